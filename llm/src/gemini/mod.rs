@@ -1,0 +1,6 @@
+//! The Gemini dialect.
+
+pub mod fields;
+pub mod request;
+pub mod response;
+pub mod stream;

@@ -1,0 +1,33 @@
+//! The wire formats of LLM providers: pure functions from bytes to values and back.
+//!
+//! Three dialects, each as caller and as upstream. A request of one dialect becomes a
+//! [`chat::Request`], a value that belongs to none of them, and is told in another; answers and
+//! streams come back the same way. Where caller and upstream speak alike nothing here is asked:
+//! their bytes go through, but for the edits that [`scan`] finds the places of.
+//!
+//! No I/O, no clock, no randomness: what is needed of those is an argument.
+
+pub mod anthropic;
+pub mod chat;
+pub mod classify;
+mod dialect;
+pub mod embeddings;
+pub mod gemini;
+pub mod media;
+pub mod models;
+pub mod openai;
+pub mod operation;
+pub mod provider;
+pub mod refusal;
+pub mod relay;
+pub mod scan;
+pub mod sse;
+pub mod strict;
+mod translate;
+pub mod usage;
+
+pub use dialect::Dialect;
+pub use translate::{
+    Answer, EncodedRequest, Malformed, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response,
+    encode_request, encode_response,
+};

@@ -1,0 +1,3 @@
+use crate::chat::fields::Field;
+
+pub const FIELDS: &[Field] = &[];

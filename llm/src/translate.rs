@@ -1,0 +1,173 @@
+//! The three codecs behind one door: pick by dialect, then read or write.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::chat::{Event, Object, Request, Response, StreamError};
+use crate::{Dialect, anthropic, gemini, openai, sse};
+
+/// Why a request cannot be read, or cannot be told to an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// The caller's mistake: a field of the wrong shape.
+    #[error("{path}: {problem}")]
+    Invalid { path: String, problem: String },
+    /// The upstream's dialect has no way to say it.
+    #[error("{field} cannot be expressed in the {upstream} dialect")]
+    Unsupported { field: String, upstream: Dialect },
+}
+
+/// An answer that is not of its dialect.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("not a {dialect} answer: {problem}")]
+pub struct Malformed {
+    pub dialect: Dialect,
+    pub problem: String,
+}
+
+/// A request told in an upstream's dialect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodedRequest {
+    /// The body; the model's name stands in it where the dialect wants it there.
+    pub body: Object,
+    /// The caller's fields that were left out as hints, in the caller's words.
+    pub left_out: Vec<String>,
+}
+
+/// What an answer is told with: things that the gateway knows and the upstream may not.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The answer's id, used where the upstream gave none.
+    pub id: String,
+    /// The model's name to tell, used where the upstream gave none.
+    pub model: String,
+    /// Seconds since 1970, for dialects that tell when.
+    pub created: u64,
+    /// OpenAI callers alone: end the stream with a usage chunk.
+    pub stream_usage: bool,
+}
+
+/// Reads a caller's request. `model` and `stream` are given where the dialect has them in the path.
+///
+/// # Errors
+/// [`RequestError::Invalid`] when a field has the wrong shape.
+pub fn decode_request(caller: Dialect, body: &Object, model: &str, stream: bool) -> Result<Request, RequestError> {
+    let mut request = match caller {
+        Dialect::OpenAi => openai::request::decode(body)?,
+        Dialect::Anthropic => anthropic::request::decode(body)?,
+        Dialect::Gemini => gemini::request::decode(body)?,
+    };
+    request.model = model.to_owned();
+    request.stream = stream;
+    Ok(request)
+}
+
+/// Tells a request in an upstream's dialect, for the model named `model` there.
+///
+/// # Errors
+/// [`RequestError::Unsupported`] when the request holds something that would change the answer and
+/// that the dialect cannot say.
+pub fn encode_request(
+    caller: Dialect,
+    request: &Request,
+    upstream: Dialect,
+    model: &str,
+) -> Result<EncodedRequest, RequestError> {
+    let left_out = crate::chat::fields::fit(caller, &request.fields, upstream)?;
+    let mut encoded = match upstream {
+        Dialect::OpenAi => openai::request::encode(request, model)?,
+        Dialect::Anthropic => anthropic::request::encode(request, model)?,
+        Dialect::Gemini => gemini::request::encode(request, model)?,
+    };
+    encoded.left_out.splice(0..0, left_out);
+    Ok(encoded)
+}
+
+/// Reads an upstream's whole answer.
+///
+/// # Errors
+/// [`Malformed`] when it is not one: no choices, no content where there must be some.
+pub fn decode_response(upstream: Dialect, body: &Value) -> Result<Response, Malformed> {
+    match upstream {
+        Dialect::OpenAi => openai::response::decode(body),
+        Dialect::Anthropic => anthropic::response::decode(body),
+        Dialect::Gemini => gemini::response::decode(body),
+    }
+}
+
+/// Tells a whole answer to a caller.
+#[must_use]
+pub fn encode_response(caller: Dialect, response: &Response, answer: &Answer) -> Value {
+    match caller {
+        Dialect::OpenAi => openai::response::encode(response, answer),
+        Dialect::Anthropic => anthropic::response::encode(response, answer),
+        Dialect::Gemini => gemini::response::encode(response, answer),
+    }
+}
+
+/// Reads an upstream's stream, event by event.
+#[derive(Debug)]
+pub enum StreamDecoder {
+    OpenAi(openai::stream::Decoder),
+    Anthropic(anthropic::stream::Decoder),
+    Gemini(gemini::stream::Decoder),
+}
+
+impl StreamDecoder {
+    #[must_use]
+    pub fn new(upstream: Dialect) -> Self {
+        match upstream {
+            Dialect::OpenAi => StreamDecoder::OpenAi(openai::stream::Decoder::default()),
+            Dialect::Anthropic => StreamDecoder::Anthropic(anthropic::stream::Decoder::default()),
+            Dialect::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
+        }
+    }
+
+    /// Reads one event of the stream, adding what it tells to `out`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the event is not of the dialect.
+    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        match self {
+            StreamDecoder::OpenAi(decoder) => decoder.push(event, out),
+            StreamDecoder::Anthropic(decoder) => decoder.push(event, out),
+            StreamDecoder::Gemini(decoder) => decoder.push(event, out),
+        }
+    }
+}
+
+/// Writes a stream for a caller, event by event, as bytes ready to send.
+#[derive(Debug)]
+pub enum StreamEncoder {
+    OpenAi(openai::stream::Encoder),
+    Anthropic(anthropic::stream::Encoder),
+    Gemini(gemini::stream::Encoder),
+}
+
+impl StreamEncoder {
+    #[must_use]
+    pub fn new(caller: Dialect, answer: Answer) -> Self {
+        match caller {
+            Dialect::OpenAi => StreamEncoder::OpenAi(openai::stream::Encoder::new(answer)),
+            Dialect::Anthropic => StreamEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
+            Dialect::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(answer)),
+        }
+    }
+
+    /// Writes what `event` tells. An [`Event::Error`] is written as the dialect's error event.
+    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::OpenAi(encoder) => encoder.push(event, out),
+            StreamEncoder::Anthropic(encoder) => encoder.push(event, out),
+            StreamEncoder::Gemini(encoder) => encoder.push(event, out),
+        }
+    }
+
+    /// An error event of a dialect, for a stream that bytes of the upstream were passed through.
+    #[must_use]
+    pub fn error(caller: Dialect, error: &StreamError) -> Vec<u8> {
+        let mut out = Vec::new();
+        StreamEncoder::new(caller, Answer::default()).push(&Event::Error(error.clone()), &mut out);
+        out
+    }
+}
