@@ -1,1 +1,35 @@
-//! outrigger-policy
+//! The compiled policy, and what it decides about a request.
+//!
+//! A [`Document`] is what the compiler writes and a gateway reads: plain data, stable as JSON. A
+//! [`Policy`] is built from one: names resolved, globs and expressions compiled, rules in order.
+//! [`decide`] takes a policy and a [`Request`] and returns a [`Decision`]: the candidates in the
+//! order in which they are to be tried, and why each of the others was passed over.
+//!
+//! Pure: randomness, the state of the world and the time are arguments, so the same request gets
+//! the same decision in the gateway, in a test and on the command line.
+
+pub mod catalogue;
+mod decide;
+mod decision;
+mod document;
+mod draw;
+mod expression;
+mod glob;
+mod name;
+mod policy;
+mod request;
+mod rule;
+mod serves;
+
+pub use decide::decide;
+pub use decision::{Candidate, Decision, Refusal, Skip};
+pub use document::{
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ObjectRef, OnError, ProviderDoc,
+    RuleDoc, ScopeDoc, SecretAt, TargetDoc, TimeoutsDoc,
+};
+pub use expression::{Expression, ExpressionError, VARIABLES};
+pub use name::Asked;
+pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
+pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
+pub use rule::Rule;
+pub use serves::list_models;

@@ -1,0 +1,104 @@
+//! What was decided, and why: a value that a gateway follows and a person reads.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The candidates for a request in the order in which they are to be tried.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// The rule that decided, as `namespace/name`.
+    pub rule: Option<Arc<str>>,
+    /// Those to try and those passed over, each in its place.
+    pub candidates: Vec<Candidate>,
+    /// Set when there is nothing to try.
+    pub refusal: Option<Refusal>,
+    /// Every candidate was resting; they are tried all the same, for a refusal would help nobody.
+    pub last_resort: bool,
+    /// Rules whose expression failed on this request, with what it said.
+    pub rule_errors: Vec<(Arc<str>, String)>,
+}
+
+impl Decision {
+    /// Those that are to be tried.
+    pub fn eligible(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|candidate| candidate.skipped.is_none())
+    }
+}
+
+/// A provider that may serve the request, under one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Index in [`crate::Policy::providers`]; `None` for a name that the policy does not have.
+    pub provider: Option<usize>,
+    /// The name by which the key knows the provider.
+    pub name: Arc<str>,
+    /// The model as the policy names it.
+    pub model: Arc<str>,
+    /// The model as the provider is sent it.
+    pub upstream_model: Arc<str>,
+    /// Indexes of the provider's credentials, in the order to try them; empty where none is needed.
+    pub credentials: Vec<usize>,
+    /// Why it is not to be tried.
+    pub skipped: Option<Skip>,
+}
+
+/// Why a candidate is passed over: a closed vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Outside the key's providers, suspended, or unknown.
+    ProviderBlocked,
+    /// Outside the allow-lists of key, provider or credential.
+    ModelBlocked,
+    /// No credential that the key may use is left.
+    CredentialBlocked,
+    /// The dialect can't say what the request needs: which field.
+    Unsupported(String),
+    /// The breaker is open after failures.
+    Breaker,
+    /// Resting, as the provider asked.
+    Cooldown,
+    /// Said to be down (in tests and `explain`).
+    Unhealthy,
+}
+
+impl Skip {
+    /// The word in records.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Skip::ProviderBlocked => "provider_blocked",
+            Skip::ModelBlocked => "model_blocked",
+            Skip::CredentialBlocked => "credential_blocked",
+            Skip::Unsupported(_) => "unsupported",
+            Skip::Breaker => "breaker",
+            Skip::Cooldown => "cooldown",
+            Skip::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// Whether it will pass by itself.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Skip::Breaker | Skip::Cooldown)
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skip::Unsupported(field) => write!(f, "unsupported: {field}"),
+            other => f.write_str(other.word()),
+        }
+    }
+}
+
+/// Why nothing can be tried. The message names the object that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    /// `model_not_found`, `model_blocked`, `provider_blocked`, `unsupported_parameter`, …
+    pub kind: &'static str,
+    pub message: String,
+    /// The field of the request that is at fault.
+    pub param: Option<String>,
+}

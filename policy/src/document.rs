@@ -1,0 +1,255 @@
+//! The policy as data: what `compile` writes and every gateway reads.
+//!
+//! Names are the users' own. Unknown fields are ignored, so that a gateway can read what a newer
+//! operator writes; [`FORMAT`] is raised when that would be wrong.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The format this crate writes.
+pub const FORMAT: u32 = 1;
+
+/// Everything that a gateway obeys, but for the credentials themselves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    pub format: u32,
+    /// Rises with every change; never goes back.
+    pub sequence: u64,
+    pub providers: Vec<ProviderDoc>,
+    /// The keys that may be used here. Callers that name none get `default_key`.
+    pub keys: Vec<KeyDoc>,
+    /// The key of callers that name none, as `namespace/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleDoc>,
+}
+
+/// An object's place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectRef {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Where a credential's value is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SecretAt {
+    pub namespace: String,
+    pub name: String,
+    pub key: String,
+}
+
+impl std::fmt::Display for SecretAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}[{}]", self.namespace, self.name, self.key)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Balance {
+    /// By weight, whatever the health.
+    #[default]
+    Weighted,
+    /// By weight, scaled by how fast each has been.
+    Adaptive,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderDoc {
+    pub namespace: String,
+    pub name: String,
+    /// As in `LLMProvider.spec.type`: `OpenAI`, `vLLM`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The type's own when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialDoc>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelDoc>,
+    /// Only the models named in `models`.
+    #[serde(default)]
+    pub exclusive: bool,
+    #[serde(default)]
+    pub suspended: bool,
+    #[serde(default)]
+    pub timeouts: TimeoutsDoc,
+    /// What credentials share when they belong to one account with the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    #[serde(default)]
+    pub balance: Balance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub prewarm: bool,
+    /// Certificate authorities to trust, PEM, in place of the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// `LLMProvider.spec.mock`, as it stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mock: Option<serde_json::Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialDoc {
+    pub name: String,
+    pub weight: u32,
+    /// Globs; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    #[serde(default)]
+    pub suspended: bool,
+    pub secret: SecretAt,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelDoc {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// Words of [`crate::catalogue::Capabilities`]; absent means what the catalogue says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+}
+
+/// Milliseconds; absent means the default of the gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimeoutsDoc {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_token: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyDoc {
+    pub namespace: String,
+    pub name: String,
+    pub providers: Vec<KeyProviderDoc>,
+    #[serde(default)]
+    pub balance: Balance,
+    /// Globs; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
+    /// Whether answers of the OpenAI dialect carry `extra_fields`.
+    pub extra_fields: bool,
+    /// SHA-256, lower-case hex, of tokens that select this key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrent_requests: Option<u32>,
+    #[serde(default)]
+    pub suspended: bool,
+    /// Seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// Stands for callers of a place without a VirtualKey; there is no such object.
+    #[serde(default)]
+    pub keyless: bool,
+}
+
+/// A provider as a key knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyProviderDoc {
+    /// What pins, rules and headers say.
+    pub name: String,
+    pub provider: ObjectRef,
+    pub weight: u32,
+    /// Globs; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Names of the provider's credentials; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleDoc {
+    pub namespace: String,
+    pub name: String,
+    /// Lower first.
+    pub priority: i32,
+    /// Seconds since 1970; the older rule wins a tie.
+    #[serde(default)]
+    pub created: i64,
+    pub scope: ScopeDoc,
+    /// CEL; absent means always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    pub targets: Vec<TargetDoc>,
+    /// `provider/model`, or a provider alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<String>,
+    #[serde(default)]
+    pub on_error: OnError,
+}
+
+/// Whom a rule concerns: the narrower, the earlier it is asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ScopeDoc {
+    /// Keys of the rule's own namespace, by name.
+    VirtualKeys(Vec<String>),
+    Team(String),
+    Customer(String),
+    /// Every key of the rule's namespace.
+    #[default]
+    Namespace,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetDoc {
+    pub provider: String,
+    /// The model that was asked for when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    pub weight: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// What an expression that fails at run time means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnError {
+    /// No match; counted and told.
+    #[default]
+    Skip,
+    Refuse,
+}

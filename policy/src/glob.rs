@@ -1,0 +1,61 @@
+//! Lists of model patterns: `*` is any run of characters, `?` any one.
+
+use wildmatch::WildMatch;
+
+/// A list of patterns. An empty one is no statement: [`Globs::allows`] everything.
+#[derive(Clone, Debug, Default)]
+pub struct Globs(Vec<WildMatch>);
+
+impl Globs {
+    pub fn new(patterns: &[String]) -> Self {
+        Globs(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One of the patterns matches.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Nothing is listed, or one of the patterns matches.
+    pub fn allows(&self, name: &str) -> bool {
+        self.is_empty() || self.matches(name)
+    }
+
+    /// A pattern that is `name` to the letter.
+    pub fn names(&self, name: &str) -> bool {
+        self.literals().any(|pattern| pattern == name)
+    }
+
+    /// The patterns without a wildcard.
+    pub fn literals(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(ToString::to_string).filter(|pattern| !pattern.contains(['*', '?']))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Globs;
+
+    #[test]
+    fn stars_cross_slashes_and_empty_lists_allow_all() {
+        let globs = Globs::new(&["gpt-4o*".into(), "anthropic/*".into(), "o?".into()]);
+        for (name, matches) in [
+            ("gpt-4o", true),
+            ("gpt-4o-mini", true),
+            ("gpt-4", false),
+            ("anthropic/claude/x", true),
+            ("o1", true),
+            ("o10", false),
+            ("", false),
+        ] {
+            assert_eq!(globs.matches(name), matches, "{name}");
+        }
+        assert!(Globs::default().allows("anything"));
+        assert!(!Globs::default().matches("anything"));
+        assert!(!globs.names("gpt-4o"));
+    }
+}

@@ -1,0 +1,337 @@
+//! A policy, built: names resolved to indexes, globs and expressions compiled.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::catalogue::{self, Capabilities};
+use crate::document::{
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
+};
+use crate::draw::hash;
+use crate::expression::ExpressionError;
+use crate::glob::Globs;
+use crate::rule::Rule;
+
+/// What a gateway obeys.
+#[derive(Debug)]
+pub struct Policy {
+    pub revision: Revision,
+    pub providers: Vec<Provider>,
+    pub keys: Vec<Key>,
+    pub rules: Vec<Rule>,
+    pub default_key: Option<usize>,
+    /// What it was built from.
+    pub document: Document,
+    by_name: HashMap<String, usize>,
+    by_alias: HashMap<String, usize>,
+}
+
+/// Names a policy: `12-9f3ce4a1`, its sequence and the first eight characters of its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    pub sequence: u64,
+    /// SHA-256 of the document, hex.
+    pub digest: String,
+}
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.sequence, self.digest.get(..8).unwrap_or(&self.digest))
+    }
+}
+
+/// Why a document is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BuildError {
+    #[error("policy format {found} is not the format {FORMAT} that this version reads")]
+    Format { found: u32 },
+    #[error("VirtualKey {key}: providers[{name}] refers to LLMProvider {provider}, which is not in the policy")]
+    NoProvider { key: ObjectRef, name: String, provider: ObjectRef },
+    #[error("RoutingRule {rule}: `when` {error}")]
+    When { rule: ObjectRef, error: ExpressionError },
+    #[error("the default key {0} is not in the policy")]
+    NoDefaultKey(String),
+}
+
+#[derive(Debug)]
+pub struct Provider {
+    pub id: ObjectRef,
+    /// Hash of namespace and name: the same in every process.
+    pub identity: u64,
+    /// As in `LLMProvider.spec.type`.
+    pub kind: String,
+    pub endpoint: Option<String>,
+    pub credentials: Vec<Credential>,
+    pub models: Vec<Model>,
+    pub exclusive: bool,
+    pub suspended: bool,
+    pub timeouts: TimeoutsDoc,
+    pub account: Option<String>,
+    pub balance: Balance,
+    pub max_attempts: u32,
+    pub headers: BTreeMap<String, String>,
+    pub prewarm: bool,
+    pub ca: Option<String>,
+    pub mock: Option<serde_json::Value>,
+}
+
+#[derive(Debug)]
+pub struct Credential {
+    pub name: Arc<str>,
+    /// Hash of the provider's identity and the name: the same in every process.
+    pub identity: u64,
+    pub weight: u32,
+    pub suspended: bool,
+    pub secret: SecretAt,
+    models: Globs,
+}
+
+impl Credential {
+    /// Whether it may be used for a model, by either of the model's names.
+    pub(crate) fn serves(&self, model: &str, upstream_model: &str) -> bool {
+        self.models.allows(model) || self.models.matches(upstream_model)
+    }
+}
+
+#[derive(Debug)]
+pub struct Model {
+    pub name: Arc<str>,
+    pub aliases: Vec<String>,
+    pub upstream_name: Option<Arc<str>>,
+    pub context_window: Option<u32>,
+    pub max_output_tokens: Option<u32>,
+    pub capabilities: Option<Capabilities>,
+}
+
+#[derive(Debug)]
+pub struct Key {
+    pub id: ObjectRef,
+    pub providers: Vec<KeyProvider>,
+    pub balance: Balance,
+    pub extra_fields: bool,
+    pub concurrent_requests: Option<u32>,
+    pub suspended: bool,
+    pub expires_at: Option<i64>,
+    pub team: Option<String>,
+    pub customer: Option<String>,
+    pub keyless: bool,
+    allow: Globs,
+    deny: Globs,
+}
+
+impl Key {
+    /// Whether the key's own lists let a model through. Deny wins.
+    #[must_use]
+    pub fn allows(&self, model: &str) -> bool {
+        self.allow.allows(model) && !self.deny.matches(model)
+    }
+
+    /// The index in [`Key::providers`] of a local name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<usize> {
+        self.providers.iter().position(|provider| &*provider.name == name)
+    }
+}
+
+#[derive(Debug)]
+pub struct KeyProvider {
+    pub name: Arc<str>,
+    /// Index in [`Policy::providers`].
+    pub provider: usize,
+    pub weight: u32,
+    pub(crate) models: Globs,
+    pub(crate) credentials: Vec<String>,
+}
+
+impl Provider {
+    /// The entry that a name or an alias of a model stands for.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| &*model.name == name || model.aliases.iter().any(|alias| alias == name))
+    }
+
+    /// What the provider is sent for a model's name.
+    #[must_use]
+    pub fn upstream_name(&self, name: &str) -> Arc<str> {
+        match self.model(name) {
+            Some(model) => model.upstream_name.clone().unwrap_or_else(|| model.name.clone()),
+            None => Arc::from(name),
+        }
+    }
+
+    /// Tokens that fit into a model's context: the provider's word, else the catalogue's.
+    #[must_use]
+    pub fn context_window(&self, model: &str) -> Option<u32> {
+        self.model(model)
+            .and_then(|entry| entry.context_window)
+            .or_else(|| catalogue::lookup(&self.kind, model).map(|entry| entry.context_window))
+            .filter(|window| *window > 0)
+    }
+
+    /// What a model can do: the provider's word, else the catalogue's.
+    #[must_use]
+    pub fn capabilities(&self, model: &str) -> Option<Capabilities> {
+        self.model(model)
+            .and_then(|entry| entry.capabilities)
+            .or_else(|| catalogue::lookup(&self.kind, model).map(|entry| entry.capabilities))
+    }
+}
+
+impl Policy {
+    /// Builds a policy. Everything that can fail fails here.
+    ///
+    /// # Errors
+    /// [`BuildError`] names the object that is at fault.
+    pub fn build(document: Document) -> Result<Self, BuildError> {
+        if document.format != FORMAT {
+            return Err(BuildError::Format { found: document.format });
+        }
+        let revision = Revision { sequence: document.sequence, digest: digest(&document) };
+        let providers: Vec<Provider> = document.providers.iter().map(provider).collect();
+        let places: HashMap<&ObjectRef, usize> =
+            providers.iter().enumerate().map(|(index, provider)| (&provider.id, index)).collect();
+        let keys = document.keys.iter().map(|doc| key(doc, &places)).collect::<Result<Vec<_>, _>>()?;
+        let mut rules = document.rules.iter().map(Rule::build).collect::<Result<Vec<_>, _>>()?;
+        rules.sort_by(|a, b| a.order().cmp(&b.order()));
+
+        let mut by_name = HashMap::new();
+        let mut by_alias = HashMap::new();
+        for (index, (key, doc)) in keys.iter().zip(&document.keys).enumerate() {
+            if !key.keyless {
+                by_name.entry(key.id.name.clone()).or_insert(index);
+                by_name.insert(key.id.to_string(), index);
+            }
+            for alias in &doc.aliases {
+                by_alias.insert(alias.clone(), index);
+            }
+        }
+        let default_key = match &document.default_key {
+            None => None,
+            Some(name) => Some(
+                keys.iter()
+                    .position(|key| key.id.to_string() == *name)
+                    .ok_or_else(|| BuildError::NoDefaultKey(name.clone()))?,
+            ),
+        };
+        Ok(Policy { revision, providers, keys, rules, default_key, document, by_name, by_alias })
+    }
+
+    /// The key that a name stands for: `search`, `vk-search` or `team-a/search`.
+    #[must_use]
+    pub fn key_named(&self, name: &str) -> Option<usize> {
+        let bare = || name.strip_prefix("vk-").and_then(|rest| self.by_name.get(rest));
+        self.by_name.get(name).or_else(bare).copied()
+    }
+
+    /// The key that a token stands for, by its hash.
+    #[must_use]
+    pub fn key_of_token(&self, token: &str) -> Option<usize> {
+        if self.by_alias.is_empty() {
+            return None;
+        }
+        self.by_alias.get(&hex(&Sha256::digest(token.as_bytes()))).copied()
+    }
+}
+
+fn digest(document: &Document) -> String {
+    // The sequence counts writes, not contents: the same contents have the same digest.
+    let contents = Document { sequence: 0, ..document.clone() };
+    let bytes = serde_json::to_vec(&contents).unwrap_or_default();
+    hex(&Sha256::digest(&bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn provider(doc: &ProviderDoc) -> Provider {
+    let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
+    let identity = hash(&[id.namespace.as_bytes(), id.name.as_bytes()]);
+    Provider {
+        credentials: doc.credentials.iter().map(|credential| credential_of(credential, identity)).collect(),
+        id,
+        identity,
+        kind: doc.kind.clone(),
+        endpoint: doc.endpoint.clone(),
+        models: doc.models.iter().map(model).collect(),
+        exclusive: doc.exclusive,
+        suspended: doc.suspended,
+        timeouts: doc.timeouts,
+        account: doc.account.clone(),
+        balance: doc.balance,
+        max_attempts: doc.max_attempts.unwrap_or(4).max(1),
+        headers: doc.headers.clone(),
+        prewarm: doc.prewarm,
+        ca: doc.ca.clone(),
+        mock: doc.mock.clone(),
+    }
+}
+
+fn credential_of(doc: &CredentialDoc, provider: u64) -> Credential {
+    Credential {
+        name: Arc::from(doc.name.as_str()),
+        identity: hash(&[&provider.to_le_bytes(), doc.name.as_bytes()]),
+        weight: doc.weight,
+        suspended: doc.suspended,
+        secret: doc.secret.clone(),
+        models: Globs::new(&doc.models),
+    }
+}
+
+fn model(doc: &ModelDoc) -> Model {
+    Model {
+        name: Arc::from(doc.name.as_str()),
+        aliases: doc.aliases.clone(),
+        upstream_name: doc.upstream_name.as_deref().map(Arc::from),
+        context_window: doc.context_window,
+        max_output_tokens: doc.max_output_tokens,
+        capabilities: doc.capabilities.as_ref().map(|words| {
+            // A word of a newer version is no capability that this one could ask for.
+            let known = words.iter().filter_map(|word| Capabilities::from_name(word));
+            known.fold(Capabilities::default(), |all, one| all | one)
+        }),
+    }
+}
+
+fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildError> {
+    let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
+    let providers = doc
+        .providers
+        .iter()
+        .map(|entry| {
+            let provider = places.get(&entry.provider).copied().ok_or_else(|| BuildError::NoProvider {
+                key: id.clone(),
+                name: entry.name.clone(),
+                provider: entry.provider.clone(),
+            })?;
+            Ok(KeyProvider {
+                name: Arc::from(entry.name.as_str()),
+                provider,
+                weight: entry.weight,
+                models: Globs::new(&entry.models),
+                credentials: entry.credentials.clone(),
+            })
+        })
+        .collect::<Result<_, BuildError>>()?;
+    Ok(Key {
+        id,
+        providers,
+        balance: doc.balance,
+        extra_fields: doc.extra_fields,
+        concurrent_requests: doc.concurrent_requests,
+        suspended: doc.suspended,
+        expires_at: doc.expires_at,
+        team: doc.team.clone(),
+        customer: doc.customer.clone(),
+        keyless: doc.keyless,
+        allow: Globs::new(&doc.allow),
+        deny: Globs::new(&doc.deny),
+    })
+}

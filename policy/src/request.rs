@@ -1,0 +1,98 @@
+//! What a decision is made from: the request, and the state of the world as far as it matters.
+
+use crate::policy::{Credential, Provider};
+
+/// A request, as far as deciding needs it.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Index of the caller's key in [`crate::Policy::keys`].
+    pub key: usize,
+    /// In the words that rules use: `chat_completion`, `chat_completion_stream`, ….
+    pub request_type: &'a str,
+    /// As the caller wrote it; `None` for operations that have none.
+    pub model: Option<&'a str>,
+    /// A provider asked for beside the model, by its local name (`x-outrigger-provider`).
+    pub provider: Option<&'a str>,
+    /// The body's own `fallbacks`: even an empty list replaces those of rules and weights.
+    pub fallbacks: Option<&'a [String]>,
+    /// A credential asked for by name.
+    pub credential: Option<&'a str>,
+    /// Lower-cased names; credentials are not among them.
+    pub headers: &'a [(String, String)],
+    pub params: &'a [(String, String)],
+    pub draw: Draw,
+    /// Where the conversation's earlier turn went, if that is remembered.
+    pub stay: Option<Stay>,
+    pub conditions: &'a dyn Conditions,
+}
+
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("key", &self.key)
+            .field("request_type", &self.request_type)
+            .field("model", &self.model)
+            .field("provider", &self.provider)
+            .field("fallbacks", &self.fallbacks)
+            .field("credential", &self.credential)
+            .field("draw", &self.draw)
+            .field("stay", &self.stay)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How one of several is picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// By chance: 64 random bits.
+    Random(u64),
+    /// By an explicit session id: a hash of it. The same pick in every pod.
+    Session(u64),
+}
+
+/// A provider and a credential that a conversation should stay with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// Hash of the provider's namespace and name: [`Provider::identity`].
+    pub provider: u64,
+    /// [`Credential::identity`]; 0 for none.
+    pub credential: u64,
+}
+
+/// What the gateway knows and a policy can't: asked for each candidate, under both balances.
+pub trait Conditions {
+    /// What this request needs and the provider's dialect can't say: `logprobs`.
+    fn unfit(&self, provider: &Provider) -> Option<String>;
+
+    /// Why nothing should be sent there now: [`crate::Skip::Cooldown`] or [`crate::Skip::Breaker`].
+    fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<crate::Skip>;
+
+    /// How long the first token takes there, in milliseconds (a peak-weighted average), and how many
+    /// requests are under way. `None` when nothing is known yet.
+    fn pace(&self, provider: &Provider, credential: Option<&Credential>) -> Option<Pace>;
+}
+
+/// See [`Conditions::pace`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    pub first_token_ms: f64,
+    pub in_flight: u32,
+}
+
+/// A world in which everything is well: for tests and for the command line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoConditions;
+
+impl Conditions for NoConditions {
+    fn unfit(&self, _: &Provider) -> Option<String> {
+        None
+    }
+
+    fn gate(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<crate::Skip> {
+        None
+    }
+
+    fn pace(&self, _: &Provider, _: Option<&Credential>) -> Option<Pace> {
+        None
+    }
+}

@@ -1,0 +1,67 @@
+//! A routing rule, compiled, and the order in which rules are asked.
+
+use std::sync::Arc;
+
+use crate::document::{ObjectRef, OnError, RuleDoc, ScopeDoc, TargetDoc};
+use crate::expression::Expression;
+use crate::policy::{BuildError, Key};
+
+#[derive(Debug)]
+pub struct Rule {
+    pub id: ObjectRef,
+    /// `namespace/name`, shared with the decisions that it makes.
+    pub label: Arc<str>,
+    pub priority: i32,
+    pub targets: Vec<TargetDoc>,
+    pub fallbacks: Vec<String>,
+    pub on_error: OnError,
+    pub(crate) when: Option<Expression>,
+    scope: ScopeDoc,
+    created: i64,
+}
+
+impl Rule {
+    pub(crate) fn build(doc: &RuleDoc) -> Result<Self, BuildError> {
+        let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
+        let when = match doc.when.as_deref() {
+            None => None,
+            Some(source) => {
+                Some(Expression::compile(source).map_err(|error| BuildError::When { rule: id.clone(), error })?)
+            }
+        };
+        Ok(Rule {
+            label: Arc::from(id.to_string()),
+            id,
+            priority: doc.priority,
+            targets: doc.targets.clone(),
+            fallbacks: doc.fallbacks.clone(),
+            on_error: doc.on_error,
+            when,
+            scope: doc.scope.clone(),
+            created: doc.created,
+        })
+    }
+
+    /// Narrower scope first, then priority, then age, then name.
+    pub(crate) fn order(&self) -> (u8, i32, i64, &str, &str) {
+        let scope = match self.scope {
+            ScopeDoc::VirtualKeys(_) => 0,
+            ScopeDoc::Team(_) => 1,
+            ScopeDoc::Customer(_) => 2,
+            ScopeDoc::Namespace => 3,
+        };
+        (scope, self.priority, self.created, &self.id.name, &self.id.namespace)
+    }
+
+    /// Whether the rule acts on a key at all.
+    #[must_use]
+    pub fn concerns(&self, key: &Key) -> bool {
+        self.id.namespace == key.id.namespace
+            && match &self.scope {
+                ScopeDoc::VirtualKeys(names) => names.contains(&key.id.name),
+                ScopeDoc::Team(team) => key.team.as_ref() == Some(team),
+                ScopeDoc::Customer(customer) => key.customer.as_ref() == Some(customer),
+                ScopeDoc::Namespace => true,
+            }
+    }
+}
