@@ -1,1 +1,409 @@
-//! To come.
+//! The operation table: what can be asked, at which path, and where its model stands.
+//!
+//! One row an operation. A path is matched after the prefix of a migration (`/openai`, `/litellm`,
+//! …) and the version were taken off; what no row matches is a 404 that lists the dialects.
+
+use percent_encoding::percent_decode_str;
+
+use crate::Dialect;
+
+/// What an operation does: how it is relayed, counted and named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A conversation: the one that crosses dialects.
+    Chat,
+    /// OpenAI's older text completions.
+    Completions,
+    Responses,
+    Embeddings,
+    CountTokens,
+    Moderations,
+    ImageGeneration,
+    Speech,
+    Transcription,
+    /// Answered by the gateway itself.
+    ListModels,
+    GetModel,
+}
+
+/// Where the model's name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelPlace {
+    /// The JSON field `model`.
+    Field,
+    /// A segment of the path.
+    Path,
+    /// A field of a multipart form.
+    Form,
+    Nowhere,
+}
+
+/// How an operation is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meter {
+    /// By the usage that the answer tells.
+    Tokens,
+    /// By pictures made.
+    Images,
+    /// By characters spoken.
+    Characters,
+    /// By seconds heard.
+    Seconds,
+    /// Costs nothing.
+    Free,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    pub dialect: Dialect,
+    pub kind: Kind,
+    pub method: &'static str,
+    /// After prefix and version: `chat/completions`; `models/*:generateContent` for a path with
+    /// the model in it.
+    pub path: &'static str,
+    pub model: ModelPlace,
+    pub meter: Meter,
+    /// May stream when the body says so.
+    pub streams: bool,
+    /// May name things that only one account has (files, stored responses).
+    pub account_bound: bool,
+    /// The name in records and metrics.
+    pub name: &'static str,
+    /// The name in rules, without and with streaming.
+    pub request_type: (&'static str, &'static str),
+}
+
+impl Operation {
+    /// Whether it can be told in another dialect.
+    #[must_use]
+    pub fn crosses(&self) -> bool {
+        matches!(self.kind, Kind::Chat)
+    }
+}
+
+const fn row(
+    dialect: Dialect,
+    kind: Kind,
+    path: &'static str,
+    model: ModelPlace,
+    meter: Meter,
+    streams: bool,
+    name: &'static str,
+    request_type: (&'static str, &'static str),
+) -> Operation {
+    Operation { dialect, kind, method: "POST", path, model, meter, streams, account_bound: false, name, request_type }
+}
+
+use Dialect::{Anthropic, Gemini, OpenAi};
+use Meter::{Characters, Free, Images, Seconds, Tokens};
+use ModelPlace::{Field, Form, Nowhere, Path};
+
+/// The words of rules for a conversation.
+const CHAT: (&str, &str) = ("chat_completion", "chat_completion_stream");
+
+/// All rows.
+pub const TABLE: &[Operation] = &[
+    row(OpenAi, Kind::Chat, "chat/completions", Field, Tokens, true, "chat", CHAT),
+    row(
+        OpenAi,
+        Kind::Completions,
+        "completions",
+        Field,
+        Tokens,
+        true,
+        "completions",
+        ("text_completion", "text_completion"),
+    ),
+    Operation {
+        account_bound: true,
+        ..row(OpenAi, Kind::Responses, "responses", Field, Tokens, true, "responses", ("responses", "responses_stream"))
+    },
+    row(OpenAi, Kind::Embeddings, "embeddings", Field, Tokens, false, "embeddings", ("embedding", "embedding")),
+    row(OpenAi, Kind::Moderations, "moderations", Field, Free, false, "moderations", ("moderation", "moderation")),
+    row(
+        OpenAi,
+        Kind::ImageGeneration,
+        "images/generations",
+        Field,
+        Images,
+        false,
+        "images",
+        ("image_generation", "image_generation"),
+    ),
+    row(OpenAi, Kind::Speech, "audio/speech", Field, Characters, false, "speech", ("speech", "speech")),
+    row(
+        OpenAi,
+        Kind::Transcription,
+        "audio/transcriptions",
+        Form,
+        Seconds,
+        false,
+        "transcription",
+        ("transcription", "transcription"),
+    ),
+    Operation { method: "GET", ..row(OpenAi, Kind::ListModels, "models", Nowhere, Free, false, "models", LIST) },
+    Operation { method: "GET", ..row(OpenAi, Kind::GetModel, "models/*", Path, Free, false, "models", LIST) },
+    row(Anthropic, Kind::Chat, "messages", Field, Tokens, true, "messages", CHAT),
+    row(Anthropic, Kind::CountTokens, "messages/count_tokens", Field, Free, false, "count_tokens", COUNT),
+    row(Gemini, Kind::Chat, "models/*:generateContent", Path, Tokens, false, "generate_content", CHAT),
+    row(Gemini, Kind::Chat, "models/*:streamGenerateContent", Path, Tokens, true, "generate_content", CHAT),
+    row(
+        Gemini,
+        Kind::Embeddings,
+        "models/*:embedContent",
+        Path,
+        Tokens,
+        false,
+        "embeddings",
+        ("embedding", "embedding"),
+    ),
+    row(
+        Gemini,
+        Kind::Embeddings,
+        "models/*:batchEmbedContents",
+        Path,
+        Tokens,
+        false,
+        "embeddings",
+        ("embedding", "embedding"),
+    ),
+    row(Gemini, Kind::CountTokens, "models/*:countTokens", Path, Free, false, "count_tokens", COUNT),
+];
+
+const LIST: (&str, &str) = ("list_models", "list_models");
+const COUNT: (&str, &str) = ("count_tokens", "count_tokens");
+
+/// Prefixes under which other gateways serve the same paths, and the dialect that each says.
+const PREFIXES: [(&str, Option<Dialect>); 6] = [
+    ("openai", Some(OpenAi)),
+    ("anthropic", Some(Anthropic)),
+    ("genai", Some(Gemini)),
+    ("litellm", None),
+    ("langchain", None),
+    ("pydanticai", None),
+];
+
+const VERSIONS: [&str; 4] = ["v1", "v1beta", "v1alpha", "v1beta1"];
+
+/// A path that a row matches.
+#[derive(Clone, Debug)]
+pub struct Matched {
+    pub operation: &'static Operation,
+    /// The model's name where it stands in the path (an Azure deployment counts as one), decoded.
+    pub model: Option<String>,
+    /// The caller's path below prefix and version, as it came: what is asked of an upstream whose
+    /// endpoint has a version of its own.
+    pub rest: String,
+}
+
+/// What headers tell of who is asking, for the paths that dialects share.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints {
+    /// `anthropic-version` is there.
+    pub anthropic: bool,
+    /// `x-goog-api-key` is there, or `?key=`.
+    pub google: bool,
+}
+
+/// Finds the row for a method and a path (no query), under any of the known prefixes.
+#[must_use]
+pub fn find(method: &str, path: &str, hints: Hints) -> Option<Matched> {
+    let mut rest = path.trim_start_matches('/');
+    let mut dialect = None;
+    let mut deployment = None;
+    if let Some((said, after)) =
+        PREFIXES.iter().find_map(|(prefix, dialect)| Some((*dialect, strip_segment(rest, prefix)?)))
+    {
+        dialect = said;
+        rest = after;
+    }
+    // A prefix may stand before another: /litellm/openai/deployments/…
+    if dialect.is_none()
+        && let Some(after) = strip_segment(rest, "openai")
+    {
+        dialect = Some(OpenAi);
+        rest = after;
+    }
+    if let Some(after) = strip_segment(rest, "deployments") {
+        let (name, after) = after.split_once('/')?;
+        deployment = Some(decode(name));
+        rest = after;
+    }
+    let google_version = VERSIONS[1..].iter().any(|version| strip_segment(rest, version).is_some());
+    if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
+        rest = after;
+    }
+    rest = rest.trim_end_matches('/');
+    let dialect = dialect.or_else(|| match (hints.anthropic, hints.google || google_version) {
+        (true, _) => Some(Anthropic),
+        (false, true) => Some(Gemini),
+        (false, false) => None,
+    });
+    for operation in TABLE.iter().filter(|operation| operation.method == method) {
+        let listing = matches!(operation.kind, Kind::ListModels | Kind::GetModel);
+        // Every row's path is its dialect's own, but for the listing, which all three ask for.
+        if !listing && dialect.is_some_and(|said| said != operation.dialect) {
+            continue;
+        }
+        if let Some(model) = match_path(operation.path, rest) {
+            let model = model.or_else(|| deployment.clone());
+            let rest = rest.to_owned();
+            return Some(Matched { operation, model, rest });
+        }
+    }
+    None
+}
+
+/// The dialect in which an answer to a path is told when no row matches it, or for listings.
+#[must_use]
+pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    if let Some((_, Some(dialect))) = PREFIXES.iter().find(|(prefix, _)| *prefix == first) {
+        return *dialect;
+    }
+    let google = hints.google || path.contains("/v1beta") || path.contains(":generateContent");
+    match (hints.anthropic || path.contains("/messages"), google) {
+        (true, _) => Anthropic,
+        (false, true) => Gemini,
+        (false, false) => OpenAi,
+    }
+}
+
+fn strip_segment<'a>(path: &'a str, segment: &str) -> Option<&'a str> {
+    path.strip_prefix(segment)?.strip_prefix('/')
+}
+
+/// `Some(None)` for a match without a model, `Some(Some(model))` for one with.
+fn match_path(pattern: &str, path: &str) -> Option<Option<String>> {
+    let Some((before, after)) = pattern.split_once('*') else {
+        return (pattern == path).then_some(None);
+    };
+    let rest = path.strip_prefix(before)?;
+    // The colon of the verb may come percent-encoded, as some clients encode whole segments.
+    let rest = rest.replace("%3A", ":").replace("%3a", ":");
+    let model = rest.strip_suffix(after)?;
+    let takes_verb = !after.is_empty();
+    (!model.is_empty() && (takes_verb || !is_verb(model))).then(|| Some(decode(model)))
+}
+
+fn is_verb(model: &str) -> bool {
+    model.rsplit_once(':').is_some_and(|(_, verb)| {
+        TABLE.iter().any(|operation| operation.path.ends_with(verb) && operation.path.contains(':'))
+    })
+}
+
+fn decode(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+/// The path below an endpoint at which an upstream is asked, the model's name in it where its
+/// dialect wants it there.
+#[must_use]
+pub fn upstream_path(operation: &Operation, dialect: Dialect, model: &str, stream: bool) -> String {
+    if operation.kind == Kind::Chat && dialect != operation.dialect {
+        return match dialect {
+            OpenAi => "chat/completions".to_owned(),
+            Anthropic => "messages".to_owned(),
+            Gemini => {
+                format!("models/{}:{}", encode(model), if stream { "streamGenerateContent" } else { "generateContent" })
+            }
+        };
+    }
+    match operation.path.split_once('*') {
+        Some((before, after)) => format!("{before}{}{after}", encode(model)),
+        None => operation.path.to_owned(),
+    }
+}
+
+fn encode(model: &str) -> String {
+    // A model's name may hold slashes (`tunedModels/x` does not come here), which must not look
+    // like segments; colons and dots stay, as every provider takes them so.
+    const KEEP: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~')
+        .remove(b':')
+        .remove(b'@');
+    percent_encoding::utf8_percent_encode(model, KEEP).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sdk_finds_its_operation() {
+        let none = Hints::default();
+        let anthropic = Hints { anthropic: true, ..none };
+        let google = Hints { google: true, ..none };
+        for (method, path, hints, expected) in [
+            ("POST", "/v1/chat/completions", none, Some((OpenAi, "chat", None))),
+            ("POST", "/chat/completions", none, Some((OpenAi, "chat", None))),
+            ("POST", "/openai/v1/chat/completions", none, Some((OpenAi, "chat", None))),
+            ("POST", "/openai/chat/completions", none, Some((OpenAi, "chat", None))),
+            ("POST", "/litellm/v1/chat/completions", none, Some((OpenAi, "chat", None))),
+            ("POST", "/langchain/chat/completions", none, Some((OpenAi, "chat", None))),
+            ("POST", "/openai/deployments/gpt-4o/chat/completions", none, Some((OpenAi, "chat", Some("gpt-4o")))),
+            ("POST", "/litellm/openai/deployments/my%20d/chat/completions", none, Some((OpenAi, "chat", Some("my d")))),
+            ("POST", "/v1/responses", none, Some((OpenAi, "responses", None))),
+            ("POST", "/v1/embeddings", none, Some((OpenAi, "embeddings", None))),
+            ("POST", "/v1/completions", none, Some((OpenAi, "completions", None))),
+            ("POST", "/v1/messages", anthropic, Some((Anthropic, "messages", None))),
+            ("POST", "/v1/messages", none, Some((Anthropic, "messages", None))),
+            ("POST", "/anthropic/v1/messages", none, Some((Anthropic, "messages", None))),
+            ("POST", "/litellm/v1/messages", anthropic, Some((Anthropic, "messages", None))),
+            ("POST", "/v1/messages/count_tokens", anthropic, Some((Anthropic, "count_tokens", None))),
+            (
+                "POST",
+                "/v1/models/gemini-2.5-flash:generateContent",
+                google,
+                Some((Gemini, "generate_content", Some("gemini-2.5-flash"))),
+            ),
+            (
+                "POST",
+                "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
+                none,
+                Some((Gemini, "generate_content", Some("gemini-2.5-flash"))),
+            ),
+            (
+                "POST",
+                "/v1beta/models/openai/gpt-4o:generateContent",
+                google,
+                Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
+            ),
+            (
+                "POST",
+                "/v1beta/models/openai%2Fgpt-4o:generateContent",
+                google,
+                Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
+            ),
+            ("POST", "/genai/v1beta/models/g%3AgenerateContent", none, Some((Gemini, "generate_content", Some("g")))),
+            ("POST", "/v1beta/models/m:countTokens", google, Some((Gemini, "count_tokens", Some("m")))),
+            ("POST", "/v1/models/m:embedContent", google, Some((Gemini, "embeddings", Some("m")))),
+            ("GET", "/v1/models", none, Some((OpenAi, "models", None))),
+            ("GET", "/v1/models", anthropic, Some((OpenAi, "models", None))),
+            ("GET", "/v1/models/openai/gpt-4o", none, Some((OpenAi, "models", Some("openai/gpt-4o")))),
+            ("GET", "/v1/chat/completions", none, None),
+            ("POST", "/v1/nothing", none, None),
+            ("POST", "/v1beta/models/:generateContent", google, None),
+            ("POST", "/", none, None),
+            ("POST", "/openai/deployments/x", none, None),
+        ] {
+            let found = find(method, path, hints);
+            let found = found.as_ref().map(|m| (m.operation.dialect, m.operation.name, m.model.as_deref()));
+            assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn models_stand_in_upstream_paths_encoded() {
+        let generate = find("POST", "/v1beta/models/m:generateContent", Hints::default()).unwrap().operation;
+        let chat = find("POST", "/v1/chat/completions", Hints::default()).unwrap().operation;
+        assert_eq!(upstream_path(generate, Gemini, "a/b", false), "models/a%2Fb:generateContent");
+        assert_eq!(upstream_path(generate, Anthropic, "m", true), "messages");
+        assert_eq!(upstream_path(chat, Gemini, "m", true), "models/m:streamGenerateContent");
+        assert_eq!(upstream_path(chat, OpenAi, "m", true), "chat/completions");
+    }
+}
