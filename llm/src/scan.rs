@@ -46,8 +46,8 @@ pub struct Scanned {
     pub fallbacks: Option<Vec<String>>,
     /// `prompt_cache_key`.
     pub session: Option<String>,
-    /// `previous_response_id`, or another handle that only one account knows.
-    pub account_bound: bool,
+    /// `previous_response_id`, or another handle that only one account knows, as it stands there.
+    pub handle: Option<String>,
     /// `background: true`.
     pub background: bool,
     /// Hash of what does not change from turn to turn: system prompt and first user message; with
@@ -113,7 +113,9 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
             }
             "prompt_cache_key" => scanned.session = string(raw),
             "previous_response_id" | "conversation" | "cachedContent" | "cached_content" => {
-                scanned.account_bound |= raw != "null";
+                if raw != "null" {
+                    scanned.handle = Some(string(raw).unwrap_or_else(|| raw.to_owned()));
+                }
             }
             "system" | "instructions" | "systemInstruction" | "system_instruction" => opening[0] = Some(raw),
             "messages" | "contents" | "input" => opening[1] = Some(raw),

@@ -7,25 +7,32 @@ use wildmatch::WildMatch;
 pub struct Globs(Vec<WildMatch>);
 
 impl Globs {
+    /// Takes each text as one pattern.
+    #[must_use]
     pub fn new(patterns: &[String]) -> Self {
         Globs(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect())
     }
 
+    /// Nothing is listed.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// One of the patterns matches.
+    #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Nothing is listed, or one of the patterns matches.
+    #[must_use]
     pub fn allows(&self, name: &str) -> bool {
         self.is_empty() || self.matches(name)
     }
 
     /// A pattern that is `name` to the letter.
+    #[must_use]
     pub fn names(&self, name: &str) -> bool {
         self.literals().any(|pattern| pattern == name)
     }

@@ -24,10 +24,11 @@ mod serves;
 pub use decide::decide;
 pub use decision::{Candidate, Decision, Refusal, Skip};
 pub use document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ObjectRef, OnError, ProviderDoc,
-    RuleDoc, ScopeDoc, SecretAt, TargetDoc, TimeoutsDoc,
+    Balance, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind, KeyDoc, KeyProviderDoc, MockDoc, MockToolCall,
+    ModelDoc, ObjectRef, OnError, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, TimeoutsDoc,
 };
 pub use expression::{Expression, ExpressionError, VARIABLES};
+pub use glob::Globs;
 pub use name::Asked;
 pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};

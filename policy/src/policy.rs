@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::catalogue::{self, Capabilities};
 use crate::document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, MockDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
 };
 use crate::draw::hash;
 use crate::expression::ExpressionError;
@@ -75,7 +75,7 @@ pub struct Provider {
     pub headers: BTreeMap<String, String>,
     pub prewarm: bool,
     pub ca: Option<String>,
-    pub mock: Option<serde_json::Value>,
+    pub mock: Option<MockDoc>,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,40 @@
+//! Where conversations went, so that a later turn can go there too.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use lru::LruCache;
+use outrigger_policy::Stay;
+
+/// Conversations remembered; the longest untouched is forgotten first.
+const CONVERSATIONS: NonZeroUsize = match NonZeroUsize::new(4_096) {
+    Some(most) => most,
+    None => NonZeroUsize::MIN,
+};
+
+/// A bounded memory of recent conversations and of handles that one account gave out.
+#[derive(Debug)]
+pub struct Affinity(Mutex<LruCache<u64, Stay>>);
+
+impl Default for Affinity {
+    fn default() -> Self {
+        Affinity(Mutex::new(LruCache::new(CONVERSATIONS)))
+    }
+}
+
+impl Affinity {
+    pub fn recall(&self, conversation: u64) -> Option<Stay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&conversation).copied()
+    }
+
+    pub fn remember(&self, conversation: u64, place: Stay) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(conversation, place);
+    }
+}
+
+/// FNV-1a over parts: the same in every process. Not for secrets that anyone could see.
+pub fn hash(parts: &[&[u8]]) -> u64 {
+    parts.iter().flat_map(|part| part.iter().chain(&[0xff])).fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| {
+        (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,84 @@
+//! One breaker: closed, open for a while after failures in a row, then one request to try.
+//!
+//! ```text
+//! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying --ok--> Closed(0)
+//!                                            ^                    |
+//!                                            +------failure-------+   (twice as long)
+//! ```
+
+use std::time::{Duration, Instant};
+
+/// Failures in a row that open it.
+const FAILURES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Breaker {
+    failures: u32,
+    pause: Option<Duration>,
+    open_until: Option<Instant>,
+}
+
+impl Breaker {
+    /// Whether a request may pass now. After the pause one may, and the pause begins anew for the
+    /// others until that one's outcome is known.
+    pub fn lets_pass(&mut self, now: Instant) -> bool {
+        match self.open_until {
+            None => true,
+            Some(until) if now < until => false,
+            Some(_) => {
+                self.open_until = Some(now + self.pause.unwrap_or(FIRST_PAUSE));
+                true
+            }
+        }
+    }
+
+    /// Whether it is open, without asking to pass.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.open_until.is_some_and(|until| now < until)
+    }
+
+    pub fn succeeded(&mut self) {
+        *self = Breaker::default();
+    }
+
+    pub fn failed(&mut self, now: Instant) {
+        self.failures += 1;
+        if self.failures < FAILURES {
+            return;
+        }
+        let pause = self.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
+        self.pause = Some(pause);
+        self.open_until = Some(now + pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_failures_in_a_row_open_it_and_one_success_closes_it() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        for _ in 0..4 {
+            breaker.failed(now);
+        }
+        breaker.succeeded();
+        for _ in 0..4 {
+            breaker.failed(now);
+        }
+        assert!(breaker.lets_pass(now));
+        breaker.failed(now);
+        assert!(!breaker.lets_pass(now));
+        let later = now + FIRST_PAUSE;
+        assert!(breaker.lets_pass(later), "one may try");
+        assert!(!breaker.lets_pass(later), "the others wait for its outcome");
+        breaker.failed(later);
+        assert!(!breaker.lets_pass(later + FIRST_PAUSE), "the second pause is twice as long");
+        assert!(breaker.lets_pass(later + FIRST_PAUSE * 2));
+        breaker.succeeded();
+        assert!(breaker.lets_pass(later));
+    }
+}

@@ -1,0 +1,30 @@
+//! Durations as people write them.
+
+use std::time::Duration;
+
+/// `1.5s`, `200ms`, `2m30s`: Go's notation, cut to what matters.
+#[must_use]
+pub fn text(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        0..1_000 => format!("{ms}ms"),
+        1_000..60_000 if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        1_000..60_000 => format!("{:.1}s", duration.as_secs_f64()),
+        _ if ms % 60_000 < 1_000 => format!("{}m", ms / 60_000),
+        _ => format!("{}m{}s", ms / 60_000, ms % 60_000 / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_they_are_written() {
+        for (ms, expected) in
+            [(0, "0ms"), (200, "200ms"), (1_500, "1.5s"), (30_000, "30s"), (600_000, "10m"), (150_000, "2m30s")]
+        {
+            assert_eq!(text(Duration::from_millis(ms)), expected);
+        }
+    }
+}

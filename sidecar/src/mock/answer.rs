@@ -1,0 +1,131 @@
+//! What a mock says: text, tool calls, or an instance of the schema that was asked for.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Request, Response, Role, ToolCall, ToolChoice};
+use outrigger_llm::usage::Usage;
+use outrigger_llm::{Answer, chat};
+use outrigger_policy::MockDoc;
+
+use super::{Asked, instance};
+
+/// The answer's id and model, as the mock tells them.
+pub fn about(asked: &Asked) -> Answer {
+    Answer {
+        id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
+        model: asked.model.clone(),
+        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        stream_usage: asked.chat.as_ref().is_some_and(|request| request.stream_usage),
+    }
+}
+
+/// Composes the whole answer.
+pub fn compose(provider: &str, script: &MockDoc, asked: &Asked, request: &Request) -> Response {
+    let calls = tool_calls(script, request);
+    let (parts, finish) = match calls.is_empty() {
+        false => (calls, Finish::ToolCalls),
+        true => (vec![Part::Text(text(provider, script, asked, request))], Finish::Stop),
+    };
+    let output = parts.iter().map(|part| words(part).len() as u64).sum();
+    Response {
+        id: Some(about(asked).id),
+        model: Some(asked.model.clone()),
+        parts,
+        finish: Some(finish),
+        stop_sequence: None,
+        usage: Usage { input: Some(input_tokens(request)), output: Some(output), ..Usage::default() },
+    }
+}
+
+fn text(provider: &str, script: &MockDoc, asked: &Asked, request: &Request) -> String {
+    match &request.output {
+        OutputFormat::JsonSchema { schema, .. } => return instance::of(schema).to_string(),
+        OutputFormat::JsonObject => return r#"{"answer":"mock"}"#.to_owned(),
+        OutputFormat::Text => {}
+    }
+    if script.echo {
+        return last_user_text(request);
+    }
+    let template = script.reply.as_deref().unwrap_or("Hello from {{provider}}/{{model}}");
+    template.replace("{{provider}}", provider).replace("{{model}}", &asked.model)
+}
+
+/// The calls on the script, as far as the request declares those tools; none once results are in.
+fn tool_calls(script: &MockDoc, request: &Request) -> Vec<Part> {
+    let answered = request
+        .messages
+        .last()
+        .is_some_and(|message| message.parts.iter().any(|part| matches!(part, Part::ToolResult(_))));
+    if answered || request.tool_choice == Some(ToolChoice::None) {
+        return Vec::new();
+    }
+    script
+        .tool_calls
+        .iter()
+        .filter(|call| request.tools.iter().any(|tool| tool.name == call.name))
+        .enumerate()
+        .map(|(index, call)| {
+            Part::ToolCall(ToolCall {
+                id: format!("call_mock_{index}_{:08x}", fastrand::u32(..)),
+                name: call.name.clone(),
+                arguments: call.arguments.to_string(),
+                signature: None,
+            })
+        })
+        .collect()
+}
+
+fn last_user_text(request: &Request) -> String {
+    let last = request.messages.iter().rev().find(|message| message.role == Role::User);
+    let texts = last.into_iter().flat_map(|message| &message.parts).filter_map(|part| match part {
+        Part::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// About four bytes a token: a mock has no tokenizer, but its figures should move with the text.
+fn input_tokens(request: &Request) -> u64 {
+    let in_messages = request.messages.iter().flat_map(|message| &message.parts).map(|part| match part {
+        Part::Text(text) => text.len(),
+        Part::ToolResult(result) => result.content.len() * 16,
+        _ => 16,
+    });
+    let bytes = request.system.iter().map(String::len).sum::<usize>() + in_messages.sum::<usize>();
+    (bytes as u64).div_ceil(4).max(1)
+}
+
+/// A part in the pieces in which it is streamed: words with the space behind them.
+fn words(part: &Part) -> Vec<String> {
+    match part {
+        Part::Text(text) => text.split_inclusive(' ').map(str::to_owned).collect(),
+        Part::ToolCall(call) => {
+            let middle = call.arguments.char_indices().nth(call.arguments.chars().count() / 2).map_or(0, |(at, _)| at);
+            let (first, second) = call.arguments.split_at(middle);
+            [first, second].into_iter().filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The answer as a stream's events.
+pub fn events(answer: &Response) -> Vec<Event> {
+    let mut events = vec![chat::Event::Start { id: answer.id.clone(), model: answer.model.clone() }];
+    let mut calls = 0;
+    for part in &answer.parts {
+        match part {
+            Part::Text(_) => events.extend(words(part).into_iter().map(Event::Text)),
+            Part::ToolCall(call) => {
+                let index = calls;
+                calls += 1;
+                events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature: None });
+                events.extend(words(part).into_iter().map(|fragment| Event::ToolArguments { index, fragment }));
+            }
+            _ => {}
+        }
+    }
+    events.push(Event::Finish { reason: answer.finish.unwrap_or(Finish::Stop), stop_sequence: None });
+    events.push(Event::Usage(answer.usage));
+    events.push(Event::End);
+    events
+}

@@ -1,0 +1,109 @@
+//! Faults on order.
+
+use std::time::Duration;
+
+use http::{Response, StatusCode, header};
+use outrigger_llm::{Dialect, refusal};
+use outrigger_policy::{FaultDoc, FaultKind, Globs};
+
+use super::body::{self, Pace};
+use crate::upstream::UpstreamBody;
+
+/// One way to fail, ready to strike.
+#[derive(Debug)]
+pub struct Fault {
+    doc: FaultDoc,
+    models: Globs,
+}
+
+impl Fault {
+    pub fn new(doc: &FaultDoc) -> Self {
+        Fault { models: Globs::new(&doc.models), doc: doc.clone() }
+    }
+
+    /// Whether it strikes this time.
+    pub fn strikes(&self, model: &str) -> bool {
+        self.models.allows(model) && fastrand::u32(0..100) < self.doc.percent
+    }
+
+    pub fn kind(&self) -> FaultKind {
+        self.doc.kind
+    }
+
+    /// What people are told: which fault it was.
+    pub fn message(&self) -> String {
+        self.doc.message.clone().unwrap_or_else(|| format!("the mock's fault `{}`", self.doc.name))
+    }
+
+    pub fn delay(&self) -> Duration {
+        Duration::from_millis(self.doc.delay.unwrap_or(0))
+    }
+
+    /// Events that go out before it strikes.
+    pub fn events(&self) -> usize {
+        self.doc.events.unwrap_or(0) as usize
+    }
+
+    pub fn allows_fallbacks(&self) -> bool {
+        self.doc.allow_fallbacks
+    }
+
+    pub fn status_code(&self) -> u16 {
+        self.doc.status.unwrap_or(match self.doc.kind {
+            FaultKind::Status | FaultKind::ErrorEvent => 500,
+            _ => 200,
+        })
+    }
+
+    /// The error answer of the dialect.
+    pub fn status(&self, dialect: Dialect) -> Response<UpstreamBody> {
+        let status = self.status_code();
+        let mut response = body::json(status, Pace::whole(self.error_body(dialect)));
+        if let Some(ms) = self.doc.retry_after {
+            let seconds = ms.div_ceil(1_000);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
+    pub fn error_body(&self, dialect: Dialect) -> Vec<u8> {
+        refusal::body(dialect, &self.refusal(&self.message()))
+    }
+
+    /// The error event of the dialect's stream.
+    pub fn error_event(&self, dialect: Dialect) -> Vec<u8> {
+        refusal::event(dialect, &self.refusal(&self.message()))
+    }
+
+    fn refusal<'a>(&self, message: &'a str) -> refusal::Refusal<'a> {
+        let status = self.status_code();
+        // The words that providers use, so that what reads them is rehearsed too.
+        let kind = match status {
+            400 | 422 => "invalid_request_error",
+            401 => "invalid_api_key",
+            402 => "insufficient_quota",
+            403 => "permission_denied",
+            404 => "model_not_found",
+            429 => "rate_limit_exceeded",
+            503 | 529 => "overloaded_error",
+            _ => "server_error",
+        };
+        refusal::Refusal { status, kind, message, request_id: "req_mock", param: None, attempts: &[] }
+    }
+}
+
+/// 200, and not the dialect.
+pub fn malformed(stream: bool) -> Response<UpstreamBody> {
+    match stream {
+        true => body::event_stream(Pace::whole("data: {\"choices\": oops\n\n")),
+        false => body::json(200, Pace::whole("<html>mock</html>")),
+    }
+}
+
+/// 200, and nothing in it.
+pub fn empty(stream: bool) -> Response<UpstreamBody> {
+    match stream {
+        true => body::event_stream(Pace::whole("")),
+        false => body::json(StatusCode::OK.as_u16(), Pace::whole("")),
+    }
+}

@@ -1,0 +1,165 @@
+//! The provider that is none: canned answers in any dialect, at a set pace, with faults on order.
+//!
+//! It stands behind the same seam as real upstreams and gets the very bytes that they would get,
+//! so that a fallback chain, a translation or a time-out can be tried without an outage or a key.
+
+mod answer;
+mod body;
+mod fault;
+mod instance;
+mod others;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
+use outrigger_policy::{FaultKind, MockDoc, Provider};
+use serde_json::Value;
+
+pub use body::MockBody;
+use fault::Fault;
+
+use crate::upstream::{SendError, Sent, UpstreamBody};
+
+/// Marks an answer that must go back as it is (`allowFallbacks: false`).
+#[derive(Clone, Copy, Debug)]
+pub struct NoFallback;
+
+/// A rehearsed provider.
+#[derive(Debug)]
+pub struct Mock {
+    provider: String,
+    dialect: Dialect,
+    script: MockDoc,
+    faults: Vec<Fault>,
+}
+
+/// The dialect that a mock's script names.
+#[must_use]
+pub fn dialect(script: &MockDoc) -> Dialect {
+    match script.dialect.as_str() {
+        "Anthropic" => Dialect::Anthropic,
+        "Gemini" => Dialect::Gemini,
+        _ => Dialect::OpenAi,
+    }
+}
+
+impl Mock {
+    #[must_use]
+    pub fn new(provider: &Provider, script: &MockDoc) -> Self {
+        Mock {
+            provider: provider.id.name.clone(),
+            dialect: dialect(script),
+            faults: script.faults.iter().map(Fault::new).collect(),
+            script: script.clone(),
+        }
+    }
+
+    /// Answers a request as the provider that it plays would.
+    ///
+    /// # Errors
+    /// [`SendError`] where a fault says that there is no connection.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Sent, SendError> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let asked = Asked::read(self.dialect, head.uri.path(), &body);
+        let fault = self.faults.iter().find(|fault| fault.strikes(&asked.model));
+        let response = match fault {
+            Some(fault) => self.fail(fault, &asked).await?,
+            None => self.answer(&asked, None).await,
+        };
+        Ok(Sent { response, connecting: Duration::ZERO })
+    }
+
+    async fn fail(&self, fault: &Fault, asked: &Asked) -> Result<Response<UpstreamBody>, SendError> {
+        let endpoint = format!("mock {}", self.provider);
+        let reason = fault.message();
+        tokio::time::sleep(fault.delay()).await;
+        let mut response = match fault.kind() {
+            FaultKind::Refused => return Err(SendError::Connect { endpoint, reason }),
+            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason }),
+            FaultKind::Hang => std::future::pending().await,
+            FaultKind::Status => fault.status(self.dialect),
+            FaultKind::Malformed => fault::malformed(asked.stream),
+            FaultKind::Empty => fault::empty(asked.stream),
+            FaultKind::Slow => self.answer(asked, None).await,
+            FaultKind::CutAfterEvents | FaultKind::ErrorEvent => self.answer(asked, Some(fault)).await,
+        };
+        if !fault.allows_fallbacks() {
+            response.extensions_mut().insert(NoFallback);
+        }
+        Ok(response)
+    }
+
+    async fn answer(&self, asked: &Asked, fault: Option<&Fault>) -> Response<UpstreamBody> {
+        let first = self.first_token();
+        let per_token = Duration::from_millis(self.script.per_token);
+        let Some(request) = &asked.chat else {
+            tokio::time::sleep(first).await;
+            return others::answer(self.dialect, &self.provider, asked);
+        };
+        let answer = answer::compose(&self.provider, &self.script, asked, request);
+        if !asked.stream {
+            let tokens = u32::try_from(answer.usage.output.unwrap_or(0)).unwrap_or(u32::MAX);
+            tokio::time::sleep(first + per_token * tokens).await;
+            if let Some(fault) = fault {
+                // Without a stream there are no events: both faults cut the answer's body.
+                return body::json(fault.status_code(), body::Pace::cut(fault.message()));
+            }
+            let told = encode_response(self.dialect, &answer, &answer::about(asked));
+            return body::json(200, body::Pace::whole(told.to_string()));
+        }
+        let mut encoder = StreamEncoder::new(self.dialect, answer::about(asked));
+        let mut events: Vec<Bytes> = Vec::new();
+        for event in answer::events(&answer) {
+            let mut bytes = Vec::new();
+            encoder.push(&event, &mut bytes);
+            if !bytes.is_empty() {
+                events.push(bytes.into());
+            }
+        }
+        body::event_stream(body::Pace::stream(events, first, per_token, fault, self.dialect))
+    }
+
+    fn first_token(&self) -> Duration {
+        let (least, most) = self.script.first_token;
+        Duration::from_millis(if most > least { fastrand::u64(least..=most) } else { least })
+    }
+}
+
+/// A request, as far as a mock understands it.
+#[derive(Debug)]
+pub struct Asked {
+    /// The path below the version: `chat/completions`.
+    path: String,
+    model: String,
+    stream: bool,
+    body: Value,
+    /// When it is a conversation.
+    chat: Option<chat::Request>,
+}
+
+impl Asked {
+    fn read(dialect: Dialect, path: &str, body: &[u8]) -> Self {
+        let path = path.trim_start_matches('/').to_owned();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let in_path = path.strip_prefix("models/").and_then(|rest| rest.split_once(':'));
+        let model = match in_path {
+            Some((model, _)) => percent_encoding::percent_decode_str(model).decode_utf8_lossy().into_owned(),
+            None => body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        };
+        let streams = path.ends_with(":streamGenerateContent");
+        let stream = streams || body.get("stream").and_then(Value::as_bool).unwrap_or(false);
+        let is_chat = match dialect {
+            Dialect::OpenAi => path == "chat/completions",
+            Dialect::Anthropic => path == "messages",
+            Dialect::Gemini => streams || path.ends_with(":generateContent"),
+        };
+        let chat = is_chat
+            .then(|| decode_request(dialect, body.as_object().unwrap_or(&serde_json::Map::new()), &model, stream).ok())
+            .flatten();
+        Asked { path, model, stream, body, chat }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a mock answers beside conversations: embeddings, token counts, completions, responses.
+
+use http::Response;
+use outrigger_llm::{Dialect, refusal};
+use serde_json::{Value, json};
+
+use super::Asked;
+use super::body::{self, Pace};
+use crate::upstream::UpstreamBody;
+
+/// Numbers in a made vector.
+const DIMENSIONS: usize = 8;
+
+/// Answers an operation that is no conversation, or says that it cannot.
+pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<UpstreamBody> {
+    let text = format!("Hello from {provider}/{}", asked.model);
+    let verb = asked.path.rsplit_once(':').map_or(asked.path.as_str(), |(_, verb)| verb);
+    let told = match (dialect, verb) {
+        (Dialect::OpenAi, "embeddings") => embeddings(asked),
+        (Dialect::OpenAi, "completions") => completion(asked, &text),
+        (Dialect::OpenAi, "responses") if asked.stream => {
+            return body::event_stream(Pace::whole(response_events(asked, &text)));
+        }
+        (Dialect::OpenAi, "responses") => response(asked, &text, "completed"),
+        (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&asked.body)}),
+        (Dialect::Gemini, "countTokens") => json!({"totalTokens": tokens(&asked.body)}),
+        (Dialect::Gemini, "embedContent") => json!({"embedding": {"values": vector(&asked.body)}}),
+        (Dialect::Gemini, "batchEmbedContents") => {
+            let requests = asked.body.get("requests").and_then(Value::as_array).cloned().unwrap_or_default();
+            json!({"embeddings": requests.iter().map(|one| json!({"values": vector(one)})).collect::<Vec<_>>()})
+        }
+        _ => return unknown(dialect, asked),
+    };
+    body::json(200, Pace::whole(told.to_string()))
+}
+
+fn unknown(dialect: Dialect, asked: &Asked) -> Response<UpstreamBody> {
+    // A conversation that could not be read comes here too: then the body is at fault.
+    let known = ["chat/completions", "messages"].contains(&asked.path.as_str()) || asked.path.contains("enerateContent");
+    let (status, kind, message) = match known {
+        true => (400, "invalid_request_error", "the mock cannot read this request".to_owned()),
+        false => (404, "not_found", format!("the mock has no answer for {}", asked.path)),
+    };
+    let refusal = refusal::Refusal { status, kind, message: &message, request_id: "req_mock", param: None, attempts: &[] };
+    body::json(status, Pace::whole(refusal::body(dialect, &refusal)))
+}
+
+fn tokens(body: &Value) -> usize {
+    body.to_string().len().div_ceil(4)
+}
+
+/// The same text has the same vector, of length one.
+fn vector(of: &Value) -> Vec<f64> {
+    let mut random = fastrand::Rng::with_seed(of.to_string().bytes().fold(7, |seed, byte| {
+        (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }));
+    let raw: Vec<f64> = (0..DIMENSIONS).map(|_| random.f64() - 0.5).collect();
+    let length = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
+    raw.into_iter().map(|x| x / length).collect()
+}
+
+fn embeddings(asked: &Asked) -> Value {
+    use base64::Engine;
+    let inputs = match asked.body.get("input") {
+        Some(Value::Array(inputs)) if inputs.iter().all(|input| input.is_string() || input.is_array()) => inputs.clone(),
+        Some(input) => vec![input.clone()],
+        None => Vec::new(),
+    };
+    let base64 = asked.body.get("encoding_format").and_then(Value::as_str) == Some("base64");
+    let told = |vector: Vec<f64>| match base64 {
+        false => json!(vector),
+        true => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect();
+            json!(base64::engine::general_purpose::STANDARD.encode(bytes))
+        }
+    };
+    let data: Vec<Value> = inputs
+        .iter()
+        .enumerate()
+        .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": told(vector(input))}))
+        .collect();
+    let used = tokens(&Value::Array(inputs));
+    json!({"object": "list", "data": data, "model": asked.model, "usage": {"prompt_tokens": used, "total_tokens": used}})
+}
+
+fn completion(asked: &Asked, text: &str) -> Value {
+    let (input, output) = (tokens(&asked.body), text.split(' ').count());
+    json!({
+        "id": "cmpl-mock", "object": "text_completion", "created": 0, "model": asked.model,
+        "choices": [{"index": 0, "text": text, "finish_reason": "stop", "logprobs": null}],
+        "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
+    })
+}
+
+fn response(asked: &Asked, text: &str, status: &str) -> Value {
+    let (input, output) = (tokens(&asked.body), text.split(' ').count());
+    let done = status == "completed";
+    let content = json!({"type": "output_text", "text": text, "annotations": []});
+    let message =
+        json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": "completed", "content": [content]});
+    json!({
+        "id": "resp_mock", "object": "response", "created_at": 0, "status": status, "model": asked.model,
+        "output": if done { json!([message]) } else { json!([]) },
+        "parallel_tool_calls": true, "tool_choice": "auto", "tools": [], "error": null, "incomplete_details": null,
+        "instructions": null, "metadata": {}, "temperature": 1.0, "top_p": 1.0,
+        "usage": if done {
+            json!({
+                "input_tokens": input, "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": output, "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": input + output,
+            })
+        } else { Value::Null },
+    })
+}
+
+fn response_events(asked: &Asked, text: &str) -> String {
+    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
+    let item = |status: &str, content: Value| {
+        json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": status, "content": content})
+    };
+    let at = |mut event: Value| {
+        event["item_id"] = json!("msg_mock");
+        event["output_index"] = json!(0);
+        event["content_index"] = json!(0);
+        event
+    };
+    let mut events = vec![
+        json!({"type": "response.created", "response": response(asked, text, "in_progress")}),
+        json!({"type": "response.in_progress", "response": response(asked, text, "in_progress")}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": item("in_progress", json!([]))}),
+        at(json!({"type": "response.content_part.added", "part": part("")})),
+    ];
+    for word in text.split_inclusive(' ') {
+        events.push(at(json!({"type": "response.output_text.delta", "delta": word, "logprobs": []})));
+    }
+    events.extend([
+        at(json!({"type": "response.output_text.done", "text": text, "logprobs": []})),
+        at(json!({"type": "response.content_part.done", "part": part(text)})),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": item("completed", json!([part(text)]))}),
+        json!({"type": "response.completed", "response": response(asked, text, "completed")}),
+    ]);
+    let mut told = String::new();
+    for (number, mut event) in events.into_iter().enumerate() {
+        event["sequence_number"] = json!(number);
+        let name = event["type"].as_str().unwrap_or_default().to_owned();
+        told.push_str(&format!("event: {name}\ndata: {event}\n\n"));
+    }
+    told
+}

@@ -1,0 +1,173 @@
+//! A policy together with what serving it takes: connections, credentials, learnt state.
+//!
+//! Built aside, then swapped in with one pointer; requests hold the one they began with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use outrigger_llm::Dialect;
+use outrigger_llm::provider::{self, ProviderType};
+use outrigger_policy::{BuildError, Document, Policy};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::health::Lane;
+use crate::mock::{self, Mock};
+use crate::secret::Secrets;
+use crate::upstream::{Endpoint, EndpointError, Pool, Pools, TlsError, Upstream};
+
+/// Why a document cannot be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Policy(#[from] BuildError),
+    #[error("LLMProvider {provider}: spec.type `{kind}` is not known to this version")]
+    Type { provider: String, kind: String },
+    #[error("LLMProvider {provider}: spec.endpoint: {source}")]
+    Endpoint { provider: String, source: EndpointError },
+    #[error("LLMProvider {provider}: spec.endpoint is needed for type {kind}")]
+    NoEndpoint { provider: String, kind: String },
+    #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
+    Tls { provider: String, source: TlsError },
+    #[error("LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry")]
+    Credential { provider: String, credential: String, secret: String },
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub struct Served {
+    pub policy: Policy,
+    /// In the order of the policy's providers.
+    pub places: Vec<Place>,
+    /// In the order of the policy's keys: how many requests of each may run at once.
+    pub slots: Vec<Option<Arc<Slots>>>,
+}
+
+/// A provider, ready to be sent to.
+#[derive(Debug)]
+pub struct Place {
+    pub kind: &'static ProviderType,
+    pub dialect: Dialect,
+    pub upstream: Upstream,
+    /// The request target's base; a mock's is empty.
+    pub endpoint: Option<Endpoint>,
+    /// In the order of the provider's credentials; one for a provider without any.
+    pub lanes: Vec<Arc<Lane>>,
+    /// In the same order: the header's value, or `None` where the Secret was not found.
+    pub credentials: Vec<Option<HeaderValue>>,
+    pub headers: Vec<(http::HeaderName, HeaderValue)>,
+}
+
+/// A key's concurrency limit: its account is the key, its size the policy's.
+#[derive(Debug)]
+pub struct Slots {
+    pub most: u32,
+    pub free: Arc<Semaphore>,
+}
+
+/// State that outlives policies, found again by identity.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub pools: Pools,
+    lanes: HashMap<u64, Arc<Lane>>,
+    slots: HashMap<String, Arc<Slots>>,
+}
+
+impl Served {
+    /// Builds what a document and its credentials amount to, adopting the state that is kept.
+    ///
+    /// # Errors
+    /// [`ServeError`] names the object; what is kept is then as it was.
+    pub fn build(document: Document, secrets: &Secrets, kept: &mut Kept) -> Result<Self, ServeError> {
+        let policy = Policy::build(document)?;
+        let mut lanes = HashMap::new();
+        let mut pools: Vec<Arc<Pool>> = Vec::new();
+        let mut places = Vec::with_capacity(policy.providers.len());
+        for provider in &policy.providers {
+            let name = || provider.id.to_string();
+            let kind = provider::lookup(&provider.kind)
+                .ok_or_else(|| ServeError::Type { provider: name(), kind: provider.kind.clone() })?;
+            let (upstream, endpoint) = match &provider.mock {
+                Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),
+                None => {
+                    let url = provider
+                        .endpoint
+                        .as_deref()
+                        .or(kind.endpoint)
+                        .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
+                    let endpoint =
+                        Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
+                    let pool = kept
+                        .pools
+                        .get(endpoint.clone(), provider.ca.as_deref())
+                        .map_err(|source| ServeError::Tls { provider: name(), source })?;
+                    pool.keep_warm(provider.prewarm);
+                    pools.push(Arc::clone(&pool));
+                    (Upstream::Http(pool), Some(endpoint))
+                }
+            };
+            let mut place = Place {
+                kind,
+                dialect: kind.dialect.unwrap_or_else(|| provider.mock.as_ref().map_or(Dialect::OpenAi, mock::dialect)),
+                upstream,
+                endpoint,
+                lanes: Vec::new(),
+                credentials: Vec::new(),
+                headers: own_headers(&provider.headers),
+            };
+            for credential in &provider.credentials {
+                let secret = secrets.get(&credential.secret);
+                let value = secret
+                    .map(|secret| {
+                        let mut value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()))
+                            .map_err(|_| ServeError::Credential {
+                                provider: name(),
+                                credential: credential.name.to_string(),
+                                secret: credential.secret.to_string(),
+                            })?;
+                        value.set_sensitive(true);
+                        Ok::<_, ServeError>(value)
+                    })
+                    .transpose()?;
+                place.lanes.push(lane(kept, &mut lanes, credential.identity, secret.map_or("", |s| s.expose())));
+                place.credentials.push(value);
+            }
+            if provider.credentials.is_empty() {
+                place.lanes.push(lane(kept, &mut lanes, provider.identity, ""));
+            }
+            places.push(place);
+        }
+        let slots: Vec<Option<Arc<Slots>>> = policy
+            .keys
+            .iter()
+            .map(|key| {
+                let most = key.concurrent_requests?;
+                let name = key.id.to_string();
+                let same = kept.slots.get(&name).filter(|slots| slots.most == most).cloned();
+                Some(same.unwrap_or_else(|| Arc::new(Slots { most, free: Arc::new(Semaphore::new(most as usize)) })))
+            })
+            .collect();
+        kept.slots = policy
+            .keys
+            .iter()
+            .zip(&slots)
+            .filter_map(|(key, slots)| Some((key.id.to_string(), slots.clone()?)))
+            .collect();
+        kept.lanes = lanes;
+        kept.pools.retain(&pools);
+        Ok(Served { policy, places, slots })
+    }
+}
+
+/// The lane of an identity and a credential's value: a rotated credential has a new one.
+fn lane(kept: &Kept, lanes: &mut HashMap<u64, Arc<Lane>>, identity: u64, value: &str) -> Arc<Lane> {
+    let identity = crate::affinity::hash(&[&identity.to_le_bytes(), value.as_bytes()]);
+    let lane = kept.lanes.get(&identity).cloned().unwrap_or_default();
+    lanes.insert(identity, Arc::clone(&lane));
+    lane
+}
+
+fn own_headers(headers: &std::collections::BTreeMap<String, String>) -> Vec<(http::HeaderName, HeaderValue)> {
+    headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
+}

@@ -1,0 +1,175 @@
+//! An upstream's answer as it comes in, whatever it comes from.
+
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use flate2::write::{GzDecoder, ZlibDecoder};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use thiserror::Error;
+
+use super::pool::{Pool, Taken};
+use crate::mock::MockBody;
+
+/// Why an answer ended before its end.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    #[error("the answer's compression cannot be read: {0}")]
+    Compression(String),
+}
+
+/// Where a connection goes when its answer was read.
+pub(super) enum Back {
+    One { pool: Arc<Pool>, sender: http1::SendRequest<Full<Bytes>> },
+    Many(#[allow(dead_code, reason = "held until the stream ends, then dropped")] Taken),
+}
+
+enum Source {
+    Pooled { incoming: Incoming, back: Option<Back> },
+    Mock(MockBody),
+}
+
+/// Chunks of an answer, decompressed if the upstream compressed against our wish.
+pub struct UpstreamBody {
+    source: Source,
+    decoder: Option<Decoder>,
+    ended: bool,
+}
+
+enum Decoder {
+    Gzip(GzDecoder<Vec<u8>>),
+    Deflate(ZlibDecoder<Vec<u8>>),
+}
+
+impl std::fmt::Debug for UpstreamBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpstreamBody").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl UpstreamBody {
+    pub(super) fn pooled(incoming: Incoming, back: Back) -> Self {
+        let mut body =
+            UpstreamBody { source: Source::Pooled { incoming, back: Some(back) }, decoder: None, ended: false };
+        body.notice_end();
+        body
+    }
+
+    pub(crate) fn mock(mock: MockBody) -> Self {
+        UpstreamBody { source: Source::Mock(mock), decoder: None, ended: false }
+    }
+
+    /// Reads through the encoding that the head named, if it is one that can be read.
+    ///
+    /// # Errors
+    /// [`BodyError::Compression`] for one that can't.
+    pub fn decode(&mut self, encoding: &str) -> Result<(), BodyError> {
+        self.decoder = match encoding.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => None,
+            "gzip" | "x-gzip" => Some(Decoder::Gzip(GzDecoder::new(Vec::new()))),
+            "deflate" => Some(Decoder::Deflate(ZlibDecoder::new(Vec::new()))),
+            other => return Err(BodyError::Compression(format!("{other}, though only identity was accepted"))),
+        };
+        Ok(())
+    }
+
+    /// The next chunk; `None` at the proper end.
+    ///
+    /// # Errors
+    /// [`BodyError`] when the upstream broke off.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let chunk = match &mut self.source {
+                Source::Pooled { incoming, .. } => match Pin::new(incoming).poll_frame(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) => None,
+                    Poll::Ready(Some(Err(error))) => {
+                        self.ended = true;
+                        return Poll::Ready(Some(Err(BodyError::Lost(error.to_string()))));
+                    }
+                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => Some(data),
+                        Err(_trailers) => continue,
+                    },
+                },
+                Source::Mock(mock) => match mock.poll_chunk(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(chunk) => chunk.transpose()?,
+                },
+            };
+            match chunk {
+                None => {
+                    self.ended = true;
+                    self.release();
+                    return Poll::Ready(self.finish_decoding());
+                }
+                Some(data) => {
+                    self.notice_end();
+                    match self.decoded(data) {
+                        Ok(data) if data.is_empty() => {}
+                        decoded => return Poll::Ready(Some(decoded)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the connection back as soon as the last byte is here, without waiting to be asked for
+    /// more.
+    fn notice_end(&mut self) {
+        if let Source::Pooled { incoming, .. } = &self.source
+            && incoming.is_end_stream()
+        {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Source::Pooled { back, .. } = &mut self.source
+            && let Some(Back::One { pool, sender }) = back.take()
+        {
+            pool.give_back(sender);
+        }
+    }
+
+    fn decoded(&mut self, data: Bytes) -> Result<Bytes, BodyError> {
+        let failed = |error: std::io::Error| BodyError::Compression(error.to_string());
+        match &mut self.decoder {
+            None => Ok(data),
+            Some(Decoder::Gzip(decoder)) => {
+                decoder.write_all(&data).and_then(|()| decoder.flush()).map_err(failed)?;
+                Ok(Bytes::from(std::mem::take(decoder.get_mut())))
+            }
+            Some(Decoder::Deflate(decoder)) => {
+                decoder.write_all(&data).and_then(|()| decoder.flush()).map_err(failed)?;
+                Ok(Bytes::from(std::mem::take(decoder.get_mut())))
+            }
+        }
+    }
+
+    fn finish_decoding(&mut self) -> Option<Result<Bytes, BodyError>> {
+        let rest = match self.decoder.take()? {
+            Decoder::Gzip(decoder) => decoder.finish(),
+            Decoder::Deflate(decoder) => decoder.finish(),
+        };
+        match rest {
+            Ok(rest) if rest.is_empty() => None,
+            Ok(rest) => Some(Ok(Bytes::from(rest))),
+            Err(error) => Some(Err(BodyError::Compression(error.to_string()))),
+        }
+    }
+}

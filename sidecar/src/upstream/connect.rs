@@ -1,0 +1,142 @@
+//! Opening a connection: TCP, then TLS where the endpoint asks for it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::{Endpoint, SendError};
+
+/// Certificate authorities that cannot be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    #[error("no certificate is in the PEM text")]
+    Empty,
+    #[error("not PEM: {0}")]
+    Pem(String),
+    #[error("a certificate cannot be used: {0}")]
+    Certificate(#[from] rustls::Error),
+}
+
+static PUBLIC: LazyLock<Result<Arc<ClientConfig>, Arc<rustls::Error>>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    config(roots).map_err(Arc::new)
+});
+
+/// What to trust: the authorities in `pem`, or without it the public ones.
+///
+/// # Errors
+/// [`TlsError`] when the text holds no certificate that can be used.
+pub fn trust(pem: Option<&str>) -> Result<Arc<ClientConfig>, TlsError> {
+    let Some(pem) = pem else {
+        return PUBLIC.clone().map_err(|error| TlsError::Pem(error.to_string()));
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(certificate.map_err(|error| TlsError::Pem(error.to_string()))?)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::Empty);
+    }
+    Ok(config(roots)?)
+}
+
+fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// An open connection, and the protocol that both sides agreed on.
+pub struct Connected {
+    pub io: TokioIo<Stream>,
+    pub http2: bool,
+}
+
+/// Opens one.
+pub async fn connect(endpoint: &Endpoint, tls: &Arc<ClientConfig>) -> Result<Connected, SendError> {
+    let failed = |reason: io::Error| SendError::Connect { endpoint: endpoint.to_string(), reason: reason.to_string() };
+    let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(failed)?;
+    tcp.set_nodelay(true).map_err(failed)?;
+    if !endpoint.tls {
+        return Ok(Connected { io: TokioIo::new(Stream::Plain(tcp)), http2: false });
+    }
+    let failed = |reason: String| SendError::Tls { endpoint: endpoint.to_string(), reason };
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(error.to_string()))?;
+    let stream =
+        TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(|error| failed(error.to_string()))?;
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok(Connected { io: TokioIo::new(Stream::Tls(Box::new(stream))), http2 })
+}
+
+/// Bytes to and from a provider.
+#[derive(Debug)]
+pub enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Where a provider answers: scheme, host, port, and the path in front of every operation's.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::PathAndQuery;
+use thiserror::Error;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub tls: bool,
+    pub host: String,
+    pub port: u16,
+    /// Begins with a slash, ends without one; empty for none.
+    base: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EndpointError {
+    #[error("`{0}` is no URL")]
+    NotUrl(String),
+    #[error("`{0}` must begin with http:// or https://")]
+    Scheme(String),
+    #[error("`{0}` must have no query; the gateway adds what is needed")]
+    Query(String),
+}
+
+impl Endpoint {
+    /// Reads `https://host[:port][/base]`.
+    ///
+    /// # Errors
+    /// [`EndpointError`] says what is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        let uri: Uri = url.parse().map_err(|_| EndpointError::NotUrl(url.to_owned()))?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(EndpointError::Scheme(url.to_owned())),
+        };
+        let host = uri.host().ok_or_else(|| EndpointError::NotUrl(url.to_owned()))?;
+        if uri.query().is_some() {
+            return Err(EndpointError::Query(url.to_owned()));
+        }
+        Ok(Endpoint {
+            tls,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            base: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The request target for an operation's path, which is already encoded.
+    #[must_use]
+    pub fn target(&self, path: &str, query: &str) -> Option<PathAndQuery> {
+        let mut target = String::with_capacity(self.base.len() + path.len() + query.len() + 2);
+        target.push_str(&self.base);
+        target.push('/');
+        target.push_str(path);
+        if !query.is_empty() {
+            target.push('?');
+            target.push_str(query);
+        }
+        PathAndQuery::try_from(target).ok()
+    }
+
+    /// The value of `Host`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", if self.tls { "https" } else { "http" }, self.authority(), self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_and_told() {
+        for (url, told, target) in [
+            ("https://api.openai.com/v1", "https://api.openai.com/v1", "/v1/x?a=1"),
+            ("https://api.openai.com/v1/", "https://api.openai.com/v1", "/v1/x?a=1"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "/x?a=1"),
+            ("http://[::1]:80/a", "http://[::1]/a", "/a/x?a=1"),
+        ] {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!(endpoint.to_string(), told);
+            assert_eq!(endpoint.target("x", "a=1").unwrap(), target);
+        }
+        for url in ["api.openai.com", "ftp://x", "", "https://", "http://x/?a"] {
+            assert!(Endpoint::parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The way to a provider: a pool of connections, or the built-in mock, behind one seam.
+
+mod body;
+mod connect;
+mod endpoint;
+mod pool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use thiserror::Error;
+
+use crate::mock::Mock;
+
+pub use body::{BodyError, UpstreamBody};
+pub use connect::{TlsError, trust};
+pub use endpoint::{Endpoint, EndpointError};
+pub use pool::{Pool, Pools};
+
+/// A provider, as far as sending goes.
+#[derive(Clone, Debug)]
+pub enum Upstream {
+    Http(Arc<Pool>),
+    Mock(Arc<Mock>),
+}
+
+/// An answer's head, and how long connecting took before anything was sent.
+#[derive(Debug)]
+pub struct Sent {
+    pub response: Response<UpstreamBody>,
+    /// Zero on a warm connection.
+    pub connecting: Duration,
+}
+
+/// Why no answer came.
+#[derive(Debug, Error)]
+pub enum SendError {
+    #[error("cannot connect to {endpoint}: {reason}")]
+    Connect { endpoint: String, reason: String },
+    #[error("TLS with {endpoint} failed: {reason}")]
+    Tls { endpoint: String, reason: String },
+    #[error("no connection to {endpoint} within {}", crate::duration::text(*.limit))]
+    ConnectTimeout { endpoint: String, limit: Duration },
+    /// Closed or reset before an answer's head was there.
+    #[error("{endpoint} closed the connection before it answered: {reason}")]
+    Closed { endpoint: String, reason: String },
+}
+
+impl SendError {
+    /// The word of the closed vocabulary.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            SendError::Connect { .. } => "connect",
+            SendError::Tls { .. } => "tls",
+            SendError::ConnectTimeout { .. } => "timeout_connect",
+            SendError::Closed { .. } => "cut",
+        }
+    }
+}
+
+impl Upstream {
+    /// Sends a request whose URI has path and query only, and waits for the answer's head.
+    ///
+    /// # Errors
+    /// [`SendError`], when there is none.
+    pub async fn send(&self, request: Request<Full<Bytes>>, connect: Duration) -> Result<Sent, SendError> {
+        match self {
+            Upstream::Http(pool) => pool.send(request, connect).await,
+            Upstream::Mock(mock) => mock.send(request).await,
+        }
+    }
+
+    /// Says that the provider was a candidate, so that a connection is kept warm.
+    pub fn touch(&self) {
+        if let Upstream::Http(pool) = self {
+            pool.touch();
+        }
+    }
+}
