@@ -1,0 +1,1 @@
+pub struct Finding; pub fn validate(){} pub fn with_defaults(){}
