@@ -36,7 +36,9 @@ pub enum YamlError {
 /// What no attribute of the types can say: the rule on an object's own name, and what its status is at first.
 fn finish(definition: &mut CustomResourceDefinition) {
     for version in &mut definition.spec.versions {
-        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else { continue };
+        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
+            continue;
+        };
         not_nullable(root);
         root.x_kubernetes_validations = Some(vec![ValidationRule {
             rule: format!("self.metadata.name.size() <= {NAME_MAX} && !self.metadata.name.contains('.')"),
@@ -68,7 +70,9 @@ fn not_nullable(schema: &mut JSONSchemaProps) {
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            if let Some(float) = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15) {
+            if let Some(float) =
+                number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15)
+            {
                 *value = Value::from(float as i64);
             }
         }

@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn refuses() {
-        for text in ["", "30", "s", "1.5h", "-1s", "+1s", "1d", "1us", "1 s", "100000s", "1h1h1h1h1h", "1h ", "１s", "1é"] {
+        for text in
+            ["", "30", "s", "1.5h", "-1s", "+1s", "1d", "1us", "1 s", "100000s", "1h1h1h1h1h", "1h ", "１s", "1é"]
+        {
             assert!(matches!(text.parse::<GoDuration>(), Err(DurationError::Syntax(_))), "{text}");
         }
         assert_eq!("99999h1ms".parse::<GoDuration>(), Err(DurationError::TooLong("99999h1ms".into())));

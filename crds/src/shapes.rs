@@ -11,23 +11,29 @@ const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 const LABEL_VALUE: &str = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 const LABEL_VALUE_OR_EMPTY: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
 const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
-const NOT_BLANK: &str = r"^\S+$";
-const ENDPOINT: &str = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$";
-const HEADER_VALUE: &str = "^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$";
+// In ASCII alone, because `\s` means different things in RE2 and elsewhere, and these names travel in headers.
+const VISIBLE: &str = "^[!-~]+$";
+// The path: visible ASCII without `#` and `?`.
+const ENDPOINT: &str = r#"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!"$->@-~]*)?$"#;
+const HEADER_VALUE: &str = "^[!-~]([ -~]*[!-~])?$";
 const SHA256: &str = "^[0-9a-f]{64}$";
-const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/\S+)?$";
+const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
 const TOOL: &str = "^[A-Za-z0-9_-]+$";
-const RFC3339: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
+const RFC3339: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 /// What each pattern of the schema asks for, in words that complete "must be …".
 const EXPECTED: [(&str, &str); 15] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
-    (SUBDOMAIN, "a Kubernetes object's name: lower-case letters, digits, `-` and `.`"),
+    (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
     (LABEL_VALUE, "a label's value: letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit"),
-    (LABEL_VALUE_OR_EMPTY, "a label's value: empty, or letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit"),
+    (
+        LABEL_VALUE_OR_EMPTY,
+        "a label's value: empty, or letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit",
+    ),
     (LABEL_KEY, "a label's key, such as `team` or `example.com/team`"),
-    (NOT_BLANK, "without white space, and not empty"),
+    (VISIBLE, "printable ASCII without spaces, and not empty"),
     (ENDPOINT, "an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1"),
     (HEADER_VALUE, "a header's value: printable ASCII, with no space at either end"),
     (SHA256, "a SHA-256 in 64 lower-case hexadecimal digits, as `printf %s TOKEN | sha256sum` prints it"),
@@ -41,6 +47,22 @@ const EXPECTED: [(&str, &str); 15] = [
 /// Words for a pattern of this schema, to complete "must be …".
 pub fn expected(pattern: &str) -> Option<&'static str> {
     EXPECTED.iter().find(|(known, _)| *known == pattern).map(|(_, words)| *words)
+}
+
+/// What an object's name must be, to complete "must be …".
+pub(crate) const OBJECT_NAME_WORDS: &str =
+    "a Kubernetes object's name: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit";
+
+/// Whether a text may name a Kubernetes object: a DNS subdomain (RFC 1123) of at most 253.
+pub(crate) fn is_object_name(text: &str) -> bool {
+    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            let bytes = label.as_bytes();
+            bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
+                && bytes.first().is_some_and(alphanumeric)
+                && bytes.last().is_some_and(alphanumeric)
+        })
 }
 
 /// A rule in CEL and what to tell whoever breaks it.
@@ -79,7 +101,7 @@ pub(crate) fn data_key(_: &mut SchemaGenerator) -> Schema {
 
 /// A model's name, as callers or providers say it.
 pub(crate) fn model(_: &mut SchemaGenerator) -> Schema {
-    text(NOT_BLANK, 256)
+    text(VISIBLE, 256)
 }
 
 /// Several of them, none twice.
@@ -89,7 +111,7 @@ pub(crate) fn models(generator: &mut SchemaGenerator) -> Schema {
 
 /// Globs over names of models.
 pub(crate) fn globs(_: &mut SchemaGenerator) -> Schema {
-    list(text(NOT_BLANK, 128), 64, "atomic")
+    list(text(VISIBLE, 128), 64, "atomic")
 }
 
 /// Values a label may have in a selector.
