@@ -132,9 +132,14 @@ pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
 
 /// Labels that must all be there.
 pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
+    let keys = rule(
+        &format!("self.all(key, key.matches('{LABEL_KEY}'))"),
+        "a label's key looks like `team` or `example.com/team`",
+    );
     json_schema!({
         "type": "object",
         "maxProperties": 16,
+        "x-kubernetes-validations": [keys],
         "additionalProperties": {"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63},
     })
 }

@@ -43,9 +43,11 @@ impl Rules {
     /// The rules that an object, defaults filled in, breaks.
     pub fn check(&self, schema: &Value, object: &Value) -> Vec<Finding> {
         let mut findings = Vec::new();
+        let nameless = !object.pointer("/metadata/name").is_some_and(Value::is_string);
         walk(schema, object, &Path::Root, &mut |schema, value, path| {
             let mut rules = rules_of(schema).peekable();
-            if rules.peek().is_none() {
+            // The rule at the root is on the object's name, and that there is none is told already.
+            if rules.peek().is_none() || (nameless && matches!(path, Path::Root)) {
                 return;
             }
             let mut context = Context::with_env(Arc::clone(&self.env));

@@ -15,22 +15,32 @@ pub(super) fn suggest<'a>(written: &str, candidates: impl Iterator<Item = &'a st
         .map_or_else(String::new, |(_, candidate)| format!(", did you mean `{candidate}`?"))
 }
 
-/// Levenshtein's distance, row by row.
+/// How many letters to insert, remove, replace or swap with their neighbour (optimal string alignment), row by row.
 fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, left) in from.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        let mut behind = line + 1;
-        next.push(behind);
-        for (right, pair) in to.iter().zip(row.windows(2)) {
-            let &[diagonal, above] = pair else { continue };
-            behind = (diagonal + usize::from(left != *right)).min(above + 1).min(behind + 1);
-            next.push(behind);
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (line, left) in from.iter().enumerate() {
+        let mut row = Vec::with_capacity(above.len());
+        row.push(line + 1);
+        for (column, right) in to.iter().enumerate() {
+            let mut least = (at(&above, column) + usize::from(left != right))
+                .min(at(&above, column + 1) + 1)
+                .min(at(&row, column) + 1);
+            if let (Some(line), Some(column)) = (line.checked_sub(1), column.checked_sub(1))
+                && from.get(line) == Some(right)
+                && to.get(column) == Some(left)
+            {
+                least = least.min(at(&before, column) + 1);
+            }
+            row.push(least);
         }
-        row = next;
+        before = above;
+        above = row;
     }
-    row.last().copied().unwrap_or_default()
+    above.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -47,6 +57,8 @@ mod tests {
             ("", "ab", 2),
             ("ab", "", 2),
             ("ü", "u", 1),
+            ("kye", "key", 1),
+            ("abcd", "badc", 2),
         ] {
             assert_eq!(distance(from, to), expected, "{from} {to}");
         }
@@ -57,6 +69,7 @@ mod tests {
         let fields = ["endpoint", "credentials", "models", "mock"];
         for (written, expected) in [
             ("endpont", ", did you mean `endpoint`?"),
+            ("enpdoint", ", did you mean `endpoint`?"),
             ("Endpoint", ", did you mean `endpoint`?"),
             ("model", ", did you mean `models`?"),
             ("budget", ""),

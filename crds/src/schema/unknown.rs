@@ -10,7 +10,8 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
         let open = schema.get("additionalProperties").is_some()
             || schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
         let Value::Object(fields) = value else { return };
-        if open {
+        // Where another type is asked for, that is what is told.
+        if open || schema.get("type").is_none_or(|kind| kind != "object") {
             return;
         }
         let properties = schema.get("properties").and_then(Value::as_object);
