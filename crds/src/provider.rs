@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// An upstream that answers LLM requests: its type, its keys, its models.
+#[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "outrigger.dev",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ObjectStatus, shapes, weights};
 
 /// Where the requests that match go.
+#[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "outrigger.dev",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ObjectStatus, mock::yes, shapes, weights, weights::Balance};
 
 /// What the workloads that carry this key may use.
+#[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "outrigger.dev",

@@ -1,5 +1,7 @@
 //! The definitions themselves: what is committed is current, and they keep to what Kubernetes and we ask of every definition.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+
 use std::{fs, path::Path};
 
 use outrigger_crds::{GROUP, VERSION, definitions, definitions::to_yaml, shapes};
