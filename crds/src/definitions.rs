@@ -54,7 +54,8 @@ fn finish(definition: &mut CustomResourceDefinition) {
     }
 }
 
-/// A field that may be left out need not be `null`: one way to say nothing is enough, and CEL's `has()` is true of a null.
+/// A field that may be left out need not be `null`: one way to say nothing is enough, and CEL's `has()` is true of a
+/// null.
 fn not_nullable(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(not_nullable);

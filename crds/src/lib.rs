@@ -1,7 +1,8 @@
-//! The objects users write, as Kubernetes knows them: `LLMProvider`, `VirtualKey` and `RoutingRule` of `outrigger.dev/v1alpha1`.
+//! The objects users write, as Kubernetes knows them: `LLMProvider`, `VirtualKey` and `RoutingRule` of
+//! `outrigger.dev/v1alpha1`.
 //!
-//! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`]) and, generated from them, the [`definitions`] that a cluster is given
-//!   (committed in `crds/yaml/`).
+//! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`]) and, generated from them, the [`definitions()`] that a
+//!   cluster is given (committed in `crds/yaml/`).
 //! - [`validate`] judges one object as an API server holding those definitions would, without one: `outrigger check` and
 //!   `outrigger run` call it.
 //!

@@ -17,7 +17,8 @@ pub struct Mock {
     /// The API it speaks, so that translation is rehearsed too.
     #[serde(default)]
     pub dialect: MockDialect,
-    /// The text of each answer. {{provider}} and {{model}} are filled in. Without reply, toolCall and echo: a short text that names both.
+    /// The text of each answer. {{provider}} and {{model}} are filled in. Without reply, toolCall and echo: a short
+    /// text that names both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32_768))]
     pub reply: Option<String>,
@@ -61,7 +62,8 @@ pub struct ToolCall {
     pub arguments: Map<String, Value>,
 }
 
-/// How long a mock's answer takes. A fixed latency is firstToken alone; a range is firstToken (the least) with jitter (the width).
+/// How long a mock's answer takes. A fixed latency is firstToken alone; a range is firstToken (the least) with jitter
+/// (the width).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
@@ -99,9 +101,9 @@ pub struct Fault {
     /// What logs and findings call it.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// Status: an HTTP error. Refused: the connection is refused. Reset: it is reset after the request. Hang: no answer, ever.
-    /// Slow: the answer begins after a delay. CutAfterEvents: the stream ends early, without its terminal event. Malformed: what
-    /// comes isn't JSON. ErrorEvent: an error inside the stream. Empty: 200 with nothing in it.
+    /// Status: an HTTP error. Refused: the connection is refused. Reset: it is reset after the request. Hang: no
+    /// answer, ever. Slow: the answer begins after a delay. CutAfterEvents: the stream ends early, without its terminal
+    /// event. Malformed: what comes isn't JSON. ErrorEvent: an error inside the stream. Empty: 200 with nothing in it.
     #[serde(rename = "type")]
     pub fault_type: FaultType,
     /// How many of a hundred requests it befalls.

@@ -91,8 +91,8 @@ pub struct LlmProviderSpec {
     /// How long to wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
-    /// The account behind its keys. Providers of one namespace that share an account say so by the same name. Absent: each credential
-    /// its own.
+    /// The account behind its keys. Providers of one namespace that share an account say so by the same name. Absent:
+    /// each credential its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::name")]
     pub account: Option<String>,

@@ -1,8 +1,8 @@
 //! Judges one object as an API server that holds our definitions would, without one.
 //!
-//! The steps are the API server's: drop nulls and fill in defaults ([`with_defaults`]), the structural schema, keys of lists,
-//! unknown fields (`kubectl` refuses them, the server drops them), and the rules in CEL where the structure is sound. A finding never
-//! repeats a value, because people paste keys into the wrong field.
+//! The steps are the API server's: drop nulls and fill in defaults ([`with_defaults`]), the structural schema, keys of
+//! lists, unknown fields (`kubectl` refuses them, the server drops them), and the rules in CEL where the structure is
+//! sound. A finding never repeats a value, because people paste keys into the wrong field.
 
 mod cel;
 mod defaults;
@@ -69,7 +69,8 @@ pub fn validate(object: &Value) -> Vec<Finding> {
     findings
 }
 
-/// The object as an API server would store it: without nulls, and with the schema's defaults. Of another kind: as it is.
+/// The object as an API server would store it: without nulls, and with the schema's defaults. Of another kind: as it
+/// is.
 pub fn with_defaults(object: &Value) -> Value {
     match kind_of(object) {
         Ok(kind) => defaults::apply(&kind.schema, object),
@@ -101,7 +102,8 @@ fn kind_of(object: &Value) -> Result<&'static Kind, Finding> {
     })
 }
 
-/// Visits each node of a value together with its schema, parents first, and nothing below a node whose fields are anybody's.
+/// Visits each node of a value together with its schema, parents first, and nothing below a node whose fields are
+/// anybody's.
 fn walk<'a>(
     schema: &'a Value,
     value: &'a Value,

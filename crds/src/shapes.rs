@@ -1,4 +1,5 @@
-//! The shapes of strings, lists and maps that several fields share, as fragments of schema, with words for each pattern.
+//! The shapes of strings, lists and maps that several fields share, as fragments of schema, with words for each
+//! pattern.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};

@@ -16,7 +16,8 @@ pub struct ObjectStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// Accepted, ResolvedRefs, Programmed, Ready; and Stalled, with the same reason, when only the author of the object can mend it.
+    /// Accepted, ResolvedRefs, Programmed, Ready; and Stalled, with the same reason, when only the author of the object
+    /// can mend it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,

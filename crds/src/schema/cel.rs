@@ -1,7 +1,7 @@
 //! The rules of the schema (`x-kubernetes-validations`), evaluated where they stand.
 //!
-//! Rules keep to what both the API server and the `cel` crate know: operators, `has`, `all`, `in`, `size`, `contains`, `startsWith`,
-//! `matches`.
+//! Rules keep to what both the API server and the `cel` crate know: operators, `has`, `all`, `in`, `size`, `contains`,
+//! `startsWith`, `matches`.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! Fields that no schema knows. An API server drops them with a warning; here they are findings, because nobody reads warnings.
+//! Fields that no schema knows. An API server drops them with a warning; here they are findings, because nobody reads
+//! warnings.
 
 use serde_json::Value;
 
