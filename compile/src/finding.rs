@@ -59,6 +59,7 @@ impl fmt::Display for Finding {
 
 /// Sorts by file, line and words, and drops repetitions.
 pub(crate) fn in_order(findings: &mut Vec<Finding>) {
-    findings.sort_by(|a, b| (&a.place, &a.object, &a.path, &a.message).cmp(&(&b.place, &b.object, &b.path, &b.message)));
+    findings
+        .sort_by(|a, b| (&a.place, &a.object, &a.path, &a.message).cmp(&(&b.place, &b.object, &b.path, &b.message)));
     findings.dedup();
 }

@@ -175,10 +175,7 @@ mod tests {
         let seen: Vec<_> = source.objects.iter().map(|object| (object.label(), object.place.to_string())).collect();
         assert_eq!(
             seen,
-            [
-                ("VirtualKey b/a".to_owned(), "x.yaml:6".to_owned()),
-                ("Namespace n".to_owned(), "x.yaml:15".to_owned())
-            ]
+            [("VirtualKey b/a".to_owned(), "x.yaml:6".to_owned()), ("Namespace n".to_owned(), "x.yaml:15".to_owned())]
         );
         assert_eq!(source.ignored, ["Deployment default/app"]);
         assert_eq!(source.objects[0].at("spec.team").line, 10);

@@ -190,7 +190,9 @@ impl Reading {
         // YAML's merge: not in 1.2, and in every Kubernetes tool.
         let merge = text == "<<" && style == ScalarStyle::Plain;
         let twice = match self.open.last().map(|open| &open.node) {
-            Some(Node::Map(entries)) if !merge => entries.iter().find(|entry| entry.key == text).map(|entry| entry.line),
+            Some(Node::Map(entries)) if !merge => {
+                entries.iter().find(|entry| entry.key == text).map(|entry| entry.line)
+            }
             _ => None,
         };
         if let Some(first) = twice {
@@ -205,7 +207,10 @@ impl Reading {
 
     fn begin(&mut self, line: usize, anchor: usize, tag: Option<&Tag>, node: Node) {
         if self.takes_key() {
-            self.fail(line, "a key must be a word, not a list or a mapping: quote it if it is one, as in \"{{ name }}\"");
+            self.fail(
+                line,
+                "a key must be a word, not a list or a mapping: quote it if it is one, as in \"{{ name }}\"",
+            );
         }
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
             self.fail(line, "a tag of one's own (`!name`) means nothing here: remove it");
@@ -326,7 +331,9 @@ fn number(text: &str) -> Option<Option<Number>> {
         if let Ok(number) = whole {
             return Some(Some(number));
         }
-    } else if !shape.starts_with(['.', 'e', 'E']) || digits.contains(|c: char| !matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-')) {
+    } else if !shape.starts_with(['.', 'e', 'E'])
+        || digits.contains(|c: char| !matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'))
+    {
         return None;
     }
     // What is left is `1.5`, `.5`, `1.`, `1e3`: the core schema's floats are what Rust reads.
@@ -437,13 +444,14 @@ mod tests {
         let problem = |line, message: &str| Err(Problem { line, message: message.to_owned() });
         assert_eq!(
             got[..3],
-            [Ok(json!({"a": 1})), problem(6, "the key `d` stands twice, first on line 5: keep one"), Ok(json!({"e": 1}))]
+            [
+                Ok(json!({"a": 1})),
+                problem(6, "the key `d` stands twice, first on line 5: keep one"),
+                Ok(json!({"e": 1}))
+            ]
         );
         assert!(matches!(&got[3..], [Err(problem)] if problem.message.starts_with("not YAML: ")), "{got:?}");
-        assert_eq!(
-            values("a: .inf"),
-            [problem(1, "no object can hold .inf or .nan: quote it if it is meant as text")]
-        );
+        assert_eq!(values("a: .inf"), [problem(1, "no object can hold .inf or .nan: quote it if it is meant as text")]);
         assert_eq!(values("a: !Ref b"), [problem(1, "a tag of one's own (`!name`) means nothing here: remove it")]);
     }
 }
