@@ -94,6 +94,10 @@ fn read_media(part: &mut Reader<'_>, fields: &mut Vec<String>) -> Result<Option<
         let path = blob.path(field);
         let Some(data) = blob.string(field)? else { return Err(invalid(&path, "is missing")) };
         blob.rest(fields);
+        // The hub knows pictures and PDF. Sound, video and texts have no row: refused.
+        if let Some(other) = media_type.as_deref().filter(|name| !name.starts_with("image/") && *name != "application/pdf") {
+            fields.push(format!("contents[].parts[].{kind}.mimeType={other}"));
+        }
         let source = if kind == "inlineData" {
             MediaSource::Base64(standard_base64(data))
         } else if data.starts_with("https://generativelanguage.googleapis.com/") {

@@ -100,6 +100,12 @@ fn read_tool_config(mut config: Reader<'_>, request: &mut Request) -> Result<(),
 }
 
 fn read_generation_config(mut config: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+    // Read, and not carried by all: the table decides.
+    for name in ["topK", "seed", "presencePenalty", "frequencyPenalty"] {
+        if config.has(name) {
+            config.report(name, &mut request.fields);
+        }
+    }
     request.temperature = config.number("temperature")?;
     request.top_p = config.number("topP")?;
     request.top_k = config.number("topK")?;
