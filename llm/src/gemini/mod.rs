@@ -15,3 +15,5 @@ pub mod response;
 mod schema;
 pub mod stream;
 mod usage;
+
+pub(crate) use reader::Reader;

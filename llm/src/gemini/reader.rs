@@ -8,14 +8,14 @@ use crate::chat::Object;
 /// An object of a request and where it stands. Every `take` removes a field; what is left in the
 /// end is what the codec does not know, and [`Reader::rest`] reports it.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// With indexes (`contents[0].parts[1]`), for errors.
     path: String,
     entries: Vec<(String, &'a Value)>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(path: &str, object: &'a Object) -> Result<Self, RequestError> {
+    pub(crate) fn new(path: &str, object: &'a Object) -> Result<Self, RequestError> {
         let mut entries: Vec<(String, &'a Value)> = Vec::with_capacity(object.len());
         for (key, value) in object {
             // Google's JSON reads a null as a field that was not set.
@@ -32,39 +32,39 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `value`, which must be an object.
-    pub(super) fn of(path: &str, value: &'a Value) -> Result<Self, RequestError> {
+    pub(crate) fn of(path: &str, value: &'a Value) -> Result<Self, RequestError> {
         match value {
             Value::Object(object) => Reader::new(path, object),
             other => Err(wrong(path, "an object", other)),
         }
     }
 
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         join(&self.path, name)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|(known, _)| known == name)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    pub(super) fn take(&mut self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'a Value> {
         let at = self.entries.iter().position(|(known, _)| known == name)?;
         Some(self.entries.remove(at).1)
     }
 
-    pub(super) fn string(&mut self, name: &str) -> Result<Option<&'a str>, RequestError> {
+    pub(crate) fn string(&mut self, name: &str) -> Result<Option<&'a str>, RequestError> {
         self.typed(name, "a string", Value::as_str)
     }
 
-    pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, RequestError> {
+    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, RequestError> {
         self.typed(name, "true or false", Value::as_bool)
     }
 
-    pub(super) fn integer(&mut self, name: &str) -> Result<Option<i64>, RequestError> {
+    pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>, RequestError> {
         // Google's JSON also takes whole numbers written as `8.0` or as strings.
         self.typed(name, "a whole number", |value| match value {
             Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
@@ -73,18 +73,18 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn number(&mut self, name: &str) -> Result<Option<Number>, RequestError> {
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<Number>, RequestError> {
         self.typed(name, "a number", |value| match value {
             Value::Number(number) => Some(number.clone()),
             _ => None,
         })
     }
 
-    pub(super) fn list(&mut self, name: &str) -> Result<Option<&'a [Value]>, RequestError> {
+    pub(crate) fn list(&mut self, name: &str) -> Result<Option<&'a [Value]>, RequestError> {
         self.typed(name, "a list", |value| value.as_array().map(Vec::as_slice))
     }
 
-    pub(super) fn strings(&mut self, name: &str) -> Result<Vec<String>, RequestError> {
+    pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, RequestError> {
         let path = self.path(name);
         let items = self.list(name)?.unwrap_or_default();
         items
@@ -96,25 +96,25 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Reader<'a>>, RequestError> {
+    pub(crate) fn object(&mut self, name: &str) -> Result<Option<Reader<'a>>, RequestError> {
         let path = self.path(name);
         self.take(name).map(|value| Reader::of(&path, value)).transpose()
     }
 
     /// Every item of a list of objects.
-    pub(super) fn objects(&mut self, name: &str) -> Result<Vec<Reader<'a>>, RequestError> {
+    pub(crate) fn objects(&mut self, name: &str) -> Result<Vec<Reader<'a>>, RequestError> {
         let path = self.path(name);
         let items = self.list(name)?.unwrap_or_default();
         items.iter().enumerate().map(|(at, item)| Reader::of(&format!("{path}[{at}]"), item)).collect()
     }
 
     /// Reports a field that was read but that the table decides about.
-    pub(super) fn report(&self, name: &str, fields: &mut Vec<String>) {
+    pub(crate) fn report(&self, name: &str, fields: &mut Vec<String>) {
         add(fields, normalised(&self.path(name)));
     }
 
     /// Reports all fields that nobody took.
-    pub(super) fn rest(self, fields: &mut Vec<String>) {
+    pub(crate) fn rest(self, fields: &mut Vec<String>) {
         for (name, _) in &self.entries {
             self.report(name, fields);
         }
@@ -134,11 +134,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn invalid(path: &str, problem: impl Into<String>) -> RequestError {
+pub(crate) fn invalid(path: &str, problem: impl Into<String>) -> RequestError {
     RequestError::Invalid { path: path.to_owned(), problem: problem.into() }
 }
 
-pub(super) fn wrong(path: &str, wanted: &str, found: &Value) -> RequestError {
+pub(crate) fn wrong(path: &str, wanted: &str, found: &Value) -> RequestError {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -177,7 +177,7 @@ fn normalised(path: &str) -> String {
 }
 
 /// A name in proto's JSON spelling: `max_output_tokens` and `maxOutputTokens` are one field.
-pub(super) fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
     for character in name.chars() {
