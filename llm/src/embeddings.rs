@@ -201,7 +201,9 @@ pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malfo
         let index = item.get("index").and_then(Value::as_u64).unwrap_or(at as u64);
         let values = match item.get("embedding") {
             Some(Value::Array(values)) => numbers(values, Dialect::OpenAi).map(|values| json!(values))?,
-            Some(Value::String(text)) => floats_of(text).ok_or_else(|| problem("an embedding is not Base64 of floats"))?,
+            Some(Value::String(text)) => {
+                floats_of(text).ok_or_else(|| problem("an embedding is not Base64 of floats"))?
+            }
             _ => return Err(problem("an item of data has no embedding")),
         };
         embeddings.push((index, json!({"values": values})));
@@ -241,7 +243,9 @@ pub fn usage(upstream: Dialect, body: &Value) -> Usage {
 fn statistics(body: &Value) -> Option<u64> {
     let counted = |embedding: &Value| embedding.pointer("/statistics/tokenCount").and_then(Value::as_u64);
     match body.get("embeddings").and_then(Value::as_array) {
-        Some(all) => all.iter().map(counted).try_fold(0u64, |sum, count| sum.checked_add(count?)).filter(|_| !all.is_empty()),
+        Some(all) => {
+            all.iter().map(counted).try_fold(0u64, |sum, count| sum.checked_add(count?)).filter(|_| !all.is_empty())
+        }
         None => counted(body.get("embedding")?),
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! They are read where `OUTRIGGER_CORPUS` points; unset, nothing is tried and a line says so.
 
+// A test may fail loudly, and says when it was skipped.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -28,7 +31,6 @@ fn events(body: &str) -> Vec<sse::Event> {
         .map(|block| {
             let data: Vec<&str> =
                 block.lines().filter_map(|line| line.strip_prefix("data:")).map(|data| data.trim_start()).collect();
-            // Firebase breaks long objects over lines that lost their `data:`; its SDKs see garbage too.
             sse::Event { data: (!data.is_empty()).then(|| data.join("\n")), ..sse::Event::default() }
         })
         .collect()
@@ -98,7 +100,9 @@ fn recorded_exchanges_are_read() {
         let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let field = |name: &str| row[name].as_str().unwrap_or_default();
         let api = field("api");
-        if !matches!(field("provider"), "gemini" | "vertex") || !matches!(api, "generateContent" | "streamGenerateContent") {
+        if !matches!(field("provider"), "gemini" | "vertex")
+            || !matches!(api, "generateContent" | "streamGenerateContent")
+        {
             continue;
         }
         let name = format!("{} {} {}", field("src"), field("file"), row["i"]);
@@ -137,7 +141,62 @@ fn recorded_exchanges_are_read() {
 }
 
 /// Bodies that are no answers, and why. A body that is not named here must be read.
-const NO_ANSWERS: &[(&str, &str)] = &[];
+const NO_ANSWERS: &[(&str, &str)] = &[
+    ("googleai/streaming-failure-image-rejected.txt", "no end"),
+    ("googleai/unary-failure-api-key.json", "it is an error:"),
+    ("googleai/unary-failure-api-key.txt", "it is an error:"),
+    ("googleai/unary-failure-generativelanguage-api-not-enabled.json", "it is an error:"),
+    ("googleai/unary-failure-unknown-model.json", "it is an error:"),
+    ("googleai/unary-failure-unknown-model.txt", "it is an error:"),
+    ("schema/json-schema.json", "it has no candidates"),
+    ("schema/open-api-schema.json", "it has no candidates"),
+    ("vertexai/streaming-failure-api-key.txt", "no end"),
+    ("vertexai/streaming-failure-empty-content.txt", "no end"),
+    ("vertexai/streaming-failure-http-error.txt", "no end"),
+    ("vertexai/streaming-failure-image-rejected.txt", "no end"),
+    ("vertexai/streaming-failure-invalid-json.txt", "not a gemini answer: an event has nothing of a response"),
+    ("vertexai/streaming-failure-malformed-content.txt", "no end"),
+    ("vertexai/streaming-failure-unknown-model.txt", "no end"),
+    ("vertexai/streaming-success-quotes-escaped.txt", "no end"),
+    ("vertexai/unary-failure-api-key.json", "it is an error:"),
+    ("vertexai/unary-failure-context-cache-model-doesnt-match.json", "it is an error:"),
+    ("vertexai/unary-failure-context-cache-not-found.json", "it is an error:"),
+    ("vertexai/unary-failure-empty-content.json", "its candidate has neither content nor a finishReason"),
+    ("vertexai/unary-failure-firebaseml-api-not-enabled.json", "it is an error:"),
+    ("vertexai/unary-failure-firebasevertexai-api-not-enabled.json", "it is an error:"),
+    ("vertexai/unary-failure-generate-images-all-filtered.json", "it has no candidates"),
+    ("vertexai/unary-failure-generate-images-base64-some-filtered.json", "it has no candidates"),
+    ("vertexai/unary-failure-generate-images-gcs-some-filtered.json", "it has no candidates"),
+    ("vertexai/unary-failure-generate-images-prompt-blocked.json", "it is an error:"),
+    ("vertexai/unary-failure-http-error.json", "it is an error:"),
+    ("vertexai/unary-failure-iam-permission-denied.json", "it is an error:"),
+    ("vertexai/unary-failure-image-rejected.json", "it is an error:"),
+    ("vertexai/unary-failure-invalid-context-cache-id.json", "it is an error:"),
+    ("vertexai/unary-failure-invalid-location-url-not-found.html", "not JSON"),
+    ("vertexai/unary-failure-invalid-response.json", "it has no candidates"),
+    ("vertexai/unary-failure-malformed-content.json", "its candidate has neither content nor a finishReason"),
+    ("vertexai/unary-failure-model-not-found.json", "it is an error:"),
+    ("vertexai/unary-failure-quota-exceeded.json", "it is an error:"),
+    ("vertexai/unary-failure-unknown-model.json", "it is an error:"),
+    ("vertexai/unary-failure-unsupported-user-location.json", "it is an error:"),
+    ("vertexai/unary-success-detailed-token-response.json", "it has no candidates"),
+    ("vertexai/unary-success-generate-images-base64.json", "it has no candidates"),
+    ("vertexai/unary-success-generate-images-gcs.json", "it has no candidates"),
+    ("vertexai/unary-success-generate-images-safety_info.json", "it has no candidates"),
+    ("vertexai/unary-success-no-billable-characters.json", "it has no candidates"),
+    ("vertexai/unary-success-total-tokens.json", "it has no candidates"),
+];
+
+/// Streams of the first Gemini models, which told a finish reason on every chunk. They are read up
+/// to the first: later models tell it once, and nothing else ends a stream.
+const FINISHED_TWICE: &[&str] = &[
+    "vertexai/streaming-failure-error-mid-stream.txt",
+    "vertexai/streaming-failure-recitation-no-content.txt",
+    "vertexai/streaming-failure-unknown-finish-enum.txt",
+    "vertexai/streaming-success-citations.txt",
+    "vertexai/streaming-success-unknown-safety-enum.txt",
+    "vertexai/streaming-success-utf8.txt",
+];
 
 #[test]
 fn firebase_bodies_are_read_or_refused_for_a_known_reason() {
@@ -145,6 +204,7 @@ fn firebase_bodies_are_read_or_refused_for_a_known_reason() {
     let file = File::open(corpus.join("firebase-gemini-mock-responses.tar.gz")).unwrap();
     let mut archive = tar::Archive::new(GzDecoder::new(file));
     let mut refused = BTreeMap::new();
+    let mut finished_twice = BTreeSet::new();
     let mut all = 0;
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -153,10 +213,15 @@ fn firebase_bodies_are_read_or_refused_for_a_known_reason() {
         let Some(name) = path.strip_prefix("mock-responses/").filter(|name| !name.ends_with('/')) else { continue };
         entry.read_to_string(&mut body).unwrap();
         all += 1;
+        if name.contains("streaming-") && body.matches("\"finishReason\"").count() > 1 {
+            finished_twice.insert(name.to_owned());
+        }
         if name.contains("streaming-") {
             match decode_stream(&body) {
                 Err(error) => drop(refused.insert(name.to_owned(), error)),
-                Ok(events) if events.is_empty() => drop(refused.insert(name.to_owned(), "no event".to_owned())),
+                Ok(events) if !events.iter().any(|event| matches!(event, Event::End | Event::Error(_))) => {
+                    refused.insert(name.to_owned(), "no end".to_owned());
+                }
                 Ok(events) => assert_stream_survives(name, &events),
             }
         } else {
@@ -177,5 +242,10 @@ fn firebase_bodies_are_read_or_refused_for_a_known_reason() {
         let problem = &refused[*name];
         assert!(problem.contains(why), "{name}: {problem}");
     }
+    assert_eq!(
+        finished_twice,
+        FINISHED_TWICE.iter().map(|name| (*name).to_owned()).collect(),
+        "streams finished twice"
+    );
     assert!(all > 120, "{all}");
 }

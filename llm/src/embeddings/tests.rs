@@ -74,7 +74,10 @@ fn tells_gemini_requests_to_openai() {
     ];
     for (body, batch, told, left_out) in cases {
         let request = gemini_to_openai(&object(body), "o", batch).unwrap();
-        assert_eq!((Value::Object(request.body), request.left_out), (told, left_out.into_iter().map(str::to_owned).collect()));
+        assert_eq!(
+            (Value::Object(request.body), request.left_out),
+            (told, left_out.into_iter().map(str::to_owned).collect())
+        );
     }
 }
 
@@ -84,13 +87,21 @@ fn refuses_gemini_requests() {
         (json!({}), false, "content: is missing"),
         (json!({}), true, "requests: is missing or empty"),
         (json!({"content": {"parts": []}}), false, "content: has no text"),
-        (json!({"content": content("a"), "outputDimensionality": "x"}), false, "outputDimensionality: must be a whole number, not a string"),
+        (
+            json!({"content": content("a"), "outputDimensionality": "x"}),
+            false,
+            "outputDimensionality: must be a whole number, not a string",
+        ),
         (
             json!({"content": {"parts": [{"inlineData": {}}]}}),
             false,
             "content.parts[].inlineData cannot be expressed in the openai dialect",
         ),
-        (json!({"content": content("a"), "autoTruncate": true}), false, "autoTruncate cannot be expressed in the openai dialect"),
+        (
+            json!({"content": content("a"), "autoTruncate": true}),
+            false,
+            "autoTruncate cannot be expressed in the openai dialect",
+        ),
         (
             json!({"requests": [{"content": content("a"), "outputDimensionality": 1}, {"content": content("a")}]}),
             true,
@@ -134,7 +145,10 @@ fn tells_answers_both_ways() {
 #[test]
 fn orders_openai_vectors_by_index() {
     let body = json!({"data": [{"index": 1, "embedding": [2]}, {"index": 0, "embedding": [1]}]});
-    assert_eq!(openai_answer_to_gemini(&body, true).unwrap(), json!({"embeddings": [{"values": [1]}, {"values": [2]}]}));
+    assert_eq!(
+        openai_answer_to_gemini(&body, true).unwrap(),
+        json!({"embeddings": [{"values": [1]}, {"values": [2]}]})
+    );
 }
 
 #[test]
@@ -143,7 +157,11 @@ fn counts_what_is_told_and_nothing_else() {
         (Dialect::Gemini, json!({"embedding": {"values": []}}), None),
         (Dialect::Gemini, json!({"embeddings": []}), None),
         (Dialect::Gemini, json!({"usageMetadata": {"promptTokenCount": 3}}), Some(3)),
-        (Dialect::Gemini, json!({"embeddings": [{"statistics": {"tokenCount": 3}}, {"statistics": {"tokenCount": 4}}]}), Some(7)),
+        (
+            Dialect::Gemini,
+            json!({"embeddings": [{"statistics": {"tokenCount": 3}}, {"statistics": {"tokenCount": 4}}]}),
+            Some(7),
+        ),
         (Dialect::Gemini, json!({"embeddings": [{"statistics": {"tokenCount": 3}}, {}]}), None),
         (Dialect::OpenAi, json!({"usage": {"prompt_tokens": 3}}), Some(3)),
     ] {
@@ -153,10 +171,17 @@ fn counts_what_is_told_and_nothing_else() {
 
 #[test]
 fn refuses_answers_without_vectors() {
-    for body in [json!({}), json!({"embeddings": [{}]}), json!({"embedding": {"values": ["x"]}}), json!({"error": {}})] {
+    for body in [json!({}), json!({"embeddings": [{}]}), json!({"embedding": {"values": ["x"]}}), json!({"error": {}})]
+    {
         assert!(gemini_answer_to_openai(&body, Encoding::Base64, "g").is_err(), "{body}");
     }
-    for body in [json!({}), json!({"data": []}), json!({"data": [{}]}), json!({"data": [{"embedding": "AAA="}]}), json!({"data": [{"embedding": [null]}]})] {
+    for body in [
+        json!({}),
+        json!({"data": []}),
+        json!({"data": [{}]}),
+        json!({"data": [{"embedding": "AAA="}]}),
+        json!({"data": [{"embedding": [null]}]}),
+    ] {
         for batch in [true, false] {
             assert!(openai_answer_to_gemini(&body, batch).is_err(), "{body}");
         }

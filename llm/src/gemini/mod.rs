@@ -17,3 +17,6 @@ pub mod stream;
 mod usage;
 
 pub(crate) use reader::Reader;
+
+#[cfg(test)]
+mod tests;

@@ -172,7 +172,11 @@ mod tests {
 
     #[test]
     fn passes_over_what_only_gemini_can_say() {
-        for part in [json!({"executableCode": {"code": "1"}}), json!({}), json!({"codeExecutionResult": {}, "thoughtSignature": "s", "x": 1})] {
+        for part in [
+            json!({"executableCode": {"code": "1"}}),
+            json!({}),
+            json!({"codeExecutionResult": {}, "thoughtSignature": "s", "x": 1}),
+        ] {
             assert_eq!(decode(&part, &mut CallIds::default(), None), Ok(None), "{part}");
         }
     }

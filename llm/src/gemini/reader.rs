@@ -113,6 +113,11 @@ impl<'a> Reader<'a> {
         add(fields, normalised(&self.path(name)));
     }
 
+    /// Reports a value that no row of the table can tell, as `path=value`: refused everywhere.
+    pub(crate) fn report_value(&self, name: &str, value: &str, fields: &mut Vec<String>) {
+        add(fields, format!("{}={value}", normalised(&self.path(name))));
+    }
+
     /// Reports all fields that nobody took.
     pub(crate) fn rest(self, fields: &mut Vec<String>) {
         for (name, _) in &self.entries {

@@ -28,7 +28,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
         ..Response::default()
     };
     let Some(candidate) = first_candidate(body) else {
-        if block_reason(body).is_none() {
+        if !is_blocked(body) {
             return Err(malformed("it has no candidates"));
         }
         response.finish = Some(Finish::Filtered);
@@ -121,8 +121,15 @@ pub(super) fn first_candidate(body: &Value) -> Option<&Value> {
     candidates.iter().find(|candidate| index(candidate) == 0)
 }
 
-pub(super) fn block_reason(body: &Value) -> Option<&str> {
-    body.get("promptFeedback")?.get("blockReason")?.as_str().filter(|reason| !reason.is_empty())
+/// Any reason will do, known or not; the Gemini API was also seen to send the message alone.
+pub(super) fn is_blocked(body: &Value) -> bool {
+    let told = |name: &str| {
+        body.get("promptFeedback")
+            .and_then(|feedback| feedback.get(name))
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
+    told("blockReason") || told("blockReasonMessage")
 }
 
 /// The parts of a candidate; none where it has no content, as when it was filtered.

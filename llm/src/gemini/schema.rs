@@ -93,9 +93,15 @@ mod tests {
                 json!({"type": "ARRAY", "items": {"any_of": [{"type": "NUMBER"}, {"type": "BOOLEAN"}]}, "min_items": "2"}),
                 json!({"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "boolean"}]}, "minItems": 2}),
             ),
-            (json!({"anyOf": [{"type": "STRING"}], "nullable": true}), json!({"anyOf": [{"type": "string"}, {"type": "null"}]})),
+            (
+                json!({"anyOf": [{"type": "STRING"}], "nullable": true}),
+                json!({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+            ),
             (json!({"type": "STRING", "example": "x"}), json!({"type": "string", "examples": ["x"]})),
-            (json!({"ref": "#/defs/a", "defs": {"a": {"type": "NULL"}}}), json!({"$ref": "#/defs/a", "$defs": {"a": {"type": "null"}}})),
+            (
+                json!({"ref": "#/defs/a", "defs": {"a": {"type": "NULL"}}}),
+                json!({"$ref": "#/defs/a", "$defs": {"a": {"type": "null"}}}),
+            ),
             (json!(true), json!(true)),
         ];
         for (schema, expected) in cases {

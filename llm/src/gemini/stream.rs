@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::array::ArrayFraming;
 use super::parts::{self, CallIds, Told};
-use super::response::{block_reason, broken_call, content_parts, first_candidate, malformed};
+use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{finish, usage};
 use crate::chat::{Event, Finish, StreamError, Thought, ToolCall};
 use crate::usage::Usage;
@@ -37,13 +37,19 @@ impl Decoder {
             return Err(malformed("an event is not an object"));
         }
         if self.ended {
-            out.extend(body.get("usageMetadata").map(usage::decode).filter(|usage| !usage.is_empty()).map(Event::Usage));
+            out.extend(
+                body.get("usageMetadata").map(usage::decode).filter(|usage| !usage.is_empty()).map(Event::Usage),
+            );
             return Ok(());
         }
         if let Some(error) = body.get("error") {
             self.ended = true;
             out.push(Event::Error(read_error(error)));
             return Ok(());
+        }
+        if !["candidates", "promptFeedback", "usageMetadata", "responseId"].iter().any(|name| body.get(name).is_some())
+        {
+            return Err(malformed("an event has nothing of a response"));
         }
         if !self.started {
             let told = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -76,9 +82,7 @@ impl Decoder {
             }
             finish::Reason::Failed if self.calls > 0 => Some(Finish::ToolCalls),
             finish::Reason::Failed => Some(Finish::Stop),
-            finish::Reason::Unspecified => {
-                (candidate.is_none() && block_reason(&body).is_some()).then_some(Finish::Filtered)
-            }
+            finish::Reason::Unspecified => (candidate.is_none() && is_blocked(&body)).then_some(Finish::Filtered),
         };
         if let Some(reason) = finished {
             out.push(Event::Finish { reason, stop_sequence: None });

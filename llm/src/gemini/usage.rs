@@ -42,9 +42,7 @@ pub(super) fn encode(usage: &Usage) -> Option<Value> {
     put("candidatesTokenCount", usage.output.map(|all| all.saturating_sub(usage.reasoning.unwrap_or(0))));
     put("thoughtsTokenCount", usage.reasoning);
     put("totalTokenCount", plus(usage.input, usage.output));
-    for (name, count) in
-        [("promptTokensDetails", usage.audio_input), ("candidatesTokensDetails", usage.audio_output)]
-    {
+    for (name, count) in [("promptTokensDetails", usage.audio_input), ("candidatesTokensDetails", usage.audio_output)] {
         if let Some(count) = count {
             out.insert(name.to_owned(), json!([{"modality": "AUDIO", "tokenCount": count}]));
         }
@@ -79,7 +77,13 @@ mod tests {
             (
                 json!({"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "totalTokenCount": 22,
                        "cachedContentTokenCount": 4}),
-                Usage { input: Some(10), cached_input: Some(4), output: Some(12), reasoning: Some(7), ..Usage::default() },
+                Usage {
+                    input: Some(10),
+                    cached_input: Some(4),
+                    output: Some(12),
+                    reasoning: Some(7),
+                    ..Usage::default()
+                },
             ),
             (
                 json!({"promptTokenCount": 10, "candidatesTokenCount": 12, "thoughtsTokenCount": 7, "totalTokenCount": 22}),
@@ -106,7 +110,9 @@ mod tests {
         let usage = Usage { input: Some(10), output: Some(12), reasoning: Some(7), ..Usage::default() };
         assert_eq!(
             encode(&usage),
-            Some(json!({"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "totalTokenCount": 22}))
+            Some(
+                json!({"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "totalTokenCount": 22})
+            )
         );
     }
 }

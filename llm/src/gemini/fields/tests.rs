@@ -50,7 +50,9 @@ fn put(target: &mut Value, path: &str, sample: Value) {
 }
 
 fn snake_case(path: &str) -> String {
-    path.chars().flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] }).collect()
+    path.chars()
+        .flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+        .collect()
 }
 
 #[test]
@@ -76,7 +78,9 @@ fn every_row_holds_in_both_spellings() {
                 let result = fit(Dialect::Gemini, &request.fields, upstream);
                 let named = field.path.to_owned();
                 match field.fates[upstream as usize] {
-                    Fate::Refused => assert_eq!(result, Err(RequestError::Unsupported { field: named, upstream }), "{path}"),
+                    Fate::Refused => {
+                        assert_eq!(result, Err(RequestError::Unsupported { field: named, upstream }), "{path}")
+                    }
                     Fate::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream}"),
                     Fate::Carried | Fate::Adapted => assert_eq!(result, Ok(vec![]), "{path} to {upstream}"),
                 }

@@ -52,11 +52,7 @@ fn read_system(mut content: Reader<'_>, request: &mut Request) -> Result<(), Req
     Ok(())
 }
 
-fn read_part(
-    mut part: Reader<'_>,
-    calls: &mut Calls,
-    fields: &mut Vec<String>,
-) -> Result<Option<Part>, RequestError> {
+fn read_part(mut part: Reader<'_>, calls: &mut Calls, fields: &mut Vec<String>) -> Result<Option<Part>, RequestError> {
     if let [first, second, ..] = KINDS.iter().filter(|kind| part.has(kind)).collect::<Vec<_>>()[..] {
         return Err(invalid(&part.path(second), format!("cannot stand beside {first}: a part is one thing")));
     }
@@ -93,19 +89,19 @@ fn read_media(part: &mut Reader<'_>, fields: &mut Vec<String>) -> Result<Option<
         let filename = blob.string("displayName")?.map(str::to_owned);
         let path = blob.path(field);
         let Some(data) = blob.string(field)? else { return Err(invalid(&path, "is missing")) };
-        blob.rest(fields);
-        // The hub knows pictures and PDF. Sound, video and texts have no row: refused.
-        if let Some(other) = media_type.as_deref().filter(|name| !name.starts_with("image/") && *name != "application/pdf") {
-            fields.push(format!("contents[].parts[].{kind}.mimeType={other}"));
+        // The hub knows pictures and PDF.
+        let foreign = |name: &&str| !name.starts_with("image/") && *name != "application/pdf";
+        if let Some(other) = media_type.as_deref().filter(foreign) {
+            blob.report_value("mimeType", other, fields);
         }
-        let source = if kind == "inlineData" {
-            MediaSource::Base64(standard_base64(data))
-        } else if data.starts_with("https://generativelanguage.googleapis.com/") {
-            // A file that was uploaded to Google: nobody else can fetch it. It has no row: refused.
-            fields.push("contents[].parts[].fileData.fileUri=files/".to_owned());
-            MediaSource::Url(data.to_owned())
-        } else {
-            MediaSource::Url(data.to_owned())
+        // A file that was uploaded to Google: nobody else can fetch it.
+        if kind == "fileData" && data.starts_with("https://generativelanguage.googleapis.com/") {
+            blob.report_value(field, "files/", fields);
+        }
+        blob.rest(fields);
+        let source = match kind {
+            "inlineData" => MediaSource::Base64(standard_base64(data)),
+            _ => MediaSource::Url(data.to_owned()),
         };
         return Ok(Some(Media { media_type, source, filename, detail: None }));
     }
@@ -173,7 +169,8 @@ impl Calls {
             None => (self.id(own), None),
         };
         let path = result.path("response");
-        let mut read = ToolResult { id, name: name.map(str::to_owned).or(called), content: Vec::new(), is_error: false };
+        let mut read =
+            ToolResult { id, name: name.map(str::to_owned).or(called), content: Vec::new(), is_error: false };
         match result.take("response") {
             None => {}
             Some(Value::Object(response)) => {

@@ -42,7 +42,7 @@ fn read_tool(mut tool: Reader<'_>, request: &mut Request) -> Result<(), RequestE
         // Functions block unless the caller says otherwise.
         if function.has("behavior") {
             let behavior = function.string("behavior")?.unwrap_or_default();
-            if !matches!(behavior, "BLOCKING" | "UNSPECIFIED") {
+            if !matches!(behavior.to_ascii_uppercase().as_str(), "BLOCKING" | "UNSPECIFIED") {
                 function.report("behavior", &mut request.fields);
             }
         }
@@ -54,11 +54,7 @@ fn read_tool(mut tool: Reader<'_>, request: &mut Request) -> Result<(), RequestE
 }
 
 /// One of two fields that hold a schema: Gemini's own kind, or JSON Schema.
-fn schema(
-    reader: &mut Reader<'_>,
-    own: &str,
-    json_schema: &str,
-) -> Result<Option<serde_json::Value>, RequestError> {
+fn schema(reader: &mut Reader<'_>, own: &str, json_schema: &str) -> Result<Option<serde_json::Value>, RequestError> {
     let (own_path, json_path) = (reader.path(own), reader.path(json_schema));
     match (reader.take(own), reader.take(json_schema)) {
         (None, None) => Ok(None),
@@ -73,7 +69,9 @@ fn schema(
 fn read_tool_config(mut config: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
     if let Some(mut calling) = config.object("functionCallingConfig")? {
         let path = calling.path("mode");
-        let mode = calling.string("mode")?;
+        // Google takes its enums in any case.
+        let mode = calling.string("mode")?.map(str::to_ascii_uppercase);
+        let mode = mode.as_deref();
         let allowed = calling.strings("allowedFunctionNames")?;
         request.tool_choice = match mode {
             None | Some("MODE_UNSPECIFIED" | "AUTO" | "VALIDATED") => {
@@ -126,7 +124,10 @@ fn read_generation_config(mut config: Reader<'_>, request: &mut Request) -> Resu
         config.report("responseLogprobs", &mut request.fields);
     }
     let modalities = config.strings("responseModalities")?;
-    if modalities.iter().any(|modality| !matches!(modality.as_str(), "TEXT" | "MODALITY_UNSPECIFIED")) {
+    if modalities
+        .iter()
+        .any(|modality| !matches!(modality.to_ascii_uppercase().as_str(), "TEXT" | "MODALITY_UNSPECIFIED"))
+    {
         config.report("responseModalities", &mut request.fields);
     }
     read_output(&mut config, request)?;
@@ -150,8 +151,8 @@ fn read_output(config: &mut Reader<'_>, request: &mut Request) -> Result<(), Req
             let path = config.path("responseSchema");
             return Err(invalid(&path, "needs responseMimeType application/json"));
         }
-        // `text/x.enum`, and what Google may add. It has no row, so it is refused.
-        (other, _) => request.fields.push(format!("generationConfig.responseMimeType={other}")),
+        // `text/x.enum`, and what Google may add.
+        (other, _) => config.report_value("responseMimeType", other, &mut request.fields),
     }
     Ok(())
 }

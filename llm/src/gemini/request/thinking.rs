@@ -14,8 +14,7 @@ pub(super) fn decode(mut config: Reader<'_>, fields: &mut Vec<String>) -> Result
         Some(0) => Some(Thinking::Off),
         Some(-1) => Some(Thinking::Adaptive),
         Some(tokens) => {
-            let tokens =
-                u64::try_from(tokens).map_err(|_| invalid(&path, "must be -1, 0 or a number of tokens"))?;
+            let tokens = u64::try_from(tokens).map_err(|_| invalid(&path, "must be -1, 0 or a number of tokens"))?;
             Some(Thinking::Budget(tokens))
         }
     };
@@ -134,12 +133,32 @@ mod tests {
             ("gemini-2.5-flash", Thinking::Off, Some(json!({"thinkingBudget": 0}))),
             ("gemini-2.5-pro", Thinking::Off, Some(json!({"thinkingBudget": 128}))),
             ("gemini-2.5-flash", Thinking::Adaptive, Some(json!({"thinkingBudget": -1, "includeThoughts": true}))),
-            ("gemini-2.5-flash", Thinking::Budget(99_999), Some(json!({"thinkingBudget": 24_576, "includeThoughts": true}))),
-            ("gemini-2.5-pro", Thinking::Effort(Effort::High), Some(json!({"thinkingBudget": 24_576, "includeThoughts": true}))),
+            (
+                "gemini-2.5-flash",
+                Thinking::Budget(99_999),
+                Some(json!({"thinkingBudget": 24_576, "includeThoughts": true})),
+            ),
+            (
+                "gemini-2.5-pro",
+                Thinking::Effort(Effort::High),
+                Some(json!({"thinkingBudget": 24_576, "includeThoughts": true})),
+            ),
             ("gemini-3-flash", Thinking::Off, Some(json!({"thinkingLevel": "MINIMAL"}))),
-            ("gemini-3-pro", Thinking::Effort(Effort::Medium), Some(json!({"thinkingLevel": "HIGH", "includeThoughts": true}))),
-            ("gemini-3.1-pro", Thinking::Budget(8_000), Some(json!({"thinkingLevel": "MEDIUM", "includeThoughts": true}))),
-            ("gemini-3-flash", Thinking::Effort(Effort::XHigh), Some(json!({"thinkingLevel": "HIGH", "includeThoughts": true}))),
+            (
+                "gemini-3-pro",
+                Thinking::Effort(Effort::Medium),
+                Some(json!({"thinkingLevel": "HIGH", "includeThoughts": true})),
+            ),
+            (
+                "gemini-3.1-pro",
+                Thinking::Budget(8_000),
+                Some(json!({"thinkingLevel": "MEDIUM", "includeThoughts": true})),
+            ),
+            (
+                "gemini-3-flash",
+                Thinking::Effort(Effort::XHigh),
+                Some(json!({"thinkingLevel": "HIGH", "includeThoughts": true})),
+            ),
             ("gemini-3-flash", Thinking::Adaptive, Some(json!({"includeThoughts": true}))),
             ("gemini-2.0-flash", Thinking::Adaptive, None),
         ] {

@@ -26,7 +26,12 @@ fn candidate(parts: Value, reason: &str) -> Value {
 #[test]
 fn reads_answers() {
     let cases = [
-        ("text", candidate(json!([{"text": "a"}, {"text": ""}, {"text": "b"}]), "STOP"), vec![text("a"), text("b")], Finish::Stop),
+        (
+            "text",
+            candidate(json!([{"text": "a"}, {"text": ""}, {"text": "b"}]), "STOP"),
+            vec![text("a"), text("b")],
+            Finish::Stop,
+        ),
         (
             "calls, with and without ids",
             candidate(
@@ -38,22 +43,45 @@ fn reads_answers() {
         ),
         (
             "the text after the thinking is signed",
-            candidate(json!([{"text": "hm", "thought": true}, {"text": "a", "thoughtSignature": "sig"}, {"text": "", "thoughtSignature": "other"}]), "STOP"),
+            candidate(
+                json!([{"text": "hm", "thought": true}, {"text": "a", "thoughtSignature": "sig"}, {"text": "", "thoughtSignature": "other"}]),
+                "STOP",
+            ),
             vec![thinking("hm", Some("sig")), text("a")],
             Finish::Stop,
         ),
         (
             "a picture",
             candidate(json!([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]), "STOP"),
-            vec![Part::Media(Media { media_type: Some("image/png".to_owned()), source: MediaSource::Base64("AAAA".to_owned()), filename: None, detail: None })],
+            vec![Part::Media(Media {
+                media_type: Some("image/png".to_owned()),
+                source: MediaSource::Base64("AAAA".to_owned()),
+                filename: None,
+                detail: None,
+            })],
             Finish::Stop,
         ),
         ("cut", candidate(json!([{"text": "a"}]), "MAX_TOKENS"), vec![text("a")], Finish::Length),
-        ("all thought", json!({"candidates": [{"content": {"role": "model"}, "finishReason": "MAX_TOKENS"}]}), vec![], Finish::Length),
+        (
+            "all thought",
+            json!({"candidates": [{"content": {"role": "model"}, "finishReason": "MAX_TOKENS"}]}),
+            vec![],
+            Finish::Length,
+        ),
         ("filtered without content", json!({"candidates": [{"finishReason": "SAFETY"}]}), vec![], Finish::Filtered),
         ("blocked", json!({"promptFeedback": {"blockReason": "SAFETY"}}), vec![], Finish::Filtered),
-        ("blocked, a new reason", json!({"promptFeedback": {"blockReason": "NEWER"}, "candidates": []}), vec![], Finish::Filtered),
-        ("failed after text", candidate(json!([{"text": "a"}]), "MALFORMED_FUNCTION_CALL"), vec![text("a")], Finish::Stop),
+        (
+            "blocked, a new reason",
+            json!({"promptFeedback": {"blockReason": "NEWER"}, "candidates": []}),
+            vec![],
+            Finish::Filtered,
+        ),
+        (
+            "failed after text",
+            candidate(json!([{"text": "a"}]), "MALFORMED_FUNCTION_CALL"),
+            vec![text("a")],
+            Finish::Stop,
+        ),
         (
             "the first of two",
             json!({"candidates": [{"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"}, {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}]}),
@@ -75,7 +103,10 @@ fn refuses_what_is_no_answer() {
         (json!([]), "it is not an object"),
         (json!({}), "it has no candidates"),
         (json!({"candidates": []}), "it has no candidates"),
-        (json!({"error": {"code": 400, "message": "API key not valid", "status": "INVALID_ARGUMENT"}}), "it is an error: API key not valid"),
+        (
+            json!({"error": {"code": 400, "message": "API key not valid", "status": "INVALID_ARGUMENT"}}),
+            "it is an error: API key not valid",
+        ),
         (json!({"candidates": [{"content": {}}]}), "its candidate has neither content nor a finishReason"),
         (json!({"candidates": [{"content": {"parts": {}}}]}), "content.parts is not a list"),
         (json!({"candidates": [{"content": {"parts": ["x"]}}]}), "a part is not an object"),
@@ -128,7 +159,11 @@ fn tells_the_strict_schema() {
 #[test]
 fn tells_a_broken_call_as_gemini_does() {
     for (finish, reason) in [(Finish::ToolCalls, "MALFORMED_FUNCTION_CALL"), (Finish::Length, "MAX_TOKENS")] {
-        let response = Response { parts: vec![text("a"), call("c", "f", "{\"x\":", None)], finish: Some(finish), ..Response::default() };
+        let response = Response {
+            parts: vec![text("a"), call("c", "f", "{\"x\":", None)],
+            finish: Some(finish),
+            ..Response::default()
+        };
         let told = encode(&response, &Answer::default());
         assert_eq!(told["candidates"][0]["finishReason"], json!(reason));
         assert_eq!(told["candidates"][0]["content"]["parts"], json!([{"text": "a"}]));

@@ -73,7 +73,13 @@ fn reads_streams() {
                 last(json!([{"text": "a"}, {"text": "", "thoughtSignature": "t"}]), "STOP"),
             ],
             [
-                vec![start(), Event::Thinking("hm".to_owned()), Event::ThinkingSignature("s".to_owned()), say("a"), counted()],
+                vec![
+                    start(),
+                    Event::Thinking("hm".to_owned()),
+                    Event::ThinkingSignature("s".to_owned()),
+                    say("a"),
+                    counted(),
+                ],
                 finish(Finish::Stop).into(),
             ]
             .concat(),
@@ -85,22 +91,41 @@ fn reads_streams() {
         ),
         (
             "a blocked prompt",
-            vec![json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2}, "responseId": "r", "modelVersion": "m"})],
+            vec![
+                json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2}, "responseId": "r", "modelVersion": "m"}),
+            ],
             [vec![start(), counted()], finish(Finish::Filtered).into()].concat(),
         ),
         (
             "an error after content",
-            vec![chunk(json!([{"text": "a"}])), json!({"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}), chunk(json!([{"text": "b"}]))],
+            vec![
+                chunk(json!([{"text": "a"}])),
+                json!({"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}),
+                chunk(json!([{"text": "b"}])),
+            ],
             vec![
                 start(),
                 say("a"),
-                Event::Error(StreamError { kind: "UNAVAILABLE".to_owned(), message: "overloaded".to_owned(), status: Some(503) }),
+                Event::Error(StreamError {
+                    kind: "UNAVAILABLE".to_owned(),
+                    message: "overloaded".to_owned(),
+                    status: Some(503),
+                }),
             ],
         ),
         (
             "a call that Google could not read",
-            vec![json!({"candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad"}], "responseId": "r", "modelVersion": "m"})],
-            vec![start(), Event::Error(StreamError { kind: "MALFORMED_FUNCTION_CALL".to_owned(), message: "bad".to_owned(), status: None })],
+            vec![
+                json!({"candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad"}], "responseId": "r", "modelVersion": "m"}),
+            ],
+            vec![
+                start(),
+                Event::Error(StreamError {
+                    kind: "MALFORMED_FUNCTION_CALL".to_owned(),
+                    message: "bad".to_owned(),
+                    status: None,
+                }),
+            ],
         ),
     ];
     for (name, chunks, events) in cases {
@@ -110,7 +135,8 @@ fn reads_streams() {
 
 #[test]
 fn refuses_events_of_no_response() {
-    for data in ["{", "[]", r#"{"candidates":[{"content":[]}]}"#, r#"{"candidates":[{"content":{"parts":[1]}}]}"#] {
+    for data in ["{", "[]", "{}", r#"{"candidates":[{"content":[]}]}"#, r#"{"candidates":[{"content":{"parts":[1]}}]}"#]
+    {
         let event = sse::Event { data: Some(data.to_owned()), ..sse::Event::default() };
         assert!(Decoder::default().push(&event, &mut Vec::new()).is_err(), "{data}");
     }
@@ -128,7 +154,9 @@ fn encoded(encoder: &mut Encoder, events: &[Event]) -> Vec<u8> {
 
 fn objects(bytes: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(bytes).unwrap();
-    text.split_terminator("\r\n\r\n").map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
+    text.split_terminator("\r\n\r\n")
+        .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap())
+        .collect()
 }
 
 /// Two parallel calls whose arguments come interleaved, after thinking and text.
