@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::{Event, Object};
+use outrigger_llm::embeddings::{self, Encoding};
 use outrigger_llm::{Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, gemini, sse};
 use serde_json::Value;
 
@@ -138,6 +139,41 @@ fn recorded_exchanges_are_read() {
     }
     println!("read {requests} requests, {answers} answers, {streams} streams");
     assert!(requests > 100 && answers > 100 && streams > 10, "{requests} {answers} {streams}");
+}
+
+#[test]
+fn recorded_embeddings_cross_and_come_back() {
+    let Some(corpus) = corpus("recorded_embeddings_cross_and_come_back") else { return };
+    let file = File::open(corpus.join("recorded.jsonl.gz")).unwrap();
+    let (mut all, mut crossed) = (0, 0);
+    for line in BufReader::new(GzDecoder::new(file)).lines() {
+        let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if row["provider"] != "gemini" || row["api"] != "batchEmbedContents" || row["status"] != 200 {
+            continue;
+        }
+        let request: Object = serde_json::from_value(row["req"].clone()).unwrap();
+        match embeddings::gemini_to_openai(&request, "m", true) {
+            Ok(told) => {
+                let again = embeddings::openai_to_gemini(&told.body, "m").unwrap();
+                let count = |body: &Value| body["requests"].as_array().map(Vec::len);
+                assert!(again.batch);
+                assert_eq!(count(&Value::Object(again.body)), count(&row["req"]), "{}", row["file"]);
+                crossed += 1;
+            }
+            // OpenAI embeds no pictures.
+            Err(error) => assert!(error.to_string().contains("parts[].inlineData"), "{}: {error}", row["file"]),
+        }
+        let answer: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();
+        let told = embeddings::gemini_answer_to_openai(&answer, Encoding::Float, "m").unwrap();
+        let again = embeddings::openai_answer_to_gemini(&told, true).unwrap();
+        assert_eq!(again["embeddings"], answer["embeddings"], "{}", row["file"]);
+        let packed = embeddings::gemini_answer_to_openai(&answer, Encoding::Base64, "m").unwrap();
+        let again = embeddings::openai_answer_to_gemini(&packed, true).unwrap();
+        let first = |body: &Value| body.pointer("/embeddings/0/values/0").and_then(Value::as_f64).unwrap();
+        assert!((first(&again) - first(&answer)).abs() < 1e-6, "{}", row["file"]);
+        all += 1;
+    }
+    assert!(all > 5 && crossed > 2, "{all} {crossed}");
 }
 
 /// Bodies that are no answers, and why. A body that is not named here must be read.
