@@ -3,6 +3,7 @@
 //! What we write keeps to OpenAI's own schema; what we read may be anything that providers who call
 //! themselves compatible were seen to send.
 
+mod answer;
 mod content;
 pub mod fields;
 mod figures;
