@@ -100,7 +100,11 @@ mod tests {
                 json!({"prompt_tokens": 10, "completion_tokens": 3, "prompt_cache_hit_tokens": 8}),
                 Usage { input: Some(10), cached_input: Some(8), output: Some(3), ..Usage::default() },
             ),
-            ("null and strings are not figures", json!({"prompt_tokens": null, "completion_tokens": "7"}), Usage::default()),
+            (
+                "null and strings are not figures",
+                json!({"prompt_tokens": null, "completion_tokens": "7"}),
+                Usage::default(),
+            ),
         ] {
             assert_eq!(read(&usage), expected, "{why}");
         }
@@ -114,7 +118,13 @@ mod tests {
             Some(json!({"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}))
         );
         assert_eq!(
-            tell(&Usage { input: Some(5), output: Some(2), cache_write: Some(1), cache_write_1h: Some(2), ..Usage::default() }),
+            tell(&Usage {
+                input: Some(5),
+                output: Some(2),
+                cache_write: Some(1),
+                cache_write_1h: Some(2),
+                ..Usage::default()
+            }),
             Some(json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7,
                         "prompt_tokens_details": {"cache_write_tokens": 3}}))
         );

@@ -55,11 +55,11 @@ pub fn decode(body: &Object) -> Result<Request, RequestError> {
             "reasoning" => {
                 let told = thinking::reasoning(value, &mut noted)?;
                 request.thinking = told.or(request.thinking);
-            },
+            }
             "thinking" => {
                 let told = thinking::thinking(value, &mut noted)?;
                 request.thinking = told.or(request.thinking);
-            },
+            }
             "enable_thinking" => {
                 let switch = thinking::switch(shape::boolean(value, "", at)?);
                 request.thinking = request.thinking.or(Some(switch));

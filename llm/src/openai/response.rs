@@ -69,7 +69,9 @@ fn tool_calls(message: &Object) -> Result<Vec<ToolCall>, Malformed> {
         calls.push(ToolCall {
             id,
             name: name.to_owned(),
-            arguments: answer::arguments(function).filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "{}".into()),
+            arguments: answer::arguments(function)
+                .filter(|text| !text.trim().is_empty())
+                .unwrap_or_else(|| "{}".into()),
             signature: call.get("extra_content").and_then(super::tools::signature_of).or(packed),
         });
     }
@@ -118,10 +120,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
     told.insert("created".into(), json!(answer.created));
     told.insert("model".into(), json!(response.model.as_deref().unwrap_or(&answer.model)));
     let finish = finish::word(response.finish.unwrap_or(Finish::Stop), has_tool_calls);
-    told.insert(
-        "choices".into(),
-        json!([{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}]),
-    );
+    told.insert("choices".into(), json!([{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}]));
     if let Some(usage) = figures::tell(&response.usage) {
         told.insert("usage".into(), usage);
     }

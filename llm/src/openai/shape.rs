@@ -92,7 +92,9 @@ pub(super) fn array<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a [
 
 /// An element of an array: `path` is its own, index and all.
 pub(super) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a Object, RequestError> {
-    value.as_object().ok_or_else(|| RequestError::Invalid { path: path.to_owned(), problem: "must be an object".into() })
+    value
+        .as_object()
+        .ok_or_else(|| RequestError::Invalid { path: path.to_owned(), problem: "must be an object".into() })
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use crate::chat::{Effort, Object, Thinking};
 pub(super) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, RequestError> {
     match shape::text(value, path, key)? {
         "none" => Ok(Thinking::Off),
-        word => Effort::parse(word).map(Thinking::Effort).ok_or_else(|| {
-            shape::invalid(path, key, "must be one of none, minimal, low, medium, high, xhigh and max")
-        }),
+        word => Effort::parse(word)
+            .map(Thinking::Effort)
+            .ok_or_else(|| shape::invalid(path, key, "must be one of none, minimal, low, medium, high, xhigh and max")),
     }
 }
 
@@ -61,9 +61,8 @@ pub(super) fn switch(enabled: bool) -> Thinking {
 }
 
 fn entries<'a>(value: &'a Value, key: &str) -> Result<impl Iterator<Item = (&'a String, &'a Value)>, RequestError> {
-    let object: &Object = value.as_object().ok_or_else(|| RequestError::Invalid {
-        path: join("", key),
-        problem: "must be an object".to_owned(),
-    })?;
+    let object: &Object = value
+        .as_object()
+        .ok_or_else(|| RequestError::Invalid { path: join("", key), problem: "must be an object".to_owned() })?;
     Ok(object.iter().filter(|(_, value)| !value.is_null()))
 }

@@ -16,7 +16,7 @@ use crate::{Dialect, Malformed, sse};
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
-    /// A choice was seen, so that `[DONE]` ends an answer and not nothing.
+    /// A choice was seen: `[DONE]` ends an answer and not nothing.
     answered: bool,
     content_seen: bool,
     finished: bool,
@@ -42,7 +42,8 @@ impl Decoder {
     /// Reads one event, adding what it tells to `out`.
     ///
     /// # Errors
-    /// [`Malformed`] when its data are not a JSON object, or a tool call ends without a name.
+    /// [`Malformed`] when its data are not a JSON object, a tool call ends without a name, or the
+    /// stream ends without an answer.
     pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let Some(data) = event.data.as_deref().map(str::trim) else { return Ok(()) };
         if self.ended || data.is_empty() {
@@ -72,9 +73,10 @@ impl Decoder {
     fn chunk(&mut self, chunk: &Object, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let choices = chunk.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         // One alternative: requests for several do not cross dialects.
-        let choice = choices.iter().filter_map(Value::as_object).find(|choice| {
-            choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0
-        });
+        let choice = choices
+            .iter()
+            .filter_map(Value::as_object)
+            .find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
         let usage = chunk.get("usage").or_else(|| choice.and_then(|choice| choice.get("usage")));
         let usage = usage.map(figures::read).unwrap_or_default();
         // Azure begins with a chunk that has neither, nor an id.
@@ -138,7 +140,8 @@ impl Decoder {
 
     fn tool_delta(&mut self, delta: &Value, out: &mut Vec<Event>) {
         let function = delta.get("function");
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let id = text(delta.get("id"));
         let name = text(function.and_then(|function| function.get("name")));
         let at = self.find(delta.get("index").and_then(Value::as_u64), id.as_deref(), name.is_some());
@@ -174,18 +177,18 @@ impl Decoder {
     /// The call that a delta means, begun if it is a new one. An index alone does not tell: Gemini's
     /// compatible endpoint sends none, or 0 for each of several calls. A new id with a name does.
     fn find(&mut self, index: Option<u64>, id: Option<&str>, named: bool) -> usize {
-        let by_id = id.and_then(|id| self.calls.iter().rposition(|call| call.id == id));
-        let found = match (by_id, index) {
-            (Some(at), _) => Some(at),
-            (None, Some(index)) => self
-                .calls
-                .iter()
-                .rposition(|call| call.index == Some(index))
-                .filter(|at| !(named && id.is_some() && self.calls.get(*at).is_some_and(|call| !call.id.is_empty()))),
-            // Without both, a name begins a call, and a mere fragment goes on with the last.
-            (None, None) if named || id.is_some() => None,
-            (None, None) => self.calls.len().checked_sub(1),
-        };
+        let agrees = |call: &Call| index.is_none() || call.index.is_none() || call.index == index;
+        let by_id = id.and_then(|id| self.calls.iter().rposition(|call| call.id == id && agrees(call)));
+        let found =
+            match (by_id, index) {
+                (Some(at), _) => Some(at),
+                (None, Some(index)) => self.calls.iter().rposition(|call| call.index == Some(index)).filter(|at| {
+                    !(named && id.is_some() && self.calls.get(*at).is_some_and(|call| !call.id.is_empty()))
+                }),
+                // Without both, a name begins a call, and a mere fragment goes on with the last.
+                (None, None) if named || id.is_some() => None,
+                (None, None) => self.calls.len().checked_sub(1),
+            };
         found.unwrap_or_else(|| {
             self.calls.push(Call { index, ..Call::default() });
             self.calls.len() - 1
@@ -207,9 +210,10 @@ impl Decoder {
 
     /// `[DONE]`: the upstream says that this is all, be it with an empty reason or none.
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        if self.answered {
-            self.finish(None, out)?;
+        if !self.answered {
+            return Err(malformed("the stream ended without an answer"));
         }
+        self.finish(None, out)?;
         self.ended = true;
         out.push(Event::End);
         Ok(())
