@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
-use outrigger_llm::chat::{Event, Finish, Part, Response, Thought, ToolCall};
+use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
 use outrigger_llm::{
     Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
     encode_response, sse,
@@ -33,8 +33,16 @@ fn exchanges() -> Option<Vec<Value>> {
     Some(chat.collect())
 }
 
+fn expected(exceptions: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    exceptions.iter().map(|(problem, count)| ((*problem).to_owned(), *count)).collect()
+}
+
+fn provider(exchange: &Value) -> &str {
+    exchange["provider"].as_str().unwrap()
+}
+
 fn name(exchange: &Value) -> String {
-    format!("{} {} #{}", exchange["provider"], exchange["file"], exchange["i"])
+    format!("{} {} #{}", provider(exchange), exchange["file"], exchange["i"])
 }
 
 fn events(body: &str) -> Vec<sse::Event> {
@@ -112,19 +120,21 @@ fn whole(events: &[Event]) -> Response {
 fn answers_are_read_and_told_without_loss() {
     let Some(exchanges) = exchanges() else { return };
     let mut read = 0;
-    let mut malformed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut exceptions: BTreeMap<String, usize> = BTreeMap::new();
     for exchange in exchanges.iter().filter(|exchange| exchange["status"] == 200 && exchange["kind"] == "json") {
         let name = name(exchange);
         let body: Value = serde_json::from_str(exchange["body"].as_str().unwrap()).unwrap();
         let response = match decode_response(Dialect::OpenAi, &body) {
             Ok(response) => response,
             Err(error) => {
-                *malformed.entry(format!("{} {}", exchange["provider"], error.problem)).or_default() += 1;
+                *exceptions.entry(format!("{} {}", provider(exchange), error.problem)).or_default() += 1;
                 continue;
             }
         };
         read += 1;
-        assert!(!response.parts.is_empty(), "{name}: nothing in the answer\n{body}");
+        if response.parts.is_empty() {
+            *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), response.finish)).or_default() += 1;
+        }
         let calls = response.parts.iter().filter(|part| matches!(part, Part::ToolCall(_))).count();
         let recorded = body["choices"][0]["message"]["tool_calls"].as_array().map_or(0, Vec::len);
         assert_eq!(calls, recorded, "{name}");
@@ -134,9 +144,10 @@ fn answers_are_read_and_told_without_loss() {
         let again = decode_response(Dialect::OpenAi, &told).unwrap();
         assert_eq!(again, response, "{name}\n{body}\n{told}");
     }
-    println!("{read} answers, malformed: {malformed:?}");
     assert!(read > 250, "{read}");
-    assert_eq!(malformed, BTreeMap::new());
+    // Cut short while thinking, and once a plain end after nothing.
+    let said_nothing = [("openai said nothing, Some(Length)", 3), ("openrouter said nothing, Some(Stop)", 1)];
+    assert_eq!(exceptions, expected(&said_nothing));
 }
 
 #[test]
@@ -150,12 +161,12 @@ fn streams_are_read_and_told_without_loss() {
         let told = match read_stream(body) {
             Ok(told) => told,
             Err(problem) => {
-                *exceptions.entry(format!("{} {problem}", exchange["provider"])).or_default() += 1;
+                *exceptions.entry(format!("{} {problem}", provider(exchange))).or_default() += 1;
                 continue;
             }
         };
         if let Some(Event::Error(error)) = told.last() {
-            *exceptions.entry(format!("{} error: {}", exchange["provider"], error.message)).or_default() += 1;
+            *exceptions.entry(format!("{} error: {}", provider(exchange), error.message)).or_default() += 1;
             continue;
         }
         read += 1;
@@ -166,7 +177,9 @@ fn streams_are_read_and_told_without_loss() {
             assert_eq!(told.last(), Some(&Event::End), "{name}");
         }
         let answer = whole(&told);
-        assert!(!answer.parts.is_empty(), "{name}: nothing in the answer");
+        if answer.parts.is_empty() {
+            *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), answer.finish)).or_default() += 1;
+        }
         assert_eq!(!answer.usage.is_empty(), body.contains("\"prompt_tokens\""), "{name}");
 
         let mut encoder = StreamEncoder::new(Dialect::OpenAi, Answer { stream_usage: true, ..Answer::default() });
@@ -177,9 +190,9 @@ fn streams_are_read_and_told_without_loss() {
         let again = whole(&read_stream(std::str::from_utf8(&bytes).unwrap()).unwrap());
         assert_eq!(again, answer, "{name}");
     }
-    println!("{read} streams, exceptions: {exceptions:?}");
     assert!(read > 60, "{read}");
-    assert_eq!(exceptions, BTreeMap::new());
+    // Cut short while thinking.
+    assert_eq!(exceptions, expected(&[("openai said nothing, Some(Length)", 1)]));
 }
 
 #[test]
@@ -201,6 +214,10 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
             }
         };
         read += 1;
+        let shown_by_tools = request.messages.iter().flat_map(|message| &message.parts).any(|part| match part {
+            Part::ToolResult(result) => result.content.iter().any(|part| matches!(part, Part::Media(_))),
+            _ => false,
+        });
         match encode_request(Dialect::OpenAi, &request, Dialect::OpenAi, model) {
             Ok(encoded) => {
                 told += 1;
@@ -211,15 +228,25 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
                     for message in &mut request.messages {
                         message.parts.retain(|part| !matches!(part, Part::Thinking(_)));
                     }
+                    request.messages.retain(|message| !message.parts.is_empty());
                     request.fields.clear();
+                    // OpenAI wants schemas named, Perplexity doesn't.
+                    if let OutputFormat::JsonSchema { name, .. } = &mut request.output {
+                        name.get_or_insert_with(|| "response".to_owned());
+                    }
                     (request.thinking, request.top_k, request.stream_usage) = (None, None, false);
                 }
-                assert_eq!(again, expected, "{name}");
+                // Pictures that a tool gave move into a message of the user's.
+                if !shown_by_tools {
+                    assert_eq!(again, expected, "{name}");
+                }
             }
             Err(RequestError::Unsupported { field, .. }) => *refused.entry(field).or_default() += 1,
             Err(error) => panic!("{name}: {error}"),
         }
     }
-    println!("{read} requests read, {told} told, refused: {refused:?}");
     assert!(told > 380, "{told}");
+    assert_eq!(read, told);
+    // What OpenAI itself answered 400 to.
+    assert_eq!(refused, expected(&[("messages: must not be empty", 1), ("messages[0].content: is required", 1)]));
 }

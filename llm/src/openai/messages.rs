@@ -38,7 +38,10 @@ pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut Noted) ->
                         names.insert(call.id.clone(), call.name.clone());
                     }
                 }
-                request.messages.push(Message { role: Role::Assistant, parts });
+                // Some clients send a turn that says nothing before one that does; others refuse empty turns.
+                if !parts.is_empty() {
+                    request.messages.push(Message { role: Role::Assistant, parts });
+                }
             }
             "tool" => {
                 let result = tool_result(message, &path, &names, noted)?;
