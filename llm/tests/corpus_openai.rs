@@ -3,6 +3,9 @@
 //!
 //! Runs where `OUTRIGGER_CORPUS` names the folder that holds `recorded.jsonl.gz`.
 
+// Clippy takes the helpers of an integration test for shipped code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -105,8 +108,8 @@ fn whole(events: &[Event]) -> Response {
     if !thinking.is_empty() {
         response.parts.push(Part::Thinking(Thought { text: Some(thinking), ..Thought::default() }));
     }
-    response.parts.extend((!text.is_empty()).then(|| Part::Text(text)));
-    response.parts.extend((!refusal.is_empty()).then(|| Part::Refusal(refusal)));
+    response.parts.extend((!text.is_empty()).then_some(Part::Text(text)));
+    response.parts.extend((!refusal.is_empty()).then_some(Part::Refusal(refusal)));
     for mut call in calls.into_values() {
         if call.arguments.is_empty() {
             call.arguments.push_str("{}");

@@ -1,5 +1,8 @@
 //! Requests of the OpenAI dialect: what is read of a caller's, and what an upstream is told.
 
+// Clippy takes the helpers of an integration test for shipped code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
 use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,

@@ -1,5 +1,8 @@
 //! Whole answers of the OpenAI dialect: the quirks of those who follow it, and what we tell.
 
+// Clippy takes the helpers of an integration test for shipped code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
 use outrigger_llm::chat::{Finish, Media, MediaSource, Part, Response, Thought, ToolCall};
 use outrigger_llm::openai::response::{decode, encode};
 use outrigger_llm::usage::Usage;

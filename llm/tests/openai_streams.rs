@@ -1,5 +1,8 @@
 //! Streams of the OpenAI dialect: those that were met, and the one that every client survives.
 
+// Clippy takes the helpers of an integration test for shipped code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
 use outrigger_llm::chat::{Event, Finish, Media, MediaSource, StreamError};
 use outrigger_llm::openai::stream::{Decoder, Encoder};
 use outrigger_llm::usage::Usage;
