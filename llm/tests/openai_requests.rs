@@ -102,6 +102,30 @@ fn reads_a_conversation_with_tools() {
 }
 
 #[test]
+fn makes_no_two_turns_of_one_role_that_the_caller_did_not() {
+    let says = |role: &str| match role {
+        "tool" => json!({"role": role, "content": "x", "tool_call_id": "c"}),
+        _ => json!({"role": role, "content": "x"}),
+    };
+    for (roles, turns) in [
+        (&["user", "user"][..], &[Role::User, Role::User][..]),
+        (&["assistant", "tool", "tool", "user", "assistant"], &[Role::Assistant, Role::User, Role::Assistant]),
+        (&["tool", "user", "user"], &[Role::User, Role::User]),
+        (&["tool", "user", "tool"], &[Role::User]),
+        (&["user", "tool"], &[Role::User]),
+        (&["user", "system", "assistant"], &[Role::User, Role::Assistant]),
+        (&["assistant", "assistant"], &[Role::Assistant, Role::Assistant]),
+    ] {
+        let messages: Value = roles.iter().map(|role| says(role)).collect();
+        let read = read(&json!({"messages": messages})).unwrap();
+        assert_eq!(read.messages.iter().map(|message| message.role).collect::<Vec<_>>(), turns, "{roles:?}");
+        assert_eq!(read.fields, [""; 0], "{roles:?}");
+    }
+    let silent = json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": ""}]});
+    assert_eq!(read(&silent).unwrap().messages, [user(vec![text("x")])]);
+}
+
+#[test]
 fn reads_pictures_and_documents() {
     for (part, expected) in [
         (
