@@ -7,7 +7,9 @@ use outrigger_llm::chat::{
     ToolChoice, ToolResult,
 };
 use outrigger_llm::{Dialect, EncodedRequest, RequestError};
-use serde_json::{Number, Value, json};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof, proptest};
+use proptest::sample::select;
+use serde_json::{Map, Number, Value, json};
 
 fn read(body: &Value) -> Request {
     decode(body.as_object().unwrap()).unwrap()
@@ -580,6 +582,21 @@ fn thoughts_are_told_where_they_can_be_checked() {
 }
 
 #[test]
+fn thoughts_of_former_turns_go_when_the_latest_has_none() {
+    let signed = Thought { text: Some("t".into()), signature: Some("s".into()), redacted: None };
+    let request = request(|r| {
+        r.messages.push(message(Role::Assistant, vec![Part::Thinking(signed), call("a", "f")]));
+        r.messages.push(message(Role::User, vec![result("a", vec![])]));
+        r.messages.push(message(Role::Assistant, vec![call("b", "f")]));
+        r.messages.push(message(Role::User, vec![result("b", vec![])]));
+        r.thinking = Some(Thinking::Budget(2_000));
+    });
+    let told = told(&request, "claude-haiku-4-5");
+    assert_eq!(told.body["messages"][1]["content"][0]["type"], "tool_use");
+    assert_eq!((told.body.get("thinking"), told.left_out), (None, vec!["thinking".to_owned()]));
+}
+
+#[test]
 fn what_cannot_be_said_is_refused() {
     let part = |part: Part| request(|r| r.messages[0].parts.push(part));
     let schema = |schema: Value| {
@@ -632,4 +649,90 @@ fn a_request_read_and_told_again_says_the_same() {
     let again = told(&read(&body), "claude-haiku-4-5");
     assert_eq!(Value::Object(again.body), body);
     assert!(again.left_out.is_empty());
+}
+
+/// JSON made of the words of this dialect, right and wrong.
+fn anything() -> BoxedStrategy<Value> {
+    let words = [
+        "type",
+        "role",
+        "content",
+        "messages",
+        "text",
+        "source",
+        "data",
+        "media_type",
+        "url",
+        "id",
+        "name",
+        "input",
+        "tool_use_id",
+        "tools",
+        "tool_choice",
+        "thinking",
+        "budget_tokens",
+        "system",
+        "output_config",
+        "format",
+        "schema",
+        "caller",
+        "citations",
+        "enabled",
+        "title",
+        "allowed_callers",
+        "input_schema",
+        "is_error",
+    ];
+    let values = [
+        "text",
+        "user",
+        "assistant",
+        "system",
+        "image",
+        "document",
+        "base64",
+        "url",
+        "tool_use",
+        "tool_result",
+        "auto",
+        "search_result",
+        "thinking",
+        "redacted_thinking",
+        "enabled",
+        "json_schema",
+        "custom",
+        "server_tool_use",
+        "",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        select(values.to_vec()).prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    let grown = leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((select(words.to_vec()), inner), 0..6).prop_map(|pairs| {
+                Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+            }),
+        ]
+    });
+    grown.boxed()
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_on_what_callers_send(content in anything(), extra in anything(), tools in anything()) {
+        let mut body = extra.as_object().cloned().unwrap_or_default();
+        body.insert("messages".to_owned(), json!([{"role": "user", "content": content}]));
+        body.insert("tools".to_owned(), tools);
+        if let Ok(request) = decode(&body) {
+            for model in ["claude-3-haiku-20240307", "claude-haiku-4-5", "claude-fable-5-1", "other"] {
+                let _ = encode(&request, model);
+            }
+        }
+    }
 }

@@ -5,6 +5,8 @@ use outrigger_llm::anthropic::stream::{Decoder, Encoder};
 use outrigger_llm::chat::{Event, Finish, StreamError};
 use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, sse};
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use serde_json::{Value, json};
 
 fn read(events: &[Value]) -> Vec<Event> {
@@ -278,6 +280,8 @@ fn the_end_waits_for_reason_and_usage() {
         assert_eq!(told[told.len() - 1]["type"], "message_stop", "{name}");
     }
     assert_eq!(short(&[text("a"), finish(Finish::Stop)]), "start 0+text 0:a 0-");
+    assert_eq!(short(&[text("a"), spent(Some(1)), finish(Finish::Stop)]), "start 0+text 0:a 0-");
+    assert_eq!(short(&[text("a"), finish(Finish::Stop), spent(Some(1))]), "start 0+text 0:a 0- (end_turn)");
     assert_eq!(short(&[text("a"), Event::End]), "start 0+text 0:a 0- (null) stop");
     assert_eq!(short(&[call(0), Event::End, Event::End, text("x")]), "start 0+tool_use 0- (tool_use) stop");
 }
@@ -313,4 +317,71 @@ fn errors_are_told_with_a_type_that_the_sdks_know() {
         short(&[text("a"), Event::Error(StreamError { kind: "x".into(), message: "y".into(), status: None })]),
         "start 0+text 0:a error"
     );
+}
+
+/// Three calls and some words, in pieces that come in any order but their own.
+fn interleaved() -> impl Strategy<Value = Vec<Event>> {
+    let call_events = |index: usize| {
+        vec(prop_oneof!["[a-z{}\\[\\]\": ]{0,4}"], 0..3).prop_map(move |values| {
+            let whole = json!({"values": values, "nested": {"index": index}}).to_string();
+            // Every four bytes are a fragment; the text is ASCII.
+            let fragments =
+                whole.as_bytes().chunks(4).map(|piece| arguments(index, std::str::from_utf8(piece).unwrap()));
+            std::iter::once(call(index)).chain(fragments).collect::<Vec<_>>()
+        })
+    };
+    let words = vec(prop_oneof!["[a-z]{1,3}".prop_map(Event::Text), "[a-z]{1,3}".prop_map(Event::Thinking)], 0..5);
+    (call_events(0), call_events(1), call_events(2), words, vec(any::<u8>(), 64)).prop_map(|(a, b, c, words, order)| {
+        let mut sources = [a, b, c, words].map(std::collections::VecDeque::from);
+        let mut events = Vec::new();
+        let mut order = order.into_iter().cycle();
+        while sources.iter().any(|source| !source.is_empty()) {
+            let pick = usize::from(order.next().unwrap()) % 4;
+            // A call's turn comes as it may; with nothing left of one, the next in order.
+            let source = (0..4).map(|step| (pick + step) % 4).find(|at| !sources[*at].is_empty()).unwrap();
+            events.extend(sources[source].pop_front());
+        }
+        events
+    })
+}
+
+/// What each call's arguments come to, by its id, and all text and all thinking.
+fn summed(events: &[Event]) -> (std::collections::BTreeMap<String, String>, String, String) {
+    let (mut ids, mut calls) = (std::collections::HashMap::new(), std::collections::BTreeMap::new());
+    let (mut said, mut thought) = (String::new(), String::new());
+    for event in events {
+        match event {
+            Event::ToolCall { index, id, .. } => drop(ids.insert(*index, id.clone())),
+            Event::ToolArguments { index, fragment } => {
+                calls.entry(ids[index].clone()).or_insert_with(String::new).push_str(fragment);
+            }
+            Event::Text(text) => said.push_str(text),
+            Event::Thinking(text) => thought.push_str(text),
+            _ => {}
+        }
+    }
+    (calls, said, thought)
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_or_torn_however_pieces_come(mut events in interleaved()) {
+        events.extend([finish(Finish::ToolCalls), Event::End]);
+        let told = written(&events);
+        let mut open = None;
+        let mut begun = 0;
+        for event in &told {
+            let index = event["index"].as_u64();
+            match event["type"].as_str().unwrap() {
+                "content_block_start" => {
+                    assert_eq!((open, index), (None, Some(begun)));
+                    (open, begun) = (index, begun + 1);
+                }
+                "content_block_delta" => assert_eq!(open, index),
+                "content_block_stop" => assert_eq!(open.take(), index),
+                _ => assert_eq!(open, None),
+            }
+        }
+        assert_eq!(summed(&read(&told)), summed(&events));
+    }
 }

@@ -91,13 +91,13 @@ pub fn of(name: &str) -> Model {
         default_output,
         thinking: match version {
             ..307 => ThinkingForm::None,
-            ..406 => ThinkingForm::Budget,
+            307..406 => ThinkingForm::Budget,
             _ => ThinkingForm::Adaptive,
         },
         always_thinks,
         sampling: match version {
             ..401 => Sampling::All,
-            ..407 => Sampling::OneOfTwo,
+            401..407 => Sampling::OneOfTwo,
             _ => Sampling::None,
         },
         top_effort: if version < 407 { TopEffort::Max } else { TopEffort::XHigh },

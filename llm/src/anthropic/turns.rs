@@ -58,10 +58,10 @@ pub fn of(messages: &[Message], thinks: bool) -> Result<Turns, RequestError> {
             }
         }
     }
-    if let Some(last) = told.turns.last_mut().filter(|turn| turn.role == Role::Assistant) {
-        if let Some(text) = last.blocks.last_mut().and_then(|block| block.get_mut("text")) {
-            *text = Value::from(text.as_str().unwrap_or_default().trim_end());
-        }
+    if let Some(last) = told.turns.last_mut().filter(|turn| turn.role == Role::Assistant)
+        && let Some(text) = last.blocks.last_mut().and_then(|block| block.get_mut("text"))
+    {
+        *text = Value::from(text.as_str().unwrap_or_default().trim_end());
     }
     if told.turns.first().is_none_or(|turn| turn.role == Role::Assistant) {
         told.turns.insert(0, Turn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
