@@ -288,6 +288,9 @@ fn tools_of(request: &Request, takes: &Model, left_out: &mut Vec<String>) -> Res
     for tool in request.tools.iter().filter(|tool| among.is_none_or(|names| names.contains(&tool.name))) {
         declared.push(tool_of(tool, takes, left_out)?);
     }
+    if declared.is_empty() {
+        return Err(unsupported("tool_choice among tools that are not declared"));
+    }
     let mut choice = match &request.tool_choice {
         None => None,
         Some(ToolChoice::Auto) => Some(json!({"type": "auto"})),
