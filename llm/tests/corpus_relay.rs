@@ -104,10 +104,15 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
 fn every_recorded_answer_is_one() {
     let Some(recorded) = corpus::recorded() else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut empty = 0;
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "json") {
         let place = format!("{} {} {}", exchange.provider, exchange.file, exchange.i);
         let seen = whole(dialect, operation, body.as_bytes());
-        assert_eq!((&seen.malformed, seen.empty, &seen.error), (&None, false, &None), "{place}");
+        assert_eq!((&seen.malformed, &seen.error), (&None, &None), "{place}");
+        // Forbidden its tools, Claude ended its turn without a word: the only answers with nothing in them.
+        let silent = exchange.file.contains("haiku-4-5_respects_choice_none") && operation != "responses";
+        assert_eq!(seen.empty, silent, "{place}");
+        empty += usize::from(seen.empty);
         let document: Value = serde_json::from_str(body).expect(&place);
         if operation == "count_tokens" {
             assert!(seen.usage.is_empty(), "{place}: a count is no use");
@@ -119,6 +124,7 @@ fn every_recorded_answer_is_one() {
         assert_eq!(seen.model.as_deref(), model, "{place}");
         *counts.entry((&exchange.provider, operation)).or_default() += 1;
     }
+    assert_eq!(empty, 2);
     assert_eq!(counts.get(&("openai", "responses")), Some(&88));
     assert_eq!(counts.get(&("anthropic", "messages")), Some(&71));
     assert_eq!(counts.get(&("vertex", "generate_content")), Some(&59));
@@ -157,9 +163,11 @@ fn every_recorded_stream_is_one() {
             content |= seen.content;
             terminal |= seen.terminal;
         }
-        assert!(content && watch.finished() && !watch.empty(), "{place}: {watch:?}");
-        // Perplexity ends with a finish reason alone.
-        assert!(terminal || exchange.provider == "perplexity", "{place}");
+        assert!(watch.finished() && !watch.empty(), "{place}: {watch:?}");
+        // This one thought until its tokens were gone, out of sight: its `length` explains it.
+        assert_eq!(content, !exchange.file.ends_with("chat-streaming-detailed-usage.yaml"), "{place}");
+        // These end with a finish reason alone.
+        assert!(terminal || ["perplexity", "gpustack"].contains(&exchange.provider.as_str()), "{place}");
         assert_eq!(watch.usage(), usage(dialect, &documents), "{place}");
         let model = ["/model", "/message/model", "/response/model", "/modelVersion"];
         let model = documents.iter().find_map(|document| {
@@ -195,13 +203,16 @@ fn content_begins_where_a_full_reading_says() {
                     || ["/delta/text", "/delta/thinking", "/delta/partial_json"]
                         .iter()
                         .any(|path| text(document.pointer(path)))
+                    || document.pointer("/delta/citation").is_some()
             }
             (Dialect::Gemini, _) => {
                 let part = |path: &str| document.pointer(&format!("/candidates/0/content/parts/0/{path}")).cloned();
                 text(part("text").as_ref()) || part("functionCall").is_some() || part("inlineData").is_some()
             }
             (_, "responses") => {
+                let done = document["type"] == "response.output_item.done";
                 text(document.get("delta"))
+                    || done && text(document.pointer("/item/encrypted_content"))
                     || document.pointer("/item/type").is_some_and(|kind| kind != "message" && kind != "reasoning")
             }
             (_, "completions") => text(document.pointer("/choices/0/text")),
