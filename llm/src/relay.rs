@@ -79,7 +79,7 @@ impl Watch {
 
     /// Looks at the next event. Blocks without data tell nothing.
     pub fn see(&mut self, event: &Event) -> Seen {
-        let data = event.data.as_deref().unwrap_or_default().trim();
+        let data = event.data.as_deref().unwrap_or_else(|| bare(event)).trim();
         if data.is_empty() {
             return Seen::default();
         }
@@ -149,6 +149,12 @@ impl Watch {
         }
         told.seen
     }
+}
+
+/// Vertex breaks off a stream with an error that stands there as plain JSON, in no `data` line.
+fn bare(event: &Event) -> &str {
+    let text = std::str::from_utf8(&event.raw).unwrap_or_default().trim();
+    if lenient::is_object(text) { text } else { "" }
 }
 
 impl<T> Told<T> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outrigger_llm::Dialect;
 use outrigger_llm::classify::{Class, classify};
 
-mod corpus;
+mod recorded;
 
 /// By provider, status and a piece of the answer's words: the class, and how often it was recorded.
 const EXPECTED: &[(&str, u16, &str, Class, usize)] = &[
@@ -41,7 +41,7 @@ const EXPECTED: &[(&str, u16, &str, Class, usize)] = &[
 
 #[test]
 fn every_recorded_error_has_its_class() {
-    let Some(recorded) = corpus::recorded() else { return };
+    let Some(recorded) = recorded::exchanges() else { return };
     let mut seen: BTreeMap<(&str, u16, &str), usize> = BTreeMap::new();
     for exchange in recorded.iter().filter(|exchange| exchange.status >= 400) {
         let dialect = match exchange.provider.as_str() {
@@ -75,4 +75,32 @@ fn every_recorded_error_has_its_class() {
     for (provider, status, words, _, times) in EXPECTED {
         assert_eq!(seen.get(&(*provider, *status, *words)), Some(times), "{provider} {status} {words}");
     }
+}
+
+/// Google's errors that are not simply the caller's.
+const GOOGLE: &[(&str, Class)] = &[
+    ("api-key", Class::Credential),
+    ("api-not-enabled", Class::Credential),
+    ("iam-permission-denied", Class::Credential),
+    ("unknown-model", Class::ModelMissing),
+    ("model-not-found", Class::ModelMissing),
+    ("quota-exceeded", Class::RateLimited),
+    ("images-prompt-blocked", Class::Filtered),
+];
+
+#[test]
+fn google_s_errors_have_their_class() {
+    let Some(answers) = recorded::gemini_answers() else { return };
+    let mut looked_at = 0;
+    for (name, body) in answers.iter().filter(|(name, _)| name.contains("failure")) {
+        let Ok(document) = serde_json::from_slice::<serde_json::Value>(body) else { continue };
+        let Some(status) = document["error"]["code"].as_u64() else { continue };
+        let status = u16::try_from(status).expect("a status");
+        let failure = classify(Dialect::Gemini, status, &|_| None, body);
+        let expected = GOOGLE.iter().find(|(words, _)| name.contains(words)).map_or(Class::Caller, |(_, class)| *class);
+        assert_eq!(failure.class, expected, "{name}: {failure:?}");
+        assert!(!failure.message.contains("AIzv00G7"), "a key is shown: {failure:?}");
+        looked_at += 1;
+    }
+    assert!(looked_at > 20, "{looked_at}");
 }

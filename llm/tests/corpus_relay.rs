@@ -8,9 +8,9 @@ use outrigger_llm::sse::{Event, Reader};
 use outrigger_llm::usage::Usage;
 use serde_json::Value;
 
-mod corpus;
+mod recorded;
 
-use corpus::Exchange;
+use recorded::Exchange;
 
 /// How it is spoken, if in one of our dialects.
 fn operation(exchange: &Exchange) -> Option<(Dialect, &'static str)> {
@@ -102,7 +102,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
 
 #[test]
 fn every_recorded_answer_is_one() {
-    let Some(recorded) = corpus::recorded() else { return };
+    let Some(recorded) = recorded::exchanges() else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut empty = 0;
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "json") {
@@ -133,7 +133,7 @@ fn every_recorded_answer_is_one() {
 
 #[test]
 fn every_recorded_stream_is_one() {
-    let Some(recorded) = corpus::recorded() else { return };
+    let Some(recorded) = recorded::exchanges() else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
         let place = format!("{} {} {}", exchange.provider, exchange.file, exchange.i);
@@ -185,7 +185,7 @@ fn every_recorded_stream_is_one() {
 /// What is content is decided on each event's own words, not on those before it.
 #[test]
 fn content_begins_where_a_full_reading_says() {
-    let Some(recorded) = corpus::recorded() else { return };
+    let Some(recorded) = recorded::exchanges() else { return };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
         let mut events: Vec<Event> = Vec::new();
@@ -228,4 +228,86 @@ fn content_begins_where_a_full_reading_says() {
         });
         assert_eq!(first, expected, "{} {}", exchange.provider, exchange.file);
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Odd {
+    Content,
+    /// Nothing in it, and that is explained.
+    Blocked,
+    Empty,
+    Cut,
+    Malformed,
+    Error,
+}
+
+/// Gemini's odd answers that are not simply content.
+const ODD: &[(&str, Odd)] = &[
+    ("googleai/streaming-failure-prompt-blocked-safety.txt", Odd::Blocked),
+    ("vertexai/streaming-failure-prompt-blocked-safety.txt", Odd::Blocked),
+    ("vertexai/streaming-failure-prompt-blocked-safety-with-message.txt", Odd::Blocked),
+    ("vertexai/streaming-failure-empty-content.txt", Odd::Cut),
+    ("vertexai/streaming-failure-malformed-content.txt", Odd::Cut),
+    ("vertexai/streaming-failure-invalid-json.txt", Odd::Malformed),
+    ("vertexai/streaming-failure-error-mid-stream.txt", Odd::Error),
+    // It is what it says, but for its last event, which the file leaves out.
+    ("vertexai/streaming-success-quotes-escaped.txt", Odd::Cut),
+    ("googleai/unary-failure-with-message-no-content.json", Odd::Empty),
+    ("vertexai/unary-failure-empty-content.json", Odd::Empty),
+    ("vertexai/unary-failure-malformed-content.json", Odd::Empty),
+    ("vertexai/unary-success-empty-text-part.json", Odd::Empty),
+    ("vertexai/unary-failure-invalid-response.json", Odd::Malformed),
+];
+
+/// Answers under 200 whose names begin with `failure`: the rest of those are errors.
+const ANSWERS: &[&str] =
+    &["finish-reason", "prompt-blocked", "only-prompt-feedback", "unknown-enum", "recitation", "citations"];
+
+#[test]
+fn gemini_s_odd_answers_are_seen_for_what_they_are() {
+    let Some(answers) = recorded::gemini_answers() else { return };
+    let mut looked_at = 0;
+    for (name, body) in &answers {
+        let name = name.trim_start_matches("mock-responses/");
+        // Pictures and counts are other operations.
+        let other = ["generate-images", "total-tokens", "billable-characters", "detailed-token", "schema/"];
+        if other.iter().any(|other| name.contains(other)) {
+            continue;
+        }
+        let (seen, whole_answer) = if name.contains("/streaming") && body.starts_with(b"data:") {
+            let mut reader = Reader::default();
+            let mut events = Vec::new();
+            reader.push(body, &mut events);
+            events.extend(reader.finish());
+            let mut watch = Watch::new(Dialect::Gemini);
+            let seen: Vec<_> = events.iter().map(|event| watch.see(event)).collect();
+            let any = |what: fn(&outrigger_llm::relay::Seen) -> bool| seen.iter().any(what);
+            let odd = match () {
+                () if any(|seen| seen.malformed) => Odd::Malformed,
+                () if any(|seen| seen.error.is_some()) => Odd::Error,
+                () if !watch.finished() => Odd::Cut,
+                () if watch.empty() => Odd::Empty,
+                () if any(|seen| seen.content) => Odd::Content,
+                () => Odd::Blocked,
+            };
+            (odd, false)
+        } else if name.contains("/unary") && name.ends_with(".json") {
+            let seen = whole(Dialect::Gemini, "generate_content", body);
+            let odd = match () {
+                () if seen.malformed.is_some() => Odd::Malformed,
+                () if seen.error.is_some() => Odd::Error,
+                () if seen.empty => Odd::Empty,
+                () => Odd::Content,
+            };
+            (odd, true)
+        } else {
+            continue;
+        };
+        let listed = ODD.iter().find(|(file, _)| *file == name).map(|(_, odd)| *odd);
+        let error = whole_answer && name.contains("failure") && !ANSWERS.iter().any(|answer| name.contains(answer));
+        let expected = listed.unwrap_or(if error { Odd::Error } else { Odd::Content });
+        assert_eq!(seen, expected, "{name}");
+        looked_at += 1;
+    }
+    assert!(looked_at > 80, "{looked_at}");
 }

@@ -21,15 +21,13 @@ pub(super) fn masked(text: &str, longest: usize) -> String {
     let mut left = longest;
     while left > 0 {
         let Some(first) = rest.chars().next() else { break };
-        if boundary {
-            if let Some((shown, length)) = key(rest) {
-                out.push_str(shown);
-                out.push_str("***");
-                rest = rest.get(length..).unwrap_or_default();
-                left = left.saturating_sub(shown.chars().count() + 3);
-                boundary = false;
-                continue;
-            }
+        if boundary && let Some((shown, length)) = key(rest) {
+            out.push_str(shown);
+            out.push_str("***");
+            rest = rest.get(length..).unwrap_or_default();
+            left = left.saturating_sub(shown.chars().count() + 3);
+            boundary = false;
+            continue;
         }
         boundary = !first.is_ascii_alphanumeric();
         out.push(first);

@@ -427,7 +427,8 @@ fn the_wait_is_taken_from_where_the_provider_tells_it() {
         r#"{"error":{"message":"Rate limit reached. Please try again in 20s.","code":"rate_limit_exceeded"}}"#;
     let google = r#"{"error":{"code":429,"message":"x. Please retry in 9s.","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"37.5s"}]}}"#;
     let bare = r#"{"error":{"message":"x"}}"#;
-    let table: &[(u16, &[(&str, &str)], &str, Option<u64>)] = &[
+    type Headers = &'static [(&'static str, &'static str)];
+    let table: &[(u16, Headers, &str, Option<u64>)] = &[
         (429, &[("retry-after-ms", "1500"), ("retry-after", "9")], limited, Some(1_500)),
         // Azure, as recorded: the milliseconds are none.
         (429, &[("retry-after-ms", "0"), ("retry-after", "1")], limited, Some(1_000)),

@@ -209,6 +209,20 @@ fn a_gemini_event_is_seen_for_what_it_is() {
     }
 }
 
+#[test]
+fn an_error_in_no_data_line_is_seen() {
+    let mut events = Vec::new();
+    crate::sse::Reader::default().push(
+        b"{\n \"error\": {\n  \"code\": 499, \"message\": \"m\", \"status\": \"CANCELLED\"\n }\n}\n\n: ping\n\n",
+        &mut events,
+    );
+    for dialect in Dialect::ALL {
+        let mut watch = Watch::new(dialect);
+        assert_eq!(watch.see(&events[0]).error.map(|error| error.message).as_deref(), Some("m"), "{dialect}");
+        assert_eq!(watch.see(&events[1]), Seen::default());
+    }
+}
+
 /// Watches a stream whose first event is content, so that the rest is only searched.
 fn after_content(dialect: Dialect, events: &[(&str, &str)]) -> (Watch, Vec<Seen>) {
     let mut watch = Watch::new(dialect);
