@@ -1,0 +1,54 @@
+//! What a provider says of one of its models.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::shapes;
+
+/// One model of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderModel {
+    /// What callers say.
+    #[schemars(schema_with = "shapes::model")]
+    pub name: String,
+    /// What the provider is sent. Absent: the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::model")]
+    pub upstream_name: Option<String>,
+    /// What callers may say as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "shapes::models")]
+    pub aliases: Vec<String>,
+    /// Tokens of input and output together that it can take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub context_window: Option<i32>,
+    /// Tokens of output that it can give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_output_tokens: Option<i32>,
+    /// What it can do. Absent: not known, so that nothing is held against it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "set"))]
+    pub capabilities: Vec<Capability>,
+}
+
+/// Something that not every model can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Capability {
+    /// Calls tools.
+    Tools,
+    /// Reads pictures.
+    Vision,
+    /// Hears or speaks.
+    Audio,
+    /// Reads documents such as PDF.
+    Files,
+    /// Thinks before it answers, so that its first token may take minutes.
+    Reasoning,
+    /// Answers in a given JSON schema.
+    StructuredOutputs,
+    /// Turns text into vectors.
+    Embeddings,
+}

@@ -1,0 +1,170 @@
+//! `LLMProvider`: an upstream, how it is reached and with which keys.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Credential, ObjectStatus, ProviderModel,
+    mock::Mock,
+    selector::AllowedNamespaces,
+    shapes,
+    upstream::{Retry, Timeouts, Tls},
+    weights::Balance,
+};
+
+/// An upstream that answers LLM requests: its type, its keys, its models.
+#[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "outrigger.dev",
+    version = "v1alpha1",
+    kind = "LLMProvider",
+    root = "LlmProvider",
+    plural = "llmproviders",
+    shortname = "llmp",
+    category = "llm",
+    namespaced,
+    status = "ObjectStatus",
+    derive = "PartialEq",
+    doc = "An LLMProvider is an upstream that answers LLM requests: its type, its keys, its models, and who may use it.",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspended", priority = 1),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.endpoint", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule(
+        "!(self.type in ['OpenAICompatible', 'vLLM']) || has(self.endpoint)",
+        "types OpenAICompatible and vLLM have no endpoint of their own: set endpoint, such as http://vllm.models:8000/v1",
+    ),
+    shapes::rule(
+        "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.headers) || self.prewarm)",
+        "a Mock calls no server: remove endpoint, tls, headers and prewarm",
+    ),
+    shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs mock, which says how it answers; mock: {} will do"),
+    shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock counts only with type Mock: change the type, or remove mock"),
+    shapes::rule(
+        "self.type in ['Mock', 'Ollama', 'vLLM', 'OpenAICompatible'] || has(self.credentials)",
+        "this type is called with a key: list at least one in credentials",
+    ),
+    shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no key: remove credentials"),
+    shapes::rule(
+        "!has(self.tls) || !has(self.endpoint) || self.endpoint.startsWith('https://')",
+        "tls has no effect on an http:// endpoint: make it https://, or remove tls",
+    ),
+    shapes::rule("!self.exclusive || has(self.models)", "exclusive: true without models would serve nothing: list them in models"),
+]))]
+pub struct LlmProviderSpec {
+    /// Which API is spoken, and whose. Mock answers by itself: see mock.
+    #[serde(rename = "type")]
+    pub provider_type: ProviderType,
+    /// Base URL. Absent: the type's own. Required for OpenAICompatible and vLLM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::endpoint")]
+    pub endpoint: Option<String>,
+    /// The keys it is called with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub credentials: Vec<Credential>,
+    /// Taken out of use: the way to revoke it.
+    #[serde(default)]
+    pub suspended: bool,
+    /// Whether pods of this namespace that name no VirtualKey may use it.
+    #[serde(default)]
+    pub without_key: WithoutKey,
+    /// What is known of its models. Others pass as well, unless exclusive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub models: Vec<ProviderModel>,
+    /// Serve nothing but what models lists.
+    #[serde(default)]
+    pub exclusive: bool,
+    /// The namespaces whose keys may use it. Absent: this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<AllowedNamespaces>,
+    /// How long to wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<Timeouts>,
+    /// The account behind its keys. Providers of one namespace that share an account say so by the same name. Absent:
+    /// each credential its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::name")]
+    pub account: Option<String>,
+    /// How the next credential is chosen. Weighted: by weight alone. Adaptive: less of those that are slow at present.
+    #[serde(default)]
+    pub balance: Balance,
+    /// How often a request is tried here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Headers added to each request. No credentials: those are in credentials.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "shapes::headers", extend("x-kubernetes-validations" = [
+        shapes::rule(
+            "self.all(name, name.matches('^[A-Za-z0-9-]{1,64}$'))",
+            "a header's name is made of letters, digits and `-`, at most 64 of them",
+        ),
+        shapes::rule(
+            "self.all(name, !name.matches('(?i)^(authorization|proxy-authorization|x-api-key|x-goog-api-key|api-key|cookie)$'))",
+            "a credential is no header: put it in a Secret, and name that in credentials",
+        ),
+        shapes::rule(
+            "self.all(name, !name.matches('(?i)^(host|connection|content-length|content-type|content-encoding|transfer-encoding|\
+             accept-encoding|te|trailer|upgrade|keep-alive|proxy-connection|expect|forwarded|x-forwarded-.*|x-outrigger-.*|x-bf-.*)$'))",
+            "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and their like): remove it",
+        ),
+    ]))]
+    pub headers: BTreeMap<String, String>,
+    /// Keep a connection open before the first request.
+    #[serde(default)]
+    pub prewarm: bool,
+    /// Whom to trust at the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How a provider of type Mock answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mock: Option<Mock>,
+}
+
+/// Which API is spoken, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ProviderType {
+    /// api.openai.com.
+    OpenAI,
+    /// api.anthropic.com.
+    Anthropic,
+    /// Google's Gemini API.
+    Gemini,
+    /// api.mistral.ai.
+    Mistral,
+    /// api.groq.com.
+    Groq,
+    /// api.cerebras.ai.
+    Cerebras,
+    /// openrouter.ai.
+    OpenRouter,
+    /// An Ollama server.
+    Ollama,
+    /// A vLLM server.
+    #[serde(rename = "vLLM")]
+    Vllm,
+    /// Anything that speaks OpenAI's API.
+    OpenAICompatible,
+    /// Nobody: canned answers, for rehearsal.
+    Mock,
+}
+
+/// What pods without a VirtualKey may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WithoutKey {
+    /// Use the provider.
+    Allow,
+    /// Not use it.
+    #[default]
+    Refuse,
+}

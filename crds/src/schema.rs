@@ -1,0 +1,132 @@
+//! Judges one object as an API server that holds our definitions would, without one.
+//!
+//! The steps are the API server's: drop nulls and fill in defaults ([`with_defaults`]), the structural schema, keys of
+//! lists, unknown fields (`kubectl` refuses them, the server drops them), and the rules in CEL where the structure is
+//! sound. A finding never repeats a value, because people paste keys into the wrong field.
+
+mod cel;
+mod defaults;
+mod kinds;
+mod lists;
+mod metadata;
+mod nearest;
+mod path;
+mod structure;
+mod unknown;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::{GROUP, VERSION};
+use kinds::Kind;
+use path::Path;
+
+/// Something that is wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where, such as `spec.credentials[0].weight`; empty for the object as a whole.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Finding {
+    fn new(path: impl fmt::Display, message: impl Into<String>) -> Self {
+        Self { path: path.to_string(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+/// Everything that is wrong with an object of our group; nothing, if an API server would take it.
+pub fn validate(object: &Value) -> Vec<Finding> {
+    let kind = match kind_of(object) {
+        Ok(kind) => kind,
+        Err(finding) => return vec![finding],
+    };
+    let object = defaults::apply(&kind.schema, object);
+    let structure = structure::check(&kind.validator, &object);
+    let mut findings = metadata::check(&object);
+    findings.extend(structure.findings);
+    findings.extend(lists::check(&kind.schema, &object));
+    findings.extend(unknown::check(&kind.schema, &object));
+    if !structure.blocking {
+        findings.extend(kind.rules.check(&kind.schema, &object));
+    }
+    if findings.is_empty()
+        && let Err(error) = (kind.read)(object)
+    {
+        findings.push(Finding::new("", format!("can't be read: {error}")));
+    }
+    findings
+}
+
+/// The object as an API server would store it: without nulls, and with the schema's defaults. Of another kind: as it
+/// is.
+pub fn with_defaults(object: &Value) -> Value {
+    match kind_of(object) {
+        Ok(kind) => defaults::apply(&kind.schema, object),
+        Err(_) => object.clone(),
+    }
+}
+
+/// Which of our kinds an object says it is.
+fn kind_of(object: &Value) -> Result<&'static Kind, Finding> {
+    let Value::Object(fields) = object else {
+        return Err(Finding::new("", "an object must be a mapping with apiVersion, kind, metadata and spec"));
+    };
+    let text = |field: &'static str| match fields.get(field) {
+        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(_) => Err(Finding::new(field, "must be a string")),
+        None => Err(Finding::new(field, "is required")),
+    };
+    let served = format!("{GROUP}/{VERSION}");
+    if text("apiVersion")? != served {
+        return Err(Finding::new("apiVersion", format!("must be {served}: no other is known here")));
+    }
+    let name = text("kind")?;
+    let kinds =
+        kinds::all().map_err(|error| Finding::new("", format!("the definitions of this build are broken: {error}")))?;
+    kinds.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
+        let hint = nearest::suggest(name, names.iter().copied());
+        Finding::new("kind", format!("unknown kind{hint}: {served} has {}", names.join(", ")))
+    })
+}
+
+/// Visits each node of a value together with its schema, parents first, and nothing below a node whose fields are
+/// anybody's.
+fn walk<'a>(
+    schema: &'a Value,
+    value: &'a Value,
+    path: &Path<'_>,
+    visit: &mut dyn FnMut(&'a Value, &'a Value, &Path<'_>),
+) {
+    visit(schema, value, path);
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let property = schema.get("properties").and_then(|properties| properties.get(name));
+                if let Some(schema) = property.or_else(|| schema.get("additionalProperties")) {
+                    walk(schema, value, &path.field(name), visit);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items") {
+                for (index, item) in items.iter().enumerate() {
+                    walk(schema, item, &path.index(index), visit);
+                }
+            }
+        }
+        _ => {}
+    }
+}

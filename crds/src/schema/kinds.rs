@@ -1,0 +1,64 @@
+//! What is prepared once for each kind: its schema, the compiled validator and rules.
+
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::cel::Rules;
+use crate::{LlmProvider, RoutingRule, VirtualKey, definitions};
+
+/// A kind, ready to judge objects.
+pub(super) struct Kind {
+    pub name: String,
+    pub schema: Value,
+    pub validator: Validator,
+    pub rules: Rules,
+    /// Reads an object into its type, and forgets it.
+    pub read: fn(Value) -> Result<(), serde_json::Error>,
+}
+
+/// All kinds; or, in a build whose definitions are broken, why.
+pub(super) fn all() -> Result<&'static [Kind], &'static str> {
+    static KINDS: LazyLock<Result<Vec<Kind>, String>> = LazyLock::new(prepare);
+    KINDS.as_deref().map_err(String::as_str)
+}
+
+fn prepare() -> Result<Vec<Kind>, String> {
+    definitions()
+        .into_iter()
+        .map(|definition| {
+            let name = definition.spec.names.kind;
+            let root = definition.spec.versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema);
+            let mut schema =
+                serde_json::to_value(root.ok_or("a version without a schema")?).map_err(|error| error.to_string())?;
+            // A definition says nothing of what every object has; `metadata` is judged by itself.
+            if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+                properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
+                properties.insert("kind".to_owned(), json!({"type": "string"}));
+                properties.insert(
+                    "metadata".to_owned(),
+                    json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
+                );
+            }
+            let validator = jsonschema::options()
+                .should_validate_formats(true)
+                .should_ignore_unknown_formats(true)
+                .build(&schema)
+                .map_err(|error| error.to_string())?;
+            let rules = Rules::compile(&schema)?;
+            let read = match name.as_str() {
+                "LLMProvider" => read::<LlmProvider>,
+                "RoutingRule" => read::<RoutingRule>,
+                "VirtualKey" => read::<VirtualKey>,
+                other => return Err(format!("{other} has no type")),
+            };
+            Ok(Kind { name, schema, validator, rules, read })
+        })
+        .collect()
+}
+
+fn read<T: DeserializeOwned>(object: Value) -> Result<(), serde_json::Error> {
+    serde_json::from_value::<T>(object).map(drop)
+}

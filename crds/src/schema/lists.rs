@@ -1,0 +1,41 @@
+//! Lists whose entries have a key, and lists that are sets: nothing in them twice.
+
+use serde_json::Value;
+
+use super::{Finding, path::Path, walk};
+
+pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    walk(schema, object, &Path::Root, &mut |schema, value, path| {
+        let (Some(kind), Value::Array(items)) = (schema.get("x-kubernetes-list-type"), value) else { return };
+        let keys: Vec<&str> = match kind.as_str() {
+            Some("map") => schema
+                .get("x-kubernetes-list-map-keys")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect(),
+            Some("set") => Vec::new(),
+            _ => return,
+        };
+        // Lists are short (512 at most), so comparing all pairs costs less than hashing JSON.
+        for (index, item) in items.iter().enumerate() {
+            let same = items.iter().take(index).position(|earlier| match keys.as_slice() {
+                [] => earlier == item,
+                // An entry without its key is reported by the structural schema.
+                keys => keys.iter().all(|key| item.get(key).is_some() && item.get(key) == earlier.get(key)),
+            });
+            let Some(earlier) = same else { continue };
+            let place = path.index(index);
+            let earlier = path.index(earlier);
+            findings.push(match keys.as_slice() {
+                [] => Finding::new(place, format!("stands here twice: it is {earlier} already")),
+                [key, ..] => {
+                    Finding::new(place.field(key), format!("must be unique in the list: {earlier} has the same {key}"))
+                }
+            });
+        }
+    });
+    findings
+}

@@ -1,0 +1,35 @@
+//! Where something stands in an object.
+
+use std::fmt;
+
+/// A place, as a chain up to the object itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Path<'a> {
+    /// The object itself.
+    Root,
+    /// A field of what stands at the place before.
+    Field(&'a Path<'a>, &'a str),
+    /// An item of the list that stands at the place before.
+    Index(&'a Path<'a>, usize),
+}
+
+impl<'a> Path<'a> {
+    pub fn field(&'a self, name: &'a str) -> Self {
+        Self::Field(self, name)
+    }
+
+    pub fn index(&'a self, index: usize) -> Self {
+        Self::Index(self, index)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Fields that no schema knows. An API server drops them with a warning; here they are findings, because nobody reads
+//! warnings.
+
+use serde_json::Value;
+
+use super::{Finding, nearest, path::Path, walk};
+
+pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    walk(schema, object, &Path::Root, &mut |schema, value, path| {
+        let open = schema.get("additionalProperties").is_some()
+            || schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+        let Value::Object(fields) = value else { return };
+        // Where another type is asked for, that is what is told.
+        if open || schema.get("type").is_none_or(|kind| kind != "object") {
+            return;
+        }
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let known = |name: &String| properties.is_some_and(|properties| properties.contains_key(name));
+        for name in fields.keys().filter(|name| !known(name)) {
+            let hint = nearest::suggest(
+                name,
+                properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)),
+            );
+            findings.push(Finding::new(path.field(name), format!("unknown field `{name}`{hint}")));
+        }
+    });
+    findings
+}

@@ -1,0 +1,82 @@
+//! Who may use what belongs to one namespace.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::shapes;
+
+/// The namespaces whose keys may use a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule("self.from != 'Selector' || has(self.selector)", "from: Selector needs a selector: give one, or say from: Same or from: All"),
+    shapes::rule("self.from == 'Selector' || !has(self.selector)", "a selector counts only with from: Selector: say so, or remove the selector"),
+]))]
+pub struct AllowedNamespaces {
+    /// Same: the object's own namespace alone. All: every namespace. Selector: those whose labels match the selector.
+    #[serde(default)]
+    pub from: NamespacesFrom,
+    /// Which namespaces, with from: Selector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// How widely something is shared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NamespacesFrom {
+    /// The object's own namespace.
+    #[default]
+    Same,
+    /// Every namespace.
+    All,
+    /// Those that a selector matches.
+    Selector,
+}
+
+/// Kubernetes' label selector: everything listed must hold, and an empty selector matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelSelector {
+    /// Labels, each with exactly this value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "shapes::labels")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Conditions on labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub match_expressions: Vec<LabelRequirement>,
+}
+
+/// One condition on one label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule("!(self.operator in ['In', 'NotIn']) || has(self.values)", "operator In and NotIn compare with values: list at least one"),
+    shapes::rule("self.operator in ['In', 'NotIn'] || !has(self.values)", "operator Exists and DoesNotExist take no values: remove them"),
+]))]
+pub struct LabelRequirement {
+    /// The label's key.
+    #[schemars(schema_with = "shapes::label_key")]
+    pub key: String,
+    /// How the label's value is compared with values, or whether the label is there at all.
+    pub operator: LabelOperator,
+    /// The values of In and NotIn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "shapes::label_values")]
+    pub values: Vec<String>,
+}
+
+/// How a label is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LabelOperator {
+    /// Its value is one of these.
+    In,
+    /// Its value is none of these, or it isn't there.
+    NotIn,
+    /// It is there.
+    Exists,
+    /// It isn't there.
+    DoesNotExist,
+}

@@ -1,0 +1,198 @@
+//! The shapes of strings, lists and maps that several fields share, as fragments of schema, with words for each
+//! pattern.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+/// Longest name of an object, a provider of a key, a credential, a fault.
+pub const NAME_MAX: usize = 50;
+const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
+const LABEL_VALUE: &str = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
+const LABEL_VALUE_OR_EMPTY: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
+const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
+// In ASCII alone, because `\s` means different things in RE2 and elsewhere, and these names travel in headers.
+const VISIBLE: &str = "^[!-~]+$";
+// The path: visible ASCII without `#` and `?`.
+const ENDPOINT: &str = r#"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!"$->@-~]*)?$"#;
+const HEADER_VALUE: &str = "^[!-~]([ -~]*[!-~])?$";
+const SHA256: &str = "^[0-9a-f]{64}$";
+const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
+const TOOL: &str = "^[A-Za-z0-9_-]+$";
+const RFC3339: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
+
+/// What each pattern of the schema asks for, in words that complete "must be …".
+const EXPECTED: [(&str, &str); 15] = [
+    (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
+    (SUBDOMAIN, OBJECT_NAME_WORDS),
+    (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
+    (LABEL_VALUE, "a label's value: letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit"),
+    (
+        LABEL_VALUE_OR_EMPTY,
+        "a label's value: empty, or letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit",
+    ),
+    (LABEL_KEY, "a label's key, such as `team` or `example.com/team`"),
+    (VISIBLE, "printable ASCII without spaces, and not empty"),
+    (ENDPOINT, "an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1"),
+    (HEADER_VALUE, "a header's value: printable ASCII, with no space at either end"),
+    (SHA256, "a SHA-256 in 64 lower-case hexadecimal digits, as `printf %s TOKEN | sha256sum` prints it"),
+    (FALLBACK, "`provider` or `provider/model`, where provider is a name from the key's providers"),
+    (TOOL, "a tool's name: letters, digits, `_` and `-`"),
+    (RFC3339, "a time of RFC 3339, such as 2027-06-01T00:00:00Z"),
+    (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
+    (crate::status::REASON, "a condition's reason or type, such as InvalidEndpoint"),
+];
+
+/// Words for a pattern of this schema, to complete "must be …".
+pub fn expected(pattern: &str) -> Option<&'static str> {
+    EXPECTED.iter().find(|(known, _)| *known == pattern).map(|(_, words)| *words)
+}
+
+/// What an object's name must be, to complete "must be …".
+pub(crate) const OBJECT_NAME_WORDS: &str =
+    "a Kubernetes object's name: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit";
+
+/// Whether a text may name a Kubernetes object: a DNS subdomain (RFC 1123) of at most 253.
+pub(crate) fn is_object_name(text: &str) -> bool {
+    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            let bytes = label.as_bytes();
+            bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
+                && bytes.first().is_some_and(alphanumeric)
+                && bytes.last().is_some_and(alphanumeric)
+        })
+}
+
+/// A rule in CEL and what to tell whoever breaks it.
+pub(crate) fn rule(rule: &str, message: &str) -> Value {
+    json!({"rule": rule, "message": message})
+}
+
+fn text(pattern: &str, max: usize) -> Schema {
+    json_schema!({"type": "string", "pattern": pattern, "minLength": 1, "maxLength": max})
+}
+
+/// Name of one of our objects, or of an entry of a list: a DNS label of at most 50.
+pub(crate) fn name(_: &mut SchemaGenerator) -> Schema {
+    text(LABEL, NAME_MAX)
+}
+
+/// Several such names.
+pub(crate) fn names(generator: &mut SchemaGenerator) -> Schema {
+    list(name(generator), 32, "set")
+}
+
+/// Name of a namespace.
+pub(crate) fn namespace(_: &mut SchemaGenerator) -> Schema {
+    text(LABEL, 63)
+}
+
+/// Name of a Secret or ConfigMap.
+pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    text(SUBDOMAIN, 253)
+}
+
+/// A key in a Secret or ConfigMap.
+pub(crate) fn data_key(_: &mut SchemaGenerator) -> Schema {
+    text(DATA_KEY, 253)
+}
+
+/// A model's name, as callers or providers say it.
+pub(crate) fn model(_: &mut SchemaGenerator) -> Schema {
+    text(VISIBLE, 256)
+}
+
+/// Several of them, none twice.
+pub(crate) fn models(generator: &mut SchemaGenerator) -> Schema {
+    list(model(generator), 16, "set")
+}
+
+/// Globs over names of models.
+pub(crate) fn globs(_: &mut SchemaGenerator) -> Schema {
+    list(text(VISIBLE, 128), 64, "atomic")
+}
+
+/// Values a label may have in a selector.
+pub(crate) fn label_values(_: &mut SchemaGenerator) -> Schema {
+    let value = json_schema!({"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63});
+    list(value, 16, "atomic")
+}
+
+/// Whose a key is, as a label's value.
+pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
+    text(LABEL_VALUE, 63)
+}
+
+/// Key of a label, with or without a prefix.
+pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
+    text(LABEL_KEY, 317)
+}
+
+/// Labels that must all be there.
+pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
+    let keys = rule(
+        &format!("self.all(key, key.matches('{LABEL_KEY}'))"),
+        "a label's key looks like `team` or `example.com/team`",
+    );
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "x-kubernetes-validations": [keys],
+        "additionalProperties": {"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63},
+    })
+}
+
+/// An upstream's base URL.
+pub(crate) fn endpoint(_: &mut SchemaGenerator) -> Schema {
+    text(ENDPOINT, 2048)
+}
+
+/// Headers by name. Their names are checked by rules, because a structural schema has no `propertyNames`.
+pub(crate) fn headers(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": {"type": "string", "pattern": HEADER_VALUE, "minLength": 1, "maxLength": 1024},
+    })
+}
+
+/// Hash of a token, in lower-case hexadecimal.
+pub(crate) fn sha256(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "pattern": SHA256, "minLength": 64, "maxLength": 64})
+}
+
+/// `provider` or `provider/model`, several, in order.
+pub(crate) fn fallbacks(_: &mut SchemaGenerator) -> Schema {
+    list(text(FALLBACK, 307), 16, "atomic")
+}
+
+/// Name of a function that a model may call.
+pub(crate) fn tool(_: &mut SchemaGenerator) -> Schema {
+    text(TOOL, 64)
+}
+
+/// A moment, with its offset.
+pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "pattern": RFC3339, "maxLength": 35})
+}
+
+/// Any JSON object, kept as it is.
+pub(crate) fn json_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// A duration that a deadline can have: none of zero, which other proxies read as "never".
+pub(crate) fn deadline(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<crate::GoDuration>();
+    let nonzero = rule("self.matches('[1-9]')", "a timeout must be longer than zero: leave it out for the default");
+    schema.insert("x-kubernetes-validations".into(), json!([nonzero]));
+    schema
+}
+
+/// An empty list is never valid: "all" is said by leaving the list out, and "none" is said otherwise.
+fn list(items: Schema, max: usize, kind: &str) -> Schema {
+    json_schema!({"type": "array", "items": items, "minItems": 1, "maxItems": max, "x-kubernetes-list-type": kind})
+}

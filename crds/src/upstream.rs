@@ -1,0 +1,75 @@
+//! How a provider's server is reached and waited for.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{GoDuration, shapes};
+
+/// How long an attempt may take, each longer than zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Timeouts {
+    /// To connect, TLS included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::deadline")]
+    pub connect: Option<GoDuration>,
+    /// From the request to the first content of a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::deadline")]
+    pub first_token: Option<GoDuration>,
+    /// Between two bytes of a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::deadline")]
+    pub idle: Option<GoDuration>,
+    /// For the whole request, all its attempts together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::deadline")]
+    pub total: Option<GoDuration>,
+}
+
+/// How often a request is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    /// Attempts at this provider for one request, the first included.
+    #[schemars(range(min = 1, max = 10))]
+    pub max_attempts: i32,
+}
+
+/// Whom to trust at the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// Certificates (PEM) of the authorities to trust in place of the public ones.
+    pub ca_ref: CaRef,
+}
+
+/// Where a bundle of certificates lies, in the object's own namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaRef {
+    /// What holds it.
+    #[serde(default)]
+    pub kind: CaKind,
+    /// Its name.
+    #[schemars(schema_with = "shapes::object_name")]
+    pub name: String,
+    /// The key in its data.
+    #[serde(default = "ca_crt")]
+    #[schemars(schema_with = "shapes::data_key")]
+    pub key: String,
+}
+
+/// What may hold a bundle of certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CaKind {
+    /// In the open: certificates are no secret.
+    #[default]
+    ConfigMap,
+    /// As cert-manager and others write it.
+    Secret,
+}
+
+fn ca_crt() -> String {
+    "ca.crt".to_owned()
+}

@@ -1,0 +1,27 @@
+//! Objects and what is to be found in them. Each spec is YAML; the rest of the object is filled in around it.
+
+pub mod rules;
+pub mod structure;
+mod valid;
+
+use serde_json::{Value, json};
+
+/// An object of a kind with this spec, named `example`.
+pub fn object(kind: &str, spec: &str) -> Value {
+    let spec: Value = serde_yaml::from_str(spec).unwrap_or_else(|error| panic!("{spec}: {error}"));
+    json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": kind, "metadata": {"name": "example"}, "spec": spec})
+}
+
+pub use valid::VALID;
+
+pub const PROVIDER: &str = "LLMProvider";
+pub const KEY: &str = "VirtualKey";
+pub const RULE: &str = "RoutingRule";
+
+/// A spec that is not sound, and everything that is found in it: paths and messages.
+pub type Invalid = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// Every unsound spec.
+pub fn invalid() -> impl Iterator<Item = &'static Invalid> {
+    rules::BROKEN.iter().chain(structure::BROKEN)
+}

@@ -1,0 +1,153 @@
+//! Specs that break a rule in CEL, at least one for each rule.
+
+use super::{Invalid, PROVIDER, RULE};
+
+const CREDENTIAL: &str = "a credential is no header: put it in a Secret, and name that in credentials";
+const OWN_HEADER: &str = "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and their like): remove it";
+const HEADER_NAME: &str = "a header's name is made of letters, digits and `-`, at most 64 of them";
+const NO_SERVER: &str = "a Mock calls no server: remove endpoint, tls, headers and prewarm";
+const NO_ENDPOINT: &str =
+    "types OpenAICompatible and vLLM have no endpoint of their own: set endpoint, such as http://vllm.models:8000/v1";
+const NO_KEY: &str = "this type is called with a key: list at least one in credentials";
+const ZERO: &str = "a timeout must be longer than zero: leave it out for the default";
+const ONE_SCOPE: &str = "a rule has one scope: keep one of virtualKeys, team and customer";
+const ONE_ANSWER: &str = "a mock answers in one way: keep one of reply, toolCall and echo";
+const EVENTS: &str =
+    "events belongs to faults of type CutAfterEvents, ErrorEvent and Malformed: change the type, or remove it";
+
+/// Each breaks one rule.
+pub const BROKEN: &[Invalid] = &[
+    // Rules of LLMProvider.
+    (PROVIDER, "{type: vLLM}", &[("spec", NO_ENDPOINT)]),
+    (PROVIDER, "{type: OpenAICompatible}", &[("spec", NO_ENDPOINT)]),
+    (PROVIDER, "{type: Mock, mock: {}, endpoint: 'https://a'}", &[("spec", NO_SERVER)]),
+    (PROVIDER, "{type: Mock, mock: {}, tls: {caRef: {name: a}}}", &[("spec", NO_SERVER)]),
+    (PROVIDER, "{type: Mock, mock: {}, headers: {a: b}}", &[("spec", NO_SERVER)]),
+    (PROVIDER, "{type: Mock, mock: {}, prewarm: true}", &[("spec", NO_SERVER)]),
+    (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs mock, which says how it answers; mock: {} will do")]),
+    (
+        PROVIDER,
+        "{type: Ollama, mock: {}}",
+        &[("spec", "mock counts only with type Mock: change the type, or remove mock")],
+    ),
+    (PROVIDER, "{type: OpenAI}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Anthropic}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Gemini}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Mistral}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Groq}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Cerebras}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: OpenRouter}", &[("spec", NO_KEY)]),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {}, credentials: [{name: a, secretRef: {name: a}}]}",
+        &[("spec", "a Mock needs no key: remove credentials")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, endpoint: 'http://a', tls: {caRef: {name: a}}}",
+        &[("spec", "tls has no effect on an http:// endpoint: make it https://, or remove tls")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, exclusive: true}",
+        &[("spec", "exclusive: true without models would serve nothing: list them in models")],
+    ),
+    (PROVIDER, "{type: Ollama, headers: {Authorization: Bearer x}}", &[("spec.headers", CREDENTIAL)]),
+    (PROVIDER, "{type: Ollama, headers: {X-API-Key: x}}", &[("spec.headers", CREDENTIAL)]),
+    (PROVIDER, "{type: Ollama, headers: {x-goog-api-key: x}}", &[("spec.headers", CREDENTIAL)]),
+    (PROVIDER, "{type: Ollama, headers: {api-key: x}}", &[("spec.headers", CREDENTIAL)]),
+    (PROVIDER, "{type: Ollama, headers: {cookie: x}}", &[("spec.headers", CREDENTIAL)]),
+    (PROVIDER, "{type: Ollama, headers: {Host: x}}", &[("spec.headers", OWN_HEADER)]),
+    (PROVIDER, "{type: Ollama, headers: {Content-Length: '1'}}", &[("spec.headers", OWN_HEADER)]),
+    (PROVIDER, "{type: Ollama, headers: {connection: close}}", &[("spec.headers", OWN_HEADER)]),
+    (PROVIDER, "{type: Ollama, headers: {Transfer-Encoding: chunked}}", &[("spec.headers", OWN_HEADER)]),
+    (PROVIDER, "{type: Ollama, headers: {X-Outrigger-Key: a}}", &[("spec.headers", OWN_HEADER)]),
+    (PROVIDER, "{type: Ollama, headers: {'a b': c}}", &[("spec.headers", HEADER_NAME)]),
+    (PROVIDER, "{type: Ollama, headers: {'': c}}", &[("spec.headers", HEADER_NAME)]),
+    (PROVIDER, "{type: Ollama, timeouts: {connect: 0s}}", &[("spec.timeouts.connect", ZERO)]),
+    (PROVIDER, "{type: Ollama, timeouts: {firstToken: 0ms}}", &[("spec.timeouts.firstToken", ZERO)]),
+    (PROVIDER, "{type: Ollama, timeouts: {idle: 0h0m}}", &[("spec.timeouts.idle", ZERO)]),
+    (PROVIDER, "{type: Ollama, timeouts: {total: 00s}}", &[("spec.timeouts.total", ZERO)]),
+    (
+        PROVIDER,
+        "{type: Ollama, allowedNamespaces: {from: Selector}}",
+        &[("spec.allowedNamespaces", "from: Selector needs a selector: give one, or say from: Same or from: All")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, allowedNamespaces: {selector: {}}}",
+        &[("spec.allowedNamespaces", "a selector counts only with from: Selector: say so, or remove the selector")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: NotIn}]}}}",
+        &[(
+            "spec.allowedNamespaces.selector.matchExpressions[0]",
+            "operator In and NotIn compare with values: list at least one",
+        )],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
+        &[(
+            "spec.allowedNamespaces.selector.matchExpressions[0]",
+            "operator Exists and DoesNotExist take no values: remove them",
+        )],
+    ),
+    // Rules of the mock.
+    (PROVIDER, "{type: Mock, mock: {reply: a, echo: true}}", &[("spec.mock", ONE_ANSWER)]),
+    (PROVIDER, "{type: Mock, mock: {reply: a, toolCall: {name: a}}}", &[("spec.mock", ONE_ANSWER)]),
+    (PROVIDER, "{type: Mock, mock: {toolCall: {name: a}, echo: true}}", &[("spec.mock", ONE_ANSWER)]),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Status}]}}",
+        &[("spec.mock.faults[0]", "a fault of type Status needs a status, such as 429")],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Hang, status: 429}]}}",
+        &[("spec.mock.faults[0]", "status belongs to faults of type Status: change the type, or remove it")],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Hang, retryAfter: 1s}]}}",
+        &[("spec.mock.faults[0]", "retryAfter belongs to faults of type Status: change the type, or remove it")],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Empty}, {name: b, type: CutAfterEvents}]}}",
+        &[("spec.mock.faults[1]", "a fault of type CutAfterEvents needs events: how many get through")],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Slow, delay: 1s, events: 1}]}}",
+        &[("spec.mock.faults[0]", EVENTS)],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Slow}]}}",
+        &[("spec.mock.faults[0]", "a fault of type Slow needs a delay, such as 5s")],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Reset, delay: 1s}]}}",
+        &[("spec.mock.faults[0]", "delay belongs to faults of type Slow: change the type, or remove it")],
+    ),
+    (
+        PROVIDER,
+        "{type: Mock, mock: {faults: [{name: a, type: Refused, message: b}]}}",
+        &[(
+            "spec.mock.faults[0]",
+            "message belongs to faults of type Status and ErrorEvent: change the type, or remove it",
+        )],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchLabels: {'a b': c}}}}",
+        &[("spec.allowedNamespaces.selector.matchLabels", "a label's key looks like `team` or `example.com/team`")],
+    ),
+    // Rules of RoutingRule.
+    (RULE, "{scope: {virtualKeys: [a], team: b}, targets: [{provider: a}]}", &[("spec.scope", ONE_SCOPE)]),
+    (RULE, "{scope: {team: b, customer: c}, targets: [{provider: a}]}", &[("spec.scope", ONE_SCOPE)]),
+    (RULE, "{scope: {virtualKeys: [a], customer: c}, targets: [{provider: a}]}", &[("spec.scope", ONE_SCOPE)]),
+];
