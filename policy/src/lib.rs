@@ -1,1 +1,3 @@
 //! outrigger-policy
+
+pub mod catalogue;

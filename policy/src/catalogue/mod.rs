@@ -1,0 +1,206 @@
+//! The built-in model catalogue: which models a provider type has, how much they take and what they can do.
+//!
+//! A sorted static table per provider type; nothing is parsed at start. Types that take any name (OpenAICompatible,
+//! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
+//! A dated snapshot is a name like any other: no name stands for another here.
+
+mod builtin;
+
+use std::fmt;
+use std::ops::BitOr;
+
+pub use builtin::SOURCE;
+
+/// One model, by the name its provider's own API has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// As sent upstream in `model` or in the path.
+    pub name: &'static str,
+    /// The most input tokens it takes; 0 if unknown.
+    pub context_window: u32,
+    /// The most tokens it can answer with; 0 if unknown, and for embeddings.
+    pub max_output_tokens: u32,
+    /// What it is known to do. An absent one may only be unrecorded.
+    pub capabilities: Capabilities,
+}
+
+/// A set of what a model can do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Capabilities(pub u16);
+
+impl Capabilities {
+    /// Calls functions that the request declares.
+    pub const TOOLS: Self = Self(1);
+    /// Takes pictures.
+    pub const VISION: Self = Self(1 << 1);
+    /// Thinks before it answers, so the first token may be long in coming.
+    pub const REASONING: Self = Self(1 << 2);
+    /// Answers in JSON that satisfies a given schema.
+    pub const STRUCTURED_OUTPUT: Self = Self(1 << 3);
+    /// Bills a repeated prefix at a lower price.
+    pub const PROMPT_CACHING: Self = Self(1 << 4);
+    /// Takes sound.
+    pub const AUDIO_INPUT: Self = Self(1 << 5);
+    /// Takes PDF documents as they are.
+    pub const PDF_INPUT: Self = Self(1 << 6);
+    /// Makes vectors, not text.
+    pub const EMBEDDINGS: Self = Self(1 << 7);
+
+    /// Every capability with its name in objects, rules and errors.
+    pub const NAMES: [(Self, &'static str); 8] = [
+        (Self::TOOLS, "Tools"),
+        (Self::VISION, "Vision"),
+        (Self::REASONING, "Reasoning"),
+        (Self::STRUCTURED_OUTPUT, "StructuredOutput"),
+        (Self::PROMPT_CACHING, "PromptCaching"),
+        (Self::AUDIO_INPUT, "AudioInput"),
+        (Self::PDF_INPUT, "PdfInput"),
+        (Self::EMBEDDINGS, "Embeddings"),
+    ];
+
+    /// Whether all of `other` are in this set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Those of this set that `other` lacks.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The capability of that name, exactly as written in [`Self::NAMES`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(one, _)| *one)
+    }
+
+    /// The names in this set, in the order of [`Self::NAMES`].
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(one, _)| self.contains(*one)).map(|(_, name)| name)
+    }
+}
+
+impl BitOr for Capabilities {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// The models of a provider type (`OpenAI`, `Anthropic`, …), sorted by name; none for a type that has no table.
+pub fn models(provider_type: &str) -> &'static [Entry] {
+    match provider_type {
+        "Anthropic" => builtin::ANTHROPIC,
+        "Cerebras" => builtin::CEREBRAS,
+        "Gemini" => builtin::GEMINI,
+        "Groq" => builtin::GROQ,
+        "Mistral" => builtin::MISTRAL,
+        "OpenAI" => builtin::OPENAI,
+        _ => &[],
+    }
+}
+
+/// The model of exactly that name.
+pub fn lookup(provider_type: &str, model: &str) -> Option<&'static Entry> {
+    let models = models(provider_type);
+    models.binary_search_by(|entry| entry.name.cmp(model)).ok().and_then(|at| models.get(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TYPES: [&str; 6] = ["Anthropic", "Cerebras", "Gemini", "Groq", "Mistral", "OpenAI"];
+
+    #[test]
+    fn every_table_is_sorted_and_names_each_model_once() {
+        for kind in TYPES {
+            let models = models(kind);
+            assert!(models.len() >= 5, "{kind} has only {}", models.len());
+            for pair in models.windows(2) {
+                assert!(pair[0].name < pair[1].name, "{kind}: {} before {}", pair[0].name, pair[1].name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_model_is_found_by_its_own_name_and_by_no_part_of_it() {
+        for kind in TYPES {
+            for entry in models(kind) {
+                assert_eq!(lookup(kind, entry.name), Some(entry));
+                assert_eq!(lookup(kind, &format!("{}-", entry.name)), None);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_the_provider_s_own() {
+        for (kind, prefix) in
+            [("Gemini", "gemini/"), ("Mistral", "mistral/"), ("Groq", "groq/"), ("Cerebras", "cerebras/")]
+        {
+            assert!(models(kind).iter().all(|m| !m.name.starts_with(prefix)), "{kind}");
+        }
+        assert!(models("OpenAI").iter().all(|m| !m.name.contains('/') && !m.name.starts_with("ft:")));
+        // Groq's own names have a vendor in front.
+        assert!(lookup("Groq", "openai/gpt-oss-120b").is_some());
+        assert!(lookup("Cerebras", "gpt-oss-120b").is_some());
+    }
+
+    #[test]
+    fn known_models() {
+        let all = |names: &[&str]| {
+            names.iter().fold(Capabilities::default(), |set, name| set | Capabilities::from_name(name).unwrap())
+        };
+        let cases = [
+            ("OpenAI", "gpt-4o", 128_000, 16_384, all(&["Tools", "Vision", "StructuredOutput", "PromptCaching"])),
+            ("Anthropic", "claude-haiku-4-5", 200_000, 64_000, all(&["Tools", "Vision", "Reasoning", "PdfInput"])),
+            ("Gemini", "gemini-2.5-flash", 1_048_576, 65_536, all(&["Tools", "Vision", "Reasoning", "AudioInput"])),
+            ("OpenAI", "text-embedding-3-small", 8_191, 0, all(&["Embeddings"])),
+        ];
+        for (kind, name, context_window, max_output_tokens, can) in cases {
+            let entry = lookup(kind, name).unwrap_or_else(|| panic!("{kind} has no {name}"));
+            assert_eq!((entry.context_window, entry.max_output_tokens), (context_window, max_output_tokens), "{name}");
+            assert!(entry.capabilities.contains(can), "{name}: {:?}", entry.capabilities);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_exact_and_a_type_without_a_table_knows_nothing() {
+        assert!(lookup("OpenAI", "gpt-4o-2024-08-06").is_some());
+        assert_eq!(lookup("OpenAI", "gpt-4o-1999-01-01"), None);
+        assert_eq!(lookup("OpenAICompatible", "gpt-4o"), None);
+        assert_eq!(lookup("openai", "gpt-4o"), None);
+        assert_eq!(lookup("OpenAI", ""), None);
+        assert!(models("Mock").is_empty());
+    }
+
+    #[test]
+    fn capabilities_are_a_set() {
+        let set = Capabilities::TOOLS | Capabilities::PDF_INPUT;
+        assert_eq!(set.names().collect::<Vec<_>>(), ["Tools", "PdfInput"]);
+        assert_eq!(format!("{set:?}"), r#"{"Tools", "PdfInput"}"#);
+        assert_eq!(set.without(Capabilities::TOOLS), Capabilities::PDF_INPUT);
+        assert!(set.without(set).is_empty() && !set.contains(Capabilities::VISION));
+        for (one, name) in Capabilities::NAMES {
+            assert_eq!(one.0.count_ones(), 1, "{name}");
+            assert_eq!(Capabilities::from_name(name), Some(one));
+        }
+        assert_eq!(Capabilities::from_name("tools"), None);
+    }
+
+    #[test]
+    fn the_source_is_named() {
+        assert!(SOURCE.starts_with("litellm "), "{SOURCE}");
+    }
+}
