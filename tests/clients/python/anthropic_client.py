@@ -37,7 +37,7 @@ def streamed(model=PINNED, messages=(USER,), **more):
 
 
 def chat():
-    answer = create(system="Be brief.", temperature=0.2)
+    answer = create(system="Be brief.", stop_sequences=["END"])
     equal(text(answer), GREETING)
     equal(answer.stop_reason, "end_turn")
     equal((answer.type, answer.role), ("message", "assistant"))
