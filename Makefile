@@ -34,7 +34,7 @@ test-clients: build install-clients ## the SDKs, unchanged, against the gateway:
 	$(PYTEST) -q tests/clients
 
 test-examples: build install-clients ## the examples, end to end
-	$(PYTEST) -q examples
+	$(PYTEST) -q tests/examples
 
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model
