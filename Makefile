@@ -8,7 +8,6 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 DIR ?= examples/langgraph-agent/objects
-CRDS := crds/yaml/crds.yaml
 PYTEST := .cache/venv/pytest/bin/python -m pytest
 
 # Recorded exchanges, kept beside the repository and read where they lie.
@@ -21,12 +20,12 @@ endif
 export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 
 .PHONY: help check test test-clients test-model test-examples run size clean crds catalogue deny \
-        corpus fmt-check clippy unit crds-check catalogue-check build install-clients install-model
+        corpus fmt-check clippy unit catalogue-check build install-clients install-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: corpus fmt-check clippy unit crds-check catalogue-check ## format, lints, unit tests, generated files
+check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
 test: check test-clients test-examples test-model ## everything: check, then the tests that cross processes
 
@@ -46,10 +45,8 @@ size: ## what ships: the stripped release binary, in bytes
 	$(CARGO) build -q --release --locked -p outrigger-cli
 	@stat -c '%n %s' $(TARGET)/release/outrigger
 
-crds: ## write the CustomResourceDefinitions anew
-	@mkdir -p $(dir $(CRDS))
-	$(CARGO) run -q --locked -p outrigger-cli --bin outrigger -- crds > $(CRDS).new
-	@mv $(CRDS).new $(CRDS)
+crds: ## write the CustomResourceDefinitions in crds/yaml anew
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<
@@ -73,14 +70,9 @@ fmt-check:
 clippy:
 	$(CARGO) clippy -q --workspace --all-targets --locked -- -D warnings
 
+# Among them the test that crds/yaml is what the types give.
 unit:
 	$(CARGO) test -q --workspace --locked
-
-# Written to .cache and compared, so that a failure leaves the tree as it was.
-crds-check: build
-	@mkdir -p .cache
-	@$(OUTRIGGER_BIN) crds > .cache/crds.yaml
-	@diff -u $(CRDS) .cache/crds.yaml > .cache/crds.diff || { head -20 .cache/crds.diff; echo "$(CRDS) is out of date: make crds"; exit 1; }
 
 catalogue-check: .cache/catalogue.json
 	scripts/catalogue.py $< --check
