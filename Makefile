@@ -41,9 +41,13 @@ test-model: build install-model ## a real small model behind the gateway
 run: ## the gateway on this machine with the objects in DIR (default: the example's)
 	$(CARGO) run -q -p outrigger-cli --bin outrigger -- run $(DIR)
 
-size: ## what ships: the stripped release binary, in bytes
-	$(CARGO) build -q --release --locked -p outrigger-cli
-	@stat -c '%n %s' $(TARGET)/release/outrigger
+# Each by itself: built together they would share features that only one of them asked for.
+size: ## what ships: the stripped release binaries, in bytes
+	$(CARGO) build -q --release --locked --bins -p outrigger-cli
+	$(CARGO) build -q --release --locked --bins -p outrigger-sidecar
+	@for name in outrigger outrigger-sidecar; do \
+	    [ ! -f $(TARGET)/release/$$name ] || stat -c "$$name %s" $(TARGET)/release/$$name; \
+	done
 
 crds: ## write the CustomResourceDefinitions in crds/yaml anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions

@@ -1,7 +1,10 @@
 """The anthropic package against the gateway."""
 
 import anthropic
-from scenario import *
+from scenario import (
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, REFUSED, TIME_SCHEMA, UNKNOWN, WEATHER_SCHEMA, Forecast,
+    equal, positive, raises, run, run_tool,
+)  # fmt: skip
 
 client = anthropic.Anthropic(base_url=BASE, api_key="dummy")
 USER = {"role": "user", "content": "What is the weather in Paris?"}

@@ -2,7 +2,10 @@
 
 from google import genai
 from google.genai import errors, types
-from scenario import *
+from scenario import (
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, REFUSED, TIME_SCHEMA, UNKNOWN, WEATHER_SCHEMA, Forecast,
+    equal, positive, raises, run, run_tool,
+)  # fmt: skip
 
 client = genai.Client(api_key="dummy", http_options=types.HttpOptions(base_url=BASE))
 USER = types.Content(role="user", parts=[types.Part(text="What is the weather in Paris?")])

@@ -4,7 +4,10 @@ import json
 
 import openai
 from pydantic import BaseModel
-from scenario import *
+from scenario import (
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, PROVIDER, REFUSED, UNKNOWN, Forecast, equal, positive,
+    raises, run, run_tool,
+)  # fmt: skip
 
 client = openai.OpenAI(base_url=f"{BASE}/v1", api_key="dummy")
 USER = {"role": "user", "content": "What is the weather in Paris?"}
