@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The compiled policy, and what it decides about a request.
 //!
 //! A [`Document`] is what the compiler writes and a gateway reads: plain data, stable as JSON. A
@@ -34,3 +35,8 @@ pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provid
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use serves::list_models;
+=======
+//! outrigger-policy
+
+pub mod catalogue;
+>>>>>>> clients
