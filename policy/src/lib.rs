@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The compiled policy, and what it decides about a request.
 //!
 //! A [`Document`] is what the compiler writes and a gateway reads: plain data, stable as JSON. A
@@ -35,8 +34,3 @@ pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provid
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use serves::list_models;
-=======
-//! outrigger-policy
-
-pub mod catalogue;
->>>>>>> clients
