@@ -1,1 +1,318 @@
-//! To come.
+//! What a provider's error means for the next step: the table of `docs/semantics.md`, section 5.
+//!
+//! Providers agree on status codes only in part: a wrong key is a 400 at Google and xAI, an empty
+//! account a 400 at Anthropic and a 429 at OpenAI, an unknown model a 400 at Mistral. So the
+//! provider's own codes are asked first, then its words, then the status.
+//!
+//! A provider's words may quote the caller's. Words that would put a credential to rest count only
+//! where they open the message, so that no caller can talk the gateway out of a good key.
+
+mod mask;
+mod told;
+mod wait;
+
+use std::time::Duration;
+
+use crate::Dialect;
+use crate::chat::StreamError;
+use told::Told;
+
+/// What kind of failure it was; it decides who is asked next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The request is at fault: the answer goes back as it is.
+    Caller,
+    /// The key is wrong, revoked or not allowed to: the next credential.
+    Credential,
+    /// The account's money or its longer allowance is gone: the next credential.
+    Quota,
+    /// Too many requests or tokens at the moment: the next candidate.
+    RateLimited,
+    /// The provider has no capacity at the moment: the next candidate.
+    Overloaded,
+    /// The provider does not have this model, or not for this account: the next candidate.
+    ModelMissing,
+    /// The input is too long for this model: a candidate with a larger window.
+    ContextTooLong,
+    /// A content filter withheld the answer.
+    Filtered,
+    /// The provider failed: the next candidate, or the same once more.
+    Transient,
+}
+
+impl Class {
+    /// The word for it in records and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Caller => "caller",
+            Class::Credential => "credential",
+            Class::Quota => "quota",
+            Class::RateLimited => "rate_limited",
+            Class::Overloaded => "overloaded",
+            Class::ModelMissing => "model_missing",
+            Class::ContextTooLong => "context_too_long",
+            Class::Filtered => "filtered",
+            Class::Transient => "server_error",
+        }
+    }
+}
+
+/// An upstream's error, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub class: Class,
+    /// How long the provider asks to wait. Never zero.
+    pub retry_after: Option<Duration>,
+    /// The provider's own words, at most 500 characters, with keys masked; empty when it sent none.
+    pub message: String,
+    /// The provider's own code or type, the most telling one.
+    pub code: Option<String>,
+}
+
+/// Reads an error answer: any status from 300 on, or an error body under 200.
+///
+/// `header` looks a header up by its lower-case name.
+pub fn classify(dialect: Dialect, status: u16, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Failure {
+    let mut told = Told::read(body);
+    // Bedrock tells the class of an error in a header alone.
+    if let Some(kind) = header("x-amzn-errortype") {
+        told.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
+    }
+    // An error under 200 carries its status, if any, in the body.
+    let status = if status < 300 { told.status.unwrap_or(0) } else { status };
+    let class = class(dialect, status, &told);
+    let retry_after = wait::told(class, header, &told);
+    failure(class, retry_after, told)
+}
+
+/// Reads an error told inside a stream that began with 200.
+#[must_use]
+pub fn classify_event(dialect: Dialect, error: &StreamError) -> Failure {
+    let mut told = Told { message: error.message.clone(), ..Told::default() };
+    told.code(&error.kind);
+    let status = error.status.or(told.status).unwrap_or(0);
+    let class = class(dialect, status, &told);
+    let retry_after = wait::told(class, &|_| None, &told);
+    failure(class, retry_after, told)
+}
+
+fn failure(class: Class, retry_after: Option<Duration>, told: Told) -> Failure {
+    let code = told.codes.into_iter().next().map(|code| mask::masked(&code, CODE));
+    Failure { class, retry_after, message: mask::masked(&told.message, MESSAGE), code }
+}
+
+/// Longest message and code, in characters.
+const MESSAGE: usize = 500;
+const CODE: usize = 100;
+
+fn class(dialect: Dialect, status: u16, told: &Told) -> Class {
+    let codes: Vec<String> = told.codes.iter().map(|code| plain(code)).collect();
+    let text = told.message.to_lowercase();
+    let by_code = |table: &[(&str, Class)]| {
+        codes.iter().find_map(|code| table.iter().find(|(known, _)| known == code).map(|(_, class)| *class))
+    };
+    if let Some(class) = by_code(DECISIVE) {
+        return class;
+    }
+    if let Some(class) = by_words(dialect, status, &text, told.daily) {
+        return class;
+    }
+    match status {
+        // Under 200, and in streams: whatever code there is.
+        0..300 => by_code(GENERAL).unwrap_or(Class::Transient),
+        401 | 403 | 407 => Class::Credential,
+        402 => Class::Quota,
+        408 | 409 | 424 | 425 | 499 => Class::Transient,
+        429 => Class::RateLimited,
+        498 | 503 | 529 => Class::Overloaded,
+        500.. => Class::Transient,
+        _ => Class::Caller,
+    }
+}
+
+/// A code without case, underscores, hyphens and spaces: providers spell the same ones differently.
+fn plain(code: &str) -> String {
+    code.chars().filter(|char| char.is_ascii_alphanumeric()).map(|char| char.to_ascii_lowercase()).collect()
+}
+
+/// Codes that say it, under whatever status they come. In the spelling of [`plain`].
+const DECISIVE: &[(&str, Class)] = &[
+    // OpenAI, and those who speak like it.
+    ("contextlengthexceeded", Class::ContextTooLong),
+    ("contextwindowexceeded", Class::ContextTooLong),
+    ("insufficientquota", Class::Quota),
+    ("billinghardlimitreached", Class::Quota),
+    ("billingnotactive", Class::Quota),
+    ("accessterminated", Class::Credential),
+    ("accountdeactivated", Class::Credential),
+    ("invalidapikey", Class::Credential),
+    ("modelnotfound", Class::ModelMissing),
+    ("modelnotavailable", Class::ModelMissing),
+    ("modeldecommissioned", Class::ModelMissing),
+    ("unknownmodel", Class::ModelMissing),
+    ("invalidmodel", Class::ModelMissing),
+    ("ratelimitexceeded", Class::RateLimited),
+    ("ratelimitreached", Class::RateLimited),
+    ("engineoverloaded", Class::Overloaded),
+    ("serverisoverloaded", Class::Overloaded),
+    ("slowdown", Class::Overloaded),
+    ("contentfilter", Class::Filtered),
+    ("contentpolicyviolation", Class::Filtered),
+    ("moderationblocked", Class::Filtered),
+    // Azure.
+    ("responsibleaipolicyviolation", Class::Filtered),
+    ("deploymentnotfound", Class::ModelMissing),
+    // Anthropic.
+    ("overloadederror", Class::Overloaded),
+    ("billingerror", Class::Quota),
+    // Google's reasons.
+    ("apikeyinvalid", Class::Credential),
+    ("apikeyexpired", Class::Credential),
+    ("apikeyserviceblocked", Class::Credential),
+    ("servicedisabled", Class::Credential),
+    ("billingdisabled", Class::Quota),
+    // Cohere, Perplexity, Groq, Alibaba.
+    ("toomanytokens", Class::ContextTooLong),
+    ("toomanyprompttokens", Class::ContextTooLong),
+    ("capacityexceeded", Class::Overloaded),
+    ("datainspectionfailed", Class::Filtered),
+    // Bedrock's exceptions.
+    ("throttlingexception", Class::RateLimited),
+    ("servicequotaexceededexception", Class::RateLimited),
+    ("modelnotreadyexception", Class::Overloaded),
+    ("serviceunavailableexception", Class::Overloaded),
+    ("expiredtokenexception", Class::Credential),
+    ("unrecognizedclientexception", Class::Credential),
+];
+
+/// Codes that say no more than a status would: asked only where there is no status.
+const GENERAL: &[(&str, Class)] = &[
+    ("invalidrequesterror", Class::Caller),
+    ("invalidargument", Class::Caller),
+    ("failedprecondition", Class::Caller),
+    ("outofrange", Class::Caller),
+    ("requesttoolarge", Class::Caller),
+    ("invalidprompt", Class::Caller),
+    ("notfounderror", Class::Caller),
+    ("notfound", Class::Caller),
+    ("authenticationerror", Class::Credential),
+    ("permissionerror", Class::Credential),
+    ("permissiondenied", Class::Credential),
+    ("unauthenticated", Class::Credential),
+    ("ratelimiterror", Class::RateLimited),
+    ("toomanyrequests", Class::RateLimited),
+    ("resourceexhausted", Class::RateLimited),
+    ("unavailable", Class::Overloaded),
+    ("serviceunavailable", Class::Overloaded),
+    ("serviceunavailableerror", Class::Overloaded),
+];
+
+/// What the provider's words say. `text` is in lower case; `daily`: Google names a quota of a day.
+fn by_words(dialect: Dialect, status: u16, text: &str, daily: bool) -> Option<Class> {
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let opens = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
+    let request = matches!(status, 0..300 | 400 | 413 | 422);
+    if request && opens(WRONG_KEY) {
+        return Some(Class::Credential);
+    }
+    if matches!(status, 0..300 | 400 | 403 | 429) && opens(NO_MONEY) {
+        // OpenAI's words for an empty account are Google's for any quota, most of them a minute's.
+        return Some(if dialect == Dialect::Gemini && !daily && opens(ANY_QUOTA) {
+            Class::RateLimited
+        } else {
+            Class::Quota
+        });
+    }
+    if status == 429 && daily {
+        return Some(Class::Quota);
+    }
+    if matches!(status, 0..300 | 429) && says(NO_CAPACITY) {
+        return Some(Class::Overloaded);
+    }
+    if request && says(TOO_LONG) {
+        return Some(Class::ContextTooLong);
+    }
+    if (request || matches!(status, 403 | 451)) && says(FILTERED) {
+        return Some(Class::Filtered);
+    }
+    if matches!(status, 0..300 | 400 | 403 | 404 | 410 | 422) && no_model(status, text) {
+        return Some(Class::ModelMissing);
+    }
+    None
+}
+
+const WRONG_KEY: &[&str] = &[
+    "api key not valid",
+    "api key expired",
+    "incorrect api key provided",
+    "invalid api key",
+    "invalid x-api-key",
+    "invalid authentication",
+    "no api key",
+];
+
+const ANY_QUOTA: &[&str] = &["you exceeded your current quota"];
+
+const NO_MONEY: &[&str] = &[
+    "you exceeded your current quota",
+    "your credit balance is too low",
+    "you have reached your specified api usage limits",
+    "your account is not active, please check your billing",
+    "your prepayment credits are depleted",
+    "insufficient balance",
+    "insufficient credits",
+    "your team has either used all available credits",
+    "billing hard limit has been reached",
+];
+
+const NO_CAPACITY: &[&str] = &["currently overloaded", "is overloaded", "currently experiencing high demand"];
+
+const TOO_LONG: &[&str] = &[
+    "maximum context length",
+    "max context length",
+    "maximum prompt length",
+    "maximum model length",
+    "exceeds the context window",
+    "exceed context limit",
+    "exceeds the available context size",
+    "prompt is too long",
+    "prompt too long",
+    "input is too long for requested model",
+    "input tokens exceed",
+    "number of input tokens exceeds",
+    "input token count",
+    "too many tokens: size limit exceeded",
+    "total length of all messages is too long",
+    "reduce the length of the messages",
+];
+
+const FILTERED: &[&str] = &[
+    "content management policy",
+    "content filtering policy",
+    "responsible ai practices",
+    "requires moderation",
+    "rejected as a result of our safety system",
+];
+
+/// Whether the words say that there is no such model. The word itself must be there: a 404 of a
+/// path, a cache or a file is the caller's.
+fn no_model(status: u16, text: &str) -> bool {
+    let about = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    if text.starts_with("model: ") || text.starts_with("unknown model") || text.starts_with("invalid model") {
+        return true;
+    }
+    if about(&["is not a valid model", "no endpoints found for", "model identifier is invalid", "model not exist"]) {
+        return true;
+    }
+    if about(&["access to the model with the specified model id"]) {
+        return true;
+    }
+    // `models/x is not found`, `The model x does not exist`, `model 'x' not found, try pulling it`.
+    let named = text.contains("models/") || text.contains("model ") || text.contains("model:");
+    let gone = about(&["not found", "does not exist", "not exist", "has been deprecated", "no longer available"]);
+    status != 403 && named && gone && !text.contains("cache")
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,21 +5,318 @@
 //! order mark may stand first; comments and unknown fields are kept in the bytes and otherwise
 //! ignored; `data` lines are joined with a line feed.
 
+use memchr::{memchr, memchr2};
+
 /// One dispatched event, or a block without data (comments, pings) that must be passed on as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// The `event:` field; empty when absent.
     pub name: String,
-    /// The `data:` lines, joined by line feeds. `None` when the block had no data line.
+    /// The `data:` lines, joined by line feeds. `None` when the block had no data line. Bytes that
+    /// are not UTF-8 are replaced here, and kept in `raw`.
     pub data: Option<String>,
     /// The bytes of the block as they came, its ending blank line included.
     pub raw: Vec<u8>,
 }
 
+/// Bytes of the longest block that is read. A larger one ends the reading: [`Reader::overflowed`].
+pub const MAX_BLOCK: usize = 8 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Reads a stream, chunk by chunk. Holds at most one unfinished block.
+///
+/// What it gives does not depend on where chunks end. So a CR that ends both a block and a chunk
+/// waits for the next byte: it may be half of a CRLF. Only a stream framed by bare CRs notices.
 #[derive(Debug, Default)]
 pub struct Reader {
     buffer: Vec<u8>,
     /// How far `buffer` was searched for the end of the block.
     searched: usize,
+    /// Where the line began that the search stands in.
+    line: usize,
+    /// Whether a block was given: only the first may begin with a byte order mark.
+    begun: bool,
+    overflowed: bool,
+}
+
+impl Reader {
+    /// Reads `chunk`, adding the events that it completes to `out`.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Event>) {
+        if self.overflowed {
+            return;
+        }
+        // Most chunks are whole events: those are read where they lie.
+        if self.buffer.is_empty() {
+            let used = self.take(chunk, out);
+            self.buffer.extend_from_slice(chunk.get(used..).unwrap_or_default());
+        } else {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.extend_from_slice(chunk);
+            let used = self.take(&buffer, out);
+            buffer.drain(..used);
+            self.buffer = buffer;
+        }
+        if self.overflowed || self.buffer.len() > MAX_BLOCK {
+            self.overflowed = true;
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Ends the stream: a last block that no blank line ended is given all the same, though its
+    /// data may be cut short.
+    pub fn finish(&mut self) -> Option<Event> {
+        let raw = std::mem::take(&mut self.buffer);
+        let first = !self.begun;
+        self.searched = 0;
+        self.line = 0;
+        (!raw.is_empty()).then(|| event(&raw, first))
+    }
+
+    /// Bytes held of an unfinished block.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether a block was longer than [`MAX_BLOCK`]. Nothing more is read after it: the stream
+    /// cannot be followed and should be given up.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Gives the whole blocks of `bytes`, which begin with the unfinished one, and returns how many
+    /// bytes those are.
+    fn take(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> usize {
+        let mut start = 0;
+        loop {
+            let block = bytes.get(start..).unwrap_or_default();
+            let Some(found) = memchr2(b'\n', b'\r', block.get(self.searched..).unwrap_or_default()) else {
+                self.searched = block.len();
+                return start;
+            };
+            let end = self.searched + found;
+            let next = match (block.get(end), block.get(end + 1)) {
+                (Some(b'\n'), _) => end + 1,
+                (_, Some(b'\n')) => end + 2,
+                (_, Some(_)) => end + 1,
+                (_, None) => {
+                    self.searched = end;
+                    return start;
+                }
+            };
+            let line = block.get(self.line..end).unwrap_or_default();
+            let only_mark = !self.begun && self.line == 0 && line == BYTE_ORDER_MARK;
+            if line.is_empty() || only_mark {
+                if next > MAX_BLOCK {
+                    self.overflowed = true;
+                    return start;
+                }
+                out.push(event(block.get(..next).unwrap_or_default(), !self.begun));
+                self.begun = true;
+                self.searched = 0;
+                self.line = 0;
+                start += next;
+            } else {
+                self.searched = next;
+                self.line = next;
+            }
+        }
+    }
+}
+
+/// Reads the fields of one block. `first`: of the stream.
+fn event(raw: &[u8], first: bool) -> Event {
+    let mut event = Event { raw: raw.to_vec(), ..Event::default() };
+    let mut rest = if first { raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw) } else { raw };
+    while !rest.is_empty() {
+        let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        // The LF of a CRLF makes an empty line here, which is skipped as any other.
+        rest = after.get(1..).unwrap_or_default();
+        let (field, value) = match memchr(b':', line) {
+            Some(colon) => {
+                let (field, value) = line.split_at(colon);
+                let value = value.get(1..).unwrap_or_default();
+                (field, value.strip_prefix(b" ").unwrap_or(value))
+            }
+            None => (line, &[][..]),
+        };
+        match field {
+            b"data" => {
+                let value = String::from_utf8_lossy(value);
+                match &mut event.data {
+                    Some(data) => {
+                        data.push('\n');
+                        data.push_str(&value);
+                    }
+                    None => event.data = Some(value.into_owned()),
+                }
+            }
+            b"event" => event.name = String::from_utf8_lossy(value).into_owned(),
+            _ => {}
+        }
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All events of a stream given in these chunks, the unfinished last one included.
+    fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
+        let mut reader = Reader::default();
+        let mut out = Vec::new();
+        for chunk in chunks {
+            reader.push(chunk, &mut out);
+        }
+        out.extend(reader.finish());
+        assert_eq!(reader.buffered(), 0);
+        out
+    }
+
+    fn told(stream: &str) -> Vec<(String, Option<String>)> {
+        read([stream.as_bytes()]).into_iter().map(|event| (event.name, event.data)).collect()
+    }
+
+    #[test]
+    fn every_legal_framing_is_read() {
+        type Told = &'static [(&'static str, Option<&'static str>)];
+        let table: &[(&str, Told)] = &[
+            ("", &[]),
+            ("data: a\n\n", &[("", Some("a"))]),
+            ("data: a\r\n\r\n", &[("", Some("a"))]),
+            ("data: a\r\r", &[("", Some("a"))]),
+            ("data: a\r\rdata: b\r\r", &[("", Some("a")), ("", Some("b"))]),
+            (
+                "data: a\n\r\ndata: b\r\n\ndata: c\n\rdata: d\r\r\n",
+                &[("", Some("a")), ("", Some("b")), ("", Some("c")), ("", Some("d"))],
+            ),
+            ("data:a\n\n", &[("", Some("a"))]),
+            ("data:  a\n\n", &[("", Some(" a"))]),
+            ("data:\n\n", &[("", Some(""))]),
+            ("data\n\n", &[("", Some(""))]),
+            ("data\ndata\n\n", &[("", Some("\n"))]),
+            ("data: a\ndata: b\r\ndata:c\n\n", &[("", Some("a\nb\nc"))]),
+            ("event: ping\n\n", &[("ping", None)]),
+            ("event: a\ndata: 1\nevent: b\n\n", &[("b", Some("1"))]),
+            ("data: 1\nevent: late\n\n", &[("late", Some("1"))]),
+            (": comment\n\n", &[("", None)]),
+            (": comment\ndata: a\n: more\n\n", &[("", Some("a"))]),
+            ("id: 7\nretry: 10\nunknown: x\nplain\ndata: a\n\n", &[("", Some("a"))]),
+            ("Data: a\ndatax: b\n data: c\n\n", &[("", None)]),
+            ("data: a\n\n\ndata: b\n\n", &[("", Some("a")), ("", None), ("", Some("b"))]),
+            ("\u{FEFF}data: a\n\n", &[("", Some("a"))]),
+            ("\u{FEFF}\ndata: a\n\n", &[("", None), ("", Some("a"))]),
+            ("data: a\n\n\u{FEFF}data: b\n\n", &[("", Some("a")), ("", None)]),
+            ("data: a\0b\n\n", &[("", Some("a\0b"))]),
+            ("data: {\"a\": \"x:y\"}\n\n", &[("", Some("{\"a\": \"x:y\"}"))]),
+            ("data: a\n\ndata: cut", &[("", Some("a")), ("", Some("cut"))]),
+            ("data: a\r", &[("", Some("a"))]),
+            ("\n", &[("", None)]),
+        ];
+        for (stream, expected) in table {
+            let expected: Vec<_> =
+                expected.iter().map(|(name, data)| ((*name).to_owned(), data.map(str::to_owned))).collect();
+            assert_eq!(told(stream), expected, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_given_as_soon_as_its_blank_line_is_there() {
+        for (stream, given) in [("data: a\n\n", 1), ("data: a\r\n\r\n", 1), ("data: a\n", 0), ("data: a\r\n\r", 0)] {
+            let mut out = Vec::new();
+            let mut reader = Reader::default();
+            reader.push(stream.as_bytes(), &mut out);
+            assert_eq!(out.len(), given, "{stream:?}");
+            assert_eq!(reader.buffered(), if given == 1 { 0 } else { stream.len() });
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_replaced_in_the_data_and_kept_in_the_bytes() {
+        let events = read([&b"data: a\xFFb\n\n"[..]]);
+        assert_eq!(events[0].data.as_deref(), Some("a\u{FFFD}b"));
+        assert_eq!(events[0].raw, b"data: a\xFFb\n\n");
+    }
+
+    #[test]
+    fn a_block_without_end_is_given_up() {
+        let line = vec![b'x'; MAX_BLOCK / 4];
+        let mut reader = Reader::default();
+        let mut out = Vec::new();
+        for _ in 0..4 {
+            reader.push(&line, &mut out);
+            assert!(!reader.overflowed());
+        }
+        reader.push(b"x", &mut out);
+        assert!(reader.overflowed());
+        assert_eq!(reader.buffered(), 0);
+        reader.push(b"data: a\n\n", &mut out);
+        assert!(out.is_empty());
+        assert_eq!(reader.finish(), None);
+    }
+
+    #[test]
+    fn a_block_too_long_is_given_up_in_one_chunk_as_in_many() {
+        let mut stream = b"data: ".to_vec();
+        stream.resize(MAX_BLOCK, b'x');
+        stream.extend_from_slice(b"\n\n");
+        let mut reader = Reader::default();
+        let mut out = Vec::new();
+        reader.push(&stream, &mut out);
+        assert!(reader.overflowed() && out.is_empty());
+    }
+
+    fn streams() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(&b"data: {\"a\":1}"[..]),
+            Just(&b"data:"[..]),
+            Just(&b"data"[..]),
+            Just(&b"event: x"[..]),
+            Just(&b":c"[..]),
+            Just("é漢😀".as_bytes()),
+            Just(&b"\xEF\xBB\xBF"[..]),
+            Just(&b"\xFF"[..]),
+            Just(&b"\0"[..]),
+            Just(&b"\n"[..]),
+            Just(&b"\n"[..]),
+            Just(&b"\n\n"[..]),
+            Just(&b"\r"[..]),
+            Just(&b"\r\n"[..]),
+            Just(&b"\r\n\r\n"[..]),
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn where_chunks_end_changes_nothing(stream in streams(), cuts in prop::collection::vec(1usize..9, 1..20)) {
+            let whole = read([&stream[..]]);
+            let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw.clone()).collect();
+            prop_assert_eq!(&raw, &stream);
+            prop_assert_eq!(&read(stream.chunks(1)), &whole);
+            let mut chunks = Vec::new();
+            let mut rest = &stream[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+                chunks.push(chunk);
+                rest = after;
+            }
+            prop_assert_eq!(&read(chunks), &whole);
+        }
+
+        #[test]
+        fn any_bytes_come_out_as_they_went_in(stream in prop::collection::vec(any::<u8>(), 0..200)) {
+            let raw: Vec<u8> = read(stream.chunks(7)).into_iter().flat_map(|event| event.raw).collect();
+            prop_assert_eq!(raw, stream);
+        }
+    }
 }

@@ -1,6 +1,19 @@
-//! The Anthropic dialect.
+//! The Anthropic dialect: the messages API, as callers speak it and as upstreams do.
+//!
+//! Sources: the types of Anthropic's own SDKs (beta ones too) and recorded exchanges.
 
+mod blocks;
+mod caller;
+mod decoder;
+mod encoder;
 pub mod fields;
+mod models;
 pub mod request;
 pub mod response;
+mod schema;
+mod shape;
+mod spent;
 pub mod stream;
+mod tool_id;
+mod turns;
+mod upstream;

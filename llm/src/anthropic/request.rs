@@ -1,10 +1,4 @@
-use crate::chat::{Object, Request};
-use crate::{EncodedRequest, RequestError};
+//! The body of `POST /v1/messages`, from a caller and to an upstream.
 
-pub fn decode(_body: &Object) -> Result<Request, RequestError> {
-    Ok(Request::default())
-}
-
-pub fn encode(_request: &Request, _model: &str) -> Result<EncodedRequest, RequestError> {
-    Ok(EncodedRequest { body: Object::new(), left_out: Vec::new() })
-}
+pub use super::caller::decode;
+pub use super::upstream::encode;

@@ -1,22 +1,4 @@
-use crate::chat::Event;
-use crate::{Answer, Malformed, sse};
+//! The event stream of `POST /v1/messages` with `stream: true`, from an upstream and to a caller.
 
-#[derive(Debug, Default)]
-pub struct Decoder {}
-
-impl Decoder {
-    pub fn push(&mut self, _event: &sse::Event, _out: &mut Vec<Event>) -> Result<(), Malformed> {
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-pub struct Encoder {}
-
-impl Encoder {
-    pub fn new(_answer: Answer) -> Self {
-        Encoder {}
-    }
-
-    pub fn push(&mut self, _event: &Event, _out: &mut Vec<u8>) {}
-}
+pub use super::decoder::Decoder;
+pub use super::encoder::Encoder;

@@ -1,3 +1,272 @@
-use crate::chat::fields::Field;
+//! Every field of `GenerateContentRequest`, of the Gemini API and of Vertex AI, and what becomes of it
+//! elsewhere. What the server would not know either has no row.
+//!
+//! Where a fate depends on the value, the row tells the worse one and its note what passes; the
+//! decoder then reports the field only when it matters. Values that no row can tell are reported as
+//! `path=value`, which nothing carries.
 
-pub const FIELDS: &[Field] = &[];
+use crate::Dialect;
+use crate::chat::fields::{Fate, Field};
+
+const CARRIED: [Fate; 3] = [Fate::Carried; 3];
+const ADAPTED: [Fate; 3] = [Fate::Adapted, Fate::Adapted, Fate::Carried];
+const HINT: [Fate; 3] = [Fate::Hint, Fate::Hint, Fate::Carried];
+const REFUSED: [Fate; 3] = [Fate::Refused, Fate::Refused, Fate::Carried];
+
+const fn row(path: &'static str, fates: [Fate; 3], note: &'static str, sample: &'static str) -> Field {
+    Field { caller: Dialect::Gemini, path, fates, note, sample }
+}
+
+/// The table.
+pub const FIELDS: &[Field] = &[
+    row("model", CARRIED, "the path names the model; a name in the body is ignored", r#""models/gemini-x""#),
+    row("contents", CARRIED, "", r#"[{"role": "user", "parts": [{"text": "hi"}]}]"#),
+    row("contents[].role", CARRIED, "`function`, of the first API, is the user's", r#""model""#),
+    row("contents[].parts", CARRIED, "", r#"[{"text": "hi"}]"#),
+    row("contents[].parts[].text", CARRIED, "", r#""hi""#),
+    row(
+        "contents[].parts[].thought",
+        ADAPTED,
+        "a thought of Gemini's stays with Gemini: other providers check their own signatures",
+        "true",
+    ),
+    row(
+        "contents[].parts[].thoughtSignature",
+        HINT,
+        "on a text; on a call it is kept for Gemini, on a thought it goes with the thought",
+        r#""c2ln""#,
+    ),
+    row(
+        "contents[].parts[].inlineData",
+        CARRIED,
+        "pictures and PDF; other media types are refused",
+        r#"{"mimeType": "image/png", "data": "AAAA"}"#,
+    ),
+    row("contents[].parts[].inlineData.data", CARRIED, "", r#""AAAA""#),
+    row("contents[].parts[].inlineData.mimeType", CARRIED, "", r#""application/pdf""#),
+    row("contents[].parts[].inlineData.displayName", ADAPTED, "a document's file name", r#""a.pdf""#),
+    row(
+        "contents[].parts[].fileData",
+        CARRIED,
+        "public URLs; files uploaded to Google are refused",
+        r#"{"mimeType": "image/png", "fileUri": "https://example.com/a.png"}"#,
+    ),
+    row("contents[].parts[].fileData.fileUri", CARRIED, "", r#""https://example.com/a.png""#),
+    row("contents[].parts[].fileData.mimeType", CARRIED, "", r#""image/png""#),
+    row("contents[].parts[].fileData.displayName", ADAPTED, "a document's file name", r#""a.pdf""#),
+    row("contents[].parts[].functionCall", CARRIED, "", r#"{"name": "f", "args": {}}"#),
+    row("contents[].parts[].functionCall.id", CARRIED, "made by position where absent", r#""call_a""#),
+    row("contents[].parts[].functionCall.name", CARRIED, "", r#""f""#),
+    row("contents[].parts[].functionCall.args", CARRIED, "", r#"{"x": 1}"#),
+    row(
+        "contents[].parts[].functionCall.partialArgs",
+        REFUSED,
+        "pieces of arguments, Vertex AI alone",
+        r#"[{"jsonPath": "$.x", "numberValue": 1}]"#,
+    ),
+    row("contents[].parts[].functionCall.willContinue", REFUSED, "pieces of arguments, Vertex AI alone", "true"),
+    row(
+        "contents[].parts[].functionResponse",
+        ADAPTED,
+        "the text under `output`, `result` or `error`, else the object's JSON",
+        r#"{"name": "f", "response": {"result": "1"}}"#,
+    ),
+    row("contents[].parts[].functionResponse.id", CARRIED, "where absent, found by name and order", r#""call_a""#),
+    row("contents[].parts[].functionResponse.name", CARRIED, "", r#""f""#),
+    row(
+        "contents[].parts[].functionResponse.response",
+        ADAPTED,
+        "the text under `output`, `result` or `error`, else the object's JSON",
+        r#"{"error": "no such city"}"#,
+    ),
+    row(
+        "contents[].parts[].functionResponse.parts",
+        CARRIED,
+        "",
+        r#"[{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]"#,
+    ),
+    row(
+        "contents[].parts[].functionResponse.scheduling",
+        HINT,
+        "for calls that do not block, which are refused",
+        r#""WHEN_IDLE""#,
+    ),
+    row("contents[].parts[].functionResponse.willContinue", REFUSED, "a result in several pieces", "true"),
+    row(
+        "contents[].parts[].mediaResolution",
+        HINT,
+        "how closely a picture is read",
+        r#"{"level": "MEDIA_RESOLUTION_LOW"}"#,
+    ),
+    row("contents[].parts[].partMetadata", HINT, "the caller's own notes", r#"{"k": "v"}"#),
+    row("contents[].parts[].videoMetadata", REFUSED, "no other dialect reads video", r#"{"fps": 1}"#),
+    row("contents[].parts[].executableCode", REFUSED, "Google's own tool", r#"{"language": "PYTHON", "code": "1"}"#),
+    row(
+        "contents[].parts[].codeExecutionResult",
+        REFUSED,
+        "Google's own tool",
+        r#"{"outcome": "OUTCOME_OK", "output": "1"}"#,
+    ),
+    row(
+        "contents[].parts[].toolCall",
+        REFUSED,
+        "a tool that Google runs",
+        r#"{"id": "a", "toolType": "GOOGLE_SEARCH_WEB"}"#,
+    ),
+    row("contents[].parts[].toolResponse", REFUSED, "a tool that Google runs", r#"{"id": "a"}"#),
+    row("contents[].parts[].audioTranscription", REFUSED, "no other dialect has it", r#"{"text": "hi"}"#),
+    row("contents[].parts[].mediaProcessing", REFUSED, "no other dialect has it", "{}"),
+    row("contents[].parts[].speechMetadata", REFUSED, "no other dialect has it", "{}"),
+    row("contents[].parts[].documentMetadata", REFUSED, "no other dialect has it", "{}"),
+    row("contents[].parts[].spreadsheetMetadata", REFUSED, "no other dialect has it", "{}"),
+    row("contents[].parts[].audioMetadata", REFUSED, "no other dialect has it", "{}"),
+    row("systemInstruction", CARRIED, "a Content or a string", r#"{"parts": [{"text": "be brief"}]}"#),
+    row("systemInstruction.role", CARRIED, "means nothing here", r#""system""#),
+    row("systemInstruction.parts", CARRIED, "text alone", r#"[{"text": "be brief"}]"#),
+    row("systemInstruction.parts[].text", CARRIED, "", r#""be brief""#),
+    row("tools", CARRIED, "", r#"[{"functionDeclarations": [{"name": "f"}]}]"#),
+    row("tools[].functionDeclarations", CARRIED, "", r#"[{"name": "f"}]"#),
+    row("tools[].functionDeclarations[].name", CARRIED, "", r#""f""#),
+    row("tools[].functionDeclarations[].description", CARRIED, "", r#""does f""#),
+    row(
+        "tools[].functionDeclarations[].parameters",
+        ADAPTED,
+        "told as JSON Schema",
+        r#"{"type": "OBJECT", "properties": {"x": {"type": "STRING"}}}"#,
+    ),
+    row("tools[].functionDeclarations[].parametersJsonSchema", CARRIED, "", r#"{"type": "object"}"#),
+    row(
+        "tools[].functionDeclarations[].response",
+        HINT,
+        "a function's answer is not checked elsewhere",
+        r#"{"type": "STRING"}"#,
+    ),
+    row(
+        "tools[].functionDeclarations[].responseJsonSchema",
+        HINT,
+        "a function's answer is not checked elsewhere",
+        r#"{"type": "string"}"#,
+    ),
+    row("tools[].functionDeclarations[].behavior", REFUSED, "`BLOCKING` is what others do anyway", r#""NON_BLOCKING""#),
+    row("tools[].googleSearch", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].googleSearchRetrieval", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].googleMaps", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].codeExecution", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].urlContext", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].computerUse", REFUSED, "a tool that Google runs", r#"{"environment": "ENVIRONMENT_BROWSER"}"#),
+    row("tools[].fileSearch", REFUSED, "a tool that Google runs", r#"{"fileSearchStoreNames": ["a"]}"#),
+    row("tools[].retrieval", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].enterpriseWebSearch", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].parallelAiSearch", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].exaAiSearch", REFUSED, "a tool that Google runs", "{}"),
+    row("tools[].mcpServers", REFUSED, "a tool that Google runs", r#"[{"name": "a"}]"#),
+    row("toolConfig", CARRIED, "", "{}"),
+    row("toolConfig.functionCallingConfig", CARRIED, "", r#"{"mode": "AUTO"}"#),
+    row("toolConfig.functionCallingConfig.mode", ADAPTED, "`VALIDATED` is told as `AUTO`", r#""VALIDATED""#),
+    row(
+        "toolConfig.functionCallingConfig.allowedFunctionNames",
+        ADAPTED,
+        "with `ANY` a choice among them; else the other functions are left out",
+        r#"["f"]"#,
+    ),
+    row(
+        "toolConfig.functionCallingConfig.streamFunctionCallArguments",
+        HINT,
+        "arguments come as the upstream cuts them",
+        "true",
+    ),
+    row("toolConfig.retrievalConfig", HINT, "read by tools that Google runs alone", r#"{"languageCode": "en"}"#),
+    row("toolConfig.includeServerSideToolInvocations", HINT, "about tools that Google runs alone", "true"),
+    row(
+        "safetySettings",
+        HINT,
+        "other providers filter by their own rules, which a request can't set",
+        r#"[{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}]"#,
+    ),
+    row("cachedContent", REFUSED, "part of the prompt, known to Google alone", r#""cachedContents/a""#),
+    row("labels", HINT, "for Google's bills", r#"{"team": "a"}"#),
+    row("serviceTier", HINT, "Google's queues", r#""flex""#),
+    row("store", HINT, "whether Google keeps the exchange for its logs", "false"),
+    row("continuationToken", REFUSED, "the rest of an answer that Google holds", r#""dG9rZW4=""#),
+    row(
+        "modelArmorConfig",
+        REFUSED,
+        "a filter that the caller asks for, Vertex AI alone",
+        r#"{"promptTemplateName": "a"}"#,
+    ),
+    row("generationConfig", CARRIED, "", "{}"),
+    row("generationConfig.temperature", CARRIED, "", "0.5"),
+    row("generationConfig.topP", CARRIED, "", "0.9"),
+    row("generationConfig.topK", [Fate::Hint, Fate::Carried, Fate::Carried], "OpenAI has no such thing", "40"),
+    row("generationConfig.maxOutputTokens", CARRIED, "", "100"),
+    row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
+    row(
+        "generationConfig.seed",
+        [Fate::Carried, Fate::Hint, Fate::Carried],
+        "best effort everywhere; Anthropic has none",
+        "7",
+    ),
+    row("generationConfig.presencePenalty", [Fate::Carried, Fate::Refused, Fate::Carried], "Anthropic has none", "0.5"),
+    row(
+        "generationConfig.frequencyPenalty",
+        [Fate::Carried, Fate::Refused, Fate::Carried],
+        "Anthropic has none",
+        "0.5",
+    ),
+    row("generationConfig.candidateCount", REFUSED, "one alternative crosses dialects; 1 is fine", "2"),
+    row(
+        "generationConfig.responseMimeType",
+        CARRIED,
+        "`text/plain` and `application/json`; others are refused",
+        r#""application/json""#,
+    ),
+    row("generationConfig.responseSchema", ADAPTED, "told as JSON Schema", r#"{"type": "OBJECT"}"#),
+    row("generationConfig.responseJsonSchema", CARRIED, "", r#"{"type": "object"}"#),
+    row("generationConfig.responseLogprobs", REFUSED, "`false` is fine", "true"),
+    row("generationConfig.logprobs", REFUSED, "no two dialects tell them alike", "3"),
+    row("generationConfig.responseModalities", REFUSED, "`TEXT` is fine", r#"["TEXT", "IMAGE"]"#),
+    row(
+        "generationConfig.thinkingConfig",
+        ADAPTED,
+        "a budget or a level, in the other's words",
+        r#"{"thinkingBudget": 1024}"#,
+    ),
+    row("generationConfig.thinkingConfig.thinkingBudget", ADAPTED, "0 is off, -1 the model's choice", "0"),
+    row("generationConfig.thinkingConfig.thinkingLevel", ADAPTED, "an effort", r#""LOW""#),
+    row("generationConfig.thinkingConfig.includeThoughts", HINT, "whether thoughts are shown", "true"),
+    row("generationConfig.mediaResolution", HINT, "how closely pictures are read", r#""MEDIA_RESOLUTION_LOW""#),
+    row(
+        "generationConfig.imageConfig",
+        HINT,
+        "for pictures as answers, which `responseModalities` asks for",
+        r#"{"aspectRatio": "1:1"}"#,
+    ),
+    row(
+        "generationConfig.speechConfig",
+        HINT,
+        "for speech as answer, which `responseModalities` asks for",
+        r#"{"languageCode": "en-US"}"#,
+    ),
+    row("generationConfig.audioTimestamp", HINT, "for sound as input, which is refused", "true"),
+    row("generationConfig.routingConfig", HINT, "chooses among Gemini's models", r#"{"autoMode": {}}"#),
+    row(
+        "generationConfig.modelSelectionConfig",
+        HINT,
+        "chooses among Gemini's models",
+        r#"{"featureSelectionPreference": "BALANCED"}"#,
+    ),
+    row("generationConfig.enableEnhancedCivicAnswers", HINT, "Google's own sources for elections", "true"),
+    row("generationConfig.enableAffectiveDialog", REFUSED, "speech", "true"),
+    row(
+        "generationConfig.responseFormat",
+        REFUSED,
+        "no other dialect has it in this form",
+        r#"[{"text": {"mimeType": "application/json"}}]"#,
+    ),
+    row("generationConfig.translationConfig", REFUSED, "speech", r#"{"targetLanguageCode": "de"}"#),
+    row("generationConfig.audioTranscriptionConfig", REFUSED, "speech", "{}"),
+    row("generationConfig.generationOutputConfig", REFUSED, "Vertex AI alone", "{}"),
+];
+
+#[cfg(test)]
+mod tests;

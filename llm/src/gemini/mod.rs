@@ -1,6 +1,22 @@
-//! The Gemini dialect.
+//! The Gemini dialect: `generateContent` and `streamGenerateContent`, as Google's Gemini API and
+//! Vertex AI speak it.
+//!
+//! Google's servers take every field in camelCase and in snake_case; so does [`request::decode`].
+//! Paths in errors and in [`fields`] are camelCase. Sources: the `google-genai` SDK (`types.py`,
+//! `models.py`) and ai.google.dev.
 
+pub mod array;
 pub mod fields;
+mod finish;
+mod parts;
+mod reader;
 pub mod request;
 pub mod response;
+mod schema;
 pub mod stream;
+mod usage;
+
+pub(crate) use reader::Reader;
+
+#[cfg(test)]
+mod tests;

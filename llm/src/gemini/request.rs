@@ -1,10 +1,12 @@
-use crate::chat::{Object, Request};
-use crate::{EncodedRequest, RequestError};
+//! `GenerateContentRequest`: the conversation, its tools and how to answer.
 
-pub fn decode(_body: &Object) -> Result<Request, RequestError> {
-    Ok(Request::default())
-}
+mod contents;
+mod decode;
+mod encode;
+mod thinking;
 
-pub fn encode(_request: &Request, _model: &str) -> Result<EncodedRequest, RequestError> {
-    Ok(EncodedRequest { body: Object::new(), left_out: Vec::new() })
-}
+pub use decode::decode;
+pub use encode::encode;
+
+#[cfg(test)]
+mod tests;

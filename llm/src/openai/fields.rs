@@ -1,3 +1,139 @@
-use crate::chat::fields::Field;
+//! Every field of a chat request, as OpenAI's SDK 3.x types it (`chat/completion_create_params.py`),
+//! and those that other vendors and clients of the dialect add. What is not here is refused.
+//!
+//! Where the fate hangs on the value, the decoder names the field only for a value that matters:
+//! `n: 1`, `logprobs: false` and `service_tier: "auto"` ask for nothing.
 
-pub const FIELDS: &[Field] = &[];
+use crate::Dialect;
+use crate::chat::fields::Fate::{Adapted, Carried, Hint, Refused};
+use crate::chat::fields::{Fate, Field};
+
+const fn row(path: &'static str, anthropic: Fate, gemini: Fate, sample: &'static str, note: &'static str) -> Field {
+    Field { caller: Dialect::OpenAi, path, fates: [Carried, anthropic, gemini], note, sample }
+}
+
+#[rustfmt::skip]
+pub const FIELDS: &[Field] = &[
+    // The request.
+    row("model", Carried, Carried, r#""gpt-4o""#, ""),
+    row("messages", Carried, Carried, r#"[{"role":"user","content":"Hi"}]"#, ""),
+    row("stream", Carried, Carried, "true", ""),
+    row("stream_options", Carried, Carried, r#"{"include_usage":true}"#, ""),
+    row("stream_options.include_usage", Carried, Carried, "true", "the gateway writes the usage chunk itself"),
+    row("stream_options.include_obfuscation", Hint, Hint, "true", "padding against eavesdroppers who measure chunks"),
+    row("max_tokens", Carried, Carried, "100", "`max_completion_tokens` wins where both are given"),
+    row("max_completion_tokens", Carried, Carried, "100", ""),
+    row("temperature", Carried, Carried, "0.5", ""),
+    row("top_p", Carried, Carried, "0.9", ""),
+    row("top_k", Carried, Carried, "40", "not OpenAI's own; vLLM, OpenRouter and others take it"),
+    row("seed", Hint, Carried, "7", "best effort at OpenAI too"),
+    row("presence_penalty", Refused, Carried, "0.5", "0 is carried; Anthropic has no penalties"),
+    row("frequency_penalty", Refused, Carried, "0.5", "0 is carried; Anthropic has no penalties"),
+    row("stop", Carried, Carried, r#"["END"]"#, ""),
+    row("n", Refused, Refused, "2", "1 is carried; elsewhere there is one answer to tell"),
+    row("logprobs", Refused, Refused, "true", "false is carried"),
+    row("top_logprobs", Refused, Refused, "3", "0 is carried"),
+    row("logit_bias", Refused, Refused, r#"{"50256":-100}"#, "names tokens of OpenAI's own vocabulary; an empty one is carried"),
+    row("modalities", Refused, Refused, r#"["text","audio"]"#, "`[\"text\"]` is carried"),
+    row("audio", Refused, Refused, r#"{"voice":"alloy","format":"wav"}"#, "speech is made by OpenAI alone"),
+    row("reasoning_effort", Adapted, Adapted, r#""high""#, "as a budget, or as a level where the model has levels; `none` turns thinking off"),
+    row("verbosity", Hint, Hint, r#""low""#, "how long, not what; `medium` is the default"),
+    row("response_format", Adapted, Carried, r#"{"type":"json_object"}"#, "as the dialect asks for JSON"),
+    row("response_format.type", Refused, Refused, r#""grammar""#, "`text`, `json_object` and `json_schema` are carried; vendors' own types are not"),
+    row("response_format.json_schema", Carried, Carried, r#"{"name":"a","schema":{"type":"object"}}"#, ""),
+    row("response_format.json_schema.name", Hint, Hint, r#""answer""#, "elsewhere a schema has no name"),
+    row("response_format.json_schema.description", Hint, Hint, r#""An answer""#, "put it into the schema itself to keep it"),
+    row("response_format.json_schema.schema", Carried, Carried, r#"{"type":"object"}"#, ""),
+    row("response_format.json_schema.strict", Carried, Carried, "true", "elsewhere a schema is always kept to"),
+    row("web_search_options", Refused, Refused, r#"{"search_context_size":"low"}"#, "a tool of OpenAI's own"),
+    row("prediction", Hint, Hint, r#"{"type":"content","content":"x"}"#, "makes an answer faster, not different"),
+    row("moderation", Refused, Refused, r#"{"model":"omni-moderation-latest"}"#, "may block the answer, and adds results that only OpenAI makes"),
+    row("metadata", Hint, Hint, r#"{"team":"a"}"#, "labels for OpenAI's dashboard"),
+    row("store", Hint, Hint, "true", "keeps the answer at OpenAI; false is carried"),
+    row("service_tier", Hint, Hint, r#""flex""#, "price and speed; `auto` and `default` are carried"),
+    row("user", Hint, Hint, r#""u-1""#, "for OpenAI's detection of abuse"),
+    row("safety_identifier", Hint, Hint, r#""u-1""#, "for OpenAI's detection of abuse"),
+    row("prompt_cache_key", Hint, Hint, r#""k""#, "where OpenAI looks for a cached prompt"),
+    row("prompt_cache_retention", Hint, Hint, r#""24h""#, "how long OpenAI keeps a cached prompt"),
+    row("prompt_cache_options", Hint, Hint, r#"{"mode":"explicit"}"#, "how OpenAI caches a prompt"),
+    row("functions", Refused, Refused, r#"[{"name":"f"}]"#, "deprecated: use `tools`"),
+    row("function_call", Refused, Refused, r#"{"name":"f"}"#, "deprecated: use `tool_choice`"),
+    // Tools.
+    row("tools", Carried, Carried, r#"[{"type":"function","function":{"name":"f"}}]"#, ""),
+    row("tools[].type", Refused, Refused, r#""web_search""#, "`function` is carried; vendors' built-in tools are not"),
+    row("tools[].function", Carried, Carried, r#"{"name":"f"}"#, ""),
+    row("tools[].function.name", Carried, Carried, r#""f""#, ""),
+    row("tools[].function.description", Carried, Carried, r#""Does f""#, ""),
+    row("tools[].function.parameters", Carried, Carried, r#"{"type":"object"}"#, ""),
+    row("tools[].function.strict", Carried, Hint, "true", "Gemini has no strict tools; false is carried"),
+    row("tools[].custom", Refused, Refused, r#"{"name":"c"}"#, "tools of free text are OpenAI's own"),
+    row("tool_choice", Carried, Carried, r#""auto""#, ""),
+    row("tool_choice.type", Refused, Refused, r#""web_search""#, "`function` and `allowed_tools` are carried"),
+    row("tool_choice.function", Carried, Carried, r#"{"name":"f"}"#, ""),
+    row("tool_choice.function.name", Carried, Carried, r#""f""#, ""),
+    row("tool_choice.allowed_tools", Adapted, Adapted, r#"{"mode":"auto","tools":[{"type":"function","function":{"name":"f"}}]}"#, "in mode `auto` the other tools are left out of `tools`"),
+    row("tool_choice.allowed_tools.mode", Carried, Carried, r#""required""#, ""),
+    row("tool_choice.allowed_tools.tools", Carried, Carried, r#"[{"type":"function","function":{"name":"f"}}]"#, ""),
+    row("tool_choice.allowed_tools.tools[].type", Refused, Refused, r#""custom""#, "`function` is carried"),
+    row("tool_choice.allowed_tools.tools[].function", Carried, Carried, r#"{"name":"f"}"#, ""),
+    row("tool_choice.custom", Refused, Refused, r#"{"name":"c"}"#, "tools of free text are OpenAI's own"),
+    row("parallel_tool_calls", Carried, Refused, "false", "true is carried; Gemini cannot be kept to one call"),
+    // Messages.
+    row("messages[].role", Refused, Refused, r#""function""#, "only `function`, which is deprecated; system and developer messages become the system prompt, wherever they stand"),
+    row("messages[].content", Carried, Carried, r#""Hi""#, ""),
+    row("messages[].name", Hint, Hint, r#""ann""#, "elsewhere speakers have no names"),
+    row("messages[].tool_call_id", Carried, Carried, r#""call_1""#, "a signature packed into it is taken out"),
+    row("messages[].tool_calls", Carried, Carried, r#"[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]"#, ""),
+    row("messages[].tool_calls[].id", Carried, Carried, r#""call_1""#, "a signature packed into it is taken out"),
+    row("messages[].tool_calls[].type", Carried, Carried, r#""function""#, ""),
+    row("messages[].tool_calls[].index", Hint, Hint, "0", "left over from a stream's deltas"),
+    row("messages[].tool_calls[].function", Carried, Carried, r#"{"name":"f","arguments":"{}"}"#, ""),
+    row("messages[].tool_calls[].function.name", Carried, Carried, r#""f""#, ""),
+    row("messages[].tool_calls[].function.arguments", Adapted, Adapted, r#""not an object""#, "an object's JSON is carried; other text is handed on as `{\"arguments\": \"…\"}`"),
+    row("messages[].tool_calls[].custom", Refused, Refused, r#"{"name":"c","input":"x"}"#, "tools of free text are OpenAI's own"),
+    row("messages[].tool_calls[].extra_content", Hint, Hint, r#"{"vendor":{}}"#, "but for Google's `thought_signature`"),
+    row("messages[].tool_calls[].extra_content.google.thought_signature", Hint, Carried, r#""c2ln""#, "only Gemini can check it"),
+    row("messages[].refusal", Adapted, Adapted, r#""No.""#, "as text"),
+    row("messages[].audio", Refused, Refused, r#"{"id":"audio_1"}"#, "names speech that OpenAI made and keeps"),
+    row("messages[].function_call", Refused, Refused, r#"{"name":"f","arguments":"{}"}"#, "deprecated: use `tool_calls`"),
+    // What clients hand back of answers of other vendors, and of ours.
+    row("messages[].reasoning_content", Hint, Hint, r#""Hm.""#, "thoughts of another model, which none can check"),
+    row("messages[].reasoning", Hint, Hint, r#""Hm.""#, "thoughts of another model, which none can check"),
+    row("messages[].reasoning_details", Hint, Hint, "[]", "OpenRouter's form of thoughts"),
+    row("messages[].images", Carried, Carried, r#"[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]"#, "pictures that the model made, as the gateway told them"),
+    row("messages[].annotations", Hint, Hint, "[]", "citations in an earlier answer"),
+    row("messages[].extra_content", Hint, Hint, r#"{"google":{}}"#, "Google's own, outside of tool calls"),
+    row("messages[].provider_specific_fields", Hint, Hint, "{}", "LiteLLM's notes on an earlier answer"),
+    row("messages[].cache_control", Hint, Hint, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
+    // Parts of a message's content.
+    row("messages[].content[].type", Carried, Carried, r#""text""#, ""),
+    row("messages[].content[].text", Carried, Carried, r#""Hi""#, ""),
+    row("messages[].content[].image_url", Carried, Carried, r#"{"url":"https://example.com/a.png"}"#, ""),
+    row("messages[].content[].image_url.url", Carried, Carried, r#""data:image/png;base64,AAAA""#, ""),
+    row("messages[].content[].image_url.detail", Hint, Hint, r#""low""#, "`auto` is the default"),
+    row("messages[].content[].file", Carried, Carried, r#"{"filename":"a.pdf","file_data":"data:application/pdf;base64,AAAA"}"#, ""),
+    row("messages[].content[].file.file_data", Carried, Carried, r#""data:application/pdf;base64,AAAA""#, ""),
+    row("messages[].content[].file.filename", Carried, Carried, r#""a.pdf""#, ""),
+    row("messages[].content[].file.file_id", Refused, Refused, r#""file-1""#, "a file that OpenAI keeps"),
+    row("messages[].content[].input_audio", Refused, Refused, r#"{"data":"AAAA","format":"wav"}"#, "Anthropic hears nothing, and the gateway tells Gemini of no sound"),
+    row("messages[].content[].refusal", Adapted, Adapted, r#""No.""#, "as text"),
+    row("messages[].content[].thinking", Hint, Hint, r#"[{"type":"text","text":"Hm."}]"#, "Mistral's form of thoughts"),
+    row("messages[].content[].prompt_cache_breakpoint", Hint, Hint, r#"{"mode":"explicit"}"#, "where OpenAI may cut a cached prompt"),
+    row("messages[].content[].cache_control", Hint, Hint, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
+    row("tools[].cache_control", Hint, Hint, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of OpenRouter and LiteLLM"),
+    row("tools[].function.cache_control", Hint, Hint, r#"{"type":"ephemeral"}"#, "a mark for Anthropic's cache, from clients of LiteLLM"),
+    // Other vendors' switches for thinking.
+    row("reasoning", Adapted, Adapted, r#"{"effort":"low"}"#, "OpenRouter's form of `reasoning_effort`"),
+    row("reasoning.effort", Adapted, Adapted, r#""low""#, "as `reasoning_effort`"),
+    row("reasoning.max_tokens", Adapted, Adapted, "2000", "as a budget"),
+    row("reasoning.enabled", Adapted, Adapted, "true", "on: the model decides; off: no thinking"),
+    row("reasoning.exclude", Hint, Hint, "true", "thoughts are told all the same"),
+    row("thinking", Adapted, Adapted, r#"{"type":"disabled"}"#, "DeepSeek's and Z.ai's switch"),
+    row("thinking.type", Adapted, Adapted, r#""enabled""#, "on: the model decides; off: no thinking"),
+    row("thinking.budget_tokens", Adapted, Adapted, "2000", "as a budget"),
+    row("enable_thinking", Adapted, Adapted, "false", "Qwen's switch"),
+];
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod tests;

@@ -1,10 +1,263 @@
-use crate::chat::{Object, Request};
+//! Requests: a caller's body read, and a conversation told to an upstream.
+
+use serde_json::{Value, json};
+
+use super::model::{Family, takes_signatures};
+use super::shape::{self, Noted};
+use super::{messages, thinking, tools};
+use crate::chat::{Object, OutputFormat, Request, Thinking, ToolChoice};
 use crate::{EncodedRequest, RequestError};
 
-pub fn decode(_body: &Object) -> Result<Request, RequestError> {
-    Ok(Request::default())
+/// Reads a caller's body. What it holds beyond [`Request`] is named in [`Request::fields`], if its
+/// value is one that matters: `n: 1` asks for nothing.
+///
+/// # Errors
+/// [`RequestError::Invalid`] when a field has the wrong shape.
+pub fn decode(body: &Object) -> Result<Request, RequestError> {
+    let mut request = Request::default();
+    let mut noted = Noted::default();
+    messages::decode(shape::required(body, "", "messages")?, &mut request, &mut noted)?;
+    for (key, value) in body.iter().filter(|(_, value)| !value.is_null()) {
+        let at = key.as_str();
+        match at {
+            "messages" | "tool_choice" => {}
+            "model" => request.model = shape::text(value, "", at)?.to_owned(),
+            "stream" => request.stream = shape::boolean(value, "", at)?,
+            "stream_options" => request.stream_usage = stream_usage(value, &mut noted)?,
+            "temperature" => request.temperature = Some(shape::number(value, "", at)?),
+            "top_p" => request.top_p = Some(shape::number(value, "", at)?),
+            "top_k" => request.top_k = Some(shape::number(value, "", at)?),
+            "seed" => {
+                request.seed = Some(shape::integer(value, "", at)?);
+                noted.note("", at);
+            }
+            "presence_penalty" => request.presence_penalty = penalty(value, at, &mut noted)?,
+            "frequency_penalty" => request.frequency_penalty = penalty(value, at, &mut noted)?,
+            "max_completion_tokens" => request.max_output_tokens = Some(shape::count(value, "", at)?),
+            "max_tokens" => {
+                let cap = shape::count(value, "", at)?;
+                // The deprecated spelling yields to the new one.
+                if shape::present(body, "max_completion_tokens").is_none() {
+                    request.max_output_tokens = Some(cap);
+                }
+            }
+            "stop" => request.stop = stop(value)?,
+            "tools" => request.tools = tools::decode(value, &mut noted)?,
+            "parallel_tool_calls" => {
+                let parallel = shape::boolean(value, "", at)?;
+                if !parallel {
+                    noted.note("", at);
+                }
+                request.parallel_tool_calls = Some(parallel);
+            }
+            "response_format" => request.output = output(value, &mut noted)?,
+            "reasoning_effort" => request.thinking = Some(thinking::effort(value, "", at)?),
+            "reasoning" => {
+                let told = thinking::reasoning(value, &mut noted)?;
+                request.thinking = told.or(request.thinking);
+            }
+            "thinking" => {
+                let told = thinking::thinking(value, &mut noted)?;
+                request.thinking = told.or(request.thinking);
+            }
+            "enable_thinking" => {
+                let switch = thinking::switch(shape::boolean(value, "", at)?);
+                request.thinking = request.thinking.or(Some(switch));
+            }
+            _ if asks_nothing(at, value) => {}
+            _ => noted.note("", at),
+        }
+    }
+    if let Some(choice) = shape::present(body, "tool_choice") {
+        request.tool_choice = tools::decode_choice(choice, &mut request.tools, &mut noted)?;
+    }
+    request.fields = noted.into_paths();
+    Ok(request)
 }
 
-pub fn encode(_request: &Request, _model: &str) -> Result<EncodedRequest, RequestError> {
-    Ok(EncodedRequest { body: Object::new(), left_out: Vec::new() })
+/// Values that say what would be done without them.
+fn asks_nothing(key: &str, value: &Value) -> bool {
+    match key {
+        "n" => value.as_u64() == Some(1),
+        "top_logprobs" => value.as_u64() == Some(0),
+        "logprobs" | "store" => value == &json!(false),
+        "logit_bias" => value.as_object().is_some_and(Object::is_empty),
+        "modalities" => value == &json!(["text"]),
+        "service_tier" => value == &json!("auto") || value == &json!("default"),
+        "verbosity" => value == &json!("medium"),
+        "functions" => value.as_array().is_some_and(Vec::is_empty),
+        "function_call" => value == &json!("auto") || value == &json!("none"),
+        _ => false,
+    }
+}
+
+fn penalty(value: &Value, key: &str, noted: &mut Noted) -> Result<Option<serde_json::Number>, RequestError> {
+    let penalty = shape::number(value, "", key)?;
+    if penalty.as_f64() != Some(0.0) {
+        noted.note("", key);
+    }
+    Ok(Some(penalty))
+}
+
+fn stream_usage(value: &Value, noted: &mut Noted) -> Result<bool, RequestError> {
+    let mut usage = false;
+    for (key, value) in shape::object(value, "", "stream_options")?.iter().filter(|(_, value)| !value.is_null()) {
+        match key.as_str() {
+            "include_usage" => usage = shape::boolean(value, "stream_options", key)?,
+            "include_obfuscation" if value == &json!(false) => {}
+            _ => noted.note("stream_options", key),
+        }
+    }
+    Ok(usage)
+}
+
+fn stop(value: &Value) -> Result<Vec<String>, RequestError> {
+    if let Some(one) = value.as_str() {
+        return Ok(vec![one.to_owned()]);
+    }
+    let wrong = || shape::invalid("", "stop", "must be a string or an array of strings");
+    let several = value.as_array().ok_or_else(wrong)?;
+    several.iter().map(|one| one.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+}
+
+fn output(value: &Value, noted: &mut Noted) -> Result<OutputFormat, RequestError> {
+    const AT: &str = "response_format";
+    let format = shape::object(value, "", AT)?;
+    let kind = match shape::present(format, "type") {
+        Some(kind) => shape::text(kind, AT, "type")?,
+        // Perplexity takes a schema without a type.
+        None if format.contains_key("json_schema") => "json_schema",
+        None => return Err(shape::invalid(AT, "type", "is required")),
+    };
+    for key in format.keys().filter(|key| !["type", "json_schema"].contains(&key.as_str())) {
+        noted.note(AT, key);
+    }
+    match kind {
+        "text" => Ok(OutputFormat::Text),
+        "json_object" => Ok(OutputFormat::JsonObject),
+        "json_schema" => {
+            let told = shape::object(shape::required(format, AT, "json_schema")?, AT, "json_schema")?;
+            schema(told, "response_format.json_schema", noted)
+        }
+        _ => {
+            noted.note(AT, "type");
+            Ok(OutputFormat::Text)
+        }
+    }
+}
+
+fn schema(told: &Object, path: &str, noted: &mut Noted) -> Result<OutputFormat, RequestError> {
+    let (mut name, mut description, mut strict) = (None, None, None);
+    // A format may be named and described alone; any object fits it then.
+    let mut schema = json!({"type": "object"});
+    for (key, value) in told.iter().filter(|(_, value)| !value.is_null()) {
+        match key.as_str() {
+            "name" => {
+                name = Some(shape::text(value, path, key)?.to_owned());
+                noted.note(path, key);
+            }
+            "description" => {
+                description = Some(shape::text(value, path, key)?.to_owned());
+                noted.note(path, key);
+            }
+            "schema" => {
+                shape::object(value, path, key)?;
+                schema = value.clone();
+            }
+            "strict" => strict = Some(shape::boolean(value, path, key)?),
+            _ => noted.note(path, key),
+        }
+    }
+    Ok(OutputFormat::JsonSchema { name, description, schema, strict })
+}
+
+/// Tells a request to an OpenAI-compatible upstream, for the model named `model` there.
+///
+/// # Errors
+/// [`RequestError::Unsupported`] when something that matters cannot be said: a document by URL, a
+/// video, a picture in the assistant's turn.
+pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestError> {
+    let mut left_out = Vec::new();
+    let mut body = Object::new();
+    let family = Family::of(model);
+    body.insert("model".into(), json!(model));
+    let messages = messages::encode(request, takes_signatures(model), &mut left_out)?;
+    body.insert("messages".into(), Value::Array(messages));
+    if !request.tools.is_empty() {
+        body.insert("tools".into(), tools::encode(&request.tools));
+        if let Some(parallel) = request.parallel_tool_calls {
+            body.insert("parallel_tool_calls".into(), json!(parallel));
+        }
+    }
+    let choice = request.tool_choice.as_ref().map(|choice: &ToolChoice| tools::encode_choice(choice, &request.tools));
+    if let Some(choice) = choice.transpose()?.flatten() {
+        body.insert("tool_choice".into(), choice);
+    }
+    if let Some(format) = encode_output(&request.output) {
+        body.insert("response_format".into(), format);
+    }
+    match request.stop.as_slice() {
+        [] => {}
+        [one] => {
+            body.insert("stop".into(), json!(one));
+        }
+        several => {
+            body.insert("stop".into(), json!(several));
+        }
+    }
+    if let Some(cap) = request.max_output_tokens {
+        body.insert(family.cap().into(), json!(cap));
+    }
+    let numbers = [
+        ("temperature", &request.temperature),
+        ("top_p", &request.top_p),
+        ("presence_penalty", &request.presence_penalty),
+        ("frequency_penalty", &request.frequency_penalty),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number {
+            body.insert(key.into(), Value::Number(number.clone()));
+        }
+    }
+    if let Some(seed) = request.seed {
+        body.insert("seed".into(), json!(seed));
+    }
+    if request.top_k.is_some() {
+        left_out.push("top_k".to_owned());
+    }
+    if let Some(thinking) = &request.thinking {
+        match family.effort(thinking) {
+            Some(effort) => {
+                body.insert("reasoning_effort".into(), json!(effort));
+            }
+            // That the model decides, or doesn't think, is what it does unasked.
+            None if *thinking == Thinking::Adaptive || family == Family::Plain && *thinking == Thinking::Off => {}
+            None => left_out.push("thinking effort".to_owned()),
+        }
+    }
+    if request.stream {
+        body.insert("stream".into(), json!(true));
+        body.insert("stream_options".into(), json!({"include_usage": true}));
+    }
+    Ok(EncodedRequest { body, left_out })
+}
+
+fn encode_output(output: &OutputFormat) -> Option<Value> {
+    match output {
+        OutputFormat::Text => None,
+        OutputFormat::JsonObject => Some(json!({"type": "json_object"})),
+        OutputFormat::JsonSchema { name, description, schema, strict } => {
+            let mut told = Object::new();
+            // OpenAI wants a name.
+            told.insert("name".into(), json!(name.as_deref().unwrap_or("response")));
+            if let Some(description) = description {
+                told.insert("description".into(), json!(description));
+            }
+            told.insert("schema".into(), schema.clone());
+            if let Some(strict) = strict {
+                told.insert("strict".into(), json!(strict));
+            }
+            Some(json!({"type": "json_schema", "json_schema": told}))
+        }
+    }
 }

@@ -1,22 +1,7 @@
-use crate::chat::Event;
-use crate::{Answer, Malformed, sse};
+//! Streams: `chat.completion.chunk` events, ended by `[DONE]`.
 
-#[derive(Debug, Default)]
-pub struct Decoder {}
+mod decoder;
+mod encoder;
 
-impl Decoder {
-    pub fn push(&mut self, _event: &sse::Event, _out: &mut Vec<Event>) -> Result<(), Malformed> {
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-pub struct Encoder {}
-
-impl Encoder {
-    pub fn new(_answer: Answer) -> Self {
-        Encoder {}
-    }
-
-    pub fn push(&mut self, _event: &Event, _out: &mut Vec<u8>) {}
-}
+pub use decoder::Decoder;
+pub use encoder::Encoder;

@@ -1,0 +1,103 @@
+# `make` lists what one can do. Everything installed goes to .cache/ and node_modules/, both ignored by git.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+DIR ?= examples/langgraph-agent/objects
+PYTEST := .cache/venv/pytest/bin/python -m pytest
+
+# Recorded exchanges, kept beside the repository and read where they lie.
+CORPUS := $(realpath ../shared/corpus)
+ifneq ($(CORPUS),)
+export OUTRIGGER_CORPUS ?= $(CORPUS)
+endif
+
+# The gateway that the tests across processes start.
+export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
+
+.PHONY: help check test test-clients test-model test-examples run size clean crds catalogue deny \
+        corpus fmt-check clippy unit catalogue-check build install-clients install-model
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
+
+test: check test-clients test-examples test-model ## everything: check, then the tests that cross processes
+
+test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
+	$(PYTEST) -q tests/clients
+
+test-examples: build install-clients ## the examples, end to end
+	$(PYTEST) -q tests/examples
+
+test-model: build install-model ## a real small model behind the gateway
+	$(PYTEST) -q tests/model
+
+run: ## the gateway on this machine with the objects in DIR (default: the example's)
+	$(CARGO) run -q -p outrigger-cli --bin outrigger -- run $(DIR)
+
+# Each by itself: built together they would share features that only one of them asked for.
+size: ## what ships: the stripped release binaries, in bytes
+	$(CARGO) build -q --release --locked --bins -p outrigger-cli
+	$(CARGO) build -q --release --locked --bins -p outrigger-sidecar
+	@for name in outrigger outrigger-sidecar; do \
+	    [ ! -f $(TARGET)/release/$$name ] || stat -c "$$name %s" $(TARGET)/release/$$name; \
+	done
+
+crds: ## write the CustomResourceDefinitions in crds/yaml anew
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions
+
+catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
+	scripts/catalogue.py $<
+
+deny: ## licences, advisories and sources of every crate (needs cargo-deny)
+	@command -v cargo-deny > /dev/null || { echo "cargo-deny is not installed: cargo install --locked cargo-deny"; exit 1; }
+	$(CARGO) deny --workspace check
+
+clean: ## remove what was built and installed
+	$(CARGO) clean -q
+	rm -rf .cache tests/clients/node/node_modules
+
+corpus:
+ifeq ($(OUTRIGGER_CORPUS),)
+	@echo "no recorded exchanges beside the repository (OUTRIGGER_CORPUS is not set): tests on them are skipped"
+endif
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy -q --workspace --all-targets --locked -- -D warnings
+
+# Among them the test that crds/yaml is what the types give.
+unit:
+	$(CARGO) test -q --workspace --locked
+
+catalogue-check: .cache/catalogue.json
+	scripts/catalogue.py $< --check
+
+# The price table alone, out of the wheel; the package is not installed.
+.cache/catalogue.json: scripts/requirements-catalogue.txt
+	@rm -rf .cache/catalogue && mkdir -p .cache/catalogue
+	@python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d .cache/catalogue -r $<
+	@python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read("litellm/model_prices_and_context_window_backup.json"))' .cache/catalogue/*.whl > $@.new
+	@rm -rf .cache/catalogue && mv $@.new $@
+
+build:
+	$(CARGO) build -q --locked -p outrigger-cli
+
+install-clients:
+	@for name in openai anthropic google langchain; do \
+	    scripts/venv.sh $$name tests/clients/requirements-$$name.txt; \
+	done
+	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
+	@scripts/node.sh tests/clients/node
+
+install-model:
+	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
+	@scripts/venv.sh model tests/model/requirements.txt

@@ -1,0 +1,252 @@
+//! Reads content blocks: of the system prompt, of turns and of tool results.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::response::arguments;
+use super::shape::{self, Path, Places, boolean_if, given, text_if, text_of};
+use crate::RequestError;
+use crate::chat::signature::unpack;
+use crate::chat::{Media, MediaSource, Object, Part, Thought, ToolCall, ToolResult};
+
+/// Names of the tools that were called so far, by the call's id.
+pub type Names = HashMap<String, String>;
+
+type Shaped<T> = Result<T, RequestError>;
+
+/// A system prompt: a string, or text blocks.
+pub fn system(value: &Value, at: &Path<'_>, places: &mut Places) -> Shaped<Vec<String>> {
+    if let Some(text) = value.as_str() {
+        return Ok(vec![text.to_owned()]);
+    }
+    let mut prompts = Vec::new();
+    for (index, block) in blocks(value, at)?.iter().enumerate() {
+        let at = at.index(index);
+        let block = shape::object(block, &at)?;
+        match text_of(block, "type", &at)? {
+            "text" => prompts.push(plain_text(block, &at, places)?),
+            other => places.note_value(&at.key("type"), other),
+        }
+    }
+    Ok(prompts)
+}
+
+/// The content of a turn: a string, or blocks.
+pub fn content(value: &Value, at: &Path<'_>, names: &mut Names, places: &mut Places) -> Shaped<Vec<Part>> {
+    if let Some(text) = value.as_str() {
+        return Ok(vec![Part::Text(text.to_owned())]);
+    }
+    let blocks = blocks(value, at)?;
+    let mut parts = Vec::with_capacity(blocks.len());
+    for (index, value) in blocks.iter().enumerate() {
+        let at = at.index(index);
+        let block = shape::object(value, &at)?;
+        match text_of(block, "type", &at)? {
+            "tool_use" => parts.push(tool_use(block, &at, names, places)?),
+            "tool_result" => parts.push(tool_result(block, &at, names, places)?),
+            "thinking" => {
+                places.note_rest(block, &["type", "thinking", "signature"], &at);
+                parts.push(Part::Thinking(Thought {
+                    text: Some(text_of(block, "thinking", &at)?.to_owned()),
+                    signature: text_if(block, "signature", &at)?.filter(|text| !text.is_empty()).map(str::to_owned),
+                    redacted: None,
+                }));
+            }
+            "redacted_thinking" => {
+                places.note_rest(block, &["type", "data"], &at);
+                let data = text_of(block, "data", &at)?.to_owned();
+                parts.push(Part::Thinking(Thought { redacted: Some(data), ..Thought::default() }));
+            }
+            // The search for deferred tools, which elsewhere are there from the beginning.
+            "server_tool_use" if text_of(block, "name", &at)?.starts_with("tool_search_tool") => {
+                places.note_value(&at.key("type"), "tool_search_tool_result");
+            }
+            _ => shown(block, &at, places, &mut parts)?,
+        }
+    }
+    Ok(parts)
+}
+
+/// What a turn and a tool's result both may hold: text, pictures, documents.
+fn shown(block: &Object, at: &Path<'_>, places: &mut Places, parts: &mut Vec<Part>) -> Shaped<()> {
+    match text_of(block, "type", at)? {
+        "text" => parts.push(Part::Text(plain_text(block, at, places)?)),
+        "image" => {
+            places.note_rest(block, &["type", "source"], at);
+            parts.extend(image(block, at, places)?.map(Part::Media));
+        }
+        "document" => document(block, at, places, parts)?,
+        "search_result" => parts.push(Part::Text(search_result(block, at, places)?)),
+        other => places.note_value(&at.key("type"), other),
+    }
+    Ok(())
+}
+
+fn blocks<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v Vec<Value>> {
+    value.as_array().ok_or_else(|| at.invalid("must be a string or a list of blocks"))
+}
+
+fn plain_text(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<String> {
+    places.note_rest(block, &["type", "text"], at);
+    Ok(text_of(block, "text", at)?.to_owned())
+}
+
+fn tool_use(block: &Object, at: &Path<'_>, names: &mut Names, places: &mut Places) -> Shaped<Part> {
+    let (id, signature) = unpack(call_id(block, "id", at)?);
+    let name = text_of(block, "name", at)?.to_owned();
+    let input = given(block, "input");
+    if let Some(input) = input {
+        shape::object(input, &at.key("input"))?;
+    }
+    if let Some(caller) = given(block, "caller") {
+        let caller_at = at.key("caller");
+        if text_of(shape::object(caller, &caller_at)?, "type", &caller_at)? != "direct" {
+            places.note(&caller_at);
+        }
+    }
+    places.note_rest(block, &["type", "id", "name", "input", "caller"], at);
+    names.insert(id.clone(), name.clone());
+    Ok(Part::ToolCall(ToolCall { id, name, arguments: arguments(input), signature }))
+}
+
+fn tool_result(block: &Object, at: &Path<'_>, names: &Names, places: &mut Places) -> Shaped<Part> {
+    let (id, _) = unpack(call_id(block, "tool_use_id", at)?);
+    let mut told = Vec::new();
+    match given(block, "content") {
+        None => {}
+        Some(Value::String(text)) => told.push(Part::Text(text.clone())),
+        Some(value) => {
+            let at = at.key("content");
+            for (index, block) in blocks(value, &at)?.iter().enumerate() {
+                let at = at.index(index);
+                let block = shape::object(block, &at)?;
+                if text_of(block, "type", &at)? == "tool_reference" {
+                    // Says that a deferred tool is there now; elsewhere it has been all along.
+                    places.note_rest(block, &["type", "tool_name"], &at);
+                    told.push(Part::Text(text_of(block, "tool_name", &at)?.to_owned()));
+                } else {
+                    shown(block, &at, places, &mut told)?;
+                }
+            }
+        }
+    }
+    let is_error = boolean_if(block, "is_error", at)?.unwrap_or(false);
+    places.note_rest(block, &["type", "tool_use_id", "content", "is_error"], at);
+    Ok(Part::ToolResult(ToolResult { name: names.get(&id).cloned(), id, content: told, is_error }))
+}
+
+fn call_id<'v>(block: &'v Object, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
+    match text_of(block, key, at)? {
+        "" => Err(at.key(key).invalid("must not be empty")),
+        id => Ok(id),
+    }
+}
+
+fn source<'v>(block: &'v Object, at: &Path<'_>) -> Shaped<&'v Object> {
+    shape::object(given(block, "source").ok_or_else(|| at.invalid("is missing"))?, at)
+}
+
+/// A picture, or nothing where its source is noted as one that only Anthropic can read.
+fn image(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<Option<Media>> {
+    let at = at.key("source");
+    media(source(block, &at)?, &at, None, places)
+}
+
+fn media(source: &Object, at: &Path<'_>, url_type: Option<&str>, places: &mut Places) -> Shaped<Option<Media>> {
+    let (media_type, found) = match text_of(source, "type", at)? {
+        "base64" => {
+            places.note_rest(source, &["type", "media_type", "data"], at);
+            let data = text_of(source, "data", at)?.to_owned();
+            (Some(text_of(source, "media_type", at)?), MediaSource::Base64(data))
+        }
+        "url" => {
+            places.note_rest(source, &["type", "url"], at);
+            (url_type, MediaSource::Url(text_of(source, "url", at)?.to_owned()))
+        }
+        other => {
+            places.note_value(&at.key("type"), other);
+            return Ok(None);
+        }
+    };
+    Ok(Some(Media { media_type: media_type.map(str::to_owned), source: found, filename: None, detail: None }))
+}
+
+/// A document. PDFs are media; plain ones become text with title and context above it, the way
+/// Anthropic shows them to the model.
+fn document(block: &Object, at: &Path<'_>, places: &mut Places, parts: &mut Vec<Part>) -> Shaped<()> {
+    places.note_rest(block, &["type", "source", "title", "context", "citations"], at);
+    citations(block, at, places)?;
+    let title = text_if(block, "title", at)?.filter(|title| !title.is_empty());
+    let context = text_if(block, "context", at)?.filter(|context| !context.is_empty());
+    let at = at.key("source");
+    let source = source(block, &at)?;
+    let heading = |title: Option<&str>| [title, context].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    match text_of(source, "type", &at)? {
+        "text" => {
+            places.note_rest(source, &["type", "media_type", "data"], &at);
+            let data = text_of(source, "data", &at)?;
+            let heading = heading(title);
+            parts.push(Part::Text(if heading.is_empty() { data.to_owned() } else { format!("{heading}\n\n{data}") }));
+        }
+        "content" => {
+            places.note_rest(source, &["type", "content"], &at);
+            let heading = heading(title);
+            if !heading.is_empty() {
+                parts.push(Part::Text(heading));
+            }
+            let at = at.key("content");
+            match given(source, "content").ok_or_else(|| at.invalid("is missing"))? {
+                Value::String(text) => parts.push(Part::Text(text.clone())),
+                value => {
+                    for (index, block) in blocks(value, &at)?.iter().enumerate() {
+                        let at = at.index(index);
+                        let block = shape::object(block, &at)?;
+                        match text_of(block, "type", &at)? {
+                            "text" | "image" => shown(block, &at, places, parts)?,
+                            other => places.note_value(&at.key("type"), other),
+                        }
+                    }
+                }
+            }
+        }
+        _ => {
+            let heading = heading(None);
+            if !heading.is_empty() {
+                parts.push(Part::Text(heading));
+            }
+            if let Some(mut media) = media(source, &at, Some("application/pdf"), places)? {
+                media.filename = title.map(str::to_owned);
+                parts.push(Part::Media(media));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A search result, as text: title, source, and what was found.
+fn search_result(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<String> {
+    places.note_rest(block, &["type", "source", "title", "content", "citations"], at);
+    citations(block, at, places)?;
+    let mut told = format!("{}\n{}", text_of(block, "title", at)?, text_of(block, "source", at)?);
+    let at = at.key("content");
+    let found = given(block, "content").ok_or_else(|| at.invalid("is missing"))?;
+    for (index, block) in shape::list(found, &at)?.iter().enumerate() {
+        let at = at.index(index);
+        told.push_str("\n\n");
+        told.push_str(&plain_text(shape::object(block, &at)?, &at, places)?);
+    }
+    Ok(told)
+}
+
+/// Notes that the model is asked to cite, which changes what it answers.
+fn citations(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<()> {
+    if let Some(config) = given(block, "citations") {
+        let at = at.key("citations");
+        let config = shape::object(config, &at)?;
+        if boolean_if(config, "enabled", &at)? == Some(true) {
+            places.note(&at.key("enabled"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Reading JSON of a known shape: getters that say where it is wrong, and a list of the places
+//! that the conversation cannot hold.
+//!
+//! `null` counts as absent, as Anthropic's own API has it.
+
+use serde_json::{Number, Value};
+
+use crate::RequestError;
+use crate::chat::Object;
+
+/// Where a value stands. Costs nothing until someone asks for its name.
+#[derive(Clone, Copy, Debug)]
+pub enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+impl<'a> Path<'a> {
+    pub fn key(&'a self, key: &'a str) -> Path<'a> {
+        Path::Key(self, key)
+    }
+
+    pub fn index(&'a self, index: usize) -> Path<'a> {
+        Path::Index(self, index)
+    }
+
+    /// For people: `messages[2].content[0]`.
+    pub fn told(&self) -> String {
+        self.name(true)
+    }
+
+    /// For tables: `messages[].content[]`.
+    pub fn normalised(&self) -> String {
+        self.name(false)
+    }
+
+    pub fn invalid(&self, problem: impl Into<String>) -> RequestError {
+        RequestError::Invalid { path: self.told(), problem: problem.into() }
+    }
+
+    fn name(&self, indexes: bool) -> String {
+        match self {
+            Path::Root => String::new(),
+            Path::Key(Path::Root, key) => (*key).to_owned(),
+            Path::Key(parent, key) => format!("{}.{key}", parent.name(indexes)),
+            Path::Index(parent, index) if indexes => format!("{}[{index}]", parent.name(indexes)),
+            Path::Index(parent, _) => format!("{}[]", parent.name(indexes)),
+        }
+    }
+}
+
+/// The places of a request that need a row of the table, each once.
+#[derive(Debug, Default)]
+pub struct Places(Vec<String>);
+
+impl Places {
+    pub fn note(&mut self, at: &Path<'_>) {
+        self.add(at.normalised());
+    }
+
+    /// A place that matters for its value: `tools[].type:bash_20250124`.
+    pub fn note_value(&mut self, at: &Path<'_>, value: &str) {
+        self.add(format!("{}:{value}", at.normalised()));
+    }
+
+    /// Notes each key of `object` that is not among `known`.
+    pub fn note_rest(&mut self, object: &Object, known: &[&str], at: &Path<'_>) {
+        for (key, value) in object {
+            if !value.is_null() && !known.contains(&key.as_str()) {
+                self.note(&at.key(key));
+            }
+        }
+    }
+
+    pub fn into_paths(self) -> Vec<String> {
+        self.0
+    }
+
+    fn add(&mut self, path: String) {
+        if !self.0.contains(&path) {
+            self.0.push(path);
+        }
+    }
+}
+
+type Shaped<T> = Result<T, RequestError>;
+
+pub fn given<'v>(object: &'v Object, key: &str) -> Option<&'v Value> {
+    object.get(key).filter(|value| !value.is_null())
+}
+
+pub fn object<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v Object> {
+    value.as_object().ok_or_else(|| at.invalid("must be an object"))
+}
+
+pub fn list<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v Vec<Value>> {
+    value.as_array().ok_or_else(|| at.invalid("must be a list"))
+}
+
+pub fn text<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v str> {
+    value.as_str().ok_or_else(|| at.invalid("must be a string"))
+}
+
+pub fn boolean(value: &Value, at: &Path<'_>) -> Shaped<bool> {
+    value.as_bool().ok_or_else(|| at.invalid("must be true or false"))
+}
+
+pub fn whole(value: &Value, at: &Path<'_>) -> Shaped<u64> {
+    value.as_u64().ok_or_else(|| at.invalid("must be a whole number, 0 or more"))
+}
+
+pub fn number(value: &Value, at: &Path<'_>) -> Shaped<Number> {
+    value.as_number().cloned().ok_or_else(|| at.invalid("must be a number"))
+}
+
+/// The string under `key`, which must be there.
+pub fn text_of<'v>(object: &'v Object, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
+    let at = at.key(key);
+    text(given(object, key).ok_or_else(|| at.invalid("is missing"))?, &at)
+}
+
+/// The string under `key`, if it is there.
+pub fn text_if<'v>(object: &'v Object, key: &str, at: &Path<'_>) -> Shaped<Option<&'v str>> {
+    given(object, key).map(|value| text(value, &at.key(key))).transpose()
+}
+
+/// The boolean under `key`, if it is there.
+pub fn boolean_if(object: &Object, key: &str, at: &Path<'_>) -> Shaped<Option<bool>> {
+    given(object, key).map(|value| boolean(value, &at.key(key))).transpose()
+}

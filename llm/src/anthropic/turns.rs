@@ -1,0 +1,212 @@
+//! Tells the turns of a conversation as Anthropic's API wants them.
+//!
+//! - Turns of one role in a row are one turn. The first is the user's: where a conversation begins
+//!   with the assistant, or has no turn at all, a user's turn of [`OPENING`] is put before it.
+//! - Results of tools stand first in a user's turn.
+//! - Texts of nothing but white space are left out, and the last turn's end is trimmed if it is the
+//!   assistant's: Anthropic refuses both.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::response::input;
+use super::tool_id;
+use crate::chat::{Media, MediaSource, Message, Part, Role, Thought, ToolResult};
+use crate::{Dialect, RequestError};
+
+/// What the user says where the caller let the assistant speak first.
+const OPENING: &str = ".";
+
+/// The turns, and what was left out of them.
+#[derive(Debug, Default)]
+pub struct Turns {
+    pub turns: Vec<Turn>,
+    pub left_out: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+pub struct Turn {
+    pub role: Role,
+    pub blocks: Vec<Value>,
+}
+
+impl Turn {
+    pub fn told(self) -> Value {
+        let role = match self.role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        json!({"role": role, "content": self.blocks})
+    }
+
+    fn first_type(&self) -> &str {
+        self.blocks.first().and_then(|block| block.get("type")).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// Tells the messages, with thinking blocks only where `thinks`.
+///
+/// # Errors
+/// [`RequestError::Unsupported`] for media that Anthropic cannot read.
+pub fn of(messages: &[Message], thinks: bool) -> Result<Turns, RequestError> {
+    let mut told = Turns::default();
+    for message in messages {
+        for part in &message.parts {
+            if let Some(block) = told.block(part, thinks)? {
+                told.add(message.role, block);
+            }
+        }
+    }
+    if let Some(last) = told.turns.last_mut().filter(|turn| turn.role == Role::Assistant)
+        && let Some(text) = last.blocks.last_mut().and_then(|block| block.get_mut("text"))
+    {
+        *text = Value::from(text.as_str().unwrap_or_default().trim_end());
+    }
+    if told.turns.first().is_none_or(|turn| turn.role == Role::Assistant) {
+        told.turns.insert(0, Turn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
+    }
+    for turn in &mut told.turns {
+        // Stable: results and the rest keep their order among themselves.
+        turn.blocks.sort_by_key(|block| block["type"] != "tool_result");
+    }
+    Ok(told)
+}
+
+/// Whether the assistant's turn in hand, the one that a model with a thinking budget goes on
+/// with, begins without the thinking that Anthropic wants in it then.
+pub fn lacks_thinking(turns: &[Turn]) -> bool {
+    let mut latest = turns.iter().rev();
+    let turn = match latest.next() {
+        Some(turn) if turn.role == Role::Assistant => Some(turn),
+        Some(turn) if turn.first_type() == "tool_result" => latest.next(),
+        _ => None,
+    };
+    turn.is_some_and(|turn| !matches!(turn.first_type(), "thinking" | "redacted_thinking"))
+}
+
+impl Turns {
+    fn add(&mut self, role: Role, block: Value) {
+        match self.turns.last_mut() {
+            Some(turn) if turn.role == role => turn.blocks.push(block),
+            _ => self.turns.push(Turn { role, blocks: vec![block] }),
+        }
+    }
+
+    fn leave_out(&mut self, field: &'static str) {
+        if !self.left_out.contains(&field) {
+            self.left_out.push(field);
+        }
+    }
+
+    fn block(&mut self, part: &Part, thinks: bool) -> Result<Option<Value>, RequestError> {
+        Ok(Some(match part {
+            Part::Text(text) | Part::Refusal(text) => {
+                if text.trim().is_empty() {
+                    return Ok(None);
+                }
+                json!({"type": "text", "text": text})
+            }
+            Part::Media(media) => self.media(media)?,
+            Part::ToolCall(call) => {
+                if call.signature.is_some() {
+                    // Gemini's; the client keeps it in the call's id.
+                    self.leave_out("thought_signature");
+                }
+                json!({
+                    "type": "tool_use",
+                    "id": tool_id::fit(&call.id),
+                    "name": call.name,
+                    "input": input(&call.arguments),
+                })
+            }
+            Part::ToolResult(result) => self.result(result)?,
+            Part::Thinking(thought) => match thinking(thought).filter(|_| thinks) {
+                Some(block) => block,
+                None => {
+                    self.leave_out("thinking");
+                    return Ok(None);
+                }
+            },
+        }))
+    }
+
+    fn result(&mut self, result: &ToolResult) -> Result<Value, RequestError> {
+        let mut told = json!({"type": "tool_result", "tool_use_id": tool_id::fit(&result.id)});
+        match result.content.as_slice() {
+            [Part::Text(text)] if !text.trim().is_empty() => told["content"] = Value::from(text.as_str()),
+            parts => {
+                let mut blocks = Vec::new();
+                for part in parts {
+                    blocks.extend(self.block(part, false)?);
+                }
+                if !blocks.is_empty() {
+                    told["content"] = Value::Array(blocks);
+                }
+            }
+        }
+        if result.is_error {
+            told["is_error"] = Value::Bool(true);
+        }
+        Ok(told)
+    }
+
+    /// A picture or a document. Of a URL without a type only `….pdf` is taken for a document.
+    fn media(&mut self, media: &Media) -> Result<Value, RequestError> {
+        if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
+            self.leave_out("detail");
+        }
+        let media_type = media.media_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let unsupported =
+            |what: &str| RequestError::Unsupported { field: what.to_owned(), upstream: Dialect::Anthropic };
+        let (kind, source) = match &media.source {
+            MediaSource::Base64(data) => match media_type.as_str() {
+                "image/jpeg" | "image/png" | "image/gif" | "image/webp" => {
+                    ("image", json!({"type": "base64", "media_type": media_type, "data": data}))
+                }
+                "image/jpg" => ("image", json!({"type": "base64", "media_type": "image/jpeg", "data": data})),
+                "application/pdf" => {
+                    ("document", json!({"type": "base64", "media_type": "application/pdf", "data": data}))
+                }
+                text if text.starts_with("text/") => {
+                    let data = STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                    let data = data.ok_or_else(|| unsupported("a text document that is not UTF-8 in base64"))?;
+                    ("document", json!({"type": "text", "media_type": "text/plain", "data": data}))
+                }
+                "" => return Err(unsupported("media without a type")),
+                other => return Err(unsupported(&format!("media of type {other}"))),
+            },
+            MediaSource::Url(url) if url.starts_with("gs://") => return Err(unsupported("a gs:// address")),
+            MediaSource::Url(url) => {
+                let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+                let kind = match media_type.as_str() {
+                    "application/pdf" => "document",
+                    "" if path.ends_with(".pdf") => "document",
+                    "" => "image",
+                    image if image.starts_with("image/") => "image",
+                    other => return Err(unsupported(&format!("media of type {other}"))),
+                };
+                (kind, json!({"type": "url", "url": url}))
+            }
+        };
+        let mut block = json!({"type": kind, "source": source});
+        if let (Some(name), "document") = (&media.filename, kind) {
+            block["title"] = Value::from(name.as_str());
+        }
+        Ok(block)
+    }
+}
+
+/// A thought that Anthropic may have signed. Which provider did cannot be told from a signature;
+/// one without words is not Anthropic's way of handing it on through other dialects.
+fn thinking(thought: &Thought) -> Option<Value> {
+    if let Some(data) = &thought.redacted {
+        return Some(json!({"type": "redacted_thinking", "data": data}));
+    }
+    match (&thought.text, &thought.signature) {
+        (Some(text), Some(signature)) if !text.is_empty() => {
+            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
+        }
+        _ => None,
+    }
+}

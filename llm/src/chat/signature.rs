@@ -1,0 +1,60 @@
+//! Thought signatures that travel inside a tool call's id.
+//!
+//! Gemini refuses a conversation whose tool calls come back without their signatures, and clients
+//! of the other dialects keep nothing of a call but its id, name and arguments. So the signature is
+//! packed into the id: `{id}__ts_{base64url of the signature, unpadded}`, which is within the
+//! alphabet that Anthropic allows for ids. Whoever sends the id on to another provider unpacks it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+const MARK: &str = "__ts_";
+
+/// The id to tell a client: with the signature in it, if there is one.
+#[must_use]
+pub fn pack(id: &str, signature: Option<&str>) -> String {
+    match signature {
+        Some(signature) => format!("{id}{MARK}{}", URL_SAFE_NO_PAD.encode(signature)),
+        None => id.to_owned(),
+    }
+}
+
+/// The provider's own id, and the signature that [`pack`] put beside it. An id that merely looks
+/// packed is left as it is.
+#[must_use]
+pub fn unpack(id: &str) -> (String, Option<String>) {
+    let unpacked = id.rsplit_once(MARK).and_then(|(plain, packed)| {
+        let bytes = URL_SAFE_NO_PAD.decode(packed).ok()?;
+        let signature = String::from_utf8(bytes).ok().filter(|signature| !signature.is_empty())?;
+        Some((plain.to_owned(), Some(signature)))
+    });
+    unpacked.unwrap_or_else(|| (id.to_owned(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn packs_as_documented() {
+        assert_eq!(pack("call_1", Some("abc")), "call_1__ts_YWJj");
+        assert_eq!(pack("call_1", None), "call_1");
+    }
+
+    #[test]
+    fn leaves_ids_alone_that_are_not_packed() {
+        for id in ["", "call_1", "a__ts_", "a__ts_!!", "a__ts_YQ==", "__ts"] {
+            assert_eq!(unpack(id), (id.to_owned(), None), "{id}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn unpacks_what_it_packed(id in "[a-zA-Z0-9_-]{0,20}", signature in "\\PC{1,60}") {
+            let packed = pack(&id, Some(&signature));
+            prop_assert_eq!(unpack(&packed), (id.clone(), Some(signature)));
+            prop_assert!(packed[id.len()..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The parts of an answer, one by one: shared by whole answers, streams and conversations told
+//! to Gemini.
+
+use serde_json::{Map, Value, json};
+
+use crate::chat::{Media, MediaSource, Part, Thought, ToolCall};
+
+/// Makes ids for the calls of one answer: Gemini 2 gives none.
+#[derive(Debug, Default)]
+pub(super) struct CallIds {
+    made: usize,
+}
+
+impl CallIds {
+    /// The model's own id; else one from the answer's id, for callers tell calls of several turns
+    /// apart by their ids alone; else `call_{n}`.
+    pub(super) fn id(&mut self, own: Option<&str>, response: Option<&str>) -> String {
+        let at = self.made;
+        self.made += 1;
+        if let Some(own) = own.filter(|id| !id.is_empty()) {
+            return own.to_owned();
+        }
+        // The narrowest of the callers' dialects: OpenAI's 40 characters, Anthropic's alphabet.
+        let answer: String = response
+            .unwrap_or_default()
+            .chars()
+            .filter(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
+            .take(28)
+            .collect();
+        if answer.is_empty() { format!("call_{at}") } else { format!("call_{answer}_{at}") }
+    }
+}
+
+/// A part of an answer, read.
+#[derive(Debug, PartialEq)]
+pub(super) enum Told {
+    Text { text: String, signature: Option<String> },
+    Thought { text: String, signature: Option<String> },
+    Call(ToolCall),
+    Media(Media),
+}
+
+/// Reads a part of an answer. `None`: nothing that another dialect could say, such as the code that
+/// Google's own tool ran.
+pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) -> Result<Option<Told>, String> {
+    let signature =
+        part.get("thoughtSignature").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    if let Some(call) = part.get("functionCall") {
+        let name = call.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let Some(name) = name else { return Err("a functionCall has no name".to_owned()) };
+        let arguments = match call.get("args") {
+            None | Some(Value::Null) => "{}".to_owned(),
+            Some(args @ Value::Object(_)) => args.to_string(),
+            Some(_) => return Err(format!("the args of functionCall {name} are not an object")),
+        };
+        let id = ids.id(call.get("id").and_then(Value::as_str), response);
+        return Ok(Some(Told::Call(ToolCall { id, name: name.to_owned(), arguments, signature })));
+    }
+    if let Some(blob) = part.get("inlineData") {
+        let field = |name: &str| blob.get(name).and_then(Value::as_str).map(str::to_owned);
+        let Some(data) = field("data") else { return Err("an inlineData has no data".to_owned()) };
+        return Ok(Some(Told::Media(Media {
+            media_type: field("mimeType"),
+            source: MediaSource::Base64(data),
+            filename: None,
+            detail: None,
+        })));
+    }
+    if let Some(file) = part.get("fileData") {
+        let field = |name: &str| file.get(name).and_then(Value::as_str).map(str::to_owned);
+        let Some(uri) = field("fileUri") else { return Err("a fileData has no fileUri".to_owned()) };
+        return Ok(Some(Told::Media(Media {
+            media_type: field("mimeType"),
+            source: MediaSource::Url(uri),
+            filename: None,
+            detail: None,
+        })));
+    }
+    let text = match part.get("text") {
+        Some(Value::String(text)) => text.clone(),
+        Some(_) => return Err("the text of a part is not a string".to_owned()),
+        None if signature.is_some() && part.as_object().is_some_and(|part| part.len() <= 2) => String::new(),
+        None => return Ok(None),
+    };
+    if part.get("thought").and_then(Value::as_bool) == Some(true) {
+        return Ok(Some(Told::Thought { text, signature }));
+    }
+    Ok(Some(Told::Text { text, signature }))
+}
+
+/// Tells a part. `None`: nothing to tell, or nothing that Gemini can say.
+pub(super) fn encode(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"text": text})),
+        Part::Media(media) => Some(encode_media(media, media.media_type.as_deref())),
+        Part::ToolCall(call) => encode_call(call, call.signature.as_deref()),
+        Part::Thinking(thought) => encode_thought(thought),
+        Part::ToolResult(_) => None,
+    }
+}
+
+pub(super) fn encode_thought(thought: &Thought) -> Option<Value> {
+    let text = thought.text.as_deref().unwrap_or_default();
+    if text.is_empty() && thought.signature.is_none() {
+        return None;
+    }
+    let mut part = json!({"text": text, "thought": true});
+    sign(&mut part, thought.signature.as_deref());
+    Some(part)
+}
+
+/// Tells a call; `None` when its arguments are not an object in JSON.
+pub(super) fn encode_call(call: &ToolCall, signature: Option<&str>) -> Option<Value> {
+    let args = arguments(&call.arguments)?;
+    let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
+    sign(&mut part, signature);
+    Some(part)
+}
+
+/// Arguments as the object that Gemini wants; no text at all stands for no arguments.
+pub(super) fn arguments(text: &str) -> Option<Map<String, Value>> {
+    if text.trim().is_empty() {
+        return Some(Map::new());
+    }
+    serde_json::from_str(text).ok()
+}
+
+pub(super) fn encode_media(media: &Media, media_type: Option<&str>) -> Value {
+    let (kind, field, data) = match &media.source {
+        MediaSource::Base64(data) => ("inlineData", "data", data),
+        MediaSource::Url(url) => ("fileData", "fileUri", url),
+    };
+    let mut blob = Map::new();
+    if let Some(media_type) = media_type {
+        blob.insert("mimeType".to_owned(), json!(media_type));
+    }
+    blob.insert(field.to_owned(), json!(data));
+    json!({ kind: blob })
+}
+
+fn sign(part: &mut Value, signature: Option<&str>) {
+    if let (Value::Object(part), Some(signature)) = (part, signature) {
+        part.insert("thoughtSignature".to_owned(), json!(signature));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_ids_for_calls_that_have_none() {
+        let mut ids = CallIds::default();
+        assert_eq!(ids.id(Some("own"), Some("r")), "own");
+        assert_eq!(ids.id(None, Some("r1/+=-_")), "call_r1-__1");
+        assert_eq!(ids.id(Some(""), None), "call_2");
+        assert!(ids.id(None, Some(&"x".repeat(99))).len() <= 40);
+    }
+
+    #[test]
+    fn refuses_parts_of_the_wrong_shape() {
+        for (part, problem) in [
+            (json!({"functionCall": {}}), "a functionCall has no name"),
+            (json!({"functionCall": {"name": "f", "args": [1]}}), "the args of functionCall f are not an object"),
+            (json!({"inlineData": {"mimeType": "image/png"}}), "an inlineData has no data"),
+            (json!({"fileData": {}}), "a fileData has no fileUri"),
+            (json!({"text": 1}), "the text of a part is not a string"),
+        ] {
+            assert_eq!(decode(&part, &mut CallIds::default(), None), Err(problem.to_owned()), "{part}");
+        }
+    }
+
+    #[test]
+    fn passes_over_what_only_gemini_can_say() {
+        for part in [
+            json!({"executableCode": {"code": "1"}}),
+            json!({}),
+            json!({"codeExecutionResult": {}, "thoughtSignature": "s", "x": 1}),
+        ] {
+            assert_eq!(decode(&part, &mut CallIds::default(), None), Ok(None), "{part}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What whole answers and the chunks of a stream have in common.
+
+use serde_json::{Value, json};
+
+use super::content::{media_source, media_url, thinking_text};
+use crate::chat::signature::pack;
+use crate::chat::{Media, Object, Part, StreamError, Thought};
+
+/// The parts of a message or a delta, tool calls apart: thinking, words, pictures, refusal.
+/// Empty ones are left out.
+pub(super) fn parts(message: &Object) -> Vec<Part> {
+    let mut parts = Vec::new();
+    // DeepSeek and vLLM say `reasoning_content`, OpenRouter, Groq and Ollama `reasoning`; some say both.
+    let spelled = ["reasoning_content", "reasoning"];
+    if let Some(text) = spelled.iter().find_map(|key| said(message.get(*key))) {
+        parts.push(thinking(text.to_owned()));
+    }
+    match message.get("content") {
+        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::Text(text.clone())),
+        // Mistral's thinking models answer in parts.
+        Some(Value::Array(content)) => {
+            for part in content {
+                push_content(part, &mut parts);
+            }
+        }
+        _ => {}
+    }
+    // Sound cannot be asked for across dialects; should it come anyway, its words are what is told.
+    if let Some(text) = said(message.get("audio").and_then(|audio| audio.get("transcript"))) {
+        parts.push(Part::Text(text.to_owned()));
+    }
+    for image in message.get("images").and_then(Value::as_array).into_iter().flatten() {
+        let url = image.pointer("/image_url/url").or_else(|| image.get("image_url")).and_then(Value::as_str);
+        if let Some((media_type, source)) = url.and_then(media_source) {
+            parts.push(Part::Media(Media { media_type, source, filename: None, detail: None }));
+        }
+    }
+    if let Some(text) = said(message.get("refusal")) {
+        parts.push(Part::Refusal(text.to_owned()));
+    }
+    parts
+}
+
+fn said(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn thinking(text: String) -> Part {
+    Part::Thinking(Thought { text: Some(text), ..Thought::default() })
+}
+
+/// One part of an answer's content; neighbours of one kind are joined.
+fn push_content(part: &Value, parts: &mut Vec<Part>) {
+    if let Some(thought) = part.get("thinking") {
+        let more = thinking_text(thought);
+        match parts.last_mut() {
+            Some(Part::Thinking(Thought { text: Some(text), .. })) => text.push_str(&more),
+            _ if more.is_empty() => {}
+            _ => parts.push(thinking(more)),
+        }
+        return;
+    }
+    if let Some(more) = said(part.get("text").or(Some(part))) {
+        match parts.last_mut() {
+            Some(Part::Text(text)) => text.push_str(more),
+            _ => parts.push(Part::Text(more.to_owned())),
+        }
+    }
+}
+
+/// A call's arguments: JSON text, or (OpenRouter, Ollama) the object itself.
+pub(super) fn arguments(function: Option<&Value>) -> Option<String> {
+    match function?.get("arguments")? {
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        value => Some(value.to_string()),
+    }
+}
+
+/// A picture that the model made, as OpenRouter tells it in `message.images` and `delta.images`:
+/// OpenAI's own schema has no place for one.
+pub(super) fn tell_image(media: &Media) -> Value {
+    json!({"type": "image_url", "image_url": {"url": media_url(media)}})
+}
+
+/// A tool call as it begins, with its signature both in the id and where Google's own
+/// OpenAI-compatible endpoint puts it.
+pub(super) fn tell_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Object {
+    let mut call = Object::new();
+    call.insert("id".into(), json!(pack(id, signature)));
+    call.insert("type".into(), json!("function"));
+    call.insert("function".into(), json!({"name": name, "arguments": arguments}));
+    if let Some(signature) = signature {
+        call.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
+    }
+    call
+}
+
+/// The error that a body or a chunk tells instead of an answer.
+pub(super) fn error_of(body: &Object) -> Option<StreamError> {
+    body.get("error").filter(|error| !error.is_null()).map(error)
+}
+
+/// Reads an error object, or whatever stands in its place.
+pub(super) fn error(error: &Value) -> StreamError {
+    let word = |key: &str| said(error.get(key)).map(str::to_owned);
+    let number = |key: &str| error.get(key).and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    let message = word("message").or_else(|| word("detail")).or_else(|| said(Some(error)).map(str::to_owned));
+    let digits = word("code").and_then(|code| code.parse::<u16>().ok());
+    StreamError {
+        kind: word("code").filter(|_| digits.is_none()).or_else(|| word("type")).unwrap_or_else(|| "api_error".into()),
+        message: message.unwrap_or_else(|| error.to_string()),
+        status: number("code").or_else(|| number("status")).or(digits).filter(|status| (400..600).contains(status)),
+    }
+}

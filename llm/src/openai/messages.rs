@@ -1,0 +1,273 @@
+//! The messages of a request. OpenAI has a message for each tool's result; here, as at Anthropic
+//! and Gemini, the results of one round stand in one turn of the user's, in front of what they say.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::content::{self, unsupported};
+use super::shape::{self, Noted};
+use super::tools;
+use crate::RequestError;
+use crate::chat::signature::unpack;
+use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolResult};
+
+/// Reads `messages` into the request's prompts and turns.
+pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut Noted) -> Result<(), RequestError> {
+    let messages = shape::array(value, "", "messages")?;
+    if messages.is_empty() {
+        return Err(shape::invalid("", "messages", "must not be empty"));
+    }
+    // Gemini wants a result to name its tool.
+    let mut names = HashMap::new();
+    for (at, message) in messages.iter().enumerate() {
+        let path = format!("messages[{at}]");
+        let message = shape::element(message, &path)?;
+        match shape::required_text(message, &path, "role")? {
+            "system" | "developer" => request.system.extend(system(message, &path, noted)?),
+            "user" => {
+                let mut parts = Vec::new();
+                content::decode(shape::required(message, &path, "content")?, &path, noted, &mut parts)?;
+                note_others(message, &path, &["content"], noted);
+                user_turn(&mut request.messages, parts, false);
+            }
+            "assistant" => {
+                let parts = assistant(message, &path, noted)?;
+                for part in &parts {
+                    if let Part::ToolCall(call) = part {
+                        names.insert(call.id.clone(), call.name.clone());
+                    }
+                }
+                // Some clients send a turn that says nothing before one that does; others refuse empty turns.
+                if !parts.is_empty() {
+                    request.messages.push(Message { role: Role::Assistant, parts });
+                }
+            }
+            "tool" => {
+                let result = tool_result(message, &path, &names, noted)?;
+                user_turn(&mut request.messages, vec![Part::ToolResult(result)], true);
+            }
+            // Deprecated together with `functions`, which has no ids to pair calls and results by.
+            "function" => noted.note(&path, "role"),
+            _ => {
+                let known = "must be one of system, developer, user, assistant and tool";
+                return Err(shape::invalid(&path, "role", known));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds to the turns of the user. Results and what the user says after them are one turn; two
+/// messages of the user's stay two.
+fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
+    match turns.last_mut() {
+        Some(last)
+            if last.role == Role::User && (is_result || matches!(last.parts.last(), Some(Part::ToolResult(_)))) =>
+        {
+            last.parts.extend(parts);
+        }
+        _ => turns.push(Message { role: Role::User, parts }),
+    }
+}
+
+fn note_others(message: &Object, path: &str, known: &[&str], noted: &mut Noted) {
+    for (key, value) in message {
+        if !value.is_null() && key != "role" && !known.contains(&key.as_str()) {
+            noted.note(path, key);
+        }
+    }
+}
+
+fn system(message: &Object, path: &str, noted: &mut Noted) -> Result<Vec<String>, RequestError> {
+    let mut parts = Vec::new();
+    content::decode(shape::required(message, path, "content")?, path, noted, &mut parts)?;
+    note_others(message, path, &["content"], noted);
+    parts
+        .into_iter()
+        .map(|part| match part {
+            Part::Text(text) => Ok(text),
+            _ => Err(shape::invalid(path, "content", "must be text alone in a system message")),
+        })
+        .collect()
+}
+
+fn assistant(message: &Object, path: &str, noted: &mut Noted) -> Result<Vec<Part>, RequestError> {
+    let mut parts = Vec::new();
+    // Two spellings of one thing, both of which some servers send.
+    for key in ["reasoning_content", "reasoning"] {
+        if let Some(value) = shape::present(message, key) {
+            let text = shape::text(value, path, key)?;
+            if parts.is_empty() && !text.is_empty() {
+                parts.push(Part::Thinking(Thought { text: Some(text.to_owned()), ..Thought::default() }));
+                noted.note(path, key);
+            }
+        }
+    }
+    if let Some(value) = shape::present(message, "content") {
+        content::decode(value, path, noted, &mut parts)?;
+        // Beside tool calls many clients send an empty string, which Anthropic would refuse.
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+    }
+    if let Some(value) = shape::present(message, "refusal") {
+        parts.push(Part::Refusal(shape::text(value, path, "refusal")?.to_owned()));
+        noted.note(path, "refusal");
+    }
+    if let Some(value) = shape::present(message, "images") {
+        for (at, image) in shape::array(value, path, "images")?.iter().enumerate() {
+            let path = format!("{path}.images[{at}]");
+            parts.push(Part::Media(content::image(shape::element(image, &path)?, &path, noted)?));
+        }
+    }
+    if let Some(value) = shape::present(message, "tool_calls") {
+        parts.extend(tools::decode_calls(value, path, noted)?.into_iter().map(Part::ToolCall));
+    }
+    let read = ["content", "reasoning_content", "reasoning", "refusal", "images", "tool_calls"];
+    note_others(message, path, &read, noted);
+    Ok(parts)
+}
+
+fn tool_result(
+    message: &Object,
+    path: &str,
+    names: &HashMap<String, String>,
+    noted: &mut Noted,
+) -> Result<ToolResult, RequestError> {
+    let (id, _) = unpack(shape::required_text(message, path, "tool_call_id")?);
+    let mut content = Vec::new();
+    if let Some(value) = shape::present(message, "content") {
+        content::decode(value, path, noted, &mut content)?;
+    }
+    let told = shape::present(message, "name").map(|name| shape::text(name, path, "name")).transpose()?;
+    let name = names.get(&id).map(String::as_str).or(told).map(str::to_owned);
+    note_others(message, path, &["content", "tool_call_id", "name"], noted);
+    Ok(ToolResult { id, name, content, is_error: false })
+}
+
+/// Tells prompts and turns. Says in `left_out` what was a hint.
+pub(super) fn encode(
+    request: &Request,
+    signatures: bool,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<Value>, RequestError> {
+    let mut messages: Vec<Value> =
+        request.system.iter().map(|prompt| json!({"role": "system", "content": prompt})).collect();
+    for message in &request.messages {
+        match message.role {
+            Role::User => encode_user(&message.parts, &mut messages, left_out)?,
+            Role::Assistant => messages.extend(encode_assistant(&message.parts, signatures, left_out)?),
+        }
+    }
+    Ok(messages)
+}
+
+fn leave_out(left_out: &mut Vec<String>, what: &str) {
+    if !left_out.iter().any(|known| known == what) {
+        left_out.push(what.to_owned());
+    }
+}
+
+fn encode_user(parts: &[Part], messages: &mut Vec<Value>, left_out: &mut Vec<String>) -> Result<(), RequestError> {
+    // A tool's message takes text alone: what pictures it gave follow in a message of the user's.
+    let mut shown = Vec::new();
+    let mut said = Vec::new();
+    for part in parts {
+        match part {
+            Part::ToolResult(result) => {
+                let content = result_content(result);
+                messages.push(json!({"role": "tool", "tool_call_id": result.id, "content": content}));
+                let media: Vec<Part> =
+                    result.content.iter().filter(|part| matches!(part, Part::Media(_))).cloned().collect();
+                if !media.is_empty() {
+                    let name = result.name.as_deref().unwrap_or(&result.id);
+                    shown.push(Part::Text(format!("Output of the tool {name}:")));
+                    shown.extend(media);
+                }
+            }
+            Part::Thinking(_) => leave_out(left_out, "thinking"),
+            Part::ToolCall(_) => return Err(unsupported("a tool call in a user's turn")),
+            Part::Text(_) | Part::Media(_) | Part::Refusal(_) => said.push(part.clone()),
+        }
+    }
+    shown.extend(said);
+    if !shown.is_empty() {
+        messages.push(json!({"role": "user", "content": content::encode(&shown)?}));
+    }
+    Ok(())
+}
+
+/// The text of a result. OpenAI has no word for a tool that failed, so the text says it.
+fn result_content(result: &ToolResult) -> Value {
+    let mut texts: Vec<String> = result
+        .content
+        .iter()
+        .filter_map(|part| match part {
+            Part::Text(text) | Part::Refusal(text) => Some(text.clone()),
+            _ => None,
+        })
+        .collect();
+    let says_so = texts
+        .first()
+        .and_then(|text| text.trim_start().get(.."error".len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case("error"));
+    if result.is_error && !says_so {
+        match texts.first_mut() {
+            Some(first) => first.insert_str(0, "Error: "),
+            None => texts.push("Error: the tool failed".to_owned()),
+        }
+    }
+    match texts.as_slice() {
+        [] => json!(""),
+        [text] => json!(text),
+        _ => texts.iter().map(|text| json!({"type": "text", "text": text})).collect(),
+    }
+}
+
+fn encode_assistant(
+    parts: &[Part],
+    signatures: bool,
+    left_out: &mut Vec<String>,
+) -> Result<Option<Value>, RequestError> {
+    let mut texts = Vec::new();
+    let mut refusal = String::new();
+    let mut calls = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(_) => texts.push(part.clone()),
+            Part::Refusal(text) => refusal.push_str(text),
+            Part::ToolCall(call) => calls.push(encode_call(call, signatures, left_out)),
+            Part::Thinking(_) => leave_out(left_out, "thinking"),
+            Part::Media(_) => return Err(unsupported("a picture in the assistant's turn")),
+            Part::ToolResult(_) => return Err(unsupported("a tool's result in the assistant's turn")),
+        }
+    }
+    if texts.is_empty() && refusal.is_empty() && calls.is_empty() {
+        return Ok(None);
+    }
+    let mut message = Object::new();
+    message.insert("role".into(), json!("assistant"));
+    message.insert("content".into(), if texts.is_empty() { Value::Null } else { content::encode(&texts)? });
+    if !refusal.is_empty() {
+        message.insert("refusal".into(), json!(refusal));
+    }
+    if !calls.is_empty() {
+        message.insert("tool_calls".into(), Value::Array(calls));
+    }
+    Ok(Some(Value::Object(message)))
+}
+
+fn encode_call(call: &ToolCall, signatures: bool, left_out: &mut Vec<String>) -> Value {
+    let mut told = json!({
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    });
+    match (&call.signature, told.as_object_mut()) {
+        (Some(signature), Some(told)) if signatures => {
+            told.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
+        }
+        (Some(_), _) => leave_out(left_out, "thought signatures"),
+        _ => {}
+    }
+    told
+}

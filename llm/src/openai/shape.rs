@@ -1,0 +1,113 @@
+//! Reading JSON of an expected shape, and saying where it has another.
+//!
+//! Paths are put together only once something is wrong: a request is read far more often than refused.
+
+use serde_json::{Number, Value};
+
+use crate::RequestError;
+use crate::chat::Object;
+
+/// The paths of a request that the table of fields has to decide on.
+#[derive(Debug, Default)]
+pub(super) struct Noted(Vec<String>);
+
+impl Noted {
+    /// Notes the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
+    pub(super) fn note(&mut self, path: &str, key: &str) {
+        let path = normalised(&join(path, key));
+        if !self.0.contains(&path) {
+            self.0.push(path);
+        }
+    }
+
+    pub(super) fn into_paths(self) -> Vec<String> {
+        self.0
+    }
+}
+
+fn normalised(path: &str) -> String {
+    let mut normal = String::with_capacity(path.len());
+    for (at, piece) in path.split('[').enumerate() {
+        if at == 0 {
+            normal.push_str(piece);
+            continue;
+        }
+        normal.push('[');
+        normal.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    normal
+}
+
+pub(super) fn join(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_owned(),
+        _ => format!("{path}.{key}"),
+    }
+}
+
+pub(super) fn invalid(path: &str, key: &str, problem: &str) -> RequestError {
+    RequestError::Invalid { path: join(path, key), problem: problem.to_owned() }
+}
+
+/// The value of `key`; null counts as absent, as it does for OpenAI.
+pub(super) fn present<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
+    object.get(key).filter(|value| !value.is_null())
+}
+
+pub(super) fn required<'a>(object: &'a Object, path: &str, key: &str) -> Result<&'a Value, RequestError> {
+    present(object, key).ok_or_else(|| invalid(path, key, "is required"))
+}
+
+pub(super) fn required_text<'a>(object: &'a Object, path: &str, key: &str) -> Result<&'a str, RequestError> {
+    text(required(object, path, key)?, path, key)
+}
+
+pub(super) fn text<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a str, RequestError> {
+    value.as_str().ok_or_else(|| invalid(path, key, "must be a string"))
+}
+
+pub(super) fn boolean(value: &Value, path: &str, key: &str) -> Result<bool, RequestError> {
+    value.as_bool().ok_or_else(|| invalid(path, key, "must be true or false"))
+}
+
+pub(super) fn number(value: &Value, path: &str, key: &str) -> Result<Number, RequestError> {
+    value.as_number().cloned().ok_or_else(|| invalid(path, key, "must be a number"))
+}
+
+pub(super) fn count(value: &Value, path: &str, key: &str) -> Result<u64, RequestError> {
+    value.as_u64().ok_or_else(|| invalid(path, key, "must be a whole number, not negative"))
+}
+
+pub(super) fn integer(value: &Value, path: &str, key: &str) -> Result<i64, RequestError> {
+    value.as_i64().ok_or_else(|| invalid(path, key, "must be a whole number"))
+}
+
+pub(super) fn object<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a Object, RequestError> {
+    value.as_object().ok_or_else(|| invalid(path, key, "must be an object"))
+}
+
+pub(super) fn array<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a [Value], RequestError> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| invalid(path, key, "must be an array"))
+}
+
+/// An element of an array: `path` is its own, index and all.
+pub(super) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a Object, RequestError> {
+    value
+        .as_object()
+        .ok_or_else(|| RequestError::Invalid { path: path.to_owned(), problem: "must be an object".into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_each_field_once_without_its_indexes() {
+        let mut noted = Noted::default();
+        noted.note("messages[0]", "name");
+        noted.note("messages[12]", "name");
+        noted.note("messages[1].content[3]", "input_audio");
+        noted.note("", "n");
+        assert_eq!(noted.into_paths(), ["messages[].name", "messages[].content[].input_audio", "n"]);
+    }
+}

@@ -1,0 +1,193 @@
+//! Anthropic: the events of a message.
+
+use serde::Deserialize;
+
+use super::lenient::{Count, Fault, Filled, List, Object, Text, is_object, object};
+use super::{Seen, Told};
+use crate::chat::StreamError;
+use crate::usage::Usage;
+
+/// A whole message, as the answer itself and in `message_start`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    #[serde(borrow)]
+    pub content: List<Block<'a>>,
+    #[serde(borrow)]
+    pub stop_reason: Text<'a>,
+    pub usage: Object<Tokens>,
+    pub error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Line<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    message: Object<Message<'a>>,
+    #[serde(borrow)]
+    content_block: Object<Block<'a>>,
+    #[serde(borrow)]
+    delta: Object<Delta<'a>>,
+    usage: Object<Tokens>,
+    error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    text: Filled,
+    thinking: Filled,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Delta<'a> {
+    text: Filled,
+    thinking: Filled,
+    partial_json: Filled,
+    citation: Filled,
+    #[serde(borrow)]
+    stop_reason: Text<'a>,
+}
+
+/// Anthropic's usage: cumulative, and a later event may leave figures out.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tokens {
+    input_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_creation: Object<Creation>,
+    output_tokens: Count,
+    output_tokens_details: Object<OutputDetails>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Creation {
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    thinking_tokens: Count,
+}
+
+impl Tokens {
+    pub fn merge(&mut self, later: Option<Tokens>) {
+        let Some(later) = later else { return };
+        self.input_tokens.merge(later.input_tokens);
+        self.cache_read_input_tokens.merge(later.cache_read_input_tokens);
+        self.cache_creation_input_tokens.merge(later.cache_creation_input_tokens);
+        self.output_tokens.merge(later.output_tokens);
+        if later.cache_creation.0.is_some() {
+            self.cache_creation = later.cache_creation;
+        }
+        if later.output_tokens_details.0.is_some() {
+            self.output_tokens_details = later.output_tokens_details;
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        let creation = self.cache_creation.0.unwrap_or_default();
+        let hour = creation.ephemeral_1h_input_tokens.0;
+        let written = self.cache_creation_input_tokens.0;
+        let five = creation.ephemeral_5m_input_tokens.0;
+        // The total of both kinds, where they are not told apart.
+        let all_written = written.or_else(|| match (five, hour) {
+            (None, None) => None,
+            (five, hour) => Some(five.unwrap_or(0).saturating_add(hour.unwrap_or(0))),
+        });
+        let read = self.cache_read_input_tokens.0;
+        Usage {
+            input: self
+                .input_tokens
+                .0
+                .map(|input| input.saturating_add(read.unwrap_or(0)).saturating_add(all_written.unwrap_or(0))),
+            cached_input: read,
+            cache_write: five.or_else(|| written.map(|written| written.saturating_sub(hour.unwrap_or(0)))),
+            cache_write_1h: hour,
+            output: self.output_tokens.0,
+            reasoning: self.output_tokens_details.0.and_then(|details| details.thinking_tokens.0),
+            audio_input: None,
+            audio_output: None,
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Tool calls, results and redacted thinking are content as such.
+    pub fn filled(&self) -> bool {
+        match self.kind.get() {
+            Some("text" | "thinking") | None => self.text.0 || self.thinking.0,
+            Some(_) => true,
+        }
+    }
+}
+
+/// Whether a stop reason explains an answer without content. Unknown ones do.
+pub(super) fn explains(stop_reason: &Text<'_>) -> bool {
+    stop_reason.get().is_some_and(|reason| !matches!(reason, "end_turn" | "tool_use"))
+}
+
+/// Whether an event after the first content needs no reading.
+pub(super) fn is_plain(name: &str, data: &str) -> bool {
+    name == "content_block_delta" && is_object(data)
+}
+
+/// Reads an event. `unnamed`: the model's name is wanted.
+pub(super) fn event(name: &str, data: &str, unnamed: bool) -> Told<Tokens> {
+    let mut slow = None;
+    let Some(line) = object::<Line<'_>>(data.as_bytes(), &mut slow) else {
+        if name == "error" {
+            let error = StreamError { kind: "error".to_owned(), message: data.to_owned(), status: None };
+            return Told { seen: Seen { error: Some(error), ..Seen::default() }, ..Told::blank() };
+        }
+        return Told::malformed();
+    };
+    let mut told = Told::blank();
+    told.tokens = line.usage.0;
+    told.seen.error.clone_from(&line.error.0);
+    match line.kind.get() {
+        Some("message_start") => {
+            if let Some(message) = &line.message.0 {
+                told.tokens = message.usage.0.or(told.tokens);
+                told.model = if unnamed { message.model.owned() } else { None };
+            }
+        }
+        Some("content_block_start") => {
+            told.seen.content = line.content_block.0.as_ref().is_some_and(Block::filled);
+        }
+        Some("content_block_delta") => {
+            let delta = line.delta.0.as_ref();
+            told.seen.content =
+                delta.is_some_and(|delta| delta.text.0 || delta.thinking.0 || delta.partial_json.0 || delta.citation.0);
+        }
+        Some("message_delta") => {
+            if let Some(delta) = &line.delta.0 {
+                told.finished = delta.stop_reason.get().is_some();
+                told.explained = explains(&delta.stop_reason);
+            }
+        }
+        Some("message_stop") => told.seen.terminal = true,
+        Some("error") => {
+            let bare = || StreamError { kind: "error".to_owned(), message: String::new(), status: None };
+            told.seen.error = Some(told.seen.error.take().unwrap_or_else(bare));
+        }
+        // Pings, block ends, and what there may be one day.
+        Some(_) => {}
+        None if told.seen.error.is_none() => return Told::malformed(),
+        None => {}
+    }
+    told
+}

@@ -1,0 +1,424 @@
+//! Requests told to an Anthropic upstream.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use outrigger_llm::anthropic::request::encode;
+use outrigger_llm::chat::{
+    Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
+    ToolChoice, ToolResult,
+};
+use outrigger_llm::{Dialect, EncodedRequest, RequestError};
+use serde_json::{Number, Value, json};
+
+fn text(text: &str) -> Part {
+    Part::Text(text.into())
+}
+
+fn message(role: Role, parts: Vec<Part>) -> Message {
+    Message { role, parts }
+}
+
+fn call(id: &str, name: &str) -> Part {
+    Part::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: "{}".into(), signature: None })
+}
+
+fn result(id: &str, content: Vec<Part>) -> Part {
+    Part::ToolResult(ToolResult { id: id.into(), name: None, content, is_error: false })
+}
+
+fn media(media_type: Option<&str>, source: MediaSource) -> Part {
+    let media_type = media_type.map(str::to_owned);
+    Part::Media(Media { media_type, source, filename: None, detail: None })
+}
+
+fn base64(data: &str) -> MediaSource {
+    MediaSource::Base64(data.into())
+}
+
+fn url(url: &str) -> MediaSource {
+    MediaSource::Url(url.into())
+}
+
+fn number(value: f64) -> Option<Number> {
+    Number::from_f64(value)
+}
+
+fn tool(name: &str) -> Tool {
+    Tool { name: name.into(), description: None, parameters: None, strict: None }
+}
+
+/// A request that says Hi, changed.
+fn request(change: impl FnOnce(&mut Request)) -> Request {
+    let mut request = Request { messages: vec![message(Role::User, vec![text("Hi")])], ..Request::default() };
+    change(&mut request);
+    request
+}
+
+fn told(request: &Request, model: &str) -> EncodedRequest {
+    encode(request, model).unwrap()
+}
+
+fn turns(messages: Vec<Message>) -> Value {
+    told(&request(|r| r.messages = messages), "claude-haiku-4-5").body["messages"].clone()
+}
+
+#[test]
+fn turns_are_told_as_anthropic_wants_them() {
+    let (user, assistant) = (Role::User, Role::Assistant);
+    let said = |text: &str| json!({"type": "text", "text": text});
+    for (name, messages, expected) in [
+        ("nothing", vec![], json!([{"role": "user", "content": [said(".")]}])),
+        (
+            "two of one role, and blank texts",
+            vec![
+                message(user, vec![text("a"), text(" ")]),
+                message(assistant, vec![text("\n")]),
+                message(user, vec![text("b")]),
+            ],
+            json!([{"role": "user", "content": [said("a"), said("b")]}]),
+        ),
+        (
+            "the assistant first and last",
+            vec![message(assistant, vec![text("a \n"), text("b \n")])],
+            json!([{"role": "user", "content": [said(".")]}, {"role": "assistant", "content": [said("a \n"), said("b")]}]),
+        ),
+        (
+            "results before the rest, ids made fit",
+            vec![
+                message(user, vec![text("a")]),
+                message(assistant, vec![call("x.1", "f"), call("y", "g")]),
+                message(user, vec![text("b"), result("x.1", vec![text("1")]), result("y", vec![])]),
+            ],
+            json!([
+                {"role": "user", "content": [said("a")]},
+                {"role": "assistant", "content": [
+                    {"type": "tool_use", "id": "x_2e1", "name": "f", "input": {}},
+                    {"type": "tool_use", "id": "y", "name": "g", "input": {}}]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "x_2e1", "content": "1"},
+                    {"type": "tool_result", "tool_use_id": "y"}, said("b")]},
+            ]),
+        ),
+        (
+            "media",
+            vec![message(
+                user,
+                vec![
+                    media(Some("image/jpg"), base64("AAAA")),
+                    media(None, url("https://a.example/a")),
+                    media(None, url("https://a.example/A.PDF?x")),
+                    media(Some("application/pdf"), base64("AAAA")),
+                    media(Some("text/csv"), base64("YSxi")),
+                ],
+            )],
+            json!([{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "AAAA"}},
+                {"type": "image", "source": {"type": "url", "url": "https://a.example/a"}},
+                {"type": "document", "source": {"type": "url", "url": "https://a.example/A.PDF?x"}},
+                {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}},
+                {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a,b"}},
+            ]}]),
+        ),
+    ] {
+        assert_eq!(turns(messages), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_a_model_has_outgrown_is_not_said_to_it() {
+    let thinks = |thinking: Thinking| request(|r| r.thinking = Some(thinking));
+    let effort = |effort| thinks(Thinking::Effort(effort));
+    let capped =
+        |cap, budget| request(|r| (r.max_output_tokens, r.thinking) = (Some(cap), Some(Thinking::Budget(budget))));
+    let hot = |temperature, top_p| request(|r| (r.temperature, r.top_p) = (number(temperature), number(top_p)));
+    let forced = request(|r| {
+        (r.tools, r.tool_choice) = (vec![tool("f")], Some(ToolChoice::Required));
+        r.thinking = Some(Thinking::Effort(Effort::High));
+    });
+    let none: &[&str] = &[];
+    // The request, the model, some keys of the body (null: not there), what is left out.
+    for (request, model, expected, left_out) in [
+        (request(|_| {}), "claude-3-haiku-20240307", json!({"max_tokens": 4096, "thinking": null}), none),
+        (request(|_| {}), "claude-opus-4-1", json!({"max_tokens": 16384}), none),
+        (request(|_| {}), "claude-opus-5", json!({"max_tokens": 32000}), none),
+        (request(|r| r.max_output_tokens = Some(1_000_000)), "claude-opus-4-1", json!({"max_tokens": 32000}), none),
+        // Thinking.
+        (effort(Effort::Low), "claude-3-5-haiku-20241022", json!({"thinking": null}), &["thinking"]),
+        (
+            effort(Effort::Minimal),
+            "claude-haiku-4-5",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 17408}),
+            none,
+        ),
+        (
+            effort(Effort::XHigh),
+            "claude-opus-4-1",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 16000}, "max_tokens": 32000}),
+            none,
+        ),
+        (
+            capped(2_000, 1_024),
+            "claude-haiku-4-5",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}),
+            none,
+        ),
+        (
+            capped(1_000, 5_000),
+            "claude-haiku-4-5",
+            json!({"thinking": {"type": "enabled", "budget_tokens": 5000}, "max_tokens": 6000}),
+            none,
+        ),
+        (
+            capped(1_000, 5_000),
+            "claude-opus-5",
+            json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}, "max_tokens": 1000}),
+            none,
+        ),
+        (
+            effort(Effort::Minimal),
+            "claude-sonnet-4-6",
+            json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+            none,
+        ),
+        (effort(Effort::XHigh), "claude-sonnet-4-6", json!({"output_config": {"effort": "max"}}), none),
+        (effort(Effort::XHigh), "claude-opus-4-7", json!({"output_config": {"effort": "xhigh"}}), none),
+        (
+            thinks(Thinking::Adaptive),
+            "claude-opus-4-7",
+            json!({"thinking": {"type": "adaptive"}, "output_config": null}),
+            none,
+        ),
+        (thinks(Thinking::Off), "claude-sonnet-5", json!({"thinking": {"type": "disabled"}}), none),
+        (thinks(Thinking::Off), "claude-fable-5", json!({"thinking": null}), &["thinking"]),
+        (forced.clone(), "claude-haiku-4-5", json!({"thinking": null, "tool_choice": {"type": "any"}}), &["thinking"]),
+        (
+            forced.clone(),
+            "claude-opus-5",
+            json!({"thinking": null, "output_config": {"effort": "high"}}),
+            &["thinking"],
+        ),
+        (forced.clone(), "claude-fable-5", json!({"thinking": null, "output_config": {"effort": "high"}}), none),
+        // Sampling.
+        (hot(0.5, 0.5), "claude-sonnet-4-20250514", json!({"temperature": 0.5, "top_p": 0.5}), none),
+        (hot(0.5, 0.5), "claude-haiku-4-5", json!({"temperature": 0.5, "top_p": null}), &["top_p"]),
+        (hot(0.5, 1.0), "claude-haiku-4-5", json!({"temperature": 0.5, "top_p": null}), none),
+        (hot(1.7, 1.0), "claude-haiku-4-5", json!({"temperature": 1}), &["temperature"]),
+        (hot(0.0, 0.5), "claude-sonnet-5", json!({"temperature": null, "top_p": null}), &["temperature", "top_p"]),
+        (hot(1.0, 1.0), "claude-sonnet-5", json!({"temperature": null, "top_p": null}), none),
+        (request(|r| r.top_p = number(0.5)), "claude-haiku-4-5", json!({"top_p": 0.5}), none),
+        (request(|r| r.top_k = number(40.0)), "claude-haiku-4-5", json!({"top_k": 40}), none),
+        (
+            request(|r| {
+                (r.temperature, r.top_p, r.top_k) = (number(0.2), number(0.95), number(5.0));
+                r.thinking = Some(Thinking::Budget(2_000));
+            }),
+            "claude-haiku-4-5",
+            json!({"temperature": null, "top_p": 0.95, "top_k": null}),
+            &["temperature", "top_k"],
+        ),
+        // The rest.
+        (request(|r| r.seed = Some(1)), "claude-opus-5", json!({"seed": null}), &["seed"]),
+        (request(|r| r.presence_penalty = number(0.0)), "claude-opus-5", json!({}), none),
+        (
+            request(|r| r.stop = vec![" \n".into(), "END".into()]),
+            "claude-opus-5",
+            json!({"stop_sequences": ["END"]}),
+            &["stop"],
+        ),
+        (request(|r| r.stream = true), "claude-opus-5", json!({"stream": true, "model": "claude-opus-5"}), none),
+        (request(|r| r.system = vec!["a".into()]), "claude-opus-5", json!({"system": "a"}), none),
+        (
+            request(|r| r.system = vec!["a".into(), " ".into(), "b".into()]),
+            "claude-opus-5",
+            json!({"system": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}),
+            none,
+        ),
+        (
+            request(|r| r.output = OutputFormat::JsonObject),
+            "claude-opus-5",
+            json!({"system": "Answer with one valid JSON object and nothing else: no prose around it, and no code fence."}),
+            &["response_format"],
+        ),
+        (
+            request(|r| {
+                let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+                r.output = OutputFormat::JsonSchema { name: None, description: Some("D".into()), schema, strict: None };
+                r.thinking = Some(Thinking::Effort(Effort::Low));
+            }),
+            "claude-opus-5",
+            json!({"output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {"type": "object",
+                "properties": {"a": {"type": "string"}}, "additionalProperties": false, "description": "D"}}}}),
+            none,
+        ),
+    ] {
+        let told = told(&request, model);
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(told.body.get(key).unwrap_or(&Value::Null), value, "{key} towards {model} of {request:?}");
+        }
+        assert_eq!(told.left_out, left_out, "towards {model} of {request:?}");
+    }
+}
+
+#[test]
+fn tools_are_told() {
+    let with = |choice: Option<ToolChoice>, parallel: Option<bool>| {
+        let request = request(|r| {
+            r.tools = vec![tool("f"), tool("g")];
+            (r.tool_choice, r.parallel_tool_calls) = (choice, parallel);
+        });
+        let body = told(&request, "claude-haiku-4-5").body;
+        let names: Vec<String> =
+            body["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
+        (names.concat(), body.get("tool_choice").cloned().unwrap_or_default())
+    };
+    for (choice, parallel, names, expected) in [
+        (None, None, "fg", Value::Null),
+        (None, Some(true), "fg", Value::Null),
+        (None, Some(false), "fg", json!({"type": "auto", "disable_parallel_tool_use": true})),
+        (Some(ToolChoice::Auto), None, "fg", json!({"type": "auto"})),
+        (Some(ToolChoice::None), Some(false), "fg", json!({"type": "none"})),
+        (Some(ToolChoice::Required), Some(false), "fg", json!({"type": "any", "disable_parallel_tool_use": true})),
+        (Some(ToolChoice::Tool("g".into())), None, "fg", json!({"type": "tool", "name": "g"})),
+        (Some(ToolChoice::AnyOf(vec!["g".into()])), None, "g", json!({"type": "any"})),
+    ] {
+        assert_eq!(with(choice.clone(), parallel), (names.to_owned(), expected), "{choice:?} {parallel:?}");
+    }
+    let open = json!({"properties": {"a": {"type": "integer", "minimum": 1}}});
+    for (parameters, strict, model, expected, left_out) in [
+        (
+            None,
+            None,
+            "claude-haiku-4-5",
+            json!({"name": "f", "input_schema": {"type": "object", "properties": {}}}),
+            vec![],
+        ),
+        (
+            Some(open.clone()),
+            None,
+            "claude-haiku-4-5",
+            json!({"name": "f", "input_schema":
+            {"properties": {"a": {"type": "integer", "minimum": 1}}, "type": "object"}}),
+            vec![],
+        ),
+        (
+            Some(open.clone()),
+            Some(true),
+            "claude-haiku-4-5",
+            json!({"name": "f", "input_schema": {"properties":
+            {"a": {"type": "integer", "description": "(minimum: 1)"}}, "type": "object", "additionalProperties": false},
+            "strict": true}),
+            vec![],
+        ),
+        (
+            Some(open),
+            Some(true),
+            "claude-opus-4-1",
+            json!({"name": "f", "input_schema":
+            {"properties": {"a": {"type": "integer", "minimum": 1}}, "type": "object"}}),
+            vec!["tools[].strict"],
+        ),
+    ] {
+        let told = told(&request(|r| r.tools = vec![Tool { parameters, strict, ..tool("f") }]), model);
+        assert_eq!(
+            (&told.body["tools"][0], told.left_out),
+            (&expected, left_out.into_iter().map(str::to_owned).collect())
+        );
+    }
+    // Calls of tools that are no longer declared.
+    let request = request(|r| {
+        r.messages.push(message(Role::Assistant, vec![call("a", "f")]));
+        r.messages.push(message(Role::User, vec![result("a", vec![text("1")])]));
+    });
+    let body = told(&request, "claude-haiku-4-5").body;
+    assert_eq!(body["tools"], json!([{"name": "f", "input_schema": {"type": "object"}}]));
+    assert_eq!(body["tool_choice"], json!({"type": "none"}));
+}
+
+#[test]
+fn thoughts_are_told_where_they_can_be_checked() {
+    let thought = |text: Option<&str>, signature: Option<&str>| {
+        Part::Thinking(Thought { text: text.map(Into::into), signature: signature.map(Into::into), redacted: None })
+    };
+    let redacted = Part::Thinking(Thought { redacted: Some("xx".into()), ..Thought::default() });
+    let on = Some(Thinking::Budget(2_000));
+    for (name, part, thinking, model, kinds, asked, left_out) in [
+        ("signed", thought(Some("t"), Some("s")), on.clone(), "claude-haiku-4-5", "thinking tool_use", true, vec![]),
+        ("redacted", redacted, on.clone(), "claude-haiku-4-5", "redacted_thinking tool_use", true, vec![]),
+        ("not asked for", thought(Some("t"), Some("s")), None, "claude-haiku-4-5", "tool_use", false, vec!["thinking"]),
+        ("always on", thought(Some("t"), Some("s")), None, "claude-fable-5", "thinking tool_use", false, vec![]),
+        ("unsigned", thought(Some("t"), None), on.clone(), "claude-haiku-4-5", "tool_use", false, vec!["thinking"]),
+        (
+            "without words",
+            thought(None, Some("s")),
+            on.clone(),
+            "claude-haiku-4-5",
+            "tool_use",
+            false,
+            vec!["thinking"],
+        ),
+        ("unsigned, adaptive", thought(Some("t"), None), on, "claude-opus-5", "tool_use", true, vec!["thinking"]),
+    ] {
+        let request = request(|r| {
+            r.messages.push(message(Role::Assistant, vec![part, call("a", "f")]));
+            r.messages.push(message(Role::User, vec![result("a", vec![])]));
+            r.thinking = thinking;
+        });
+        let told = told(&request, model);
+        let blocks = told.body["messages"][1]["content"].as_array().unwrap();
+        let got: Vec<&str> = blocks.iter().map(|block| block["type"].as_str().unwrap()).collect();
+        assert_eq!((got.join(" "), told.body.contains_key("thinking")), (kinds.to_owned(), asked), "{name}");
+        assert_eq!(told.left_out, left_out, "{name}");
+    }
+}
+
+#[test]
+fn thoughts_of_former_turns_go_when_the_latest_has_none() {
+    let signed = Thought { text: Some("t".into()), signature: Some("s".into()), redacted: None };
+    let request = request(|r| {
+        r.messages.push(message(Role::Assistant, vec![Part::Thinking(signed), call("a", "f")]));
+        r.messages.push(message(Role::User, vec![result("a", vec![])]));
+        r.messages.push(message(Role::Assistant, vec![call("b", "f")]));
+        r.messages.push(message(Role::User, vec![result("b", vec![])]));
+        r.thinking = Some(Thinking::Budget(2_000));
+    });
+    let told = told(&request, "claude-haiku-4-5");
+    assert_eq!(told.body["messages"][1]["content"][0]["type"], "tool_use");
+    assert_eq!((told.body.get("thinking"), told.left_out), (None, vec!["thinking".to_owned()]));
+}
+
+#[test]
+fn what_cannot_be_said_is_refused() {
+    let part = |part: Part| request(|r| r.messages[0].parts.push(part));
+    let schema = |schema: Value| {
+        request(|r| r.output = OutputFormat::JsonSchema { name: None, description: None, schema, strict: None })
+    };
+    let (old, new) = ("claude-haiku-4-5", "claude-opus-5-5");
+    for (request, model, field) in [
+        (request(|r| r.presence_penalty = number(0.1)), old, "presence_penalty"),
+        (request(|r| r.frequency_penalty = number(-0.1)), old, "frequency_penalty"),
+        (part(media(Some("audio/wav"), base64("AAAA"))), old, "media of type audio/wav"),
+        (part(media(None, base64("AAAA"))), old, "media without a type"),
+        (part(media(Some("video/mp4"), url("https://a.example/a"))), old, "media of type video/mp4"),
+        (part(media(Some("image/png"), url("gs://a/b"))), old, "a gs:// address"),
+        (request(|r| r.tools = vec![tool("a.b")]), old, "the tool name `a.b`"),
+        (
+            request(|r| (r.tools, r.tool_choice) = (vec![tool("f")], Some(ToolChoice::AnyOf(vec!["g".into()])))),
+            old,
+            "tool_choice among tools that are not declared",
+        ),
+        (
+            request(|r| (r.tools, r.tool_choice) = (vec![tool("f")], Some(ToolChoice::Required))),
+            new,
+            "tool_choice that forces a tool",
+        ),
+        (
+            request(|r| r.messages.push(message(Role::Assistant, vec![text("a")]))),
+            new,
+            "a conversation that ends with the assistant's turn",
+        ),
+        (schema(json!({"type": "object"})), new, "a JSON schema for the answer with objects of free keys"),
+        (schema(json!({"type": "string"})), "claude-opus-4-1", "a JSON schema for the answer, to this model,"),
+    ] {
+        let expected = RequestError::Unsupported { field: field.into(), upstream: Dialect::Anthropic };
+        assert_eq!(encode(&request, model), Err(expected));
+    }
+}

@@ -1,0 +1,387 @@
+//! Anthropic's streams, read and written.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use outrigger_llm::anthropic::stream::{Decoder, Encoder};
+use outrigger_llm::chat::{Event, Finish, StreamError};
+use outrigger_llm::usage::Usage;
+use outrigger_llm::{Answer, sse};
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_oneof, proptest};
+use serde_json::{Value, json};
+
+fn read(events: &[Value]) -> Vec<Event> {
+    let mut decoder = Decoder::default();
+    let mut out = Vec::new();
+    for event in events {
+        let name = event["type"].as_str().unwrap_or_default().to_owned();
+        decoder.push(&sse::Event { name, data: Some(event.to_string()), raw: Vec::new() }, &mut out).unwrap();
+    }
+    out
+}
+
+/// The data of each event written, its name having been compared with its type.
+fn written(events: &[Event]) -> Vec<Value> {
+    let answer = Answer { id: "a".into(), model: "m".into(), ..Answer::default() };
+    let mut encoder = Encoder::new(answer);
+    let mut out = Vec::new();
+    for event in events {
+        encoder.push(event, &mut out);
+    }
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.is_empty() || text.ends_with("\n\n"));
+    text.split_terminator("\n\n")
+        .map(|block| {
+            let (name, data) = block.split_once('\n').unwrap();
+            let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+            assert_eq!(name, format!("event: {}", data["type"].as_str().unwrap()));
+            data
+        })
+        .collect()
+}
+
+/// What was written, in short: `0+text`, `0:Hi`, `0-`, and the names of the other events.
+fn short(events: &[Event]) -> String {
+    let tell = |event: &Value| {
+        let index = &event["index"];
+        match event["type"].as_str().unwrap() {
+            "content_block_start" => format!("{index}+{}", event["content_block"]["type"].as_str().unwrap()),
+            "content_block_delta" => {
+                let delta = event["delta"].as_object().unwrap();
+                format!("{index}:{}", delta.values().nth(1).unwrap().as_str().unwrap())
+            }
+            "content_block_stop" => format!("{index}-"),
+            "message_delta" => format!("({})", event["delta"]["stop_reason"].as_str().unwrap_or("null")),
+            other => other.replace("message_", ""),
+        }
+    };
+    written(events).iter().map(tell).collect::<Vec<_>>().join(" ")
+}
+
+fn text(text: &str) -> Event {
+    Event::Text(text.into())
+}
+
+fn call(index: usize) -> Event {
+    Event::ToolCall { index, id: format!("c{index}"), name: format!("f{index}"), signature: None }
+}
+
+fn arguments(index: usize, fragment: &str) -> Event {
+    Event::ToolArguments { index, fragment: fragment.into() }
+}
+
+fn finish(reason: Finish) -> Event {
+    Event::Finish { reason, stop_sequence: None }
+}
+
+#[test]
+fn a_stream_is_read() {
+    let events = read(&[
+        json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-haiku-4-5", "usage":
+            {"input_tokens": 10, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 3,
+             "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2}, "output_tokens": 1}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}}),
+        json!({"type": "ping"}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm"}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "sig"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "content_block_start", "index": 1, "content_block": {"type": "redacted_thinking", "data": "xx"}}),
+        json!({"type": "content_block_stop", "index": 1}),
+        json!({"type": "content_block_start", "index": 2, "content_block": {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}}),
+        json!({"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": "{\"q\": 1}"}}),
+        json!({"type": "content_block_stop", "index": 2}),
+        json!({"type": "content_block_start", "index": 3, "content_block": {"type": "text", "text": "A"}}),
+        json!({"type": "content_block_delta", "index": 3, "delta": {"type": "citations_delta", "citation": {}}}),
+        json!({"type": "content_block_delta", "index": 3, "delta": {"type": "novel_delta", "text": "x"}}),
+        json!({"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "B"}}),
+        json!({"type": "content_block_stop", "index": 3}),
+        json!({"type": "novel_event"}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"},
+               "usage": {"input_tokens": 0, "output_tokens": 7, "output_tokens_details": {"thinking_tokens": 4}}}),
+        json!({"type": "message_stop"}),
+        json!({"type": "message_stop"}),
+    ]);
+    let usage = Usage {
+        input: Some(18),
+        cached_input: Some(5),
+        cache_write: Some(1),
+        cache_write_1h: Some(2),
+        ..Usage::default()
+    };
+    assert_eq!(
+        events,
+        [
+            Event::Start { id: Some("msg_1".into()), model: Some("claude-haiku-4-5".into()) },
+            Event::Usage(usage),
+            Event::Thinking("Hm".into()),
+            Event::ThinkingSignature("sig".into()),
+            Event::RedactedThinking("xx".into()),
+            text("A"),
+            text("B"),
+            Event::Usage(Usage { output: Some(7), reasoning: Some(4), ..usage }),
+            Event::Finish { reason: Finish::StopSequence, stop_sequence: Some("END".into()) },
+            Event::End,
+        ]
+    );
+}
+
+#[test]
+fn calls_are_read_however_their_input_comes() {
+    let start = |index: usize, input: Value| {
+        let block = json!({"type": "tool_use", "id": format!("c{index}"), "name": format!("f{index}"), "input": input});
+        json!({"type": "content_block_start", "index": index, "content_block": block})
+    };
+    let delta = |index: usize, json: &str| json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": json}});
+    let stop = |index: usize| json!({"type": "content_block_stop", "index": index});
+    for (name, events, expected) in [
+        (
+            "in pieces",
+            vec![start(0, json!({})), delta(0, ""), delta(0, "{\"a\""), delta(0, ":1}"), stop(0)],
+            vec![call(0), arguments(0, "{\"a\""), arguments(0, ":1}")],
+        ),
+        ("whole, at the start", vec![start(0, json!({"a": 1})), stop(0)], vec![call(0), arguments(0, "{\"a\":1}")]),
+        ("none", vec![start(0, json!({})), delta(0, ""), stop(0)], vec![call(0), arguments(0, "{}")]),
+        (
+            "two, not closed",
+            vec![start(0, json!({})), start(1, json!({"b": 2})), json!({"type": "message_stop"})],
+            vec![call(0), call(1), arguments(0, "{}"), arguments(1, "{\"b\":2}"), Event::End],
+        ),
+    ] {
+        assert_eq!(read(&events), expected, "{name}");
+    }
+}
+
+#[test]
+fn errors_in_a_stream_tell_their_status() {
+    for (kind, status) in [
+        ("overloaded_error", Some(529)),
+        ("rate_limit_error", Some(429)),
+        ("api_error", Some(500)),
+        ("timeout_error", Some(504)),
+        ("invalid_request_error", Some(400)),
+        ("novel_error", None),
+    ] {
+        let error = json!({"type": "error", "error": {"type": kind, "message": "Oh."}});
+        let expected = Event::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
+        assert_eq!(read(&[error, json!({"type": "message_stop"})]), [expected]);
+    }
+}
+
+#[test]
+fn what_is_no_event_is_malformed_and_what_has_no_data_is_passed_over() {
+    let push = |data: Option<&str>| {
+        let event = sse::Event { name: String::new(), data: data.map(str::to_owned), raw: Vec::new() };
+        let mut out = Vec::new();
+        Decoder::default().push(&event, &mut out).map(|()| out).map_err(|error| error.problem)
+    };
+    assert_eq!(push(None), Ok(vec![]));
+    assert_eq!(push(Some("[DONE]")), Ok(vec![]));
+    assert!(push(Some("{")).unwrap_err().starts_with("event is not JSON"));
+    assert_eq!(push(Some("{}")), Err("event has no `type`".into()));
+    assert_eq!(
+        push(Some(r#"{"type":"content_block_start","content_block":{}}"#)),
+        Err("content_block_start has no `index`".into())
+    );
+}
+
+#[test]
+fn blocks_stand_one_after_another() {
+    let end = [finish(Finish::Stop), Event::End];
+    for (name, events, expected) in [
+        ("nothing", vec![], "start (end_turn) stop"),
+        ("text", vec![text("a"), text(""), text("b")], "start 0+text 0:a 0:b 0- (end_turn) stop"),
+        (
+            "thinking, then text",
+            vec![Event::Thinking("t".into()), Event::ThinkingSignature("s".into()), text("a")],
+            "start 0+thinking 0:t 0:s 0- 1+text 1:a 1- (end_turn) stop",
+        ),
+        (
+            "two thoughts, one without words",
+            vec![
+                Event::Thinking("t".into()),
+                Event::ThinkingSignature("s".into()),
+                Event::ThinkingSignature("u".into()),
+                Event::RedactedThinking("x".into()),
+            ],
+            "start 0+thinking 0:t 0:s 0- 1+thinking 1:u 1- 2+redacted_thinking 2- (end_turn) stop",
+        ),
+        ("a refusal", vec![Event::Refusal("No.".into())], "start 0+text 0:No. 0- (refusal) stop"),
+        (
+            "calls in a row",
+            vec![text("a"), call(0), arguments(0, "{\"x\":"), arguments(0, "{}}"), call(1), arguments(1, "{}")],
+            "start 0+text 0:a 0- 1+tool_use 1:{\"x\": 1:{}} 1- 2+tool_use 2:{} 2- (tool_use) stop",
+        ),
+        (
+            "calls in turns",
+            vec![
+                call(0),
+                arguments(0, "{\"a\""),
+                call(1),
+                arguments(1, "{\"b\""),
+                arguments(0, ":1}"),
+                arguments(1, ":2}"),
+            ],
+            "start 0+tool_use 0:{\"a\" 0::1} 0- 1+tool_use 1:{\"b\" 1::2} 1- (tool_use) stop",
+        ),
+        (
+            "three calls, of which the last ends first",
+            vec![
+                call(0),
+                call(1),
+                call(2),
+                arguments(2, "{}"),
+                arguments(1, "{"),
+                arguments(0, "{}"),
+                arguments(1, "}"),
+                arguments(0, " "),
+            ],
+            "start 0+tool_use 0:{} 0- 1+tool_use 1:{ 1:} 1- 2+tool_use 2:{} 2- (tool_use) stop",
+        ),
+        (
+            "text amid a call",
+            vec![call(0), arguments(0, "{"), text("a"), text("b"), arguments(0, "}"), text("c")],
+            "start 0+tool_use 0:{ 0:} 0- 1+text 1:a 1:b 1:c 1- (tool_use) stop",
+        ),
+        (
+            "calls that are cut",
+            vec![call(0), arguments(0, "{"), call(1), arguments(1, "{\"b")],
+            "start 0+tool_use 0:{ 0- 1+tool_use 1:{\"b 1- (tool_use) stop",
+        ),
+        ("a fragment of no call", vec![arguments(3, "{}"), text("a")], "start 0+text 0:a 0- (end_turn) stop"),
+    ] {
+        let events: Vec<Event> = events.into_iter().chain(end.clone()).collect();
+        assert_eq!(short(&events), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_end_waits_for_reason_and_usage() {
+    let spent = |output| Event::Usage(Usage { input: Some(3), output, ..Usage::default() });
+    // The last figures are those of message_delta; the first ones those known before any content.
+    for (name, events, first, last) in [
+        (
+            "usage after the reason",
+            vec![text("a"), finish(Finish::Stop), spent(Some(2)), Event::End],
+            0,
+            json!({"input_tokens": 3, "output_tokens": 2}),
+        ),
+        (
+            "usage before it",
+            vec![spent(None), text("a"), spent(Some(2)), finish(Finish::Stop), Event::End],
+            3,
+            json!({"input_tokens": 3, "output_tokens": 2}),
+        ),
+        ("none", vec![text("a"), finish(Finish::Stop), Event::End], 0, json!({"output_tokens": 0})),
+    ] {
+        let told = written(&events);
+        assert_eq!(told[0]["message"]["usage"]["input_tokens"], first, "{name}");
+        let deltas: Vec<&Value> = told.iter().filter(|event| event["type"] == "message_delta").collect();
+        assert_eq!(deltas.len(), 1, "{name}");
+        assert_eq!(deltas[0]["usage"], last, "{name}");
+        assert_eq!(told[told.len() - 1]["type"], "message_stop", "{name}");
+    }
+    assert_eq!(short(&[text("a"), finish(Finish::Stop)]), "start 0+text 0:a 0-");
+    assert_eq!(short(&[text("a"), spent(Some(1)), finish(Finish::Stop)]), "start 0+text 0:a 0-");
+    assert_eq!(short(&[text("a"), finish(Finish::Stop), spent(Some(1))]), "start 0+text 0:a 0- (end_turn)");
+    assert_eq!(short(&[text("a"), Event::End]), "start 0+text 0:a 0- (null) stop");
+    assert_eq!(short(&[call(0), Event::End, Event::End, text("x")]), "start 0+tool_use 0- (tool_use) stop");
+}
+
+#[test]
+fn the_first_event_is_a_whole_message() {
+    let start = Event::Start { id: Some("chatcmpl-1".into()), model: Some("gpt-5".into()) };
+    assert_eq!(
+        written(&[start, text("a")])[0],
+        json!({"type": "message_start", "message": {
+            "id": "msg_chatcmpl-1", "type": "message", "role": "assistant", "model": "gpt-5", "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 0, "output_tokens": 0},
+        }})
+    );
+    let told = written(&[text("a")]);
+    assert_eq!((&told[0]["message"]["id"], &told[0]["message"]["model"]), (&json!("msg_a"), &json!("m")));
+}
+
+#[test]
+fn errors_are_told_with_a_type_that_the_sdks_know() {
+    for (kind, status, told) in [
+        ("overloaded_error", None, "overloaded_error"),
+        ("UNAVAILABLE", Some(503), "overloaded_error"),
+        ("rate_limit_exceeded", Some(429), "rate_limit_error"),
+        ("server_error", None, "api_error"),
+        ("INVALID_ARGUMENT", Some(400), "invalid_request_error"),
+    ] {
+        let error = Event::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
+        let expected = json!({"type": "error", "error": {"type": told, "message": "Oh."}});
+        assert_eq!(written(&[error.clone(), Event::End]), [expected], "{kind}");
+    }
+    assert_eq!(
+        short(&[text("a"), Event::Error(StreamError { kind: "x".into(), message: "y".into(), status: None })]),
+        "start 0+text 0:a error"
+    );
+}
+
+/// Three calls and some words, in pieces that come in any order but their own.
+fn interleaved() -> impl Strategy<Value = Vec<Event>> {
+    let call_events = |index: usize| {
+        vec(prop_oneof!["[a-z{}\\[\\]\": ]{0,4}"], 0..3).prop_map(move |values| {
+            let whole = json!({"values": values, "nested": {"index": index}}).to_string();
+            // Every four bytes are a fragment; the text is ASCII.
+            let fragments =
+                whole.as_bytes().chunks(4).map(|piece| arguments(index, std::str::from_utf8(piece).unwrap()));
+            std::iter::once(call(index)).chain(fragments).collect::<Vec<_>>()
+        })
+    };
+    let words = vec(prop_oneof!["[a-z]{1,3}".prop_map(Event::Text), "[a-z]{1,3}".prop_map(Event::Thinking)], 0..5);
+    (call_events(0), call_events(1), call_events(2), words, vec(any::<u8>(), 64)).prop_map(|(a, b, c, words, order)| {
+        let mut sources = [a, b, c, words].map(std::collections::VecDeque::from);
+        let mut events = Vec::new();
+        let mut order = order.into_iter().cycle();
+        while sources.iter().any(|source| !source.is_empty()) {
+            let pick = usize::from(order.next().unwrap()) % 4;
+            // A call's turn comes as it may; with nothing left of one, the next in order.
+            let source = (0..4).map(|step| (pick + step) % 4).find(|at| !sources[*at].is_empty()).unwrap();
+            events.extend(sources[source].pop_front());
+        }
+        events
+    })
+}
+
+/// What each call's arguments come to, by its id, and all text and all thinking.
+fn summed(events: &[Event]) -> (std::collections::BTreeMap<String, String>, String, String) {
+    let (mut ids, mut calls) = (std::collections::HashMap::new(), std::collections::BTreeMap::new());
+    let (mut said, mut thought) = (String::new(), String::new());
+    for event in events {
+        match event {
+            Event::ToolCall { index, id, .. } => drop(ids.insert(*index, id.clone())),
+            Event::ToolArguments { index, fragment } => {
+                calls.entry(ids[index].clone()).or_insert_with(String::new).push_str(fragment);
+            }
+            Event::Text(text) => said.push_str(text),
+            Event::Thinking(text) => thought.push_str(text),
+            _ => {}
+        }
+    }
+    (calls, said, thought)
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_or_torn_however_pieces_come(mut events in interleaved()) {
+        events.extend([finish(Finish::ToolCalls), Event::End]);
+        let told = written(&events);
+        let mut open = None;
+        let mut begun = 0;
+        for event in &told {
+            let index = event["index"].as_u64();
+            match event["type"].as_str().unwrap() {
+                "content_block_start" => {
+                    assert_eq!((open, index), (None, Some(begun)));
+                    (open, begun) = (index, begun + 1);
+                }
+                "content_block_delta" => assert_eq!(open, index),
+                "content_block_stop" => assert_eq!(open.take(), index),
+                _ => assert_eq!(open, None),
+            }
+        }
+        assert_eq!(summed(&read(&told)), summed(&events));
+    }
+}

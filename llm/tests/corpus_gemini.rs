@@ -1,0 +1,287 @@
+//! Every recorded exchange of the Gemini API and Vertex AI, and Firebase's odd cases.
+//!
+//! They are read where `OUTRIGGER_CORPUS` points; unset, nothing is tried and a line says so.
+
+// A test may fail loudly, and says when it was skipped.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use flate2::read::GzDecoder;
+use outrigger_llm::chat::{Event, Object};
+use outrigger_llm::embeddings::{self, Encoding};
+use outrigger_llm::{Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, gemini, sse};
+use serde_json::Value;
+
+fn corpus(test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("OUTRIGGER_CORPUS").map(PathBuf::from);
+    if path.is_none() {
+        println!("{test}: skipped, OUTRIGGER_CORPUS is not set");
+    }
+    path
+}
+
+/// Splits a recorded stream by hand: the reader has its own tests.
+fn events(body: &str) -> Vec<sse::Event> {
+    let body = body.replace("\r\n", "\n");
+    body.split("\n\n")
+        .filter(|block| !block.trim().is_empty())
+        .map(|block| {
+            let data: Vec<&str> =
+                block.lines().filter_map(|line| line.strip_prefix("data:")).map(|data| data.trim_start()).collect();
+            sse::Event { data: (!data.is_empty()).then(|| data.join("\n")), ..sse::Event::default() }
+        })
+        .collect()
+}
+
+fn decode_stream(body: &str) -> Result<Vec<Event>, String> {
+    let (mut decoder, mut out) = (StreamDecoder::new(Dialect::Gemini), Vec::new());
+    for event in events(body) {
+        decoder.push(&event, &mut out).map_err(|error| error.to_string())?;
+    }
+    Ok(out)
+}
+
+/// What a stream told in the end: pieces joined, the last usage, the finish.
+fn gathered(events: &[Event]) -> Vec<Event> {
+    let mut out: Vec<Event> = Vec::new();
+    let mut usage = outrigger_llm::usage::Usage::default();
+    let mut ended = false;
+    for event in events {
+        match (out.last_mut(), event) {
+            (Some(Event::Text(text)), Event::Text(more)) | (Some(Event::Thinking(text)), Event::Thinking(more)) => {
+                text.push_str(more);
+            }
+            (_, Event::Usage(later)) if !ended => usage.merge(later),
+            (_, Event::Usage(_)) => {}
+            (_, event) => {
+                ended |= *event == Event::End;
+                out.push(event.clone());
+            }
+        }
+    }
+    if let Some(Event::Start { id, model }) = out.first_mut() {
+        *id = Some(id.clone().unwrap_or_default());
+        *model = Some(model.clone().unwrap_or_default());
+    }
+    out.push(Event::Usage(usage));
+    out
+}
+
+fn assert_stream_survives(name: &str, events: &[Event]) {
+    let (mut encoder, mut bytes) = (StreamEncoder::new(Dialect::Gemini, Answer::default()), Vec::new());
+    for event in events {
+        encoder.push(event, &mut bytes);
+    }
+    let again = decode_stream(&String::from_utf8(bytes).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut expected = gathered(events);
+    if events.iter().any(|event| matches!(event, Event::Error(_))) {
+        // An error ends the stream without a last chunk, which is where usage would stand.
+        expected.pop();
+        expected.push(Event::Usage(outrigger_llm::usage::Usage::default()));
+    }
+    assert_eq!(gathered(&again), expected, "{name}");
+}
+
+fn assert_answer_survives(name: &str, body: &Value) {
+    let response = gemini::response::decode(body).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let told = gemini::response::encode(&response, &Answer::default());
+    assert_eq!(gemini::response::decode(&told).as_ref(), Ok(&response), "{name}");
+}
+
+#[test]
+fn recorded_exchanges_are_read() {
+    let Some(corpus) = corpus("recorded_exchanges_are_read") else { return };
+    let file = File::open(corpus.join("recorded.jsonl.gz")).unwrap();
+    let (mut answers, mut streams, mut requests) = (0, 0, 0);
+    for line in BufReader::new(GzDecoder::new(file)).lines() {
+        let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let field = |name: &str| row[name].as_str().unwrap_or_default();
+        let api = field("api");
+        if !matches!(field("provider"), "gemini" | "vertex")
+            || !matches!(api, "generateContent" | "streamGenerateContent")
+        {
+            continue;
+        }
+        let name = format!("{} {} {}", field("src"), field("file"), row["i"]);
+        let request: Object = serde_json::from_value(row["req"].clone()).unwrap();
+        match gemini::request::decode(&request) {
+            Ok(request) => {
+                requests += 1;
+                // What was told to Gemini once can be told again; the model is any that takes all.
+                match gemini::request::encode(&request, "gemini-3-flash") {
+                    Ok(told) => {
+                        let again = gemini::request::decode(&told.body);
+                        again.unwrap_or_else(|error| panic!("{name}: told again: {error}"));
+                    }
+                    Err(RequestError::Unsupported { .. }) => {}
+                    Err(error) => panic!("{name}: {error}"),
+                }
+            }
+            Err(error) => assert_eq!(row["status"], 400, "{name}: {error}"),
+        }
+        if row["status"] != 200 {
+            let body: Value = serde_json::from_str(field("body")).unwrap();
+            gemini::response::decode(&body).expect_err(&name);
+        } else if field("kind") == "sse" {
+            let events = decode_stream(field("body")).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(events.iter().filter(|event| **event == Event::End).count(), 1, "{name}");
+            assert_stream_survives(&name, &events);
+            streams += 1;
+        } else {
+            let body: Value = serde_json::from_str(field("body")).unwrap();
+            assert_answer_survives(&name, &body);
+            answers += 1;
+        }
+    }
+    println!("read {requests} requests, {answers} answers, {streams} streams");
+    assert!(requests > 100 && answers > 100 && streams > 10, "{requests} {answers} {streams}");
+}
+
+#[test]
+fn recorded_embeddings_cross_and_come_back() {
+    let Some(corpus) = corpus("recorded_embeddings_cross_and_come_back") else { return };
+    let file = File::open(corpus.join("recorded.jsonl.gz")).unwrap();
+    let (mut all, mut crossed) = (0, 0);
+    for line in BufReader::new(GzDecoder::new(file)).lines() {
+        let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if row["provider"] != "gemini" || row["api"] != "batchEmbedContents" || row["status"] != 200 {
+            continue;
+        }
+        let request: Object = serde_json::from_value(row["req"].clone()).unwrap();
+        match embeddings::gemini_to_openai(&request, "m", true) {
+            Ok(told) => {
+                let again = embeddings::openai_to_gemini(&told.body, "m").unwrap();
+                let count = |body: &Value| body["requests"].as_array().map(Vec::len);
+                assert!(again.batch);
+                assert_eq!(count(&Value::Object(again.body)), count(&row["req"]), "{}", row["file"]);
+                crossed += 1;
+            }
+            // OpenAI embeds no pictures.
+            Err(error) => assert!(error.to_string().contains("parts[].inlineData"), "{}: {error}", row["file"]),
+        }
+        let answer: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();
+        let told = embeddings::gemini_answer_to_openai(&answer, Encoding::Float, "m").unwrap();
+        let again = embeddings::openai_answer_to_gemini(&told, true).unwrap();
+        assert_eq!(again["embeddings"], answer["embeddings"], "{}", row["file"]);
+        let packed = embeddings::gemini_answer_to_openai(&answer, Encoding::Base64, "m").unwrap();
+        let again = embeddings::openai_answer_to_gemini(&packed, true).unwrap();
+        let first = |body: &Value| body.pointer("/embeddings/0/values/0").and_then(Value::as_f64).unwrap();
+        assert!((first(&again) - first(&answer)).abs() < 1e-6, "{}", row["file"]);
+        all += 1;
+    }
+    assert!(all > 5 && crossed > 2, "{all} {crossed}");
+}
+
+/// Bodies that are no answers, and why. A body that is not named here must be read.
+const NO_ANSWERS: &[(&str, &str)] = &[
+    ("googleai/streaming-failure-image-rejected.txt", "no end"),
+    ("googleai/unary-failure-api-key.json", "it is an error:"),
+    ("googleai/unary-failure-api-key.txt", "it is an error:"),
+    ("googleai/unary-failure-generativelanguage-api-not-enabled.json", "it is an error:"),
+    ("googleai/unary-failure-unknown-model.json", "it is an error:"),
+    ("googleai/unary-failure-unknown-model.txt", "it is an error:"),
+    ("schema/json-schema.json", "it has no candidates"),
+    ("schema/open-api-schema.json", "it has no candidates"),
+    ("vertexai/streaming-failure-api-key.txt", "no end"),
+    ("vertexai/streaming-failure-empty-content.txt", "no end"),
+    ("vertexai/streaming-failure-http-error.txt", "no end"),
+    ("vertexai/streaming-failure-image-rejected.txt", "no end"),
+    ("vertexai/streaming-failure-invalid-json.txt", "not a gemini answer: an event has nothing of a response"),
+    ("vertexai/streaming-failure-malformed-content.txt", "no end"),
+    ("vertexai/streaming-failure-unknown-model.txt", "no end"),
+    ("vertexai/streaming-success-quotes-escaped.txt", "no end"),
+    ("vertexai/unary-failure-api-key.json", "it is an error:"),
+    ("vertexai/unary-failure-context-cache-model-doesnt-match.json", "it is an error:"),
+    ("vertexai/unary-failure-context-cache-not-found.json", "it is an error:"),
+    ("vertexai/unary-failure-empty-content.json", "its candidate has neither content nor a finishReason"),
+    ("vertexai/unary-failure-firebaseml-api-not-enabled.json", "it is an error:"),
+    ("vertexai/unary-failure-firebasevertexai-api-not-enabled.json", "it is an error:"),
+    ("vertexai/unary-failure-generate-images-all-filtered.json", "it has no candidates"),
+    ("vertexai/unary-failure-generate-images-base64-some-filtered.json", "it has no candidates"),
+    ("vertexai/unary-failure-generate-images-gcs-some-filtered.json", "it has no candidates"),
+    ("vertexai/unary-failure-generate-images-prompt-blocked.json", "it is an error:"),
+    ("vertexai/unary-failure-http-error.json", "it is an error:"),
+    ("vertexai/unary-failure-iam-permission-denied.json", "it is an error:"),
+    ("vertexai/unary-failure-image-rejected.json", "it is an error:"),
+    ("vertexai/unary-failure-invalid-context-cache-id.json", "it is an error:"),
+    ("vertexai/unary-failure-invalid-location-url-not-found.html", "not JSON"),
+    ("vertexai/unary-failure-invalid-response.json", "it has no candidates"),
+    ("vertexai/unary-failure-malformed-content.json", "its candidate has neither content nor a finishReason"),
+    ("vertexai/unary-failure-model-not-found.json", "it is an error:"),
+    ("vertexai/unary-failure-quota-exceeded.json", "it is an error:"),
+    ("vertexai/unary-failure-unknown-model.json", "it is an error:"),
+    ("vertexai/unary-failure-unsupported-user-location.json", "it is an error:"),
+    ("vertexai/unary-success-detailed-token-response.json", "it has no candidates"),
+    ("vertexai/unary-success-generate-images-base64.json", "it has no candidates"),
+    ("vertexai/unary-success-generate-images-gcs.json", "it has no candidates"),
+    ("vertexai/unary-success-generate-images-safety_info.json", "it has no candidates"),
+    ("vertexai/unary-success-no-billable-characters.json", "it has no candidates"),
+    ("vertexai/unary-success-total-tokens.json", "it has no candidates"),
+];
+
+/// Streams of the first Gemini models, which told a finish reason on every chunk. They are read up
+/// to the first: later models tell it once, and nothing else ends a stream.
+const FINISHED_TWICE: &[&str] = &[
+    "vertexai/streaming-failure-error-mid-stream.txt",
+    "vertexai/streaming-failure-recitation-no-content.txt",
+    "vertexai/streaming-failure-unknown-finish-enum.txt",
+    "vertexai/streaming-success-citations.txt",
+    "vertexai/streaming-success-unknown-safety-enum.txt",
+    "vertexai/streaming-success-utf8.txt",
+];
+
+#[test]
+fn firebase_bodies_are_read_or_refused_for_a_known_reason() {
+    let Some(corpus) = corpus("firebase_bodies_are_read_or_refused_for_a_known_reason") else { return };
+    let file = File::open(corpus.join("firebase-gemini-mock-responses.tar.gz")).unwrap();
+    let mut archive = tar::Archive::new(GzDecoder::new(file));
+    let mut refused = BTreeMap::new();
+    let mut finished_twice = BTreeSet::new();
+    let mut all = 0;
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_string_lossy().into_owned();
+        let mut body = String::new();
+        let Some(name) = path.strip_prefix("mock-responses/").filter(|name| !name.ends_with('/')) else { continue };
+        entry.read_to_string(&mut body).unwrap();
+        all += 1;
+        if name.contains("streaming-") && body.matches("\"finishReason\"").count() > 1 {
+            finished_twice.insert(name.to_owned());
+        }
+        if name.contains("streaming-") {
+            match decode_stream(&body) {
+                Err(error) => drop(refused.insert(name.to_owned(), error)),
+                Ok(events) if !events.iter().any(|event| matches!(event, Event::End | Event::Error(_))) => {
+                    refused.insert(name.to_owned(), "no end".to_owned());
+                }
+                Ok(events) => assert_stream_survives(name, &events),
+            }
+        } else {
+            match serde_json::from_str::<Value>(&body) {
+                Err(_) => drop(refused.insert(name.to_owned(), "not JSON".to_owned())),
+                Ok(body) => match gemini::response::decode(&body) {
+                    Err(error) => drop(refused.insert(name.to_owned(), error.problem)),
+                    Ok(_) => assert_answer_survives(name, &body),
+                },
+            }
+        }
+    }
+    let expected: BTreeSet<&str> = NO_ANSWERS.iter().map(|(name, _)| *name).collect();
+    let found: BTreeSet<&str> = refused.keys().map(String::as_str).collect();
+    let surprises: Vec<_> = found.symmetric_difference(&expected).map(|name| (*name, refused.get(*name))).collect();
+    assert!(surprises.is_empty(), "{surprises:#?}");
+    for (name, why) in NO_ANSWERS {
+        let problem = &refused[*name];
+        assert!(problem.contains(why), "{name}: {problem}");
+    }
+    assert_eq!(
+        finished_twice,
+        FINISHED_TWICE.iter().map(|name| (*name).to_owned()).collect(),
+        "streams finished twice"
+    );
+    assert!(all > 120, "{all}");
+}

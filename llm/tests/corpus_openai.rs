@@ -1,0 +1,255 @@
+//! Recorded exchanges of eight providers that speak the OpenAI dialect: each answer is read, told
+//! as OpenAI would, and read again to the same; each request is read.
+//!
+//! Runs where `OUTRIGGER_CORPUS` names the folder that holds `recorded.jsonl.gz`.
+
+// Clippy takes the helpers of an integration test for shipped code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use flate2::read::GzDecoder;
+use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
+use outrigger_llm::{
+    Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
+    encode_response, sse,
+};
+use serde_json::Value;
+
+const PROVIDERS: [&str; 8] =
+    ["openai", "azure", "deepseek", "mistral", "ollama", "openrouter", "perplexity", "gpustack"];
+
+/// The chat exchanges, or `None` (and a line that says so) without a corpus.
+fn exchanges() -> Option<Vec<Value>> {
+    let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
+        println!("skipped: OUTRIGGER_CORPUS is not set");
+        return None;
+    };
+    let file = File::open(PathBuf::from(folder).join("recorded.jsonl.gz")).unwrap();
+    let lines = BufReader::new(GzDecoder::new(file)).lines();
+    let all = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let chat =
+        all.filter(|exchange| exchange["api"] == "chat" && PROVIDERS.iter().any(|name| exchange["provider"] == *name));
+    Some(chat.collect())
+}
+
+fn expected(exceptions: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    exceptions.iter().map(|(problem, count)| ((*problem).to_owned(), *count)).collect()
+}
+
+fn provider(exchange: &Value) -> &str {
+    exchange["provider"].as_str().unwrap()
+}
+
+fn name(exchange: &Value) -> String {
+    format!("{} {} #{}", provider(exchange), exchange["file"], exchange["i"])
+}
+
+fn events(body: &str) -> Vec<sse::Event> {
+    let body = body.replace("\r\n", "\n");
+    let blocks = body.split("\n\n").filter(|block| !block.trim().is_empty());
+    blocks
+        .map(|block| {
+            let field = |name: &str| {
+                let values =
+                    block.lines().filter_map(move |line| line.strip_prefix(&format!("{name}:")).map(str::trim_start));
+                values.collect::<Vec<_>>()
+            };
+            let data = field("data");
+            sse::Event {
+                name: field("event").join(""),
+                data: (!data.is_empty()).then(|| data.join("\n")),
+                raw: format!("{block}\n\n").into_bytes(),
+            }
+        })
+        .collect()
+}
+
+fn read_stream(body: &str) -> Result<Vec<Event>, String> {
+    let mut decoder = StreamDecoder::new(Dialect::OpenAi);
+    let mut told = Vec::new();
+    for event in events(body) {
+        decoder.push(&event, &mut told).map_err(|malformed| malformed.problem)?;
+    }
+    Ok(told)
+}
+
+/// The whole answer that a stream tells.
+fn whole(events: &[Event]) -> Response {
+    let mut response = Response::default();
+    let (mut thinking, mut text, mut refusal) = (String::new(), String::new(), String::new());
+    let mut calls: BTreeMap<usize, ToolCall> = BTreeMap::new();
+    for event in events {
+        match event {
+            Event::Start { id, model } => (response.id, response.model) = (id.clone(), model.clone()),
+            Event::Text(more) => text.push_str(more),
+            Event::Thinking(more) => thinking.push_str(more),
+            Event::Refusal(more) => refusal.push_str(more),
+            Event::ToolCall { index, id, name, signature } => {
+                let call = ToolCall {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments: String::new(),
+                    signature: signature.clone(),
+                };
+                assert!(calls.insert(*index, call).is_none(), "call {index} told twice");
+            }
+            Event::ToolArguments { index, fragment } => calls.get_mut(index).unwrap().arguments.push_str(fragment),
+            Event::Usage(usage) => response.usage.merge(usage),
+            Event::Finish { reason, .. } => response.finish = Some(*reason),
+            Event::Media(media) => response.parts.push(Part::Media(media.clone())),
+            Event::End => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    if !thinking.is_empty() {
+        response.parts.push(Part::Thinking(Thought { text: Some(thinking), ..Thought::default() }));
+    }
+    response.parts.extend((!text.is_empty()).then_some(Part::Text(text)));
+    response.parts.extend((!refusal.is_empty()).then_some(Part::Refusal(refusal)));
+    for mut call in calls.into_values() {
+        if call.arguments.is_empty() {
+            call.arguments.push_str("{}");
+        }
+        response.parts.push(Part::ToolCall(call));
+    }
+    response
+}
+
+#[test]
+fn answers_are_read_and_told_without_loss() {
+    let Some(exchanges) = exchanges() else { return };
+    let mut read = 0;
+    let mut exceptions: BTreeMap<String, usize> = BTreeMap::new();
+    for exchange in exchanges.iter().filter(|exchange| exchange["status"] == 200 && exchange["kind"] == "json") {
+        let name = name(exchange);
+        let body: Value = serde_json::from_str(exchange["body"].as_str().unwrap()).unwrap();
+        let response = match decode_response(Dialect::OpenAi, &body) {
+            Ok(response) => response,
+            Err(error) => {
+                *exceptions.entry(format!("{} {}", provider(exchange), error.problem)).or_default() += 1;
+                continue;
+            }
+        };
+        read += 1;
+        if response.parts.is_empty() {
+            *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), response.finish)).or_default() += 1;
+        }
+        let calls = response.parts.iter().filter(|part| matches!(part, Part::ToolCall(_))).count();
+        let recorded = body["choices"][0]["message"]["tool_calls"].as_array().map_or(0, Vec::len);
+        assert_eq!(calls, recorded, "{name}");
+        assert_eq!(calls > 0, response.finish == Some(Finish::ToolCalls), "{name}");
+        assert_eq!(response.usage.input, body["usage"]["prompt_tokens"].as_u64(), "{name}");
+        let told = encode_response(Dialect::OpenAi, &response, &Answer::default());
+        let again = decode_response(Dialect::OpenAi, &told).unwrap();
+        assert_eq!(again, response, "{name}\n{body}\n{told}");
+    }
+    assert!(read > 250, "{read}");
+    // Cut short while thinking, and once a plain end after nothing.
+    let said_nothing = [("openai said nothing, Some(Length)", 3), ("openrouter said nothing, Some(Stop)", 1)];
+    assert_eq!(exceptions, expected(&said_nothing));
+}
+
+#[test]
+fn streams_are_read_and_told_without_loss() {
+    let Some(exchanges) = exchanges() else { return };
+    let mut read = 0;
+    let mut exceptions: BTreeMap<String, usize> = BTreeMap::new();
+    for exchange in exchanges.iter().filter(|exchange| exchange["status"] == 200 && exchange["kind"] == "sse") {
+        let name = name(exchange);
+        let body = exchange["body"].as_str().unwrap();
+        let told = match read_stream(body) {
+            Ok(told) => told,
+            Err(problem) => {
+                *exceptions.entry(format!("{} {problem}", provider(exchange))).or_default() += 1;
+                continue;
+            }
+        };
+        if let Some(Event::Error(error)) = told.last() {
+            *exceptions.entry(format!("{} error: {}", provider(exchange), error.message)).or_default() += 1;
+            continue;
+        }
+        read += 1;
+        assert!(matches!(told.first(), Some(Event::Start { .. })), "{name}: {:?}", told.first());
+        let finishes = told.iter().filter(|event| matches!(event, Event::Finish { .. })).count();
+        assert_eq!(finishes, 1, "{name}");
+        if body.contains("[DONE]") {
+            assert_eq!(told.last(), Some(&Event::End), "{name}");
+        }
+        let answer = whole(&told);
+        if answer.parts.is_empty() {
+            *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), answer.finish)).or_default() += 1;
+        }
+        assert_eq!(!answer.usage.is_empty(), body.contains("\"prompt_tokens\""), "{name}");
+
+        let mut encoder = StreamEncoder::new(Dialect::OpenAi, Answer { stream_usage: true, ..Answer::default() });
+        let mut bytes = Vec::new();
+        for event in told.iter().filter(|event| **event != Event::End).chain([&Event::End]) {
+            encoder.push(event, &mut bytes);
+        }
+        let again = whole(&read_stream(std::str::from_utf8(&bytes).unwrap()).unwrap());
+        assert_eq!(again, answer, "{name}");
+    }
+    assert!(read > 60, "{read}");
+    // Cut short while thinking.
+    assert_eq!(exceptions, expected(&[("openai said nothing, Some(Length)", 1)]));
+}
+
+#[test]
+fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
+    let Some(exchanges) = exchanges() else { return };
+    let (mut read, mut told) = (0, 0);
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    for exchange in &exchanges {
+        let name = name(exchange);
+        let body = exchange["req"].as_object().unwrap();
+        let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
+        let stream = body.get("stream").and_then(Value::as_bool).unwrap_or_default();
+        let request = match decode_request(Dialect::OpenAi, body, model, stream) {
+            Ok(request) => request,
+            Err(error) => {
+                assert!(exchange["status"].as_u64() >= Some(400), "{name}: {error}");
+                *refused.entry(error.to_string()).or_default() += 1;
+                continue;
+            }
+        };
+        read += 1;
+        let shown_by_tools = request.messages.iter().flat_map(|message| &message.parts).any(|part| match part {
+            Part::ToolResult(result) => result.content.iter().any(|part| matches!(part, Part::Media(_))),
+            _ => false,
+        });
+        match encode_request(Dialect::OpenAi, &request, Dialect::OpenAi, model) {
+            Ok(encoded) => {
+                told += 1;
+                let mut again = decode_request(Dialect::OpenAi, &encoded.body, model, stream).unwrap();
+                let mut expected = request.clone();
+                for request in [&mut again, &mut expected] {
+                    // What is left out on purpose: thoughts, hints, and switches for thinking in other words.
+                    for message in &mut request.messages {
+                        message.parts.retain(|part| !matches!(part, Part::Thinking(_)));
+                    }
+                    request.messages.retain(|message| !message.parts.is_empty());
+                    request.fields.clear();
+                    // OpenAI wants schemas named, Perplexity doesn't.
+                    if let OutputFormat::JsonSchema { name, .. } = &mut request.output {
+                        name.get_or_insert_with(|| "response".to_owned());
+                    }
+                    (request.thinking, request.top_k, request.stream_usage) = (None, None, false);
+                }
+                // Pictures that a tool gave move into a message of the user's.
+                if !shown_by_tools {
+                    assert_eq!(again, expected, "{name}");
+                }
+            }
+            Err(RequestError::Unsupported { field, .. }) => *refused.entry(field).or_default() += 1,
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    assert!(told > 380, "{told}");
+    assert_eq!(read, told);
+    // What OpenAI itself answered 400 to.
+    assert_eq!(refused, expected(&[("messages: must not be empty", 1), ("messages[0].content: is required", 1)]));
+}

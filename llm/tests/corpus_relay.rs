@@ -1,0 +1,313 @@
+//! Every recorded good answer and stream is seen as one, with the usage that a full reading tells.
+
+use std::collections::BTreeMap;
+
+use outrigger_llm::Dialect;
+use outrigger_llm::relay::{Watch, whole};
+use outrigger_llm::sse::{Event, Reader};
+use outrigger_llm::usage::Usage;
+use serde_json::Value;
+
+mod recorded;
+
+use recorded::Exchange;
+
+/// How it is spoken, if in one of our dialects.
+fn operation(exchange: &Exchange) -> Option<(Dialect, &'static str)> {
+    Some(match (exchange.provider.as_str(), exchange.api.as_str()) {
+        ("cohere", _) => return None,
+        (_, "chat") => (Dialect::OpenAi, "chat"),
+        (_, "completions") => (Dialect::OpenAi, "completions"),
+        (_, "responses") => (Dialect::OpenAi, "responses"),
+        ("openai" | "azure" | "mistral" | "openrouter" | "perplexity", "embeddings") => (Dialect::OpenAi, "embeddings"),
+        ("perplexity", "models") => (Dialect::OpenAi, "models"),
+        ("anthropic", "messages") => (Dialect::Anthropic, "messages"),
+        ("anthropic", "count_tokens") => (Dialect::Anthropic, "count_tokens"),
+        ("gemini" | "vertex", "generateContent" | "streamGenerateContent") => (Dialect::Gemini, "generate_content"),
+        ("gemini" | "vertex", "countTokens") => (Dialect::Gemini, "count_tokens"),
+        ("gemini", "batchEmbedContents") => (Dialect::Gemini, "embeddings"),
+        _ => return None,
+    })
+}
+
+fn good(recorded: &[Exchange]) -> impl Iterator<Item = (&Exchange, &str, Dialect, &'static str)> {
+    recorded.iter().filter(|exchange| exchange.status == 200).filter_map(|exchange| {
+        let (dialect, operation) = operation(exchange)?;
+        Some((exchange, exchange.body.as_deref()?, dialect, operation))
+    })
+}
+
+/// Usage, read the long way: from a full parse, with figures added as each provider documents.
+fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
+    let mut flat = Value::Object(serde_json::Map::new());
+    for document in documents {
+        for found in [
+            document.get("usage"),
+            document.get("usageMetadata"),
+            document.pointer("/message/usage"),
+            document.pointer("/response/usage"),
+            document.pointer("/x_groq/usage"),
+        ] {
+            for (key, value) in found.and_then(Value::as_object).into_iter().flatten() {
+                flat[key] = value.clone();
+            }
+        }
+    }
+    let at = |path: &str| flat.pointer(path).and_then(Value::as_u64);
+    let plus = |first: Option<u64>, second: Option<u64>| match (first, second) {
+        (None, None) => None,
+        (first, second) => Some(first.unwrap_or(0) + second.unwrap_or(0)),
+    };
+    match dialect {
+        Dialect::OpenAi => Usage {
+            input: at("/prompt_tokens").or(at("/input_tokens")),
+            cached_input: at("/prompt_tokens_details/cached_tokens")
+                .or(at("/input_tokens_details/cached_tokens"))
+                .or(at("/prompt_cache_hit_tokens")),
+            cache_write: at("/prompt_tokens_details/cache_write_tokens")
+                .or(at("/input_tokens_details/cache_write_tokens")),
+            output: at("/completion_tokens").or(at("/output_tokens")),
+            reasoning: at("/completion_tokens_details/reasoning_tokens")
+                .or(at("/output_tokens_details/reasoning_tokens")),
+            audio_input: at("/prompt_tokens_details/audio_tokens"),
+            audio_output: at("/completion_tokens_details/audio_tokens"),
+            cache_write_1h: None,
+        },
+        Dialect::Anthropic => Usage {
+            input: plus(at("/input_tokens"), plus(at("/cache_read_input_tokens"), at("/cache_creation_input_tokens"))),
+            cached_input: at("/cache_read_input_tokens"),
+            cache_write: at("/cache_creation/ephemeral_5m_input_tokens"),
+            cache_write_1h: at("/cache_creation/ephemeral_1h_input_tokens"),
+            output: at("/output_tokens"),
+            reasoning: at("/output_tokens_details/thinking_tokens"),
+            ..Usage::default()
+        },
+        Dialect::Gemini => {
+            let audio = |list: &str| {
+                let list = flat.pointer(list).and_then(Value::as_array).into_iter().flatten();
+                list.filter(|one| one["modality"] == "AUDIO").find_map(|one| one["tokenCount"].as_u64())
+            };
+            Usage {
+                input: plus(at("/promptTokenCount"), at("/toolUsePromptTokenCount")),
+                cached_input: at("/cachedContentTokenCount"),
+                output: plus(at("/candidatesTokenCount"), at("/thoughtsTokenCount")),
+                reasoning: at("/thoughtsTokenCount"),
+                audio_input: audio("/promptTokensDetails"),
+                audio_output: audio("/candidatesTokensDetails"),
+                ..Usage::default()
+            }
+        }
+    }
+}
+
+#[test]
+fn every_recorded_answer_is_one() {
+    let Some(recorded) = recorded::exchanges() else { return };
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut empty = 0;
+    for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "json") {
+        let place = format!("{} {} {}", exchange.provider, exchange.file, exchange.i);
+        let seen = whole(dialect, operation, body.as_bytes());
+        assert_eq!((&seen.malformed, &seen.error), (&None, &None), "{place}");
+        // Forbidden its tools, Claude ended its turn without a word: the only answers with nothing in them.
+        let silent = exchange.file.contains("haiku-4-5_respects_choice_none") && operation != "responses";
+        assert_eq!(seen.empty, silent, "{place}");
+        empty += usize::from(seen.empty);
+        let document: Value = serde_json::from_str(body).expect(&place);
+        if operation == "count_tokens" {
+            assert!(seen.usage.is_empty(), "{place}: a count is no use");
+        } else {
+            let documents = [document.clone()];
+            assert_eq!(seen.usage, usage(dialect, &documents), "{place}");
+        }
+        let model = document.get("model").or(document.get("modelVersion")).and_then(Value::as_str);
+        assert_eq!(seen.model.as_deref(), model, "{place}");
+        *counts.entry((&exchange.provider, operation)).or_default() += 1;
+    }
+    assert_eq!(empty, 2);
+    assert_eq!(counts.get(&("openai", "responses")), Some(&88));
+    assert_eq!(counts.get(&("anthropic", "messages")), Some(&71));
+    assert_eq!(counts.get(&("vertex", "generate_content")), Some(&59));
+    assert!(counts.values().sum::<usize>() > 700, "{counts:?}");
+}
+
+#[test]
+fn every_recorded_stream_is_one() {
+    let Some(recorded) = recorded::exchanges() else { return };
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
+        let place = format!("{} {} {}", exchange.provider, exchange.file, exchange.i);
+        let mut events: Vec<Event> = Vec::new();
+        let mut reader = Reader::default();
+        for chunk in body.as_bytes().chunks(997) {
+            reader.push(chunk, &mut events);
+        }
+        events.extend(reader.finish());
+        let raw: Vec<u8> = events.iter().flat_map(|event| event.raw.clone()).collect();
+        assert_eq!(raw, body.as_bytes(), "{place}");
+
+        let mut watch = Watch::new(dialect);
+        let mut content = false;
+        let mut terminal = false;
+        let mut documents = Vec::new();
+        for event in &events {
+            let seen = watch.see(event);
+            assert!(!seen.malformed && seen.error.is_none(), "{place}: {event:?}");
+            let document = event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok());
+            if let Some(document) = document {
+                let bare = document.get("choices").and_then(Value::as_array).is_some_and(Vec::is_empty);
+                let used = document.get("usage").is_some_and(|usage| !usage.is_null());
+                assert_eq!(seen.usage_only, bare && used, "{place}: {event:?}");
+                documents.push(document);
+            }
+            content |= seen.content;
+            terminal |= seen.terminal;
+        }
+        assert!(watch.finished() && !watch.empty(), "{place}: {watch:?}");
+        // This one thought until its tokens were gone, out of sight: its `length` explains it.
+        assert_eq!(content, !exchange.file.ends_with("chat-streaming-detailed-usage.yaml"), "{place}");
+        // These end with a finish reason alone.
+        assert!(terminal || ["perplexity", "gpustack"].contains(&exchange.provider.as_str()), "{place}");
+        assert_eq!(watch.usage(), usage(dialect, &documents), "{place}");
+        let model = ["/model", "/message/model", "/response/model", "/modelVersion"];
+        let model = documents.iter().find_map(|document| {
+            model.iter().find_map(|path| document.pointer(path)?.as_str()).filter(|model| !model.is_empty())
+        });
+        assert_eq!(watch.model(), model, "{place}");
+        *counts.entry((&exchange.provider, operation)).or_default() += 1;
+    }
+    assert_eq!(counts.get(&("anthropic", "messages")), Some(&13));
+    assert_eq!(counts.get(&("ollama", "chat")), Some(&19));
+    assert_eq!(counts.get(&("openai", "responses")), Some(&13));
+    assert!(counts.values().sum::<usize>() > 120, "{counts:?}");
+}
+
+/// What is content is decided on each event's own words, not on those before it.
+#[test]
+fn content_begins_where_a_full_reading_says() {
+    let Some(recorded) = recorded::exchanges() else { return };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
+        let mut events: Vec<Event> = Vec::new();
+        let mut reader = Reader::default();
+        reader.push(body.as_bytes(), &mut events);
+        let mut watch = Watch::new(dialect);
+        let first = events.iter().position(|event| watch.see(event).content);
+        let documents = events.iter().map(|event| {
+            event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok()).unwrap_or_default()
+        });
+        let expected = documents.into_iter().position(|document| match (dialect, operation) {
+            (Dialect::Anthropic, _) => {
+                let tool = document.pointer("/content_block/type").and_then(Value::as_str);
+                tool.is_some_and(|kind| kind != "text" && kind != "thinking")
+                    || ["/delta/text", "/delta/thinking", "/delta/partial_json"]
+                        .iter()
+                        .any(|path| text(document.pointer(path)))
+                    || document.pointer("/delta/citation").is_some()
+            }
+            (Dialect::Gemini, _) => {
+                let part = |path: &str| document.pointer(&format!("/candidates/0/content/parts/0/{path}")).cloned();
+                text(part("text").as_ref()) || part("functionCall").is_some() || part("inlineData").is_some()
+            }
+            (_, "responses") => {
+                let done = document["type"] == "response.output_item.done";
+                text(document.get("delta"))
+                    || done && text(document.pointer("/item/encrypted_content"))
+                    || document.pointer("/item/type").is_some_and(|kind| kind != "message" && kind != "reasoning")
+            }
+            (_, "completions") => text(document.pointer("/choices/0/text")),
+            _ => {
+                let delta = |path: &str| document.pointer(&format!("/choices/0/delta/{path}")).cloned();
+                let thinking =
+                    delta("content").is_some_and(|content| content.as_array().is_some_and(|c| !c.is_empty()));
+                thinking
+                    || ["content", "reasoning", "reasoning_content", "refusal", "tool_calls/0/function/name"]
+                        .iter()
+                        .any(|path| text(delta(path).as_ref()))
+            }
+        });
+        assert_eq!(first, expected, "{} {}", exchange.provider, exchange.file);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Odd {
+    Content,
+    /// Nothing in it, and that is explained.
+    Blocked,
+    Empty,
+    Cut,
+    Malformed,
+    Error,
+}
+
+/// Gemini's odd answers that are not simply content.
+const ODD: &[(&str, Odd)] = &[
+    ("googleai/streaming-failure-prompt-blocked-safety.txt", Odd::Blocked),
+    ("vertexai/streaming-failure-prompt-blocked-safety.txt", Odd::Blocked),
+    ("vertexai/streaming-failure-prompt-blocked-safety-with-message.txt", Odd::Blocked),
+    ("vertexai/streaming-failure-empty-content.txt", Odd::Cut),
+    ("vertexai/streaming-failure-malformed-content.txt", Odd::Cut),
+    ("vertexai/streaming-failure-invalid-json.txt", Odd::Malformed),
+    ("vertexai/streaming-failure-error-mid-stream.txt", Odd::Error),
+    // It is what it says, but for its last event, which the file leaves out.
+    ("vertexai/streaming-success-quotes-escaped.txt", Odd::Cut),
+    ("googleai/unary-failure-with-message-no-content.json", Odd::Empty),
+    ("vertexai/unary-failure-empty-content.json", Odd::Empty),
+    ("vertexai/unary-failure-malformed-content.json", Odd::Empty),
+    ("vertexai/unary-success-empty-text-part.json", Odd::Empty),
+    ("vertexai/unary-failure-invalid-response.json", Odd::Malformed),
+];
+
+/// Answers under 200 whose names begin with `failure`: the rest of those are errors.
+const ANSWERS: &[&str] =
+    &["finish-reason", "prompt-blocked", "only-prompt-feedback", "unknown-enum", "recitation", "citations"];
+
+#[test]
+fn gemini_s_odd_answers_are_seen_for_what_they_are() {
+    let Some(answers) = recorded::gemini_answers() else { return };
+    let mut looked_at = 0;
+    for (name, body) in &answers {
+        let name = name.trim_start_matches("mock-responses/");
+        // Pictures and counts are other operations.
+        let other = ["generate-images", "total-tokens", "billable-characters", "detailed-token", "schema/"];
+        if other.iter().any(|other| name.contains(other)) {
+            continue;
+        }
+        let (seen, whole_answer) = if name.contains("/streaming") && body.starts_with(b"data:") {
+            let mut reader = Reader::default();
+            let mut events = Vec::new();
+            reader.push(body, &mut events);
+            events.extend(reader.finish());
+            let mut watch = Watch::new(Dialect::Gemini);
+            let seen: Vec<_> = events.iter().map(|event| watch.see(event)).collect();
+            let any = |what: fn(&outrigger_llm::relay::Seen) -> bool| seen.iter().any(what);
+            let odd = match () {
+                () if any(|seen| seen.malformed) => Odd::Malformed,
+                () if any(|seen| seen.error.is_some()) => Odd::Error,
+                () if !watch.finished() => Odd::Cut,
+                () if watch.empty() => Odd::Empty,
+                () if any(|seen| seen.content) => Odd::Content,
+                () => Odd::Blocked,
+            };
+            (odd, false)
+        } else if name.contains("/unary") && name.ends_with(".json") {
+            let seen = whole(Dialect::Gemini, "generate_content", body);
+            let odd = match () {
+                () if seen.malformed.is_some() => Odd::Malformed,
+                () if seen.error.is_some() => Odd::Error,
+                () if seen.empty => Odd::Empty,
+                () => Odd::Content,
+            };
+            (odd, true)
+        } else {
+            continue;
+        };
+        let listed = ODD.iter().find(|(file, _)| *file == name).map(|(_, odd)| *odd);
+        let error = whole_answer && name.contains("failure") && !ANSWERS.iter().any(|answer| name.contains(answer));
+        let expected = listed.unwrap_or(if error { Odd::Error } else { Odd::Content });
+        assert_eq!(seen, expected, "{name}");
+        looked_at += 1;
+    }
+    assert!(looked_at > 80, "{looked_at}");
+}

@@ -1,0 +1,495 @@
+//! Streams of the OpenAI dialect: those that were met, and the one that every client survives.
+
+// Clippy takes the helpers of an integration test for shipped code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use outrigger_llm::chat::{Event, Finish, Media, MediaSource, StreamError};
+use outrigger_llm::openai::stream::{Decoder, Encoder};
+use outrigger_llm::usage::Usage;
+use outrigger_llm::{Answer, StreamEncoder, sse};
+use serde_json::{Value, json};
+
+fn read(chunks: &[Value]) -> Vec<Event> {
+    let mut decoder = Decoder::default();
+    let mut told = Vec::new();
+    for chunk in chunks {
+        let data = chunk.as_str().map_or_else(|| chunk.to_string(), str::to_owned);
+        decoder.push(&sse::Event { data: Some(data), ..sse::Event::default() }, &mut told).unwrap();
+    }
+    told
+}
+
+fn delta(delta: Value) -> Value {
+    json!({"id": "r", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+}
+
+fn finish(reason: &str) -> Value {
+    json!({"id": "r", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+}
+
+fn tool(delta_of_call: Value) -> Value {
+    delta(json!({"tool_calls": [delta_of_call]}))
+}
+
+fn start() -> Event {
+    Event::Start { id: Some("r".into()), model: Some("m".into()) }
+}
+
+fn text(text: &str) -> Event {
+    Event::Text(text.into())
+}
+
+fn call(index: usize, id: &str, name: &str) -> Event {
+    Event::ToolCall { index, id: id.into(), name: name.into(), signature: None }
+}
+
+fn arguments(index: usize, fragment: &str) -> Event {
+    Event::ToolArguments { index, fragment: fragment.into() }
+}
+
+fn ended(reason: Finish) -> Event {
+    Event::Finish { reason, stop_sequence: None }
+}
+
+fn used(input: u64, output: u64) -> Event {
+    Event::Usage(Usage { input: Some(input), output: Some(output), ..Usage::default() })
+}
+
+#[test]
+fn reads_streams_as_they_come() {
+    let done = || json!("[DONE]");
+    let usage = |input: u64, output: u64| json!({"prompt_tokens": input, "completion_tokens": output});
+    let mut finish_with_usage = finish("stop");
+    finish_with_usage["usage"] = usage(3, 1);
+    let mut early_usage = delta(json!({"content": "a"}));
+    early_usage["usage"] = usage(3, 1);
+    let tools = [
+        start(),
+        call(0, "a", "f"),
+        arguments(0, "{\"x\""),
+        call(1, "b", "g"),
+        arguments(0, ":1}"),
+        arguments(1, "{}"),
+        ended(Finish::ToolCalls),
+        Event::End,
+    ];
+    let parallel = [
+        start(),
+        call(0, "a", "f"),
+        arguments(0, "{}"),
+        call(1, "b", "g"),
+        arguments(1, "{}"),
+        ended(Finish::ToolCalls),
+        Event::End,
+    ];
+    for (why, chunks, expected) in [
+        (
+            "OpenAI with usage",
+            vec![
+                delta(json!({"role": "assistant", "content": "", "refusal": null})),
+                delta(json!({"content": "Hi"})),
+                finish("stop"),
+                json!({"id": "r", "model": "m", "choices": [], "usage": usage(3, 1)}),
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), Event::End],
+        ),
+        (
+            "Azure begins with the prompt's filters",
+            vec![
+                json!({"id": "", "model": "", "choices": [], "prompt_filter_results": []}),
+                delta(json!({"content": "Hi"})),
+                finish("content_filter"),
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Filtered), Event::End],
+        ),
+        (
+            "usage on the finish, null before",
+            vec![
+                json!({"id": "r", "model": "m", "usage": null, "choices": [{"delta": {"content": "Hi"}}]}),
+                finish_with_usage,
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), Event::End],
+        ),
+        (
+            "usage repeated, and growing",
+            vec![
+                early_usage.clone(),
+                early_usage,
+                json!({"choices": [], "usage": usage(3, 2)}),
+                finish("stop"),
+                done(),
+            ],
+            vec![start(), text("a"), used(3, 1), text("a"), used(3, 2), ended(Finish::Stop), Event::End],
+        ),
+        (
+            "thinking in three spellings",
+            vec![
+                delta(json!({"reasoning_content": "a", "content": null})),
+                delta(json!({"reasoning": "b"})),
+                delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "c"}]}]})),
+                delta(json!({"content": [{"type": "text", "text": "d"}]})),
+                delta(json!({"refusal": "e"})),
+                finish("eos"),
+                done(),
+            ],
+            vec![
+                start(),
+                Event::Thinking("a".into()),
+                Event::Thinking("b".into()),
+                Event::Thinking("c".into()),
+                text("d"),
+                Event::Refusal("e".into()),
+                ended(Finish::Stop),
+                Event::End,
+            ],
+        ),
+        (
+            "two calls, interleaved",
+            vec![
+                tool(json!({"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}})),
+                tool(json!({"index": 0, "function": {"arguments": "{\"x\""}})),
+                tool(json!({"index": 1, "id": "b", "function": {"name": "g", "arguments": ""}})),
+                tool(json!({"index": 0, "function": {"arguments": ":1}"}})),
+                tool(json!({"index": 1, "function": {"arguments": "{}"}})),
+                finish("tool_calls"),
+                done(),
+            ],
+            tools.to_vec(),
+        ),
+        (
+            "ids and names repeated with each delta, ended by stop",
+            vec![
+                tool(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\""}})),
+                tool(json!({"index": 1, "id": "b", "function": {"name": "g", "arguments": null}})),
+                tool(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": ":1}"}})),
+                tool(json!({"index": 1, "id": "b", "function": {"name": "g", "arguments": {}}})),
+                finish("stop"),
+                done(),
+            ],
+            tools.to_vec(),
+        ),
+        (
+            "no index, as at Gemini's compatible endpoint",
+            vec![
+                delta(
+                    json!({"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}, {"id": "b", "function": {"name": "g", "arguments": "{}"}}]}),
+                ),
+                finish("stop"),
+                done(),
+            ],
+            parallel.to_vec(),
+        ),
+        (
+            "one index for all calls",
+            vec![
+                tool(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}})),
+                tool(json!({"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}})),
+                finish("tool_calls"),
+                done(),
+            ],
+            parallel.to_vec(),
+        ),
+        (
+            "one id for two indexes is two calls",
+            vec![
+                tool(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}})),
+                tool(json!({"index": 1, "id": "a", "function": {"name": "g", "arguments": "{}"}})),
+                finish("tool_calls"),
+                done(),
+            ],
+            vec![
+                start(),
+                call(0, "a", "f"),
+                arguments(0, "{}"),
+                call(1, "a", "g"),
+                arguments(1, "{}"),
+                ended(Finish::ToolCalls),
+                Event::End,
+            ],
+        ),
+        (
+            "fragments without index or id belong to the last call; indexes need not begin at 0",
+            vec![
+                tool(json!({"index": 3, "id": "a", "function": {"name": "f"}})),
+                tool(json!({"function": {"arguments": "{}"}})),
+                finish("tool_calls"),
+                done(),
+            ],
+            vec![start(), call(0, "a", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), Event::End],
+        ),
+        (
+            "the name comes after id and arguments",
+            vec![
+                tool(json!({"index": 0, "id": "a", "function": {"arguments": "{"}})),
+                tool(json!({"index": 0, "function": {"name": "f", "arguments": "}"}})),
+                finish("tool_calls"),
+                done(),
+            ],
+            vec![start(), call(0, "a", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), Event::End],
+        ),
+        (
+            "no id at all",
+            vec![tool(json!({"function": {"name": "f", "arguments": "{}"}})), finish("tool_calls"), done()],
+            vec![start(), call(0, "call_0", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), Event::End],
+        ),
+        (
+            "a signature",
+            vec![
+                tool(
+                    json!({"id": "a", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"google": {"thought_signature": "s"}}}),
+                ),
+                finish("stop"),
+                done(),
+            ],
+            vec![
+                start(),
+                Event::ToolCall { index: 0, id: "a".into(), name: "f".into(), signature: Some("s".into()) },
+                arguments(0, "{}"),
+                ended(Finish::ToolCalls),
+                Event::End,
+            ],
+        ),
+        (
+            "empty finish reasons on each chunk, and none at the end",
+            vec![
+                json!({"id": "r", "model": "m", "choices": [{"delta": {"content": "Hi"}, "finish_reason": ""}]}),
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Stop), Event::End],
+        ),
+        (
+            "a whole message instead of deltas",
+            vec![
+                json!({"id": "r", "model": "m", "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": usage(3, 1)}),
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), Event::End],
+        ),
+        (
+            "Perplexity repeats all beside the last delta",
+            vec![
+                delta(json!({"content": "Hi"})),
+                json!({"choices": [{"index": 0, "delta": {"content": ""}, "message": {"content": "Hi"}, "finish_reason": "stop"}]}),
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Stop), Event::End],
+        ),
+        (
+            "a second alternative, a ping, and words after the end",
+            vec![
+                json!({"type": "ping"}),
+                delta(json!({"content": "Hi"})),
+                json!({"choices": [{"index": 1, "delta": {"content": "Ho"}}]}),
+                finish("stop"),
+                finish("stop"),
+                done(),
+                delta(json!({"content": "late"})),
+                done(),
+            ],
+            vec![start(), text("Hi"), ended(Finish::Stop), Event::End],
+        ),
+    ] {
+        assert_eq!(read(&chunks), expected, "{why}");
+    }
+}
+
+#[test]
+fn reads_errors_within_streams() {
+    let error = |kind: &str, message: &str, status| {
+        Event::Error(StreamError { kind: kind.into(), message: message.into(), status })
+    };
+    for (name, data, expected) in [
+        (
+            "",
+            r#"{"error":{"message":"busy","type":"server_error","code":"overloaded"}}"#,
+            error("overloaded", "busy", None),
+        ),
+        ("", r#"{"error":{"message":"busy","type":"server_error","code":null}}"#, error("server_error", "busy", None)),
+        (
+            "",
+            r#"{"error":{"message":"cut","code":502},"choices":[{"finish_reason":"error"}]}"#,
+            error("api_error", "cut", Some(502)),
+        ),
+        (
+            "",
+            r#"{"error":{"message":"slow down","type":"rate_limit","code":"429"}}"#,
+            error("rate_limit", "slow down", Some(429)),
+        ),
+        ("", r#"{"error":"boom"}"#, error("api_error", "boom", None)),
+        ("", r#"{"choices":[{"error":{"message":"cut"}}]}"#, error("api_error", "cut", None)),
+        ("error", r#"{"message":"busy","type":"overloaded"}"#, error("overloaded", "busy", None)),
+        ("error", "plain words", error("api_error", "plain words", None)),
+    ] {
+        let mut told = Vec::new();
+        let mut decoder = Decoder::default();
+        for data in [data, "[DONE]", "not read any more"] {
+            let event = sse::Event { name: name.into(), data: Some(data.into()), raw: Vec::new() };
+            decoder.push(&event, &mut told).unwrap();
+        }
+        told.retain(|event| !matches!(event, Event::Start { .. }));
+        assert_eq!(told, [expected], "{data}");
+    }
+}
+
+#[test]
+fn says_what_is_not_a_stream() {
+    for (data, problem) in [
+        ("{", "an event that is not JSON: EOF while parsing an object at line 1 column 1"),
+        ("[1]", "an event that is not an object"),
+        ("[DONE]", "the stream ended without an answer"),
+        (
+            r#"{"choices":[{"delta":{"tool_calls":[{"id":"a"}]},"finish_reason":"tool_calls"}]}"#,
+            "tool call 0 has no function name",
+        ),
+    ] {
+        let event = sse::Event { data: Some(data.into()), ..sse::Event::default() };
+        let malformed = Decoder::default().push(&event, &mut Vec::new()).unwrap_err();
+        assert_eq!(malformed.problem, problem, "{data}");
+    }
+}
+
+#[test]
+fn passes_over_comments_and_empty_data() {
+    let mut told = Vec::new();
+    for data in [None, Some(String::new()), Some("  ".to_owned())] {
+        let event = sse::Event { data, raw: b": OPENROUTER PROCESSING\n\n".to_vec(), ..sse::Event::default() };
+        Decoder::default().push(&event, &mut told).unwrap();
+    }
+    assert_eq!(told, []);
+}
+
+fn write(stream_usage: bool, events: &[Event]) -> String {
+    let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 7, stream_usage };
+    let mut encoder = Encoder::new(answer);
+    let mut out = Vec::new();
+    for event in events {
+        encoder.push(event, &mut out);
+    }
+    String::from_utf8(out).unwrap()
+}
+
+/// The chunks of a stream; `[DONE]` as a string.
+fn chunks(stream: &str) -> Vec<Value> {
+    let events = stream.strip_suffix("\n\n").unwrap().split("\n\n");
+    events
+        .map(|event| {
+            let data = event.strip_prefix("data: ").unwrap();
+            serde_json::from_str(data).unwrap_or_else(|_| Value::from(data))
+        })
+        .collect()
+}
+
+#[test]
+fn writes_the_very_bytes() {
+    let start = Event::Start { id: Some("r".into()), model: None };
+    assert_eq!(
+        write(false, &[start, text("é\n"), used(3, 1), ended(Finish::Stop), Event::End]),
+        concat!(
+            r#"data: {"id":"r","object":"chat.completion.chunk","created":7,"model":"asked-for","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#,
+            "\n\n",
+            r#"data: {"id":"r","object":"chat.completion.chunk","created":7,"model":"asked-for","choices":[{"index":0,"delta":{"content":"é\n"},"logprobs":null,"finish_reason":null}]}"#,
+            "\n\n",
+            r#"data: {"id":"r","object":"chat.completion.chunk","created":7,"model":"asked-for","choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}"#,
+            "\n\n",
+            "data: [DONE]\n\n",
+        )
+    );
+}
+
+#[test]
+fn tells_usage_last_and_only_if_asked() {
+    let events = [start(), used(3, 1), text("Hi"), used(3, 2), ended(Finish::Stop), used(3, 4), Event::End];
+    let told = chunks(&write(true, &events));
+    let last = &told[told.len() - 2];
+    assert_eq!(last["choices"], json!([]));
+    assert_eq!(last["usage"], json!({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}));
+    assert_eq!(told.iter().filter(|chunk| chunk["usage"].is_object()).count(), 1);
+    assert!(!write(false, &events).contains("usage"));
+    let unknown = write(true, &[start(), text("Hi"), ended(Finish::Stop), Event::End]);
+    assert!(!unknown.contains("prompt_tokens"), "usage that nobody told: {unknown}");
+}
+
+#[test]
+fn tells_each_call_once_and_with_its_index() {
+    let signed = Event::ToolCall { index: 1, id: "b".into(), name: "g".into(), signature: Some("sig".into()) };
+    let events = [
+        start(),
+        call(0, "a", "f"),
+        call(0, "a", "f"),
+        arguments(0, "{\"x\""),
+        signed,
+        arguments(0, ""),
+        arguments(0, ":1}"),
+        arguments(9, "{}"),
+        ended(Finish::Stop),
+        text("too late"),
+        Event::End,
+        Event::End,
+    ];
+    let told = chunks(&write(false, &events));
+    let deltas: Vec<&Value> = told.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
+    let of_call = |call: Value| json!({"tool_calls": [call]});
+    let expected = [
+        json!({"role": "assistant", "content": ""}),
+        of_call(json!({"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}})),
+        of_call(json!({"index": 0, "function": {"arguments": "{\"x\""}})),
+        of_call(json!({"index": 1, "id": "b__ts_c2ln", "type": "function", "function": {"name": "g", "arguments": ""},
+                       "extra_content": {"google": {"thought_signature": "sig"}}})),
+        of_call(json!({"index": 0, "function": {"arguments": ":1}"}})),
+        of_call(json!({"index": 1, "function": {"arguments": "{}"}})),
+        json!({}),
+        Value::Null,
+    ];
+    assert_eq!(deltas, expected.iter().collect::<Vec<_>>());
+    assert_eq!(told[6]["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(told[7], "[DONE]");
+}
+
+#[test]
+fn tells_thinking_pictures_and_refusals() {
+    let media = Media {
+        media_type: Some("image/png".into()),
+        source: MediaSource::Base64("AAAA".into()),
+        filename: None,
+        detail: None,
+    };
+    for (event, delta) in [
+        (Event::Thinking("Hm".into()), json!({"reasoning_content": "Hm"})),
+        (Event::Refusal("No".into()), json!({"refusal": "No"})),
+        (
+            Event::Media(media),
+            json!({"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}),
+        ),
+    ] {
+        let told = chunks(&write(false, &[event]));
+        assert_eq!(told[0]["choices"][0]["delta"]["role"], "assistant", "a start that nobody told");
+        assert_eq!(told[1]["choices"][0]["delta"], delta);
+        assert_eq!((&told[1]["id"], &told[1]["model"]), (&json!("gw-1"), &json!("asked-for")));
+    }
+    assert_eq!(write(false, &[Event::ThinkingSignature("s".into()), Event::RedactedThinking("r".into())]), "");
+}
+
+#[test]
+fn ends_well_whatever_is_missing() {
+    for events in [vec![ended(Finish::Length), Event::End], vec![start(), Event::End], vec![Event::End]] {
+        let told = chunks(&write(false, &events));
+        assert_eq!(told.len(), 3, "{events:?}");
+        assert_eq!(told[0]["choices"][0]["delta"]["role"], "assistant");
+        assert!(told[1]["choices"][0]["finish_reason"].is_string());
+        assert_eq!(told[2], "[DONE]");
+    }
+}
+
+#[test]
+fn tells_errors_and_nothing_after_them() {
+    let error = StreamError { kind: "overloaded_error".into(), message: "busy".into(), status: Some(529) };
+    let expected = concat!(
+        r#"data: {"error":{"message":"busy","type":"overloaded_error","param":null,"code":"overloaded_error"}}"#,
+        "\n\n"
+    );
+    assert_eq!(write(true, &[Event::Error(error.clone()), text("Hi"), Event::End]), expected);
+    assert_eq!(StreamEncoder::error(outrigger_llm::Dialect::OpenAi, &error), expected.as_bytes());
+}

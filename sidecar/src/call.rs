@@ -1,0 +1,81 @@
+//! A request on its way: what is known of it, step by step.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use outrigger_llm::Dialect;
+use outrigger_llm::operation::{Kind, Operation};
+use outrigger_llm::scan::Scanned;
+
+use crate::memory::Held;
+use crate::served::Served;
+
+/// Everything that was read of a request before it is decided.
+#[derive(Debug)]
+pub struct Call {
+    /// Names the decision in headers and records.
+    pub decision_id: String,
+    pub request_id: String,
+    /// From the caller's `traceparent`, else the decision's own.
+    pub trace_id: String,
+    pub started: Instant,
+    pub received: SystemTime,
+    /// When the last byte of the body was here.
+    pub read: Instant,
+    pub dialect: Dialect,
+    pub operation: &'static Operation,
+    pub served: Arc<Served>,
+    /// Index in the policy's keys.
+    pub key: usize,
+    /// As the caller wrote it.
+    pub model: Option<String>,
+    pub stream: bool,
+    /// A Gemini caller that did not ask for `alt=sse` gets a JSON array.
+    pub as_array: bool,
+    pub headers: HeaderMap,
+    /// Without a key in it.
+    pub query: String,
+    pub scanned: Scanned,
+    /// Gone once content flows, so that its memory is free for others.
+    pub body: Bytes,
+    pub held: Held,
+    /// What the caller itself is prepared to wait.
+    pub patience: Option<Duration>,
+}
+
+impl Call {
+    #[must_use]
+    pub fn key(&self) -> &outrigger_policy::Key {
+        &self.served.policy.keys[self.key]
+    }
+
+    /// The operation in the words of rules.
+    #[must_use]
+    pub fn request_type(&self) -> &'static str {
+        match self.stream {
+            true => self.operation.request_type.1,
+            false => self.operation.request_type.0,
+        }
+    }
+
+    /// Whether the answer's bytes are neither JSON nor events.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        matches!(self.operation.kind, Kind::Speech | Kind::Transcription)
+    }
+
+    /// Whether the caller's answers carry `extra_fields`.
+    #[must_use]
+    pub fn tells_extra_fields(&self) -> bool {
+        self.dialect == Dialect::OpenAi && self.key().extra_fields && !self.is_binary()
+    }
+}
+
+/// A new name for a decision: time first, so that names sort as they were given.
+#[must_use]
+pub fn new_id(now: SystemTime) -> String {
+    let ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    format!("{ms:012x}{:020x}", fastrand::u128(..) >> 48)
+}

@@ -1,0 +1,164 @@
+//! Who is calling: which VirtualKey a request belongs to.
+
+use http::HeaderMap;
+use outrigger_policy::Policy;
+
+use crate::refuse::Refusal;
+
+/// Headers in which a key can be named outright: what they say must be right.
+const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
+
+/// The index of the caller's key.
+///
+/// Named outright it must be bound; in an SDK's own place for a key it may be anything, since SDKs
+/// must send something; else it is the default one.
+pub fn identify(policy: &Policy, headers: &HeaderMap, query: &str, now: i64) -> Result<usize, Refusal> {
+    for name in NAMED {
+        let Some(value) = headers.get(name) else { continue };
+        let value = value.to_str().unwrap_or_default().trim();
+        let index = policy.key_named(value).or_else(|| policy.key_of_token(value)).ok_or_else(|| {
+            Refusal::new(
+                403,
+                "virtual_key_blocked",
+                format!("`{name}` names no VirtualKey that is bound here{}", there_are(policy)),
+            )
+        })?;
+        return usable(policy, index, now);
+    }
+    for value in offered(headers, query) {
+        if let Some(index) = policy.key_named(&value).or_else(|| policy.key_of_token(&value)) {
+            return usable(policy, index, now);
+        }
+    }
+    match policy.default_key {
+        Some(index) => usable(policy, index, now),
+        None => Err(Refusal::new(
+            401,
+            "virtual_key_required",
+            format!(
+                "several VirtualKeys are bound here and none is the default: name one in `x-outrigger-key` or as \
+                 the SDK's API key{}",
+                there_are(policy)
+            ),
+        )),
+    }
+}
+
+/// What SDKs send as their key, in the order in which they are believed.
+fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = String> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let authorization = header("authorization").and_then(|value| {
+        let (scheme, rest) = value.split_once(' ')?;
+        match scheme {
+            _ if scheme.eq_ignore_ascii_case("bearer") => Some(rest.trim().to_owned()),
+            // Credential=ACCESSKEYID/20261122/eu-west-1/…: the id is a name like any other.
+            "AWS4-HMAC-SHA256" => {
+                let credential = rest.split("Credential=").nth(1)?;
+                credential.split('/').next().map(str::to_owned)
+            }
+            _ => None,
+        }
+    });
+    let in_query = query.split('&').find_map(|pair| pair.strip_prefix("key=")).map(|value| {
+        percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
+    });
+    [authorization, header("x-api-key"), header("x-goog-api-key"), header("api-key"), in_query].into_iter().flatten()
+}
+
+fn usable(policy: &Policy, index: usize, now: i64) -> Result<usize, Refusal> {
+    let key = &policy.keys[index];
+    let blocked = |why: &str| Refusal::new(403, "virtual_key_blocked", format!("VirtualKey {} {why}", key.id));
+    if key.suspended {
+        return Err(blocked("is suspended (spec.suspended)"));
+    }
+    if key.expires_at.is_some_and(|at| at <= now) {
+        return Err(blocked("has expired (spec.expiresAt)"));
+    }
+    Ok(index)
+}
+
+fn there_are(policy: &Policy) -> String {
+    let names: Vec<String> = policy.keys.iter().filter(|key| !key.keyless).map(|key| key.id.name.clone()).collect();
+    match names.is_empty() {
+        true => "; there is none".to_owned(),
+        false => format!("; there are {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use outrigger_policy::{Document, FORMAT, KeyDoc};
+
+    use super::*;
+
+    fn key(name: &str) -> KeyDoc {
+        KeyDoc {
+            namespace: "apps".to_owned(),
+            name: name.to_owned(),
+            providers: Vec::new(),
+            balance: outrigger_policy::Balance::Weighted,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            extra_fields: true,
+            aliases: Vec::new(),
+            concurrent_requests: None,
+            suspended: false,
+            expires_at: None,
+            team: None,
+            customer: None,
+            keyless: false,
+        }
+    }
+
+    #[test]
+    fn callers_are_known_by_what_their_sdk_sends() {
+        let aliased = KeyDoc {
+            // sha256("token-of-old")
+            aliases: vec!["9f5d6d1f2b8d3c4e".to_owned()],
+            ..key("aliased")
+        };
+        let document = Document {
+            format: FORMAT,
+            keys: vec![
+                key("search"),
+                key("batch"),
+                KeyDoc { suspended: true, ..key("old") },
+                KeyDoc { expires_at: Some(100), ..key("trial") },
+                aliased,
+            ],
+            default_key: Some("apps/batch".to_owned()),
+            ..Document::default()
+        };
+        let policy = Policy::build(document.clone()).unwrap();
+        for (headers, query, expected) in [
+            (vec![("x-outrigger-key", "search")], "", Ok("search")),
+            (vec![("x-outrigger-key", "apps/search")], "", Ok("search")),
+            (vec![("x-outrigger-key", "nobody")], "", Err(403)),
+            (vec![("x-bf-vk", "vk-search")], "", Ok("search")),
+            (vec![("x-outrigger-key", "search"), ("authorization", "Bearer batch")], "", Ok("search")),
+            (vec![("authorization", "Bearer search")], "", Ok("search")),
+            (vec![("authorization", "bearer vk-search")], "", Ok("search")),
+            (vec![("authorization", "Bearer sk-dummy")], "", Ok("batch")),
+            (vec![("authorization", "Basic search")], "", Ok("batch")),
+            (vec![("x-api-key", "search")], "", Ok("search")),
+            (vec![("x-goog-api-key", "search")], "", Ok("search")),
+            (vec![("api-key", "search")], "", Ok("search")),
+            (vec![], "alt=sse&key=search", Ok("search")),
+            (vec![("authorization", "AWS4-HMAC-SHA256 Credential=search/2026/x, SignedHeaders=a")], "", Ok("search")),
+            (vec![], "", Ok("batch")),
+            (vec![("authorization", "Bearer old")], "", Err(403)),
+            (vec![("x-api-key", "trial")], "", Err(403)),
+        ] {
+            let map: HeaderMap =
+                headers.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
+            let found = identify(&policy, &map, query, 100);
+            let found = found.as_ref().map(|index| policy.keys[*index].id.name.as_str()).map_err(|r| r.status);
+            assert_eq!(found, expected, "{headers:?} {query}");
+        }
+        let nobody = Policy::build(Document { default_key: None, ..document }).unwrap();
+        let refusal = identify(&nobody, &HeaderMap::new(), "", 0).unwrap_err();
+        assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
+        assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
+    }
+}

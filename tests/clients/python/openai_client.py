@@ -1,0 +1,156 @@
+"""The openai package against the gateway."""
+
+import json
+
+import openai
+from pydantic import BaseModel
+from scenario import (
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, PROVIDER, REFUSED, UNKNOWN, Forecast, equal, positive,
+    raises, run, run_tool,
+)  # fmt: skip
+
+client = openai.OpenAI(base_url=f"{BASE}/v1", api_key="dummy")
+USER = {"role": "user", "content": "What is the weather in Paris?"}
+
+
+class get_weather(BaseModel):
+    """The weather in a city."""
+
+    city: str
+
+
+class get_time(BaseModel):
+    """The time in a zone."""
+
+    zone: str
+
+
+WEATHER, TIME = openai.pydantic_function_tool(get_weather), openai.pydantic_function_tool(get_time)
+
+
+def results(message):
+    calls = message.tool_calls
+    assert len({call.id for call in calls}) == len(calls) and all(call.id for call in calls), calls
+    return [
+        {
+            "role": "tool",
+            "tool_call_id": call.id,
+            "content": run_tool(call.function.name, json.loads(call.function.arguments)),
+        }
+        for call in calls
+    ]
+
+
+def chat():
+    answer = client.chat.completions.create(model=PINNED, messages=[USER], temperature=0.2, max_tokens=64)
+    equal(answer.choices[0].message.content, GREETING)
+    equal(answer.choices[0].finish_reason, "stop")
+    equal(answer.object, "chat.completion")
+    positive(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+    equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
+    equal(answer.model_extra["extra_fields"]["provider"], PROVIDER)
+
+
+def stream():
+    chunks = list(
+        client.chat.completions.create(
+            model=PINNED, messages=[USER], stream=True, stream_options={"include_usage": True}
+        )
+    )
+    equal("".join(c.delta.content or "" for chunk in chunks for c in chunk.choices), GREETING)
+    equal([c.finish_reason for chunk in chunks for c in chunk.choices if c.finish_reason], ["stop"])
+    equal(len({chunk.id for chunk in chunks}), 1)
+    (usage,) = [chunk.usage for chunk in chunks if chunk.usage]
+    positive(usage.prompt_tokens, usage.completion_tokens)
+
+
+def stream_without_usage():
+    """The gateway asks for usage on its own behalf, and the caller, who did not, must not see the extra chunk."""
+    chunks = list(client.chat.completions.create(model=PINNED, messages=[USER], stream=True))
+    equal("".join(c.delta.content or "" for chunk in chunks for c in chunk.choices), GREETING)
+    assert all(chunk.choices for chunk in chunks), chunks
+
+
+def tools():
+    ask = dict(model=PINNED, tools=[WEATHER])
+    first = client.chat.completions.create(messages=[USER], **ask).choices[0]
+    equal(first.finish_reason, "tool_calls")
+    messages = [USER, first.message, *results(first.message)]
+    equal(client.chat.completions.create(messages=messages, **ask).choices[0].message.content, GREETING)
+
+
+def tools_stream():
+    ask = dict(model=PINNED, tools=[WEATHER])
+    with client.chat.completions.stream(messages=[USER], **ask) as events:
+        first = events.get_final_completion().choices[0]
+    equal(first.finish_reason, "tool_calls")
+    equal(first.message.tool_calls[0].function.parsed_arguments, get_weather(city="Paris"))
+    messages = [USER, first.message, *results(first.message)]
+    with client.chat.completions.stream(messages=messages, **ask) as events:
+        equal(events.get_final_completion().choices[0].message.content, GREETING)
+
+
+def parallel_tools():
+    ask = dict(model=PARALLEL, tools=[WEATHER, TIME], parallel_tool_calls=True)
+    for streamed in (False, True):
+        if streamed:
+            with client.chat.completions.stream(messages=[USER], **ask) as events:
+                first = events.get_final_completion().choices[0].message
+        else:
+            first = client.chat.completions.create(messages=[USER], **ask).choices[0].message
+        equal([call.function.name for call in first.tool_calls], ["get_weather", "get_time"])
+        last = client.chat.completions.create(messages=[USER, first, *results(first)], **ask)
+        equal(last.choices[0].message.content, f"Hello from {PARALLEL}")
+
+
+def structured_output():
+    answer = client.chat.completions.parse(model=PINNED, messages=[USER], response_format=Forecast)
+    assert isinstance(answer.choices[0].message.parsed, Forecast), answer
+
+
+def structured_output_stream():
+    with client.chat.completions.stream(model=PINNED, messages=[USER], response_format=Forecast) as events:
+        answer = events.get_final_completion()
+    assert isinstance(answer.choices[0].message.parsed, Forecast), answer
+
+
+def thinking():
+    answer = client.chat.completions.create(
+        model=PINNED, messages=[USER], reasoning_effort="low", max_completion_tokens=4096
+    )
+    equal(answer.choices[0].message.content, GREETING)
+
+
+def ask(model):
+    return lambda: client.chat.completions.create(model=model, messages=[USER])
+
+
+def unknown_model():
+    assert UNKNOWN in str(raises(openai.NotFoundError, ask(UNKNOWN), 404))
+
+
+def denied_model():
+    assert "denied-model" in str(raises(openai.PermissionDeniedError, ask(DENIED), 403))
+
+
+def bad_request():
+    raises(openai.BadRequestError, ask(REFUSED), 400)
+    # With a stream asked for, an error is still a status and not an event.
+    call = lambda: client.chat.completions.create(model=REFUSED, messages=[USER], stream=True)
+    raises(openai.BadRequestError, call, 400)
+
+
+def rate_limited():
+    error = raises(openai.RateLimitError, ask(LIMITED), 429)
+    equal(error.response.headers.get("x-should-retry"), "false")
+    assert error.request_id, "no request id"
+
+
+def list_models():
+    assert PINNED in [model.id for model in client.models.list()]
+
+
+run(
+    chat, stream, stream_without_usage, tools, tools_stream, parallel_tools, structured_output,
+    structured_output_stream, thinking, unknown_model, denied_model, bad_request, rate_limited, list_models,
+)  # fmt: skip

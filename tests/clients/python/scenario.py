@@ -1,0 +1,87 @@
+"""What the Python client programs share: the names they ask for, and how they report.
+
+A program is run as `PROGRAM BASE PROVIDER MODEL`, runs every scenario it declares, in order, and prints one JSON line
+for each: {"scenario": NAME, "error": null or the traceback}. BASE has no /v1.
+"""
+
+import json
+import sys
+import traceback
+from typing import Literal
+
+from pydantic import BaseModel
+
+BASE, PROVIDER, MODEL = sys.argv[1:4]
+
+# See ../policy for who serves these.
+PINNED = f"{PROVIDER}/{MODEL}"
+PARALLEL = f"{PROVIDER}-parallel/{MODEL}"
+LIMITED = f"limited-{PROVIDER}"  # two providers serve it, and both answer 429
+REFUSED = f"{PROVIDER}/refused"  # the provider itself answers 400
+DENIED = f"{PROVIDER}/denied-model"
+UNKNOWN = "no-such-model"
+
+GREETING = f"Hello from {PINNED}"
+
+WEATHER_SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "description": "where"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+TIME_SCHEMA = {
+    "type": "object",
+    "properties": {"zone": {"type": "string", "description": "an IANA time zone"}},
+    "required": ["zone"],
+    "additionalProperties": False,
+}
+
+
+class Forecast(BaseModel):
+    """What structured output is asked to be."""
+
+    city: str
+    degrees: int
+    sky: Literal["clear", "cloudy"]
+    hours: list[int]
+
+
+def run_tool(name, arguments):
+    """The tools of these tests; fails on any call that the policy's mock does not make."""
+    if name == "get_weather":
+        assert arguments == {"city": "Paris"}, arguments
+        return json.dumps({"degrees": 18})
+    assert name == "get_time", name
+    assert arguments == {"zone": "Europe/Paris"}, arguments
+    return json.dumps({"time": "12:00"})
+
+
+def equal(got, wanted):
+    assert got == wanted, f"{got!r} is not {wanted!r}"
+
+
+def positive(*counts):
+    for count in counts:
+        assert isinstance(count, int) and count > 0, f"no token count: {counts}"
+
+
+def raises(kind, call, status):
+    """The error, which must be of exactly the class that the SDK has for it."""
+    try:
+        answer = call()
+    except kind as error:
+        found = getattr(error, "status_code", None) or getattr(error, "code", None)
+        assert found == status, f"{found} is not {status}: {error}"
+        assert str(error), "an error without a message"
+        return error
+    raise AssertionError(f"no {kind.__name__}, but {answer!r}")
+
+
+def run(*scenarios):
+    for scenario in scenarios:
+        error = None
+        try:
+            scenario()
+        except Exception:
+            error = traceback.format_exc()
+        print(json.dumps({"scenario": scenario.__name__, "error": error}), flush=True)

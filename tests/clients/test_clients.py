@@ -1,0 +1,102 @@
+"""The SDKs people use, unchanged, through the gateway, each on every provider dialect.
+
+A client program (python/*_client.py, node/*_client.mjs) is written once for its SDK and runs all its scenarios in one
+process; each scenario is a test here. Every run has a gateway of its own, so that what one client provokes (a provider
+that rests after a 429) is not what the next one meets.
+"""
+
+import functools
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from gateway import REPOSITORY, Gateway, environment
+
+HERE = Path(__file__).resolve().parent
+RUN_SECONDS = 120
+
+# Provider of the policy -> the model that is asked of it.
+UPSTREAMS = {"openai": "gpt-4o", "anthropic": "claude-haiku-4-5", "gemini": "gemini-2.5-flash"}
+
+COMMON = ["chat", "stream", "tools", "tools_stream", "parallel_tools", "structured_output", "thinking"]
+ERRORS = ["unknown_model", "denied_model", "bad_request", "rate_limited"]
+
+# Client -> the scenarios its program must report: one that is lost on the way would otherwise pass unseen.
+CLIENTS = {
+    "python/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
+    "python/anthropic": [*COMMON, "stream_events", *ERRORS, "list_models"],
+    "python/google": [*COMMON, "structured_output_json_schema", *ERRORS, "list_models"],
+    "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
+    "node/anthropic": [*COMMON, *ERRORS, "list_models"],
+    "node/google": [*COMMON, *ERRORS, "list_models"],
+    "node/ai": [*COMMON, *ERRORS],
+}
+
+
+def command(client):
+    language, sdk = client.split("/")
+    if language == "node":
+        return [HERE / "node/node_modules/.bin/node", HERE / f"node/{sdk}_client.mjs"]
+    return [REPOSITORY / f".cache/venv/{sdk}/bin/python", HERE / f"python/{sdk}_client.py"]
+
+
+def report(program, *arguments):
+    """Scenario -> its error or None, from a client program that runs to its end."""
+    done = subprocess.run(
+        [*program, *arguments], env=environment(), capture_output=True, text=True, timeout=RUN_SECONDS
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"scenario"')]
+    return {line["scenario"]: line["error"] for line in lines}
+
+
+@functools.cache
+def run(client, upstream):
+    """A client's report on an upstream, and the decisions it caused."""
+    with Gateway(HERE / "policy") as gateway:
+        return report(command(client), gateway.base, upstream, UPSTREAMS[upstream]), gateway.decisions()
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize(("client", "scenario"), [(c, s) for c, scenarios in CLIENTS.items() for s in scenarios])
+def test_client(client, upstream, scenario):
+    reported, _ = run(client, upstream)
+    assert scenario in reported, f"{client} did not report {scenario}: {sorted(reported)}"
+    assert reported[scenario] is None, reported[scenario]
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_scenario_is_expected(client, upstream):
+    reported, _ = run(client, upstream)
+    assert sorted(reported) == sorted(CLIENTS[client])
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_retries_are_not_multiplied(client, upstream):
+    """All providers limited: the gateway tries each once, says so, and the SDK does not begin again."""
+    _, decisions = run(client, upstream)
+    limited = [d for d in decisions if d["model_requested"] == f"limited-{upstream}"]
+    assert [d["status"] for d in limited] == [429], limited
+    attempts = limited[0]["attempts"]
+    assert sorted(a["provider"] for a in attempts) == [upstream, f"{upstream}-spare"], attempts
+    assert [(a["status"], a["error"]) for a in attempts] == [(429, "rate_limited")] * 2, attempts
+
+
+@functools.cache
+def conversation(source, target):
+    program = [REPOSITORY / ".cache/venv/langchain/bin/python", HERE / "python/langchain_client.py"]
+    names = [f"{name}/{UPSTREAMS[name]}" for name in (source, target)]
+    with Gateway(HERE / "policy") as gateway:
+        return report(program, gateway.base, *names)
+
+
+@pytest.mark.parametrize("target", UPSTREAMS)
+@pytest.mark.parametrize("source", UPSTREAMS)
+@pytest.mark.parametrize("how", ["invoke", "stream"])
+def test_langchain_tool_conversation_whose_provider_changes(how, source, target):
+    reported = conversation(source, target)
+    assert sorted(reported) == ["invoke", "stream"]
+    assert reported[how] is None, reported[how]

@@ -1,0 +1,1 @@
+"""Where pytest looks for `gateway` from every folder of tests."""

@@ -1,0 +1,97 @@
+"""Starts the gateway that the tests across processes talk to, and reads what it says of itself.
+
+The binary is OUTRIGGER_BIN, or what cargo built last: release before debug.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+READY_SECONDS = 20  # generous: the promise is 50 ms, and is tested where time is measured
+
+
+def binary():
+    if named := os.environ.get("OUTRIGGER_BIN"):
+        return Path(named)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    for profile in ("release", "debug"):
+        if (found := target / profile / "outrigger").exists():
+            return found
+    raise FileNotFoundError("no gateway: run `make build`, or set OUTRIGGER_BIN")
+
+
+def environment(**more):
+    """This process's environment without what would point a client or the gateway somewhere else."""
+    foreign = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_", "OUTRIGGER_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and not k.lower().endswith("_proxy")}
+    return kept | {"NO_PROXY": "127.0.0.1"} | more
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Gateway:
+    """`outrigger run OBJECTS` on free ports; ready once the block is entered, gone when it is left."""
+
+    def __init__(self, objects, **env):
+        self.objects, self.env = objects, env
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="outrigger-")
+        self.log = Path(self.folder.name) / "log"
+        listen, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.base, self.admin = f"http://{listen}", f"http://{admin}"
+        command = [binary(), "run", self.objects, "--listen", listen, "--admin", admin]
+        with open(self.log, "wb") as log:
+            # A state folder of its own: accounts of another run, or its lock, must not reach this one.
+            env = environment(XDG_STATE_HOME=self.folder.name, **self.env)
+            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.folder.cleanup()
+
+    def until_ready(self):
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.admin}/readyz", timeout=5):
+                    return
+            except OSError as error:
+                answer = error
+            try:
+                # Waiting for its end is what paces the asking.
+                self.process.wait(0.01)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() < deadline:
+                    continue
+            raise RuntimeError(f"the gateway is not ready ({answer}):\n{self.log.read_text()}")
+
+    def get(self, path):
+        with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
+            return answer.read().decode()
+
+    def decisions(self):
+        """The decision records, newest first."""
+        return json.loads(self.get("/decisions"))
