@@ -32,7 +32,12 @@ impl Banner<'_> {
         );
         let urls = |all: &[SocketAddr]| all.iter().map(|at| format!("http://{at}")).collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "  clients  {}", style.cyan(urls(self.clients)));
-        let _ = writeln!(text, "  admin    {}  {}\n", style.cyan(urls(self.admin)), style.dim("/readyz /metrics /decisions"));
+        let _ = writeln!(
+            text,
+            "  admin    {}  {}\n",
+            style.cyan(urls(self.admin)),
+            style.dim("/readyz /metrics /decisions")
+        );
         let providers = self.document.providers.iter().map(|provider| self.provider(provider)).collect();
         table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS"], providers);
         text.push('\n');
@@ -132,7 +137,8 @@ fn model<'a>(provider: &ProviderDoc, listed: &[&'a str]) -> &'a str {
         "llama3.1-8b",
     ];
     let embeds = |name: &str| {
-        catalogue::lookup(&provider.kind, name).is_some_and(|entry| entry.capabilities.contains(Capabilities::EMBEDDINGS))
+        catalogue::lookup(&provider.kind, name)
+            .is_some_and(|entry| entry.capabilities.contains(Capabilities::EMBEDDINGS))
     };
     let cheap = listed.iter().find(|name| CHEAP.contains(name));
     cheap.or_else(|| listed.iter().find(|name| !embeds(name))).copied().unwrap_or("gpt-4o-mini")
@@ -174,6 +180,8 @@ kind: LLMProvider
 metadata: {name: openai}
 spec:
   type: OpenAI
+  models: [{name: gpt-4o-mini}]
+  exclusive: true
   credentials: [{name: main, secretRef: {name: openai}}, {name: spare, secretRef: {name: other}, weight: 0}]
 ---
 apiVersion: outrigger.dev/v1alpha1
@@ -211,13 +219,12 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
 
     #[test]
     fn it_tells_what_one_needs_and_no_secret() {
-        let catalogued = catalogue::models("OpenAI").len();
         let text = banner(OBJECTS);
         let expected = format!(
             "outrigger {} serves objects (revision 1-00000000)\n\n  clients  http://127.0.0.1:4180\n  admin    http://127.0.0.1:4181  \
              /readyz /metrics /decisions\n\n\
              \x20 PROVIDER           TYPE           MODELS               CREDENTIALS\n\
-             \x20 default/openai     OpenAI         {catalogued} in the catalogue  main 1, spare 0 (no value)\n\
+             \x20 default/openai     OpenAI         gpt-4o-mini          main 1, spare 0 (no value)\n\
              \x20 default/rehearsal  Mock (Gemini)  a, b, c, and 1 more  none needed\n\n\
              \x20 KEY                      PROVIDERS\n\
              \x20 default/search  default  openai 80, rehearsal 20\n\n\

@@ -21,7 +21,12 @@ pub(crate) fn objects(environment: &dyn Fn(&str) -> Option<String>) -> Text {
     for kind in TYPES {
         let set = |name: &&&str| environment(name).is_some_and(|value| !value.trim().is_empty());
         if let Some(secret) = kind.variables.iter().find(set).and_then(|name| secret_of(name)) {
-            provider(&mut text, &kind.name.to_lowercase(), kind, &format!("  credentials: [{{name: main, secretRef: {{name: {secret}}}}}]\n"));
+            provider(
+                &mut text,
+                &kind.name.to_lowercase(),
+                kind,
+                &format!("  credentials: [{{name: main, secretRef: {{name: {secret}}}}}]\n"),
+            );
         }
     }
     if text.is_empty()

@@ -10,9 +10,16 @@ pub(crate) fn report(objects: &[Object], findings: &[Finding]) -> String {
     let mut failed = 0;
     let mut told = vec![false; findings.len()];
     let mut case = |name: &str, file: &str, line: usize, theirs: &[&Finding]| {
-        let head = format!(r#"  <testcase classname="{}" name="{}" file="{}" line="{line}""#, escape(file), escape(name), escape(file));
+        let head = format!(
+            r#"  <testcase classname="{}" name="{}" file="{}" line="{line}""#,
+            escape(file),
+            escape(name),
+            escape(file)
+        );
         let errors: Vec<_> = theirs.iter().filter(|finding| finding.severity == Severity::Error).collect();
-        let lines = |all: &mut dyn Iterator<Item = &&Finding>| escape(&all.map(|f| f.to_string()).collect::<Vec<_>>().join("\n"));
+        let lines = |all: &mut dyn Iterator<Item = &&Finding>| {
+            escape(&all.map(|f| f.to_string()).collect::<Vec<_>>().join("\n"))
+        };
         let warnings = lines(&mut theirs.iter().filter(|finding| finding.severity == Severity::Warning));
         let _ = match (errors.first(), warnings.is_empty()) {
             (None, true) => writeln!(cases, "{head}/>"),
@@ -21,7 +28,10 @@ pub(crate) fn report(objects: &[Object], findings: &[Finding]) -> String {
                 failed += 1;
                 let message = escape(&first.message);
                 let all = lines(&mut theirs.iter());
-                writeln!(cases, "{head}>\n    <failure message=\"{message}\" type=\"error\">{all}</failure>\n  </testcase>")
+                writeln!(
+                    cases,
+                    "{head}>\n    <failure message=\"{message}\" type=\"error\">{all}</failure>\n  </testcase>"
+                )
             }
         };
     };
@@ -104,8 +114,8 @@ mod tests {
              </failure>\n  </testcase>\n\
              \x20 <testcase classname=\"x&amp;y.yaml\" name=\"Secret default/s\" file=\"x&amp;y.yaml\" line=\"6\"/>\n\
              \x20 <testcase classname=\"x&amp;y.yaml\" name=\"readable\" file=\"x&amp;y.yaml\" line=\"11\">\n\
-             \x20   <failure message=\"not YAML: while parsing a flow sequence, expected &apos;,&apos; or &apos;]&apos; (column 1)\" type=\"error\">\
-             x&amp;y.yaml:11: not YAML: while parsing a flow sequence, expected &apos;,&apos; or &apos;]&apos; (column 1)</failure>\n  </testcase>\n\
+             \x20   <failure message=\"not YAML: while parsing a node, did not find expected node content (column 1)\" type=\"error\">\
+             x&amp;y.yaml:11: not YAML: while parsing a node, did not find expected node content (column 1)</failure>\n  </testcase>\n\
              </testsuite>\n</testsuites>\n"
         );
     }

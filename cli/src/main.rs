@@ -38,7 +38,6 @@ enum Command {
     Crds,
 }
 
-
 fn main() -> ExitCode {
     let mut command = Cli::command();
     if called_by_kubectl() {

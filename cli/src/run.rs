@@ -97,13 +97,8 @@ fn variable(name: &str) -> Option<String> {
 /// What is compiled from texts, with all that is wrong with them.
 fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Compiled {
     let source = folder::objects(texts);
-    let inputs = Inputs {
-        objects: &source.objects,
-        environment: &variable,
-        keys,
-        without_value: Severity::Warning,
-        sequence,
-    };
+    let inputs =
+        Inputs { objects: &source.objects, environment: &variable, keys, without_value: Severity::Warning, sequence };
     let mut compiled = compile(&inputs);
     compiled.findings.extend(source.findings);
     compiled.findings.sort_by(|a, b| a.place.cmp(&b.place));
@@ -132,7 +127,8 @@ async fn run(args: Args) -> Result<u8, RunError> {
         (true, false) => Lines::Json,
     };
     let gateway = Gateway::new(Settings { lines, ..Settings::default() });
-    let (document, known) = (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
+    let (document, known) =
+        (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
     let revision = serve::install(&gateway, first)?;
     // Before the listeners: a change that comes while they are bound is not to be missed.
     let watch = args
@@ -222,7 +218,9 @@ fn from_environment(document: &Document) {
 /// Whoever reaches an open port spends on these keys.
 fn warn_of_open_doors(clients: &[SocketAddr]) {
     for open in clients.iter().filter(|at| !at.ip().is_loopback()) {
-        style::say(format_args!("warning: {open} can be reached from other machines, and whoever reaches it may use these providers"));
+        style::say(format_args!(
+            "warning: {open} can be reached from other machines, and whoever reaches it may use these providers"
+        ));
     }
 }
 
@@ -272,11 +270,7 @@ fn blocking(compiled: &Compiled) -> Option<&Finding> {
 }
 
 /// Runs the application to its end, and passes signals on to it.
-async fn behind(
-    command: &[OsString],
-    client: SocketAddr,
-    document: &Document,
-) -> Result<u8, RunError> {
+async fn behind(command: &[OsString], client: SocketAddr, document: &Document) -> Result<u8, RunError> {
     let variables = environment::for_application(reachable(client), document, &variable);
     let mut held: Vec<&str> = variables
         .iter()
