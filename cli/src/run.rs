@@ -73,7 +73,9 @@ enum RunError {
 }
 
 pub(crate) fn main(args: Args) -> ExitCode {
-    let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // What the gateway says of policies is told here already, with files and lines.
+    let quiet = || EnvFilter::new("warn,outrigger_sidecar::gateway=off");
+    let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| quiet());
     let style = Style::of(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -126,7 +128,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
         (true, true) => Lines::Pretty { colour: style.colour },
         (true, false) => Lines::Json,
     };
-    let gateway = Gateway::new(Settings { lines, ..Settings::default() });
+    let gateway = Gateway::new(Settings { lines, ..Settings::default() })?;
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
     let revision = serve::install(&gateway, first)?;
@@ -136,14 +138,14 @@ async fn run(args: Args) -> Result<u8, RunError> {
         .as_ref()
         .map(|dir| Watch::of(dir).map_err(|source| RunError::Watch { dir: dir.clone(), source }))
         .transpose()?;
-    let listeners = serve::bind(&args.listen, args.admin)?;
-    let clients = listeners.clients().to_vec();
+    let listeners = serve::bind(&args.listen, args.admin).await?;
+    let (clients, admin) = (listeners.clients(), listeners.admin());
     let from = args.dir.as_ref().map_or_else(|| "the environment".to_owned(), |dir| dir.display().to_string());
     let banner = Banner {
         from: &from,
         revision: &revision,
         clients: &clients,
-        admin: &listeners.admin().to_vec(),
+        admin: &admin,
         document: &document,
         known: &known,
     };
@@ -154,7 +156,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     warn_of_open_doors(&clients);
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = gateway.serve(listeners, async {
+    let serving = Arc::clone(&gateway).serve(listeners, async {
         // A dropped sender means the end as well.
         let _ = stopped.await;
     });
@@ -233,7 +235,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             Ok(texts) => texts,
             Err(error) => {
                 let _ = style::fail(&error);
-                gateway.reject(dir.display().to_string(), String::new(), error.to_string());
+                gateway.reject(&dir.display().to_string(), "", &error.to_string());
                 // What comes back is a change, even if it is what was there.
                 seen.clear();
                 continue;
@@ -256,7 +258,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
                 style::say(format_args!("serves revision {revision}"));
             }
             Err(error) => {
-                gateway.reject(dir.display().to_string(), String::new(), error.to_string());
+                gateway.reject(&dir.display().to_string(), "", &error.to_string());
                 let _ = style::fail(&RunError::from(error));
             }
         }

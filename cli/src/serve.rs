@@ -1,6 +1,5 @@
 //! Between what is compiled and the gateway that serves it.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use outrigger_compile::{Compiled, Finding};
@@ -13,34 +12,33 @@ use thiserror::Error;
 const CLIENT_PORT: u16 = 4180;
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4181);
 
+/// Why a port is not open.
 #[derive(Debug, Error)]
-#[error("can't listen on {asked}; choose others with --listen and --admin")]
+#[error("{what}; choose other addresses with --listen and --admin")]
 pub(crate) struct BindError {
-    asked: String,
-    source: io::Error,
+    what: String,
 }
 
 /// Listens where asked; by default on both loopback addresses, and on IPv4's alone where there is no other.
-pub(crate) fn bind(clients: &[SocketAddr], admin: Option<SocketAddr>) -> Result<Listeners, BindError> {
-    let v4 = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), CLIENT_PORT);
-    let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), CLIENT_PORT);
-    let admin = [admin.unwrap_or(ADMIN)];
-    if clients.is_empty()
-        && let Ok(both) = Listeners::bind(&[v4, v6], &admin)
-    {
-        return Ok(both);
+pub(crate) async fn bind(asked: &[SocketAddr], admin: Option<SocketAddr>) -> Result<Listeners, BindError> {
+    let both =
+        [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].map(|ip: IpAddr| SocketAddr::new(ip, CLIENT_PORT));
+    let clients = if asked.is_empty() { &both } else { asked };
+    let listeners = Listeners::bind(clients, &[admin.unwrap_or(ADMIN)])
+        .await
+        .map_err(|error| BindError { what: error.to_string() })?;
+    // What was asked for by name is not best effort.
+    if listeners.clients().len() < asked.len() {
+        let open: Vec<String> = listeners.clients().iter().map(ToString::to_string).collect();
+        return Err(BindError { what: format!("of the addresses to listen on, only {} can be had", open.join(", ")) });
     }
-    let clients = if clients.is_empty() { &[v4][..] } else { clients };
-    Listeners::bind(clients, &admin).map_err(|source| {
-        let asked: Vec<String> = clients.iter().chain(&admin).map(ToString::to_string).collect();
-        BindError { asked: asked.join(", "), source }
-    })
+    Ok(listeners)
 }
 
 /// Puts what is compiled in force, and says which revision that is.
 pub(crate) fn install(gateway: &Gateway, compiled: Compiled) -> Result<String, outrigger_sidecar::InstallError> {
     let secrets: Secrets = compiled.secrets.iter().map(|(at, value)| (at.clone(), Secret::new(value))).collect();
-    gateway.install(compiled.document, secrets)
+    gateway.install(compiled.document, &secrets)
 }
 
 /// Tells the gateway that a change can't be used, so that who asks it sees why.
@@ -49,7 +47,7 @@ pub(crate) fn reject(gateway: &Gateway, finding: &Finding) {
         "" => finding.place.to_string(),
         object => object.to_owned(),
     };
-    gateway.reject(object, finding.path.clone(), finding.message.clone());
+    gateway.reject(&object, &finding.path, &finding.message);
 }
 
 /// Whether some key has a provider that could answer.
