@@ -218,6 +218,12 @@ fn with_nothing_that_could_answer_it_does_not_start() {
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.contains(said) && stderr.contains("nothing that could answer"), "{stderr}");
     }
+    let folder = objects(&format!(
+        "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {{name: search}}\nspec: {{}}\n"
+    ));
+    let output = run(folder.path(), &["--key", "serach"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("--key: there is no VirtualKey `serach`, did you mean `search`?\n"));
     let output = run(Path::new("/no/such/folder"), &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).starts_with("outrigger: can't read /no/such/folder: "));

@@ -26,6 +26,7 @@ use std::fmt;
 
 use outrigger_policy::{Document, FORMAT, SecretAt};
 
+pub use bindings::COMMAND_LINE;
 pub use credentials::variable;
 pub use finding::{Finding, Place, Severity};
 pub use source::{DEFAULT_NAMESPACE, Object, Source, read};
