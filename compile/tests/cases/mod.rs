@@ -162,7 +162,7 @@ pub const BROKEN: &[Broken] = &[
             "a.yaml",
             concat!(
                 provider!("a"),
-                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: hello}\n---\n",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: hello, cut.crt: \"-----BEGIN CERTIFICATE-----\\nYQ==\\n\"}\n---\n",
                 object!(
                     "LLMProvider",
                     "name: b",
@@ -172,12 +172,18 @@ pub const BROKEN: &[Broken] = &[
                     "LLMProvider",
                     "name: c",
                     "  type: vLLM\n  endpoint: https://c/v1\n  tls:\n    caRef: {name: none, kind: Secret}"
+                ),
+                object!(
+                    "LLMProvider",
+                    "name: d",
+                    "  type: vLLM\n  endpoint: https://d/v1\n  tls:\n    caRef: {name: ca, key: cut.crt}"
                 )
             ),
         )],
         &[
             "a.yaml:18: LLMProvider default/b: spec.tls.caRef: ConfigMap default/ca has no certificate (PEM) in `ca.crt`",
             "a.yaml:27: LLMProvider default/c: spec.tls.caRef: there is no Secret default/none here: add it",
+            "a.yaml:36: LLMProvider default/d: spec.tls.caRef: ConfigMap default/ca has a certificate in `cut.crt` that is damaged: was all of it copied?",
         ],
     ),
     broken(
