@@ -82,17 +82,27 @@ impl Operation {
     }
 }
 
+/// A row that is asked for by POST, streams nothing and binds to nothing.
 const fn row(
-    dialect: Dialect,
-    kind: Kind,
+    (dialect, kind): (Dialect, Kind),
     path: &'static str,
     model: ModelPlace,
     meter: Meter,
-    streams: bool,
     name: &'static str,
     request_type: (&'static str, &'static str),
 ) -> Operation {
-    Operation { dialect, kind, method: "POST", path, model, meter, streams, account_bound: false, name, request_type }
+    Operation {
+        dialect,
+        kind,
+        method: "POST",
+        path,
+        model,
+        meter,
+        streams: false,
+        account_bound: false,
+        name,
+        request_type,
+    }
 }
 
 use Dialect::{Anthropic, Gemini, OpenAi};
@@ -101,78 +111,43 @@ use ModelPlace::{Field, Form, Nowhere, Path};
 
 /// The words of rules for a conversation.
 const CHAT: (&str, &str) = ("chat_completion", "chat_completion_stream");
+const RESPONSES: (&str, &str) = ("responses", "responses_stream");
 
 /// All rows.
 pub const TABLE: &[Operation] = &[
-    row(OpenAi, Kind::Chat, "chat/completions", Field, Tokens, true, "chat", CHAT),
-    row(
-        OpenAi,
-        Kind::Completions,
-        "completions",
-        Field,
-        Tokens,
-        true,
-        "completions",
-        ("text_completion", "text_completion"),
-    ),
+    streaming(row((OpenAi, Kind::Chat), "chat/completions", Field, Tokens, "chat", CHAT)),
+    streaming(row((OpenAi, Kind::Completions), "completions", Field, Tokens, "completions", both("text_completion"))),
     Operation {
         account_bound: true,
-        ..row(OpenAi, Kind::Responses, "responses", Field, Tokens, true, "responses", ("responses", "responses_stream"))
+        ..streaming(row((OpenAi, Kind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
     },
-    row(OpenAi, Kind::Embeddings, "embeddings", Field, Tokens, false, "embeddings", ("embedding", "embedding")),
-    row(OpenAi, Kind::Moderations, "moderations", Field, Free, false, "moderations", ("moderation", "moderation")),
-    row(
-        OpenAi,
-        Kind::ImageGeneration,
-        "images/generations",
-        Field,
-        Images,
-        false,
-        "images",
-        ("image_generation", "image_generation"),
-    ),
-    row(OpenAi, Kind::Speech, "audio/speech", Field, Characters, false, "speech", ("speech", "speech")),
-    row(
-        OpenAi,
-        Kind::Transcription,
-        "audio/transcriptions",
-        Form,
-        Seconds,
-        false,
-        "transcription",
-        ("transcription", "transcription"),
-    ),
-    Operation { method: "GET", ..row(OpenAi, Kind::ListModels, "models", Nowhere, Free, false, "models", LIST) },
-    Operation { method: "GET", ..row(OpenAi, Kind::GetModel, "models/*", Path, Free, false, "models", LIST) },
-    row(Anthropic, Kind::Chat, "messages", Field, Tokens, true, "messages", CHAT),
-    row(Anthropic, Kind::CountTokens, "messages/count_tokens", Field, Free, false, "count_tokens", COUNT),
-    row(Gemini, Kind::Chat, "models/*:generateContent", Path, Tokens, false, "generate_content", CHAT),
-    row(Gemini, Kind::Chat, "models/*:streamGenerateContent", Path, Tokens, true, "generate_content", CHAT),
-    row(
-        Gemini,
-        Kind::Embeddings,
-        "models/*:embedContent",
-        Path,
-        Tokens,
-        false,
-        "embeddings",
-        ("embedding", "embedding"),
-    ),
-    row(
-        Gemini,
-        Kind::Embeddings,
-        "models/*:batchEmbedContents",
-        Path,
-        Tokens,
-        false,
-        "embeddings",
-        ("embedding", "embedding"),
-    ),
-    row(Gemini, Kind::CountTokens, "models/*:countTokens", Path, Free, false, "count_tokens", COUNT),
+    row((OpenAi, Kind::Embeddings), "embeddings", Field, Tokens, "embeddings", both("embedding")),
+    row((OpenAi, Kind::Moderations), "moderations", Field, Free, "moderations", both("moderation")),
+    row((OpenAi, Kind::ImageGeneration), "images/generations", Field, Images, "images", both("image_generation")),
+    row((OpenAi, Kind::Speech), "audio/speech", Field, Characters, "speech", both("speech")),
+    row((OpenAi, Kind::Transcription), "audio/transcriptions", Form, Seconds, "transcription", both("transcription")),
+    Operation {
+        method: "GET",
+        ..row((OpenAi, Kind::ListModels), "models", Nowhere, Free, "models", both("list_models"))
+    },
+    Operation { method: "GET", ..row((OpenAi, Kind::GetModel), "models/*", Path, Free, "models", both("list_models")) },
+    streaming(row((Anthropic, Kind::Chat), "messages", Field, Tokens, "messages", CHAT)),
+    row((Anthropic, Kind::CountTokens), "messages/count_tokens", Field, Free, "count_tokens", both("count_tokens")),
+    row((Gemini, Kind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
+    streaming(row((Gemini, Kind::Chat), "models/*:streamGenerateContent", Path, Tokens, "generate_content", CHAT)),
+    row((Gemini, Kind::Embeddings), "models/*:embedContent", Path, Tokens, "embeddings", both("embedding")),
+    row((Gemini, Kind::Embeddings), "models/*:batchEmbedContents", Path, Tokens, "embeddings", both("embedding")),
+    row((Gemini, Kind::CountTokens), "models/*:countTokens", Path, Free, "count_tokens", both("count_tokens")),
 ];
 
-const LIST: (&str, &str) = ("list_models", "list_models");
-const COUNT: (&str, &str) = ("count_tokens", "count_tokens");
+const fn streaming(row: Operation) -> Operation {
+    Operation { streams: true, ..row }
+}
+
+/// One word, streaming or not.
+const fn both(word: &'static str) -> (&'static str, &'static str) {
+    (word, word)
+}
 
 /// Prefixes under which other gateways serve the same paths, and the dialect that each says.
 const PREFIXES: [(&str, Option<Dialect>); 6] = [
@@ -235,7 +210,7 @@ pub fn find(method: &str, path: &str, hints: Hints) -> Option<Matched> {
         rest = after;
     }
     rest = rest.trim_end_matches('/');
-    let dialect = dialect.or_else(|| match (hints.anthropic, hints.google || google_version) {
+    let dialect = dialect.or(match (hints.anthropic, hints.google || google_version) {
         (true, _) => Some(Anthropic),
         (false, true) => Some(Gemini),
         (false, false) => None,
