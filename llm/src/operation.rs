@@ -183,7 +183,7 @@ pub struct Hints {
 
 /// Finds the row for a method and a path (no query), under any of the known prefixes.
 #[must_use]
-pub fn find(method: &str, path: &str, hints: Hints) -> Option<Matched> {
+pub fn find(method: &str, path: &str) -> Option<Matched> {
     let mut rest = path.trim_start_matches('/');
     let mut dialect = None;
     let mut deployment = None;
@@ -205,19 +205,13 @@ pub fn find(method: &str, path: &str, hints: Hints) -> Option<Matched> {
         deployment = Some(decode(name));
         rest = after;
     }
-    let google_version = VERSIONS[1..].iter().any(|version| strip_segment(rest, version).is_some());
     if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
         rest = after;
     }
     rest = rest.trim_end_matches('/');
-    let dialect = dialect.or(match (hints.anthropic, hints.google || google_version) {
-        (true, _) => Some(Anthropic),
-        (false, true) => Some(Gemini),
-        (false, false) => None,
-    });
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
         let listing = matches!(operation.kind, Kind::ListModels | Kind::GetModel);
-        // Every row's path is its dialect's own, but for the listing, which all three ask for.
+        // A prefix says a dialect, and then only its own paths count; the listing is everybody's.
         if !listing && dialect.is_some_and(|said| said != operation.dialect) {
             continue;
         }
@@ -310,63 +304,56 @@ mod tests {
 
     #[test]
     fn every_sdk_finds_its_operation() {
-        let none = Hints::default();
-        let anthropic = Hints { anthropic: true, ..none };
-        let google = Hints { google: true, ..none };
-        for (method, path, hints, expected) in [
-            ("POST", "/v1/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/openai/v1/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/openai/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/litellm/v1/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/langchain/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/openai/deployments/gpt-4o/chat/completions", none, Some((OpenAi, "chat", Some("gpt-4o")))),
-            ("POST", "/litellm/openai/deployments/my%20d/chat/completions", none, Some((OpenAi, "chat", Some("my d")))),
-            ("POST", "/v1/responses", none, Some((OpenAi, "responses", None))),
-            ("POST", "/v1/embeddings", none, Some((OpenAi, "embeddings", None))),
-            ("POST", "/v1/completions", none, Some((OpenAi, "completions", None))),
-            ("POST", "/v1/messages", anthropic, Some((Anthropic, "messages", None))),
-            ("POST", "/v1/messages", none, Some((Anthropic, "messages", None))),
-            ("POST", "/anthropic/v1/messages", none, Some((Anthropic, "messages", None))),
-            ("POST", "/litellm/v1/messages", anthropic, Some((Anthropic, "messages", None))),
-            ("POST", "/v1/messages/count_tokens", anthropic, Some((Anthropic, "count_tokens", None))),
+        for (method, path, expected) in [
+            ("POST", "/v1/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/openai/v1/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/openai/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/litellm/v1/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/langchain/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/openai/deployments/gpt-4o/chat/completions", Some((OpenAi, "chat", Some("gpt-4o")))),
+            ("POST", "/litellm/openai/deployments/my%20d/chat/completions", Some((OpenAi, "chat", Some("my d")))),
+            ("POST", "/v1/responses", Some((OpenAi, "responses", None))),
+            ("POST", "/v1/embeddings", Some((OpenAi, "embeddings", None))),
+            ("POST", "/v1/completions", Some((OpenAi, "completions", None))),
+            ("POST", "/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/anthropic/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/litellm/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/v1/messages/count_tokens", Some((Anthropic, "count_tokens", None))),
             (
                 "POST",
                 "/v1/models/gemini-2.5-flash:generateContent",
-                google,
                 Some((Gemini, "generate_content", Some("gemini-2.5-flash"))),
             ),
             (
                 "POST",
                 "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
-                none,
                 Some((Gemini, "generate_content", Some("gemini-2.5-flash"))),
             ),
             (
                 "POST",
                 "/v1beta/models/openai/gpt-4o:generateContent",
-                google,
                 Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
             ),
             (
                 "POST",
                 "/v1beta/models/openai%2Fgpt-4o:generateContent",
-                google,
                 Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
             ),
-            ("POST", "/genai/v1beta/models/g%3AgenerateContent", none, Some((Gemini, "generate_content", Some("g")))),
-            ("POST", "/v1beta/models/m:countTokens", google, Some((Gemini, "count_tokens", Some("m")))),
-            ("POST", "/v1/models/m:embedContent", google, Some((Gemini, "embeddings", Some("m")))),
-            ("GET", "/v1/models", none, Some((OpenAi, "models", None))),
-            ("GET", "/v1/models", anthropic, Some((OpenAi, "models", None))),
-            ("GET", "/v1/models/openai/gpt-4o", none, Some((OpenAi, "models", Some("openai/gpt-4o")))),
-            ("GET", "/v1/chat/completions", none, None),
-            ("POST", "/v1/nothing", none, None),
-            ("POST", "/v1beta/models/:generateContent", google, None),
-            ("POST", "/", none, None),
-            ("POST", "/openai/deployments/x", none, None),
+            ("POST", "/genai/v1beta/models/g%3AgenerateContent", Some((Gemini, "generate_content", Some("g")))),
+            ("POST", "/v1beta/models/m:countTokens", Some((Gemini, "count_tokens", Some("m")))),
+            ("POST", "/v1/models/m:embedContent", Some((Gemini, "embeddings", Some("m")))),
+            ("GET", "/v1/models", Some((OpenAi, "models", None))),
+            ("GET", "/v1/models", Some((OpenAi, "models", None))),
+            ("GET", "/v1/models/openai/gpt-4o", Some((OpenAi, "models", Some("openai/gpt-4o")))),
+            ("GET", "/v1/chat/completions", None),
+            ("POST", "/v1/nothing", None),
+            ("POST", "/v1beta/models/:generateContent", None),
+            ("POST", "/", None),
+            ("POST", "/openai/deployments/x", None),
         ] {
-            let found = find(method, path, hints);
+            let found = find(method, path);
             let found = found.as_ref().map(|m| (m.operation.dialect, m.operation.name, m.model.as_deref()));
             assert_eq!(found, expected, "{method} {path}");
         }
@@ -374,8 +361,8 @@ mod tests {
 
     #[test]
     fn models_stand_in_upstream_paths_encoded() {
-        let generate = find("POST", "/v1beta/models/m:generateContent", Hints::default()).unwrap().operation;
-        let chat = find("POST", "/v1/chat/completions", Hints::default()).unwrap().operation;
+        let generate = find("POST", "/v1beta/models/m:generateContent").unwrap().operation;
+        let chat = find("POST", "/v1/chat/completions").unwrap().operation;
         assert_eq!(upstream_path(generate, Gemini, "a/b", false), "models/a%2Fb:generateContent");
         assert_eq!(upstream_path(generate, Anthropic, "m", true), "messages");
         assert_eq!(upstream_path(chat, Gemini, "m", true), "models/m:streamGenerateContent");
