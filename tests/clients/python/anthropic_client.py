@@ -122,7 +122,11 @@ def list_models():
     assert PINNED in [model.id for model in client.models.list()]
 
 
+def count_tokens():
+    positive(client.messages.count_tokens(model=PINNED, messages=[USER]).input_tokens)
+
+
 run(
     chat, stream, stream_events, tools, tools_stream, parallel_tools, structured_output, thinking, unknown_model,
-    denied_model, bad_request, rate_limited, list_models,
+    denied_model, bad_request, rate_limited, list_models, own=("anthropic", [count_tokens]),
 )  # fmt: skip

@@ -150,7 +150,30 @@ def list_models():
     assert PINNED in [model.id for model in client.models.list()]
 
 
+def responses():
+    answer = client.responses.create(model=PINNED, input="What is the weather in Paris?")
+    equal(answer.output_text, GREETING)
+    positive(answer.usage.input_tokens, answer.usage.output_tokens)
+
+
+def responses_stream():
+    with client.responses.stream(model=PINNED, input="What is the weather in Paris?") as events:
+        pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
+        answer = events.get_final_response()
+    equal("".join(pieces), GREETING)
+    equal((answer.status, answer.output_text), ("completed", GREETING))
+
+
+def embeddings():
+    # The package asks for base64 by itself, and unpacks it.
+    answer = client.embeddings.create(model=PINNED, input=["a canoe", "an outrigger"])
+    equal([item.index for item in answer.data], [0, 1])
+    assert answer.data[0].embedding != answer.data[1].embedding, answer
+    positive(answer.usage.prompt_tokens)
+
+
 run(
     chat, stream, stream_without_usage, tools, tools_stream, parallel_tools, structured_output,
     structured_output_stream, thinking, unknown_model, denied_model, bad_request, rate_limited, list_models,
+    own=("openai", [responses, responses_stream, embeddings]),
 )  # fmt: skip
