@@ -88,6 +88,8 @@ def parallel_tools():
 def structured_output():
     answer = client.messages.parse(model=PINNED, max_tokens=1024, messages=[USER], output_format=Forecast)
     assert isinstance(answer.parsed_output, Forecast), answer
+    # What the helper adds to a block goes back with it, and is no reason to refuse the next turn.
+    equal(text(create(messages=[USER, {"role": "assistant", "content": answer.content}, USER])), GREETING)
 
 
 def thinking():

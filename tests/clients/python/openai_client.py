@@ -104,8 +104,11 @@ def parallel_tools():
 
 
 def structured_output():
-    answer = client.chat.completions.parse(model=PINNED, messages=[USER], response_format=Forecast)
-    assert isinstance(answer.choices[0].message.parsed, Forecast), answer
+    message = client.chat.completions.parse(model=PINNED, messages=[USER], response_format=Forecast).choices[0].message
+    assert isinstance(message.parsed, Forecast), message
+    # What the helper adds to a message goes back with it, and is no reason to refuse the next turn.
+    answer = client.chat.completions.create(model=PINNED, messages=[USER, message, USER])
+    equal(answer.choices[0].message.content, GREETING)
 
 
 def structured_output_stream():
