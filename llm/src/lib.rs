@@ -12,6 +12,7 @@ pub mod chat;
 pub mod classify;
 mod dialect;
 pub mod embeddings;
+pub mod foreign;
 pub mod gemini;
 pub mod media;
 pub mod models;

@@ -192,7 +192,12 @@ fn blocks_stand_one_after_another() {
         (
             "thinking, then text",
             vec![Event::Thinking("t".into()), Event::ThinkingSignature("s".into()), text("a")],
-            "start 0+thinking 0:t 0:s 0- 1+text 1:a 1- (end_turn) stop",
+            "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+text 1:a 1- (end_turn) stop",
+        ),
+        (
+            "thinking that nobody signed is marked all the same",
+            vec![Event::Thinking("t".into()), Event::Thinking("u".into()), text("a")],
+            "start 0+thinking 0:t 0:u 0:b3V0cmlnZ2Vy 0- 1+text 1:a 1- (end_turn) stop",
         ),
         (
             "two thoughts, one without words",
@@ -202,7 +207,7 @@ fn blocks_stand_one_after_another() {
                 Event::ThinkingSignature("u".into()),
                 Event::RedactedThinking("x".into()),
             ],
-            "start 0+thinking 0:t 0:s 0- 1+thinking 1:u 1- 2+redacted_thinking 2- (end_turn) stop",
+            "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+thinking 1:b3V0cmlnZ2VydQ== 1- 2+redacted_thinking 2- (end_turn) stop",
         ),
         ("a refusal", vec![Event::Refusal("No.".into())], "start 0+text 0:No. 0- (refusal) stop"),
         (

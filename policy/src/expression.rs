@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::policy::Key;
 use crate::request::Request;
+use crate::vocabulary::{Names, is_function};
 
 /// A variable that a rule may read.
 #[derive(Clone, Copy, Debug)]
@@ -66,23 +67,25 @@ impl Expression {
     /// Compiles, and checks that each name is known.
     ///
     /// # Errors
-    /// [`ExpressionError::Syntax`] or [`ExpressionError::UnknownVariable`].
+    /// [`ExpressionError::Syntax`], [`ExpressionError::UnknownVariable`] or
+    /// [`ExpressionError::UnknownFunction`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         let program = ENV.compile(source).map_err(|e| ExpressionError::Syntax(one_line(&e.to_string())))?;
+        let names = Names::of(program.expression());
         let mut reads = Vec::new();
-        {
-            let references = program.references();
-            for name in references.variables() {
-                match VARIABLES.iter().find(|variable| variable.name == name) {
-                    Some(variable) => reads.push(variable.name),
-                    None => {
-                        return Err(ExpressionError::UnknownVariable {
-                            name: name.to_owned(),
-                            nearest: nearest(name, VARIABLES.iter().map(|v| v.name)),
-                        });
-                    }
+        for name in names.variables {
+            match VARIABLES.iter().find(|variable| variable.name == name) {
+                Some(variable) => reads.push(variable.name),
+                None => {
+                    return Err(ExpressionError::UnknownVariable {
+                        name: name.to_owned(),
+                        nearest: nearest(name, VARIABLES.iter().map(|v| v.name)),
+                    });
                 }
             }
+        }
+        if let Some(name) = names.functions.into_iter().find(|name| !is_function(name)) {
+            return Err(ExpressionError::UnknownFunction(name.to_owned()));
         }
         Ok(Expression { program, reads })
     }
@@ -114,7 +117,6 @@ impl Expression {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => Err(ExpressionError::NotBool(other.type_of().to_string())),
             Err(ExecutionError::NoSuchKey(_)) => Ok(false),
-            Err(ExecutionError::UndeclaredReference(name)) => Err(ExpressionError::UnknownFunction(name.to_string())),
             Err(error) => Err(ExpressionError::Runtime(one_line(&error.to_string()))),
         }
     }

@@ -8,6 +8,7 @@
 //! Pure: randomness, the state of the world and the time are arguments, so the same request gets
 //! the same decision in the gateway, in a test and on the command line.
 
+mod balance;
 pub mod catalogue;
 mod decide;
 mod decision;
@@ -15,12 +16,15 @@ mod document;
 mod draw;
 mod expression;
 mod glob;
+mod judge;
 mod name;
 mod policy;
+mod refusal;
 mod request;
 mod rule;
 mod samples;
 mod serves;
+mod vocabulary;
 
 pub use decide::decide;
 pub use decision::{Candidate, Decision, Refusal, Skip};

@@ -126,7 +126,13 @@ impl Key {
     /// Whether the key's own lists let a model through. Deny wins.
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
-        self.allow.allows(model) && !self.deny.matches(model)
+        self.permits(&[model])
+    }
+
+    /// Whether the key's own lists let a model through that goes by several names: one of them has
+    /// to be allowed, and none denied. Else an alias would be a way around a denial.
+    pub(crate) fn permits(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.allow.allows(name)) && !names.iter().any(|name| self.deny.matches(name))
     }
 
     /// The index in [`Key::providers`] of a local name.
@@ -159,6 +165,16 @@ impl Provider {
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| &*model.name == name || model.aliases.iter().any(|alias| alias == name))
+    }
+
+    /// The model's own name, where `name` is an alias; else `name`.
+    pub(crate) fn own_name<'n>(&'n self, name: &'n str) -> &'n str {
+        self.model(name).map_or(name, |model| &model.name)
+    }
+
+    /// Whether the provider has said which models it serves, and this is none of them.
+    pub(crate) fn excludes(&self, name: &str) -> bool {
+        self.exclusive && self.model(name).is_none()
     }
 
     /// What the provider is sent for a model's name.

@@ -9,7 +9,7 @@ const ANY_NAME: [&str; 5] = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter",
 /// How a provider comes to serve a model: the first of these that any of the key's providers
 /// matches decides, and only those that match it are drawn from.
 const TIERS: [fn(&KeyProvider, &Provider, &str) -> bool; 4] = [
-    |entry, _, model| entry.models.matches(model),
+    |entry, provider, model| entry.models.matches(model) || entry.models.matches(provider.own_name(model)),
     |_, provider, model| provider.model(model).is_some(),
     |_, provider, model| !provider.exclusive && catalogue::lookup(&provider.kind, model).is_some(),
     |_, provider, _| !provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()),
@@ -21,7 +21,8 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Vec<usize> {
         let matching: Vec<usize> = (0..key.providers.len())
             .filter(|index| {
                 let entry = &key.providers[*index];
-                entry.models.allows(model) && tier(entry, &policy.providers[entry.provider], model)
+                let provider = &policy.providers[entry.provider];
+                lists(entry, provider, model) && tier(entry, provider, model)
             })
             .collect();
         if !matching.is_empty() {
@@ -36,9 +37,15 @@ pub(crate) fn is_exact(policy: &Policy, key: &Key, name: &str) -> bool {
     key.providers.iter().any(|entry| entry.models.names(name) || policy.providers[entry.provider].model(name).is_some())
 }
 
-/// Whether a provider lets a name pass that was asked of it by name.
-pub(crate) fn passes(entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
-    entry.models.allows(model) && (!provider.exclusive || provider.model(model).is_some())
+/// Whether the key's entry for a provider lets a model through, by either of its names.
+fn lists(entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
+    entry.models.allows(model) || entry.models.allows(provider.own_name(model))
+}
+
+/// Whether a key may have a model of a provider: by the key's own lists, those of its entry for the
+/// provider, and the provider's if that is exclusive.
+pub(crate) fn permits(key: &Key, entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
+    key.permits(&[model, provider.own_name(model)]) && lists(entry, provider, model) && !provider.excludes(model)
 }
 
 /// The models that a key can name, as `provider/model`, without asking anybody.

@@ -184,7 +184,7 @@ fn all_failed(trying: &Trying<'_>, ending: Box<Ending>, primary: Option<Failed>,
     let lines: Vec<String> = ending.record.attempts.iter().map(line).collect();
     let final_word = late || tried >= 2;
     if let Some(passed) = failed.passed.filter(|_| tried < 2) {
-        return ending.pass_on(passed, failed.word, final_word);
+        return ending.pass_on(*passed, failed.word, final_word);
     }
     let refusal = Refusal {
         retry_after: failed.retry_after.map(|pause| pause.as_secs().max(1)),

@@ -191,7 +191,7 @@ impl Gateway {
             self.metrics.refused(refusal.kind);
             refusal.answer(dialect, &request_id, &[])
         };
-        let Some(matched) = operation::find(head.method.as_str(), path, hints) else {
+        let Some(matched) = operation::find(head.method.as_str(), path) else {
             return refuse(told_in, &unknown_path(head.method.as_str(), path));
         };
         let listing = matches!(matched.operation.kind, Kind::ListModels | Kind::GetModel);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::response::arguments;
 use super::shape::{self, Path, Places, boolean_if, given, text_if, text_of};
 use crate::RequestError;
+use crate::chat::mark::unmark;
 use crate::chat::signature::unpack;
 use crate::chat::{Media, MediaSource, Object, Part, Thought, ToolCall, ToolResult};
 
@@ -49,14 +50,14 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut Names, places: &mut Pla
                 places.note_rest(block, &["type", "thinking", "signature"], &at);
                 parts.push(Part::Thinking(Thought {
                     text: Some(text_of(block, "thinking", &at)?.to_owned()),
-                    signature: text_if(block, "signature", &at)?.filter(|text| !text.is_empty()).map(str::to_owned),
+                    signature: text_if(block, "signature", &at)?.filter(|text| !text.is_empty()).and_then(unmark),
                     redacted: None,
                 }));
             }
             "redacted_thinking" => {
                 places.note_rest(block, &["type", "data"], &at);
-                let data = text_of(block, "data", &at)?.to_owned();
-                parts.push(Part::Thinking(Thought { redacted: Some(data), ..Thought::default() }));
+                let redacted = unmark(text_of(block, "data", &at)?);
+                parts.push(Part::Thinking(Thought { redacted, ..Thought::default() }));
             }
             // The search for deferred tools, which elsewhere are there from the beginning.
             "server_tool_use" if text_of(block, "name", &at)?.starts_with("tool_search_tool") => {

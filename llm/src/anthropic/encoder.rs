@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::response::{call_id, message_id, picture, stop_reason};
 use super::spent;
 use crate::Answer;
+use crate::chat::mark::mark;
 use crate::chat::{Event, Finish, StreamError};
 use crate::usage::Usage;
 
@@ -235,17 +236,14 @@ impl Encoder {
                     self.open = Some(Open::Thinking);
                 }
                 match words {
-                    Words::Signature(signature) => {
-                        self.delta(&json!({"type": "signature_delta", "signature": signature}), out);
-                        self.close(out);
-                    }
+                    Words::Signature(signature) => self.sign(Some(signature), out),
                     Words::Thinking(text) | Words::Text(text) | Words::Redacted(text) => {
                         self.delta(&json!({"type": "thinking_delta", "thinking": text}), out);
                     }
                 }
             }
             Words::Redacted(data) => {
-                self.begin(&json!({"type": "redacted_thinking", "data": data}), out);
+                self.begin(&json!({"type": "redacted_thinking", "data": mark(Some(data))}), out);
                 self.stop_last(out);
             }
         }
@@ -267,9 +265,19 @@ impl Encoder {
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
-        if self.open.take().is_some() {
-            self.stop_last(out);
+        match self.open.take() {
+            None => {}
+            Some(Open::Thinking) => self.sign(None, out),
+            Some(Open::Text | Open::Call { .. }) => self.stop_last(out),
         }
+    }
+
+    /// Ends the thinking: with the mark, which shows whoever gets it back that it was not
+    /// Anthropic that thought so.
+    fn sign(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
+        self.open = None;
+        self.delta(&json!({"type": "signature_delta", "signature": mark(signature)}), out);
+        self.stop_last(out);
     }
 
     fn stop_last(&mut self, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{spent, tool_id};
+use crate::chat::mark::mark;
 use crate::chat::signature::pack;
 use crate::chat::{Finish, Media, MediaSource, Object, Part, Response, Thought, ToolCall};
 use crate::{Answer, Dialect, Malformed};
@@ -43,6 +44,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
 /// - A refusal becomes a text block, and the reason `refusal`.
 /// - A picture, for which the dialect has no block in answers, becomes a Markdown image in text.
 /// - Arguments that are no JSON object (an answer cut short) stand under `_raw`.
+/// - Thinking is marked as another provider's ([`crate::chat::mark`]).
 pub fn encode(response: &Response, answer: &Answer) -> Value {
     let content: Vec<Value> = response.parts.iter().filter_map(encode_part).collect();
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
@@ -169,11 +171,13 @@ fn encode_part(part: &Part) -> Option<Value> {
             "name": call.name,
             "input": input(&call.arguments),
         }),
-        Part::Thinking(Thought { redacted: Some(data), .. }) => json!({"type": "redacted_thinking", "data": data}),
+        Part::Thinking(Thought { redacted: Some(data), .. }) => {
+            json!({"type": "redacted_thinking", "data": mark(Some(data))})
+        }
         Part::Thinking(thought) => json!({
             "type": "thinking",
             "thinking": thought.text.as_deref().unwrap_or_default(),
-            "signature": thought.signature.as_deref().unwrap_or_default(),
+            "signature": mark(thought.signature.as_deref()),
         }),
         // Results are a caller's, never an answer's.
         Part::ToolResult(_) => return None,

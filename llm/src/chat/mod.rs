@@ -4,6 +4,7 @@
 //! row of [`fields`], which decides whether a request that has it may go elsewhere.
 
 pub mod fields;
+pub mod mark;
 pub mod signature;
 
 use serde_json::{Map, Number, Value};

@@ -8,7 +8,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-const MARK: &str = "__ts_";
+/// Between the id and the signature.
+pub const MARK: &str = "__ts_";
 
 /// The id to tell a client: with the signature in it, if there is one.
 #[must_use]

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::chat::mark::mark;
 use crate::chat::{Media, MediaSource, Part, Thought, ToolCall};
 
 /// Makes ids for the calls of one answer: Gemini 2 gives none.
@@ -88,14 +89,30 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
     Ok(Some(Told::Text { text, signature }))
 }
 
-/// Tells a part. `None`: nothing to tell, or nothing that Gemini can say.
-pub(super) fn encode(part: &Part) -> Option<Value> {
+/// Tells a part of an answer to a caller. `None`: nothing to tell, or nothing that Gemini can say.
+pub(super) fn encode(part: &Part, first_call: bool) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"text": text})),
         Part::Media(media) => Some(encode_media(media, media.media_type.as_deref())),
-        Part::ToolCall(call) => encode_call(call, call.signature.as_deref()),
-        Part::Thinking(thought) => encode_thought(thought),
+        Part::ToolCall(call) => tell_call(call, first_call),
+        Part::Thinking(thought) => tell_thought(thought),
         Part::ToolResult(_) => None,
+    }
+}
+
+/// A thought as a caller sees it: marked, since the signature is another provider's.
+pub(super) fn tell_thought(thought: &Thought) -> Option<Value> {
+    let mut part = encode_thought(thought)?;
+    sign(&mut part, Some(&mark(thought.signature.as_deref())));
+    Some(part)
+}
+
+/// A call as a caller sees it. Gemini signs the first of an answer and wants that back; where
+/// another provider called, the mark keeps the place of the signature.
+pub(super) fn tell_call(call: &ToolCall, first: bool) -> Option<Value> {
+    match &call.signature {
+        None if first => encode_call(call, Some(&mark(None))),
+        signature => encode_call(call, signature.as_deref()),
     }
 }
 

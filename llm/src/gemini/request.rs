@@ -7,6 +7,7 @@ mod thinking;
 
 pub use decode::decode;
 pub use encode::encode;
+pub(crate) use encode::stand_in;
 
 #[cfg(test)]
 mod tests;

@@ -82,8 +82,11 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
 pub fn encode(response: &Response, answer: &Answer) -> Value {
     let mut told = Vec::with_capacity(response.parts.len());
     let mut broken = None;
+    let mut called = false;
     for part in &response.parts {
-        match (parts::encode(part), part) {
+        let first_call = !called;
+        called |= matches!(part, Part::ToolCall(_));
+        match (parts::encode(part, first_call), part) {
             (Some(part), _) => told.push(part),
             (None, Part::ToolCall(call)) => broken = Some(call),
             (None, _) => {}

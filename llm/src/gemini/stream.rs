@@ -150,6 +150,7 @@ pub struct Encoder {
     /// `None`: server-sent events.
     array: Option<ArrayFraming>,
     calls: Vec<(usize, ToolCall)>,
+    called: bool,
     broken: Option<String>,
     usage: Usage,
     finish: Option<Finish>,
@@ -164,6 +165,7 @@ impl Encoder {
             answer,
             array: None,
             calls: Vec::new(),
+            called: false,
             broken: None,
             usage: Usage::default(),
             finish: None,
@@ -197,13 +199,13 @@ impl Encoder {
             }
             Event::Thinking(text) => {
                 let thought = Thought { text: Some(text.clone()), ..Thought::default() };
-                if let Some(part) = parts::encode_thought(&thought) {
+                if let Some(part) = parts::tell_thought(&thought) {
                     self.part(part, out);
                 }
             }
             Event::ThinkingSignature(signature) => {
                 let thought = Thought { signature: Some(signature.clone()), ..Thought::default() };
-                if let Some(part) = parts::encode_thought(&thought) {
+                if let Some(part) = parts::tell_thought(&thought) {
                     self.part(part, out);
                 }
             }
@@ -251,7 +253,8 @@ impl Encoder {
     fn flush_calls(&mut self, out: &mut Vec<u8>) {
         let mut told = Vec::with_capacity(self.calls.len());
         for (_, call) in std::mem::take(&mut self.calls) {
-            match parts::encode_call(&call, call.signature.as_deref()) {
+            let first = !std::mem::replace(&mut self.called, true);
+            match parts::tell_call(&call, first) {
                 Some(part) => told.push(part),
                 None => self.broken = Some(call.name),
             }

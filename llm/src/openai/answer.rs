@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::content::{media_source, media_url, thinking_text};
+use super::tool_id::shorten;
 use crate::chat::signature::pack;
 use crate::chat::{Media, Object, Part, StreamError, Thought};
 
@@ -83,11 +84,11 @@ pub(super) fn tell_image(media: &Media) -> Value {
     json!({"type": "image_url", "image_url": {"url": media_url(media)}})
 }
 
-/// A tool call as it begins, with its signature both in the id and where Google's own
+/// A tool call as it begins, its id such that OpenAI itself would take it back, with its signature both in the id and where Google's own
 /// OpenAI-compatible endpoint puts it.
 pub(super) fn tell_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Object {
     let mut call = Object::new();
-    call.insert("id".into(), json!(pack(id, signature)));
+    call.insert("id".into(), json!(pack(&shorten(id), signature)));
     call.insert("type".into(), json!("function"));
     call.insert("function".into(), json!({"name": name, "arguments": arguments}));
     if let Some(signature) = signature {

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::content::{self, unsupported};
+use super::model::takes_signatures;
 use super::shape::{self, Noted};
-use super::tools;
+use super::{tool_id, tools};
 use crate::RequestError;
 use crate::chat::signature::unpack;
 use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolResult};
@@ -145,17 +146,13 @@ fn tool_result(
 }
 
 /// Tells prompts and turns. Says in `left_out` what was a hint.
-pub(super) fn encode(
-    request: &Request,
-    signatures: bool,
-    left_out: &mut Vec<String>,
-) -> Result<Vec<Value>, RequestError> {
+pub(super) fn encode(request: &Request, model: &str, left_out: &mut Vec<String>) -> Result<Vec<Value>, RequestError> {
     let mut messages: Vec<Value> =
         request.system.iter().map(|prompt| json!({"role": "system", "content": prompt})).collect();
     for message in &request.messages {
         match message.role {
-            Role::User => encode_user(&message.parts, &mut messages, left_out)?,
-            Role::Assistant => messages.extend(encode_assistant(&message.parts, signatures, left_out)?),
+            Role::User => encode_user(&message.parts, model, &mut messages, left_out)?,
+            Role::Assistant => messages.extend(encode_assistant(&message.parts, model, left_out)?),
         }
     }
     Ok(messages)
@@ -167,7 +164,12 @@ fn leave_out(left_out: &mut Vec<String>, what: &str) {
     }
 }
 
-fn encode_user(parts: &[Part], messages: &mut Vec<Value>, left_out: &mut Vec<String>) -> Result<(), RequestError> {
+fn encode_user(
+    parts: &[Part],
+    model: &str,
+    messages: &mut Vec<Value>,
+    left_out: &mut Vec<String>,
+) -> Result<(), RequestError> {
     // A tool's message takes text alone: what pictures it gave follow in a message of the user's.
     let mut shown = Vec::new();
     let mut said = Vec::new();
@@ -175,7 +177,8 @@ fn encode_user(parts: &[Part], messages: &mut Vec<Value>, left_out: &mut Vec<Str
         match part {
             Part::ToolResult(result) => {
                 let content = result_content(result);
-                messages.push(json!({"role": "tool", "tool_call_id": result.id, "content": content}));
+                let id = tool_id::fit(&result.id, model);
+                messages.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
                 let media: Vec<Part> =
                     result.content.iter().filter(|part| matches!(part, Part::Media(_))).cloned().collect();
                 if !media.is_empty() {
@@ -223,11 +226,7 @@ fn result_content(result: &ToolResult) -> Value {
     }
 }
 
-fn encode_assistant(
-    parts: &[Part],
-    signatures: bool,
-    left_out: &mut Vec<String>,
-) -> Result<Option<Value>, RequestError> {
+fn encode_assistant(parts: &[Part], model: &str, left_out: &mut Vec<String>) -> Result<Option<Value>, RequestError> {
     let mut texts = Vec::new();
     let mut refusal = String::new();
     let mut calls = Vec::new();
@@ -235,7 +234,7 @@ fn encode_assistant(
         match part {
             Part::Text(_) => texts.push(part.clone()),
             Part::Refusal(text) => refusal.push_str(text),
-            Part::ToolCall(call) => calls.push(encode_call(call, signatures, left_out)),
+            Part::ToolCall(call) => calls.push(encode_call(call, model, left_out)),
             Part::Thinking(_) => leave_out(left_out, "thinking"),
             Part::Media(_) => return Err(unsupported("a picture in the assistant's turn")),
             Part::ToolResult(_) => return Err(unsupported("a tool's result in the assistant's turn")),
@@ -256,14 +255,14 @@ fn encode_assistant(
     Ok(Some(Value::Object(message)))
 }
 
-fn encode_call(call: &ToolCall, signatures: bool, left_out: &mut Vec<String>) -> Value {
+fn encode_call(call: &ToolCall, model: &str, left_out: &mut Vec<String>) -> Value {
     let mut told = json!({
-        "id": call.id,
+        "id": tool_id::fit(&call.id, model),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     });
     match (&call.signature, told.as_object_mut()) {
-        (Some(signature), Some(told)) if signatures => {
+        (Some(signature), Some(told)) if takes_signatures(model) => {
             told.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
         }
         (Some(_), _) => leave_out(left_out, "thought signatures"),

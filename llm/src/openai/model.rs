@@ -78,7 +78,7 @@ impl Family {
 
 /// Gemini behind Google's own OpenAI-compatible endpoint wants its signatures back; OpenAI refuses
 /// fields it does not know.
-pub(super) fn takes_signatures(model: &str) -> bool {
+pub(crate) fn takes_signatures(model: &str) -> bool {
     model.to_ascii_lowercase().contains("gemini")
 }
 

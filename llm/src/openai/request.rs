@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Family, takes_signatures};
+use super::model::Family;
 use super::shape::{self, Noted};
 use super::{messages, thinking, tools};
 use crate::chat::{Object, OutputFormat, Request, Thinking, ToolChoice};
@@ -181,7 +181,7 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
     let mut body = Object::new();
     let family = Family::of(model);
     body.insert("model".into(), json!(model));
-    let messages = messages::encode(request, takes_signatures(model), &mut left_out)?;
+    let messages = messages::encode(request, model, &mut left_out)?;
     body.insert("messages".into(), Value::Array(messages));
     if !request.tools.is_empty() {
         body.insert("tools".into(), tools::encode(&request.tools));

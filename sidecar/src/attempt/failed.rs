@@ -35,7 +35,7 @@ pub struct Failed {
     pub message: String,
     pub retry_after: Option<Duration>,
     /// The upstream's own answer, where the caller can read it as it is.
-    pub passed: Option<Passed>,
+    pub passed: Option<Box<Passed>>,
     /// Status and type with which the gateway itself would tell it.
     pub tell: (u16, &'static str),
 }
@@ -78,7 +78,7 @@ impl Failed {
     }
 
     /// The provider answered with an error.
-    pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Passed>) -> Self {
+    pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Box<Passed>>) -> Self {
         let next = match failure.class {
             Class::Caller | Class::Filtered => Next::Back,
             Class::Credential | Class::Quota => Next::Credential,

@@ -159,7 +159,7 @@ async fn send(
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::classify::Class::Caller;
         }
-        let passed = same.then_some(Passed { status, headers: down, body: text });
+        let passed = same.then(|| Box::new(Passed { status, headers: down, body: text }));
         return Err(Failed::answered(&failure, status, &candidate.name, passed));
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -282,10 +282,13 @@ impl Drop for Taken {
     }
 }
 
+/// An endpoint, and the authorities (PEM) that it is trusted by.
+type Trusted = (Endpoint, Option<String>);
+
 /// All pools, found again across policies by endpoint and trust.
 #[derive(Debug, Default)]
 pub struct Pools {
-    pools: Mutex<HashMap<(Endpoint, Option<String>), Arc<Pool>>>,
+    pools: Mutex<HashMap<Trusted, Arc<Pool>>>,
 }
 
 impl Pools {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::RequestError;
+use crate::chat::mark::{is_marked, unmark};
 use crate::chat::{Media, MediaSource, Message, Part, Request, Role, Thought, ToolCall, ToolResult};
 use crate::gemini::reader::{Reader, invalid, wrong};
 
@@ -31,12 +32,28 @@ pub(super) fn decode(reader: &mut Reader<'_>, request: &mut Request) -> Result<(
         };
         let mut parts = Vec::new();
         for part in content.objects("parts")? {
-            parts.extend(read_part(part, &mut calls, &mut request.fields)?);
+            if let Some(part) = read_part(part, &mut calls, &mut request.fields)? {
+                push(part, &mut parts);
+            }
         }
         content.rest(&mut request.fields);
         request.messages.push(Message { role, parts });
     }
     Ok(())
+}
+
+/// Adds a part. A thought that was streamed comes back in pieces, its signature on the last.
+fn push(part: Part, parts: &mut Vec<Part>) {
+    match (parts.last_mut(), part) {
+        (
+            Some(Part::Thinking(Thought { text: Some(text), signature: signature @ None, .. })),
+            Part::Thinking(Thought { text: Some(more), signature: last, .. }),
+        ) => {
+            text.push_str(&more);
+            *signature = last;
+        }
+        (_, part) => parts.push(part),
+    }
 }
 
 fn read_system(mut content: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
@@ -63,6 +80,9 @@ fn read_part(mut part: Reader<'_>, calls: &mut Calls, fields: &mut Vec<String>) 
     let thought = part.boolean("thought")? == Some(true);
     let read = if let Some(text) = part.string("text")? {
         if thought {
+            // Only a marked one can be of use: this request goes to another dialect, and Gemini's own
+            // signature of a thought is good for Gemini alone.
+            let signature = signature.filter(|signature| is_marked(signature)).and_then(|marked| unmark(&marked));
             Some(Part::Thinking(Thought { text: Some(text.to_owned()), signature, redacted: None }))
         } else {
             if signature.is_some() {
@@ -71,6 +91,7 @@ fn read_part(mut part: Reader<'_>, calls: &mut Calls, fields: &mut Vec<String>) 
             Some(Part::Text(text.to_owned()))
         }
     } else if let Some(call) = part.object("functionCall")? {
+        let signature = signature.and_then(|signature| unmark(&signature));
         Some(Part::ToolCall(calls.read_call(call, signature, fields)?))
     } else if let Some(response) = part.object("functionResponse")? {
         Some(Part::ToolResult(calls.read_result(response, fields)?))

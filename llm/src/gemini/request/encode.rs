@@ -15,6 +15,12 @@ use crate::{Dialect, EncodedRequest, RequestError};
 /// step without one, and documents this value for histories that come from other models.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
+/// What the first call of a step is signed with that Gemini did not make, for the model named
+/// `model`: Gemini 3 wants it, those before do not know it.
+pub(crate) fn stand_in(model: &str) -> Option<&'static str> {
+    matches!(Generation::of(model), Generation::Levels { .. }).then_some(NO_SIGNATURE)
+}
+
 /// Gemini's limit on stop sequences.
 const MOST_STOPS: usize = 5;
 
@@ -152,7 +158,8 @@ fn contents(request: &Request, generation: Generation, left_out: &mut Vec<String
             let results = matches!(part, Part::ToolResult(_));
             let mut told = Vec::new();
             match part {
-                Part::Text(_) | Part::Refusal(_) => told.extend(parts::encode(part)),
+                Part::Text(text) | Part::Refusal(text) if text.is_empty() => {}
+                Part::Text(text) | Part::Refusal(text) => told.push(json!({"text": text})),
                 Part::Media(media) => told.push(media_part(media, left_out)?),
                 Part::Thinking(thought) => {
                     if own && thought.signature.is_some() {

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{decode, encode};
+use crate::chat::mark::mark;
 use crate::chat::{
     Effort, Media, MediaSource, Message, Object, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
@@ -54,7 +55,9 @@ fn reads_turns() {
         "contents": [
             {"parts": [{"text": "look"}, {"inline_data": {"mime_type": "image/png", "data": "_-8"}}]},
             {"role": "model", "parts": [
-                {"text": "hm", "thought": true, "thoughtSignature": "t"},
+                {"text": "h", "thought": true, "thoughtSignature": mark(None)},
+                {"text": "m", "thought": true, "thoughtSignature": mark(Some("t"))},
+                {"text": "ours", "thought": true, "thoughtSignature": "of use to Gemini alone"},
                 {"functionCall": {"name": "f", "args": {"n": 1}}, "thought_signature": "s"},
                 {"functionCall": {"id": "call_1", "name": "f"}},
                 {"functionCall": {"name": "f"}},
@@ -79,6 +82,7 @@ fn reads_turns() {
                     signature: Some("t".to_owned()),
                     redacted: None
                 }),
+                Part::Thinking(Thought { text: Some("ours".to_owned()), ..Thought::default() }),
                 call("call_0", "f", r#"{"n":1}"#, Some("s")),
                 call("call_1", "f", "{}", None),
                 call("call_2", "f", "{}", None),

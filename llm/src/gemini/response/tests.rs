@@ -1,4 +1,5 @@
 use super::*;
+use crate::chat::mark::{mark, unmark};
 use crate::chat::{Media, MediaSource, ToolCall};
 use crate::usage::Usage;
 
@@ -92,7 +93,12 @@ fn reads_answers() {
     for (name, body, parts, finish) in cases {
         let response = decode(&body).unwrap();
         assert_eq!((response.parts.clone(), response.finish), (parts, Some(finish)), "{name}");
-        let again = decode(&encode(&response, &Answer::default())).unwrap();
+        let mut again = decode(&encode(&response, &Answer::default())).unwrap();
+        for part in &mut again.parts {
+            if let Part::Thinking(thought) = part {
+                thought.signature = thought.signature.as_deref().and_then(unmark);
+            }
+        }
         assert_eq!(again, response, "{name}, told again");
     }
 }
@@ -142,7 +148,7 @@ fn tells_the_strict_schema() {
         json!({
             "candidates": [{
                 "content": {"role": "model", "parts": [
-                    {"text": "hm", "thought": true, "thoughtSignature": "t"},
+                    {"text": "hm", "thought": true, "thoughtSignature": mark(Some("t"))},
                     {"text": "a"},
                     {"functionCall": {"id": "c", "name": "f", "args": {"x": 1}}, "thoughtSignature": "s"},
                 ]},

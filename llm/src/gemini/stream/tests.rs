@@ -1,4 +1,5 @@
 use super::*;
+use crate::chat::mark::mark;
 
 fn decode(chunks: &[Value]) -> Result<Vec<Event>, Malformed> {
     let (mut decoder, mut out) = (Decoder::default(), Vec::new());
@@ -185,8 +186,8 @@ fn writes_calls_whole_and_the_end_last() {
     assert_eq!(
         objects(&bytes),
         vec![
-            content(json!([{"text": "hm", "thought": true}])),
-            content(json!([{"text": "", "thought": true, "thoughtSignature": "t"}])),
+            content(json!([{"text": "hm", "thought": true, "thoughtSignature": mark(None)}])),
+            content(json!([{"text": "", "thought": true, "thoughtSignature": mark(Some("t"))}])),
             content(json!([{"text": "a"}])),
             content(json!([
                 {"functionCall": {"id": "x", "name": "f", "args": {"n": 1}}, "thoughtSignature": "s"},
@@ -207,7 +208,7 @@ fn reads_what_it_wrote() {
     let events = decode(&objects(&bytes)).unwrap();
     let calls = [call(0, "x", "f", r#"{"n":1}"#, Some("s")), call(1, "y", "g", "{}", None)].concat();
     let expected = [
-        vec![start(), Event::Thinking("hm".to_owned()), Event::ThinkingSignature("t".to_owned()), say("a")],
+        vec![start(), Event::Thinking("hm".to_owned()), Event::ThinkingSignature(mark(None)), say("a")],
         calls,
         vec![counted()],
         finish(Finish::ToolCalls).into(),

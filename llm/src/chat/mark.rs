@@ -1,0 +1,75 @@
+//! The mark on signatures of thoughts that the gateway told across dialects.
+//!
+//! Clients hand an answer's thinking back with the next request, which may go to a provider of their
+//! own dialect, byte for byte; and that provider refuses a signature that it did not give. So where
+//! a codec tells another provider's thought, its signature is [`mark`]ed: [`crate::foreign`] finds
+//! the mark and takes the thought out, and a codec that reads it gets the other's signature back.
+//!
+//! A marked signature is Base64, `base64("outrigger" + the other's signature)`, because Google's
+//! SDKs decode signatures and encode them anew, in either alphabet, padded or not.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+
+/// `outrigger` in Base64. Nine bytes end on a boundary, so whatever follows them the first twelve
+/// characters are these, in each alphabet.
+pub const MARK: &str = "b3V0cmlnZ2Vy";
+
+/// What a client is told for another provider's signature, or where there is none.
+#[must_use]
+pub fn mark(signature: Option<&str>) -> String {
+    format!("{MARK}{}", STANDARD.encode(signature.unwrap_or_default()))
+}
+
+/// Whether a signature is one that the gateway told.
+#[must_use]
+pub fn is_marked(signature: &str) -> bool {
+    signature.starts_with(MARK)
+}
+
+/// The provider's own signature: what [`mark`] was given, or the text itself if it is not marked.
+#[must_use]
+pub fn unmark(signature: &str) -> Option<String> {
+    let Some(packed) = signature.strip_prefix(MARK) else { return Some(signature.to_owned()) };
+    let standard: String = packed
+        .trim_end_matches('=')
+        .chars()
+        .map(|character| match character {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
+    let bytes = STANDARD_NO_PAD.decode(standard).ok()?;
+    String::from_utf8(bytes).ok().filter(|signature| !signature.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn marks_as_documented() {
+        assert_eq!(mark(None), "b3V0cmlnZ2Vy");
+        assert_eq!(mark(Some("sig")), "b3V0cmlnZ2Vyc2ln");
+        assert_eq!(STANDARD.decode(mark(Some("sig"))).unwrap(), b"outriggersig");
+        assert_eq!(unmark("ErUB"), Some("ErUB".to_owned()));
+        assert_eq!(unmark(&mark(None)), None);
+        assert_eq!(unmark("b3V0cmlnZ2Vy!"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn survives_an_sdk_that_decodes_and_encodes(signature in "\\PC{1,40}") {
+            let marked = mark(Some(&signature));
+            let anew = URL_SAFE.encode(STANDARD.decode(&marked).unwrap());
+            for told in [marked.as_str(), anew.as_str(), anew.trim_end_matches('=')] {
+                prop_assert!(is_marked(told));
+                prop_assert_eq!(unmark(told), Some(signature.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Ids of tool calls: OpenAI takes 40 characters at most, Mistral nine letters and digits and
+//! nothing else; other providers give what they like.
+
+use std::borrow::Cow;
+
+const MOST: usize = 40;
+
+/// The id as an upstream of this dialect takes it, for the model named `model` there. What is fit
+/// stays as it is; others are made anew from a hash, so that a call and its result still agree.
+pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
+    if !is_mistral(model) {
+        return shorten(id);
+    }
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Cow::Borrowed(id);
+    }
+    let mut rest = hash(id);
+    let digits = (0..9).map(|_| {
+        let digit = (rest % 36) as u32;
+        rest /= 36;
+        char::from_digit(digit, 36).unwrap_or('0')
+    });
+    Cow::Owned(digits.collect())
+}
+
+/// The id with OpenAI's 40 characters at most.
+pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
+    if id.chars().count() <= MOST {
+        return Cow::Borrowed(id);
+    }
+    let start: String = id.chars().take(MOST - 17).collect();
+    Cow::Owned(format!("{start}_{:016x}", hash(id)))
+}
+
+/// Mistral's own names, with or without a vendor in front.
+fn is_mistral(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let name = name.strip_prefix("open-").unwrap_or(name);
+    ["mistral", "mixtral", "ministral", "magistral", "codestral", "devstral", "pixtral", "voxtral"]
+        .iter()
+        .any(|family| name.starts_with(family))
+}
+
+/// FNV-1a: the same in every process, so that a conversation's beginning stays the same for the
+/// provider's prompt cache.
+fn hash(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fit;
+
+    #[test]
+    fn ids_are_made_fit_and_stay_apart() {
+        let long = "toolu_".repeat(9);
+        for (id, model, fitted) in [
+            ("call_1", "gpt-4o", "call_1"),
+            (&long, "gpt-4o", "toolu_toolu_toolu_toolu_5f3254d882a7a78b"),
+            ("D681PevKs", "mistral-large-latest", "D681PevKs"),
+            ("call_1", "mistral-large-latest", "16xj2wjzp"),
+            ("call_1", "mistralai/open-mixtral-8x7b", "16xj2wjzp"),
+            ("", "", ""),
+        ] {
+            assert_eq!(fit(id, model), fitted, "{id} {model}");
+        }
+        assert_ne!(fit("call_1", "codestral-latest"), fit("call_2", "codestral-latest"));
+        assert_ne!(fit(&format!("{long}1"), "gpt-5"), fit(&format!("{long}2"), "gpt-5"));
+    }
+}

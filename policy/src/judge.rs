@@ -1,0 +1,123 @@
+//! Whether a place may be tried: the fence of the key first, then the gates of the moment.
+
+use std::sync::Arc;
+
+use crate::balance::{balanced, to_front};
+use crate::decision::{Candidate, Skip};
+use crate::policy::{Key, KeyProvider, Policy, Provider};
+use crate::request::Request;
+use crate::serves::permits;
+
+/// A place where the request might go, before anybody asked whether it may.
+pub(crate) struct Slot {
+    /// Index in [`Key::providers`], or the name that is none of them.
+    pub provider: Result<usize, Arc<str>>,
+    pub model: Arc<str>,
+    pub weight: u32,
+    /// The one that a rule's target names.
+    pub credential: Option<String>,
+}
+
+/// Asks the fence, then the gates, whether a slot may be tried, and with which credentials.
+///
+/// A candidate that only rests keeps its credentials, so that it can be tried when nothing else is
+/// left.
+pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Slot) -> Candidate {
+    let mut candidate = Candidate {
+        provider: None,
+        name: slot.provider.as_ref().map_or_else(Arc::clone, |index| key.providers[*index].name.clone()),
+        model: slot.model.clone(),
+        upstream_model: slot.model.clone(),
+        credentials: Vec::new(),
+        skipped: Some(Skip::ProviderBlocked),
+    };
+    let Ok(index) = slot.provider else { return candidate };
+    let entry = &key.providers[index];
+    let provider = &policy.providers[entry.provider];
+    candidate.provider = Some(entry.provider);
+    candidate.upstream_model = provider.upstream_name(&slot.model);
+    let wanted = slot.credential.as_deref().or(request.credential);
+    match fenced(key, entry, provider, request, &candidate, wanted) {
+        Err(skip) => candidate.skipped = Some(skip),
+        Ok(usable) => {
+            let (credentials, resting) = gated(provider, request, &candidate, usable);
+            candidate.credentials = credentials;
+            candidate.skipped = resting;
+        }
+    }
+    candidate
+}
+
+/// The credentials that the fence lets through: of the provider, the key, a pin, and the
+/// credentials' own lists.
+fn fenced(
+    key: &Key,
+    entry: &KeyProvider,
+    provider: &Provider,
+    request: &Request<'_>,
+    candidate: &Candidate,
+    wanted: Option<&str>,
+) -> Result<Vec<usize>, Skip> {
+    if provider.suspended {
+        return Err(Skip::ProviderBlocked);
+    }
+    let has_model = request.model.is_some();
+    if has_model && !permits(key, entry, provider, &candidate.model) {
+        return Err(Skip::ModelBlocked);
+    }
+    let usable: Vec<usize> = (0..provider.credentials.len())
+        .filter(|index| {
+            let credential = &provider.credentials[*index];
+            !credential.suspended
+                && wanted.is_none_or(|name| *credential.name == *name)
+                && (entry.credentials.is_empty() || entry.credentials.iter().any(|name| **name == *credential.name))
+                && (!has_model || credential.serves(&candidate.model, &candidate.upstream_model))
+        })
+        .collect();
+    if usable.is_empty() && (!provider.credentials.is_empty() || wanted.is_some()) {
+        return Err(Skip::CredentialBlocked);
+    }
+    match request.conditions.unfit(provider) {
+        Some(field) => Err(Skip::Unsupported(field)),
+        None => Ok(usable),
+    }
+}
+
+/// The credentials that are not resting, in the order to try them; if none is left, all of them,
+/// and why they rest.
+fn gated(
+    provider: &Provider,
+    request: &Request<'_>,
+    candidate: &Candidate,
+    usable: Vec<usize>,
+) -> (Vec<usize>, Option<Skip>) {
+    if provider.credentials.is_empty() {
+        return (usable, request.conditions.gate(provider, None, &candidate.model));
+    }
+    let mut resting = None;
+    let open: Vec<usize> = usable
+        .iter()
+        .copied()
+        .filter(|index| {
+            match request.conditions.gate(provider, Some(&provider.credentials[*index]), &candidate.model) {
+                None => true,
+                Some(skip) => {
+                    resting.get_or_insert(skip);
+                    false
+                }
+            }
+        })
+        .collect();
+    if open.is_empty() {
+        return (usable, resting);
+    }
+    let credential = |place: usize| &provider.credentials[open[place]];
+    let weights: Vec<(f64, u64)> =
+        (0..open.len()).map(credential).map(|one| (f64::from(one.weight), one.identity)).collect();
+    let pace = |place: usize| request.conditions.pace(provider, Some(credential(place)));
+    let mut places = balanced(provider.balance, &weights, request.draw, provider.identity, pace);
+    if let Some(stay) = request.stay {
+        to_front(&mut places, |place| credential(place).identity == stay.credential);
+    }
+    (places.into_iter().map(|place| open[place]).collect(), None)
+}
