@@ -20,6 +20,8 @@ pub(crate) struct Tree {
     pub node: Node,
     /// Nodes in it, itself included.
     size: usize,
+    /// A word here, and a boolean to readers of YAML 1.1, such as kubectl.
+    doubtful: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +60,21 @@ impl Tree {
         match &self.node {
             Node::Scalar(Value::String(text)) => Some(text),
             _ => None,
+        }
+    }
+
+    /// The paths of words that kubectl takes for booleans.
+    pub fn doubts(&self, path: &str, into: &mut Vec<String>) {
+        match &self.node {
+            Node::Scalar(_) if self.doubtful => into.push(path.to_owned()),
+            Node::Scalar(_) => {}
+            Node::List(items) => {
+                items.iter().enumerate().for_each(|(index, item)| item.doubts(&format!("{path}[{index}]"), into));
+            }
+            Node::Map(entries) => {
+                let dot = if path.is_empty() { "" } else { "." };
+                entries.iter().for_each(|entry| entry.value.doubts(&format!("{path}{dot}{}", entry.key), into));
+            }
         }
     }
 
@@ -154,7 +171,10 @@ impl Reading {
                     return;
                 }
                 match scalar(&text, style, tag.as_deref()) {
-                    Ok(value) => self.put(Tree { line, node: Node::Scalar(value), size: 1 }, anchor),
+                    Ok(value) => {
+                        let doubtful = style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
+                        self.put(Tree { line, node: Node::Scalar(value), size: 1, doubtful }, anchor);
+                    }
                     Err(message) => self.fail(line, message),
                 }
             }
@@ -241,7 +261,7 @@ impl Reading {
             Node::Map(entries) => entries.iter().map(|entry| entry.value.size).sum::<usize>(),
         };
         self.nodes = self.nodes.saturating_sub(size - 1);
-        self.put(Tree { line, node, size }, anchor);
+        self.put(Tree { line, node, size, doubtful: false }, anchor);
     }
 
     /// Puts a complete value where it belongs.
@@ -285,6 +305,11 @@ fn merged(tree: Tree) -> Option<Vec<Entry>> {
         Node::List(items) => items.into_iter().map(merged).collect::<Option<Vec<_>>>().map(|all| all.concat()),
         Node::Scalar(_) => None,
     }
+}
+
+/// Booleans of YAML 1.1 that 1.2 has for words.
+fn is_boolean_elsewhere(text: &str) -> bool {
+    ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// A scalar by the core schema: plain ones may be null, a boolean or a number; all others are text.

@@ -90,6 +90,20 @@ pub const BROKEN: &[Broken] = &[
         &["a.yaml:11: LLMProvider default/b: spec.endpont: unknown field `endpont`, did you mean `endpoint`?"],
     ),
     broken(
+        "a word that kubectl takes for a boolean",
+        &[(
+            "a.yaml",
+            concat!(
+                provider!("a"),
+                "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: On\n  b: 'on'\n  c: once\n---\n",
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {paused: no}\n"
+            ),
+        )],
+        &[
+            "a.yaml:10: warning: Secret default/s: stringData.a: without quotes, kubectl takes this word for true or false: put it in quotes, or write true or false",
+        ],
+    ),
+    broken(
         "a weight that is text",
         &[(
             "a.yaml",
