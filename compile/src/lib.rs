@@ -18,6 +18,7 @@ mod mock;
 mod namespaces;
 mod providers;
 mod rules;
+mod scalar;
 mod source;
 mod validate;
 mod yaml;

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+
+use crate::scalar::{is_boolean_elsewhere, scalar};
 
 /// No object nests this deep, and whoever walks or drops a value may recurse.
 const MAX_DEPTH: usize = 64;
@@ -307,64 +309,6 @@ fn merged(tree: Tree) -> Option<Vec<Entry>> {
     }
 }
 
-/// Booleans of YAML 1.1 that 1.2 has for words.
-fn is_boolean_elsewhere(text: &str) -> bool {
-    ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// A scalar by the core schema: plain ones may be null, a boolean or a number; all others are text.
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, &'static str> {
-    match tag {
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(text.into()),
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix != "binary" => {}
-        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => return Ok(text.into()),
-        Some(_) => return Err("a tag of one's own (`!name`) means nothing here: remove it"),
-        None if style != ScalarStyle::Plain => return Ok(text.into()),
-        None => {}
-    }
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => true.into(),
-        "false" | "False" | "FALSE" => false.into(),
-        _ => match number(text) {
-            Some(Some(number)) => Value::Number(number),
-            Some(None) => return Err("no object can hold .inf or .nan: quote it if it is meant as text"),
-            None => text.into(),
-        },
-    })
-}
-
-/// A number, `Some(None)` for one that JSON has no word for, `None` for a text that is none.
-fn number(text: &str) -> Option<Option<Number>> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Some(None);
-    }
-    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
-        if let Some(rest) = text.strip_prefix(prefix) {
-            let all = !rest.is_empty() && rest.chars().all(|digit| digit.is_digit(radix));
-            return if all { u64::from_str_radix(rest, radix).ok().map(|number| Some(number.into())) } else { None };
-        }
-    }
-    let shape = digits.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    if digits.is_empty() || !digits.contains(|digit: char| digit.is_ascii_digit()) {
-        return None;
-    }
-    if shape.is_empty() {
-        let text = text.strip_prefix('+').unwrap_or(text);
-        let whole = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
-        if let Ok(number) = whole {
-            return Some(Some(number));
-        }
-    } else if !shape.starts_with(['.', 'e', 'E'])
-        || digits.contains(|c: char| !matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'))
-    {
-        return None;
-    }
-    // What is left is `1.5`, `.5`, `1.`, `1e3`: the core schema's floats are what Rust reads.
-    text.parse::<f64>().ok().map(Number::from_f64)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -373,45 +317,6 @@ mod tests {
 
     fn values(text: &str) -> Vec<Result<Value, Problem>> {
         documents(text).into_iter().map(|one| one.map(|tree| tree.unfold("", &mut HashMap::new()))).collect()
-    }
-
-    #[test]
-    fn scalars_are_those_of_the_core_schema() {
-        for (text, expected) in [
-            ("a: ", json!(null)),
-            ("a: ~", json!(null)),
-            ("a: true", json!(true)),
-            ("a: yes", json!("yes")),
-            ("a: 'true'", json!("true")),
-            ("a: \"12\"", json!("12")),
-            ("a: 12", json!(12)),
-            ("a: -12", json!(-12)),
-            ("a: +12", json!(12)),
-            ("a: 0x1F", json!(31)),
-            ("a: 0o17", json!(15)),
-            ("a: 18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
-            ("a: 1.5", json!(1.5)),
-            ("a: .5", json!(0.5)),
-            ("a: 1e3", json!(1000.0)),
-            ("a: 1.2.3", json!("1.2.3")),
-            ("a: 10m", json!("10m")),
-            ("a: 30s", json!("30s")),
-            ("a: e3", json!("e3")),
-            ("a: .", json!(".")),
-            ("a: -", json!([null])),
-            ("a: 0x", json!("0x")),
-            ("a: infinity", json!("infinity")),
-            ("a: !!str 12", json!("12")),
-            ("a: |\n  x\n  y\n", json!("x\ny\n")),
-        ] {
-            let got: Vec<_> = values(text).into_iter().map(|one| one.map(|value| value["a"].clone())).collect();
-            if text == "a: -" {
-                // A list in the line of its key is not YAML.
-                assert!(matches!(got.as_slice(), [Err(_)]), "{got:?}");
-                continue;
-            }
-            assert_eq!(got, [Ok(expected)], "{text}");
-        }
     }
 
     #[test]
