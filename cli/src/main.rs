@@ -10,7 +10,6 @@ mod junit;
 mod run;
 mod serve;
 mod style;
-mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, Severity, compile};
 use outrigger_policy::Document;
+use outrigger_sidecar::follow::{FollowError, Watch};
 use outrigger_sidecar::{Gateway, InstallError, Settings, record::Lines};
 use rustix::process::Signal;
 use thiserror::Error;
@@ -23,7 +24,6 @@ use crate::child::{Application, StartError};
 use crate::folder::{FolderError, Text};
 use crate::serve::{self, BindError};
 use crate::style::{self, Style};
-use crate::watch::Watch;
 use crate::{environment, folder};
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ enum RunError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("can't follow changes of {}", dir.display())]
-    Watch { dir: PathBuf, source: notify::Error },
+    Watch { dir: PathBuf, source: FollowError },
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{what}")]

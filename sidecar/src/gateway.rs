@@ -51,7 +51,7 @@ pub struct Settings {
 pub enum InstallError {
     #[error(transparent)]
     Serve(#[from] ServeError),
-    #[error("the policy's sequence {offered} is not above {in_force}, which is in force")]
+    #[error("the policy's sequence {offered} is below {in_force}, which is in force")]
     Older { offered: u64, in_force: u64 },
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
@@ -120,7 +120,7 @@ impl Gateway {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let in_force = self.in_force.load().as_ref().map(|served| served.policy.revision.sequence);
         let offered = document.sequence;
-        let built = match in_force.filter(|in_force| offered <= *in_force) {
+        let built = match in_force.filter(|in_force| offered < *in_force) {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => Served::build(document, secrets, &mut kept).map_err(InstallError::from),
         };

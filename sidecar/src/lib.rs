@@ -16,6 +16,8 @@ mod call;
 mod decide;
 mod duration;
 mod ending;
+pub mod files;
+pub mod follow;
 mod gateway;
 mod headers;
 mod health;

@@ -127,6 +127,10 @@ fn splice(body: &Bytes, extra: &str) -> Bytes {
     if body[last] != b'}' {
         return body.clone();
     }
+    // A gateway behind this one has told already; the key may stand only once.
+    if memchr::memmem::find(body, b"\"extra_fields\":").is_some() {
+        return body.clone();
+    }
     let before = body[..last].iter().rev().find(|byte| !byte.is_ascii_whitespace());
     let comma = if before == Some(&b'{') { "" } else { "," };
     let mut spliced = Vec::with_capacity(body.len() + extra.len() + 20);
@@ -210,6 +214,7 @@ mod tests {
             ("{\"a\":1}", "{\"a\":1,\"extra_fields\":{}}"),
             ("{}", "{\"extra_fields\":{}}"),
             ("{ }\n", "{ \"extra_fields\":{}}\n"),
+            ("{\"extra_fields\":{\"a\":1}}", "{\"extra_fields\":{\"a\":1}}"),
             ("[1]", "[1]"),
             ("", ""),
         ] {

@@ -13,8 +13,12 @@ const QUIET: Duration = Duration::from_millis(60);
 /// However busy a folder is, it is looked at this often.
 const LONGEST: Duration = Duration::from_millis(500);
 
+/// Why a folder cannot be followed.
+pub type FollowError = notify::Error;
+
 /// Watches a folder, and where links in it lead.
-pub(crate) struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     dir: PathBuf,
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
@@ -22,6 +26,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Begins to watch a folder, or a single file.
+    ///
+    /// # Errors
+    /// When the folder is not there, or the system watches no more.
     pub fn of(dir: &Path) -> notify::Result<Self> {
         // One waiting event says all that there is to say.
         let (sender, events) = mpsc::channel(1);

@@ -1,0 +1,55 @@
+//! A policy and its credentials as mounted files: what a sidecar starts from, with nobody to ask.
+//!
+//! ```text
+//! DIR/policy.v1.json             the policy's document
+//! DIR/NAMESPACE.SECRET.KEY       one credential's value each
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use outrigger_policy::Document;
+use thiserror::Error;
+
+use crate::secret::{Secret, Secrets};
+
+/// The document's file, by the format that it has.
+pub const POLICY: &str = "policy.v1.json";
+
+/// Why the files are no policy.
+#[derive(Debug, Error)]
+pub enum FilesError {
+    #[error("{path} cannot be read: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is no policy document: {source}")]
+    Parse { path: PathBuf, source: serde_json::Error },
+}
+
+/// Reads the document and the values of the credentials that it names. A credential without a file
+/// has no value, and is skipped with that reason. `None`: there is no document (yet); files that
+/// vanish mean nothing.
+///
+/// # Errors
+/// [`FilesError`], when there is one that cannot be used.
+pub fn read(dir: &Path) -> Result<Option<(Document, Secrets)>, FilesError> {
+    let path = dir.join(POLICY);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FilesError::Read { path, source }),
+    };
+    let document: Document = serde_json::from_slice(&text).map_err(|source| FilesError::Parse { path, source })?;
+    let mut secrets = Secrets::new();
+    for credential in document.providers.iter().flat_map(|provider| &provider.credentials) {
+        let at = &credential.secret;
+        let path = dir.join(format!("{}.{}.{}", at.namespace, at.name, at.key));
+        match std::fs::read_to_string(&path) {
+            Ok(value) => {
+                secrets.insert(at.clone(), Secret::new(&value));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(FilesError::Read { path, source }),
+        }
+    }
+    Ok(Some((document, secrets)))
+}
