@@ -101,6 +101,8 @@ pub const FIELDS: &[Field] = &[
     row("messages[].reasoning", Hint, Hint, r#""Hm.""#, "thoughts of another model, which none can check"),
     row("messages[].reasoning_details", Hint, Hint, "[]", "OpenRouter's form of thoughts"),
     row("messages[].images", Carried, Carried, r#"[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]"#, "pictures that the model made, as the gateway told them"),
+    row("messages[].parsed", Hint, Hint, r#"{"a":1}"#, "what SDKs read out of the content, handed back beside it"),
+    row("messages[].tool_calls[].function.parsed_arguments", Hint, Hint, r#"{"a":1}"#, "what SDKs read out of `arguments`, handed back beside them"),
     row("messages[].annotations", Hint, Hint, "[]", "citations in an earlier answer"),
     row("messages[].extra_content", Hint, Hint, r#"{"google":{}}"#, "Google's own, outside of tool calls"),
     row("messages[].provider_specific_fields", Hint, Hint, "{}", "LiteLLM's notes on an earlier answer"),
