@@ -70,6 +70,7 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        print(self.log.read_text())  # pytest shows it beside a failure
         self.folder.cleanup()
 
     def until_ready(self):

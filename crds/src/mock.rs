@@ -10,21 +10,22 @@ use crate::{GoDuration, shapes};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [shapes::rule(
-    "(has(self.reply) ? 1 : 0) + (has(self.toolCall) ? 1 : 0) + (self.echo ? 1 : 0) <= 1",
-    "a mock answers in one way: keep one of reply, toolCall and echo",
+    "(has(self.reply) ? 1 : 0) + (has(self.toolCalls) ? 1 : 0) + (self.echo ? 1 : 0) <= 1",
+    "a mock answers in one way: keep one of reply, toolCalls and echo",
 )]))]
 pub struct Mock {
     /// The API it speaks, so that translation is rehearsed too.
     #[serde(default)]
     pub dialect: MockDialect,
-    /// The text of each answer. {{provider}} and {{model}} are filled in. Without reply, toolCall and echo: a short
+    /// The text of each answer. {{provider}} and {{model}} are filled in. Without reply, toolCalls and echo: a short
     /// text that names both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32_768))]
     pub reply: Option<String>,
-    /// Answer by calling a tool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool_call: Option<ToolCall>,
+    /// Answer by calling these tools, all in one turn, when the request offers tools and its last turn holds no results.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub tool_calls: Vec<ToolCall>,
     /// Answer with the last message of the caller.
     #[serde(default)]
     pub echo: bool,

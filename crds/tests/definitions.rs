@@ -106,7 +106,7 @@ fn every_node_is_typed_bounded_and_explained() {
                 let fields = node["properties"].is_object();
                 let map = node["additionalProperties"].is_object() && node["maxProperties"].is_i64();
                 assert!(open || fields || map, "{place} is neither fields nor a bounded map");
-                assert_eq!(open, place.ends_with("toolCall.arguments"), "{place}");
+                assert_eq!(open, place.ends_with("toolCalls[].arguments"), "{place}");
             }
             other => panic!("{place}: {other} has no place in a spec"),
         }

@@ -261,13 +261,13 @@ fn defaults_are_filled_in() {
         ),
         (
             PROVIDER,
-            "{type: Mock, mock: {faults: [{name: a, type: Hang, percent: null}], toolCall: {name: a, arguments: {b: null, c: 1.0}}}}",
+            "{type: Mock, mock: {faults: [{name: a, type: Hang, percent: null}], toolCalls: [{name: a, arguments: {b: null, c: 1.0}}]}}",
             json!({
                 "type": "Mock",
                 "mock": {
                     "dialect": "OpenAI", "echo": false,
                     "faults": [{"name": "a", "type": "Hang", "percent": 100, "allowFallbacks": true}],
-                    "toolCall": {"name": "a", "arguments": {"b": null, "c": 1.0}},
+                    "toolCalls": [{"name": "a", "arguments": {"b": null, "c": 1.0}}],
                 },
                 "balance": "Weighted", "exclusive": false, "prewarm": false, "suspended": false, "withoutKey": "Refuse",
             }),

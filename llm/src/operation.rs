@@ -82,17 +82,27 @@ impl Operation {
     }
 }
 
+/// A row that is asked for by POST, streams nothing and binds to nothing.
 const fn row(
-    dialect: Dialect,
-    kind: Kind,
+    (dialect, kind): (Dialect, Kind),
     path: &'static str,
     model: ModelPlace,
     meter: Meter,
-    streams: bool,
     name: &'static str,
     request_type: (&'static str, &'static str),
 ) -> Operation {
-    Operation { dialect, kind, method: "POST", path, model, meter, streams, account_bound: false, name, request_type }
+    Operation {
+        dialect,
+        kind,
+        method: "POST",
+        path,
+        model,
+        meter,
+        streams: false,
+        account_bound: false,
+        name,
+        request_type,
+    }
 }
 
 use Dialect::{Anthropic, Gemini, OpenAi};
@@ -101,78 +111,43 @@ use ModelPlace::{Field, Form, Nowhere, Path};
 
 /// The words of rules for a conversation.
 const CHAT: (&str, &str) = ("chat_completion", "chat_completion_stream");
+const RESPONSES: (&str, &str) = ("responses", "responses_stream");
 
 /// All rows.
 pub const TABLE: &[Operation] = &[
-    row(OpenAi, Kind::Chat, "chat/completions", Field, Tokens, true, "chat", CHAT),
-    row(
-        OpenAi,
-        Kind::Completions,
-        "completions",
-        Field,
-        Tokens,
-        true,
-        "completions",
-        ("text_completion", "text_completion"),
-    ),
+    streaming(row((OpenAi, Kind::Chat), "chat/completions", Field, Tokens, "chat", CHAT)),
+    streaming(row((OpenAi, Kind::Completions), "completions", Field, Tokens, "completions", both("text_completion"))),
     Operation {
         account_bound: true,
-        ..row(OpenAi, Kind::Responses, "responses", Field, Tokens, true, "responses", ("responses", "responses_stream"))
+        ..streaming(row((OpenAi, Kind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
     },
-    row(OpenAi, Kind::Embeddings, "embeddings", Field, Tokens, false, "embeddings", ("embedding", "embedding")),
-    row(OpenAi, Kind::Moderations, "moderations", Field, Free, false, "moderations", ("moderation", "moderation")),
-    row(
-        OpenAi,
-        Kind::ImageGeneration,
-        "images/generations",
-        Field,
-        Images,
-        false,
-        "images",
-        ("image_generation", "image_generation"),
-    ),
-    row(OpenAi, Kind::Speech, "audio/speech", Field, Characters, false, "speech", ("speech", "speech")),
-    row(
-        OpenAi,
-        Kind::Transcription,
-        "audio/transcriptions",
-        Form,
-        Seconds,
-        false,
-        "transcription",
-        ("transcription", "transcription"),
-    ),
-    Operation { method: "GET", ..row(OpenAi, Kind::ListModels, "models", Nowhere, Free, false, "models", LIST) },
-    Operation { method: "GET", ..row(OpenAi, Kind::GetModel, "models/*", Path, Free, false, "models", LIST) },
-    row(Anthropic, Kind::Chat, "messages", Field, Tokens, true, "messages", CHAT),
-    row(Anthropic, Kind::CountTokens, "messages/count_tokens", Field, Free, false, "count_tokens", COUNT),
-    row(Gemini, Kind::Chat, "models/*:generateContent", Path, Tokens, false, "generate_content", CHAT),
-    row(Gemini, Kind::Chat, "models/*:streamGenerateContent", Path, Tokens, true, "generate_content", CHAT),
-    row(
-        Gemini,
-        Kind::Embeddings,
-        "models/*:embedContent",
-        Path,
-        Tokens,
-        false,
-        "embeddings",
-        ("embedding", "embedding"),
-    ),
-    row(
-        Gemini,
-        Kind::Embeddings,
-        "models/*:batchEmbedContents",
-        Path,
-        Tokens,
-        false,
-        "embeddings",
-        ("embedding", "embedding"),
-    ),
-    row(Gemini, Kind::CountTokens, "models/*:countTokens", Path, Free, false, "count_tokens", COUNT),
+    row((OpenAi, Kind::Embeddings), "embeddings", Field, Tokens, "embeddings", both("embedding")),
+    row((OpenAi, Kind::Moderations), "moderations", Field, Free, "moderations", both("moderation")),
+    row((OpenAi, Kind::ImageGeneration), "images/generations", Field, Images, "images", both("image_generation")),
+    row((OpenAi, Kind::Speech), "audio/speech", Field, Characters, "speech", both("speech")),
+    row((OpenAi, Kind::Transcription), "audio/transcriptions", Form, Seconds, "transcription", both("transcription")),
+    Operation {
+        method: "GET",
+        ..row((OpenAi, Kind::ListModels), "models", Nowhere, Free, "models", both("list_models"))
+    },
+    Operation { method: "GET", ..row((OpenAi, Kind::GetModel), "models/*", Path, Free, "models", both("list_models")) },
+    streaming(row((Anthropic, Kind::Chat), "messages", Field, Tokens, "messages", CHAT)),
+    row((Anthropic, Kind::CountTokens), "messages/count_tokens", Field, Free, "count_tokens", both("count_tokens")),
+    row((Gemini, Kind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
+    streaming(row((Gemini, Kind::Chat), "models/*:streamGenerateContent", Path, Tokens, "generate_content", CHAT)),
+    row((Gemini, Kind::Embeddings), "models/*:embedContent", Path, Tokens, "embeddings", both("embedding")),
+    row((Gemini, Kind::Embeddings), "models/*:batchEmbedContents", Path, Tokens, "embeddings", both("embedding")),
+    row((Gemini, Kind::CountTokens), "models/*:countTokens", Path, Free, "count_tokens", both("count_tokens")),
 ];
 
-const LIST: (&str, &str) = ("list_models", "list_models");
-const COUNT: (&str, &str) = ("count_tokens", "count_tokens");
+const fn streaming(row: Operation) -> Operation {
+    Operation { streams: true, ..row }
+}
+
+/// One word, streaming or not.
+const fn both(word: &'static str) -> (&'static str, &'static str) {
+    (word, word)
+}
 
 /// Prefixes under which other gateways serve the same paths, and the dialect that each says.
 const PREFIXES: [(&str, Option<Dialect>); 6] = [
@@ -208,7 +183,7 @@ pub struct Hints {
 
 /// Finds the row for a method and a path (no query), under any of the known prefixes.
 #[must_use]
-pub fn find(method: &str, path: &str, hints: Hints) -> Option<Matched> {
+pub fn find(method: &str, path: &str) -> Option<Matched> {
     let mut rest = path.trim_start_matches('/');
     let mut dialect = None;
     let mut deployment = None;
@@ -230,19 +205,13 @@ pub fn find(method: &str, path: &str, hints: Hints) -> Option<Matched> {
         deployment = Some(decode(name));
         rest = after;
     }
-    let google_version = VERSIONS[1..].iter().any(|version| strip_segment(rest, version).is_some());
     if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
         rest = after;
     }
     rest = rest.trim_end_matches('/');
-    let dialect = dialect.or_else(|| match (hints.anthropic, hints.google || google_version) {
-        (true, _) => Some(Anthropic),
-        (false, true) => Some(Gemini),
-        (false, false) => None,
-    });
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
         let listing = matches!(operation.kind, Kind::ListModels | Kind::GetModel);
-        // Every row's path is its dialect's own, but for the listing, which all three ask for.
+        // A prefix says a dialect, and then only its own paths count; the listing is everybody's.
         if !listing && dialect.is_some_and(|said| said != operation.dialect) {
             continue;
         }
@@ -335,63 +304,56 @@ mod tests {
 
     #[test]
     fn every_sdk_finds_its_operation() {
-        let none = Hints::default();
-        let anthropic = Hints { anthropic: true, ..none };
-        let google = Hints { google: true, ..none };
-        for (method, path, hints, expected) in [
-            ("POST", "/v1/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/openai/v1/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/openai/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/litellm/v1/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/langchain/chat/completions", none, Some((OpenAi, "chat", None))),
-            ("POST", "/openai/deployments/gpt-4o/chat/completions", none, Some((OpenAi, "chat", Some("gpt-4o")))),
-            ("POST", "/litellm/openai/deployments/my%20d/chat/completions", none, Some((OpenAi, "chat", Some("my d")))),
-            ("POST", "/v1/responses", none, Some((OpenAi, "responses", None))),
-            ("POST", "/v1/embeddings", none, Some((OpenAi, "embeddings", None))),
-            ("POST", "/v1/completions", none, Some((OpenAi, "completions", None))),
-            ("POST", "/v1/messages", anthropic, Some((Anthropic, "messages", None))),
-            ("POST", "/v1/messages", none, Some((Anthropic, "messages", None))),
-            ("POST", "/anthropic/v1/messages", none, Some((Anthropic, "messages", None))),
-            ("POST", "/litellm/v1/messages", anthropic, Some((Anthropic, "messages", None))),
-            ("POST", "/v1/messages/count_tokens", anthropic, Some((Anthropic, "count_tokens", None))),
+        for (method, path, expected) in [
+            ("POST", "/v1/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/openai/v1/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/openai/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/litellm/v1/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/langchain/chat/completions", Some((OpenAi, "chat", None))),
+            ("POST", "/openai/deployments/gpt-4o/chat/completions", Some((OpenAi, "chat", Some("gpt-4o")))),
+            ("POST", "/litellm/openai/deployments/my%20d/chat/completions", Some((OpenAi, "chat", Some("my d")))),
+            ("POST", "/v1/responses", Some((OpenAi, "responses", None))),
+            ("POST", "/v1/embeddings", Some((OpenAi, "embeddings", None))),
+            ("POST", "/v1/completions", Some((OpenAi, "completions", None))),
+            ("POST", "/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/anthropic/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/litellm/v1/messages", Some((Anthropic, "messages", None))),
+            ("POST", "/v1/messages/count_tokens", Some((Anthropic, "count_tokens", None))),
             (
                 "POST",
                 "/v1/models/gemini-2.5-flash:generateContent",
-                google,
                 Some((Gemini, "generate_content", Some("gemini-2.5-flash"))),
             ),
             (
                 "POST",
                 "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
-                none,
                 Some((Gemini, "generate_content", Some("gemini-2.5-flash"))),
             ),
             (
                 "POST",
                 "/v1beta/models/openai/gpt-4o:generateContent",
-                google,
                 Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
             ),
             (
                 "POST",
                 "/v1beta/models/openai%2Fgpt-4o:generateContent",
-                google,
                 Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
             ),
-            ("POST", "/genai/v1beta/models/g%3AgenerateContent", none, Some((Gemini, "generate_content", Some("g")))),
-            ("POST", "/v1beta/models/m:countTokens", google, Some((Gemini, "count_tokens", Some("m")))),
-            ("POST", "/v1/models/m:embedContent", google, Some((Gemini, "embeddings", Some("m")))),
-            ("GET", "/v1/models", none, Some((OpenAi, "models", None))),
-            ("GET", "/v1/models", anthropic, Some((OpenAi, "models", None))),
-            ("GET", "/v1/models/openai/gpt-4o", none, Some((OpenAi, "models", Some("openai/gpt-4o")))),
-            ("GET", "/v1/chat/completions", none, None),
-            ("POST", "/v1/nothing", none, None),
-            ("POST", "/v1beta/models/:generateContent", google, None),
-            ("POST", "/", none, None),
-            ("POST", "/openai/deployments/x", none, None),
+            ("POST", "/genai/v1beta/models/g%3AgenerateContent", Some((Gemini, "generate_content", Some("g")))),
+            ("POST", "/v1beta/models/m:countTokens", Some((Gemini, "count_tokens", Some("m")))),
+            ("POST", "/v1/models/m:embedContent", Some((Gemini, "embeddings", Some("m")))),
+            ("GET", "/v1/models", Some((OpenAi, "models", None))),
+            ("GET", "/v1/models", Some((OpenAi, "models", None))),
+            ("GET", "/v1/models/openai/gpt-4o", Some((OpenAi, "models", Some("openai/gpt-4o")))),
+            ("GET", "/v1/chat/completions", None),
+            ("POST", "/v1/nothing", None),
+            ("POST", "/v1beta/models/:generateContent", None),
+            ("POST", "/", None),
+            ("POST", "/openai/deployments/x", None),
         ] {
-            let found = find(method, path, hints);
+            let found = find(method, path);
             let found = found.as_ref().map(|m| (m.operation.dialect, m.operation.name, m.model.as_deref()));
             assert_eq!(found, expected, "{method} {path}");
         }
@@ -399,8 +361,8 @@ mod tests {
 
     #[test]
     fn models_stand_in_upstream_paths_encoded() {
-        let generate = find("POST", "/v1beta/models/m:generateContent", Hints::default()).unwrap().operation;
-        let chat = find("POST", "/v1/chat/completions", Hints::default()).unwrap().operation;
+        let generate = find("POST", "/v1beta/models/m:generateContent").unwrap().operation;
+        let chat = find("POST", "/v1/chat/completions").unwrap().operation;
         assert_eq!(upstream_path(generate, Gemini, "a/b", false), "models/a%2Fb:generateContent");
         assert_eq!(upstream_path(generate, Anthropic, "m", true), "messages");
         assert_eq!(upstream_path(chat, Gemini, "m", true), "models/m:streamGenerateContent");

@@ -112,10 +112,8 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
                 scanned.stream_options_at = Some(member);
             }
             "prompt_cache_key" => scanned.session = string(raw),
-            "previous_response_id" | "conversation" | "cachedContent" | "cached_content" => {
-                if raw != "null" {
-                    scanned.handle = Some(string(raw).unwrap_or_else(|| raw.to_owned()));
-                }
+            "previous_response_id" | "conversation" | "cachedContent" | "cached_content" if raw != "null" => {
+                scanned.handle = Some(string(raw).unwrap_or_else(|| raw.to_owned()));
             }
             "system" | "instructions" | "systemInstruction" | "system_instruction" => opening[0] = Some(raw),
             "messages" | "contents" | "input" => opening[1] = Some(raw),

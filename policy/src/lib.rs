@@ -22,6 +22,7 @@ mod policy;
 mod refusal;
 mod request;
 mod rule;
+mod samples;
 mod serves;
 mod vocabulary;
 
@@ -31,10 +32,11 @@ pub use document::{
     Balance, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind, KeyDoc, KeyProviderDoc, MockDoc, MockToolCall,
     ModelDoc, ObjectRef, OnError, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, TimeoutsDoc,
 };
-pub use expression::{Expression, ExpressionError, VARIABLES};
+pub use expression::{Expression, ExpressionError, VARIABLES, nearest};
 pub use glob::Globs;
 pub use name::Asked;
 pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
+pub use samples::REQUEST_TYPES;
 pub use serves::list_models;

@@ -152,6 +152,14 @@ pub struct KeyProvider {
     pub(crate) credentials: Vec<String>,
 }
 
+impl KeyProvider {
+    /// Whether a model stands to the letter in the key's own list.
+    #[must_use]
+    pub fn names(&self, model: &str) -> bool {
+        self.models.names(model)
+    }
+}
+
 impl Provider {
     /// The entry that a name or an alias of a model stands for.
     #[must_use]

@@ -1,4 +1,5 @@
 //! One breaker: closed, open for a while after failures in a row, then one request to try.
+//! A success is the end of it: whoever keeps breakers drops this one.
 //!
 //! ```text
 //! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying --ok--> Closed(0)
@@ -39,10 +40,6 @@ impl Breaker {
         self.open_until.is_some_and(|until| now < until)
     }
 
-    pub fn succeeded(&mut self) {
-        *self = Breaker::default();
-    }
-
     pub fn failed(&mut self, now: Instant) {
         self.failures += 1;
         if self.failures < FAILURES {
@@ -59,13 +56,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_failures_in_a_row_open_it_and_one_success_closes_it() {
+    fn five_failures_in_a_row_open_it_and_each_failed_try_for_longer() {
         let now = Instant::now();
         let mut breaker = Breaker::default();
-        for _ in 0..4 {
-            breaker.failed(now);
-        }
-        breaker.succeeded();
         for _ in 0..4 {
             breaker.failed(now);
         }
@@ -78,7 +71,5 @@ mod tests {
         breaker.failed(later);
         assert!(!breaker.lets_pass(later + FIRST_PAUSE), "the second pause is twice as long");
         assert!(breaker.lets_pass(later + FIRST_PAUSE * 2));
-        breaker.succeeded();
-        assert!(breaker.lets_pass(later));
     }
 }

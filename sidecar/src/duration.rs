@@ -8,7 +8,7 @@ pub fn text(duration: Duration) -> String {
     let ms = duration.as_millis();
     match ms {
         0..1_000 => format!("{ms}ms"),
-        1_000..60_000 if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        1_000..60_000 if ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
         1_000..60_000 => format!("{:.1}s", duration.as_secs_f64()),
         _ if ms % 60_000 < 1_000 => format!("{}m", ms / 60_000),
         _ => format!("{}m{}s", ms / 60_000, ms % 60_000 / 1_000),

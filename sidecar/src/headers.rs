@@ -130,7 +130,7 @@ pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 
 /// The query without what carries a key (`key=`), as it goes upstream in the same dialect.
 pub fn query_without_key(query: &str) -> String {
-    let keep = |pair: &&str| !pair.is_empty() && !pair.split('=').next().is_some_and(|name| name == "key");
+    let keep = |pair: &&str| !pair.is_empty() && *pair != "key" && !pair.starts_with("key=");
     query.split('&').filter(keep).collect::<Vec<_>>().join("&")
 }
 

@@ -4,7 +4,7 @@
 //! a swap finds it again, and a rotated credential starts afresh.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub struct Lane {
     troubled: AtomicU32,
     in_flight: AtomicU32,
     pace: Mutex<Option<(f64, Instant)>>,
+    /// Said that it does not know `stream_options`.
+    pub refuses_usage: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +48,7 @@ impl Default for Lane {
             troubled: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             pace: Mutex::default(),
+            refuses_usage: AtomicBool::new(false),
         }
     }
 }

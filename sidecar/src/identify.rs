@@ -59,9 +59,10 @@ fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = String> {
             _ => None,
         }
     });
-    let in_query = query.split('&').find_map(|pair| pair.strip_prefix("key=")).map(|value| {
-        percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
-    });
+    let in_query = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("key="))
+        .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned());
     [authorization, header("x-api-key"), header("x-goog-api-key"), header("api-key"), in_query].into_iter().flatten()
 }
 

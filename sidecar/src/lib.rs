@@ -15,6 +15,7 @@ mod breaker;
 mod call;
 mod decide;
 mod duration;
+mod ending;
 mod gateway;
 mod headers;
 mod health;

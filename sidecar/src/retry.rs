@@ -3,16 +3,16 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Retries earned by one request.
-const PER_REQUEST: f64 = 0.2;
-/// Retries earned by one second.
-const PER_SECOND: f64 = 1.0;
+/// One retry, in the units of the budget.
+const ONE: i64 = 1_000;
+/// Earned by one request.
+const PER_REQUEST: i64 = ONE / 5;
 /// What can be saved up: a burst after a calm must not become a storm.
-const SAVED: f64 = 10.0;
+const SAVED: i64 = 10 * ONE;
 
-/// Counts what may be retried. Failover to an untried candidate does not ask here.
+/// Counts what may be retried, in thousandths. Failover to an untried candidate does not ask here.
 #[derive(Debug)]
-pub struct RetryBudget(Mutex<(f64, Instant)>);
+pub struct RetryBudget(Mutex<(i64, Instant)>);
 
 impl Default for RetryBudget {
     fn default() -> Self {
@@ -22,23 +22,25 @@ impl Default for RetryBudget {
 
 impl RetryBudget {
     pub fn request(&self, now: Instant) {
-        self.change(now, PER_REQUEST);
+        earn(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), PER_REQUEST, now);
     }
 
     /// Takes one retry if there is one.
     pub fn take(&self, now: Instant) -> bool {
-        self.change(now, 0.0) >= 1.0 && {
-            self.change(now, -1.0);
-            true
-        }
-    }
-
-    fn change(&self, now: Instant, by: f64) -> f64 {
         let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let earned = now.saturating_duration_since(budget.1).as_secs_f64() * PER_SECOND;
-        *budget = ((budget.0 + earned + by).min(SAVED), now);
-        budget.0
+        earn(&mut budget, 0, now);
+        let some = budget.0 >= ONE;
+        if some {
+            budget.0 -= ONE;
+        }
+        some
     }
+}
+
+/// Adds what a request and the time since the last one are worth: one retry a second.
+fn earn(budget: &mut (i64, Instant), request: i64, now: Instant) {
+    let ms = i64::try_from(now.saturating_duration_since(budget.1).as_millis()).unwrap_or(SAVED);
+    *budget = ((budget.0 + ms.saturating_mul(ONE) / 1_000 + request).min(SAVED), now);
 }
 
 /// How long to wait before the n-th retry: even in a range that doubles.
@@ -53,7 +55,7 @@ mod tests {
     #[test]
     fn a_fifth_of_the_requests_and_one_a_second() {
         let start = Instant::now();
-        let budget = RetryBudget(Mutex::new((0.0, start)));
+        let budget = RetryBudget(Mutex::new((0, start)));
         (0..50).for_each(|_| budget.request(start));
         assert_eq!((0..50).filter(|_| budget.take(start)).count(), 10);
         let later = start + Duration::from_millis(2_500);

@@ -30,7 +30,9 @@ pub enum ServeError {
     NoEndpoint { provider: String, kind: String },
     #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
     Tls { provider: String, source: TlsError },
-    #[error("LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry")]
+    #[error(
+        "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry"
+    )]
     Credential { provider: String, credential: String, secret: String },
 }
 

@@ -33,12 +33,43 @@ CLIENTS = {
     "node/ai": [*COMMON, *ERRORS],
 }
 
+# What only the provider of the client's own dialect is asked for.
+OWN = {
+    ("python/openai", "openai"): ["responses", "responses_stream", "embeddings"],
+    ("python/anthropic", "anthropic"): ["count_tokens"],
+    ("python/google", "gemini"): ["count_tokens", "embeddings"],
+}
+RUNS = [(client, upstream) for client in CLIENTS for upstream in UPSTREAMS]
+
+
+def expected(client, upstream):
+    return CLIENTS[client] + OWN.get((client, upstream), [])
+
 
 def command(client):
     language, sdk = client.split("/")
     if language == "node":
         return [HERE / "node/node_modules/.bin/node", HERE / f"node/{sdk}_client.mjs"]
     return [REPOSITORY / f".cache/venv/{sdk}/bin/python", HERE / f"python/{sdk}_client.py"]
+
+
+def once(function):
+    """functools.cache for failures too: a gateway that does not start must not be waited for by every test."""
+    outcomes = {}
+
+    @functools.wraps(function)
+    def outcome(*arguments):
+        if arguments not in outcomes:
+            try:
+                outcomes[arguments] = function(*arguments), None
+            except Exception as error:
+                outcomes[arguments] = None, error
+        answer, error = outcomes[arguments]
+        if error:
+            raise error
+        return answer
+
+    return outcome
 
 
 def report(program, *arguments):
@@ -51,30 +82,27 @@ def report(program, *arguments):
     return {line["scenario"]: line["error"] for line in lines}
 
 
-@functools.cache
+@once
 def run(client, upstream):
     """A client's report on an upstream, and the decisions it caused."""
     with Gateway(HERE / "policy") as gateway:
         return report(command(client), gateway.base, upstream, UPSTREAMS[upstream]), gateway.decisions()
 
 
-@pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize(("client", "scenario"), [(c, s) for c, scenarios in CLIENTS.items() for s in scenarios])
+@pytest.mark.parametrize(("client", "upstream", "scenario"), [(*run, s) for run in RUNS for s in expected(*run)])
 def test_client(client, upstream, scenario):
     reported, _ = run(client, upstream)
     assert scenario in reported, f"{client} did not report {scenario}: {sorted(reported)}"
     assert reported[scenario] is None, reported[scenario]
 
 
-@pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(("client", "upstream"), RUNS)
 def test_every_scenario_is_expected(client, upstream):
     reported, _ = run(client, upstream)
-    assert sorted(reported) == sorted(CLIENTS[client])
+    assert sorted(reported) == sorted(expected(client, upstream))
 
 
-@pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(("client", "upstream"), RUNS)
 def test_retries_are_not_multiplied(client, upstream):
     """All providers limited: the gateway tries each once, says so, and the SDK does not begin again."""
     _, decisions = run(client, upstream)
@@ -85,7 +113,7 @@ def test_retries_are_not_multiplied(client, upstream):
     assert [(a["status"], a["error"]) for a in attempts] == [(429, "rate_limited")] * 2, attempts
 
 
-@functools.cache
+@once
 def conversation(source, target):
     program = [REPOSITORY / ".cache/venv/langchain/bin/python", HERE / "python/langchain_client.py"]
     names = [f"{name}/{UPSTREAMS[name]}" for name in (source, target)]

@@ -13,7 +13,8 @@ def told(output):
     assert "1. Look up what a canoe costs a day." in output
     assert "tool lookup: A canoe is 40 dollars a day." in output
     assert "tool calculator: 240" in output
-    assert output.rstrip().endswith("Three canoes for two days cost 240 dollars.")
+    # A line among others: `outrigger run` writes its decisions to the same output.
+    assert "Three canoes for two days cost 240 dollars." in output.splitlines()
 
 
 def test_each_role_is_served_by_its_own_provider():

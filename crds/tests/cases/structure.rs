@@ -119,8 +119,8 @@ pub const BROKEN: &[Invalid] = &[
     ),
     (
         PROVIDER,
-        "{type: Mock, mock: {toolCall: {name: get weather}}}",
-        &[("spec.mock.toolCall.name", "must be a tool's name: letters, digits, `_` and `-`")],
+        "{type: Mock, mock: {toolCalls: [{name: get weather}]}}",
+        &[("spec.mock.toolCalls[0].name", "must be a tool's name: letters, digits, `_` and `-`")],
     ),
     (KEY, "{team: 'a b'}", &[("spec.team", VALUE)]),
     (

@@ -51,7 +51,7 @@ pub const VALID: &[(&str, &str)] = &[
         type: Mock
         mock:
           dialect: Gemini
-          toolCall: {name: get_weather, arguments: {city: Paris, days: [1, 2.5, null], deep: {anything: true}}}
+          toolCalls: [{name: get_weather, arguments: {city: Paris, days: [1, 2.5, null], deep: {anything: true}}}, {name: done}]
           timing: {firstToken: 200ms, jitter: 100ms, perToken: 0s}
           faults:
           - {name: rate-limited, type: Status, percent: 100, status: 429, retryAfter: 10s, message: slow down, models: ["gpt-4o"]}

@@ -43,9 +43,7 @@ fn instance(schema: &Value, root: &Value, depth: usize) -> Value {
             let wanted = |name: &str| required.is_none_or(|names| names.iter().any(|required| required == name));
             let members = properties.into_iter().flatten().filter(|(name, _)| wanted(name));
             Value::Object(
-                members
-                    .map(|(name, schema)| (name.clone(), instance(schema, root, depth - 1)))
-                    .collect::<Map<_, _>>(),
+                members.map(|(name, schema)| (name.clone(), instance(schema, root, depth - 1))).collect::<Map<_, _>>(),
             )
         }
         "array" => {
@@ -81,10 +79,19 @@ mod tests {
     #[test]
     fn schemas_get_what_they_ask_for() {
         for (schema, expected) in [
-            (json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}), json!({"a": 1, "b": "mock"})),
-            (json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}, "required": ["a"]}), json!({"a": 1})),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}),
+                json!({"a": 1, "b": "mock"}),
+            ),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}, "required": ["a"]}),
+                json!({"a": 1}),
+            ),
             (json!({"type": "array", "items": {"enum": ["x", "y"]}, "minItems": 2}), json!(["x", "x"])),
-            (json!({"$defs": {"d": {"const": 7}}, "type": "object", "properties": {"d": {"$ref": "#/$defs/d"}}}), json!({"d": 7})),
+            (
+                json!({"$defs": {"d": {"const": 7}}, "type": "object", "properties": {"d": {"$ref": "#/$defs/d"}}}),
+                json!({"d": 7}),
+            ),
             (json!({"type": "string", "minLength": 6}), json!("mockxx")),
             (json!({"type": ["null", "string"]}), Value::Null),
             (json!({"anyOf": [{"type": "boolean"}]}), json!(true)),

@@ -36,12 +36,14 @@ pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<Upstr
 
 fn unknown(dialect: Dialect, asked: &Asked) -> Response<UpstreamBody> {
     // A conversation that could not be read comes here too: then the body is at fault.
-    let known = ["chat/completions", "messages"].contains(&asked.path.as_str()) || asked.path.contains("enerateContent");
+    let known =
+        ["chat/completions", "messages"].contains(&asked.path.as_str()) || asked.path.contains("enerateContent");
     let (status, kind, message) = match known {
         true => (400, "invalid_request_error", "the mock cannot read this request".to_owned()),
         false => (404, "not_found", format!("the mock has no answer for {}", asked.path)),
     };
-    let refusal = refusal::Refusal { status, kind, message: &message, request_id: "req_mock", param: None, attempts: &[] };
+    let refusal =
+        refusal::Refusal { status, kind, message: &message, request_id: "req_mock", param: None, attempts: &[] };
     body::json(status, Pace::whole(refusal::body(dialect, &refusal)))
 }
 
@@ -51,9 +53,9 @@ fn tokens(body: &Value) -> usize {
 
 /// The same text has the same vector, of length one.
 fn vector(of: &Value) -> Vec<f64> {
-    let mut random = fastrand::Rng::with_seed(of.to_string().bytes().fold(7, |seed, byte| {
-        (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    }));
+    let mut random = fastrand::Rng::with_seed(
+        of.to_string().bytes().fold(7, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)),
+    );
     let raw: Vec<f64> = (0..DIMENSIONS).map(|_| random.f64() - 0.5).collect();
     let length = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
     raw.into_iter().map(|x| x / length).collect()
@@ -62,7 +64,9 @@ fn vector(of: &Value) -> Vec<f64> {
 fn embeddings(asked: &Asked) -> Value {
     use base64::Engine;
     let inputs = match asked.body.get("input") {
-        Some(Value::Array(inputs)) if inputs.iter().all(|input| input.is_string() || input.is_array()) => inputs.clone(),
+        Some(Value::Array(inputs)) if inputs.iter().all(|input| input.is_string() || input.is_array()) => {
+            inputs.clone()
+        }
         Some(input) => vec![input.clone()],
         None => Vec::new(),
     };
@@ -115,9 +119,7 @@ fn response(asked: &Asked, text: &str, status: &str) -> Value {
 
 fn response_events(asked: &Asked, text: &str) -> String {
     let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
-    let item = |status: &str, content: Value| {
-        json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": status, "content": content})
-    };
+    let item = |status: &str, content: Value| json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": status, "content": content});
     let at = |mut event: Value| {
         event["item_id"] = json!("msg_mock");
         event["output_index"] = json!(0);

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,6 +56,8 @@ struct Idle {
 struct Shared {
     sender: http2::SendRequest<Body>,
     streams: Arc<AtomicUsize>,
+    /// What the peer allows, as its settings last said.
+    most: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Pool {
@@ -145,7 +149,7 @@ impl Pool {
         shared
             .iter()
             .find(|connection| {
-                let most = connection.sender.current_max_send_streams().min(MAX_STREAMS);
+                let most = connection.most.load(Ordering::Relaxed).min(MAX_STREAMS);
                 connection.streams.load(Ordering::Relaxed) < most
             })
             .inspect(|connection| {
@@ -190,15 +194,21 @@ impl Pool {
         let opening = async {
             let connected = connect(&self.endpoint, &self.tls).await?;
             if connected.http2 {
-                let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .adaptive_window(true)
                     .keep_alive_interval(Duration::from_secs(20))
                     .handshake(connected.io)
                     .await
                     .map_err(|error| self.closed(&error))?;
-                tokio::spawn(connection);
-                let shared = Shared { sender, streams: Arc::new(AtomicUsize::new(1)) };
+                let most = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
+                let told = Arc::clone(&most);
+                tokio::spawn(std::future::poll_fn(move |cx| {
+                    let polled = Pin::new(&mut connection).poll(cx);
+                    told.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                    polled
+                }));
+                let shared = Shared { sender, streams: Arc::new(AtomicUsize::new(1)), most };
                 lock(&self.shared).push(shared.clone());
                 return Ok(Sender::Many(shared));
             }
@@ -272,10 +282,13 @@ impl Drop for Taken {
     }
 }
 
+/// An endpoint, and the authorities (PEM) that it is trusted by.
+type Trusted = (Endpoint, Option<String>);
+
 /// All pools, found again across policies by endpoint and trust.
 #[derive(Debug, Default)]
 pub struct Pools {
-    pools: Mutex<HashMap<(Endpoint, Option<String>), Arc<Pool>>>,
+    pools: Mutex<HashMap<Trusted, Arc<Pool>>>,
 }
 
 impl Pools {

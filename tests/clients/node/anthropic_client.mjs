@@ -67,6 +67,9 @@ await run({
   async structured_output() {
     const answer = await client.messages.parse(asked({ output_config: { format: zodOutputFormat(Forecast) } }));
     Forecast.parse(answer.parsed_output);
+    // What the helper adds to a block goes back with it, and is no reason to refuse the next turn.
+    const next = await create({ messages: [USER, { role: 'assistant', content: answer.content }, USER] });
+    assert.equal(text(next), GREETING);
   },
 
   async thinking() {

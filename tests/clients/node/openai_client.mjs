@@ -80,7 +80,11 @@ await run({
 
   async structured_output() {
     const ask = { model: PINNED, messages: [USER], response_format: FORMAT };
-    Forecast.parse((await client.chat.completions.parse(ask)).choices[0].message.parsed);
+    const { message } = (await client.chat.completions.parse(ask)).choices[0];
+    Forecast.parse(message.parsed);
+    // What the helper adds to a message goes back with it, and is no reason to refuse the next turn.
+    const answer = await create({ messages: [USER, message, USER] });
+    assert.equal(answer.choices[0].message.content, GREETING);
   },
 
   async structured_output_stream() {

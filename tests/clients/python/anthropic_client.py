@@ -88,6 +88,8 @@ def parallel_tools():
 def structured_output():
     answer = client.messages.parse(model=PINNED, max_tokens=1024, messages=[USER], output_format=Forecast)
     assert isinstance(answer.parsed_output, Forecast), answer
+    # What the helper adds to a block goes back with it, and is no reason to refuse the next turn.
+    equal(text(create(messages=[USER, {"role": "assistant", "content": answer.content}, USER])), GREETING)
 
 
 def thinking():
@@ -122,7 +124,11 @@ def list_models():
     assert PINNED in [model.id for model in client.models.list()]
 
 
+def count_tokens():
+    positive(client.messages.count_tokens(model=PINNED, messages=[USER]).input_tokens)
+
+
 run(
     chat, stream, stream_events, tools, tools_stream, parallel_tools, structured_output, thinking, unknown_model,
-    denied_model, bad_request, rate_limited, list_models,
+    denied_model, bad_request, rate_limited, list_models, own=("anthropic", [count_tokens]),
 )  # fmt: skip

@@ -146,7 +146,17 @@ def list_models():
     assert f"models/{PINNED}" in [model.name for model in client.models.list()]
 
 
+def count_tokens():
+    positive(client.models.count_tokens(model=PINNED, contents=[USER]).total_tokens)
+
+
+def embeddings():
+    answer = client.models.embed_content(model=PINNED, contents=["a canoe", "an outrigger"])
+    equal(len(answer.embeddings), 2)
+    assert answer.embeddings[0].values != answer.embeddings[1].values, answer
+
+
 run(
     chat, stream, tools, tools_stream, parallel_tools, structured_output, structured_output_json_schema, thinking,
-    unknown_model, denied_model, bad_request, rate_limited, list_models,
+    unknown_model, denied_model, bad_request, rate_limited, list_models, own=("gemini", [count_tokens, embeddings]),
 )  # fmt: skip

@@ -104,8 +104,11 @@ def parallel_tools():
 
 
 def structured_output():
-    answer = client.chat.completions.parse(model=PINNED, messages=[USER], response_format=Forecast)
-    assert isinstance(answer.choices[0].message.parsed, Forecast), answer
+    message = client.chat.completions.parse(model=PINNED, messages=[USER], response_format=Forecast).choices[0].message
+    assert isinstance(message.parsed, Forecast), message
+    # What the helper adds to a message goes back with it, and is no reason to refuse the next turn.
+    answer = client.chat.completions.create(model=PINNED, messages=[USER, message, USER])
+    equal(answer.choices[0].message.content, GREETING)
 
 
 def structured_output_stream():
@@ -150,7 +153,30 @@ def list_models():
     assert PINNED in [model.id for model in client.models.list()]
 
 
+def responses():
+    answer = client.responses.create(model=PINNED, input="What is the weather in Paris?")
+    equal(answer.output_text, GREETING)
+    positive(answer.usage.input_tokens, answer.usage.output_tokens)
+
+
+def responses_stream():
+    with client.responses.stream(model=PINNED, input="What is the weather in Paris?") as events:
+        pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
+        answer = events.get_final_response()
+    equal("".join(pieces), GREETING)
+    equal((answer.status, answer.output_text), ("completed", GREETING))
+
+
+def embeddings():
+    # The package asks for base64 by itself, and unpacks it.
+    answer = client.embeddings.create(model=PINNED, input=["a canoe", "an outrigger"])
+    equal([item.index for item in answer.data], [0, 1])
+    assert answer.data[0].embedding != answer.data[1].embedding, answer
+    positive(answer.usage.prompt_tokens)
+
+
 run(
     chat, stream, stream_without_usage, tools, tools_stream, parallel_tools, structured_output,
     structured_output_stream, thinking, unknown_model, denied_model, bad_request, rate_limited, list_models,
+    own=("openai", [responses, responses_stream, embeddings]),
 )  # fmt: skip

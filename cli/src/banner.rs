@@ -1,0 +1,249 @@
+//! What is said when the gateway is up: what is served, where, to whom, and one line to try.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use outrigger_policy::catalogue::{self, Capabilities};
+use outrigger_policy::{Document, KeyDoc, Policy, ProviderDoc, SecretAt, list_models};
+
+use crate::serve::{answers, find};
+use crate::style::Style;
+
+/// What a banner tells.
+pub(crate) struct Banner<'a> {
+    /// The folder, or where else the objects are from.
+    pub from: &'a str,
+    pub revision: &'a str,
+    pub clients: &'a [SocketAddr],
+    pub admin: &'a [SocketAddr],
+    pub document: &'a Document,
+    /// Those whose value is known; the values are never told.
+    pub known: &'a [SecretAt],
+}
+
+impl Banner<'_> {
+    pub fn text(&self, style: Style) -> String {
+        let mut text = format!(
+            "{} {} serves {} {}\n\n",
+            style.bold("outrigger"),
+            env!("CARGO_PKG_VERSION"),
+            self.from,
+            style.dim(format_args!("(revision {})", self.revision)),
+        );
+        let urls = |all: &[SocketAddr]| all.iter().map(|at| format!("http://{at}")).collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "  clients  {}", style.cyan(urls(self.clients)));
+        let _ = writeln!(
+            text,
+            "  admin    {}  {}\n",
+            style.cyan(urls(self.admin)),
+            style.dim("/readyz /metrics /decisions")
+        );
+        let providers = self.document.providers.iter().map(|provider| self.provider(provider)).collect();
+        table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS"], providers);
+        text.push('\n');
+        let keys = self.document.keys.iter().map(|key| self.key(key)).collect();
+        table(&mut text, style, ["KEY", "", "PROVIDERS", ""], keys);
+        if let Some(line) = self.to_try() {
+            let _ = write!(text, "\n  {}\n  {line}\n", style.dim("try it:"));
+        }
+        text
+    }
+
+    fn provider(&self, provider: &ProviderDoc) -> [String; 4] {
+        let kind = match &provider.mock {
+            Some(mock) => format!("{} ({})", provider.kind, mock.dialect),
+            None => provider.kind.clone(),
+        };
+        let mut models: Vec<String> = provider.models.iter().take(3).map(|model| model.name.clone()).collect();
+        match (provider.models.len(), provider.exclusive, catalogue::models(&provider.kind).len()) {
+            (0..=3, true, _) => {}
+            (many, true, _) => models.push(format!("and {} more", many - 3)),
+            (_, false, 0) => models.push("any name".to_owned()),
+            (_, false, known) => models.push(format!("{known} in the catalogue")),
+        }
+        let credentials = provider.credentials.iter().map(|credential| {
+            let known = self.known.contains(&credential.secret);
+            let state = match (credential.suspended, known) {
+                (true, _) => " (suspended)",
+                (false, true) => "",
+                (false, false) => " (no value)",
+            };
+            format!("{} {}{state}", credential.name, credential.weight)
+        });
+        let mut credentials = credentials.collect::<Vec<_>>().join(", ");
+        if credentials.is_empty() {
+            credentials = "none needed".to_owned();
+        }
+        if provider.suspended {
+            credentials.push_str(" (the provider is suspended)");
+        }
+        [format!("{}/{}", provider.namespace, provider.name), kind, models.join(", "), credentials]
+    }
+
+    fn key(&self, key: &KeyDoc) -> [String; 4] {
+        let id = format!("{}/{}", key.namespace, key.name);
+        let name = if key.keyless { "(no key needed)".to_owned() } else { id.clone() };
+        let state = match (key.suspended, self.document.default_key.as_ref() == Some(&id)) {
+            (true, _) => "suspended",
+            (false, true) if !key.keyless => "default",
+            (false, _) => "",
+        };
+        let providers: Vec<String> =
+            key.providers.iter().map(|entry| format!("{} {}", entry.name, entry.weight)).collect();
+        [name, state.to_owned(), providers.join(", "), String::new()]
+    }
+
+    /// A request that would be answered, as a line for a shell.
+    fn to_try(&self) -> Option<String> {
+        let policy = Policy::build(self.document.clone()).ok()?;
+        let secrets: Vec<(SecretAt, String)> = self.known.iter().map(|at| (at.clone(), String::new())).collect();
+        let candidates = policy.default_key.into_iter().chain(0..policy.keys.len());
+        let (index, name) = candidates.into_iter().find_map(|index| {
+            let doc = self.document.keys.get(index)?;
+            let key = policy.keys.get(index)?;
+            if doc.suspended {
+                return None;
+            }
+            let mut entries: Vec<_> = doc.providers.iter().collect();
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.weight));
+            let name = entries.into_iter().find_map(|entry| {
+                let provider = find(self.document, &entry.provider).filter(|found| answers(found, &secrets))?;
+                let listed = list_models(&policy, key);
+                let names = listed.iter().filter(|(of, _)| *of == entry.name).map(|(_, model)| model.as_str());
+                Some(format!("{}/{}", entry.name, model(provider, &names.collect::<Vec<_>>())))
+            })?;
+            Some((index, name))
+        })?;
+        let client = self.clients.first()?;
+        let key = match policy.default_key {
+            Some(_) => String::new(),
+            None => format!(" -H 'x-outrigger-key: {}'", self.document.keys.get(index)?.name),
+        };
+        Some(format!(
+            "curl http://{client}/v1/chat/completions -H 'content-type: application/json'{key} -d '{{\"model\": \
+             \"{name}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'"
+        ))
+    }
+}
+
+/// One that chats: a cheap well-known one if it is listed, else any, else a name that a provider of any name takes.
+fn model<'a>(provider: &ProviderDoc, listed: &[&'a str]) -> &'a str {
+    const CHEAP: [&str; 6] = [
+        "gpt-4o-mini",
+        "claude-haiku-4-5",
+        "gemini-2.5-flash",
+        "mistral-small-latest",
+        "llama-3.1-8b-instant",
+        "llama3.1-8b",
+    ];
+    let embeds = |name: &str| {
+        catalogue::lookup(&provider.kind, name)
+            .is_some_and(|entry| entry.capabilities.contains(Capabilities::EMBEDDINGS))
+    };
+    let cheap = listed.iter().find(|name| CHEAP.contains(name));
+    cheap.or_else(|| listed.iter().find(|name| !embeds(name))).copied().unwrap_or("gpt-4o-mini")
+}
+
+/// Columns as wide as their widest; a column with nothing in it takes no room.
+fn table(text: &mut String, style: Style, head: [&str; 4], rows: Vec<[String; 4]>) {
+    let mut widths = head.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; 4]| {
+        let padded = cells.iter().zip(widths).filter(|(_, width)| *width > 0);
+        let padded: Vec<String> = padded.map(|(cell, width)| format!("{cell:<width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let _ = writeln!(text, "  {}", style.dim(line(head)));
+    for row in &rows {
+        let _ = writeln!(text, "  {}", line([&row[0], &row[1], &row[2], &row[3]]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_compile::{Inputs, Severity, compile, read};
+
+    use super::*;
+
+    const OBJECTS: &str = "
+apiVersion: v1
+kind: Secret
+metadata: {name: openai}
+stringData: {apiKey: sk-hidden}
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: openai}
+spec:
+  type: OpenAI
+  models: [{name: gpt-4o-mini}]
+  exclusive: true
+  credentials: [{name: main, secretRef: {name: openai}}, {name: spare, secretRef: {name: other}, weight: 0}]
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: rehearsal}
+spec: {type: Mock, mock: {dialect: Gemini}, models: [{name: a}, {name: b}, {name: c}, {name: d}], exclusive: true}
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: VirtualKey
+metadata: {name: search}
+spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
+";
+
+    fn banner(text: &str) -> String {
+        let source = read("x.yaml", text);
+        let inputs = Inputs {
+            objects: &source.objects,
+            environment: &|_| None,
+            keys: &[],
+            without_value: Severity::Warning,
+            sequence: 1,
+        };
+        let compiled = compile(&inputs);
+        let known: Vec<SecretAt> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();
+        let banner = Banner {
+            from: "objects",
+            revision: "1-00000000",
+            clients: &[([127, 0, 0, 1], 4180).into()],
+            admin: &[([127, 0, 0, 1], 4181).into()],
+            document: &compiled.document,
+            known: &known,
+        };
+        banner.text(Style { colour: false })
+    }
+
+    #[test]
+    fn it_tells_what_one_needs_and_no_secret() {
+        let text = banner(OBJECTS);
+        let expected = format!(
+            "outrigger {} serves objects (revision 1-00000000)\n\n  clients  http://127.0.0.1:4180\n  admin    http://127.0.0.1:4181  \
+             /readyz /metrics /decisions\n\n\
+             \x20 PROVIDER           TYPE           MODELS               CREDENTIALS\n\
+             \x20 default/openai     OpenAI         gpt-4o-mini          main 1, spare 0 (no value)\n\
+             \x20 default/rehearsal  Mock (Gemini)  a, b, c, and 1 more  none needed\n\n\
+             \x20 KEY                      PROVIDERS\n\
+             \x20 default/search  default  openai 80, rehearsal 20\n\n\
+             \x20 try it:\n  curl http://127.0.0.1:4180/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\": \
+             \"openai/gpt-4o-mini\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(text, expected);
+        assert!(!text.contains("sk-hidden"));
+    }
+
+    #[test]
+    fn the_line_to_try_goes_where_an_answer_comes_from() {
+        // Without its Secret, OpenAI can't answer: the rehearsal does.
+        let text = banner(&OBJECTS.replace("kind: Secret", "kind: ConfigMap"));
+        assert!(text.contains("\"model\": \"rehearsal/a\""), "{text}");
+        // Two keys and no default: one must be named.
+        let second = "---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: batch}\nspec: {}\n";
+        let text = banner(&format!("{OBJECTS}{second}"));
+        assert!(text.contains("-H 'x-outrigger-key: batch'"), "{text}");
+    }
+}

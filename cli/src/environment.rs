@@ -1,0 +1,155 @@
+//! Without a folder: providers from the variables that hold their keys. And what an application is given in their place.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use outrigger_compile::variable;
+use outrigger_llm::provider::{ProviderType, TYPES};
+use outrigger_policy::Document;
+
+use crate::folder::Text;
+
+/// What stands in an application's environment where a key would: SDKs insist on one.
+pub(crate) const PLACEHOLDER: &str = "outrigger";
+
+/// What findings call objects that are made here.
+const FILE: &str = "environment";
+
+/// Objects for each provider type whose variable is set; with none, a mock, so that something answers.
+pub(crate) fn objects(environment: &dyn Fn(&str) -> Option<String>) -> Text {
+    let mut text = String::new();
+    for kind in TYPES {
+        let set = |name: &&&str| environment(name).is_some_and(|value| !value.trim().is_empty());
+        if let Some(secret) = kind.variables.iter().find(set).and_then(|name| secret_of(name)) {
+            provider(
+                &mut text,
+                &kind.name.to_lowercase(),
+                kind,
+                &format!("  credentials: [{{name: main, secretRef: {{name: {secret}}}}}]\n"),
+            );
+        }
+    }
+    if text.is_empty()
+        && let Some(mock) = TYPES.iter().find(|kind| kind.name == "Mock")
+    {
+        provider(&mut text, "mock", mock, "  mock: {}\n");
+    }
+    Text { file: FILE.to_owned(), text }
+}
+
+fn provider(text: &mut String, name: &str, kind: &ProviderType, more: &str) {
+    let _ = write!(
+        text,
+        "---\napiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {{name: {name}}}\nspec:\n  type: {}\n{more}  \
+         withoutKey: Allow\n",
+        kind.name
+    );
+}
+
+/// The Secret whose `apiKey` is looked for in that variable.
+fn secret_of(name: &str) -> Option<String> {
+    let secret = name.strip_suffix("_API_KEY")?.to_lowercase().replace('_', "-");
+    (variable(&secret, "apiKey") == name).then_some(secret)
+}
+
+/// The variables in which keys are looked for, in the order of the types.
+pub(crate) fn variables() -> Vec<&'static str> {
+    TYPES.iter().flat_map(|kind| kind.variables).copied().collect()
+}
+
+/// What an application is started with: where its SDKs go, and placeholders for the keys that it must not hold.
+///
+/// A placeholder stands for every key that an SDK insists on, and for each variable that a provider's key was, or would
+/// have been, taken from, if it is set.
+pub(crate) fn for_application(
+    client: SocketAddr,
+    document: &Document,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Vec<(String, String)> {
+    let base = format!("http://{client}");
+    let mut all: Vec<(String, String)> = [
+        ("OPENAI_BASE_URL", format!("{base}/v1")),
+        // LangChain reads this one first.
+        ("OPENAI_API_BASE", format!("{base}/v1")),
+        ("ANTHROPIC_BASE_URL", base.clone()),
+        ("GOOGLE_GEMINI_BASE_URL", base),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec();
+    let mut held: Vec<String> = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"].map(str::to_owned).to_vec();
+    let secrets = document.providers.iter().flat_map(|provider| &provider.credentials);
+    let from = secrets.map(|credential| variable(&credential.secret.name, &credential.secret.key));
+    held.extend(from.chain(variables().into_iter().map(str::to_owned)).filter(|name| environment(name).is_some()));
+    // Claude Code sends this one as a bearer token, and prefers it.
+    held.extend(environment("ANTHROPIC_AUTH_TOKEN").map(|_| "ANTHROPIC_AUTH_TOKEN".to_owned()));
+    held.sort();
+    held.dedup();
+    all.extend(held.into_iter().map(|name| (name, PLACEHOLDER.to_owned())));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_compile::{Inputs, Severity, compile};
+
+    use super::*;
+    use crate::folder;
+
+    fn compiled(set: &[&str]) -> outrigger_compile::Compiled {
+        let environment = |name: &str| set.contains(&name).then(|| format!("value-of-{name}"));
+        let source = folder::objects(&[objects(&environment)]);
+        assert_eq!(source.findings, []);
+        let inputs = Inputs {
+            objects: &source.objects,
+            environment: &environment,
+            keys: &[],
+            without_value: Severity::Error,
+            sequence: 1,
+        };
+        compile(&inputs)
+    }
+
+    #[test]
+    fn every_variable_makes_a_provider_that_finds_it() {
+        for name in variables() {
+            let compiled = compiled(&[name]);
+            assert_eq!(compiled.findings, [], "{name}");
+            let [(_, value)] = compiled.secrets.as_slice() else { panic!("{name}: {compiled:?}") };
+            assert_eq!(*value, format!("value-of-{name}"));
+            assert!(compiled.document.keys[0].keyless);
+            assert_eq!(compiled.document.default_key.as_deref(), Some("default/default"));
+        }
+    }
+
+    #[test]
+    fn one_provider_a_type_and_a_mock_without_any() {
+        let names = |set: &[&str]| {
+            compiled(set).document.providers.into_iter().map(|provider| provider.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY"]), ["gemini", "openai"]);
+        assert_eq!(names(&[]), ["mock"]);
+    }
+
+    #[test]
+    fn the_application_holds_no_key() {
+        let compiled = compiled(&["OPENAI_API_KEY", "GROQ_API_KEY"]);
+        let set = ["OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_API_KEY", "HOME"];
+        let environment = |name: &str| set.contains(&name).then(|| "secret".to_owned());
+        let given = for_application(([127, 0, 0, 1], 4180).into(), &compiled.document, &environment);
+        let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(
+            given,
+            [
+                ("OPENAI_BASE_URL", "http://127.0.0.1:4180/v1"),
+                ("OPENAI_API_BASE", "http://127.0.0.1:4180/v1"),
+                ("ANTHROPIC_BASE_URL", "http://127.0.0.1:4180"),
+                ("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:4180"),
+                ("ANTHROPIC_API_KEY", "outrigger"),
+                ("GEMINI_API_KEY", "outrigger"),
+                ("GOOGLE_API_KEY", "outrigger"),
+                ("GROQ_API_KEY", "outrigger"),
+                ("OPENAI_API_KEY", "outrigger"),
+            ]
+        );
+    }
+}

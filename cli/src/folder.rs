@@ -1,0 +1,113 @@
+//! The objects of a folder, or of one file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use outrigger_compile::{Source, read};
+use thiserror::Error;
+
+/// What one file may hold: Kubernetes itself takes no object over 3 MiB.
+const MOST_BYTES: u64 = 16 << 20;
+
+#[derive(Debug, Error)]
+pub(crate) enum FolderError {
+    #[error("can't read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is larger than {} MiB: it can't be a file of objects", path.display(), MOST_BYTES >> 20)]
+    TooLarge { path: PathBuf },
+    #[error("there is no .yaml, .yml or .json file in {}", .0.display())]
+    Empty(PathBuf),
+}
+
+/// A file's text, under the name that findings give it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Text {
+    pub file: String,
+    pub text: String,
+}
+
+/// The texts of a folder, by name of file; or of one file.
+pub(crate) fn texts(dir: &Path) -> Result<Vec<Text>, FolderError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FolderError::Read { path, source }
+    };
+    if !fs::metadata(dir).map_err(failed(dir))?.is_dir() {
+        return Ok(vec![text(dir)?]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed(dir))? {
+        let path = entry.map_err(failed(dir))?.path();
+        if is_objects(&path) && fs::metadata(&path).is_ok_and(|found| found.is_file()) {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(FolderError::Empty(dir.to_owned()));
+    }
+    files.sort();
+    files.iter().map(|path| text(path)).collect()
+}
+
+fn text(path: &Path) -> Result<Text, FolderError> {
+    let failed = |source| FolderError::Read { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(failed)?.len() > MOST_BYTES {
+        return Err(FolderError::TooLarge { path: path.to_owned() });
+    }
+    Ok(Text { file: path.display().to_string(), text: fs::read_to_string(path).map_err(failed)? })
+}
+
+/// Hidden ones are an editor's, or a mounted ConfigMap's own; a kustomization is no object.
+fn is_objects(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    !name.starts_with('.')
+        && !matches!(name, "kustomization.yaml" | "kustomization.yml")
+        && matches!(path.extension().and_then(|ending| ending.to_str()), Some("yaml" | "yml" | "json"))
+}
+
+/// What the texts hold, together.
+pub(crate) fn objects(texts: &[Text]) -> Source {
+    let mut all = Source::default();
+    for Text { file, text } in texts {
+        let source = read(file, text);
+        all.objects.extend(source.objects);
+        all.findings.extend(source.findings);
+        all.ignored.extend(source.ignored);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_files_are_objects() {
+        for (name, taken) in [
+            ("a.yaml", true),
+            ("a.yml", true),
+            ("a.json", true),
+            ("a.md", false),
+            (".a.yaml.swp", false),
+            (".hidden.yaml", false),
+            ("kustomization.yaml", false),
+        ] {
+            assert_eq!(is_objects(Path::new(name)), taken, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_by_name_and_not_deeper() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(texts(folder.path()), Err(FolderError::Empty(_))));
+        fs::create_dir(folder.path().join("deeper.yaml")).unwrap();
+        for name in ["b.yaml", "a.yml", "c.txt"] {
+            fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        let names: Vec<_> = texts(folder.path()).unwrap().into_iter().map(|text| text.file).collect();
+        let expected = ["a.yml", "b.yaml"].map(|name| folder.path().join(name).display().to_string());
+        assert_eq!(names, expected);
+        assert!(matches!(texts(&folder.path().join("none")), Err(FolderError::Read { .. })));
+    }
+}

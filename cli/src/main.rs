@@ -1,0 +1,86 @@
+//! `outrigger`: the gateway on a laptop, and the judge of its objects. One file a command.
+
+mod banner;
+mod check;
+mod child;
+mod crds;
+mod environment;
+mod folder;
+mod junit;
+mod run;
+mod serve;
+mod style;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// An LLM gateway beside your application, from the same objects as in the cluster.
+#[derive(Debug, Parser)]
+#[command(name = "outrigger", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the objects of a folder and follow its changes.
+    ///
+    /// Without DIR, providers are made from the variables that hold their keys, such as OPENAI_API_KEY. A Secret that is
+    /// not in DIR is looked for in the environment: key apiKey of Secret openai in OPENAI_API_KEY.
+    Run(run::Args),
+    /// Say what is wrong with the objects of a folder: as the API server would, and then as the operator would.
+    Check(check::Args),
+    /// Print the definitions of the objects, to be applied to a cluster.
+    Crds,
+}
+
+fn main() -> ExitCode {
+    let mut command = Cli::command();
+    if called_by_kubectl() {
+        command = command.bin_name("kubectl outrigger");
+    }
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap as well, and are told on stdout.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::main(args),
+        Command::Check(args) => check::main(&args),
+        Command::Crds => crds::main(),
+    }
+}
+
+fn called_by_kubectl() -> bool {
+    let name = std::env::args_os().next().map(PathBuf::from);
+    name.is_some_and(|path| path.file_stem().is_some_and(|stem| stem == "kubectl-outrigger"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_dashes_is_the_command() {
+        let cli = Cli::try_parse_from(["outrigger", "run", "dir", "--key", "a", "--key", "b", "--", "app", "--listen"]);
+        let Command::Run(args) = cli.unwrap().command else { panic!("run") };
+        assert_eq!(args.dir, Some(PathBuf::from("dir")));
+        assert_eq!(args.keys, ["a", "b"]);
+        assert_eq!(args.command, ["app", "--listen"]);
+        let cli = Cli::try_parse_from(["outrigger", "run", "--", "app"]);
+        let Command::Run(args) = cli.unwrap().command else { panic!("run") };
+        assert_eq!((args.dir, args.command), (None, vec!["app".into()]));
+    }
+}

@@ -1,0 +1,348 @@
+//! `outrigger run`: the gateway for a folder of objects, and for the application that is started behind it.
+
+use std::ffi::OsString;
+use std::future;
+use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use outrigger_compile::{Compiled, Finding, Inputs, Severity, compile};
+use outrigger_policy::Document;
+use outrigger_sidecar::{Gateway, InstallError, Settings, record::Lines};
+use rustix::process::Signal;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::banner::Banner;
+use crate::check::counted;
+use crate::child::{Application, StartError};
+use crate::folder::{FolderError, Text};
+use crate::serve::{self, BindError};
+use crate::style::{self, Style};
+use crate::watch::Watch;
+use crate::{environment, folder};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A folder (its .yaml, .yml and .json files, not those of folders in it), or one file. Absent: providers from the
+    /// environment.
+    pub dir: Option<PathBuf>,
+    /// Where clients are answered; may be given several times. [default: 127.0.0.1:4180 and [::1]:4180]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    listen: Vec<SocketAddr>,
+    /// Where /healthz, /readyz, /metrics, /policy and /decisions are. [default: 127.0.0.1:4181]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    admin: Option<SocketAddr>,
+    /// The key of callers that name none; the others may be named by callers all the same.
+    #[arg(long = "key", value_name = "NAME")]
+    pub keys: Vec<String>,
+    /// An application to start with its SDKs pointed here and no provider's key in its environment.
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `127.0.0.1:4180`, `[::1]:4180`, or a port of this machine alone.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').or_else(|| text.strip_prefix("localhost:")).unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:4180, or a port alone".to_owned())
+}
+
+#[derive(Debug, Error)]
+enum RunError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("there is nothing that could answer: see what is said above")]
+    NothingToServe,
+    #[error("the objects can't be served")]
+    Install(#[from] InstallError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("can't follow changes of {}", dir.display())]
+    Watch { dir: PathBuf, source: notify::Error },
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{what}")]
+    Io { what: &'static str, source: std::io::Error },
+}
+
+pub(crate) fn main(args: Args) -> ExitCode {
+    // What the gateway says of policies is told here already, with files and lines.
+    let quiet = || EnvFilter::new("warn,outrigger_sidecar::gateway=off");
+    let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| quiet());
+    let style = Style::of(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return style::fail(&RunError::Io { what: "can't start", source }),
+    };
+    match runtime.block_on(run(args)) {
+        Ok(status) => ExitCode::from(status),
+        Err(RunError::Start(error)) => {
+            let _ = style::fail(&error);
+            ExitCode::from(error.status())
+        }
+        Err(error) => style::fail(&error),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What is compiled from texts, with all that is wrong with them.
+fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Compiled {
+    let source = folder::objects(texts);
+    let inputs =
+        Inputs { objects: &source.objects, environment: &variable, keys, without_value: Severity::Warning, sequence };
+    let mut compiled = compile(&inputs);
+    compiled.findings.extend(source.findings);
+    compiled.findings.sort_by(|a, b| a.place.cmp(&b.place));
+    for label in source.ignored {
+        tracing::info!("{label} is none of ours, and is left alone");
+    }
+    compiled
+}
+
+async fn run(args: Args) -> Result<u8, RunError> {
+    let texts = match &args.dir {
+        Some(dir) => folder::texts(dir)?,
+        None => vec![environment::objects(&variable)],
+    };
+    let first = compiled(&texts, &args.keys, 1);
+    style::tell(&first.findings);
+    if !serve::is_servable(&first.document, &first.secrets) {
+        return Err(RunError::NothingToServe);
+    }
+    // An application has stdout for itself.
+    let stdout = std::io::stdout();
+    let (style, terminal, alone) = (Style::of(&stdout), stdout.is_terminal(), args.command.is_empty());
+    let lines = match (alone, terminal) {
+        (false, _) => Lines::Off,
+        (true, true) => Lines::Pretty { colour: style.colour },
+        (true, false) => Lines::Json,
+    };
+    let gateway = Gateway::new(Settings { lines, ..Settings::default() })?;
+    let (document, known) =
+        (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
+    let revision = serve::install(&gateway, first)?;
+    // Before the listeners: a change that comes while they are bound is not to be missed.
+    let watch = args
+        .dir
+        .as_ref()
+        .map(|dir| Watch::of(dir).map_err(|source| RunError::Watch { dir: dir.clone(), source }))
+        .transpose()?;
+    let listeners = serve::bind(&args.listen, args.admin).await?;
+    let (clients, admin) = (listeners.clients(), listeners.admin());
+    let from = args.dir.as_ref().map_or_else(|| "the environment".to_owned(), |dir| dir.display().to_string());
+    let banner = Banner {
+        from: &from,
+        revision: &revision,
+        clients: &clients,
+        admin: &admin,
+        document: &document,
+        known: &known,
+    };
+    greet(&banner, style, terminal && alone);
+    if args.dir.is_none() {
+        from_environment(&document);
+    }
+    warn_of_open_doors(&clients);
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = Arc::clone(&gateway).serve(listeners, async {
+        // A dropped sender means the end as well.
+        let _ = stopped.await;
+    });
+    let following = follow(Arc::clone(&gateway), args.dir.as_deref(), &args.keys, texts, watch);
+    let waiting = async {
+        let status = match clients.first() {
+            Some(client) if !alone => behind(&args.command, *client, &document).await,
+            _ => until_signal().await,
+        };
+        drop(stop);
+        status
+    };
+    let again = until_signal();
+    tokio::pin!(serving, following, waiting, again);
+    let mut status = None;
+    loop {
+        tokio::select! {
+            served = &mut serving => {
+                served.map_err(|source| RunError::Io { what: "the listeners failed", source })?;
+                return status.unwrap_or(Ok(0));
+            }
+            () = &mut following, if status.is_none() => {}
+            ended = &mut waiting, if status.is_none() => {
+                status = Some(ended);
+                again.set(until_signal());
+            }
+            // Asked twice: what is under way is left where it is.
+            _ = &mut again, if status.is_some() => return status.unwrap_or(Ok(0)),
+        }
+    }
+}
+
+/// On a terminal, to the person there; else one line on stderr, because stdout is for records or the application.
+fn greet(banner: &Banner<'_>, style: Style, person: bool) {
+    if person {
+        let _ = writeln!(std::io::stdout().lock(), "{}", banner.text(style));
+    } else {
+        let urls: Vec<String> = banner.clients.iter().map(|at| format!("http://{at}")).collect();
+        let admin: Vec<String> = banner.admin.iter().map(|at| format!("http://{at}")).collect();
+        let (urls, admin) = (urls.join(" "), admin.join(" "));
+        style::say(format_args!(
+            "serves {} on {urls} (revision {}, {}, {}; admin {admin})",
+            banner.from,
+            banner.revision,
+            counted(banner.document.providers.len(), "provider"),
+            counted(banner.document.keys.iter().filter(|key| !key.keyless).count(), "key"),
+        ));
+    }
+}
+
+/// Which variables were, or would have been, read.
+fn from_environment(document: &Document) {
+    if document.providers.iter().all(|provider| provider.mock.is_some()) {
+        style::say(format_args!(
+            "no provider's key is in the environment, so a mock answers; these would be read: {}",
+            environment::variables().join(", ")
+        ));
+    }
+}
+
+/// Whoever reaches an open port spends on these keys.
+fn warn_of_open_doors(clients: &[SocketAddr]) {
+    for open in clients.iter().filter(|at| !at.ip().is_loopback()) {
+        style::say(format_args!(
+            "warning: {open} can be reached from other machines, and whoever reaches it may use these providers"
+        ));
+    }
+}
+
+/// Serves what the folder becomes, and keeps the last good policy where that can't be served.
+async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut seen: Vec<Text>, watch: Option<Watch>) {
+    let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
+    let mut sequence = 1;
+    while watch.changed().await {
+        let texts = match folder::texts(dir) {
+            Ok(texts) => texts,
+            Err(error) => {
+                let _ = style::fail(&error);
+                gateway.reject(&dir.display().to_string(), "", &error.to_string());
+                // What comes back is a change, even if it is what was there.
+                seen.clear();
+                continue;
+            }
+        };
+        if texts == seen {
+            continue;
+        }
+        seen = texts;
+        let next = compiled(&seen, keys, sequence + 1);
+        style::tell(&next.findings);
+        if let Some(finding) = blocking(&next) {
+            serve::reject(&gateway, finding);
+            style::say("the change can't be used: the policy before it stays in force");
+            continue;
+        }
+        match serve::install(&gateway, next) {
+            Ok(revision) => {
+                sequence += 1;
+                style::say(format_args!("serves revision {revision}"));
+            }
+            Err(error) => {
+                gateway.reject(&dir.display().to_string(), "", &error.to_string());
+                let _ = style::fail(&RunError::from(error));
+            }
+        }
+    }
+    future::pending().await
+}
+
+/// What keeps a change from being used.
+fn blocking(compiled: &Compiled) -> Option<&Finding> {
+    compiled.findings.iter().find(|finding| finding.severity == Severity::Error)
+}
+
+/// Runs the application to its end, and passes signals on to it.
+async fn behind(command: &[OsString], client: SocketAddr, document: &Document) -> Result<u8, RunError> {
+    let variables = environment::for_application(reachable(client), document, &variable);
+    let mut held: Vec<&str> = variables
+        .iter()
+        .filter(|(name, value)| value == environment::PLACEHOLDER && std::env::var_os(name).is_some())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    held.sort_unstable();
+    if !held.is_empty() {
+        style::say(format_args!("the application gets a placeholder in place of {}", held.join(", ")));
+    }
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut application = Application::start(command, variables)?;
+    // A terminal sends its own to the whole group: a second one would mean "at once" to many programs.
+    let at_terminal = std::io::stdin().is_terminal();
+    loop {
+        let passed = tokio::select! {
+            status = application.status() => {
+                return status.map_err(|source| RunError::Io { what: "can't wait for the application", source });
+            }
+            _ = interrupt.recv() => (!at_terminal).then_some(Signal::INT),
+            _ = terminate.recv() => Some(Signal::TERM),
+            _ = hangup.recv() => Some(Signal::HUP),
+        };
+        if let Some(signal) = passed {
+            application.signal(signal);
+        }
+    }
+}
+
+/// Where the application finds a listener: "any address" is none that one can call.
+fn reachable(client: SocketAddr) -> SocketAddr {
+    match client.ip().is_unspecified() {
+        true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port()),
+        false => client,
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, RunError> {
+    signal(kind).map_err(|source| RunError::Io { what: "can't listen for signals", source })
+}
+
+async fn until_signal() -> Result<u8, RunError> {
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("finishing what is under way");
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (text, expected) in [
+            ("4180", Some("127.0.0.1:4180")),
+            (":4180", Some("127.0.0.1:4180")),
+            ("localhost:0", Some("127.0.0.1:0")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("0.0.0.0:80", Some("0.0.0.0:80")),
+            ("here", None),
+            ("99999", None),
+        ] {
+            assert_eq!(address(text).ok().map(|at| at.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+}

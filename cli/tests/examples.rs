@@ -1,0 +1,126 @@
+//! The examples are sound, and decide what their pages say.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use outrigger_compile::{Inputs, Severity, compile, read};
+use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, decide};
+
+const EXAMPLES: [&str; 4] = ["environments", "failover", "quickstart", "weighted"];
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
+}
+
+fn policy(name: &str) -> Policy {
+    let mut objects = Vec::new();
+    for entry in fs::read_dir(folder(name)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            objects.extend(read(&path.display().to_string(), &fs::read_to_string(&path).unwrap()).objects);
+        }
+    }
+    let inputs =
+        Inputs { objects: &objects, environment: &|_| None, keys: &[], without_value: Severity::Error, sequence: 1 };
+    let compiled = compile(&inputs);
+    assert_eq!(compiled.findings, []);
+    Policy::build(compiled.document).unwrap()
+}
+
+fn ask(policy: &Policy, key: usize, model: &str, draw: u64) -> Decision {
+    let request = Request {
+        key,
+        request_type: "chat_completion",
+        model: Some(model),
+        provider: None,
+        fallbacks: None,
+        credential: None,
+        headers: &[],
+        params: &[],
+        draw: Draw::Random(draw),
+        stay: None,
+        conditions: &NoConditions,
+    };
+    decide(policy, &request)
+}
+
+/// `provider/model` of each to be tried, in order.
+fn tried(decision: &Decision) -> Vec<String> {
+    decision.eligible().map(|candidate| format!("{}/{}", candidate.name, candidate.upstream_model)).collect()
+}
+
+#[test]
+fn check_finds_nothing_in_them() {
+    for (name, objects) in EXAMPLES.into_iter().zip([5, 4, 4, 5]) {
+        let output = Command::new(env!("CARGO_BIN_EXE_outrigger")).arg("check").arg(folder(name)).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{objects} objects, 0 errors\n"), "{name}");
+        assert!(output.status.success() && output.stderr.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn quickstart_reaches_each_by_name_and_openai_by_weight() {
+    let policy = policy("quickstart");
+    let key = policy.default_key.unwrap();
+    assert_eq!(tried(&ask(&policy, key, "openai/gpt-4o-mini", 1)), ["openai/gpt-4o-mini"]);
+    assert_eq!(tried(&ask(&policy, key, "anthropic/claude-haiku-4-5", 1)), ["anthropic/claude-haiku-4-5"]);
+    assert_eq!(tried(&ask(&policy, key, "gemini/gemini-2.5-flash", 1)), ["gemini/gemini-2.5-flash"]);
+    for draw in 0..100 {
+        assert_eq!(tried(&ask(&policy, key, "gpt-4o-mini", draw))[0], "openai/gpt-4o-mini");
+    }
+}
+
+#[test]
+fn failover_has_a_stand_in() {
+    let policy = policy("failover");
+    let key = policy.default_key.unwrap();
+    for model in ["gpt-4o-mini", "openai/gpt-4o-mini"] {
+        let decision = ask(&policy, key, model, 1);
+        assert_eq!(decision.rule.as_deref(), Some("default/stand-in"));
+        assert_eq!(tried(&decision), ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"]);
+    }
+    assert_eq!(tried(&ask(&policy, key, "openai/gpt-4o", 1)), ["openai/gpt-4o"]);
+    let openai = policy.providers.iter().find(|provider| provider.id.name == "openai").unwrap();
+    let fault = &openai.mock.as_ref().unwrap().faults[0];
+    assert_eq!((fault.status, fault.percent, fault.retry_after), (Some(429), 100, Some(10_000)));
+}
+
+#[test]
+fn weighted_shares_as_it_says() {
+    let policy = policy("weighted");
+    let key = policy.default_key.unwrap();
+    let (mut providers, mut credentials) = (BTreeMap::new(), BTreeMap::new());
+    for draw in 0..10_000 {
+        *providers.entry(tried(&ask(&policy, key, "gpt-4o-mini", draw))[0].clone()).or_insert(0_i32) += 1;
+        let decision = ask(&policy, key, "gpt-4o", draw);
+        assert_eq!(tried(&decision), ["accounts/first/gpt-4o"]);
+        let candidate = decision.eligible().next().unwrap();
+        let credential = &policy.providers[candidate.provider.unwrap()].credentials[candidate.credentials[0]];
+        *credentials.entry(credential.name.to_string()).or_insert(0_i32) += 1;
+    }
+    let near = |number: i32, expected: i32| (number - expected).abs() <= 200;
+    assert!(
+        near(providers["first/gpt-4o-mini"], 8_000) && near(providers["second/gpt-4o-mini"], 2_000),
+        "{providers:?}"
+    );
+    assert!(near(credentials["one"], 5_000) && near(credentials["two"], 5_000), "{credentials:?}");
+}
+
+#[test]
+fn environments_are_fenced() {
+    let policy = policy("environments");
+    assert_eq!(policy.default_key, None);
+    let (development, production) =
+        (policy.key_named("development").unwrap(), policy.key_named("vk-production").unwrap());
+    for draw in 0..100 {
+        assert_eq!(tried(&ask(&policy, development, "gpt-4o-mini", draw)), ["local/gpt-4o-mini"]);
+        assert!(!tried(&ask(&policy, production, "gpt-4o-mini", draw)).contains(&"local/gpt-4o-mini".to_owned()));
+    }
+    let kind = |key, model| ask(&policy, key, model, 1).refusal.map(|refusal| (refusal.status, refusal.kind));
+    assert_eq!(kind(development, "openai/gpt-4o"), Some((403, "provider_blocked")));
+    assert_eq!(kind(production, "gpt-5-preview"), Some((403, "model_blocked")));
+}

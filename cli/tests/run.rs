@@ -1,0 +1,280 @@
+//! The program itself: what it serves, follows, starts and exits with.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic, outside its own function as well"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+const OBJECTS: &str = "\
+apiVersion: outrigger.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: mock}
+spec:
+  type: Mock
+  withoutKey: Allow
+  mock: {reply: one}
+";
+
+fn outrigger() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outrigger"));
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn objects(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("objects.yaml"), text).unwrap();
+    folder
+}
+
+fn run(folder: &Path, more: &[&str]) -> Command {
+    let mut command = outrigger();
+    command.arg("run").arg(folder).args(["--listen", "0", "--admin", "0"]).args(more);
+    command
+}
+
+/// A gateway whose stderr is read line by line; ended when it is dropped.
+struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    client: String,
+    admin: String,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut running = Running { child, stderr, client: String::new(), admin: String::new() };
+        let line = running.line("serves ");
+        let after = |mark: &str| line.split_once(mark).unwrap().1.split([' ', ')']).next().unwrap().to_owned();
+        (running.client, running.admin) = (after("on http://"), after("admin http://"));
+        running
+    }
+
+    /// Awaits a line that has these words.
+    fn line(&mut self, words: &str) -> String {
+        let mut all = String::new();
+        loop {
+            let from = all.len();
+            assert!(self.stderr.read_line(&mut all).unwrap() > 0, "it ended, and said:\n{all}");
+            if all[from..].contains(words) {
+                return all[from..].to_owned();
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer's head and body.
+fn http(address: &str, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn chat(running: &Running) -> String {
+    let body = r#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"#;
+    http(&running.client, "POST", "/v1/chat/completions", body)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn it_serves_follows_keeps_the_last_good_policy_and_drains() {
+    let folder = objects(OBJECTS);
+    let file = folder.path().join("objects.yaml");
+    let mut running = Running::start(run(folder.path(), &[]));
+    let answer = chat(&running);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"one\""), "{answer}");
+
+    fs::write(&file, OBJECTS.replace("reply: one", "reply: two")).unwrap();
+    running.line("serves revision 2-");
+    assert!(chat(&running).contains("\"two\""));
+
+    fs::write(&file, OBJECTS.replace("reply: one", "repl: three")).unwrap();
+    let found = running.line("unknown field");
+    assert!(found.contains("objects.yaml:7: LLMProvider default/mock: spec.mock.repl: "), "{found}");
+    running.line("the policy before it stays in force");
+    assert!(chat(&running).contains("\"two\""));
+    let ready = http(&running.admin, "GET", "/readyz", "");
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("spec.mock.repl"), "{ready}");
+
+    // As an editor saves: aside, then over it.
+    let aside = folder.path().join(".objects.yaml.swp");
+    fs::write(&aside, OBJECTS.replace("reply: one", "reply: four")).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    running.line("serves revision 3-");
+    assert!(chat(&running).contains("\"four\""));
+
+    running.signal("-TERM");
+    assert!(running.child.wait().unwrap().success());
+    let mut lines = String::new();
+    running.child.stdout.take().unwrap().read_to_string(&mut lines).unwrap();
+    assert_eq!(lines.lines().count(), 4, "{lines}");
+    for line in lines.lines() {
+        assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["provider"], "mock");
+    }
+}
+
+#[test]
+fn an_application_is_pointed_here_and_holds_no_key() {
+    let script =
+        "echo $OPENAI_BASE_URL $ANTHROPIC_BASE_URL $OPENAI_API_KEY $ANTHROPIC_API_KEY $GROQ_API_KEY $OTHER; exit 7";
+    let folder = objects(OBJECTS);
+    let mut command = run(folder.path(), &["--", "sh", "-c", script]);
+    command.envs([("GROQ_API_KEY", "gsk-real"), ("OPENAI_API_KEY", "sk-real"), ("OTHER", "kept")]);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    assert_eq!(status.code(), Some(7), "{stderr}");
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    let [openai, anthropic, rest @ ..] = words.as_slice() else { panic!("{stdout}") };
+    assert!(openai.starts_with("http://127.0.0.1:") && *openai == format!("{anthropic}/v1"), "{stdout}");
+    assert_eq!(rest, ["outrigger", "outrigger", "outrigger", "kept"]);
+    assert!(stderr.contains("a placeholder in place of GROQ_API_KEY, OPENAI_API_KEY"), "{stderr}");
+    assert!(!stderr.contains("real"), "{stderr}");
+}
+
+#[test]
+fn it_exits_as_the_application_does() {
+    let folder = objects(OBJECTS);
+    for (script, expected) in [("exit 0", 0), ("exit 3", 3), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
+        let output = run(folder.path(), &["--", "sh", "-c", script]).output().unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{script}: {}", text(&output.stderr));
+    }
+    let output = run(folder.path(), &["--", "/no/such/program"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(127));
+    assert!(text(&output.stderr).contains("can't start `/no/such/program`"));
+}
+
+#[test]
+fn signals_reach_the_application() {
+    let folder = objects(OBJECTS);
+    let script = "trap 'exit 9' TERM; echo ready >&2; while :; do read -r line < /dev/zero; done";
+    for (script, expected) in [("echo ready >&2; exec tail -f /dev/null", 143), (script, 9)] {
+        if expected == 9 {
+            // A shell that traps acts on a signal once its foreground command is over; `wait` ends at once.
+            let script = "trap 'exit 9' TERM; tail -f /dev/null & echo ready >&2; wait";
+            let mut running = Running::start(run(folder.path(), &["--", "sh", "-c", script]));
+            running.line("ready");
+            running.signal("-TERM");
+            assert_eq!(running.child.wait().unwrap().code(), Some(expected));
+        } else {
+            let mut running = Running::start(run(folder.path(), &["--", "sh", "-c", script]));
+            running.line("ready");
+            running.signal("-TERM");
+            assert_eq!(running.child.wait().unwrap().code(), Some(expected));
+        }
+    }
+}
+
+#[test]
+fn without_a_folder_it_serves_what_the_environment_has() {
+    let mut command = outrigger();
+    command.args(["run", "--listen", "0", "--admin", "0"]);
+    let mut running = Running::start(command);
+    let line = running.line("a mock answers");
+    assert!(line.contains("OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY"), "{line}");
+    assert!(chat(&running).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn with_nothing_that_could_answer_it_does_not_start() {
+    for (objects_text, said) in [
+        (
+            "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: a}\nspec: {type: Mock}\n",
+            "objects.yaml:4: ",
+        ),
+        (
+            "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: a}\nspec:\n  type: OpenAI\n  \
+             withoutKey: Allow\n  credentials: [{name: a, secretRef: {name: openai}}]\n",
+            "no variable OPENAI_API_KEY",
+        ),
+        (&OBJECTS.replace("Allow", "Refuse"), "say so here, or add a VirtualKey"),
+    ] {
+        let folder = objects(objects_text);
+        let output = run(folder.path(), &[]).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("nothing that could answer"), "{stderr}");
+    }
+    let output = run(Path::new("/no/such/folder"), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("outrigger: can't read /no/such/folder: "));
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let folder = objects(OBJECTS);
+    let running = Running::start(run(folder.path(), &[]));
+    let mut command = outrigger();
+    command.arg("run").arg(folder.path()).args(["--admin", "0", "--listen", &running.client]);
+    let output = command.output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr.contains(&format!("cannot listen on {}", running.client)) && stderr.contains("--listen"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn check_tells_by_line_and_exits_with_it() {
+    let folder = objects(&OBJECTS.replace("withoutKey: Allow", "withoutKy: Allow"));
+    let report = folder.path().join("report.xml");
+    let output = outrigger().arg("check").arg(folder.path()).arg("--junit").arg(&report).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let file = folder.path().join("objects.yaml").display().to_string();
+    assert_eq!(
+        text(&output.stdout),
+        format!(
+            "{file}:6: LLMProvider default/mock: spec.withoutKy: unknown field `withoutKy`, did you mean `withoutKey`?\n1 object, 1 error\n"
+        )
+    );
+    assert!(fs::read_to_string(&report).unwrap().contains("tests=\"1\" failures=\"1\""));
+}
+
+#[test]
+fn crds_are_three_documents() {
+    let output = outrigger().arg("crds").output().unwrap();
+    let text = text(&output.stdout);
+    assert_eq!(text.matches("\nkind: CustomResourceDefinition\n").count(), 3);
+    assert_eq!(text.lines().filter(|line| *line == "---").count(), 3);
+}
+
+#[test]
+fn under_kubectls_name_it_is_a_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("kubectl-outrigger");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_outrigger"), &plugin).unwrap();
+    let output = Command::new(plugin).arg("check").arg("--help").output().unwrap();
+    assert!(text(&output.stdout).contains("kubectl outrigger check"), "{}", text(&output.stdout));
+}

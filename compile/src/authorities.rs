@@ -1,0 +1,33 @@
+//! Certificate authorities of a provider's own: PEM in a ConfigMap or a Secret.
+
+use outrigger_crds::upstream::{CaKind, CaRef};
+use outrigger_policy::ObjectRef;
+use serde_json::Value;
+
+use crate::credentials::{decode, without};
+use crate::validate::Folder;
+
+/// The bundle that a reference of an object in `namespace` stands for.
+///
+/// # Errors
+/// What is missing, in words. A provider can't do without: public authorities in its place would be a surprise.
+pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) -> Result<String, String> {
+    let id = ObjectRef { namespace: namespace.to_owned(), name: reference.name.clone() };
+    let key = &reference.key;
+    let (kind, object, plain, encoded) = match reference.kind {
+        CaKind::ConfigMap => ("ConfigMap", folder.config_maps.get(&id), "data", "binaryData"),
+        CaKind::Secret => ("Secret", folder.secrets.get(&id), "stringData", "data"),
+    };
+    let object = object.ok_or_else(|| format!("there is no {kind} {id} here: add it"))?;
+    let of = |field: &str| object.value.get(field).and_then(Value::as_object);
+    let text = |field: &str| of(field).and_then(|fields| fields.get(key)).and_then(Value::as_str);
+    let bundle = match (text(plain), text(encoded)) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(text)) => decode(text).ok_or_else(|| format!("{kind} {id} has `{key}` not in base64"))?,
+        (None, None) => return Err(format!("{kind} {id} {}", without(key, of(plain), of(encoded)))),
+    };
+    match bundle.contains("-----BEGIN CERTIFICATE-----") {
+        true => Ok(bundle),
+        false => Err(format!("{kind} {id} has no certificate (PEM) in `{key}`")),
+    }
+}

@@ -1,0 +1,135 @@
+//! Which key a caller has who names none.
+
+use outrigger_crds::WithoutKey;
+use outrigger_policy::{Balance, KeyDoc, ObjectRef, ProviderDoc};
+
+use crate::finding::{Finding, Place, Severity};
+use crate::keys::{all_of, hint};
+use crate::source::DEFAULT_NAMESPACE;
+use crate::validate::Folder;
+
+/// The name that a pod without the annotation is bound to.
+const DEFAULT: &str = "default";
+
+/// The default key as `namespace/name`: the first that was asked for, else the only one, else the one named `default`,
+/// else, where there is no VirtualKey at all, a keyless one that is added.
+pub(crate) fn bind(
+    folder: &Folder<'_>,
+    asked: &[String],
+    providers: &[ProviderDoc],
+    keys: &mut Vec<KeyDoc>,
+    findings: &mut Vec<Finding>,
+) -> Option<String> {
+    let names = folder.key_names();
+    let asked: Vec<Option<ObjectRef>> = asked.iter().map(|name| named(&names, name, findings)).collect();
+    let chosen = match asked.first() {
+        Some(first) => first.clone(),
+        None if names.is_empty() => keyless(folder, providers, keys, findings),
+        None => match names.as_slice() {
+            [only] => Some(only.clone()),
+            _ => default_of(&names),
+        },
+    };
+    // A key that is there and can't be used is nobody's default, and no other takes its place.
+    chosen
+        .filter(|id| keys.iter().any(|key| key.namespace == id.namespace && key.name == id.name))
+        .map(|id| id.to_string())
+}
+
+/// The one named `default`: in the namespace of that name, or in the only one that has it.
+fn default_of(names: &[ObjectRef]) -> Option<ObjectRef> {
+    let mut defaults: Vec<&ObjectRef> = names.iter().filter(|id| id.name == DEFAULT).collect();
+    if defaults.len() > 1 {
+        defaults.retain(|id| id.namespace == DEFAULT_NAMESPACE);
+    }
+    defaults.first().map(|id| (*id).clone())
+}
+
+/// The key that `--key` means.
+fn named(names: &[ObjectRef], asked: &str, findings: &mut Vec<Finding>) -> Option<ObjectRef> {
+    let found: Vec<&ObjectRef> = names.iter().filter(|id| id.name == asked || id.to_string() == asked).collect();
+    let message = match found.as_slice() {
+        [one] => return Some((*one).clone()),
+        [] => {
+            let known: Vec<&str> = names.iter().map(|id| id.name.as_str()).collect();
+            format!("there is no VirtualKey `{asked}`{}", hint(asked, &known))
+        }
+        several => {
+            let several: Vec<String> = several.iter().map(ToString::to_string).collect();
+            format!("`{asked}` could be any of {}: say which", several.join(", "))
+        }
+    };
+    findings.push(Finding {
+        severity: Severity::Error,
+        place: Place { file: "--key".to_owned(), line: 0 },
+        object: String::new(),
+        path: String::new(),
+        message,
+    });
+    None
+}
+
+/// Adds the key of callers of a place without a VirtualKey: the providers that allow it.
+fn keyless(
+    folder: &Folder<'_>,
+    providers: &[ProviderDoc],
+    keys: &mut Vec<KeyDoc>,
+    findings: &mut Vec<Finding>,
+) -> Option<ObjectRef> {
+    let allows = |id: &ObjectRef| {
+        folder.providers.get(id).is_some_and(|provider| provider.typed.spec.without_key == WithoutKey::Allow)
+    };
+    let mut namespaces: Vec<&str> = Vec::new();
+    for id in folder.providers.keys().filter(|id| allows(id)) {
+        if !namespaces.contains(&id.namespace.as_str()) {
+            namespaces.push(&id.namespace);
+        }
+    }
+    // In a cluster a pod has the providers of its own namespace. Here there is no pod: `default`, else the only one.
+    let namespace = match namespaces.as_slice() {
+        [] => {
+            if let Some(provider) = folder.providers.values().next() {
+                findings.push(provider.object.warning(
+                    "spec.withoutKey",
+                    "there is no VirtualKey here, and no LLMProvider says withoutKey: Allow, so nobody may call: say so \
+                     here, or add a VirtualKey",
+                ));
+            }
+            return None;
+        }
+        [only] => *only,
+        several if several.contains(&DEFAULT_NAMESPACE) => DEFAULT_NAMESPACE,
+        [first, ..] => {
+            let place = folder.providers.values().find(|provider| provider.object.namespace == *first);
+            findings.extend(place.map(|provider| {
+                provider.object.warning(
+                    "metadata.namespace",
+                    format!(
+                        "callers without a key get the providers of {first} alone, not of {}",
+                        namespaces.join(", ")
+                    ),
+                )
+            }));
+            first
+        }
+    };
+    let mut entries = all_of(providers, namespace);
+    entries.retain(|entry| allows(&entry.provider));
+    keys.push(KeyDoc {
+        namespace: namespace.to_owned(),
+        name: DEFAULT.to_owned(),
+        providers: entries,
+        balance: Balance::Weighted,
+        allow: Vec::new(),
+        deny: Vec::new(),
+        extra_fields: true,
+        aliases: Vec::new(),
+        concurrent_requests: None,
+        suspended: false,
+        expires_at: None,
+        team: crate::namespaces::label(folder, namespace, "outrigger.dev/team").map(str::to_owned),
+        customer: crate::namespaces::label(folder, namespace, "outrigger.dev/customer").map(str::to_owned),
+        keyless: true,
+    });
+    Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT.to_owned() })
+}

@@ -1,0 +1,65 @@
+//! What is wrong with a folder of objects, told so that it can be mended.
+
+use std::fmt;
+
+/// Whether it keeps an object from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    Error,
+    /// Worth knowing; nothing is left out because of it.
+    Warning,
+}
+
+/// A line of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// As the caller named it; `--key` for what stands on the command line.
+    pub file: String,
+    /// From 1; 0 for the file as a whole.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+/// Something that is wrong, and where. Never repeats a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Finding {
+    pub severity: Severity,
+    pub place: Place,
+    /// `LLMProvider default/openai`; empty where it isn't an object yet.
+    pub object: String,
+    /// `spec.credentials[0].secretRef`; empty for the object as a whole.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    /// `providers.yaml:12: LLMProvider default/openai: spec.credentials[0].secretRef: …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if self.severity == Severity::Warning {
+            f.write_str("warning: ")?;
+        }
+        for part in [&self.object, &self.path] {
+            if !part.is_empty() {
+                write!(f, "{part}: ")?;
+            }
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Sorts by file, line and words, and drops repetitions.
+pub(crate) fn in_order(findings: &mut Vec<Finding>) {
+    findings
+        .sort_by(|a, b| (&a.place, &a.object, &a.path, &a.message).cmp(&(&b.place, &b.object, &b.path, &b.message)));
+    findings.dedup();
+}

@@ -1,0 +1,210 @@
+//! VirtualKeys: which providers they name, and whether those let them.
+
+use std::collections::HashMap;
+
+use outrigger_crds::{KeyProvider, VirtualKey};
+use outrigger_policy::{KeyDoc, KeyProviderDoc, ObjectRef, ProviderDoc, nearest};
+
+use crate::finding::Finding;
+use crate::namespaces;
+use crate::providers::{all_zero, balance, count};
+use crate::source::Object;
+use crate::validate::{Folder, Read};
+
+pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: &mut Vec<Finding>) -> Vec<KeyDoc> {
+    let mut tokens: HashMap<&str, &Object> = HashMap::new();
+    let mut keys = Vec::new();
+    for key in folder.keys.values() {
+        let Read { object, typed } = key;
+        let spec = &typed.spec;
+        let team = owner(folder, object, "team", spec.team.as_deref(), findings);
+        let customer = owner(folder, object, "customer", spec.customer.as_deref(), findings);
+        let mut aliases = Vec::new();
+        for (index, alias) in spec.aliases.iter().enumerate() {
+            match tokens.get(alias.sha256.as_str()) {
+                Some(first) => {
+                    let path = format!("spec.aliases[{index}].sha256");
+                    let message =
+                        format!("the same token stands for {} at {}: a token has one key", first.label(), first.place);
+                    findings.push(object.error(&path, message));
+                }
+                None => {
+                    tokens.insert(&alias.sha256, object);
+                    aliases.push(alias.sha256.clone());
+                }
+            }
+        }
+        let entries = entries(folder, providers, key, findings);
+        let (Ok(team), Ok(customer)) = (team, customer) else { continue };
+        let fence = spec.models.clone().unwrap_or_default();
+        keys.push(KeyDoc {
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            providers: entries,
+            balance: balance(spec.balance),
+            allow: fence.allow,
+            deny: fence.deny,
+            extra_fields: spec.extra_fields,
+            aliases,
+            concurrent_requests: spec.limits.and_then(|limits| limits.concurrent_requests).map(count),
+            suspended: spec.suspended,
+            expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
+            team,
+            customer,
+            keyless: false,
+        });
+    }
+    keys
+}
+
+/// The namespace's label outranks the key's own word, and a key that says otherwise is not accepted.
+fn owner(
+    folder: &Folder<'_>,
+    object: &Object,
+    field: &str,
+    own: Option<&str>,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<String>, ()> {
+    let label = format!("outrigger.dev/{field}");
+    match (namespaces::label(folder, &object.namespace, &label), own) {
+        (Some(theirs), Some(own)) if theirs != own => {
+            findings.push(object.error(
+                &format!("spec.{field}"),
+                format!("namespace {} is labelled {label}: {theirs}, which outranks this: remove it", object.namespace),
+            ));
+            Err(())
+        }
+        (Some(theirs), _) => Ok(Some(theirs.to_owned())),
+        (None, own) => Ok(own.map(str::to_owned)),
+    }
+}
+
+/// Those of a key's providers that it may use.
+fn entries(
+    folder: &Folder<'_>,
+    providers: &[ProviderDoc],
+    Read { object, typed }: &Read<'_, VirtualKey>,
+    findings: &mut Vec<Finding>,
+) -> Vec<KeyProviderDoc> {
+    let spec = &typed.spec;
+    if spec.providers.is_empty() {
+        let all = all_of(providers, &object.namespace);
+        let any = folder.unsound.iter().any(|(kind, id)| *kind == "LLMProvider" && id.namespace == object.namespace);
+        if all.is_empty() && !any {
+            let message = format!(
+                "without spec.providers a key has every LLMProvider of its namespace, and {} has none: add one, or name \
+                 those of other namespaces",
+                object.namespace
+            );
+            findings.push(object.error("spec", message));
+        }
+        return all;
+    }
+    if spec.providers.len() > 1 && spec.providers.iter().all(|entry| entry.weight == 0) {
+        findings.push(object.warning("spec.providers", all_zero("providers")));
+    }
+    spec.providers
+        .iter()
+        .enumerate()
+        .filter_map(|(index, entry)| resolve(folder, providers, object, index, entry, findings))
+        .collect()
+}
+
+/// Every provider of a namespace, each as often as the others.
+pub(crate) fn all_of(providers: &[ProviderDoc], namespace: &str) -> Vec<KeyProviderDoc> {
+    providers
+        .iter()
+        .filter(|provider| provider.namespace == namespace)
+        .map(|provider| KeyProviderDoc {
+            name: provider.name.clone(),
+            provider: id(provider),
+            weight: 1,
+            models: Vec::new(),
+            credentials: Vec::new(),
+        })
+        .collect()
+}
+
+pub(crate) fn id(provider: &ProviderDoc) -> ObjectRef {
+    ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() }
+}
+
+fn resolve(
+    folder: &Folder<'_>,
+    providers: &[ProviderDoc],
+    object: &Object,
+    index: usize,
+    entry: &KeyProvider,
+    findings: &mut Vec<Finding>,
+) -> Option<KeyProviderDoc> {
+    let reference = entry.provider_ref.as_ref();
+    let id = ObjectRef {
+        namespace: reference.and_then(|r| r.namespace.clone()).unwrap_or_else(|| object.namespace.clone()),
+        name: reference.map_or(&entry.name, |r| &r.name).clone(),
+    };
+    let field = if reference.is_some() { "providerRef" } else { "name" };
+    let path = format!("spec.providers[{index}].{field}");
+    let Some(provider) = folder.providers.get(&id) else {
+        findings.push(match folder.unsound.contains(&("LLMProvider", id.clone())) {
+            true => object.warning(&path, format!("LLMProvider {id} can't be used until it is mended")),
+            false => object.error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id))),
+        });
+        return None;
+    };
+    let allowed = provider.typed.spec.allowed_namespaces.as_ref();
+    if let Some(refusal) = namespaces::refusal(folder, &id.namespace, allowed, &object.namespace) {
+        findings.push(object.error(&path, format!("LLMProvider {id} {refusal}")));
+        return None;
+    }
+    if !providers.iter().any(|document| document.namespace == id.namespace && document.name == id.name) {
+        findings.push(object.warning(&path, format!("LLMProvider {id} can't be used until it is mended")));
+        return None;
+    }
+    let known: Vec<&str> = provider.typed.spec.credentials.iter().map(|credential| credential.name.as_str()).collect();
+    let mut credentials = Vec::new();
+    for (at, name) in entry.credentials.iter().enumerate() {
+        if known.contains(&name.as_str()) {
+            credentials.push(name.clone());
+        } else {
+            let path = format!("spec.providers[{index}].credentials[{at}]");
+            let message = format!("LLMProvider {id} has no credential `{name}`{}", hint(name, &known));
+            findings.push(object.error(&path, message));
+        }
+    }
+    // An empty list would mean all of them.
+    if credentials.is_empty() && !entry.credentials.is_empty() {
+        return None;
+    }
+    Some(KeyProviderDoc {
+        name: entry.name.clone(),
+        provider: id,
+        weight: count(entry.weight),
+        models: entry.models.clone(),
+        credentials,
+    })
+}
+
+/// Where the one that is missing might be.
+fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
+    let others: Vec<&str> =
+        folder.providers.keys().filter(|other| other.name == id.name).map(|other| other.namespace.as_str()).collect();
+    if let Some(namespace) = others.first() {
+        return format!(": there is one in namespace {namespace}, say so in providerRef.namespace");
+    }
+    let here: Vec<&str> = folder
+        .providers
+        .keys()
+        .filter(|other| other.namespace == id.namespace)
+        .map(|other| other.name.as_str())
+        .collect();
+    hint(&id.name, &here)
+}
+
+/// `, did you mean …?`, or all that there is.
+pub(crate) fn hint(name: &str, known: &[&str]) -> String {
+    match (nearest(name, known.iter().copied()), known) {
+        (Some(near), _) => format!(", did you mean `{near}`?"),
+        (None, []) => ": there is none at all".to_owned(),
+        (None, known) => format!(": there is {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,63 @@
+//! Labels of namespaces: who shares with whom, and whose a key is.
+
+use outrigger_crds::selector::{LabelOperator, LabelSelector};
+use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
+
+use crate::validate::Folder;
+
+/// The label that every cluster gives every namespace.
+const NAME: &str = "kubernetes.io/metadata.name";
+
+/// A namespace's label, by what the folder says of it.
+pub(crate) fn label<'a>(folder: &Folder<'a>, namespace: &'a str, key: &str) -> Option<&'a str> {
+    if key == NAME {
+        return Some(namespace);
+    }
+    let object = folder.namespaces.get(namespace)?;
+    object.labels().find(|(name, _)| *name == key).map(|(_, value)| value)
+}
+
+/// Why keys of `namespace` may not use what belongs to `owner`; `None` if they may.
+pub(crate) fn refusal(
+    folder: &Folder<'_>,
+    owner: &str,
+    allowed: Option<&AllowedNamespaces>,
+    namespace: &str,
+) -> Option<String> {
+    if owner == namespace {
+        return None;
+    }
+    let refused = |how: &str| Some(format!("does not share itself with namespace {namespace}: {how}"));
+    match allowed {
+        None => refused("set spec.allowedNamespaces there"),
+        Some(allowed) => match allowed.from {
+            NamespacesFrom::All => None,
+            NamespacesFrom::Same => refused("spec.allowedNamespaces there says from: Same"),
+            NamespacesFrom::Selector => {
+                let selects = allowed.selector.as_ref().is_some_and(|selector| matches(folder, selector, namespace));
+                match (selects, folder.namespaces.contains_key(namespace)) {
+                    (true, _) => None,
+                    (false, true) => refused("the selector in its spec.allowedNamespaces does not match the labels"),
+                    (false, false) => refused(
+                        "the selector in its spec.allowedNamespaces looks at labels, and no Namespace object of that name is here: add it",
+                    ),
+                }
+            }
+        },
+    }
+}
+
+/// Kubernetes' meaning: everything listed must hold; NotIn holds, too, of a label that isn't there.
+fn matches(folder: &Folder<'_>, selector: &LabelSelector, namespace: &str) -> bool {
+    selector.match_labels.iter().all(|(key, value)| label(folder, namespace, key) == Some(value))
+        && selector.match_expressions.iter().all(|requirement| {
+            let value = label(folder, namespace, &requirement.key);
+            let listed = value.is_some_and(|value| requirement.values.iter().any(|one| one == value));
+            match requirement.operator {
+                LabelOperator::In => listed,
+                LabelOperator::NotIn => !listed,
+                LabelOperator::Exists => value.is_some(),
+                LabelOperator::DoesNotExist => value.is_none(),
+            }
+        })
+}

@@ -1,0 +1,232 @@
+//! LLMProviders, with their credentials' values beside them.
+
+use std::collections::HashMap;
+
+use outrigger_crds::{Balance, Capability, GoDuration, LlmProvider, ProviderModel, ProviderType};
+use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, SecretAt, TimeoutsDoc};
+
+use crate::finding::Finding;
+use crate::source::Object;
+use crate::validate::{Folder, Read};
+use crate::{Inputs, authorities, credentials, mock};
+
+pub(crate) fn compile(
+    folder: &Folder<'_>,
+    inputs: &Inputs<'_>,
+    findings: &mut Vec<Finding>,
+) -> (Vec<ProviderDoc>, Vec<(SecretAt, String)>) {
+    let mut secrets = Vec::new();
+    let mut documents = Vec::new();
+    for provider in folder.providers.values() {
+        let Some(mut document) = document(folder, provider, findings) else { continue };
+        document.credentials = credentials_of(folder, inputs, provider, &mut secrets, findings);
+        documents.push(document);
+    }
+    secrets.sort();
+    secrets.dedup();
+    (documents, secrets)
+}
+
+/// Everything but its credentials; `None` if it must not be used.
+fn document(
+    folder: &Folder<'_>,
+    Read { object, typed }: &Read<'_, LlmProvider>,
+    findings: &mut Vec<Finding>,
+) -> Option<ProviderDoc> {
+    let spec = &typed.spec;
+    let before = findings.len();
+    if let Some(port) = spec.endpoint.as_deref().and_then(impossible_port) {
+        findings.push(object.error("spec.endpoint", format!("the port {port} is over 65535")));
+    }
+    overlaps(object, &spec.models, findings);
+    let ca = spec.tls.as_ref().and_then(|tls| {
+        authorities::bundle(folder, &object.namespace, &tls.ca_ref)
+            .map_err(|message| findings.push(object.error("spec.tls.caRef", message)))
+            .ok()
+    });
+    if findings.len() > before {
+        return None;
+    }
+    let timeouts = spec.timeouts.unwrap_or_default();
+    Some(ProviderDoc {
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        kind: type_name(spec.provider_type).to_owned(),
+        endpoint: spec.endpoint.clone(),
+        credentials: Vec::new(),
+        models: spec.models.iter().map(model).collect(),
+        exclusive: spec.exclusive,
+        suspended: spec.suspended,
+        timeouts: TimeoutsDoc {
+            connect: timeouts.connect.map(millis),
+            first_token: timeouts.first_token.map(millis),
+            idle: timeouts.idle.map(millis),
+            total: timeouts.total.map(millis),
+        },
+        account: spec.account.clone(),
+        balance: balance(spec.balance),
+        max_attempts: spec.retry.map(|retry| count(retry.max_attempts)),
+        headers: spec.headers.clone(),
+        prewarm: spec.prewarm,
+        ca,
+        mock: spec.mock.as_ref().map(mock::script),
+    })
+}
+
+fn credentials_of(
+    folder: &Folder<'_>,
+    inputs: &Inputs<'_>,
+    Read { object, typed }: &Read<'_, LlmProvider>,
+    secrets: &mut Vec<(SecretAt, String)>,
+    findings: &mut Vec<Finding>,
+) -> Vec<CredentialDoc> {
+    let credentials = &typed.spec.credentials;
+    if credentials.len() > 1 && credentials.iter().all(|credential| credential.weight == 0) {
+        findings.push(object.warning("spec.credentials", all_zero("credentials")));
+    }
+    credentials
+        .iter()
+        .enumerate()
+        .map(|(index, credential)| {
+            let secret = SecretAt {
+                namespace: object.namespace.clone(),
+                name: credential.secret_ref.name.clone(),
+                key: credential.secret_ref.key.clone(),
+            };
+            let path = format!("spec.credentials[{index}].secretRef");
+            if let Some(value) = credentials::value(folder, inputs, object, &path, &secret, findings) {
+                secrets.push((secret.clone(), value));
+            }
+            CredentialDoc {
+                name: credential.name.clone(),
+                weight: count(credential.weight),
+                models: credential.models.clone(),
+                suspended: credential.suspended,
+                secret,
+            }
+        })
+        .collect()
+}
+
+/// Names and aliases are one space: a name that stands for two models stands for neither.
+fn overlaps(object: &Object, models: &[ProviderModel], findings: &mut Vec<Finding>) {
+    let mut names: HashMap<&str, String> = HashMap::new();
+    for (index, model) in models.iter().enumerate() {
+        names.insert(&model.name, format!("the name of spec.models[{index}]"));
+    }
+    for (index, model) in models.iter().enumerate() {
+        for (alias, name) in model.aliases.iter().enumerate() {
+            let path = format!("spec.models[{index}].aliases[{alias}]");
+            if let Some(other) = names.get(name.as_str()) {
+                findings.push(object.error(&path, format!("`{name}` is already {other}: keep one")));
+            } else {
+                names.insert(name, format!("an alias, at {path}"));
+            }
+        }
+    }
+}
+
+/// What the schema's pattern lets through: five digits that are no port.
+fn impossible_port(endpoint: &str) -> Option<u32> {
+    let authority = endpoint.split_once("://")?.1.split('/').next()?;
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    after_host.rsplit_once(':')?.1.parse().ok().filter(|port| *port > 65_535)
+}
+
+fn model(model: &ProviderModel) -> ModelDoc {
+    ModelDoc {
+        name: model.name.clone(),
+        aliases: model.aliases.clone(),
+        upstream_name: model.upstream_name.clone(),
+        context_window: model.context_window.map(count),
+        max_output_tokens: model.max_output_tokens.map(count),
+        capabilities: match model.capabilities.as_slice() {
+            [] => None,
+            capabilities => Some(capabilities.iter().map(|one| capability(*one).to_owned()).collect()),
+        },
+    }
+}
+
+/// In the words of [`outrigger_policy::catalogue::Capabilities`].
+fn capability(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Tools => "Tools",
+        Capability::Vision => "Vision",
+        Capability::Audio => "AudioInput",
+        Capability::Files => "PdfInput",
+        Capability::Reasoning => "Reasoning",
+        Capability::StructuredOutputs => "StructuredOutput",
+        Capability::Embeddings => "Embeddings",
+    }
+}
+
+fn type_name(kind: ProviderType) -> &'static str {
+    match kind {
+        ProviderType::OpenAI => "OpenAI",
+        ProviderType::Anthropic => "Anthropic",
+        ProviderType::Gemini => "Gemini",
+        ProviderType::Mistral => "Mistral",
+        ProviderType::Groq => "Groq",
+        ProviderType::Cerebras => "Cerebras",
+        ProviderType::OpenRouter => "OpenRouter",
+        ProviderType::Ollama => "Ollama",
+        ProviderType::Vllm => "vLLM",
+        ProviderType::OpenAICompatible => "OpenAICompatible",
+        ProviderType::Mock => "Mock",
+    }
+}
+
+pub(crate) fn balance(balance: Balance) -> BalanceDoc {
+    match balance {
+        Balance::Weighted => BalanceDoc::Weighted,
+        Balance::Adaptive => BalanceDoc::Adaptive,
+    }
+}
+
+pub(crate) fn millis(duration: GoDuration) -> u64 {
+    u64::try_from(duration.get().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The schema has no unsigned integers, and lets no negative one through.
+pub(crate) fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
+}
+
+pub(crate) fn all_zero(what: &str) -> String {
+    format!("every weight is 0, so none is chosen: {what} are tried in the order of the list")
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::catalogue::Capabilities;
+
+    use super::*;
+
+    #[test]
+    fn every_capability_is_one_of_the_catalogues() {
+        for word in [
+            Capability::Tools,
+            Capability::Vision,
+            Capability::Audio,
+            Capability::Files,
+            Capability::Reasoning,
+            Capability::StructuredOutputs,
+            Capability::Embeddings,
+        ] {
+            assert!(Capabilities::from_name(capability(word)).is_some(), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn ports() {
+        for (endpoint, expected) in [
+            ("http://a:65535/v1", None),
+            ("http://a:65536/v1", Some(65_536)),
+            ("https://a", None),
+            ("http://[fd00::1]/v1", None),
+            ("http://[fd00::1]:99999", Some(99_999)),
+        ] {
+            assert_eq!(impossible_port(endpoint), expected, "{endpoint}");
+        }
+    }
+}

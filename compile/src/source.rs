@@ -1,0 +1,191 @@
+//! From YAML text to objects that know where they stand.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::finding::{Finding, Place, Severity};
+use crate::yaml::{self, Node, Tree};
+
+/// A namespace that isn't said.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// An object as it stands in a file.
+#[derive(Clone)]
+pub struct Object {
+    pub api_version: String,
+    pub kind: String,
+    /// `default` where none is said; empty for a Namespace.
+    pub namespace: String,
+    /// Empty where none is said.
+    pub name: String,
+    pub value: Value,
+    /// Where it begins.
+    pub place: Place,
+    /// The line of each path in it, such as `spec.credentials[0].weight`.
+    pub lines: HashMap<String, usize>,
+}
+
+/// Without the value: Secrets are objects too.
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object").field("object", &self.label()).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Object {
+    /// `LLMProvider default/openai`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let name = if self.name.is_empty() { "(no name)" } else { &self.name };
+        match self.namespace.as_str() {
+            "" => format!("{} {name}", self.kind),
+            namespace => format!("{} {namespace}/{name}", self.kind),
+        }
+    }
+
+    /// Where a path stands: its own line, else that of the nearest thing around it.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Place {
+        let mut path = path;
+        loop {
+            if let Some(line) = self.lines.get(path) {
+                return Place { file: self.place.file.clone(), line: *line };
+            }
+            match path.rfind(['.', '[']).and_then(|end| path.get(..end)) {
+                Some(parent) => path = parent,
+                None => return self.place.clone(),
+            }
+        }
+    }
+
+    /// A finding at a path of this object.
+    #[must_use]
+    pub fn finding(&self, severity: Severity, path: &str, message: impl Into<String>) -> Finding {
+        Finding { severity, place: self.at(path), object: self.label(), path: path.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn error(&self, path: &str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Error, path, message)
+    }
+
+    pub(crate) fn warning(&self, path: &str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Warning, path, message)
+    }
+
+    /// The labels that are text.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.value.pointer("/metadata/labels").and_then(Value::as_object);
+        labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+    }
+}
+
+/// What a text holds.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// Those that a policy is made from, in the order of the text.
+    pub objects: Vec<Object>,
+    /// What can't be read.
+    pub findings: Vec<Finding>,
+    /// Objects of other kinds, by label: a folder may hold a Deployment too.
+    pub ignored: Vec<String>,
+}
+
+/// Reads a text of any number of YAML documents. `file` is what findings call it.
+#[must_use]
+pub fn read(file: &str, text: &str) -> Source {
+    let mut source = Source::default();
+    for document in yaml::documents(text) {
+        match document {
+            Ok(tree) => unroll(file, &tree, &mut source, true),
+            Err(problem) => source.findings.push(unreadable(file, problem.line, &problem.message)),
+        }
+    }
+    source
+}
+
+fn unreadable(file: &str, line: usize, message: &str) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        place: Place { file: file.to_owned(), line },
+        object: String::new(),
+        path: String::new(),
+        message: message.to_owned(),
+    }
+}
+
+/// Takes an object, or those of a list.
+fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
+    let is_map = matches!(tree.node, Node::Map(_));
+    let (Some(api_version), Some(kind)) =
+        (tree.get("apiVersion").and_then(Tree::text), tree.get("kind").and_then(Tree::text))
+    else {
+        let message = if is_map {
+            "no Kubernetes object: it needs apiVersion, kind, metadata and spec"
+        } else {
+            "no Kubernetes object: a document must be a mapping with apiVersion, kind, metadata and spec"
+        };
+        source.findings.push(unreadable(file, tree.line, message));
+        return;
+    };
+    if lists
+        && kind.ends_with("List")
+        && let Some(Tree { node: Node::List(items), .. }) = tree.get("items")
+    {
+        items.iter().for_each(|item| unroll(file, item, source, false));
+        return;
+    }
+    let metadata = |field: &str| tree.get("metadata").and_then(|metadata| metadata.get(field)).and_then(Tree::text);
+    let namespace = match kind {
+        "Namespace" => "",
+        _ => metadata("namespace").unwrap_or(DEFAULT_NAMESPACE),
+    };
+    let mut object = Object {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: metadata("name").unwrap_or_default().to_owned(),
+        value: Value::Null,
+        place: Place { file: file.to_owned(), line: tree.line },
+        lines: HashMap::new(),
+    };
+    if is_ours(api_version) || matches!((api_version, kind), ("v1", "Secret" | "ConfigMap" | "Namespace")) {
+        object.value = tree.unfold("", &mut object.lines);
+        source.objects.push(object);
+    } else {
+        source.ignored.push(object.label());
+    }
+}
+
+/// Of the group `outrigger.dev`, in any version, or close enough that it was meant.
+pub(crate) fn is_ours(api_version: &str) -> bool {
+    api_version.split('/').next() == Some(outrigger_crds::GROUP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_know_their_place() {
+        let text = "---\n# a comment\napiVersion: v1\nkind: List\nitems:\n- apiVersion: outrigger.dev/v1alpha1\n  \
+                    kind: VirtualKey\n  metadata: {name: a, namespace: b}\n  spec:\n    team: x\n- apiVersion: apps/v1\n  \
+                    kind: Deployment\n  metadata: {name: app}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n";
+        let source = read("x.yaml", text);
+        let seen: Vec<_> = source.objects.iter().map(|object| (object.label(), object.place.to_string())).collect();
+        assert_eq!(
+            seen,
+            [("VirtualKey b/a".to_owned(), "x.yaml:6".to_owned()), ("Namespace n".to_owned(), "x.yaml:15".to_owned())]
+        );
+        assert_eq!(source.ignored, ["Deployment default/app"]);
+        assert_eq!(source.objects[0].at("spec.team").line, 10);
+        assert_eq!(source.objects[0].at("spec.nothing[3].here").line, 9);
+        assert_eq!(source.objects[0].at("nothing").line, 6);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let source = read("x", "{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {apiKey: hidden}}");
+        assert!(!format!("{source:?}").contains("hidden"));
+    }
+}

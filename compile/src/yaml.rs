@@ -1,0 +1,457 @@
+//! YAML as trees that remember their lines: scalars of the 1.2 core schema, built from the parser's events in one pass.
+//!
+//! Refused, because readers disagree on them: a key that stands twice, keys that are no scalars, tags of one's own,
+//! infinities. Bounded: depth, and what aliases unfold to.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use serde_json::{Map, Number, Value};
+
+/// No object nests this deep, and whoever walks or drops a value may recurse.
+const MAX_DEPTH: usize = 64;
+/// Values in one document with its aliases unfolded: an object in a cluster has a megabyte and a half.
+const MAX_NODES: usize = 200_000;
+
+/// A value and the line it begins on, from 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    pub line: usize,
+    pub node: Node,
+    /// Nodes in it, itself included.
+    size: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    Scalar(Value),
+    List(Vec<Tree>),
+    /// In the order of the file.
+    Map(Vec<Entry>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub line: usize,
+    pub key: String,
+    pub value: Tree,
+}
+
+/// Why a document can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub line: usize,
+    pub message: String,
+}
+
+impl Tree {
+    /// The entry of that key, if this is a mapping that has one.
+    pub fn get(&self, key: &str) -> Option<&Tree> {
+        match &self.node {
+            Node::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            Node::Scalar(_) | Node::List(_) => None,
+        }
+    }
+
+    /// The text, if this is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.node {
+            Node::Scalar(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value, and the line of each path in it: `spec.credentials[0].weight`.
+    pub fn unfold(&self, path: &str, lines: &mut HashMap<String, usize>) -> Value {
+        match &self.node {
+            Node::Scalar(value) => value.clone(),
+            Node::List(items) => {
+                let item = |(index, item): (usize, &Tree)| {
+                    let path = format!("{path}[{index}]");
+                    let value = item.unfold(&path, lines);
+                    lines.insert(path, item.line);
+                    value
+                };
+                Value::Array(items.iter().enumerate().map(item).collect())
+            }
+            Node::Map(entries) => {
+                let mut fields = Map::new();
+                for entry in entries {
+                    let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
+                    let value = entry.value.unfold(&path, lines);
+                    lines.insert(path, entry.line);
+                    fields.insert(entry.key.clone(), value);
+                }
+                Value::Object(fields)
+            }
+        }
+    }
+}
+
+/// The documents of a text, those with nothing in them left out. One that can't be read doesn't hide the others, but
+/// for those that follow an error of syntax.
+pub(crate) fn documents(text: &str) -> Vec<Result<Tree, Problem>> {
+    let mut documents = Vec::new();
+    let mut reading = Reading::default();
+    for event in Parser::new_from_str(text) {
+        match event {
+            Err(error) => {
+                let at = error.marker();
+                let message = format!("not YAML: {} (column {})", error.info(), at.col() + 1);
+                documents.push(Err(Problem { line: at.line().max(1), message }));
+                break;
+            }
+            Ok((Event::DocumentStart(_), _)) => reading = Reading::default(),
+            Ok((Event::DocumentEnd, _)) => {
+                let reading = std::mem::take(&mut reading);
+                match (reading.problem, reading.root) {
+                    (Some(problem), _) => documents.push(Err(problem)),
+                    (None, Some(Tree { node: Node::Scalar(Value::Null), .. }) | None) => {}
+                    (None, Some(tree)) => documents.push(Ok(tree)),
+                }
+            }
+            Ok((event, span)) => reading.take(event, span),
+        }
+    }
+    documents
+}
+
+/// A document while its events come in.
+#[derive(Default)]
+struct Reading {
+    root: Option<Tree>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Tree>,
+    nodes: usize,
+    /// The first one; what follows is only counted off.
+    problem: Option<Problem>,
+}
+
+/// A list or mapping whose end has not come yet.
+struct Open {
+    line: usize,
+    anchor: usize,
+    node: Node,
+    /// In a mapping: the key whose value comes next.
+    key: Option<(usize, String)>,
+    /// In a mapping: what `<<` brings in, where the mapping itself is silent.
+    merged: Vec<Entry>,
+}
+
+impl Reading {
+    fn fail(&mut self, line: usize, message: impl Into<String>) {
+        self.problem.get_or_insert(Problem { line, message: message.into() });
+        // What was read is of no use any more, and must not grow.
+        self.anchors.clear();
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) {
+        let line = span.start.line().max(1);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                if self.takes_key() {
+                    self.key(line, &text, style);
+                    return;
+                }
+                match scalar(&text, style, tag.as_deref()) {
+                    Ok(value) => self.put(Tree { line, node: Node::Scalar(value), size: 1 }, anchor),
+                    Err(message) => self.fail(line, message),
+                }
+            }
+            Event::Alias(anchor) => {
+                if self.takes_key() {
+                    self.fail(line, "a key can't be an alias: write it out");
+                    return;
+                }
+                match self.anchors.get(&anchor) {
+                    Some(tree) if self.nodes.saturating_add(tree.size) <= MAX_NODES => {
+                        // Told where it is used: that is where its author looks.
+                        let tree = Tree { line, ..tree.clone() };
+                        self.put(tree, 0);
+                    }
+                    Some(_) => self.fail(line, format!("aliases unfold to more than {MAX_NODES} values")),
+                    None => self.fail(line, "the alias names an anchor that isn't complete, or is of another document"),
+                }
+            }
+            Event::SequenceStart(anchor, tag) => self.begin(line, anchor, tag.as_deref(), Node::List(Vec::new())),
+            Event::MappingStart(anchor, tag) => self.begin(line, anchor, tag.as_deref(), Node::Map(Vec::new())),
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
+        }
+    }
+
+    /// Whether what comes next is a key.
+    fn takes_key(&self) -> bool {
+        self.problem.is_none()
+            && self.open.last().is_some_and(|open| matches!(open.node, Node::Map(_)) && open.key.is_none())
+    }
+
+    fn key(&mut self, line: usize, text: &str, style: ScalarStyle) {
+        // YAML's merge: not in 1.2, and in every Kubernetes tool.
+        let merge = text == "<<" && style == ScalarStyle::Plain;
+        let twice = match self.open.last().map(|open| &open.node) {
+            Some(Node::Map(entries)) if !merge => {
+                entries.iter().find(|entry| entry.key == text).map(|entry| entry.line)
+            }
+            _ => None,
+        };
+        if let Some(first) = twice {
+            self.fail(line, format!("the key `{text}` stands twice, first on line {first}: keep one"));
+        } else if text.is_empty() && style == ScalarStyle::Plain {
+            self.fail(line, "a key is missing before `:`");
+        } else if let Some(open) = self.open.last_mut() {
+            // `<<` is kept as a key that no text can be, so that a quoted "<<" stays an ordinary one.
+            open.key = Some((line, if merge { MERGE.to_owned() } else { text.to_owned() }));
+        }
+    }
+
+    fn begin(&mut self, line: usize, anchor: usize, tag: Option<&Tag>, node: Node) {
+        if self.takes_key() {
+            self.fail(
+                line,
+                "a key must be a word, not a list or a mapping: quote it if it is one, as in \"{{ name }}\"",
+            );
+        }
+        if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
+            self.fail(line, "a tag of one's own (`!name`) means nothing here: remove it");
+        }
+        if self.open.len() >= MAX_DEPTH {
+            self.fail(line, format!("nested deeper than {MAX_DEPTH}"));
+        }
+        if self.problem.is_none() {
+            self.open.push(Open { line, anchor, node, key: None, merged: Vec::new() });
+        }
+    }
+
+    fn end(&mut self) {
+        if self.problem.is_some() {
+            return;
+        }
+        let Some(Open { line, anchor, mut node, merged, .. }) = self.open.pop() else { return };
+        if let Node::Map(entries) = &mut node {
+            for entry in merged {
+                if !entries.iter().any(|own| own.key == entry.key) {
+                    entries.push(entry);
+                }
+            }
+        }
+        let size = 1 + match &node {
+            Node::Scalar(_) => 0,
+            Node::List(items) => items.iter().map(|item| item.size).sum(),
+            Node::Map(entries) => entries.iter().map(|entry| entry.value.size).sum::<usize>(),
+        };
+        self.nodes = self.nodes.saturating_sub(size - 1);
+        self.put(Tree { line, node, size }, anchor);
+    }
+
+    /// Puts a complete value where it belongs.
+    fn put(&mut self, tree: Tree, anchor: usize) {
+        if self.problem.is_some() {
+            return;
+        }
+        self.nodes = self.nodes.saturating_add(tree.size);
+        if self.nodes > MAX_NODES {
+            self.fail(tree.line, format!("more than {MAX_NODES} values in one document"));
+            return;
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, tree.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(tree);
+            return;
+        };
+        match &mut open.node {
+            Node::List(items) => items.push(tree),
+            Node::Map(entries) => match open.key.take() {
+                Some((line, key)) if key == MERGE => match merged(tree) {
+                    Some(more) => open.merged.extend(more),
+                    None => self.fail(line, "`<<` takes a mapping, or a list of them"),
+                },
+                Some((line, key)) => entries.push(Entry { line, key, value: tree }),
+                None => {}
+            },
+            Node::Scalar(_) => {}
+        }
+    }
+}
+
+/// Stands for `<<` until its value has come: no YAML text can contain NUL.
+const MERGE: &str = "\0<<";
+
+fn merged(tree: Tree) -> Option<Vec<Entry>> {
+    match tree.node {
+        Node::Map(entries) => Some(entries),
+        Node::List(items) => items.into_iter().map(merged).collect::<Option<Vec<_>>>().map(|all| all.concat()),
+        Node::Scalar(_) => None,
+    }
+}
+
+/// A scalar by the core schema: plain ones may be null, a boolean or a number; all others are text.
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, &'static str> {
+    match tag {
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(text.into()),
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix != "binary" => {}
+        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => return Ok(text.into()),
+        Some(_) => return Err("a tag of one's own (`!name`) means nothing here: remove it"),
+        None if style != ScalarStyle::Plain => return Ok(text.into()),
+        None => {}
+    }
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => true.into(),
+        "false" | "False" | "FALSE" => false.into(),
+        _ => match number(text) {
+            Some(Some(number)) => Value::Number(number),
+            Some(None) => return Err("no object can hold .inf or .nan: quote it if it is meant as text"),
+            None => text.into(),
+        },
+    })
+}
+
+/// A number, `Some(None)` for one that JSON has no word for, `None` for a text that is none.
+fn number(text: &str) -> Option<Option<Number>> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return Some(None);
+    }
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        if let Some(rest) = text.strip_prefix(prefix) {
+            let all = !rest.is_empty() && rest.chars().all(|digit| digit.is_digit(radix));
+            return if all { u64::from_str_radix(rest, radix).ok().map(|number| Some(number.into())) } else { None };
+        }
+    }
+    let shape = digits.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    if digits.is_empty() || !digits.contains(|digit: char| digit.is_ascii_digit()) {
+        return None;
+    }
+    if shape.is_empty() {
+        let text = text.strip_prefix('+').unwrap_or(text);
+        let whole = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
+        if let Ok(number) = whole {
+            return Some(Some(number));
+        }
+    } else if !shape.starts_with(['.', 'e', 'E'])
+        || digits.contains(|c: char| !matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'))
+    {
+        return None;
+    }
+    // What is left is `1.5`, `.5`, `1.`, `1e3`: the core schema's floats are what Rust reads.
+    text.parse::<f64>().ok().map(Number::from_f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values(text: &str) -> Vec<Result<Value, Problem>> {
+        documents(text).into_iter().map(|one| one.map(|tree| tree.unfold("", &mut HashMap::new()))).collect()
+    }
+
+    #[test]
+    fn scalars_are_those_of_the_core_schema() {
+        for (text, expected) in [
+            ("a: ", json!(null)),
+            ("a: ~", json!(null)),
+            ("a: true", json!(true)),
+            ("a: yes", json!("yes")),
+            ("a: 'true'", json!("true")),
+            ("a: \"12\"", json!("12")),
+            ("a: 12", json!(12)),
+            ("a: -12", json!(-12)),
+            ("a: +12", json!(12)),
+            ("a: 0x1F", json!(31)),
+            ("a: 0o17", json!(15)),
+            ("a: 18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
+            ("a: 1.5", json!(1.5)),
+            ("a: .5", json!(0.5)),
+            ("a: 1e3", json!(1000.0)),
+            ("a: 1.2.3", json!("1.2.3")),
+            ("a: 10m", json!("10m")),
+            ("a: 30s", json!("30s")),
+            ("a: e3", json!("e3")),
+            ("a: .", json!(".")),
+            ("a: -", json!([null])),
+            ("a: 0x", json!("0x")),
+            ("a: infinity", json!("infinity")),
+            ("a: !!str 12", json!("12")),
+            ("a: |\n  x\n  y\n", json!("x\ny\n")),
+        ] {
+            let got: Vec<_> = values(text).into_iter().map(|one| one.map(|value| value["a"].clone())).collect();
+            if text == "a: -" {
+                // A list in the line of its key is not YAML.
+                assert!(matches!(got.as_slice(), [Err(_)]), "{got:?}");
+                continue;
+            }
+            assert_eq!(got, [Ok(expected)], "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_of_paths() {
+        let text = "# first\nspec:\n  list:\n  - name: a\n    weight: 1\n  - {name: b}\n  'quoted': x\n";
+        let mut lines = HashMap::new();
+        documents(text)[0].as_ref().unwrap().unfold("", &mut lines);
+        let mut lines: Vec<_> = lines.iter().map(|(path, line)| (path.as_str(), *line)).collect();
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                ("spec", 2),
+                ("spec.list", 3),
+                ("spec.list[0]", 4),
+                ("spec.list[0].name", 4),
+                ("spec.list[0].weight", 5),
+                ("spec.list[1]", 6),
+                ("spec.list[1].name", 6),
+                ("spec.quoted", 7),
+            ]
+        );
+    }
+
+    #[test]
+    fn anchors_and_merges_stay_in_their_document() {
+        assert_eq!(
+            values("base: &b {x: 1, y: 2}\none: {<<: *b, y: 3}\ntwo: *b\n---\nthree: *b\n"),
+            [
+                Ok(json!({"base": {"x": 1, "y": 2}, "one": {"y": 3, "x": 1}, "two": {"x": 1, "y": 2}})),
+                Err(Problem {
+                    line: 5,
+                    message: "the alias names an anchor that isn't complete, or is of another document".into()
+                }),
+            ]
+        );
+    }
+
+    #[test]
+    fn laughter_is_bounded() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let items = vec![format!("*a{}", level - 1); 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        }
+        let problem = values(&text).remove(0).unwrap_err();
+        assert_eq!(problem.message, "aliases unfold to more than 200000 values");
+        let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
+        assert_eq!(values(&deep), [Err(Problem { line: 1, message: "nested deeper than 64".into() })]);
+    }
+
+    #[test]
+    fn a_broken_document_spares_its_neighbours() {
+        let got = values("a: 1\n---\nb: 1\nc:\n  d: 1\n  d: 2\n---\n---\ne: 1\n---\nf: [\n");
+        let problem = |line, message: &str| Err(Problem { line, message: message.to_owned() });
+        assert_eq!(
+            got[..3],
+            [
+                Ok(json!({"a": 1})),
+                problem(6, "the key `d` stands twice, first on line 5: keep one"),
+                Ok(json!({"e": 1}))
+            ]
+        );
+        assert!(matches!(&got[3..], [Err(problem)] if problem.message.starts_with("not YAML: ")), "{got:?}");
+        assert_eq!(values("a: .inf"), [problem(1, "no object can hold .inf or .nan: quote it if it is meant as text")]);
+        assert_eq!(values("a: !Ref b"), [problem(1, "a tag of one's own (`!name`) means nothing here: remove it")]);
+    }
+}

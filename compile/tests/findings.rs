@@ -1,0 +1,124 @@
+//! Broken folders, and exactly what is said of each.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+
+mod cases;
+
+use outrigger_compile::{Inputs, Severity, compile, read};
+use proptest::prelude::*;
+
+fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let sources: Vec<_> = files.iter().map(|(file, text)| read(file, text)).collect();
+    let objects: Vec<_> = sources.iter().flat_map(|source| source.objects.clone()).collect();
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    let environment = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+    let inputs = Inputs {
+        objects: &objects,
+        environment: &environment,
+        keys: &keys,
+        without_value: Severity::Error,
+        sequence: 1,
+    };
+    let compiled = compile(&inputs);
+    // Whatever is wrong, what is left must be a policy.
+    outrigger_policy::Policy::build(compiled.document).unwrap();
+    let all = sources.iter().flat_map(|source| &source.findings).chain(&compiled.findings);
+    all.map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_broken_folder_says_what_and_where() {
+    for case in cases::BROKEN {
+        let files: Vec<(&str, &str)> = case.files.iter().map(|(file, text)| (*file, text.trim_start())).collect();
+        assert_eq!(findings(&files, case.keys, case.environment), case.expected, "{}", case.name);
+    }
+}
+
+#[test]
+fn what_is_sound_says_nothing() {
+    for (name, text) in cases::SOUND {
+        assert_eq!(findings(&[("x.yaml", text.trim_start())], &[], &[]), [""; 0], "{name}");
+    }
+}
+
+/// Pieces that objects are made of, so that chance gets past the first step.
+fn yaml() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "apiVersion: outrigger.dev/v1alpha1",
+        "apiVersion: v1",
+        "kind: LLMProvider",
+        "kind: VirtualKey",
+        "kind: RoutingRule",
+        "kind: Secret",
+        "kind: List",
+        "items:",
+        "metadata:",
+        "  name: a",
+        "  namespace: b",
+        "spec:",
+        "  type: Mock",
+        "  type: OpenAI",
+        "  mock: {}",
+        "  credentials:",
+        "  - name: a",
+        "    secretRef: {name: a}",
+        "  targets: [{provider: a}]",
+        "  when: model == ",
+        "  when: \"x\"",
+        "---",
+        "...",
+        "- ",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "{",
+        "}",
+        "[",
+        "]",
+        "? ",
+        ": ",
+        "!!str ",
+        "!x ",
+        "|",
+        ">",
+        "#",
+        "\t",
+        "\"",
+        "'",
+        "data: {apiKey: aGk=}",
+        "\u{feff}",
+        "%YAML 1.2",
+        "~",
+        ".inf",
+        "0x",
+        "-",
+        "+",
+    ]);
+    prop_oneof![
+        prop::collection::vec((word, prop::bool::ANY), 0..40).prop_map(|words| {
+            words.into_iter().map(|(word, line)| format!("{word}{}", if line { "\n" } else { " " })).collect()
+        }),
+        any::<String>(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_panics_on_any_text(text in yaml()) {
+        findings(&[("x.yaml", &text)], &["a"], &[]);
+    }
+
+    /// Sound objects with one line taken out or put twice.
+    #[test]
+    fn nothing_panics_on_damaged_objects(which in 0..cases::SOUND.len(), line in 0_usize..60, twice in prop::bool::ANY) {
+        let lines: Vec<&str> = cases::SOUND[which].1.trim_start().lines().collect();
+        let line = line % lines.len();
+        let damaged: Vec<&str> = lines.iter().enumerate().flat_map(|(at, text)| {
+            let times = match (at == line, twice) { (false, _) => 1, (true, true) => 2, (true, false) => 0 };
+            std::iter::repeat_n(*text, times)
+        }).collect();
+        findings(&[("x.yaml", &damaged.join("\n"))], &[], &[]);
+    }
+}

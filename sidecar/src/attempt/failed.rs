@@ -1,0 +1,120 @@
+//! How an attempt failed, what to do next, and what the caller would be told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use outrigger_llm::classify::{Class, Failure};
+
+use crate::upstream::SendError;
+
+/// Who is asked next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nobody: the answer goes back as it is.
+    Back,
+    /// The next credential of the same provider, then the next candidate.
+    Credential,
+    /// The same, unless the credentials share an account.
+    RateLimited,
+    Candidate,
+    /// A candidate with a larger context window.
+    Larger,
+    /// The next candidate; without one, the same once more.
+    Transient,
+}
+
+/// An attempt that did not serve.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Of the closed vocabulary of attempts.
+    pub word: &'static str,
+    pub next: Next,
+    /// The upstream's.
+    pub status: Option<u16>,
+    pub message: String,
+    pub retry_after: Option<Duration>,
+    /// The upstream's own answer, where the caller can read it as it is.
+    pub passed: Option<Box<Passed>>,
+    /// Status and type with which the gateway itself would tell it.
+    pub tell: (u16, &'static str),
+}
+
+/// An upstream's error answer, in the caller's dialect.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Failed {
+    /// Nothing, or no answer, came from the provider.
+    pub fn unreachable(word: &'static str, message: String) -> Self {
+        Failed {
+            word,
+            next: Next::Transient,
+            status: None,
+            message,
+            retry_after: None,
+            passed: None,
+            tell: (502, "upstream_unreachable"),
+        }
+    }
+
+    /// It took too long.
+    pub fn timeout(word: &'static str, message: String) -> Self {
+        Failed { tell: (504, "upstream_timeout"), ..Failed::unreachable(word, message) }
+    }
+
+    /// The candidate's dialect cannot be told this request after all.
+    pub fn unsupported(field: String, provider: &str) -> Self {
+        let message = format!("`{field}` cannot be carried to {provider}");
+        Failed {
+            next: Next::Candidate,
+            tell: (400, "unsupported_parameter"),
+            ..Failed::unreachable("unsupported", message)
+        }
+    }
+
+    /// The provider answered with an error.
+    pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Box<Passed>>) -> Self {
+        let next = match failure.class {
+            Class::Caller | Class::Filtered => Next::Back,
+            Class::Credential | Class::Quota => Next::Credential,
+            Class::RateLimited => Next::RateLimited,
+            Class::Overloaded | Class::ModelMissing => Next::Candidate,
+            Class::ContextTooLong => Next::Larger,
+            Class::Transient => Next::Transient,
+        };
+        let told = if failure.message.is_empty() { "no message" } else { &failure.message };
+        let (tell, passed) = match failure.class {
+            // The caller's own key is not at fault: its SDK must not say so.
+            Class::Credential | Class::Quota => ((502, "upstream_credentials_exhausted"), None),
+            Class::RateLimited => ((429, "upstream_rate_limited"), passed),
+            Class::Overloaded => ((503, "upstream_overloaded"), passed),
+            Class::ModelMissing => ((404, "model_not_found"), passed),
+            Class::ContextTooLong => ((400, "context_length_exceeded"), passed),
+            Class::Filtered => ((400, "content_filter"), passed),
+            Class::Caller => ((if (400..500).contains(&status) { status } else { 400 }, "invalid_request"), passed),
+            Class::Transient => ((if status >= 500 { status } else { 502 }, "upstream_error"), passed),
+        };
+        Failed {
+            word: failure.class.word(),
+            next,
+            status: Some(status),
+            message: format!("{provider}: {told}"),
+            retry_after: failure.retry_after,
+            passed,
+            tell,
+        }
+    }
+
+    pub fn not_sent(error: &SendError) -> Self {
+        let word = error.word();
+        match error {
+            SendError::ConnectTimeout { .. } => Failed::timeout(word, error.to_string()),
+            _ => Failed::unreachable(word, error.to_string()),
+        }
+    }
+}

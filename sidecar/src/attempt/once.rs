@@ -1,0 +1,257 @@
+//! One attempt: send, wait for the head, and look at it until it is known to be an answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Response, StatusCode, header};
+use outrigger_llm::RequestError;
+use outrigger_llm::classify::classify;
+use outrigger_policy::Candidate;
+use outrigger_policy::catalogue::Capabilities;
+
+use super::{Failed, Passed, Trying, tell_who};
+use crate::ending::Ending;
+use crate::gateway::ReplyBody;
+use crate::headers;
+use crate::memory::LONGEST_ANSWER;
+use crate::mock::NoFallback;
+use crate::prepare::{Prepared, prepare};
+use crate::relay::{Relay, Setting, Timing, WholeAnswer, binary, whole_answer};
+use crate::upstream::UpstreamBody;
+
+const CONNECT: Duration = Duration::from_secs(2);
+const FIRST_TOKEN: Duration = Duration::from_secs(30);
+/// Models that think first may take this long to say something.
+const FIRST_THOUGHT: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(30);
+/// The longest error body that is read.
+const LONGEST_ERROR: usize = 1 << 20;
+
+/// An answer that can go to the caller.
+pub enum Answer {
+    Whole { status: u16, headers: HeaderMap, answer: WholeAnswer },
+    Stream { status: u16, headers: HeaderMap, relay: Box<Relay> },
+    Binary { status: u16, headers: HeaderMap, body: UpstreamBody },
+}
+
+impl Answer {
+    pub fn status(&self) -> u16 {
+        match self {
+            Answer::Whole { status, .. } | Answer::Stream { status, .. } | Answer::Binary { status, .. } => *status,
+        }
+    }
+
+    /// Tells it to the caller; what is left to do ends with the body.
+    pub fn tell(self, mut ending: Box<Ending>, candidate: &Candidate, tried: u32) -> Response<ReplyBody> {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
+        ending.record.provider = Some(candidate.name.to_string());
+        ending.record.model = Some(candidate.model.to_string());
+        let (mut headers, body) = match self {
+            Answer::Whole { mut headers, answer, status } => {
+                tell_who(&mut headers, &ending, Some(candidate), tried);
+                (headers, answer.into_body(ending, status))
+            }
+            Answer::Stream { mut headers, relay, status } => {
+                tell_who(&mut headers, &ending, Some(candidate), tried);
+                (headers, relay.into_body(ending, status))
+            }
+            Answer::Binary { mut headers, body, status } => {
+                tell_who(&mut headers, &ending, Some(candidate), tried);
+                (headers, binary(body, ending, status))
+            }
+        };
+        headers.remove(header::CONTENT_LENGTH);
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+pub async fn once(
+    trying: &Trying<'_>,
+    ending: &mut Ending,
+    candidate: &Candidate,
+    index: usize,
+    credential: Option<usize>,
+) -> Result<Answer, Failed> {
+    let served = Arc::clone(&ending.call.served);
+    let place = &served.places[index];
+    let lane = &place.lanes[credential.unwrap_or(0)];
+    let value = credential.and_then(|at| place.credentials[at].as_ref());
+    let mut asks_usage = !lane.refuses_usage.load(Ordering::Relaxed);
+    lane.enter(&candidate.model, Instant::now());
+    ending.busy = Some(lane.busy());
+    loop {
+        let prepared = prepare(&ending.call, candidate, place, value, trying.translation, asks_usage).map_err(
+            |error| match error {
+                RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
+                RequestError::Invalid { path, problem } => {
+                    Failed::unsupported(format!("{path} ({problem})"), &candidate.name)
+                }
+            },
+        )?;
+        let asked_usage = prepared.asked_usage;
+        match send(trying, ending, candidate, index, credential, prepared).await {
+            // An upstream that knows no `stream_options` says so once, and is not asked again.
+            Err(failed) if asked_usage && refuses_usage(&failed) => {
+                lane.refuses_usage.store(true, Ordering::Relaxed);
+                asks_usage = false;
+            }
+            Err(failed) => return Err(failed),
+            Ok(answer) => {
+                lane.succeeded(&candidate.model);
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+fn refuses_usage(failed: &Failed) -> bool {
+    matches!(failed.status, Some(400 | 422))
+        && (failed.message.contains("stream_options")
+            || failed
+                .passed
+                .as_ref()
+                .is_some_and(|passed| memchr::memmem::find(&passed.body, b"stream_options").is_some()))
+}
+
+async fn send(
+    trying: &Trying<'_>,
+    ending: &mut Ending,
+    candidate: &Candidate,
+    index: usize,
+    credential: Option<usize>,
+    prepared: Prepared,
+) -> Result<Answer, Failed> {
+    let served = Arc::clone(&ending.call.served);
+    let (place, provider) = (&served.places[index], &served.policy.providers[index]);
+    let timing = timing(ending, candidate, provider, trying.deadline);
+    ending.record.adapted.clone_from(&prepared.left_out);
+    let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
+
+    let sent_at = Instant::now();
+    ending.waits();
+    let sending = tokio::time::timeout_at(timing.first_by.into(), place.upstream.send(prepared.request, connect));
+    let outcome = sending.await;
+    ending.waited();
+    let sent = match outcome {
+        Ok(Ok(sent)) => sent,
+        Ok(Err(error)) => return Err(Failed::not_sent(&error)),
+        Err(_) => return Err(timing.late(&candidate.name)),
+    };
+    let (head, mut body) = sent.response.into_parts();
+    let encoding = head.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    body.decode(encoding).map_err(|error| Failed::unreachable("malformed", format!("{}: {error}", candidate.name)))?;
+    let status = head.status.as_u16();
+    let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
+    let same = place.dialect == ending.call.dialect;
+    let down = match same {
+        true => headers::down_same(&head.headers, single),
+        false => HeaderMap::new(),
+    };
+    if !head.status.is_success() {
+        let text = read_whole(&mut body, LONGEST_ERROR, timing.total_at, ending).await.unwrap_or_default();
+        let look_up = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut failure = classify(place.dialect, status, &look_up, &text);
+        if head.extensions.get::<NoFallback>().is_some() {
+            failure.class = outrigger_llm::classify::Class::Caller;
+        }
+        let passed = same.then(|| Box::new(Passed { status, headers: down, body: text }));
+        return Err(Failed::answered(&failure, status, &candidate.name, passed));
+    }
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let stay = outrigger_policy::Stay {
+        provider: provider.identity,
+        credential: credential.map_or(0, |at| provider.credentials[at].identity),
+    };
+    let setting = Setting {
+        upstream: place.dialect,
+        way: prepared.way,
+        provider: Arc::clone(&candidate.name),
+        model: Arc::clone(&candidate.model),
+        asked_usage: prepared.asked_usage,
+        stay,
+        lane: Arc::clone(&place.lanes[credential.unwrap_or(0)]),
+        sent_at,
+    };
+    if ending.call.stream && content_type.starts_with("text/event-stream") {
+        let mut headers = down;
+        let told = if ending.call.as_array { "application/json" } else { "text/event-stream" };
+        if !same || ending.call.as_array {
+            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(told));
+        }
+        headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
+        let mut relay = Box::new(Relay::new(body, setting, timing, &ending.call));
+        relay.until_content(ending).await?;
+        return Ok(Answer::Stream { status, headers, relay });
+    }
+    if same && (ending.call.is_binary() || is_binary(content_type)) {
+        return Ok(Answer::Binary { status, headers: down, body });
+    }
+    let text = match read_whole(&mut body, LONGEST_ANSWER, timing.total_at, ending).await {
+        Ok(text) => text,
+        Err(failed) => return Err(Failed { message: format!("{}: {}", candidate.name, failed.message), ..failed }),
+    };
+    let answer = whole_answer(setting, &ending.call, text)?;
+    let mut headers = down;
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
+    Ok(Answer::Whole { status, headers, answer })
+}
+
+/// Speech, pictures, archives: passed on as they come.
+fn is_binary(content_type: &str) -> bool {
+    ["audio/", "image/", "video/", "application/octet-stream"].iter().any(|prefix| content_type.starts_with(prefix))
+}
+
+fn timing(ending: &Ending, candidate: &Candidate, provider: &outrigger_policy::Provider, total_at: Instant) -> Timing {
+    let thinks =
+        || provider.capabilities(&candidate.model).is_some_and(|capable| capable.contains(Capabilities::REASONING));
+    let first = match provider.timeouts.first_token {
+        Some(ms) => Duration::from_millis(ms),
+        None if thinks() => FIRST_THOUGHT,
+        None => FIRST_TOKEN,
+    };
+    let first_by = match ending.call.stream {
+        true => (Instant::now() + first).min(total_at),
+        false => total_at,
+    };
+    Timing { first_by, first, total_at, idle: provider.timeouts.idle.map_or(IDLE, Duration::from_millis) }
+}
+
+/// Reads a body to its end, within bounds.
+async fn read_whole(
+    body: &mut UpstreamBody,
+    longest: usize,
+    by: Instant,
+    ending: &mut Ending,
+) -> Result<Bytes, Failed> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    loop {
+        ending.waits();
+        let chunk = tokio::time::timeout_at(by.into(), body.chunk()).await;
+        ending.waited();
+        let chunk = match chunk {
+            Err(_) => return Err(Failed::timeout("timeout_total", "the answer took longer than allowed".to_owned())),
+            Ok(None) => break,
+            Ok(Some(Err(error))) => return Err(Failed::unreachable("cut", error.to_string())),
+            Ok(Some(Ok(chunk))) => chunk,
+        };
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if !first.is_empty() {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        if whole.len() + chunk.len() > longest {
+            let message = format!("the answer is longer than {} MiB", longest >> 20);
+            return Err(Failed::unreachable("malformed", message));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(if first.is_empty() { whole.freeze() } else { first })
+}

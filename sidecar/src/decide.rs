@@ -1,0 +1,158 @@
+//! Asking the policy, with what the gateway knows of the world.
+
+use std::time::Instant;
+
+use outrigger_policy::{
+    Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, Stay, decide as by_policy,
+};
+
+use crate::affinity::{self, Affinity};
+use crate::call::Call;
+use crate::headers;
+use crate::prepare::Translation;
+use crate::served::Place;
+
+/// The decision for a call, and the conversation under which its place is to be remembered.
+pub fn decide(call: &Call, translation: &Translation, affinity: &Affinity, now: Instant) -> (Decision, Option<u64>) {
+    let header = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok());
+    let explicit = header("x-outrigger-session")
+        .or_else(|| header("x-bf-session-id"))
+        .or(call.scanned.session.as_deref())
+        .map(|id| conversation(call, &[id.as_bytes()]));
+    let implicit = call.scanned.conversation.map(|seen| conversation(call, &[&seen.opening.to_le_bytes()]));
+    let handle = call.scanned.handle.as_deref().map(|handle| conversation(call, &[b"handle", handle.as_bytes()]));
+    let has_earlier_turns = call.scanned.conversation.is_some_and(|seen| seen.turns > 2);
+    let stay = match (handle, explicit) {
+        (Some(handle), _) => affinity.recall(handle),
+        (None, Some(_)) => None,
+        (None, None) => implicit.filter(|_| has_earlier_turns).and_then(|opening| affinity.recall(opening)),
+    };
+    let world = World { call, translation, now };
+    let rules_read = !call.served.policy.rules.is_empty();
+    let request = Request {
+        key: call.key,
+        request_type: call.request_type(),
+        model: call.model.as_deref(),
+        provider: header("x-outrigger-provider"),
+        fallbacks: call.scanned.fallbacks.as_deref(),
+        credential: header("x-bf-api-key").or_else(|| header("x-bf-api-key-id")),
+        // Only rules read these.
+        headers: &if rules_read { lower_headers(call) } else { Vec::new() },
+        params: &if rules_read { params(&call.query) } else { Vec::new() },
+        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), Draw::Session),
+        stay,
+        conditions: &world,
+    };
+    let mut decision = by_policy(&call.served.policy, &request);
+    if call.scanned.handle.is_some() {
+        bind(&mut decision, stay, call);
+    }
+    let remembered = if explicit.is_none() { implicit } else { None };
+    (decision, remembered)
+}
+
+/// What only one account has goes to that account, and nothing fails over.
+fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
+    let Some(first) = decision.candidates.iter().position(|candidate| candidate.skipped.is_none()) else { return };
+    let mut candidate = decision.candidates.swap_remove(first);
+    candidate.credentials.truncate(1);
+    decision.candidates.clear();
+    if let Some(stay) = stay {
+        let place = candidate.provider.map(|index| &call.served.policy.providers[index]);
+        let same = place.is_some_and(|provider| {
+            provider.identity == stay.provider
+                && candidate
+                    .credentials
+                    .first()
+                    .is_none_or(|index| provider.credentials[*index].identity == stay.credential)
+        });
+        if !same {
+            decision.refusal = Some(outrigger_policy::Refusal {
+                status: 503,
+                kind: "upstream_unreachable",
+                message: "this request names something that only one account has, and that account cannot be asked \
+                          now (it rests, was suspended, or this key may no longer use it)"
+                    .to_owned(),
+                param: None,
+            });
+        }
+    }
+    decision.candidates.push(candidate);
+}
+
+/// A conversation's name in memory: it belongs to a key.
+pub fn conversation(call: &Call, parts: &[&[u8]]) -> u64 {
+    let key = call.key();
+    let mut all = vec![key.id.namespace.as_bytes(), key.id.name.as_bytes()];
+    all.extend(parts);
+    affinity::hash(&all)
+}
+
+struct World<'a> {
+    call: &'a Call,
+    translation: &'a Translation,
+    now: Instant,
+}
+
+impl World<'_> {
+    fn place(&self, provider: &Provider) -> Option<&Place> {
+        let policy = &self.call.served.policy;
+        let index = policy.providers.iter().position(|other| std::ptr::eq(other, provider))?;
+        self.call.served.places.get(index)
+    }
+
+    fn lane(&self, provider: &Provider, credential: Option<&Credential>) -> Option<&crate::health::Lane> {
+        let place = self.place(provider)?;
+        let index = match credential {
+            None => 0,
+            Some(credential) => provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?,
+        };
+        place.lanes.get(index).map(|lane| &**lane)
+    }
+}
+
+impl Conditions for World<'_> {
+    fn unfit(&self, provider: &Provider) -> Option<String> {
+        self.translation.unfit(self.call, self.place(provider)?.dialect)
+    }
+
+    fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
+        let place = self.place(provider)?;
+        if let Some(credential) = credential {
+            let index = provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?;
+            if place.credentials.get(index).is_none_or(Option::is_none) {
+                return Some(Skip::CredentialBlocked);
+            }
+        }
+        self.lane(provider, credential)?.gate(model, self.now)
+    }
+
+    fn pace(&self, provider: &Provider, credential: Option<&Credential>) -> Option<Pace> {
+        if credential.is_some() {
+            return self.lane(provider, credential)?.pace();
+        }
+        // A provider is as fast as its fastest credential, and as busy as all of them.
+        let paces: Vec<Pace> = self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace()).collect();
+        let best = paces.iter().map(|pace| pace.first_token_ms).min_by(f64::total_cmp)?;
+        Some(Pace { first_token_ms: best, in_flight: paces.iter().map(|pace| pace.in_flight).sum() })
+    }
+}
+
+fn lower_headers(call: &Call) -> Vec<(String, String)> {
+    call.headers
+        .iter()
+        .filter(|(name, _)| !headers::is_credential(name.as_str()))
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
+}
+
+fn params(query: &str) -> Vec<(String, String)> {
+    let decode =
+        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    headers::query_without_key(query)
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
+}

@@ -1,0 +1,423 @@
+//! The gateway: what is in force, and the way of a request through it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use outrigger_llm::operation::{self, Hints, Kind, Matched, ModelPlace};
+use outrigger_llm::scan::{self, Scanned};
+use outrigger_llm::{Dialect, models};
+use outrigger_policy::{Document, list_models};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::affinity::Affinity;
+use crate::attempt::{self, Trying, attempt};
+use crate::call::{Call, new_id};
+use crate::decide::decide;
+use crate::ending::Ending;
+use crate::hooks::Hooks;
+use crate::identify::identify;
+use crate::memory::{Bodies, Held};
+use crate::metrics::Metrics;
+use crate::prepare::Translation;
+use crate::receive::{form_model, receive};
+use crate::record::{Lines, Records, candidates};
+use crate::refuse::{self, Refusal};
+use crate::retry::RetryBudget;
+use crate::secret::Secrets;
+use crate::served::{Kept, ServeError, Served};
+
+/// What goes back to a caller.
+pub type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How a gateway is set up for as long as it lives.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// How decision lines are written.
+    pub lines: Lines,
+    /// Whose gateway this is, for records: the pod, or nothing.
+    pub workload: Option<String>,
+    pub hooks: Hooks,
+}
+
+/// Why a policy was not put in force. The last good one serves on.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("the policy's sequence {offered} is not above {in_force}, which is in force")]
+    Older { offered: u64, in_force: u64 },
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
+}
+
+/// What the admin listener tells of the policy.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    pub ready: bool,
+    /// In force; null before the first.
+    pub revision: Option<String>,
+    /// The last change that could not be put in force, until one is.
+    pub rejected: Option<Rejected>,
+}
+
+/// Why a change is not in force: which object, where in it, and what is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rejected {
+    pub object: String,
+    pub path: String,
+    pub message: String,
+}
+
+/// A gateway. Cheap to share; everything in it is.
+#[derive(Debug)]
+pub struct Gateway {
+    in_force: ArcSwapOption<Served>,
+    kept: Mutex<Kept>,
+    rejected: RwLock<Option<Rejected>>,
+    pub(crate) affinity: Affinity,
+    pub(crate) retries: RetryBudget,
+    pub(crate) metrics: Metrics,
+    pub(crate) records: Records,
+    pub(crate) hooks: Hooks,
+    pub(crate) workload: Option<String>,
+    bodies: Bodies,
+}
+
+impl Gateway {
+    /// A gateway without a policy: it answers 503 until one is installed.
+    ///
+    /// # Errors
+    /// [`InstallError::Metrics`], which only a mistake of ours can cause.
+    pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
+        Ok(Arc::new(Gateway {
+            in_force: ArcSwapOption::empty(),
+            kept: Mutex::default(),
+            rejected: RwLock::default(),
+            affinity: Affinity::default(),
+            retries: RetryBudget::default(),
+            metrics: Metrics::new().map_err(|error| InstallError::Metrics(error.to_string()))?,
+            records: Records::new(settings.lines),
+            hooks: settings.hooks,
+            workload: settings.workload,
+            bodies: Bodies::of_this_machine(),
+        }))
+    }
+
+    /// Puts a policy in force: all of it is built first, then one pointer is swapped. Requests
+    /// under way go on with the one that they began with. Returns the new revision.
+    ///
+    /// # Errors
+    /// [`InstallError`]; then the last good policy stays in force, and the reason is told beside
+    /// `/readyz`.
+    pub fn install(&self, document: Document, secrets: &Secrets) -> Result<String, InstallError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_force = self.in_force.load().as_ref().map(|served| served.policy.revision.sequence);
+        let offered = document.sequence;
+        let built = match in_force.filter(|in_force| offered <= *in_force) {
+            Some(in_force) => Err(InstallError::Older { offered, in_force }),
+            None => Served::build(document, secrets, &mut kept).map_err(InstallError::from),
+        };
+        match built {
+            Ok(served) => {
+                let revision = served.policy.revision.to_string();
+                self.metrics.in_force(&revision);
+                self.in_force.store(Some(Arc::new(served)));
+                *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = None;
+                tracing::info!(%revision, "policy in force");
+                Ok(revision)
+            }
+            Err(error) => {
+                self.reject("policy", "", &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Says that a change cannot be put in force. The last good policy serves on.
+    pub fn reject(&self, object: &str, path: &str, message: &str) {
+        tracing::error!(object, path, message, "change not in force, the last good policy serves on");
+        *self.rejected.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() });
+    }
+
+    /// What the admin listener tells.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let revision = self.served().map(|served| served.policy.revision.to_string());
+        Status {
+            ready: revision.is_some(),
+            revision,
+            rejected: self.rejected.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    pub(crate) fn served(&self) -> Option<Arc<Served>> {
+        self.in_force.load_full()
+    }
+
+    /// Keeps connections warm; ends with the future's owner.
+    pub(crate) async fn keep_warm(self: Arc<Self>) {
+        loop {
+            let pools = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pools.all();
+            for pool in pools {
+                pool.warm(Duration::from_secs(2)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    }
+
+    /// Answers a request.
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
+        let started = Instant::now();
+        let received = SystemTime::now();
+        let (head, body) = request.into_parts();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let hints = Hints {
+            anthropic: head.headers.contains_key("anthropic-version"),
+            google: head.headers.contains_key("x-goog-api-key") || query.split('&').any(|p| p.starts_with("key=")),
+        };
+        let decision_id = new_id(received);
+        let request_id = format!("req_{decision_id}");
+        let path = head.uri.path();
+        let told_in = operation::dialect_of(path, hints);
+        let refuse = |dialect: Dialect, refusal: &Refusal| {
+            self.metrics.refused(refusal.kind);
+            refusal.answer(dialect, &request_id, &[])
+        };
+        let Some(matched) = operation::find(head.method.as_str(), path) else {
+            return refuse(told_in, &unknown_path(head.method.as_str(), path));
+        };
+        let listing = matches!(matched.operation.kind, Kind::ListModels | Kind::GetModel);
+        let dialect = if listing { told_in } else { matched.operation.dialect };
+        let Some(served) = self.served() else {
+            let refusal = Refusal::new(503, "no_policy", "the gateway has no policy yet").after(1);
+            return refuse(dialect, &refusal);
+        };
+        let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
+        let key = match identify(&served.policy, &head.headers, &query, now) {
+            Ok(key) => key,
+            Err(refusal) => return refuse(dialect, &refusal),
+        };
+        let mut call = Call {
+            trace_id: trace_id(&head.headers, &decision_id),
+            decision_id,
+            request_id: request_id.clone(),
+            started,
+            received,
+            read: started,
+            dialect,
+            operation: matched.operation,
+            served,
+            key,
+            model: None,
+            stream: false,
+            as_array: false,
+            patience: patience(&head.headers),
+            headers: head.headers,
+            query,
+            scanned: Scanned::default(),
+            body: Bytes::new(),
+            held: Held::default(),
+        };
+        if listing {
+            call.model = matched.model;
+            return list(Ending::new(Arc::clone(&self), call));
+        }
+        match receive(&call.headers, body, &self.bodies).await {
+            Ok((body, held)) => (call.body, call.held) = (body, held),
+            Err(refusal) => return Ending::new(Arc::clone(&self), call).refuse(&refusal),
+        }
+        call.read = Instant::now();
+        if let Err(refusal) = understand(&mut call, matched) {
+            return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+        }
+        self.route(call).await
+    }
+
+    /// From a request that is understood to its answer.
+    async fn route(self: Arc<Self>, mut call: Call) -> Response<ReplyBody> {
+        if let Some(hook) = &self.hooks.on_request
+            && let Err(refusal) = hook.identified(&mut call)
+        {
+            return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+        }
+        let now = Instant::now();
+        self.retries.request(now);
+        let translation = Translation::default();
+        let (decision, conversation) = decide(&call, &translation, &self.affinity, now);
+        let slots = call.served.slots[call.key].clone();
+        let mut ending = Ending::new(Arc::clone(&self), call);
+        ending.record.rule = decision.rule.as_deref().map(str::to_owned);
+        ending.record.candidates = candidates(&decision);
+        for (rule, problem) in &decision.rule_errors {
+            self.metrics.rule_failed(rule);
+            tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
+        }
+        if let Some(refusal) = &decision.refusal {
+            return ending.refuse(&Refusal::from(refusal));
+        }
+        if let Some(slots) = slots {
+            match Arc::clone(&slots.free).try_acquire_owned() {
+                Ok(permit) => ending.slot = Some(permit),
+                Err(_) => {
+                    let id = &ending.call.key().id;
+                    let message = format!(
+                        "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
+                        slots.most
+                    );
+                    return ending.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
+                }
+            }
+        }
+        let deadline = attempt::deadline(&ending, &decision);
+        let trying = Trying { gateway: &self, decision: &decision, translation: &translation, deadline, conversation };
+        attempt(&trying, ending).await
+    }
+
+    /// A model's name as a metric may tell it: one of the policy, or `other`.
+    pub(crate) fn metric_model(&self, call: &Call, model: Option<&str>) -> String {
+        let Some(model) = model else { return "none".to_owned() };
+        let policy = &call.served.policy;
+        let known = policy.providers.iter().any(|provider| {
+            provider.model(model).is_some() || outrigger_policy::catalogue::lookup(&provider.kind, model).is_some()
+        });
+        let named = || policy.keys[call.key].providers.iter().any(|provider| provider.names(model));
+        let ruled = || policy.rules.iter().any(|rule| rule.targets.iter().any(|t| t.model.as_deref() == Some(model)));
+        if known || named() || ruled() { model.to_owned() } else { "other".to_owned() }
+    }
+}
+
+/// Reads what the gateway needs of a body.
+fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
+    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
+    let from_path = matched.model;
+    call.model = match call.operation.model {
+        ModelPlace::Form => {
+            let found = form_model(&call.headers, &call.body);
+            Some(found.ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?.0)
+        }
+        _ => {
+            call.scanned = scan::scan(&call.body).map_err(|error| invalid(error.to_string()))?;
+            match call.operation.model {
+                ModelPlace::Path => from_path,
+                // An Azure deployment stands in the path; the body's name, if any, means nothing there.
+                _ => from_path.or_else(|| call.scanned.model.clone()),
+            }
+        }
+    };
+    if call.operation.model != ModelPlace::Nowhere && call.model.as_deref().is_none_or(str::is_empty) {
+        return Err(Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) });
+    }
+    let in_path = call.operation.dialect == Dialect::Gemini;
+    call.stream = call.operation.streams && (in_path || call.scanned.stream);
+    call.as_array = in_path && call.stream && !call.query.split('&').any(|pair| pair == "alt=sse");
+    Ok(())
+}
+
+/// `/v1/models`, and one of them: answered from the policy, nobody is asked.
+fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
+    let call = &ending.call;
+    let created = call.started.elapsed().as_secs();
+    let listed: Vec<models::Listed> = list_models(&call.served.policy, call.key())
+        .into_iter()
+        .map(|(provider, model)| models::Listed { id: format!("{provider}/{model}"), owned_by: provider, created })
+        .collect();
+    let body = match &call.model {
+        None => models::list(call.dialect, &listed),
+        Some(name) => {
+            let name = name.strip_prefix("models/").unwrap_or(name);
+            let found = listed
+                .iter()
+                .find(|model| model.id == *name)
+                .or_else(|| listed.iter().find(|model| model.id.split_once('/').is_some_and(|(_, bare)| bare == name)));
+            match found {
+                Some(model) => models::one(call.dialect, model),
+                None => {
+                    let message = format!("no model `{name}` is listed for VirtualKey {}", call.key().id);
+                    return ending.refuse(&Refusal::new(404, "model_not_found", message));
+                }
+            }
+        }
+    };
+    let mut response = refuse::json(200, body.to_string());
+    attempt::tell_who(response.headers_mut(), &ending, None, 0);
+    ending.first_byte();
+    ending.finish(200, outrigger_llm::usage::Usage::default());
+    response
+}
+
+fn unknown_path(method: &str, path: &str) -> Refusal {
+    let mut message = format!("{} {} is nothing that is served here. Known are:", method, shortened(path));
+    for dialect in Dialect::ALL {
+        let paths: Vec<String> = operation::TABLE
+            .iter()
+            .filter(|row| row.dialect == dialect)
+            .map(|row| format!("{} /{}/{}", row.method, version(dialect), row.path.replace('*', "{model}")))
+            .collect();
+        message.push_str(&format!(" {dialect}: {};", paths.join(", ")));
+    }
+    message.pop();
+    Refusal { final_word: true, ..Refusal::new(404, "unknown_path", message) }
+}
+
+fn version(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenAi | Dialect::Anthropic => "v1",
+        Dialect::Gemini => "v1beta",
+    }
+}
+
+fn shortened(path: &str) -> String {
+    path.chars().take(200).collect()
+}
+
+/// The caller's trace, so that records and its spans find each other.
+fn trace_id(headers: &HeaderMap, own: &str) -> String {
+    let from_header = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|value| {
+        let id = value.split('-').nth(1)?;
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+    });
+    from_header.unwrap_or_else(|| own.to_owned())
+}
+
+/// What the client itself says that it will wait, in seconds.
+fn patience(headers: &HeaderMap) -> Option<Duration> {
+    ["x-stainless-timeout", "x-stainless-read-timeout"]
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok()?.parse::<f64>().ok())
+        .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
+        .map(|seconds| Duration::from_secs_f64(seconds.min(86_400.0)))
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_path_lists_what_there_is() {
+        let refusal = unknown_path("GET", "/nothing");
+        assert_eq!(refusal.status, 404);
+        for part in ["openai: POST /v1/chat/completions", "anthropic: POST /v1/messages", "{model}:generateContent"] {
+            assert!(refusal.message.contains(part), "{part} in {}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn patience_is_the_least_of_what_is_announced() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(patience(&headers), None);
+        headers.insert("x-stainless-timeout", "600".parse().unwrap());
+        headers.insert("x-stainless-read-timeout", "2.5".parse().unwrap());
+        assert_eq!(patience(&headers), Some(Duration::from_millis(2_500)));
+        headers.insert("x-stainless-read-timeout", "nan".parse().unwrap());
+        assert_eq!(patience(&headers), Some(Duration::from_secs(600)));
+    }
+}

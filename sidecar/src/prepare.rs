@@ -1,0 +1,265 @@
+//! What an upstream is sent: the caller's own bytes with the listed edits, or the request told in
+//! another dialect.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::Full;
+use outrigger_llm::chat::Object;
+use outrigger_llm::embeddings::{self, Encoding};
+use outrigger_llm::operation::{self, Kind, ModelPlace};
+use outrigger_llm::scan::Edits;
+use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request, strict};
+use outrigger_policy::Candidate;
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::headers;
+use crate::served::Place;
+
+/// How the answer must be told back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As it comes.
+    Same,
+    /// A conversation, through the dialect of none.
+    Across,
+    /// Vectors, to a caller who wants them so.
+    Vectors { encoding: Encoding, batch: bool },
+}
+
+/// A request, ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    pub request: Request<Full<Bytes>>,
+    pub way: Way,
+    /// The caller's fields that were left out as hints.
+    pub left_out: Vec<String>,
+    /// The gateway asked for usage that the caller did not ask for.
+    pub asked_usage: bool,
+}
+
+/// The request in no dialect, read at most once, and only when somebody needs it.
+#[derive(Debug, Default)]
+pub struct Translation {
+    body: OnceLock<Result<Object, String>>,
+    chat: OnceLock<Result<chat::Request, String>>,
+    unfit: [OnceLock<Option<String>>; 3],
+}
+
+impl Translation {
+    /// The body as JSON, each key once.
+    fn body(&self, call: &Call) -> Result<&Object, String> {
+        let read = || {
+            let value = match call.dialect {
+                Dialect::Gemini => strict::google(&call.body),
+                Dialect::OpenAi | Dialect::Anthropic => strict::parse(&call.body),
+            };
+            match value {
+                Ok(Value::Object(object)) => Ok(object),
+                Ok(_) => Err("the body must be a JSON object".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        self.body.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// The conversation.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller.
+    pub fn chat(&self, call: &Call) -> Result<&chat::Request, String> {
+        let read = || {
+            let model = call.model.as_deref().unwrap_or_default();
+            decode_request(call.dialect, self.body(call)?, model, call.stream).map_err(|error| error.to_string())
+        };
+        self.chat.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// What this request needs and an upstream of that dialect cannot say.
+    pub fn unfit(&self, call: &Call, upstream: Dialect) -> Option<String> {
+        if upstream == call.dialect {
+            return None;
+        }
+        let read = || match call.operation.kind {
+            Kind::Chat => {
+                let request = match self.chat(call) {
+                    Ok(request) => request,
+                    Err(problem) => return Some(problem),
+                };
+                encode_request(call.dialect, request, upstream, &request.model).err().map(field)
+            }
+            Kind::Embeddings if upstream != Dialect::Anthropic && call.dialect != Dialect::Anthropic => {
+                vectors(call, self, upstream, "").err().map(field)
+            }
+            _ => Some(call.operation.name.to_owned()),
+        };
+        self.unfit[upstream as usize].get_or_init(read).clone()
+    }
+}
+
+fn field(error: RequestError) -> String {
+    match error {
+        RequestError::Unsupported { field, .. } => field,
+        RequestError::Invalid { path, problem } => format!("{path} ({problem})"),
+    }
+}
+
+/// Makes the request for a candidate. `asks_usage` is false where the upstream refused to be asked.
+///
+/// # Errors
+/// [`RequestError`] when the candidate's dialect, or its model, cannot be told this request.
+pub fn prepare(
+    call: &Call,
+    candidate: &Candidate,
+    place: &Place,
+    credential: Option<&HeaderValue>,
+    translation: &Translation,
+    asks_usage: bool,
+) -> Result<Prepared, RequestError> {
+    let model = &*candidate.upstream_model;
+    let upstream = place.dialect;
+    let mut left_out = Vec::new();
+    let mut asked_usage = false;
+    let mut path = operation::upstream_path(call.operation, upstream, model, call.stream);
+    let mut query = String::new();
+    let mut headers;
+    let (body, way) = if upstream == call.dialect {
+        headers = headers::up_same(&call.headers);
+        query = headers::query_without_key(&call.query);
+        let usage_on_request = call.dialect == Dialect::OpenAi
+            && matches!(call.operation.kind, Kind::Chat | Kind::Completions)
+            && place.kind.usage_on_request;
+        asked_usage = usage_on_request && asks_usage && call.stream && !call.scanned.include_usage;
+        (same(call, model, asked_usage), Way::Same)
+    } else {
+        headers = headers::up_across(&call.headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match call.operation.kind {
+            Kind::Embeddings => {
+                let (body, verb, way, hints) = vectors(call, translation, upstream, model)?;
+                left_out = hints;
+                path = verb;
+                (Bytes::from(Value::Object(body).to_string()), way)
+            }
+            _ => {
+                let request = translation
+                    .chat(call)
+                    .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })?;
+                let encoded = encode_request(call.dialect, request, upstream, model)?;
+                left_out = encoded.left_out;
+                (Bytes::from(Value::Object(encoded.body).to_string()), Way::Across)
+            }
+        }
+    };
+    if upstream == Dialect::Gemini && call.stream && call.operation.kind == Kind::Chat {
+        // The gateway reads events; a caller that wants an array gets one made of them.
+        query = with_events(&query);
+    }
+    own_headers(&mut headers, place, credential);
+    let target = match &place.endpoint {
+        Some(endpoint) => endpoint.target(&path, &query),
+        None => format!("/{path}").parse().ok(),
+    };
+    let target = target.ok_or_else(|| RequestError::Invalid {
+        path: "model".to_owned(),
+        problem: format!("`{model}` makes no path that could be asked"),
+    })?;
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = target.into();
+    *request.headers_mut() = headers;
+    Ok(Prepared { request, way, left_out, asked_usage })
+}
+
+/// The caller's bytes with the listed edits.
+fn same(call: &Call, model: &str, asked_usage: bool) -> Bytes {
+    match call.operation.model {
+        ModelPlace::Form => crate::receive::with_form_model(call, model),
+        _ if call.operation.kind == Kind::Embeddings && call.dialect == Dialect::Gemini => {
+            gemini_embeddings(&call.body, model)
+        }
+        place => {
+            let model = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
+            match call.scanned.edit(&call.body, Edits { model, ask_usage: asked_usage }) {
+                std::borrow::Cow::Borrowed(_) => call.body.clone(),
+                std::borrow::Cow::Owned(edited) => edited.into(),
+            }
+        }
+    }
+}
+
+/// Gemini's embedding requests repeat the model's name inside, and it must be that of the path.
+fn gemini_embeddings(body: &Bytes, model: &str) -> Bytes {
+    let name = format!("models/{model}");
+    let mut value: Value = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(_) => return body.clone(),
+    };
+    let mut changed = false;
+    let mut rename = |one: &mut Value| {
+        if let Some(said) = one.get_mut("model").filter(|said| said.as_str() != Some(&name)) {
+            *said = Value::from(name.as_str());
+            changed = true;
+        }
+    };
+    rename(&mut value);
+    value.get_mut("requests").and_then(Value::as_array_mut).into_iter().flatten().for_each(&mut rename);
+    if changed { value.to_string().into() } else { body.clone() }
+}
+
+type Vectors = (Object, String, Way, Vec<String>);
+
+/// An embeddings request in the other of the two dialects that have them.
+fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &str) -> Result<Vectors, RequestError> {
+    let invalid = |problem| RequestError::Invalid { path: "body".to_owned(), problem };
+    let body = translation.body(call).map_err(invalid)?;
+    match upstream {
+        Dialect::Gemini => {
+            let told = embeddings::openai_to_gemini(body, model)?;
+            let verb = if told.batch { "batchEmbedContents" } else { "embedContent" };
+            let way = Way::Vectors { encoding: told.encoding, batch: told.batch };
+            Ok((told.body, format!("models/{model}:{verb}"), way, told.left_out))
+        }
+        _ => {
+            let batch = call.operation.path.ends_with("batchEmbedContents");
+            let told = embeddings::gemini_to_openai(body, model, batch)?;
+            let way = Way::Vectors { encoding: Encoding::Float, batch };
+            Ok((told.body, "embeddings".to_owned(), way, told.left_out))
+        }
+    }
+}
+
+fn with_events(query: &str) -> String {
+    let rest: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("alt=")).collect();
+    let mut query = rest.join("&");
+    if !query.is_empty() {
+        query.push('&');
+    }
+    query.push_str("alt=sse");
+    query
+}
+
+/// The provider's own headers, its credential, and what its dialect cannot do without.
+fn own_headers(headers: &mut HeaderMap, place: &Place, credential: Option<&HeaderValue>) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(concat!("outrigger/", env!("CARGO_PKG_VERSION"))));
+    if place.dialect == Dialect::Anthropic {
+        headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
+    }
+    for (name, value) in &place.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    if let Some(endpoint) = &place.endpoint
+        && let Ok(host) = HeaderValue::from_str(&endpoint.authority())
+    {
+        headers.insert(header::HOST, host);
+    }
+    if let Some(credential) = credential {
+        headers.insert(place.kind.auth.header(), credential.clone());
+    }
+}

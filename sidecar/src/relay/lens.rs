@@ -1,0 +1,174 @@
+//! How a stream's events are told: passed as they are, or in another dialect.
+
+use outrigger_llm::chat::{Event, Finish, StreamError};
+use outrigger_llm::gemini::array::ArrayFraming;
+use outrigger_llm::relay::Watch;
+use outrigger_llm::usage::Usage;
+use outrigger_llm::{Answer, Dialect, StreamDecoder, StreamEncoder, sse};
+
+/// What one event amounted to.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub content: bool,
+    pub error: Option<StreamError>,
+    pub malformed: Option<String>,
+}
+
+/// Reads one upstream's events and writes a caller's.
+#[derive(Debug)]
+pub enum Lens {
+    Same {
+        watch: Box<Watch>,
+        /// Usage chunks that the caller did not ask for are withheld.
+        withholds_usage: bool,
+    },
+    Across(Box<Across>),
+}
+
+/// A translation under way.
+#[derive(Debug)]
+pub struct Across {
+    decoder: StreamDecoder,
+    encoder: StreamEncoder,
+    usage: Usage,
+    finish: Option<Finish>,
+    content: bool,
+    ended: bool,
+    events: Vec<Event>,
+}
+
+impl Lens {
+    pub fn same(dialect: Dialect, withholds_usage: bool) -> Self {
+        Lens::Same { watch: Box::new(Watch::new(dialect)), withholds_usage }
+    }
+
+    pub fn across(upstream: Dialect, caller: Dialect, answer: Answer) -> Self {
+        Lens::Across(Box::new(Across {
+            decoder: StreamDecoder::new(upstream),
+            encoder: StreamEncoder::new(caller, answer),
+            usage: Usage::default(),
+            finish: None,
+            content: false,
+            ended: false,
+            events: Vec::new(),
+        }))
+    }
+
+    /// Looks at an event and writes what the caller gets of it. `before_end` is asked for what
+    /// stands before the stream's own end.
+    pub fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce() -> String) -> Told {
+        match self {
+            Lens::Same { watch, withholds_usage } => {
+                let seen = watch.see(event);
+                if seen.malformed {
+                    return Told {
+                        malformed: Some("an event that is not of the dialect".to_owned()),
+                        ..Told::default()
+                    };
+                }
+                if event.data.as_deref() == Some("[DONE]") {
+                    out.extend_from_slice(before_end().as_bytes());
+                }
+                if !(*withholds_usage && seen.usage_only) {
+                    out.extend_from_slice(&event.raw);
+                }
+                Told { content: seen.content, error: seen.error, malformed: None }
+            }
+            Lens::Across(across) => across.tell(event, out, before_end),
+        }
+    }
+
+    /// The upstream closed. Whether the answer had come to its end; what its dialect leaves unsaid
+    /// is written.
+    pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce() -> String) -> bool {
+        match self {
+            Lens::Same { watch, .. } => watch.finished(),
+            Lens::Across(across) => {
+                if !across.ended && across.finish.is_some() {
+                    across.ended = true;
+                    out.extend_from_slice(before_end().as_bytes());
+                    across.encoder.push(&Event::End, out);
+                }
+                across.ended
+            }
+        }
+    }
+
+    /// Whether the answer ended with nothing in it, unexplained.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Lens::Same { watch, .. } => watch.empty(),
+            Lens::Across(across) => {
+                let explained = matches!(
+                    across.finish,
+                    Some(Finish::Length | Finish::Filtered | Finish::Refusal | Finish::StopSequence | Finish::Pause)
+                );
+                !across.content && !explained
+            }
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        match self {
+            Lens::Same { watch, .. } => watch.usage(),
+            Lens::Across(across) => across.usage,
+        }
+    }
+}
+
+impl Across {
+    fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce() -> String) -> Told {
+        let mut told = Told::default();
+        self.events.clear();
+        if let Err(malformed) = self.decoder.push(event, &mut self.events) {
+            told.malformed = Some(malformed.to_string());
+            return told;
+        }
+        let mut before_end = Some(before_end);
+        for event in &self.events {
+            match event {
+                Event::Usage(usage) => self.usage.merge(usage),
+                Event::Finish { reason, .. } => self.finish = Some(*reason),
+                Event::Error(error) => {
+                    told.error = Some(error.clone());
+                    // Told by whoever knows whether content has gone out.
+                    continue;
+                }
+                Event::End if self.ended => continue,
+                Event::End => {
+                    self.ended = true;
+                    if let Some(before_end) = before_end.take() {
+                        out.extend_from_slice(before_end().as_bytes());
+                    }
+                }
+                _ => {}
+            }
+            told.content |= event.is_content();
+            self.encoder.push(event, out);
+        }
+        self.content |= told.content;
+        told
+    }
+}
+
+/// A Gemini caller that did not ask for events gets an array of the same objects.
+#[derive(Debug, Default)]
+pub struct AsArray {
+    reader: sse::Reader,
+    framing: ArrayFraming,
+    events: Vec<sse::Event>,
+}
+
+impl AsArray {
+    /// Frames what is written in events.
+    pub fn frame(&mut self, told: &[u8], out: &mut Vec<u8>) {
+        self.reader.push(told, &mut self.events);
+        for data in self.events.drain(..).filter_map(|event| event.data) {
+            self.framing.push(&data, out);
+        }
+    }
+
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.framing.end(out);
+    }
+}

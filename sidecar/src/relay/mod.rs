@@ -1,0 +1,77 @@
+//! Back to the caller, in the caller's dialect, reading usage on the way.
+
+mod lens;
+mod stream;
+mod whole;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use outrigger_llm::Dialect;
+use outrigger_policy::Stay;
+
+pub use stream::Relay;
+pub use whole::{WholeAnswer, binary, whole_answer};
+
+use crate::attempt::Failed;
+use crate::ending::Ending;
+use crate::health::Lane;
+use crate::prepare::Way;
+
+/// Where an answer comes from, and how it must be told.
+#[derive(Debug)]
+pub struct Setting {
+    pub upstream: Dialect,
+    pub way: Way,
+    /// The name by which the key knows the provider.
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
+    /// The gateway asked for the usage chunk, so it takes it out again.
+    pub asked_usage: bool,
+    pub stay: Stay,
+    pub lane: Arc<Lane>,
+    pub sent_at: Instant,
+}
+
+/// By when what must have come.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The first content of a stream; the whole of another answer.
+    pub first_by: Instant,
+    pub first: Duration,
+    pub total_at: Instant,
+    /// Between two chunks of a stream.
+    pub idle: Duration,
+}
+
+impl Timing {
+    /// The failure of waiting until [`Timing::first_by`].
+    pub fn late(&self, provider: &str) -> Failed {
+        let message = |what: &str| format!("{provider} took longer than {what}");
+        match self.first_by < self.total_at {
+            true => Failed::timeout(
+                "timeout_first_token",
+                message(&format!("{} to the first token", crate::duration::text(self.first))),
+            ),
+            false => Failed::timeout("timeout_total", message("the time that is allowed in all")),
+        }
+    }
+}
+
+/// What answers of the OpenAI dialect carry beside the answer.
+pub fn extra_fields(ending: &Ending, setting: &Setting) -> String {
+    let call = &ending.call;
+    serde_json::json!({
+        "provider": &*setting.provider,
+        "model_requested": call.model,
+        "model": &*setting.model,
+        "request_type": call.request_type(),
+        "latency": crate::attempt::ms(call.started.elapsed()),
+        "rule": ending.record.rule,
+        "attempts": ending.record.attempts.len().max(1),
+        "fallback_reason": ending.record.fallback_reason,
+        "cost_usd": null,
+        "decision": call.decision_id,
+    })
+    .to_string()
+}

@@ -1,0 +1,372 @@
+//! A stream on its way back.
+//!
+//! ```text
+//! held (until content, or 64 events, 256 kB, 10 s) -> flowing -> ended | broken (an error event)
+//! ```
+//! While events are held, another candidate can still take over. Once content has gone out, the
+//! loss of the upstream is an error event and the end, never an invented one.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use outrigger_llm::chat::StreamError;
+use outrigger_llm::classify::classify_event;
+use outrigger_llm::{Answer, refusal, sse};
+
+use super::lens::{AsArray, Lens};
+use super::{Setting, Timing, extra_fields};
+use crate::attempt::{Failed, ms, remember_handle, response_handle};
+use crate::call::Call;
+use crate::ending::Ending;
+use crate::gateway::ReplyBody;
+use crate::prepare::Way;
+use crate::upstream::UpstreamBody;
+
+/// How much is held back before content, at the most.
+const HELD_EVENTS: usize = 64;
+const HELD_BYTES: usize = 256 << 10;
+const HELD_TIME: Duration = Duration::from_secs(10);
+
+/// A stream from an upstream to a caller.
+#[derive(Debug)]
+pub struct Relay {
+    body: UpstreamBody,
+    reader: sse::Reader,
+    lens: Lens,
+    array: Option<AsArray>,
+    setting: Setting,
+    timing: Timing,
+    /// Told and not yet sent.
+    out: Vec<u8>,
+    events: Vec<sse::Event>,
+    /// Nothing more comes from the upstream.
+    over: bool,
+    /// The last bytes were told.
+    closed: bool,
+    chunks: u32,
+    chunk_time: Duration,
+}
+
+impl Relay {
+    pub fn new(body: UpstreamBody, setting: Setting, timing: Timing, call: &Call) -> Self {
+        let lens = match setting.way {
+            Way::Same => Lens::same(call.dialect, setting.asked_usage),
+            Way::Across | Way::Vectors { .. } => {
+                let answer = Answer {
+                    id: call.decision_id.clone(),
+                    model: setting.model.to_string(),
+                    created: call.received.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+                    stream_usage: call.scanned.include_usage,
+                };
+                Lens::across(setting.upstream, call.dialect, answer)
+            }
+        };
+        Relay {
+            body,
+            reader: sse::Reader::default(),
+            lens,
+            array: call.as_array.then(AsArray::default),
+            setting,
+            timing,
+            out: Vec::new(),
+            events: Vec::new(),
+            over: false,
+            closed: false,
+            chunks: 0,
+            chunk_time: Duration::ZERO,
+        }
+    }
+
+    /// Reads on until there is content, or so much else that the caller should have it.
+    ///
+    /// # Errors
+    /// What another candidate could cure.
+    pub async fn until_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
+        let held_until = Instant::now() + HELD_TIME;
+        let provider = self.setting.provider.to_string();
+        let mut events = 0;
+        loop {
+            let by = self.timing.first_by.min(held_until.max(Instant::now()));
+            ending.waits();
+            let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
+            ending.waited();
+            let chunk = match chunk {
+                Err(_) if Instant::now() >= self.timing.first_by => return Err(self.timing.late(&provider)),
+                // Ten seconds of preamble: let it go, if there is any.
+                Err(_) if !self.out.is_empty() => break,
+                Err(_) => {
+                    self.wait_for_bytes(ending).await?;
+                    continue;
+                }
+                Ok(Some(Err(error))) => {
+                    return Err(Failed::unreachable("cut", format!("{provider}: {error}")));
+                }
+                Ok(Some(Ok(chunk))) => Some(chunk),
+                Ok(None) => None,
+            };
+            if let Some(chunk) = &chunk {
+                self.reader.push(chunk, &mut self.events);
+            } else if let Some(rest) = self.reader.finish() {
+                self.events.push(rest);
+            }
+            events += self.events.len();
+            let (content, error) = self.tell_events(ending);
+            if let Some(broken) = error {
+                // Content and an error in one piece: the content came first.
+                if !content {
+                    return Err(broken.failed(&self.setting));
+                }
+                self.break_off(&broken, ending);
+                return Ok(());
+            }
+            if content {
+                self.saw_content(ending);
+                return Ok(());
+            }
+            if chunk.is_none() {
+                return self.ended_before_content(ending);
+            }
+            if self.reader.overflowed() {
+                return Err(Failed::unreachable("malformed", format!("{provider}: an event without an end")));
+            }
+            if events > HELD_EVENTS || self.out.len() > HELD_BYTES {
+                break;
+            }
+        }
+        self.saw_content(ending);
+        Ok(())
+    }
+
+    /// The preamble's time is over, and there is none: only the first token's time counts.
+    async fn wait_for_bytes(&mut self, ending: &mut Ending) -> Result<(), Failed> {
+        ending.waits();
+        let chunk = tokio::time::timeout_at(self.timing.first_by.into(), self.body.chunk()).await;
+        ending.waited();
+        match chunk {
+            Err(_) => Err(self.timing.late(&self.setting.provider)),
+            Ok(Some(Ok(chunk))) => {
+                self.reader.push(&chunk, &mut self.events);
+                Ok(())
+            }
+            Ok(Some(Err(error))) => Err(Failed::unreachable("cut", format!("{}: {error}", self.setting.provider))),
+            Ok(None) => Err(Failed::unreachable("cut", format!("{} closed without an answer", self.setting.provider))),
+        }
+    }
+
+    fn saw_content(&mut self, ending: &mut Ending) {
+        let now = Instant::now();
+        self.setting.lane.saw_first_token(now.saturating_duration_since(self.setting.sent_at), now);
+        ending.record.ttft_ms = Some(ms(ending.call.started.elapsed()));
+        if let Some(handle) = response_handle(ending.call.dialect, ending.call.operation.name, &self.out) {
+            remember_handle(ending, &handle, self.setting.stay);
+        }
+        ending.let_go_of_body();
+    }
+
+    fn ended_before_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
+        let mut out = std::mem::take(&mut self.out);
+        let finished = self.lens.close(&mut out, || comment(ending, &self.setting));
+        self.out = out;
+        let provider = &self.setting.provider;
+        if !finished {
+            let message = format!("{provider} closed the stream before there was an answer in it");
+            let word = if self.out.is_empty() { "empty" } else { "cut" };
+            return Err(Failed::unreachable(word, message));
+        }
+        if self.lens.is_empty() {
+            return Err(Failed::unreachable("empty", format!("{provider} answered with nothing")));
+        }
+        self.over = true;
+        self.saw_content(ending);
+        Ok(())
+    }
+
+    /// Tells the events at hand. Whether there was content, and what broke the stream.
+    fn tell_events(&mut self, ending: &Ending) -> (bool, Option<Broken>) {
+        let mut content = false;
+        let setting = &self.setting;
+        for event in self.events.drain(..) {
+            let told = self.lens.tell(&event, &mut self.out, || comment(ending, setting));
+            if let Some(hook) = &ending.gateway.hooks.on_answer {
+                hook.event(&ending.call, &event);
+            }
+            content |= told.content;
+            if let Some(problem) = told.malformed {
+                return (content, Some(Broken::Malformed(problem)));
+            }
+            if let Some(error) = told.error {
+                return (content, Some(Broken::Told(error)));
+            }
+        }
+        (content, None)
+    }
+
+    /// The answer's body: what is held, then what comes.
+    pub fn into_body(self: Box<Self>, mut ending: Box<Ending>, status: u16) -> ReplyBody {
+        ending.first_byte();
+        let state = Some((self, ending, status));
+        let stream = futures_util::stream::unfold(state, |state| async move {
+            let (mut relay, mut ending, status) = state?;
+            match relay.next(&mut ending).await {
+                Some(bytes) => Some((Ok(Frame::data(bytes)), Some((relay, ending, status)))),
+                None => {
+                    let usage = relay.lens.usage();
+                    if relay.chunks > 0 {
+                        let mean = relay.chunk_time.as_secs_f64() * 1e6 / f64::from(relay.chunks);
+                        ending.record.chunk_overhead_us = Some((mean * 10.0).round() / 10.0);
+                    }
+                    ending.finish(status, usage);
+                    None
+                }
+            }
+        });
+        BodyExt::boxed_unsync(StreamBody::new(stream))
+    }
+
+    /// The next bytes for the caller; `None` when all is told.
+    async fn next(&mut self, ending: &mut Ending) -> Option<Bytes> {
+        loop {
+            if !self.out.is_empty() {
+                let told = std::mem::take(&mut self.out);
+                let Some(array) = &mut self.array else { return Some(told.into()) };
+                let mut framed = Vec::with_capacity(told.len() + 8);
+                array.frame(&told, &mut framed);
+                if !framed.is_empty() {
+                    return Some(framed.into());
+                }
+            }
+            if self.over {
+                if std::mem::replace(&mut self.closed, true) {
+                    return None;
+                }
+                if let Some(array) = &mut self.array {
+                    array.end(&mut self.out);
+                    return Some(std::mem::take(&mut self.out).into());
+                }
+                return None;
+            }
+            let by = (Instant::now() + self.timing.idle).min(self.timing.total_at);
+            let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
+            let begun = Instant::now();
+            self.take_chunk(chunk, ending);
+            self.chunks += 1;
+            self.chunk_time += begun.elapsed();
+        }
+    }
+
+    fn take_chunk(
+        &mut self,
+        chunk: Result<Option<Result<Bytes, crate::upstream::BodyError>>, tokio::time::error::Elapsed>,
+        ending: &mut Ending,
+    ) {
+        match chunk {
+            Err(_) if Instant::now() >= self.timing.total_at => {
+                self.break_off(&Broken::Timeout("timeout_total"), ending)
+            }
+            Err(_) => self.break_off(&Broken::Timeout("timeout_idle"), ending),
+            Ok(Some(Err(error))) => self.break_off(&Broken::Lost(error.to_string()), ending),
+            Ok(Some(Ok(chunk))) => {
+                self.reader.push(&chunk, &mut self.events);
+                if let (_, Some(broken)) = self.tell_events(ending) {
+                    self.break_off(&broken, ending);
+                } else if self.reader.overflowed() {
+                    self.break_off(&Broken::Malformed("an event without an end".to_owned()), ending);
+                }
+            }
+            Ok(None) => {
+                if let Some(rest) = self.reader.finish() {
+                    self.events.push(rest);
+                    if let (_, Some(broken)) = self.tell_events(ending) {
+                        return self.break_off(&broken, ending);
+                    }
+                }
+                let mut out = std::mem::take(&mut self.out);
+                let finished = self.lens.close(&mut out, || comment(ending, &self.setting));
+                self.out = out;
+                match finished {
+                    true => self.over = true,
+                    false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), ending),
+                }
+            }
+        }
+    }
+
+    /// Content has gone out: an error event of the caller's dialect, and the end.
+    fn break_off(&mut self, broken: &Broken, ending: &mut Ending) {
+        self.over = true;
+        let (word, status, kind, message) = broken.told(&self.setting);
+        if let Some(attempt) = ending.record.attempts.last_mut() {
+            attempt.error = Some(word);
+        }
+        ending.record.error_type = Some(kind.to_owned());
+        self.setting.lane.failed(&self.setting.model, Instant::now());
+        // An upstream's own error event of the same dialect was already passed on.
+        if matches!((broken, self.setting.way), (Broken::Told(_), Way::Same)) {
+            return;
+        }
+        let refusal = refusal::Refusal {
+            status,
+            kind,
+            message: &message,
+            request_id: &ending.call.request_id,
+            param: None,
+            attempts: &[],
+        };
+        self.out.extend_from_slice(&refusal::event(ending.call.dialect, &refusal));
+    }
+}
+
+/// What ended a stream before its end.
+#[derive(Debug)]
+enum Broken {
+    /// The upstream said so in the stream.
+    Told(StreamError),
+    Malformed(String),
+    Lost(String),
+    Timeout(&'static str),
+}
+
+impl Broken {
+    /// As a failed attempt: nothing of it has reached the caller.
+    fn failed(&self, setting: &Setting) -> Failed {
+        match self {
+            Broken::Told(error) => {
+                let failure = classify_event(setting.upstream, error);
+                let mut failed = Failed::answered(&failure, error.status.unwrap_or(502), &setting.provider, None);
+                if failed.word == "server_error" || failed.word == "caller" {
+                    failed.word = "stream_error";
+                }
+                failed
+            }
+            Broken::Malformed(problem) => Failed::unreachable("malformed", format!("{}: {problem}", setting.provider)),
+            Broken::Lost(reason) => Failed::unreachable("cut", format!("{}: {reason}", setting.provider)),
+            Broken::Timeout(word) => Failed::timeout(word, format!("{} fell silent", setting.provider)),
+        }
+    }
+
+    /// The word of the attempt, and what the caller's error event says.
+    fn told(&self, setting: &Setting) -> (&'static str, u16, &'static str, String) {
+        let provider = &setting.provider;
+        match self {
+            Broken::Told(error) => {
+                let status = error.status.unwrap_or(502);
+                ("stream_error", status, "upstream_error", format!("{provider}: {}", error.message))
+            }
+            Broken::Malformed(problem) => {
+                ("malformed", 502, "upstream_unreachable", format!("{provider} broke off: {problem}"))
+            }
+            Broken::Lost(reason) => ("cut", 502, "upstream_unreachable", format!("{provider} broke off: {reason}")),
+            Broken::Timeout(word) => (word, 504, "upstream_timeout", format!("{provider} fell silent in mid-answer")),
+        }
+    }
+}
+
+/// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
+fn comment(ending: &Ending, setting: &Setting) -> String {
+    match ending.call.tells_extra_fields() {
+        true => format!(": outrigger {}\n", extra_fields(ending, setting)),
+        false => String::new(),
+    }
+}

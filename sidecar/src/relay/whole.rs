@@ -1,0 +1,219 @@
+//! A whole answer on its way back.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use outrigger_llm::chat::{Event, Finish, Part, Response};
+use outrigger_llm::classify::classify_event;
+use outrigger_llm::relay::whole;
+use outrigger_llm::usage::Usage;
+use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, embeddings, encode_response};
+use serde_json::Value;
+
+use super::{Setting, extra_fields};
+use crate::attempt::{Failed, remember_handle, response_handle};
+use crate::call::Call;
+use crate::ending::Ending;
+use crate::gateway::ReplyBody;
+use crate::prepare::Way;
+use crate::upstream::UpstreamBody;
+
+/// An answer that was read to its end and found good.
+pub struct WholeAnswer {
+    pub content_type: &'static str,
+    body: Bytes,
+    usage: Usage,
+    /// The id of a stored response, which only this place knows.
+    handle: Option<String>,
+    tells_extra_fields: bool,
+    setting: Setting,
+}
+
+/// Looks at a whole answer, and tells it in the caller's dialect.
+///
+/// # Errors
+/// An error under 200, an answer with nothing in it, one that is not of the dialect.
+pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeAnswer, Failed> {
+    let provider = std::sync::Arc::clone(&setting.provider);
+    let operation = match setting.way {
+        Way::Same | Way::Vectors { .. } => call.operation.name,
+        Way::Across => chat_name(setting.upstream),
+    };
+    let seen = whole(setting.upstream, operation, &text);
+    if let Some(error) = &seen.error {
+        let failure = classify_event(setting.upstream, error);
+        return Err(Failed::answered(&failure, error.status.unwrap_or(502), &provider, None));
+    }
+    let malformed = |problem: String| Failed::unreachable("malformed", format!("{provider}: {problem}"));
+    if let Some(problem) = seen.malformed {
+        return Err(malformed(problem));
+    }
+    if seen.empty {
+        return Err(Failed::unreachable("empty", format!("{provider} answered with nothing")));
+    }
+    let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
+    let told = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
+    let mut content_type = "application/json";
+    let (body, usage) = match setting.way {
+        Way::Same => (text.clone(), seen.usage),
+        Way::Across => {
+            let response =
+                decode_response(setting.upstream, &parse()?).map_err(|error| malformed(error.to_string()))?;
+            let answer = Answer {
+                id: call.decision_id.clone(),
+                model: setting.model.to_string(),
+                created: call.received.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+                stream_usage: call.scanned.include_usage,
+            };
+            let body = match call.stream {
+                // The upstream answered whole though it was asked to stream.
+                true => {
+                    content_type = "text/event-stream";
+                    as_stream(call, &response, answer)
+                }
+                false => encode_response(call.dialect, &response, &answer).to_string().into_bytes(),
+            };
+            (Bytes::from(body), response.usage)
+        }
+        Way::Vectors { encoding, batch } => {
+            let value = parse()?;
+            let usage = embeddings::usage(setting.upstream, &value);
+            let answer = match setting.upstream {
+                Dialect::Gemini => told(embeddings::gemini_answer_to_openai(&value, encoding, &setting.model))?,
+                _ => told(embeddings::openai_answer_to_gemini(&value, batch))?,
+            };
+            (Bytes::from(answer.to_string()), usage)
+        }
+    };
+    let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
+    let handle = response_handle(call.dialect, call.operation.name, &text);
+    let now = Instant::now();
+    if !call.stream {
+        setting.lane.saw_first_token(now.saturating_duration_since(setting.sent_at), now);
+    }
+    Ok(WholeAnswer { content_type, body, usage, handle, tells_extra_fields, setting })
+}
+
+fn chat_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenAi => "chat",
+        Dialect::Anthropic => "messages",
+        Dialect::Gemini => "generate_content",
+    }
+}
+
+impl WholeAnswer {
+    /// The body, with `extra_fields` spliced in where the caller's dialect has them.
+    pub fn into_body(self, mut ending: Box<Ending>, status: u16) -> ReplyBody {
+        if let Some(handle) = &self.handle {
+            remember_handle(&ending, handle, self.setting.stay);
+        }
+        let body = match self.tells_extra_fields {
+            true => splice(&self.body, &extra_fields(&ending, &self.setting)),
+            false => self.body,
+        };
+        ending.first_byte();
+        ending.let_go_of_body();
+        ending.finish(status, self.usage);
+        Full::new(body).map_err(|never| match never {}).boxed_unsync()
+    }
+}
+
+/// `extra_fields` before the last brace of a JSON object; anything else stays as it is.
+fn splice(body: &Bytes, extra: &str) -> Bytes {
+    let Some(last) = body.iter().rposition(|byte| !byte.is_ascii_whitespace()) else { return body.clone() };
+    if body[last] != b'}' {
+        return body.clone();
+    }
+    let before = body[..last].iter().rev().find(|byte| !byte.is_ascii_whitespace());
+    let comma = if before == Some(&b'{') { "" } else { "," };
+    let mut spliced = Vec::with_capacity(body.len() + extra.len() + 20);
+    spliced.extend_from_slice(&body[..last]);
+    spliced.extend_from_slice(format!("{comma}\"extra_fields\":{extra}").as_bytes());
+    spliced.extend_from_slice(&body[last..]);
+    spliced.into()
+}
+
+/// A whole answer as the events of a stream.
+fn as_stream(call: &Call, response: &Response, answer: Answer) -> Vec<u8> {
+    let mut events = vec![Event::Start { id: response.id.clone(), model: response.model.clone() }];
+    let mut calls = 0;
+    for part in &response.parts {
+        match part {
+            Part::Text(text) => events.push(Event::Text(text.clone())),
+            Part::Refusal(text) => events.push(Event::Refusal(text.clone())),
+            Part::Media(media) => events.push(Event::Media(media.clone())),
+            Part::Thinking(thought) => {
+                events.extend(thought.text.clone().map(Event::Thinking));
+                events.extend(thought.signature.clone().map(Event::ThinkingSignature));
+                events.extend(thought.redacted.clone().map(Event::RedactedThinking));
+            }
+            Part::ToolCall(call) => {
+                let (index, signature) = (calls, call.signature.clone());
+                calls += 1;
+                events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature });
+                events.push(Event::ToolArguments { index, fragment: call.arguments.clone() });
+            }
+            Part::ToolResult(_) => {}
+        }
+    }
+    let reason = response.finish.unwrap_or(Finish::Stop);
+    events.push(Event::Finish { reason, stop_sequence: response.stop_sequence.clone() });
+    events.push(Event::Usage(response.usage));
+    events.push(Event::End);
+    let mut encoder = StreamEncoder::new(call.dialect, answer);
+    let mut told = Vec::new();
+    for event in &events {
+        encoder.push(event, &mut told);
+    }
+    if !call.as_array {
+        return told;
+    }
+    let mut array = super::lens::AsArray::default();
+    let mut framed = Vec::new();
+    array.frame(&told, &mut framed);
+    array.end(&mut framed);
+    framed
+}
+
+/// Bytes that are neither JSON nor events, as they come; a loss breaks the connection off.
+pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16) -> ReplyBody {
+    ending.first_byte();
+    ending.let_go_of_body();
+    let stream = futures_util::stream::unfold(Some((body, ending)), move |state| async move {
+        let (mut body, mut ending) = state?;
+        match body.chunk().await {
+            Some(Ok(chunk)) => Some((Ok(Frame::data(chunk)), Some((body, ending)))),
+            Some(Err(error)) => {
+                ending.record.error_type = Some("upstream_unreachable".to_owned());
+                ending.finish(status, Usage::default());
+                Some((Err(std::io::Error::other(error)), None))
+            }
+            None => {
+                ending.finish(status, Usage::default());
+                None
+            }
+        }
+    });
+    BodyExt::boxed_unsync(StreamBody::new(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_fields_stand_before_the_last_brace() {
+        for (body, expected) in [
+            ("{\"a\":1}", "{\"a\":1,\"extra_fields\":{}}"),
+            ("{}", "{\"extra_fields\":{}}"),
+            ("{ }\n", "{ \"extra_fields\":{}}\n"),
+            ("[1]", "[1]"),
+            ("", ""),
+        ] {
+            assert_eq!(splice(&Bytes::from(body), "{}"), expected);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! How attempts fail, and what comes then.
+
+use serde_json::{Value, json};
+
+use crate::fake::{Act, Fake, answer, chunk, delta, end, json as replies, json_with, role, says, stop, stream_head};
+use crate::policies::{Running, chat, credential, document, provider, streamed, typed};
+
+/// A gateway with `first` before a second provider that answers `second`.
+async fn before_a_good_one(first: &Fake) -> (Running, Fake) {
+    let second = Fake::new(vec![answer("second")]).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
+    (running, second)
+}
+
+fn openai_error(code: &str, message: &str) -> String {
+    json!({"error": {"message": message, "type": code, "param": null, "code": code}}).to_string()
+}
+
+#[tokio::test]
+async fn each_class_of_failure_is_cured_or_told() {
+    let cured: Vec<(&str, Vec<Act>, &str)> = vec![
+        ("401", replies(401, &openai_error("invalid_api_key", "bad key")), "credential"),
+        ("402", replies(402, &openai_error("billing", "pay")), "quota"),
+        ("429 quota", replies(429, &openai_error("insufficient_quota", "no money")), "quota"),
+        ("429", replies(429, &openai_error("rate_limit_exceeded", "slow down")), "rate_limited"),
+        ("503", replies(503, &openai_error("overloaded", "busy")), "overloaded"),
+        ("500", replies(500, &openai_error("server_error", "oops")), "server_error"),
+        ("500 html", replies(500, "<html>"), "server_error"),
+        ("404 model", replies(404, &openai_error("model_not_found", "no such model")), "model_missing"),
+        (
+            "empty",
+            replies(
+                200,
+                r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}"#,
+            ),
+            "empty",
+        ),
+        ("malformed", replies(200, "<html>"), "malformed"),
+        ("closed", vec![Act::Close], "cut"),
+        (
+            "cut",
+            vec![
+                Act::Send(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{".to_owned(),
+                ),
+                Act::Close,
+            ],
+            "cut",
+        ),
+    ];
+    for (name, script, word) in cured {
+        let first = Fake::always(script).await;
+        let (running, second) = before_a_good_one(&first).await;
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert_eq!(got.status, 200, "{name}: {}", got.text);
+        let extra = &got.json()["extra_fields"];
+        assert_eq!(
+            (extra["provider"].as_str(), extra["fallback_reason"].as_str()),
+            (Some("second"), Some(word)),
+            "{name}"
+        );
+        assert_eq!(
+            (got.header("x-outrigger-provider"), got.header("x-outrigger-attempts")),
+            (Some("second"), Some("2"))
+        );
+        assert_eq!((first.asked().len(), second.asked().len()), (1, 1), "{name}");
+        let record = running.record().await;
+        assert_eq!(record["attempts"][0]["error"], word, "{name}");
+        assert_eq!(record["attempts"][1]["error"], Value::Null, "{name}");
+    }
+    for (name, script, status) in [
+        ("400", replies(400, &openai_error("invalid_request_error", "bad field")), 400),
+        ("422", replies(422, &openai_error("invalid_request_error", "bad field")), 422),
+        ("404 path", replies(404, &openai_error("not_found", "unknown url")), 404),
+    ] {
+        let first = Fake::always(script).await;
+        let (running, second) = before_a_good_one(&first).await;
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert_eq!(got.status, status, "{name}");
+        assert_eq!(got.json()["error"]["message"].as_str().map(|m| m.is_empty()), Some(false), "{name}");
+        assert!(got.json().get("extra_fields").is_none(), "an error goes back as it is");
+        assert_eq!(second.asked().len(), 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_connection_is_a_failover() {
+    // A port that was just free: nobody listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let second = Fake::always(answer("second")).await;
+    let url = format!("http://{free}/v1");
+    let running = Running::new(document(1, vec![provider("first", &url), provider("second", &second.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.json()["extra_fields"]["fallback_reason"], "connect");
+}
+
+#[tokio::test]
+async fn the_next_credential_is_tried_before_the_next_provider() {
+    let first = Fake::new(vec![replies(401, &openai_error("invalid_api_key", "bad")), answer("first")]).await;
+    let second = Fake::always(answer("second")).await;
+    let mut one = provider("first", &first.url);
+    one.credentials = vec![credential("first", "a", 1), credential("first", "b", 1)];
+    let running = Running::new(document(1, vec![one, provider("second", &second.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.json()["extra_fields"]["provider"], "first");
+    let used: Vec<_> = first.asked().iter().filter_map(|asked| asked.header("authorization")).collect();
+    assert_eq!(used.len(), 2);
+    assert_ne!(used[0], used[1]);
+    // The refused one rests: the next request does not try it.
+    running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(first.asked().len(), 3);
+    assert_eq!(first.asked()[2].header("authorization").as_ref(), Some(&used[1]));
+}
+
+#[tokio::test]
+async fn a_provider_rests_as_long_as_it_asks() {
+    let limited = json_with(429, "retry-after: 60\r\n", &openai_error("rate_limit_exceeded", "slow"));
+    let first = Fake::always(limited).await;
+    let (running, second) = before_a_good_one(&first).await;
+    for _ in 0..3 {
+        assert_eq!(running.post("/v1/chat/completions", &chat("m")).await.status, 200);
+    }
+    assert_eq!((first.asked().len(), second.asked().len()), (1, 3));
+    assert_eq!(running.record().await["candidates"][1]["skipped"], "cooldown");
+}
+
+#[tokio::test]
+async fn all_failed_tells_the_primarys_error_with_the_attempts() {
+    let first = Fake::always(replies(429, &openai_error("rate_limit_exceeded", "slow down please"))).await;
+    let second = Fake::always(replies(500, &openai_error("server_error", "oops"))).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.status, 429);
+    let message = got.json()["error"]["message"].as_str().unwrap().to_owned();
+    for part in ["slow down please", "first/m (main) 429 rate_limited", "second/m (main) 500 server_error"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    assert_eq!(got.header("x-should-retry"), Some("false"));
+    let anthropic = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+    let got = running.post("/v1/messages", &anthropic).await;
+    assert_eq!(got.json()["type"], "error", "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_lone_candidates_error_goes_back_as_it_came() {
+    let body = openai_error("rate_limit_exceeded", "slow down");
+    let first = Fake::always(json_with(429, "retry-after: 7\r\nx-request-id: up-1\r\n", &body)).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.text.as_str()), (429, body.as_str()));
+    assert_eq!((got.header("retry-after"), got.header("x-request-id")), (Some("7"), Some("up-1")));
+    assert_eq!(got.header("x-should-retry"), None, "the client may try again by itself");
+}
+
+#[tokio::test]
+async fn a_wrong_key_of_ours_is_not_the_callers() {
+    let first =
+        Fake::always(replies(401, &openai_error("invalid_api_key", "Incorrect API key provided: sk-first-main"))).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.json()["error"]["type"].as_str()), (502, Some("upstream_credentials_exhausted")));
+    assert!(!got.text.contains("sk-first-main"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn an_error_event_before_content_is_a_failover() {
+    let scripts = [
+        (
+            "error",
+            vec![
+                stream_head(),
+                chunk(&role()),
+                chunk("data: {\"error\":{\"message\":\"overloaded\",\"type\":\"overloaded_error\",\"code\":529}}\n\n"),
+                end(),
+            ],
+        ),
+        ("closed after the role", vec![stream_head(), chunk(&role()), Act::Close]),
+        ("ended after the role", vec![stream_head(), chunk(&role()), end()]),
+        ("nothing", vec![stream_head(), end()]),
+        ("stop without content", vec![stream_head(), chunk(&role()), chunk(&stop()), chunk("data: [DONE]\n\n"), end()]),
+        ("malformed", vec![stream_head(), chunk("data: {oops\n\n"), end()]),
+    ];
+    for (name, script) in scripts {
+        let first = Fake::always(script).await;
+        let second = Fake::always(says("second")).await;
+        let running =
+            Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
+        let got = running.post("/v1/chat/completions", &streamed("m")).await;
+        assert_eq!(got.status, 200, "{name}");
+        assert!(got.text.contains("second") && got.text.ends_with("data: [DONE]\n\n"), "{name}: {}", got.text);
+        assert_eq!(got.text.matches("\"role\"").count(), 1, "{name}: nothing of the first was told");
+        assert_eq!(second.asked().len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn loss_after_content_is_an_error_event_in_each_dialect() {
+    let (openai, anthropic, gemini) = (
+        ("/v1/chat/completions", streamed("m")),
+        (
+            "/v1/messages",
+            json!({"model": "m", "stream": true, "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}),
+        ),
+        ("/v1beta/models/m:streamGenerateContent?alt=sse", json!({"contents": [{"parts": [{"text": "x"}]}]})),
+    );
+    let broken = [
+        ("closed", vec![stream_head(), chunk(&role()), chunk(&delta("half")), Act::Close]),
+        ("ended", vec![stream_head(), chunk(&role()), chunk(&delta("half")), end()]),
+        ("malformed", vec![stream_head(), chunk(&role()), chunk(&delta("half")), chunk("data: {oops\n\n"), end()]),
+    ];
+    for (name, script) in broken {
+        for ((path, body), mark) in
+            [(&openai, "data: {\"error\":"), (&anthropic, "event: error\n"), (&gemini, "{\"error\":")]
+        {
+            let first = Fake::always(script.clone()).await;
+            let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+            let got = running.post(path, body).await;
+            assert_eq!(got.status, 200, "{name} {path}");
+            assert!(got.text.contains("half") && got.text.contains(mark), "{name} {path}: {}", got.text);
+            assert!(
+                !got.text.contains("[DONE]") && !got.text.contains("message_stop"),
+                "no invented end: {}",
+                got.text
+            );
+            let record = running.record().await;
+            assert_eq!(record["error_type"], "upstream_unreachable", "{name} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_clock_has_its_word() {
+    let cases = [
+        ("first token of a stream", vec![Act::Silence], streamed("m"), "timeout_first_token"),
+        (
+            "first token after the head",
+            vec![stream_head(), chunk(&role()), Act::Silence],
+            streamed("m"),
+            "timeout_first_token",
+        ),
+        ("total", vec![Act::Silence], chat("m"), "timeout_total"),
+    ];
+    for (name, script, body, word) in cases {
+        let first = Fake::always(script).await;
+        let mut one = provider("first", &first.url);
+        one.timeouts.first_token = Some(50);
+        one.timeouts.total = Some(if word == "timeout_total" { 50 } else { 60_000 });
+        let running = Running::new(document(1, vec![one])).await;
+        let got = running.post("/v1/chat/completions", &body).await;
+        assert_eq!((got.status, got.json()["error"]["type"].as_str()), (504, Some("upstream_timeout")), "{name}");
+        assert_eq!(running.record().await["attempts"][0]["error"], word, "{name}");
+    }
+    let first = Fake::always(vec![stream_head(), chunk(&role()), chunk(&delta("half")), Act::Silence]).await;
+    let mut one = provider("first", &first.url);
+    one.timeouts.idle = Some(50);
+    let running = Running::new(document(1, vec![one])).await;
+    let got = running.post("/v1/chat/completions", &streamed("m")).await;
+    assert!(got.text.contains("half") && got.text.contains("upstream_timeout"), "{}", got.text);
+    assert_eq!(running.record().await["attempts"][0]["error"], "timeout_idle");
+}
+
+#[tokio::test]
+async fn the_callers_own_patience_is_a_deadline() {
+    let first = Fake::always(vec![Act::Silence]).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let request = reqwest::Client::new()
+        .post(running.url("/v1/chat/completions"))
+        .header("x-stainless-timeout", "0.05")
+        .json(&chat("m"));
+    let got = running.send(request).await;
+    assert_eq!(got.status, 504);
+    assert_eq!(got.header("x-should-retry"), Some("false"));
+}
+
+#[tokio::test]
+async fn a_larger_window_takes_what_is_too_long() {
+    let too_long = replies(400, &openai_error("context_length_exceeded", "maximum context length is 8192 tokens"));
+    let first = Fake::always(too_long).await;
+    let (smaller, larger) = (Fake::always(answer("smaller")).await, Fake::always(answer("larger")).await);
+    let window = |name: &str, fake: &Fake, tokens: u32| {
+        let mut one = provider(name, &fake.url);
+        one.models = vec![outrigger_policy::ModelDoc {
+            name: "m".to_owned(),
+            context_window: Some(tokens),
+            ..outrigger_policy::ModelDoc::default()
+        }];
+        one
+    };
+    let providers =
+        vec![window("first", &first, 8_192), window("small", &smaller, 4_096), window("large", &larger, 128_000)];
+    let running = Running::new(document(1, providers)).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.json()["extra_fields"]["provider"], "large");
+    assert_eq!(smaller.asked().len(), 0);
+
+    let running =
+        Running::new(document(1, vec![window("first", &first, 8_192), window("small", &smaller, 4_096)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.json()["error"]["code"].as_str()), (400, Some("context_length_exceeded")));
+}
+
+#[tokio::test]
+async fn a_lone_place_is_asked_once_more_and_no_more() {
+    let oops = replies(500, &openai_error("server_error", "oops"));
+    let first = Fake::new(vec![oops.clone(), answer("again")]).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("2")));
+    let first = Fake::always(oops).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, first.asked().len()), (500, 2));
+}
+
+#[tokio::test]
+async fn usage_is_asked_for_once_more_without_when_the_provider_does_not_know_it() {
+    let refusal = openai_error("invalid_request_error", "Unrecognized request argument supplied: stream_options");
+    let first = Fake::new(vec![replies(400, &refusal), says("fine")]).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    for _ in 0..2 {
+        let got = running.post("/v1/chat/completions", &streamed("m")).await;
+        assert!(got.text.contains("fine"), "{}", got.text);
+    }
+    let options: Vec<bool> = first.asked().iter().map(|asked| asked.body.contains("stream_options")).collect();
+    assert_eq!(options, [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_translated_error_is_the_callers_own() {
+    let anthropic =
+        json!({"type": "error", "error": {"type": "invalid_request_error", "message": "messages: too odd"}});
+    let first = Fake::always(replies(400, &anthropic.to_string())).await;
+    let running = Running::new(document(1, vec![typed("first", "Anthropic", &first.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("first/m")).await;
+    assert_eq!(got.status, 400);
+    assert!(got.json()["error"]["message"].as_str().unwrap().contains("too odd"), "{}", got.text);
+    assert_eq!(first.asked()[0].target(), "/v1/messages");
+    assert_eq!(first.asked()[0].header("x-api-key").as_deref(), Some("sk-first-main"));
+}

@@ -1,0 +1,9 @@
+//! The gateway in process, against upstreams that do exactly as they are told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+mod failover;
+mod fake;
+mod gate;
+mod policies;
+mod relay;
+mod swaps;
