@@ -183,6 +183,16 @@ fn when_all_rest_they_are_tried_all_the_same() {
         assert_eq!(line(&policy, &decision), expected, "{model}");
         assert!(decision.last_resort, "{model}");
     }
+    // A credential without its secret is not tried, though everything else rests.
+    for gates in [
+        [("a:x", Skip::CredentialBlocked), ("a:y", Skip::Cooldown)],
+        [("a:y", Skip::Cooldown), ("a:x", Skip::CredentialBlocked)],
+    ] {
+        let world = World { gates: gates.into(), ..World::default() };
+        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("a/m") }), "a/m@y");
+    }
+    let without = World { gates: vec![("a", Skip::CredentialBlocked)], ..World::default() };
+    assert_eq!(decided(&policy, &Request { conditions: &without, ..ask("a/m") }), "403 provider_blocked");
     let down = World { gates: vec![("a", Skip::Unhealthy), ("b", Skip::Unhealthy)], ..World::default() };
     assert_eq!(decided(&policy, &Request { conditions: &down, ..ask("m") }), "503 upstream_unavailable");
 }
