@@ -1,6 +1,7 @@
 //! What an upstream is sent: the caller's own bytes with the listed edits, or the request told in
 //! another dialect.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use http_body_util::Full;
 use outrigger_llm::chat::Object;
 use outrigger_llm::embeddings::{self, Encoding};
 use outrigger_llm::operation::{self, Kind, ModelPlace};
-use outrigger_llm::scan::Edits;
-use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request, strict};
+use outrigger_llm::scan::{self, Edits};
+use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request, foreign, strict};
 use outrigger_policy::Candidate;
 use serde_json::Value;
 
@@ -181,10 +182,18 @@ fn same(call: &Call, model: &str, asked_usage: bool) -> Bytes {
             gemini_embeddings(&call.body, model)
         }
         place => {
-            let model = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
-            match call.scanned.edit(&call.body, Edits { model, ask_usage: asked_usage }) {
-                std::borrow::Cow::Borrowed(_) => call.body.clone(),
-                std::borrow::Cow::Owned(edited) => edited.into(),
+            let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
+            let edits = Edits { model: named, ask_usage: asked_usage };
+            // What the gateway put in for another provider, in an earlier turn, is taken out again.
+            if call.operation.kind == Kind::Chat
+                && let Some(cleaned) = foreign::take_out(call.dialect, model, &call.body)
+                && let Ok(scanned) = scan::scan(&cleaned)
+            {
+                return Bytes::from(scanned.edit(&cleaned, edits).into_owned());
+            }
+            match call.scanned.edit(&call.body, edits) {
+                Cow::Borrowed(_) => call.body.clone(),
+                Cow::Owned(edited) => edited.into(),
             }
         }
     }

@@ -124,7 +124,7 @@ impl Fake {
                     Act::Close => return,
                     Act::Silence => {
                         let mut byte = [0; 1];
-                        stream.read(&mut byte).await.ok();
+                        let _until_closed = stream.read(&mut byte).await;
                         gone.send(()).ok();
                         return;
                     }
