@@ -13,7 +13,7 @@ const HEAD: &str = "\
 
 Written from the table in `llm/src/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
 
-Where caller and provider speak the same dialect, a request's bytes go as they are ([semantics](semantics.md#what-is-changed-on-the-way))
+Where caller and provider speak the same dialect, a request's bytes go as they are ([semantics](semantics.md#4-what-is-changed-on-the-way))
 and nothing here applies. Where they do not, each field that the request holds has one of four fates:
 
 - **carried**: said in the other dialect with the same meaning;

@@ -48,7 +48,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
         },
         Some(Skip::Unhealthy) => Refusal {
             status: 503,
-            kind: "upstream_unavailable",
+            kind: "upstream_unreachable",
             message: format!("no candidate is healthy{by}: `{name}` is said to be down"),
             param: None,
         },

@@ -194,5 +194,5 @@ fn when_all_rest_they_are_tried_all_the_same() {
     let without = World { gates: vec![("a", Skip::CredentialBlocked)], ..World::default() };
     assert_eq!(decided(&policy, &Request { conditions: &without, ..ask("a/m") }), "403 provider_blocked");
     let down = World { gates: vec![("a", Skip::Unhealthy), ("b", Skip::Unhealthy)], ..World::default() };
-    assert_eq!(decided(&policy, &Request { conditions: &down, ..ask("m") }), "503 upstream_unavailable");
+    assert_eq!(decided(&policy, &Request { conditions: &down, ..ask("m") }), "503 upstream_unreachable");
 }
