@@ -50,7 +50,8 @@ pub fn take_out(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
     let mut changed = false;
     for turn in turns {
         let text = turn.get();
-        match holds_any(text.as_bytes()).then(|| edit(dialect, model, text)).unwrap_or(Edited::Same) {
+        let edited = if holds_any(text.as_bytes()) { edit(dialect, model, text) } else { Edited::Same };
+        match edited {
             Edited::Same => told.push(Cow::Borrowed(text)),
             Edited::Gone => changed = true,
             Edited::Changed(turn) => {
