@@ -85,7 +85,26 @@ pub(crate) fn for_application(
     held.sort();
     held.dedup();
     all.extend(held.into_iter().map(|name| (name, PLACEHOLDER.to_owned())));
+    all.extend(past_proxies(client, environment));
     all
+}
+
+/// With a proxy in the environment, an SDK would ask it for this address too.
+fn past_proxies(
+    client: SocketAddr,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> impl Iterator<Item = (String, String)> {
+    let host = client.ip().to_string();
+    let proxied = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].iter().any(|name| environment(name).is_some());
+    ["NO_PROXY", "no_proxy"].into_iter().filter(move |_| proxied).filter_map(move |name| {
+        let excepted = environment(name).unwrap_or_default();
+        let mut hosts: Vec<&str> = excepted.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+        if hosts.contains(&"*") || hosts.contains(&host.as_str()) {
+            return None;
+        }
+        hosts.push(&host);
+        Some((name.to_owned(), hosts.join(",")))
+    })
 }
 
 #[cfg(test)]
@@ -128,6 +147,22 @@ mod tests {
         };
         assert_eq!(names(&["GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY"]), ["gemini", "openai"]);
         assert_eq!(names(&[]), ["mock"]);
+    }
+
+    #[test]
+    fn an_application_behind_a_proxy_comes_here_directly() {
+        let given = |set: &'static [(&'static str, &'static str)]| {
+            let environment =
+                move |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+            past_proxies(([127, 0, 0, 1], 4180).into(), &environment).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(given(&[("NO_PROXY", "corp")]), []);
+        assert_eq!(
+            given(&[("HTTP_PROXY", "http://p"), ("NO_PROXY", "corp, x")]),
+            [pair("NO_PROXY", "corp,x,127.0.0.1"), pair("no_proxy", "127.0.0.1")]
+        );
+        assert_eq!(given(&[("http_proxy", "http://p"), ("NO_PROXY", "*"), ("no_proxy", "127.0.0.1")]), []);
     }
 
     #[test]

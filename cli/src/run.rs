@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use outrigger_compile::{Compiled, Finding, Inputs, Severity, compile};
+use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, Severity, compile};
 use outrigger_policy::Document;
 use outrigger_sidecar::{Gateway, InstallError, Settings, record::Lines};
 use rustix::process::Signal;
@@ -60,6 +60,8 @@ enum RunError {
     Folder(#[from] FolderError),
     #[error("there is nothing that could answer: see what is said above")]
     NothingToServe,
+    #[error("no such key: see what is said above")]
+    NoSuchKey,
     #[error("the objects can't be served")]
     Install(#[from] InstallError),
     #[error(transparent)]
@@ -117,6 +119,10 @@ async fn run(args: Args) -> Result<u8, RunError> {
     };
     let first = compiled(&texts, &args.keys, 1);
     style::tell(&first.findings);
+    // Another key than the one that was asked for would be a surprise.
+    if first.findings.iter().any(|finding| finding.place.file == COMMAND_LINE) {
+        return Err(RunError::NoSuchKey);
+    }
     if !serve::is_servable(&first.document, &first.secrets) {
         return Err(RunError::NothingToServe);
     }

@@ -62,6 +62,16 @@ fn check_finds_nothing_in_them() {
     }
 }
 
+/// Those that are tested by what they start: here only that their objects are sound.
+#[test]
+fn check_finds_nothing_in_the_others() {
+    for name in ["../examples/langgraph-agent/objects", "../tests/clients/policy"] {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
+        let output = Command::new(env!("CARGO_BIN_EXE_outrigger")).arg("check").arg(folder).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 #[test]
 fn quickstart_reaches_each_by_name_and_openai_by_weight() {
     let policy = policy("quickstart");

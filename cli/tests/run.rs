@@ -178,21 +178,13 @@ fn it_exits_as_the_application_does() {
 #[test]
 fn signals_reach_the_application() {
     let folder = objects(OBJECTS);
-    let script = "trap 'exit 9' TERM; echo ready >&2; while :; do read -r line < /dev/zero; done";
-    for (script, expected) in [("echo ready >&2; exec tail -f /dev/null", 143), (script, 9)] {
-        if expected == 9 {
-            // A shell that traps acts on a signal once its foreground command is over; `wait` ends at once.
-            let script = "trap 'exit 9' TERM; tail -f /dev/null & echo ready >&2; wait";
-            let mut running = Running::start(run(folder.path(), &["--", "sh", "-c", script]));
-            running.line("ready");
-            running.signal("-TERM");
-            assert_eq!(running.child.wait().unwrap().code(), Some(expected));
-        } else {
-            let mut running = Running::start(run(folder.path(), &["--", "sh", "-c", script]));
-            running.line("ready");
-            running.signal("-TERM");
-            assert_eq!(running.child.wait().unwrap().code(), Some(expected));
-        }
+    // A shell that traps acts once its foreground command is over; `wait` is over at once.
+    let trapping = "trap 'kill $!; exit 9' TERM; tail -f /dev/null & echo ready >&2; wait";
+    for (script, expected) in [("echo ready >&2; exec tail -f /dev/null", 143), (trapping, 9)] {
+        let mut running = Running::start(run(folder.path(), &["--", "sh", "-c", script]));
+        running.line("ready");
+        running.signal("-TERM");
+        assert_eq!(running.child.wait().unwrap().code(), Some(expected), "{script}");
     }
 }
 
@@ -226,6 +218,12 @@ fn with_nothing_that_could_answer_it_does_not_start() {
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.contains(said) && stderr.contains("nothing that could answer"), "{stderr}");
     }
+    let folder = objects(&format!(
+        "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {{name: search}}\nspec: {{}}\n"
+    ));
+    let output = run(folder.path(), &["--key", "serach"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("--key: there is no VirtualKey `serach`, did you mean `search`?\n"));
     let output = run(Path::new("/no/such/folder"), &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).starts_with("outrigger: can't read /no/such/folder: "));

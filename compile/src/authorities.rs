@@ -2,6 +2,8 @@
 
 use outrigger_crds::upstream::{CaKind, CaRef};
 use outrigger_policy::ObjectRef;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use crate::credentials::{decode, without};
@@ -26,8 +28,10 @@ pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) ->
         (None, Some(text)) => decode(text).ok_or_else(|| format!("{kind} {id} has `{key}` not in base64"))?,
         (None, None) => return Err(format!("{kind} {id} {}", without(key, of(plain), of(encoded)))),
     };
-    match bundle.contains("-----BEGIN CERTIFICATE-----") {
-        true => Ok(bundle),
-        false => Err(format!("{kind} {id} has no certificate (PEM) in `{key}`")),
+    let certificates: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(bundle.as_bytes()).collect();
+    match certificates.as_deref() {
+        Ok([]) => Err(format!("{kind} {id} has no certificate (PEM) in `{key}`")),
+        Ok(_) => Ok(bundle),
+        Err(_) => Err(format!("{kind} {id} has a certificate in `{key}` that is damaged: was all of it copied?")),
     }
 }

@@ -8,6 +8,9 @@ use crate::keys::{all_of, hint};
 use crate::source::DEFAULT_NAMESPACE;
 use crate::validate::Folder;
 
+/// Where findings say that an argument stands.
+pub const COMMAND_LINE: &str = "--key";
+
 /// The name that a pod without the annotation is bound to.
 const DEFAULT: &str = "default";
 
@@ -61,7 +64,7 @@ fn named(names: &[ObjectRef], asked: &str, findings: &mut Vec<Finding>) -> Optio
     };
     findings.push(Finding {
         severity: Severity::Error,
-        place: Place { file: "--key".to_owned(), line: 0 },
+        place: Place { file: COMMAND_LINE.to_owned(), line: 0 },
         object: String::new(),
         path: String::new(),
         message,

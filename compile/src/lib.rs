@@ -18,6 +18,7 @@ mod mock;
 mod namespaces;
 mod providers;
 mod rules;
+mod scalar;
 mod source;
 mod validate;
 mod yaml;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use outrigger_policy::{Document, FORMAT, SecretAt};
 
+pub use bindings::COMMAND_LINE;
 pub use credentials::variable;
 pub use finding::{Finding, Place, Severity};
 pub use source::{DEFAULT_NAMESPACE, Object, Source, read};

@@ -94,7 +94,10 @@ fn credentials_of(
                 key: credential.secret_ref.key.clone(),
             };
             let path = format!("spec.credentials[{index}].secretRef");
-            if let Some(value) = credentials::value(folder, inputs, object, &path, &secret, findings) {
+            // One that is suspended is not called with, so its value may well be gone.
+            if !credential.suspended
+                && let Some(value) = credentials::value(folder, inputs, object, &path, &secret, findings)
+            {
                 secrets.push((secret.clone(), value));
             }
             CredentialDoc {

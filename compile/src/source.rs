@@ -151,6 +151,11 @@ fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
     };
     if is_ours(api_version) || matches!((api_version, kind), ("v1", "Secret" | "ConfigMap" | "Namespace")) {
         object.value = tree.unfold("", &mut object.lines);
+        let mut doubts = Vec::new();
+        tree.doubts("", &mut doubts);
+        let message =
+            "without quotes, kubectl takes this word for true or false: put it in quotes, or write true or false";
+        source.findings.extend(doubts.iter().map(|path| object.warning(path, message)));
         source.objects.push(object);
     } else {
         source.ignored.push(object.label());

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+
+use crate::scalar::{is_boolean_elsewhere, scalar};
 
 /// No object nests this deep, and whoever walks or drops a value may recurse.
 const MAX_DEPTH: usize = 64;
@@ -20,6 +22,8 @@ pub(crate) struct Tree {
     pub node: Node,
     /// Nodes in it, itself included.
     size: usize,
+    /// A word here, and a boolean to readers of YAML 1.1, such as kubectl.
+    doubtful: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +62,21 @@ impl Tree {
         match &self.node {
             Node::Scalar(Value::String(text)) => Some(text),
             _ => None,
+        }
+    }
+
+    /// The paths of words that kubectl takes for booleans.
+    pub fn doubts(&self, path: &str, into: &mut Vec<String>) {
+        match &self.node {
+            Node::Scalar(_) if self.doubtful => into.push(path.to_owned()),
+            Node::Scalar(_) => {}
+            Node::List(items) => {
+                items.iter().enumerate().for_each(|(index, item)| item.doubts(&format!("{path}[{index}]"), into));
+            }
+            Node::Map(entries) => {
+                let dot = if path.is_empty() { "" } else { "." };
+                entries.iter().for_each(|entry| entry.value.doubts(&format!("{path}{dot}{}", entry.key), into));
+            }
         }
     }
 
@@ -154,7 +173,10 @@ impl Reading {
                     return;
                 }
                 match scalar(&text, style, tag.as_deref()) {
-                    Ok(value) => self.put(Tree { line, node: Node::Scalar(value), size: 1 }, anchor),
+                    Ok(value) => {
+                        let doubtful = style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
+                        self.put(Tree { line, node: Node::Scalar(value), size: 1, doubtful }, anchor);
+                    }
                     Err(message) => self.fail(line, message),
                 }
             }
@@ -241,7 +263,7 @@ impl Reading {
             Node::Map(entries) => entries.iter().map(|entry| entry.value.size).sum::<usize>(),
         };
         self.nodes = self.nodes.saturating_sub(size - 1);
-        self.put(Tree { line, node, size }, anchor);
+        self.put(Tree { line, node, size, doubtful: false }, anchor);
     }
 
     /// Puts a complete value where it belongs.
@@ -287,59 +309,6 @@ fn merged(tree: Tree) -> Option<Vec<Entry>> {
     }
 }
 
-/// A scalar by the core schema: plain ones may be null, a boolean or a number; all others are text.
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, &'static str> {
-    match tag {
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(text.into()),
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix != "binary" => {}
-        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => return Ok(text.into()),
-        Some(_) => return Err("a tag of one's own (`!name`) means nothing here: remove it"),
-        None if style != ScalarStyle::Plain => return Ok(text.into()),
-        None => {}
-    }
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => true.into(),
-        "false" | "False" | "FALSE" => false.into(),
-        _ => match number(text) {
-            Some(Some(number)) => Value::Number(number),
-            Some(None) => return Err("no object can hold .inf or .nan: quote it if it is meant as text"),
-            None => text.into(),
-        },
-    })
-}
-
-/// A number, `Some(None)` for one that JSON has no word for, `None` for a text that is none.
-fn number(text: &str) -> Option<Option<Number>> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Some(None);
-    }
-    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
-        if let Some(rest) = text.strip_prefix(prefix) {
-            let all = !rest.is_empty() && rest.chars().all(|digit| digit.is_digit(radix));
-            return if all { u64::from_str_radix(rest, radix).ok().map(|number| Some(number.into())) } else { None };
-        }
-    }
-    let shape = digits.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    if digits.is_empty() || !digits.contains(|digit: char| digit.is_ascii_digit()) {
-        return None;
-    }
-    if shape.is_empty() {
-        let text = text.strip_prefix('+').unwrap_or(text);
-        let whole = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
-        if let Ok(number) = whole {
-            return Some(Some(number));
-        }
-    } else if !shape.starts_with(['.', 'e', 'E'])
-        || digits.contains(|c: char| !matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'))
-    {
-        return None;
-    }
-    // What is left is `1.5`, `.5`, `1.`, `1e3`: the core schema's floats are what Rust reads.
-    text.parse::<f64>().ok().map(Number::from_f64)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -348,45 +317,6 @@ mod tests {
 
     fn values(text: &str) -> Vec<Result<Value, Problem>> {
         documents(text).into_iter().map(|one| one.map(|tree| tree.unfold("", &mut HashMap::new()))).collect()
-    }
-
-    #[test]
-    fn scalars_are_those_of_the_core_schema() {
-        for (text, expected) in [
-            ("a: ", json!(null)),
-            ("a: ~", json!(null)),
-            ("a: true", json!(true)),
-            ("a: yes", json!("yes")),
-            ("a: 'true'", json!("true")),
-            ("a: \"12\"", json!("12")),
-            ("a: 12", json!(12)),
-            ("a: -12", json!(-12)),
-            ("a: +12", json!(12)),
-            ("a: 0x1F", json!(31)),
-            ("a: 0o17", json!(15)),
-            ("a: 18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
-            ("a: 1.5", json!(1.5)),
-            ("a: .5", json!(0.5)),
-            ("a: 1e3", json!(1000.0)),
-            ("a: 1.2.3", json!("1.2.3")),
-            ("a: 10m", json!("10m")),
-            ("a: 30s", json!("30s")),
-            ("a: e3", json!("e3")),
-            ("a: .", json!(".")),
-            ("a: -", json!([null])),
-            ("a: 0x", json!("0x")),
-            ("a: infinity", json!("infinity")),
-            ("a: !!str 12", json!("12")),
-            ("a: |\n  x\n  y\n", json!("x\ny\n")),
-        ] {
-            let got: Vec<_> = values(text).into_iter().map(|one| one.map(|value| value["a"].clone())).collect();
-            if text == "a: -" {
-                // A list in the line of its key is not YAML.
-                assert!(matches!(got.as_slice(), [Err(_)]), "{got:?}");
-                continue;
-            }
-            assert_eq!(got, [Ok(expected)], "{text}");
-        }
     }
 
     #[test]

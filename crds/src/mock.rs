@@ -10,23 +10,23 @@ use crate::{GoDuration, shapes};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [shapes::rule(
-    "(has(self.reply) ? 1 : 0) + (has(self.toolCalls) ? 1 : 0) + (self.echo ? 1 : 0) <= 1",
-    "a mock answers in one way: keep one of reply, toolCalls and echo",
+    "!(has(self.reply) && self.echo)",
+    "a mock's text is its reply or the caller's own: keep one of reply and echo",
 )]))]
 pub struct Mock {
     /// The API it speaks, so that translation is rehearsed too.
     #[serde(default)]
     pub dialect: MockDialect,
-    /// The text of each answer. {{provider}} and {{model}} are filled in. Without reply, toolCalls and echo: a short
-    /// text that names both.
+    /// The text of each answer that calls no tool. {{provider}} and {{model}} are filled in. Without reply and echo: a
+    /// short text that names both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32_768))]
     pub reply: Option<String>,
-    /// Answer by calling these tools, all in one turn, when the request offers tools and its last turn holds no results.
+    /// Call these tools, all in one turn, as far as the request offers them and its last turn holds no results yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub tool_calls: Vec<ToolCall>,
-    /// Answer with the last message of the caller.
+    /// Answer with the last text of the caller, in place of reply.
     #[serde(default)]
     pub echo: bool,
     /// How long it takes. Absent: no time.

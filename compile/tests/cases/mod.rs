@@ -90,6 +90,20 @@ pub const BROKEN: &[Broken] = &[
         &["a.yaml:11: LLMProvider default/b: spec.endpont: unknown field `endpont`, did you mean `endpoint`?"],
     ),
     broken(
+        "a word that kubectl takes for a boolean",
+        &[(
+            "a.yaml",
+            concat!(
+                provider!("a"),
+                "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: On\n  b: 'on'\n  c: once\n---\n",
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {paused: no}\n"
+            ),
+        )],
+        &[
+            "a.yaml:10: warning: Secret default/s: stringData.a: without quotes, kubectl takes this word for true or false: put it in quotes, or write true or false",
+        ],
+    ),
+    broken(
         "a weight that is text",
         &[(
             "a.yaml",
@@ -162,7 +176,7 @@ pub const BROKEN: &[Broken] = &[
             "a.yaml",
             concat!(
                 provider!("a"),
-                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: hello}\n---\n",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: hello, cut.crt: \"-----BEGIN CERTIFICATE-----\\nYQ==\\n\"}\n---\n",
                 object!(
                     "LLMProvider",
                     "name: b",
@@ -172,12 +186,18 @@ pub const BROKEN: &[Broken] = &[
                     "LLMProvider",
                     "name: c",
                     "  type: vLLM\n  endpoint: https://c/v1\n  tls:\n    caRef: {name: none, kind: Secret}"
+                ),
+                object!(
+                    "LLMProvider",
+                    "name: d",
+                    "  type: vLLM\n  endpoint: https://d/v1\n  tls:\n    caRef: {name: ca, key: cut.crt}"
                 )
             ),
         )],
         &[
             "a.yaml:18: LLMProvider default/b: spec.tls.caRef: ConfigMap default/ca has no certificate (PEM) in `ca.crt`",
             "a.yaml:27: LLMProvider default/c: spec.tls.caRef: there is no Secret default/none here: add it",
+            "a.yaml:36: LLMProvider default/d: spec.tls.caRef: ConfigMap default/ca has a certificate in `cut.crt` that is damaged: was all of it copied?",
         ],
     ),
     broken(

@@ -11,7 +11,7 @@ const NO_ENDPOINT: &str =
 const NO_KEY: &str = "this type is called with a key: list at least one in credentials";
 const ZERO: &str = "a timeout must be longer than zero: leave it out for the default";
 const ONE_SCOPE: &str = "a rule has one scope: keep one of virtualKeys, team and customer";
-const ONE_ANSWER: &str = "a mock answers in one way: keep one of reply, toolCalls and echo";
+const ONE_ANSWER: &str = "a mock's text is its reply or the caller's own: keep one of reply and echo";
 const EVENTS: &str =
     "events belongs to faults of type CutAfterEvents, ErrorEvent and Malformed: change the type, or remove it";
 
@@ -96,8 +96,6 @@ pub const BROKEN: &[Invalid] = &[
     ),
     // Rules of the mock.
     (PROVIDER, "{type: Mock, mock: {reply: a, echo: true}}", &[("spec.mock", ONE_ANSWER)]),
-    (PROVIDER, "{type: Mock, mock: {reply: a, toolCalls: [{name: a}]}}", &[("spec.mock", ONE_ANSWER)]),
-    (PROVIDER, "{type: Mock, mock: {toolCalls: [{name: a}], echo: true}}", &[("spec.mock", ONE_ANSWER)]),
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Status}]}}",

@@ -44,7 +44,8 @@ pub const VALID: &[(&str, &str)] = &[
     ),
     (PROVIDER, "{type: Mock, mock: {}}"),
     (PROVIDER, "{type: Mock, mock: {reply: 'Hello from {{provider}}/{{model}}', echo: false}}"),
-    (PROVIDER, "{type: Mock, mock: {echo: true}, timeouts: {total: 10ms}}"),
+    (PROVIDER, "{type: Mock, mock: {echo: true, toolCalls: [{name: a}]}, timeouts: {total: 10ms}}"),
+    (PROVIDER, "{type: Mock, mock: {reply: b, toolCalls: [{name: a}]}}"),
     (
         PROVIDER,
         r#"
