@@ -19,7 +19,7 @@ endif
 # The gateway that the tests across processes start.
 export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 
-.PHONY: help check test test-clients test-model test-examples run size clean crds catalogue deny \
+.PHONY: help check test test-clients test-model test-examples run size clean crds docs catalogue deny \
         corpus fmt-check clippy unit catalogue-check build install-clients install-model
 
 help: ## this list
@@ -51,6 +51,9 @@ size: ## what ships: the stripped release binaries, in bytes
 
 crds: ## write the CustomResourceDefinitions in crds/yaml anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions
+
+docs: ## write the documents in docs/ that come from tables in the code anew
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<

@@ -64,10 +64,10 @@ pub static SOURCE: &str = "{source}";
 const T: u16 = Capabilities::TOOLS.0;
 const V: u16 = Capabilities::VISION.0;
 const R: u16 = Capabilities::REASONING.0;
-const S: u16 = Capabilities::STRUCTURED_OUTPUT.0;
+const S: u16 = Capabilities::STRUCTURED_OUTPUTS.0;
 const C: u16 = Capabilities::PROMPT_CACHING.0;
-const A: u16 = Capabilities::AUDIO_INPUT.0;
-const P: u16 = Capabilities::PDF_INPUT.0;
+const A: u16 = Capabilities::AUDIO.0;
+const P: u16 = Capabilities::FILES.0;
 const E: u16 = Capabilities::EMBEDDINGS.0;
 
 /// One model a line: name, context window, most output tokens, capabilities.

@@ -155,10 +155,11 @@ fn capability(capability: Capability) -> &'static str {
     match capability {
         Capability::Tools => "Tools",
         Capability::Vision => "Vision",
-        Capability::Audio => "AudioInput",
-        Capability::Files => "PdfInput",
+        Capability::Audio => "Audio",
+        Capability::Files => "Files",
         Capability::Reasoning => "Reasoning",
-        Capability::StructuredOutputs => "StructuredOutput",
+        Capability::StructuredOutputs => "StructuredOutputs",
+        Capability::PromptCaching => "PromptCaching",
         Capability::Embeddings => "Embeddings",
     }
 }
@@ -214,6 +215,7 @@ mod tests {
             Capability::Files,
             Capability::Reasoning,
             Capability::StructuredOutputs,
+            Capability::PromptCaching,
             Capability::Embeddings,
         ] {
             assert!(Capabilities::from_name(capability(word)).is_some(), "{word:?}");

@@ -49,6 +49,8 @@ pub enum Capability {
     Reasoning,
     /// Answers in a given JSON schema.
     StructuredOutputs,
+    /// Bills a repeated beginning at a lower price.
+    PromptCaching,
     /// Turns text into vectors.
     Embeddings,
 }

@@ -24,7 +24,9 @@ pub(crate) fn balanced(
     }
     let paces: Vec<Option<Pace>> = (0..weights.len()).map(pace).collect();
     let time = |pace: &Pace| pace.first_token_ms.max(1e-3);
-    let best = paces.iter().flatten().map(time).fold(f64::INFINITY, f64::min);
+    // The best of those that can be drawn.
+    let drawn = weights.iter().zip(&paces).filter(|((weight, _), _)| *weight > 0.0);
+    let best = drawn.filter_map(|(_, pace)| pace.as_ref()).map(time).fold(f64::INFINITY, f64::min);
     // One of which nothing is known yet counts as the best, so that it gets its share and is learnt.
     let factor = |pace: &Option<Pace>| pace.as_ref().map_or(1.0, |pace| (best / time(pace)).clamp(0.1, 1.0));
     let scaled: Vec<(f64, u64)> =

@@ -203,7 +203,10 @@ fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<Slo
             providers.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
             match providers.is_empty() {
                 // A name of nobody's: it stays in the list, with its reason, for people to see.
-                true => vec![slot(Err(Arc::from(text.split('/').next().unwrap_or(text))), Arc::from(model))],
+                true => {
+                    let (first, rest) = text.split_once('/').unwrap_or((text, text));
+                    vec![slot(Err(Arc::from(first)), Arc::from(rest))]
+                }
                 false => providers.into_iter().map(|index| slot(Ok(index), Arc::from(model.as_str()))).collect(),
             }
         }

@@ -35,7 +35,8 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: "team_name", kind: "string", meaning: "the key's team, or \"\"" },
     Variable { name: "customer_id", kind: "string", meaning: "the key's customer, or \"\"" },
     Variable { name: "customer_name", kind: "string", meaning: "the key's customer, or \"\"" },
-    Variable { name: "namespace", kind: "string", meaning: "the key's namespace" },
+    // Not `namespace`: CEL has reserved that word.
+    Variable { name: "virtual_key_namespace", kind: "string", meaning: "the key's namespace" },
 ];
 
 /// Why an expression is not one that a rule can have.
@@ -108,7 +109,7 @@ impl Expression {
                 "virtual_key_name" => key.id.name.as_str().into(),
                 "team_id" | "team_name" => key.team.as_deref().unwrap_or_default().into(),
                 "customer_id" | "customer_name" => key.customer.as_deref().unwrap_or_default().into(),
-                "namespace" => key.id.namespace.as_str().into(),
+                "virtual_key_namespace" => key.id.namespace.as_str().into(),
                 _ => continue,
             };
             context.add_variable_from_value(*name, value);

@@ -83,8 +83,8 @@ fn fenced(
     }
 }
 
-/// The credentials that are not resting, in the order to try them; if none is left, all of them,
-/// and why they rest.
+/// The credentials that are not gated, in the order to try them; if none is left, those that only
+/// rest, and why.
 fn gated(
     provider: &Provider,
     request: &Request<'_>,
@@ -94,22 +94,22 @@ fn gated(
     if provider.credentials.is_empty() {
         return (usable, request.conditions.gate(provider, None, &candidate.model));
     }
-    let mut resting = None;
-    let open: Vec<usize> = usable
-        .iter()
-        .copied()
-        .filter(|index| {
-            match request.conditions.gate(provider, Some(&provider.credentials[*index]), &candidate.model) {
-                None => true,
-                Some(skip) => {
-                    resting.get_or_insert(skip);
-                    false
+    let (mut open, mut resting, mut first) = (Vec::new(), Vec::new(), None);
+    for index in usable {
+        match request.conditions.gate(provider, Some(&provider.credentials[index]), &candidate.model) {
+            None => open.push(index),
+            Some(skip) => {
+                // One that rests can be tried at the last; one without its secret never.
+                if skip.is_passing() {
+                    resting.push(index);
+                    first = first.filter(Skip::is_passing);
                 }
+                first.get_or_insert(skip);
             }
-        })
-        .collect();
+        }
+    }
     if open.is_empty() {
-        return (usable, resting);
+        return (resting, first);
     }
     let credential = |place: usize| &provider.credentials[open[place]];
     let weights: Vec<(f64, u64)> =

@@ -46,6 +46,12 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
             },
             param: None,
         },
+        Some(Skip::Unhealthy) => Refusal {
+            status: 503,
+            kind: "upstream_unreachable",
+            message: format!("no candidate is healthy{by}: `{name}` is said to be down"),
+            param: None,
+        },
         _ => match candidate.provider.map(|index| &policy.providers[index]) {
             Some(provider) if provider.suspended => Refusal {
                 status: 403,

@@ -67,7 +67,7 @@ pub fn list_models(policy: &Policy, key: &Key) -> Vec<(String, String)> {
         listed.extend(
             names
                 .into_iter()
-                .filter(|name| key.allows(name) && entry.models.allows(name))
+                .filter(|name| permits(key, entry, provider, name))
                 .map(|name| (entry.name.to_string(), name)),
         );
     }

@@ -33,7 +33,7 @@ pub const FIELDS: &[Field] = &[
     row(
         "contents[].parts[].thoughtSignature",
         HINT,
-        "on a text; on a call it is kept for Gemini, on a thought it goes with the thought",
+        "on a text or a thought; on a call it is kept for Gemini",
         r#""c2ln""#,
     ),
     row(

@@ -36,25 +36,26 @@ impl Capabilities {
     /// Thinks before it answers, so the first token may be long in coming.
     pub const REASONING: Self = Self(1 << 2);
     /// Answers in JSON that satisfies a given schema.
-    pub const STRUCTURED_OUTPUT: Self = Self(1 << 3);
+    pub const STRUCTURED_OUTPUTS: Self = Self(1 << 3);
     /// Bills a repeated prefix at a lower price.
     pub const PROMPT_CACHING: Self = Self(1 << 4);
-    /// Takes sound.
-    pub const AUDIO_INPUT: Self = Self(1 << 5);
-    /// Takes PDF documents as they are.
-    pub const PDF_INPUT: Self = Self(1 << 6);
+    /// Hears or speaks.
+    pub const AUDIO: Self = Self(1 << 5);
+    /// Takes documents such as PDF as they are.
+    pub const FILES: Self = Self(1 << 6);
     /// Makes vectors, not text.
     pub const EMBEDDINGS: Self = Self(1 << 7);
 
-    /// Every capability with its name in objects, rules and errors.
+    /// Every capability with its name in objects, rules and errors: the words of the schema of
+    /// `LLMProvider.spec.models[].capabilities`.
     pub const NAMES: [(Self, &'static str); 8] = [
         (Self::TOOLS, "Tools"),
         (Self::VISION, "Vision"),
         (Self::REASONING, "Reasoning"),
-        (Self::STRUCTURED_OUTPUT, "StructuredOutput"),
+        (Self::STRUCTURED_OUTPUTS, "StructuredOutputs"),
         (Self::PROMPT_CACHING, "PromptCaching"),
-        (Self::AUDIO_INPUT, "AudioInput"),
-        (Self::PDF_INPUT, "PdfInput"),
+        (Self::AUDIO, "Audio"),
+        (Self::FILES, "Files"),
         (Self::EMBEDDINGS, "Embeddings"),
     ];
 
@@ -163,9 +164,9 @@ mod tests {
             names.iter().fold(Capabilities::default(), |set, name| set | Capabilities::from_name(name).unwrap())
         };
         let cases = [
-            ("OpenAI", "gpt-4o", 128_000, 16_384, all(&["Tools", "Vision", "StructuredOutput", "PromptCaching"])),
-            ("Anthropic", "claude-haiku-4-5", 200_000, 64_000, all(&["Tools", "Vision", "Reasoning", "PdfInput"])),
-            ("Gemini", "gemini-2.5-flash", 1_048_576, 65_536, all(&["Tools", "Vision", "Reasoning", "AudioInput"])),
+            ("OpenAI", "gpt-4o", 128_000, 16_384, all(&["Tools", "Vision", "StructuredOutputs", "PromptCaching"])),
+            ("Anthropic", "claude-haiku-4-5", 200_000, 64_000, all(&["Tools", "Vision", "Reasoning", "Files"])),
+            ("Gemini", "gemini-2.5-flash", 1_048_576, 65_536, all(&["Tools", "Vision", "Reasoning", "Audio"])),
             ("OpenAI", "text-embedding-3-small", 8_191, 0, all(&["Embeddings"])),
         ];
         for (kind, name, context_window, max_output_tokens, can) in cases {
@@ -187,10 +188,10 @@ mod tests {
 
     #[test]
     fn capabilities_are_a_set() {
-        let set = Capabilities::TOOLS | Capabilities::PDF_INPUT;
-        assert_eq!(set.names().collect::<Vec<_>>(), ["Tools", "PdfInput"]);
-        assert_eq!(format!("{set:?}"), r#"{"Tools", "PdfInput"}"#);
-        assert_eq!(set.without(Capabilities::TOOLS), Capabilities::PDF_INPUT);
+        let set = Capabilities::TOOLS | Capabilities::FILES;
+        assert_eq!(set.names().collect::<Vec<_>>(), ["Tools", "Files"]);
+        assert_eq!(format!("{set:?}"), r#"{"Tools", "Files"}"#);
+        assert_eq!(set.without(Capabilities::TOOLS), Capabilities::FILES);
         assert!(set.without(set).is_empty() && !set.contains(Capabilities::VISION));
         for (one, name) in Capabilities::NAMES {
             assert_eq!(one.0.count_ones(), 1, "{name}");

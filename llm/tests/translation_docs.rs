@@ -1,0 +1,78 @@
+//! `docs/translation.md` is written from the table of fields, so that it can't be wrong about it.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use outrigger_llm::Dialect;
+use outrigger_llm::chat::fields::{self, Fate};
+
+const HEAD: &str = "\
+# What crosses between dialects
+
+Written from the table in `llm/src/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
+
+Where caller and provider speak the same dialect, a request's bytes go as they are ([semantics](semantics.md#4-what-is-changed-on-the-way))
+and nothing here applies. Where they do not, each field that the request holds has one of four fates:
+
+- **carried**: said in the other dialect with the same meaning;
+- **adapted**: said in another way, as the note tells;
+- **hint**: left out, since it cannot change what the answer means, and named in the header
+  `x-outrigger-adapted` and in the request's record;
+- **refused**: would change the answer. A candidate of that dialect is passed over (`unsupported: <field>`), and the
+  caller gets a 400 `unsupported_parameter` when no other is left.
+
+A field that has no row is refused: the gateway cannot know what it means. `[]` stands for any index of a list. Where
+the fate hangs on the value, the note says which values pass.
+";
+
+/// Compares a generated document with what is committed, or writes it.
+fn is_current(name: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, text).unwrap();
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        committed == text,
+        "docs/{name} is stale: run `UPDATE=1 cargo test -p outrigger-llm --test translation_docs`"
+    );
+}
+
+fn title(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenAi => "OpenAI",
+        Dialect::Anthropic => "Anthropic",
+        Dialect::Gemini => "Gemini",
+    }
+}
+
+fn word(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Carried => "carried",
+        Fate::Adapted => "adapted",
+        Fate::Hint => "hint",
+        Fate::Refused => "**refused**",
+    }
+}
+
+#[test]
+fn translation() {
+    let mut text = HEAD.to_owned();
+    for caller in Dialect::ALL {
+        let others: Vec<Dialect> = Dialect::ALL.into_iter().filter(|other| *other != caller).collect();
+        write!(text, "\n## From {}\n\n| field |", title(caller)).unwrap();
+        others.iter().for_each(|other| write!(text, " to {} |", title(*other)).unwrap());
+        text.push_str(" note |\n|---|---|---|---|\n");
+        for field in fields::of(caller) {
+            write!(text, "| `{}` |", field.path).unwrap();
+            others.iter().for_each(|other| write!(text, " {} |", word(field.fates[*other as usize])).unwrap());
+            match field.note {
+                "" => text.push_str(" |\n"),
+                note => writeln!(text, " {} |", note.replace('|', "\\|")).unwrap(),
+            }
+        }
+    }
+    is_current("translation.md", &text);
+}

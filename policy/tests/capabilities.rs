@@ -1,0 +1,23 @@
+//! The catalogue's words are those of the schema: what a user writes is what is looked up.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use outrigger_policy::catalogue::Capabilities;
+
+/// The values of the list `enum` under the field `capabilities` of the committed definition.
+fn words_of_the_schema() -> BTreeSet<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/yaml/llmproviders.yaml");
+    let yaml = fs::read_to_string(file).unwrap();
+    let (_, capabilities) = yaml.split_once("capabilities:\n").unwrap();
+    let (_, list) = capabilities.split_once("enum:\n").unwrap();
+    list.lines().map_while(|line| line.trim().strip_prefix("- ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn capabilities_have_one_name_everywhere() {
+    let known: BTreeSet<String> = Capabilities::NAMES.iter().map(|(_, name)| (*name).to_owned()).collect();
+    assert_eq!(known, words_of_the_schema());
+}

@@ -1,0 +1,198 @@
+//! The key as the fence around everything, and the gates of the moment within it.
+
+use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc, Request, Skip};
+
+use crate::world::*;
+
+#[test]
+fn what_lies_outside_is_passed_over_with_a_reason() {
+    let ps = || vec![provider("a", "vLLM"), provider("b", "vLLM"), provider("c", "vLLM")];
+    let ab = || key(vec![entry("a", 1), only(entry("b", 0), &["n*"])]);
+    let denies = |models: &[&str]| KeyDoc { deny: texts(models), ..ab() };
+    let allows = |models: &[&str]| KeyDoc { allow: texts(models), ..ab() };
+    let both = KeyDoc { allow: texts(&["m*"]), deny: texts(&["*-preview"]), ..ab() };
+    for (what, key, targets, expected) in [
+        ("inside", ab(), vec!["a/m", "b/n=0"], "a/m > b/n"),
+        ("a provider that is not the key's", ab(), vec!["c/m", "a/m=0"], "a/m | c/m: provider_blocked"),
+        ("a provider that nobody has", ab(), vec!["z/m", "a/m=0"], "a/m | z/m: provider_blocked"),
+        ("a model outside the entry's list", ab(), vec!["b/m", "a/m=0"], "a/m | b/m: model_blocked"),
+        ("denied", denies(&["m"]), vec!["a/m", "a/n=0"], "a/n | a/m: model_blocked"),
+        ("not allowed", allows(&["n"]), vec!["a/m", "a/n=0"], "a/n | a/m: model_blocked"),
+        ("deny wins", both, vec!["a/m-preview", "a/m=0"], "a/m | a/m-preview: model_blocked"),
+        ("nothing is left: provider", ab(), vec!["c/m"], "403 provider_blocked"),
+        ("nothing is left: model", denies(&["*"]), vec!["a/m"], "403 model_blocked"),
+        ("nothing is left: credential", ab(), vec!["a/m@nobody"], "403 provider_blocked"),
+    ] {
+        let policy = policy(ps(), key, vec![rule("r", "", &targets, &[])]);
+        assert_eq!(decided(&policy, &ask("x")), expected, "{what}");
+    }
+}
+
+/// No way in leads around the fence: names, pins, headers, bodies.
+#[test]
+fn every_way_of_asking_meets_the_fence() {
+    let policy = policy(
+        vec![models(provider("a", "OpenAI"), &["gpt-4o"]), provider("b", "OpenAI")],
+        KeyDoc { deny: texts(&["gpt-4o"]), ..key(vec![entry("a", 1)]) },
+        vec![],
+    );
+    for model in ["gpt-4o", "a/gpt-4o"] {
+        assert_eq!(decided(&policy, &ask(model)), "403 model_blocked", "{model}");
+    }
+    assert_eq!(decided(&policy, &Request { provider: Some("a"), ..ask("gpt-4o") }), "403 model_blocked");
+    assert_eq!(decided(&policy, &Request { provider: Some("b"), ..ask("o3") }), "403 provider_blocked");
+    let fallbacks = texts(&["b/o3", "a/gpt-4o"]);
+    assert_eq!(
+        decided(&policy, &Request { fallbacks: Some(&fallbacks), ..ask("o3") }),
+        "a/o3 | b/o3: provider_blocked | a/gpt-4o: model_blocked"
+    );
+}
+
+#[test]
+fn an_alias_is_no_way_around_a_denial_and_none_into_a_list() {
+    let ps = || vec![alias(models(provider("a", "Azure"), &["gpt-4o", "o3"]), "best")];
+    let entries = |list: &[&str]| vec![only(entry("a", 1), list)];
+    for (what, key, model, expected) in [
+        (
+            "denied by its own name",
+            KeyDoc { deny: texts(&["gpt-4o"]), ..key(entries(&[])) },
+            "best",
+            "403 model_blocked",
+        ),
+        ("the same, pinned", KeyDoc { deny: texts(&["gpt-4o"]), ..key(entries(&[])) }, "a/best", "403 model_blocked"),
+        ("denied by the alias", KeyDoc { deny: texts(&["best"]), ..key(entries(&[])) }, "best", "403 model_blocked"),
+        ("allowed by its own name", KeyDoc { allow: texts(&["gpt-4o"]), ..key(entries(&[])) }, "best", "a/best"),
+        ("another is allowed", KeyDoc { allow: texts(&["o3"]), ..key(entries(&[])) }, "best", "403 model_blocked"),
+        ("listed by its own name", key(entries(&["gpt-4o"])), "best", "a/best"),
+        ("another is listed", key(entries(&["o3"])), "best", "403 model_blocked"),
+    ] {
+        assert_eq!(decided(&policy(ps(), key, vec![]), &ask(model)), expected, "{what}");
+    }
+}
+
+#[test]
+fn credentials() {
+    let with = |change: fn(&mut ProviderDoc, &mut KeyProviderDoc)| {
+        let mut provider = crate::world::credentials(provider("a", "vLLM"), &["x=1000000", "y=0"]);
+        let mut entry = entry("a", 1);
+        change(&mut provider, &mut entry);
+        policy(
+            vec![provider, crate::world::provider("b", "vLLM")],
+            key(vec![entry, crate::world::entry("b", 0)]),
+            vec![],
+        )
+    };
+    let gate = |name| World { gates: vec![(name, Skip::Cooldown)], ..World::default() };
+    let all = World::default();
+    for (what, policy, pinned, world, expected) in [
+        ("all, by weight", with(|_, _| {}), None, &all, "a/m@x,y > b/m"),
+        ("a list of models", with(|p, _| p.credentials[0].models = texts(&["n*"])), None, &all, "a/m@y > b/m"),
+        ("a list that has it", with(|p, _| p.credentials[0].models = texts(&["m*"])), None, &all, "a/m@x,y > b/m"),
+        (
+            "a list that has the name sent",
+            with(|p, _| {
+                p.models = models(crate::world::provider("", ""), &["m"]).models;
+                p.models[0].upstream_name = Some("prod-m".into());
+                p.credentials[0].models = texts(&["prod-*"]);
+                p.credentials[1].models = texts(&["other"]);
+            }),
+            None,
+            &all,
+            "a/m@x | b/m: model_blocked",
+        ),
+        ("the key's own", with(|_, e| e.credentials = texts(&["y"])), None, &all, "a/m@y > b/m"),
+        ("suspended", with(|p, _| p.credentials[0].suspended = true), None, &all, "a/m@y > b/m"),
+        ("one rests", with(|_, _| {}), None, &gate("a:x"), "a/m@y > b/m"),
+        ("asked for", with(|_, _| {}), Some("y"), &all, "a/m@y | b/m: credential_blocked"),
+        (
+            "asked for, and not the key's",
+            with(|_, e| e.credentials = texts(&["x"])),
+            Some("y"),
+            &all,
+            "403 provider_blocked",
+        ),
+        ("asked for, and nobody's", with(|_, _| {}), Some("z"), &all, "403 provider_blocked"),
+        ("none is left", with(|_, e| e.credentials = texts(&["gone"])), None, &all, "b/m | a/m: credential_blocked"),
+        (
+            "all suspended",
+            with(|p, _| p.credentials.iter_mut().for_each(|one| one.suspended = true)),
+            None,
+            &all,
+            "b/m | a/m: credential_blocked",
+        ),
+        ("all rest", with(|_, _| {}), None, &gate("a"), "b/m | a/m: cooldown"),
+    ] {
+        // Where the provider lists the model, it alone is a candidate: that is the tiers' doing.
+        let expected = expected.trim_end_matches(" | b/m: model_blocked");
+        let request = Request { credential: pinned, conditions: world, ..ask("m") };
+        assert_eq!(decided(&policy, &request), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_suspended_provider_is_passed_over() {
+    let off = ProviderDoc { suspended: true, ..provider("a", "vLLM") };
+    let policy = policy(vec![off, provider("b", "vLLM")], key(vec![entry("a", 99), entry("b", 1)]), vec![]);
+    assert_eq!(decided(&policy, &ask("m")), "b/m | a/m: provider_blocked");
+    assert_eq!(decided(&policy, &ask("a/m")), "403 provider_blocked");
+    let request = Request { model: None, ..ask("") };
+    assert_eq!(decided(&policy, &request), "b/", "nor is it one of several that might be meant");
+}
+
+#[test]
+fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
+    let policy = policy(
+        vec![provider("a", "vLLM"), provider("b", "vLLM"), provider("c", "vLLM")],
+        key(vec![entry("a", 1), entry("b", 0), only(entry("c", 0), &["n"])]),
+        vec![rule("all", "model == 'r'", &["c/m", "a/m=0"], &[])],
+    );
+    let unfit = |names: &[&'static str]| World {
+        unfit: names.iter().map(|name| (*name, "logprobs")).collect(),
+        ..World::default()
+    };
+    let both = World { gates: vec![("b", Skip::Cooldown)], ..unfit(&["a"]) };
+    for (what, world, model, expected) in [
+        ("one can", unfit(&["a"]), "m", "b/m | a/m: unsupported: logprobs"),
+        ("none can", unfit(&["a", "b"]), "m", "400 unsupported_parameter"),
+        ("the other one rests: it is tried", both, "m", "b/m | a/m: unsupported: logprobs"),
+        ("the other is outside the fence", unfit(&["a"]), "r", "400 unsupported_parameter"),
+    ] {
+        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask(model) }), expected, "{what}");
+    }
+}
+
+#[test]
+fn when_all_rest_they_are_tried_all_the_same() {
+    let policy = policy(
+        vec![
+            crate::world::credentials(provider("a", "vLLM"), &["x", "y"]),
+            provider("b", "vLLM"),
+            provider("c", "vLLM"),
+        ],
+        key(vec![entry("a", 1), entry("b", 0)]),
+        vec![rule("named", "model == 'r'", &["a/m@y", "c/m=0"], &[])],
+    );
+    let world = World { gates: vec![("a", Skip::Cooldown), ("b", Skip::Breaker)], ..World::default() };
+    for (model, expected) in [
+        ("m", "a/m@x,y > b/m"),
+        ("b/m", "b/m"),
+        // No others than those that the rule names, and no further than the fence.
+        ("r", "a/m@y | c/m: provider_blocked"),
+    ] {
+        let decision = outrigger_policy::decide(&policy, &Request { conditions: &world, ..ask(model) });
+        assert_eq!(line(&policy, &decision), expected, "{model}");
+        assert!(decision.last_resort, "{model}");
+    }
+    // A credential without its secret is not tried, though everything else rests.
+    for gates in [
+        [("a:x", Skip::CredentialBlocked), ("a:y", Skip::Cooldown)],
+        [("a:y", Skip::Cooldown), ("a:x", Skip::CredentialBlocked)],
+    ] {
+        let world = World { gates: gates.into(), ..World::default() };
+        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("a/m") }), "a/m@y");
+    }
+    let without = World { gates: vec![("a", Skip::CredentialBlocked)], ..World::default() };
+    assert_eq!(decided(&policy, &Request { conditions: &without, ..ask("a/m") }), "403 provider_blocked");
+    let down = World { gates: vec![("a", Skip::Unhealthy), ("b", Skip::Unhealthy)], ..World::default() };
+    assert_eq!(decided(&policy, &Request { conditions: &down, ..ask("m") }), "503 upstream_unreachable");
+}

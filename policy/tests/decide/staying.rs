@@ -1,0 +1,87 @@
+//! Staying put: later turns of a conversation go where the earlier ones went.
+
+use outrigger_policy::{Draw, KeyDoc, Policy, Request, Skip};
+
+use crate::world::*;
+
+fn three() -> Policy {
+    policy(
+        ["a", "b", "c"].map(|name| credentials(provider(name, "vLLM"), &["x", "y"])).into(),
+        key(vec![entry("a", 80), entry("b", 20), entry("c", 0)]),
+        vec![],
+    )
+}
+
+fn first(policy: &Policy, request: &Request<'_>) -> String {
+    decided(policy, request).split([',', ' ']).next().unwrap().to_owned()
+}
+
+#[test]
+fn a_session_is_drawn_alike_everywhere_and_keeps_the_weights() {
+    let (here, there) = (three(), three());
+    let mut at_a = 0;
+    for session in 0..1_000 {
+        let request = Request { draw: Draw::Session(session), ..ask("m") };
+        assert_eq!(decided(&here, &request), decided(&there, &request));
+        at_a += u32::from(first(&here, &request).starts_with('a'));
+    }
+    assert!((770..=830).contains(&at_a), "{at_a}");
+}
+
+#[test]
+fn only_the_sessions_of_what_is_gated_move() {
+    let policy = three();
+    let resting = World { gates: vec![("b", Skip::Cooldown)], ..World::default() };
+    for session in 0..500 {
+        let request = Request { draw: Draw::Session(session), ..ask("m") };
+        let before = first(&policy, &request);
+        let after = first(&policy, &Request { conditions: &resting, ..request });
+        match before.starts_with('b') {
+            true => assert!(after.starts_with('a'), "{before} -> {after}"),
+            false => assert_eq!(before, after),
+        }
+    }
+}
+
+#[test]
+fn what_is_remembered_goes_first_if_it_may() {
+    let policy = three();
+    let gate = |name| World { gates: vec![(name, Skip::Cooldown)], ..World::default() };
+    for (what, provider, credential, world, expected) in [
+        ("a weight of 0 is no reason to move", "c", "y", World::default(), "c/m@y"),
+        ("the credential rests: the other one", "c", "y", gate("c:y"), "c/m@x"),
+    ] {
+        for bits in 0..50 {
+            let request = Request {
+                stay: Some(stay(&policy, provider, credential)),
+                draw: Draw::Random(bits),
+                conditions: &world,
+                ..ask("m")
+            };
+            assert_eq!(first(&policy, &request), expected, "{what}");
+        }
+    }
+    // It rests: the next one, by weight as ever.
+    let world = gate("c");
+    let drawn = (0..1_000)
+        .map(|bits| Request {
+            stay: Some(stay(&policy, "c", "x")),
+            draw: Draw::Random(bits),
+            conditions: &world,
+            ..ask("m")
+        })
+        .filter(|request| first(&policy, request).starts_with('a'))
+        .count();
+    assert!((770..=830).contains(&drawn), "{drawn}");
+}
+
+#[test]
+fn the_fence_stands_before_the_memory() {
+    let fenced = KeyDoc { deny: texts(&["m"]), ..key(vec![entry("a", 1), entry("b", 1)]) };
+    let policy = crate::world::policy(["a", "b"].map(|name| provider(name, "vLLM")).into(), fenced, vec![]);
+    let request = Request { stay: Some(stay(&policy, "b", "")), ..ask("m") };
+    assert_eq!(decided(&policy, &request), "403 model_blocked");
+    // Nor does it reach past a pin.
+    let request = Request { model: Some("a/n"), ..request };
+    assert_eq!(decided(&policy, &request), "a/n");
+}

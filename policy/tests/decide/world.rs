@@ -1,0 +1,190 @@
+//! Small policies, requests to them, and decisions in one line.
+
+use outrigger_policy::{
+    Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc,
+    NoConditions, ObjectRef, OnError, Pace, Policy, Provider, ProviderDoc, Request, RuleDoc, ScopeDoc, SecretAt, Skip,
+    Stay, TargetDoc, decide,
+};
+
+pub fn provider(name: &str, kind: &str) -> ProviderDoc {
+    ProviderDoc { namespace: "t".into(), name: name.into(), kind: kind.into(), ..ProviderDoc::default() }
+}
+
+pub fn models(provider: ProviderDoc, names: &[&str]) -> ProviderDoc {
+    let models = names.iter().map(|name| ModelDoc { name: (*name).into(), ..ModelDoc::default() }).collect();
+    ProviderDoc { models, ..provider }
+}
+
+pub fn exclusive(provider: ProviderDoc) -> ProviderDoc {
+    ProviderDoc { exclusive: true, ..provider }
+}
+
+/// With an alias for its first model.
+pub fn alias(mut provider: ProviderDoc, alias: &str) -> ProviderDoc {
+    provider.models[0].aliases.push(alias.into());
+    provider
+}
+
+/// With credentials, each `name`, `name=weight`.
+pub fn credentials(provider: ProviderDoc, names: &[&str]) -> ProviderDoc {
+    let credentials = names
+        .iter()
+        .map(|text| {
+            let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
+            CredentialDoc {
+                name: name.into(),
+                weight: weight.parse().unwrap(),
+                models: Vec::new(),
+                suspended: false,
+                secret: SecretAt { namespace: "t".into(), name: name.into(), key: "apiKey".into() },
+            }
+        })
+        .collect();
+    ProviderDoc { credentials, ..provider }
+}
+
+/// An entry of the key `k` in namespace `t`, for the provider of the same name.
+pub fn entry(name: &str, weight: u32) -> KeyProviderDoc {
+    KeyProviderDoc {
+        name: name.into(),
+        provider: ObjectRef { namespace: "t".into(), name: name.into() },
+        weight,
+        models: Vec::new(),
+        credentials: Vec::new(),
+    }
+}
+
+pub fn only(entry: KeyProviderDoc, models: &[&str]) -> KeyProviderDoc {
+    KeyProviderDoc { models: texts(models), ..entry }
+}
+
+pub fn key(providers: Vec<KeyProviderDoc>) -> KeyDoc {
+    KeyDoc {
+        namespace: "t".into(),
+        name: "k".into(),
+        providers,
+        balance: outrigger_policy::Balance::Weighted,
+        allow: Vec::new(),
+        deny: Vec::new(),
+        extra_fields: true,
+        aliases: Vec::new(),
+        concurrent_requests: None,
+        suspended: false,
+        expires_at: None,
+        team: None,
+        customer: None,
+        keyless: false,
+    }
+}
+
+/// A rule of namespace `t`; targets as `provider`, `provider/model`, with `=weight` and `@credential`.
+pub fn rule(name: &str, when: &str, targets: &[&str], fallbacks: &[&str]) -> RuleDoc {
+    let target = |text: &&str| {
+        let (text, credential) = text.split_once('@').map_or((*text, None), |(text, name)| (text, Some(name)));
+        let (text, weight) = text.split_once('=').unwrap_or((text, "1"));
+        let (provider, model) = text.split_once('/').map_or((text, None), |(provider, model)| (provider, Some(model)));
+        TargetDoc {
+            provider: provider.into(),
+            model: model.map(str::to_owned),
+            weight: weight.parse().unwrap(),
+            credential: credential.map(str::to_owned),
+        }
+    };
+    RuleDoc {
+        namespace: "t".into(),
+        name: name.into(),
+        priority: 0,
+        created: 0,
+        scope: ScopeDoc::Namespace,
+        when: Some(when.to_owned()).filter(|when| !when.is_empty()),
+        targets: targets.iter().map(target).collect(),
+        fallbacks: texts(fallbacks),
+        on_error: OnError::Skip,
+    }
+}
+
+pub fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+pub fn policy(providers: Vec<ProviderDoc>, key: KeyDoc, rules: Vec<RuleDoc>) -> Policy {
+    Policy::build(Document { format: FORMAT, sequence: 1, providers, keys: vec![key], default_key: None, rules })
+        .unwrap()
+}
+
+/// What is known of the world: by the provider's name, or `provider:credential`.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub unfit: Vec<(&'static str, &'static str)>,
+    pub gates: Vec<(&'static str, Skip)>,
+    pub paces: Vec<(&'static str, f64, u32)>,
+}
+
+impl Conditions for World {
+    fn unfit(&self, provider: &Provider) -> Option<String> {
+        self.unfit.iter().find(|(name, _)| *name == provider.id.name).map(|(_, field)| (*field).to_owned())
+    }
+
+    fn gate(&self, provider: &Provider, credential: Option<&Credential>, _: &str) -> Option<Skip> {
+        let full = credential.map(|credential| format!("{}:{}", provider.id.name, credential.name));
+        let names = |name: &str| name == provider.id.name || Some(name) == full.as_deref();
+        self.gates.iter().find(|(name, _)| names(name)).map(|(_, skip)| skip.clone())
+    }
+
+    fn pace(&self, provider: &Provider, _: Option<&Credential>) -> Option<Pace> {
+        let (_, first_token_ms, in_flight) = *self.paces.iter().find(|(name, ..)| *name == provider.id.name)?;
+        Some(Pace { first_token_ms, in_flight })
+    }
+}
+
+/// A request, to be filled in.
+pub fn ask<'a>(model: &'a str) -> Request<'a> {
+    Request {
+        key: 0,
+        request_type: "chat_completion",
+        model: Some(model),
+        provider: None,
+        fallbacks: None,
+        credential: None,
+        headers: &[],
+        params: &[],
+        draw: Draw::Random(0),
+        stay: None,
+        conditions: &NoConditions,
+    }
+}
+
+pub fn stay(policy: &Policy, provider: &str, credential: &str) -> Stay {
+    let provider = policy.providers.iter().find(|one| one.id.name == provider).unwrap();
+    let credential = provider.credentials.iter().find(|one| &*one.name == credential);
+    Stay { provider: provider.identity, credential: credential.map_or(0, |one| one.identity) }
+}
+
+/// A decision in a line: `a/m@x,y > b/m`, then those passed over: `| c/m: model_blocked`; or the
+/// refusal, `403 model_blocked`.
+pub fn line(policy: &Policy, decision: &Decision) -> String {
+    if let Some(refusal) = &decision.refusal {
+        assert_eq!(decision.eligible().count(), 0, "{decision:?}");
+        return format!("{} {}", refusal.status, refusal.kind);
+    }
+    let told = |candidate: &outrigger_policy::Candidate| {
+        let names: Vec<&str> = candidate
+            .credentials
+            .iter()
+            .map(|index| &*policy.providers[candidate.provider.unwrap()].credentials[*index].name)
+            .collect();
+        let credentials = if names.is_empty() { String::new() } else { format!("@{}", names.join(",")) };
+        format!("{}/{}{credentials}", candidate.name, candidate.model)
+    };
+    let mut line = decision.eligible().map(told).collect::<Vec<_>>().join(" > ");
+    for candidate in &decision.candidates {
+        if let Some(skip) = &candidate.skipped {
+            line.push_str(&format!(" | {}/{}: {skip}", candidate.name, candidate.model));
+        }
+    }
+    line
+}
+
+pub fn decided(policy: &Policy, request: &Request<'_>) -> String {
+    line(policy, &decide(policy, request))
+}
