@@ -55,6 +55,8 @@ pub struct Fake {
     pub url: String,
     scripts: Arc<Mutex<VecDeque<Vec<Act>>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Connections that were opened, as they are.
+    pub opened: tokio::sync::watch::Receiver<usize>,
     /// A client closed its connection.
     pub closed: Arc<Mutex<mpsc::UnboundedReceiver<()>>>,
 }
@@ -64,10 +66,12 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let (gone, closed) = mpsc::unbounded_channel();
+        let (opening, opened) = tokio::sync::watch::channel(0);
         let fake = Fake {
             url,
             scripts: Arc::new(Mutex::new(scripts.into())),
             asked: Arc::default(),
+            opened,
             closed: Arc::new(Mutex::new(closed)),
         };
         let mine = fake.clone();
@@ -76,6 +80,7 @@ impl Fake {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(mine.clone().serve(stream, connections, gone.clone()));
                 connections += 1;
+                opening.send_replace(connections);
             }
         });
         fake
