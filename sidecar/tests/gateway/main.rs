@@ -1,6 +1,7 @@
 //! The gateway in process, against upstreams that do exactly as they are told.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+mod corpus;
 mod failover;
 mod fake;
 mod gate;
