@@ -88,16 +88,13 @@ impl Relay {
         let provider = self.setting.provider.to_string();
         let mut events = 0;
         loop {
-            // With nothing to let go of, only the first token's time counts.
-            let by = match self.out.is_empty() {
-                true => self.timing.first_by,
-                false => self.timing.first_by.min(held_until),
-            };
+            let by = preamble_until(self.timing.first_by, held_until, self.out.is_empty());
             ending.waits();
             let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
             ending.waited();
             let chunk = match chunk {
                 Err(_) if Instant::now() >= self.timing.first_by => return Err(self.timing.late(&provider)),
+                // Ten seconds of preamble: let it go.
                 Err(_) => break,
                 Ok(Some(Err(error))) => {
                     return Err(Failed::unreachable("cut", format!("{provider}: {error}")));
@@ -310,6 +307,12 @@ impl Relay {
     }
 }
 
+/// Until when the next bytes are waited for before there is content. With nothing to let go, only
+/// the first token's own time counts.
+fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
+    if nothing_held { first_by } else { first_by.min(held_until) }
+}
+
 /// What ended a stream before its end.
 #[derive(Debug)]
 enum Broken {
@@ -360,5 +363,21 @@ fn comment(ending: &Ending, setting: &Setting) -> String {
     match ending.call.tells_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(ending, setting)),
         false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preamble_is_let_go_in_time_and_silence_has_the_first_tokens() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        for (first_by, held_until, nothing_held, expected) in
+            [(60, 10, true, 60), (60, 10, false, 10), (5, 10, true, 5), (5, 10, false, 5)]
+        {
+            assert_eq!(preamble_until(at(first_by), at(held_until), nothing_held), at(expected));
+        }
     }
 }

@@ -13,8 +13,10 @@ use tokio::sync::{Notify, mpsc};
 /// One thing to do for a request, in order.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Send these bytes.
+    /// Send this.
     Send(String),
+    /// Send these bytes, which may end in mid-character.
+    Bytes(Vec<u8>),
     /// Wait until the test says so.
     Wait(Arc<Notify>),
     /// Close the connection.
@@ -95,7 +97,19 @@ impl Fake {
         self.asked.lock().unwrap().clone()
     }
 
+    /// From now on always answers so.
+    pub fn play(&self, script: Vec<Act>) {
+        *self.scripts.lock().unwrap() = VecDeque::from([script]);
+    }
+
+    /// What it was asked since the last time.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
     async fn serve(self, mut stream: TcpStream, connection: usize, gone: mpsc::UnboundedSender<()>) {
+        // Else the second write of an answer waits for the first one's acknowledgement.
+        stream.set_nodelay(true).unwrap();
         let mut buffer = Vec::new();
         loop {
             let Some((head, body)) = read_request(&mut stream, &mut buffer).await else {
@@ -108,13 +122,9 @@ impl Fake {
                 if scripts.len() > 1 { scripts.pop_front().unwrap() } else { scripts[0].clone() }
             };
             for act in script {
-                match act {
-                    Act::Send(text) => {
-                        if stream.write_all(text.as_bytes()).await.is_err() {
-                            gone.send(()).ok();
-                            return;
-                        }
-                    }
+                let bytes = match act {
+                    Act::Send(text) => text.into_bytes(),
+                    Act::Bytes(bytes) => bytes,
                     Act::Wait(notify) => {
                         let mut byte = [0; 1];
                         tokio::select! {
@@ -125,6 +135,7 @@ impl Fake {
                                 return;
                             }
                         }
+                        continue;
                     }
                     Act::Close => return,
                     Act::Silence => {
@@ -133,6 +144,10 @@ impl Fake {
                         gone.send(()).ok();
                         return;
                     }
+                };
+                if stream.write_all(&bytes).await.is_err() {
+                    gone.send(()).ok();
+                    return;
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod corpus;
 mod failover;
 mod fake;
 mod gate;
