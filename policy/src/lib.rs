@@ -24,6 +24,7 @@ mod request;
 mod rule;
 mod samples;
 mod serves;
+mod syntax;
 mod vocabulary;
 
 pub use decide::decide;
