@@ -18,8 +18,8 @@ gateway makes of them: [semantics](semantics.md).
 
 - **bold** fields are required where the field above them is there.
 - `[]` stands for each element of a list, `*` for each name of a map.
-- A field that has no default may be left out, and its meaning says what that means. An empty list is refused: leave the
-  field out instead.
+- A field that has no default may be left out, and its meaning says what that means. An empty list is refused
+  where its limits begin with 1: leave the field out instead.
 - A field that is not here is an error, not ignored.
 - A *duration* is `30s`, `1h30m` or `200ms`. A *glob* is a name in which `*` stands for anything and `?` for one character.
 - An object's own name is a DNS label of at most 50 characters: it stands in headers and in models' names.
@@ -52,7 +52,8 @@ fn api() {
         }
     }
     text.push_str(
-        "\n## Status\n\nThe same for each kind, and written by the operator alone; `outrigger run` neither reads nor writes it.\n\n",
+        "\n## Status\n\nThe same for each kind, and written by the operator alone; `outrigger run` neither reads nor writes it.\n\
+         `conditions` are Kubernetes' own (`metav1.Condition`).\n\n",
     );
     text.push_str("| field | type | default | meaning | limits |\n|---|---|---|---|---|\n");
     let first = definitions().into_iter().next().unwrap();

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -26,6 +27,9 @@ def gateway():
         ("anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
         ("gemini/gemini-2.5-flash", "gemini", "gemini-2.5-flash"),
         ("gpt-4o-mini", "openai", "gpt-4o-mini"),
+        ("claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
+        ("gemini-2.5-flash", "gemini", "gemini-2.5-flash"),
+        ("a-name-that-nobody-lists", "openai", "a-name-that-nobody-lists"),
     ],
 )
 def test_each_provider_is_reached_by_name(gateway, asked, provider, model):
@@ -58,6 +62,12 @@ def test_any_api_reaches_any_provider(gateway):
     status, _, text = gateway.ask("/v1beta/models/anthropic/claude-haiku-4-5:generateContent", body)
     parts = json.loads(text)["candidates"][0]["content"]["parts"]
     assert status == 200 and parts[0]["text"] == "Hello from anthropic, as claude-haiku-4-5."
+
+
+def test_models_are_listed(gateway):
+    with urllib.request.urlopen(gateway.base + "/v1/models", timeout=10) as answer:
+        listed = {model["id"] for model in json.load(answer)["data"]}
+    assert listed == {"openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash"}
 
 
 def test_decisions_say_what_was_decided(gateway):
