@@ -44,7 +44,10 @@ impl Banner<'_> {
         let keys = self.document.keys.iter().map(|key| self.key(key)).collect();
         table(&mut text, style, ["KEY", "", "PROVIDERS", ""], keys);
         if self.document.default_key.is_none() {
-            let _ = writeln!(text, "\n  none of them is the default: callers say x-outrigger-key, or start with --key NAME");
+            let _ = writeln!(
+                text,
+                "\n  none of them is the default: callers say x-outrigger-key, or start with --key NAME"
+            );
         }
         if let Some(line) = self.to_try() {
             let _ = write!(text, "\n  {}\n  {line}\n", style.dim("try it:"));

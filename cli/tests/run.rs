@@ -195,7 +195,10 @@ fn a_folder_without_a_provider_is_told_as_such() {
         let output = run(folder.path(), &[]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         let told = text(&output.stderr);
-        assert!(told.starts_with(&format!("outrigger: there is no LLMProvider in {}", folder.path().display())), "{told}");
+        assert!(
+            told.starts_with(&format!("outrigger: there is no LLMProvider in {}", folder.path().display())),
+            "{told}"
+        );
     }
 }
 

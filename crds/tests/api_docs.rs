@@ -32,13 +32,8 @@ fn api() {
         let names = &definition.spec.names;
         let root = serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
         let short = names.short_names.iter().flatten().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        write!(
-            text,
-            "\n## {}\n\n`{GROUP}/{VERSION}`, short {short}. {}\n\n",
-            names.kind,
-            words(&root["description"])
-        )
-        .unwrap();
+        write!(text, "\n## {}\n\n`{GROUP}/{VERSION}`, short {short}. {}\n\n", names.kind, words(&root["description"]))
+            .unwrap();
         text.push_str("| field | type | default | meaning | limits |\n|---|---|---|---|---|\n");
         let spec = &root["properties"]["spec"];
         let mut rules = Vec::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_policy::{Expression, FUNCTIONS, REQUEST_TYPES, VARIABLES};
+use outrigger_policy::{Expression, FUNCTIONS, VARIABLES};
 
 const HEAD: &str = "\
 # Conditions of rules
@@ -24,14 +24,15 @@ is asked first, and what follows: [semantics](semantics.md#8-rules). The object'
 
 const MIDDLE: &str = "
 A header or parameter that the request does not have makes the condition false, unless the rest of it decides. Names of headers are in
-lower case; headers that carry credentials are not there.
+lower case; headers that carry credentials are not there. The values of `request_type` stand in the [table of operations](operations.md),
+in the column *in rules*.
 ";
 
 /// Conditions that people ask for, and what each says.
 const EXAMPLES: [(&str, &str); 8] = [
     (r#"model == "gpt-4o-mini""#, "one model, with or without a provider in front"),
     (r#"model.startsWith("gpt-")"#, "a family of models"),
-    (r#"model.matches("^(gpt|o[0-9])")"#, "a pattern (RE2)"),
+    (r#"model.matches("^(gpt|o[0-9])")"#, "a regular expression"),
     (r#"model in ["fast", "cheap"]"#, "names that no provider has: a rule may give them a meaning"),
     (r#"headers["x-tier"] == "premium""#, "what the application says of itself"),
     (r#""x-tier" in headers && headers["x-tier"] != "free""#, "a header that must be there"),
@@ -47,7 +48,6 @@ fn rules() {
     }
     text.push_str(MIDDLE);
     let listed = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    write!(text, "\n`request_type` is one of {}.\n", listed(&REQUEST_TYPES)).unwrap();
     write!(
         text,
         "\n## Functions\n\n{}; the macros `has`, `all`, `exists`, `exists_one`, `map` and `filter`; and CEL's operators.\n",
@@ -64,5 +64,8 @@ fn rules() {
         fs::write(&file, &text).unwrap();
     }
     let committed = fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == text, "docs/rules.md is stale: run `UPDATE=1 cargo test -p outrigger-policy --test rules_docs`");
+    assert!(
+        committed == text,
+        "docs/rules.md is stale: run `UPDATE=1 cargo test -p outrigger-policy --test rules_docs`"
+    );
 }

@@ -390,9 +390,7 @@ pub const BROKEN: &[Broken] = &[
             "a.yaml",
             concat!(provider!("a"), object!("RoutingRule", "name: r", "  when: model ==\n  targets: [{provider: a}]")),
         )],
-        &[
-            "a.yaml:10: RoutingRule default/r: spec.when: is not CEL: at column 9, it ends too early",
-        ],
+        &["a.yaml:10: RoutingRule default/r: spec.when: is not CEL: at column 9, it ends too early"],
     ),
     broken(
         "a condition on a variable that isn't known",
