@@ -54,6 +54,9 @@ crds: ## write the CustomResourceDefinitions in crds/yaml anew
 
 docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<
@@ -77,7 +80,7 @@ fmt-check:
 clippy:
 	$(CARGO) clippy -q --workspace --all-targets --locked -- -D warnings
 
-# Among them the test that crds/yaml is what the types give.
+# Among them the tests that crds/yaml and docs/ are what the code gives.
 unit:
 	$(CARGO) test -q --workspace --locked
 

@@ -43,15 +43,15 @@ def free_port():
 class Gateway:
     """`outrigger run OBJECTS` on free ports; ready once the block is entered, gone when it is left."""
 
-    def __init__(self, objects, **env):
-        self.objects, self.env = objects, env
+    def __init__(self, objects, *arguments, port=None, **env):
+        self.objects, self.arguments, self.port, self.env = objects, arguments, port, env
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="outrigger-")
         self.log = Path(self.folder.name) / "log"
-        listen, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        listen, admin = f"127.0.0.1:{self.port or free_port()}", f"127.0.0.1:{free_port()}"
         self.base, self.admin = f"http://{listen}", f"http://{admin}"
-        command = [binary(), "run", self.objects, "--listen", listen, "--admin", admin]
+        command = [binary(), "run", self.objects, "--listen", listen, "--admin", admin, *self.arguments]
         with open(self.log, "wb") as log:
             # A state folder of its own: accounts of another run, or its lock, must not reach this one.
             env = environment(XDG_STATE_HOME=self.folder.name, **self.env)
@@ -93,6 +93,22 @@ class Gateway:
         with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
             return answer.read().decode()
 
-    def decisions(self):
+    def decisions(self, most=100):
         """The decision records, newest first."""
-        return json.loads(self.get("/decisions"))
+        return json.loads(self.get(f"/decisions?limit={most}"))
+
+    def ask(self, path, body, **headers):
+        """An answer, whatever its status: (status, headers, body)."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()} | {"content-type": "application/json"}
+        request = urllib.request.Request(self.base + path, json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers, refused.read().decode()
+
+    def chat(self, model, **headers):
+        """A chat in OpenAI's API: (status, headers, the answer as JSON)."""
+        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+        status, headers, text = self.ask("/v1/chat/completions", body, **headers)
+        return status, headers, json.loads(text)

@@ -36,13 +36,19 @@ impl Banner<'_> {
             text,
             "  admin    {}  {}\n",
             style.cyan(urls(self.admin)),
-            style.dim("/readyz /metrics /decisions")
+            style.dim("/readyz /policy /decisions /metrics")
         );
         let providers = self.document.providers.iter().map(|provider| self.provider(provider)).collect();
         table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS"], providers);
         text.push('\n');
         let keys = self.document.keys.iter().map(|key| self.key(key)).collect();
         table(&mut text, style, ["KEY", "", "PROVIDERS", ""], keys);
+        if self.document.default_key.is_none() {
+            let _ = writeln!(
+                text,
+                "\n  none of them is the default: callers say x-outrigger-key, or start with --key NAME"
+            );
+        }
         if let Some(line) = self.to_try() {
             let _ = write!(text, "\n  {}\n  {line}\n", style.dim("try it:"));
         }
@@ -222,7 +228,7 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
         let text = banner(OBJECTS);
         let expected = format!(
             "outrigger {} serves objects (revision 1-00000000)\n\n  clients  http://127.0.0.1:4180\n  admin    http://127.0.0.1:4181  \
-             /readyz /metrics /decisions\n\n\
+             /readyz /policy /decisions /metrics\n\n\
              \x20 PROVIDER           TYPE           MODELS               CREDENTIALS\n\
              \x20 default/openai     OpenAI         gpt-4o-mini          main 1, spare 0 (no value)\n\
              \x20 default/rehearsal  Mock (Gemini)  a, b, c, and 1 more  none needed\n\n\
@@ -245,5 +251,6 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
         let second = "---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: batch}\nspec: {}\n";
         let text = banner(&format!("{OBJECTS}{second}"));
         assert!(text.contains("-H 'x-outrigger-key: batch'"), "{text}");
+        assert!(text.contains("none of them is the default"), "{text}");
     }
 }

@@ -58,6 +58,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 enum RunError {
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[error("there is no LLMProvider in {0}; without a folder, providers are made from the environment's keys")]
+    NoProvider(String),
     #[error("there is nothing that could answer: see what is said above")]
     NothingToServe,
     #[error("no such key: see what is said above")]
@@ -123,6 +125,9 @@ async fn run(args: Args) -> Result<u8, RunError> {
     if first.findings.iter().any(|finding| finding.place.file == COMMAND_LINE) {
         return Err(RunError::NoSuchKey);
     }
+    if let Some(dir) = args.dir.as_ref().filter(|_| first.document.providers.is_empty() && first.findings.is_empty()) {
+        return Err(RunError::NoProvider(dir.display().to_string()));
+    }
     if !serve::is_servable(&first.document, &first.secrets) {
         return Err(RunError::NothingToServe);
     }
@@ -146,7 +151,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
         .transpose()?;
     let listeners = serve::bind(&args.listen, args.admin).await?;
     let (clients, admin) = (listeners.clients(), listeners.admin());
-    let from = args.dir.as_ref().map_or_else(|| "the environment".to_owned(), |dir| dir.display().to_string());
+    let from = args.dir.as_ref().map_or_else(|| "what the environment has".to_owned(), |dir| dir.display().to_string());
     let banner = Banner {
         from: &from,
         revision: &revision,
@@ -232,6 +237,8 @@ fn warn_of_open_doors(clients: &[SocketAddr]) {
     }
 }
 
+const STAYS: &str = "the change can't be used: the policy before it stays in force";
+
 /// Serves what the folder becomes, and keeps the last good policy where that can't be served.
 async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut seen: Vec<Text>, watch: Option<Watch>) {
     let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
@@ -241,6 +248,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             Ok(texts) => texts,
             Err(error) => {
                 let _ = style::fail(&error);
+                style::say(STAYS);
                 gateway.reject(&dir.display().to_string(), "", &error.to_string());
                 // What comes back is a change, even if it is what was there.
                 seen.clear();
@@ -255,7 +263,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
         style::tell(&next.findings);
         if let Some(finding) = blocking(&next) {
             serve::reject(&gateway, finding);
-            style::say("the change can't be used: the policy before it stays in force");
+            style::say(STAYS);
             continue;
         }
         match serve::install(&gateway, next) {
@@ -266,6 +274,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             Err(error) => {
                 gateway.reject(&dir.display().to_string(), "", &error.to_string());
                 let _ = style::fail(&RunError::from(error));
+                style::say(STAYS);
             }
         }
     }

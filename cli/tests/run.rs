@@ -189,6 +189,30 @@ fn signals_reach_the_application() {
 }
 
 #[test]
+fn a_folder_without_a_provider_is_told_as_such() {
+    for objects_there in ["\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"] {
+        let folder = objects(objects_there);
+        let output = run(folder.path(), &[]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = text(&output.stderr);
+        assert!(
+            told.starts_with(&format!("outrigger: there is no LLMProvider in {}", folder.path().display())),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_is_emptied_changes_nothing() {
+    let folder = objects(OBJECTS);
+    let mut running = Running::start(run(folder.path(), &[]));
+    fs::remove_file(folder.path().join("objects.yaml")).unwrap();
+    running.line("there is no .yaml, .yml or .json file in");
+    running.line("the policy before it stays in force");
+    assert!(chat(&running).contains("\"one\""));
+}
+
+#[test]
 fn without_a_folder_it_serves_what_the_environment_has() {
     let mut command = outrigger();
     command.args(["run", "--listen", "0", "--admin", "0"]);

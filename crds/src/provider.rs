@@ -99,7 +99,7 @@ pub struct LlmProviderSpec {
     /// How the next credential is chosen. Weighted: by weight alone. Adaptive: less of those that are slow at present.
     #[serde(default)]
     pub balance: Balance,
-    /// How often a request is tried here.
+    /// How often a request is tried here. Absent: four times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// Headers added to each request. No credentials: those are in credentials.

@@ -9,19 +9,19 @@ use crate::{GoDuration, shapes};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {
-    /// To connect, TLS included.
+    /// To connect, TLS included. Absent: 2s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub connect: Option<GoDuration>,
-    /// From the request to the first content of a stream.
+    /// From the request to the first content of a stream. Absent: 30s, or 5m for a model that reasons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub first_token: Option<GoDuration>,
-    /// Between two bytes of a stream.
+    /// Between two bytes of a stream. Absent: 30s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub idle: Option<GoDuration>,
-    /// For the whole request, all its attempts together.
+    /// For the whole request, all its attempts together. Absent: 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub total: Option<GoDuration>,

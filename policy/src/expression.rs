@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::policy::Key;
 use crate::request::Request;
+use crate::syntax;
 use crate::vocabulary::{Names, is_function};
 
 /// A variable that a rule may read.
@@ -42,7 +43,7 @@ pub const VARIABLES: &[Variable] = &[
 /// Why an expression is not one that a rule can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ExpressionError {
-    #[error("does not compile: {0}")]
+    #[error("is not CEL: {0}")]
     Syntax(String),
     #[error("`{name}` is no variable that rules know{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownVariable { name: String, nearest: Option<String> },
@@ -71,7 +72,7 @@ impl Expression {
     /// [`ExpressionError::Syntax`], [`ExpressionError::UnknownVariable`] or
     /// [`ExpressionError::UnknownFunction`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
-        let program = ENV.compile(source).map_err(|e| ExpressionError::Syntax(one_line(&e.to_string())))?;
+        let program = ENV.compile(source).map_err(|errors| ExpressionError::Syntax(syntax::told(source, &errors)))?;
         let names = Names::of(program.expression());
         let mut reads = Vec::new();
         for name in names.variables {

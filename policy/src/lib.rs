@@ -24,6 +24,7 @@ mod request;
 mod rule;
 mod samples;
 mod serves;
+mod syntax;
 mod vocabulary;
 
 pub use decide::decide;
@@ -40,3 +41,4 @@ pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use samples::REQUEST_TYPES;
 pub use serves::list_models;
+pub use vocabulary::FUNCTIONS;

@@ -7,7 +7,7 @@ use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr};
 
 /// The functions of CEL's standard library, as far as values of rules can have need of them.
-pub(crate) const FUNCTIONS: [&str; 13] = [
+pub const FUNCTIONS: [&str; 13] = [
     "bool",
     "bytes",
     "contains",

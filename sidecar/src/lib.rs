@@ -1,7 +1,7 @@
 //! The data plane: what stands beside an application and answers its SDK.
 //!
 //! The way of a request, one file a step:
-//! [`accept`] → [`receive`] → [`identify`] → [`hooks`] → [`decide`] → [`attempt`] (for each
+//! [`accept`] → [`identify`] → [`receive`] → [`hooks`] → [`decide`] → [`attempt`] (for each
 //! candidate: [`prepare`], send, classify) → [`relay`] → [`record`].
 //!
 //! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps

@@ -1,6 +1,8 @@
 //! What is counted, in Prometheus's terms. Label values are names of the policy or of closed
 //! vocabularies, never a request's free text.
 
+use prometheus::core::Collector;
+use prometheus::proto::MetricType;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -32,6 +34,16 @@ pub struct Metrics {
     /// Decision lines that were dropped because the writer was behind.
     pub dropped_lines: IntCounter,
     rule_errors: IntCounterVec,
+}
+
+/// What one metric is: what `docs/metrics.md` is written from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    pub labels: Vec<String>,
+    pub help: String,
 }
 
 impl Metrics {
@@ -159,6 +171,56 @@ impl Metrics {
     pub fn in_force(&self, revision: &str) {
         self.revision.reset();
         self.revision.with_label_values(&[revision]).set(1);
+    }
+
+    /// Every metric there is, whether or not it was counted yet.
+    #[must_use]
+    pub fn described(&self) -> Vec<Described> {
+        // By name, so that a metric which is not described here does not compile.
+        let Metrics {
+            registry: _,
+            requests,
+            duration,
+            first_token,
+            overhead,
+            failovers,
+            attempts,
+            tokens,
+            refusals,
+            in_flight,
+            revision,
+            dropped_lines,
+            rule_errors,
+        } = self;
+        let all: [&dyn Collector; 12] = [
+            requests,
+            duration,
+            first_token,
+            overhead,
+            attempts,
+            failovers,
+            refusals,
+            tokens,
+            in_flight,
+            rule_errors,
+            dropped_lines,
+            revision,
+        ];
+        let described = |metric: &dyn Collector| {
+            let kind = match metric.collect().first().map(|family| family.get_field_type()) {
+                Some(MetricType::COUNTER) => "counter",
+                Some(MetricType::HISTOGRAM) => "histogram",
+                _ => "gauge",
+            };
+            let desc = metric.desc().into_iter().next()?;
+            Some(Described {
+                name: desc.fq_name.clone(),
+                kind,
+                labels: desc.variable_labels.clone(),
+                help: desc.help.clone(),
+            })
+        };
+        all.into_iter().filter_map(described).collect()
     }
 
     /// All of it, in the text format.

@@ -1,0 +1,178 @@
+//! `docs/api.md` is written from the definitions, so that it can't be wrong about them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use outrigger_crds::{GROUP, VERSION, definitions, shapes};
+use serde_json::Value;
+
+const HEAD: &str = "\
+# The objects
+
+Written from the types in `crds/src/`; `make docs` writes it anew. Not edited by hand.
+
+The same objects are served by `outrigger run DIR` and held by a cluster that was given the definitions in `crds/yaml/`. What a
+gateway makes of them: [semantics](semantics.md).
+
+- **bold** fields are required where the field above them is there.
+- `[]` stands for each element of a list, `*` for each name of a map.
+- A field that has no default may be left out, and its meaning says what that means. An empty list is refused
+  where its limits begin with 1: leave the field out instead.
+- A field that is not here is an error, not ignored.
+- A *duration* is `30s`, `1h30m` or `200ms`. A *glob* is a name in which `*` stands for anything and `?` for one character.
+- An object's own name is a DNS label of at most 50 characters: it stands in headers and in models' names.
+";
+
+#[test]
+fn api() {
+    let mut text = HEAD.to_owned();
+    for definition in definitions() {
+        let names = &definition.spec.names;
+        let root = serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
+        let short = names.short_names.iter().flatten().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        write!(text, "\n## {}\n\n`{GROUP}/{VERSION}`, short {short}. {}\n\n", names.kind, words(&root["description"]))
+            .unwrap();
+        text.push_str("| field | type | default | meaning | limits |\n|---|---|---|---|---|\n");
+        let spec = &root["properties"]["spec"];
+        let mut rules = Vec::new();
+        fields(&mut text, &mut rules, "", spec);
+        if !rules.is_empty() {
+            text.push_str("\nAnd of several fields together:\n\n");
+            for (path, rule) in rules {
+                let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
+                writeln!(text, "- {place}{rule}").unwrap();
+            }
+        }
+    }
+    text.push_str(
+        "\n## Status\n\nThe same for each kind, and written by the operator alone; `outrigger run` neither reads nor writes it.\n\
+         `conditions` are Kubernetes' own (`metav1.Condition`).\n\n",
+    );
+    text.push_str("| field | type | default | meaning | limits |\n|---|---|---|---|---|\n");
+    let first = definitions().into_iter().next().unwrap();
+    let root = serde_json::to_value(&first.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
+    fields(&mut text, &mut Vec::new(), "", &root["properties"]["status"]);
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == text, "docs/api.md is stale: run `UPDATE=1 cargo test -p outrigger-crds --test api_docs`");
+}
+
+/// A row for each field below a schema, parents first; its rules go to a list of their own.
+fn fields(text: &mut String, rules: &mut Vec<(String, String)>, path: &str, schema: &Value) {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        let message = rule["message"].as_str().unwrap_or_else(|| panic!("{path}: a rule without a message"));
+        rules.push((path.to_owned(), message.to_owned()));
+    }
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut names: Vec<(&String, &Value)> = schema["properties"].as_object().into_iter().flatten().collect();
+    // What must be said comes first.
+    names.sort_by_key(|(name, _)| !required.contains(&name.as_str()));
+    for (name, field) in names {
+        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let shown = if required.contains(&name.as_str()) { format!("**`{here}`**") } else { format!("`{here}`") };
+        let default = match &field["default"] {
+            Value::Null => String::new(),
+            default => format!("`{default}`").replace('"', ""),
+        };
+        let cells = [shown, kind(field), default, words(&field["description"]), limits(field)];
+        writeln!(text, "|{}|", cells.map(|cell| cell_of(&cell)).join("|")).unwrap();
+        match () {
+            () if !field["items"].is_null() => fields(text, rules, &format!("{here}[]"), &field["items"]),
+            () if !field["additionalProperties"].is_null() => {
+                // A map's own rules; its values have no fields.
+                fields(text, rules, &here, field);
+                fields(text, rules, &format!("{here}.*"), &field["additionalProperties"]);
+            }
+            () => fields(text, rules, &here, field),
+        }
+    }
+}
+
+fn cell_of(text: &str) -> String {
+    if text.is_empty() { " ".to_owned() } else { format!(" {} ", text.replace('|', "\\|")) }
+}
+
+/// A description on one line. What looks like a template or an element is kept from being one.
+fn words(description: &Value) -> String {
+    description.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('<', "&lt;")
+}
+
+fn kind(schema: &Value) -> String {
+    let one = |schema: &Value| -> String {
+        match schema["type"].as_str().unwrap_or_default() {
+            "string" if is_duration(schema) => "duration".to_owned(),
+            "string" if schema["format"] == "date-time" => "time".to_owned(),
+            "string" if schema["enum"].is_array() => "one of".to_owned(),
+            other => other.to_owned(),
+        }
+    };
+    match schema["type"].as_str() {
+        Some("array") => format!("list of {}", plural(&one(&schema["items"]))),
+        Some("object") if schema["additionalProperties"].is_object() => {
+            format!("map to {}", plural(&one(&schema["additionalProperties"])))
+        }
+        _ => one(schema),
+    }
+}
+
+fn plural(kind: &str) -> String {
+    if kind == "one of" { "words".to_owned() } else { format!("{kind}s") }
+}
+
+fn is_duration(schema: &Value) -> bool {
+    schema["pattern"] == outrigger_crds::duration::PATTERN
+}
+
+/// What its values must be, and how many of them.
+fn limits(schema: &Value) -> String {
+    let mut all = Vec::new();
+    if let (Some(least), Some(most)) = (schema["minItems"].as_u64().or(Some(0)), schema["maxItems"].as_u64()) {
+        all.push(if least > 0 { format!("{least} to {most}") } else { format!("at most {most}") });
+    }
+    if let Some(most) = schema["maxProperties"].as_u64() {
+        all.push(format!("at most {most}"));
+    }
+    match schema["x-kubernetes-list-type"].as_str() {
+        Some("map") => {
+            let keys: Vec<String> = schema["x-kubernetes-list-map-keys"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(|key| format!("`{key}`"))
+                .collect();
+            all.push(format!("no {} twice", keys.join(" and ")));
+        }
+        Some("set") => all.push("none twice".to_owned()),
+        _ => {}
+    }
+    let values = [&schema["items"], &schema["additionalProperties"]].into_iter().find(|values| values.is_object());
+    let value = values.unwrap_or(schema);
+    let each = if values.is_some() { "each " } else { "" };
+    if let Some(words) = value["enum"].as_array() {
+        let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
+        all.push(words.join(", "));
+    } else if let Some(pattern) = value["pattern"].as_str().filter(|_| !is_duration(value)) {
+        let words = shapes::expected(pattern).unwrap_or_else(|| panic!("no words for {pattern}"));
+        all.push(format!("{each}{words}"));
+    }
+    let bound = |name: &str| value[name].as_f64().map(|bound| bound as i64);
+    match (bound("minimum"), bound("maximum")) {
+        (Some(least), Some(most)) => all.push(format!("{each}{least} to {most}")),
+        (Some(least), None) => all.push(format!("{each}at least {least}")),
+        _ => {}
+    }
+    let fixed = is_duration(value) || value["format"] == "date-time" || value["enum"].is_array();
+    match (value["minLength"].as_u64(), value["maxLength"].as_u64()) {
+        (Some(least), Some(most)) if least == most => {}
+        (_, Some(most)) if !fixed => all.push(format!("{each}at most {most} characters")),
+        _ => {}
+    }
+    all.join("; ")
+}

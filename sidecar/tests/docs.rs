@@ -1,0 +1,127 @@
+//! `docs/metrics.md` is written from what is registered; `docs/decisions.md` names every field of a record, and no other.
+#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use outrigger_sidecar::metrics::Metrics;
+use outrigger_sidecar::record::{AttemptRecord, CandidateRecord, Record};
+use serde_json::Value;
+
+const HEAD: &str = "\
+# Metrics
+
+Written from what is registered in `sidecar/src/metrics.rs`; `make docs` writes it anew. Not edited by hand.
+
+`GET /metrics` on the admin port, in Prometheus's text format. A metric with labels appears when it is first counted.
+
+";
+
+const TAIL: &str = "
+## Labels
+
+Values are names of the policy or words of a closed list, never what a request says.
+
+| label | is |
+|---|---|
+| `key` | the VirtualKey's name |
+| `provider`, `from`, `to` | the provider, by the name that the key has for it; `none` where nobody was asked |
+| `model` | the model that was served, if the policy or the catalogue has it; else `other`; `none` where nobody was asked |
+| `operation` | as in the [table](operations.md) |
+| `status` | what the caller got; 499 where it went away first |
+| `stream` | `true` or `false` |
+| `reason`, `result` | how an attempt failed ([semantics](semantics.md#9-closed-vocabularies)); `result` is `ok` where it did not |
+| `type` of tokens | `input`, `cached` (a part of input), `output`, `reasoning` (a part of output) |
+| `type` of refusals | the type of the gateway's own error ([semantics](semantics.md#9-closed-vocabularies)) |
+| `rule` | the rule, as namespace/name |
+| `revision` | the policy's sequence and the beginning of its digest |
+
+A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted in
+`outrigger_refusals_total` alone, and has no record.
+
+## Questions
+
+Share of requests that another provider had to take over, by who gave up:
+
+```promql
+sum by (from, reason) (rate(outrigger_failovers_total[5m])) / ignoring(from, reason) group_left sum(rate(outrigger_requests_total[5m]))
+```
+
+What the gateway itself adds, 99th percentile:
+
+```promql
+histogram_quantile(0.99, sum by (le) (rate(outrigger_overhead_seconds_bucket[5m])))
+```
+
+Tokens a key used today, by provider:
+
+```promql
+sum by (key, provider, type) (increase(outrigger_tokens_total[1d]))
+```
+";
+
+fn document(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
+}
+
+#[test]
+fn metrics() {
+    let mut text = HEAD.to_owned();
+    text.push_str("| metric | type | labels | counts |\n|---|---|---|---|\n");
+    let described = Metrics::new().unwrap().described();
+    for metric in &described {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { " ".to_owned() } else { format!(" {} ", labels.join(", ")) };
+        writeln!(text, "| `{}` | {} |{labels}| {} |", metric.name, metric.kind, metric.help).unwrap();
+        // The labels are explained, and every metric that a question asks for is there.
+        assert!(metric.labels.iter().all(|label| TAIL.contains(&format!("`{label}`"))), "{metric:?}");
+    }
+    for word in TAIL.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
+        let name = word.trim_end_matches("_bucket");
+        assert!(!name.starts_with("outrigger_") || described.iter().any(|metric| metric.name == name), "{name}");
+    }
+    text.push_str(TAIL);
+    let file = document("metrics.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == text, "docs/metrics.md is stale: run `UPDATE=1 cargo test -p outrigger-sidecar --test docs`");
+}
+
+/// Names of fields, those of lists and objects behind their own: `attempts[].ms`, `tokens.input`.
+fn names(value: &Value, path: &str, all: &mut BTreeSet<String>) {
+    for (name, field) in value.as_object().into_iter().flatten() {
+        let here = format!("{path}{name}");
+        match field {
+            Value::Array(items) => items.iter().for_each(|item| names(item, &format!("{here}[]."), all)),
+            field => names(field, &format!("{here}."), all),
+        }
+        all.insert(here);
+    }
+}
+
+#[test]
+fn every_field_of_a_record_is_explained() {
+    let text = String::new;
+    let attempt =
+        AttemptRecord { provider: text(), model: text(), credential: None, status: None, error: None, ms: 0.0 };
+    let record = Record {
+        candidates: vec![CandidateRecord { provider: text(), model: text(), skipped: None }],
+        attempts: vec![attempt],
+        ..Record::default()
+    };
+    let mut expected = BTreeSet::new();
+    names(&serde_json::to_value(&record).unwrap(), "", &mut expected);
+    assert!(expected.contains("attempts[].ms") && expected.contains("tokens.cached"), "the walk finds them");
+
+    let page = fs::read_to_string(document("decisions.md")).unwrap();
+    let explained: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(explained, expected, "docs/decisions.md and sidecar/src/record.rs");
+}
