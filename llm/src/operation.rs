@@ -74,14 +74,6 @@ pub struct Operation {
     pub request_type: (&'static str, &'static str),
 }
 
-impl Operation {
-    /// Whether it can be told in another dialect.
-    #[must_use]
-    pub fn crosses(&self) -> bool {
-        matches!(self.kind, Kind::Chat)
-    }
-}
-
 /// A row that is asked for by POST, streams nothing and binds to nothing.
 const fn row(
     (dialect, kind): (Dialect, Kind),
@@ -167,9 +159,6 @@ pub struct Matched {
     pub operation: &'static Operation,
     /// The model's name where it stands in the path (an Azure deployment counts as one), decoded.
     pub model: Option<String>,
-    /// The caller's path below prefix and version, as it came: what is asked of an upstream whose
-    /// endpoint has a version of its own.
-    pub rest: String,
 }
 
 /// What headers tell of who is asking, for the paths that dialects share.
@@ -193,9 +182,9 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
         dialect = said;
         rest = after;
     }
-    // A prefix may stand before another: /litellm/openai/deployments/…
-    if dialect.is_none()
-        && let Some(after) = strip_segment(rest, "openai")
+    // Azure's own prefix may stand below another: /litellm/openai/deployments/…
+    if let Some(after) = strip_segment(rest, "openai")
+        && dialect.is_none_or(|said| said == OpenAi)
     {
         dialect = Some(OpenAi);
         rest = after;
@@ -208,6 +197,10 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
         rest = after;
     }
+    // Vertex's paths name a project and a place, which are the credential's affair here.
+    if let Some(after) = strip_segment(rest, "projects").and_then(|after| after.split_once("/publishers/google/")) {
+        rest = after.1;
+    }
     rest = rest.trim_end_matches('/');
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
         let listing = matches!(operation.kind, Kind::ListModels | Kind::GetModel);
@@ -217,8 +210,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
         }
         if let Some(model) = match_path(operation.path, rest) {
             let model = model.or_else(|| deployment.clone());
-            let rest = rest.to_owned();
-            return Some(Matched { operation, model, rest });
+            return Some(Matched { operation, model });
         }
     }
     None
@@ -313,6 +305,12 @@ mod tests {
             ("POST", "/langchain/chat/completions", Some((OpenAi, "chat", None))),
             ("POST", "/openai/deployments/gpt-4o/chat/completions", Some((OpenAi, "chat", Some("gpt-4o")))),
             ("POST", "/litellm/openai/deployments/my%20d/chat/completions", Some((OpenAi, "chat", Some("my d")))),
+            ("POST", "/openai/openai/deployments/d/chat/completions", Some((OpenAi, "chat", Some("d")))),
+            (
+                "POST",
+                "/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent",
+                Some((Gemini, "generate_content", Some("m"))),
+            ),
             ("POST", "/v1/responses", Some((OpenAi, "responses", None))),
             ("POST", "/v1/embeddings", Some((OpenAi, "embeddings", None))),
             ("POST", "/v1/completions", Some((OpenAi, "completions", None))),

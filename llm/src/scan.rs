@@ -48,8 +48,6 @@ pub struct Scanned {
     pub session: Option<String>,
     /// `previous_response_id`, or another handle that only one account knows, as it stands there.
     pub handle: Option<String>,
-    /// `background: true`.
-    pub background: bool,
     /// Hash of what does not change from turn to turn: system prompt and first user message; with
     /// whether there are earlier turns.
     pub conversation: Option<Conversation>,
@@ -88,7 +86,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
     let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(members.len());
     let mut opening: [Option<&str>; 2] = [None, None];
     for (raw_key, value) in members {
-        let key = unescape(raw_key.get());
+        let key = one_spelling(unescape(raw_key.get()));
         let read = READ.contains(&&*key);
         if read && seen.contains(&key) {
             return Err(ScanError::Twice(key.into_owned()));
@@ -102,7 +100,6 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
                 scanned.model_at = Some(member);
             }
             "stream" => scanned.stream = boolean(raw, "stream")?,
-            "background" => scanned.background = boolean(raw, "background")?,
             "fallbacks" => {
                 scanned.fallbacks = Some(fallbacks(raw)?);
                 scanned.fallbacks_at = Some(member);
@@ -112,10 +109,10 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
                 scanned.stream_options_at = Some(member);
             }
             "prompt_cache_key" => scanned.session = string(raw),
-            "previous_response_id" | "conversation" | "cachedContent" | "cached_content" if raw != "null" => {
+            "previous_response_id" | "conversation" | "cachedContent" if raw != "null" => {
                 scanned.handle = Some(string(raw).unwrap_or_else(|| raw.to_owned()));
             }
-            "system" | "instructions" | "systemInstruction" | "system_instruction" => opening[0] = Some(raw),
+            "system" | "instructions" | "systemInstruction" => opening[0] = Some(raw),
             "messages" | "contents" | "input" => opening[1] = Some(raw),
             _ => {}
         }
@@ -128,21 +125,18 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
 }
 
 /// Keys that are read or edited, each of which may stand only once.
-const READ: [&str; 18] = [
+const READ: [&str; 15] = [
     "model",
     "stream",
-    "background",
     "fallbacks",
     "stream_options",
     "prompt_cache_key",
     "previous_response_id",
     "conversation",
     "cachedContent",
-    "cached_content",
     "system",
     "instructions",
     "systemInstruction",
-    "system_instruction",
     "messages",
     "contents",
     "input",
@@ -233,6 +227,15 @@ fn unescape(raw: &str) -> Cow<'_, str> {
     match inner.contains('\\') {
         false => Cow::Borrowed(inner),
         true => serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned),
+    }
+}
+
+/// Google takes either spelling of its keys, so both are the same key.
+fn one_spelling(key: Cow<'_, str>) -> Cow<'_, str> {
+    match &*key {
+        "cached_content" => Cow::Borrowed("cachedContent"),
+        "system_instruction" => Cow::Borrowed("systemInstruction"),
+        _ => key,
     }
 }
 
@@ -387,6 +390,7 @@ mod tests {
             (r#"{"stream":"yes"}"#, "`stream` must be true or false"),
             (r#"{"model":"a","model":"b"}"#, "the key `model` stands twice"),
             (r#"{"model":"a","m\u006fdel":"b"}"#, "the key `model` stands twice"),
+            (r#"{"cachedContent":"a","cached_content":"b"}"#, "the key `cachedContent` stands twice"),
             (r#"{"fallbacks":"x"}"#, "`fallbacks` must be a list of names"),
             (
                 r#"{"stream_options":{"include_usage":true,"include_usag\u0065":false}}"#,

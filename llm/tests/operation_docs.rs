@@ -55,7 +55,7 @@ fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
         Kind::ListModels | Kind::GetModel => "answered here",
         Kind::Embeddings => "between OpenAI and Gemini",
-        _ if operation.crosses() => "yes",
+        _ if operation.kind == Kind::Chat => "yes",
         _ => "",
     }
 }

@@ -20,8 +20,9 @@ use tokio::task::JoinSet;
 use crate::admin;
 use crate::gateway::{Gateway, ReplyBody};
 
-/// How long a client may take to send a request's head.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long a client may take to send a request's head. The wait for the next request on a kept
+/// connection counts too, so it is longer than clients keep theirs: they close first.
+const HEAD_TIME: Duration = Duration::from_secs(360);
 /// How long requests under way may take after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(25);
 

@@ -54,7 +54,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
             served.places[provider].upstream.touch();
         }
     }
-    let mut primary: Option<Failed> = None;
+    let mut primary: Option<(Failed, &Candidate)> = None;
     let mut tried = 0u32;
     let mut per_provider: HashMap<usize, u32> = HashMap::new();
     // After an answer that the context is too long: only a window known to be larger will do.
@@ -85,40 +85,51 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 *sent += 1;
                 tried += 1;
                 let begun = Instant::now();
-                let outcome = once::once(trying, &mut ending, candidate, index, credential).await;
-                let name = credential.map(|at| provider.credentials[at].name.to_string());
-                let mut record = AttemptRecord {
+                // On record before it is sent: a caller who leaves meanwhile leaves it there.
+                ending.record.attempts.push(AttemptRecord {
                     provider: candidate.name.to_string(),
                     model: candidate.upstream_model.to_string(),
-                    credential: name,
+                    credential: credential.map(|at| provider.credentials[at].name.to_string()),
                     status: None,
                     error: None,
-                    ms: ms(begun.elapsed()),
+                    ms: 0.0,
+                });
+                ending.serves(candidate);
+                let outcome = once::once(trying, &mut ending, candidate, index, credential).await;
+                let (status, error) = match &outcome {
+                    Ok(answer) => (Some(answer.status()), None),
+                    Err(failed) => (failed.status, Some(failed.word)),
                 };
+                if let Some(record) = ending.record.attempts.last_mut() {
+                    (record.status, record.error, record.ms) = (status, error, ms(begun.elapsed()));
+                }
                 let failed = match outcome {
                     Ok(answer) => {
-                        record.status = Some(answer.status());
-                        ending.record.attempts.push(record);
                         remember(trying, &ending, candidate, index, credential);
                         return answer.tell(ending, candidate, tried);
                     }
                     Err(failed) => failed,
                 };
-                record.status = failed.status;
-                record.error = Some(failed.word);
-                ending.record.attempts.push(record);
-                ending.record.fallback_reason.get_or_insert(failed.word);
                 let place = &served.places[index];
                 learn(&failed, &place.lanes[credential.unwrap_or(0)], &candidate.model);
                 let next = failed.next;
+                // The caller's own mistake is told as it is, whatever failed before it.
+                if matches!(next, Next::Back) {
+                    ending.serves(candidate);
+                    let final_word = tried >= 2;
+                    return match failed.passed {
+                        Some(passed) => ending.pass_on(*passed, failed.word, final_word),
+                        None => ending.refuse_after(&told(&failed, final_word), failed.word, &[]),
+                    };
+                }
+                ending.record.fallback_reason.get_or_insert(failed.word);
                 let shares_account = provider.account.is_some();
                 if matches!(next, Next::Larger) {
                     needs_window = provider.context_window(&candidate.model).or(needs_window).or(Some(u32::MAX));
                 }
-                primary.get_or_insert(failed);
+                primary.get_or_insert((failed, candidate));
                 match next {
-                    Next::Back => break 'candidates,
-                    Next::Credential => continue 'credentials,
+                    Next::Back | Next::Credential => continue 'credentials,
                     // A rate limit is the credential's; where credentials share an account, it is
                     // everybody's there.
                     Next::RateLimited if shares_account => continue 'candidates,
@@ -126,9 +137,12 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     Next::Candidate | Next::Larger => continue 'candidates,
                     Next::Transient => {
                         let others = has_other(trying.decision, candidate);
-                        if !others && retries < 1 && trying.gateway.retries.take(Instant::now()) {
+                        let now = Instant::now();
+                        if !others && retries < 1 && now < trying.deadline && trying.gateway.retries.take(now) {
                             retries += 1;
+                            ending.waits();
                             tokio::time::sleep(retry::pause(retries)).await;
+                            ending.waited();
                             continue;
                         }
                         continue 'candidates;
@@ -147,6 +161,10 @@ fn has_other(decision: &Decision, candidate: &Candidate) -> bool {
 
 /// What a failure teaches about the place.
 fn learn(failed: &Failed, lane: &crate::health::Lane, model: &str) {
+    // That the caller's time was over says nothing of the place.
+    if failed.word == "timeout_total" {
+        return;
+    }
     let now = Instant::now();
     let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
     match failed.next {
@@ -175,24 +193,36 @@ fn remember(trying: &Trying<'_>, ending: &Ending, candidate: &Candidate, provide
 }
 
 /// Nobody served: the primary's error, in the caller's dialect, with the attempts.
-fn all_failed(trying: &Trying<'_>, ending: Box<Ending>, primary: Option<Failed>, tried: u32) -> Response<ReplyBody> {
+fn all_failed(
+    trying: &Trying<'_>,
+    mut ending: Box<Ending>,
+    primary: Option<(Failed, &Candidate)>,
+    tried: u32,
+) -> Response<ReplyBody> {
     let late = Instant::now() >= trying.deadline;
-    let Some(failed) = primary else {
+    let Some((mut failed, candidate)) = primary else {
         let message = "the time that the caller or the provider allows was over before an attempt could begin";
         return ending.refuse(&Refusal { final_word: true, ..Refusal::new(504, "upstream_timeout", message) });
     };
+    ending.serves(candidate);
     let lines: Vec<String> = ending.record.attempts.iter().map(line).collect();
     let final_word = late || tried >= 2;
-    if let Some(passed) = failed.passed.filter(|passed| tried < 2 || passed.status == 200) {
+    ending.usage = failed.usage;
+    if let Some(passed) = failed.passed.take_if(|passed| tried < 2 || passed.status == 200) {
         return ending.pass_on(*passed, failed.word, final_word);
     }
-    let refusal = Refusal {
-        retry_after: failed.retry_after.map(|pause| pause.as_secs().max(1)),
-        final_word,
-        ..Refusal::new(failed.tell.0, failed.tell.1, failed.message)
-    };
     let attempts = if tried < 2 { &[][..] } else { &lines };
-    ending.refuse_after(&refusal, failed.word, attempts)
+    ending.refuse_after(&told(&failed, final_word), failed.word, attempts)
+}
+
+/// A failed attempt in the gateway's own words.
+fn told(failed: &Failed, final_word: bool) -> Refusal {
+    Refusal {
+        // Rounded up: a second too early is too early.
+        retry_after: failed.retry_after.map(|pause| pause.as_millis().div_ceil(1_000) as u64),
+        final_word,
+        ..Refusal::new(failed.tell.0, failed.tell.1, failed.message.clone())
+    }
 }
 
 fn line(attempt: &AttemptRecord) -> String {

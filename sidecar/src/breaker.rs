@@ -22,20 +22,15 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Whether a request may pass now. After the pause one may, and the pause begins anew for the
-    /// others until that one's outcome is known.
-    pub fn lets_pass(&mut self, now: Instant) -> bool {
-        match self.open_until {
-            None => true,
-            Some(until) if now < until => false,
-            Some(_) => {
-                self.open_until = Some(now + self.pause.unwrap_or(FIRST_PAUSE));
-                true
-            }
+    /// A request passes. After a pause it is the one that tries: the pause begins anew for the
+    /// others until its outcome is known.
+    pub fn enter(&mut self, now: Instant) {
+        if self.open_until.is_some_and(|until| now >= until) {
+            self.open_until = Some(now + self.pause.unwrap_or(FIRST_PAUSE));
         }
     }
 
-    /// Whether it is open, without asking to pass.
+    /// Whether it is open.
     pub fn is_open(&self, now: Instant) -> bool {
         self.open_until.is_some_and(|until| now < until)
     }
@@ -59,17 +54,16 @@ mod tests {
     fn five_failures_in_a_row_open_it_and_each_failed_try_for_longer() {
         let now = Instant::now();
         let mut breaker = Breaker::default();
-        for _ in 0..4 {
-            breaker.failed(now);
-        }
-        assert!(breaker.lets_pass(now));
+        (0..4).for_each(|_| breaker.failed(now));
+        assert!(!breaker.is_open(now));
         breaker.failed(now);
-        assert!(!breaker.lets_pass(now));
+        assert!(breaker.is_open(now));
         let later = now + FIRST_PAUSE;
-        assert!(breaker.lets_pass(later), "one may try");
-        assert!(!breaker.lets_pass(later), "the others wait for its outcome");
+        assert!(!breaker.is_open(later), "one may try");
+        breaker.enter(later);
+        assert!(breaker.is_open(later), "the others wait for its outcome");
         breaker.failed(later);
-        assert!(!breaker.lets_pass(later + FIRST_PAUSE), "the second pause is twice as long");
-        assert!(breaker.lets_pass(later + FIRST_PAUSE * 2));
+        assert!(breaker.is_open(later + FIRST_PAUSE), "the second pause is twice as long");
+        assert!(!breaker.is_open(later + FIRST_PAUSE * 2));
     }
 }

@@ -1,5 +1,6 @@
 //! A request on its way: what is known of it, step by step.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +14,6 @@ use crate::memory::Held;
 use crate::served::Served;
 
 /// Everything that was read of a request before it is decided.
-#[derive(Debug)]
 pub struct Call {
     /// Names the decision in headers and records.
     pub decision_id: String,
@@ -43,6 +43,20 @@ pub struct Call {
     pub held: Held,
     /// What the caller itself is prepared to wait.
     pub patience: Option<Duration>,
+}
+
+impl fmt::Debug for Call {
+    /// Names and sizes: headers and query hold the caller's own key, the body its prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("decision_id", &self.decision_id)
+            .field("operation", &self.operation.name)
+            .field("key", &self.key().id)
+            .field("model", &self.model)
+            .field("stream", &self.stream)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use outrigger_policy::{
-    Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, Stay, decide as by_policy,
+    Candidate, Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, Stay, decide as by_policy,
 };
 
 use crate::affinity::{self, Affinity};
@@ -53,31 +53,39 @@ pub fn decide(call: &Call, translation: &Translation, affinity: &Affinity, now: 
 
 /// What only one account has goes to that account, and nothing fails over.
 fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
-    let Some(first) = decision.candidates.iter().position(|candidate| candidate.skipped.is_none()) else { return };
-    let mut candidate = decision.candidates.swap_remove(first);
-    candidate.credentials.truncate(1);
-    decision.candidates.clear();
-    if let Some(stay) = stay {
-        let place = candidate.provider.map(|index| &call.served.policy.providers[index]);
-        let same = place.is_some_and(|provider| {
-            provider.identity == stay.provider
-                && candidate
-                    .credentials
-                    .first()
-                    .is_none_or(|index| provider.credentials[*index].identity == stay.credential)
-        });
-        if !same {
+    let policy = &call.served.policy;
+    let home = |candidate: &Candidate, stay: Stay| {
+        let provider = policy.providers.get(candidate.provider?)?;
+        let has = |index: &usize| provider.credentials[*index].identity == stay.credential;
+        match candidate.credentials.is_empty() {
+            _ if provider.identity != stay.provider => None,
+            true => Some(None),
+            false => candidate.credentials.iter().copied().find(has).map(Some),
+        }
+    };
+    let mut eligible = decision.candidates.iter().filter(|candidate| candidate.skipped.is_none());
+    let found = match stay {
+        // Nobody remembers: the first one, and it alone.
+        None => eligible.next().map(|candidate| (candidate.clone(), candidate.credentials.first().copied())),
+        Some(stay) => eligible.find_map(|candidate| Some((candidate.clone(), home(candidate, stay)?))),
+    };
+    match found {
+        Some((mut candidate, credential)) => {
+            candidate.credentials = credential.into_iter().collect();
+            decision.candidates = vec![candidate];
+        }
+        None if decision.refusal.is_none() => {
+            let message = "this request names something that only one account has, and that account cannot be asked \
+                           now: it rests, was suspended, or this key may no longer use it";
             decision.refusal = Some(outrigger_policy::Refusal {
                 status: 503,
                 kind: "upstream_unreachable",
-                message: "this request names something that only one account has, and that account cannot be asked \
-                          now (it rests, was suspended, or this key may no longer use it)"
-                    .to_owned(),
+                message: message.to_owned(),
                 param: None,
             });
         }
+        None => {}
     }
-    decision.candidates.push(candidate);
 }
 
 /// A conversation's name in memory: it belongs to a key.
@@ -149,7 +157,7 @@ fn lower_headers(call: &Call) -> Vec<(String, String)> {
 fn params(query: &str) -> Vec<(String, String)> {
     let decode =
         |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    headers::query_without_key(query)
+    query
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

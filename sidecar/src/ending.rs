@@ -5,17 +5,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use outrigger_llm::usage::Usage;
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::attempt::{Passed, ms, tell_who};
 use crate::call::Call;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::health::Busy;
 use crate::record::Record;
 use crate::refuse::Refusal;
+use crate::served::Slot;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use outrigger_llm::usage::Usage;
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 const CLIENT_CLOSED: u16 = 499;
@@ -29,7 +28,9 @@ pub struct Ending {
     /// Counts as load on the place that is asked.
     pub busy: Option<Busy>,
     /// The key's concurrency slot.
-    pub slot: Option<OwnedSemaphorePermit>,
+    pub slot: Option<Slot>,
+    /// What was used, as far as it was told.
+    pub usage: Usage,
     refused: Option<&'static str>,
     waited: Duration,
     waiting_since: Option<Instant>,
@@ -61,11 +62,18 @@ impl Ending {
             record,
             busy: None,
             slot: None,
+            usage: Usage::default(),
             refused: None,
             waited: Duration::ZERO,
             waiting_since: None,
             done: false,
         })
+    }
+
+    /// This one is asked now; who asks later sees who it was.
+    pub fn serves(&mut self, candidate: &outrigger_policy::Candidate) {
+        self.record.provider = Some(candidate.name.to_string());
+        self.record.model = Some(candidate.model.to_string());
     }
 
     /// From here on the time is the upstream's.
@@ -115,7 +123,7 @@ impl Ending {
             false => error.to_owned(),
         });
         self.first_byte();
-        self.finish(refusal.status, Usage::default());
+        self.finish(refusal.status);
         response
     }
 
@@ -132,22 +140,22 @@ impl Ending {
         }
         self.record.error_type = Some(error.to_owned());
         self.first_byte();
-        self.finish(passed.status, Usage::default());
+        self.finish(passed.status);
         response
     }
 
-    /// The end, with what was used.
-    pub fn finish(mut self: Box<Self>, status: u16, usage: Usage) {
-        self.end(status, usage);
+    /// The end.
+    pub fn finish(mut self: Box<Self>, status: u16) {
+        self.end(status);
     }
 
-    fn end(&mut self, status: u16, usage: Usage) {
+    fn end(&mut self, status: u16) {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
         self.record.status = status;
         self.record.latency_ms = ms(self.call.started.elapsed());
-        self.record.tokens = usage.into();
+        self.record.tokens = self.usage.into();
         let model = self.gateway.metric_model(&self.call, self.record.model.as_deref());
         let record = std::mem::take(&mut self.record);
         self.gateway.metrics.in_flight.dec();
@@ -165,7 +173,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if !self.done {
             self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
-            self.end(CLIENT_CLOSED, Usage::default());
+            self.end(CLIENT_CLOSED);
         }
     }
 }

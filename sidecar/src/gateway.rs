@@ -22,6 +22,7 @@ use crate::attempt::{self, Trying, attempt};
 use crate::call::{Call, new_id};
 use crate::decide::decide;
 use crate::ending::Ending;
+use crate::headers;
 use crate::hooks::Hooks;
 use crate::identify::identify;
 use crate::memory::{Bodies, Held};
@@ -34,6 +35,10 @@ use crate::retry::RetryBudget;
 use crate::secret::Secrets;
 use crate::served::{Kept, ServeError, Served};
 
+/// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
+const LONGEST_NAME: usize = 512;
+/// Fallbacks that a body may bring along.
+const MOST_FALLBACKS: usize = 32;
 /// How often it is looked whether connections are warm.
 const WARM_EVERY: Duration = Duration::from_secs(10);
 
@@ -92,6 +97,8 @@ pub struct Gateway {
     pub(crate) hooks: Hooks,
     pub(crate) workload: Option<String>,
     bodies: Bodies,
+    /// When this process began to serve: what listed models are told to be created at.
+    born: SystemTime,
     /// A policy was installed: its endpoints may want connections.
     installed: Notify,
 }
@@ -113,6 +120,7 @@ impl Gateway {
             hooks: settings.hooks,
             workload: settings.workload,
             bodies: Bodies::of_this_machine(),
+            born: SystemTime::now(),
             installed: Notify::new(),
         }))
     }
@@ -175,6 +183,7 @@ impl Gateway {
         loop {
             let pools = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pools.all();
             for pool in pools {
+                pool.sweep();
                 pool.warm(Duration::from_secs(2)).await;
             }
             let _either = tokio::time::timeout(WARM_EVERY, self.installed.notified()).await;
@@ -229,7 +238,7 @@ impl Gateway {
             as_array: false,
             patience: patience(&head.headers),
             headers: head.headers,
-            query,
+            query: headers::query_without_key(&query),
             scanned: Scanned::default(),
             body: Bytes::new(),
             held: Held::default(),
@@ -251,10 +260,12 @@ impl Gateway {
 
     /// From a request that is understood to its answer.
     async fn route(self: Arc<Self>, mut call: Call) -> Response<ReplyBody> {
-        if let Some(hook) = &self.hooks.on_request
-            && let Err(refusal) = hook.identified(&mut call)
-        {
-            return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+        if let Some(hook) = &self.hooks.on_request {
+            // What it edited is read again: edits are made at places in these bytes.
+            let passed = hook.identified(&mut call).and_then(|()| rescan(&mut call));
+            if let Err(refusal) = passed {
+                return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+            }
         }
         let now = Instant::now();
         self.retries.request(now);
@@ -272,13 +283,13 @@ impl Gateway {
             return ending.refuse(&Refusal::from(refusal));
         }
         if let Some(slots) = slots {
-            match Arc::clone(&slots.free).try_acquire_owned() {
-                Ok(permit) => ending.slot = Some(permit),
-                Err(_) => {
+            match slots.take() {
+                Some(slot) => ending.slot = Some(slot),
+                None => {
                     let id = &ending.call.key().id;
                     let message = format!(
                         "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
-                        slots.most
+                        slots.most()
                     );
                     return ending.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
                 }
@@ -312,7 +323,7 @@ fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
             Some(found.ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?.0)
         }
         _ => {
-            call.scanned = scan::scan(&call.body).map_err(|error| invalid(error.to_string()))?;
+            rescan(call)?;
             match call.operation.model {
                 ModelPlace::Path => from_path,
                 // An Azure deployment stands in the path; the body's name, if any, means nothing there.
@@ -323,16 +334,32 @@ fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
     if call.operation.model != ModelPlace::Nowhere && call.model.as_deref().is_none_or(str::is_empty) {
         return Err(Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) });
     }
+    let fallbacks = call.scanned.fallbacks.as_deref().unwrap_or_default();
+    if fallbacks.len() > MOST_FALLBACKS {
+        return Err(invalid(format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most")));
+    }
+    if call.model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
+        return Err(invalid(format!("a model's name may have {LONGEST_NAME} bytes at the most")));
+    }
     let in_path = call.operation.dialect == Dialect::Gemini;
     call.stream = call.operation.streams && (in_path || call.scanned.stream);
     call.as_array = in_path && call.stream && !call.query.split('&').any(|pair| pair == "alt=sse");
     Ok(())
 }
 
+/// Finds the places of what is read and edited, in the body as it is now.
+fn rescan(call: &mut Call) -> Result<(), Refusal> {
+    if call.operation.model != ModelPlace::Form {
+        let scanned = scan::scan(&call.body);
+        call.scanned = scanned.map_err(|error| Refusal::new(400, "invalid_request", error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// `/v1/models`, and one of them: answered from the policy, nobody is asked.
 fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
     let call = &ending.call;
-    let created = call.started.elapsed().as_secs();
+    let created = ending.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let listed: Vec<models::Listed> = list_models(&call.served.policy, call.key())
         .into_iter()
         .map(|(provider, model)| models::Listed { id: format!("{provider}/{model}"), owned_by: provider, created })
@@ -357,7 +384,7 @@ fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
     let mut response = refuse::json(200, body.to_string());
     attempt::tell_who(response.headers_mut(), &ending, None, 0);
     ending.first_byte();
-    ending.finish(200, outrigger_llm::usage::Usage::default());
+    ending.finish(200);
     response
 }
 

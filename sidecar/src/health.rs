@@ -12,7 +12,7 @@ use outrigger_policy::{Pace, Skip};
 
 use crate::breaker::Breaker;
 
-/// Models remembered for one lane; beyond that the oldest knowledge is dropped.
+/// Troubled models remembered for one lane; beyond that all of it is dropped, and learnt anew.
 const MODELS: usize = 128;
 /// How fast the average of the first token's time forgets: half a minute.
 const DECAY: f64 = 30.0;
@@ -71,12 +71,13 @@ impl Lane {
         state.breaker.is_open(now).then_some(Skip::Breaker)
     }
 
-    /// Takes the place of the one request that may try after a breaker's pause.
+    /// Begins a request. The first after a breaker's pause is the one that tries: the pause begins
+    /// anew for those that are decided while it is under way.
     pub fn enter(&self, model: &str, now: Instant) {
-        if self.troubled.load(Ordering::Relaxed) > 0 {
-            self.with(model, |state| {
-                state.breaker.lets_pass(now);
-            });
+        if self.troubled.load(Ordering::Relaxed) > 0
+            && let Some(state) = self.models.lock().unwrap_or_else(PoisonError::into_inner).get_mut(model)
+        {
+            state.breaker.enter(now);
         }
     }
 
@@ -95,12 +96,20 @@ impl Lane {
         self.with(model, |state| state.breaker.failed(now));
     }
 
-    pub fn succeeded(&self, model: &str) {
-        if self.troubled.load(Ordering::Relaxed) > 0 {
-            let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-            models.remove(model);
-            self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    /// The breaker's count begins anew; a rest that a provider asked for goes on.
+    pub fn succeeded(&self, model: &str, now: Instant) {
+        if self.troubled.load(Ordering::Relaxed) == 0 {
+            return;
         }
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        match models.get_mut(model) {
+            Some(state) if state.rests_until.is_some_and(|until| now < until) => state.breaker = Breaker::default(),
+            Some(_) => {
+                models.remove(model);
+            }
+            None => {}
+        }
+        self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     fn with(&self, model: &str, change: impl FnOnce(&mut ModelState)) {
@@ -172,8 +181,19 @@ mod tests {
         (0..5).for_each(|_| lane.failed("a", now));
         assert_eq!(lane.gate("a", now), Some(Skip::Breaker));
         assert_eq!(lane.gate("b", now), None);
-        lane.succeeded("a");
+        lane.succeeded("a", now);
         assert_eq!(lane.gate("a", now), None);
+    }
+
+    #[test]
+    fn a_success_closes_the_breaker_and_ends_no_rest() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        (0..5).for_each(|_| lane.failed("a", now));
+        lane.rest_model("a", Duration::from_secs(30), now);
+        lane.succeeded("a", now);
+        assert_eq!(lane.gate("a", now), Some(Skip::Cooldown));
+        assert_eq!(lane.gate("a", now + Duration::from_secs(31)), None);
     }
 
     #[test]

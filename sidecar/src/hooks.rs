@@ -21,7 +21,7 @@ pub trait OnRequest: Send + Sync {
 
 /// May read what goes back.
 pub trait OnAnswer: Send + Sync {
-    /// An event of a stream, as the caller gets it.
+    /// An event of a stream, as it came from the upstream.
     fn event(&self, call: &Call, event: &sse::Event);
     /// The end of a request.
     fn recorded(&self, record: &Record);

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     };
     let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
-    // The CPU limit rounded up, and never the node's cores: two carry more than one pod can ask.
+    // What the CPU limit allows, and never the node's cores: two carry more than one pod can ask.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,

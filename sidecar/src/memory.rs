@@ -13,17 +13,20 @@ const UNIT: usize = 1 << 10;
 
 /// A budget of bytes, shared by all requests.
 #[derive(Clone, Debug)]
-pub struct Bodies(Arc<Semaphore>);
+pub struct Bodies {
+    units: Arc<Semaphore>,
+    longest: usize,
+}
 
 /// Bytes that are held; given back when dropped.
 #[derive(Debug, Default)]
 pub struct Held(Option<OwnedSemaphorePermit>);
 
 impl Bodies {
-    /// At most `bytes` together; at least one longest body.
+    /// At most `bytes` together.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Bodies(Arc::new(Semaphore::new(bytes.max(LONGEST_BODY) / UNIT)))
+        Bodies { units: Arc::new(Semaphore::new(bytes / UNIT)), longest: bytes.min(LONGEST_BODY) }
     }
 
     /// A quarter of the memory that this process may use.
@@ -32,22 +35,31 @@ impl Bodies {
         Bodies::new(limit().unwrap_or(1 << 30) / 4)
     }
 
+    /// The longest body that can be held at all, in bytes.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// Takes room for a body, or says that there is none now.
     #[must_use]
     pub fn hold(&self, bytes: usize) -> Option<Held> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        Arc::clone(&self.0).try_acquire_many_owned(units).ok().map(|permit| Held(Some(permit)))
+        Arc::clone(&self.units).try_acquire_many_owned(units).ok().map(|permit| Held(Some(permit)))
     }
 }
 
 impl Held {
-    /// Adds to what is held.
-    pub fn grow(&mut self, more: Held) {
+    /// Holds so many bytes in all, if there is room for what is more than before.
+    #[must_use]
+    pub fn grow_to(&mut self, bytes: usize, bodies: &Bodies) -> Option<()> {
+        let has = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = bodies.hold(bytes.div_ceil(UNIT).saturating_sub(has) * UNIT)?;
         match (&mut self.0, more.0) {
             (Some(mine), Some(more)) => mine.merge(more),
-            (mine @ None, more) => *mine = more,
-            (Some(_), None) => {}
+            (mine, more) => *mine = more,
         }
+        Some(())
     }
 }
 
@@ -65,13 +77,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_given_back() {
-        let bodies = Bodies::new(LONGEST_BODY);
-        let first = bodies.hold(LONGEST_BODY).unwrap();
+    fn room_is_given_back_and_counted_once() {
+        let bodies = Bodies::new(8 * UNIT);
+        let all = bodies.hold(8 * UNIT).unwrap();
         assert!(bodies.hold(1).is_none());
-        drop(first);
-        let mut held = bodies.hold(1_000).unwrap();
-        held.grow(bodies.hold(LONGEST_BODY - UNIT).unwrap());
-        assert!(bodies.hold(1).is_none());
+        drop(all);
+        let mut held = Held::default();
+        // Ten bytes at a time: a unit is taken when the last one is full, not each time.
+        for length in (10..=7 * UNIT).step_by(10) {
+            held.grow_to(length, &bodies).unwrap();
+        }
+        assert!(bodies.hold(UNIT).is_some());
+        assert!(held.grow_to(9 * UNIT, &bodies).is_none());
+    }
+
+    #[test]
+    fn a_small_machine_takes_smaller_bodies() {
+        assert_eq!(Bodies::new(16 << 20).longest(), 16 << 20);
+        assert_eq!(Bodies::new(1 << 30).longest(), LONGEST_BODY);
     }
 }

@@ -130,7 +130,7 @@ pub fn prepare(
     let mut headers;
     let (body, way) = if upstream == call.dialect {
         headers = headers::up_same(&call.headers);
-        query = headers::query_without_key(&call.query);
+        query.clone_from(&call.query);
         let usage_on_request = call.dialect == Dialect::OpenAi
             && matches!(call.operation.kind, Kind::Chat | Kind::Completions)
             && place.kind.usage_on_request;

@@ -1,12 +1,17 @@
 //! Reading a body whole, before deciding: the model often comes after the messages.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
-use crate::memory::{Bodies, Held, LONGEST_BODY};
+use crate::memory::{Bodies, Held};
 use crate::refuse::Refusal;
+
+/// A client that sends nothing of its body for so long has stopped.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Reads a body, within the bounds of one and of all. Too large is said before it is all read.
 pub async fn receive(headers: &HeaderMap, mut body: Incoming, bodies: &Bodies) -> Result<(Bytes, Held), Refusal> {
@@ -15,32 +20,33 @@ pub async fn receive(headers: &HeaderMap, mut body: Incoming, bodies: &Bodies) -
         let message = format!("a body with content-encoding `{encoding}` is not read here; send it as it is");
         return Err(Refusal::new(415, "invalid_request", message));
     }
-    let said = body.size_hint().exact().unwrap_or(0);
-    if said > LONGEST_BODY as u64 {
-        return Err(too_large());
+    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if said > bodies.longest() {
+        return Err(too_large(bodies));
     }
-    let mut held = bodies.hold(said as usize).ok_or_else(overloaded)?;
-    let mut known = said as usize;
+    // What is announced is not yet held: only asked for, so that nothing is read in vain.
+    let mut held = bodies.hold(said).map(|_room| Held::default()).ok_or_else(overloaded)?;
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| Refusal::new(400, "invalid_request", format!("the body ended before its end: {error}")))?;
+    loop {
+        let Ok(frame) = tokio::time::timeout(STALLED, body.frame()).await else {
+            return Err(Refusal::new(408, "invalid_request", "the body stopped coming"));
+        };
+        let Some(frame) = frame else { break };
+        let broken = |error| Refusal::new(400, "invalid_request", format!("the body ended before its end: {error}"));
+        let frame = frame.map_err(broken)?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
-        if length > LONGEST_BODY {
-            return Err(too_large());
+        if length > bodies.longest() {
+            return Err(too_large(bodies));
         }
-        if length > known {
-            held.grow(bodies.hold(length - known).ok_or_else(overloaded)?);
-            known = length;
-        }
+        held.grow_to(length, bodies).ok_or_else(overloaded)?;
         // Most bodies come in one piece: that one is kept as it is, without a copy.
         match (&first, whole.is_empty()) {
             (None, true) => first = Some(data),
             (Some(_), true) => {
-                whole.reserve(known.max(length));
+                whole.reserve(said.max(length));
                 whole.extend_from_slice(first.take().as_deref().unwrap_or_default());
                 whole.extend_from_slice(&data);
             }
@@ -50,11 +56,9 @@ pub async fn receive(headers: &HeaderMap, mut body: Incoming, bodies: &Bodies) -
     Ok((first.unwrap_or_else(|| whole.freeze()), held))
 }
 
-fn too_large() -> Refusal {
-    Refusal {
-        final_word: true,
-        ..Refusal::new(413, "request_too_large", format!("the body is longer than {} MiB", LONGEST_BODY >> 20))
-    }
+fn too_large(bodies: &Bodies) -> Refusal {
+    let message = format!("the body is longer than {} MiB", bodies.longest() >> 20);
+    Refusal { final_word: true, ..Refusal::new(413, "request_too_large", message) }
 }
 
 fn overloaded() -> Refusal {
@@ -72,8 +76,7 @@ pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops:
         let begin = pair[0] + delimiter.len();
         let part = body.get(begin..pair[1])?;
         let Some(blank) = memchr::memmem::find(part, b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&part[..blank]).to_ascii_lowercase();
-        if !head.contains("name=\"model\"") || head.contains("filename=") {
+        if !names_model(&String::from_utf8_lossy(&part[..blank])) {
             continue;
         }
         let value = begin + blank + 4..pair[1].saturating_sub(2).max(begin + blank + 4);
@@ -83,6 +86,18 @@ pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops:
         }
     }
     found
+}
+
+/// Whether a part's head says that it is the field `model`, however it spells that.
+fn names_model(head: &str) -> bool {
+    let disposition = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
+    });
+    let parameters = disposition.into_iter().flat_map(|value| value.split(';').skip(1));
+    parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, value)| name.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == "model")
 }
 
 /// A form's body with another model's name in it.
@@ -113,6 +128,8 @@ mod tests {
         let (model, at) = form_model(&headers, body.as_bytes()).unwrap();
         assert_eq!((model.as_str(), &body[at]), ("whisper-1", "whisper-1"));
         assert_eq!(form_model(&headers, format!("{part}{part}--xyz--\r\n").as_bytes()), None);
+        let unquoted = "--xyz\r\ncontent-disposition:form-data; NAME=model\r\n\r\nother\r\n";
+        assert_eq!(form_model(&headers, format!("{part}{unquoted}--xyz--\r\n").as_bytes()), None);
         assert_eq!(form_model(&headers, b"--xyz--"), None);
         assert_eq!(form_model(&HeaderMap::new(), body.as_bytes()), None);
     }

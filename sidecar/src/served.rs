@@ -4,18 +4,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::HeaderValue;
 use outrigger_llm::Dialect;
 use outrigger_llm::provider::{self, ProviderType};
 use outrigger_policy::{BuildError, Document, Policy};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 
 use crate::health::Lane;
 use crate::mock::{self, Mock};
 use crate::secret::Secrets;
-use crate::upstream::{Endpoint, EndpointError, Pool, Pools, TlsError, Upstream};
+use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
 
 /// Why a document cannot be served.
 #[derive(Debug, Error)]
@@ -43,7 +43,7 @@ pub struct Served {
     /// In the order of the policy's providers.
     pub places: Vec<Place>,
     /// In the order of the policy's keys: how many requests of each may run at once.
-    pub slots: Vec<Option<Arc<Slots>>>,
+    pub slots: Vec<Option<Slots>>,
 }
 
 /// A provider, ready to be sent to.
@@ -61,11 +61,35 @@ pub struct Place {
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
 }
 
-/// A key's concurrency limit: its account is the key, its size the policy's.
-#[derive(Debug)]
+/// A key's concurrency limit. Its account is the key's, its size the policy's: another size keeps
+/// count of those that are under way.
+#[derive(Clone, Debug)]
 pub struct Slots {
-    pub most: u32,
-    pub free: Arc<Semaphore>,
+    most: u32,
+    taken: Arc<AtomicU32>,
+}
+
+/// A request's place among those that may run at once; given back when dropped.
+#[derive(Debug)]
+pub struct Slot(Arc<AtomicU32>);
+
+impl Slots {
+    pub fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// Takes a place if one is free.
+    pub fn take(&self) -> Option<Slot> {
+        let more = |taken: u32| (taken < self.most).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Slot(Arc::clone(&self.taken)))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// State that outlives policies, found again by identity.
@@ -73,7 +97,7 @@ pub struct Slots {
 pub struct Kept {
     pub pools: Pools,
     lanes: HashMap<u64, Arc<Lane>>,
-    slots: HashMap<String, Arc<Slots>>,
+    slots: HashMap<String, Slots>,
 }
 
 impl Served {
@@ -84,7 +108,7 @@ impl Served {
     pub fn build(document: Document, secrets: &Secrets, kept: &mut Kept) -> Result<Self, ServeError> {
         let policy = Policy::build(document)?;
         let mut lanes = HashMap::new();
-        let mut pools: Vec<Arc<Pool>> = Vec::new();
+        let mut pools = kept.pools.draft();
         let mut places = Vec::with_capacity(policy.providers.len());
         for provider in &policy.providers {
             let name = || provider.id.to_string();
@@ -100,12 +124,9 @@ impl Served {
                         .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
                     let endpoint =
                         Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
-                    let pool = kept
-                        .pools
-                        .get(endpoint.clone(), provider.ca.as_deref())
+                    let pool = pools
+                        .get(endpoint.clone(), provider.ca.as_deref(), provider.prewarm)
                         .map_err(|source| ServeError::Tls { provider: name(), source })?;
-                    pool.keep_warm(provider.prewarm);
-                    pools.push(Arc::clone(&pool));
                     (Upstream::Http(pool), Some(endpoint))
                 }
             };
@@ -140,14 +161,12 @@ impl Served {
             }
             places.push(place);
         }
-        let slots: Vec<Option<Arc<Slots>>> = policy
+        let slots: Vec<Option<Slots>> = policy
             .keys
             .iter()
             .map(|key| {
-                let most = key.concurrent_requests?;
-                let name = key.id.to_string();
-                let same = kept.slots.get(&name).filter(|slots| slots.most == most).cloned();
-                Some(same.unwrap_or_else(|| Arc::new(Slots { most, free: Arc::new(Semaphore::new(most as usize)) })))
+                let taken = kept.slots.get(&key.id.to_string()).map(|slots| Arc::clone(&slots.taken));
+                Some(Slots { most: key.concurrent_requests?, taken: taken.unwrap_or_default() })
             })
             .collect();
         kept.slots = policy
@@ -157,7 +176,7 @@ impl Served {
             .filter_map(|(key, slots)| Some((key.id.to_string(), slots.clone()?)))
             .collect();
         kept.lanes = lanes;
-        kept.pools.retain(&pools);
+        kept.pools = pools.done();
         Ok(Served { policy, places, slots })
     }
 }

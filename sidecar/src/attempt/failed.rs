@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use outrigger_llm::classify::{Class, Failure};
+use outrigger_llm::usage::Usage;
 
 use crate::upstream::SendError;
 
@@ -34,6 +35,8 @@ pub struct Failed {
     pub status: Option<u16>,
     pub message: String,
     pub retry_after: Option<Duration>,
+    /// Of an answer that had nothing in it, and cost all the same.
+    pub usage: Usage,
     /// The upstream's own answer, where the caller can read it as it is.
     pub passed: Option<Box<Passed>>,
     /// Status and type with which the gateway itself would tell it.
@@ -57,6 +60,7 @@ impl Failed {
             status: None,
             message,
             retry_after: None,
+            usage: Usage::default(),
             passed: None,
             tell: (502, "upstream_unreachable"),
         }
@@ -117,6 +121,7 @@ impl Failed {
             status: Some(status),
             message: format!("{provider}: {told}"),
             retry_after: failure.retry_after,
+            usage: Usage::default(),
             passed,
             tell,
         }

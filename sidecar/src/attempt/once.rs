@@ -26,6 +26,8 @@ const FIRST_TOKEN: Duration = Duration::from_secs(30);
 /// Models that think first may take this long to say something.
 const FIRST_THOUGHT: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(30);
+/// How long the body of an error is waited for.
+const ERROR_TIME: Duration = Duration::from_secs(5);
 /// The longest error body that is read.
 const LONGEST_ERROR: usize = 1 << 20;
 
@@ -33,7 +35,7 @@ const LONGEST_ERROR: usize = 1 << 20;
 pub enum Answer {
     Whole { status: u16, headers: HeaderMap, answer: WholeAnswer },
     Stream { status: u16, headers: HeaderMap, relay: Box<Relay> },
-    Binary { status: u16, headers: HeaderMap, body: UpstreamBody },
+    Binary { status: u16, headers: HeaderMap, body: UpstreamBody, timing: Timing },
 }
 
 impl Answer {
@@ -44,10 +46,8 @@ impl Answer {
     }
 
     /// Tells it to the caller; what is left to do ends with the body.
-    pub fn tell(self, mut ending: Box<Ending>, candidate: &Candidate, tried: u32) -> Response<ReplyBody> {
+    pub fn tell(self, ending: Box<Ending>, candidate: &Candidate, tried: u32) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
-        ending.record.provider = Some(candidate.name.to_string());
-        ending.record.model = Some(candidate.model.to_string());
         let (mut headers, body) = match self {
             Answer::Whole { mut headers, answer, status } => {
                 tell_who(&mut headers, &ending, Some(candidate), tried);
@@ -57,9 +57,9 @@ impl Answer {
                 tell_who(&mut headers, &ending, Some(candidate), tried);
                 (headers, relay.into_body(ending, status))
             }
-            Answer::Binary { mut headers, body, status } => {
+            Answer::Binary { mut headers, body, status, timing } => {
                 tell_who(&mut headers, &ending, Some(candidate), tried);
-                (headers, binary(body, ending, status))
+                (headers, binary(body, ending, status, timing))
             }
         };
         headers.remove(header::CONTENT_LENGTH);
@@ -81,7 +81,8 @@ pub async fn once(
     let place = &served.places[index];
     let lane = &place.lanes[credential.unwrap_or(0)];
     let value = credential.and_then(|at| place.credentials[at].as_ref());
-    let mut asks_usage = !lane.refuses_usage.load(Ordering::Relaxed);
+    let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
+    let mut asks_usage = usually_asks;
     lane.enter(&candidate.model, Instant::now());
     ending.busy = Some(lane.busy());
     loop {
@@ -95,14 +96,17 @@ pub async fn once(
         )?;
         let asked_usage = prepared.asked_usage;
         match send(trying, ending, candidate, index, credential, prepared).await {
-            // An upstream that knows no `stream_options` says so once, and is not asked again.
-            Err(failed) if asked_usage && refuses_usage(&failed) => {
-                lane.refuses_usage.store(true, Ordering::Relaxed);
-                asks_usage = false;
-            }
+            Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,
             Err(failed) => return Err(failed),
             Ok(answer) => {
-                lane.succeeded(&candidate.model);
+                // It was that field indeed: an upstream that does not know it is not asked again.
+                if usually_asks && !asks_usage {
+                    lane.refuses_usage.store(true, Ordering::Relaxed);
+                }
+                // A stream has still to come to its end.
+                if !matches!(answer, Answer::Stream { .. }) {
+                    lane.succeeded(&candidate.model, Instant::now());
+                }
                 return Ok(answer);
             }
         }
@@ -153,7 +157,9 @@ async fn send(
         false => HeaderMap::new(),
     };
     if !head.status.is_success() {
-        let text = read_whole(&mut body, LONGEST_ERROR, timing.total_at, ending).await.unwrap_or_default();
+        // Its status says enough: the words are not waited for as an answer would be.
+        let by = timing.first_by.min(Instant::now() + ERROR_TIME);
+        let text = read_whole(&mut body, LONGEST_ERROR, by, ending).await.unwrap_or_default();
         let look_up = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut failure = classify(place.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
@@ -188,14 +194,24 @@ async fn send(
         relay.until_content(ending).await?;
         return Ok(Answer::Stream { status, headers, relay });
     }
-    if same && (ending.call.is_binary() || is_binary(content_type)) {
-        return Ok(Answer::Binary { status, headers: down, body });
+    if same && (is_binary(content_type) || (ending.call.is_binary() && !content_type.starts_with("application/json"))) {
+        return Ok(Answer::Binary { status, headers: down, body, timing });
     }
     let text = match read_whole(&mut body, LONGEST_ANSWER, timing.total_at, ending).await {
         Ok(text) => text,
         Err(failed) => return Err(Failed { message: format!("{}: {}", candidate.name, failed.message), ..failed }),
     };
-    let answer = whole_answer(setting, &ending.call, text)?;
+    let answer = match whole_answer(setting, &ending.call, text) {
+        Ok(answer) => answer,
+        Err(mut failed) => {
+            // An answer with nothing in it may yet go back: then with the headers that it came with.
+            if let Some(passed) = &mut failed.passed {
+                let told = std::mem::replace(&mut passed.headers, down);
+                passed.headers.extend(told);
+            }
+            return Err(failed);
+        }
+    };
     let mut headers = down;
     // The upstream's own word, with its charset, where it is true of what goes out.
     if !(same && content_type.starts_with(answer.content_type)) {
@@ -243,16 +259,17 @@ async fn read_whole(
             Ok(Some(Err(error))) => return Err(Failed::unreachable("cut", error.to_string())),
             Ok(Some(Ok(chunk))) => chunk,
         };
+        if first.len() + whole.len() + chunk.len() > longest {
+            let message = format!("the answer is longer than {} MiB", longest >> 20);
+            return Err(Failed::unreachable("malformed", message));
+        }
+        // Most answers come in one piece: that one is kept as it is, without a copy.
         if first.is_empty() && whole.is_empty() {
             first = chunk;
             continue;
         }
         if !first.is_empty() {
             whole.extend_from_slice(&std::mem::take(&mut first));
-        }
-        if whole.len() + chunk.len() > longest {
-            let message = format!("the answer is longer than {} MiB", longest >> 20);
-            return Err(Failed::unreachable("malformed", message));
         }
         whole.extend_from_slice(&chunk);
     }

@@ -70,7 +70,7 @@ impl Mock {
             Some(fault) => self.fail(fault, &asked).await?,
             None => self.answer(&asked, None).await,
         };
-        Ok(Sent { response, connecting: Duration::ZERO })
+        Ok(Sent { response })
     }
 
     async fn fail(&self, fault: &Fault, asked: &Asked) -> Result<Response<UpstreamBody>, SendError> {

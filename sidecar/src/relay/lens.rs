@@ -94,6 +94,14 @@ impl Lens {
         }
     }
 
+    /// Whether the answer's own end, or its reason to end, was told.
+    pub fn finished(&self) -> bool {
+        match self {
+            Lens::Same { watch, .. } => watch.finished(),
+            Lens::Across(across) => across.finish.is_some() || across.ended,
+        }
+    }
+
     /// Whether the answer ended with nothing in it, unexplained.
     pub fn is_empty(&self) -> bool {
         match self {

@@ -41,6 +41,8 @@ pub struct Relay {
     /// Told and not yet sent.
     out: Vec<u8>,
     events: Vec<sse::Event>,
+    /// There was content, or the end: from then on only silence counts against the upstream.
+    content: bool,
     /// Nothing more comes from the upstream.
     over: bool,
     /// The last bytes were told.
@@ -72,6 +74,7 @@ impl Relay {
             timing,
             out: Vec::new(),
             events: Vec::new(),
+            content: false,
             over: false,
             closed: false,
             chunks: 0,
@@ -114,6 +117,7 @@ impl Relay {
                 if !content {
                     return Err(broken.failed(&self.setting));
                 }
+                self.saw_content(ending);
                 self.break_off(&broken, ending);
                 return Ok(());
             }
@@ -131,11 +135,13 @@ impl Relay {
                 break;
             }
         }
-        self.saw_content(ending);
+        // Let go without content: nobody else can take over, but the first token's time goes on.
+        ending.let_go_of_body();
         Ok(())
     }
 
     fn saw_content(&mut self, ending: &mut Ending) {
+        self.content = true;
         let now = Instant::now();
         self.setting.lane.saw_first_token(now.saturating_duration_since(self.setting.sent_at), now);
         ending.record.ttft_ms = Some(ms(ending.call.started.elapsed()));
@@ -146,9 +152,7 @@ impl Relay {
     }
 
     fn ended_before_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
-        let mut out = std::mem::take(&mut self.out);
-        let finished = self.lens.close(&mut out, || comment(ending, &self.setting));
-        self.out = out;
+        let finished = self.lens.close(&mut self.out, || comment(ending, &self.setting));
         let provider = &self.setting.provider;
         if !finished && self.out.is_empty() {
             return Err(Failed::empty(provider, None));
@@ -201,12 +205,12 @@ impl Relay {
             match relay.next(&mut ending).await {
                 Some(bytes) => Some((Ok(Frame::data(bytes)), Some((relay, ending, status)))),
                 None => {
-                    let usage = relay.lens.usage();
+                    ending.usage = relay.lens.usage();
                     if relay.chunks > 0 {
                         let mean = relay.chunk_time.as_secs_f64() * 1e6 / f64::from(relay.chunks);
                         ending.record.chunk_overhead_us = Some((mean * 10.0).round() / 10.0);
                     }
-                    ending.finish(status, usage);
+                    ending.finish(status);
                     None
                 }
             }
@@ -236,7 +240,8 @@ impl Relay {
                 }
                 return None;
             }
-            let by = (Instant::now() + self.timing.idle).min(self.timing.total_at);
+            let silent = Instant::now() + self.timing.idle;
+            let by = if self.content { silent } else { silent.max(self.timing.first_by) }.min(self.timing.total_at);
             let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
             let begun = Instant::now();
             self.take_chunk(chunk, ending);
@@ -251,6 +256,8 @@ impl Relay {
         ending: &mut Ending,
     ) {
         match chunk {
+            // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
+            Err(_) | Ok(Some(Err(_))) if self.lens.finished() => self.close(ending),
             Err(_) if Instant::now() >= self.timing.total_at => {
                 self.break_off(&Broken::Timeout("timeout_total"), ending)
             }
@@ -258,7 +265,12 @@ impl Relay {
             Ok(Some(Err(error))) => self.break_off(&Broken::Lost(error.to_string()), ending),
             Ok(Some(Ok(chunk))) => {
                 self.reader.push(&chunk, &mut self.events);
-                if let (_, Some(broken)) = self.tell_events(ending) {
+                let (content, broken) = self.tell_events(ending);
+                if content && !self.content {
+                    self.saw_content(ending);
+                }
+                ending.usage = self.lens.usage();
+                if let Some(broken) = broken {
                     self.break_off(&broken, ending);
                 } else if self.reader.overflowed() {
                     self.break_off(&Broken::Malformed("an event without an end".to_owned()), ending);
@@ -271,14 +283,20 @@ impl Relay {
                         return self.break_off(&broken, ending);
                     }
                 }
-                let mut out = std::mem::take(&mut self.out);
-                let finished = self.lens.close(&mut out, || comment(ending, &self.setting));
-                self.out = out;
-                match finished {
-                    true => self.over = true,
-                    false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), ending),
-                }
+                self.close(ending);
             }
+        }
+    }
+
+    /// The upstream is done. What it left unsaid is told, or that it broke off.
+    fn close(&mut self, ending: &mut Ending) {
+        let finished = self.lens.close(&mut self.out, || comment(ending, &self.setting));
+        match finished {
+            true => {
+                self.over = true;
+                self.setting.lane.succeeded(&self.setting.model, Instant::now());
+            }
+            false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), ending),
         }
     }
 

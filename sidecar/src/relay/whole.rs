@@ -12,7 +12,7 @@ use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, embeddings, encode_response};
 use serde_json::Value;
 
-use super::{Setting, extra_fields};
+use super::{Setting, Timing, extra_fields};
 use crate::attempt::{Failed, remember_handle, response_handle};
 use crate::call::Call;
 use crate::ending::Ending;
@@ -85,14 +85,10 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
         }
     };
     if seen.empty {
-        return Err(Failed::empty(&provider, Some((content_type, body))));
+        return Err(Failed { usage, ..Failed::empty(&provider, Some((content_type, body))) });
     }
     let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
     let handle = response_handle(call.dialect, call.operation.name, &text);
-    let now = Instant::now();
-    if !call.stream {
-        setting.lane.saw_first_token(now.saturating_duration_since(setting.sent_at), now);
-    }
     Ok(WholeAnswer { content_type, body, usage, handle, tells_extra_fields, setting })
 }
 
@@ -116,7 +112,8 @@ impl WholeAnswer {
         };
         ending.first_byte();
         ending.let_go_of_body();
-        ending.finish(status, self.usage);
+        ending.usage = self.usage;
+        ending.finish(status);
         Full::new(body).map_err(|never| match never {}).boxed_unsync()
     }
 }
@@ -183,23 +180,27 @@ fn as_stream(call: &Call, response: &Response, answer: Answer) -> Vec<u8> {
 }
 
 /// Bytes that are neither JSON nor events, as they come; a loss breaks the connection off.
-pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16) -> ReplyBody {
+pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: Timing) -> ReplyBody {
     ending.first_byte();
     ending.let_go_of_body();
     let stream = futures_util::stream::unfold(Some((body, ending)), move |state| async move {
         let (mut body, mut ending) = state?;
-        match body.chunk().await {
-            Some(Ok(chunk)) => Some((Ok(Frame::data(chunk)), Some((body, ending)))),
-            Some(Err(error)) => {
-                ending.record.error_type = Some("upstream_unreachable".to_owned());
-                ending.finish(status, Usage::default());
-                Some((Err(std::io::Error::other(error)), None))
+        let by = timing.total_at.min(Instant::now() + timing.idle);
+        let (word, kind, error) = match tokio::time::timeout_at(by.into(), body.chunk()).await {
+            Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, ending)))),
+            Ok(None) => {
+                ending.finish(status);
+                return None;
             }
-            None => {
-                ending.finish(status, Usage::default());
-                None
-            }
+            Ok(Some(Err(error))) => ("cut", "upstream_unreachable", std::io::Error::other(error)),
+            Err(late) => ("timeout_idle", "upstream_timeout", std::io::Error::other(late)),
+        };
+        if let Some(attempt) = ending.record.attempts.last_mut() {
+            attempt.error = Some(word);
         }
+        ending.record.error_type = Some(kind.to_owned());
+        ending.finish(status);
+        Some((Err(error), None))
     });
     BodyExt::boxed_unsync(StreamBody::new(stream))
 }

@@ -27,12 +27,10 @@ pub enum Upstream {
     Mock(Arc<Mock>),
 }
 
-/// An answer's head, and how long connecting took before anything was sent.
+/// An answer's head, and its body to come.
 #[derive(Debug)]
 pub struct Sent {
     pub response: Response<UpstreamBody>,
-    /// Zero on a warm connection.
-    pub connecting: Duration,
 }
 
 /// Why no answer came.

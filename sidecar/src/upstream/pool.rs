@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
+use tokio::sync::Notify;
 
 use super::body::{Back, UpstreamBody};
 use super::connect::connect;
@@ -30,6 +31,8 @@ const IDLE: Duration = Duration::from_secs(55);
 const WARM: Duration = Duration::from_secs(300);
 /// Idle HTTP/1.1 connections kept to one endpoint.
 const MAX_IDLE: usize = 64;
+/// How long a peer's settings are waited for before others open connections too.
+const SETTINGS: Duration = Duration::from_millis(200);
 /// Streams put on one HTTP/2 connection, whatever more its peer allows.
 const MAX_STREAMS: usize = 100;
 
@@ -44,7 +47,11 @@ pub struct Pool {
     /// Milliseconds after `born` at which the endpoint was last a candidate; 0 for never.
     touched: AtomicU64,
     born: Instant,
-    keep_warm: std::sync::atomic::AtomicBool,
+    keep_warm: AtomicBool,
+    /// HTTP/1.1 is spoken there, as the last connection showed: then many may open one at once.
+    http1: AtomicBool,
+    /// Held while a connection is opened that others may share.
+    opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Idle {
@@ -58,11 +65,26 @@ struct Shared {
     streams: Arc<AtomicUsize>,
     /// What the peer allows, as its settings last said.
     most: Arc<AtomicUsize>,
+    /// When a stream was last taken, on the pool's clock.
+    used: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("endpoint", &self.endpoint.to_string()).finish_non_exhaustive()
+    }
+}
+
+/// A request that got no answer, and the request itself if it never left.
+struct Unsent {
+    error: hyper::Error,
+    request: Option<Request<Body>>,
+}
+
+impl From<TrySendError<Request<Body>>> for Unsent {
+    fn from(mut error: TrySendError<Request<Body>>) -> Self {
+        let request = error.take_message();
+        Unsent { error: error.into_error(), request }
     }
 }
 
@@ -75,6 +97,8 @@ enum Sender {
 impl Pool {
     #[must_use]
     pub fn new(endpoint: Endpoint, tls: Arc<ClientConfig>) -> Self {
+        // In clear text only HTTP/1.1 is spoken.
+        let tls_endpoint = endpoint.tls;
         Pool {
             endpoint,
             tls,
@@ -82,7 +106,9 @@ impl Pool {
             shared: Mutex::default(),
             touched: AtomicU64::new(0),
             born: Instant::now(),
-            keep_warm: false.into(),
+            keep_warm: AtomicBool::new(false),
+            http1: AtomicBool::new(!tls_endpoint),
+            opening: Arc::default(),
         }
     }
 
@@ -102,26 +128,25 @@ impl Pool {
 
     /// Sends a request, on a warm connection if there is one.
     ///
-    /// A warm connection may have been closed by the other side at that very moment; then the
-    /// request goes once more, on a new one.
+    /// A warm connection may have been closed by the other side at that very moment. A request that
+    /// had not left yet goes on a new one; one that had may have been served, and is not sent again
+    /// here: whoever counts attempts decides.
     ///
     /// # Errors
     /// [`SendError`], when no answer's head came.
-    pub async fn send(self: &Arc<Self>, request: Request<Body>, limit: Duration) -> Result<Sent, SendError> {
-        let (parts, body) = request.into_parts();
-        let again = || Request::from_parts(parts.clone(), body.clone());
-        if let Some(sender) = self.warm_sender() {
-            match self.send_on(sender, again()).await {
-                Ok(response) => return Ok(Sent { response, connecting: Duration::ZERO }),
-                Err(error) if error.is_timeout() => return Err(self.closed(&error)),
-                Err(_) => {}
+    pub async fn send(self: &Arc<Self>, mut request: Request<Body>, limit: Duration) -> Result<Sent, SendError> {
+        while let Some(sender) = self.warm_sender() {
+            match self.send_on(sender, request).await {
+                Ok(response) => return Ok(Sent { response }),
+                Err(Unsent { request: Some(back), .. }) => request = back,
+                Err(Unsent { error, .. }) => return Err(self.closed(&error)),
             }
         }
-        let started = Instant::now();
         let sender = self.open(limit).await?;
-        let connecting = started.elapsed();
-        let response = self.send_on(sender, again()).await.map_err(|error| self.closed(&error))?;
-        Ok(Sent { response, connecting })
+        match self.send_on(sender, request).await {
+            Ok(response) => Ok(Sent { response }),
+            Err(Unsent { error, .. }) => Err(self.closed(&error)),
+        }
     }
 
     fn closed(&self, error: &hyper::Error) -> SendError {
@@ -154,6 +179,7 @@ impl Pool {
             })
             .inspect(|connection| {
                 connection.streams.fetch_add(1, Ordering::Relaxed);
+                connection.used.store(self.now(), Ordering::Relaxed);
             })
             .cloned()
     }
@@ -162,10 +188,10 @@ impl Pool {
         self: &Arc<Self>,
         sender: Sender,
         mut request: Request<Body>,
-    ) -> Result<Response<UpstreamBody>, hyper::Error> {
+    ) -> Result<Response<UpstreamBody>, Unsent> {
         let (response, back) = match sender {
             Sender::One(mut sender) => {
-                let response = sender.send_request(request).await?;
+                let response = sender.try_send_request(request).await?;
                 (response, Back::One { pool: Arc::clone(self), sender })
             }
             Sender::Many(mut shared) => {
@@ -175,7 +201,7 @@ impl Pool {
                 if let Some(uri) = self.absolute(&request) {
                     *request.uri_mut() = uri;
                 }
-                (shared.sender.send_request(request).await?, Back::Many(taken))
+                (shared.sender.try_send_request(request).await?, Back::Many(taken))
             }
         };
         Ok(response.map(|incoming: Incoming| UpstreamBody::pooled(incoming, back)))
@@ -192,23 +218,43 @@ impl Pool {
 
     async fn open(self: &Arc<Self>, limit: Duration) -> Result<Sender, SendError> {
         let opening = async {
+            let mut alone = None;
+            if !self.http1.load(Ordering::Relaxed) {
+                alone = Some(Arc::clone(&self.opening).lock_owned().await);
+                // Whoever was before may have left a stream to take.
+                if let Some(shared) = self.free_stream() {
+                    return Ok(Sender::Many(shared));
+                }
+            }
             let connected = connect(&self.endpoint, &self.tls).await?;
+            self.http1.store(!connected.http2, Ordering::Relaxed);
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .adaptive_window(true)
+                    .initial_max_send_streams(1)
                     .keep_alive_interval(Duration::from_secs(20))
                     .handshake(connected.io)
                     .await
                     .map_err(|error| self.closed(&error))?;
-                let most = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-                let told = Arc::clone(&most);
+                let most = Arc::new(AtomicUsize::new(1));
+                let (told, settings) = (Arc::clone(&most), Arc::new(Notify::new()));
+                let settled = Arc::clone(&settings);
                 tokio::spawn(std::future::poll_fn(move |cx| {
                     let polled = Pin::new(&mut connection).poll(cx);
-                    told.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                    let allowed = connection.current_max_send_streams();
+                    if told.swap(allowed, Ordering::Relaxed) != allowed {
+                        settings.notify_one();
+                    }
                     polled
                 }));
-                let shared = Shared { sender, streams: Arc::new(AtomicUsize::new(1)), most };
+                // The next one to open waits until the peer has said how many streams it takes.
+                tokio::spawn(async move {
+                    let _either = tokio::time::timeout(SETTINGS, settled.notified()).await;
+                    drop(alone);
+                });
+                let (streams, used) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicU64::new(self.now())));
+                let shared = Shared { sender, streams, most, used };
                 lock(&self.shared).push(shared.clone());
                 return Ok(Sender::Many(shared));
             }
@@ -238,6 +284,16 @@ impl Pool {
         if idle.len() < MAX_IDLE {
             idle.push(Idle { sender, since: Instant::now() });
         }
+    }
+
+    /// Closes connections that were idle for too long.
+    pub fn sweep(&self) {
+        lock(&self.idle).retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE);
+        let before = self.now().saturating_sub(IDLE.as_millis() as u64);
+        lock(&self.shared).retain(|shared| {
+            let busy = shared.streams.load(Ordering::Relaxed) > 0;
+            !shared.sender.is_closed() && (busy || shared.used.load(Ordering::Relaxed) > before)
+        });
     }
 
     /// Opens a connection if the endpoint should have a warm one and has none.
@@ -287,35 +343,56 @@ type Trusted = (Endpoint, Option<String>);
 
 /// All pools, found again across policies by endpoint and trust.
 #[derive(Debug, Default)]
-pub struct Pools {
-    pools: Mutex<HashMap<Trusted, Arc<Pool>>>,
+pub struct Pools(HashMap<Trusted, Arc<Pool>>);
+
+/// The pools of a policy that is being built: those that are there, and new ones.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    there: &'a Pools,
+    pools: HashMap<Trusted, (Arc<Pool>, bool)>,
 }
 
-impl Pools {
-    /// The pool of an endpoint, made if there is none.
+impl Draft<'_> {
+    /// The pool of an endpoint. It is kept warm if anybody who uses it wants that.
     ///
     /// # Errors
     /// When the authorities in `ca` can't be used.
-    pub fn get(&self, endpoint: Endpoint, ca: Option<&str>) -> Result<Arc<Pool>, super::TlsError> {
+    pub fn get(&mut self, endpoint: Endpoint, ca: Option<&str>, warm: bool) -> Result<Arc<Pool>, super::TlsError> {
         let key = (endpoint, ca.map(str::to_owned));
-        let mut pools = lock(&self.pools);
-        if let Some(pool) = pools.get(&key) {
+        if let Some((pool, wanted)) = self.pools.get_mut(&key) {
+            *wanted |= warm;
             return Ok(Arc::clone(pool));
         }
-        let pool = Arc::new(Pool::new(key.0.clone(), super::trust(ca)?));
-        pools.insert(key, Arc::clone(&pool));
+        let pool = match self.there.0.get(&key) {
+            Some(pool) => Arc::clone(pool),
+            None => Arc::new(Pool::new(key.0.clone(), super::trust(ca)?)),
+        };
+        self.pools.insert(key, (Arc::clone(&pool), warm));
         Ok(pool)
     }
 
-    /// Lets go of those that nobody uses any more; requests under way keep theirs.
-    pub fn retain(&self, used: &[Arc<Pool>]) {
-        lock(&self.pools).retain(|_, pool| used.iter().any(|other| Arc::ptr_eq(pool, other)));
+    /// The policy is good: these are the pools now. Others are let go of, and end with their last
+    /// request.
+    pub fn done(self) -> Pools {
+        let settle = |(key, (pool, warm)): (Trusted, (Arc<Pool>, bool))| {
+            pool.keep_warm(warm);
+            (key, pool)
+        };
+        Pools(self.pools.into_iter().map(settle).collect())
+    }
+}
+
+impl Pools {
+    /// Begins the pools of another policy. Until they are done, nothing changes here.
+    #[must_use]
+    pub fn draft(&self) -> Draft<'_> {
+        Draft { there: self, pools: HashMap::new() }
     }
 
     /// All of them, for keeping them warm.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Pool>> {
-        lock(&self.pools).values().cloned().collect()
+        self.0.values().cloned().collect()
     }
 }
 
