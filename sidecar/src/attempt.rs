@@ -15,7 +15,7 @@ use http::Response;
 use outrigger_llm::Dialect;
 use outrigger_policy::{Candidate, Decision};
 
-pub use failed::{Failed, Next, Passed};
+pub use failed::{Failed, Next, Passed, keep_content_type};
 
 use crate::ending::Ending;
 use crate::gateway::{Gateway, ReplyBody};

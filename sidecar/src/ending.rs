@@ -132,13 +132,23 @@ impl Ending {
         }
         self.record.error_type = Some(error.to_owned());
         self.first_byte();
-        self.finish(passed.status, Usage::default());
+        self.finish(passed.status, passed.usage);
         response
     }
 
     /// The end, with what was used.
     pub fn finish(mut self: Box<Self>, status: u16, usage: Usage) {
         self.end(status, usage);
+    }
+
+    /// The caller went away, when this much was told to be used.
+    pub fn gone(mut self: Box<Self>, usage: Usage) {
+        self.leave(usage);
+    }
+
+    fn leave(&mut self, usage: Usage) {
+        self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
+        self.end(CLIENT_CLOSED, usage);
     }
 
     fn end(&mut self, status: u16, usage: Usage) {
@@ -164,8 +174,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.done {
-            self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
-            self.end(CLIENT_CLOSED, Usage::default());
+            self.leave(Usage::default());
         }
     }
 }
