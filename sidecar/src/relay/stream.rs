@@ -165,7 +165,7 @@ impl Relay {
                 array.end(&mut body);
             }
             let content_type = if ending.call.as_array { "application/json" } else { "text/event-stream" };
-            return Err(Failed::empty(provider, Some((content_type, body.into()))));
+            return Err(Failed::empty(provider, Some((content_type, body.into(), self.lens.usage()))));
         }
         self.over = true;
         self.saw_content(ending);
@@ -195,18 +195,13 @@ impl Relay {
     /// The answer's body: what is held, then what comes.
     pub fn into_body(self: Box<Self>, mut ending: Box<Ending>, status: u16) -> ReplyBody {
         ending.first_byte();
-        let state = Some((self, ending, status));
-        let stream = futures_util::stream::unfold(state, |state| async move {
-            let (mut relay, mut ending, status) = state?;
-            match relay.next(&mut ending).await {
-                Some(bytes) => Some((Ok(Frame::data(bytes)), Some((relay, ending, status)))),
+        let flow = Flow { relay: self, ending: Some(ending), status };
+        let stream = futures_util::stream::unfold(flow, |mut flow| async move {
+            let bytes = flow.relay.next(flow.ending.as_mut()?).await;
+            match bytes {
+                Some(bytes) => Some((Ok(Frame::data(bytes)), flow)),
                 None => {
-                    let usage = relay.lens.usage();
-                    if relay.chunks > 0 {
-                        let mean = relay.chunk_time.as_secs_f64() * 1e6 / f64::from(relay.chunks);
-                        ending.record.chunk_overhead_us = Some((mean * 10.0).round() / 10.0);
-                    }
-                    ending.finish(status, usage);
+                    flow.finish();
                     None
                 }
             }
@@ -304,6 +299,33 @@ impl Relay {
             attempts: &[],
         };
         self.out.extend_from_slice(&refusal::event(ending.call.dialect, &refusal));
+    }
+}
+
+/// A stream under way. Dropped before its end, the caller went away: what the upstream had told of
+/// its usage until then is recorded all the same.
+struct Flow {
+    relay: Box<Relay>,
+    ending: Option<Box<Ending>>,
+    status: u16,
+}
+
+impl Flow {
+    fn finish(&mut self) {
+        let Some(mut ending) = self.ending.take() else { return };
+        if self.relay.chunks > 0 {
+            let mean = self.relay.chunk_time.as_secs_f64() * 1e6 / f64::from(self.relay.chunks);
+            ending.record.chunk_overhead_us = Some((mean * 10.0).round() / 10.0);
+        }
+        ending.finish(self.status, self.relay.lens.usage());
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending.take() {
+            ending.gone(self.relay.lens.usage());
+        }
     }
 }
 
