@@ -51,7 +51,7 @@ class Answer:
         """The answer, or a stream's events."""
         if not self.stream:
             return [json.loads(self.body)]
-        lines = [line[5:].strip() for line in self.body.splitlines() if line.startswith("data:")]
+        lines = [line[5:].strip() for line in self.body.split("\n") if line.startswith("data:")]
         return [json.loads(line) for line in lines if line != "[DONE]"]
 
     def said(self):

@@ -16,7 +16,7 @@ def lines(path, body):
     request = urllib.request.Request(f"{BASE}/v1beta/models/{path}", json.dumps(body).encode())
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read().decode().splitlines()
+            return answer.read().decode().split("\n")
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{error}: {error.read().decode()}") from None
 
