@@ -142,7 +142,11 @@ fn answers_are_read_and_told_without_loss() {
         let recorded = body["choices"][0]["message"]["tool_calls"].as_array().map_or(0, Vec::len);
         assert_eq!(calls, recorded, "{name}");
         assert_eq!(calls > 0, response.finish == Some(Finish::ToolCalls), "{name}");
-        assert_eq!(response.usage.input, body["usage"]["prompt_tokens"].as_u64(), "{name}");
+        // Mistral's prompt is without its audio.
+        let figure = |name: &str| body.pointer(name).and_then(Value::as_u64);
+        let heard = figure("/usage/prompt_tokens_details/audio_tokens").filter(|_| provider(exchange) == "mistral");
+        let prompt = figure("/usage/prompt_tokens").map(|text| text + heard.unwrap_or(0));
+        assert_eq!(response.usage.input, prompt, "{name}");
         let told = encode_response(Dialect::OpenAi, &response, &Answer::default());
         let again = decode_response(Dialect::OpenAi, &told).unwrap();
         assert_eq!(again, response, "{name}\n{body}\n{told}");

@@ -58,12 +58,18 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
         (None, None) => None,
         (first, second) => Some(first.unwrap_or(0) + second.unwrap_or(0)),
     };
+    // Mistral's prompt is without its audio, as the total tells.
+    let (prompt, heard) = (at("/prompt_tokens").or(at("/input_tokens")), at("/prompt_tokens_details/audio_tokens"));
+    let all = plus(plus(prompt, heard), at("/completion_tokens"));
+    let prompt = if all.is_some() && all == at("/total_tokens") { plus(prompt, heard) } else { prompt };
     match dialect {
         Dialect::OpenAi => Usage {
-            input: at("/prompt_tokens").or(at("/input_tokens")),
+            input: prompt,
             cached_input: at("/prompt_tokens_details/cached_tokens")
                 .or(at("/input_tokens_details/cached_tokens"))
-                .or(at("/prompt_cache_hit_tokens")),
+                .or(at("/prompt_cache_hit_tokens"))
+                // Grok on Azure tells more than the whole.
+                .filter(|cached| prompt.is_some_and(|prompt| *cached <= prompt)),
             cache_write: at("/prompt_tokens_details/cache_write_tokens")
                 .or(at("/input_tokens_details/cache_write_tokens")),
             output: at("/completion_tokens").or(at("/output_tokens")),

@@ -15,7 +15,7 @@ use http::Response;
 use outrigger_llm::Dialect;
 use outrigger_policy::{Candidate, Decision};
 
-pub use failed::{Failed, Next, Passed};
+pub use failed::{Failed, Next, Passed, keep_content_type};
 
 use crate::ending::Ending;
 use crate::gateway::{Gateway, ReplyBody};
@@ -207,7 +207,6 @@ fn all_failed(
     ending.serves(candidate);
     let lines: Vec<String> = ending.record.attempts.iter().map(line).collect();
     let final_word = late || tried >= 2;
-    ending.usage = failed.usage;
     if let Some(passed) = failed.passed.take_if(|passed| tried < 2 || passed.status == 200) {
         return ending.pass_on(*passed, failed.word, final_word);
     }

@@ -140,6 +140,7 @@ impl Ending {
         }
         self.record.error_type = Some(error.to_owned());
         self.first_byte();
+        self.usage = passed.usage;
         self.finish(passed.status);
         response
     }

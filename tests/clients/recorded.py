@@ -4,6 +4,7 @@ A model's name is the number of the exchange with whose answer it answers.
 """
 
 import base64
+import collections
 import gzip
 import json
 import re
@@ -50,18 +51,53 @@ class Answer:
         """The answer, or a stream's events."""
         if not self.stream:
             return [json.loads(self.body)]
-        lines = [line[5:].strip() for line in self.body.splitlines() if line.startswith("data:")]
+        lines = [line[5:].strip() for line in self.body.split("\n") if line.startswith("data:")]
         return [json.loads(line) for line in lines if line != "[DONE]"]
 
     def said(self):
-        """{"text", "calls": [[name, arguments]]}, or {"vectors": the length of each}."""
+        """{"text", "calls": [[name, arguments]], "tokens": [input, output]}, or {"vectors": the length of each}."""
         if self.vectors:
             (document,) = self.documents
             if "embeddings" in document:
                 return {"vectors": [len(one["values"]) for one in document["embeddings"]]}
             return {"vectors": [length(one["embedding"]) for one in document["data"]]}
         text, calls = {"openai": openai_said, "anthropic": anthropic_said, "gemini": gemini_said}[self.dialect](self)
-        return {"text": text, "calls": [[name, arguments] for name, arguments in calls]}
+        calls = [[name, arguments] for name, arguments in calls]
+        return {"text": text, "calls": calls, "tokens": TOKENS[self.dialect](self.usage())}
+
+    def usage(self):
+        """All figures, the later over the earlier; 0 for what is not told."""
+        figures = collections.Counter()
+        for document in self.documents:
+            for place in (document, document.get("message") or {}):
+                for usage in (place.get("usage"), place.get("usageMetadata")):
+                    # Not Counter.update, which adds.
+                    dict.update(figures, flat(usage or {}))
+        return figures
+
+
+def flat(usage):
+    """Its figures, and those one level deeper."""
+    deeper = [(f"{name}.{k}", v) for name, inside in usage.items() if isinstance(inside, dict) for k, v in inside.items()]
+    return {name: figure for name, figure in [*usage.items(), *deeper] if isinstance(figure, int)}
+
+
+def openai_tokens(u):
+    given, heard, made = u["prompt_tokens"], u["prompt_tokens_details.audio_tokens"], u["completion_tokens"]
+    # Mistral counts audio beside the prompt: the total tells.
+    return [given + heard if given + heard + made == u["total_tokens"] else given, made]
+
+
+# All that went in, cached or not, and all that came out, thoughts among it.
+TOKENS = {
+    "openai": openai_tokens,
+    "anthropic": lambda u: [
+        u["input_tokens"] + u["cache_read_input_tokens"] + u["cache_creation_input_tokens"], u["output_tokens"]
+    ],
+    "gemini": lambda u: [
+        u["promptTokenCount"] + u["toolUsePromptTokenCount"], u["candidatesTokenCount"] + u["thoughtsTokenCount"]
+    ],
+}  # fmt: skip
 
 
 def length(vector):

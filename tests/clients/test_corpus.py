@@ -94,8 +94,6 @@ def report(sdk, base, asked):
 
 # What is told otherwise, and how: part of the recording's file name -> what the report must hold, and of how many.
 OTHERWISE = {
-    # Forbidden its tools, Claude ended its turn without a word: another candidate could do better.
-    "haiku-4-5_respects_choice_none": ("answered with nothing", {"openai": 1, "anthropic": 1, "gemini": 2}),
     # Asked for floats, as the gateway asks, none would answer with these.
     "pplx-embed-v1-0_6b_": ("is not Base64 of floats", {"gemini": 2}),
     # Audio has no place in Anthropic's answers but a link.

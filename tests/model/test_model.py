@@ -152,9 +152,8 @@ def test_a_client_that_hangs_up_stops_the_model(gateway, model):
 
     until(60, "the model is idle", lambda: metric(model, "requests_processing") == 0)
     written = metric(model, "tokens_predicted_total") - before
-    # The gateway reads on for a second or 256 tokens, to learn what the answer cost, and then cancels.
     assert 15 < written < LONG / 2, written
     record = decision(gateway, answer)
-    assert record["usage_estimated"] is True, record
-    assert 0 < record["tokens"]["output"] <= written * 2, record
-    assert record["tokens"]["input"] > 0, record
+    assert record["status"] == 499 and record["error_type"] == "client_closed", record
+    # This server tells usage at the end, which the client took along: unknown, which is not zero.
+    assert record["tokens"]["output"] is None and record["tokens"]["input"] is None, record

@@ -7,11 +7,12 @@ use crate::usage::Usage;
 /// Reads a `usage` object; figures that it does not have stay absent.
 pub(super) fn read(usage: &Value) -> Usage {
     let figure = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
-    let input = figure("/prompt_tokens");
+    let text = figure("/prompt_tokens");
+    let heard = figure("/prompt_tokens_details/audio_tokens");
     let said = figure("/completion_tokens");
     let reasoning = figure("/completion_tokens_details/reasoning_tokens");
     // xAI counts reasoning beside the completion and not within it; the total gives it away.
-    let output = match (input, said, reasoning, figure("/total_tokens")) {
+    let output = match (text, said, reasoning, figure("/total_tokens")) {
         (Some(input), Some(said), Some(reasoning), Some(total))
             if reasoning > 0 && input.checked_add(said).and_then(|sum| sum.checked_add(reasoning)) == Some(total) =>
         {
@@ -19,15 +20,27 @@ pub(super) fn read(usage: &Value) -> Usage {
         }
         _ => said,
     };
+    // Mistral counts audio beside the prompt and not within it, and tells it by the total too.
+    let input = match (text, heard, output, figure("/total_tokens")) {
+        (Some(text), Some(heard), Some(output), Some(total))
+            if heard > 0 && text.checked_add(heard).and_then(|sum| sum.checked_add(output)) == Some(total) =>
+        {
+            text.checked_add(heard)
+        }
+        _ => text,
+    };
     Usage {
         input,
         // DeepSeek tells both or, in older versions, its own word alone.
-        cached_input: figure("/prompt_tokens_details/cached_tokens").or_else(|| figure("/prompt_cache_hit_tokens")),
+        cached_input: figure("/prompt_tokens_details/cached_tokens")
+            .or_else(|| figure("/prompt_cache_hit_tokens"))
+            // Grok on Azure tells more cached than asked: that is no part, and so unknown.
+            .filter(|cached| input.is_none_or(|input| *cached <= input)),
         cache_write: figure("/prompt_tokens_details/cache_write_tokens"),
         cache_write_1h: None,
         output,
         reasoning,
-        audio_input: figure("/prompt_tokens_details/audio_tokens"),
+        audio_input: heard,
         audio_output: figure("/completion_tokens_details/audio_tokens"),
     }
 }
@@ -94,6 +107,24 @@ mod tests {
                 json!({"prompt_tokens": 10, "completion_tokens": 30, "total_tokens": 60,
                        "completion_tokens_details": {"reasoning_tokens": 20}}),
                 Usage { input: Some(10), output: Some(50), reasoning: Some(20), ..Usage::default() },
+            ),
+            (
+                "Mistral: audio comes on top",
+                json!({"prompt_tokens": 9, "completion_tokens": 20, "total_tokens": 69,
+                       "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 40}}),
+                Usage {
+                    input: Some(49),
+                    cached_input: Some(0),
+                    output: Some(20),
+                    audio_input: Some(40),
+                    ..Usage::default()
+                },
+            ),
+            (
+                "Grok on Azure: more cached than asked",
+                json!({"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8,
+                       "prompt_tokens_details": {"cached_tokens": 163, "text_tokens": 7}}),
+                Usage { input: Some(7), output: Some(1), ..Usage::default() },
             ),
             (
                 "DeepSeek's own word for cached",

@@ -142,7 +142,7 @@ impl Tokens {
         let input = self.prompt_tokens_details.0.or(self.input_tokens_details.0).unwrap_or_default();
         let output = self.completion_tokens_details.0.or(self.output_tokens_details.0).unwrap_or_default();
         let reasoning = output.reasoning_tokens.0;
-        let prompt = self.prompt_tokens.0.or(self.input_tokens.0);
+        let mut prompt = self.prompt_tokens.0.or(self.input_tokens.0);
         let mut told = self.completion_tokens.0.or(self.output_tokens.0);
         // xAI's chat leaves reasoning out of `completion_tokens`; its total tells.
         if let (Some(total), Some(input), Some(completion), Some(thought)) =
@@ -153,9 +153,23 @@ impl Tokens {
                 told = Some(with);
             }
         }
+        // Mistral leaves audio out of `prompt_tokens`; its total tells too.
+        if let (Some(total), Some(text), Some(completion), Some(heard)) =
+            (self.total_tokens.0, prompt, told, input.audio_tokens.0)
+        {
+            let with = text.saturating_add(heard);
+            if heard > 0 && with.saturating_add(completion) == total {
+                prompt = Some(with);
+            }
+        }
         Usage {
             input: prompt,
-            cached_input: input.cached_tokens.0.or(self.prompt_cache_hit_tokens.0),
+            cached_input: input
+                .cached_tokens
+                .0
+                .or(self.prompt_cache_hit_tokens.0)
+                // Grok on Azure tells more cached than asked: that is no part, and so unknown.
+                .filter(|cached| prompt.is_none_or(|prompt| *cached <= prompt)),
             cache_write: input.cache_write_tokens.0,
             cache_write_1h: None,
             output: told,

@@ -371,6 +371,11 @@ fn usage_means_the_same_in_every_dialect() {
     );
     let deepseek = r#"{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":-1,"prompt_cache_hit_tokens":4,"prompt_tokens_details":null}}"#;
     assert_eq!(of(OpenAi, &[deepseek]), Usage { input: Some(10), cached_input: Some(4), ..Usage::default() });
+    // Mistral: 9 + 40 of audio + 20 = 69
+    let mistral = r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":20,"total_tokens":69,"prompt_tokens_details":{"audio_tokens":40}}}"#;
+    assert_eq!((of(OpenAi, &[mistral]).input, of(OpenAi, &[mistral]).audio_input), (Some(49), Some(40)));
+    let grok = r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":163}}}"#;
+    assert_eq!(of(OpenAi, &[grok]), Usage { input: Some(7), output: Some(1), ..Usage::default() });
     let groq = r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":10}}}"#;
     assert_eq!(of(OpenAi, &[groq]), Usage { input: Some(10), ..Usage::default() });
     let gemini = of(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use outrigger_llm::classify::{Class, Failure};
 use outrigger_llm::usage::Usage;
 
@@ -35,8 +36,6 @@ pub struct Failed {
     pub status: Option<u16>,
     pub message: String,
     pub retry_after: Option<Duration>,
-    /// Of an answer that had nothing in it, and cost all the same.
-    pub usage: Usage,
     /// The upstream's own answer, where the caller can read it as it is.
     pub passed: Option<Box<Passed>>,
     /// Status and type with which the gateway itself would tell it.
@@ -49,6 +48,16 @@ pub struct Passed {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What it tells of it: nothing, in an error.
+    pub usage: Usage,
+}
+
+/// The upstream's own word, with its charset, where it is true of what is told; else that.
+pub fn keep_content_type(headers: &mut HeaderMap, told: &HeaderValue) {
+    let same = |own: &HeaderValue| own.as_bytes().starts_with(told.as_bytes());
+    if !headers.get(CONTENT_TYPE).is_some_and(same) {
+        headers.insert(CONTENT_TYPE, told.clone());
+    }
 }
 
 impl Failed {
@@ -60,7 +69,6 @@ impl Failed {
             status: None,
             message,
             retry_after: None,
-            usage: Usage::default(),
             passed: None,
             tell: (502, "upstream_unreachable"),
         }
@@ -68,14 +76,25 @@ impl Failed {
 
     /// An answer with nothing in it. When nobody else can do better it goes back as it is, for some
     /// models mean it so.
-    pub fn empty(provider: &str, answer: Option<(&'static str, Bytes)>) -> Self {
-        let passed = answer.map(|(content_type, body)| {
+    pub fn empty(provider: &str, answer: Option<(&'static str, Bytes, Usage)>) -> Self {
+        let passed = answer.map(|(content_type, body, usage)| {
             let mut headers = HeaderMap::new();
-            headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-            Box::new(Passed { status: 200, headers, body })
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            Box::new(Passed { status: 200, headers, body, usage })
         });
         let failed = Failed::unreachable("empty", format!("{provider} answered with nothing"));
         Failed { next: Next::Candidate, passed, ..failed }
+    }
+
+    /// With the upstream's own headers, for an empty answer that goes back after all.
+    pub fn with_headers(mut self, mut down: HeaderMap) -> Self {
+        if let Some(passed) = &mut self.passed {
+            if let Some(told) = passed.headers.get(CONTENT_TYPE) {
+                keep_content_type(&mut down, told);
+            }
+            passed.headers = down;
+        }
+        self
     }
 
     /// It took too long.
@@ -121,7 +140,6 @@ impl Failed {
             status: Some(status),
             message: format!("{provider}: {told}"),
             retry_after: failure.retry_after,
-            usage: Usage::default(),
             passed,
             tell,
         }

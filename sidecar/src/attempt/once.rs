@@ -8,10 +8,11 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
 use outrigger_llm::RequestError;
 use outrigger_llm::classify::classify;
+use outrigger_llm::usage::Usage;
 use outrigger_policy::Candidate;
 use outrigger_policy::catalogue::Capabilities;
 
-use super::{Failed, Passed, Trying, tell_who};
+use super::{Failed, Passed, Trying, keep_content_type, tell_who};
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::headers;
@@ -165,7 +166,7 @@ async fn send(
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::classify::Class::Caller;
         }
-        let passed = same.then(|| Box::new(Passed { status, headers: down, body: text }));
+        let passed = same.then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
         return Err(Failed::answered(&failure, status, &candidate.name, passed));
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -191,7 +192,7 @@ async fn send(
         }
         headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
         let mut relay = Box::new(Relay::new(body, setting, timing, &ending.call));
-        relay.until_content(ending).await?;
+        relay.until_content(ending).await.map_err(|failed| failed.with_headers(headers.clone()))?;
         return Ok(Answer::Stream { status, headers, relay });
     }
     if same && (is_binary(content_type) || (ending.call.is_binary() && !content_type.starts_with("application/json"))) {
@@ -201,22 +202,9 @@ async fn send(
         Ok(text) => text,
         Err(failed) => return Err(Failed { message: format!("{}: {}", candidate.name, failed.message), ..failed }),
     };
-    let answer = match whole_answer(setting, &ending.call, text) {
-        Ok(answer) => answer,
-        Err(mut failed) => {
-            // An answer with nothing in it may yet go back: then with the headers that it came with.
-            if let Some(passed) = &mut failed.passed {
-                let told = std::mem::replace(&mut passed.headers, down);
-                passed.headers.extend(told);
-            }
-            return Err(failed);
-        }
-    };
     let mut headers = down;
-    // The upstream's own word, with its charset, where it is true of what goes out.
-    if !(same && content_type.starts_with(answer.content_type)) {
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
-    }
+    let answer = whole_answer(setting, &ending.call, text).map_err(|failed| failed.with_headers(headers.clone()))?;
+    keep_content_type(&mut headers, &header::HeaderValue::from_static(answer.content_type));
     Ok(Answer::Whole { status, headers, answer })
 }
 

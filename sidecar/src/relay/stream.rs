@@ -142,6 +142,8 @@ impl Relay {
 
     fn saw_content(&mut self, ending: &mut Ending) {
         self.content = true;
+        // Kept there, for a caller who goes away: what was told is what was used.
+        ending.usage = self.lens.usage();
         let now = Instant::now();
         self.setting.lane.saw_first_token(now.saturating_duration_since(self.setting.sent_at), now);
         ending.record.ttft_ms = Some(ms(ending.call.started.elapsed()));
@@ -169,7 +171,7 @@ impl Relay {
                 array.end(&mut body);
             }
             let content_type = if ending.call.as_array { "application/json" } else { "text/event-stream" };
-            return Err(Failed::empty(provider, Some((content_type, body.into()))));
+            return Err(Failed::empty(provider, Some((content_type, body.into(), self.lens.usage()))));
         }
         self.over = true;
         self.saw_content(ending);

@@ -85,7 +85,7 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
         }
     };
     if seen.empty {
-        return Err(Failed { usage, ..Failed::empty(&provider, Some((content_type, body))) });
+        return Err(Failed::empty(&provider, Some((content_type, body, usage))));
     }
     let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
     let handle = response_handle(call.dialect, call.operation.name, &text);

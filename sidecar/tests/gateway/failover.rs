@@ -84,6 +84,20 @@ async fn each_class_of_failure_is_cured_or_told() {
 }
 
 #[tokio::test]
+async fn an_empty_answer_that_goes_back_is_the_upstreams_own() {
+    let empty = r#"{"id":"x","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":2}}"#;
+    let first = Fake::always(json_with(200, "request-id: up-1\r\n", empty)).await;
+    let running = Running::new(document(1, vec![typed("first", "Anthropic", &first.url)])).await;
+    let body = json!({"model": "first/m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+    let got = running.post("/v1/messages", &body).await;
+    assert_eq!((got.status, got.text.as_str(), got.header("request-id")), (200, empty, Some("up-1")));
+    assert_eq!(got.header("content-type"), Some("application/json"));
+    // It was paid for.
+    let record = running.record().await;
+    assert_eq!((&record["tokens"]["input"], &record["tokens"]["output"]), (&json!(7), &json!(2)));
+}
+
+#[tokio::test]
 async fn no_connection_is_a_failover() {
     // A port that was just free: nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -139,6 +139,33 @@ async fn a_caller_who_goes_away_takes_the_upstream_along() {
 }
 
 #[tokio::test]
+async fn what_was_told_of_usage_is_known_though_the_caller_went_away() {
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n";
+    let text = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"one\"}}\n\n";
+    // To a caller of the same dialect, and of another.
+    for (path, body) in [
+        (
+            "/v1/messages",
+            json!({"model": "m", "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "x"}]}),
+        ),
+        ("/v1/chat/completions", streamed("m")),
+    ] {
+        let script = vec![stream_head(), chunk(start), chunk(text), Act::Wait(Default::default())];
+        let upstream = Fake::always(script).await;
+        let running = Running::new(document(1, vec![typed("first", "Anthropic", &upstream.url)])).await;
+        let mut body = body;
+        body["model"] = json!("first/m");
+        let mut response = reqwest::Client::new().post(running.url(path)).json(&body).send().await.unwrap();
+        response.chunk().await.unwrap().unwrap();
+        drop(response);
+        let receiver = upstream.closed.clone();
+        tokio::task::spawn_blocking(move || receiver.lock().unwrap().blocking_recv()).await.unwrap().unwrap();
+        let record = running.record().await;
+        assert_eq!((record["status"].as_u64(), record["tokens"]["input"].as_u64()), (Some(499), Some(25)), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_gemini_caller_without_alt_sse_gets_an_array() {
     for (kind, script) in [
         ("OpenAICompatible", says("hi")),

@@ -16,7 +16,9 @@ def said(message):
     if used:
         assert message.stop_reason in ("tool_use", "max_tokens", "refusal"), message.stop_reason
     text = "".join(block.text for block in message.content if block.type == "text")
-    return text, [[block.name, block.input] for block in used]
+    usage = message.usage
+    cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    return text, [[block.name, block.input] for block in used], [usage.input_tokens + cached, usage.output_tokens]
 
 
 def whole(model):

@@ -16,7 +16,7 @@ def lines(path, body):
     request = urllib.request.Request(f"{BASE}/v1beta/models/{path}", json.dumps(body).encode())
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read().decode().splitlines()
+            return answer.read().decode().split("\n")
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{error}: {error.read().decode()}") from None
 
@@ -30,7 +30,12 @@ def said(answers):
     assert any(candidate.finish_reason for candidate in candidates), answers
     parts = [part for c in candidates if c.content for part in c.content.parts or []]
     text = "".join(part.text for part in parts if part.text and not part.thought)
-    return text, [[p.function_call.name, p.function_call.args or {}] for p in parts if p.function_call]
+    usage = next((answer.usage_metadata for answer in reversed(answers) if answer.usage_metadata), None)
+    tokens = [
+        (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
+        (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+    ] if usage else [0, 0]  # fmt: skip
+    return text, [[p.function_call.name, p.function_call.args or {}] for p in parts if p.function_call], tokens
 
 
 def whole(model):

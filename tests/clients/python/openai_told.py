@@ -11,12 +11,15 @@ client = openai.OpenAI(base_url=f"{BASE}/v1", api_key="dummy", max_retries=0, _s
 USER = {"role": "user", "content": "Say what you said."}
 
 
-def said(message):
+def said(answer):
+    message, usage = answer.choices[0].message, answer.usage
     calls = message.tool_calls or []
     ids = [call.id for call in calls]
     assert len(set(ids)) == len(ids) and all(ids), calls
     text = (message.content or "") + (message.refusal or "")
-    return text, [[call.function.name, json.loads(call.function.arguments)] for call in calls]
+    tokens = [usage.prompt_tokens, usage.completion_tokens] if usage else [0, 0]
+    assert usage is None or usage.total_tokens == sum(tokens), usage
+    return text, [[call.function.name, json.loads(call.function.arguments)] for call in calls], tokens
 
 
 def finished(choice):
@@ -31,7 +34,7 @@ def whole(model):
     ChatCompletion.model_validate_json(raw.content, strict=True)
     answer = raw.parse()
     finished(answer.choices[0])
-    return said(answer.choices[0].message)
+    return said(answer)
 
 
 def streamed(model):
@@ -54,8 +57,7 @@ def streamed(model):
             pass
         answer = events.get_final_completion()
     finished(answer.choices[0])
-    assert answer.usage is None or answer.usage.total_tokens >= answer.usage.completion_tokens, answer.usage
-    return said(answer.choices[0].message)
+    return said(answer)
 
 
 def vectors(model, count):

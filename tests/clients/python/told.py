@@ -23,8 +23,8 @@ def run(whole, streamed, vectors):
                 said = {"vectors": vectors(question["model"], count)}
             else:
                 ask = streamed if question["stream"] else whole
-                text, calls = ask(question["model"])
-                said = {"text": text, "calls": calls}
+                text, calls, tokens = ask(question["model"])
+                said = {"text": text, "calls": calls, "tokens": tokens}
         except Exception:
             said = {"error": traceback.format_exc()}
         print(json.dumps({"model": question["model"]} | said), flush=True)
