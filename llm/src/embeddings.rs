@@ -284,10 +284,13 @@ fn base64_of(values: &[Value]) -> Result<String, Malformed> {
     Ok(STANDARD.encode(bytes))
 }
 
+/// Bytes of another kind (Perplexity has vectors of `int8`) give themselves away as no number.
 fn floats_of(text: &str) -> Option<Value> {
     let bytes = STANDARD.decode(text).ok()?;
     let (floats, rest) = bytes.as_chunks::<4>();
-    rest.is_empty().then(|| floats.iter().map(|bytes| json!(f32::from_le_bytes(*bytes))).collect())
+    let floats = floats.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    let all: Option<Vec<Value>> = floats.map(|float| float.is_finite().then(|| json!(float))).collect();
+    all.filter(|_| rest.is_empty()).map(Value::Array)
 }
 
 fn invalid(path: &str, problem: &str) -> RequestError {

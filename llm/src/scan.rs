@@ -56,9 +56,9 @@ pub struct Scanned {
     model_at: Option<Member>,
     fallbacks_at: Option<Member>,
     stream_options_at: Option<Member>,
-    /// Where members begin (after `{`), and whether there are any.
+    /// Where members begin (after `{`), and how many there are.
     inside: usize,
-    empty: bool,
+    members: usize,
 }
 
 /// See [`Scanned::conversation`].
@@ -83,7 +83,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
         start..start + part.len()
     };
-    let mut scanned = Scanned { empty: members.is_empty(), ..Scanned::default() };
+    let mut scanned = Scanned { members: members.len(), ..Scanned::default() };
     scanned.inside = text.find('{').map_or(0, |at| at + 1);
     let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(members.len());
     let mut opening: [Option<&str>; 2] = [None, None];
@@ -163,10 +163,14 @@ impl Scanned {
     #[must_use]
     pub fn edit<'b>(&self, body: &'b [u8], edits: Edits<'_>) -> Cow<'b, [u8]> {
         let mut changes: Vec<(Range<usize>, String)> = Vec::new();
-        if let (Some(model), Some(member)) = (edits.model, &self.model_at)
-            && self.model.as_deref() != Some(model)
-        {
-            changes.push((member.value.clone(), quote(model)));
+        let mut added: Vec<String> = Vec::new();
+        match (edits.model, &self.model_at) {
+            (Some(model), Some(member)) if self.model.as_deref() != Some(model) => {
+                changes.push((member.value.clone(), quote(model)));
+            }
+            // The path named it (an Azure deployment), and this upstream wants it in the body.
+            (Some(model), None) => added.push(format!("\"model\":{}", quote(model))),
+            _ => {}
         }
         if let Some(member) = &self.fallbacks_at {
             changes.push((without_comma(body, &member.whole), String::new()));
@@ -175,17 +179,19 @@ impl Scanned {
             match &self.stream_options_at {
                 // A null, or an object that says otherwise: told anew, its other members kept.
                 Some(member) => changes.push((member.value.clone(), asking_usage(&body[member.value.clone()]))),
-                None => {
-                    let comma = if self.empty { "" } else { "," };
-                    let text = format!("\"stream_options\":{{\"include_usage\":true}}{comma}");
-                    changes.push((self.inside..self.inside, text));
-                }
+                None => added.push("\"stream_options\":{\"include_usage\":true}".to_owned()),
             }
+        }
+        if !added.is_empty() {
+            // First in the object, so that nothing of the caller's moves.
+            let kept = self.members - usize::from(self.fallbacks_at.is_some());
+            let comma = if kept > 0 { "," } else { "" };
+            changes.push((self.inside..self.inside, added.join(",") + comma));
         }
         if changes.is_empty() {
             return Cow::Borrowed(body);
         }
-        changes.sort_by_key(|(range, _)| range.start);
+        changes.sort_by_key(|(range, _)| (range.start, range.end));
         let mut edited = Vec::with_capacity(body.len() + 64);
         let mut at = 0;
         for (range, text) in changes {
@@ -351,11 +357,13 @@ mod tests {
         for (body, edits, expected) in [
             (r#"{"model":"m1" , "x":[1, 2]}"#, model, r#"{"model":"m2" , "x":[1, 2]}"#),
             (r#"{"model":"m2","n":1}"#, model, r#"{"model":"m2","n":1}"#),
+            (r#"{"n":1}"#, model, r#"{"model":"m2","n":1}"#),
             (r#"{"mod\u0065l":"m1"}"#, model, r#"{"mod\u0065l":"m2"}"#),
             (r#"{"a":1,"fallbacks":["x/y"],"b":2}"#, Edits::default(), r#"{"a":1,"b":2}"#),
             (r#"{"a":1 , "fallbacks":[]}"#, Edits::default(), r#"{"a":1 }"#),
             (r#"{"fallbacks":[{"provider":"x","model":"y"}]}"#, Edits::default(), "{}"),
             ("{}", usage, r#"{"stream_options":{"include_usage":true}}"#),
+            (r#"{"fallbacks":[]}"#, usage, r#"{"stream_options":{"include_usage":true}}"#),
             (r#" {"a":1}"#, usage, r#" {"stream_options":{"include_usage":true},"a":1}"#),
             (r#"{"stream_options":null}"#, usage, r#"{"stream_options":{"include_usage":true}}"#),
             (
@@ -445,7 +453,7 @@ mod tests {
             let last: Value = serde_json::from_slice(&sent).unwrap();
             let first = serde_json::from_slice::<Members<'_>>(&sent).unwrap().0.into_iter()
                 .find(|(k, _)| unescape(k.get()) == "model").map(|(_, v)| string(v.get()).unwrap());
-            let expected = scanned.model.as_ref().map(|_| name.clone());
+            let expected = Some(name.clone());
             prop_assert_eq!(last["model"].as_str().map(str::to_owned), expected.clone());
             prop_assert_eq!(first, expected);
             prop_assert_eq!(last["stream_options"]["include_usage"].as_bool(), Some(true));

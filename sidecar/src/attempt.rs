@@ -183,7 +183,7 @@ fn all_failed(trying: &Trying<'_>, ending: Box<Ending>, primary: Option<Failed>,
     };
     let lines: Vec<String> = ending.record.attempts.iter().map(line).collect();
     let final_word = late || tried >= 2;
-    if let Some(passed) = failed.passed.filter(|_| tried < 2) {
+    if let Some(passed) = failed.passed.filter(|passed| tried < 2 || passed.status == 200) {
         return ending.pass_on(*passed, failed.word, final_word);
     }
     let refusal = Refusal {

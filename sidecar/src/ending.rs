@@ -127,7 +127,7 @@ impl Ending {
         *response.headers_mut() = passed.headers;
         let tried = u32::try_from(self.record.attempts.len()).unwrap_or(u32::MAX);
         tell_who(response.headers_mut(), &self, None, tried);
-        if final_word {
+        if final_word && passed.status != 200 {
             response.headers_mut().insert("x-should-retry", http::HeaderValue::from_static("false"));
         }
         self.record.error_type = Some(error.to_owned());

@@ -15,6 +15,7 @@ use outrigger_llm::{Dialect, models};
 use outrigger_policy::{Document, list_models};
 use serde::Serialize;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::affinity::Affinity;
 use crate::attempt::{self, Trying, attempt};
@@ -32,6 +33,9 @@ use crate::refuse::{self, Refusal};
 use crate::retry::RetryBudget;
 use crate::secret::Secrets;
 use crate::served::{Kept, ServeError, Served};
+
+/// How often it is looked whether connections are warm.
+const WARM_EVERY: Duration = Duration::from_secs(10);
 
 /// What goes back to a caller.
 pub type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -88,6 +92,8 @@ pub struct Gateway {
     pub(crate) hooks: Hooks,
     pub(crate) workload: Option<String>,
     bodies: Bodies,
+    /// A policy was installed: its endpoints may want connections.
+    installed: Notify,
 }
 
 impl Gateway {
@@ -107,6 +113,7 @@ impl Gateway {
             hooks: settings.hooks,
             workload: settings.workload,
             bodies: Bodies::of_this_machine(),
+            installed: Notify::new(),
         }))
     }
 
@@ -129,6 +136,7 @@ impl Gateway {
                 let revision = served.policy.revision.to_string();
                 self.metrics.in_force(&revision);
                 self.in_force.store(Some(Arc::new(served)));
+                self.installed.notify_one();
                 *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = None;
                 tracing::info!(%revision, "policy in force");
                 Ok(revision)
@@ -169,7 +177,7 @@ impl Gateway {
             for pool in pools {
                 pool.warm(Duration::from_secs(2)).await;
             }
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            let _either = tokio::time::timeout(WARM_EVERY, self.installed.notified()).await;
         }
     }
 

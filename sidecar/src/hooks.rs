@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use outrigger_llm::sse;
 
-use crate::call::Call;
+pub use crate::call::Call;
 use crate::record::Record;
-use crate::refuse::Refusal;
+pub use crate::refuse::Refusal;
 
 /// May read, edit or refuse a request whose caller is known.
 pub trait OnRequest: Send + Sync {

@@ -13,7 +13,9 @@ use outrigger_llm::operation::{self, Kind, ModelPlace};
 use outrigger_llm::scan::{self, Edits};
 use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request, foreign, strict};
 use outrigger_policy::Candidate;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::call::Call;
 use crate::headers;
@@ -178,8 +180,8 @@ pub fn prepare(
 fn same(call: &Call, model: &str, asked_usage: bool) -> Bytes {
     match call.operation.model {
         ModelPlace::Form => crate::receive::with_form_model(call, model),
-        _ if call.operation.kind == Kind::Embeddings && call.dialect == Dialect::Gemini => {
-            gemini_embeddings(&call.body, model)
+        _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
+            gemini_names(call.scanned.edit(&call.body, Edits::default()), model).into()
         }
         place => {
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
@@ -199,23 +201,41 @@ fn same(call: &Call, model: &str, asked_usage: bool) -> Bytes {
     }
 }
 
-/// Gemini's embedding requests repeat the model's name inside, and it must be that of the path.
-fn gemini_embeddings(body: &Bytes, model: &str) -> Bytes {
-    let name = format!("models/{model}");
-    let mut value: Value = match serde_json::from_slice(body) {
-        Ok(value) => value,
-        Err(_) => return body.clone(),
+/// Requests to embed, and whole requests whose tokens are counted, repeat the model's name inside,
+/// and it must be that of the path. A name that stands twice is left for Gemini to refuse.
+fn gemini_names(body: Cow<'_, [u8]>, model: &str) -> Vec<u8> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named<'a> {
+        #[serde(borrow)]
+        model: Option<&'a RawValue>,
+        /// Of `batchEmbedContents`.
+        #[serde(borrow, default)]
+        requests: Vec<Named<'a>>,
+        /// Of `countTokens`.
+        #[serde(borrow, alias = "generate_content_request")]
+        generate_content_request: Option<Box<Named<'a>>>,
+    }
+    let named: Named<'_> = match serde_json::from_slice(&body) {
+        Ok(named) => named,
+        Err(_) => return body.into_owned(),
     };
-    let mut changed = false;
-    let mut rename = |one: &mut Value| {
-        if let Some(said) = one.get_mut("model").filter(|said| said.as_str() != Some(&name)) {
-            *said = Value::from(name.as_str());
-            changed = true;
-        }
-    };
-    rename(&mut value);
-    value.get_mut("requests").and_then(Value::as_array_mut).into_iter().flatten().for_each(&mut rename);
-    if changed { value.to_string().into() } else { body.clone() }
+    let name = Value::from(format!("models/{model}")).to_string();
+    let mut edited = Vec::with_capacity(body.len() + 64);
+    let mut at = 0;
+    // As they stand in the body: the outer one may come after the list.
+    let inside = named.requests.iter().chain(named.generate_content_request.as_deref());
+    let mut names: Vec<&str> =
+        std::iter::once(&named).chain(inside).filter_map(|one| one.model.map(RawValue::get)).collect();
+    names.sort_by_key(|said| said.as_ptr() as usize);
+    for said in names {
+        let start = said.as_ptr() as usize - body.as_ptr() as usize;
+        edited.extend_from_slice(&body[at..start]);
+        edited.extend_from_slice(name.as_bytes());
+        at = start + said.len();
+    }
+    edited.extend_from_slice(&body[at..]);
+    edited
 }
 
 type Vectors = (Object, String, Way, Vec<String>);
@@ -270,5 +290,34 @@ fn own_headers(headers: &mut HeaderMap, place: &Place, credential: Option<&Heade
     }
     if let Some(credential) = credential {
         headers.insert(place.kind.auth.header(), credential.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_inside_a_gemini_request_is_that_of_the_path() {
+        for (body, expected) in [
+            (
+                r#"{"model" : "models/up/g", "content":{"parts":[{"text":"models/up/g"}]}}"#,
+                r#"{"model" : "models/g", "content":{"parts":[{"text":"models/up/g"}]}}"#,
+            ),
+            (r#"{"content":{"x":1.50}}"#, r#"{"content":{"x":1.50}}"#),
+            (
+                r#"{ "requests":[{"model":"models/up/g"},{"content":{},"model":"up/g"} ,{}],"model":"a" }"#,
+                r#"{ "requests":[{"model":"models/g"},{"content":{},"model":"models/g"} ,{}],"model":"models/g" }"#,
+            ),
+            (r#"{"requests":[{"model":"a","model":"b"}]}"#, r#"{"requests":[{"model":"a","model":"b"}]}"#),
+            (r#"{"requests":{}}"#, r#"{"requests":{}}"#),
+            (
+                r#"{"generateContentRequest":{"contents":[],"model":"models/up/g"}}"#,
+                r#"{"generateContentRequest":{"contents":[],"model":"models/g"}}"#,
+            ),
+        ] {
+            let edited = gemini_names(Cow::Borrowed(body.as_bytes()), "g");
+            assert_eq!(String::from_utf8(edited).unwrap(), expected);
+        }
     }
 }

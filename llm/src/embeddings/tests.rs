@@ -180,6 +180,8 @@ fn refuses_answers_without_vectors() {
         json!({"data": []}),
         json!({"data": [{}]}),
         json!({"data": [{"embedding": "AAA="}]}),
+        // Bytes ff ff ff 7f: read as a float, not a number.
+        json!({"data": [{"embedding": "////fw=="}]}),
         json!({"data": [{"embedding": [null]}]}),
     ] {
         for batch in [true, false] {

@@ -62,6 +62,18 @@ impl Failed {
         }
     }
 
+    /// An answer with nothing in it. When nobody else can do better it goes back as it is, for some
+    /// models mean it so.
+    pub fn empty(provider: &str, answer: Option<(&'static str, Bytes)>) -> Self {
+        let passed = answer.map(|(content_type, body)| {
+            let mut headers = HeaderMap::new();
+            headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+            Box::new(Passed { status: 200, headers, body })
+        });
+        let failed = Failed::unreachable("empty", format!("{provider} answered with nothing"));
+        Failed { next: Next::Candidate, passed, ..failed }
+    }
+
     /// It took too long.
     pub fn timeout(word: &'static str, message: String) -> Self {
         Failed { tell: (504, "upstream_timeout"), ..Failed::unreachable(word, message) }

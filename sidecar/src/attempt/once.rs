@@ -197,7 +197,10 @@ async fn send(
     };
     let answer = whole_answer(setting, &ending.call, text)?;
     let mut headers = down;
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
+    // The upstream's own word, with its charset, where it is true of what goes out.
+    if !(same && content_type.starts_with(answer.content_type)) {
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(answer.content_type));
+    }
     Ok(Answer::Whole { status, headers, answer })
 }
 

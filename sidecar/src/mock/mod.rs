@@ -105,8 +105,11 @@ impl Mock {
             let tokens = u32::try_from(answer.usage.output.unwrap_or(0)).unwrap_or(u32::MAX);
             tokio::time::sleep(first + per_token * tokens).await;
             if let Some(fault) = fault {
-                // Without a stream there are no events: both faults cut the answer's body.
-                return body::json(fault.status_code(), body::Pace::cut(fault.message()));
+                // Without a stream there are no events: the error is the answer, or its body is cut.
+                return match fault.kind() {
+                    FaultKind::ErrorEvent => fault.status(self.dialect),
+                    _ => body::json(200, body::Pace::cut(fault.message())),
+                };
             }
             let told = encode_response(self.dialect, &answer, &answer::about(asked));
             return body::json(200, body::Pace::whole(told.to_string()));

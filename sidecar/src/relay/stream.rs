@@ -88,18 +88,14 @@ impl Relay {
         let provider = self.setting.provider.to_string();
         let mut events = 0;
         loop {
-            let by = self.timing.first_by.min(held_until.max(Instant::now()));
+            let by = preamble_until(self.timing.first_by, held_until, self.out.is_empty());
             ending.waits();
             let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
             ending.waited();
             let chunk = match chunk {
                 Err(_) if Instant::now() >= self.timing.first_by => return Err(self.timing.late(&provider)),
-                // Ten seconds of preamble: let it go, if there is any.
-                Err(_) if !self.out.is_empty() => break,
-                Err(_) => {
-                    self.wait_for_bytes(ending).await?;
-                    continue;
-                }
+                // Ten seconds of preamble: let it go.
+                Err(_) => break,
                 Ok(Some(Err(error))) => {
                     return Err(Failed::unreachable("cut", format!("{provider}: {error}")));
                 }
@@ -139,22 +135,6 @@ impl Relay {
         Ok(())
     }
 
-    /// The preamble's time is over, and there is none: only the first token's time counts.
-    async fn wait_for_bytes(&mut self, ending: &mut Ending) -> Result<(), Failed> {
-        ending.waits();
-        let chunk = tokio::time::timeout_at(self.timing.first_by.into(), self.body.chunk()).await;
-        ending.waited();
-        match chunk {
-            Err(_) => Err(self.timing.late(&self.setting.provider)),
-            Ok(Some(Ok(chunk))) => {
-                self.reader.push(&chunk, &mut self.events);
-                Ok(())
-            }
-            Ok(Some(Err(error))) => Err(Failed::unreachable("cut", format!("{}: {error}", self.setting.provider))),
-            Ok(None) => Err(Failed::unreachable("cut", format!("{} closed without an answer", self.setting.provider))),
-        }
-    }
-
     fn saw_content(&mut self, ending: &mut Ending) {
         let now = Instant::now();
         self.setting.lane.saw_first_token(now.saturating_duration_since(self.setting.sent_at), now);
@@ -170,13 +150,22 @@ impl Relay {
         let finished = self.lens.close(&mut out, || comment(ending, &self.setting));
         self.out = out;
         let provider = &self.setting.provider;
+        if !finished && self.out.is_empty() {
+            return Err(Failed::empty(provider, None));
+        }
         if !finished {
             let message = format!("{provider} closed the stream before there was an answer in it");
-            let word = if self.out.is_empty() { "empty" } else { "cut" };
-            return Err(Failed::unreachable(word, message));
+            return Err(Failed::unreachable("cut", message));
         }
         if self.lens.is_empty() {
-            return Err(Failed::unreachable("empty", format!("{provider} answered with nothing")));
+            let mut body = std::mem::take(&mut self.out);
+            if let Some(mut array) = self.array.take() {
+                let told = std::mem::take(&mut body);
+                array.frame(&told, &mut body);
+                array.end(&mut body);
+            }
+            let content_type = if ending.call.as_array { "application/json" } else { "text/event-stream" };
+            return Err(Failed::empty(provider, Some((content_type, body.into()))));
         }
         self.over = true;
         self.saw_content(ending);
@@ -318,6 +307,12 @@ impl Relay {
     }
 }
 
+/// Until when the next bytes are waited for before there is content. With nothing to let go, only
+/// the first token's own time counts.
+fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
+    if nothing_held { first_by } else { first_by.min(held_until) }
+}
+
 /// What ended a stream before its end.
 #[derive(Debug)]
 enum Broken {
@@ -368,5 +363,21 @@ fn comment(ending: &Ending, setting: &Setting) -> String {
     match ending.call.tells_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(ending, setting)),
         false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preamble_is_let_go_in_time_and_silence_has_the_first_tokens() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        for (first_by, held_until, nothing_held, expected) in
+            [(60, 10, true, 60), (60, 10, false, 10), (5, 10, true, 5), (5, 10, false, 5)]
+        {
+            assert_eq!(preamble_until(at(first_by), at(held_until), nothing_held), at(expected));
+        }
     }
 }

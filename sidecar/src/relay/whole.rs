@@ -50,9 +50,6 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
     if let Some(problem) = seen.malformed {
         return Err(malformed(problem));
     }
-    if seen.empty {
-        return Err(Failed::unreachable("empty", format!("{provider} answered with nothing")));
-    }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
     let told = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
     let mut content_type = "application/json";
@@ -87,6 +84,9 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
             (Bytes::from(answer.to_string()), usage)
         }
     };
+    if seen.empty {
+        return Err(Failed::empty(&provider, Some((content_type, body))));
+    }
     let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
     let handle = response_handle(call.dialect, call.operation.name, &text);
     let now = Instant::now();

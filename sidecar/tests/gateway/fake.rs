@@ -13,8 +13,10 @@ use tokio::sync::{Notify, mpsc};
 /// One thing to do for a request, in order.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Send these bytes.
+    /// Send this.
     Send(String),
+    /// Send these bytes, which may end in mid-character.
+    Bytes(Vec<u8>),
     /// Wait until the test says so.
     Wait(Arc<Notify>),
     /// Close the connection.
@@ -55,6 +57,8 @@ pub struct Fake {
     pub url: String,
     scripts: Arc<Mutex<VecDeque<Vec<Act>>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Connections that were opened, as they are.
+    pub opened: tokio::sync::watch::Receiver<usize>,
     /// A client closed its connection.
     pub closed: Arc<Mutex<mpsc::UnboundedReceiver<()>>>,
 }
@@ -64,10 +68,12 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let (gone, closed) = mpsc::unbounded_channel();
+        let (opening, opened) = tokio::sync::watch::channel(0);
         let fake = Fake {
             url,
             scripts: Arc::new(Mutex::new(scripts.into())),
             asked: Arc::default(),
+            opened,
             closed: Arc::new(Mutex::new(closed)),
         };
         let mine = fake.clone();
@@ -76,6 +82,7 @@ impl Fake {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(mine.clone().serve(stream, connections, gone.clone()));
                 connections += 1;
+                opening.send_replace(connections);
             }
         });
         fake
@@ -90,7 +97,19 @@ impl Fake {
         self.asked.lock().unwrap().clone()
     }
 
+    /// From now on always answers so.
+    pub fn play(&self, script: Vec<Act>) {
+        *self.scripts.lock().unwrap() = VecDeque::from([script]);
+    }
+
+    /// What it was asked since the last time.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
     async fn serve(self, mut stream: TcpStream, connection: usize, gone: mpsc::UnboundedSender<()>) {
+        // Else the second write of an answer waits for the first one's acknowledgement.
+        stream.set_nodelay(true).unwrap();
         let mut buffer = Vec::new();
         loop {
             let Some((head, body)) = read_request(&mut stream, &mut buffer).await else {
@@ -103,13 +122,9 @@ impl Fake {
                 if scripts.len() > 1 { scripts.pop_front().unwrap() } else { scripts[0].clone() }
             };
             for act in script {
-                match act {
-                    Act::Send(text) => {
-                        if stream.write_all(text.as_bytes()).await.is_err() {
-                            gone.send(()).ok();
-                            return;
-                        }
-                    }
+                let bytes = match act {
+                    Act::Send(text) => text.into_bytes(),
+                    Act::Bytes(bytes) => bytes,
                     Act::Wait(notify) => {
                         let mut byte = [0; 1];
                         tokio::select! {
@@ -120,6 +135,7 @@ impl Fake {
                                 return;
                             }
                         }
+                        continue;
                     }
                     Act::Close => return,
                     Act::Silence => {
@@ -128,6 +144,10 @@ impl Fake {
                         gone.send(()).ok();
                         return;
                     }
+                };
+                if stream.write_all(&bytes).await.is_err() {
+                    gone.send(()).ok();
+                    return;
                 }
             }
         }

@@ -1,9 +1,16 @@
 //! The gateway in process, against upstreams that do exactly as they are told.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod corpus;
 mod failover;
 mod fake;
 mod gate;
+mod hook;
+mod mock;
 mod policies;
 mod relay;
+mod rules;
 mod swaps;
+mod tls;
+mod warm;

@@ -192,6 +192,26 @@ async fn headers_come_back_but_for_the_accounts_own() {
 }
 
 #[tokio::test]
+async fn the_content_type_is_the_upstreams_where_it_is_true() {
+    for (said, told) in [
+        ("application/json; charset=UTF-8", "application/json; charset=UTF-8"),
+        ("application/json", "application/json"),
+        ("text/plain", "application/json"),
+    ] {
+        let body = completion("hi");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {said}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let upstream = Fake::always(vec![Act::Send(head), Act::Send(body)]).await;
+        let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert_eq!((got.status, got.header("content-type")), (200, Some(told)), "{said}");
+        // In another dialect it is the gateway's own.
+        let asked = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+        let got = running.post("/v1/messages", &asked).await;
+        assert_eq!((got.status, got.header("content-type")), (200, Some("application/json")), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_compressed_answer_is_read_all_the_same() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, completion("squeezed").as_bytes()).unwrap();

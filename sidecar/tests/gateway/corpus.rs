@@ -1,0 +1,201 @@
+//! Recorded exchanges, asked of the gateway in the dialect in which they were recorded: whatever is
+//! not on the list of edits arrives as it was sent, up and down.
+//!
+//! Read where they lie (`OUTRIGGER_CORPUS`); without them the tests say that they did not run.
+
+mod recorded;
+mod undone;
+
+use std::collections::BTreeMap;
+
+use outrigger_policy::Document;
+use serde_json::Value;
+
+use self::recorded::{Asking, Exchange, Told, UPSTREAMS, exchanges, told};
+use self::undone::{objects, without_comment, without_extra_fields, without_usage_chunks};
+use crate::fake::{Asked, Fake};
+use crate::policies::{Answer, Running, document, typed};
+
+/// Headers go through as well: all of a recorded request's, and of an answer's all that are not
+/// about the account.
+fn headers_passed(exchange: &Exchange, asked: &Asked, got: &Answer) {
+    let place = exchange.place();
+    for (name, value) in &exchange.req_headers {
+        assert_eq!(asked.header(name).as_deref(), Some(value.trim()), "{place}: {name} up");
+    }
+    for (name, value) in &exchange.resp_headers {
+        let name = name.to_lowercase();
+        let ours = ["transfer-encoding", "content-encoding", "openai-organization", "openai-project"];
+        let limits = name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-");
+        let expected = if ours.contains(&&*name) || limits { None } else { Some(value.trim()) };
+        if name != "transfer-encoding" {
+            assert_eq!(got.header(&name), expected, "{place}: {name} down");
+        }
+    }
+}
+
+/// How an exchange came through, in a word.
+fn compare(exchange: &Exchange, told: &Told, asked: &[Asked], got: &Answer) -> &'static str {
+    let place = exchange.place();
+    for asked in asked {
+        assert_eq!(asked.body, told.arrives, "{place}: up");
+        assert_eq!(asked.target(), told.target, "{place}");
+    }
+    if exchange.is_odd() && got.text != exchange.body() {
+        let (times, words, outcome) = match exchange.status {
+            200 => (2, "answered with nothing", "empty: asked once more, then 502"),
+            _ => (1, "upstream_credentials_exhausted", "our credential's fault: 502"),
+        };
+        assert_eq!((asked.len(), got.status), (times, 502), "{place}: {}", got.text);
+        assert!(got.text.to_lowercase().contains(words), "{place}: {}", got.text);
+        return outcome;
+    }
+    assert_eq!((asked.len(), got.status), (1, exchange.status), "{place}: {}", got.text);
+    headers_passed(exchange, &asked[0], got);
+    if exchange.is_odd() {
+        return "the same error";
+    }
+    let openai = exchange.route().is_some_and(|(upstream, _)| upstream == 0);
+    if exchange.kind != "sse" {
+        let text = if openai { without_extra_fields(&got.text, &place) } else { got.text.clone() };
+        assert_eq!(text, exchange.body(), "{place}: down");
+        return "the same";
+    }
+    let text = if openai { without_comment(&got.text, &place) } else { got.text.clone() };
+    let (expected, withheld) = match told.asks_usage {
+        true => without_usage_chunks(exchange.body()),
+        false => (exchange.body().to_owned(), 0),
+    };
+    assert_eq!(text, expected, "{place}: down");
+    match (told.asks_usage, withheld) {
+        (false, _) => "the same stream",
+        // Told on a chunk with choices, or not at all.
+        (true, 0) => "the same stream, usage asked for",
+        (true, 1) => "the same stream but for the usage chunk",
+        (true, _) => panic!("{place}: {withheld} usage chunks"),
+    }
+}
+
+/// One provider for each type, and one for each odd exchange: what it teaches the gateway of a
+/// provider must not be what the next one meets.
+fn providers(recorded: &[Exchange], fake: &Fake) -> Document {
+    let root = fake.url.trim_end_matches("/v1");
+    let named = |upstream: usize, name: &str| {
+        let (kind, version) = UPSTREAMS[upstream];
+        typed(name, kind, &format!("{root}/{version}"))
+    };
+    let mut all: Vec<_> = (0..UPSTREAMS.len()).map(|upstream| named(upstream, &format!("up{upstream}"))).collect();
+    for (index, exchange) in recorded.iter().enumerate().filter(|(_, exchange)| exchange.is_odd()) {
+        if let Some((upstream, _)) = exchange.route() {
+            all.push(named(upstream, &format!("odd{index}")));
+        }
+    }
+    document(1, all)
+}
+
+/// One gateway and one upstream, for all exchanges one after the other.
+struct Stage {
+    recorded: Vec<Exchange>,
+    fake: Fake,
+    running: Running,
+    client: reqwest::Client,
+}
+
+impl Stage {
+    async fn new() -> Option<Self> {
+        let recorded = exchanges()?;
+        let fake = Fake::always(Vec::new()).await;
+        let running = Running::new(providers(&recorded, &fake)).await;
+        Some(Stage { recorded, fake, running, client: reqwest::Client::new() })
+    }
+
+    /// Has every exchange again that can be asked for in this way.
+    async fn each(&self, asking: Asking, mut see: impl FnMut(&Exchange, &Told, &[Asked], &Answer)) {
+        for (index, exchange) in self.recorded.iter().enumerate() {
+            let Some((upstream, below)) = exchange.route() else { continue };
+            let name = if exchange.is_odd() { format!("odd{index}") } else { format!("up{upstream}") };
+            let Some(told) = told(exchange, (upstream, &below), &name, asking) else { continue };
+            self.fake.play(exchange.script());
+            let mut request = self.client.post(self.running.url(&told.path)).body(told.body.clone());
+            for (name, value) in &exchange.req_headers {
+                request = request.header(name, value);
+            }
+            let got = self.running.send(request).await;
+            see(exchange, &told, &self.fake.take_asked(), &got);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_exchange_goes_through_unchanged_but_for_the_listed_edits() {
+    let Some(stage) = Stage::new().await else { return };
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for asking in [Asking::AsRecorded, Asking::WithoutUsage] {
+        stage
+            .each(asking, |exchange, told, asked, got| {
+                let kind = exchange.route().map_or("", |(upstream, _)| UPSTREAMS[upstream].0);
+                *counts.entry((kind, compare(exchange, told, asked, got))).or_default() += 1;
+            })
+            .await;
+    }
+    let expected = [
+        (("OpenAICompatible", "the same"), 496),
+        (("OpenAICompatible", "the same stream"), 88),
+        (("OpenAICompatible", "the same stream but for the usage chunk"), 29),
+        (("OpenAICompatible", "the same stream, usage asked for"), 44),
+        (("OpenAICompatible", "the same error"), 13),
+        (("OpenAICompatible", "our credential's fault: 502"), 10),
+        (("OpenAICompatible", "empty: asked once more, then 502"), 1),
+        (("Anthropic", "the same"), 75),
+        (("Anthropic", "the same stream"), 13),
+        (("Anthropic", "the same error"), 1),
+        (("Anthropic", "our credential's fault: 502"), 1),
+        (("Anthropic", "empty: asked once more, then 502"), 1),
+        (("Gemini", "the same"), 144),
+        (("Gemini", "the same stream"), 23),
+        (("Gemini", "the same error"), 2),
+        (("Gemini", "our credential's fault: 502"), 1),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn a_gemini_stream_is_an_array_of_the_same_objects() {
+    let Some(stage) = Stage::new().await else { return };
+    let mut count = 0;
+    stage
+        .each(Asking::ForArray, |exchange, _, asked, got| {
+            let place = exchange.place();
+            assert_eq!(asked[0].target().split_once('?').map(|(_, query)| query), Some("alt=sse"), "{place}");
+            assert_eq!(got.json(), Value::from(objects(exchange.body())), "{place}");
+            count += 1;
+        })
+        .await;
+    assert_eq!(count, 23);
+}
+
+#[tokio::test]
+async fn what_is_in_no_dialect_of_ours_reaches_no_provider() {
+    let Some(stage) = Stage::new().await else { return };
+    let mut counts: BTreeMap<(&str, u16), usize> = BTreeMap::new();
+    for exchange in stage.recorded.iter().filter(|exchange| exchange.route().is_none()) {
+        let method = exchange.method.parse().unwrap();
+        let path = exchange.path.replace(['<', '>'], "");
+        let request = stage.client.request(method, stage.running.url(&path)).body(exchange.req.get().to_owned());
+        let got = stage.running.send(request).await;
+        assert!(got.json().is_object(), "{}", exchange.place());
+        *counts.entry((&exchange.provider, got.status)).or_default() += 1;
+    }
+    assert_eq!(stage.fake.asked().len(), 0);
+    // The two are lists of models, which the gateway answers by itself.
+    let expected = [
+        (("bedrock", 200), 1),
+        (("bedrock", 404), 87),
+        (("cohere", 404), 65),
+        (("gemini", 404), 3),
+        (("openrouter", 404), 1),
+        (("perplexity", 200), 1),
+        (("vertex", 404), 5),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+}

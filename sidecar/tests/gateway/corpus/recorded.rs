@@ -1,0 +1,193 @@
+//! Recorded exchanges, and what a caller sends and an upstream plays to have one again.
+
+#![allow(clippy::print_stderr, reason = "what did not run says so")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::fake::Act;
+
+/// A request and its answer, as they went over the wire.
+#[derive(Debug, Deserialize)]
+pub struct Exchange {
+    pub file: String,
+    pub i: u64,
+    pub provider: String,
+    pub api: String,
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub req_headers: BTreeMap<String, String>,
+    pub req: Box<RawValue>,
+    pub status: u16,
+    pub resp_headers: BTreeMap<String, String>,
+    pub kind: String,
+    body: Option<String>,
+}
+
+/// All of them, or nothing, with a line that says so.
+pub fn exchanges() -> Option<Vec<Exchange>> {
+    let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
+        eprintln!("skipped: OUTRIGGER_CORPUS is not set");
+        return None;
+    };
+    let file = File::open(Path::new(&folder).join("recorded.jsonl.gz")).unwrap();
+    let lines = BufReader::new(GzDecoder::new(file)).lines();
+    Some(lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect())
+}
+
+/// The three types of upstream that share the fake's address, with the path under which each answers.
+pub const UPSTREAMS: [(&str, &str); 3] = [("OpenAICompatible", "v1"), ("Anthropic", "v1"), ("Gemini", "v1beta")];
+
+impl Exchange {
+    pub fn place(&self) -> String {
+        format!("{} {} {} {}", self.provider, self.api, self.file, self.i)
+    }
+
+    /// Index in [`UPSTREAMS`], and the path below the version with `MODEL` where the model stands
+    /// in it; nothing for what is in none of our dialects, or is not passed on.
+    pub fn route(&self) -> Option<(usize, String)> {
+        let openai = |path: &str| Some((0, path.to_owned()));
+        match (self.provider.as_str(), self.api.as_str()) {
+            ("cohere", _) => None,
+            (_, "chat") => openai("chat/completions"),
+            (_, "completions" | "responses" | "embeddings" | "moderations") => openai(&self.api),
+            ("anthropic", "messages") => Some((1, "messages".to_owned())),
+            ("anthropic", "count_tokens") => Some((1, "messages/count_tokens".to_owned())),
+            (
+                "gemini" | "vertex",
+                "generateContent" | "streamGenerateContent" | "countTokens" | "batchEmbedContents",
+            ) => Some((2, format!("models/MODEL:{}", self.api))),
+            _ => None,
+        }
+    }
+
+    pub fn body(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    /// Answers that another candidate could do better, so that the gateway does not just pass them
+    /// on: errors, and two in which Claude, forbidden its tools, ended its turn without a word.
+    pub fn is_odd(&self) -> bool {
+        let silent = self.file.contains("haiku-4-5_respects_choice_none") && self.api != "responses";
+        self.status != 200 || silent
+    }
+
+    pub fn path_model(&self) -> &str {
+        self.path.rsplit('/').next().and_then(|segment| segment.split(':').next()).unwrap()
+    }
+
+    /// The answer as the fake upstream plays it: streams in pieces that heed neither events nor
+    /// characters.
+    pub fn script(&self) -> Vec<Act> {
+        const PIECES: [usize; 6] = [1, 2, 61, 3, 509, 4_093];
+        let mut head = format!("HTTP/1.1 {} X\r\n", self.status);
+        for (name, value) in &self.resp_headers {
+            if !["transfer-encoding", "content-encoding", "content-length", "connection"]
+                .contains(&&*name.to_lowercase())
+            {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        let mut rest = self.body().as_bytes();
+        if self.kind != "sse" {
+            head.push_str(&format!("content-length: {}\r\n\r\n", rest.len()));
+            return vec![Act::Send(head), Act::Bytes(rest.to_vec())];
+        }
+        head.push_str("transfer-encoding: chunked\r\n\r\n");
+        let mut acts = vec![Act::Send(head)];
+        for size in PIECES.iter().cycle() {
+            let (piece, after) = rest.split_at((*size).min(rest.len()));
+            let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+            chunk.extend_from_slice(piece);
+            chunk.extend_from_slice(b"\r\n");
+            acts.push(Act::Bytes(chunk));
+            rest = after;
+            if piece.is_empty() {
+                // A chunk of no bytes is the end of them all.
+                return acts;
+            }
+        }
+        acts
+    }
+}
+
+/// How a caller asks.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Asking {
+    AsRecorded,
+    /// Without the `stream_options` in which the recorded caller asked for usage.
+    WithoutUsage,
+    /// Of Gemini, without `alt=sse`.
+    ForArray,
+}
+
+/// What a caller sends, and what must then arrive upstream.
+pub struct Told {
+    pub path: String,
+    pub body: String,
+    pub target: String,
+    pub arrives: String,
+    /// The gateway asks for a stream's usage on behalf of a caller who did not.
+    pub asks_usage: bool,
+}
+
+/// What the gateway puts in to ask for usage, and how the recorded callers ask themselves.
+const OPTIONS: &str = "\"stream_options\":{\"include_usage\":true},";
+const RECORDED_OPTIONS: &str = ", \"stream_options\": {\"include_usage\": true}";
+
+/// The recorded request for the provider `name`: the model pinned to it, an empty list of fallbacks
+/// put in, which the gateway takes out again. Nothing where there is nothing to leave out.
+pub fn told(exchange: &Exchange, route: (usize, &str), name: &str, asking: Asking) -> Option<Told> {
+    let (upstream, below) = route;
+    let version = UPSTREAMS[upstream].1;
+    let mut recorded = exchange.req.get().to_owned();
+    let query = if exchange.query.is_empty() { String::new() } else { format!("?{}", exchange.query) };
+    let model = exchange.path_model();
+    let target = format!("/{version}/{}{query}", below.replace("MODEL", model));
+    let mut path = format!("/{version}/{}{query}", below.replace("MODEL", &format!("{name}%2F{model}")));
+    match asking {
+        Asking::AsRecorded => {}
+        Asking::WithoutUsage => {
+            let at = recorded.rfind(RECORDED_OPTIONS)?;
+            recorded.replace_range(at..at + RECORDED_OPTIONS.len(), "");
+        }
+        Asking::ForArray => path = path.strip_suffix("?alt=sse")?.to_owned(),
+    }
+    let edited: Edited<'_> = serde_json::from_str(&recorded).unwrap();
+    let streams = upstream == 0 && ["chat", "completions"].contains(&&*exchange.api) && edited.stream == Some(true);
+    let asks_usage = streams && edited.stream_options.as_ref().is_none_or(|options| options["include_usage"] != true);
+    let mut body = recorded.clone();
+    if upstream < 2 {
+        let said = edited.model.unwrap().get();
+        let at = said.as_ptr() as usize - recorded.as_ptr() as usize;
+        let model: String = serde_json::from_str(said).unwrap();
+        body.replace_range(at..at + said.len(), &json!(format!("{name}/{model}")).to_string());
+    }
+    // Google's SDK repeats the name that it was given.
+    body = body.replace(&format!("\"models/{model}\""), &format!("\"models/{name}/{model}\""));
+    body.insert_str(body.rfind('}').unwrap(), ", \"fallbacks\" : []");
+    let mut arrives = recorded.clone();
+    if asks_usage {
+        assert_eq!(edited.stream_options, None, "{}: rewritten, and not comparable", exchange.place());
+        arrives.insert_str(1, OPTIONS);
+    }
+    Some(Told { path, body, target, arrives, asks_usage })
+}
+
+/// What the gateway reads of a request.
+#[derive(Deserialize)]
+struct Edited<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(default)]
+    stream: Option<bool>,
+    stream_options: Option<Value>,
+}

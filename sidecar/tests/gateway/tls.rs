@@ -1,0 +1,93 @@
+//! Upstreams behind TLS that speak HTTP/2.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::TcpListener;
+use tokio::sync::Barrier;
+use tokio_rustls::TlsAcceptor;
+
+use crate::fake::completion;
+use crate::policies::{Running, chat, document, provider};
+
+/// An upstream whose certificate only `pem` vouches for, and that takes two streams a connection.
+/// It answers when as many requests as `together` are there.
+struct Http2 {
+    address: SocketAddr,
+    pem: String,
+    connections: Arc<AtomicUsize>,
+}
+
+async fn http2(together: usize) -> Http2 {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let pem = made.cert.pem();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (counted, acceptor) = (Arc::clone(&connections), TlsAcceptor::from(Arc::new(config)));
+    let barrier = Arc::new(Barrier::new(together));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, barrier, counted) = (acceptor.clone(), Arc::clone(&barrier), Arc::clone(&counted));
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                counted.fetch_add(1, Ordering::SeqCst);
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                    let barrier = Arc::clone(&barrier);
+                    async move {
+                        assert_eq!(request.uri().path(), "/v1/chat/completions");
+                        barrier.wait().await;
+                        let answer = http::Response::builder()
+                            .header("content-type", "application/json")
+                            .body(Full::new(bytes::Bytes::from(completion("over h2"))));
+                        Ok::<_, std::convert::Infallible>(answer.unwrap())
+                    }
+                });
+                let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                builder.max_concurrent_streams(2);
+                builder.serve_connection(TokioIo::new(stream), service).await.ok();
+            });
+        }
+    });
+    Http2 { address, pem, connections }
+}
+
+#[tokio::test]
+async fn a_new_connection_is_opened_before_a_stream_would_have_to_wait() {
+    let upstream = http2(6).await;
+    let mut one = provider("first", &format!("https://localhost:{}/v1", upstream.address.port()));
+    one.ca = Some(upstream.pem.clone());
+    let running = Running::new(document(1, vec![one])).await;
+    // All six are answered only when all six are there: with one connection that would never be.
+    let body = chat("m");
+    let all = (0..6).map(|_| running.post("/v1/chat/completions", &body));
+    for got in futures_util::future::join_all(all).await {
+        assert_eq!(got.status, 200, "{}", got.text);
+        assert!(got.text.contains("over h2"));
+    }
+    assert!(upstream.connections.load(Ordering::SeqCst) >= 3);
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
+    let upstream = http2(1).await;
+    let one = provider("first", &format!("https://localhost:{}/v1", upstream.address.port()));
+    let running = Running::new(document(1, vec![one])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.json()["error"]["type"].as_str()), (502, Some("upstream_unreachable")));
+    assert_eq!(running.record().await["attempts"][0]["error"], "tls");
+}
