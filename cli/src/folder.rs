@@ -16,8 +16,17 @@ pub(crate) enum FolderError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is larger than {} MiB: it can't be a file of objects", path.display(), MOST_BYTES >> 20)]
     TooLarge { path: PathBuf },
-    #[error("there is no .yaml, .yml or .json file in {}", .0.display())]
-    Empty(PathBuf),
+    #[error("there is no .yaml, .yml or .json file in {}{}", dir.display(), hint(deeper.as_deref()))]
+    Empty {
+        dir: PathBuf,
+        /// A folder in it that has some.
+        deeper: Option<PathBuf>,
+    },
+}
+
+fn hint(deeper: Option<&Path>) -> String {
+    let hint = deeper.map(|deeper| format!(", and folders in it are not read; did you mean {}?", deeper.display()));
+    hint.unwrap_or_default()
 }
 
 /// A file's text, under the name that findings give it.
@@ -36,18 +45,31 @@ pub(crate) fn texts(dir: &Path) -> Result<Vec<Text>, FolderError> {
     if !fs::metadata(dir).map_err(failed(dir))?.is_dir() {
         return Ok(vec![text(dir)?]);
     }
+    let files = files(dir).map_err(failed(dir))?;
+    if files.is_empty() {
+        return Err(FolderError::Empty { dir: dir.to_owned(), deeper: deeper(dir) });
+    }
+    files.iter().map(|path| text(path)).collect()
+}
+
+/// The files of a folder that hold objects, by name.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed(dir))? {
-        let path = entry.map_err(failed(dir))?.path();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
         if is_objects(&path) && fs::metadata(&path).is_ok_and(|found| found.is_file()) {
             files.push(path);
         }
     }
-    if files.is_empty() {
-        return Err(FolderError::Empty(dir.to_owned()));
-    }
     files.sort();
-    files.iter().map(|path| text(path)).collect()
+    Ok(files)
+}
+
+/// The first folder in a folder that has files of objects.
+fn deeper(dir: &Path) -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.sort();
+    folders.into_iter().find(|path| path.is_dir() && files(path).is_ok_and(|files| !files.is_empty()))
 }
 
 fn text(path: &Path) -> Result<Text, FolderError> {
@@ -100,7 +122,13 @@ mod tests {
     #[test]
     fn a_folder_is_read_by_name_and_not_deeper() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(texts(folder.path()), Err(FolderError::Empty(_))));
+        let told = texts(folder.path()).unwrap_err().to_string();
+        assert_eq!(told, format!("there is no .yaml, .yml or .json file in {}", folder.path().display()));
+        let objects = folder.path().join("objects");
+        fs::create_dir(&objects).unwrap();
+        fs::write(objects.join("a.yaml"), "{}").unwrap();
+        let told = texts(folder.path()).unwrap_err().to_string();
+        assert!(told.ends_with(&format!("; did you mean {}?", objects.display())), "{told}");
         fs::create_dir(folder.path().join("deeper.yaml")).unwrap();
         for name in ["b.yaml", "a.yml", "c.txt"] {
             fs::write(folder.path().join(name), "{}").unwrap();

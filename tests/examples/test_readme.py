@@ -1,0 +1,68 @@
+"""The pages: what README.md shows is what happens, and every link leads somewhere."""
+
+import re
+import subprocess
+
+import pytest
+
+from gateway import REPOSITORY, Gateway, environment
+
+README = (REPOSITORY / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+VENVS = {"openai": "openai", "anthropic": "anthropic", "google": "google"}
+# Where others' pages lie: a pinned environment, what was built.
+FOREIGN = {".cache", ".git", "node_modules", "target"}
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with Gateway(REPOSITORY / "examples" / "quickstart") as gateway:
+        yield gateway
+
+
+def test_there_is_a_snippet_for_each_sdk():
+    assert [re.match(r"from (\w+)", snippet)[1] for snippet in SNIPPETS] == list(VENVS)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=VENVS)
+def test_a_snippet_prints_what_it_says(gateway, snippet):
+    sdk = re.match(r"from (\w+)", snippet)[1]
+    expected = re.search(r"print\(.*\)  # (.*)", snippet)[1]
+    program = snippet.replace("http://127.0.0.1:4180", gateway.base)
+    assert program != snippet
+    python = REPOSITORY / ".cache/venv" / VENVS[sdk] / "bin/python"
+    done = subprocess.run([python, "-c", program], env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == expected
+
+
+def test_the_first_request_is_answered_as_shown(gateway):
+    status, headers, answer = gateway.chat("anthropic/claude-haiku-4-5")
+    shown = re.search(r"HTTP/1.1 200 OK\n(.*?)\.\.\.", README, re.DOTALL)[1]
+    for name, value in (line.split(": ", 1) for line in shown.splitlines()):
+        assert name in headers, name
+        assert headers[name] == value or name == "x-outrigger-decision"
+    assert status == 200
+    assert answer["choices"][0]["message"]["content"] == "Hello from anthropic, as claude-haiku-4-5."
+
+
+def pages():
+    return [page for page in REPOSITORY.rglob("*.md") if not FOREIGN & set(page.relative_to(REPOSITORY).parts)]
+
+
+def anchors(text):
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page):
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
