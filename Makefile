@@ -19,7 +19,7 @@ endif
 # The gateway that the tests across processes start.
 export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 
-.PHONY: help check test test-clients test-model test-examples run size clean crds docs catalogue deny \
+.PHONY: help check test test-clients test-model test-examples run size bench clean crds docs catalogue deny \
         corpus fmt-check clippy unit catalogue-check build install-clients install-model
 
 help: ## this list
@@ -64,6 +64,9 @@ catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 deny: ## licences, advisories and sources of every crate (needs cargo-deny)
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is not installed: cargo install --locked cargo-deny"; exit 1; }
 	$(CARGO) deny --workspace check
+
+bench: ## measure what ships, on loopback: the tables of docs/performance.md (three minutes)
+	bench/run.sh
 
 clean: ## remove what was built and installed
 	$(CARGO) clean -q

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -303,17 +304,18 @@ fn conversation(system: Option<&str>, turns: &str) -> Option<Conversation> {
             break;
         }
     }
-    Some(Conversation { opening: fnv(&parts), turns: turns.len() })
+    Some(Conversation { opening: hash(&parts), turns: turns.len() })
 }
 
-fn fnv(parts: &[&[u8]]) -> u64 {
-    let mut state: u64 = 0xcbf2_9ce4_8422_2325;
+/// Remembered by this process alone, so that it need not be the same in another: a prompt may be long, and the standard
+/// hash reads eight bytes at a time.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut state = DefaultHasher::new();
     for part in parts {
-        for byte in part.iter().chain(&[0xff]) {
-            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        state.write(part);
+        state.write_u8(0xff);
     }
-    state
+    state.finish()
 }
 
 /// The members of an object in order, unparsed, duplicates and all.

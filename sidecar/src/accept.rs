@@ -102,6 +102,7 @@ impl Gateway {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("requests were still under way when the time to drain was over");
         }
+        self.records.written().await;
         Ok(())
     }
 }

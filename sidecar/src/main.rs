@@ -10,7 +10,8 @@ use outrigger_sidecar::accept::Listeners;
 use outrigger_sidecar::follow::Watch;
 use outrigger_sidecar::{Gateway, Settings, files};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 const HELP: &str = "\
 outrigger-sidecar: an LLM gateway beside an application
@@ -37,8 +38,10 @@ fn main() -> ExitCode {
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return fail(&error.to_string()),
     };
-    let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let told = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     // What the CPU limit allows, and never the node's cores: two carry more than one pod can ask.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {

@@ -2,18 +2,26 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::iter;
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use outrigger_llm::usage::Usage;
 use outrigger_policy::Decision;
 use serde::{Serialize, Serializer};
+use tokio::sync::oneshot;
 
 /// Records kept for `/decisions`.
 const KEPT: usize = 1_000;
 /// Lines waiting to be written; beyond that they are dropped and counted.
 const WAITING: usize = 4_096;
+/// Bytes after which lines are written, though more are waiting.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+/// How long the writer lets lines gather: to wake it for each would cost a busy gateway more than writing does.
+const GATHERS: Duration = Duration::from_millis(20);
+/// How long the end waits for the last lines. Somebody may hold standard output and not read it.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// One decision and what came of it. Unknown is null, never 0. No prompt, no credential.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -121,7 +129,15 @@ pub enum Lines {
 #[derive(Debug)]
 pub struct Records {
     ring: Mutex<VecDeque<Arc<Record>>>,
-    writer: Option<SyncSender<Arc<Record>>>,
+    writer: Option<SyncSender<Told>>,
+}
+
+/// What the writer is told.
+#[derive(Debug)]
+enum Told {
+    Record(Arc<Record>),
+    /// Say when everything before this is written.
+    End(oneshot::Sender<()>),
 }
 
 impl Records {
@@ -129,17 +145,10 @@ impl Records {
     #[must_use]
     pub fn new(lines: Lines) -> Self {
         let writer = (lines != Lines::Off).then(|| {
-            let (sender, receiver) = mpsc::sync_channel::<Arc<Record>>(WAITING);
+            let (sender, receiver) = mpsc::sync_channel(WAITING);
             std::thread::Builder::new()
                 .name("records".to_owned())
-                .spawn(move || {
-                    for record in receiver {
-                        // Nobody reads standard output any more: what remains is the ring.
-                        if write_line(&record, lines).is_err() {
-                            break;
-                        }
-                    }
-                })
+                .spawn(move || write(&receiver, lines, &mut io::stdout()))
                 .map(|_| sender)
                 .ok()
         });
@@ -158,7 +167,16 @@ impl Records {
         }
         match &self.writer {
             None => true,
-            Some(writer) => !matches!(writer.try_send(record), Err(TrySendError::Full(_))),
+            Some(writer) => !matches!(writer.try_send(Told::Record(record)), Err(TrySendError::Full(_))),
+        }
+    }
+
+    /// Waits until the lines so far are written, or cannot be.
+    pub async fn written(&self) {
+        let Some(writer) = &self.writer else { return };
+        let (said, written) = oneshot::channel();
+        if writer.try_send(Told::End(said)).is_ok() {
+            let _ = tokio::time::timeout(LAST_LINES, written).await;
         }
     }
 
@@ -171,16 +189,43 @@ impl Records {
     }
 }
 
-fn write_line(record: &Record, lines: Lines) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match lines {
-        Lines::Off => Ok(()),
-        Lines::Json => {
-            serde_json::to_writer(&mut out, record)?;
-            out.write_all(b"\n")
+/// Writes until nobody can add a record any more, or nobody reads: what remains then is the ring.
+fn write(told: &Receiver<Told>, lines: Lines, out: &mut impl Write) {
+    let mut text = Vec::new();
+    let mut ends = Vec::new();
+    while let Ok(first) = told.recv() {
+        if matches!(first, Told::Record(_)) {
+            std::thread::sleep(GATHERS);
         }
-        Lines::Pretty { colour } => writeln!(out, "{}", pretty(record, colour)),
+        // One call to the system carries all that came meanwhile.
+        for told in iter::once(first).chain(told.try_iter()) {
+            match told {
+                Told::Record(record) => line(&record, lines, &mut text),
+                Told::End(said) => ends.push(said),
+            }
+            if text.len() >= WRITTEN_AT_ONCE {
+                break;
+            }
+        }
+        if out.write_all(&text).is_err() {
+            break;
+        }
+        text.clear();
+        for said in ends.drain(..) {
+            // Whoever asked may have stopped waiting.
+            let _ = said.send(());
+        }
     }
+}
+
+fn line(record: &Record, lines: Lines, text: &mut Vec<u8>) {
+    // Into memory neither can fail.
+    let _ = match lines {
+        Lines::Off => return,
+        Lines::Json => serde_json::to_writer(&mut *text, record).map_err(io::Error::from),
+        Lines::Pretty { colour } => text.write_all(pretty(record, colour).as_bytes()),
+    };
+    text.push(b'\n');
 }
 
 /// `200  412ms  openai/gpt-4o-mini  search  chat  19+5 tokens  (openai: rate_limited → anthropic)`
@@ -232,6 +277,40 @@ mod tests {
         assert_eq!(records.last(None, usize::MAX).len(), KEPT);
         assert!(records.last(Some("d0"), 1).is_empty());
         assert_eq!(records.last(Some("d9"), 1).len(), 1);
+    }
+
+    #[test]
+    fn lines_that_wait_go_out_together() {
+        struct Calls(Vec<String>);
+        impl Write for Calls {
+            fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+                self.0.push(String::from_utf8_lossy(text).into_owned());
+                Ok(text.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, receiver) = mpsc::sync_channel(4);
+        for n in 0..3 {
+            let record = Record { decision: format!("d{n}"), ..Record::default() };
+            sender.send(Told::Record(Arc::new(record))).unwrap();
+        }
+        let (said, mut written) = oneshot::channel();
+        sender.send(Told::End(said)).unwrap();
+        drop(sender);
+        let mut calls = Calls(Vec::new());
+        write(&receiver, Lines::Json, &mut calls);
+        assert_eq!(written.try_recv(), Ok(()));
+        let [text] = calls.0.as_slice() else { panic!("{} calls", calls.0.len()) };
+        let decisions: Vec<String> = text
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["decision"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(decisions, ["d0", "d1", "d2"]);
+        assert!(text.ends_with('\n'));
     }
 
     #[test]

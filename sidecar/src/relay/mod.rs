@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use outrigger_llm::Dialect;
 use outrigger_policy::Stay;
+use serde::Serialize;
 
 pub use stream::Relay;
 pub use whole::{WholeAnswer, binary, whole_answer};
@@ -59,19 +60,34 @@ impl Timing {
 }
 
 /// What answers of the OpenAI dialect carry beside the answer.
+#[derive(Serialize)]
+struct ExtraFields<'a> {
+    provider: &'a str,
+    model_requested: Option<&'a str>,
+    model: &'a str,
+    request_type: &'a str,
+    /// Milliseconds.
+    latency: f64,
+    rule: Option<&'a str>,
+    attempts: usize,
+    fallback_reason: Option<&'a str>,
+    cost_usd: Option<f64>,
+    decision: &'a str,
+}
+
 pub fn extra_fields(ending: &Ending, setting: &Setting) -> String {
     let call = &ending.call;
-    serde_json::json!({
-        "provider": &*setting.provider,
-        "model_requested": call.model,
-        "model": &*setting.model,
-        "request_type": call.request_type(),
-        "latency": crate::attempt::ms(call.started.elapsed()),
-        "rule": ending.record.rule,
-        "attempts": ending.record.attempts.len().max(1),
-        "fallback_reason": ending.record.fallback_reason,
-        "cost_usd": null,
-        "decision": call.decision_id,
-    })
-    .to_string()
+    let fields = ExtraFields {
+        provider: &setting.provider,
+        model_requested: call.model.as_deref(),
+        model: &setting.model,
+        request_type: call.request_type(),
+        latency: crate::attempt::ms(call.started.elapsed()),
+        rule: ending.record.rule.as_deref(),
+        attempts: ending.record.attempts.len().max(1),
+        fallback_reason: ending.record.fallback_reason,
+        cost_usd: None,
+        decision: &call.decision_id,
+    };
+    serde_json::to_string(&fields).unwrap_or_else(|_| "{}".to_owned())
 }

@@ -271,6 +271,9 @@ impl Pool {
 
     /// Takes a connection back whose answer was read to its end.
     pub(super) fn give_back(self: Arc<Self>, mut sender: http1::SendRequest<Body>) {
+        if sender.is_ready() {
+            return self.keep(sender);
+        }
         tokio::spawn(async move {
             if sender.ready().await.is_ok() {
                 self.keep(sender);

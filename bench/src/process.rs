@@ -1,0 +1,43 @@
+//! What the kernel tells of a process, from `/proc`.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// Memory of a process, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Resident now (`VmRSS`): what a memory limit is held against, shared pages of the program's file included.
+    pub resident: u64,
+    /// The part of it that is the process's own (`RssAnon`).
+    pub own: u64,
+    /// The most that was ever resident (`VmHWM`).
+    pub peak: u64,
+}
+
+/// # Errors
+/// When the process is gone, or `/proc` is not that of Linux.
+pub fn memory(pid: u32) -> io::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            .map(|kib| kib << 10)
+            .ok_or_else(|| io::Error::other(format!("/proc/{pid}/status has no {name}")))
+    };
+    Ok(Memory { resident: field("VmRSS")?, own: field("RssAnon")?, peak: field("VmHWM")? })
+}
+
+/// Time on a processor, of all threads that still run, to the nanosecond.
+///
+/// # Errors
+/// When the process is gone, or the kernel keeps no `schedstat`.
+pub fn cpu(pid: u32) -> io::Result<Duration> {
+    let mut nanoseconds = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let first = text.split(' ').next().and_then(|text| text.parse::<u64>().ok());
+        nanoseconds += first.ok_or_else(|| io::Error::other("schedstat begins with no number"))?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
