@@ -164,9 +164,7 @@ impl Ending {
         if let Some(hook) = &self.gateway.hooks.on_answer {
             hook.recorded(&record);
         }
-        if !self.gateway.records.add(record) {
-            self.gateway.metrics.dropped_lines.inc();
-        }
+        self.gateway.record(record);
     }
 }
 

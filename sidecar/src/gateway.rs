@@ -29,7 +29,7 @@ use crate::memory::{Bodies, Held};
 use crate::metrics::Metrics;
 use crate::prepare::Translation;
 use crate::receive::{form_model, receive};
-use crate::record::{Lines, Records, candidates};
+use crate::record::{Lines, Record, Records, candidates};
 use crate::refuse::{self, Refusal};
 use crate::retry::RetryBudget;
 use crate::secret::Secrets;
@@ -204,26 +204,44 @@ impl Gateway {
         let request_id = format!("req_{decision_id}");
         let path = head.uri.path();
         let told_in = operation::dialect_of(path, hints);
-        let refuse = |dialect: Dialect, refusal: &Refusal| {
-            self.metrics.refused(refusal.kind);
-            refusal.answer(dialect, &request_id, &[])
+        let trace_id = trace_id(&head.headers, &decision_id);
+        // Before a key is known there is little to record, but that little is.
+        let refuse = |dialect: Dialect, operation: &'static str, refusal: &Refusal| {
+            let record = Record {
+                time: Some(received),
+                decision: decision_id.clone(),
+                trace_id: trace_id.clone(),
+                request_id: request_id.clone(),
+                workload: self.workload.clone(),
+                dialect: dialect.name(),
+                operation,
+                latency_ms: attempt::ms(started.elapsed()),
+                status: refusal.status,
+                error_type: Some(refusal.kind.to_owned()),
+                ..Record::default()
+            };
+            self.metrics.recorded(&record, "none", Some(refusal.kind));
+            self.record(record);
+            let mut response = refusal.answer(dialect, &request_id, &[]);
+            headers::set(response.headers_mut(), "x-outrigger-decision", &decision_id);
+            response
         };
         let Some(matched) = operation::find(head.method.as_str(), path) else {
-            return refuse(told_in, &unknown_path(head.method.as_str(), path));
+            return refuse(told_in, "unknown", &unknown_path(head.method.as_str(), path));
         };
         let listing = matches!(matched.operation.kind, Kind::ListModels | Kind::GetModel);
         let dialect = if listing { told_in } else { matched.operation.dialect };
         let Some(served) = self.served() else {
             let refusal = Refusal::new(503, "no_policy", "the gateway has no policy yet").after(1);
-            return refuse(dialect, &refusal);
+            return refuse(dialect, matched.operation.name, &refusal);
         };
         let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
         let key = match identify(&served.policy, &head.headers, &query, now) {
             Ok(key) => key,
-            Err(refusal) => return refuse(dialect, &refusal),
+            Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
         };
         let mut call = Call {
-            trace_id: trace_id(&head.headers, &decision_id),
+            trace_id,
             decision_id,
             request_id: request_id.clone(),
             started,
@@ -280,7 +298,15 @@ impl Gateway {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
         }
         if let Some(refusal) = &decision.refusal {
-            return ending.refuse(&Refusal::from(refusal));
+            // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
+            let refusal = match translation.problem().filter(|_| refusal.kind == "unsupported_parameter") {
+                Some((path, problem)) => Refusal {
+                    param: Some(path.to_owned()),
+                    ..Refusal::new(400, "invalid_request", format!("{path}: {problem}"))
+                },
+                None => Refusal::from(refusal),
+            };
+            return ending.refuse(&refusal);
         }
         if let Some(slots) = slots {
             match slots.take() {
@@ -298,6 +324,13 @@ impl Gateway {
         let deadline = attempt::deadline(&ending, &decision);
         let trying = Trying { gateway: &self, decision: &decision, translation: &translation, deadline, conversation };
         attempt(&trying, ending).await
+    }
+
+    /// Keeps a record, and counts it if its line had to be dropped.
+    pub(crate) fn record(&self, record: Record) {
+        if !self.records.add(record) {
+            self.metrics.dropped_lines.inc();
+        }
     }
 
     /// A model's name as a metric may tell it: one of the policy, or `other`.

@@ -125,7 +125,8 @@ impl Metrics {
         let provider = record.provider.as_deref().unwrap_or("none");
         let stream = if record.stream { "true" } else { "false" };
         let mut status = [0; 3];
-        let labels = [&*record.key, provider, model, record.operation, digits(record.status, &mut status), stream];
+        let key = if record.key.is_empty() { "none" } else { &record.key };
+        let labels = [key, provider, model, record.operation, digits(record.status, &mut status), stream];
         self.requests.with_label_values(&labels).inc();
         let seconds = record.latency_ms / 1_000.0;
         self.duration.with_label_values(&[provider, record.operation, stream]).observe(seconds);
@@ -156,11 +157,6 @@ impl Metrics {
         if let Some(kind) = refused {
             self.refusals.with_label_values(&[kind]).inc();
         }
-    }
-
-    /// Counts a refusal of a caller that could not even be told apart.
-    pub fn refused(&self, kind: &str) {
-        self.refusals.with_label_values(&[kind]).inc();
     }
 
     pub fn rule_failed(&self, rule: &str) {

@@ -47,7 +47,7 @@ pub struct Prepared {
 #[derive(Debug, Default)]
 pub struct Translation {
     body: OnceLock<Result<Object, String>>,
-    chat: OnceLock<Result<chat::Request, String>>,
+    chat: OnceLock<Result<chat::Request, RequestError>>,
     unfit: [OnceLock<Option<String>>; 3],
 }
 
@@ -72,12 +72,22 @@ impl Translation {
     ///
     /// # Errors
     /// What is wrong with it, for the caller.
-    pub fn chat(&self, call: &Call) -> Result<&chat::Request, String> {
+    pub fn chat(&self, call: &Call) -> Result<&chat::Request, RequestError> {
         let read = || {
             let model = call.model.as_deref().unwrap_or_default();
-            decode_request(call.dialect, self.body(call)?, model, call.stream).map_err(|error| error.to_string())
+            let invalid = |problem| RequestError::Invalid { path: "body".to_owned(), problem };
+            decode_request(call.dialect, self.body(call).map_err(invalid)?, model, call.stream)
         };
         self.chat.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// Where the conversation, as far as anybody tried to read it, is not one: the place in the
+    /// body, and what is wrong there.
+    pub fn problem(&self) -> Option<(&str, &str)> {
+        match self.chat.get()?.as_ref().err()? {
+            RequestError::Invalid { path, problem } => Some((path, problem)),
+            RequestError::Unsupported { .. } => None,
+        }
     }
 
     /// What this request needs and an upstream of that dialect cannot say.
@@ -89,7 +99,7 @@ impl Translation {
             Kind::Chat => {
                 let request = match self.chat(call) {
                     Ok(request) => request,
-                    Err(problem) => return Some(problem),
+                    Err(error) => return Some(field(error)),
                 };
                 encode_request(call.dialect, request, upstream, &request.model).err().map(field)
             }
@@ -147,9 +157,7 @@ pub fn prepare(
                 (Bytes::from(Value::Object(body).to_string()), way)
             }
             _ => {
-                let request = translation
-                    .chat(call)
-                    .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })?;
+                let request = translation.chat(call)?;
                 let encoded = encode_request(call.dialect, request, upstream, model)?;
                 left_out = encoded.left_out;
                 (Bytes::from(Value::Object(encoded.body).to_string()), Way::Across)

@@ -15,7 +15,7 @@ pub fn about(asked: &Asked) -> Answer {
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
         model: asked.model.clone(),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        stream_usage: asked.chat.as_ref().is_some_and(|request| request.stream_usage),
+        stream_usage: asked.chat.as_ref().is_some_and(|chat| chat.as_ref().is_ok_and(|request| request.stream_usage)),
     }
 }
 

@@ -96,9 +96,13 @@ impl Mock {
     async fn answer(&self, asked: &Asked, fault: Option<&Fault>) -> Response<UpstreamBody> {
         let first = self.first_token();
         let per_token = Duration::from_millis(self.script.per_token);
-        let Some(request) = &asked.chat else {
-            tokio::time::sleep(first).await;
-            return others::answer(self.dialect, &self.provider, asked);
+        let request = match &asked.chat {
+            Some(Ok(request)) => request,
+            Some(Err(problem)) => return others::unreadable(self.dialect, problem),
+            None => {
+                tokio::time::sleep(first).await;
+                return others::answer(self.dialect, &self.provider, asked);
+            }
         };
         let answer = answer::compose(&self.provider, &self.script, asked, request);
         if !asked.stream {
@@ -140,8 +144,8 @@ pub struct Asked {
     model: String,
     stream: bool,
     body: Value,
-    /// When it is a conversation.
-    chat: Option<chat::Request>,
+    /// When it is a conversation, or should be one.
+    chat: Option<Result<chat::Request, String>>,
 }
 
 impl Asked {
@@ -160,9 +164,9 @@ impl Asked {
             Dialect::Anthropic => path == "messages",
             Dialect::Gemini => streams || path.ends_with(":generateContent"),
         };
-        let chat = is_chat
-            .then(|| decode_request(dialect, body.as_object().unwrap_or(&serde_json::Map::new()), &model, stream).ok())
-            .flatten();
+        let none = serde_json::Map::new();
+        let object = body.as_object().unwrap_or(&none);
+        let chat = is_chat.then(|| decode_request(dialect, object, &model, stream).map_err(|error| error.to_string()));
         Asked { path, model, stream, body, chat }
     }
 }

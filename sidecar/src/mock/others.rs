@@ -34,16 +34,17 @@ pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<Upstr
     body::json(200, Pace::whole(told.to_string()))
 }
 
+/// Says what is wrong with a conversation.
+pub fn unreadable(dialect: Dialect, problem: &str) -> Response<UpstreamBody> {
+    problem_answer(dialect, 400, "invalid_request_error", &format!("the mock cannot read this request: {problem}"))
+}
+
 fn unknown(dialect: Dialect, asked: &Asked) -> Response<UpstreamBody> {
-    // A conversation that could not be read comes here too: then the body is at fault.
-    let known =
-        ["chat/completions", "messages"].contains(&asked.path.as_str()) || asked.path.contains("enerateContent");
-    let (status, kind, message) = match known {
-        true => (400, "invalid_request_error", "the mock cannot read this request".to_owned()),
-        false => (404, "not_found", format!("the mock has no answer for {}", asked.path)),
-    };
-    let refusal =
-        refusal::Refusal { status, kind, message: &message, request_id: "req_mock", param: None, attempts: &[] };
+    problem_answer(dialect, 404, "not_found", &format!("the mock has no answer for {}", asked.path))
+}
+
+fn problem_answer(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response<UpstreamBody> {
+    let refusal = refusal::Refusal { status, kind, message, request_id: "req_mock", param: None, attempts: &[] };
     body::json(status, Pace::whole(refusal::body(dialect, &refusal)))
 }
 

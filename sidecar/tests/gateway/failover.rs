@@ -314,6 +314,49 @@ async fn a_larger_window_takes_what_is_too_long() {
 }
 
 #[tokio::test]
+async fn the_callers_own_mistake_is_told_whatever_failed_before() {
+    let first = Fake::always(replies(503, &openai_error("overloaded", "busy"))).await;
+    let mistake = openai_error("invalid_request_error", "bad temperature");
+    let second = Fake::always(replies(400, &mistake)).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.text.as_str()), (400, mistake.as_str()));
+    assert_eq!(got.header("x-should-retry"), Some("false"));
+    assert_eq!(running.record().await["provider"], "second");
+}
+
+#[tokio::test]
+async fn a_request_that_left_is_not_sent_again_unseen() {
+    // The second request goes out on the kept connection, which closes without an answer.
+    let first = Fake::new(vec![answer("one"), vec![Act::Close], answer("three")]).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    running.post("/v1/chat/completions", &chat("m")).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("2")), "{}", got.text);
+    assert_eq!(running.record().await["attempts"][0]["error"], "cut");
+    assert_eq!(first.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn what_follows_the_end_of_a_stream_is_no_loss() {
+    let whole = format!("{}{}{}data: [DONE]\n\n", role(), delta("all of it"), stop());
+    for after in [Act::Close, Act::Silence] {
+        let first = Fake::always(vec![stream_head(), chunk(&whole), after]).await;
+        let mut one = provider("first", &first.url);
+        one.timeouts.idle = Some(50);
+        let running = Running::new(document(1, vec![one])).await;
+        let got = running.post("/v1/chat/completions", &streamed("m")).await;
+        assert!(got.text.ends_with("data: [DONE]\n\n") && !got.text.contains("error\":{"), "{}", got.text);
+        let record = running.record().await;
+        assert_eq!(
+            (record["error_type"].is_null(), record["attempts"][0]["error"].is_null()),
+            (true, true),
+            "{record}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_lone_place_is_asked_once_more_and_no_more() {
     let oops = replies(500, &openai_error("server_error", "oops"));
     let first = Fake::new(vec![oops.clone(), answer("again")]).await;

@@ -89,6 +89,31 @@ async fn what_a_dialect_cannot_say_is_skipped_and_then_refused() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_no_conversation_is_the_callers_mistake() {
+    let anthropic = Fake::always(vec![Act::Close]).await;
+    let running = Running::new(document(1, vec![typed("claude", "Anthropic", &anthropic.url)])).await;
+    let got = running.post("/v1/chat/completions", &json!({"model": "claude/m", "messages": "hello"})).await;
+    assert_eq!((got.status, got.json()["error"]["type"].as_str()), (400, Some("invalid_request")), "{}", got.text);
+    assert_eq!(got.json()["error"]["param"], "messages");
+    assert_eq!(anthropic.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn whoever_is_turned_away_at_the_door_is_on_record() {
+    let running = Running::new(document(1, vec![provider("first", "http://127.0.0.1:9/v1")])).await;
+    for (path, status, kind) in
+        [("/v1/nothing", 404, "unknown_path"), ("/v1/chat/completions", 403, "virtual_key_blocked")]
+    {
+        let request =
+            reqwest::Client::new().post(running.url(path)).header("x-outrigger-key", "nobody").json(&chat("m"));
+        let got = running.send(request).await;
+        let record = running.record().await;
+        assert_eq!((record["status"].as_u64(), record["error_type"].as_str()), (Some(status), Some(kind)));
+        assert_eq!(got.header("x-outrigger-decision"), record["decision"].as_str());
+    }
+}
+
+#[tokio::test]
 async fn hints_are_left_out_and_named() {
     let reply = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "hi"}],
         "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 3, "output_tokens": 2}});
