@@ -12,18 +12,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Response;
-use outrigger_llm::Dialect;
 use outrigger_policy::{Candidate, Decision};
 
 pub use failed::{Failed, Next, Passed, keep_content_type};
 
+use crate::duration::ms;
 use crate::ending::Ending;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::prepare::Translation;
 use crate::record::AttemptRecord;
-use crate::refuse::{self, Refusal};
+use crate::refuse::Refusal;
 use crate::retry;
-use crate::{affinity, decide, headers};
 
 /// The default of `timeouts.total`.
 const TOTAL: Duration = Duration::from_secs(600);
@@ -237,41 +236,4 @@ pub fn deadline(ending: &Ending, decision: &Decision) -> Instant {
     let total =
         primary.and_then(|index| served.policy.providers[index].timeouts.total).map_or(TOTAL, Duration::from_millis);
     ending.call.started + ending.call.patience.map_or(total, |patience| patience.min(total))
-}
-
-pub(crate) fn ms(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// Headers that say who served, on every answer.
-pub(crate) fn tell_who(to: &mut http::HeaderMap, ending: &Ending, candidate: Option<&Candidate>, tried: u32) {
-    headers::set(to, "x-outrigger-decision", &ending.call.decision_id);
-    if let Some(candidate) = candidate {
-        headers::set(to, "x-outrigger-provider", &candidate.name);
-        headers::set(to, "x-outrigger-model", &candidate.model);
-    }
-    if let Some(rule) = &ending.record.rule {
-        headers::set(to, "x-outrigger-rule", rule);
-    }
-    headers::set(to, "x-outrigger-attempts", &tried.to_string());
-    if !ending.record.adapted.is_empty() {
-        headers::set(to, "x-outrigger-adapted", &ending.record.adapted.join(", "));
-    }
-    refuse::tell_request_id(to, ending.call.dialect, &ending.call.request_id);
-}
-
-/// A handle that only this account knows (`resp_…`) leads its next request here.
-pub(crate) fn remember_handle(ending: &Ending, handle: &str, stay: outrigger_policy::Stay) {
-    let name = decide::conversation(&ending.call, &[b"handle", handle.as_bytes()]);
-    affinity::Affinity::remember(&ending.gateway.affinity, name, stay);
-}
-
-/// The id of a stored response, from an answer's first bytes.
-pub(crate) fn response_handle(dialect: Dialect, operation: &str, bytes: &[u8]) -> Option<String> {
-    if dialect != Dialect::OpenAi || operation != "responses" {
-        return None;
-    }
-    let at = memchr::memmem::find(bytes, b"\"resp_")? + 1;
-    let end = memchr::memchr(b'"', &bytes[at..])? + at;
-    std::str::from_utf8(&bytes[at..end]).ok().filter(|id| id.len() <= 256).map(str::to_owned)
 }

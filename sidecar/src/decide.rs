@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use outrigger_policy::{
-    Candidate, Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, Stay, decide as by_policy,
-};
+use outrigger_policy::{Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, decide as by_policy};
 
 use crate::affinity::{self, Affinity};
 use crate::call::Call;
+use crate::handle::bind;
 use crate::headers;
 use crate::prepare::Translation;
 use crate::served::Place;
@@ -49,43 +48,6 @@ pub fn decide(call: &Call, translation: &Translation, affinity: &Affinity, now: 
     }
     let remembered = if explicit.is_none() { implicit } else { None };
     (decision, remembered)
-}
-
-/// What only one account has goes to that account, and nothing fails over.
-fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
-    let policy = &call.served.policy;
-    let home = |candidate: &Candidate, stay: Stay| {
-        let provider = policy.providers.get(candidate.provider?)?;
-        let has = |index: &usize| provider.credentials[*index].identity == stay.credential;
-        match candidate.credentials.is_empty() {
-            _ if provider.identity != stay.provider => None,
-            true => Some(None),
-            false => candidate.credentials.iter().copied().find(has).map(Some),
-        }
-    };
-    let mut eligible = decision.candidates.iter().filter(|candidate| candidate.skipped.is_none());
-    let found = match stay {
-        // Nobody remembers: the first one, and it alone.
-        None => eligible.next().map(|candidate| (candidate.clone(), candidate.credentials.first().copied())),
-        Some(stay) => eligible.find_map(|candidate| Some((candidate.clone(), home(candidate, stay)?))),
-    };
-    match found {
-        Some((mut candidate, credential)) => {
-            candidate.credentials = credential.into_iter().collect();
-            decision.candidates = vec![candidate];
-        }
-        None if decision.refusal.is_none() => {
-            let message = "this request names something that only one account has, and that account cannot be asked \
-                           now: it rests, was suspended, or this key may no longer use it";
-            decision.refusal = Some(outrigger_policy::Refusal {
-                status: 503,
-                kind: "upstream_unreachable",
-                message: message.to_owned(),
-                param: None,
-            });
-        }
-        None => {}
-    }
 }
 
 /// A conversation's name in memory: it belongs to a key.

@@ -15,6 +15,12 @@ pub fn text(duration: Duration) -> String {
     }
 }
 
+/// Milliseconds with three places, as records tell them.
+#[must_use]
+pub fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,16 +5,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attempt::{Passed, ms, tell_who};
+use crate::attempt::Passed;
 use crate::call::Call;
+use crate::duration::ms;
 use crate::gateway::{Gateway, ReplyBody};
+use crate::headers;
 use crate::health::Busy;
 use crate::record::Record;
-use crate::refuse::Refusal;
+use crate::refuse::{self, Refusal};
 use crate::served::Slot;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use outrigger_llm::usage::Usage;
+use outrigger_policy::Candidate;
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 const CLIENT_CLOSED: u16 = 499;
@@ -71,9 +74,26 @@ impl Ending {
     }
 
     /// This one is asked now; who asks later sees who it was.
-    pub fn serves(&mut self, candidate: &outrigger_policy::Candidate) {
+    pub fn serves(&mut self, candidate: &Candidate) {
         self.record.provider = Some(candidate.name.to_string());
         self.record.model = Some(candidate.model.to_string());
+    }
+
+    /// Headers that say who served, on every answer.
+    pub fn tell_who(&self, to: &mut HeaderMap, candidate: Option<&Candidate>, tried: u32) {
+        headers::set(to, "x-outrigger-decision", &self.call.decision_id);
+        if let Some(candidate) = candidate {
+            headers::set(to, "x-outrigger-provider", &candidate.name);
+            headers::set(to, "x-outrigger-model", &candidate.model);
+        }
+        if let Some(rule) = &self.record.rule {
+            headers::set(to, "x-outrigger-rule", rule);
+        }
+        headers::set(to, "x-outrigger-attempts", &tried.to_string());
+        if !self.record.adapted.is_empty() {
+            headers::set(to, "x-outrigger-adapted", &self.record.adapted.join(", "));
+        }
+        refuse::tell_request_id(to, self.call.dialect, &self.call.request_id);
     }
 
     /// From here on the time is the upstream's.
@@ -114,7 +134,7 @@ impl Ending {
     ) -> Response<ReplyBody> {
         let mut response = refusal.answer(self.call.dialect, &self.call.request_id, attempts);
         let tried = u32::try_from(self.record.attempts.len()).unwrap_or(u32::MAX);
-        tell_who(response.headers_mut(), &self, None, tried);
+        self.tell_who(response.headers_mut(), None, tried);
         if self.record.attempts.is_empty() {
             self.refused = Some(refusal.kind);
         }
@@ -134,7 +154,7 @@ impl Ending {
         *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
         *response.headers_mut() = passed.headers;
         let tried = u32::try_from(self.record.attempts.len()).unwrap_or(u32::MAX);
-        tell_who(response.headers_mut(), &self, None, tried);
+        self.tell_who(response.headers_mut(), None, tried);
         if final_word && passed.status != 200 {
             response.headers_mut().insert("x-should-retry", http::HeaderValue::from_static("false"));
         }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use outrigger_llm::operation::{self, Hints, Kind, Matched, ModelPlace};
-use outrigger_llm::scan::{self, Scanned};
-use outrigger_llm::{Dialect, models};
-use outrigger_policy::{Document, list_models};
+use outrigger_llm::Dialect;
+use outrigger_llm::operation::{self, Hints, Kind};
+use outrigger_llm::scan::Scanned;
+use outrigger_policy::Document;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -25,20 +25,18 @@ use crate::ending::Ending;
 use crate::headers;
 use crate::hooks::Hooks;
 use crate::identify::identify;
+use crate::listing::{list, unknown_path};
 use crate::memory::{Bodies, Held};
 use crate::metrics::Metrics;
 use crate::prepare::Translation;
-use crate::receive::{form_model, receive};
+use crate::receive::receive;
 use crate::record::{Lines, Record, Records, candidates};
-use crate::refuse::{self, Refusal};
+use crate::refuse::Refusal;
 use crate::retry::RetryBudget;
 use crate::secret::Secrets;
 use crate::served::{Kept, ServeError, Served};
+use crate::understand::{patience, rescan, trace_id, understand};
 
-/// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
-const LONGEST_NAME: usize = 512;
-/// Fallbacks that a body may bring along.
-const MOST_FALLBACKS: usize = 32;
 /// How often it is looked whether connections are warm.
 const WARM_EVERY: Duration = Duration::from_secs(10);
 
@@ -98,7 +96,7 @@ pub struct Gateway {
     pub(crate) workload: Option<String>,
     bodies: Bodies,
     /// When this process began to serve: what listed models are told to be created at.
-    born: SystemTime,
+    pub(crate) born: SystemTime,
     /// A policy was installed: its endpoints may want connections.
     installed: Notify,
 }
@@ -215,7 +213,7 @@ impl Gateway {
                 workload: self.workload.clone(),
                 dialect: dialect.name(),
                 operation,
-                latency_ms: attempt::ms(started.elapsed()),
+                latency_ms: crate::duration::ms(started.elapsed()),
                 status: refusal.status,
                 error_type: Some(refusal.kind.to_owned()),
                 ..Record::default()
@@ -343,149 +341,5 @@ impl Gateway {
         let named = || policy.keys[call.key].providers.iter().any(|provider| provider.names(model));
         let ruled = || policy.rules.iter().any(|rule| rule.targets.iter().any(|t| t.model.as_deref() == Some(model)));
         if known || named() || ruled() { model.to_owned() } else { "other".to_owned() }
-    }
-}
-
-/// Reads what the gateway needs of a body.
-fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
-    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
-    let from_path = matched.model;
-    call.model = match call.operation.model {
-        ModelPlace::Form => {
-            let found = form_model(&call.headers, &call.body);
-            Some(found.ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?.0)
-        }
-        _ => {
-            rescan(call)?;
-            match call.operation.model {
-                ModelPlace::Path => from_path,
-                // An Azure deployment stands in the path; the body's name, if any, means nothing there.
-                _ => from_path.or_else(|| call.scanned.model.clone()),
-            }
-        }
-    };
-    if call.operation.model != ModelPlace::Nowhere && call.model.as_deref().is_none_or(str::is_empty) {
-        return Err(Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) });
-    }
-    let fallbacks = call.scanned.fallbacks.as_deref().unwrap_or_default();
-    if fallbacks.len() > MOST_FALLBACKS {
-        return Err(invalid(format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most")));
-    }
-    if call.model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
-        return Err(invalid(format!("a model's name may have {LONGEST_NAME} bytes at the most")));
-    }
-    let in_path = call.operation.dialect == Dialect::Gemini;
-    call.stream = call.operation.streams && (in_path || call.scanned.stream);
-    call.as_array = in_path && call.stream && !call.query.split('&').any(|pair| pair == "alt=sse");
-    Ok(())
-}
-
-/// Finds the places of what is read and edited, in the body as it is now.
-fn rescan(call: &mut Call) -> Result<(), Refusal> {
-    if call.operation.model != ModelPlace::Form {
-        let scanned = scan::scan(&call.body);
-        call.scanned = scanned.map_err(|error| Refusal::new(400, "invalid_request", error.to_string()))?;
-    }
-    Ok(())
-}
-
-/// `/v1/models`, and one of them: answered from the policy, nobody is asked.
-fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
-    let call = &ending.call;
-    let created = ending.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let listed: Vec<models::Listed> = list_models(&call.served.policy, call.key())
-        .into_iter()
-        .map(|(provider, model)| models::Listed { id: format!("{provider}/{model}"), owned_by: provider, created })
-        .collect();
-    let body = match &call.model {
-        None => models::list(call.dialect, &listed),
-        Some(name) => {
-            let name = name.strip_prefix("models/").unwrap_or(name);
-            let found = listed
-                .iter()
-                .find(|model| model.id == *name)
-                .or_else(|| listed.iter().find(|model| model.id.split_once('/').is_some_and(|(_, bare)| bare == name)));
-            match found {
-                Some(model) => models::one(call.dialect, model),
-                None => {
-                    let message = format!("no model `{name}` is listed for VirtualKey {}", call.key().id);
-                    return ending.refuse(&Refusal::new(404, "model_not_found", message));
-                }
-            }
-        }
-    };
-    let mut response = refuse::json(200, body.to_string());
-    attempt::tell_who(response.headers_mut(), &ending, None, 0);
-    ending.first_byte();
-    ending.finish(200);
-    response
-}
-
-fn unknown_path(method: &str, path: &str) -> Refusal {
-    let mut message = format!("{} {} is nothing that is served here. Known are:", method, shortened(path));
-    for dialect in Dialect::ALL {
-        let paths: Vec<String> = operation::TABLE
-            .iter()
-            .filter(|row| row.dialect == dialect)
-            .map(|row| format!("{} /{}/{}", row.method, version(dialect), row.path.replace('*', "{model}")))
-            .collect();
-        message.push_str(&format!(" {dialect}: {};", paths.join(", ")));
-    }
-    message.pop();
-    Refusal { final_word: true, ..Refusal::new(404, "unknown_path", message) }
-}
-
-fn version(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::OpenAi | Dialect::Anthropic => "v1",
-        Dialect::Gemini => "v1beta",
-    }
-}
-
-fn shortened(path: &str) -> String {
-    path.chars().take(200).collect()
-}
-
-/// The caller's trace, so that records and its spans find each other.
-fn trace_id(headers: &HeaderMap, own: &str) -> String {
-    let from_header = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|value| {
-        let id = value.split('-').nth(1)?;
-        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
-    });
-    from_header.unwrap_or_else(|| own.to_owned())
-}
-
-/// What the client itself says that it will wait, in seconds.
-fn patience(headers: &HeaderMap) -> Option<Duration> {
-    ["x-stainless-timeout", "x-stainless-read-timeout"]
-        .iter()
-        .filter_map(|name| headers.get(*name)?.to_str().ok()?.parse::<f64>().ok())
-        .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
-        .map(|seconds| Duration::from_secs_f64(seconds.min(86_400.0)))
-        .min()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_path_lists_what_there_is() {
-        let refusal = unknown_path("GET", "/nothing");
-        assert_eq!(refusal.status, 404);
-        for part in ["openai: POST /v1/chat/completions", "anthropic: POST /v1/messages", "{model}:generateContent"] {
-            assert!(refusal.message.contains(part), "{part} in {}", refusal.message);
-        }
-    }
-
-    #[test]
-    fn patience_is_the_least_of_what_is_announced() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(patience(&headers), None);
-        headers.insert("x-stainless-timeout", "600".parse().unwrap());
-        headers.insert("x-stainless-read-timeout", "2.5".parse().unwrap());
-        assert_eq!(patience(&headers), Some(Duration::from_millis(2_500)));
-        headers.insert("x-stainless-read-timeout", "nan".parse().unwrap());
-        assert_eq!(patience(&headers), Some(Duration::from_secs(600)));
     }
 }

@@ -12,7 +12,7 @@ use outrigger_llm::usage::Usage;
 use outrigger_policy::Candidate;
 use outrigger_policy::catalogue::Capabilities;
 
-use super::{Failed, Passed, Trying, keep_content_type, tell_who};
+use super::{Failed, Passed, Trying, keep_content_type};
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::headers;
@@ -51,15 +51,15 @@ impl Answer {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
             Answer::Whole { mut headers, answer, status } => {
-                tell_who(&mut headers, &ending, Some(candidate), tried);
+                ending.tell_who(&mut headers, Some(candidate), tried);
                 (headers, answer.into_body(ending, status))
             }
             Answer::Stream { mut headers, relay, status } => {
-                tell_who(&mut headers, &ending, Some(candidate), tried);
+                ending.tell_who(&mut headers, Some(candidate), tried);
                 (headers, relay.into_body(ending, status))
             }
             Answer::Binary { mut headers, body, status, timing } => {
-                tell_who(&mut headers, &ending, Some(candidate), tried);
+                ending.tell_who(&mut headers, Some(candidate), tried);
                 (headers, binary(body, ending, status, timing))
             }
         };

@@ -82,7 +82,7 @@ pub fn extra_fields(ending: &Ending, setting: &Setting) -> String {
         model_requested: call.model.as_deref(),
         model: &setting.model,
         request_type: call.request_type(),
-        latency: crate::attempt::ms(call.started.elapsed()),
+        latency: crate::duration::ms(call.started.elapsed()),
         rule: ending.record.rule.as_deref(),
         attempts: ending.record.attempts.len().max(1),
         fallback_reason: ending.record.fallback_reason,

@@ -17,10 +17,12 @@ use outrigger_llm::{Answer, refusal, sse};
 
 use super::lens::{AsArray, Lens};
 use super::{Setting, Timing, extra_fields};
-use crate::attempt::{Failed, ms, remember_handle, response_handle};
+use crate::attempt::Failed;
 use crate::call::Call;
+use crate::duration::ms;
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
+use crate::handle::{remember_handle, response_handle};
 use crate::prepare::Way;
 use crate::upstream::UpstreamBody;
 

@@ -13,10 +13,11 @@ use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, 
 use serde_json::Value;
 
 use super::{Setting, Timing, extra_fields};
-use crate::attempt::{Failed, remember_handle, response_handle};
+use crate::attempt::Failed;
 use crate::call::Call;
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
+use crate::handle::{remember_handle, response_handle};
 use crate::prepare::Way;
 use crate::upstream::UpstreamBody;
 

@@ -1,0 +1,94 @@
+//! Reading what a request asks for: its model, whether it streams, how long its client waits.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use outrigger_llm::Dialect;
+use outrigger_llm::operation::{Matched, ModelPlace};
+use outrigger_llm::scan;
+
+use crate::call::Call;
+use crate::receive::form_model;
+use crate::refuse::Refusal;
+
+/// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
+const LONGEST_NAME: usize = 512;
+/// Fallbacks that a body may bring along.
+const MOST_FALLBACKS: usize = 32;
+/// Reads what the gateway needs of a body.
+pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
+    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
+    let from_path = matched.model;
+    call.model = match call.operation.model {
+        ModelPlace::Form => {
+            let found = form_model(&call.headers, &call.body);
+            Some(found.ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?.0)
+        }
+        _ => {
+            rescan(call)?;
+            match call.operation.model {
+                ModelPlace::Path => from_path,
+                // An Azure deployment stands in the path; the body's name, if any, means nothing there.
+                _ => from_path.or_else(|| call.scanned.model.clone()),
+            }
+        }
+    };
+    if call.operation.model != ModelPlace::Nowhere && call.model.as_deref().is_none_or(str::is_empty) {
+        return Err(Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) });
+    }
+    let fallbacks = call.scanned.fallbacks.as_deref().unwrap_or_default();
+    if fallbacks.len() > MOST_FALLBACKS {
+        return Err(invalid(format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most")));
+    }
+    if call.model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
+        return Err(invalid(format!("a model's name may have {LONGEST_NAME} bytes at the most")));
+    }
+    let in_path = call.operation.dialect == Dialect::Gemini;
+    call.stream = call.operation.streams && (in_path || call.scanned.stream);
+    call.as_array = in_path && call.stream && !call.query.split('&').any(|pair| pair == "alt=sse");
+    Ok(())
+}
+
+/// Finds the places of what is read and edited, in the body as it is now.
+pub fn rescan(call: &mut Call) -> Result<(), Refusal> {
+    if call.operation.model != ModelPlace::Form {
+        let scanned = scan::scan(&call.body);
+        call.scanned = scanned.map_err(|error| Refusal::new(400, "invalid_request", error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The caller's trace, so that records and its spans find each other.
+pub fn trace_id(headers: &HeaderMap, own: &str) -> String {
+    let from_header = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|value| {
+        let id = value.split('-').nth(1)?;
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+    });
+    from_header.unwrap_or_else(|| own.to_owned())
+}
+
+/// What the client itself says that it will wait, in seconds.
+pub fn patience(headers: &HeaderMap) -> Option<Duration> {
+    ["x-stainless-timeout", "x-stainless-read-timeout"]
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok()?.parse::<f64>().ok())
+        .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
+        .map(|seconds| Duration::from_secs_f64(seconds.min(86_400.0)))
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_the_least_of_what_is_announced() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(patience(&headers), None);
+        headers.insert("x-stainless-timeout", "600".parse().unwrap());
+        headers.insert("x-stainless-read-timeout", "2.5".parse().unwrap());
+        assert_eq!(patience(&headers), Some(Duration::from_millis(2_500)));
+        headers.insert("x-stainless-read-timeout", "nan".parse().unwrap());
+        assert_eq!(patience(&headers), Some(Duration::from_secs(600)));
+    }
+}
