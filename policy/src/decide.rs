@@ -229,7 +229,7 @@ fn arrange(policy: &Policy, key: &Key, request: &Request<'_>, slots: &[Slot]) ->
     let weights: Vec<(f64, u64)> = eligible.iter().map(|(_, weight, identity)| (*weight, *identity)).collect();
     let paces = |index: usize| {
         let candidate = &eligible[index].0;
-        candidate.provider.and_then(|p| request.conditions.pace(&policy.providers[p], None))
+        candidate.provider.and_then(|p| request.conditions.pace(&policy.providers[p], None, &candidate.model))
     };
     let mut places = balanced(key.balance, &weights, request.draw, 0, paces);
     if let Some(stay) = request.stay {

@@ -114,7 +114,7 @@ fn gated(
     let credential = |place: usize| &provider.credentials[open[place]];
     let weights: Vec<(f64, u64)> =
         (0..open.len()).map(credential).map(|one| (f64::from(one.weight), one.identity)).collect();
-    let pace = |place: usize| request.conditions.pace(provider, Some(credential(place)));
+    let pace = |place: usize| request.conditions.pace(provider, Some(credential(place)), &candidate.model);
     let mut places = balanced(provider.balance, &weights, request.draw, provider.identity, pace);
     if let Some(stay) = request.stay {
         to_front(&mut places, |place| credential(place).identity == stay.credential);

@@ -67,9 +67,9 @@ pub trait Conditions {
     /// Why nothing should be sent there now: [`crate::Skip::Cooldown`] or [`crate::Skip::Breaker`].
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<crate::Skip>;
 
-    /// How long the first token takes there, in milliseconds (a peak-weighted average), and how many
+    /// How long the first token of a model takes there, in milliseconds (a peak-weighted average), and how many
     /// requests are under way. `None` when nothing is known yet.
-    fn pace(&self, provider: &Provider, credential: Option<&Credential>) -> Option<Pace>;
+    fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace>;
 }
 
 /// See [`Conditions::pace`].
@@ -92,7 +92,7 @@ impl Conditions for NoConditions {
         None
     }
 
-    fn pace(&self, _: &Provider, _: Option<&Credential>) -> Option<Pace> {
+    fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
         None
     }
 }

@@ -97,12 +97,12 @@ impl Conditions for World<'_> {
         self.lane(provider, credential)?.gate(model, self.now)
     }
 
-    fn pace(&self, provider: &Provider, credential: Option<&Credential>) -> Option<Pace> {
+    fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace> {
         if credential.is_some() {
-            return self.lane(provider, credential)?.pace();
+            return self.lane(provider, credential)?.pace(model);
         }
         // A provider is as fast as its fastest credential, and as busy as all of them.
-        let paces: Vec<Pace> = self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace()).collect();
+        let paces: Vec<Pace> = self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model)).collect();
         let best = paces.iter().map(|pace| pace.first_token_ms).min_by(f64::total_cmp)?;
         Some(Pace { first_token_ms: best, in_flight: paces.iter().map(|pace| pace.in_flight).sum() })
     }

@@ -12,7 +12,7 @@ use outrigger_policy::{Pace, Skip};
 
 use crate::breaker::Breaker;
 
-/// Troubled models remembered for one lane; beyond that all of it is dropped, and learnt anew.
+/// Models remembered for one lane, in each respect; beyond that all of it is dropped, and learnt anew.
 const MODELS: usize = 128;
 /// How fast the average of the first token's time forgets: half a minute.
 const DECAY: f64 = 30.0;
@@ -28,7 +28,8 @@ pub struct Lane {
     /// Whether `models` holds anything: most lanes never fail.
     troubled: AtomicU32,
     in_flight: AtomicU32,
-    pace: Mutex<Option<(f64, Instant)>>,
+    /// By model: the time to the first token, in milliseconds, and when it was last learnt.
+    paces: Mutex<HashMap<String, (f64, Instant)>>,
     /// Said that it does not know `stream_options`.
     pub refuses_usage: AtomicBool,
 }
@@ -47,7 +48,7 @@ impl Default for Lane {
             models: Mutex::default(),
             troubled: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
-            pace: Mutex::default(),
+            paces: Mutex::default(),
             refuses_usage: AtomicBool::new(false),
         }
     }
@@ -127,21 +128,27 @@ impl Lane {
         Busy(Arc::clone(self))
     }
 
-    /// Notes how long the first token took. A peak counts at once, calm is learnt slowly.
-    pub fn saw_first_token(&self, took: Duration, now: Instant) {
+    /// Notes how long the first token of a stream took. A peak counts at once, calm is learnt slowly.
+    pub fn saw_first_token(&self, model: &str, took: Duration, now: Instant) {
         let ms = took.as_secs_f64() * 1_000.0;
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        *pace = Some(match *pace {
-            Some((average, at)) if ms < average => {
-                let keep = (-now.saturating_duration_since(at).as_secs_f64() / DECAY).exp();
-                (average * keep + ms * (1.0 - keep), now)
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        match paces.get_mut(model) {
+            Some(pace) if ms < pace.0 => {
+                let keep = (-now.saturating_duration_since(pace.1).as_secs_f64() / DECAY).exp();
+                *pace = (pace.0 * keep + ms * (1.0 - keep), now);
             }
-            _ => (ms, now),
-        });
+            Some(pace) => *pace = (ms, now),
+            None => {
+                if paces.len() >= MODELS {
+                    paces.clear();
+                }
+                paces.insert(model.to_owned(), (ms, now));
+            }
+        }
     }
 
-    pub fn pace(&self) -> Option<Pace> {
-        let (first_token_ms, _) = (*self.pace.lock().unwrap_or_else(PoisonError::into_inner))?;
+    pub fn pace(&self, model: &str) -> Option<Pace> {
+        let (first_token_ms, _) = *self.paces.lock().unwrap_or_else(PoisonError::into_inner).get(model)?;
         Some(Pace { first_token_ms, in_flight: self.in_flight.load(Ordering::Relaxed) })
     }
 
@@ -200,11 +207,11 @@ mod tests {
     fn peaks_count_at_once_and_calm_is_learnt() {
         let lane = Lane::default();
         let now = Instant::now();
-        lane.saw_first_token(Duration::from_millis(100), now);
-        lane.saw_first_token(Duration::from_millis(900), now);
-        assert!((lane.pace().unwrap().first_token_ms - 900.0).abs() < 1.0);
-        lane.saw_first_token(Duration::from_millis(100), now + Duration::from_secs(30));
-        let learnt = lane.pace().unwrap().first_token_ms;
+        lane.saw_first_token("m", Duration::from_millis(100), now);
+        lane.saw_first_token("m", Duration::from_millis(900), now);
+        assert!((lane.pace("m").unwrap().first_token_ms - 900.0).abs() < 1.0);
+        lane.saw_first_token("m", Duration::from_millis(100), now + Duration::from_secs(30));
+        let learnt = lane.pace("m").unwrap().first_token_ms;
         assert!((350.0..450.0).contains(&learnt), "{learnt}");
     }
 }

@@ -131,7 +131,7 @@ impl Conditions for World {
         self.gates.iter().find(|(name, _)| names(name)).map(|(_, skip)| skip.clone())
     }
 
-    fn pace(&self, provider: &Provider, _: Option<&Credential>) -> Option<Pace> {
+    fn pace(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
         let (_, first_token_ms, in_flight) = *self.paces.iter().find(|(name, ..)| *name == provider.id.name)?;
         Some(Pace { first_token_ms, in_flight })
     }

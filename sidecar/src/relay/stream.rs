@@ -147,7 +147,8 @@ impl Relay {
         // Kept there, for a caller who goes away: what was told is what was used.
         ending.usage = self.lens.usage();
         let now = Instant::now();
-        self.setting.lane.saw_first_token(now.saturating_duration_since(self.setting.sent_at), now);
+        let took = now.saturating_duration_since(self.setting.sent_at);
+        self.setting.lane.saw_first_token(&self.setting.model, took, now);
         ending.record.ttft_ms = Some(ms(ending.call.started.elapsed()));
         if let Some(handle) = response_handle(ending.call.dialect, ending.call.operation.name, &self.out) {
             remember_handle(ending, &handle, self.setting.stay);
