@@ -134,8 +134,8 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     Next::RateLimited if shares_account => continue 'candidates,
                     Next::RateLimited => continue 'credentials,
                     Next::Candidate | Next::Larger => continue 'candidates,
-                    Next::Transient => {
-                        let others = has_other(trying.decision, candidate);
+                    Next::Transient | Next::Again => {
+                        let others = next == Next::Transient && has_other(trying.decision, candidate);
                         let now = Instant::now();
                         if !others && retries < 1 && now < trying.deadline && trying.gateway.retries.take(now) {
                             retries += 1;
@@ -171,7 +171,7 @@ fn learn(failed: &Failed, lane: &crate::health::Lane, model: &str) {
         Next::RateLimited => lane.rest(asked.unwrap_or(DEFAULT_REST), now),
         Next::Candidate if failed.word == "overloaded" => lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now),
         Next::Transient => lane.failed(model, now),
-        Next::Back | Next::Candidate | Next::Larger => {}
+        Next::Back | Next::Candidate | Next::Larger | Next::Again => {}
     }
 }
 

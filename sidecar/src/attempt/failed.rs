@@ -24,6 +24,9 @@ pub enum Next {
     Larger,
     /// The next candidate; without one, the same once more.
     Transient,
+    /// The same once more, and then the next candidate: a kept connection was closed, which says
+    /// nothing of the place.
+    Again,
 }
 
 /// An attempt that did not serve.
@@ -149,6 +152,9 @@ impl Failed {
         let word = error.word();
         match error {
             SendError::ConnectTimeout { .. } => Failed::timeout(word, error.to_string()),
+            SendError::Closed { kept: true, .. } => {
+                Failed { next: Next::Again, ..Failed::unreachable(word, error.to_string()) }
+            }
             _ => Failed::unreachable(word, error.to_string()),
         }
     }

@@ -79,7 +79,7 @@ impl Mock {
         tokio::time::sleep(fault.delay()).await;
         let mut response = match fault.kind() {
             FaultKind::Refused => return Err(SendError::Connect { endpoint, reason }),
-            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason }),
+            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason, kept: false }),
             FaultKind::Hang => std::future::pending().await,
             FaultKind::Status => fault.status(self.dialect),
             FaultKind::Malformed => fault::malformed(asked.stream),

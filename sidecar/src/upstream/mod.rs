@@ -44,7 +44,12 @@ pub enum SendError {
     ConnectTimeout { endpoint: String, limit: Duration },
     /// Closed or reset before an answer's head was there.
     #[error("{endpoint} closed the connection before it answered: {reason}")]
-    Closed { endpoint: String, reason: String },
+    Closed {
+        endpoint: String,
+        reason: String,
+        /// It had served a request before: the other side may just have grown tired of waiting.
+        kept: bool,
+    },
 }
 
 impl SendError {

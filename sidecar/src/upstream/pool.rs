@@ -139,19 +139,19 @@ impl Pool {
             match self.send_on(sender, request).await {
                 Ok(response) => return Ok(Sent { response }),
                 Err(Unsent { request: Some(back), .. }) => request = back,
-                Err(Unsent { error, .. }) => return Err(self.closed(&error)),
+                Err(Unsent { error, .. }) => return Err(self.closed(&error, true)),
             }
         }
         let sender = self.open(limit).await?;
         match self.send_on(sender, request).await {
             Ok(response) => Ok(Sent { response }),
-            Err(Unsent { error, .. }) => Err(self.closed(&error)),
+            Err(Unsent { error, .. }) => Err(self.closed(&error, false)),
         }
     }
 
-    fn closed(&self, error: &hyper::Error) -> SendError {
+    fn closed(&self, error: &hyper::Error, kept: bool) -> SendError {
         let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-        SendError::Closed { endpoint: self.endpoint.to_string(), reason: format!("{error}{source}") }
+        SendError::Closed { endpoint: self.endpoint.to_string(), reason: format!("{error}{source}"), kept }
     }
 
     fn warm_sender(&self) -> Option<Sender> {
@@ -236,7 +236,7 @@ impl Pool {
                     .keep_alive_interval(Duration::from_secs(20))
                     .handshake(connected.io)
                     .await
-                    .map_err(|error| self.closed(&error))?;
+                    .map_err(|error| self.closed(&error, false))?;
                 let most = Arc::new(AtomicUsize::new(1));
                 let (told, settings) = (Arc::clone(&most), Arc::new(Notify::new()));
                 let settled = Arc::clone(&settings);
@@ -259,7 +259,7 @@ impl Pool {
                 return Ok(Sender::Many(shared));
             }
             let (sender, connection) =
-                http1::Builder::new().handshake(connected.io).await.map_err(|error| self.closed(&error))?;
+                http1::Builder::new().handshake(connected.io).await.map_err(|error| self.closed(&error, false))?;
             tokio::spawn(connection);
             Ok(Sender::One(sender))
         };

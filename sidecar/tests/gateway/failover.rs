@@ -329,10 +329,12 @@ async fn the_callers_own_mistake_is_told_whatever_failed_before() {
 async fn a_request_that_left_is_not_sent_again_unseen() {
     // The second request goes out on the kept connection, which closes without an answer.
     let first = Fake::new(vec![answer("one"), vec![Act::Close], answer("three")]).await;
-    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let second = Fake::always(answer("second")).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
     running.post("/v1/chat/completions", &chat("m")).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("2")), "{}", got.text);
+    assert_eq!(got.header("x-outrigger-provider"), Some("first"), "a stale connection is no reason to go elsewhere");
     assert_eq!(running.record().await["attempts"][0]["error"], "cut");
     assert_eq!(first.asked().len(), 3);
 }
