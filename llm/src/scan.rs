@@ -153,10 +153,36 @@ pub struct Edits<'a> {
     pub ask_usage: bool,
 }
 
+/// A piece of an edited body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The caller's own bytes, by their place.
+    Kept(Range<usize>),
+    /// What stands there instead.
+    Said(String),
+}
+
 impl Scanned {
     /// The body as it goes upstream. Without an edit to make, the bytes are the caller's own.
     #[must_use]
     pub fn edit<'b>(&self, body: &'b [u8], edits: Edits<'_>) -> Cow<'b, [u8]> {
+        let pieces = self.pieces(body, edits);
+        if let [Piece::Kept(_)] = pieces.as_slice() {
+            return Cow::Borrowed(body);
+        }
+        let mut edited = Vec::with_capacity(body.len() + 64);
+        for piece in &pieces {
+            match piece {
+                Piece::Kept(range) => edited.extend_from_slice(&body[range.clone()]),
+                Piece::Said(text) => edited.extend_from_slice(text.as_bytes()),
+            }
+        }
+        Cow::Owned(edited)
+    }
+
+    /// The same in pieces, so that what is kept of a long body need not be copied.
+    #[must_use]
+    pub fn pieces(&self, body: &[u8], edits: Edits<'_>) -> Vec<Piece> {
         let mut changes: Vec<(Range<usize>, String)> = Vec::new();
         let mut added: Vec<String> = Vec::new();
         match (edits.model, &self.model_at) {
@@ -183,19 +209,16 @@ impl Scanned {
             let comma = if kept > 0 { "," } else { "" };
             changes.push((self.inside..self.inside, added.join(",") + comma));
         }
-        if changes.is_empty() {
-            return Cow::Borrowed(body);
-        }
         changes.sort_by_key(|(range, _)| (range.start, range.end));
-        let mut edited = Vec::with_capacity(body.len() + 64);
+        let mut pieces = Vec::with_capacity(changes.len() * 2 + 1);
         let mut at = 0;
         for (range, text) in changes {
-            edited.extend_from_slice(&body[at..range.start]);
-            edited.extend_from_slice(text.as_bytes());
+            pieces.push(Piece::Kept(at..range.start));
+            pieces.push(Piece::Said(text));
             at = range.end;
         }
-        edited.extend_from_slice(&body[at..]);
-        Cow::Owned(edited)
+        pieces.push(Piece::Kept(at..body.len()));
+        pieces
     }
 }
 

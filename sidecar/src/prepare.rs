@@ -4,13 +4,11 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
-use http_body_util::Full;
 use outrigger_llm::chat::Object;
 use outrigger_llm::embeddings::{self, Encoding};
 use outrigger_llm::operation::{self, Kind, ModelPlace};
-use outrigger_llm::scan::{self, Edits};
+use outrigger_llm::scan::{self, Edits, Piece};
 use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request, foreign, strict};
 use outrigger_policy::Candidate;
 use serde::Deserialize;
@@ -20,6 +18,7 @@ use serde_json::value::RawValue;
 use crate::call::Call;
 use crate::headers;
 use crate::served::Place;
+use crate::upstream::Pieces;
 
 /// How the answer must be told back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub enum Way {
 /// A request, ready to be sent.
 #[derive(Debug)]
 pub struct Prepared {
-    pub request: Request<Full<Bytes>>,
+    pub request: Request<Pieces>,
     pub way: Way,
     /// The caller's fields that were left out as hints.
     pub left_out: Vec<String>,
@@ -154,13 +153,13 @@ pub fn prepare(
                 let (body, verb, way, hints) = vectors(call, translation, upstream, model)?;
                 left_out = hints;
                 path = verb;
-                (Bytes::from(Value::Object(body).to_string()), way)
+                (Pieces::from(Value::Object(body).to_string()), way)
             }
             _ => {
                 let request = translation.chat(call)?;
                 let encoded = encode_request(call.dialect, request, upstream, model)?;
                 left_out = encoded.left_out;
-                (Bytes::from(Value::Object(encoded.body).to_string()), Way::Across)
+                (Pieces::from(Value::Object(encoded.body).to_string()), Way::Across)
             }
         }
     };
@@ -177,7 +176,7 @@ pub fn prepare(
         path: "model".to_owned(),
         problem: format!("`{model}` makes no path that could be asked"),
     })?;
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.into();
     *request.headers_mut() = headers;
@@ -185,9 +184,9 @@ pub fn prepare(
 }
 
 /// The caller's bytes with the listed edits.
-fn same(call: &Call, model: &str, asked_usage: bool) -> Bytes {
+fn same(call: &Call, model: &str, asked_usage: bool) -> Pieces {
     match call.operation.model {
-        ModelPlace::Form => crate::receive::with_form_model(call, model),
+        ModelPlace::Form => crate::receive::with_form_model(call, model).into(),
         _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
             gemini_names(call.scanned.edit(&call.body, Edits::default()), model).into()
         }
@@ -199,12 +198,12 @@ fn same(call: &Call, model: &str, asked_usage: bool) -> Bytes {
                 && let Some(cleaned) = foreign::take_out(call.dialect, model, &call.body)
                 && let Ok(scanned) = scan::scan(&cleaned)
             {
-                return Bytes::from(scanned.edit(&cleaned, edits).into_owned());
+                return scanned.edit(&cleaned, edits).into_owned().into();
             }
-            match call.scanned.edit(&call.body, edits) {
-                Cow::Borrowed(_) => call.body.clone(),
-                Cow::Owned(edited) => edited.into(),
-            }
+            Pieces::new(call.scanned.pieces(&call.body, edits).into_iter().map(|piece| match piece {
+                Piece::Kept(range) => call.body.slice(range),
+                Piece::Said(text) => text.into(),
+            }))
         }
     }
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
 use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
 use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;
@@ -21,7 +20,7 @@ use serde_json::Value;
 pub use body::MockBody;
 use fault::Fault;
 
-use crate::upstream::{SendError, Sent, UpstreamBody};
+use crate::upstream::{Pieces, SendError, Sent, UpstreamBody};
 
 /// Marks an answer that must go back as it is (`allowFallbacks: false`).
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +60,9 @@ impl Mock {
     ///
     /// # Errors
     /// [`SendError`] where a fault says that there is no connection.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Sent, SendError> {
+    pub async fn send(&self, request: Request<Pieces>) -> Result<Sent, SendError> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let asked = Asked::read(self.dialect, head.uri.path(), &body);
+        let asked = Asked::read(self.dialect, head.uri.path(), &body.joined());
         let fault = self.faults.iter().find(|fault| fault.strikes(&asked.model));
         let response = match fault {
             Some(fault) => self.fail(fault, &asked).await?,

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use flate2::write::{GzDecoder, ZlibDecoder};
 use http_body::Body as _;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use thiserror::Error;
 
+use super::Pieces;
 use super::pool::{Pool, Taken};
 use crate::mock::MockBody;
 
@@ -27,7 +27,7 @@ pub enum BodyError {
 
 /// Where a connection goes when its answer was read.
 pub(super) enum Back {
-    One { pool: Arc<Pool>, sender: http1::SendRequest<Full<Bytes>> },
+    One { pool: Arc<Pool>, sender: http1::SendRequest<Pieces> },
     Many(#[allow(dead_code, reason = "held until the stream ends, then dropped")] Taken),
 }
 

@@ -3,14 +3,13 @@
 mod body;
 mod connect;
 mod endpoint;
+mod pieces;
 mod pool;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use thiserror::Error;
 
 use crate::mock::Mock;
@@ -18,6 +17,7 @@ use crate::mock::Mock;
 pub use body::{BodyError, UpstreamBody};
 pub use connect::{TlsError, trust};
 pub use endpoint::{Endpoint, EndpointError};
+pub use pieces::Pieces;
 pub use pool::{Pool, Pools};
 
 /// A provider, as far as sending goes.
@@ -70,7 +70,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`SendError`], when there is none.
-    pub async fn send(&self, request: Request<Full<Bytes>>, connect: Duration) -> Result<Sent, SendError> {
+    pub async fn send(&self, request: Request<Pieces>, connect: Duration) -> Result<Sent, SendError> {
         match self {
             Upstream::Http(pool) => pool.send(request, connect).await,
             Upstream::Mock(mock) => mock.send(request).await,

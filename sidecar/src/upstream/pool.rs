@@ -12,9 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -23,7 +21,7 @@ use tokio::sync::Notify;
 
 use super::body::{Back, UpstreamBody};
 use super::connect::connect;
-use super::{Endpoint, SendError, Sent};
+use super::{Endpoint, Pieces, SendError, Sent};
 
 /// An idle connection is closed after this long; below the 60 s at which load balancers begin to.
 const IDLE: Duration = Duration::from_secs(55);
@@ -36,7 +34,7 @@ const SETTINGS: Duration = Duration::from_millis(200);
 /// Streams put on one HTTP/2 connection, whatever more its peer allows.
 const MAX_STREAMS: usize = 100;
 
-type Body = Full<Bytes>;
+type Body = Pieces;
 
 /// The connections to one endpoint under one trust.
 pub struct Pool {
