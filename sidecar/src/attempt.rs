@@ -95,17 +95,18 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 });
                 ending.serves(candidate);
                 let outcome = once::once(trying, &mut ending, candidate, index, credential).await;
-                let (status, error) = match &outcome {
-                    Ok(answer) => (Some(answer.status()), None),
-                    Err(failed) => (failed.status, Some(failed.word)),
-                };
                 if let Some(record) = ending.record.attempts.last_mut() {
-                    (record.status, record.error, record.ms) = (status, error, ms(begun.elapsed()));
+                    record.ms = ms(begun.elapsed());
+                    match &outcome {
+                        // A stream may have broken off behind its first content, and says so already.
+                        Ok(answer) => record.status = Some(answer.status()),
+                        Err(failed) => (record.status, record.error) = (failed.status, Some(failed.word)),
+                    }
                 }
                 let failed = match outcome {
                     Ok(answer) => {
                         remember(trying, &ending, candidate, index, credential);
-                        return answer.tell(ending, candidate, tried);
+                        return answer.tell(ending);
                     }
                     Err(failed) => failed,
                 };

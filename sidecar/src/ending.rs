@@ -79,17 +79,17 @@ impl Ending {
         self.record.model = Some(candidate.model.to_string());
     }
 
-    /// Headers that say who served, on every answer.
-    pub fn tell_who(&self, to: &mut HeaderMap, candidate: Option<&Candidate>, tried: u32) {
+    /// Headers that say who was asked, on every answer.
+    pub fn tell_who(&self, to: &mut HeaderMap) {
         headers::set(to, "x-outrigger-decision", &self.call.decision_id);
-        if let Some(candidate) = candidate {
-            headers::set(to, "x-outrigger-provider", &candidate.name);
-            headers::set(to, "x-outrigger-model", &candidate.model);
+        if let (Some(provider), Some(model)) = (&self.record.provider, &self.record.model) {
+            headers::set(to, "x-outrigger-provider", provider);
+            headers::set(to, "x-outrigger-model", model);
         }
         if let Some(rule) = &self.record.rule {
             headers::set(to, "x-outrigger-rule", rule);
         }
-        headers::set(to, "x-outrigger-attempts", &tried.to_string());
+        headers::set(to, "x-outrigger-attempts", &self.record.attempts.len().to_string());
         if !self.record.adapted.is_empty() {
             headers::set(to, "x-outrigger-adapted", &self.record.adapted.join(", "));
         }
@@ -133,8 +133,7 @@ impl Ending {
         attempts: &[String],
     ) -> Response<ReplyBody> {
         let mut response = refusal.answer(self.call.dialect, &self.call.request_id, attempts);
-        let tried = u32::try_from(self.record.attempts.len()).unwrap_or(u32::MAX);
-        self.tell_who(response.headers_mut(), None, tried);
+        self.tell_who(response.headers_mut());
         if self.record.attempts.is_empty() {
             self.refused = Some(refusal.kind);
         }
@@ -153,8 +152,7 @@ impl Ending {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
         *response.headers_mut() = passed.headers;
-        let tried = u32::try_from(self.record.attempts.len()).unwrap_or(u32::MAX);
-        self.tell_who(response.headers_mut(), None, tried);
+        self.tell_who(response.headers_mut());
         if final_word && passed.status != 200 {
             response.headers_mut().insert("x-should-retry", http::HeaderValue::from_static("false"));
         }

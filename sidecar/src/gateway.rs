@@ -222,6 +222,7 @@ impl Gateway {
             self.record(record);
             let mut response = refusal.answer(dialect, &request_id, &[]);
             headers::set(response.headers_mut(), "x-outrigger-decision", &decision_id);
+            headers::set(response.headers_mut(), "x-outrigger-attempts", "0");
             response
         };
         let Some(matched) = operation::find(head.method.as_str(), path) else {

@@ -36,7 +36,7 @@ pub fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
         }
     };
     let mut response = refuse::json(200, body.to_string());
-    ending.tell_who(response.headers_mut(), None, 0);
+    ending.tell_who(response.headers_mut());
     ending.first_byte();
     ending.finish(200);
     response

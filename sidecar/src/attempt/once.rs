@@ -47,19 +47,19 @@ impl Answer {
     }
 
     /// Tells it to the caller; what is left to do ends with the body.
-    pub fn tell(self, ending: Box<Ending>, candidate: &Candidate, tried: u32) -> Response<ReplyBody> {
+    pub fn tell(self, ending: Box<Ending>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
             Answer::Whole { mut headers, answer, status } => {
-                ending.tell_who(&mut headers, Some(candidate), tried);
+                ending.tell_who(&mut headers);
                 (headers, answer.into_body(ending, status))
             }
             Answer::Stream { mut headers, relay, status } => {
-                ending.tell_who(&mut headers, Some(candidate), tried);
+                ending.tell_who(&mut headers);
                 (headers, relay.into_body(ending, status))
             }
             Answer::Binary { mut headers, body, status, timing } => {
-                ending.tell_who(&mut headers, Some(candidate), tried);
+                ending.tell_who(&mut headers);
                 (headers, binary(body, ending, status, timing))
             }
         };

@@ -23,6 +23,9 @@ pub enum EndpointError {
     Scheme(String),
     #[error("`{0}` must have no query; the gateway adds what is needed")]
     Query(String),
+    /// Not told which: a password would be in it.
+    #[error("a user name or password stands in the URL; use a credential of the provider")]
+    User,
 }
 
 impl Endpoint {
@@ -37,6 +40,9 @@ impl Endpoint {
             Some("http") => false,
             _ => return Err(EndpointError::Scheme(url.to_owned())),
         };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(EndpointError::User);
+        }
         let host = uri.host().ok_or_else(|| EndpointError::NotUrl(url.to_owned()))?;
         if uri.query().is_some() {
             return Err(EndpointError::Query(url.to_owned()));
@@ -99,7 +105,7 @@ mod tests {
             assert_eq!(endpoint.to_string(), told);
             assert_eq!(endpoint.target("x", "a=1").unwrap(), target);
         }
-        for url in ["api.openai.com", "ftp://x", "", "https://", "http://x/?a"] {
+        for url in ["api.openai.com", "ftp://x", "", "https://", "http://x/?a", "http://me:secret@x/"] {
             assert!(Endpoint::parse(url).is_err(), "{url}");
         }
     }

@@ -162,6 +162,7 @@ async fn a_lone_candidates_error_goes_back_as_it_came() {
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, got.text.as_str()), (429, body.as_str()));
+    assert_eq!((got.header("x-outrigger-provider"), got.header("x-outrigger-attempts")), (Some("first"), Some("1")));
     assert_eq!((got.header("retry-after"), got.header("x-request-id")), (Some("7"), Some("up-1")));
     assert_eq!(got.header("x-should-retry"), None, "the client may try again by itself");
 }
@@ -337,6 +338,17 @@ async fn a_request_that_left_is_not_sent_again_unseen() {
     assert_eq!(got.header("x-outrigger-provider"), Some("first"), "a stale connection is no reason to go elsewhere");
     assert_eq!(running.record().await["attempts"][0]["error"], "cut");
     assert_eq!(first.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn content_and_its_loss_in_one_piece_are_both_told_and_recorded() {
+    let piece = format!("{}{}data: {{oops\n\n", role(), delta("half"));
+    let first = Fake::always(vec![stream_head(), chunk(&piece), end()]).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let got = running.post("/v1/chat/completions", &streamed("m")).await;
+    assert!(got.text.contains("half") && got.text.contains("data: {\"error\""), "{}", got.text);
+    let record = running.record().await;
+    assert_eq!((&record["status"], &record["attempts"][0]["error"]), (&json!(200), &json!("malformed")), "{record}");
 }
 
 #[tokio::test]
