@@ -41,6 +41,8 @@ pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
         return Err(invalid(format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most")));
     }
     if call.model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
+        // Not even recorded: a ring of such names would be a way to fill the memory.
+        call.model = None;
         return Err(invalid(format!("a model's name may have {LONGEST_NAME} bytes at the most")));
     }
     let in_path = call.operation.dialect == Dialect::Gemini;

@@ -89,6 +89,19 @@ async fn what_a_dialect_cannot_say_is_skipped_and_then_refused() {
 }
 
 #[tokio::test]
+async fn names_without_end_are_refused_and_not_kept() {
+    let upstream = Fake::always(answer("hi")).await;
+    let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat(&"m".repeat(100_000))).await;
+    assert_eq!(got.status, 400);
+    assert!(got.text.len() < 1_000 && running.record().await.to_string().len() < 2_000, "{}", got.text.len());
+    let mut body = chat("m");
+    body["fallbacks"] = vec!["first/x"; 33].into();
+    assert_eq!(running.post("/v1/chat/completions", &body).await.status, 400);
+    assert_eq!(upstream.asked().len(), 0);
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_conversation_is_the_callers_mistake() {
     let anthropic = Fake::always(vec![Act::Close]).await;
     let running = Running::new(document(1, vec![typed("claude", "Anthropic", &anthropic.url)])).await;
