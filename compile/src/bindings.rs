@@ -1,7 +1,7 @@
 //! Which key a caller has who names none.
 
 use outrigger_crds::WithoutKey;
-use outrigger_policy::{Balance, KeyDoc, ObjectRef, ProviderDoc};
+use outrigger_policy::{KeyDoc, ObjectRef, ProviderDoc};
 
 use crate::finding::{Finding, Place, Severity};
 use crate::keys::{all_of, hint};
@@ -122,17 +122,12 @@ fn keyless(
         namespace: namespace.to_owned(),
         name: DEFAULT.to_owned(),
         providers: entries,
-        balance: Balance::Weighted,
-        allow: Vec::new(),
-        deny: Vec::new(),
         extra_fields: true,
-        aliases: Vec::new(),
-        concurrent_requests: None,
-        suspended: false,
-        expires_at: None,
+        cap_output: true,
         team: crate::namespaces::label(folder, namespace, "outrigger.dev/team").map(str::to_owned),
         customer: crate::namespaces::label(folder, namespace, "outrigger.dev/customer").map(str::to_owned),
         keyless: true,
+        ..KeyDoc::default()
     });
     Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT.to_owned() })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use outrigger_crds::{KeyProvider, VirtualKey};
-use outrigger_policy::{KeyDoc, KeyProviderDoc, ObjectRef, ProviderDoc, nearest};
+use outrigger_policy::{KeyDoc, KeyProviderDoc, LimitsDoc, ObjectRef, ProviderDoc, nearest};
 
 use crate::finding::Finding;
 use crate::namespaces;
@@ -46,12 +46,16 @@ pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: 
             deny: fence.deny,
             extra_fields: spec.extra_fields,
             aliases,
-            concurrent_requests: spec.limits.and_then(|limits| limits.concurrent_requests).map(count),
+            limits: LimitsDoc {
+                concurrent_requests: spec.limits.and_then(|limits| limits.concurrent_requests).map(count),
+                ..LimitsDoc::default()
+            },
+            cap_output: true,
             suspended: spec.suspended,
             expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
             team,
             customer,
-            keyless: false,
+            ..KeyDoc::default()
         });
     }
     keys
@@ -119,8 +123,7 @@ pub(crate) fn all_of(providers: &[ProviderDoc], namespace: &str) -> Vec<KeyProvi
             name: provider.name.clone(),
             provider: id(provider),
             weight: 1,
-            models: Vec::new(),
-            credentials: Vec::new(),
+            ..KeyProviderDoc::default()
         })
         .collect()
 }
@@ -181,6 +184,7 @@ fn resolve(
         weight: count(entry.weight),
         models: entry.models.clone(),
         credentials,
+        ..KeyProviderDoc::default()
     })
 }
 

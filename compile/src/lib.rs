@@ -95,7 +95,15 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut keys = keys::compile(&folder, &providers, &mut findings);
     let default_key = bindings::bind(&folder, inputs.keys, &providers, &mut keys, &mut findings);
     let rules = rules::compile(&folder, &providers, &keys, &mut findings);
-    let document = Document { format: FORMAT, sequence: inputs.sequence, providers, keys, default_key, rules };
+    let document = Document {
+        format: FORMAT,
+        sequence: inputs.sequence,
+        providers,
+        keys,
+        default_key,
+        rules,
+        ..Document::default()
+    };
     finding::in_order(&mut findings);
     Compiled { document, secrets, findings }
 }

@@ -70,6 +70,7 @@ fn document(
         prewarm: spec.prewarm,
         ca,
         mock: spec.mock.as_ref().map(mock::script),
+        ..ProviderDoc::default()
     })
 }
 
@@ -147,6 +148,7 @@ fn model(model: &ProviderModel) -> ModelDoc {
             [] => None,
             capabilities => Some(capabilities.iter().map(|one| capability(*one).to_owned()).collect()),
         },
+        ..ModelDoc::default()
     }
 }
 

@@ -76,6 +76,7 @@ fn document(
             OnError::Skip => OnErrorDoc::Skip,
             OnError::Refuse => OnErrorDoc::Refuse,
         },
+        ..RuleDoc::default()
     })
 }
 

@@ -16,6 +16,17 @@ pub struct Decision {
     pub last_resort: bool,
     /// Rules whose expression failed on this request, with what it said.
     pub rule_errors: Vec<(Arc<str>, String)>,
+    /// What the first rule in `mode: Shadow` that matches would have decided.
+    pub shadow: Option<Shadow>,
+}
+
+/// What a rule would have decided that only watches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadow {
+    /// As `namespace/name`.
+    pub rule: Arc<str>,
+    /// Provider and model that it would have tried first; `None` if it would have refused.
+    pub first: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Decision {
@@ -30,6 +41,8 @@ impl Decision {
 pub struct Candidate {
     /// Index in [`crate::Policy::providers`]; `None` for a name that the policy does not have.
     pub provider: Option<usize>,
+    /// Index in [`crate::Key::providers`]; `None` for a name that the key does not have.
+    pub entry: Option<usize>,
     /// The name by which the key knows the provider.
     pub name: Arc<str>,
     /// The model as the policy names it.
@@ -40,6 +53,9 @@ pub struct Candidate {
     pub credentials: Vec<usize>,
     /// Why it is not to be tried.
     pub skipped: Option<Skip>,
+    /// The budget whose threshold put a cheaper model in the place of the one that was decided, as a place in
+    /// [`crate::Limits::all`].
+    pub downgraded_by: Option<usize>,
 }
 
 /// Why a candidate is passed over: a closed vocabulary.
@@ -59,6 +75,14 @@ pub enum Skip {
     Cooldown,
     /// Said to be down (in tests and `explain`).
     Unhealthy,
+    /// The money or tokens of a budget are spent: the place of the limit in [`crate::Limits::all`].
+    Budget(usize),
+    /// A limit on requests or tokens over time is used up: its place.
+    Limit(usize),
+    /// As many requests are under way there as may be.
+    Concurrency,
+    /// A money budget counts it, and nobody knows its price.
+    Unpriced,
 }
 
 impl Skip {
@@ -73,6 +97,10 @@ impl Skip {
             Skip::Breaker => "breaker",
             Skip::Cooldown => "cooldown",
             Skip::Unhealthy => "unhealthy",
+            Skip::Budget(_) => "budget",
+            Skip::Limit(_) => "limit",
+            Skip::Concurrency => "concurrency",
+            Skip::Unpriced => "unpriced",
         }
     }
 
@@ -93,7 +121,7 @@ impl fmt::Display for Skip {
 }
 
 /// Why nothing can be tried. The message names the object that says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
     pub status: u16,
     /// `model_not_found`, `model_blocked`, `provider_blocked`, `unsupported_parameter`, …
@@ -101,4 +129,6 @@ pub struct Refusal {
     pub message: String,
     /// The field of the request that is at fault.
     pub param: Option<String>,
+    /// The limit that is used up, as a place in [`crate::Limits::all`].
+    pub limit: Option<usize>,
 }

@@ -30,11 +30,14 @@ pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Sl
         upstream_model: slot.model.clone(),
         credentials: Vec::new(),
         skipped: Some(Skip::ProviderBlocked),
+        downgraded_by: None,
+        entry: None,
     };
     let Ok(index) = slot.provider else { return candidate };
     let entry = &key.providers[index];
     let provider = &policy.providers[entry.provider];
     candidate.provider = Some(entry.provider);
+    candidate.entry = Some(index);
     candidate.upstream_model = provider.upstream_name(&slot.model);
     let wanted = slot.credential.as_deref().or(request.credential);
     match fenced(key, entry, provider, request, &candidate, wanted) {

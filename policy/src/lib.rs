@@ -17,28 +17,36 @@ mod draw;
 mod expression;
 mod glob;
 mod judge;
+mod limit;
 mod name;
 mod policy;
+mod price;
 mod refusal;
 mod request;
 mod rule;
 mod samples;
 mod serves;
 mod syntax;
+mod trial;
 mod vocabulary;
 
 pub use decide::decide;
-pub use decision::{Candidate, Decision, Refusal, Skip};
+pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
 pub use document::{
-    Balance, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind, KeyDoc, KeyProviderDoc, MockDoc, MockToolCall,
-    ModelDoc, ObjectRef, OnError, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, TimeoutsDoc,
+    AppliesDoc, Balance, BudgetDoc, CalendarUnit, CatalogueDoc, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind,
+    KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, ObjectRef, OnError, OnHangUp,
+    OnLimit, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit,
+    Unknown, WindowDoc,
 };
 pub use expression::{Expression, ExpressionError, VARIABLES, nearest};
 pub use glob::Globs;
+pub use limit::{Limit, LimitId, Limits};
 pub use name::Asked;
 pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
+pub use price::{Price, Service, Tier};
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use samples::REQUEST_TYPES;
 pub use serves::list_models;
+pub use trial::{Expect, Given, Trial, TrialRequest};
 pub use vocabulary::FUNCTIONS;

@@ -13,6 +13,7 @@ use crate::document::{
 use crate::draw::hash;
 use crate::expression::ExpressionError;
 use crate::glob::Globs;
+use crate::limit::Limits;
 use crate::rule::Rule;
 
 /// What a gateway obeys.
@@ -23,6 +24,7 @@ pub struct Policy {
     pub keys: Vec<Key>,
     pub rules: Vec<Rule>,
     pub default_key: Option<usize>,
+    pub limits: Limits,
     /// What it was built from.
     pub document: Document,
     by_name: HashMap<String, usize>,
@@ -240,7 +242,8 @@ impl Policy {
                     .ok_or_else(|| BuildError::NoDefaultKey(name.clone()))?,
             ),
         };
-        Ok(Policy { revision, providers, keys, rules, default_key, document, by_name, by_alias })
+        let limits = Limits::of(&document);
+        Ok(Policy { revision, providers, keys, rules, default_key, limits, document, by_name, by_alias })
     }
 
     /// The key that a name stands for: `search`, `vk-search` or `team-a/search`.
@@ -349,7 +352,7 @@ fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildEr
         providers,
         balance: doc.balance,
         extra_fields: doc.extra_fields,
-        concurrent_requests: doc.concurrent_requests,
+        concurrent_requests: doc.limits.concurrent_requests,
         suspended: doc.suspended,
         expires_at: doc.expires_at,
         team: doc.team.clone(),

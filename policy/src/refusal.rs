@@ -20,6 +20,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
             kind: "model_not_found",
             message: format!("nobody serves this request for {}{by}", named(key)),
             param: Some("model".to_owned()),
+            limit: None,
         };
     };
     let Candidate { name, model, .. } = candidate;
@@ -34,6 +35,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
                     place.trim_end_matches('/')
                 ),
                 param: Some(field.clone()),
+                limit: None,
             }
         }
         Some(Skip::ModelBlocked) => model_blocked(policy, key, candidate, &by),
@@ -45,12 +47,14 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
                 None => format!("{} has no credential of `{name}` for `{model}`{by}", named(key)),
             },
             param: None,
+            limit: None,
         },
         Some(Skip::Unhealthy) => Refusal {
             status: 503,
             kind: "upstream_unreachable",
             message: format!("no candidate is healthy{by}: `{name}` is said to be down"),
             param: None,
+            limit: None,
         },
         _ => match candidate.provider.map(|index| &policy.providers[index]) {
             Some(provider) if provider.suspended => Refusal {
@@ -58,6 +62,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
                 kind: "provider_blocked",
                 message: format!("LLMProvider {} is suspended{by}", provider.id),
                 param: Some("model".to_owned()),
+                limit: None,
             },
             _ => Refusal { param: Some("model".to_owned()), ..provider_blocked(key, name, &by) },
         },
@@ -71,6 +76,7 @@ pub(crate) fn provider_blocked(key: &Key, provider: &str, by: &str) -> Refusal {
         kind: "provider_blocked",
         message: format!("{} may not use the provider `{provider}`{by}{}", named(key), providers_hint(key)),
         param: None,
+        limit: None,
     }
 }
 
@@ -90,7 +96,7 @@ fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) ->
         }
         _ => format!("{} does not allow the model `{model}` (spec.models){by}", named(key)),
     };
-    Refusal { status: 403, kind: "model_blocked", message, param: Some("model".to_owned()) }
+    Refusal { status: 403, kind: "model_blocked", message, param: Some("model".to_owned()), limit: None }
 }
 
 /// Nobody serves a bare name; or somebody would, and the key's own lists keep it out.
@@ -114,6 +120,7 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> Refusal 
             kind: "model_blocked",
             message: format!("{} does not allow the model `{model}` ({keeps})", named(key)),
             param: Some("model".to_owned()),
+            limit: None,
         };
     }
     let known = list_models(policy, key);
@@ -129,6 +136,7 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> Refusal 
             providers_hint(key),
         ),
         param: Some("model".to_owned()),
+        limit: None,
     }
 }
 
@@ -142,6 +150,7 @@ pub(crate) fn provider_needed(key: &Key) -> Refusal {
             providers_hint(key)
         ),
         param: None,
+        limit: None,
     }
 }
 
@@ -152,6 +161,7 @@ pub(crate) fn rule_failed(rule: &Rule, error: &ExpressionError) -> Refusal {
         kind: "invalid_request",
         message: format!("RoutingRule {}: `when` {error}, and the rule says onError: Refuse", rule.id),
         param: None,
+        limit: None,
     }
 }
 

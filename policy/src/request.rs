@@ -1,5 +1,6 @@
 //! What a decision is made from: the request, and the state of the world as far as it matters.
 
+use crate::catalogue::Capabilities;
 use crate::policy::{Credential, Provider};
 
 /// A request, as far as deciding needs it.
@@ -70,6 +71,43 @@ pub trait Conditions {
     /// How long the first token of a model takes there, in milliseconds (a peak-weighted average), and how many
     /// requests are under way. `None` when nothing is known yet.
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace>;
+
+    /// How much of a limit is spent in the window of now, in its unit; what is only reserved is not in it. `limit` is a
+    /// place in [`crate::Limits::all`].
+    fn used(&self, limit: usize) -> u64 {
+        let _ = limit;
+        0
+    }
+
+    /// Tokens of the request, estimated.
+    fn input_tokens(&self) -> u64 {
+        0
+    }
+
+    /// What the request asks of a model.
+    fn needs(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// Why nobody could tell what the request costs, if nobody can.
+    fn unmetered(&self) -> Option<&str> {
+        None
+    }
+
+    /// The pod's name; empty outside of one.
+    fn workload(&self) -> &str {
+        ""
+    }
+
+    /// The pod's labels.
+    fn labels(&self) -> &[(String, String)] {
+        &[]
+    }
+
+    /// Milliseconds since 1970, in UTC.
+    fn now(&self) -> i64 {
+        0
+    }
 }
 
 /// See [`Conditions::pace`].

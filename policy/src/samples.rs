@@ -32,18 +32,9 @@ impl Expression {
         let key = KeyDoc {
             namespace: "default".to_owned(),
             name: "sample".to_owned(),
-            providers: Vec::new(),
-            balance: crate::Balance::Weighted,
-            allow: Vec::new(),
-            deny: Vec::new(),
-            extra_fields: true,
-            aliases: Vec::new(),
-            concurrent_requests: None,
-            suspended: false,
-            expires_at: None,
             team: Some("sample".to_owned()),
             customer: Some("sample".to_owned()),
-            keyless: false,
+            ..KeyDoc::default()
         };
         // A document of one key without references has nothing that could fail.
         let Ok(policy) = Policy::build(Document { format: FORMAT, keys: vec![key], ..Document::default() }) else {

@@ -38,6 +38,7 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
                 kind: "upstream_unreachable",
                 message: message.to_owned(),
                 param: None,
+                limit: None,
             });
         }
         None => {}

@@ -94,22 +94,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> KeyDoc {
-        KeyDoc {
-            namespace: "apps".to_owned(),
-            name: name.to_owned(),
-            providers: Vec::new(),
-            balance: outrigger_policy::Balance::Weighted,
-            allow: Vec::new(),
-            deny: Vec::new(),
-            extra_fields: true,
-            aliases: Vec::new(),
-            concurrent_requests: None,
-            suspended: false,
-            expires_at: None,
-            team: None,
-            customer: None,
-            keyless: false,
-        }
+        KeyDoc { namespace: "apps".to_owned(), name: name.to_owned(), extra_fields: true, ..KeyDoc::default() }
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn status_kind_and_words() {
     ] {
         let policy = policy(ps(), key, rules);
         let decision = decide(&policy, &Request { credential, conditions: world, ..ask(model) });
-        let Refusal { status, kind, message, param } = decision.refusal.unwrap();
+        let Refusal { status, kind, message, param, .. } = decision.refusal.unwrap();
         assert_eq!((status, kind, param.as_deref()), (expected.0, expected.1, expected.2), "{what}: {message}");
         assert!(message.starts_with(expected.3), "{what}: {message}");
     }

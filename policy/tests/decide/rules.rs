@@ -71,6 +71,7 @@ fn a_rule_acts_on_the_keys_of_its_scope_and_namespace() {
             keys: keys.clone(),
             default_key: None,
             rules: vec![rule],
+            ..Document::default()
         })
         .unwrap();
         assert_eq!([0, 1, 2].map(|key| rule_of(&policy, key).is_some()), concerned, "{what}");
@@ -105,6 +106,7 @@ fn a_rule_that_does_not_compile_is_no_policy() {
             keys: vec![key(vec![entry("a", 1)])],
             default_key: None,
             rules: vec![rule("r", when, &["a"], &[])],
+            ..Document::default()
         };
         Policy::build(document).map(drop).map_err(|error| error.to_string())
     };

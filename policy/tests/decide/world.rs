@@ -49,8 +49,7 @@ pub fn entry(name: &str, weight: u32) -> KeyProviderDoc {
         name: name.into(),
         provider: ObjectRef { namespace: "t".into(), name: name.into() },
         weight,
-        models: Vec::new(),
-        credentials: Vec::new(),
+        ..KeyProviderDoc::default()
     }
 }
 
@@ -63,17 +62,9 @@ pub fn key(providers: Vec<KeyProviderDoc>) -> KeyDoc {
         namespace: "t".into(),
         name: "k".into(),
         providers,
-        balance: outrigger_policy::Balance::Weighted,
-        allow: Vec::new(),
-        deny: Vec::new(),
         extra_fields: true,
-        aliases: Vec::new(),
-        concurrent_requests: None,
-        suspended: false,
-        expires_at: None,
-        team: None,
-        customer: None,
-        keyless: false,
+        cap_output: true,
+        ..KeyDoc::default()
     }
 }
 
@@ -100,6 +91,7 @@ pub fn rule(name: &str, when: &str, targets: &[&str], fallbacks: &[&str]) -> Rul
         targets: targets.iter().map(target).collect(),
         fallbacks: texts(fallbacks),
         on_error: OnError::Skip,
+        ..RuleDoc::default()
     }
 }
 
@@ -108,7 +100,7 @@ pub fn texts(texts: &[&str]) -> Vec<String> {
 }
 
 pub fn policy(providers: Vec<ProviderDoc>, key: KeyDoc, rules: Vec<RuleDoc>) -> Policy {
-    Policy::build(Document { format: FORMAT, sequence: 1, providers, keys: vec![key], default_key: None, rules })
+    Policy::build(Document { format: FORMAT, sequence: 1, providers, keys: vec![key], rules, ..Document::default() })
         .unwrap()
 }
 

@@ -148,7 +148,7 @@ async fn a_key_is_named_and_limited() {
     slow.extend(answer("hi"));
     let upstream = Fake::always(slow).await;
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
-    policy.keys[0].concurrent_requests = Some(1);
+    policy.keys[0].limits.concurrent_requests = Some(1);
     policy.keys.push(key("other", policy.keys[0].providers.clone()));
     let running = Running::new(policy).await;
     let url = running.url("/v1/chat/completions");

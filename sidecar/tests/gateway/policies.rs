@@ -52,8 +52,7 @@ pub fn document(sequence: u64, providers: Vec<ProviderDoc>) -> Document {
             name: provider.name.clone(),
             provider: ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() },
             weight: u32::from(index == 0),
-            models: Vec::new(),
-            credentials: Vec::new(),
+            ..KeyProviderDoc::default()
         })
         .collect();
     Document {
@@ -62,7 +61,7 @@ pub fn document(sequence: u64, providers: Vec<ProviderDoc>) -> Document {
         providers,
         keys: vec![key("app", entries)],
         default_key: Some("default/app".to_owned()),
-        rules: Vec::new(),
+        ..Document::default()
     }
 }
 
@@ -71,17 +70,9 @@ pub fn key(name: &str, providers: Vec<KeyProviderDoc>) -> KeyDoc {
         namespace: "default".to_owned(),
         name: name.to_owned(),
         providers,
-        balance: outrigger_policy::Balance::Weighted,
-        allow: Vec::new(),
-        deny: Vec::new(),
         extra_fields: true,
-        aliases: Vec::new(),
-        concurrent_requests: None,
-        suspended: false,
-        expires_at: None,
-        team: None,
-        customer: None,
-        keyless: false,
+        cap_output: true,
+        ..KeyDoc::default()
     }
 }
 

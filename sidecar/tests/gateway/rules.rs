@@ -24,6 +24,7 @@ async fn a_header_sends_a_request_elsewhere() {
         }],
         fallbacks: vec!["first".to_owned()],
         on_error: OnError::Skip,
+        ..RuleDoc::default()
     });
     let running = Running::new(policy).await;
     let url = running.url("/v1/chat/completions");

@@ -3,9 +3,16 @@
 //! Names are the users' own. Unknown fields are ignored, so that a gateway can read what a newer
 //! operator writes; [`FORMAT`] is raised when that would be wrong.
 
+mod limits;
+
 use std::collections::BTreeMap;
 
+pub use limits::{
+    AppliesDoc, BudgetDoc, CalendarUnit, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::price::Price;
 
 /// The format this crate writes.
 pub const FORMAT: u32 = 1;
@@ -25,10 +32,27 @@ pub struct Document {
     pub default_key: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleDoc>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetDoc>,
+    /// What is known of models beside what providers say: the first that knows one is believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub catalogues: Vec<CatalogueDoc>,
+}
+
+/// A `ModelCatalog`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogueDoc {
+    pub namespace: String,
+    pub name: String,
+    /// It stands in the operator's namespace: providers of every namespace are told by it.
+    #[serde(default)]
+    pub everywhere: bool,
+    pub models: Vec<ModelDoc>,
 }
 
 /// An object's place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectRef {
     pub namespace: String,
     pub name: String,
@@ -102,6 +126,12 @@ pub struct ProviderDoc {
     /// `LLMProvider.spec.mock`, as it stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockDoc>,
+    /// The account's, shared by all who use it here.
+    #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
+    pub limits: LimitsDoc,
+    /// What models cost that have no price of their own anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_price: Option<Price>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,6 +162,8 @@ pub struct ModelDoc {
     /// Words of [`crate::catalogue::Capabilities`]; absent means what the catalogue says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
 }
 
 /// Milliseconds; absent means the default of the gateway.
@@ -148,7 +180,7 @@ pub struct TimeoutsDoc {
     pub total: Option<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyDoc {
     pub namespace: String,
@@ -166,8 +198,30 @@ pub struct KeyDoc {
     /// SHA-256, lower-case hex, of tokens that select this key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub concurrent_requests: Option<u32>,
+    #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
+    pub limits: LimitsDoc,
+    /// The Budgets that it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<ObjectRef>,
+    /// No answer of this key's is longer: the gateway writes a cap where the caller's is higher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// No cap that the gateway writes is lower than this; absent means 1,024.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_output_tokens: Option<u32>,
+    /// Whether the gateway may write a cap where the caller set none.
+    #[serde(default = "yes")]
+    pub cap_output: bool,
+    #[serde(default)]
+    pub on_limit: OnLimit,
+    /// Under a money budget: models without a price.
+    #[serde(default)]
+    pub unpriced: Unknown,
+    /// Under a money budget: operations whose cost nobody can tell.
+    #[serde(default)]
+    pub unmetered: Unknown,
+    #[serde(default)]
+    pub on_hang_up: OnHangUp,
     #[serde(default)]
     pub suspended: bool,
     /// Seconds since 1970.
@@ -182,8 +236,37 @@ pub struct KeyDoc {
     pub keyless: bool,
 }
 
+/// When a provider's own budget or limit is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnLimit {
+    /// The next candidate is asked.
+    #[default]
+    NextProvider,
+    /// The request is refused.
+    Reject,
+}
+
+/// What becomes of a request whose cost is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unknown {
+    #[default]
+    Refuse,
+    /// Served, and counted as free.
+    Allow,
+}
+
+/// When a caller goes away in mid-answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnHangUp {
+    /// The upstream is cancelled, after a moment in which its usage may still come.
+    #[default]
+    Cancel,
+    /// The answer is read to its end.
+    Drain,
+}
+
 /// A provider as a key knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyProviderDoc {
     /// What pins, rules and headers say.
@@ -196,9 +279,12 @@ pub struct KeyProviderDoc {
     /// Names of the provider's credentials; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<String>,
+    /// The key's own, for this provider.
+    #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
+    pub limits: LimitsDoc,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleDoc {
     pub namespace: String,
@@ -218,6 +304,18 @@ pub struct RuleDoc {
     pub fallbacks: Vec<String>,
     #[serde(default)]
     pub on_error: OnError,
+    /// It stands in the operator's namespace, and acts on every key, after the namespace's own rules.
+    #[serde(default)]
+    pub everywhere: bool,
+    /// Where set, what matches is refused, with this message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject: Option<String>,
+    /// Look again with the model of the target that was drawn, at most 10 times.
+    #[serde(default)]
+    pub chain: bool,
+    /// Decide and record, and do nothing.
+    #[serde(default)]
+    pub shadow: bool,
 }
 
 /// Whom a rule concerns: the narrower, the earlier it is asked.

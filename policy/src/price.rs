@@ -1,0 +1,73 @@
+//! What models cost.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// Prices of one model, in nano-dollars per million tokens unless something else is said: $2.50 per million is
+/// 2,500,000,000. What is absent costs what its kind costs: a cached token as much as another of the input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Price {
+    pub input: u64,
+    pub output: u64,
+    /// Input that was read from the provider's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<u64>,
+    /// Input that was written to the cache for five minutes, or at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    /// Input that was written to the cache for an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<u64>,
+    /// Output that was thought and not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_input: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_output: Option<u64>,
+    /// Nano-dollars for one picture made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<u64>,
+    /// Nano-dollars for a million characters spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<u64>,
+    /// Nano-dollars for a second heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<u64>,
+    /// By rising size of the input: the last whose bound the input is above holds for the whole request.
+    #[serde(default, skip_serializing_if = "<[Tier]>::is_empty")]
+    pub tiers: Cow<'static, [Tier]>,
+    /// Other prices for other service, by the provider's word for it: `batch`, `flex`, `priority`.
+    #[serde(default, skip_serializing_if = "<[Service]>::is_empty")]
+    pub services: Cow<'static, [Service]>,
+}
+
+/// Prices of requests with a large input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tier {
+    /// It holds above this many tokens of input.
+    pub above: u64,
+    pub input: u64,
+    pub output: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<u64>,
+}
+
+/// Prices of another service than the usual one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    /// `batch`, `flex` or `priority`.
+    pub name: Cow<'static, str>,
+    pub input: u64,
+    pub output: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<u64>,
+}
