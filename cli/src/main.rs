@@ -9,6 +9,7 @@ mod folder;
 mod junit;
 mod run;
 mod serve;
+mod state;
 mod style;
 
 use std::path::PathBuf;

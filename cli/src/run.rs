@@ -24,7 +24,7 @@ use crate::child::{Application, StartError};
 use crate::folder::{FolderError, Text};
 use crate::serve::{self, BindError};
 use crate::style::{self, Style};
-use crate::{environment, folder};
+use crate::{environment, folder, state};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// The key of callers that name none; the others may be named by callers all the same.
     #[arg(long = "key", value_name = "NAME")]
     pub keys: Vec<String>,
+    /// The folder in which it is written down what is spent. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// An application to start with its SDKs pointed here and no provider's key in its environment.
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -139,7 +142,12 @@ async fn run(args: Args) -> Result<u8, RunError> {
         (true, true) => Lines::Pretty { colour: style.colour },
         (true, false) => Lines::Json,
     };
-    let gateway = Gateway::new(Settings { lines, ..Settings::default() })?;
+    let state = match (&args.state, &args.dir) {
+        (Some(state), _) => Some(state.clone()),
+        (None, Some(dir)) => state::folder(dir, &variable),
+        (None, None) => None,
+    };
+    let gateway = Gateway::new(Settings { lines, state: state.clone(), ..Settings::default() })?;
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
     let revision = serve::install(&gateway, first)?;

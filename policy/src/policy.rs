@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use crate::catalogue::{self, Capabilities};
 use crate::document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, MockDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ModelDoc, ObjectRef, OnHangUp, OnLimit,
+    ProviderDoc, SecretAt, TimeoutsDoc, Unknown,
 };
 use crate::draw::hash;
 use crate::expression::ExpressionError;
@@ -78,6 +79,8 @@ pub struct Provider {
     pub prewarm: bool,
     pub ca: Option<String>,
     pub mock: Option<MockDoc>,
+    /// The account's, shared by all who use it here.
+    pub limits: LimitsDoc,
 }
 
 #[derive(Debug)]
@@ -114,7 +117,17 @@ pub struct Key {
     pub providers: Vec<KeyProvider>,
     pub balance: Balance,
     pub extra_fields: bool,
-    pub concurrent_requests: Option<u32>,
+    pub limits: LimitsDoc,
+    /// No answer is longer.
+    pub max_output_tokens: Option<u32>,
+    /// No cap that a gateway writes is lower; absent means its default.
+    pub min_output_tokens: Option<u32>,
+    /// Whether a gateway may write one where the caller set none.
+    pub cap_output: bool,
+    pub on_limit: OnLimit,
+    pub unpriced: Unknown,
+    pub unmetered: Unknown,
+    pub on_hang_up: OnHangUp,
     pub suspended: bool,
     pub expires_at: Option<i64>,
     pub team: Option<String>,
@@ -150,6 +163,8 @@ pub struct KeyProvider {
     /// Index in [`Policy::providers`].
     pub provider: usize,
     pub weight: u32,
+    /// The key's own, for this provider.
+    pub limits: LimitsDoc,
     pub(crate) models: Globs,
     pub(crate) credentials: Vec<String>,
 }
@@ -298,6 +313,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
         prewarm: doc.prewarm,
         ca: doc.ca.clone(),
         mock: doc.mock.clone(),
+        limits: doc.limits.clone(),
     }
 }
 
@@ -342,6 +358,7 @@ fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildEr
                 name: Arc::from(entry.name.as_str()),
                 provider,
                 weight: entry.weight,
+                limits: entry.limits.clone(),
                 models: Globs::new(&entry.models),
                 credentials: entry.credentials.clone(),
             })
@@ -352,7 +369,14 @@ fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildEr
         providers,
         balance: doc.balance,
         extra_fields: doc.extra_fields,
-        concurrent_requests: doc.limits.concurrent_requests,
+        limits: doc.limits.clone(),
+        max_output_tokens: doc.max_output_tokens,
+        min_output_tokens: doc.min_output_tokens,
+        cap_output: doc.cap_output,
+        on_limit: doc.on_limit,
+        unpriced: doc.unpriced,
+        unmetered: doc.unmetered,
+        on_hang_up: doc.on_hang_up,
         suspended: doc.suspended,
         expires_at: doc.expires_at,
         team: doc.team.clone(),

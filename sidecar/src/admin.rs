@@ -27,6 +27,7 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
             answer_json(code, serde_json::to_vec(&status).unwrap_or_default())
         }
         "/metrics" => {
+            gateway.measure();
             let mut response = answer_json(200, gateway.metrics.text());
             let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, text);
@@ -65,6 +66,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
         "digest": served.policy.revision.digest,
         "status": gateway.status(),
         "credentials": credentials,
+        "limits": gateway.levels(&served),
         "policy": served.policy.document,
     });
     answer_json(200, told.to_string())

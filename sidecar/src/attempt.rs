@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use http::Response;
 use outrigger_policy::{Candidate, Decision};
 
-pub use failed::{Failed, Next, Passed, keep_content_type};
+pub use failed::{Charged, Failed, Next, Passed, keep_content_type};
 
 use crate::duration::ms;
 use crate::ending::Ending;
@@ -22,6 +22,7 @@ use crate::gateway::{Gateway, ReplyBody};
 use crate::prepare::Translation;
 use crate::record::AttemptRecord;
 use crate::refuse::Refusal;
+use crate::reserve::{NotReserved, reserve};
 use crate::retry;
 
 /// The default of `timeouts.total`.
@@ -54,6 +55,8 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
         }
     }
     let mut primary: Option<(Failed, &Candidate)> = None;
+    // The first that was passed over for want of money, or of anything else that is limited.
+    let mut no_room: Option<Refusal> = None;
     let mut tried = 0u32;
     let mut per_provider: HashMap<usize, u32> = HashMap::new();
     // After an answer that the context is too long: only a window known to be larger will do.
@@ -81,6 +84,15 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 if Instant::now() >= trying.deadline {
                     break 'candidates;
                 }
+                let reserved = match reserve(trying, &mut ending, candidate, index).await {
+                    Ok(reserved) => reserved,
+                    Err(NotReserved::Refuse(refusal)) => return ending.refuse(&refusal),
+                    Err(NotReserved::Skip(skip, refusal)) => {
+                        ending.passes_over(candidate, &skip);
+                        no_room.get_or_insert(refusal);
+                        continue 'candidates;
+                    }
+                };
                 *sent += 1;
                 tried += 1;
                 let begun = Instant::now();
@@ -94,7 +106,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     ms: 0.0,
                 });
                 ending.serves(candidate);
-                let outcome = once::once(trying, &mut ending, candidate, index, credential).await;
+                let outcome = once::once(trying, &mut ending, candidate, index, credential, &reserved).await;
                 if let Some(record) = ending.record.attempts.last_mut() {
                     record.ms = ms(begun.elapsed());
                     match &outcome {
@@ -103,6 +115,9 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                         Err(failed) => (record.status, record.error) = (failed.status, Some(failed.word)),
                     }
                 }
+                if let Some(charge) = &mut ending.charge {
+                    charge.sent = outcome.as_ref().err().is_none_or(Failed::was_sent);
+                }
                 let failed = match outcome {
                     Ok(answer) => {
                         remember(trying, &ending, candidate, index, credential);
@@ -110,6 +125,11 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     }
                     Err(failed) => failed,
                 };
+                match failed.passed.as_ref().filter(|passed| passed.status == 200) {
+                    // Nothing was in it, and it was made all the same.
+                    Some(passed) => ending.answered(&passed.usage, Some(0)),
+                    None => ending.failed(&failed),
+                }
                 let place = &served.places[index];
                 learn(&failed, &place.lanes[credential.unwrap_or(0)], &candidate.model);
                 let next = failed.next;
@@ -151,7 +171,10 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
             }
         }
     }
-    all_failed(trying, ending, primary, tried)
+    match (primary, no_room) {
+        (None, Some(refusal)) => ending.refuse(&refusal),
+        (primary, _) => all_failed(trying, ending, primary, tried),
+    }
 }
 
 /// Whether there is another candidate than this one.

@@ -1,14 +1,18 @@
 //! A request on its way: what is known of it, step by step.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Kind, Operation};
-use outrigger_llm::scan::Scanned;
+use outrigger_llm::meter::{self, Metered};
+use outrigger_llm::scan::{self, Scanned};
+use outrigger_llm::estimate;
+use outrigger_policy::CacheAsk;
+use outrigger_policy::catalogue::Capabilities;
 
 use crate::memory::Held;
 use crate::served::Served;
@@ -43,6 +47,8 @@ pub struct Call {
     pub held: Held,
     /// What the caller itself is prepared to wait.
     pub patience: Option<Duration>,
+    /// Tokens of input, once somebody has asked.
+    pub estimate: OnceLock<u64>,
 }
 
 impl fmt::Debug for Call {
@@ -78,6 +84,42 @@ impl Call {
     #[must_use]
     pub fn is_binary(&self) -> bool {
         matches!(self.operation.kind, Kind::Speech | Kind::Transcription)
+    }
+
+    /// Tokens of the request, estimated from its bytes. To be asked before the body is let go of.
+    #[must_use]
+    pub fn input_tokens(&self) -> u64 {
+        *self.estimate.get_or_init(|| estimate::input_tokens(self.dialect, &self.body))
+    }
+
+    /// How its cost is counted.
+    #[must_use]
+    pub fn metered(&self) -> Metered {
+        meter::meter(self.operation, &self.scanned, &self.body)
+    }
+
+    /// Whether prompt caching is asked for, and for how long.
+    #[must_use]
+    pub fn cache_ask(&self) -> CacheAsk {
+        match self.scanned.cache_ask(&self.body) {
+            scan::CacheAsk::None => CacheAsk::None,
+            scan::CacheAsk::Short => CacheAsk::Short,
+            scan::CacheAsk::Hour => CacheAsk::Hour,
+        }
+    }
+
+    /// What the request asks of a model.
+    #[must_use]
+    pub fn needs(&self) -> Capabilities {
+        let needs = self.scanned.needs(self.operation, &self.body);
+        let known = needs.words().filter_map(Capabilities::from_name);
+        known.fold(Capabilities::default(), |all, one| all | one)
+    }
+
+    /// Whether its answers are made of tokens.
+    #[must_use]
+    pub fn answers_with_text(&self) -> bool {
+        matches!(self.operation.kind, Kind::Chat | Kind::Completions | Kind::Responses)
     }
 
     /// Whether the caller's answers carry `extra_fields`.

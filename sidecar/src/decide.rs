@@ -2,17 +2,27 @@
 
 use std::time::Instant;
 
+use outrigger_llm::meter::Metered;
+use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, decide as by_policy};
 
-use crate::affinity::{self, Affinity};
+use crate::accounts::millis;
+use crate::affinity;
 use crate::call::Call;
+use crate::gateway::Gateway;
 use crate::handle::bind;
 use crate::headers;
 use crate::prepare::Translation;
 use crate::served::Place;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
-pub fn decide(call: &Call, translation: &Translation, affinity: &Affinity, now: Instant) -> (Decision, Option<u64>) {
+pub fn decide(
+    gateway: &Gateway,
+    call: &Call,
+    translation: &Translation,
+    now: Instant,
+) -> (Decision, Option<u64>) {
+    let affinity = &gateway.affinity;
     let header = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok());
     let explicit = header("x-outrigger-session")
         .or_else(|| header("x-bf-session-id"))
@@ -26,7 +36,7 @@ pub fn decide(call: &Call, translation: &Translation, affinity: &Affinity, now: 
         (None, Some(_)) => None,
         (None, None) => implicit.filter(|_| has_earlier_turns).and_then(|opening| affinity.recall(opening)),
     };
-    let world = World { call, translation, now };
+    let world = World { gateway, call, translation, now };
     let rules_read = !call.served.policy.rules.is_empty();
     let request = Request {
         key: call.key,
@@ -59,6 +69,7 @@ pub fn conversation(call: &Call, parts: &[&[u8]]) -> u64 {
 }
 
 struct World<'a> {
+    gateway: &'a Gateway,
     call: &'a Call,
     translation: &'a Translation,
     now: Instant,
@@ -105,6 +116,37 @@ impl Conditions for World<'_> {
         let paces: Vec<Pace> = self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model)).collect();
         let best = paces.iter().map(|pace| pace.first_token_ms).min_by(f64::total_cmp)?;
         Some(Pace { first_token_ms: best, in_flight: paces.iter().map(|pace| pace.in_flight).sum() })
+    }
+
+    fn used(&self, limit: usize) -> u64 {
+        self.gateway.spent(&self.call.served, limit)
+    }
+
+    fn input_tokens(&self) -> u64 {
+        self.call.input_tokens()
+    }
+
+    fn needs(&self) -> Capabilities {
+        self.call.needs()
+    }
+
+    fn unmetered(&self) -> Option<&str> {
+        match self.call.metered() {
+            Metered::Unmetered(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    fn workload(&self) -> &str {
+        self.gateway.workload.as_deref().unwrap_or_default()
+    }
+
+    fn labels(&self) -> &[(String, String)] {
+        &self.gateway.labels
+    }
+
+    fn now(&self) -> i64 {
+        millis(self.call.received)
     }
 }
 

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attempt::Passed;
+use crate::accounts::Held;
+use crate::attempt::{Charged, Failed, Passed};
 use crate::call::Call;
+use crate::charge::{Charge, Cost};
 use crate::duration::ms;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::headers;
@@ -16,8 +18,9 @@ use crate::refuse::{self, Refusal};
 use crate::served::Slot;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use outrigger_llm::meter::Metered;
 use outrigger_llm::usage::Usage;
-use outrigger_policy::Candidate;
+use outrigger_policy::{Candidate, Dollars, Skip};
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 const CLIENT_CLOSED: u16 = 499;
@@ -32,8 +35,18 @@ pub struct Ending {
     pub busy: Option<Busy>,
     /// The key's concurrency slot.
     pub slot: Option<Slot>,
-    /// What was used, as far as it was told.
+    /// Those of the provider that is asked.
+    pub places: Vec<Slot>,
+    /// The caller's request, where requests are counted: once, whatever attempts it takes.
+    pub admission: Option<Held>,
+    /// The attempt under way.
+    pub charge: Option<Charge>,
+    /// What was used, as far as it is known.
     pub usage: Usage,
+    /// Nano-dollars of all attempts.
+    money: Option<u64>,
+    /// The limits that attempts were counted against, as places in the policy's.
+    counted: Vec<usize>,
     refused: Option<&'static str>,
     waited: Duration,
     waiting_since: Option<Instant>,
@@ -65,7 +78,12 @@ impl Ending {
             record,
             busy: None,
             slot: None,
+            places: Vec::new(),
+            admission: None,
+            charge: None,
             usage: Usage::default(),
+            money: None,
+            counted: Vec::new(),
             refused: None,
             waited: Duration::ZERO,
             waiting_since: None,
@@ -90,10 +108,97 @@ impl Ending {
             headers::set(to, "x-outrigger-rule", rule);
         }
         headers::set(to, "x-outrigger-attempts", &self.record.attempts.len().to_string());
+        // Known by then for a whole answer, and for a stream only of the attempts before it.
+        if let Some(money) = self.money.filter(|_| self.charge.is_none()) {
+            headers::set(to, "x-outrigger-cost-usd", &Dollars(money).exact());
+        }
         if !self.record.adapted.is_empty() {
             headers::set(to, "x-outrigger-adapted", &self.record.adapted.join(", "));
         }
         refuse::tell_request_id(to, self.call.dialect, &self.call.request_id);
+    }
+
+    /// This one is not asked: it has no room.
+    pub fn passes_over(&mut self, candidate: &Candidate, skip: &Skip) {
+        let place = self.record.candidates.iter_mut().find(|told| {
+            told.provider == *candidate.name && told.model == *candidate.model && told.skipped.is_none()
+        });
+        if let Some(told) = place {
+            told.skipped = Some(skip.to_string());
+        }
+    }
+
+    /// Whether somebody's budget waits for what this attempt comes to.
+    pub fn is_charged(&self) -> bool {
+        self.charge.as_ref().is_some_and(|charge| charge.held.is_some())
+    }
+
+    /// What an answer costs that used so much, in nano-dollars, with the attempts before it.
+    pub fn cost_of(&self, usage: &Usage, said: Option<u64>) -> Option<u64> {
+        let Some(charge) = &self.charge else { return self.money };
+        let cost = charge.cost(&self.call.served.policy, usage, said, true);
+        Some(cost.money?.saturating_add(self.money.unwrap_or(0)))
+    }
+
+    /// The attempt was answered to the end. `said`: bytes of content, for figures that were not told.
+    pub fn answered(&mut self, usage: &Usage, said: Option<u64>) {
+        self.usage = *usage;
+        let Some(charge) = self.charge.take() else { return };
+        let cost = charge.cost(&self.call.served.policy, usage, said, true);
+        self.settle(charge, &cost);
+    }
+
+    /// The answer ended before its end: what was seen of it is what was used.
+    pub fn cut(&mut self, usage: &Usage, said: u64) {
+        self.usage = *usage;
+        let Some(charge) = self.charge.take() else { return };
+        let cost = charge.cost(&self.call.served.policy, usage, Some(said), false);
+        self.settle(charge, &cost);
+    }
+
+    /// The attempt failed.
+    pub fn failed(&mut self, failed: &Failed) {
+        let Some(charge) = self.charge.take() else { return };
+        match failed.charged() {
+            Charged::Nothing => charge.nothing(),
+            Charged::Input => {
+                let cost = charge.unanswered(&self.call.served.policy);
+                self.settle(charge, &cost);
+            }
+        }
+    }
+
+    fn settle(&mut self, charge: Charge, cost: &Cost) {
+        if charge.held.is_some() || charge.metered == Metered::Tokens && !cost.estimated {
+            self.usage = cost.usage;
+        }
+        // An estimate of an input that nobody looked at is no figure.
+        let known = charge.held.is_some() || !cost.estimated;
+        self.record.usage_estimated |= charge.held.is_some() && cost.estimated;
+        if let Some(money) = cost.money.filter(|_| known) {
+            self.money = Some(self.money.unwrap_or(0).saturating_add(money));
+        }
+        self.counted.extend(charge.counted.iter().map(|counted| counted.place));
+        let before = self.levels(&charge);
+        charge.settle(cost);
+        self.gateway.crossed(&self.call.served, &before);
+    }
+
+    /// How far the budgets of a charge are used, before it is settled.
+    fn levels(&self, charge: &Charge) -> Vec<(usize, u64)> {
+        let limits = &self.call.served.policy.limits.all;
+        let places = charge.counted.iter().map(|counted| counted.place);
+        places.filter(|at| !limits[*at].thresholds.is_empty()).map(|at| (at, self.gateway.spent(&self.call.served, at))).collect()
+    }
+
+    /// The caller has gone.
+    pub fn hung_up(&mut self) {
+        self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
+    }
+
+    /// The end of a request whose caller has gone.
+    pub fn gone(self: Box<Self>) {
+        self.finish(CLIENT_CLOSED);
     }
 
     /// From here on the time is the upstream's.
@@ -158,7 +263,9 @@ impl Ending {
         }
         self.record.error_type = Some(error.to_owned());
         self.first_byte();
-        self.usage = passed.usage;
+        if passed.status == 200 {
+            self.usage = passed.usage;
+        }
         self.finish(passed.status);
         response
     }
@@ -174,6 +281,22 @@ impl Ending {
         }
         self.record.status = status;
         self.record.latency_ms = ms(self.call.started.elapsed());
+        // Nobody knows what an attempt came to that is still under way: it was charged in full.
+        if let Some(charge) = self.charge.take()
+            && let Some(held) = charge.held
+        {
+            self.record.usage_estimated = true;
+            self.counted.extend(charge.counted.iter().map(|counted| counted.place));
+            drop(held);
+        }
+        if let Some(admission) = self.admission.take() {
+            match self.record.attempts.is_empty() {
+                true => admission.give_back(),
+                false => drop(admission),
+            }
+        }
+        self.record.cost_usd = self.money.map(|money| Dollars(money).exact());
+        self.record.budgets = self.gateway.budgets(&self.call.served, &mut self.counted);
         self.record.tokens = self.usage.into();
         let model = self.gateway.metric_model(&self.call, self.record.model.as_deref());
         let record = std::mem::take(&mut self.record);

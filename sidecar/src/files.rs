@@ -23,6 +23,8 @@ pub enum FilesError {
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is no policy document: {source}")]
     Parse { path: PathBuf, source: serde_json::Error },
+    #[error("{path}, line {line}, is no label: the downward API writes NAME=\"VALUE\"")]
+    Label { path: PathBuf, line: usize },
 }
 
 /// Reads the document and the values of the credentials that it names. A credential without a file
@@ -52,4 +54,24 @@ pub fn read(dir: &Path) -> Result<Option<(Document, Secrets)>, FilesError> {
         }
     }
     Ok(Some((document, secrets)))
+}
+
+/// The labels of a pod, as the downward API writes them: `app="search"` a line, quoted as Go does.
+///
+/// # Errors
+/// [`FilesError::Read`]; [`FilesError::Label`] names the line that is none.
+pub fn labels(path: &Path) -> Result<Vec<(String, String)>, FilesError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
+    let label = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        // A label's value has nothing that Go and JSON would write otherwise.
+        Some((name.to_owned(), serde_json::from_str::<String>(value).ok()?))
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| {
+            label(line).ok_or_else(|| FilesError::Label { path: path.to_owned(), line: at + 1 })
+        })
+        .collect()
 }

@@ -1,7 +1,8 @@
 //! The gateway: what is in force, and the way of a request through it.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
@@ -12,12 +13,14 @@ use hyper::body::Incoming;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::scan::Scanned;
-use outrigger_policy::Document;
+use outrigger_policy::{Document, OnHangUp};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::accounts::{Accounts, millis};
 use crate::affinity::Affinity;
+use crate::attend::Attended;
 use crate::attempt::{self, Trying, attempt};
 use crate::call::{Call, new_id};
 use crate::decide::decide;
@@ -27,10 +30,11 @@ use crate::hooks::Hooks;
 use crate::identify::identify;
 use crate::listing::{list, unknown_path};
 use crate::memory::{Bodies, Held};
+use crate::pages::PagesError;
 use crate::metrics::Metrics;
 use crate::prepare::Translation;
 use crate::receive::receive;
-use crate::record::{Lines, Record, Records, candidates};
+use crate::record::{Lines, Record, Records, candidates, shadow};
 use crate::refuse::Refusal;
 use crate::retry::RetryBudget;
 use crate::secret::Secrets;
@@ -51,6 +55,10 @@ pub struct Settings {
     /// Whose gateway this is, for records: the pod, or nothing.
     pub workload: Option<String>,
     pub hooks: Hooks,
+    /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
+    pub state: Option<PathBuf>,
+    /// The pod's labels, for rules.
+    pub labels: Vec<(String, String)>,
 }
 
 /// Why a policy was not put in force. The last good one serves on.
@@ -62,6 +70,8 @@ pub enum InstallError {
     Older { offered: u64, in_force: u64 },
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
+    #[error(transparent)]
+    Accounts(#[from] PagesError),
 }
 
 /// What the admin listener tells of the policy.
@@ -94,6 +104,8 @@ pub struct Gateway {
     pub(crate) records: Records,
     pub(crate) hooks: Hooks,
     pub(crate) workload: Option<String>,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) accounts: Arc<Accounts>,
     bodies: Bodies,
     /// When this process began to serve: what listed models are told to be created at.
     pub(crate) born: SystemTime,
@@ -117,6 +129,8 @@ impl Gateway {
             records: Records::new(settings.lines),
             hooks: settings.hooks,
             workload: settings.workload,
+            labels: settings.labels,
+            accounts: Arc::new(Accounts::new(settings.state)),
             bodies: Bodies::of_this_machine(),
             born: SystemTime::now(),
             installed: Notify::new(),
@@ -137,6 +151,11 @@ impl Gateway {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => Served::build(document, secrets, &mut kept).map_err(InstallError::from),
         };
+        // The last thing that can fail: accounts of a policy that is not in force would count for nothing.
+        let built = built.and_then(|mut served| {
+            served.limits = self.accounts.adopt(&served.specs, millis(SystemTime::now()))?;
+            Ok(served)
+        });
         match built {
             Ok(served) => {
                 let revision = served.policy.revision.to_string();
@@ -259,6 +278,7 @@ impl Gateway {
             scanned: Scanned::default(),
             body: Bytes::new(),
             held: Held::default(),
+            estimate: OnceLock::new(),
         };
         if listing {
             call.model = matched.model;
@@ -272,7 +292,11 @@ impl Gateway {
         if let Err(refusal) = understand(&mut call, matched) {
             return Ending::new(Arc::clone(&self), call).refuse(&refusal);
         }
-        self.route(call).await
+        match call.served.policy.limits.all.is_empty() && call.key().on_hang_up == OnHangUp::Cancel {
+            true => self.route(call).await,
+            // What was asked for goes on for a moment when its caller has gone, so that it is known what it used.
+            false => Attended::new(&call).wait(self.route(call)).await,
+        }
     }
 
     /// From a request that is understood to its answer.
@@ -287,11 +311,12 @@ impl Gateway {
         let now = Instant::now();
         self.retries.request(now);
         let translation = Translation::default();
-        let (decision, conversation) = decide(&call, &translation, &self.affinity, now);
+        let (decision, conversation) = decide(&self, &call, &translation, now);
         let slots = call.served.slots[call.key].clone();
         let mut ending = Ending::new(Arc::clone(&self), call);
         ending.record.rule = decision.rule.as_deref().map(str::to_owned);
         ending.record.candidates = candidates(&decision);
+        ending.record.shadow = decision.shadow.as_ref().map(shadow);
         for (rule, problem) in &decision.rule_errors {
             self.metrics.rule_failed(rule);
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
@@ -303,7 +328,7 @@ impl Gateway {
                     param: Some(path.to_owned()),
                     ..Refusal::new(400, "invalid_request", format!("{path}: {problem}"))
                 },
-                None => Refusal::from(refusal),
+                None => self.with_time(&ending.call.served, refusal),
             };
             return ending.refuse(&refusal);
         }

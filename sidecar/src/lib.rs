@@ -2,17 +2,20 @@
 //!
 //! The way of a request, one file a step:
 //! [`accept`] → [`identify`] → [`receive`] → [`hooks`] → [`decide`] → [`attempt`] (for each
-//! candidate: [`prepare`], send, classify) → [`relay`] → [`record`].
+//! candidate: [`reserve`], [`prepare`], send, classify) → [`relay`] → [`charge`] → [`record`].
 //!
 //! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps
 //! them while it serves, and never goes without the last good one.
 
 pub mod accept;
+mod accounts;
 mod admin;
 mod affinity;
 mod attempt;
+mod attend;
 mod breaker;
 mod call;
+mod charge;
 mod decide;
 mod duration;
 mod ending;
@@ -24,21 +27,27 @@ mod headers;
 mod health;
 pub mod hooks;
 mod identify;
+mod limits;
 mod listing;
 mod memory;
 pub mod metrics;
 pub mod mock;
+mod pages;
 mod prepare;
 mod receive;
 pub mod record;
 mod refuse;
 mod relay;
+mod reserve;
 mod retry;
 mod secret;
 mod served;
+mod spending;
 mod understand;
 pub mod upstream;
+mod worst;
 
 pub use gateway::{Gateway, InstallError, Settings, Status};
 pub use secret::{Secret, Secrets};
+pub use pages::PagesError;
 pub use served::ServeError;

@@ -19,6 +19,8 @@ outrigger-sidecar: an LLM gateway beside an application
   --policy DIR       where policy.v1.json and the credentials lie; followed while it serves
   --listen ADDRESS   where clients are answered; several times [127.0.0.1:4180 and [::1]:4180]
   --admin ADDRESS    where operators are answered [0.0.0.0:4181]
+  --state DIR        where accounts are kept; without it what is spent is forgotten with the process
+  --labels FILE      the pod's labels for rules, as the downward API writes them
   --version, --help
 
 The log goes to standard error (OUTRIGGER_LOG=debug for more), a JSON line per decision to
@@ -30,6 +32,8 @@ struct Arguments {
     policy: Option<PathBuf>,
     listen: Vec<SocketAddr>,
     admin: Vec<SocketAddr>,
+    state: Option<PathBuf>,
+    labels: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +67,8 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Long("policy") => arguments.policy = Some(parser.value()?.into()),
             Long("listen") => arguments.listen.push(parser.value()?.parse()?),
             Long("admin") => arguments.admin.push(parser.value()?.parse()?),
+            Long("state") => arguments.state = Some(parser.value()?.into()),
+            Long("labels") => arguments.labels = Some(parser.value()?.into()),
             Long("version") => return Ok(tell(&format!("outrigger-sidecar {}\n", env!("CARGO_PKG_VERSION")))),
             Long("help") | Short('h') => return Ok(tell(HELP)),
             other => return Err(other.unexpected()),
@@ -95,7 +101,12 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         true => vec![(Ipv4Addr::UNSPECIFIED, 4181).into()],
     };
     let dir = arguments.policy.unwrap_or_default();
-    let gateway = Gateway::new(Settings { workload: std::env::var("HOSTNAME").ok(), ..Settings::default() })?;
+    let labels = match &arguments.labels {
+        Some(file) => files::labels(file)?,
+        None => Vec::new(),
+    };
+    let workload = std::env::var("HOSTNAME").ok();
+    let gateway = Gateway::new(Settings { workload, state: arguments.state, labels, ..Settings::default() })?;
     // Watched before it is read: what changes in between is seen.
     let mut watch = Watch::of(&dir)?;
     load(&gateway, &dir);

@@ -3,11 +3,13 @@
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
+use outrigger_policy::Unit;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
+use crate::limits::unit;
 use crate::record::Record;
 
 /// From 5 ms to 5 min: answers of models.
@@ -34,6 +36,12 @@ pub struct Metrics {
     /// Decision lines that were dropped because the writer was behind.
     pub dropped_lines: IntCounter,
     rule_errors: IntCounterVec,
+    cost: CounterVec,
+    budget_spent: GaugeVec,
+    budget_limit: GaugeVec,
+    limit_used: IntGaugeVec,
+    limit_max: IntGaugeVec,
+    thresholds: IntCounterVec,
 }
 
 /// What one metric is: what `docs/metrics.md` is written from.
@@ -62,6 +70,21 @@ impl Metrics {
             registry.register(Box::new(histograms.clone()))?;
             Ok::<_, prometheus::Error>(histograms)
         };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok::<_, prometheus::Error>(gauges)
+        };
+        let whole_gauges = |name: &str, help: &str, labels: &[&str]| {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok::<_, prometheus::Error>(gauges)
+        };
+        let cost = CounterVec::new(
+            Opts::new("outrigger_cost_usd_total", "What answers cost, in dollars, where their price is known"),
+            &["key", "provider", "model"],
+        )?;
+        registry.register(Box::new(cost.clone()))?;
         let overhead = Histogram::with_opts(
             HistogramOpts::new("outrigger_overhead_seconds", "What the gateway itself added to a request")
                 .buckets(OVERHEAD.to_vec()),
@@ -113,6 +136,24 @@ impl Metrics {
                 "Requests on which a rule's expression failed",
                 &["rule"],
             )?,
+            budget_spent: gauges(
+                "outrigger_budget_spent_usd",
+                "What is spent of a limit on money in its window, in dollars",
+                &["budget"],
+            )?,
+            budget_limit: gauges("outrigger_budget_limit_usd", "A limit on money, in dollars", &["budget"])?,
+            limit_used: whole_gauges(
+                "outrigger_limit_used",
+                "What is used of a limit on tokens or requests in its window",
+                &["limit", "unit"],
+            )?,
+            limit_max: whole_gauges("outrigger_limit_max", "A limit on tokens or requests", &["limit", "unit"])?,
+            thresholds: counters(
+                "outrigger_budget_thresholds_total",
+                "Thresholds of budgets that were crossed",
+                &["budget", "percent", "action"],
+            )?,
+            cost,
             in_flight,
             revision,
             dropped_lines,
@@ -146,6 +187,9 @@ impl Metrics {
                 self.tokens.with_label_values(&[&*record.key, provider, kind]).inc_by(count);
             }
         }
+        if let Some(cost) = record.cost_usd.as_deref().and_then(|cost| cost.parse().ok()).filter(|cost| *cost > 0.0) {
+            self.cost.with_label_values(&[key, provider, model]).inc_by(cost);
+        }
         let mut failed_at: Option<(&str, &str)> = None;
         for attempt in &record.attempts {
             self.attempts.with_label_values(&[&*attempt.provider, attempt.error.unwrap_or("ok")]).inc();
@@ -157,6 +201,28 @@ impl Metrics {
         if let Some(kind) = refused {
             self.refusals.with_label_values(&[kind]).inc();
         }
+    }
+
+    /// The limits in force as they stand: name, unit, what is spent, and the limit. Of others nothing is told any more.
+    pub fn levels(&self, levels: impl Iterator<Item = (String, Unit, u64, u64)>) {
+        self.budget_spent.reset();
+        self.budget_limit.reset();
+        self.limit_used.reset();
+        self.limit_max.reset();
+        for (name, kind, spent, max) in levels {
+            if kind == Unit::Money {
+                self.budget_spent.with_label_values(&[&*name]).set(spent as f64 / 1e9);
+                self.budget_limit.with_label_values(&[&*name]).set(max as f64 / 1e9);
+            } else {
+                let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+                self.limit_used.with_label_values(&[&*name, unit(kind)]).set(whole(spent));
+                self.limit_max.with_label_values(&[&*name, unit(kind)]).set(whole(max));
+            }
+        }
+    }
+
+    pub fn threshold_crossed(&self, budget: &str, percent: u32, action: &str) {
+        self.thresholds.with_label_values(&[budget, &percent.to_string(), action]).inc();
     }
 
     pub fn rule_failed(&self, rule: &str) {
@@ -187,8 +253,14 @@ impl Metrics {
             revision,
             dropped_lines,
             rule_errors,
+            cost,
+            budget_spent,
+            budget_limit,
+            limit_used,
+            limit_max,
+            thresholds,
         } = self;
-        let all: [&dyn Collector; 12] = [
+        let all: [&dyn Collector; 18] = [
             requests,
             duration,
             first_token,
@@ -197,6 +269,12 @@ impl Metrics {
             failovers,
             refusals,
             tokens,
+            cost,
+            budget_spent,
+            budget_limit,
+            limit_used,
+            limit_max,
+            thresholds,
             in_flight,
             rule_errors,
             dropped_lines,

@@ -56,7 +56,12 @@ pub struct Record {
     pub cost_usd: Option<String>,
     pub usage_estimated: bool,
     pub cache: Option<&'static str>,
-    pub budgets: Vec<serde_json::Value>,
+    /// The gateway capped the answer, for want of money or tokens.
+    pub capped: bool,
+    /// The limits that the attempts were counted against, as they stood at the end.
+    pub budgets: Vec<BudgetRecord>,
+    /// What a rule in `mode: Shadow` would have done.
+    pub shadow: Option<ShadowRecord>,
     /// Fields that were left out as hints.
     pub adapted: Vec<String>,
     pub status: u16,
@@ -68,6 +73,25 @@ pub struct CandidateRecord {
     pub provider: String,
     pub model: String,
     pub skipped: Option<String>,
+}
+
+/// A limit, and how far it is used. Money is in dollars, as a decimal; tokens and requests are numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct BudgetRecord {
+    pub name: String,
+    pub unit: &'static str,
+    pub spent: String,
+    pub limit: String,
+    #[serde(serialize_with = "time")]
+    pub as_of: Option<SystemTime>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ShadowRecord {
+    pub rule: String,
+    /// `None`: it would have refused.
+    pub provider: Option<String>,
+    pub model: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -103,6 +127,13 @@ pub fn candidates(decision: &Decision) -> Vec<CandidateRecord> {
         skipped: candidate.skipped.as_ref().map(ToString::to_string),
     };
     decision.candidates.iter().map(told).collect()
+}
+
+/// What a rule that only watches would have decided.
+#[must_use]
+pub fn shadow(shadow: &outrigger_policy::Shadow) -> ShadowRecord {
+    let (provider, model) = shadow.first.as_ref().map(|(provider, model)| (provider.to_string(), model.to_string())).unzip();
+    ShadowRecord { rule: shadow.rule.to_string(), provider, model }
 }
 
 fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -244,6 +275,9 @@ fn pretty(record: &Record, colour: bool) -> String {
     line.push_str(&format!("  {}  {}{}", record.key, record.operation, if record.stream { " stream" } else { "" }));
     if let (Some(input), Some(output)) = (record.tokens.input, record.tokens.output) {
         line.push_str(&format!("  {input}+{output} tokens"));
+    }
+    if let Some(cost) = record.cost_usd.as_deref().filter(|cost| *cost != "0.00") {
+        line.push_str(&format!("  ${cost}"));
     }
     if let Some(rule) = &record.rule {
         line.push_str(&format!("  rule {rule}"));

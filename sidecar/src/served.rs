@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::HeaderValue;
+use outrigger_ledger::{LimitNo, LimitSpec};
 use outrigger_llm::Dialect;
 use outrigger_llm::provider::{self, ProviderType};
 use outrigger_policy::{BuildError, Document, Policy};
 use thiserror::Error;
 
 use crate::health::Lane;
+use crate::limits::LimitError;
 use crate::mock::{self, Mock};
 use crate::secret::Secrets;
 use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
@@ -30,6 +32,8 @@ pub enum ServeError {
     NoEndpoint { provider: String, kind: String },
     #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
     Tls { provider: String, source: TlsError },
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     #[error(
         "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry"
     )]
@@ -44,6 +48,13 @@ pub struct Served {
     pub places: Vec<Place>,
     /// In the order of the policy's keys: how many requests of each may run at once.
     pub slots: Vec<Option<Slots>>,
+    /// By key and entry: the same of the key at one provider.
+    pub entry_slots: Vec<Vec<Option<Slots>>>,
+    /// In the order of the policy's providers: the same of all who use it here.
+    pub place_slots: Vec<Option<Slots>>,
+    /// The policy's limits, as accounts are opened for them, and those accounts, in its order.
+    pub specs: Vec<LimitSpec>,
+    pub limits: Vec<LimitNo>,
 }
 
 /// A provider, ready to be sent to.
@@ -65,6 +76,8 @@ pub struct Place {
 /// count of those that are under way.
 #[derive(Clone, Debug)]
 pub struct Slots {
+    /// `LLMProvider platform/openai`.
+    whose: Arc<str>,
     most: u32,
     taken: Arc<AtomicU32>,
 }
@@ -76,6 +89,10 @@ pub struct Slot(Arc<AtomicU32>);
 impl Slots {
     pub fn most(&self) -> u32 {
         self.most
+    }
+
+    pub fn whose(&self) -> &str {
+        &self.whose
     }
 
     /// Takes a place if one is free.
@@ -161,23 +178,44 @@ impl Served {
             }
             places.push(place);
         }
-        let slots: Vec<Option<Slots>> = policy
+        let specs = crate::limits::specs(&policy)?;
+        let mut counts = Counts { kept: &kept.slots, found: HashMap::new() };
+        let slots = policy
             .keys
             .iter()
-            .map(|key| {
-                let taken = kept.slots.get(&key.id.to_string()).map(|slots| Arc::clone(&slots.taken));
-                Some(Slots { most: key.concurrent_requests?, taken: taken.unwrap_or_default() })
-            })
+            .map(|key| counts.slots(format!("VirtualKey {}", key.id), key.limits.concurrent_requests))
             .collect();
-        kept.slots = policy
-            .keys
+        let entries = |key: &outrigger_policy::Key, counts: &mut Counts<'_>| {
+            let slots = |entry: &outrigger_policy::KeyProvider| {
+                counts.slots(format!("VirtualKey {} at {}", key.id, entry.name), entry.limits.concurrent_requests)
+            };
+            key.providers.iter().map(slots).collect()
+        };
+        let entry_slots = policy.keys.iter().map(|key| entries(key, &mut counts)).collect();
+        let place_slots = policy
+            .providers
             .iter()
-            .zip(&slots)
-            .filter_map(|(key, slots)| Some((key.id.to_string(), slots.clone()?)))
+            .map(|provider| counts.slots(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests))
             .collect();
+        kept.slots = counts.found;
         kept.lanes = lanes;
         kept.pools = pools.done();
-        Ok(Served { policy, places, slots })
+        Ok(Served { policy, places, slots, entry_slots, place_slots, specs, limits: Vec::new() })
+    }
+}
+
+/// Finds the counts of those who are under way again.
+struct Counts<'k> {
+    kept: &'k HashMap<String, Slots>,
+    found: HashMap<String, Slots>,
+}
+
+impl Counts<'_> {
+    fn slots(&mut self, whose: String, most: Option<u32>) -> Option<Slots> {
+        let taken = self.kept.get(&whose).map(|slots| Arc::clone(&slots.taken)).unwrap_or_default();
+        let slots = Slots { whose: Arc::from(whose.as_str()), most: most?, taken };
+        self.found.insert(whose, slots.clone());
+        Some(slots)
     }
 }
 

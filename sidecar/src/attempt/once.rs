@@ -19,6 +19,7 @@ use crate::headers;
 use crate::memory::LONGEST_ANSWER;
 use crate::mock::NoFallback;
 use crate::prepare::{Prepared, prepare};
+use crate::reserve::Reserved;
 use crate::relay::{Relay, Setting, Timing, WholeAnswer, binary, whole_answer};
 use crate::upstream::UpstreamBody;
 
@@ -47,10 +48,12 @@ impl Answer {
     }
 
     /// Tells it to the caller; what is left to do ends with the body.
-    pub fn tell(self, ending: Box<Ending>) -> Response<ReplyBody> {
+    pub fn tell(self, mut ending: Box<Ending>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
             Answer::Whole { mut headers, answer, status } => {
+                let (usage, said) = answer.figures();
+                ending.answered(usage, Some(said));
                 ending.tell_who(&mut headers);
                 (headers, answer.into_body(ending, status))
             }
@@ -77,6 +80,7 @@ pub async fn once(
     candidate: &Candidate,
     index: usize,
     credential: Option<usize>,
+    reserved: &Reserved,
 ) -> Result<Answer, Failed> {
     let served = Arc::clone(&ending.call.served);
     let place = &served.places[index];
@@ -87,7 +91,7 @@ pub async fn once(
     lane.enter(&candidate.model, Instant::now());
     ending.busy = Some(lane.busy());
     loop {
-        let prepared = prepare(&ending.call, candidate, place, value, trying.translation, asks_usage).map_err(
+        let prepared = prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, reserved.cap).map_err(
             |error| match error {
                 RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
                 RequestError::Invalid { path, problem } => {

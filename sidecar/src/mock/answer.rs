@@ -24,7 +24,7 @@ pub fn compose(provider: &str, script: &MockDoc, asked: &Asked, request: &Reques
     let calls = tool_calls(script, request);
     let (parts, finish) = match calls.is_empty() {
         false => (calls, Finish::ToolCalls),
-        true => (vec![Part::Text(text(provider, script, asked, request))], Finish::Stop),
+        true => capped(text(provider, script, asked, request), request.max_output_tokens),
     };
     let output = parts.iter().map(|part| words(part).len() as u64).sum();
     Response {
@@ -34,6 +34,16 @@ pub fn compose(provider: &str, script: &MockDoc, asked: &Asked, request: &Reques
         finish: Some(finish),
         stop_sequence: None,
         usage: Usage { input: Some(input_tokens(request)), output: Some(output), ..Usage::default() },
+    }
+}
+
+/// A text as far as the request lets it become, a word a token.
+fn capped(text: String, most: Option<u64>) -> (Vec<Part>, Finish) {
+    let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let end: usize = text.split_inclusive(' ').take(most).map(str::len).sum();
+    match text.get(..end).filter(|said| said.len() < text.len()) {
+        Some(said) => (vec![Part::Text(said.to_owned())], Finish::Length),
+        None => (vec![Part::Text(text)], Finish::Stop),
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Across {
     content: bool,
     ended: bool,
     events: Vec<Event>,
+    said: u64,
 }
 
 impl Lens {
@@ -51,12 +52,13 @@ impl Lens {
             content: false,
             ended: false,
             events: Vec::new(),
+            said: 0,
         }))
     }
 
     /// Looks at an event and writes what the caller gets of it. `before_end` is asked for what
     /// stands before the stream's own end.
-    pub fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce() -> String) -> Told {
+    pub fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage) -> String) -> Told {
         match self {
             Lens::Same { watch, withholds_usage } => {
                 let seen = watch.see(event);
@@ -67,7 +69,7 @@ impl Lens {
                     };
                 }
                 if event.data.as_deref() == Some("[DONE]") {
-                    out.extend_from_slice(before_end().as_bytes());
+                    out.extend_from_slice(before_end(&watch.usage()).as_bytes());
                 }
                 if !(*withholds_usage && seen.usage_only) {
                     out.extend_from_slice(&event.raw);
@@ -80,13 +82,13 @@ impl Lens {
 
     /// The upstream closed. Whether the answer had come to its end; what its dialect leaves unsaid
     /// is written.
-    pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce() -> String) -> bool {
+    pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage) -> String) -> bool {
         match self {
             Lens::Same { watch, .. } => watch.finished(),
             Lens::Across(across) => {
                 if !across.ended && across.finish.is_some() {
                     across.ended = true;
-                    out.extend_from_slice(before_end().as_bytes());
+                    out.extend_from_slice(before_end(&across.usage).as_bytes());
                     across.encoder.push(&Event::End, out);
                 }
                 across.ended
@@ -116,6 +118,14 @@ impl Lens {
         }
     }
 
+    /// Bytes of content that were told so far.
+    pub fn said(&self) -> u64 {
+        match self {
+            Lens::Same { watch, .. } => watch.said(),
+            Lens::Across(across) => across.said,
+        }
+    }
+
     pub fn usage(&self) -> Usage {
         match self {
             Lens::Same { watch, .. } => watch.usage(),
@@ -125,7 +135,7 @@ impl Lens {
 }
 
 impl Across {
-    fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce() -> String) -> Told {
+    fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage) -> String) -> Told {
         let mut told = Told::default();
         self.events.clear();
         if let Err(malformed) = self.decoder.push(event, &mut self.events) {
@@ -146,12 +156,13 @@ impl Across {
                 Event::End => {
                     self.ended = true;
                     if let Some(before_end) = before_end.take() {
-                        out.extend_from_slice(before_end().as_bytes());
+                        out.extend_from_slice(before_end(&self.usage).as_bytes());
                     }
                 }
                 _ => {}
             }
             told.content |= event.is_content();
+            self.said += event.said() as u64;
             self.encoder.push(event, out);
         }
         self.content |= told.content;

@@ -1,5 +1,6 @@
 //! Back to the caller, in the caller's dialect, reading usage on the way.
 
+mod flow;
 mod lens;
 mod stream;
 mod whole;
@@ -75,7 +76,8 @@ struct ExtraFields<'a> {
     decision: &'a str,
 }
 
-pub fn extra_fields(ending: &Ending, setting: &Setting) -> String {
+/// `cost`: nano-dollars, where they are known.
+pub fn extra_fields(ending: &Ending, setting: &Setting, cost: Option<u64>) -> String {
     let call = &ending.call;
     let fields = ExtraFields {
         provider: &setting.provider,
@@ -86,7 +88,7 @@ pub fn extra_fields(ending: &Ending, setting: &Setting) -> String {
         rule: ending.record.rule.as_deref(),
         attempts: ending.record.attempts.len().max(1),
         fallback_reason: ending.record.fallback_reason,
-        cost_usd: None,
+        cost_usd: cost.map(|cost| cost as f64 / 1e9),
         decision: &call.decision_id,
     };
     serde_json::to_string(&fields).unwrap_or_else(|_| "{}".to_owned())

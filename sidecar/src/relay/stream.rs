@@ -6,15 +6,20 @@
 //! While events are held, another candidate can still take over. Once content has gone out, the
 //! loss of the upstream is an error event and the end, never an invented one.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use outrigger_llm::chat::StreamError;
 use outrigger_llm::classify::classify_event;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, refusal, sse};
+use tokio::time::Sleep;
 
+use super::flow::Flow;
 use super::lens::{AsArray, Lens};
 use super::{Setting, Timing, extra_fields};
 use crate::attempt::Failed;
@@ -51,7 +56,14 @@ pub struct Relay {
     closed: bool,
     chunks: u32,
     chunk_time: Duration,
+    /// The upstream is waited for, until the alarm.
+    waiting: bool,
+    alarm: Option<Pin<Box<Sleep>>>,
 }
+
+/// Nothing came for as long as is allowed.
+#[derive(Debug)]
+struct Silence;
 
 impl Relay {
     pub fn new(body: UpstreamBody, setting: Setting, timing: Timing, call: &Call) -> Self {
@@ -81,6 +93,8 @@ impl Relay {
             closed: false,
             chunks: 0,
             chunk_time: Duration::ZERO,
+            waiting: false,
+            alarm: None,
         }
     }
 
@@ -157,7 +171,7 @@ impl Relay {
     }
 
     fn ended_before_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
-        let finished = self.lens.close(&mut self.out, || comment(ending, &self.setting));
+        let finished = self.lens.close(&mut self.out, |usage| comment(ending, &self.setting, usage));
         let provider = &self.setting.provider;
         if !finished && self.out.is_empty() {
             return Err(Failed::empty(provider, None));
@@ -186,7 +200,7 @@ impl Relay {
         let mut content = false;
         let setting = &self.setting;
         for event in self.events.drain(..) {
-            let told = self.lens.tell(&event, &mut self.out, || comment(ending, setting));
+            let told = self.lens.tell(&event, &mut self.out, |usage| comment(ending, setting, usage));
             if let Some(hook) = &ending.gateway.hooks.on_answer {
                 hook.event(&ending.call, &event);
             }
@@ -204,50 +218,37 @@ impl Relay {
     /// The answer's body: what is held, then what comes.
     pub fn into_body(self: Box<Self>, mut ending: Box<Ending>, status: u16) -> ReplyBody {
         ending.first_byte();
-        let state = Some((self, ending, status));
-        let stream = futures_util::stream::unfold(state, |state| async move {
-            let (mut relay, mut ending, status) = state?;
-            match relay.next(&mut ending).await {
-                Some(bytes) => Some((Ok(Frame::data(bytes)), Some((relay, ending, status)))),
-                None => {
-                    ending.usage = relay.lens.usage();
-                    if relay.chunks > 0 {
-                        let mean = relay.chunk_time.as_secs_f64() * 1e6 / f64::from(relay.chunks);
-                        ending.record.chunk_overhead_us = Some((mean * 10.0).round() / 10.0);
-                    }
-                    ending.finish(status);
-                    None
-                }
-            }
-        });
-        BodyExt::boxed_unsync(StreamBody::new(stream))
+        Flow::new(self, ending, status).boxed_unsync()
     }
 
     /// The next bytes for the caller; `None` when all is told.
-    async fn next(&mut self, ending: &mut Ending) -> Option<Bytes> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, ending: &mut Ending) -> Poll<Option<Bytes>> {
         loop {
             if !self.out.is_empty() {
                 let told = std::mem::take(&mut self.out);
-                let Some(array) = &mut self.array else { return Some(told.into()) };
+                let Some(array) = &mut self.array else { return Poll::Ready(Some(told.into())) };
                 let mut framed = Vec::with_capacity(told.len() + 8);
                 array.frame(&told, &mut framed);
                 if !framed.is_empty() {
-                    return Some(framed.into());
+                    return Poll::Ready(Some(framed.into()));
                 }
             }
             if self.over {
                 if std::mem::replace(&mut self.closed, true) {
-                    return None;
+                    return Poll::Ready(None);
                 }
-                if let Some(array) = &mut self.array {
-                    array.end(&mut self.out);
-                    return Some(std::mem::take(&mut self.out).into());
-                }
-                return None;
+                let Some(array) = &mut self.array else { return Poll::Ready(None) };
+                array.end(&mut self.out);
+                return Poll::Ready(Some(std::mem::take(&mut self.out).into()));
             }
-            let silent = Instant::now() + self.timing.idle;
-            let by = if self.content { silent } else { silent.max(self.timing.first_by) }.min(self.timing.total_at);
-            let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
+            let chunk = match self.body.poll_chunk(cx) {
+                Poll::Ready(chunk) => Ok(chunk),
+                Poll::Pending => {
+                    std::task::ready!(self.poll_silence(cx));
+                    Err(Silence)
+                }
+            };
+            self.waiting = false;
             let begun = Instant::now();
             self.take_chunk(chunk, ending);
             self.chunks += 1;
@@ -255,9 +256,48 @@ impl Relay {
         }
     }
 
+    /// Ready when the upstream has been silent for longer than it may.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.waiting, true) {
+            let silent = Instant::now() + self.timing.idle;
+            let by = if self.content { silent } else { silent.max(self.timing.first_by) }.min(self.timing.total_at);
+            match &mut self.alarm {
+                Some(alarm) => alarm.as_mut().reset(by.into()),
+                None => self.alarm = Some(Box::pin(tokio::time::sleep_until(by.into()))),
+            }
+        }
+        match &mut self.alarm {
+            Some(alarm) => alarm.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// What the answer used, as far as it was told.
+    pub fn usage(&self) -> Usage {
+        self.lens.usage()
+    }
+
+    /// Whether the answer came to its own end.
+    pub fn is_finished(&self) -> bool {
+        self.lens.finished()
+    }
+
+    /// Bytes of content that were told so far.
+    pub fn said(&self) -> u64 {
+        self.lens.said()
+    }
+
+    /// What the gateway took for one later chunk, in microseconds, on average.
+    pub fn chunk_overhead_us(&self) -> Option<f64> {
+        (self.chunks > 0).then(|| {
+            let mean = self.chunk_time.as_secs_f64() * 1e6 / f64::from(self.chunks);
+            (mean * 10.0).round() / 10.0
+        })
+    }
+
     fn take_chunk(
         &mut self,
-        chunk: Result<Option<Result<Bytes, crate::upstream::BodyError>>, tokio::time::error::Elapsed>,
+        chunk: Result<Option<Result<Bytes, crate::upstream::BodyError>>, Silence>,
         ending: &mut Ending,
     ) {
         match chunk {
@@ -295,7 +335,7 @@ impl Relay {
 
     /// The upstream is done. What it left unsaid is told, or that it broke off.
     fn close(&mut self, ending: &mut Ending) {
-        let finished = self.lens.close(&mut self.out, || comment(ending, &self.setting));
+        let finished = self.lens.close(&mut self.out, |usage| comment(ending, &self.setting, usage));
         match finished {
             true => {
                 self.over = true;
@@ -382,9 +422,11 @@ impl Broken {
 }
 
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
-fn comment(ending: &Ending, setting: &Setting) -> String {
+fn comment(ending: &Ending, setting: &Setting, usage: &Usage) -> String {
+    // Without the upstream's figures the price of a stream is known at its end alone.
+    let cost = usage.output.and_then(|_| ending.cost_of(usage, None));
     match ending.call.tells_extra_fields() {
-        true => format!(": outrigger {}\n", extra_fields(ending, setting)),
+        true => format!(": outrigger {}\n", extra_fields(ending, setting, cost)),
         false => String::new(),
     }
 }

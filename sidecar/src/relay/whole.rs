@@ -102,18 +102,22 @@ fn chat_name(dialect: Dialect) -> &'static str {
 }
 
 impl WholeAnswer {
+    /// What it used, as far as it was told, and how long it is, in bytes.
+    pub fn figures(&self) -> (&Usage, u64) {
+        (&self.usage, self.body.len() as u64)
+    }
+
     /// The body, with `extra_fields` spliced in where the caller's dialect has them.
     pub fn into_body(self, mut ending: Box<Ending>, status: u16) -> ReplyBody {
         if let Some(handle) = &self.handle {
             remember_handle(&ending, handle, self.setting.stay);
         }
         let body = match self.tells_extra_fields {
-            true => splice(&self.body, &extra_fields(&ending, &self.setting)),
+            true => splice(&self.body, &extra_fields(&ending, &self.setting, ending.cost_of(&self.usage, None))),
             false => self.body,
         };
         ending.first_byte();
         ending.let_go_of_body();
-        ending.usage = self.usage;
         ending.finish(status);
         Full::new(body).map_err(|never| match never {}).boxed_unsync()
     }
@@ -190,6 +194,7 @@ pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: 
         let (word, kind, error) = match tokio::time::timeout_at(by.into(), body.chunk()).await {
             Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, ending)))),
             Ok(None) => {
+                ending.answered(&Usage::default(), None);
                 ending.finish(status);
                 return None;
             }

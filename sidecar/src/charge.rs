@@ -1,0 +1,143 @@
+//! What one attempt is charged: set aside before it leaves, settled when it is known what it used.
+//!
+//! ```text
+//! begun -> not sent, refused (4xx)     nothing
+//!       -> failed (5xx, no answer)     the input, estimated
+//!       -> answered                    what was told; estimated where nothing was
+//!       -> cut, hung up                the input, and the output that was seen
+//!       -> nobody knows                in full
+//! ```
+
+use std::sync::Arc;
+
+use outrigger_ledger::LimitNo;
+use outrigger_llm::estimate;
+use outrigger_llm::meter::Metered;
+use outrigger_llm::usage::Usage;
+use outrigger_policy::{Policy, Unit, Used};
+
+use crate::accounts::Held;
+
+/// A limit that an attempt counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// In [`outrigger_policy::Limits::all`].
+    pub place: usize,
+    pub number: LimitNo,
+    pub unit: Unit,
+}
+
+/// An attempt's account.
+#[derive(Debug)]
+pub struct Charge {
+    /// Nothing, where nothing is limited.
+    pub held: Option<Held>,
+    pub counted: Vec<Counted>,
+    /// Index of the provider and name of the model: whose price it is.
+    pub provider: usize,
+    pub model: Arc<str>,
+    /// Tokens of input, estimated.
+    pub input: u64,
+    pub metered: Metered,
+    /// The service that the caller asked for, by the provider's word.
+    pub service: Option<String>,
+    /// It went on its way.
+    pub sent: bool,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Nano-dollars; `None` where there is no price.
+    pub money: Option<u64>,
+    pub tokens: u64,
+    /// Something of it was estimated, not told.
+    pub estimated: bool,
+    pub usage: Usage,
+}
+
+impl Charge {
+    /// What an answer cost.
+    ///
+    /// `said`: bytes of its content, for what was not told. `complete`: it came to its end, so that a figure that was told
+    /// is the last one.
+    #[must_use]
+    pub fn cost(&self, policy: &Policy, usage: &Usage, said: Option<u64>, complete: bool) -> Cost {
+        let mut usage = *usage;
+        let mut estimated = false;
+        if self.metered == Metered::Tokens {
+            if usage.input.is_none() {
+                usage.input = Some(self.input);
+                estimated = true;
+            }
+            let heard = said.map(estimate::output_tokens);
+            let told = usage.output.filter(|told| complete || heard.is_none_or(|heard| *told >= heard));
+            if told.is_none() {
+                usage.output = Some(heard.unwrap_or(0));
+                estimated = true;
+            }
+        }
+        Cost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated, usage }
+    }
+
+    fn money(&self, policy: &Policy, usage: &Usage) -> Option<u64> {
+        let price = policy.price(self.provider, &self.model)?;
+        let known = |figure: Option<u64>| figure.unwrap_or(0);
+        let (images, characters) = match self.metered {
+            Metered::Images(images) => (u64::from(images), 0),
+            Metered::Characters(characters) => (0, characters),
+            _ => (0, 0),
+        };
+        Some(price.cost(&Used {
+            input: known(usage.input),
+            cached_input: known(usage.cached_input),
+            cache_write: known(usage.cache_write),
+            cache_write_1h: known(usage.cache_write_1h),
+            output: known(usage.output),
+            reasoning: known(usage.reasoning),
+            audio_input: known(usage.audio_input),
+            audio_output: known(usage.audio_output),
+            images,
+            characters,
+            service: usage.service.map(|service| service.word()).or(self.service.as_deref()),
+            ..Used::default()
+        }))
+    }
+
+    /// The input alone: it was sent, and nobody answered.
+    #[must_use]
+    pub fn unanswered(&self, policy: &Policy) -> Cost {
+        let usage = match self.metered {
+            Metered::Tokens => Usage { input: Some(self.input), output: Some(0), ..Usage::default() },
+            _ => Usage::default(),
+        };
+        let money = match self.metered {
+            Metered::Tokens => self.money(policy, &usage),
+            // Nothing was made.
+            _ => Some(0),
+        };
+        Cost { money, tokens: tokens(&usage), estimated: true, usage }
+    }
+
+    /// Charges what it cost.
+    pub fn settle(self, cost: &Cost) {
+        let Some(held) = self.held else { return };
+        let amount = |counted: &Counted| match counted.unit {
+            Unit::Money => cost.money.unwrap_or(0),
+            Unit::Tokens => cost.tokens,
+            Unit::Requests => u64::from(self.sent),
+        };
+        let amounts: Vec<(LimitNo, u64)> =
+            self.counted.iter().map(|counted| (counted.number, amount(counted))).collect();
+        held.settle(&amounts);
+    }
+
+    /// It came to nothing. An attempt that was sent is counted as one all the same.
+    pub fn nothing(self) {
+        self.settle(&Cost { money: Some(0), ..Cost::default() });
+    }
+}
+
+fn tokens(usage: &Usage) -> u64 {
+    usage.input.unwrap_or(0).saturating_add(usage.output.unwrap_or(0))
+}

@@ -1,0 +1,98 @@
+//! The accounts' file: fixed slots, written in place.
+//!
+//! ```text
+//! DIR/lock        held by the process whose accounts these are
+//! DIR/accounts    slot 0: what it is; then a slot for each account
+//! ```
+//! A write is done when the system has it: what a killed process has written is there for the next one. Against the loss
+//! of the machine itself it is only as safe as the file system's own writing back.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use outrigger_ledger::{Book, Damaged, SLOT};
+use thiserror::Error;
+
+const LOCK: &str = "lock";
+const ACCOUNTS: &str = "accounts";
+
+/// Why the accounts can't be kept.
+#[derive(Debug, Error)]
+pub enum PagesError {
+    #[error("the accounts in {} are another process's at this time: stop it, or give this one a folder of its own with --state", dir.display())]
+    Taken { dir: PathBuf },
+    #[error("the accounts in {} can't be opened: {source}", dir.display())]
+    Open { dir: PathBuf, source: io::Error },
+    #[error("{}: {source}; to go on without what is written there, move the file away", path.display())]
+    Damaged { path: PathBuf, source: Damaged },
+    #[error("the accounts can't be written down: {source}")]
+    Write { source: io::Error },
+}
+
+/// An open file of accounts.
+#[derive(Debug)]
+pub struct Pages {
+    file: File,
+    /// What a write that failed has left, for the next one.
+    left: BTreeMap<u32, [u8; SLOT]>,
+    /// Held until it is closed.
+    _lock: File,
+}
+
+impl Pages {
+    /// Opens the file of a folder, or makes one, and reads it into a book.
+    ///
+    /// # Errors
+    /// [`PagesError`].
+    pub fn open(dir: &Path, book: &mut Book) -> Result<Self, PagesError> {
+        let failed = |source| PagesError::Open { dir: dir.to_owned(), source };
+        fs::create_dir_all(dir).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        // What somebody spends is nobody else's to read.
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(dir.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(PagesError::Taken { dir: dir.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let path = dir.join(ACCOUNTS);
+        let file = options.open(&path).map_err(failed)?;
+        let bytes = fs::read(&path).map_err(failed)?;
+        book.restore(&bytes).map_err(|source| PagesError::Damaged { path, source })?;
+        Ok(Pages { file, left: BTreeMap::new(), _lock: lock })
+    }
+
+    /// Writes what has changed.
+    ///
+    /// # Errors
+    /// [`PagesError::Write`]; what could not be written goes with the next call.
+    pub fn write(&mut self, book: &mut Book) -> Result<(), PagesError> {
+        if self.left.is_empty() {
+            let mut failed = None;
+            let (file, left) = (&self.file, &mut self.left);
+            book.writes(|slot, page| {
+                if failed.is_none() {
+                    failed = file.write_all_at(page, place(slot)).err();
+                }
+                if failed.is_some() {
+                    left.insert(slot, *page);
+                }
+            });
+            return failed.map_or(Ok(()), |source| Err(PagesError::Write { source }));
+        }
+        book.writes(|slot, page| drop(self.left.insert(slot, *page)));
+        while let Some((slot, page)) = self.left.first_key_value() {
+            self.file.write_all_at(page, place(*slot)).map_err(|source| PagesError::Write { source })?;
+            self.left.pop_first();
+        }
+        Ok(())
+    }
+}
+
+fn place(slot: u32) -> u64 {
+    u64::from(slot) * SLOT as u64
+}

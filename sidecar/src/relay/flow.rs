@@ -1,0 +1,117 @@
+//! A stream as the body of an answer, and what becomes of it when its caller goes away.
+//!
+//! ```text
+//! flowing -> ended
+//!         -> hung up -> read on for a moment (1 s, 256 tokens) or to the end -> settled
+//! ```
+//! A provider tells what an answer used at its end. A caller who hangs up takes that along, so the gateway reads on for a
+//! moment where money is at stake, and to the end where the key says `onHangUp: Drain`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use outrigger_llm::estimate;
+use outrigger_policy::OnHangUp;
+
+use super::Relay;
+use crate::ending::Ending;
+
+/// How long an answer is read on for that nobody waits for.
+const LINGER: Duration = Duration::from_secs(1);
+/// How many tokens more of it.
+const LINGER_TOKENS: u64 = 256;
+
+/// A relay together with the end of its request.
+#[derive(Debug)]
+pub struct Flow(Option<Flowing>);
+
+#[derive(Debug)]
+struct Flowing {
+    relay: Box<Relay>,
+    ending: Box<Ending>,
+    status: u16,
+}
+
+impl Flow {
+    pub fn new(relay: Box<Relay>, ending: Box<Ending>, status: u16) -> Self {
+        Flow(Some(Flowing { relay, ending, status }))
+    }
+}
+
+impl Body for Flow {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let Some(flowing) = &mut self.0 else { return Poll::Ready(None) };
+        match std::task::ready!(flowing.relay.poll_next(cx, &mut flowing.ending)) {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => {
+                if let Some(flowing) = self.0.take() {
+                    let status = flowing.status;
+                    flowing.end(status);
+                }
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        let Some(mut flowing) = self.0.take() else { return };
+        flowing.ending.hung_up();
+        let drains = flowing.ending.call.key().on_hang_up == OnHangUp::Drain;
+        let runtime = tokio::runtime::Handle::try_current();
+        match runtime {
+            Ok(runtime) if drains || flowing.ending.is_charged() => drop(runtime.spawn(flowing.linger(drains))),
+            // Nothing hangs on it: the upstream is told at once.
+            _ => flowing.end_early(),
+        }
+    }
+}
+
+impl Flowing {
+    /// All was told, whether or not somebody heard it.
+    fn end(mut self, status: u16) {
+        self.ending.record.chunk_overhead_us = self.relay.chunk_overhead_us();
+        self.account();
+        self.ending.finish(status);
+    }
+
+    fn account(&mut self) {
+        let (usage, said) = (self.relay.usage(), self.relay.said());
+        match self.relay.is_finished() {
+            true => self.ending.answered(&usage, Some(said)),
+            false => self.ending.cut(&usage, said),
+        }
+    }
+
+    /// The upstream is cancelled where it is.
+    fn end_early(mut self) {
+        self.account();
+        self.ending.gone();
+    }
+
+    /// Reads on for a moment, or to the end.
+    async fn linger(mut self, drains: bool) {
+        let said = self.relay.said();
+        let reading = async {
+            while std::future::poll_fn(|cx| self.relay.poll_next(cx, &mut self.ending)).await.is_some() {
+                if !drains && estimate::output_tokens(self.relay.said() - said) >= LINGER_TOKENS {
+                    break;
+                }
+            }
+        };
+        match drains {
+            true => reading.await,
+            // That the moment is over is as good an end as any.
+            false => drop(tokio::time::timeout(LINGER, reading).await),
+        }
+        self.end_early();
+    }
+}

@@ -1,0 +1,300 @@
+//! Before an attempt: the worst that it can cost is set aside in every account that it counts against.
+//!
+//! A limit that is spent passes the candidate over. One that is only set aside by others is waited for: for two seconds,
+//! within the deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use outrigger_ledger::{LimitNo, Millis, Refused};
+use outrigger_llm::meter::Metered;
+use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Skip, Unit};
+
+use crate::accounts::{NotHeld, millis};
+use crate::attempt::Trying;
+use crate::charge::{Charge, Counted};
+use crate::ending::Ending;
+use crate::refuse::Refusal;
+use crate::served::Slot;
+use crate::worst::{Bounds, LEAST_CAP, Means, Worst, worst};
+
+/// How long others' reservations are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is held while an attempt is made, and what it must be told.
+#[derive(Debug)]
+pub struct Reserved {
+    /// The most tokens of an answer, to be written into the request.
+    pub cap: Option<u64>,
+}
+
+/// Why an attempt is not made.
+#[derive(Debug)]
+pub enum NotReserved {
+    /// The next candidate may have room. The refusal is told if none has.
+    Skip(Skip, Refusal),
+    /// Nobody is asked any more.
+    Refuse(Refusal),
+}
+
+/// Sets aside what an attempt may cost.
+pub async fn reserve(
+    trying: &Trying<'_>,
+    ending: &mut Ending,
+    candidate: &Candidate,
+    provider: usize,
+) -> Result<Reserved, NotReserved> {
+    take_slots(ending, candidate, provider)?;
+    let asked = Asked::of(ending, candidate, provider);
+    let until = trying.deadline.min(Instant::now() + PATIENCE);
+    loop {
+        let accounts = Arc::clone(&trying.gateway.accounts);
+        // Before looking: what comes back while we look wakes us too.
+        let freed = accounts.freed();
+        tokio::pin!(freed);
+        freed.as_mut().enable();
+        let now = millis(SystemTime::now());
+        match asked.hold(trying, ending, candidate, now) {
+            Ok(reserved) => return Ok(reserved),
+            Err(NotHeld::Pages(error)) => {
+                tracing::error!(%error, "no request that is charged can be served");
+                let message = "what is spent can't be written down at this time, so nothing is spent";
+                return Err(NotReserved::Refuse(Refusal::new(503, "budget_unavailable", message).after(1)));
+            }
+            Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
+                return Err(asked.exhausted(ending, limit, spent, max, until, now));
+            }
+            Err(NotHeld::Refused(Refused::Contended { limit })) => {
+                ending.waits();
+                let waited = tokio::time::timeout_at(until.into(), freed).await;
+                ending.waited();
+                if waited.is_err() {
+                    return Err(asked.contended(ending, limit));
+                }
+            }
+        }
+    }
+}
+
+/// Takes a place among the requests that may be under way at the provider, for the key and for all.
+fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: usize) -> Result<(), NotReserved> {
+    ending.places.clear();
+    let served = Arc::clone(&ending.call.served);
+    let of_entry = candidate.entry.and_then(|entry| served.entry_slots.get(ending.call.key)?.get(entry)?.as_ref());
+    let of_provider = served.place_slots.get(provider).and_then(Option::as_ref);
+    let mut taken: Vec<Slot> = Vec::new();
+    for slots in of_entry.into_iter().chain(of_provider) {
+        match slots.take() {
+            Some(slot) => taken.push(slot),
+            None => {
+                let message = format!("{} has {} requests under way, as many as may be", slots.whose(), slots.most());
+                let refusal = Refusal::new(429, "concurrency_limited", message).after(1);
+                return Err(NotReserved::Skip(Skip::Concurrency, refusal));
+            }
+        }
+    }
+    ending.places = taken;
+    Ok(())
+}
+
+/// What a candidate is asked for, as far as it costs.
+struct Asked {
+    counted: Vec<Counted>,
+    /// Requests of the caller, counted once however many attempts they take.
+    admission: Vec<(LimitNo, u64)>,
+    provider: usize,
+    input: u64,
+    bounds: Bounds,
+    metered: Metered,
+    cache: CacheAsk,
+    service: Option<String>,
+}
+
+impl Asked {
+    fn of(ending: &Ending, candidate: &Candidate, provider: usize) -> Self {
+        let call = &ending.call;
+        let (served, key) = (&call.served, call.key());
+        let policy = &served.policy;
+        let place = &policy.providers[provider];
+        let own = place.model(&candidate.model);
+        let names = [&*candidate.model, own.map_or(&*candidate.model, |model| &*model.name), &*candidate.upstream_model];
+        let places = match candidate.entry {
+            Some(entry) => policy.limits.of_attempt(call.key, &key.id, entry, &place.id.name, &names),
+            None => Vec::new(),
+        };
+        let (mut counted, mut admission) = (Vec::new(), Vec::new());
+        for at in places {
+            let (limit, number) = (&policy.limits.all[at], served.limits[at]);
+            match limit.unit == Unit::Requests && !limit.per_attempt {
+                true => admission.push((number, 1)),
+                false => counted.push(Counted { place: at, number, unit: limit.unit }),
+            }
+        }
+        if ending.admission.is_some() {
+            admission.clear();
+        }
+        let limited = counted.iter().any(|counted| counted.unit != Unit::Requests);
+        let least = |one: Option<u32>, other: Option<u32>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        let bounds = Bounds {
+            caller: call.scanned.output_cap(),
+            policy: least(key.max_output_tokens, own.and_then(|model| model.max_output_tokens)).map(u64::from),
+            model: policy.max_output_tokens(provider, &candidate.model).map(u64::from),
+            answers: call.scanned.answers(),
+            least: key.min_output_tokens.map_or(LEAST_CAP, u64::from),
+            may_cap: key.cap_output,
+        };
+        Asked {
+            counted,
+            admission,
+            provider,
+            // Nobody needs it where nothing is counted.
+            input: if limited { call.input_tokens() } else { 0 },
+            bounds,
+            metered: call.metered(),
+            cache: call.cache_ask(),
+            service: call.scanned.service_tier().map(str::to_owned),
+        }
+    }
+
+    /// The worst case, at what is left now.
+    fn worst(&self, trying: &Trying<'_>, ending: &Ending, candidate: &Candidate, now: Millis) -> Worst {
+        let policy = &ending.call.served.policy;
+        let price = policy.price(self.provider, &candidate.model);
+        let left = |unit: Unit| {
+            let of_unit = self.counted.iter().filter(|counted| counted.unit == unit);
+            of_unit.map(|counted| trying.gateway.accounts.available(counted.number, now)).min()
+        };
+        let service = self.service.as_deref();
+        let means =
+            Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
+        let free = Worst { money: 0, tokens: 0, cap: None, capped: false };
+        match self.metered {
+            Metered::Tokens if ending.call.answers_with_text() => worst(self.input, self.bounds, &means),
+            // Vectors: an answer without tokens.
+            Metered::Tokens => {
+                let money = price.map_or(0, |price| price.worst(self.input, 0, service, self.cache));
+                Worst { money, tokens: self.input, ..free }
+            }
+            Metered::Images(images) => {
+                Worst { money: price.map_or(0, |price| price.worst_images(self.input, images)), ..free }
+            }
+            Metered::Characters(characters) => {
+                Worst { money: price.map_or(0, |price| price.worst_characters(characters)), ..free }
+            }
+            Metered::Unmetered(_) | Metered::Free => free,
+        }
+    }
+
+    fn hold(
+        &self,
+        trying: &Trying<'_>,
+        ending: &mut Ending,
+        candidate: &Candidate,
+        now: Millis,
+    ) -> Result<Reserved, NotHeld> {
+        let accounts = &trying.gateway.accounts;
+        let worst = self.worst(trying, ending, candidate, now);
+        let held = match self.counted.is_empty() {
+            true => None,
+            false => {
+                let amount = |unit: Unit| match unit {
+                    Unit::Money => worst.money,
+                    Unit::Tokens => worst.tokens,
+                    Unit::Requests => 1,
+                };
+                let wants: Vec<(LimitNo, u64)> =
+                    self.counted.iter().map(|counted| (counted.number, amount(counted.unit))).collect();
+                Some(accounts.hold(now, &wants)?)
+            }
+        };
+        if !self.admission.is_empty() {
+            match accounts.hold(now, &self.admission) {
+                Ok(admission) => ending.admission = Some(admission),
+                Err(error) => {
+                    if let Some(held) = held {
+                        held.give_back();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        ending.record.capped |= worst.capped;
+        ending.charge = Some(Charge {
+            held,
+            counted: self.counted.clone(),
+            provider: self.provider,
+            model: Arc::clone(&candidate.model),
+            input: self.input,
+            metered: self.metered,
+            service: self.service.clone(),
+            sent: false,
+        });
+        Ok(Reserved { cap: worst.cap })
+    }
+
+    /// The refusal of a limit that is spent.
+    fn exhausted(
+        &self,
+        ending: &Ending,
+        number: LimitNo,
+        spent: u64,
+        max: u64,
+        until: Option<Millis>,
+        now: Millis,
+    ) -> NotReserved {
+        let served = &ending.call.served;
+        let Some(at) = served.limits.iter().position(|one| *one == number) else {
+            return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
+        };
+        let limit = &served.policy.limits.all[at];
+        let (skip, mut refusal) = match (limit.unit, limit.id.kind) {
+            (Unit::Money, _) => {
+                let (spent, max) = (Dollars(spent), Dollars(max));
+                let message = format!("{}: {spent} of {max} are spent, and this request may cost more than is left", limit.id);
+                (Skip::Budget(at), Refusal { final_word: true, ..Refusal::new(402, "budget_exceeded", message) })
+            }
+            (Unit::Tokens, "Budget") => {
+                let message =
+                    format!("{}: {spent} of {max} tokens are spent, and this request may use more than is left", limit.id);
+                (Skip::Budget(at), Refusal { final_word: true, ..Refusal::new(402, "budget_exceeded", message) })
+            }
+            (Unit::Tokens, _) => {
+                let message =
+                    format!("{}: {spent} of {max} tokens are used, and this request may use more than is left", limit.id);
+                (Skip::Limit(at), Refusal::new(429, "token_limited", message))
+            }
+            (Unit::Requests, _) => {
+                let message = format!("{}: {spent} of {max} requests were made", limit.id);
+                (Skip::Limit(at), Refusal::new(429, "request_limited", message))
+            }
+        };
+        refusal.retry_after = until.map(|until| seconds_until(until, now));
+        match ending.call.key().on_limit {
+            OnLimit::Reject => NotReserved::Refuse(refusal),
+            OnLimit::NextProvider => NotReserved::Skip(skip, refusal),
+        }
+    }
+
+    fn contended(&self, ending: &Ending, number: LimitNo) -> NotReserved {
+        let served = &ending.call.served;
+        let at = served.limits.iter().position(|one| *one == number);
+        let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
+        let message = format!("{whose}what is left is set aside for requests under way; some of it will come back");
+        let refusal = Refusal::new(429, "budget_contended", message).after(1);
+        let skip = at.map_or(Skip::Concurrency, |at| match served.policy.limits.all[at].unit {
+            Unit::Money => Skip::Budget(at),
+            Unit::Tokens | Unit::Requests => Skip::Limit(at),
+        });
+        NotReserved::Skip(skip, refusal)
+    }
+}
+
+/// Whole seconds from now, rounded up and at least one: a second too early is too early.
+#[must_use]
+pub fn seconds_until(until: Millis, now: Millis) -> u64 {
+    u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)
+}
+

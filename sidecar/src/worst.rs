@@ -1,0 +1,115 @@
+//! The most that an attempt can cost, and the cap that keeps it there.
+//!
+//! ```text
+//! input   estimated from the body's bytes
+//! output  the least of what the caller, the key and the model allow, for each answer that is asked for
+//! ```
+//! Where the caller sets no bound and the worst case is over a quarter of what is left, the gateway writes one: a quarter
+//! of what is left, so that one request can't keep all others from being served.
+
+use outrigger_policy::{CacheAsk, Price};
+
+/// What a cap is never below, unless the key says otherwise.
+pub const LEAST_CAP: u64 = 1_024;
+
+/// What bounds an answer, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The caller's own.
+    pub caller: Option<u64>,
+    /// The key's, or the provider's entry for the model: it is written where the caller's is higher.
+    pub policy: Option<u64>,
+    /// The most that the model can say.
+    pub model: Option<u64>,
+    /// Answers that are asked for at once.
+    pub answers: u64,
+    /// Caps that the gateway writes are not below.
+    pub least: u64,
+    /// Whether it may write one where the caller set none.
+    pub may_cap: bool,
+}
+
+/// How much an attempt may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worst {
+    /// Nano-dollars.
+    pub money: u64,
+    /// Input and output.
+    pub tokens: u64,
+    /// To be written into the request.
+    pub cap: Option<u64>,
+    /// The cap is the gateway's own, for want of money or tokens.
+    pub capped: bool,
+}
+
+/// What one token is worth, and what is left.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    pub price: Option<&'a Price>,
+    pub service: Option<&'a str>,
+    pub cache: CacheAsk,
+    /// Nano-dollars that are neither spent nor set aside, in the tightest limit; absent: money is not limited.
+    pub money: Option<u64>,
+    /// The same of tokens.
+    pub tokens: Option<u64>,
+}
+
+impl Means<'_> {
+    fn cost(&self, input: u64, output: u64) -> u64 {
+        self.price.map_or(0, |price| price.worst(input, output, self.service, self.cache))
+    }
+
+    /// Output tokens that a quarter of what is left can pay, after the input. `None`: any number.
+    fn quarter(&self, input: u64) -> Option<u64> {
+        let by_money = self.money.and_then(|left| {
+            let for_output = (left / 4).saturating_sub(self.cost(input, 0));
+            // The tier of prices goes by the input, so that the output is asked for with it.
+            self.price.and_then(|price| price.output_tokens_for(for_output, input, self.service))
+        });
+        let by_tokens = self.tokens.map(|left| (left / 4).saturating_sub(input));
+        match (by_money, by_tokens) {
+            (Some(money), Some(tokens)) => Some(money.min(tokens)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn is_over_a_quarter(&self, input: u64, output: u64) -> bool {
+        self.money.is_some_and(|left| self.cost(input, output) > left / 4)
+            || self.tokens.is_some_and(|left| input.saturating_add(output) > left / 4)
+    }
+}
+
+/// The worst case of an attempt with so much input.
+#[must_use]
+pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
+    let answers = bounds.answers.max(1);
+    let least = |one: Option<u64>, other: Option<u64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    let enforced = bounds.policy.filter(|most| bounds.caller.is_none_or(|caller| caller > *most));
+    let said = least(least(bounds.caller, bounds.policy), bounds.model);
+    let of = |each: u64, cap: Option<u64>, capped: bool| {
+        let output = each.saturating_mul(answers);
+        Worst { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped }
+    };
+    let limited = means.money.is_some() || means.tokens.is_some();
+    // The caller's own bound stands, and with it what it may cost.
+    if let Some(each) = said
+        && (!limited || bounds.caller.is_some() || !means.is_over_a_quarter(input, each.saturating_mul(answers)))
+    {
+        return of(each, enforced, false);
+    }
+    match means.quarter(input) {
+        // Output costs nothing, or nothing is limited: no bound is needed, and none is known.
+        None => of(said.unwrap_or(0), enforced, false),
+        Some(quarter) => {
+            let each = (quarter / answers).max(bounds.least).min(said.unwrap_or(u64::MAX));
+            match bounds.may_cap {
+                true => of(each, Some(each), true),
+                // What goes beyond it is the stated excess of such keys.
+                false => of(each, enforced, false),
+            }
+        }
+    }
+}
