@@ -30,5 +30,5 @@ pub mod usage;
 pub use dialect::Dialect;
 pub use translate::{
     Answer, EncodedRequest, Malformed, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response,
-    encode_request, encode_response,
+    encode_request, encode_request_within, encode_response,
 };

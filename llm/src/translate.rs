@@ -32,6 +32,9 @@ pub struct EncodedRequest {
     pub body: Object,
     /// The caller's fields that were left out as hints, in the caller's words.
     pub left_out: Vec<String>,
+    /// The cap on output tokens that stands in the body: not always the caller's, for Anthropic wants one, and counts
+    /// thinking in.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// What an answer is told with: things that the gateway knows and the upstream may not.
@@ -73,11 +76,25 @@ pub fn encode_request(
     upstream: Dialect,
     model: &str,
 ) -> Result<EncodedRequest, RequestError> {
+    encode_request_within(caller, request, upstream, model, None)
+}
+
+/// The same with `most` tokens of output, thinking included, whatever the caller says.
+///
+/// # Errors
+/// As [`encode_request`].
+pub fn encode_request_within(
+    caller: Dialect,
+    request: &Request,
+    upstream: Dialect,
+    model: &str,
+    most: Option<u64>,
+) -> Result<EncodedRequest, RequestError> {
     let left_out = crate::chat::fields::fit(caller, &request.fields, upstream)?;
     let mut encoded = match upstream {
-        Dialect::OpenAi => openai::request::encode(request, model)?,
-        Dialect::Anthropic => anthropic::request::encode(request, model)?,
-        Dialect::Gemini => gemini::request::encode(request, model)?,
+        Dialect::OpenAi => openai::request::encode(request, model, most)?,
+        Dialect::Anthropic => anthropic::request::encode(request, model, most)?,
+        Dialect::Gemini => gemini::request::encode(request, model, most)?,
     };
     encoded.left_out.splice(0..0, left_out);
     Ok(encoded)

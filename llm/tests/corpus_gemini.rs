@@ -139,7 +139,7 @@ fn recorded_exchanges_are_read() {
             Ok(request) => {
                 requests += 1;
                 // What was told to Gemini once can be told again; the model is any that takes all.
-                match gemini::request::encode(&request, "gemini-3-flash") {
+                match gemini::request::encode(&request, "gemini-3-flash", None) {
                     Ok(told) => {
                         let again = gemini::request::decode(&told.body);
                         again.unwrap_or_else(|error| panic!("{name}: told again: {error}"));

@@ -192,7 +192,7 @@ fn same(call: &Call, model: &str, asked_usage: bool) -> Pieces {
         }
         place => {
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
-            let edits = Edits { model: named, ask_usage: asked_usage };
+            let edits = Edits { model: named, ask_usage: asked_usage, ..Edits::default() };
             // What the gateway put in for another provider, in an earlier turn, is taken out again.
             if call.operation.kind == Kind::Chat
                 && let Some(cleaned) = foreign::take_out(call.dialect, model, &call.body)

@@ -28,11 +28,11 @@ const JSON_INSTRUCTION: &str =
 /// The least budget that Anthropic takes, in tokens.
 const LEAST_BUDGET: u64 = 1_024;
 
-/// Tells `request` to the model named `model`.
+/// Tells `request` to the model named `model`, with `most` tokens of output.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when Anthropic, or this model, has no way to say a part of it.
-pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let takes = models::of(model);
     let mut left_out = Vec::new();
     refuse_penalties(request)?;
@@ -53,6 +53,11 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
             leave_out(&mut left_out, "thinking");
         }
     }
+    // A budget stands below the cap, and there is a least one.
+    if matches!(thinking.config, Some(Config::Budget(_))) && most.is_some_and(|most| most <= LEAST_BUDGET) {
+        thinking.config = None;
+        leave_out(&mut left_out, "thinking");
+    }
     let mut turns = turns::of(&request.messages, thinking.on() || takes.always_thinks)?;
     if matches!(thinking.config, Some(Config::Budget(_))) && turns::lacks_thinking(&turns.turns) {
         thinking.config = None;
@@ -68,7 +73,8 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
 
     let mut body = Object::new();
     body.insert("model".to_owned(), json!(model));
-    body.insert("max_tokens".to_owned(), json!(thinking.fit_into(request.max_output_tokens, &takes)));
+    let cap = thinking.fit_into(request.max_output_tokens, most, &takes);
+    body.insert("max_tokens".to_owned(), json!(cap));
     let mut system: Vec<&str> =
         request.system.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
     let format = match &request.output {
@@ -115,7 +121,7 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
     if request.stream {
         body.insert("stream".to_owned(), Value::Bool(true));
     }
-    Ok(EncodedRequest { body, left_out })
+    Ok(EncodedRequest { body, left_out, max_output_tokens: Some(cap) })
 }
 
 fn unsupported(field: &str) -> RequestError {
@@ -168,16 +174,17 @@ impl Asked {
     }
 
     /// `max_tokens`, which must be above the budget: the cap is raised by it, and where the model
-    /// cannot give so much the budget is lowered.
-    fn fit_into(&mut self, cap: Option<u64>, takes: &Model) -> u64 {
-        let cap_or_default = cap.unwrap_or(takes.default_output).min(takes.max_output);
+    /// cannot give so much, or may not, the budget is lowered.
+    fn fit_into(&mut self, cap: Option<u64>, most: Option<u64>, takes: &Model) -> u64 {
+        let most = most.unwrap_or(u64::MAX).min(takes.max_output);
+        let cap_or_default = cap.unwrap_or(takes.default_output).min(most);
         let Some(Config::Budget(budget)) = &mut self.config else { return cap_or_default };
         if cap.is_some() && *budget < cap_or_default {
             return cap_or_default;
         }
-        let raised = cap_or_default.saturating_add(*budget).min(takes.max_output);
+        let raised = cap_or_default.saturating_add(*budget).min(most);
         if *budget >= raised {
-            // Half for the answer; every model that takes a budget gives well over twice the least.
+            // Half for the answer, as far as the least budget leaves it.
             *budget = (raised / 2).max(LEAST_BUDGET);
         }
         raised

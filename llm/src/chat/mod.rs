@@ -43,6 +43,13 @@ pub struct Request {
     pub fields: Vec<String>,
 }
 
+impl Request {
+    /// The caller's cap on output tokens, but never more than `most`.
+    pub(crate) fn output_within(&self, most: Option<u64>) -> Option<u64> {
+        self.max_output_tokens.into_iter().chain(most).min()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     User,

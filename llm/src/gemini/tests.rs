@@ -141,7 +141,7 @@ proptest! {
         for body in in_place(&value) {
             if let Ok(read) = request::decode(&body) {
                 for model in ["gemini-3-flash", "gemini-2.5-pro", "other"] {
-                    let _ = request::encode(&read, model);
+                    let _ = request::encode(&read, model, None);
                 }
             }
             let body = Value::Object(body);

@@ -171,12 +171,12 @@ fn schema(told: &Object, path: &str, noted: &mut Noted) -> Result<OutputFormat, 
     Ok(OutputFormat::JsonSchema { name, description, schema, strict })
 }
 
-/// Tells a request to an OpenAI-compatible upstream, for the model named `model` there.
+/// Tells a request to an OpenAI-compatible upstream, for the model named `model` there, with `most` tokens of output.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when something that matters cannot be said: a document by URL, a
 /// video, a picture in the assistant's turn.
-pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let mut left_out = Vec::new();
     let mut body = Object::new();
     let family = Family::of(model);
@@ -205,7 +205,8 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
             body.insert("stop".into(), json!(several));
         }
     }
-    if let Some(cap) = request.max_output_tokens {
+    let max_output_tokens = request.output_within(most);
+    if let Some(cap) = max_output_tokens {
         body.insert(family.cap().into(), json!(cap));
     }
     let numbers = [
@@ -239,7 +240,7 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
         body.insert("stream".into(), json!(true));
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
-    Ok(EncodedRequest { body, left_out })
+    Ok(EncodedRequest { body, left_out, max_output_tokens })
 }
 
 fn encode_output(output: &OutputFormat) -> Option<Value> {

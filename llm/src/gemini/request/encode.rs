@@ -24,13 +24,14 @@ pub(crate) fn stand_in(model: &str) -> Option<&'static str> {
 /// Gemini's limit on stop sequences.
 const MOST_STOPS: usize = 5;
 
-/// Tells a request. `model` decides how thinking is told; it goes into the path, not the body.
+/// Tells a request with `most` tokens of output. `model` decides how thinking is told; it goes into the path, not the
+/// body.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for what Gemini can't say: one call at a time, more than five stop
 /// sequences, a URL of unknown type, before Gemini 3 JSON output together with tools.
 /// [`RequestError::Invalid`] for a call in the history whose arguments are not a JSON object.
-pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let generation = Generation::of(model);
     let mut body = Object::new();
     let mut left_out = Vec::new();
@@ -54,11 +55,12 @@ pub fn encode(request: &Request, model: &str) -> Result<EncodedRequest, RequestE
             left_out.push("strict".to_owned());
         }
     }
-    let config = generation_config(request, generation, &mut left_out)?;
+    let max_output_tokens = request.output_within(most);
+    let config = generation_config(request, generation, max_output_tokens, &mut left_out)?;
     if !config.is_empty() {
         body.insert("generationConfig".to_owned(), Value::Object(config));
     }
-    Ok(EncodedRequest { body, left_out })
+    Ok(EncodedRequest { body, left_out, max_output_tokens })
 }
 
 fn unsupported(field: &str) -> RequestError {
@@ -91,6 +93,7 @@ fn calling_config(choice: &ToolChoice) -> Value {
 fn generation_config(
     request: &Request,
     generation: Generation,
+    max_output_tokens: Option<u64>,
     left_out: &mut Vec<String>,
 ) -> Result<Object, RequestError> {
     let mut config = Object::new();
@@ -102,7 +105,7 @@ fn generation_config(
     if request.stop.len() > MOST_STOPS {
         return Err(unsupported("stop"));
     }
-    put("maxOutputTokens", request.max_output_tokens.map(Value::from));
+    put("maxOutputTokens", max_output_tokens.map(Value::from));
     put("temperature", request.temperature.clone().map(Value::Number));
     put("topP", request.top_p.clone().map(Value::Number));
     put("topK", request.top_k.clone().map(Value::Number));

@@ -306,7 +306,7 @@ fn tells_turns() {
         if third {
             first["thoughtSignature"] = json!("skip_thought_signature_validator");
         }
-        let body = Value::Object(encode(&request, name).unwrap().body);
+        let body = Value::Object(encode(&request, name, None).unwrap().body);
         assert_eq!(
             body,
             json!({
@@ -353,7 +353,7 @@ fn tells_how_to_answer() {
         thinking: Some(Thinking::Effort(Effort::Low)),
         ..Request::default()
     };
-    let told = encode(&request, "gemini-3-flash").unwrap();
+    let told = encode(&request, "gemini-3-flash", None).unwrap();
     assert_eq!(told.left_out, Vec::<String>::new());
     assert_eq!(
         Value::Object(told.body),
@@ -368,7 +368,7 @@ fn tells_how_to_answer() {
             },
         })
     );
-    let refused = encode(&request, "gemini-2.5-flash").unwrap_err();
+    let refused = encode(&request, "gemini-2.5-flash", None).unwrap_err();
     assert_eq!(refused.to_string(), "response_format together with tools cannot be expressed in the gemini dialect");
 }
 
@@ -389,12 +389,12 @@ fn refuses_what_gemini_cannot_say() {
             "a picture or document whose media type is not known",
         ),
     ] {
-        let error = encode(&request, "gemini-3-flash").unwrap_err();
+        let error = encode(&request, "gemini-3-flash", None).unwrap_err();
         assert_eq!(error, RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::Gemini });
     }
     let broken = Request { messages: vec![model(vec![call("a", "f", "{\"x\":", None)])], ..base() };
     assert_eq!(
-        encode(&broken, "gemini-3-flash").unwrap_err().to_string(),
+        encode(&broken, "gemini-3-flash", None).unwrap_err().to_string(),
         "messages[0]: the arguments of the call of f (a) are not a JSON object"
     );
 }
@@ -411,5 +411,5 @@ fn names_the_hints_it_leaves_out() {
         thinking: Some(Thinking::Budget(100)),
         ..Request::default()
     };
-    assert_eq!(encode(&request, "gemini-2.0-flash").unwrap().left_out, ["detail", "strict", "thinking"]);
+    assert_eq!(encode(&request, "gemini-2.0-flash", None).unwrap().left_out, ["detail", "strict", "thinking"]);
 }

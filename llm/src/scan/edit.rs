@@ -1,0 +1,177 @@
+//! The edits that a body of the caller's own dialect gets, and no others.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::{CapField, Field, Scanned};
+
+/// See the fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Edits<'a> {
+    /// The model's name as the upstream knows it, where it stands in the body.
+    pub model: Option<&'a str>,
+    /// Ask for a stream's usage.
+    pub ask_usage: bool,
+    /// The most tokens that an answer may have.
+    pub cap: Option<Cap<'a>>,
+}
+
+/// A cap that is written where the caller said none, or a larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap<'a> {
+    pub tokens: u64,
+    /// [`CapField::heeded`]; none is written where it is empty.
+    pub fields: &'a [CapField],
+}
+
+/// A piece of an edited body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The caller's own bytes, by their place.
+    Kept(Range<usize>),
+    /// What stands there instead.
+    Said(String),
+}
+
+/// What is to be done: places to write anew, and members to add.
+#[derive(Default)]
+struct Changes {
+    places: Vec<(Range<usize>, String)>,
+    added: Vec<String>,
+}
+
+impl Scanned {
+    /// The body as it goes upstream. Without an edit to make, the bytes are the caller's own.
+    #[must_use]
+    pub fn edit<'b>(&self, body: &'b [u8], edits: Edits<'_>) -> Cow<'b, [u8]> {
+        let pieces = self.pieces(body, edits);
+        if let [Piece::Kept(_)] = pieces.as_slice() {
+            return Cow::Borrowed(body);
+        }
+        let mut edited = Vec::with_capacity(body.len() + 64);
+        for piece in &pieces {
+            match piece {
+                Piece::Kept(range) => edited.extend_from_slice(&body[range.clone()]),
+                Piece::Said(text) => edited.extend_from_slice(text.as_bytes()),
+            }
+        }
+        Cow::Owned(edited)
+    }
+
+    /// The same in pieces, so that what is kept of a long body need not be copied.
+    #[must_use]
+    pub fn pieces(&self, body: &[u8], edits: Edits<'_>) -> Vec<Piece> {
+        let mut changes = Changes::default();
+        match (edits.model, self.place(Field::Model)) {
+            (Some(model), Some(member)) if self.model.as_deref() != Some(model) => {
+                changes.places.push((member.value.clone(), quote(model)));
+            }
+            // The path named it (an Azure deployment), and this upstream wants it in the body.
+            (Some(model), None) => changes.added.push(format!("\"model\":{}", quote(model))),
+            _ => {}
+        }
+        let fallbacks = self.place(Field::Fallbacks);
+        if let Some(member) = fallbacks {
+            changes.places.push((without_comma(body, &member.whole), String::new()));
+        }
+        if edits.ask_usage && !self.include_usage {
+            match self.place(Field::StreamOptions) {
+                // A null, or an object that says otherwise: told anew, its other members kept.
+                Some(member) => changes.places.push((member.value.clone(), asking_usage(&body[member.value.clone()]))),
+                None => changes.added.push("\"stream_options\":{\"include_usage\":true}".to_owned()),
+            }
+        }
+        if let Some(cap) = edits.cap {
+            self.cap(body, cap, &mut changes);
+        }
+        if !changes.added.is_empty() {
+            // First in the object, so that nothing of the caller's moves.
+            let kept = self.members - usize::from(fallbacks.is_some());
+            let comma = if kept > 0 { "," } else { "" };
+            changes.places.push((self.inside..self.inside, changes.added.join(",") + comma));
+        }
+        changes.places.sort_by_key(|(range, _)| (range.start, range.end));
+        let mut pieces = Vec::with_capacity(changes.places.len() * 2 + 1);
+        let mut at = 0;
+        for (range, text) in changes.places {
+            pieces.push(Piece::Kept(at..range.start));
+            pieces.push(Piece::Said(text));
+            at = range.end;
+        }
+        pieces.push(Piece::Kept(at..body.len()));
+        pieces
+    }
+
+    /// Writes the cap into each field where the caller says more, or what is no number; where the caller says nothing
+    /// that counts, into the first.
+    fn cap(&self, body: &[u8], cap: Cap<'_>, changes: &mut Changes) {
+        let tokens = cap.tokens.to_string();
+        let mut said = false;
+        for field in cap.fields {
+            let Some(at) = self.cap_at(*field).filter(|at| body.get((*at).clone()) != Some(b"null")) else { continue };
+            said = true;
+            if self.caps[*field as usize].is_none_or(|own| own > cap.tokens) {
+                changes.places.push((at, tokens.clone()));
+            }
+        }
+        match cap.fields.first() {
+            Some(CapField::Generation) if !said => self.add_to_generation(&tokens, changes),
+            Some(field) if !said => match self.place(field.top()) {
+                Some(null) => changes.places.push((null.value.clone(), tokens)),
+                None => changes.added.push(format!("\"{}\":{tokens}", field.key())),
+            },
+            _ => {}
+        }
+    }
+
+    /// Where the value of a field stands that caps the answer.
+    fn cap_at(&self, field: CapField) -> Option<Range<usize>> {
+        match field {
+            CapField::Generation => self.generation.as_ref()?.cap_at.clone(),
+            _ => Some(self.place(field.top())?.value.clone()),
+        }
+    }
+
+    /// Google takes either spelling; the caller's is kept.
+    fn add_to_generation(&self, tokens: &str, changes: &mut Changes) {
+        let (outer, inner) = match self.snake_case {
+            true => ("generation_config", "max_output_tokens"),
+            false => ("generationConfig", "maxOutputTokens"),
+        };
+        match (&self.generation, self.place(Field::GenerationConfig)) {
+            (Some(generation), _) => changes.places.push(match &generation.cap_at {
+                Some(null) => (null.clone(), tokens.to_owned()),
+                None => {
+                    let comma = if generation.members > 0 { "," } else { "" };
+                    (generation.inside..generation.inside, format!("\"{inner}\":{tokens}{comma}"))
+                }
+            }),
+            (None, Some(null)) => changes.places.push((null.value.clone(), format!("{{\"{inner}\":{tokens}}}"))),
+            (None, None) => changes.added.push(format!("\"{outer}\":{{\"{inner}\":{tokens}}}")),
+        }
+    }
+}
+
+/// A member's bytes together with the comma that goes with it.
+fn without_comma(body: &[u8], whole: &Range<usize>) -> Range<usize> {
+    let space = |byte: &&u8| byte.is_ascii_whitespace();
+    let after = whole.end + body[whole.end..].iter().take_while(space).count();
+    if body.get(after) == Some(&b',') {
+        return whole.start..after + 1;
+    }
+    let before = whole.start - body[..whole.start].iter().rev().take_while(space).count();
+    if before > 0 && body[before - 1] == b',' {
+        return before - 1..whole.end;
+    }
+    whole.clone()
+}
+
+fn asking_usage(value: &[u8]) -> String {
+    let mut options = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(value).unwrap_or_default();
+    options.insert("include_usage".to_owned(), true.into());
+    serde_json::Value::Object(options).to_string()
+}
+
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,112 @@
+//! The keys of a body that are read or edited, each of which may stand only once.
+
+use std::ops::Range;
+
+/// A key that is read. Google takes either spelling of its keys, so both are the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Background,
+    BestOf,
+    CacheControl,
+    CachedContent,
+    Contents,
+    Conversation,
+    EnableThinking,
+    Fallbacks,
+    GenerationConfig,
+    Input,
+    Instructions,
+    MaxCompletionTokens,
+    MaxOutputTokens,
+    MaxTokens,
+    Messages,
+    Modalities,
+    Model,
+    N,
+    OutputConfig,
+    OutputFormat,
+    Plugins,
+    PreviousResponseId,
+    Prompt,
+    PromptCacheKey,
+    Reasoning,
+    ReasoningEffort,
+    ResponseFormat,
+    SearchParameters,
+    ServiceTier,
+    Speed,
+    Stream,
+    StreamOptions,
+    System,
+    SystemInstruction,
+    Text,
+    Thinking,
+    Tools,
+    WebSearchOptions,
+}
+
+impl Field {
+    /// The field of a key, unescaped.
+    pub(super) fn of(key: &str) -> Option<Field> {
+        Some(match key {
+            "background" => Field::Background,
+            "best_of" => Field::BestOf,
+            "cache_control" => Field::CacheControl,
+            "cachedContent" | "cached_content" => Field::CachedContent,
+            "contents" => Field::Contents,
+            "conversation" => Field::Conversation,
+            "enable_thinking" => Field::EnableThinking,
+            "fallbacks" => Field::Fallbacks,
+            "generationConfig" | "generation_config" => Field::GenerationConfig,
+            "input" => Field::Input,
+            "instructions" => Field::Instructions,
+            "max_completion_tokens" => Field::MaxCompletionTokens,
+            "max_output_tokens" => Field::MaxOutputTokens,
+            "max_tokens" => Field::MaxTokens,
+            "messages" => Field::Messages,
+            "modalities" => Field::Modalities,
+            "model" => Field::Model,
+            "n" => Field::N,
+            "output_config" => Field::OutputConfig,
+            "output_format" => Field::OutputFormat,
+            "plugins" => Field::Plugins,
+            "previous_response_id" => Field::PreviousResponseId,
+            "prompt" => Field::Prompt,
+            "prompt_cache_key" => Field::PromptCacheKey,
+            "reasoning" => Field::Reasoning,
+            "reasoning_effort" => Field::ReasoningEffort,
+            "response_format" => Field::ResponseFormat,
+            "search_parameters" => Field::SearchParameters,
+            "serviceTier" | "service_tier" => Field::ServiceTier,
+            "speed" => Field::Speed,
+            "stream" => Field::Stream,
+            "stream_options" => Field::StreamOptions,
+            "system" => Field::System,
+            "systemInstruction" | "system_instruction" => Field::SystemInstruction,
+            "text" => Field::Text,
+            "thinking" => Field::Thinking,
+            "tools" => Field::Tools,
+            "web_search_options" => Field::WebSearchOptions,
+            _ => return None,
+        })
+    }
+
+    /// How it is called where it stands twice: Google's in its own JSON's spelling.
+    pub(super) fn name(key: &str) -> &str {
+        match key {
+            "cached_content" => "cachedContent",
+            "generation_config" => "generationConfig",
+            "system_instruction" => "systemInstruction",
+            _ => key,
+        }
+    }
+}
+
+/// A top-level member of the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub field: Field,
+    /// From the key's opening quote to the value's end.
+    pub whole: Range<usize>,
+    pub value: Range<usize>,
+}

@@ -1,0 +1,52 @@
+//! What stands in Gemini's `generationConfig`: the one object that is looked into and edited.
+
+use std::ops::Range;
+
+use super::members::{Members, unescape, whole};
+use super::{ScanError, place};
+
+/// Places are those of the whole body.
+#[derive(Clone, Debug)]
+pub(super) struct Generation {
+    /// `maxOutputTokens`, and where its value stands.
+    pub cap: Option<u64>,
+    pub cap_at: Option<Range<usize>>,
+    /// `candidateCount`.
+    pub answers: Option<u64>,
+    /// Where members begin (after `{`), and how many there are.
+    pub inside: usize,
+    pub members: usize,
+}
+
+impl Generation {
+    /// Reads the value that begins at `start`; none where it is null, which is as if it were not there.
+    pub(super) fn read(raw: &str, start: usize) -> Result<Option<Generation>, ScanError> {
+        if raw == "null" {
+            return Ok(None);
+        }
+        let wrong = ScanError::Wrong { field: "generationConfig", expected: "an object" };
+        let members = serde_json::from_str::<Members<'_>>(raw).map_err(|_| wrong)?.0;
+        let mut generation =
+            Generation { cap: None, cap_at: None, answers: None, inside: start + 1, members: members.len() };
+        let mut counted = false;
+        for (key, value) in members {
+            match &*unescape(key.get()) {
+                "maxOutputTokens" | "max_output_tokens" => {
+                    let at = place(raw, value.get());
+                    generation.cap = whole(value.get());
+                    if generation.cap_at.replace(start + at.start..start + at.end).is_some() {
+                        return Err(ScanError::Twice("generationConfig.maxOutputTokens".to_owned()));
+                    }
+                }
+                "candidateCount" | "candidate_count" => {
+                    generation.answers = whole(value.get());
+                    if std::mem::replace(&mut counted, true) {
+                        return Err(ScanError::Twice("generationConfig.candidateCount".to_owned()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(generation))
+    }
+}

@@ -1,0 +1,99 @@
+//! Members of an object as they stand in the body, and the few shapes of a value that are read.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::ScanError;
+
+/// The members of an object in order, unparsed, duplicates and all.
+pub(crate) struct Members<'a>(pub Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+/// What stands between the quotes.
+pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    match inner.contains('\\') {
+        false => Cow::Borrowed(inner),
+        true => serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned),
+    }
+}
+
+pub(super) fn string(raw: &str) -> Option<String> {
+    serde_json::from_str(raw).ok()
+}
+
+pub(super) fn boolean(raw: &str, field: &'static str) -> Result<bool, ScanError> {
+    match raw {
+        "true" => Ok(true),
+        "false" | "null" => Ok(false),
+        _ => Err(ScanError::Wrong { field, expected: "true or false" }),
+    }
+}
+
+/// A whole number from zero on, in any spelling that some provider takes for one: `100`, `1e2`, and `"100"`, which
+/// proto's JSON and lax servers read. Anything else (`-1` asks some servers for no bound) is none.
+pub(super) fn whole(raw: &str) -> Option<u64> {
+    let text = match raw.as_bytes().first() {
+        Some(b'"') => unescape(raw),
+        _ => Cow::Borrowed(raw),
+    };
+    let text = text.trim();
+    // A float that is too large becomes the largest number, which is what it means.
+    let float = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && *number >= 0.0);
+    text.parse().ok().or_else(|| float().map(|number| number as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_in_every_spelling_that_counts() {
+        for (raw, expected) in [
+            ("100", Some(100)),
+            ("1e2", Some(100)),
+            ("100.0", Some(100)),
+            ("\"100\"", Some(100)),
+            (r#""1\u0030""#, Some(10)),
+            ("0", Some(0)),
+            ("-0.0", Some(0)),
+            ("1e300", Some(u64::MAX)),
+            ("-1", None),
+            ("1.5", None),
+            ("null", None),
+            ("true", None),
+            ("\"many\"", None),
+            ("\"inf\"", None),
+            ("\"nan\"", None),
+            ("[1]", None),
+            ("\"\"", None),
+        ] {
+            assert_eq!(whole(raw), expected, "{raw}");
+        }
+    }
+}
