@@ -63,8 +63,7 @@ impl Means<'_> {
     fn quarter(&self, input: u64) -> Option<u64> {
         let by_money = self.money.and_then(|left| {
             let for_output = (left / 4).saturating_sub(self.cost(input, 0));
-            // The tier of prices goes by the input, so that the output is asked for with it.
-            self.price.and_then(|price| price.output_tokens_for(for_output, input, self.service))
+            self.price.and_then(|price| price.output_tokens_for(for_output, self.service))
         });
         let by_tokens = self.tokens.map(|left| (left / 4).saturating_sub(input));
         match (by_money, by_tokens) {

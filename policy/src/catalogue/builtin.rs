@@ -18,7 +18,7 @@ const E: u16 = Capabilities::EMBEDDINGS.0;
 
 /// One model a line: name, context window, most output tokens, capabilities.
 const fn model(name: &'static str, context_window: u32, max_output_tokens: u32, capabilities: u16) -> Entry {
-    Entry { name, context_window, max_output_tokens, capabilities: Capabilities(capabilities) }
+    Entry { name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price: None }
 }
 
 pub(super) static ANTHROPIC: &[Entry] = &[
