@@ -8,8 +8,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_llm::chat::Object;
 use outrigger_llm::embeddings::{self, Encoding};
 use outrigger_llm::operation::{self, Kind, ModelPlace};
-use outrigger_llm::scan::{self, Edits, Piece};
-use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request, foreign, strict};
+use outrigger_llm::scan::{self, Cap, CapField, Edits, Piece};
+use outrigger_llm::{
+    Dialect, RequestError, chat, decode_request, encode_request, encode_request_within, foreign, strict,
+};
 use outrigger_policy::Candidate;
 use serde::Deserialize;
 use serde_json::Value;
@@ -118,7 +120,8 @@ fn field(error: RequestError) -> String {
     }
 }
 
-/// Makes the request for a candidate. `asks_usage` is false where the upstream refused to be asked.
+/// Makes the request for a candidate. `asks_usage` is false where the upstream refused to be asked; `cap` is the most
+/// tokens that an answer may have, where the gateway says so.
 ///
 /// # Errors
 /// [`RequestError`] when the candidate's dialect, or its model, cannot be told this request.
@@ -129,6 +132,7 @@ pub fn prepare(
     credential: Option<&HeaderValue>,
     translation: &Translation,
     asks_usage: bool,
+    cap: Option<u64>,
 ) -> Result<Prepared, RequestError> {
     let model = &*candidate.upstream_model;
     let upstream = place.dialect;
@@ -144,7 +148,9 @@ pub fn prepare(
             && matches!(call.operation.kind, Kind::Chat | Kind::Completions)
             && place.kind.usage_on_request;
         asked_usage = usage_on_request && asks_usage && call.stream && !call.scanned.include_usage;
-        (same(call, model, asked_usage), Way::Same)
+        let fields = CapField::heeded(call.operation, place.kind);
+        let cap = cap.map(|tokens| Cap { tokens, fields });
+        (same(call, model, asked_usage, cap), Way::Same)
     } else {
         headers = headers::up_across(&call.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -157,7 +163,7 @@ pub fn prepare(
             }
             _ => {
                 let request = translation.chat(call)?;
-                let encoded = encode_request(call.dialect, request, upstream, model)?;
+                let encoded = encode_request_within(call.dialect, request, upstream, model, cap)?;
                 left_out = encoded.left_out;
                 (Pieces::from(Value::Object(encoded.body).to_string()), Way::Across)
             }
@@ -184,7 +190,7 @@ pub fn prepare(
 }
 
 /// The caller's bytes with the listed edits.
-fn same(call: &Call, model: &str, asked_usage: bool) -> Pieces {
+fn same(call: &Call, model: &str, asked_usage: bool, cap: Option<Cap<'_>>) -> Pieces {
     match call.operation.model {
         ModelPlace::Form => crate::receive::with_form_model(call, model).into(),
         _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
@@ -192,7 +198,7 @@ fn same(call: &Call, model: &str, asked_usage: bool) -> Pieces {
         }
         place => {
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
-            let edits = Edits { model: named, ask_usage: asked_usage, ..Edits::default() };
+            let edits = Edits { model: named, ask_usage: asked_usage, cap };
             // What the gateway put in for another provider, in an earlier turn, is taken out again.
             if call.operation.kind == Kind::Chat
                 && let Some(cleaned) = foreign::take_out(call.dialect, model, &call.body)

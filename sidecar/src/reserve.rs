@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use outrigger_ledger::{LimitNo, Millis, Refused};
 use outrigger_llm::meter::Metered;
+use outrigger_llm::scan::CapField;
 use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Skip, Unit};
 
 use crate::accounts::{NotHeld, millis};
@@ -138,11 +139,16 @@ impl Asked {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        // An upstream of another dialect is told what the caller's own says.
+        let fields = match served.places[provider].dialect == call.dialect {
+            true => CapField::heeded(call.operation, served.places[provider].kind),
+            false => CapField::said(call.operation),
+        };
         let bounds = Bounds {
-            caller: call.scanned.output_cap(),
+            caller: call.scanned.output_cap(fields),
             policy: least(key.max_output_tokens, own.and_then(|model| model.max_output_tokens)).map(u64::from),
             model: policy.max_output_tokens(provider, &candidate.model).map(u64::from),
-            answers: call.scanned.answers(),
+            answers: call.scanned.answers(call.operation, &call.body),
             least: key.min_output_tokens.map_or(LEAST_CAP, u64::from),
             may_cap: key.cap_output,
         };
@@ -155,7 +161,7 @@ impl Asked {
             bounds,
             metered: call.metered(),
             cache: call.cache_ask(),
-            service: call.scanned.service_tier().map(str::to_owned),
+            service: call.scanned.service_tier.clone(),
         }
     }
 
