@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod corpus;
+mod escrow;
 mod failover;
 mod fake;
 mod gate;
 mod hook;
+mod killed;
+mod meter;
 mod mock;
 mod policies;
 mod relay;

@@ -1,0 +1,98 @@
+//! A dollar is a dollar: however many ask at once, no more is spent than there is, and nearly all of it can be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use outrigger_policy::{Document, LimitDoc, ModelDoc, Price, WindowDoc};
+use serde_json::{Value, json};
+
+use crate::meter::{INPUT, Meter, OUTPUT, price};
+use crate::policies::{Running, document, provider};
+
+pub const DOLLAR: u64 = 1_000_000_000;
+const CLIENTS: usize = 64;
+const RUNS: u64 = 100;
+/// The least that a client asks for: who gets no more even for that has seen the end of the money.
+const LEAST: u64 = 50;
+
+/// A key with a dollar, at a provider whose prices are the meter's.
+pub fn with_a_dollar(url: &str) -> Document {
+    let mut one = provider("metered", url);
+    let price = Price { input: INPUT, output: OUTPUT, ..Price::default() };
+    one.models = vec![ModelDoc { name: "m".to_owned(), price: Some(price), ..ModelDoc::default() }];
+    let mut document = document(1, vec![one]);
+    document.keys[0].limits.budgets =
+        vec![LimitDoc { name: "all".to_owned(), max: DOLLAR, window: WindowDoc::Lifetime }];
+    document
+}
+
+/// The most that a request with this cap can be billed, as the meter counts.
+fn most(body: &Value, cap: u64) -> u64 {
+    // The gateway may add a field or two on the way.
+    price((body.to_string().len() as u64 + 100).div_ceil(2), cap)
+}
+
+/// Spends until there is no more, and says what the meter had billed when a client was first told so, less what that
+/// client's request could have cost.
+async fn spend(running: &Running, meter: &Meter, seed: u64) -> u64 {
+    let client = reqwest::Client::new();
+    let url = running.url("/v1/chat/completions");
+    let told_at = Arc::new(AtomicU64::new(u64::MAX));
+    let clients = (0..CLIENTS).map(|number| {
+        let (client, url, meter, told_at) = (client.clone(), url.clone(), meter.clone(), Arc::clone(&told_at));
+        tokio::spawn(async move {
+            let mut dice = fastrand::Rng::with_seed(seed << 8 | number as u64);
+            let mut largest = 800;
+            loop {
+                // Some leave it to the gateway how long an answer may be.
+                let cap = (dice.u8(0..4) > 0 || largest <= LEAST).then(|| dice.u64(LEAST..=largest));
+                let words = "word ".repeat(dice.usize(1..40));
+                let mut body = json!({"model": "m", "messages": [{"role": "user", "content": words}]});
+                if let Some(cap) = cap {
+                    body["max_tokens"] = json!(cap);
+                }
+                if dice.bool() {
+                    body["stream"] = json!(true);
+                }
+                let answer = client.post(&url).json(&body).send().await.unwrap();
+                let status = answer.status().as_u16();
+                let text = answer.text().await.unwrap();
+                match status {
+                    200 => {}
+                    402 => {
+                        assert!(text.contains("budget_exceeded"), "{text}");
+                        let billed = meter.billed() + most(&body, cap.unwrap_or(1_024));
+                        told_at.fetch_min(billed, Ordering::SeqCst);
+                        if largest <= LEAST {
+                            return;
+                        }
+                        largest = LEAST;
+                    }
+                    429 => assert!(text.contains("budget_contended"), "{text}"),
+                    other => panic!("{other}: {text}"),
+                }
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    told_at.load(Ordering::SeqCst)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dollar_is_never_overspent_and_nearly_all_of_it_can_be_used() {
+    for seed in 0..RUNS {
+        let meter = Meter::new(seed, false).await;
+        let running = Running::new(with_a_dollar(&meter.url)).await;
+        let told_at = spend(&running, &meter, seed).await;
+        let billed = meter.billed();
+        assert!(billed <= DOLLAR, "run {seed}: {billed} nano-dollars of {DOLLAR} were spent");
+        assert!(billed >= DOLLAR / 100 * 95, "run {seed}: only {billed} nano-dollars of {DOLLAR} could be spent");
+        assert!(told_at >= DOLLAR, "run {seed}: a 402 at {told_at}, when money was only set aside");
+        // What the upstream told is what is on the account, to the nano-dollar.
+        let limits = running.admin("/policy").await["limits"].clone();
+        assert_eq!(limits[0]["spent"], json!(format!("{}.{:09}", billed / DOLLAR, billed % DOLLAR)), "run {seed}");
+        assert_eq!(limits[0]["reserved"], json!("0.00"), "run {seed}: {limits}");
+    }
+}

@@ -1,0 +1,130 @@
+//! A process that is killed forgets nothing: what was under way is charged in full, and the bound holds all the same.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::escrow::{DOLLAR, with_a_dollar};
+use crate::meter::Meter;
+
+const KILLS: usize = 50;
+const CLIENTS: usize = 16;
+/// Tokens of each answer: a two-thousandth of the dollar.
+const CAP: u64 = 50;
+
+/// A sidecar as a process of its own, on ports that it keeps from one life to the next.
+struct Sidecar {
+    policy: std::path::PathBuf,
+    state: std::path::PathBuf,
+    clients: String,
+    admin: String,
+}
+
+/// An address that nobody has at this moment.
+fn free() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+impl Sidecar {
+    async fn start(&self) -> Child {
+        let child = Command::new(env!("CARGO_BIN_EXE_outrigger-sidecar"))
+            .arg("--policy")
+            .arg(&self.policy)
+            .arg("--state")
+            .arg(&self.state)
+            .args(["--listen", &self.clients, "--admin", &self.admin])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let ready = format!("http://{}/readyz", self.admin);
+        let client = reqwest::Client::new();
+        loop {
+            match client.get(&ready).send().await {
+                Ok(answer) if answer.status() == 200 => return child,
+                _ => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
+    }
+
+    async fn limit(&self) -> Value {
+        let url = format!("http://{}/policy", self.admin);
+        let policy: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        policy["limits"][0].clone()
+    }
+}
+
+fn written(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
+    let folder = dir.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("policy.v1.json"), text).unwrap();
+    folder
+}
+
+fn nanos(amount: &Value) -> u64 {
+    let (dollars, rest) = amount.as_str().unwrap().split_once('.').unwrap();
+    dollars.parse::<u64>().unwrap() * DOLLAR + format!("{rest:0<9}").parse::<u64>().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_kills_lose_no_cent() {
+    let dir = tempfile::tempdir().unwrap();
+    // Each answer is as long as its cap: what is charged in full was made in full.
+    let meter = Meter::new(7, true).await;
+    let document = serde_json::to_string(&with_a_dollar(&meter.url)).unwrap();
+    let sidecar = Arc::new(Sidecar {
+        policy: written(dir.path(), "policy", &document),
+        state: dir.path().join("state"),
+        clients: free(),
+        admin: free(),
+    });
+    let spent = Arc::new(AtomicBool::new(false));
+    let mut child = sidecar.start().await;
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (sidecar, spent) = (Arc::clone(&sidecar), Arc::clone(&spent));
+            tokio::spawn(async move {
+                let client = reqwest::Client::new();
+                let url = format!("http://{}/v1/chat/completions", sidecar.clients);
+                let body = json!({"model": "m", "max_tokens": CAP, "messages": [{"role": "user", "content": "x"}]});
+                while !spent.load(Ordering::SeqCst) {
+                    match client.post(&url).json(&body).send().await {
+                        Ok(answer) if answer.status() == 402 => spent.store(true, Ordering::SeqCst),
+                        Ok(_) => {}
+                        // It was just killed.
+                        Err(_) => tokio::task::yield_now().await,
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut dice = fastrand::Rng::with_seed(50);
+    let mut arrivals = meter.arrivals.clone();
+    for kill in 0..KILLS {
+        // At some request's arrival: others are then being reserved, sent, answered or settled.
+        let at = *arrivals.borrow() + dice.usize(1..20);
+        arrivals.wait_for(|count| *count >= at).await.unwrap();
+        child.start_kill().unwrap();
+        child.wait().await.unwrap();
+        assert!(meter.billed() <= DOLLAR, "after {kill} kills");
+        child = sidecar.start().await;
+        let on_account = nanos(&sidecar.limit().await["spent"]);
+        assert!(on_account <= DOLLAR, "after {kill} kills {on_account} nano-dollars are on the account");
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    let limit = sidecar.limit().await;
+    let (billed, on_account) = (meter.billed(), nanos(&limit["spent"]));
+    assert!(billed <= DOLLAR, "{billed} nano-dollars of {DOLLAR} were spent");
+    assert!(on_account >= billed, "{billed} nano-dollars were spent, and only {on_account} are on the account");
+    assert!(billed >= DOLLAR / 100 * 95, "only {billed} nano-dollars of {DOLLAR} could be spent: {limit}");
+    assert!(meter.asked() > KILLS, "it served between the kills");
+    child.kill().await.unwrap();
+}
