@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use crate::catalogue::{self, Capabilities};
 use crate::document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, MockDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, MockDoc, ModelDoc, ObjectRef, OnLimit, ProviderDoc, SecretAt,
+    TimeoutsDoc, Unknown,
 };
 use crate::draw::hash;
 use crate::expression::ExpressionError;
@@ -120,6 +121,9 @@ pub struct Key {
     pub team: Option<String>,
     pub customer: Option<String>,
     pub keyless: bool,
+    pub on_limit: OnLimit,
+    pub unpriced: Unknown,
+    pub unmetered: Unknown,
     allow: Globs,
     deny: Globs,
 }
@@ -358,6 +362,9 @@ fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildEr
         team: doc.team.clone(),
         customer: doc.customer.clone(),
         keyless: doc.keyless,
+        on_limit: doc.on_limit,
+        unpriced: doc.unpriced,
+        unmetered: doc.unmetered,
         allow: Globs::new(&doc.allow),
         deny: Globs::new(&doc.deny),
     })
