@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub struct Decision {
     /// The rule that decided, as `namespace/name`.
     pub rule: Option<Arc<str>>,
+    /// The rules with `chain` that led to it, in order.
+    pub chain: Vec<Arc<str>>,
     /// Those to try and those passed over, each in its place.
     pub candidates: Vec<Candidate>,
     /// Set when there is nothing to try.
@@ -51,6 +53,8 @@ pub struct Candidate {
     pub upstream_model: Arc<str>,
     /// Indexes of the provider's credentials, in the order to try them; empty where none is needed.
     pub credentials: Vec<usize>,
+    /// By which it could be drawn; `None` for a fallback.
+    pub weight: Option<u32>,
     /// Why it is not to be tried.
     pub skipped: Option<Skip>,
     /// The budget whose threshold put a cheaper model in the place of the one that was decided, as a place in
@@ -81,7 +85,7 @@ pub enum Skip {
     Limit(usize),
     /// As many requests are under way there as may be.
     Concurrency,
-    /// A money budget counts it, and nobody knows its price.
+    /// A limit on money counts it, and nobody knows its price.
     Unpriced,
 }
 

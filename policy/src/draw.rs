@@ -59,6 +59,13 @@ pub(crate) fn pick(weights: &[(f64, u64)], draw: Draw, salt: u64) -> Option<usiz
             })
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .map(|(index, _)| index),
+        Draw::Likeliest => weights
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, (weight, _))| *weight > 0.0)
+            .max_by(|a, b| a.1.0.total_cmp(&b.1.0))
+            .map(|(index, _)| index),
     }
 }
 
@@ -106,6 +113,18 @@ mod tests {
             })
             .count();
         assert!((900..=1_100).contains(&both), "{both}");
+    }
+
+    #[test]
+    fn the_likeliest_is_the_heaviest_and_of_equals_the_first() {
+        for (weights, expected) in [
+            (vec![(1.0, 1), (3.0, 2), (3.0, 3)], Some(1)),
+            (vec![(0.0, 1), (0.5, 2)], Some(1)),
+            (vec![(0.0, 1)], None),
+            (vec![], None),
+        ] {
+            assert_eq!(pick(&weights, Draw::Likeliest, 7), expected, "{weights:?}");
+        }
     }
 
     proptest! {

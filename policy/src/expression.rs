@@ -7,7 +7,7 @@ use cel::objects::{Key as CelKey, Map};
 use cel::{Context, Env, ExecutionError, Program, Value};
 use thiserror::Error;
 
-use crate::policy::Key;
+use crate::policy::{Key, Policy};
 use crate::request::Request;
 use crate::syntax;
 use crate::vocabulary::{Names, is_function};
@@ -97,7 +97,13 @@ impl Expression {
     ///
     /// # Errors
     /// [`ExpressionError::Runtime`] when it fails otherwise, or is not a bool.
-    pub(crate) fn holds(&self, key: &Key, asked: Asking<'_>, request: &Request<'_>) -> Result<bool, ExpressionError> {
+    pub(crate) fn holds(
+        &self,
+        policy: &Policy,
+        key: &Key,
+        asked: Asking<'_>,
+        request: &Request<'_>,
+    ) -> Result<bool, ExpressionError> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for name in &self.reads {
             let value: Value = match *name {
@@ -128,6 +134,8 @@ impl Expression {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking<'a> {
     pub provider: &'a str,
+    /// The provider's place in [`Key::providers`].
+    pub entry: Option<usize>,
     pub model: &'a str,
 }
 

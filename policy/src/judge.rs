@@ -1,39 +1,69 @@
-//! Whether a place may be tried: the fence of the key first, then the gates of the moment.
+//! Whether a place may be tried: the fence of the key first, then its budgets, then the gates of the moment.
 
 use std::sync::Arc;
 
 use crate::balance::{balanced, to_front};
 use crate::decision::{Candidate, Skip};
+use crate::downgrade::downgraded;
+use crate::gate::gate;
 use crate::policy::{Key, KeyProvider, Policy, Provider};
 use crate::request::Request;
 use crate::serves::permits;
 
 /// A place where the request might go, before anybody asked whether it may.
+#[derive(Clone, Debug)]
 pub(crate) struct Slot {
     /// Index in [`Key::providers`], or the name that is none of them.
     pub provider: Result<usize, Arc<str>>,
     pub model: Arc<str>,
-    pub weight: u32,
+    /// `None` for a fallback, which is never drawn.
+    pub weight: Option<u32>,
     /// The one that a rule's target names.
     pub credential: Option<String>,
 }
 
-/// Asks the fence, then the gates, whether a slot may be tried, and with which credentials.
+/// Asks the fence, then budgets for something cheaper, then the gates, whether a slot may be tried, and with which
+/// credentials.
 ///
 /// A candidate that only rests keeps its credentials, so that it can be tried when nothing else is
 /// left.
 pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Slot) -> Candidate {
+    let (mut candidate, usable) = match enclosed(policy, key, request, slot) {
+        Ok(inside) => downgraded(policy, key, request, slot, &inside.0).unwrap_or(inside),
+        Err(candidate) => return candidate,
+    };
+    let Some(provider) = candidate.provider.map(|index| &policy.providers[index]) else { return candidate };
+    candidate.skipped = gate(policy, key, request, &candidate);
+    if candidate.skipped.is_none() {
+        let (credentials, resting) = gated(provider, request, &candidate, usable);
+        candidate.credentials = credentials;
+        candidate.skipped = resting;
+    }
+    candidate
+}
+
+/// The candidate of a slot, with the credentials that the fence lets through.
+///
+/// # Errors
+/// The candidate that lies outside, with the reason.
+pub(crate) fn enclosed(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slot: &Slot,
+) -> Result<(Candidate, Vec<usize>), Candidate> {
     let mut candidate = Candidate {
         provider: None,
         name: slot.provider.as_ref().map_or_else(Arc::clone, |index| key.providers[*index].name.clone()),
         model: slot.model.clone(),
         upstream_model: slot.model.clone(),
         credentials: Vec::new(),
+        weight: slot.weight,
         skipped: Some(Skip::ProviderBlocked),
         downgraded_by: None,
         entry: None,
     };
-    let Ok(index) = slot.provider else { return candidate };
+    let Ok(index) = slot.provider else { return Err(candidate) };
     let entry = &key.providers[index];
     let provider = &policy.providers[entry.provider];
     candidate.provider = Some(entry.provider);
@@ -41,14 +71,9 @@ pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Sl
     candidate.upstream_model = provider.upstream_name(&slot.model);
     let wanted = slot.credential.as_deref().or(request.credential);
     match fenced(key, entry, provider, request, &candidate, wanted) {
-        Err(skip) => candidate.skipped = Some(skip),
-        Ok(usable) => {
-            let (credentials, resting) = gated(provider, request, &candidate, usable);
-            candidate.credentials = credentials;
-            candidate.skipped = resting;
-        }
+        Err(skip) => Err(Candidate { skipped: Some(skip), ..candidate }),
+        Ok(usable) => Ok((candidate, usable)),
     }
-    candidate
 }
 
 /// The credentials that the fence lets through: of the provider, the key, a pin, and the

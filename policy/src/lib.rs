@@ -8,17 +8,22 @@
 //! Pure: randomness, the state of the world and the time are arguments, so the same request gets
 //! the same decision in the gateway, in a test and on the command line.
 
+mod arrange;
 mod balance;
 pub mod catalogue;
 mod decide;
 mod decision;
 mod document;
+mod downgrade;
 mod draw;
 mod expression;
+mod gate;
 mod glob;
 mod judge;
 mod limit;
+mod money;
 mod name;
+mod plan;
 mod policy;
 mod price;
 mod refusal;
@@ -26,9 +31,11 @@ mod request;
 mod rule;
 mod samples;
 mod serves;
+mod spent;
 mod syntax;
 mod trial;
 mod vocabulary;
+mod walk;
 
 pub use decide::decide;
 pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
@@ -41,6 +48,7 @@ pub use document::{
 pub use expression::{Expression, ExpressionError, VARIABLES, nearest};
 pub use glob::Globs;
 pub use limit::{Limit, LimitId, Limits};
+pub use money::Dollars;
 pub use name::Asked;
 pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
 pub use price::{CacheAsk, Price, Service, Tier, Used};

@@ -2,18 +2,19 @@
 
 use crate::catalogue;
 use crate::decision::{Candidate, Decision, Refusal, Skip};
+use crate::document::{OnLimit, Unit};
 use crate::expression::{ExpressionError, nearest};
+use crate::gate::is_budget;
 use crate::policy::{Key, KeyProvider, Policy};
 use crate::request::Request;
 use crate::rule::Rule;
 use crate::serves::{list_models, permits};
 
-/// A refusal of a request whose candidates were all passed over. What an upstream can't say comes
-/// first: unlike the fence, the caller can do something about it.
+/// A refusal of a request whose candidates were all passed over.
 pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, request: &Request<'_>) -> Refusal {
     let by = decision.rule.as_ref().map(|rule| format!(" (RoutingRule {rule} decided)")).unwrap_or_default();
-    let unsupported = |candidate: &&Candidate| matches!(candidate.skipped, Some(Skip::Unsupported(_)));
-    let blamed = decision.candidates.iter().find(unsupported).or(decision.candidates.first());
+    // The first of those that say most.
+    let blamed = decision.candidates.iter().min_by_key(|candidate| candidate.skipped.as_ref().map_or(u8::MAX, rank));
     let Some(candidate) = blamed else {
         return Refusal {
             status: 404,
@@ -25,6 +26,9 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
     };
     let Candidate { name, model, .. } = candidate;
     match &candidate.skipped {
+        Some(Skip::Budget(place) | Skip::Limit(place)) => used_up(policy, key, *place, request, &by),
+        Some(Skip::Concurrency) => crowded(policy, key, candidate, request, &by),
+        Some(Skip::Unpriced) => unpriced(policy, key, candidate, request, &by),
         Some(Skip::Unsupported(field)) => {
             let place = format!("{name}/{model}");
             Refusal {
@@ -67,6 +71,97 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
             _ => Refusal { param: Some("model".to_owned()), ..provider_blocked(key, name, &by) },
         },
     }
+}
+
+/// Which reason is told of several, the lowest: what passes soonest, since with time the request would be served; then
+/// what an upstream can't say, which the caller can do something about; then what an administrator can.
+fn rank(skip: &Skip) -> u8 {
+    match skip {
+        Skip::Concurrency => 0,
+        Skip::Limit(_) => 1,
+        Skip::Budget(_) => 2,
+        Skip::Unsupported(_) => 3,
+        Skip::Unpriced => 4,
+        _ => 5,
+    }
+}
+
+/// Something is spent, and what.
+fn used_up(policy: &Policy, key: &Key, place: usize, request: &Request<'_>, by: &str) -> Refusal {
+    let limit = &policy.limits.all[place];
+    let (status, kind) = match limit.unit {
+        _ if is_budget(limit) => (402, "budget_exceeded"),
+        Unit::Tokens => (429, "token_limited"),
+        Unit::Money | Unit::Requests => (429, "request_limited"),
+    };
+    let at_once = match key.on_limit {
+        OnLimit::Reject => " (onLimit: Reject)",
+        OnLimit::NextProvider => "",
+    };
+    Refusal {
+        status,
+        kind,
+        message: format!("{}{at_once}{by}", limit.told(request.conditions.used(place))),
+        param: None,
+        limit: Some(place),
+    }
+}
+
+/// As many requests are under way as an object lets be.
+fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> Refusal {
+    let name = &candidate.name;
+    let mut limits = Vec::new();
+    let document = policy.document.keys.get(request.key);
+    let entry = candidate.entry.and_then(|index| document?.providers.get(index));
+    if let Some(most) = entry.and_then(|entry| entry.limits.concurrent_requests) {
+        limits.push(format!("{} lets be (spec.providers[{name}].limits.concurrentRequests: {most})", named(key)));
+    }
+    let provider = candidate.provider.and_then(|index| policy.document.providers.get(index));
+    if let Some((provider, most)) = provider.and_then(|one| Some((one, one.limits.concurrent_requests?))) {
+        let (namespace, name) = (&provider.namespace, &provider.name);
+        limits.push(format!("LLMProvider {namespace}/{name} lets be (spec.limits.concurrentRequests: {most})"));
+    }
+    let limits = if limits.is_empty() { "may be".to_owned() } else { limits.join(", or as ") };
+    Refusal {
+        status: 429,
+        kind: "concurrency_limited",
+        message: format!("as many requests are under way at `{name}` as {limits}{by}"),
+        param: None,
+        limit: None,
+    }
+}
+
+/// A limit on money counts the request, and nobody can say what it costs.
+fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> Refusal {
+    let Candidate { name, model, .. } = candidate;
+    let places = candidate.entry.map(|entry| policy.limits_of(request.key, entry, model)).unwrap_or_default();
+    let money = places.iter().map(|place| &policy.limits.all[*place]).find(|limit| limit.unit == Unit::Money);
+    let counts = money.map(|limit| limit.id.to_string()).unwrap_or_default();
+    let message = match request.conditions.unmetered() {
+        Some(why) => format!(
+            "{counts} counts money, and what this request costs can't be known: {why}{by}; `unmetered: Allow` of {} would \
+             serve it uncounted",
+            named(key)
+        ),
+        None => {
+            let provider = candidate.provider.map(|index| policy.providers[index].id.to_string()).unwrap_or_default();
+            format!(
+                "{counts} counts money, and nobody knows the price of {name}/{model}{by}: give it one (LLMProvider \
+                 {provider}: spec.models[].price or spec.defaultPrice; or a ModelCatalog), or `unpriced: Allow` to {}",
+                named(key)
+            )
+        }
+    };
+    Refusal { status: 403, kind: "model_unpriced", message, param: Some("model".to_owned()), limit: None }
+}
+
+/// A rule refuses what it matches.
+pub(crate) fn rejected(rule: &Rule, message: &str) -> Refusal {
+    let message = match message.trim() {
+        "" => format!("RoutingRule {} rejects this request", rule.id),
+        message => format!("{message} (RoutingRule {})", rule.id),
+    };
+    Refusal { status: 403, kind: "request_rejected", message, param: None, limit: None }
 }
 
 /// The key may not use a provider, or there is none of the name.

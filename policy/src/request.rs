@@ -49,6 +49,8 @@ pub enum Draw {
     Random(u64),
     /// By an explicit session id: a hash of it. The same pick in every pod.
     Session(u64),
+    /// The heaviest, and of equals the first: what most requests get. For tests of rules.
+    Likeliest,
 }
 
 /// A provider and a credential that a conversation should stay with.
@@ -87,6 +89,12 @@ pub trait Conditions {
     /// What the request asks of a model.
     fn needs(&self) -> Capabilities {
         Capabilities::default()
+    }
+
+    /// Whether the request costs nothing, whoever serves it (counting tokens): then limits on money and tokens do not
+    /// concern it.
+    fn is_free(&self) -> bool {
+        false
     }
 
     /// Why nobody could tell what the request costs, if nobody can.

@@ -15,6 +15,14 @@ pub struct Rule {
     pub targets: Vec<TargetDoc>,
     pub fallbacks: Vec<String>,
     pub on_error: OnError,
+    /// It acts on the keys of every namespace, after their own rules.
+    pub everywhere: bool,
+    /// What it matches is refused, with this message.
+    pub reject: Option<String>,
+    /// What it decides is asked about once more.
+    pub chain: bool,
+    /// It decides nothing, and is told.
+    pub shadow: bool,
     pub(crate) when: Option<Expression>,
     scope: ScopeDoc,
     created: i64,
@@ -36,27 +44,31 @@ impl Rule {
             targets: doc.targets.clone(),
             fallbacks: doc.fallbacks.clone(),
             on_error: doc.on_error,
+            everywhere: doc.everywhere,
+            reject: doc.reject.clone(),
+            chain: doc.chain,
+            shadow: doc.shadow,
             when,
             scope: doc.scope.clone(),
             created: doc.created,
         })
     }
 
-    /// Narrower scope first, then priority, then age, then name.
-    pub(crate) fn order(&self) -> (u8, i32, i64, &str, &str) {
+    /// The namespace's own first; then narrower scopes, then priority, then age, then name.
+    pub(crate) fn order(&self) -> (bool, u8, i32, i64, &str, &str) {
         let scope = match self.scope {
             ScopeDoc::VirtualKeys(_) => 0,
             ScopeDoc::Team(_) => 1,
             ScopeDoc::Customer(_) => 2,
             ScopeDoc::Namespace => 3,
         };
-        (scope, self.priority, self.created, &self.id.name, &self.id.namespace)
+        (self.everywhere, scope, self.priority, self.created, &self.id.name, &self.id.namespace)
     }
 
     /// Whether the rule acts on a key at all.
     #[must_use]
     pub fn concerns(&self, key: &Key) -> bool {
-        self.id.namespace == key.id.namespace
+        (self.everywhere || self.id.namespace == key.id.namespace)
             && match &self.scope {
                 ScopeDoc::VirtualKeys(names) => names.contains(&key.id.name),
                 ScopeDoc::Team(team) => key.team.as_ref() == Some(team),

@@ -55,7 +55,7 @@ impl Expression {
                 stay: None,
                 conditions: &NoConditions,
             };
-            self.holds(key, Asking { provider: "", model: "sample" }, &request)
+            self.holds(&policy, key, Asking { provider: "", entry: None, model: "sample" }, &request)
                 .map_err(|error| (request_type, error))?;
         }
         Ok(())

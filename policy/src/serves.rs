@@ -32,6 +32,13 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Vec<usize> {
     Vec::new()
 }
 
+/// Whether a key's entry serves `model`, whoever else does: by any of the ways.
+pub(crate) fn serves(policy: &Policy, key: &Key, entry: usize, model: &str) -> bool {
+    let entry = &key.providers[entry];
+    let provider = &policy.providers[entry.provider];
+    lists(entry, provider, model) && TIERS.iter().any(|tier| tier(entry, provider, model))
+}
+
 /// Whether `name` stands to the letter in a list of one of the key's providers.
 pub(crate) fn is_exact(policy: &Policy, key: &Key, name: &str) -> bool {
     key.providers.iter().any(|entry| entry.models.names(name) || policy.providers[entry.provider].model(name).is_some())

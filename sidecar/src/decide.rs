@@ -137,6 +137,10 @@ impl Conditions for World<'_> {
         }
     }
 
+    fn is_free(&self) -> bool {
+        self.call.metered() == Metered::Free
+    }
+
     fn workload(&self) -> &str {
         self.gateway.workload.as_deref().unwrap_or_default()
     }

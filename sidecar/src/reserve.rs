@@ -118,11 +118,7 @@ impl Asked {
         let policy = &served.policy;
         let place = &policy.providers[provider];
         let own = place.model(&candidate.model);
-        let names = [&*candidate.model, own.map_or(&*candidate.model, |model| &*model.name), &*candidate.upstream_model];
-        let places = match candidate.entry {
-            Some(entry) => policy.limits.of_attempt(call.key, &key.id, entry, &place.id.name, &names),
-            None => Vec::new(),
-        };
+        let places = candidate.entry.map_or_else(Vec::new, |entry| policy.limits_of(call.key, entry, &candidate.model));
         let (mut counted, mut admission) = (Vec::new(), Vec::new());
         for at in places {
             let (limit, number) = (&policy.limits.all[at], served.limits[at]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::escrow::{DOLLAR, with_a_dollar};
+use crate::escrow::{DOLLAR, nanos, with_a_dollar};
 use crate::meter::Meter;
 
 const KILLS: usize = 50;
@@ -65,11 +65,6 @@ fn written(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("policy.v1.json"), text).unwrap();
     folder
-}
-
-fn nanos(amount: &Value) -> u64 {
-    let (dollars, rest) = amount.as_str().unwrap().split_once('.').unwrap();
-    dollars.parse::<u64>().unwrap() * DOLLAR + format!("{rest:0<9}").parse::<u64>().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

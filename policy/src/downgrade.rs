@@ -1,0 +1,80 @@
+//! A cheaper model in the place of the one that was decided, when a budget is nearly spent.
+
+use std::sync::Arc;
+
+use crate::catalogue::Capabilities;
+use crate::decision::Candidate;
+use crate::gate::price;
+use crate::judge::{Slot, enclosed};
+use crate::policy::{Key, Policy};
+use crate::price::Price;
+use crate::request::Request;
+use crate::serves::{serves, serving};
+
+/// Requests that are answered in words. The vectors of another model would fit no index, and no other model draws or
+/// speaks for less.
+const CONVERSATIONS: [&str; 5] =
+    ["chat_completion", "chat_completion_stream", "responses", "responses_stream", "text_completion"];
+
+/// What takes a candidate's place, with its credentials: the model that a budget names which counts the candidate and
+/// has reached a threshold, if it is cheaper, can what the request needs, and lies inside the fence. At the same
+/// provider if that serves it, else at the first who does, by weight.
+pub(crate) fn downgraded(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slot: &Slot,
+    candidate: &Candidate,
+) -> Option<(Candidate, Vec<usize>)> {
+    let entry = candidate.entry.filter(|_| !policy.limits.all.is_empty())?;
+    if request.model.is_none() || !CONVERSATIONS.contains(&request.request_type) {
+        return None;
+    }
+    let places = policy.limits_of(request.key, entry, &candidate.model);
+    for place in places.into_iter().filter(|place| !policy.limits.all[*place].thresholds.is_empty()) {
+        let limit = &policy.limits.all[place];
+        let Some(model) = limit.downgrades_to(request.conditions.used(place)) else { continue };
+        let here = serves(policy, key, entry, model).then_some(entry);
+        let mut elsewhere = if here.is_some() { Vec::new() } else { serving(policy, key, model) };
+        elsewhere.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
+        for index in here.into_iter().chain(elsewhere) {
+            let cheaper = Slot {
+                provider: Ok(index),
+                model: Arc::from(model),
+                weight: slot.weight,
+                // A rule's word on credentials is about its own provider.
+                credential: slot.credential.clone().filter(|_| index == entry),
+            };
+            let Ok((other, usable)) = enclosed(policy, key, request, &cheaper) else { continue };
+            if is_cheaper(policy, &other, candidate) && can(policy, request, &other) {
+                return Some((Candidate { downgraded_by: Some(place), ..other }, usable));
+            }
+        }
+    }
+    None
+}
+
+/// Neither price is higher, and one is lower; what has no price is not known to be cheaper.
+fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
+    let (Some(other), Some(than)) = (price(policy, other), price(policy, than)) else { return false };
+    let both = |price: &Price| (price.input, price.output);
+    other.input <= than.input && other.output <= than.output && both(other) != both(than)
+}
+
+/// Whether a model is not known to lack what the request needs: an answer that can't be had is not cheap. Without a
+/// cache it is the same answer.
+fn can(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> bool {
+    let known = candidate.provider.and_then(|index| policy.capabilities(index, &candidate.model));
+    known.is_none_or(|can| can.contains(request.conditions.needs().without(Capabilities::PROMPT_CACHING)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::REQUEST_TYPES;
+
+    #[test]
+    fn conversations_are_types_of_requests() {
+        assert!(CONVERSATIONS.iter().all(|kind| REQUEST_TYPES.contains(kind)));
+    }
+}

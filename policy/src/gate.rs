@@ -1,0 +1,66 @@
+//! The gates of limits: what is spent, and what would be spent without anybody knowing how much.
+
+use crate::decision::{Candidate, Skip};
+use crate::document::{Unit, Unknown};
+use crate::limit::Limit;
+use crate::policy::{Key, Policy};
+use crate::price::Price;
+use crate::request::Request;
+
+impl Policy {
+    /// What an attempt counts against, by every name that its model goes by: places in [`crate::Limits::all`], rising.
+    /// `entry` is a place in [`Key::providers`]. A gateway reserves with these.
+    #[must_use]
+    pub fn limits_of(&self, key: usize, entry: usize, model: &str) -> Vec<usize> {
+        let Some((key_of, entry_of)) = self.keys.get(key).and_then(|one| Some((one, one.providers.get(entry)?))) else {
+            return Vec::new();
+        };
+        let provider = &self.providers[entry_of.provider];
+        let upstream = provider.upstream_name(model);
+        let names = [model, provider.own_name(model), &upstream];
+        self.limits.of_attempt(key, &key_of.id, entry, &provider.id.name, &names)
+    }
+}
+
+/// Whether a limit keeps a candidate out, and which. Of several the one that takes longest to pass: money before
+/// requests and tokens.
+pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Candidate) -> Option<Skip> {
+    let (Some(entry), false) = (candidate.entry, policy.limits.all.is_empty()) else { return None };
+    let free = request.conditions.is_free();
+    let places = policy.limits_of(request.key, entry, &candidate.model);
+    let counting = |place: &usize| !free || policy.limits.all[*place].unit == Unit::Requests;
+    let mut first = None;
+    for place in places.into_iter().filter(counting) {
+        let limit = &policy.limits.all[place];
+        if limit.unit == Unit::Money && is_unknown(policy, key, request, candidate) {
+            return Some(Skip::Unpriced);
+        }
+        if limit.is_spent(request.conditions.used(place)) {
+            match is_budget(limit) {
+                true if !matches!(first, Some(Skip::Budget(_))) => first = Some(Skip::Budget(place)),
+                false if first.is_none() => first = Some(Skip::Limit(place)),
+                _ => {}
+            }
+        }
+    }
+    first
+}
+
+/// Whether nobody could tell what a candidate costs, and the key won't have that.
+fn is_unknown(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Candidate) -> bool {
+    match request.conditions.unmetered() {
+        Some(_) => key.unmetered == Unknown::Refuse,
+        // Without a model there is no price to know: what such operations cost is `unmetered`'s to say.
+        None if request.model.is_none() => false,
+        None => key.unpriced == Unknown::Refuse && price(policy, candidate).is_none(),
+    }
+}
+
+/// Money anywhere, and the tokens of a Budget. The others are limits of pace.
+pub(crate) fn is_budget(limit: &Limit) -> bool {
+    limit.unit == Unit::Money || limit.id.kind == "Budget"
+}
+
+pub(crate) fn price<'p>(policy: &'p Policy, candidate: &Candidate) -> Option<&'p Price> {
+    policy.price(candidate.provider?, &candidate.model)
+}
