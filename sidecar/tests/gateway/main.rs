@@ -9,6 +9,7 @@ mod fake;
 mod gate;
 mod hook;
 mod killed;
+mod limits;
 mod meter;
 mod mock;
 mod policies;

@@ -1,0 +1,435 @@
+//! What is counted, what stands in the way, and how it is told.
+
+use outrigger_policy::{
+    BudgetDoc, CalendarUnit, Document, LimitDoc, ModelDoc, ObjectRef, OnHangUp, OnLimit, Price, ThresholdAction,
+    ThresholdDoc, Unit, Unknown, WindowDoc,
+};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::escrow::nanos;
+use crate::fake::{Act, Fake, answer, chunk, delta, json as told, role, stop, stream_head};
+use crate::policies::{Running, chat, document, provider, streamed};
+
+/// A dollar for a thousand tokens of input, ten for a thousand of output: figures that a test can have in its head.
+fn dear() -> Price {
+    Price { input: 1_000_000_000_000, output: 10_000_000_000_000, ..Price::default() }
+}
+
+fn limit(name: &str, max: u64) -> LimitDoc {
+    LimitDoc { name: name.to_owned(), max, window: WindowDoc::Lifetime }
+}
+
+fn hourly(name: &str, max: u64) -> LimitDoc {
+    LimitDoc { name: name.to_owned(), max, window: WindowDoc::Rolling { ms: 3_600_000 } }
+}
+
+fn daily(name: &str, max: u64) -> LimitDoc {
+    let window = WindowDoc::Calendar { unit: CalendarUnit::Day, zone: "UTC".to_owned(), anchor: 1 };
+    LimitDoc { name: name.to_owned(), max, window }
+}
+
+/// Providers that know the model `m` at its dear price.
+fn priced(urls: &[(&str, &str)]) -> Document {
+    let providers = urls
+        .iter()
+        .map(|(name, url)| {
+            let mut provider = provider(name, url);
+            provider.models = vec![ModelDoc { name: "m".to_owned(), price: Some(dear()), ..ModelDoc::default() }];
+            provider
+        })
+        .collect();
+    let mut document = document(1, providers);
+    for entry in &mut document.keys[0].providers {
+        entry.models = vec!["m".to_owned()];
+    }
+    document
+}
+
+fn short(model: &str) -> Value {
+    let mut body = chat(model);
+    body["max_tokens"] = json!(10);
+    body
+}
+
+async fn spent(running: &Running, name: &str) -> Value {
+    let policy = running.admin("/policy").await;
+    let limits = policy["limits"].as_array().unwrap().clone();
+    let found = limits.iter().find(|limit| limit["name"].as_str().unwrap().contains(name));
+    found.unwrap_or_else(|| panic!("{name} in {limits:?}"))["spent"].clone()
+}
+
+#[tokio::test]
+async fn what_an_answer_cost_is_charged_and_told_everywhere() {
+    let upstream = Fake::always(answer("hi")).await;
+    let mut policy = priced(&[("first", &upstream.url)]);
+    policy.keys[0].limits.budgets = vec![daily("day", 1_000_000_000_000)];
+    policy.keys[0].limits.tokens = vec![hourly("hour", 100_000)];
+    policy.keys[0].limits.requests = vec![hourly("hour", 1_000)];
+    let running = Running::new(policy).await;
+    let got = running.post("/v1/chat/completions", &short("m")).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    // Three tokens in and two out.
+    assert_eq!(got.header("x-outrigger-cost-usd"), Some("0.023"));
+    assert_eq!(got.json()["extra_fields"]["cost_usd"], json!(0.023));
+    let record = running.record().await;
+    assert_eq!((&record["cost_usd"], &record["usage_estimated"]), (&json!("0.023"), &json!(false)));
+    let budgets = record["budgets"].as_array().unwrap();
+    assert_eq!(budgets.len(), 2, "money and tokens: {budgets:?}");
+    assert_eq!(budgets[0]["name"], "VirtualKey default/app: spec.limits.budgets[day]");
+    assert_eq!((&budgets[0]["spent"], &budgets[0]["limit"]), (&json!("0.023"), &json!("1000.00")));
+    assert!(budgets[0]["as_of"].is_string());
+    assert_eq!(spent(&running, "budgets[day]").await, "0.023");
+    assert_eq!(spent(&running, "tokens[hour]").await, "5");
+    assert_eq!(spent(&running, "requests[hour]").await, "1");
+    let metrics = reqwest::get(format!("http://{}/metrics", running.admin)).await.unwrap().text().await.unwrap();
+    for line in [
+        r#"outrigger_cost_usd_total{key="app",model="m",provider="first"} 0.023"#,
+        r#"outrigger_budget_spent_usd{budget="VirtualKey default/app: spec.limits.budgets[day]"} 0.023"#,
+        r#"outrigger_budget_limit_usd{budget="VirtualKey default/app: spec.limits.budgets[day]"} 1000"#,
+        r#"outrigger_limit_used{limit="VirtualKey default/app: spec.limits.tokens[hour]",unit="tokens"} 5"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_every_limit_in_every_dialect() {
+    let money = |policy: &mut Document| policy.keys[0].limits.budgets = vec![daily("day", 1_000)];
+    let tokens = |policy: &mut Document| policy.keys[0].limits.tokens = vec![hourly("hour", 3)];
+    let requests = |policy: &mut Document| policy.keys[0].limits.requests = vec![hourly("hour", 0)];
+    let unpriced = |policy: &mut Document| {
+        policy.keys[0].limits.budgets = vec![daily("day", 1_000)];
+        policy.providers[0].models[0].price = None;
+    };
+    type Change = fn(&mut Document);
+    let cases: [(Change, u16, &str, &str, bool); 4] = [
+        (money, 402, "budget_exceeded", "VirtualKey default/app: spec.limits.budgets[day]", true),
+        (tokens, 429, "token_limited", "VirtualKey default/app: spec.limits.tokens[hour]", false),
+        (requests, 429, "request_limited", "VirtualKey default/app: spec.limits.requests[hour]", false),
+        (unpriced, 403, "model_unpriced", "", false),
+    ];
+    let anthropic = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "x"}]});
+    let gemini = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"maxOutputTokens": 10}});
+    for (change, status, kind, object, is_final) in cases {
+        let upstream = Fake::always(answer("hi")).await;
+        let mut policy = priced(&[("first", &upstream.url)]);
+        change(&mut policy);
+        let running = Running::new(policy).await;
+        for (path, body, pointer, word) in [
+            ("/v1/chat/completions", short("m"), "/error/type", kind.to_owned()),
+            ("/v1/messages", anthropic.clone(), "/error/reason", kind.to_owned()),
+            ("/v1beta/models/m:generateContent", gemini.clone(), "/error/details/0/reason", kind.to_uppercase()),
+        ] {
+            let got = running.post(path, &body).await;
+            let told = got.json();
+            assert_eq!(
+                (got.status, told.pointer(pointer).and_then(Value::as_str)),
+                (status, Some(&*word)),
+                "{path}: {}",
+                got.text
+            );
+            assert!(got.text.contains(object), "{path} names the object: {}", got.text);
+            assert_eq!(got.header("x-should-retry"), is_final.then_some("false"), "{path}: {:?}", got.headers);
+            if status == 402 {
+                let seconds: u64 = got.header("retry-after").unwrap().parse().unwrap();
+                assert!((1..=86_400).contains(&seconds), "to the end of the day: {seconds}");
+            }
+        }
+        assert_eq!(upstream.asked().len(), 0, "{kind}: nobody was asked");
+        let record = running.record().await;
+        assert_eq!((&record["error_type"], &record["cost_usd"]), (&json!(kind), &Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_whose_money_is_gone_is_passed_over_or_the_request_is_refused() {
+    for (on_limit, status) in [(OnLimit::NextProvider, 200), (OnLimit::Reject, 402)] {
+        let cheap = Fake::always(answer("cheap")).await;
+        let premium = Fake::always(answer("premium")).await;
+        let mut policy = priced(&[("cheap", &cheap.url), ("premium", &premium.url)]);
+        policy.keys[0].providers[1].weight = 0;
+        // The first answer costs 0.023 and may cost 0.1 and its input.
+        policy.keys[0].providers[0].limits.budgets = vec![daily("day", 150_000_000)];
+        policy.keys[0].on_limit = on_limit;
+        let running = Running::new(policy).await;
+        let first = running.post("/v1/chat/completions", &short("m")).await;
+        assert_eq!(first.json()["extra_fields"]["provider"], "cheap", "{}", first.text);
+        let mut got = first;
+        for _ in 0..8 {
+            got = running.post("/v1/chat/completions", &short("m")).await;
+            if got.status != 200 || got.json()["extra_fields"]["provider"] == "premium" {
+                break;
+            }
+        }
+        assert_eq!(got.status, status, "{}", got.text);
+        assert!(nanos(&spent(&running, "providers[cheap]").await) <= 150_000_000);
+        if status == 200 {
+            let record = running.record().await;
+            let skipped: Vec<&Value> = record["candidates"].as_array().unwrap().iter().map(|c| &c["skipped"]).collect();
+            assert!(skipped.contains(&&json!("budget")), "{skipped:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_came_of_an_attempt_decides_what_is_charged() {
+    let in_error = |status: u16| told(status, r#"{"error": {"message": "no", "type": "x"}}"#);
+    let half = vec![stream_head(), chunk(&format!("{}{}", role(), delta("so far so good"))), Act::Close];
+    let untold = told(
+        200,
+        &json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}]})
+        .to_string(),
+    );
+    for (what, script, body, charged, estimated) in [
+        ("refused by the upstream", in_error(400), short("m"), 0..1, false),
+        ("rate limited", in_error(429), short("m"), 0..1, false),
+        ("failed twice", in_error(500), short("m"), 1_000_000..100_000_000, true),
+        ("closed without a word", vec![Act::Close], short("m"), 1_000_000..100_000_000, true),
+        // Its input, and a few tokens at a cent each.
+        ("cut in mid-stream", half, streamed("m"), 20_000_000..150_000_000, true),
+        ("usage untold", untold, short("m"), 20_000_000..u64::MAX, true),
+        ("a good answer", answer("hi"), short("m"), 23_000_000..23_000_001, false),
+    ] {
+        let upstream = Fake::always(script).await;
+        let mut policy = priced(&[("first", &upstream.url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+        let running = Running::new(policy).await;
+        running.post("/v1/chat/completions", &body).await;
+        let on_account = nanos(&spent(&running, "budgets[all]").await);
+        assert!(charged.contains(&on_account), "{what}: {on_account}, not in {charged:?}");
+        let record = running.record().await;
+        assert_eq!(record["usage_estimated"], json!(estimated), "{what}: {record}");
+        assert_eq!(running.admin("/policy").await["limits"][0]["reserved"], "0.00", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_cap_is_written_only_where_it_is_needed() {
+    let dollars = 1_000_000_000;
+    for (what, money, least, body, written, capped) in [
+        ("plenty is left", 100_000 * dollars, None, chat("m"), None, false),
+        ("the caller has said", 20 * dollars, None, short("m"), Some(10..=10), false),
+        ("little is left, but the least can be had", 20 * dollars, None, chat("m"), Some(1_024..=1_024), true),
+        // Five dollars buy 500 tokens of output, less what the input may cost.
+        ("the key has another least", 20 * dollars, Some(7), chat("m"), Some(450..=499), true),
+    ] {
+        let upstream = Fake::always(answer("hi")).await;
+        let mut policy = priced(&[("first", &upstream.url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", money)];
+        policy.keys[0].min_output_tokens = least;
+        let running = Running::new(policy).await;
+        let got = running.post("/v1/chat/completions", &body).await;
+        assert_eq!(got.status, 200, "{what}: {}", got.text);
+        let sent = upstream.asked()[0].json();
+        let cap = sent.get("max_tokens").and_then(Value::as_u64);
+        match written {
+            None => assert!(cap.is_none_or(|cap| cap > 100_000), "{what}: {sent}"),
+            Some(written) => assert!(cap.is_some_and(|cap| written.contains(&cap)), "{what}: {sent}"),
+        }
+        assert_eq!(running.record().await["capped"], json!(capped), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_s_longest_answer_is_written_over_a_longer_one() {
+    let upstream = Fake::always(answer("hi")).await;
+    let mut policy = document(1, vec![provider("first", &upstream.url)]);
+    policy.keys[0].max_output_tokens = Some(100);
+    let running = Running::new(policy).await;
+    for (asked, sent) in [(Some(5_000), 100), (Some(50), 50), (None, 100)] {
+        let mut body = chat("m");
+        if let Some(asked) = asked {
+            body["max_tokens"] = json!(asked);
+        }
+        running.post("/v1/chat/completions", &body).await;
+        assert_eq!(upstream.take_asked()[0].json()["max_tokens"], json!(sent), "{asked:?}");
+    }
+}
+
+/// A client that closes its connection when it has seen some bytes.
+async fn hang_up(running: &Running, body: &Value) {
+    let body = body.to_string();
+    let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.windows(5).any(|five| five == b"hello") {
+        tokio::io::AsyncReadExt::read_buf(&mut stream, &mut seen).await.unwrap();
+    }
+}
+
+/// The record of the request that has just ended.
+async fn next_record(running: &Running, before: usize) -> Value {
+    loop {
+        let records = running.admin("/decisions").await;
+        if records.as_array().unwrap().len() > before {
+            return records[0].clone();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_pays_for_what_was_made() {
+    let usage = r#"data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":40,"total_tokens":43}}
+
+data: [DONE]
+
+"#;
+    for (on_hang_up, tells, cost, estimated) in [
+        // The end comes in the moment in which it is read on.
+        (OnHangUp::Cancel, true, Some("0.403"), false),
+        (OnHangUp::Drain, true, Some("0.403"), false),
+        // It never comes: the upstream is cancelled, and what was seen is charged.
+        (OnHangUp::Cancel, false, None, true),
+    ] {
+        let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+        let mut script = vec![stream_head(), chunk(&format!("{}{}", role(), delta("hello"))), Act::Wait(gate.clone())];
+        script.push(chunk(&format!("{}{usage}", stop())));
+        script.push(crate::fake::end());
+        let upstream = Fake::always(script).await;
+        let mut policy = priced(&[("first", &upstream.url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+        policy.keys[0].on_hang_up = on_hang_up;
+        let running = Running::new(policy).await;
+        hang_up(&running, &streamed("m")).await;
+        if tells {
+            gate.notify_one();
+        }
+        let record = next_record(&running, 0).await;
+        assert_eq!((&record["status"], &record["error_type"]), (&json!(499), &json!("client_closed")), "{record}");
+        assert_eq!(record["usage_estimated"], json!(estimated), "{record}");
+        let on_account = spent(&running, "budgets[all]").await;
+        match cost {
+            Some(cost) => assert_eq!(on_account, cost, "{record}"),
+            None => assert!((1_000_000..400_000_000).contains(&nanos(&on_account)), "{on_account}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn budgets_reach_up_to_the_company_and_nobody_can_leave_one() {
+    let upstream = Fake::always(answer("hi")).await;
+    let budget = |name: &str, max: u64, parent: Option<&str>| BudgetDoc {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        unit: Unit::Money,
+        max,
+        window: WindowDoc::Lifetime,
+        parent: parent.map(|name| ObjectRef { namespace: "default".to_owned(), name: name.to_owned() }),
+        thresholds: Vec::new(),
+        applies_to: None,
+    };
+    let mut policy = priced(&[("first", &upstream.url)]);
+    policy.budgets = vec![
+        budget("company", 200_000_000, None),
+        budget("team", 1_000_000_000_000, Some("company")),
+        BudgetDoc {
+            applies_to: Some(outrigger_policy::AppliesDoc { models: vec!["m*".to_owned()], ..Default::default() }),
+            ..budget("all-of-m", 1_000_000_000_000, None)
+        },
+    ];
+    policy.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
+    let running = Running::new(policy).await;
+    let mut served: u64 = 0;
+    let refused = loop {
+        let got = running.post("/v1/chat/completions", &short("m")).await;
+        match got.status {
+            200 => served += 1,
+            _ => break got,
+        }
+    };
+    assert!(served > 0);
+    assert_eq!(refused.status, 402, "{}", refused.text);
+    assert!(refused.text.contains("Budget default/company"), "the tightest is told: {}", refused.text);
+    assert_eq!(refused.header("retry-after"), None, "a lifetime does not end");
+    for name in ["company", "team", "all-of-m"] {
+        assert_eq!(nanos(&spent(&running, name).await), served * 23_000_000, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_threshold_downgrades_what_is_dear_to_what_is_cheaper() {
+    let upstream = Fake::always(answer("hi")).await;
+    let mut policy = priced(&[("first", &upstream.url)]);
+    let cheap = Price { input: 1_000_000_000, output: 10_000_000_000, ..Price::default() };
+    policy.providers[0].models.push(ModelDoc { name: "small".to_owned(), price: Some(cheap), ..ModelDoc::default() });
+    policy.keys[0].providers[0].models.push("small".to_owned());
+    policy.budgets = vec![BudgetDoc {
+        namespace: "default".to_owned(),
+        name: "team".to_owned(),
+        unit: Unit::Money,
+        max: 1_000_000_000,
+        window: WindowDoc::Lifetime,
+        parent: None,
+        thresholds: vec![
+            ThresholdDoc { percent: 1, action: ThresholdAction::Notify },
+            ThresholdDoc { percent: 2, action: ThresholdAction::Downgrade { model: "small".to_owned() } },
+        ],
+        applies_to: None,
+    }];
+    policy.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
+    let running = Running::new(policy).await;
+    for expected in ["m", "small", "small"] {
+        let got = running.post("/v1/chat/completions", &short("m")).await;
+        assert_eq!(got.json()["extra_fields"]["model"], expected, "{}", got.text);
+    }
+    let metrics = reqwest::get(format!("http://{}/metrics", running.admin)).await.unwrap().text().await.unwrap();
+    for line in [
+        r#"outrigger_budget_thresholds_total{action="notify",budget="Budget default/team",percent="1"} 1"#,
+        r#"outrigger_budget_thresholds_total{action="downgrade",budget="Budget default/team",percent="2"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_can_meter_is_refused_where_money_counts() {
+    let upstream = Fake::always(answer("hi")).await;
+    for (unmetered, status) in [(Unknown::Refuse, 403), (Unknown::Allow, 200)] {
+        let mut policy = priced(&[("first", &upstream.url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+        policy.keys[0].unmetered = unmetered;
+        let running = Running::new(policy).await;
+        let mut body = short("m");
+        body["tools"] = json!([{"type": "web_search"}]);
+        let got = running.post("/v1/chat/completions", &body).await;
+        assert_eq!(got.status, status, "{}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_takes_only_so_many_at_once() {
+    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+    let completion = crate::fake::completion("slow");
+    let slow = vec![
+        Act::Wait(gate.clone()),
+        Act::Send(format!(
+            "HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{completion}",
+            completion.len()
+        )),
+    ];
+    let busy = Fake::always(slow).await;
+    let other = Fake::always(answer("other")).await;
+    let mut policy = priced(&[("busy", &busy.url), ("other", &other.url)]);
+    policy.keys[0].providers[1].weight = 0;
+    policy.providers[0].limits.concurrent_requests = Some(1);
+    let running = Running::new(policy).await;
+    let (client, url) = (reqwest::Client::new(), running.url("/v1/chat/completions"));
+    let first = tokio::spawn(client.post(url).json(&short("m")).send());
+    let mut opened = busy.opened.clone();
+    opened.wait_for(|count| *count > 0).await.unwrap();
+    while busy.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = running.post("/v1/chat/completions", &short("m")).await;
+    assert_eq!(second.json()["extra_fields"]["provider"], "other", "{}", second.text);
+    assert_eq!(running.record().await["candidates"][0]["skipped"], "concurrency");
+    gate.notify_one();
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+}
