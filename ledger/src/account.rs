@@ -1,0 +1,271 @@
+//! One account: what it was granted, what it has spent, and what is promised.
+//!
+//! ```text
+//!         grant                  reserve                  settle
+//! nobody ──────► free to reserve ───────► reserved ─────────────────► spent
+//!        ◄──────                ◄───────────────────────────────────
+//!        give_back                        settle: what was not used
+//! ```
+//!
+//! `granted`, `returned` and `spent` are sums since the account began. They only grow, so two reports of one account are
+//! merged by taking the higher of each, and one that is lost, repeated or late changes nothing. `reserved` is of this
+//! process alone.
+//!
+//! Who grants is not said here: a [`Book`](crate::Book) grants a limit whole, a ledger of many machines a slice at a time.
+
+/// What an account tells others, and what is kept of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Wider than an amount: a limit that is raised and lowered without end adds to both sums each time.
+    pub granted: u128,
+    pub returned: u128,
+    pub spent: u64,
+}
+
+/// The state machine of an account. `spent + reserved <= granted - returned` as long as nothing costs more than was
+/// reserved for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    counters: Counters,
+    reserved: u64,
+    /// Reservations that are not settled: they may be of nothing, and still come back with an amount.
+    open: u32,
+}
+
+/// Why an amount does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short {
+    /// Not even if every reservation came back unused.
+    Exhausted,
+    /// It would fit if others' reservations came back.
+    Contended,
+}
+
+impl Account {
+    /// As it was written, with what was in flight then: nobody is left who could settle it, so it is spent.
+    #[must_use]
+    pub fn restored(counters: Counters, in_flight: u64) -> Self {
+        let spent = counters.spent.saturating_add(in_flight);
+        Account { counters: Counters { spent, ..counters }, reserved: 0, open: 0 }
+    }
+
+    /// So much more may be spent.
+    pub fn grant(&mut self, amount: u64) {
+        self.counters.granted = self.counters.granted.saturating_add(amount.into());
+    }
+
+    /// Gives back up to so much of what is free, and says how much it was: what is spent or reserved stays.
+    pub fn give_back(&mut self, amount: u64) -> u64 {
+        let amount = amount.min(self.free());
+        self.counters.returned = self.counters.returned.saturating_add(amount.into());
+        amount
+    }
+
+    /// Whether so much can be reserved now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn fits(&self, amount: u64) -> Result<(), Short> {
+        match amount {
+            amount if amount > self.held().saturating_sub(self.counters.spent) => Err(Short::Exhausted),
+            amount if amount > self.free() => Err(Short::Contended),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes so much, or nothing.
+    ///
+    /// # Errors
+    /// Why it does not fit.
+    pub fn reserve(&mut self, amount: u64) -> Result<(), Short> {
+        self.fits(amount)?;
+        self.promise(amount);
+        Ok(())
+    }
+
+    /// Takes so much without asking: a book has asked about all accounts of a limit together.
+    pub(crate) fn promise(&mut self, amount: u64) {
+        self.reserved = self.reserved.saturating_add(amount);
+        self.open = self.open.saturating_add(1);
+    }
+
+    /// Ends a reservation of so much: `actual` is spent, the rest is free again. More than was reserved is a debt.
+    pub fn settle(&mut self, reserved: u64, actual: u64) {
+        self.reserved = self.reserved.saturating_sub(reserved);
+        self.open = self.open.saturating_sub(1);
+        self.charge(actual);
+    }
+
+    /// Counts what is spent already.
+    pub fn charge(&mut self, amount: u64) {
+        self.counters.spent = self.counters.spent.saturating_add(amount);
+    }
+
+    /// Takes what another report of the same account knows more.
+    pub fn merge(&mut self, other: &Counters) {
+        self.counters.granted = self.counters.granted.max(other.granted);
+        self.counters.returned = self.counters.returned.max(other.returned);
+        self.counters.spent = self.counters.spent.max(other.spent);
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What it was granted and has not given back.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        u64::try_from(self.counters.granted.saturating_sub(self.counters.returned)).unwrap_or(u64::MAX)
+    }
+
+    /// What can be reserved.
+    #[must_use]
+    pub fn free(&self) -> u64 {
+        self.held().saturating_sub(self.counters.spent).saturating_sub(self.reserved)
+    }
+
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.counters.spent
+    }
+
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// Whether a reservation may still come back.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn holding(amount: u64) -> Account {
+        let mut account = Account::default();
+        account.grant(amount);
+        account
+    }
+
+    #[test]
+    fn what_is_spent_and_what_is_only_reserved_are_told_apart() {
+        let mut account = holding(100);
+        account.reserve(60).unwrap();
+        assert_eq!(account.fits(50), Err(Short::Contended));
+        account.settle(60, 60);
+        assert_eq!(account.fits(50), Err(Short::Exhausted));
+        assert_eq!(account.fits(40), Ok(()));
+    }
+
+    #[test]
+    fn what_costs_more_than_was_reserved_is_a_debt() {
+        let mut account = holding(100);
+        account.reserve(10).unwrap();
+        account.settle(10, 130);
+        assert_eq!((account.spent(), account.reserved(), account.free()), (130, 0, 0));
+        assert_eq!(account.fits(0), Ok(()));
+        account.grant(40);
+        assert_eq!(account.free(), 10);
+    }
+
+    #[test]
+    fn only_what_is_free_is_given_back() {
+        let mut account = holding(100);
+        account.reserve(30).unwrap();
+        account.charge(20);
+        assert_eq!(account.give_back(80), 50);
+        assert_eq!(account.held(), 50);
+        account.settle(30, 0);
+        assert_eq!(account.give_back(u64::MAX), 30);
+    }
+
+    #[test]
+    fn the_largest_limit_can_be_lowered_and_raised_for_ever() {
+        let mut account = holding(u64::MAX);
+        for _ in 0..1000 {
+            assert_eq!(account.give_back(u64::MAX), u64::MAX);
+            account.grant(u64::MAX);
+        }
+        assert_eq!(account.free(), u64::MAX);
+        account.charge(u64::MAX);
+        account.charge(1);
+        assert_eq!((account.spent(), account.free()), (u64::MAX, 0));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Grant(u64),
+        GiveBack(u64),
+        Reserve(u64),
+        /// The oldest reservation, for so many of its quarters.
+        Settle(u64),
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<Op>> {
+        let op = prop_oneof![
+            (0..500_u64).prop_map(Op::Grant),
+            (0..500_u64).prop_map(Op::GiveBack),
+            (0..200_u64).prop_map(Op::Reserve),
+            (0..=4_u64).prop_map(Op::Settle),
+        ];
+        prop::collection::vec(op, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_spent_and_reserved_is_never_more_than_what_is_held(ops in ops()) {
+            let mut account = Account::default();
+            let mut open = Vec::new();
+            for op in ops {
+                let before = account.counters();
+                match op {
+                    Op::Grant(amount) => account.grant(amount),
+                    Op::GiveBack(amount) => { account.give_back(amount); }
+                    Op::Reserve(amount) if account.reserve(amount).is_ok() => open.push(amount),
+                    Op::Reserve(_) => {}
+                    Op::Settle(quarters) if !open.is_empty() => {
+                        let reserved = open.remove(0);
+                        account.settle(reserved, reserved * quarters / 4);
+                    }
+                    Op::Settle(_) => {}
+                }
+                let after = account.counters();
+                prop_assert!(after.granted >= before.granted && after.returned >= before.returned && after.spent >= before.spent);
+                prop_assert_eq!(account.reserved(), open.iter().sum::<u64>());
+                prop_assert_eq!(account.is_open(), !open.is_empty());
+                prop_assert!(account.spent() + account.reserved() <= account.held());
+            }
+        }
+
+        #[test]
+        fn reports_may_come_late_twice_and_in_any_order(ops in ops(), mut order in prop::collection::vec(any::<prop::sample::Index>(), 1..60)) {
+            let mut account = Account::default();
+            let mut reports = Vec::new();
+            for op in ops {
+                match op {
+                    Op::Grant(amount) => account.grant(amount),
+                    Op::GiveBack(amount) => { account.give_back(amount); }
+                    Op::Reserve(amount) => account.charge(amount.min(account.free())),
+                    Op::Settle(_) => {}
+                }
+                reports.push(account.counters());
+            }
+            let mut other = Account::default();
+            order.truncate(reports.len());
+            for index in order {
+                other.merge(index.get(&reports));
+                let (held, told) = (other.counters(), account.counters());
+                prop_assert!(held.granted <= told.granted && held.returned <= told.returned && held.spent <= told.spent);
+            }
+            other.merge(&account.counters());
+            prop_assert_eq!(other, account);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! All accounts of a process.
+
+mod limit;
+mod slots;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::page::{self, Damaged, Record, SLOT};
+use crate::reservation::{INLINE, Line, Reservation};
+use crate::window::{Millis, Window};
+use limit::{Identity, Limit};
+use slots::{Owner, Slots};
+
+/// Limits that no policy names are looked through this often.
+const SWEEP: Millis = 3_600_000;
+
+/// So much in a window.
+#[derive(Clone, Debug)]
+pub struct LimitSpec {
+    /// Its accounts are found by it and the unit: `Budget search/team`.
+    pub name: String,
+    /// What is counted; up to 16 bytes are kept.
+    pub unit: &'static str,
+    pub max: u64,
+    pub window: Window,
+}
+
+/// A limit in its book: the same for as long as the book lives, whatever policies come and go.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct LimitNo(u32);
+
+/// Why nothing was reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It would not fit even if every reservation came back unused.
+    Exhausted {
+        limit: LimitNo,
+        spent: u64,
+        max: u64,
+        /// When the period ends, or enough has left a rolling window. Absent if waiting won't help: the window never
+        /// ends, or more is asked for than the whole limit.
+        until: Option<Millis>,
+    },
+    /// It would fit if others' reservations came back.
+    Contended { limit: LimitNo },
+}
+
+/// How a limit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    pub spent: u64,
+    pub reserved: u64,
+    pub max: u64,
+    /// When its period began; of a rolling window the first instant that counts.
+    pub start: Millis,
+    /// When its period ends; of a rolling window when some of what counts will have left, and if it is exhausted, when
+    /// there will be room.
+    pub end: Option<Millis>,
+}
+
+/// What was read from a page file.
+#[must_use = "an account that is damaged may hide what was spent"]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    pub accounts: usize,
+    /// Accounts on which something was in flight: it counts as spent.
+    pub in_flight: usize,
+    /// Nothing is known of what these accounts have spent: whoever goes on without them says so.
+    pub damaged: Vec<Damaged>,
+}
+
+/// All accounts of a process. For one thread at a time: its user keeps it in a mutex, and awaits nothing while holding it.
+///
+/// Whatever time it is asked at, it goes by the latest that it has seen: a clock that steps back brings no old period
+/// back. Limits that policies no longer name stay known by their numbers, for requests under way.
+#[derive(Debug)]
+pub struct Book {
+    limits: Vec<Limit>,
+    numbers: HashMap<Arc<Identity>, LimitNo>,
+    slots: Slots,
+    latest: Millis,
+    sweep_at: Millis,
+    open: usize,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Book::new()
+    }
+}
+
+impl Book {
+    #[must_use]
+    pub fn new() -> Book {
+        Book { limits: Vec::new(), numbers: HashMap::new(), slots: Slots::new(), latest: 0, sweep_at: 0, open: 0 }
+    }
+
+    /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
+    /// account that comes twice is merged by the higher of each counter. A slot that is damaged is never written over.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<Record, Damaged>>) -> Restored {
+        let mut restored = Restored::default();
+        for record in records {
+            match record {
+                Ok(record) => {
+                    restored.accounts += 1;
+                    restored.in_flight += usize::from(record.reserved() > 0);
+                    self.latest = self.latest.max(record.last);
+                    let no = self.number(Identity::new(record.name(), record.unit()));
+                    if let Some(limit) = self.limits.get_mut(no.place()) {
+                        limit.restore(&record, &mut self.slots);
+                    }
+                }
+                Err(damaged) => {
+                    self.slots.own(damaged.slot, Owner::Damaged);
+                    restored.damaged.push(damaged);
+                }
+            }
+        }
+        self.slots.find_free();
+        restored
+    }
+
+    /// Takes a policy's limits, and says by which numbers they go, in the same order. Accounts are found by name and unit.
+    ///
+    /// Another `max` keeps the account. Another window or zone begins one that counts what was spent in the overlap; what
+    /// of an account lies there is not known, so it counts in full if it was used since the new window's period began.
+    /// That reaches back as far as accounts are kept: the last 60 that have ended. Limits that are not named any more keep
+    /// their accounts until these have ended and their reservations are settled.
+    pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
+        let at = self.move_to(now);
+        self.limits.iter_mut().for_each(|limit| limit.named = false);
+        let mut numbers = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let no = self.number(Identity::new(&spec.name, spec.unit));
+            if let Some(limit) = self.limits.get_mut(no.place()) {
+                limit.adopt(spec.max, &spec.window, at, &mut self.slots);
+            }
+            numbers.push(no);
+        }
+        self.sweep(at);
+        numbers
+    }
+
+    /// Takes all of these amounts, or none. Limits are asked in the order of their numbers; the first that is exhausted is
+    /// named, and only if none is, the first that is contended. A limit that is given twice is asked for the sum.
+    ///
+    /// # Errors
+    /// Which limit has no room, and why.
+    pub fn reserve(&mut self, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Reservation, Refused> {
+        let at = self.move_to(now);
+        let wants = in_order(wants);
+        let mut contended = None;
+        for (no, amount) in &wants {
+            let Some(limit) = self.limits.get_mut(no.place()) else {
+                return Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None });
+            };
+            limit.move_to(at, &mut self.slots);
+            match limit.fits(*amount, at) {
+                Err(refused @ Refused::Exhausted { .. }) => return Err(refused),
+                Err(refused @ Refused::Contended { .. }) => contended = contended.or(Some(refused)),
+                Ok(()) => {}
+            }
+        }
+        if let Some(refused) = contended {
+            return Err(refused);
+        }
+        let mut lines = SmallVec::new();
+        for (no, amount) in wants {
+            if let Some(limit) = self.limits.get_mut(no.place()) {
+                lines.push(Line { limit: no, slot: limit.reserve(amount, at, &mut self.slots), amount });
+            }
+        }
+        self.open += 1;
+        Ok(Reservation { lines })
+    }
+
+    /// Ends a reservation: the actual amounts are spent, in the periods in which they were reserved, and the rest is free
+    /// again. A limit that is absent from `actual` has spent nothing. More than was reserved is counted all the same, and
+    /// so is what was not reserved at all, at the latest time seen.
+    pub fn settle(&mut self, reservation: Reservation, actual: &[(LimitNo, u64)]) {
+        let spent = |no: LimitNo| {
+            let of_it = actual.iter().filter(|(limit, _)| *limit == no);
+            of_it.fold(0_u64, |sum, (_, amount)| sum.saturating_add(*amount))
+        };
+        let Book { limits, slots, latest, .. } = self;
+        for line in &reservation.lines {
+            let amount = spent(line.limit);
+            if let Some(limit) = limits.get_mut(line.limit.place())
+                && !limit.settle(line.slot, line.amount, amount, slots)
+            {
+                // It came from another book. It is not for this one to forget what was spent.
+                limit.charge(amount, *latest, slots);
+            }
+        }
+        let reserved = |no: LimitNo| reservation.lines.iter().any(|line| line.limit == no);
+        for (no, amount) in actual.iter().filter(|(no, _)| !reserved(*no)) {
+            if let Some(limit) = limits.get_mut(no.place()) {
+                limit.charge(*amount, *latest, slots);
+            }
+        }
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Counts what is spent without asking.
+    pub fn charge(&mut self, now: Millis, amounts: &[(LimitNo, u64)]) {
+        let at = self.move_to(now);
+        for (no, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
+            if let Some(limit) = self.limits.get_mut(no.place()) {
+                limit.move_to(at, &mut self.slots);
+                limit.charge(*amount, at, &mut self.slots);
+            }
+        }
+    }
+
+    /// How a limit stands; all zeros for a number of another book.
+    #[must_use]
+    pub fn state(&self, limit: LimitNo, now: Millis) -> State {
+        let at = now.max(self.latest);
+        let nothing = State { spent: 0, reserved: 0, max: 0, start: 0, end: None };
+        self.limits.get(limit.place()).map_or(nothing, |limit| limit.state(at))
+    }
+
+    /// How much could be reserved of it alone.
+    #[must_use]
+    pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
+        let State { spent, reserved, max, .. } = self.state(limit, now);
+        max.saturating_sub(spent).saturating_sub(reserved)
+    }
+
+    /// Reservations that are not settled yet. With no request under way there is none, or one was lost.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Gives out what has to be written to the page file since the last call: the bytes at `slot * SLOT`, each slot once,
+    /// in the order in which they are to be written.
+    ///
+    /// An attempt leaves only when what was given out after its reservation is written. Two calls must not overtake each
+    /// other on their way to the file: write before the book is given to the next, or hand over to one writer in order.
+    pub fn writes(&mut self, mut each: impl FnMut(u32, &[u8; SLOT])) {
+        let Book { limits, slots, .. } = self;
+        for (slot, owner) in slots.drain() {
+            match owner {
+                Owner::Header => each(slot, &page::header()),
+                Owner::Free => each(slot, &page::free(slot)),
+                Owner::Damaged => {}
+                Owner::Limit(no) => {
+                    if let Some(written) = limits.get(no.place()).and_then(|limit| limit.written(slot)) {
+                        each(slot, &written.bytes());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has a slot given out once more: the file could not be written.
+    pub fn write_again(&mut self, slot: u32) {
+        self.slots.touch(slot);
+    }
+
+    /// The time that is gone by: the latest seen.
+    fn move_to(&mut self, now: Millis) -> Millis {
+        self.latest = self.latest.max(now);
+        if self.latest >= self.sweep_at {
+            self.sweep(self.latest);
+        }
+        self.latest
+    }
+
+    fn sweep(&mut self, at: Millis) {
+        self.sweep_at = at.saturating_add(SWEEP);
+        for limit in &mut self.limits {
+            limit.sweep(at, &mut self.slots);
+        }
+    }
+
+    fn number(&mut self, identity: Identity) -> LimitNo {
+        if let Some(no) = self.numbers.get(&identity) {
+            return *no;
+        }
+        let no = LimitNo(u32::try_from(self.limits.len()).unwrap_or(u32::MAX));
+        let identity = Arc::new(identity);
+        self.limits.push(Limit::new(no, Arc::clone(&identity)));
+        self.numbers.insert(identity, no);
+        no
+    }
+}
+
+impl LimitNo {
+    fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// By number, each limit once.
+fn in_order(wants: &[(LimitNo, u64)]) -> SmallVec<[(LimitNo, u64); INLINE]> {
+    let mut ordered: SmallVec<[(LimitNo, u64); INLINE]> = SmallVec::from_slice(wants);
+    if !wants.is_sorted_by(|(a, _), (b, _)| a < b) {
+        ordered.sort_unstable();
+        ordered.dedup_by(|(no, amount), (kept, sum)| {
+            let same = no == kept;
+            if same {
+                *sum = sum.saturating_add(*amount);
+            }
+            same
+        });
+    }
+    ordered
+}

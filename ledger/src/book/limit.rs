@@ -1,0 +1,313 @@
+//! A limit and its accounts.
+//!
+//! What counts against it is the sum over the accounts that were used within its window: of a calendar's or a lifetime
+//! one account, of a rolling window its buckets. The same sum carries what was spent over to another window: accounts of
+//! the old one count on for as long as the new window reaches back to when they were last used. How an account's
+//! spending lies within its period is not known, so it counts in full.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::slots::{Owner, Slots};
+use super::{LimitNo, Refused, State};
+use crate::account::Account;
+use crate::page::{LONGEST_NAME, LONGEST_UNIT, Record, Written};
+use crate::window::{Millis, Period, Window};
+
+/// How many accounts are kept after they have ended, in case the window is changed: of days two months, of hours two
+/// days.
+const PAST: usize = 60;
+/// A rolling window is at most so many of its buckets long.
+const BUCKETS: Millis = 61;
+
+/// What an account is found by, beside its period.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    name: Box<str>,
+    unit: Box<str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Limit {
+    no: LimitNo,
+    identity: Arc<Identity>,
+    max: u64,
+    /// Not known of one that was only read from a file.
+    window: Option<Window>,
+    /// Whether the policy in force has it.
+    pub(super) named: bool,
+    /// The one that is served. Its book's time never goes back, and so neither does this.
+    period: Period,
+    /// Those that may count or have reservations; the one that is served is among the last.
+    live: Vec<Entry>,
+    /// Those that have ended, the latest last.
+    past: VecDeque<Entry>,
+}
+
+/// An account, where it is written, and of which time it is.
+#[derive(Debug)]
+struct Entry {
+    slot: u32,
+    period: Period,
+    /// When it was last reserved from or charged.
+    last: Millis,
+    account: Account,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    spent: u64,
+    reserved: u64,
+}
+
+impl Identity {
+    /// Cut to what a slot of the page file has room for.
+    pub(super) fn new(name: &str, unit: &str) -> Self {
+        Identity { name: fitted(name, LONGEST_NAME), unit: fitted(unit, LONGEST_UNIT) }
+    }
+}
+
+impl Limit {
+    pub(super) fn new(no: LimitNo, identity: Arc<Identity>) -> Self {
+        let period = Period { start: 0, end: None };
+        Limit { no, identity, max: 0, window: None, named: false, period, live: Vec::new(), past: VecDeque::new() }
+    }
+
+    /// Takes an account from a file.
+    pub(super) fn restore(&mut self, record: &Record, slots: &mut Slots) {
+        let account = Account::restored(record.counters, record.reserved);
+        let same = |entry: &&mut Entry| entry.period == record.period;
+        if let Some(entry) = self.live.iter_mut().chain(&mut self.past).find(same) {
+            entry.account.merge(&account.counters());
+            entry.last = entry.last.max(record.last);
+            // First what both know, then that there is only one.
+            slots.touch(entry.slot);
+            if slots.own(record.slot, Owner::Limit(self.no)) {
+                slots.give_back(record.slot);
+            }
+            return;
+        }
+        let mut slot = record.slot;
+        if !slots.own(slot, Owner::Limit(self.no)) {
+            slot = slots.take(self.no);
+            slots.touch(slot);
+        }
+        self.live.push(Entry { slot, period: record.period, last: record.last, account });
+    }
+
+    /// Takes what a policy says, and keeps the accounts.
+    pub(super) fn adopt(&mut self, max: u64, window: &Window, at: Millis, slots: &mut Slots) {
+        self.max = max;
+        self.named = true;
+        if self.window.as_ref() != Some(window) {
+            self.period = window.period(at);
+            self.window = Some(window.clone());
+            self.live.extend(self.past.drain(..));
+            self.live.sort_by_key(|entry| (entry.last, entry.period.start));
+            self.part(at, slots);
+        }
+        self.move_to(at, slots);
+        let (max, period) = (self.max, self.period);
+        if let Some(entry) = self.live.iter_mut().find(|entry| entry.period == period) {
+            entry.hold(max);
+            slots.touch(entry.slot);
+        }
+    }
+
+    /// Serves the period of an instant, if it is a later one.
+    pub(super) fn move_to(&mut self, at: Millis, slots: &mut Slots) {
+        if let Some(window) = &self.window
+            && !self.period.contains(at)
+        {
+            self.period = window.period(at);
+            self.part(at, slots);
+        }
+    }
+
+    /// Forgets what nobody can ask for any more.
+    pub(super) fn sweep(&mut self, at: Millis, slots: &mut Slots) {
+        self.move_to(at, slots);
+        if !self.named {
+            self.part(at, slots);
+            self.past.drain(..).for_each(|entry| slots.give_back(entry.slot));
+        }
+    }
+
+    /// Parts the accounts that may count from those that have ended.
+    fn part(&mut self, at: Millis, slots: &mut Slots) {
+        let since = self.since(at);
+        let (window, period) = (&self.window, self.period);
+        let ended = |entry: &mut Entry| {
+            let counts = match window {
+                Some(_) => entry.last >= since || entry.period == period,
+                None => entry.may_be_in_a_window(at),
+            };
+            !counts && !entry.account.is_open()
+        };
+        self.past.extend(self.live.extract_if(.., ended));
+        let surplus = self.past.len().saturating_sub(PAST);
+        self.past.drain(..surplus).for_each(|entry| slots.give_back(entry.slot));
+    }
+
+    /// The first instant that counts.
+    fn since(&self, at: Millis) -> Millis {
+        let Some(window) = &self.window else { return Millis::MIN };
+        match window.length() {
+            Some(length) => at.saturating_sub(length).saturating_add(1),
+            None if self.period.contains(at) => self.period.start,
+            None => window.period(at).start,
+        }
+    }
+
+    /// The accounts that count.
+    fn counted(&self, at: Millis) -> impl Iterator<Item = &Entry> {
+        let since = self.since(at);
+        self.live.iter().filter(move |entry| entry.last >= since)
+    }
+
+    fn sum(&self, at: Millis) -> Sum {
+        self.counted(at).fold(Sum::default(), |sum, entry| Sum {
+            spent: sum.spent.saturating_add(entry.account.spent()),
+            reserved: sum.reserved.saturating_add(entry.account.reserved()),
+        })
+    }
+
+    /// Whether so much could be reserved.
+    pub(super) fn fits(&self, amount: u64, at: Millis) -> Result<(), Refused> {
+        let Sum { spent, reserved } = self.sum(at);
+        let (limit, max) = (self.no, self.max);
+        match amount {
+            amount if amount > max.saturating_sub(spent) || spent > max => {
+                Err(Refused::Exhausted { limit, spent, max, until: self.until(amount, at) })
+            }
+            amount if amount > max.saturating_sub(spent).saturating_sub(reserved) => Err(Refused::Contended { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// When as much will have left that an amount fits beside the rest; never, if it is more than the limit.
+    fn until(&self, amount: u64, at: Millis) -> Option<Millis> {
+        let room = self.max.checked_sub(amount)?;
+        let Some(length) = self.window.as_ref().and_then(Window::length) else { return self.ends(at) };
+        let mut counted: Vec<(Millis, u64)> =
+            self.counted(at).map(|entry| (entry.last, entry.account.spent())).collect();
+        counted.sort_unstable_by(|a, b| b.cmp(a));
+        // From the latest back: the first with which it is too much has to leave.
+        let mut spent = 0_u64;
+        let mut stays = |(_, amount): &(Millis, u64)| {
+            spent = spent.saturating_add(*amount);
+            spent <= room
+        };
+        counted.into_iter().find(|entry| !stays(entry)).map(|(last, _)| last.saturating_add(length))
+    }
+
+    /// When the period ends that is served at an instant.
+    fn ends(&self, at: Millis) -> Option<Millis> {
+        match &self.window {
+            Some(window) if !self.period.contains(at) => window.period(at).end,
+            _ => self.period.end,
+        }
+    }
+
+    pub(super) fn state(&self, at: Millis) -> State {
+        let Sum { spent, reserved } = self.sum(at);
+        let end = match self.window.as_ref().and_then(Window::length) {
+            None => self.ends(at),
+            // When there is room again, or else more room than now.
+            Some(length) => self
+                .until(1, at)
+                .or_else(|| self.counted(at).map(|entry| entry.last).min().map(|last| last.saturating_add(length)))
+                .or(Some(at.saturating_add(length))),
+        };
+        State { spent, reserved, max: self.max, start: self.since(at), end }
+    }
+
+    /// Takes so much of the account that is served; the slot where that is written.
+    pub(super) fn reserve(&mut self, amount: u64, at: Millis, slots: &mut Slots) -> u32 {
+        let entry = self.current(at, slots);
+        entry.account.promise(amount);
+        slots.touch(entry.slot);
+        entry.slot
+    }
+
+    /// Ends a reservation; `false` if it is none of this limit.
+    pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut Slots) -> bool {
+        let (max, period) = (self.max, self.period);
+        let Some(entry) = self.live.iter_mut().rev().find(|entry| entry.slot == slot) else { return false };
+        entry.account.settle(reserved, actual);
+        if entry.period == period {
+            // What a lowered limit could not give back while it was reserved.
+            entry.hold(max);
+        }
+        slots.touch(slot);
+        true
+    }
+
+    pub(super) fn charge(&mut self, amount: u64, at: Millis, slots: &mut Slots) {
+        let entry = self.current(at, slots);
+        entry.account.charge(amount);
+        slots.touch(entry.slot);
+    }
+
+    /// The account that is served, used now.
+    fn current(&mut self, at: Millis, slots: &mut Slots) -> &mut Entry {
+        let period = self.period;
+        let place = self.live.iter().rposition(|entry| entry.period == period).unwrap_or_else(|| {
+            let mut entry = Entry { slot: slots.take(self.no), period, last: at, account: Account::default() };
+            entry.hold(self.max);
+            self.live.push(entry);
+            self.live.len() - 1
+        });
+        let entry = &mut self.live[place];
+        entry.last = entry.last.max(at);
+        entry
+    }
+
+    /// What is to be written into a slot.
+    pub(super) fn written(&self, slot: u32) -> Option<Written<'_>> {
+        let entry = self.live.iter().rev().chain(&self.past).find(|entry| entry.slot == slot)?;
+        Some(Written {
+            slot,
+            name: &self.identity.name,
+            unit: &self.identity.unit,
+            period: entry.period,
+            last: entry.last,
+            counters: entry.account.counters(),
+            reserved: entry.account.reserved(),
+        })
+    }
+}
+
+impl Entry {
+    /// Grants or gives back until so much is held, or all that can be is given back.
+    fn hold(&mut self, max: u64) {
+        let held = self.account.held();
+        match held < max {
+            true => self.account.grant(max - held),
+            false => {
+                self.account.give_back(held - max);
+            }
+        }
+    }
+
+    /// Whether it may be within a window that is not known: its own period, or a rolling one of which it is a bucket.
+    fn may_be_in_a_window(&self, at: Millis) -> bool {
+        self.period.end.is_none_or(|end| {
+            let window = end.saturating_sub(self.period.start).saturating_mul(BUCKETS);
+            at < end.saturating_add(window)
+        })
+    }
+}
+
+/// As it is, or cut and marked by a hash of the whole.
+fn fitted(text: &str, longest: usize) -> Box<str> {
+    if text.len() <= longest {
+        return text.into();
+    }
+    // FNV-1a: the same in every version of this program.
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let cut = text.floor_char_boundary(longest - 16);
+    format!("{}{hash:016x}", &text[..cut]).into()
+}

@@ -1,0 +1,93 @@
+//! Which slot of the page file belongs to which limit, and which have to be written.
+
+use super::LimitNo;
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// By slot. The first is the header's.
+    all: Vec<Slot>,
+    free: Vec<u32>,
+    /// Those to be written, in the order in which they were first changed.
+    dirty: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    owner: Owner,
+    dirty: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Header,
+    Free,
+    /// It stays as it is, so that it is told at each start, until somebody has looked at the file.
+    Damaged,
+    Limit(LimitNo),
+}
+
+impl Slots {
+    pub(super) fn new() -> Self {
+        let header = Slot { owner: Owner::Header, dirty: true };
+        Slots { all: vec![header], free: Vec::new(), dirty: vec![0] }
+    }
+
+    /// Gives a limit a slot.
+    pub(super) fn take(&mut self, limit: LimitNo) -> u32 {
+        let slot = self.free.pop().unwrap_or(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.own(slot, Owner::Limit(limit));
+        slot
+    }
+
+    /// Has it written that there is no account any more.
+    pub(super) fn give_back(&mut self, slot: u32) {
+        self.own(slot, Owner::Free);
+        self.free.push(slot);
+        self.touch(slot);
+    }
+
+    /// Takes over a slot as it was read; `false` if it is another's.
+    pub(super) fn own(&mut self, slot: u32, owner: Owner) -> bool {
+        let place = slot as usize;
+        while self.all.len() <= place {
+            self.all.push(Slot { owner: Owner::Free, dirty: false });
+        }
+        match self.all.get_mut(place) {
+            Some(slot) if slot.owner == Owner::Free || owner == Owner::Free => {
+                slot.owner = owner;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Finds the slots that nobody has, after a file was read.
+    pub(super) fn find_free(&mut self) {
+        let free = |(slot, at): (&Slot, u32)| (slot.owner == Owner::Free).then_some(at);
+        self.free = self.all.iter().zip(0..).filter_map(free).collect();
+        // The lowest first, so that the file grows last.
+        self.free.reverse();
+    }
+
+    /// It has to be written.
+    pub(super) fn touch(&mut self, slot: u32) {
+        if let Some(state) = self.all.get_mut(slot as usize)
+            && !state.dirty
+        {
+            state.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Those to be written, each with its owner; from now on none has to be.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (u32, Owner)> + '_ {
+        let Slots { all, dirty, .. } = self;
+        dirty.drain(..).map(|slot| match all.get_mut(slot as usize) {
+            Some(state) => {
+                state.dirty = false;
+                (slot, state.owner)
+            }
+            None => (slot, Owner::Damaged),
+        })
+    }
+}

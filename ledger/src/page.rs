@@ -1,0 +1,240 @@
+//! The page file: an account a slot, each written over in place.
+//!
+//! ```text
+//! slot 0    "OUTRPAGE" version:u32 slot size:u32                                                    zeros crc32
+//! slot n>0  kind:u8 unit length:u8 name length:u16 n:u32 start:i64 end:i64 last:i64
+//!           granted:u128 returned:u128 spent:u64 reserved:u64 unit:[u8;16] name                     zeros crc32
+//! ```
+//!
+//! All little-endian. A slot that is free is written as one, so that zeros where an account should be are damage and not
+//! an empty account. Each checksum covers the whole slot and its number: what is torn, rotten or misplaced is told.
+//! Only what the bytes mean is known here; they are read and written by whoever owns the file.
+
+use crate::account::Counters;
+use crate::window::{Millis, Period};
+
+/// A slot's size in bytes; slot `n` begins at byte `n * SLOT`. It is a sector, which disks write whole or not at all.
+pub const SLOT: usize = 512;
+/// Names of limits are kept in full up to so many bytes. Longer ones are told apart by a hash of 64 bits.
+pub const LONGEST_NAME: usize = 400;
+pub(crate) const LONGEST_UNIT: usize = 16;
+
+const MAGIC: &[u8; 8] = b"OUTRPAGE";
+const VERSION: u32 = 1;
+const SUM: usize = SLOT - 4;
+const NAME: usize = SUM - LONGEST_NAME;
+const FREE: u8 = 1;
+const ACCOUNT: u8 = 2;
+
+/// An account as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub(crate) slot: u32,
+    pub(crate) name: String,
+    pub(crate) unit: String,
+    pub(crate) period: Period,
+    pub(crate) last: Millis,
+    pub(crate) counters: Counters,
+    pub(crate) reserved: u64,
+}
+
+impl Record {
+    #[must_use]
+    pub fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// The limit's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        &self.unit
+    }
+
+    #[must_use]
+    pub fn period(&self) -> Period {
+        self.period
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What was promised when it was written.
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        self.reserved
+    }
+}
+
+/// A slot whose account can't be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "slot {slot} of the page file is damaged: whose account it was and what is spent is not known. Without the file all \
+     accounts begin anew"
+)]
+pub struct Damaged {
+    pub slot: u32,
+}
+
+/// Why nothing of a file can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("it is no page file of accounts, or its first {SLOT} bytes are damaged")]
+    Header,
+    #[error("its format is {0}, and this program knows only {VERSION}: it was written by a newer one")]
+    Version(u32),
+}
+
+/// Reads a whole file: its accounts, and what is damaged. A file of no bytes is one without accounts.
+///
+/// # Errors
+/// It is something else.
+pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<Record, Damaged>> + '_, Unreadable> {
+    if !file.is_empty() {
+        check_header(file)?;
+    }
+    let slots = file.chunks(SLOT).zip(0_u32..).skip(1);
+    Ok(slots.filter_map(|(bytes, slot)| match bytes.try_into() {
+        Ok(bytes) => read(slot, bytes).transpose(),
+        Err(_) => Some(Err(Damaged { slot })),
+    }))
+}
+
+fn check_header(file: &[u8]) -> Result<(), Unreadable> {
+    let header: &[u8; SLOT] = file.first_chunk().ok_or(Unreadable::Header)?;
+    let mut fields = Fields(header);
+    if fields.take() != Some(*MAGIC) || !is_whole(header) {
+        return Err(Unreadable::Header);
+    }
+    match fields.take().map(u32::from_le_bytes) {
+        Some(VERSION) => Ok(()),
+        other => Err(Unreadable::Version(other.unwrap_or_default())),
+    }
+}
+
+/// What a slot says: nothing, if it is free.
+fn read(slot: u32, bytes: &[u8; SLOT]) -> Result<Option<Record>, Damaged> {
+    match is_whole(bytes).then(|| parse(slot, bytes)).flatten() {
+        Some(record) => Ok(record),
+        None => Err(Damaged { slot }),
+    }
+}
+
+fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<Record>> {
+    let mut fields = Fields(bytes);
+    let [kind, unit_length] = fields.take()?;
+    let name_length = usize::from(u16::from_le_bytes(fields.take()?));
+    if u32::from_le_bytes(fields.take()?) != slot {
+        return None;
+    }
+    match kind {
+        FREE => return Some(None),
+        ACCOUNT => {}
+        _ => return None,
+    }
+    let start = Millis::from_le_bytes(fields.take()?);
+    let end = Some(Millis::from_le_bytes(fields.take()?)).filter(|end| *end != Millis::MAX);
+    let last = Millis::from_le_bytes(fields.take()?);
+    let counters = Counters {
+        granted: u128::from_le_bytes(fields.take()?),
+        returned: u128::from_le_bytes(fields.take()?),
+        spent: u64::from_le_bytes(fields.take()?),
+    };
+    let reserved = u64::from_le_bytes(fields.take()?);
+    let unit: [u8; LONGEST_UNIT] = fields.take()?;
+    let unit = str::from_utf8(unit.get(..usize::from(unit_length))?).ok()?.to_owned();
+    let name = str::from_utf8(bytes.get(NAME..SUM)?.get(..name_length)?).ok()?.to_owned();
+    let period = Period { start, end };
+    Some(Some(Record { slot, name, unit, period, last, counters, reserved }))
+}
+
+/// The first slot of every file.
+pub(crate) fn header() -> [u8; SLOT] {
+    let mut slot = Slot::new();
+    slot.put(MAGIC).put(&VERSION.to_le_bytes()).put(&(SLOT as u32).to_le_bytes());
+    slot.sealed()
+}
+
+/// A slot without an account.
+pub(crate) fn free(number: u32) -> [u8; SLOT] {
+    let mut slot = Slot::new();
+    slot.put(&[FREE, 0, 0, 0]).put(&number.to_le_bytes());
+    slot.sealed()
+}
+
+/// What is written of an account.
+pub(crate) struct Written<'a> {
+    pub(crate) slot: u32,
+    /// At most [`LONGEST_NAME`] bytes.
+    pub(crate) name: &'a str,
+    /// At most [`LONGEST_UNIT`] bytes.
+    pub(crate) unit: &'a str,
+    pub(crate) period: Period,
+    pub(crate) last: Millis,
+    pub(crate) counters: Counters,
+    pub(crate) reserved: u64,
+}
+
+impl Written<'_> {
+    pub(crate) fn bytes(&self) -> [u8; SLOT] {
+        let mut slot = Slot::new();
+        // Lengths fit: see the fields.
+        slot.put(&[ACCOUNT, self.unit.len() as u8]).put(&(self.name.len() as u16).to_le_bytes());
+        slot.put(&self.slot.to_le_bytes()).put(&self.period.start.to_le_bytes());
+        slot.put(&self.period.end.unwrap_or(Millis::MAX).to_le_bytes()).put(&self.last.to_le_bytes());
+        slot.put(&self.counters.granted.to_le_bytes()).put(&self.counters.returned.to_le_bytes());
+        slot.put(&self.counters.spent.to_le_bytes()).put(&self.reserved.to_le_bytes());
+        slot.put(self.unit.as_bytes());
+        slot.at = NAME;
+        slot.put(self.name.as_bytes());
+        slot.sealed()
+    }
+}
+
+/// A slot that is being filled.
+struct Slot {
+    bytes: [u8; SLOT],
+    at: usize,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Slot { bytes: [0; SLOT], at: 0 }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        if let Some(place) = self.bytes.get_mut(self.at..self.at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        self.at += bytes.len();
+        self
+    }
+
+    fn sealed(mut self) -> [u8; SLOT] {
+        let sum = crc32fast::hash(&self.bytes[..SUM]);
+        self.at = SUM;
+        self.put(&sum.to_le_bytes());
+        self.bytes
+    }
+}
+
+fn is_whole(bytes: &[u8; SLOT]) -> bool {
+    bytes[SUM..] == crc32fast::hash(&bytes[..SUM]).to_le_bytes()
+}
+
+/// A slot's fields, one after the other.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}

@@ -1,0 +1,35 @@
+//! What is promised to one attempt.
+
+use smallvec::SmallVec;
+
+use crate::book::LimitNo;
+
+/// As many limits as are kept without an allocation.
+pub(crate) const INLINE: usize = 8;
+
+/// So much of each of some limits, taken until it is [settled](crate::Book::settle), into the periods in which it was
+/// reserved.
+///
+/// It can be settled once: it is not `Clone`. Dropped instead, it stays reserved for as long as its book lives, which is
+/// safe and never right. So its owner keeps it in an `Option` and settles what is left there in its own `Drop`, and tests
+/// of the owner ask [`Book::open`](crate::Book::open) whether any is left.
+#[must_use = "what is reserved and never settled is lost to everybody"]
+#[derive(Debug)]
+pub struct Reservation {
+    pub(crate) lines: SmallVec<[Line; INLINE]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) limit: LimitNo,
+    /// Where its account lies: no other account of the limit is there as long as this one is open.
+    pub(crate) slot: u32,
+    pub(crate) amount: u64,
+}
+
+impl Reservation {
+    /// What it holds of each limit, in the fixed order.
+    pub fn amounts(&self) -> impl Iterator<Item = (LimitNo, u64)> {
+        self.lines.iter().map(|line| (line.limit, line.amount))
+    }
+}
