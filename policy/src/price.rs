@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub use worst::CacheAsk;
 
 /// Prices of one model, in nano-dollars per million tokens unless something else is said: $2.50 per million is
-/// 2,500,000,000. What is absent costs what its kind costs: a cached token as much as another of the input. What a tier or a
-/// service leaves out costs the dearer of what its kind costs there and of what the price says of it elsewhere.
+/// 2,500,000,000. What is absent costs what its kind costs: a cached token as much as another of the input. What a tier
+/// or a service does not price rises there as its kind does, and falls only so far as not to become dearer than that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {

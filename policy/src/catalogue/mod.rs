@@ -4,6 +4,7 @@
 //! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
 //! A dated snapshot is a name like any other: no name stands for another here.
 
+#[rustfmt::skip]
 mod builtin;
 mod known;
 

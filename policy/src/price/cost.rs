@@ -73,6 +73,14 @@ impl Price {
         nanos(beside.into_iter().fold(input.saturating_add(output), u128::saturating_add))
     }
 
+    /// Whether tokens are what it is counted in, or nothing at all. Not so where only characters, seconds or pictures
+    /// cost: then a request that is counted in tokens is not free, but has no price.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        let mut others = [self.image, self.characters, self.second].into_iter().flatten();
+        self.input > 0 || self.output > 0 || others.all(|price| price == 0)
+    }
+
     /// Whether nothing that is used costs anything, in no tier and no service.
     #[must_use]
     pub fn is_free(&self) -> bool {

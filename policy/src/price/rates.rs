@@ -31,8 +31,9 @@ impl Rates {
         let rates = flat.in_service(service);
         match (tier(&service.tiers, input), tier(&price.tiers, input)) {
             (Some(tier), _) => rates.in_tier(tier),
-            // It says nothing of such a size, where the usual price rises.
-            (None, Some(_)) => rates.at_least(usual.input, usual.output),
+            // It says nothing of such a size, and rises there as the usual service does.
+            (None, Some(_)) => rates
+                .with(follow(rates.input, flat.input, usual.input), follow(rates.output, flat.output, usual.output)),
             (None, None) => rates,
         }
     }
@@ -70,18 +71,17 @@ impl Rates {
         rates
     }
 
-    /// Another price of the wholes. Parts keep theirs, and cost no less than the whole: who left one out may have meant
-    /// either, and what is counted shall not be too little.
+    /// Another price of the wholes, and what that makes of the parts.
     fn with(mut self, input: u64, output: u64) -> Rates {
-        (self.input, self.output) = (input, output);
         let of_input = [&mut self.cached_input, &mut self.cache_write, &mut self.cache_write_1h];
-        raise(of_input.into_iter().chain([&mut self.audio_input, &mut self.image_input]), input);
-        raise([&mut self.reasoning, &mut self.audio_output, &mut self.image_output], output);
+        for part in of_input.into_iter().chain([&mut self.audio_input, &mut self.image_input]).flatten() {
+            *part = follow(*part, self.input, input);
+        }
+        for part in [&mut self.reasoning, &mut self.audio_output, &mut self.image_output].into_iter().flatten() {
+            *part = follow(*part, self.output, output);
+        }
+        (self.input, self.output) = (input, output);
         self
-    }
-
-    fn at_least(self, input: u64, output: u64) -> Rates {
-        self.with(self.input.max(input), self.output.max(output))
     }
 
     pub fn cached_input(&self) -> u64 {
@@ -122,8 +122,11 @@ fn tier(tiers: &[Tier], input: u64) -> Option<&Tier> {
     tiers.iter().rev().find(|tier| input > tier.above)
 }
 
-fn raise<'a>(rates: impl IntoIterator<Item = &'a mut Option<u64>>, least: u64) {
-    for rate in rates.into_iter().flatten() {
-        *rate = (*rate).max(least);
-    }
+/// The price of a part of which nothing is said where that of its whole goes from `old` to `new`: it rises in proportion,
+/// as providers do it, and does not fall, since nobody said so; but what was no dearer than the whole does not become
+/// dearer.
+fn follow(part: u64, old: u64, new: u64) -> u64 {
+    let in_proportion = (u128::from(part) * u128::from(new)).div_ceil(u128::from(old.max(1)));
+    let risen = u64::try_from(in_proportion).unwrap_or(u64::MAX).max(part);
+    if part <= old { risen.min(new) } else { risen }
 }
