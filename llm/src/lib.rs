@@ -8,6 +8,7 @@
 //! No I/O, no clock, no randomness: what is needed of those is an argument.
 
 pub mod anthropic;
+pub mod caching;
 pub mod chat;
 pub mod classify;
 mod dialect;
@@ -15,7 +16,9 @@ pub mod embeddings;
 pub mod foreign;
 pub mod gemini;
 pub mod media;
+pub mod meter;
 pub mod models;
+pub mod needs;
 pub mod openai;
 pub mod operation;
 pub mod provider;

@@ -262,7 +262,7 @@ fn a_request_read_and_told_again_says_the_same() {
         "stop_sequences": ["END"],
         "stream": true,
     });
-    let again = encode(&read(&body), "claude-haiku-4-5").unwrap();
+    let again = encode(&read(&body), "claude-haiku-4-5", None).unwrap();
     assert_eq!(Value::Object(again.body), body);
     assert!(again.left_out.is_empty());
 }
@@ -347,7 +347,7 @@ proptest! {
         body.insert("tools".to_owned(), tools);
         if let Ok(request) = decode(&body) {
             for model in ["claude-3-haiku-20240307", "claude-haiku-4-5", "claude-fable-5-1", "other"] {
-                let _ = encode(&request, model);
+                let _ = encode(&request, model, None);
             }
         }
     }

@@ -54,7 +54,7 @@ fn request(change: impl FnOnce(&mut Request)) -> Request {
 }
 
 fn told(request: &Request, model: &str) -> EncodedRequest {
-    encode(request, model).unwrap()
+    encode(request, model, None).unwrap()
 }
 
 fn turns(messages: Vec<Message>) -> Value {
@@ -419,6 +419,6 @@ fn what_cannot_be_said_is_refused() {
         (schema(json!({"type": "string"})), "claude-opus-4-1", "a JSON schema for the answer, to this model,"),
     ] {
         let expected = RequestError::Unsupported { field: field.into(), upstream: Dialect::Anthropic };
-        assert_eq!(encode(&request, model), Err(expected));
+        assert_eq!(encode(&request, model, None), Err(expected));
     }
 }

@@ -369,7 +369,7 @@ fn tells_a_conversation_as_openai_wants_it() {
         stream: true,
         ..Request::default()
     };
-    let encoded = encode(&request, "o3").unwrap();
+    let encoded = encode(&request, "o3", None).unwrap();
     let expected = json!({
         "model": "o3",
         "messages": [
@@ -407,7 +407,7 @@ fn tells_a_conversation_as_openai_wants_it() {
     assert_eq!(Value::Object(encoded.body), expected);
     assert_eq!(encoded.left_out, ["thinking", "thought signatures", "top_k"]);
 
-    let gemini = encode(&request, "google/gemini-2.5-pro").unwrap();
+    let gemini = encode(&request, "google/gemini-2.5-pro", None).unwrap();
     assert_eq!(
         gemini.body["messages"][2]["tool_calls"][0]["extra_content"],
         json!({"google": {"thought_signature": "sig"}})
@@ -426,7 +426,7 @@ fn says_of_a_failed_tool_that_it_failed() {
     ] {
         let failed = ToolResult { id: "c".into(), name: None, content, is_error: true };
         let request = Request { messages: vec![user(vec![Part::ToolResult(failed)])], ..Request::default() };
-        assert_eq!(encode(&request, "m").unwrap().body["messages"][0]["content"], expected);
+        assert_eq!(encode(&request, "m", None).unwrap().body["messages"][0]["content"], expected);
     }
 }
 
@@ -445,7 +445,7 @@ fn refuses_what_openai_cannot_be_told() {
         (Request { tool_choice: Some(ToolChoice::Required), ..Request::default() }, "a tool choice without tools"),
     ] {
         let expected = RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::OpenAi };
-        assert_eq!(encode(&request, "gpt-4o"), Err(expected));
+        assert_eq!(encode(&request, "gpt-4o", None), Err(expected));
     }
 }
 
@@ -523,7 +523,7 @@ proptest! {
         let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
         body[key.as_str()] = value;
         if let Ok(request) = decode_request(Dialect::OpenAi, body.as_object().unwrap(), "m", false) {
-            let _ = encode(&request, "m");
+            let _ = encode(&request, "m", None);
         }
     }
 
@@ -531,7 +531,7 @@ proptest! {
     fn reads_or_refuses_any_message(role in "user|assistant|tool|system", content in any_json(), calls in any_json()) {
         let body = asked(json!({"role": role, "content": content, "tool_calls": calls, "tool_call_id": "c"}));
         if let Ok(request) = read(&body) {
-            let _ = encode(&request, "gemini");
+            let _ = encode(&request, "gemini", None);
         }
     }
 }

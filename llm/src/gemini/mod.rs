@@ -9,7 +9,7 @@ pub mod array;
 pub mod fields;
 mod finish;
 mod parts;
-mod reader;
+pub(crate) mod reader;
 pub mod request;
 pub mod response;
 mod schema;

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::members::{Members, string, unescape};
 use super::*;
+use crate::Dialect;
+use crate::operation::find;
 
 fn edited(body: &str, edits: Edits<'_>) -> String {
     let scanned = scan(body.as_bytes()).unwrap();
@@ -38,6 +40,137 @@ fn only_the_listed_edits_are_made() {
     }
 }
 
+const CHAT: &[CapField] = &[CapField::MaxCompletionTokens, CapField::MaxTokens];
+const OLD: &[CapField] = &[CapField::MaxTokens];
+const GEMINI: &[CapField] = &[CapField::Generation];
+
+fn capped(body: &str, fields: &[CapField], tokens: u64) -> String {
+    edited(body, Edits { cap: Some(Cap { tokens, fields }), ..Edits::default() })
+}
+
+#[test]
+fn a_cap_is_written_in_its_own_place() {
+    for (body, fields, expected) in [
+        // The caller says none: in the upstream's word.
+        ("{}", CHAT, r#"{"max_completion_tokens":50}"#),
+        (r#" { "a":1}"#, OLD, r#" {"max_tokens":50, "a":1}"#),
+        (r#"{"max_tokens":null,"a":1}"#, OLD, r#"{"max_tokens":50,"a":1}"#),
+        // OpenAI refuses the two fields together, but a null is none.
+        (r#"{"max_tokens":null}"#, CHAT, r#"{"max_completion_tokens":50,"max_tokens":null}"#),
+        // The caller's own field, whichever it is and wherever it stands.
+        (r#"{"a":1,"max_tokens":100 }"#, CHAT, r#"{"a":1,"max_tokens":50 }"#),
+        (r#"{"max\u005ftokens":"100"}"#, CHAT, r#"{"max\u005ftokens":50}"#),
+        (r#"{"max_tokens":-1}"#, CHAT, r#"{"max_tokens":50}"#),
+        (r#"{"max_tokens":100,"max_completion_tokens":20}"#, CHAT, r#"{"max_tokens":50,"max_completion_tokens":20}"#),
+        // It says less already.
+        (r#"{"max_tokens":50}"#, CHAT, r#"{"max_tokens":50}"#),
+        (r#"{"max_tokens":0}"#, CHAT, r#"{"max_tokens":0}"#),
+        // A field that the upstream does not heed caps nothing.
+        (r#"{"max_completion_tokens":9}"#, OLD, r#"{"max_tokens":50,"max_completion_tokens":9}"#),
+        (r#"{"max_output_tokens":9}"#, CHAT, r#"{"max_completion_tokens":50,"max_output_tokens":9}"#),
+        // Gemini's stands in an object of its own.
+        ("{}", GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
+        (r#"{"fallbacks":[]}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
+        (
+            r#"{"system_instruction":1}"#,
+            GEMINI,
+            r#"{"generation_config":{"max_output_tokens":50},"system_instruction":1}"#,
+        ),
+        (r#"{"generationConfig":null}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
+        (r#"{"generationConfig": { }}"#, GEMINI, r#"{"generationConfig": {"maxOutputTokens":50 }}"#),
+        (r#"{"generation_config":{"a":1}}"#, GEMINI, r#"{"generation_config":{"max_output_tokens":50,"a":1}}"#),
+        (r#"{"generationConfig":{"maxOutputTokens":null}}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
+        (
+            r#"{"generationConfig":{"a":1,"max_output_tokens":99}}"#,
+            GEMINI,
+            r#"{"generationConfig":{"a":1,"max_output_tokens":50}}"#,
+        ),
+        (r#"{"generationConfig":{"maxOutputTokens":0}}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
+        (r#"{"generationConfig":{"maxOutputTokens":7}}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":7}}"#),
+        (r#"{"max_tokens":9}"#, &[], r#"{"max_tokens":9}"#),
+    ] {
+        assert_eq!(capped(body, fields, 50), expected, "{body} {fields:?}");
+    }
+}
+
+#[test]
+fn edits_are_made_side_by_side() {
+    let all = Edits { model: Some("m2"), ask_usage: true, cap: Some(Cap { tokens: 50, fields: CHAT }) };
+    assert_eq!(
+        edited(r#"{"max_tokens":99,"fallbacks":["x/y"],"model":"m1"}"#, all),
+        r#"{"stream_options":{"include_usage":true},"max_tokens":50,"model":"m2"}"#
+    );
+    assert_eq!(
+        edited("{}", all),
+        r#"{"model":"m2","stream_options":{"include_usage":true},"max_completion_tokens":50}"#
+    );
+}
+
+#[test]
+fn a_cap_is_read_where_it_counts() {
+    let read = |path: &str, body: &str| {
+        let operation = find("POST", path).unwrap().operation;
+        let scanned = scan(body.as_bytes()).unwrap();
+        (scanned.output_cap(CapField::said(operation)), scanned.answers(operation, body.as_bytes()))
+    };
+    for (path, body, expected) in [
+        ("/v1/chat/completions", "{}", (None, 1)),
+        ("/v1/chat/completions", r#"{"max_tokens":7,"n":3}"#, (Some(7), 3)),
+        ("/v1/chat/completions", r#"{"max_tokens":7,"max_completion_tokens":9,"n":0}"#, (Some(9), 1)),
+        ("/v1/chat/completions", r#"{"max_output_tokens":7,"best_of":2}"#, (None, 2)),
+        ("/v1/chat/completions", r#"{"max_tokens":-1,"n":null}"#, (None, 1)),
+        ("/v1/completions", r#"{"max_tokens":7,"n":2,"best_of":5,"prompt":["a","b"]}"#, (Some(7), 10)),
+        ("/v1/completions", r#"{"max_completion_tokens":7,"prompt":[1,2,3]}"#, (None, 1)),
+        ("/v1/completions", r#"{"prompt":[[1,2],[3]]}"#, (None, 2)),
+        ("/v1/responses", r#"{"max_output_tokens":7,"max_tokens":9,"n":2}"#, (Some(7), 1)),
+        ("/v1/messages", r#"{"max_tokens":0}"#, (Some(0), 1)),
+        (
+            "/v1/models/m:generateContent",
+            r#"{"generationConfig":{"max_output_tokens":"7","candidateCount":2}}"#,
+            (Some(7), 2),
+        ),
+        (
+            "/v1/models/m:generateContent",
+            r#"{"generationConfig":{"maxOutputTokens":0},"maxOutputTokens":7}"#,
+            (None, 1),
+        ),
+        ("/v1/images/generations", r#"{"n":4}"#, (None, 4)),
+        ("/v1/embeddings", r#"{"max_tokens":7,"n":2}"#, (None, 1)),
+    ] {
+        assert_eq!(read(path, body), expected, "{path} {body}");
+    }
+}
+
+#[test]
+fn each_type_of_provider_has_a_word_for_the_cap() {
+    let chat = find("POST", "/v1/chat/completions").unwrap().operation;
+    let responses = find("POST", "/v1/responses").unwrap().operation;
+    for kind in crate::provider::TYPES {
+        let fields = CapField::heeded(chat, kind);
+        assert_eq!(fields.is_empty(), kind.dialect.is_some_and(|dialect| dialect != Dialect::OpenAi), "{}", kind.name);
+        assert!(fields.iter().all(|field| CapField::said(chat).contains(field)), "{}", kind.name);
+        assert_eq!(CapField::heeded(responses, kind), [CapField::MaxOutputTokens], "{}", kind.name);
+    }
+}
+
+#[test]
+fn what_else_has_a_price_is_read() {
+    let read = |body: &str| scan(body.as_bytes()).unwrap();
+    for (body, tier) in [
+        ("{}", None),
+        (r#"{"service_tier":null}"#, None),
+        (r#"{"service_tier":"flex"}"#, Some("flex")),
+        (r#"{"serviceTier":"PRIORITY"}"#, Some("priority")),
+        (r#"{"speed":"standard","service_tier":"auto"}"#, Some("auto")),
+        (r#"{"speed":"fast","service_tier":"auto"}"#, Some("fast")),
+    ] {
+        assert_eq!(read(body).service_tier.as_deref(), tier, "{body}");
+    }
+    for (body, background) in [("{}", false), (r#"{"background":false}"#, false), (r#"{"background":true}"#, true)] {
+        assert_eq!(read(body).background, background, "{body}");
+    }
+}
+
 #[test]
 fn what_cannot_be_read_in_one_way_is_refused() {
     for (body, problem) in [
@@ -53,6 +186,17 @@ fn what_cannot_be_read_in_one_way_is_refused() {
         (
             r#"{"stream_options":{"include_usage":true,"include_usag\u0065":false}}"#,
             "the key `stream_options.include_usage` stands twice",
+        ),
+        (r#"{"max_tokens":1,"max_tokens":9}"#, "the key `max_tokens` stands twice"),
+        (r#"{"generationConfig":{},"generation_config":{}}"#, "the key `generationConfig` stands twice"),
+        (r#"{"generationConfig":[]}"#, "`generationConfig` must be an object"),
+        (
+            r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}}"#,
+            "the key `generationConfig.maxOutputTokens` stands twice",
+        ),
+        (
+            r#"{"generationConfig":{"candidateCount":1,"candidate_count":9}}"#,
+            "the key `generationConfig.candidateCount` stands twice",
         ),
         ("{\"a\":\"\u{0}\"}", "the body is not JSON: control character"),
     ] {
@@ -95,6 +239,13 @@ fn json_text() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What may stand in a `generationConfig`.
+fn generation() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![Just("maxOutputTokens".to_owned()), Just("max_output_tokens".to_owned()), "[a-z]{1,3}"];
+    let value = prop_oneof![json_text(), (0..200_i64).prop_map(Value::from)];
+    prop::collection::vec((key, value), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect()))
+}
+
 proptest! {
     /// What was read is what a first-wins and a last-wins parser read in the forwarded bytes.
     #[test]
@@ -120,5 +271,55 @@ proptest! {
         prop_assert_eq!(first, expected);
         prop_assert_eq!(last["stream_options"]["include_usage"].as_bool(), Some(true));
         prop_assert!(last.get("fallbacks").is_none());
+    }
+
+    /// A cap that was written is the only thing that changed, and every parser reads one that is no larger.
+    #[test]
+    fn a_written_cap_can_be_taken_out_again(
+        members in prop::collection::vec(
+            (prop_oneof![Just("max_tokens".to_owned()), Just("max_completion_tokens".to_owned()),
+                Just("generationConfig".to_owned()), Just("generation_config".to_owned()), "[a-z]{1,3}"],
+             prop_oneof![json_text(), (0..200_i64).prop_map(Value::from), generation()]), 0..6),
+        spaced in any::<bool>(),
+        gemini in any::<bool>(),
+    ) {
+        let colon = if spaced { " : " } else { ":" };
+        let text: Vec<String> = members.iter().map(|(k, v)| format!("{}{colon}{v}", Value::from(k.as_str()))).collect();
+        let body = format!("{{{}}}", text.join(if spaced { " , " } else { "," }));
+        let Ok(scanned) = scan(body.as_bytes()) else { return Ok(()) };
+        let fields = if gemini { GEMINI } else { CHAT };
+        let edits = Edits { cap: Some(Cap { tokens: 50, fields }), ..Edits::default() };
+        let pieces = scanned.pieces(body.as_bytes(), edits);
+        // What is kept are the caller's bytes, in order.
+        let mut at = 0;
+        for piece in &pieces {
+            if let Piece::Kept(range) = piece {
+                prop_assert!(range.start >= at);
+                at = range.end;
+            }
+        }
+        prop_assert_eq!(at, body.len());
+        let sent = scanned.edit(body.as_bytes(), edits);
+        let again = scan(&sent).unwrap();
+        prop_assert!(again.output_cap(fields).is_some_and(|cap| cap <= 50));
+        // A second time there is nothing to do.
+        prop_assert_eq!(again.edit(&sent, edits), Cow::Borrowed(&*sent));
+        let take_out = |body: &[u8]| {
+            let mut value: Map<String, Value> = serde_json::from_slice(body).unwrap();
+            for name in ["max_tokens", "max_completion_tokens"].into_iter().filter(|_| !gemini) {
+                value.remove(name);
+            }
+            for name in ["generationConfig", "generation_config"].into_iter().filter(|_| gemini) {
+                if let Some(Value::Object(config)) = value.get_mut(name) {
+                    config.remove("maxOutputTokens");
+                    config.remove("max_output_tokens");
+                }
+                if value.get(name).is_some_and(|config| config.is_null() || config == &json!({})) {
+                    value.remove(name);
+                }
+            }
+            value
+        };
+        prop_assert_eq!(take_out(&sent), take_out(body.as_bytes()));
     }
 }

@@ -1,0 +1,67 @@
+//! Whether a request asks for its prefix to be cached, and for how long: writing to a cache has its price.
+
+use memchr::memmem;
+use serde::Deserialize;
+
+use crate::scan::Scanned;
+
+/// How long a prefix is to be kept. A longer time costs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caching {
+    FiveMinutes,
+    Hour,
+}
+
+const KEY: &[u8] = b"\"cache_control\"";
+
+impl Scanned {
+    /// The longest time that a `cache_control` in the body asks for, wherever it stands.
+    ///
+    /// The bytes are searched, not parsed. Inside a text the quotes are escaped, so words about caching ask for nothing.
+    #[must_use]
+    pub fn caching(&self, body: &[u8]) -> Option<Caching> {
+        #[derive(Deserialize)]
+        struct Control {
+            #[serde(rename = "type")]
+            kind: String,
+            ttl: Option<String>,
+        }
+        let mut longest = None;
+        for at in memmem::find_iter(body, KEY) {
+            let rest = body[at + KEY.len()..].trim_ascii_start();
+            let Some(value) = rest.strip_prefix(b":") else { continue };
+            let control = serde_json::Deserializer::from_slice(value).into_iter::<Option<Control>>().next();
+            let Some(Ok(Some(control))) = control else { continue };
+            if control.kind == "ephemeral" {
+                let hour = control.ttl.as_deref() == Some("1h");
+                longest = longest.max(Some(if hour { Caching::Hour } else { Caching::FiveMinutes }));
+            }
+        }
+        longest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::scan;
+
+    #[test]
+    fn the_longest_time_counts() {
+        let text = r#"{"messages":[{"content":"\"cache_control\":{\"type\":\"ephemeral\"}"}]}"#;
+        for (body, expected) in [
+            (r#"{"messages":[]}"#, None),
+            (text, None),
+            (r#"{"cache_control":{"type":"ephemeral"}}"#, Some(Caching::FiveMinutes)),
+            (r#"{"cache_control" : {"ttl":"5m","type":"ephemeral"}}"#, Some(Caching::FiveMinutes)),
+            (r#"{"cache_control":null}"#, None),
+            (r#"{"required":["cache_control"],"x":{"cache_control":{"type":"string"}}}"#, None),
+            (
+                r#"{"system":[{"cache_control":{"type":"ephemeral","ttl":"1h"}}],"tools":[{"cache_control":{"type":"ephemeral"}}]}"#,
+                Some(Caching::Hour),
+            ),
+        ] {
+            assert_eq!(scan(body.as_bytes()).unwrap().caching(body.as_bytes()), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Tools that a provider runs itself and bills by a price of their own, which no usage tells.
+//!
+//! A tool of a kind that nobody here has heard of is taken for one: a budget that is blind to it would not be a budget.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::Dialect;
+use crate::operation::{Kind, Operation};
+use crate::scan::members::{Members, unescape};
+use crate::scan::{Field, Scanned};
+
+/// What is known of a kind of tools.
+enum Bill {
+    /// The caller runs it, or what it does is told as tokens.
+    None,
+    Own(&'static str),
+}
+
+use Bill::{None as Free, Own};
+
+const UNKNOWN: &str = "a tool of a kind that the gateway does not know may be billed by a price of its own";
+
+/// By the beginning of `type`, for Anthropic puts a date behind it, and OpenAI sometimes. Of the providers' price pages,
+/// autumn 2026.
+const TYPES: &[(&str, Bill)] = &[
+    // The caller's own functions, and those that it runs in a form that the provider defines.
+    ("function", Free),
+    ("custom", Free),
+    ("namespace", Free),
+    ("apply_patch", Free),
+    ("bash_", Free),
+    ("browser_toolset_", Free),
+    ("computer", Free),
+    ("local_shell", Free),
+    ("memory_", Free),
+    ("text_editor_", Free),
+    // The provider runs them, and they cost what their tokens do.
+    ("mcp", Free),
+    ("programmatic_tool_calling", Free),
+    ("tool_search", Free),
+    ("web_fetch_", Free),
+    // The provider runs them, and bills each call, each container or each picture.
+    ("code_execution", Own("the tool code_execution is billed by its own price")),
+    ("code_interpreter", Own("the tool code_interpreter is billed by its own price")),
+    ("file_search", Own("the tool file_search is billed by its own price")),
+    ("image_generation", Own("the tool image_generation is billed by its own price")),
+    ("openrouter:", Own("OpenRouter's tools are billed by their own price")),
+    ("shell", Own("the tool shell may run in a container, which is billed by its own price")),
+    ("web_search", Own("the tool web_search is billed by its own price")),
+    ("x_search", Own("the tool x_search is billed by its own price")),
+];
+
+/// Google's, by the key that declares them.
+const GOOGLE: &[(&str, Bill)] = &[
+    ("functionDeclarations", Free),
+    ("codeExecution", Free),
+    ("computerUse", Free),
+    // Indexing is billed when it is done; what is found costs its tokens.
+    ("fileSearch", Free),
+    ("mcpServers", Free),
+    ("urlContext", Free),
+    ("enterpriseWebSearch", Own("the tool enterpriseWebSearch is billed by its own price")),
+    ("exaAiSearch", Own("the tool exaAiSearch is billed by its own price")),
+    ("googleMaps", Own("the tool googleMaps is billed by its own price")),
+    ("googleSearch", Own("the tool googleSearch is billed by its own price")),
+    ("googleSearchRetrieval", Own("the tool googleSearchRetrieval is billed by its own price")),
+    ("parallelAiSearch", Own("the tool parallelAiSearch is billed by its own price")),
+    ("retrieval", Own("the tool retrieval is billed by its own price")),
+];
+
+/// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's.
+const BESIDE: [(Field, &str); 3] = [
+    (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
+    (Field::Plugins, "plugins are billed by their own price"),
+    (Field::SearchParameters, "what search_parameters asks for is billed by its own price"),
+];
+
+impl Scanned {
+    /// Why the tools of this request may cost more than its tokens, if they may. `body` is the one that was scanned.
+    #[must_use]
+    pub fn server_tool(&self, operation: &Operation, body: &[u8]) -> Option<&'static str> {
+        if !matches!(operation.kind, Kind::Chat | Kind::Responses) {
+            return None;
+        }
+        let tools = self.value(body, Field::Tools);
+        if operation.dialect == Dialect::Gemini {
+            return google(tools?);
+        }
+        let beside = || BESIDE.iter().find(|(field, _)| self.value(body, *field).is_some_and(|raw| raw != "[]"));
+        tools.and_then(by_type).or_else(|| beside().map(|(_, reason)| *reason))
+    }
+}
+
+/// The first of them that is billed. What is not a list of tools is the upstream's to refuse.
+fn by_type(tools: &str) -> Option<&'static str> {
+    #[derive(Deserialize)]
+    struct Tool<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<Cow<'a, str>>,
+    }
+    serde_json::from_str::<Vec<Tool<'_>>>(tools).ok()?.iter().find_map(|tool| {
+        // Anthropic's functions need not say what they are.
+        let kind = tool.kind.as_deref()?;
+        match TYPES.iter().find(|(known, _)| kind.starts_with(known)) {
+            Some((_, Free)) => None,
+            Some((_, Own(reason))) => Some(*reason),
+            None => Some(UNKNOWN),
+        }
+    })
+}
+
+fn google(tools: &str) -> Option<&'static str> {
+    // A single group need not stand in a list.
+    let groups: Vec<&RawValue> = match serde_json::from_str(tools) {
+        Ok(groups) => groups,
+        Err(_) => vec![serde_json::from_str(tools).ok()?],
+    };
+    groups.iter().filter_map(|group| serde_json::from_str::<Members<'_>>(group.get()).ok()).find_map(|group| {
+        group.0.iter().filter(|(_, value)| value.get() != "null").find_map(|(key, _)| {
+            let key = crate::gemini::reader::camel_case(&unescape(key.get()));
+            match GOOGLE.iter().find(|(known, _)| *known == key) {
+                Some((_, Free)) => None,
+                Some((_, Own(reason))) => Some(*reason),
+                None => Some(UNKNOWN),
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::find;
+    use crate::scan::scan;
+
+    #[test]
+    fn tools_with_a_price_of_their_own_are_known() {
+        const CHAT: &str = "/v1/chat/completions";
+        const RESPONSES: &str = "/v1/responses";
+        const MESSAGES: &str = "/v1/messages";
+        const GEMINI: &str = "/v1beta/models/m:generateContent";
+        for (path, body, expected) in [
+            (CHAT, r#"{"tools":[{"type":"function"}]}"#, None),
+            (CHAT, r#"{"tools":[{"type":"openrouter:web_search"}]}"#, Some("OpenRouter's tools")),
+            (CHAT, r#"{"web_search_options":{}}"#, Some("what web_search_options asks for")),
+            (CHAT, r#"{"web_search_options":null,"plugins":[]}"#, None),
+            (CHAT, r#"{"plugins":[{"id":"web"}]}"#, Some("plugins")),
+            (RESPONSES, r#"{"tools":[{"type":"computer_use_preview"},{"type":"mcp"},{"type":"custom"}]}"#, None),
+            (
+                RESPONSES,
+                r#"{"tools":[{"type":"function"},{"type":"web_search_preview"}]}"#,
+                Some("the tool web_search is"),
+            ),
+            (RESPONSES, r#"{"tools":[{"type":"code_interpreter"}]}"#, Some("the tool code_interpreter is")),
+            (RESPONSES, r#"{"tools":[{"type":"mind_reading"}]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":"web_search"}"#, None),
+            (MESSAGES, r#"{"tools":[{"name":"f"},{"type":"bash_20250124"},{"type":"web_fetch_20260318"}]}"#, None),
+            (
+                MESSAGES,
+                r#"{"tools":[{"name":"f"},{"type":"web\u005fsearch_20260318"}]}"#,
+                Some("the tool web_search is"),
+            ),
+            (GEMINI, r#"{"tools":[{"function_declarations":[]},{"urlContext":{},"googleSearch":null}]}"#, None),
+            (GEMINI, r#"{"tools":[{"google_search":{}}]}"#, Some("the tool googleSearch is")),
+            (GEMINI, r#"{"tools":{"googleMaps":{}}}"#, Some("the tool googleMaps is")),
+            (GEMINI, r#"{"tools":[{"mindReading":{}}]}"#, Some(UNKNOWN)),
+        ] {
+            let operation = find("POST", path).unwrap().operation;
+            let told = scan(body.as_bytes()).unwrap().server_tool(operation, body.as_bytes());
+            match expected {
+                None => assert_eq!(told, None, "{body}"),
+                Some(expected) => assert!(told.is_some_and(|told| told.starts_with(expected)), "{body}: {told:?}"),
+            }
+        }
+    }
+}
