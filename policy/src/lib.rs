@@ -21,6 +21,7 @@ mod gate;
 mod glob;
 mod judge;
 mod limit;
+mod moment;
 mod money;
 mod name;
 mod plan;
