@@ -124,25 +124,27 @@ fn fill(walk: &Walk<'_>, plan: &Plan, round: usize, asked: Option<&Asked>, decis
         }
     }
     drop_repeats(&mut decision.candidates);
-    if key.on_limit == OnLimit::Reject && stopped(decision)
-        || decision.eligible().next().is_none() && !rescued(decision)
-    {
+    if let Some(place) = stopped(key, decision) {
+        decision.refusal = Some(refusal::used_up(policy, key, place, request, &refusal::by(decision)));
+    } else if decision.eligible().next().is_none() && !rescued(decision) {
         decision.refusal = Some(refusal::nothing_left(policy, key, decision, request));
     }
 }
 
-/// With `onLimit: Reject`, what stops one candidate stops all of them.
-fn stopped(decision: &mut Decision) -> bool {
-    let limit = |skip: &Skip| matches!(skip, Skip::Budget(_) | Skip::Limit(_));
-    let found = decision.candidates.iter().filter_map(|candidate| candidate.skipped.clone()).find(limit);
-    if let Some(skip) = &found {
-        for candidate in &mut decision.candidates {
-            if candidate.skipped.as_ref().is_none_or(Skip::is_passing) {
-                candidate.skipped = Some(skip.clone());
-            }
+/// With `onLimit: Reject`, what stops one candidate stops all of them: the limit.
+fn stopped(key: &Key, decision: &mut Decision) -> Option<usize> {
+    let spent = |skip: &Skip| match skip {
+        Skip::Budget(place) | Skip::Limit(place) => Some((skip.clone(), *place)),
+        _ => None,
+    };
+    let mut skips = decision.candidates.iter().filter_map(|candidate| candidate.skipped.as_ref());
+    let (skip, place) = skips.find_map(spent).filter(|_| key.on_limit == OnLimit::Reject)?;
+    for candidate in &mut decision.candidates {
+        if candidate.skipped.as_ref().is_none_or(Skip::is_passing) {
+            candidate.skipped = Some(skip.clone());
         }
     }
-    found.is_some()
+    Some(place)
 }
 
 /// With nothing to try, those that only rest are tried all the same: a refusal would help nobody.

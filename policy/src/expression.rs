@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+use cel::common::types::CelBool;
 use cel::objects::{Key as CelKey, Map};
 use cel::{Context, Env, ExecutionError, Program, Value};
 use thiserror::Error;
 
+use crate::document::Unit;
+use crate::moment::{self, Moment, NoZone};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 use crate::syntax;
@@ -38,6 +41,14 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: "customer_name", kind: "string", meaning: "the key's customer, or \"\"" },
     // Not `namespace`: CEL has reserved that word.
     Variable { name: "virtual_key_namespace", kind: "string", meaning: "the key's namespace" },
+    Variable { name: "budget_used", kind: "double", meaning: "money that is spent, in per cent of the fullest limit" },
+    Variable { name: "tokens_used", kind: "double", meaning: "tokens that are used, in per cent of the fullest limit" },
+    Variable { name: "request", kind: "double", meaning: "requests that were made, in per cent of the fullest limit" },
+    Variable { name: "input_tokens", kind: "int", meaning: "tokens of the request, estimated" },
+    Variable { name: "needs", kind: "list(string)", meaning: "what a model must be able to do: Tools, Vision, …" },
+    Variable { name: "labels", kind: "map(string, string)", meaning: "the pod's labels" },
+    Variable { name: "workload", kind: "string", meaning: "the pod's name, or \"\"" },
+    Variable { name: "now", kind: "timestamp", meaning: "the time" },
 ];
 
 /// Why an expression is not one that a rule can have.
@@ -49,13 +60,21 @@ pub enum ExpressionError {
     UnknownVariable { name: String, nearest: Option<String> },
     #[error("`{0}` is no function that rules know")]
     UnknownFunction(String),
+    #[error("`{name}` is no time zone{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
+    UnknownZone { name: String, nearest: Option<String> },
     #[error("is {0}, and a condition must be true or false")]
     NotBool(String),
     #[error("fails: {0}")]
     Runtime(String),
 }
 
-static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    // It fails where the library has functions of these names by itself, as it does with a feature that is off: the test
+    // of the table in `vocabulary.rs` would tell.
+    let _declared = moment::declare(&mut env);
+    Arc::new(env)
+});
 
 /// A compiled condition.
 #[derive(Debug)]
@@ -69,8 +88,8 @@ impl Expression {
     /// Compiles, and checks that each name is known.
     ///
     /// # Errors
-    /// [`ExpressionError::Syntax`], [`ExpressionError::UnknownVariable`] or
-    /// [`ExpressionError::UnknownFunction`].
+    /// [`ExpressionError::Syntax`], [`ExpressionError::UnknownVariable`],
+    /// [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         let program = ENV.compile(source).map_err(|errors| ExpressionError::Syntax(syntax::told(source, &errors)))?;
         let names = Names::of(program.expression());
@@ -88,6 +107,11 @@ impl Expression {
         }
         if let Some(name) = names.functions.into_iter().find(|name| !is_function(name)) {
             return Err(ExpressionError::UnknownFunction(name.to_owned()));
+        }
+        for name in names.zones {
+            if let Err(NoZone { nearest }) = moment::zone(name) {
+                return Err(ExpressionError::UnknownZone { name: name.to_owned(), nearest });
+            }
         }
         Ok(Expression { program, reads })
     }
@@ -117,13 +141,26 @@ impl Expression {
                 "team_id" | "team_name" => key.team.as_deref().unwrap_or_default().into(),
                 "customer_id" | "customer_name" => key.customer.as_deref().unwrap_or_default().into(),
                 "virtual_key_namespace" => key.id.namespace.as_str().into(),
+                "budget_used" => most_used(policy, key, asked, request, Unit::Money).into(),
+                "tokens_used" => most_used(policy, key, asked, request, Unit::Tokens).into(),
+                "request" => most_used(policy, key, asked, request, Unit::Requests).into(),
+                "input_tokens" => i64::try_from(request.conditions.input_tokens()).unwrap_or(i64::MAX).into(),
+                "needs" => request.conditions.needs().names().collect::<Vec<_>>().into(),
+                "labels" => map(request.conditions.labels()),
+                "workload" => request.conditions.workload().into(),
+                "now" => {
+                    context.add_variable_as_val(*name, Box::new(Moment::of(request.conditions.now())));
+                    continue;
+                }
                 _ => continue,
             };
             context.add_variable_from_value(*name, value);
         }
-        match self.program.execute(&context) {
-            Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(ExpressionError::NotBool(other.type_of().to_string())),
+        match Value::resolve_val(self.program.expression(), &context) {
+            Ok(value) => match value.downcast_ref::<CelBool>() {
+                Some(holds) => Ok(*holds.inner()),
+                None => Err(ExpressionError::NotBool(value.get_type().name().to_owned())),
+            },
             Err(ExecutionError::NoSuchKey(_)) => Ok(false),
             Err(error) => Err(ExpressionError::Runtime(one_line(&error.to_string()))),
         }
@@ -137,6 +174,17 @@ pub(crate) struct Asking<'a> {
     /// The provider's place in [`Key::providers`].
     pub entry: Option<usize>,
     pub model: &'a str,
+}
+
+/// How far the fullest limit of a unit is used, in per cent: of those that count the request as it is asked for,
+/// whoever serves it, and of those of a provider that it is pinned to. 0 without one.
+fn most_used(policy: &Policy, key: &Key, asked: Asking<'_>, request: &Request<'_>, unit: Unit) -> f64 {
+    let places = match asked.entry {
+        Some(entry) => policy.limits_of(request.key, entry, asked.model),
+        None => policy.limits.of_asked(request.key, &key.id, asked.model),
+    };
+    let counting = places.into_iter().filter(|place| policy.limits.all[*place].unit == unit);
+    counting.map(|place| policy.limits.all[place].percent(request.conditions.used(place))).fold(0.0, f64::max)
 }
 
 fn map(pairs: &[(String, String)]) -> Value {

@@ -16,11 +16,13 @@ mod decision;
 mod document;
 mod downgrade;
 mod draw;
+mod explain;
 mod expression;
 mod gate;
 mod glob;
 mod judge;
 mod limit;
+mod moment;
 mod money;
 mod name;
 mod plan;
@@ -33,7 +35,7 @@ mod samples;
 mod serves;
 mod spent;
 mod syntax;
-mod trial;
+pub mod trial;
 mod vocabulary;
 mod walk;
 
@@ -45,6 +47,9 @@ pub use document::{
     OnLimit, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit,
     Unknown, WindowDoc,
 };
+pub use explain::{
+    CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, Served, ShadowSeen, Understood, explain,
+};
 pub use expression::{Expression, ExpressionError, VARIABLES, nearest};
 pub use glob::Globs;
 pub use limit::{Limit, LimitId, Limits};
@@ -55,6 +60,6 @@ pub use price::{CacheAsk, Price, Service, Tier, Used};
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use samples::REQUEST_TYPES;
-pub use serves::list_models;
+pub use serves::{Tier as ServedBy, list_models};
 pub use trial::{Expect, Given, Trial, TrialRequest};
 pub use vocabulary::FUNCTIONS;

@@ -163,6 +163,17 @@ impl Limits {
         sorted(places)
     }
 
+    /// The same of a request for a model: also the budgets that count the model, at whatever provider.
+    #[must_use]
+    pub fn of_asked(&self, key: usize, id: &ObjectRef, model: &str) -> Vec<usize> {
+        let mut places = self.keys.get(key).cloned().unwrap_or_default();
+        let everywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.allows(model);
+        for applied in self.applied.iter().filter(everywhere).filter(|applied| applied.counts(id)) {
+            places.extend(&applied.limits);
+        }
+        sorted(places)
+    }
+
     /// What an attempt counts against: also the limits of the key's entry and of its provider, and the budgets that
     /// count this provider or model. `model` is all names that the model goes by. Places, rising.
     #[must_use]

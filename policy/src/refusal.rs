@@ -12,7 +12,7 @@ use crate::serves::{list_models, permits};
 
 /// A refusal of a request whose candidates were all passed over.
 pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, request: &Request<'_>) -> Refusal {
-    let by = decision.rule.as_ref().map(|rule| format!(" (RoutingRule {rule} decided)")).unwrap_or_default();
+    let by = by(decision);
     // The first of those that say most.
     let blamed = decision.candidates.iter().min_by_key(|candidate| candidate.skipped.as_ref().map_or(u8::MAX, rank));
     let Some(candidate) = blamed else {
@@ -73,6 +73,11 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
     }
 }
 
+/// Which rule decided, if one did.
+pub(crate) fn by(decision: &Decision) -> String {
+    decision.rule.as_ref().map(|rule| format!(" (RoutingRule {rule} decided)")).unwrap_or_default()
+}
+
 /// Which reason is told of several, the lowest: what passes soonest, since with time the request would be served; then
 /// what an upstream can't say, which the caller can do something about; then what an administrator can.
 fn rank(skip: &Skip) -> u8 {
@@ -87,7 +92,7 @@ fn rank(skip: &Skip) -> u8 {
 }
 
 /// Something is spent, and what.
-fn used_up(policy: &Policy, key: &Key, place: usize, request: &Request<'_>, by: &str) -> Refusal {
+pub(crate) fn used_up(policy: &Policy, key: &Key, place: usize, request: &Request<'_>, by: &str) -> Refusal {
     let limit = &policy.limits.all[place];
     let (status, kind) = match limit.unit {
         _ if is_budget(limit) => (402, "budget_exceeded"),

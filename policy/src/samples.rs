@@ -1,9 +1,11 @@
 //! Trying a condition before the first request does: on a sample of each request type.
 
-use crate::document::{Document, FORMAT, KeyDoc};
+use crate::catalogue::Capabilities;
+use crate::decision::Skip;
+use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
 use crate::expression::{Asking, Expression, ExpressionError};
-use crate::policy::Policy;
-use crate::request::{Draw, NoConditions, Request};
+use crate::policy::{Credential, Policy, Provider};
+use crate::request::{Conditions, Draw, Pace, Request};
 
 /// What `request_type` can be, in the words that rules use.
 pub const REQUEST_TYPES: [&str; 13] = [
@@ -22,14 +24,58 @@ pub const REQUEST_TYPES: [&str; 13] = [
     "list_models",
 ];
 
+/// A moment of an ordinary request. Numbers are not 0, so that what divides by them is no error.
+struct Sample;
+
+impl Conditions for Sample {
+    fn unfit(&self, _: &Provider) -> Option<String> {
+        None
+    }
+
+    fn gate(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {
+        None
+    }
+
+    fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
+        None
+    }
+
+    fn used(&self, _: usize) -> u64 {
+        1
+    }
+
+    fn input_tokens(&self) -> u64 {
+        1_000
+    }
+
+    fn needs(&self) -> Capabilities {
+        Capabilities::TOOLS
+    }
+
+    fn workload(&self) -> &str {
+        "sample"
+    }
+
+    fn now(&self) -> i64 {
+        1_780_315_200_000
+    }
+}
+
 impl Expression {
-    /// Evaluates on a sample of each of [`REQUEST_TYPES`]: every variable has its type, headers and parameters are
-    /// empty.
+    /// Evaluates on a sample of each of [`REQUEST_TYPES`]: every variable has its type; headers, parameters and labels
+    /// are empty.
     ///
     /// # Errors
     /// The first request type that it fails on, and how: a type that doesn't fit, no bool.
     pub fn try_on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
+        let half = |name: &str| LimitDoc { name: name.to_owned(), max: 2, window: WindowDoc::Lifetime };
         let key = KeyDoc {
+            limits: LimitsDoc {
+                budgets: vec![half("sample")],
+                requests: vec![half("sample")],
+                tokens: vec![half("sample")],
+                concurrent_requests: None,
+            },
             namespace: "default".to_owned(),
             name: "sample".to_owned(),
             team: Some("sample".to_owned()),
@@ -53,7 +99,7 @@ impl Expression {
                 params: &[],
                 draw: Draw::Random(0),
                 stay: None,
-                conditions: &NoConditions,
+                conditions: &Sample,
             };
             self.holds(&policy, key, Asking { provider: "", entry: None, model: "sample" }, &request)
                 .map_err(|error| (request_type, error))?;
@@ -72,6 +118,18 @@ mod tests {
             (r#"headers["x-tier"] == "premium""#, None),
             (r#"model.startsWith("gpt") && request_type != "embedding""#, None),
             (r#"request_type == "embedding" && model.size()"#, Some("embedding")),
+            ("budget_used > 85 && tokens_used < 90.5 || request >= 100", None),
+            ("8000 / input_tokens > 2 && 'Vision' in needs", None),
+            ("labels['app'] == 'search' && workload != ''", None),
+            ("now.getHours('Europe/Paris') >= 18 || now.getDayOfWeek() in [0, 6]", None),
+            ("now < timestamp('2027-01-01T00:00:00Z')", None),
+            ("now > 5", Some("chat_completion")),
+            ("now.getHours(5) > 18", Some("chat_completion")),
+            ("now < timestamp('tomorrow')", Some("chat_completion")),
+            ("now", Some("chat_completion")),
+            ("budget_used == 'all'", None),
+            ("budget_used + 1 > 5", Some("chat_completion")),
+            ("labels > 5", Some("chat_completion")),
             ("model", Some("chat_completion")),
             ("model < 3", Some("chat_completion")),
         ] {

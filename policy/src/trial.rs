@@ -1,6 +1,11 @@
 //! The tests that a rule brings along: a request, what is given of the world, and what must come of it.
 
+mod given;
+mod run;
+
 use std::collections::BTreeMap;
+
+pub use run::run;
 
 use crate::document::ObjectRef;
 
@@ -51,11 +56,11 @@ pub struct TrialRequest {
 /// What must come of it. Everything that is said must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expect {
-    /// The first candidate's provider.
+    /// The first candidate's provider; of several that may be drawn the heaviest.
     pub provider: Option<String>,
-    /// Any of these.
+    /// Providers or `provider/model`: whatever is drawn, the first candidate is one of these.
     pub any_of: Vec<String>,
-    /// How often each is first, in per cent, within 3.
+    /// How often each provider or `provider/model` is first, in per cent, within 3.
     pub shares: BTreeMap<String, u32>,
     pub model: Option<String>,
     /// The rule that decides; empty: none.

@@ -4,21 +4,34 @@
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
-use cel::common::ast::{EntryExpr, Expr};
+use cel::common::ast::{EntryExpr, Expr, LiteralValue};
+
+use crate::moment::QUESTIONS;
 
 /// The functions of CEL's standard library, as far as values of rules can have need of them.
-pub const FUNCTIONS: [&str; 13] = [
+pub const FUNCTIONS: [&str; 24] = [
     "bool",
     "bytes",
     "contains",
     "double",
     "dyn",
     "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
     "int",
     "matches",
     "size",
     "startsWith",
     "string",
+    "timestamp",
     "type",
     "uint",
 ];
@@ -34,6 +47,8 @@ pub(crate) fn is_function(name: &str) -> bool {
 pub(crate) struct Names<'e> {
     pub variables: BTreeSet<&'e str>,
     pub functions: BTreeSet<&'e str>,
+    /// Time zones that are written out: `now.getHours("Europe/Paris")`.
+    pub zones: BTreeSet<&'e str>,
 }
 
 impl<'e> Names<'e> {
@@ -56,6 +71,11 @@ impl<'e> Names<'e> {
             Expr::Select(select) => self.read(&select.operand.expr, bound),
             Expr::Call(call) => {
                 self.functions.insert(&call.func_name);
+                if let (true, [zone]) = (QUESTIONS.contains(&call.func_name.as_str()), call.args.as_slice())
+                    && let Expr::Literal(LiteralValue::String(zone)) = &zone.expr
+                {
+                    self.zones.insert(zone.inner());
+                }
                 for part in call.target.as_deref().into_iter().chain(&call.args) {
                     self.read(&part.expr, bound);
                 }
@@ -99,6 +119,7 @@ mod tests {
     use cel::{Context, Env, ExecutionError};
 
     use super::*;
+    use crate::moment;
 
     #[test]
     fn names_are_read_with_their_scopes() {
@@ -132,14 +153,19 @@ mod tests {
     /// Every function of the table is one that the interpreter has.
     #[test]
     fn the_table_is_the_interpreter_s() {
-        let env = std::sync::Arc::new(Env::stdlib());
+        let mut env = Env::stdlib();
+        moment::declare(&mut env).unwrap();
+        let env = std::sync::Arc::new(env);
         for name in FUNCTIONS {
             let called = [format!("{name}('1')"), format!("'1'.{name}('1')"), format!("'1'.{name}()")];
-            let known = called.iter().any(|source| {
-                let result = env.compile(source).unwrap().execute(&Context::with_env(env.clone()));
-                !matches!(result, Err(ExecutionError::UndeclaredReference(_)))
-            });
-            assert!(known, "{name}");
+            let of_times = [format!("timestamp(0).{name}()"), format!("timestamp(0).{name}('Europe/Paris')")];
+            let runs = |source: &String| env.compile(source).unwrap().execute(&Context::with_env(env.clone()));
+            let known = |source| !matches!(runs(source), Err(ExecutionError::UndeclaredReference(_)));
+            match QUESTIONS.contains(&name) {
+                true => of_times.iter().for_each(|source| assert!(runs(source).is_ok(), "{source}")),
+                false => assert!(called.iter().any(known), "{name}"),
+            }
         }
+        assert!(QUESTIONS.iter().all(|question| FUNCTIONS.contains(question)));
     }
 }

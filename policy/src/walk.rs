@@ -54,8 +54,6 @@ pub(crate) enum Outcome {
 pub(crate) struct Ruled<'a> {
     pub rule: &'a Rule,
     pub chain: Vec<&'a Rule>,
-    /// The model that was asked for when it matched.
-    pub model: &'a str,
     pub plan: Plan,
 }
 
@@ -83,7 +81,7 @@ impl<'a> Walk<'a> {
         let mut chain = Vec::new();
         loop {
             let plan = plan::by_rule(self.policy, self.key, rule, asking.model);
-            let ruled = |chain, plan| Ruled { rule, chain, model: asking.model, plan };
+            let ruled = |chain, plan| Ruled { rule, chain, plan };
             if !rule.chain || rule.reject.is_some() || chain.len() == MOST {
                 return Ok(ruled(chain, plan));
             }

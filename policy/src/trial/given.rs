@@ -1,0 +1,145 @@
+//! The world of a test, as far as a decision asks about it.
+
+use std::collections::HashMap;
+
+use super::{Given, Trial};
+use crate::catalogue::Capabilities;
+use crate::decision::Skip;
+use crate::expression::nearest;
+use crate::policy::{Credential, Key, Policy, Provider};
+use crate::request::{Conditions, Pace};
+
+#[derive(Debug)]
+pub(super) struct World<'a> {
+    /// Identities of providers.
+    unhealthy: Vec<u64>,
+    used: HashMap<usize, u64>,
+    input_tokens: u64,
+    needs: Capabilities,
+    labels: Vec<(String, String)>,
+    given: &'a Given,
+}
+
+impl<'a> World<'a> {
+    /// # Errors
+    /// A name that the key or the policy does not have, with the one that may be meant.
+    pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial) -> Result<Self, String> {
+        let given = &trial.given;
+        let mut unhealthy = Vec::new();
+        for name in &given.unhealthy {
+            let Some(entry) = key.provider(name) else {
+                let known = key.providers.iter().map(|entry| &*entry.name);
+                return Err(format!("VirtualKey {} has no provider `{name}`{}", key.id, hint(name, known)));
+            };
+            unhealthy.push(policy.providers[key.providers[entry].provider].identity);
+        }
+        let mut used = HashMap::new();
+        for (name, percent) in &given.spent {
+            let place = limit_named(policy, key, name)?;
+            // Rounded up: 95 % of a limit reach a threshold of 95 %.
+            let of = (u128::from(policy.limits.all[place].max) * u128::from(*percent)).div_ceil(100);
+            used.insert(place, u64::try_from(of).unwrap_or(u64::MAX));
+        }
+        let mut needs = Capabilities::default();
+        for word in &trial.request.needs {
+            let known = Capabilities::NAMES.map(|(_, name)| name);
+            let found = Capabilities::from_name(word);
+            needs =
+                needs | found.ok_or_else(|| format!("`{word}` is no capability{}", hint(word, known.into_iter())))?;
+        }
+        Ok(World {
+            unhealthy,
+            used,
+            input_tokens: trial.request.input_tokens.unwrap_or(0),
+            needs,
+            labels: given.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            given,
+        })
+    }
+}
+
+impl Conditions for World<'_> {
+    fn unfit(&self, _: &Provider) -> Option<String> {
+        None
+    }
+
+    fn gate(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {
+        self.unhealthy.contains(&provider.identity).then_some(Skip::Unhealthy)
+    }
+
+    fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
+        None
+    }
+
+    fn used(&self, limit: usize) -> u64 {
+        self.used.get(&limit).copied().unwrap_or(0)
+    }
+
+    fn input_tokens(&self) -> u64 {
+        self.input_tokens
+    }
+
+    fn needs(&self) -> Capabilities {
+        self.needs
+    }
+
+    fn workload(&self) -> &str {
+        self.given.workload.as_deref().unwrap_or_default()
+    }
+
+    fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    fn now(&self) -> i64 {
+        self.given.time.unwrap_or(0)
+    }
+}
+
+/// The place of a limit: of the key's own by `limits.budgets[month]`, of a Budget by `name` (of the key's namespace, or
+/// the only one of the name) or `namespace/name`, of any by what messages call it.
+///
+/// # Errors
+/// There is none, or there are several.
+fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<usize, String> {
+    let limits = &policy.limits.all;
+    let own = format!("spec.{}", name.strip_prefix("spec.").unwrap_or(name));
+    let exact = limits.iter().position(|limit| {
+        let of_key = limit.id.kind == "VirtualKey" && limit.id.object == key.id && limit.id.path == own;
+        let budget = limit.id.kind == "Budget" && limit.id.object.to_string() == name;
+        of_key || budget || limit.id.to_string() == name
+    });
+    if let Some(place) = exact {
+        return Ok(place);
+    }
+    let named: Vec<usize> = (0..limits.len())
+        .filter(|place| limits[*place].id.kind == "Budget" && limits[*place].id.object.name == name)
+        .collect();
+    let near = named.iter().find(|place| limits[**place].id.object.namespace == key.id.namespace);
+    match (near, named.as_slice()) {
+        (Some(place), _) | (None, [place]) => Ok(*place),
+        (None, []) => {
+            let mut known = Vec::new();
+            for limit in limits {
+                match limit.id.kind {
+                    "Budget" => known.extend([limit.id.object.name.clone(), limit.id.object.to_string()]),
+                    "VirtualKey" if limit.id.object == key.id => {
+                        known.push(limit.id.path.trim_start_matches("spec.").to_owned());
+                    }
+                    _ => {}
+                }
+            }
+            let hint = hint(name, known.iter().map(String::as_str));
+            Err(format!("there is no Budget `{name}`, and no such limit of VirtualKey {}{hint}", key.id))
+        }
+        (None, several) => {
+            let ids: Vec<String> = several.iter().map(|place| limits[*place].id.object.to_string()).collect();
+            Err(format!("several Budgets are named `{name}`: say which, {}", ids.join(" or ")))
+        }
+    }
+}
+
+/// `, did you mean …?`, if one of the names is like it.
+pub(super) fn hint<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    nearest(name, known).map(|like| format!(", did you mean `{like}`?")).unwrap_or_default()
+}
