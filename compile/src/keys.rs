@@ -47,7 +47,7 @@ pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: 
             extra_fields: spec.extra_fields,
             aliases,
             limits: LimitsDoc {
-                concurrent_requests: spec.limits.and_then(|limits| limits.concurrent_requests).map(count),
+                concurrent_requests: None,
                 ..LimitsDoc::default()
             },
             cap_output: true,

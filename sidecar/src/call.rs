@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Kind, Operation};
+use outrigger_llm::caching::Caching;
 use outrigger_llm::meter::{self, Metered};
-use outrigger_llm::scan::{self, Scanned};
+use outrigger_llm::scan::Scanned;
 use outrigger_llm::estimate;
 use outrigger_policy::CacheAsk;
 use outrigger_policy::catalogue::Capabilities;
@@ -101,10 +102,10 @@ impl Call {
     /// Whether prompt caching is asked for, and for how long.
     #[must_use]
     pub fn cache_ask(&self) -> CacheAsk {
-        match self.scanned.cache_ask(&self.body) {
-            scan::CacheAsk::None => CacheAsk::None,
-            scan::CacheAsk::Short => CacheAsk::Short,
-            scan::CacheAsk::Hour => CacheAsk::Hour,
+        match self.scanned.caching(&self.body) {
+            None => CacheAsk::None,
+            Some(Caching::Brief) => CacheAsk::Short,
+            Some(Caching::Hour) => CacheAsk::Hour,
         }
     }
 
@@ -112,7 +113,7 @@ impl Call {
     #[must_use]
     pub fn needs(&self) -> Capabilities {
         let needs = self.scanned.needs(self.operation, &self.body);
-        let known = needs.words().filter_map(Capabilities::from_name);
+        let known = needs.names().filter_map(Capabilities::from_name);
         known.fold(Capabilities::default(), |all, one| all | one)
     }
 

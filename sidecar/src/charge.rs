@@ -84,7 +84,7 @@ impl Charge {
         let price = policy.price(self.provider, &self.model)?;
         let known = |figure: Option<u64>| figure.unwrap_or(0);
         let (images, characters) = match self.metered {
-            Metered::Images(images) => (u64::from(images), 0),
+            Metered::Images(images) => (images, 0),
             Metered::Characters(characters) => (0, characters),
             _ => (0, 0),
         };

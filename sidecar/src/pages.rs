@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use outrigger_ledger::{Book, Damaged, SLOT};
+use outrigger_ledger::{Book, Damaged, SLOT, Unreadable, records};
 use thiserror::Error;
 
 const LOCK: &str = "lock";
@@ -28,6 +28,8 @@ pub enum PagesError {
     Open { dir: PathBuf, source: io::Error },
     #[error("{}: {source}; to go on without what is written there, move the file away", path.display())]
     Damaged { path: PathBuf, source: Damaged },
+    #[error("{}: {source}; to begin with no account at all, move the file away", path.display())]
+    Unreadable { path: PathBuf, source: Unreadable },
     #[error("the accounts can't be written down: {source}")]
     Write { source: io::Error },
 }
@@ -62,7 +64,15 @@ impl Pages {
         let path = dir.join(ACCOUNTS);
         let file = options.open(&path).map_err(failed)?;
         let bytes = fs::read(&path).map_err(failed)?;
-        book.restore(&bytes).map_err(|source| PagesError::Damaged { path, source })?;
+        let found = records(&bytes).map_err(|source| PagesError::Unreadable { path: path.clone(), source })?;
+        let restored = book.restore(found);
+        // Free money is what a budget must never give: nobody goes on without saying so.
+        if let Some(source) = restored.damaged.first() {
+            return Err(PagesError::Damaged { path, source: *source });
+        }
+        if restored.in_flight > 0 {
+            tracing::info!(accounts = restored.in_flight, "what was under way when the last process ended is charged in full");
+        }
         Ok(Pages { file, left: BTreeMap::new(), _lock: lock })
     }
 

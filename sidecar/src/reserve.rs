@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use outrigger_ledger::{LimitNo, Millis, Refused};
 use outrigger_llm::meter::Metered;
 use outrigger_llm::scan::CapField;
-use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Skip, Unit};
+use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Price, Skip, Unit, Used};
 
 use crate::accounts::{NotHeld, millis};
 use crate::attempt::Trying;
@@ -21,6 +21,9 @@ use crate::worst::{Bounds, LEAST_CAP, Means, Worst, worst};
 
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tokens of a picture of the largest size in the highest quality, as OpenAI bills them.
+const PICTURE: u64 = 6_240;
 
 /// What is held while an attempt is made, and what it must be told.
 #[derive(Debug)]
@@ -181,12 +184,25 @@ impl Asked {
                 Worst { money, tokens: self.input, ..free }
             }
             Metered::Images(images) => {
-                Worst { money: price.map_or(0, |price| price.worst_images(self.input, images)), ..free }
+                Worst { money: price.map_or(0, |price| self.pictures(price, images)), ..free }
             }
             Metered::Characters(characters) => {
-                Worst { money: price.map_or(0, |price| price.worst_characters(characters)), ..free }
+                let used = Used { characters, ..Used::default() };
+                Worst { money: price.map_or(0, |price| price.cost(&used)), ..free }
             }
             Metered::Unmetered(_) | Metered::Free => free,
+        }
+    }
+
+    /// What pictures cost: each its own price, or the tokens of the largest one where they are sold by tokens.
+    fn pictures(&self, price: &Price, images: u64) -> u64 {
+        let service = self.service.as_deref();
+        match price.image {
+            Some(_) => {
+                let made = price.cost(&Used { images, ..Used::default() });
+                made.saturating_add(price.worst(self.input, 0, service, self.cache))
+            }
+            None => price.worst(self.input, images.saturating_mul(PICTURE), service, self.cache),
         }
     }
 
