@@ -104,7 +104,7 @@ impl Call {
     pub fn cache_ask(&self) -> CacheAsk {
         match self.scanned.caching(&self.body) {
             None => CacheAsk::None,
-            Some(Caching::Brief) => CacheAsk::Short,
+            Some(Caching::FiveMinutes) => CacheAsk::Short,
             Some(Caching::Hour) => CacheAsk::Hour,
         }
     }
