@@ -172,3 +172,88 @@ impl Drop for Held {
 pub fn millis(time: SystemTime) -> Millis {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use outrigger_ledger::Window;
+
+    use super::*;
+
+    fn limits(max: u64) -> [LimitSpec; 1] {
+        [LimitSpec { name: "Budget a/b".to_owned(), unit: "usd", max, window: Window::lifetime() }]
+    }
+
+    fn kept(dir: &std::path::Path, max: u64) -> (Arc<Accounts>, LimitNo) {
+        let accounts = Arc::new(Accounts::new(Some(dir.to_owned())));
+        let [number] = accounts.adopt(&limits(max), 1_000).unwrap()[..] else { panic!("one limit") };
+        (accounts, number)
+    }
+
+    #[test]
+    fn what_is_spent_is_there_again_and_what_was_under_way_is_charged_in_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 10)]);
+        let under_way = accounts.hold(1_000, &[(number, 40)]).unwrap();
+        assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (10, 40));
+        // As a killed process leaves it: nothing is settled any more.
+        std::mem::forget(under_way);
+        drop(accounts.lock().pages.take());
+        let (accounts, number) = kept(dir.path(), 100);
+        assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (50, 0));
+        assert!(accounts.hold(1_000, &[(number, 51)]).is_err());
+    }
+
+    #[test]
+    fn what_nobody_settles_is_charged_in_full() {
+        let accounts = Arc::new(Accounts::new(None));
+        let number = accounts.adopt(&limits(100), 1_000).unwrap()[0];
+        drop(accounts.hold(1_000, &[(number, 30)]).unwrap());
+        accounts.hold(1_000, &[(number, 30)]).unwrap().give_back();
+        assert_eq!(accounts.state(number, 1_000).spent, 30);
+    }
+
+    #[test]
+    fn a_folder_is_one_process_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = kept(dir.path(), 100);
+        let second = Accounts::new(Some(dir.path().to_owned()));
+        let told = second.adopt(&limits(100), 1_000).unwrap_err().to_string();
+        assert!(told.contains("another process's") && told.contains("--state"), "{told}");
+        // Without a limit there is nothing to keep, and nobody to be kept out.
+        assert!(second.adopt(&[], 1_000).unwrap().is_empty());
+        drop(first);
+        assert!(second.adopt(&limits(100), 1_000).is_ok());
+    }
+
+    #[test]
+    fn damage_is_told_and_no_money_is_made_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 30)]);
+        drop(accounts);
+        let file = dir.path().join("accounts");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let last = bytes.len() - 100;
+        bytes[last] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+        assert!(told.contains("damaged") && told.contains("accounts"), "{told}");
+    }
+
+    #[test]
+    fn nothing_is_spent_that_can_t_be_written_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        // A file that takes no writes, as a full disk would not.
+        let read_only = std::fs::File::open(dir.path().join("accounts")).unwrap();
+        let writable = accounts.lock().pages.as_mut().map(|pages| pages.swap(read_only)).unwrap();
+        assert!(matches!(accounts.hold(1_000, &[(number, 10)]), Err(NotHeld::Pages(PagesError::Write { .. }))));
+        assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (0, 0));
+        accounts.lock().pages.as_mut().map(|pages| pages.swap(writable)).unwrap();
+        accounts.hold(1_000, &[(number, 10)]).unwrap().settle(&[(number, 10)]);
+        drop(accounts);
+        let (accounts, number) = kept(dir.path(), 100);
+        assert_eq!(accounts.state(number, 1_000).spent, 10);
+    }
+}

@@ -84,6 +84,9 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 if Instant::now() >= trying.deadline {
                     break 'candidates;
                 }
+                if ending.call.is_gone() {
+                    return ending.left();
+                }
                 let reserved = match reserve(trying, &mut ending, candidate, index).await {
                     Ok(reserved) => reserved,
                     Err(NotReserved::Refuse(refusal)) => return ending.refuse(&refusal),

@@ -5,6 +5,8 @@
 //! went, or runs to its end where the key says `onHangUp: Drain`.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -22,12 +24,13 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Attended {
     on_hang_up: OnHangUp,
+    gone: Arc<AtomicBool>,
     task: Option<AbortHandle>,
 }
 
 impl Attended {
     pub fn new(call: &Call) -> Self {
-        Attended { on_hang_up: call.key().on_hang_up, task: None }
+        Attended { on_hang_up: call.key().on_hang_up, gone: Arc::clone(&call.gone), task: None }
     }
 
     /// Runs a request as a task, and waits for it as long as the caller does.
@@ -53,7 +56,11 @@ impl Attended {
 
 impl Drop for Attended {
     fn drop(&mut self) {
-        let Some(task) = self.task.take().filter(|_| self.on_hang_up == OnHangUp::Cancel) else { return };
+        let Some(task) = self.task.take() else { return };
+        self.gone.store(true, Ordering::Release);
+        if self.on_hang_up == OnHangUp::Drain {
+            return;
+        }
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move {
                 tokio::time::sleep(LINGER).await;

@@ -1,13 +1,14 @@
 //! A request on its way: what is known of it, step by step.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{Kind, Operation};
+use outrigger_llm::operation::{Kind, Meter, Operation};
 use outrigger_llm::caching::Caching;
 use outrigger_llm::meter::{self, Metered};
 use outrigger_llm::scan::Scanned;
@@ -50,6 +51,8 @@ pub struct Call {
     pub patience: Option<Duration>,
     /// Tokens of input, once somebody has asked.
     pub estimate: OnceLock<u64>,
+    /// Set when the caller is known to have gone.
+    pub gone: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Call {
@@ -115,6 +118,18 @@ impl Call {
         let needs = self.scanned.needs(self.operation, &self.body);
         let known = needs.names().filter_map(Capabilities::from_name);
         known.fold(Capabilities::default(), |all, one| all | one)
+    }
+
+    /// Whether the caller is known to have gone: then nobody else is asked.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether it is counted by tokens, among other things perhaps.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        self.operation.meter == Meter::Tokens
     }
 
     /// Whether its answers are made of tokens.

@@ -39,6 +39,8 @@ pub struct Charge {
     /// Tokens of input, estimated.
     pub input: u64,
     pub metered: Metered,
+    /// It is counted by tokens, among other things perhaps.
+    pub by_tokens: bool,
     /// The service that the caller asked for, by the provider's word.
     pub service: Option<String>,
     /// It went on its way.
@@ -65,7 +67,7 @@ impl Charge {
     pub fn cost(&self, policy: &Policy, usage: &Usage, said: Option<u64>, complete: bool) -> Cost {
         let mut usage = *usage;
         let mut estimated = false;
-        if self.metered == Metered::Tokens {
+        if self.by_tokens {
             if usage.input.is_none() {
                 usage.input = Some(self.input);
                 estimated = true;
@@ -107,14 +109,14 @@ impl Charge {
     /// The input alone: it was sent, and nobody answered.
     #[must_use]
     pub fn unanswered(&self, policy: &Policy) -> Cost {
-        let usage = match self.metered {
-            Metered::Tokens => Usage { input: Some(self.input), output: Some(0), ..Usage::default() },
-            _ => Usage::default(),
+        let usage = match self.by_tokens {
+            true => Usage { input: Some(self.input), output: Some(0), ..Usage::default() },
+            false => Usage::default(),
         };
-        let money = match self.metered {
-            Metered::Tokens => self.money(policy, &usage),
+        let money = match self.by_tokens {
+            true => self.money(policy, &usage),
             // Nothing was made.
-            _ => Some(0),
+            false => Some(0),
         };
         Cost { money, tokens: tokens(&usage), estimated: true, usage }
     }

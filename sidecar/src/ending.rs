@@ -18,7 +18,6 @@ use crate::refuse::{self, Refusal};
 use crate::served::Slot;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use outrigger_llm::meter::Metered;
 use outrigger_llm::usage::Usage;
 use outrigger_policy::{Candidate, Dollars, Skip};
 
@@ -169,7 +168,7 @@ impl Ending {
     }
 
     fn settle(&mut self, charge: Charge, cost: &Cost) {
-        if charge.held.is_some() || charge.metered == Metered::Tokens && !cost.estimated {
+        if charge.held.is_some() || charge.by_tokens && !cost.estimated {
             self.usage = cost.usage;
         }
         // An estimate of an input that nobody looked at is no figure.
@@ -199,6 +198,15 @@ impl Ending {
     /// The end of a request whose caller has gone.
     pub fn gone(self: Box<Self>) {
         self.finish(CLIENT_CLOSED);
+    }
+
+    /// The same, where an answer is expected that nobody will read.
+    pub fn left(mut self: Box<Self>) -> Response<ReplyBody> {
+        self.hung_up();
+        self.gone();
+        let mut response = Response::new(Full::default().map_err(|never| match never {}).boxed_unsync());
+        *response.status_mut() = StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST);
+        response
     }
 
     /// From here on the time is the upstream's.
@@ -279,7 +287,10 @@ impl Ending {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
-        self.record.status = status;
+        if self.call.is_gone() {
+            self.hung_up();
+        }
+        self.record.status = if self.call.is_gone() { CLIENT_CLOSED } else { status };
         self.record.latency_ms = ms(self.call.started.elapsed());
         // Nobody knows what an attempt came to that is still under way: it was charged in full.
         if let Some(charge) = self.charge.take()

@@ -279,6 +279,7 @@ impl Gateway {
             body: Bytes::new(),
             held: Held::default(),
             estimate: OnceLock::new(),
+            gone: Arc::default(),
         };
         if listing {
             call.model = matched.model;

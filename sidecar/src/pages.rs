@@ -103,6 +103,14 @@ impl Pages {
     }
 }
 
+#[cfg(test)]
+impl Pages {
+    /// Another file in the place of the own one, which is given back.
+    pub fn swap(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
+    }
+}
+
 fn place(slot: u32) -> u64 {
     u64::from(slot) * SLOT as u64
 }

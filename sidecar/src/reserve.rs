@@ -133,7 +133,10 @@ impl Asked {
         if ending.admission.is_some() {
             admission.clear();
         }
-        let limited = counted.iter().any(|counted| counted.unit != Unit::Requests);
+        let metered = call.metered();
+        if metered == Metered::Free {
+            counted.retain(|counted| counted.unit == Unit::Requests);
+        }
         let least = |one: Option<u32>, other: Option<u32>| match (one, other) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -152,13 +155,13 @@ impl Asked {
             may_cap: key.cap_output,
         };
         Asked {
-            counted,
             admission,
             provider,
             // Nobody needs it where nothing is counted.
-            input: if limited { call.input_tokens() } else { 0 },
+            input: if counted.is_empty() { 0 } else { call.input_tokens() },
+            counted,
             bounds,
-            metered: call.metered(),
+            metered,
             cache: call.cache_ask(),
             service: call.scanned.service_tier.clone(),
         }
@@ -177,7 +180,10 @@ impl Asked {
             Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
         let free = Worst { money: 0, tokens: 0, cap: None, capped: false };
         match self.metered {
-            Metered::Tokens if ending.call.answers_with_text() => worst(self.input, self.bounds, &means),
+            // What else it costs, nobody knows; its tokens are reserved all the same.
+            Metered::Tokens | Metered::Unmetered(_) if ending.call.answers_with_text() => {
+                worst(self.input, self.bounds, &means)
+            }
             // Vectors: an answer without tokens.
             Metered::Tokens => {
                 let money = price.map_or(0, |price| price.worst(self.input, 0, service, self.cache));
@@ -247,6 +253,7 @@ impl Asked {
             model: Arc::clone(&candidate.model),
             input: self.input,
             metered: self.metered,
+            by_tokens: ending.call.counts_tokens(),
             service: self.service.clone(),
             sent: false,
         });

@@ -112,3 +112,62 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dollar a million tokens of input, ten a million of output: a token of output is 10,000 nano-dollars.
+    fn price() -> Price {
+        Price { input: 1_000_000_000, output: 10_000_000_000, ..Price::default() }
+    }
+
+    fn means(price: &Price, money: Option<u64>, tokens: Option<u64>) -> Means<'_> {
+        Means { price: Some(price), service: None, cache: CacheAsk::None, money, tokens }
+    }
+
+    const OPEN: Bounds = Bounds { caller: None, policy: None, model: None, answers: 1, least: 1_024, may_cap: true };
+
+    #[test]
+    fn the_least_bound_counts_and_a_cap_is_written_where_one_is_needed() {
+        let model = Bounds { model: Some(16_000), ..OPEN };
+        let plenty = Some(100_000_000_000);
+        // Of a dollar, a quarter buys 25,000 tokens of output.
+        let dollar = Some(1_000_000_000);
+        let dime = Some(100_000_000);
+        for (what, bounds, money, tokens, output, cap, capped) in [
+            ("nothing is limited, nothing known", OPEN, None, None, 0, None, false),
+            ("nothing is limited", model, None, None, 16_000, None, false),
+            ("plenty is left", model, plenty, None, 16_000, None, false),
+            ("a quarter suffices", model, dollar, None, 16_000, None, false),
+            ("a quarter does not", model, dime, None, 2_490, Some(2_490), true),
+            ("the model's most is not known", OPEN, dollar, None, 24_990, Some(24_990), true),
+            ("the caller has said", Bounds { caller: Some(9_000), ..model }, dime, None, 9_000, None, false),
+            ("the policy says less", Bounds { caller: Some(9_000), policy: Some(500), ..model }, dime, None, 500, Some(500), false),
+            ("the policy says more", Bounds { caller: Some(300), policy: Some(500), ..model }, dime, None, 300, None, false),
+            ("the policy alone", Bounds { policy: Some(500), ..model }, dime, None, 500, Some(500), false),
+            ("the least that a cap is", model, Some(10_000_000), None, 1_024, Some(1_024), true),
+            ("the key's own least", Bounds { least: 16, ..model }, Some(10_000_000), None, 240, Some(240), true),
+            ("no cap may be written", Bounds { may_cap: false, ..model }, dime, None, 2_490, None, false),
+            ("several answers", Bounds { answers: 2, ..model }, dime, None, 2_490, Some(1_245), true),
+            ("tokens are few", model, None, Some(20_000), 4_000, Some(4_000), true),
+            ("both", model, dime, Some(8_000), 1_024, Some(1_024), true),
+            ("nothing is left", model, Some(0), None, 1_024, Some(1_024), true),
+        ] {
+            let price = price();
+            let input = 1_000;
+            let got = worst(input, bounds, &means(&price, money, tokens));
+            assert_eq!((got.tokens - input, got.cap, got.capped), (output, cap, capped), "{what}");
+            assert_eq!(got.money, price.worst(input, output, None, CacheAsk::None), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_free_is_not_capped() {
+        let free = Price::default();
+        let got = worst(1_000, OPEN, &means(&free, Some(1), None));
+        assert_eq!((got.money, got.cap), (0, None));
+        let unknown = Means { price: None, ..means(&free, Some(1), None) };
+        assert_eq!(worst(1_000, OPEN, &unknown).money, 0, "served because the key says so, and counted as free");
+    }
+}
