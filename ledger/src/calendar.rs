@@ -66,7 +66,7 @@ impl Calendar {
             CalendarUnit::Hour => self.of_clock(at, 3_600_000),
             _ => self.of_days(at),
         };
-        let start = if period.start < FIRST { Millis::MIN } else { period.start };
+        let start = if period.start <= FIRST { Millis::MIN } else { period.start };
         Period { start, end: period.end.filter(|end| *end <= LAST) }
     }
 

@@ -1,0 +1,386 @@
+//! What a book promises to those who spend.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, State, Window};
+
+const HOUR: Millis = 3_600_000;
+const DAY: Millis = 24 * HOUR;
+/// 2024-05-15T12:00Z.
+const NOON: Millis = 1_715_774_400_000;
+const MIDNIGHT: Millis = NOON + 12 * HOUR;
+/// 2024-05-01 and 2024-06-01.
+const MAY: Millis = 1_714_521_600_000;
+const JUNE: Millis = 1_717_200_000_000;
+
+fn calendar(unit: CalendarUnit) -> Window {
+    Window::calendar(unit, "UTC", 1).unwrap()
+}
+
+fn limit(name: &str, max: u64, window: Window) -> LimitSpec {
+    LimitSpec { name: name.into(), unit: "tokens", max, window }
+}
+
+fn daily(name: &str, max: u64) -> LimitSpec {
+    limit(name, max, calendar(CalendarUnit::Day))
+}
+
+/// A book with one limit.
+fn one(max: u64, window: Window) -> (Book, LimitNo) {
+    let mut book = Book::new();
+    let no = book.adopt(&[limit("a", max, window)], NOON)[0];
+    (book, no)
+}
+
+fn adopt(book: &mut Book, max: u64, window: Window, at: Millis) {
+    book.adopt(&[limit("a", max, window)], at);
+}
+
+fn spent(book: &Book, no: LimitNo, at: Millis) -> u64 {
+    book.state(no, at).spent
+}
+
+fn spend(book: &mut Book, no: LimitNo, amount: u64, at: Millis) {
+    let reservation = book.reserve(at, &[(no, amount)]).unwrap();
+    book.settle(reservation, &[(no, amount)]);
+}
+
+fn exhausted(limit: LimitNo, spent: u64, max: u64, until: Millis) -> Refused {
+    Refused::Exhausted { limit, spent, max, until: Some(until) }
+}
+
+/// The slots that are to be written.
+fn slots(book: &mut Book) -> Vec<u32> {
+    let mut slots = Vec::new();
+    book.writes(|slot, _: &[u8; SLOT]| slots.push(slot));
+    slots
+}
+
+#[test]
+fn what_is_reserved_is_spent_or_comes_back() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    let reservation = book.reserve(NOON, &[(no, 60)]).unwrap();
+    let state = State { spent: 0, reserved: 60, max: 100, start: MIDNIGHT - DAY, end: Some(MIDNIGHT) };
+    assert_eq!((book.state(no, NOON), book.available(no, NOON), book.open()), (state, 40, 1));
+    book.settle(reservation, &[(no, 25)]);
+    assert_eq!(
+        (book.state(no, NOON), book.available(no, NOON), book.open()),
+        (State { spent: 25, reserved: 0, ..state }, 75, 0)
+    );
+    let unused = book.reserve(NOON, &[(no, 75)]).unwrap();
+    book.settle(unused, &[]);
+    assert_eq!((spent(&book, no, NOON), book.available(no, NOON)), (25, 75));
+}
+
+#[test]
+fn spent_is_said_only_of_what_is_spent() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    let reservation = book.reserve(NOON, &[(no, 60)]).unwrap();
+    assert_eq!(book.reserve(NOON, &[(no, 41)]).unwrap_err(), Refused::Contended { limit: no });
+    book.settle(reservation, &[(no, 60)]);
+    assert_eq!(book.reserve(NOON, &[(no, 41)]).unwrap_err(), exhausted(no, 60, 100, MIDNIGHT));
+    // More than there ever is: no time will help.
+    let never = Refused::Exhausted { limit: no, spent: 60, max: 100, until: None };
+    assert_eq!(book.reserve(NOON, &[(no, 101)]).unwrap_err(), never);
+    spend(&mut book, no, 40, NOON);
+}
+
+#[test]
+fn all_limits_are_taken_or_none_and_the_exhausted_one_is_named() {
+    let mut book = Book::new();
+    let specs = [daily("a", 100), daily("b", 100), daily("c", 100)];
+    let [a, b, c] = book.adopt(&specs, NOON)[..] else { panic!("three numbers") };
+    let held = book.reserve(NOON, &[(a, 90)]).unwrap();
+    spend(&mut book, c, 95, NOON);
+    for (what, wants, refused) in [
+        ("c is spent, a only reserved", vec![(a, 50), (b, 50), (c, 50)], exhausted(c, 95, 100, MIDNIGHT)),
+        ("in whatever order they are given", vec![(c, 50), (b, 50), (a, 50)], exhausted(c, 95, 100, MIDNIGHT)),
+        ("a is reserved", vec![(b, 50), (a, 50)], Refused::Contended { limit: a }),
+        (
+            "twice 60 is too much",
+            vec![(b, 60), (b, 60)],
+            Refused::Exhausted { limit: b, spent: 0, max: 100, until: None },
+        ),
+    ] {
+        let before = [a, b, c].map(|no| book.state(no, NOON));
+        assert_eq!(book.reserve(NOON, &wants).unwrap_err(), refused, "{what}");
+        assert_eq!([a, b, c].map(|no| book.state(no, NOON)), before, "{what}: nothing is held");
+    }
+    let reservation = book.reserve(NOON, &[(c, 1), (b, 2), (a, 3), (b, 4)]).unwrap();
+    assert_eq!(reservation.amounts().collect::<Vec<_>>(), [(a, 3), (b, 6), (c, 1)]);
+    book.settle(reservation, &[(b, 1), (b, 1)]);
+    book.settle(held, &[]);
+    assert_eq!([a, b, c].map(|no| spent(&book, no, NOON)), [0, 2, 95]);
+}
+
+#[test]
+fn a_refusal_leaves_nothing_to_write() {
+    let (mut book, no) = one(10, calendar(CalendarUnit::Day));
+    spend(&mut book, no, 10, NOON);
+    assert_eq!(slots(&mut book), [0, 1]);
+    for at in [NOON, NOON + 1] {
+        assert!(book.reserve(at, &[(no, 1)]).is_err());
+    }
+    assert!(slots(&mut book).is_empty());
+}
+
+#[test]
+fn more_than_was_reserved_is_a_debt_of_that_period() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    let reservation = book.reserve(NOON, &[(no, 10)]).unwrap();
+    book.settle(reservation, &[(no, 150)]);
+    assert_eq!((spent(&book, no, NOON), book.available(no, NOON)), (150, 0));
+    // Not even nothing may be spent.
+    assert_eq!(book.reserve(NOON, &[(no, 0)]).unwrap_err(), exhausted(no, 150, 100, MIDNIGHT));
+    assert_eq!(book.available(no, MIDNIGHT), 100);
+}
+
+#[test]
+fn what_was_not_reserved_is_counted_all_the_same() {
+    let mut book = Book::new();
+    let [a, b] = book.adopt(&[daily("a", 100), daily("b", 100)], NOON)[..] else { panic!("two numbers") };
+    let reservation = book.reserve(NOON, &[(a, 0)]).unwrap();
+    book.settle(reservation, &[(a, 7), (b, 5)]);
+    book.charge(NOON, &[(b, 200), (b, 1)]);
+    assert_eq!((spent(&book, a, NOON), spent(&book, b, NOON)), (7, 206));
+    // The reservation of another book has nothing here to come back to, but what was spent was.
+    let mut other = Book::new();
+    let strange = other.adopt(&[daily("a", 100)], NOON)[0];
+    let reservation = other.reserve(NOON, &[(strange, 10)]).unwrap();
+    let mut empty = Book::new();
+    let own = empty.adopt(&[daily("a", 100)], NOON)[0];
+    empty.settle(reservation, &[(strange, 10)]);
+    assert_eq!(empty.state(own, NOON), State { spent: 10, reserved: 0, ..empty.state(own, NOON) });
+    let never = Refused::Exhausted { limit: b, spent: 0, max: 0, until: None };
+    assert_eq!(empty.reserve(NOON, &[(b, 0)]).unwrap_err(), never);
+}
+
+#[test]
+fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    let reservation = book.reserve(MIDNIGHT - 1, &[(no, 100)]).unwrap();
+    let tomorrow = book.reserve(MIDNIGHT, &[(no, 100)]).unwrap();
+    book.settle(reservation, &[(no, 70)]);
+    assert_eq!(
+        book.state(no, MIDNIGHT),
+        State { spent: 0, reserved: 100, max: 100, start: MIDNIGHT, end: Some(MIDNIGHT + DAY) }
+    );
+    book.settle(tomorrow, &[(no, 30)]);
+    assert_eq!(spent(&book, no, MIDNIGHT), 30);
+}
+
+#[test]
+fn a_clock_that_steps_back_brings_no_old_money_back() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    spend(&mut book, no, 20, NOON);
+    spend(&mut book, no, 90, MIDNIGHT + 1);
+    for at in [MIDNIGHT - 1, NOON, MAY, 0, Millis::MIN] {
+        assert_eq!(book.state(no, at).start, MIDNIGHT, "{at}");
+        assert_eq!(book.reserve(at, &[(no, 20)]).unwrap_err(), exhausted(no, 90, 100, MIDNIGHT + DAY), "{at}");
+    }
+    spend(&mut book, no, 10, NOON);
+    assert_eq!(spent(&book, no, MIDNIGHT), 100);
+}
+
+#[test]
+fn a_lifetime_never_begins_anew() {
+    let (mut book, no) = one(100, Window::lifetime());
+    spend(&mut book, no, 100, NOON);
+    let refused = book.reserve(NOON + 36_500 * DAY, &[(no, 1)]).unwrap_err();
+    assert_eq!(refused, Refused::Exhausted { limit: no, spent: 100, max: 100, until: None });
+}
+
+#[test]
+fn a_rolling_window_counts_the_last_while_at_any_time() {
+    let (mut book, no) = one(100, Window::rolling(60_000).unwrap());
+    spend(&mut book, no, 50, NOON);
+    assert_eq!(book.state(no, NOON).end, Some(NOON + 60_000));
+    spend(&mut book, no, 30, NOON + 10_500);
+    spend(&mut book, no, 20, NOON + 20_000);
+    let at = NOON + 30_000;
+    let until = |amount: u64| match book.reserve(at, &[(no, amount)]) {
+        Err(Refused::Exhausted { spent: 100, max: 100, until, .. }) => until.map(|until| until - NOON),
+        other => panic!("{other:?}"),
+    };
+    // The earliest time at which it may fit, if nothing else is spent.
+    assert_eq!(
+        [1, 50, 51, 80, 81, 100, 101].map(until),
+        [Some(60_000), Some(60_000), Some(70_500), Some(70_500), Some(80_000), Some(80_000), None]
+    );
+    assert_eq!(
+        book.state(no, at),
+        State { spent: 100, reserved: 0, max: 100, start: at - 59_999, end: Some(NOON + 60_000) }
+    );
+    assert!(book.reserve(NOON + 59_999, &[(no, 1)]).is_err());
+    spend(&mut book, no, 50, NOON + 60_000);
+    assert!(book.reserve(NOON + 70_499, &[(no, 1)]).is_err());
+    spend(&mut book, no, 30, NOON + 70_500);
+    assert_eq!(spent(&book, no, NOON + 10 * HOUR), 0);
+    assert_eq!(book.state(no, NOON + 10 * HOUR).end, Some(NOON + 10 * HOUR + 60_000));
+}
+
+#[test]
+fn a_bucket_leaves_a_rolling_window_as_a_whole() {
+    let (mut book, no) = one(100, Window::rolling(60_000).unwrap());
+    spend(&mut book, no, 60, NOON);
+    spend(&mut book, no, 10, NOON + 999);
+    // Late by less than a sixtieth, never early.
+    assert_eq!(spent(&book, no, NOON + 60_998), 70);
+    assert_eq!(spent(&book, no, NOON + 60_999), 0);
+}
+
+#[test]
+fn a_reservation_that_outlives_its_rolling_window_still_settles() {
+    let (mut book, no) = one(100, Window::rolling(1_000).unwrap());
+    let long = book.reserve(NOON, &[(no, 100)]).unwrap();
+    for step in 0..200 {
+        spend(&mut book, no, 1, NOON + 1_000 + step * 500);
+    }
+    let at = NOON + 101_000;
+    book.settle(long, &[(no, 100)]);
+    assert_eq!((spent(&book, no, at), book.open()), (1, 0));
+}
+
+#[test]
+fn another_amount_keeps_the_account() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    spend(&mut book, no, 40, NOON);
+    let reservation = book.reserve(NOON, &[(no, 50)]).unwrap();
+    for (max, available) in [(100, 10), (120, 30), (60, 0), (90, 0), (91, 1), (0, 0), (u64::MAX, u64::MAX - 90)] {
+        adopt(&mut book, max, calendar(CalendarUnit::Day), NOON);
+        let State { spent, reserved, max: told, .. } = book.state(no, NOON);
+        assert_eq!((spent, reserved, told, book.available(no, NOON)), (40, 50, max, available), "{max}");
+    }
+    adopt(&mut book, 60, calendar(CalendarUnit::Day), NOON);
+    assert_eq!(book.reserve(NOON, &[(no, 20)]).unwrap_err(), Refused::Contended { limit: no });
+    book.settle(reservation, &[(no, 5)]);
+    assert_eq!(book.available(no, NOON), 15);
+}
+
+#[test]
+fn another_window_begins_with_what_was_spent_in_the_overlap() {
+    let day = || calendar(CalendarUnit::Day);
+    let month = || calendar(CalendarUnit::Month);
+    // Ten a day from the 10th to the 15th.
+    let ten_a_day = || {
+        let mut book = Book::new();
+        let no = book.adopt(&[limit("a", 1_000, day())], NOON - 5 * DAY)[0];
+        (-5..=0).for_each(|days| spend(&mut book, no, 10, NOON + days * DAY));
+        (book, no)
+    };
+    let tokyo = Window::calendar(CalendarUnit::Day, "Asia/Tokyo", 1).unwrap();
+    for (what, window, spent) in [
+        ("the same", day(), 10),
+        ("the month knows all its days", month(), 60),
+        ("the week those since Monday", calendar(CalendarUnit::Week), 30),
+        ("an hour is not known: the day's counts in full", calendar(CalendarUnit::Hour), 10),
+        ("another zone's day began on the 15th at 15:00Z the day before: one account was used since", tokyo, 10),
+        ("all there ever was", Window::lifetime(), 60),
+        ("the last while", Window::rolling(3 * DAY as u64).unwrap(), 30),
+        ("the last while, and no more", Window::rolling(3 * DAY as u64 + 1).unwrap(), 40),
+    ] {
+        let (mut book, no) = ten_a_day();
+        adopt(&mut book, 1_000, window.clone(), NOON);
+        assert_eq!(self::spent(&book, no, NOON), spent, "{what}");
+        // And back, which counts nothing twice; and by another number of times.
+        for _ in 0..500 {
+            adopt(&mut book, 1_000, day(), NOON);
+            adopt(&mut book, 1_000, window.clone(), NOON);
+        }
+        assert_eq!(self::spent(&book, no, NOON), spent, "{what}: after a thousand changes");
+        spend(&mut book, no, 1, NOON);
+        assert_eq!(self::spent(&book, no, NOON), spent + 1, "{what}");
+        adopt(&mut book, 1_000, day(), NOON);
+        assert_eq!(self::spent(&book, no, NOON), 11, "{what}: back to days");
+    }
+}
+
+#[test]
+fn what_is_in_flight_counts_against_another_window_too() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    let reservation = book.reserve(NOON, &[(no, 80)]).unwrap();
+    adopt(&mut book, 100, calendar(CalendarUnit::Month), NOON);
+    assert_eq!(book.reserve(NOON, &[(no, 30)]).unwrap_err(), Refused::Contended { limit: no });
+    book.settle(reservation, &[(no, 60)]);
+    assert_eq!(book.state(no, NOON), State { spent: 60, reserved: 0, max: 100, start: MAY, end: Some(JUNE) });
+}
+
+#[test]
+fn a_shorter_window_forgets_the_longer_one_when_its_own_period_ends() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Month));
+    spend(&mut book, no, 90, NOON);
+    adopt(&mut book, 50, calendar(CalendarUnit::Day), NOON);
+    assert_eq!(book.reserve(NOON, &[(no, 1)]).unwrap_err(), exhausted(no, 90, 50, MIDNIGHT));
+    assert_eq!(book.available(no, MIDNIGHT), 50);
+    // But one that was last used before the day began has nothing to do with it.
+    let (mut book, no) = one(100, calendar(CalendarUnit::Month));
+    spend(&mut book, no, 90, NOON);
+    adopt(&mut book, 50, calendar(CalendarUnit::Day), MIDNIGHT);
+    assert_eq!(book.available(no, MIDNIGHT), 50);
+}
+
+#[test]
+fn a_limit_that_is_not_named_keeps_its_account_until_it_has_ended() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    spend(&mut book, no, 30, NOON);
+    let reservation = book.reserve(NOON, &[(no, 20)]).unwrap();
+    assert!(book.adopt(&[daily("other", 5)], NOON)[0] != no);
+    assert_eq!(spent(&book, no, NOON), 30);
+    // A request that began with the old policy goes on with it.
+    spend(&mut book, no, 10, NOON);
+    assert_eq!(book.adopt(&[daily("a", 100)], NOON), [no]);
+    assert_eq!(spent(&book, no, NOON), 40);
+    let _ = book.adopt(&[], NOON);
+    let _ = slots(&mut book);
+    let _ = book.adopt(&[], MIDNIGHT);
+    assert!(slots(&mut book).is_empty(), "its reservation may come back");
+    book.settle(reservation, &[(no, 20)]);
+    assert_eq!(slots(&mut book), [1]);
+    let _ = book.adopt(&[], MIDNIGHT);
+    assert_eq!(slots(&mut book), [1], "its slot is free");
+    book.adopt(&[daily("new", 5)], MIDNIGHT);
+    let new = book.adopt(&[daily("new", 5)], MIDNIGHT)[0];
+    spend(&mut book, new, 1, MIDNIGHT);
+    assert_eq!(slots(&mut book), [1], "and used again");
+}
+
+#[test]
+fn a_name_with_another_unit_is_another_limit() {
+    let (mut book, no) = one(100, calendar(CalendarUnit::Day));
+    spend(&mut book, no, 100, NOON);
+    let money = LimitSpec { unit: "nano-dollars", ..daily("a", 100) };
+    let other = book.adopt(&[money], NOON)[0];
+    assert!(other != no);
+    assert_eq!(book.available(other, NOON), 100);
+}
+
+#[test]
+fn slots_are_used_again_and_their_number_has_a_bound() {
+    let mut book = Book::new();
+    let specs = [daily("a", 10), limit("b", 10, Window::rolling(1_000).unwrap())];
+    let [a, b] = book.adopt(&specs, NOON)[..] else { panic!("two numbers") };
+    let mut highest = 0;
+    for step in 0..5_000 {
+        let at = NOON + step * 50;
+        let days = NOON + step * DAY;
+        book.charge(if step < 2_500 { at } else { days }, &[(a, 1), (b, 1)]);
+        book.writes(|slot, _| highest = highest.max(slot));
+    }
+    // Sixty that have ended and what is live, of each.
+    assert!(highest <= 2 * 60 + 61 + 2, "{highest}");
+}
+
+#[test]
+fn amounts_beyond_all_bounds_saturate() {
+    let (mut book, no) = one(u64::MAX, Window::rolling(60_000).unwrap());
+    for step in 0..3 {
+        book.charge(NOON + step * 1_000, &[(no, u64::MAX)]);
+    }
+    assert_eq!((spent(&book, no, NOON), book.available(no, NOON)), (u64::MAX, 0));
+    let reservation = book.reserve(Millis::MAX, &[(no, u64::MAX), (no, 1)]).unwrap();
+    book.settle(reservation, &[(no, u64::MAX), (no, u64::MAX)]);
+    for unit in [CalendarUnit::Minute, CalendarUnit::Week, CalendarUnit::Year] {
+        adopt(&mut book, 5, calendar(unit), Millis::MAX);
+        let refused = book.reserve(Millis::MIN, &[(no, 1)]).unwrap_err();
+        assert_eq!(refused, Refused::Exhausted { limit: no, spent: u64::MAX, max: 5, until: None });
+    }
+}

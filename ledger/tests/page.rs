@@ -1,0 +1,294 @@
+//! The page file: what is written is what is read, and what is damaged is told.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use outrigger_ledger::{
+    Book, CalendarUnit, Counters, Damaged, LONGEST_NAME, LimitSpec, Millis, Period, Record, SLOT, Unreadable, Window,
+    records,
+};
+use proptest::prelude::*;
+
+/// 2024-05-15T12:00Z.
+const NOON: Millis = 1_715_774_400_000;
+const MIDNIGHT: Millis = NOON + 43_200_000;
+
+fn daily(name: &str) -> LimitSpec {
+    let window = Window::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
+    LimitSpec { name: name.into(), unit: "nano-dollars", max: 1_000, window }
+}
+
+/// Writes what has to be written.
+fn write(book: &mut Book, file: &mut Vec<u8>) {
+    book.writes(|slot, bytes| {
+        let at = slot as usize * SLOT;
+        file.resize(file.len().max(at + SLOT), 0);
+        file[at..at + SLOT].copy_from_slice(bytes);
+    });
+}
+
+/// A book with accounts `a` (300 spent, 200 reserved) and `b` (5 spent), and its file.
+fn written() -> (Book, Vec<u8>) {
+    let (mut book, mut file) = (Book::new(), Vec::new());
+    let [a, b] = book.adopt(&[daily("a"), daily("b")], NOON)[..] else { panic!("two numbers") };
+    book.charge(NOON, &[(a, 300), (b, 5)]);
+    let _in_flight = book.reserve(NOON, &[(a, 200)]).unwrap();
+    write(&mut book, &mut file);
+    (book, file)
+}
+
+fn read(file: &[u8]) -> Vec<Result<Record, Damaged>> {
+    records(file).unwrap().collect()
+}
+
+/// What is spent of limits by these names, after a restart.
+fn spent<const N: usize>(file: &[u8], names: [&str; N]) -> [u64; N] {
+    let mut book = Book::new();
+    let _ = book.restore(records(file).unwrap());
+    let numbers = book.adopt(&names.map(daily), NOON);
+    names.map(|name| {
+        let at = names.iter().position(|other| *other == name).unwrap();
+        book.state(numbers[at], NOON).spent
+    })
+}
+
+#[test]
+fn the_format_is_what_it_always_was() {
+    let (_, file) = written();
+    let hex = |range: std::ops::Range<usize>| file[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(file.len(), 3 * SLOT);
+    // "OUTRPAGE", version 1, 512 bytes.
+    assert_eq!(hex(0..16), format!("{}{}{}", "4f55545250414745", "01000000", "00020000"));
+    let account = 512;
+    for (what, at, bytes) in [
+        ("kind, lengths, slot", 0, "020c010001000000"),
+        ("start", 8, "00788c798f010000"),
+        ("end", 16, "00d4b27e8f010000"),
+        ("last", 24, "00a61f7c8f010000"),
+        ("granted", 32, "e8030000000000000000000000000000"),
+        ("returned", 48, "00000000000000000000000000000000"),
+        ("spent, reserved", 64, "2c01000000000000c800000000000000"),
+        ("unit", 80, "6e616e6f2d646f6c6c61727300000000"),
+        ("name", 108, "6100"),
+    ] {
+        let start = account + at;
+        assert_eq!(hex(start..start + bytes.len() / 2), bytes, "{what}");
+    }
+    assert!(file[account + 109..account + 508].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    let (_, file) = written();
+    let read: Vec<Record> = read(&file).into_iter().map(Result::unwrap).collect();
+    let [a, b] = &read[..] else { panic!("{read:?}") };
+    assert_eq!((a.slot(), a.name(), a.unit(), a.reserved()), (1, "a", "nano-dollars", 200));
+    assert_eq!(a.period(), Period { start: MIDNIGHT - 86_400_000, end: Some(MIDNIGHT) });
+    assert_eq!(a.counters(), Counters { granted: 1_000, returned: 0, spent: 300 });
+    assert_eq!((b.slot(), b.name(), b.counters().spent, b.reserved()), (2, "b", 5, 0));
+}
+
+#[test]
+fn what_was_in_flight_is_charged_in_full() {
+    let (_, file) = written();
+    let mut book = Book::new();
+    let restored = book.restore(records(&file).unwrap());
+    assert_eq!((restored.accounts, restored.in_flight, restored.damaged.len()), (2, 1, 0));
+    let [b, a] = book.adopt(&[daily("b"), daily("a")], NOON)[..] else { panic!("two numbers") };
+    assert_eq!((book.state(a, NOON).spent, book.state(a, NOON).reserved, book.open()), (500, 0, 0));
+    assert_eq!(book.state(b, NOON).spent, 5);
+    // The day that was seen last is still the latest, whatever the clock says now.
+    assert_eq!(book.state(a, 0).spent, 500);
+    assert_eq!(book.state(a, MIDNIGHT).spent, 0);
+}
+
+#[test]
+fn an_account_that_comes_twice_is_merged_by_the_higher_and_lies_in_one_slot() {
+    let (mut book, older) = written();
+    let a = book.adopt(&[daily("a"), daily("b")], NOON)[0];
+    book.charge(NOON, &[(a, 400)]);
+    let mut newer = older.clone();
+    write(&mut book, &mut newer);
+    for (first, second) in [(&older, &newer), (&newer, &older)] {
+        let mut book = Book::new();
+        let both = records(first).unwrap().chain(records(second).unwrap());
+        assert_eq!(book.restore(both).accounts, 4);
+        let a = book.adopt(&[daily("a"), daily("b")], NOON)[0];
+        assert_eq!(book.state(a, NOON).spent, 900);
+        let mut file = first.clone();
+        write(&mut book, &mut file);
+        assert_eq!(file.len(), 3 * SLOT);
+        assert_eq!(spent(&file, ["a", "b"]), [900, 5]);
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_with_the_reason() {
+    let (_, file) = written();
+    let of = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut file = file.clone();
+        change(&mut file);
+        records(&file).map(Iterator::count)
+    };
+    assert_eq!(of(&|_| {}), Ok(2));
+    assert_eq!(of(&Vec::clear), Ok(0));
+    assert_eq!(of(&|file| file.truncate(SLOT)), Ok(0));
+    assert_eq!(of(&|file| file.truncate(SLOT - 1)), Err(Unreadable::Header));
+    assert_eq!(of(&|file| file[0] = b'o'), Err(Unreadable::Header));
+    assert_eq!(of(&|file| file[300] = 1), Err(Unreadable::Header));
+    let newer = of(&|file| {
+        file[8] = 2;
+        let sum = crc32fast::hash(&file[..508]).to_le_bytes();
+        file[508..512].copy_from_slice(&sum);
+    });
+    assert_eq!(newer, Err(Unreadable::Version(2)));
+    for (error, says) in [
+        (Unreadable::Header, "it is no page file of accounts, or its first 512 bytes are damaged"),
+        (Unreadable::Version(2), "its format is 2, and this program knows only 1: it was written by a newer one"),
+    ] {
+        assert_eq!(error.to_string(), says);
+    }
+}
+
+#[test]
+fn whatever_happens_to_a_slot_is_told_by_its_number() {
+    let (_, file) = written();
+    type Change = fn(&mut Vec<u8>);
+    let cases: [(&str, u32, Change); 7] = [
+        ("torn at its end", 2, |file| file.truncate(2 * SLOT + 100)),
+        ("zeros", 1, |file| file[SLOT..2 * SLOT].fill(0)),
+        ("half written over", 1, |file| file[SLOT + 256..2 * SLOT].fill(0xff)),
+        ("another slot's", 1, |file| file.copy_within(2 * SLOT..3 * SLOT, SLOT)),
+        ("of a kind that isn't", 2, |file| sealed(file, 0, 3)),
+        ("a name longer than there is room", 2, |file| sealed(file, 3, 0xff)),
+        ("a name that is no text", 2, |file| sealed(file, 108, 0xff)),
+    ];
+    for (what, slot, change) in cases {
+        let mut file = file.clone();
+        change(&mut file);
+        let damaged: Vec<_> = read(&file).into_iter().filter_map(Result::err).collect();
+        assert_eq!(damaged, [Damaged { slot }], "{what}");
+        let mut book = Book::new();
+        assert_eq!(book.restore(records(&file).unwrap()).damaged, damaged, "{what}");
+        // It is written over by nobody, and told again.
+        let specs = ["a", "b", "c"].map(daily);
+        let numbers = book.adopt(&specs, NOON);
+        numbers.iter().for_each(|no| book.charge(NOON, &[(*no, 1)]));
+        file.resize(file.len().next_multiple_of(SLOT), 0);
+        write(&mut book, &mut file);
+        let mut again = Book::new();
+        let restored = again.restore(records(&file).unwrap());
+        assert_eq!((restored.damaged, restored.accounts), (damaged, 3), "{what}");
+    }
+    let says = Damaged { slot: 7 }.to_string();
+    assert!(says.starts_with("slot 7 of the page file is damaged: "), "{says}");
+}
+
+/// Changes a byte of slot 2, and has the checksum say that it is right.
+fn sealed(file: &mut [u8], at: usize, byte: u8) {
+    let slot = &mut file[2 * SLOT..3 * SLOT];
+    slot[at] = byte;
+    let sum = crc32fast::hash(&slot[..508]).to_le_bytes();
+    slot[508..].copy_from_slice(&sum);
+}
+
+#[test]
+fn a_slot_that_could_not_be_written_is_given_out_again() {
+    let (mut book, file) = written();
+    let slots = |book: &mut Book| {
+        let mut slots = Vec::new();
+        book.writes(|slot, bytes| slots.push((slot, bytes.to_vec())));
+        slots
+    };
+    assert_eq!(slots(&mut book), []);
+    [2, 0, 2, 99].into_iter().for_each(|slot| book.write_again(slot));
+    let slot = |slot: usize| file[slot * SLOT..(slot + 1) * SLOT].to_vec();
+    assert_eq!(slots(&mut book), [(2, slot(2)), (0, slot(0))]);
+}
+
+#[test]
+fn an_account_that_is_forgotten_leaves_a_free_slot() {
+    let (mut book, mut file) = written();
+    let _ = book.adopt(&[daily("a")], MIDNIGHT);
+    write(&mut book, &mut file);
+    assert_eq!(read(&file).len(), 1);
+    // After a restart too: what has ended and is not named is looked for.
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap());
+    let _ = book.adopt(&[], MIDNIGHT + 62 * 86_400_000);
+    write(&mut book, &mut file);
+    assert_eq!((read(&file).len(), file.len()), (0, 3 * SLOT));
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap());
+    let new = book.adopt(&[daily("new")], NOON)[0];
+    book.charge(NOON, &[(new, 1)]);
+    write(&mut book, &mut file);
+    assert_eq!(read(&file)[0].as_ref().unwrap().slot(), 1);
+}
+
+#[test]
+fn the_window_may_be_changed_while_nobody_runs() {
+    let month = LimitSpec { window: Window::calendar(CalendarUnit::Month, "UTC", 1).unwrap(), ..daily("a") };
+    let (_, file) = written();
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap());
+    let a = book.adopt(&[month], MIDNIGHT)[0];
+    assert_eq!(book.state(a, MIDNIGHT).spent, 500);
+}
+
+#[test]
+fn names_are_found_again_however_long() {
+    let long = "é".repeat(LONGEST_NAME);
+    let (longer, exact) = (format!("{long}x"), "n".repeat(LONGEST_NAME));
+    let mut file = Vec::new();
+    let names = ["a", &exact, &long, &longer];
+    let mut book = Book::new();
+    for (no, amount) in book.adopt(&names.map(daily), NOON).into_iter().zip(1..) {
+        book.charge(NOON, &[(no, amount)]);
+    }
+    write(&mut book, &mut file);
+    assert_eq!(spent(&file, names), [1, 2, 3, 4]);
+    assert_eq!(read(&file)[1].as_ref().unwrap().name(), exact);
+}
+
+proptest! {
+    #[test]
+    fn one_bit_that_is_turned_is_one_account_that_is_told(bit in 0..8 * SLOT, slot in 0..3_usize) {
+        let (_, mut file) = written();
+        file[slot * SLOT + bit / 8] ^= 1 << (bit % 8);
+        match slot {
+            0 => prop_assert!(records(&file).is_err()),
+            _ => {
+                let expected = (1..3).map(|at| (at != slot).then_some(at as u32)).collect::<Vec<_>>();
+                let told = read(&file).into_iter().map(|record| record.ok().map(|record| record.slot())).collect::<Vec<_>>();
+                prop_assert_eq!(told, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm(
+        header in any::<bool>(),
+        seal in any::<bool>(),
+        mut bytes in prop::collection::vec(any::<u8>(), 0..2_000),
+    ) {
+        if header {
+            let (_, file) = written();
+            bytes.splice(..bytes.len().min(SLOT), file[..SLOT].iter().copied());
+        }
+        // What a checksum would not tell.
+        if seal {
+            for (slot, bytes) in bytes.chunks_exact_mut(SLOT).enumerate().skip(1) {
+                bytes[0] = 1 + bytes[0] % 2;
+                bytes[4..8].copy_from_slice(&(slot as u32).to_le_bytes());
+                let sum = crc32fast::hash(&bytes[..508]).to_le_bytes();
+                bytes[508..].copy_from_slice(&sum);
+            }
+        }
+        if let Ok(records) = records(&bytes) {
+            let mut book = Book::new();
+            let _ = book.restore(records);
+            let numbers = book.adopt(&[daily("a")], NOON);
+            let _ = book.available(numbers[0], NOON);
+            book.writes(|_, _| {});
+        }
+    }
+}
