@@ -13,6 +13,7 @@ pub mod chat;
 pub mod classify;
 mod dialect;
 pub mod embeddings;
+pub mod estimate;
 pub mod foreign;
 pub mod gemini;
 pub mod media;

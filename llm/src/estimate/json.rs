@@ -1,0 +1,118 @@
+//! The pieces of a JSON text one after another, with nothing built of them.
+//!
+//! Made for bytes that a scan has already taken for JSON. Of others it makes something, and ends.
+
+use memchr::memchr2;
+
+/// A piece. Strings are told as they stand between their quotes, escapes and all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// `{` or `[`.
+    Open,
+    Close,
+    Key(&'a [u8]),
+    Text(&'a [u8]),
+    /// A number, `true`, `false` or `null`.
+    Bare(&'a [u8]),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Pieces<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Pieces { bytes, at: 0 }
+    }
+
+    /// From behind the opening quote; the place moves behind the closing one.
+    fn string(&mut self) -> &'a [u8] {
+        let start = self.at;
+        while let Some(found) = self.bytes.get(self.at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            let at = self.at + found;
+            if self.bytes[at] == b'"' {
+                self.at = at + 1;
+                return &self.bytes[start..at];
+            }
+            self.at = at + 2;
+        }
+        self.at = self.bytes.len();
+        self.bytes.get(start..).unwrap_or_default()
+    }
+
+    /// Whether a colon comes next; the place moves behind it.
+    fn colon(&mut self) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let space = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let found = rest.get(space) == Some(&b':');
+        if found {
+            self.at += space + 1;
+        }
+        found
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            let start = self.at;
+            self.at += 1;
+            return Some(match byte {
+                b' ' | b'\n' | b'\r' | b'\t' | b',' | b':' => continue,
+                b'{' | b'[' => Piece::Open,
+                b'}' | b']' => Piece::Close,
+                b'"' => {
+                    let inner = self.string();
+                    if self.colon() { Piece::Key(inner) } else { Piece::Text(inner) }
+                }
+                _ => {
+                    let ends = |byte: &u8| b" \n\r\t,:{}[]\"".contains(byte);
+                    let length = self.bytes[self.at..].iter().take_while(|byte| !ends(byte)).count();
+                    self.at += length;
+                    Piece::Bare(&self.bytes[start..self.at])
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn pieces_come_in_order() {
+        let told: Vec<Piece<'_>> = Pieces::of(br#" {"a" : [1.5, true,"x\"]" ],"\u0062":{ "c":null}}"#).collect();
+        let expected = [
+            Piece::Open,
+            Piece::Key(b"a"),
+            Piece::Open,
+            Piece::Bare(b"1.5"),
+            Piece::Bare(b"true"),
+            Piece::Text(br#"x\"]"#),
+            Piece::Close,
+            Piece::Key(br"\u0062"),
+            Piece::Open,
+            Piece::Key(b"c"),
+            Piece::Bare(b"null"),
+            Piece::Close,
+            Piece::Close,
+        ];
+        assert_eq!(told, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_it_ends(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"["\\\[\]{}:,a-c ]{0,60}"#) {
+            prop_assert!(Pieces::of(&bytes).count() <= bytes.len());
+            prop_assert!(Pieces::of(text.as_bytes()).count() <= text.len());
+        }
+    }
+}
