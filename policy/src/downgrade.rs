@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::catalogue::Capabilities;
 use crate::decision::Candidate;
-use crate::gate::price;
 use crate::judge::{Slot, enclosed};
 use crate::policy::{Key, Policy};
 use crate::price::Price;
@@ -56,7 +55,8 @@ pub(crate) fn downgraded(
 
 /// Neither price is higher, and one is lower; what has no price is not known to be cheaper.
 fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
-    let (Some(other), Some(than)) = (price(policy, other), price(policy, than)) else { return false };
+    let price = |candidate: &Candidate| candidate.provider.and_then(|index| policy.price(index, &candidate.model));
+    let (Some(other), Some(than)) = (price(other), price(than)) else { return false };
     let both = |price: &Price| (price.input, price.output);
     other.input <= than.input && other.output <= than.output && both(other) != both(than)
 }

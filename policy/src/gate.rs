@@ -4,7 +4,6 @@ use crate::decision::{Candidate, Skip};
 use crate::document::{Unit, Unknown};
 use crate::limit::Limit;
 use crate::policy::{Key, Policy};
-use crate::price::Price;
 use crate::request::Request;
 
 impl Policy {
@@ -52,15 +51,14 @@ fn is_unknown(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Can
         Some(_) => key.unmetered == Unknown::Refuse,
         // Without a model there is no price to know: what such operations cost is `unmetered`'s to say.
         None if request.model.is_none() => false,
-        None => key.unpriced == Unknown::Refuse && price(policy, candidate).is_none(),
+        None => {
+            key.unpriced == Unknown::Refuse
+                && candidate.provider.and_then(|provider| policy.price(provider, &candidate.model)).is_none()
+        }
     }
 }
 
 /// Money anywhere, and the tokens of a Budget. The others are limits of pace.
 pub(crate) fn is_budget(limit: &Limit) -> bool {
     limit.unit == Unit::Money || limit.id.kind == "Budget"
-}
-
-pub(crate) fn price<'p>(policy: &'p Policy, candidate: &Candidate) -> Option<&'p Price> {
-    policy.price(candidate.provider?, &candidate.model)
 }
