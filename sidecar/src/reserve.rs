@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use outrigger_ledger::{LimitNo, Millis, Refused};
+use outrigger_llm::estimate::Input;
 use outrigger_llm::meter::Metered;
 use outrigger_llm::scan::CapField;
 use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Price, Skip, Unit, Used};
@@ -22,6 +23,8 @@ use crate::worst::{Bounds, LEAST_CAP, Means, Worst, worst};
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a stored conversation may hold where nobody has told the model's context window.
+const UNKNOWN_WINDOW: u64 = 128_000;
 /// Tokens of a picture of the largest size in the highest quality, as OpenAI bills them.
 const PICTURE: u64 = 6_240;
 
@@ -77,6 +80,21 @@ pub async fn reserve(
                 }
             }
         }
+    }
+}
+
+/// Tokens of the input as this candidate is billed for them, estimated.
+fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
+    let call = &ending.call;
+    let dialect = call.served.places[provider].dialect;
+    let told = Input::read(call.dialect, &call.body).estimate(dialect, &candidate.upstream_model).tokens();
+    match call.scanned.handle {
+        // What the provider has stored is billed too, and nobody here knows how much it is: as much as fits.
+        Some(_) => {
+            let window = call.served.policy.context_window(provider, &candidate.model);
+            told.max(window.map_or(UNKNOWN_WINDOW, u64::from))
+        }
+        None => told,
     }
 }
 
@@ -158,7 +176,7 @@ impl Asked {
             admission,
             provider,
             // Nobody needs it where nothing is counted.
-            input: if counted.is_empty() { 0 } else { call.input_tokens() },
+            input: if counted.is_empty() { 0 } else { input(ending, candidate, provider) },
             counted,
             bounds,
             metered,
