@@ -20,7 +20,7 @@ fn calendars() -> [Window; LIMITS] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Without crashes, debts or changed windows nothing is rounded: a book knows exactly what was spent, and refuses
     /// exactly what does not fit, for the right reason.
