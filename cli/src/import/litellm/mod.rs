@@ -1,0 +1,5 @@
+//! LiteLLM's config.yaml.
+
+use super::Work;
+
+pub(crate) fn import(_work: &mut Work<'_>) {}

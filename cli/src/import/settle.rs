@@ -1,0 +1,80 @@
+//! What is written passes `outrigger check`: a rule that would not is written as a comment, and whatever else would not
+//! is told.
+
+use outrigger_compile::{Finding, Inputs, Severity, compile, read};
+
+use super::ImportError;
+use super::objects::{File, Kind, Object, files};
+use super::report::Fate;
+use super::scrub::Scrub;
+use super::source::Source;
+
+/// Judges the objects as `check` would with all keys at hand, and takes out the rules that it refuses.
+pub(crate) fn settle(
+    objects: &mut [Object],
+    namespace: Option<&str>,
+    source: &Source,
+    scrub: &Scrub,
+) -> Result<Vec<File>, ImportError> {
+    let of = namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE);
+    loop {
+        let files = scrub.files(files(objects, namespace)?);
+        let findings = judge(&files);
+        let mut changed = false;
+        for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let refused = objects
+                .iter_mut()
+                .find(|object| object.kind == Kind::Rule && object.off.is_none() && object.label(of) == finding.object);
+            if let Some(rule) = refused {
+                let why = words(finding);
+                rule.off = Some(format!("Left out, because `outrigger check` says: {why}"));
+                source.tell(
+                    Fate::Lost,
+                    &rule.from,
+                    format!("the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"),
+                );
+                changed = true;
+            }
+        }
+        if changed {
+            continue;
+        }
+        for finding in findings {
+            let from = objects.iter().find(|object| object.label(of) == finding.object);
+            let (fate, path) = match finding.severity {
+                Severity::Error => (Fate::Lost, from.map(|object| object.from.as_str())),
+                Severity::Warning => (Fate::Doubtful, from.map(|object| object.from.as_str())),
+            };
+            let message = format!("`outrigger check` says of {}: {}", finding.object, words(&finding));
+            source.tell(fate, path.unwrap_or_default(), message);
+        }
+        return Ok(files);
+    }
+}
+
+fn judge(files: &[File]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut objects = Vec::new();
+    for file in files {
+        let source = read(file.name, &file.text);
+        objects.extend(source.objects);
+        findings.extend(source.findings);
+    }
+    let inputs = Inputs {
+        objects: &objects,
+        // Whether the keys are there is for the machine that serves.
+        environment: &|_| Some("x".to_owned()),
+        keys: &[],
+        without_value: Severity::Warning,
+        sequence: 1,
+    };
+    findings.extend(compile(&inputs).findings);
+    findings
+}
+
+fn words(finding: &Finding) -> String {
+    match finding.path.is_empty() {
+        true => finding.message.clone(),
+        false => format!("{}: {}", finding.path, finding.message),
+    }
+}
