@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     pub path: String,
     /// What became of it, and what to do.
     pub message: String,
-    /// What was read below a carried one.
+    /// What was read below it, and told nowhere else.
     pub fields: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Report {
                 let path = if entry.path.is_empty() { "the file" } else { &entry.path };
                 let between = if fate == Fate::Carried { " became" } else { ":" };
                 let _ = write!(text, "- {}{between} {}", code(path), one_line(&entry.message));
-                if !entry.fields.is_empty() {
+                if fate == Fate::Carried && !entry.fields.is_empty() {
                     let fields: Vec<String> = entry.fields.iter().map(|field| code(field)).collect();
                     let _ = write!(text, " ({})", fields.join(", "));
                 }

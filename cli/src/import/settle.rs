@@ -28,6 +28,7 @@ pub(crate) fn settle(
             if let Some(rule) = refused {
                 let why = words(finding);
                 rule.off = Some(format!("Left out, because `outrigger check` says: {why}"));
+                source.take_back(&rule.from);
                 source.tell(
                     Fate::Lost,
                     &rule.from,

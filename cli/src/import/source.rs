@@ -47,6 +47,11 @@ impl Source {
         }
     }
 
+    /// Takes back that something became an object.
+    pub fn take_back(&self, path: &str) {
+        self.entries.borrow_mut().retain(|entry| entry.fate != Fate::Carried || entry.path != path);
+    }
+
     /// The report: what was told, what was read under each object, and what nobody read.
     pub fn finish(self) -> Report {
         let mut order = HashMap::new();
@@ -63,14 +68,28 @@ impl Source {
                 fields: Vec::new(),
             });
         }
-        let told: BTreeSet<String> = entries.iter().map(|entry| entry.path.clone()).collect();
-        for leaf in leaves.iter().filter(|leaf| done.contains(*leaf) && !told.contains(*leaf)) {
-            let near = entries
-                .iter_mut()
-                .filter(|entry| entry.fate == Fate::Carried && within(leaf, &entry.path))
-                .max_by_key(|entry| entry.path.len());
-            if let Some(entry) = near {
-                entry.fields.push(leaf[entry.path.len()..].trim_start_matches('.').to_owned());
+        let told: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
+        for leaf in leaves.iter().filter(|leaf| done.contains(*leaf)) {
+            let near = (0..entries.len())
+                .filter(|at| entries[*at].fate != Fate::Doubtful && within(leaf, &entries[*at].path))
+                .max_by_key(|at| (entries[*at].path.len(), entries[*at].fate == Fate::Carried));
+            match near.map(|at| &mut entries[at]) {
+                // A list is one thing to whoever reads the report.
+                Some(entry) if entry.path != *leaf => {
+                    let field = leaf[entry.path.len()..].trim_start_matches('.');
+                    let field = field.rfind('[').filter(|_| field.ends_with(']')).map_or(field, |end| &field[..end]);
+                    if !field.is_empty() && !entry.fields.iter().any(|known| known == field) {
+                        entry.fields.push(field.to_owned());
+                    }
+                }
+                Some(_) => {}
+                None if told.contains(leaf) => {}
+                None => entries.push(Entry {
+                    fate: Fate::Carried,
+                    path: leaf.clone(),
+                    message: "part of how the rest was read".to_owned(),
+                    fields: Vec::new(),
+                }),
             }
         }
         entries.sort_by_key(|entry| order.get(&entry.path).copied().unwrap_or_else(|| before(&entry.path, &order)));
@@ -104,10 +123,6 @@ impl<'s> Node<'s> {
 
     pub fn is_object(&self) -> bool {
         self.value.is_object()
-    }
-
-    pub fn is_list(&self) -> bool {
-        self.value.is_array()
     }
 
     pub fn is_text(&self) -> bool {
@@ -217,6 +232,11 @@ impl<'s> Node<'s> {
     /// Marks it as dealt with, all of it.
     pub fn done(&self) {
         self.source.done.borrow_mut().insert(self.path.clone());
+    }
+
+    /// Whether it was dealt with.
+    pub fn is_done(&self) -> bool {
+        self.source.done.borrow().contains(&self.path)
     }
 
     fn wrong(&self, expected: &str) {

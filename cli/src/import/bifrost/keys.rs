@@ -10,9 +10,9 @@ use super::super::report::{Fate, code};
 use super::super::secrets::Held;
 use super::super::source::Node;
 use super::super::weights;
-use super::limits::{self, Pool, plain};
+use super::limits::{self, Found, Pool, plain};
 use super::lists::{Allowed, Empty};
-use super::owners::Owners;
+use super::owners::{OwnBudget, Owners};
 use super::providers::Providers;
 
 /// A key, by all its names.
@@ -56,7 +56,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     }
 
     let mut deny = Vec::new();
-    let entries = entries(node, around, &mut deny);
+    let entries = entries(work, node, &name, around, &mut deny);
     match entries.is_empty() {
         true => suspended.push("no provider is left that it may use"),
         false => object.set("providers", entries),
@@ -70,7 +70,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     if found.nothing.is_some() {
         suspended.push("one of its limits is nothing");
     }
-    if let Some(limits) = limits::limits(&found) {
+    if let Some(limits) = limits::limits(work, &found, &format!("VirtualKey {}", code(&name))) {
         object.set("limits", limits);
     }
     if owners(node, around.owners, &mut object) {
@@ -115,7 +115,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
 
 /// `team`, `customer` and `budgetRefs`; whether one of them may use nothing.
 fn owners(node: &Node<'_>, owners: &Owners, object: &mut Object) -> bool {
-    let mut budgets: Vec<&String> = Vec::new();
+    let mut budgets: Vec<&OwnBudget> = Vec::new();
     let mut nothing = false;
     let mut customer = node.get("customer_id");
     let mut of_team = None;
@@ -147,12 +147,12 @@ fn owners(node: &Node<'_>, owners: &Owners, object: &mut Object) -> bool {
     if let Some(customer) = called.as_deref().and_then(|called| owners.customer(called)) {
         object.set("customer", customer.value.as_str());
         nothing |= customer.nothing;
-        // The first is the parent of each of the team's own.
-        let by_team = of_team.is_some() && !budgets.is_empty();
-        budgets.extend(customer.budgets.iter().skip(usize::from(by_team)));
+        let parents: Vec<&String> = budgets.iter().filter_map(|budget| budget.parent.as_ref()).collect();
+        let more = customer.budgets.iter().filter(|budget| !parents.contains(&&budget.name));
+        budgets.extend(more.collect::<Vec<_>>());
     }
     if !budgets.is_empty() {
-        let references: Vec<Value> = budgets.iter().map(|name| json!({"name": name})).collect();
+        let references: Vec<Value> = budgets.iter().map(|budget| json!({"name": budget.name})).collect();
         object.set("budgetRefs", references);
     }
     nothing
@@ -189,7 +189,13 @@ struct Entry {
     weight: Option<f64>,
 }
 
-fn entries<'s>(node: &Node<'s>, around: &Around<'_, 's>, deny: &mut Vec<String>) -> Vec<Value> {
+fn entries<'s>(
+    work: &Work<'s>,
+    node: &Node<'s>,
+    key: &str,
+    around: &Around<'_, 's>,
+    deny: &mut Vec<String>,
+) -> Vec<Value> {
     let configs = node.get("provider_configs");
     let items = configs.as_ref().map(|node| node.items()).unwrap_or_default();
     let mut entries: Vec<Entry> = Vec::new();
@@ -204,7 +210,11 @@ fn entries<'s>(node: &Node<'s>, around: &Around<'_, 's>, deny: &mut Vec<String>)
     }
     let several = items.len() > 1;
     for config in items {
-        entries.extend(entry(&config, around, several, deny));
+        let more = entry(&config, around, several, deny);
+        for (fields, found, weight) in more {
+            let whose = format!("entry {} of VirtualKey {}", code(fields["name"].as_str().unwrap_or_default()), code(key));
+            entries.push(Entry { fields, limits: limits::limits(work, &found, &whose), weight });
+        }
     }
     let none_weighs = entries.iter().all(|entry| entry.weight.is_none());
     let shares: Vec<f64> =
@@ -226,7 +236,12 @@ fn entries<'s>(node: &Node<'s>, around: &Around<'_, 's>, deny: &mut Vec<String>)
 }
 
 /// What a config allows, by server of its provider; none if it allows nothing.
-fn entry<'s>(config: &Node<'s>, around: &Around<'_, 's>, several: bool, deny: &mut Vec<String>) -> Vec<Entry> {
+fn entry<'s>(
+    config: &Node<'s>,
+    around: &Around<'_, 's>,
+    several: bool,
+    deny: &mut Vec<String>,
+) -> Vec<(Map<String, Value>, Found, Option<f64>)> {
     let Some(called) = config.get("provider").and_then(|node| node.text()) else {
         config.lost("names no provider");
         return Vec::new();
@@ -274,8 +289,7 @@ fn entry<'s>(config: &Node<'s>, around: &Around<'_, 's>, several: bool, deny: &m
                 fields.insert("credentials".to_owned(), json!(credentials));
             }
         }
-        let limits = limits::limits(&found);
-        entries.push(Entry { fields, limits, weight: weight.map(|weight| weight * part.share) });
+        entries.push((fields, found.clone(), weight.map(|weight| weight * part.share)));
     }
     if let Allowed::These(called) = &keys {
         let known = |called: &&String| provider.parts.iter().any(|part| part.keys.iter().any(|key| key.is(called)));
@@ -286,7 +300,7 @@ fn entry<'s>(config: &Node<'s>, around: &Around<'_, 's>, several: bool, deny: &m
         let end = if entries.is_empty() { ", so the key may not use the provider" } else { "" };
         config.lost(format!("its provider has no key {}{end}", names.join(", ")));
     }
-    if entries.len() > 1 && limits::limits(&found).is_some() {
+    if entries.len() > 1 && !found.is_empty() {
         config.doubtful("its limits hold for each of the servers of the provider, not for all of them together");
     }
     entries

@@ -20,7 +20,7 @@ pub(crate) struct Pool<'s> {
 }
 
 /// What one owner may use.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub money: Vec<Limit>,
     pub requests: Vec<Limit>,
@@ -31,10 +31,20 @@ pub(crate) struct Found {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
+    /// Of the budget or rate limit.
     pub path: String,
+    /// Of how much.
+    pub at: String,
     /// `amount` or `max`, and its value.
     pub most: (&'static str, Value),
     pub period: Period,
+}
+
+impl Found {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.money.is_empty() && self.requests.is_empty() && self.tokens.is_empty()
+    }
 }
 
 impl<'s> Pool<'s> {
@@ -153,12 +163,17 @@ fn money(node: &Node<'_>, aligned: bool, found: &mut Found) {
     let Some(number) = most.number() else { return };
     if number <= 0.0 {
         most.doubtful("a budget of nothing: whoever has it is suspended");
+        if let Some(duration) = node.get("reset_duration") {
+            duration.done();
+        }
+        node.became("the suspension of whoever has it");
         found.nothing = Some(most.path().to_owned());
         return;
     }
     let Some(amount) = amount::dollars(number, &most) else { return };
     if let Some(period) = time(node, "reset_duration", clock) {
-        found.money.push(Limit { path: node.path().to_owned(), most: ("amount", json!(amount)), period });
+        let (path, at) = (node.path().to_owned(), most.path().to_owned());
+        found.money.push(Limit { path, at, most: ("amount", json!(amount)), period });
     }
 }
 
@@ -179,11 +194,16 @@ fn counts(node: &Node<'_>, aligned: bool, found: &mut Found) {
         let Some(number) = most.whole() else { continue };
         if number <= 0 {
             most.doubtful(format!("a limit of no {what}s: whoever has it is suspended"));
+            if let Some(duration) = node.get(&format!("{what}_reset_duration")) {
+                duration.done();
+            }
+            node.became("the suspension of whoever has it");
             found.nothing = Some(most.path().to_owned());
             continue;
         }
         if let Some(period) = time(node, &format!("{what}_reset_duration"), clock) {
-            let limit = Limit { path: most.path().to_owned(), most: ("max", json!(number)), period };
+            let (path, at) = (node.path().to_owned(), most.path().to_owned());
+            let limit = Limit { path, at, most: ("max", json!(number)), period };
             match is_tokens {
                 true => found.tokens.push(limit),
                 false => found.requests.push(limit),
@@ -201,14 +221,15 @@ fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<Period> {
     period::read(&duration, clock)
 }
 
-/// `limits` of an object; `None` if there are none.
-pub(crate) fn limits(found: &Found) -> Option<Map<String, Value>> {
+/// `limits` of `whose`, as in "LLMProvider `openai`"; `None` if there are none.
+pub(crate) fn limits(work: &Work<'_>, found: &Found, whose: &str) -> Option<Map<String, Value>> {
     let mut limits = Map::new();
     for (field, list) in [("budgets", &found.money), ("requests", &found.requests), ("tokens", &found.tokens)] {
         let mut names = super::super::Names::default();
         let items: Vec<Value> = list
             .iter()
             .map(|limit| {
+                work.source.tell(Fate::Carried, &limit.path, format!("limits of {whose}"));
                 let mut item = Map::from_iter([("name".to_owned(), json!(names.free("", &limit.period.name)))]);
                 item.insert(limit.most.0.to_owned(), limit.most.1.clone());
                 item.extend(limit.period.fields.clone());
@@ -223,14 +244,14 @@ pub(crate) fn limits(found: &Found) -> Option<Map<String, Value>> {
 }
 
 /// Budget objects for an owner that is no object: of money, and of tokens. A number of requests has no such object, and
-/// is told as lost. Returns their names.
+/// is told as lost. Returns their names, each with what it counts: `amount` or `tokens`.
 pub(crate) fn budgets(
     work: &mut Work<'_>,
     found: &Found,
     name: &str,
     whose: &str,
-    finish: &dyn Fn(&mut Object),
-) -> Vec<String> {
+    finish: &dyn Fn(&mut Object, &str),
+) -> Vec<(String, &'static str)> {
     let mut names = Vec::new();
     let alone = found.money.len() + found.tokens.len() == 1;
     for (list, unit) in [(&found.money, "amount"), (&found.tokens, "tokens")] {
@@ -241,19 +262,19 @@ pub(crate) fn budgets(
                 _ => format!("{name}-{}", limit.period.name),
             };
             let name = work.names.free("Budget", &wanted);
-            let mut object = Object::new(Kind::Budget, &name, &limit.path);
+            let mut object = Object::new(Kind::Budget, &name, &limit.at);
             object.set(unit, limit.most.1.clone());
             object.body.extend(limit.period.fields.clone());
-            finish(&mut object);
+            finish(&mut object, unit);
             work.source.tell(Fate::Carried, &limit.path, format!("Budget {}", code(&name)));
             work.objects.push(object);
-            names.push(name);
+            names.push((name, unit));
         }
     }
     for limit in &found.requests {
         work.source.tell(
             Fate::Lost,
-            &limit.path,
+            &limit.at,
             format!("a number of requests can't be limited for {whose}: limit it in the keys, or limit tokens or money"),
         );
     }

@@ -72,13 +72,13 @@ fn config<'s>(work: &mut Work<'s>, node: &Node<'s>, pool: &Pool<'s>, providers: 
     if let Some(path) = &found.nothing {
         node.lost(format!("{} is nothing: deny the model in spec.models.deny of the keys", code(path)));
     }
-    let budgets = limits::budgets(work, &found, &label(&format!("model-{model}")), "a model", &|budget| {
+    let budgets = limits::budgets(work, &found, &label(&format!("model-{model}")), "a model", &|budget, _| {
         if !applies.is_empty() {
             budget.set("appliesTo", applies.clone());
         }
     });
     if !budgets.is_empty() {
-        let names: Vec<String> = budgets.iter().map(|name| code(name)).collect();
+        let names: Vec<String> = budgets.iter().map(|(name, _)| code(name)).collect();
         node.became(&format!("Budget {}", names.join(", ")));
     }
 }

@@ -16,12 +16,21 @@ pub(crate) struct Owner {
     pub called: String,
     /// What keys say: the value of a label.
     pub value: String,
-    /// Names of its Budgets.
-    pub budgets: Vec<String>,
+    pub budgets: Vec<OwnBudget>,
     /// Of a team: whose it is.
     pub customer: Option<String>,
     /// It may use nothing.
     pub nothing: bool,
+}
+
+/// A Budget of an owner.
+#[derive(Debug)]
+pub(crate) struct OwnBudget {
+    pub name: String,
+    /// `amount` or `tokens`.
+    unit: &'static str,
+    /// The Budget of the customer that counts it too.
+    pub parent: Option<String>,
 }
 
 /// All of them.
@@ -100,13 +109,19 @@ fn owner<'s>(
     });
     let aligned = node.get("calendar_aligned").and_then(|node| node.flag()).unwrap_or(false);
     let found = pool.found(node, Some((if what == "team" { "team_id" } else { "customer_id" }, &id)), aligned);
-    let parent = customer.as_deref().and_then(|called| owners.customer(called)).and_then(|one| one.budgets.first());
+    let of_customer = customer.as_deref().and_then(|called| owners.customer(called));
+    // What counts tokens can't be part of what counts money.
+    let parent = |unit: &str| {
+        let budgets = of_customer.map(|one| one.budgets.as_slice()).unwrap_or_default();
+        budgets.iter().find(|budget| budget.unit == unit).map(|budget| budget.name.clone())
+    };
     let whose = format!("a {what}");
-    let budgets = limits::budgets(work, &found, &label(&format!("{what}-{value}")), &whose, &|budget| {
-        if let Some(parent) = parent {
+    let named = limits::budgets(work, &found, &label(&format!("{what}-{value}")), &whose, &|budget, unit| {
+        if let Some(parent) = parent(unit) {
             budget.set("parentRef", json!({"name": parent}));
         }
     });
+    let budgets = named.into_iter().map(|(name, unit)| OwnBudget { name, unit, parent: parent(unit) }).collect();
     node.became(&format!("`{what}: {value}` of its keys"));
     Some(Owner { id, called, value, budgets, customer, nothing: found.nothing.is_some() })
 }

@@ -509,9 +509,10 @@ fn limit<'s>(work: &mut Work<'s>, governed: &Node<'s>, pool: &Pool<'s>, parts: &
         work.objects.iter_mut().filter(|object| place(object)).for_each(|object| object.set("suspended", true));
     }
     if let [part] = parts {
+        let limits = limits::limits(work, &found, &format!("LLMProvider {}", code(&part.name)));
         let object = work.objects.iter_mut().find(|object| place(object));
-        if let (Some(object), Some(limits)) = (object, limits::limits(&found)) {
-            governed.became(&format!("spec.limits of LLMProvider {}", code(&part.name)));
+        if let (Some(object), Some(limits)) = (object, limits) {
+            governed.became(&format!("limits of LLMProvider {}", code(&part.name)));
             let mut all = limits;
             if let Some(Value::Object(before)) = object.body.remove("limits") {
                 all.extend(before);
@@ -522,7 +523,7 @@ fn limit<'s>(work: &mut Work<'s>, governed: &Node<'s>, pool: &Pool<'s>, parts: &
     }
     let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
     let Some(first) = names.first() else { return };
-    limits::budgets(work, &found, first, "several LLMProviders together", &|budget| {
+    limits::budgets(work, &found, first, "several LLMProviders together", &|budget, _| {
         budget.set("appliesTo", json!({"providers": names}));
     });
 }

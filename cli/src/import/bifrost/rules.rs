@@ -161,21 +161,20 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
         (None, true) => Vec::new(),
     };
     let mut read: Vec<(Map<String, Value>, f64)> = Vec::new();
-    let mut lost: Vec<String> = Vec::new();
+    let mut lost: Vec<(Node<'_>, String)> = Vec::new();
     for item in items {
         match target(&item, known, listed.is_none()) {
             Ok(more) => read.extend(more),
-            Err(why) => {
-                if listed.is_some() {
-                    item.lost(format!("left out of the rule's targets: {why}"));
-                }
-                lost.push(why);
-            }
+            Err(why) => lost.push((item, why)),
         }
     }
     if read.is_empty() {
-        lost.dedup();
-        return Err(if lost.is_empty() { "it names no target".to_owned() } else { lost.join("; ") });
+        let mut whys: Vec<String> = lost.into_iter().map(|(_, why)| why).collect();
+        whys.dedup();
+        return Err(if whys.is_empty() { "it names no target".to_owned() } else { whys.join("; ") });
+    }
+    for (item, why) in lost {
+        item.lost(format!("left out of the rule's targets, and the others take its share: {why}"));
     }
     let weights = weights::whole(&read.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
     let with_weight = |((mut target, _), weight): ((Map<String, Value>, f64), i64)| {
