@@ -141,9 +141,8 @@ pub(crate) fn import<'s>(work: &mut Work<'s>, root: &Node<'s>, defaults: &Defaul
     let mut growing: Vec<Growing> = Vec::new();
     let list = root.get("model_list").map(|node| node.items()).unwrap_or_default();
     // Those of wildcards first, because callers say their provider's name.
-    let model = |node: &Node<'_>| node.get("litellm_params").and_then(|node| node.get("model")).and_then(|node| node.text());
     let mut order: Vec<usize> = (0..list.len()).collect();
-    order.sort_by_key(|at| !model(&list[*at]).is_some_and(|model| model.contains('*')));
+    order.sort_by_key(|at| !is_wildcard(&list[*at]));
     for index in order {
         deployments.extend(deployment(work, root, &list[index], index, defaults, &mut growing));
     }
@@ -154,6 +153,11 @@ pub(crate) fn import<'s>(work: &mut Work<'s>, root: &Node<'s>, defaults: &Defaul
         }
     }
     deployments
+}
+
+fn is_wildcard(node: &Node<'_>) -> bool {
+    let model = node.get("litellm_params").and_then(|params| params.get("model"));
+    model.filter(Node::is_text).and_then(|model| model.text()).is_some_and(|model| model.contains('*'))
 }
 
 fn deployment<'s>(

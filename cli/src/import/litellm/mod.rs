@@ -48,11 +48,23 @@ pub(crate) fn import(work: &mut Work<'_>) {
         attempts: get("num_retries").and_then(|node| deployments::retries(&node)),
         without_key: master.is_none() && budget.is_none(),
     };
-    if let Some(node) = ["timeout", "request_timeout"].into_iter().find_map(get) {
-        node.became("`timeouts.total` of the LLMProviders");
+    if let Some(limit) = get("max_budget").filter(|_| budget.is_some()) {
+        limit.became("a limit of the VirtualKey");
+    }
+    // A setting may stand in both sections: the router's counts.
+    for (fields, words) in [
+        (&["timeout", "request_timeout"][..], "`timeouts.total` of the LLMProviders"),
+        (&["stream_timeout"], "`timeouts.firstToken` of the LLMProviders"),
+        (&["num_retries"], "`retry` of the LLMProviders"),
+    ] {
+        let mut found = fields.iter().flat_map(|field| all.iter().filter_map(|section| section.get(field)));
+        if let Some(first) = found.next() {
+            first.became(words);
+            found.for_each(|other| other.idle(format!("{} counts", code(first.path()))));
+        }
     }
     let deployments = deployments::import(work, &root, &defaults);
-    let detours = detours(&all, router.as_ref());
+    let detours = detours(&all, router.as_ref(), &deployments);
     groups::import(work, &deployments, &detours);
     if let Some(node) = router.as_ref().and_then(|router| router.get("provider_budget_config")) {
         provider_budgets(work, &node, &deployments);
@@ -105,7 +117,8 @@ fn money(most: Option<Node<'_>>, duration: Option<Node<'_>>, clock: Clock) -> Op
 }
 
 /// Fallbacks, in whichever section they stand, and aliases.
-fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>) -> Detours<'s> {
+fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &[Deployment]) -> Detours<'s> {
+    let known = |group: &str| deployments.iter().any(|one| one.group == group);
     let mut detours = Detours::default();
     for section in sections {
         for (field, into) in
@@ -145,8 +158,10 @@ fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>) -> Detours<'s>
                 }
                 false => target.text(),
             };
-            if let Some(group) = group {
-                aliases.entry(group.to_owned()).or_default().push(alias.to_owned());
+            match group {
+                Some(group) if known(group) => aliases.entry(group.to_owned()).or_default().push(alias.to_owned()),
+                Some(group) => target.lost(format!("nothing that was carried over is called {}", code(group))),
+                None => {}
             }
         }
     }
@@ -234,13 +249,16 @@ fn virtual_key(
         }
     }
     for one in unsaid {
-        let message = format!(
-            "the wildcard {} leads to {} of LLMProvider {}, which no name here says: callers ask for {}/MODEL",
-            code(&one.group),
-            code(&one.model),
-            code(&one.provider),
-            one.provider
-        );
+        let provider = &one.provider;
+        let message = match one.group == one.model {
+            true => format!("the wildcard {} finds names that the catalogue knows; callers ask for others as {provider}/MODEL", code(&one.group)),
+            false => format!(
+                "the wildcard {} leads to {} of LLMProvider {}, which no name here says: callers ask for {provider}/MODEL",
+                code(&one.group),
+                code(&one.model),
+                code(provider)
+            ),
+        };
         work.source.tell(Fate::Doubtful, &one.path, message);
     }
     let called = work.names.free("VirtualKey", "litellm");
