@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes policy/src/catalogue/builtin.rs, the built-in model catalogue.
+"""Writes the built-in model catalogue: policy/src/catalogue/builtin.rs and its prices in builtin/prices.rs.
 
 Its source is the public price table that LiteLLM keeps (MIT licence):
 `litellm/model_prices_and_context_window_backup.json` in the PyPI package `litellm`, version 1.109.1.
 `make catalogue` installs that package and runs this; by hand:
 
-    scripts/catalogue.py TABLE.json             write the file
-    scripts/catalogue.py TABLE.json --check     exit 1 if the file is not what the table gives
+    scripts/catalogue.py TABLE.json             write the files
+    scripts/catalogue.py TABLE.json --check     exit 1 if the files are not what the table gives
 
 To move to a newer table: change VERSION, READ and SHA256 here and the pin in scripts/requirements-catalogue.txt,
 run `make catalogue`, and read the difference.
@@ -14,7 +14,9 @@ run `make catalogue`, and read the difference.
 
 import hashlib
 import json
+import re
 import sys
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 
 PACKAGE = "litellm"
@@ -22,7 +24,9 @@ VERSION = "1.109.1"
 READ = "2026-11-22"  # the day this version was taken; the wheel itself carries no date
 SHA256 = "8f8060d8ce7a40c91b995c74d6a27657543d49e3c1c53430dabd556f244392c6"
 
-OUTPUT = Path(__file__).resolve().parent.parent / "policy" / "src" / "catalogue" / "builtin.rs"
+FOLDER = Path(__file__).resolve().parent.parent / "policy" / "src" / "catalogue"
+MODELS = FOLDER / "builtin.rs"
+PRICES = FOLDER / "builtin" / "prices.rs"
 
 # Our provider type -> the table's names for it. A name may stand in the table with or without its provider in front.
 PROVIDERS = {
@@ -34,7 +38,36 @@ PROVIDERS = {
     "OpenAI": ("openai", "text-completion-openai"),
 }
 
-MODES = {"chat", "completion", "responses", "embedding"}
+MODES = {
+    "chat",
+    "completion",
+    "responses",
+    "embedding",
+    "image_generation",
+    "audio_speech",
+    "audio_transcription",
+    "moderation",
+}
+
+# How the table ends the name of a price for another service -> the service's word in answers.
+SERVICES = {"_batches": "batch", "_flex": "flex", "_priority": "priority", "_ultrafast": "ultrafast"}
+
+# Our field -> the table's names for it, in the order in which they are asked. Each may have "_above_200k_tokens" and
+# then the service's end behind it.
+TOKENS = {
+    "input": ("input_cost_per_token",),
+    "output": ("output_cost_per_token",),
+    "cached_input": ("cache_read_input_token_cost",),
+    "cache_write": ("cache_creation_input_token_cost",),
+    "cache_write_1h": ("cache_creation_input_token_cost_above_1hr", "cache_creation_input_token_cost_above_12hr"),
+    "reasoning": ("output_cost_per_reasoning_token",),
+    "audio_input": ("input_cost_per_audio_token",),
+    "audio_output": ("output_cost_per_audio_token",),
+    "image_input": ("input_cost_per_image_token",),
+    "image_output": ("output_cost_per_image_token",),
+}
+IN_TIER = ("input", "output", "cached_input", "cache_write", "cache_write_1h")
+IN_SERVICE = (*IN_TIER, "audio_input", "image_output")
 
 # What stands between a provider's prefix and the model's name in rows that price a region or a service tier.
 VARIANTS = {"batch", "eu", "fast", "flex", "global", "priority", "us", "au", "jp", "apac"}
@@ -46,7 +79,8 @@ CAPABILITIES = [
     ("R", lambda row: row.get("supports_reasoning")),
     ("S", lambda row: row.get("supports_response_schema") or row.get("supports_native_structured_output")),
     ("C", lambda row: row.get("supports_prompt_caching")),
-    ("A", lambda row: row.get("supports_audio_input") or "audio" in row.get("supported_modalities", ())),
+    ("A", lambda row: row.get("supports_audio_input") or "audio" in row.get("supported_modalities", ())
+        or row.get("mode") in ("audio_speech", "audio_transcription")),
     ("P", lambda row: row.get("supports_pdf_input")),
     ("E", lambda row: row.get("mode") == "embedding"),
 ]
@@ -57,6 +91,9 @@ HEAD = '''\
 //! Derived from the model table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE).
 
 use super::{{Capabilities, Entry}};
+use crate::price::Price;
+
+mod prices;
 
 /// Where these figures come from: package, version, the day it was read.
 pub static SOURCE: &str = "{source}";
@@ -70,10 +107,38 @@ const A: u16 = Capabilities::AUDIO.0;
 const P: u16 = Capabilities::FILES.0;
 const E: u16 = Capabilities::EMBEDDINGS.0;
 
-/// One model a line: name, context window, most output tokens, capabilities.
-const fn model(name: &'static str, context_window: u32, max_output_tokens: u32, capabilities: u16) -> Entry {{
-    Entry {{ name, context_window, max_output_tokens, capabilities: Capabilities(capabilities) }}
+/// One model a line: name, context window, most output tokens, capabilities, price.
+const fn model(
+    name: &'static str,
+    context_window: u32,
+    max_output_tokens: u32,
+    capabilities: u16,
+    price: Option<&'static Price>,
+) -> Entry {{
+    Entry {{ name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price }}
 }}
+'''
+
+PRICES_HEAD = '''\
+//! Written by `scripts/catalogue.py`; `make catalogue` writes it anew. Not edited by hand.
+//!
+//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models that cost the
+//! same share a price, which is named for one of them.
+
+use std::borrow::Cow;
+
+use crate::price::{Price, Service, Tier};
+
+const PRICE: Price = Price {
+    input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None, reasoning: None,
+    audio_input: None, audio_output: None, image_input: None, image_output: None,
+    image: None, characters: None, second: None, tiers: Cow::Borrowed(&[]), services: Cow::Borrowed(&[]),
+};
+const TIER: Tier = Tier { above: 0, input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None };
+const SERVICE: Service = Service {
+    name: Cow::Borrowed(""), input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None,
+    audio_input: None, image_output: None, tiers: Cow::Borrowed(&[]),
+};
 '''
 
 
@@ -90,18 +155,115 @@ def own_name(key, prefixes):
 
 
 def tokens(value):
-    return value if isinstance(value, int) and 0 < value < 2**32 else 0
+    return int(value) if isinstance(value, Decimal) and value == int(value) and 0 < value < 2**32 else 0
+
+
+def nanos(dollars, times):
+    """Nano-dollars for so many of what `dollars` is the price of one of; a fraction is rounded up."""
+    return int((dollars * times * 10**9).to_integral_value(ROUND_CEILING))
+
+
+def told(row, fields, ending):
+    """The prices of those fields that the row has under names with this ending, per million."""
+    found = {}
+    for field in fields:
+        for name in TOKENS[field]:
+            if isinstance(value := row.get(name + ending), Decimal):
+                found[field] = nanos(value, 10**6)
+                break
+    return found
+
+
+def left_out(field, usual, own):
+    """What a tier or a service that does not tell the field charges for it: `follow` in policy/src/price/rates.rs."""
+    whole = "output" if field in ("reasoning", "audio_output", "image_output") else "input"
+    if field not in usual:
+        return own[whole]
+    part, old, new = usual[field], usual[whole], own[whole]
+    risen = max(part, -(-part * new // max(old, 1)))
+    return min(risen, new) if part <= old else risen
+
+
+def needed(fields, usual, own):
+    """Those of a tier's or a service's prices that it must tell, the wholes before all."""
+    parts = {field: own[field] for field in fields if field in own and field not in ("input", "output")}
+    return {"input": own["input"], "output": own["output"]} | {
+        field: value for field, value in parts.items() if value != left_out(field, usual, own)
+    }
+
+
+def tiers(row, usual, service=""):
+    sizes = {int(size) for name in row for size in re.findall(rf"_above_(\d+)k_tokens{service}$", name)}
+    found = []
+    for size in sorted(sizes):
+        own = told(row, IN_TIER, f"_above_{size}k_tokens{service}")
+        if "input" in own or "output" in own:
+            own = {"input": usual["input"], "output": usual["output"]} | own
+            found.append({"above": size * 1000} | needed(IN_TIER, usual, own))
+    # A tier that changes nothing is none.
+    return [tier for tier in found if tier != {"above": tier["above"]} | needed(IN_TIER, usual, usual)]
+
+
+def services(row, usual):
+    found = []
+    for ending, word in SERVICES.items():
+        own = told(row, IN_SERVICE, ending)
+        if "input" in own or "output" in own:
+            own = {"input": usual["input"], "output": usual["output"]} | own
+            within = {field: own.get(field, left_out(field, usual, own)) for field in (*usual, *own)}
+            found.append({"name": word} | needed(IN_SERVICE, usual, own) | {"tiers": tiers(row, within, ending)})
+    # Anthropic's fast mode: the same prices, so many times.
+    times = row.get("provider_specific_entry", {}).get("fast")
+    if times is not None:
+        own = {field: int(usual[field] * times) for field in IN_SERVICE if field in usual}
+        found.append({"name": "fast"} | needed(IN_SERVICE, usual, own) | {"tiers": []})
+    return found
+
+
+def price(row):
+    """What a row costs, or None if that can't be told from it: never a zero that the table does not write."""
+    mode = row["mode"]
+    usual = told(row, TOKENS, "")
+    beside = {}
+    # What is counted in tokens is not counted again by the picture or the second.
+    if mode == "image_generation" and "output" not in usual and "image_output" in usual:
+        usual["output"] = usual["image_output"]
+    if mode == "embedding" and "input" in usual:
+        usual.setdefault("output", 0)
+    if "input" not in usual and "output" not in usual:
+        characters, second = row.get("input_cost_per_character"), row.get("input_cost_per_second")
+        if mode == "audio_speech" and isinstance(characters, Decimal):
+            beside["characters"] = nanos(characters, 10**6)
+        elif mode == "audio_transcription" and isinstance(second, Decimal):
+            beside["second"] = nanos(second, 1)
+        else:
+            return None
+        return {"input": 0, "output": 0} | beside
+    if "input" not in usual or "output" not in usual:
+        return None
+    # Zeros beside a price by the picture or the song are no prices.
+    if not usual["input"] and not usual["output"] and row.get("output_cost_per_image"):
+        return None
+    parts = {}
+    for field in TOKENS:
+        if field in usual and field not in ("input", "output") and usual[field] != left_out(field, {}, usual):
+            parts[field] = usual[field]
+    if parts.get("cache_write_1h") == parts.get("cache_write", usual["input"]):
+        del parts["cache_write_1h"]
+    parts = {"input": usual["input"], "output": usual["output"]} | parts
+    return parts | {"tiers": tiers(row, parts), "services": services(row, parts)}
 
 
 def entries(table, prefixes):
-    """Name -> (context window, most output tokens, capability letters)."""
+    """Name -> (context window, most output tokens, capability letters, price)."""
     found = {}
     for key, row in table.items():
         if row.get("litellm_provider") not in prefixes or row.get("mode") not in MODES:
             continue
         window, output = tokens(row.get("max_input_tokens")), tokens(row.get("max_output_tokens"))
-        if not window and "input_cost_per_token" not in row:
-            continue  # a tool priced by the session, not a model
+        cost = price(row)
+        if not window and "input_cost_per_token" not in row and cost is None:
+            continue  # a tool priced by the session, or a picture of one size, not a model
         name = own_name(key, prefixes)
         if name is None:
             continue
@@ -110,7 +272,7 @@ def entries(table, prefixes):
             output = 0  # the table repeats the vector's length or the input here
         # The row with the provider in front is the direct API's; the bare one only fills a gap.
         if name not in found or key != name:
-            found[name] = (window, output, letters)
+            found[name] = (window, output, letters, cost)
     return found
 
 
@@ -118,18 +280,58 @@ def number(value):
     return f"{value:_}"
 
 
+def fields(values):
+    """`input: 1, cached_input: Some(2)`: wholes stand bare, parts may be absent."""
+    bare = ("above", "input", "output")
+    return ", ".join(
+        f"{field}: {number(value) if field in bare else f'Some({number(value)})'}" for field, value in values.items()
+    )
+
+
+def render_tiers(found, indent):
+    lines = "".join(f"{indent}    Tier {{ {fields(tier)}, ..TIER }},\n" for tier in found)
+    return f"tiers: Cow::Borrowed(&[\n{lines}{indent}]),\n"
+
+
+def render_price(name, cost):
+    flat = {field: value for field, value in cost.items() if field not in ("tiers", "services")}
+    text = f"\npub(super) static {name}: Price = Price {{\n    {fields(flat)},\n"
+    if cost.get("tiers"):
+        text += "    " + render_tiers(cost["tiers"], "    ")
+    if cost.get("services"):
+        text += "    services: Cow::Borrowed(&[\n"
+        for service in cost["services"]:
+            own = {field: value for field, value in service.items() if field not in ("name", "tiers")}
+            text += f'        Service {{\n            name: Cow::Borrowed("{service["name"]}"), {fields(own)},\n'
+            if service["tiers"]:
+                text += "            " + render_tiers(service["tiers"], "            ")
+            text += "            ..SERVICE\n        },\n"
+        text += "    ]),\n"
+    return text + "    ..PRICE\n};\n"
+
+
 def render(table):
-    parts = [HEAD.format(source=f"{PACKAGE} {VERSION}, read {READ}")]
+    """The text of each file."""
+    models = [HEAD.format(source=f"{PACKAGE} {VERSION}, read {READ}")]
+    prices = [PRICES_HEAD]
     for kind, prefixes in PROVIDERS.items():
         rows = entries(table, prefixes)
-        parts.append(f"\npub(super) static {kind.upper()}: &[Entry] = &[\n")
+        models.append(f"\npub(super) static {kind.upper()}: &[Entry] = &[\n")
+        known = {}
         # Rust orders strings by their UTF-8 bytes, and so must the binary search's table.
         for name in sorted(rows, key=lambda n: n.encode()):
-            window, output, letters = rows[name]
+            window, output, letters, cost = rows[name]
             flags = " | ".join(letters) or "0"
-            parts.append(f'    model("{name}", {number(window)}, {number(output)}, {flags}),\n')
-        parts.append("];\n")
-    return "".join(parts)
+            paid = "None"
+            if cost is not None:
+                same = json.dumps(cost)
+                if same not in known:
+                    known[same] = f"{kind.upper()}_{re.sub('[^A-Z0-9]+', '_', name.upper())}"
+                    prices.append(render_price(known[same], cost))
+                paid = f"Some(&prices::{known[same]})"
+            models.append(f'    model("{name}", {number(window)}, {number(output)}, {flags}, {paid}),\n')
+        models.append("];\n")
+    return {MODELS: "".join(models), PRICES: "".join(prices)}
 
 
 def main(arguments):
@@ -142,12 +344,14 @@ def main(arguments):
     if (digest := hashlib.sha256(data).hexdigest()) != SHA256:
         print(f"{paths[0]} is not the table of {PACKAGE} {VERSION}: its SHA-256 is {digest}", file=sys.stderr)
         return 1
-    text = render(json.loads(data))
-    if not check:
-        OUTPUT.write_text(text)
-    elif OUTPUT.read_text() != text:
-        print(f"{OUTPUT.name} is not what {PACKAGE} {VERSION} gives: run `make catalogue`", file=sys.stderr)
-        return 1
+    files = render(json.loads(data, parse_float=Decimal, parse_int=Decimal))
+    for path, text in files.items():
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            print(f"{path.name} is not what {PACKAGE} {VERSION} gives: run `make catalogue`", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -34,7 +34,8 @@ pub(crate) fn refusal(
             NamespacesFrom::All => None,
             NamespacesFrom::Same => refused("spec.allowedNamespaces there says from: Same"),
             NamespacesFrom::Selector => {
-                let selects = allowed.selector.as_ref().is_some_and(|selector| matches(folder, selector, namespace));
+                let of_namespace = |key: &str| label(folder, namespace, key);
+                let selects = allowed.selector.as_ref().is_some_and(|selector| selects(selector, &of_namespace));
                 match (selects, folder.namespaces.contains_key(namespace)) {
                     (true, _) => None,
                     (false, true) => refused("the selector in its spec.allowedNamespaces does not match the labels"),
@@ -48,10 +49,10 @@ pub(crate) fn refusal(
 }
 
 /// Kubernetes' meaning: everything listed must hold; NotIn holds, too, of a label that isn't there.
-fn matches(folder: &Folder<'_>, selector: &LabelSelector, namespace: &str) -> bool {
-    selector.match_labels.iter().all(|(key, value)| label(folder, namespace, key) == Some(value))
+pub(crate) fn selects<'a>(selector: &LabelSelector, label: &dyn Fn(&str) -> Option<&'a str>) -> bool {
+    selector.match_labels.iter().all(|(key, value)| label(key) == Some(value))
         && selector.match_expressions.iter().all(|requirement| {
-            let value = label(folder, namespace, &requirement.key);
+            let value = label(&requirement.key);
             let listed = value.is_some_and(|value| requirement.values.iter().any(|one| one == value));
             match requirement.operator {
                 LabelOperator::In => listed,

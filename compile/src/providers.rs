@@ -8,7 +8,7 @@ use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderD
 use crate::finding::Finding;
 use crate::source::Object;
 use crate::validate::{Folder, Read};
-use crate::{Inputs, authorities, credentials, mock};
+use crate::{Inputs, authorities, credentials, limits, mock, prices};
 
 pub(crate) fn compile(
     folder: &Folder<'_>,
@@ -39,6 +39,7 @@ fn document(
         findings.push(object.error("spec.endpoint", format!("the port {port} is over 65535")));
     }
     overlaps(object, &spec.models, findings);
+    let limits = limits::compile(object, "spec.limits", spec.limits.as_ref(), findings);
     let ca = spec.tls.as_ref().and_then(|tls| {
         authorities::bundle(folder, &object.namespace, &tls.ca_ref)
             .map_err(|message| findings.push(object.error("spec.tls.caRef", message)))
@@ -70,7 +71,8 @@ fn document(
         prewarm: spec.prewarm,
         ca,
         mock: spec.mock.as_ref().map(mock::script),
-        ..ProviderDoc::default()
+        limits: limits?,
+        default_price: spec.default_price.as_ref().map(prices::compile),
     })
 }
 
@@ -144,16 +146,18 @@ fn model(model: &ProviderModel) -> ModelDoc {
         upstream_name: model.upstream_name.clone(),
         context_window: model.context_window.map(count),
         max_output_tokens: model.max_output_tokens.map(count),
-        capabilities: match model.capabilities.as_slice() {
-            [] => None,
-            capabilities => Some(capabilities.iter().map(|one| capability(*one).to_owned()).collect()),
-        },
-        ..ModelDoc::default()
+        capabilities: capabilities(&model.capabilities),
+        price: model.price.as_ref().map(prices::compile),
     }
 }
 
+/// `None` where nothing is said: then others are asked.
+pub(crate) fn capabilities(words: &[Capability]) -> Option<Vec<String>> {
+    (!words.is_empty()).then(|| words.iter().map(|one| capability(*one).to_owned()).collect())
+}
+
 /// In the words of [`outrigger_policy::catalogue::Capabilities`].
-fn capability(capability: Capability) -> &'static str {
+pub(crate) fn capability(capability: Capability) -> &'static str {
     match capability {
         Capability::Tools => "Tools",
         Capability::Vision => "Vision",

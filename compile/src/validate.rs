@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use outrigger_crds::{GROUP, LlmProvider, RoutingRule, VERSION, VirtualKey, schema};
+use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
 use outrigger_policy::ObjectRef;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +24,8 @@ pub(crate) struct Folder<'a> {
     pub providers: ByName<Read<'a, LlmProvider>>,
     pub keys: ByName<Read<'a, VirtualKey>>,
     pub rules: ByName<Read<'a, RoutingRule>>,
+    pub budgets: ByName<Read<'a, Budget>>,
+    pub catalogs: ByName<Read<'a, ModelCatalog>>,
     pub secrets: ByName<&'a Object>,
     pub config_maps: ByName<&'a Object>,
     pub namespaces: HashMap<&'a str, &'a Object>,
@@ -81,11 +83,6 @@ pub(crate) fn folder<'a>(objects: &'a [Object], findings: &mut Vec<Finding>) -> 
 }
 
 fn ours<'a>(folder: &mut Folder<'a>, object: &'a Object, findings: &mut Vec<Finding>) {
-    if matches!(object.kind.as_str(), "Budget" | "ModelCatalog") && object.api_version == format!("{GROUP}/{VERSION}") {
-        let message = format!("{} is not known to this version: remove it, or use a newer one", object.kind);
-        findings.push(object.error("kind", message));
-        return;
-    }
     let found = schema::validate(&object.value);
     if !found.is_empty() {
         findings.extend(found.into_iter().map(|finding| object.error(&finding.path, finding.message)));
@@ -95,6 +92,8 @@ fn ours<'a>(folder: &mut Folder<'a>, object: &'a Object, findings: &mut Vec<Find
         "LLMProvider" => take(&mut folder.providers, object),
         "VirtualKey" => take(&mut folder.keys, object),
         "RoutingRule" => take(&mut folder.rules, object),
+        "Budget" => take(&mut folder.budgets, object),
+        "ModelCatalog" => take(&mut folder.catalogs, object),
         // The schema knows no other kind, and has told.
         _ => None,
     };

@@ -6,11 +6,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use crate::{LlmProvider, RoutingRule, VirtualKey, shapes::NAME_MAX, status};
+use crate::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, shapes::NAME_MAX, status};
 
 /// The definition of each kind, in the order of their names.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let mut all = vec![LlmProvider::crd(), RoutingRule::crd(), VirtualKey::crd()];
+    let mut all = vec![Budget::crd(), LlmProvider::crd(), ModelCatalog::crd(), RoutingRule::crd(), VirtualKey::crd()];
     all.iter_mut().for_each(finish);
     all
 }

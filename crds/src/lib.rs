@@ -1,20 +1,26 @@
-//! The objects users write, as Kubernetes knows them: `LLMProvider`, `VirtualKey` and `RoutingRule` of
-//! `outrigger.dev/v1alpha1`.
+//! The objects users write, as Kubernetes knows them: `LLMProvider`, `VirtualKey`, `RoutingRule`, `Budget` and
+//! `ModelCatalog` of `outrigger.dev/v1alpha1`.
 //!
-//! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`]) and, generated from them, the [`definitions()`] that a
+//! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`], [`Budget`], [`ModelCatalog`]) and, generated from them, the [`definitions()`] that a
 //!   cluster is given (committed in `crds/yaml/`).
 //! - [`validate`] judges one object as an API server holding those definitions would, without one: `outrigger check` and
 //!   `outrigger run` call it.
 //!
 //! Doc comments on fields of the types become the descriptions that `kubectl explain` shows: they speak to users.
 
+pub mod budget;
+pub mod catalog;
 pub mod credential;
 pub mod definitions;
 pub mod duration;
+pub mod limits;
 pub mod mock;
 pub mod model;
+pub mod money;
+pub mod price;
 pub mod provider;
 pub mod routing_rule;
+pub mod rule_test;
 pub mod schema;
 pub mod selector;
 pub mod shapes;
@@ -23,15 +29,20 @@ pub mod upstream;
 pub mod virtual_key;
 pub mod weights;
 
+pub use budget::{Budget, BudgetRef, BudgetSpec};
+pub use catalog::{CatalogModel, ModelCatalog, ModelCatalogSpec};
 pub use credential::{Credential, SecretKeyRef};
 pub use definitions::definitions;
 pub use duration::GoDuration;
+pub use limits::Limits;
 pub use model::{Capability, ProviderModel};
+pub use money::Money;
+pub use price::Price;
 pub use provider::{LlmProvider, LlmProviderSpec, ProviderType, WithoutKey};
 pub use routing_rule::{OnError, RoutingRule, RoutingRuleSpec, Scope, Target};
 pub use schema::{Finding, validate, with_defaults};
 pub use selector::{AllowedNamespaces, LabelSelector, NamespacesFrom};
-pub use status::ObjectStatus;
+pub use status::{BudgetStatus, LimitedStatus, ObjectStatus};
 pub use virtual_key::{KeyProvider, ProviderRef, VirtualKey, VirtualKeySpec};
 pub use weights::Balance;
 

@@ -7,10 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Credential, ObjectStatus, ProviderModel,
+    Credential, ProviderModel,
+    limits::Limits,
     mock::Mock,
+    price::Price,
     selector::AllowedNamespaces,
     shapes,
+    status::LimitedStatus,
     upstream::{Retry, Timeouts, Tls},
     weights::Balance,
 };
@@ -27,7 +30,7 @@ use crate::{
     shortname = "llmp",
     category = "llm",
     namespaced,
-    status = "ObjectStatus",
+    status = "LimitedStatus",
     derive = "PartialEq",
     doc = "An LLMProvider is an upstream that answers LLM requests: its type, its keys, its models, and who may use it.",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
@@ -85,9 +88,18 @@ pub struct LlmProviderSpec {
     /// Serve nothing but what models lists.
     #[serde(default)]
     pub exclusive: bool,
+    /// What models cost that have no price of their own, here or in a catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_price: Option<Price>,
+    /// How much may be used of it, by all who use it together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// The namespaces whose keys may use it. Absent: this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
+    /// What keys of other namespaces must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumers: Option<Consumers>,
     /// How long to wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
@@ -157,6 +169,15 @@ pub enum ProviderType {
     OpenAICompatible,
     /// Nobody: canned answers, for rehearsal.
     Mock,
+}
+
+/// What is asked of keys of other namespaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Consumers {
+    /// They must have a budget in money: limits of their own, a Budget that they name, or one that applies to them.
+    #[serde(default)]
+    pub require_budget: bool,
 }
 
 /// What pods without a VirtualKey may do.

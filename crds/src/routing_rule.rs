@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectStatus, shapes, weights};
+use crate::{ObjectStatus, rule_test::RuleTest, shapes, weights};
 
 /// Where the requests that match go.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
@@ -19,14 +19,24 @@ use crate::{ObjectStatus, shapes, weights};
     namespaced,
     status = "ObjectStatus",
     derive = "PartialEq",
-    doc = "A RoutingRule sends the requests that match it to chosen providers and models. The first rule that matches decides.",
+    doc = "A RoutingRule sends the requests that match it to chosen providers and models, or refuses them. The first rule that matches decides.",
     printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
     printcolumn(name = "When", type_ = "string", json_path = ".spec.when", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule("self.action != 'Route' || has(self.targets)", "a rule that routes needs targets: list at least one, or say action: Reject"),
+    shapes::rule(
+        "self.action != 'Reject' || !(has(self.targets) || has(self.fallbacks) || self.chain)",
+        "what is rejected goes nowhere: remove targets, fallbacks and chain, or say action: Route",
+    ),
+    shapes::rule("self.action != 'Reject' || has(self.message)", "action: Reject needs a message: it is what the caller is told"),
+    shapes::rule("self.action == 'Reject' || !has(self.message)", "message is what a caller is told who is rejected: say action: Reject, or remove it"),
+]))]
 pub struct RoutingRuleSpec {
     /// Lower ones are asked first, among the rules of one scope.
     #[serde(default)]
@@ -39,7 +49,15 @@ pub struct RoutingRuleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub when: Option<String>,
+    /// Route: the request goes to one of targets. Reject: it is refused with message.
+    #[serde(default)]
+    pub action: Action,
+    /// What the caller is told, of action Reject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub message: Option<String>,
     /// Where to: one is drawn by weight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub targets: Vec<Target>,
     /// Where to when the target fails, in this order: provider/model, or provider, which keeps the model.
@@ -49,6 +67,36 @@ pub struct RoutingRuleSpec {
     /// When the condition fails at run time. Skip: no match. Refuse: the request is refused.
     #[serde(default)]
     pub on_error: OnError,
+    /// Look again, with the model of the target that was drawn, for the rule that matches now; at most 10 times.
+    #[serde(default)]
+    pub chain: bool,
+    /// Enforce: it decides. Shadow: what it would have decided is recorded, and nothing else comes of it.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What it is meant to do: outrigger check tries each, and says which fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub tests: Vec<RuleTest>,
+}
+
+/// What becomes of requests that match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Action {
+    /// They go to a target.
+    #[default]
+    Route,
+    /// They are refused.
+    Reject,
+}
+
+/// Whether a rule is in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Enforce,
+    /// It only watches.
+    Shadow,
 }
 
 /// Whose requests a rule looks at.

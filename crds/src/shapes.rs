@@ -20,11 +20,19 @@ const HEADER_VALUE: &str = "^[!-~]([ -~]*[!-~])?$";
 const SHA256: &str = "^[0-9a-f]{64}$";
 const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
 const TOOL: &str = "^[A-Za-z0-9_-]+$";
+const ZONE: &str = "^[A-Za-z][A-Za-z0-9_+/-]*$";
+// The unit of a percentage stands in the value: 95 could be dollars as well.
+const PERCENT: &str = "^(0|[1-9][0-9]{0,2})%$";
+const REFERENCE: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const REFERENCE_OR_NONE: &str = "^(([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
+const WORD: &str = "^[a-z]+(_[a-z]+)*$";
+/// Go's durations without milliseconds. A pattern of its own, so that whoever writes `1d` or `1mo` is told of windows.
+pub const ROLLING: &str = "^([0-9]{1,5}(h|m|s)){1,3}$";
 const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 /// What each pattern of the schema asks for, in words that complete "must be …".
-const EXPECTED: [(&str, &str); 15] = [
+const EXPECTED: [(&str, &str); 22] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -41,6 +49,17 @@ const EXPECTED: [(&str, &str); 15] = [
     (FALLBACK, "`provider` or `provider/model`, where provider is a name from the key's providers"),
     (TOOL, "a tool's name: letters, digits, `_` and `-`"),
     (RFC3339, "a time of RFC 3339, such as 2027-06-01T00:00:00Z"),
+    (ZONE, "an IANA time zone, such as Europe/Paris"),
+    (PERCENT, "a percentage, such as 95%"),
+    (REFERENCE, "an object's name, or namespace/name"),
+    (REFERENCE_OR_NONE, "an object's name, or namespace/name, or \"\" for none"),
+    (WORD, "a word in lower case, such as budget_exceeded"),
+    (
+        ROLLING,
+        "a duration: whole numbers with a unit (h, m or s), such as 90s, 1h or 24h; days, weeks and months are windows of \
+         the calendar, such as window: Month",
+    ),
+    (crate::money::PATTERN, "an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\""),
     (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
     (crate::status::REASON, "a condition's reason or type, such as InvalidEndpoint"),
 ];
@@ -159,6 +178,36 @@ pub(crate) fn headers(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// So many per cent, by name.
+pub(crate) fn percentages(_: &mut SchemaGenerator) -> Schema {
+    map(text(PERCENT, 4), 32)
+}
+
+/// Labels as they are, not as they are selected.
+pub(crate) fn pod_labels(_: &mut SchemaGenerator) -> Schema {
+    map(json_schema!({"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63}), 32)
+}
+
+/// Headers and parameters of a request that is made up.
+pub(crate) fn test_values(_: &mut SchemaGenerator) -> Schema {
+    map(json_schema!({"type": "string", "maxLength": 1024}), 32)
+}
+
+/// An object by its name, with or without its namespace.
+pub(crate) fn reference(_: &mut SchemaGenerator) -> Schema {
+    text(REFERENCE, 114)
+}
+
+/// The same; empty for none.
+pub(crate) fn reference_or_none(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "pattern": REFERENCE_OR_NONE, "maxLength": 114})
+}
+
+/// A word of a vocabulary that grows.
+pub(crate) fn word(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, 64)
+}
+
 /// Hash of a token, in lower-case hexadecimal.
 pub(crate) fn sha256(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": SHA256, "minLength": 64, "maxLength": 64})
@@ -167,6 +216,13 @@ pub(crate) fn sha256(_: &mut SchemaGenerator) -> Schema {
 /// `provider` or `provider/model`, several, in order.
 pub(crate) fn fallbacks(_: &mut SchemaGenerator) -> Schema {
     list(text(FALLBACK, 307), 16, "atomic")
+}
+
+/// The same where an empty list means something else than none given.
+pub(crate) fn fallbacks_or_none(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = fallbacks(generator);
+    schema.remove("minItems");
+    schema
 }
 
 /// Name of a function that a model may call.
@@ -184,12 +240,21 @@ pub(crate) fn json_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// Name of a time zone; which ones there are is not for a pattern to say.
+pub(crate) fn zone(_: &mut SchemaGenerator) -> Schema {
+    text(ZONE, 64)
+}
+
 /// A duration that a deadline can have: none of zero, which other proxies read as "never".
 pub(crate) fn deadline(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<crate::GoDuration>();
     let nonzero = rule("self.matches('[1-9]')", "a timeout must be longer than zero: leave it out for the default");
     schema.insert("x-kubernetes-validations".into(), json!([nonzero]));
     schema
+}
+
+fn map(values: Schema, max: usize) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": values, "maxProperties": max})
 }
 
 /// An empty list is never valid: "all" is said by leaving the list out, and "none" is said otherwise.

@@ -1,9 +1,11 @@
 //! What the operator writes back.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::shapes;
 
 /// Shape of a condition's `reason`; its `type` keeps to the same.
 pub(crate) const REASON: &str = "^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$";
@@ -21,6 +23,79 @@ pub struct ObjectStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// Status of what has limits: LLMProvider and VirtualKey.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitedStatus {
+    #[serde(flatten)]
+    pub object: ObjectStatus,
+    /// The tightest of its limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<LimitSummary>,
+}
+
+/// Status of a Budget.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetStatus {
+    #[serde(flatten)]
+    pub object: ObjectStatus,
+    /// What one would ask first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<LimitSummary>,
+    /// What was settled since the period began: dollars, or tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub spent: Option<String>,
+    /// What requests under way may come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub reserved: Option<String>,
+    /// What gateways hold to spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub leased: Option<String>,
+    /// What is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub available: Option<String>,
+    /// When the period ends. Absent: never, or always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::time")]
+    pub period_end: Option<Time>,
+    /// By how much it may be exceeded at worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub worst_case_overshoot: Option<String>,
+}
+
+/// A limit in four words, for the columns of `kubectl get`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitSummary {
+    /// What is used of it: dollars, tokens or requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub spent: Option<String>,
+    /// What may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub limit: Option<String>,
+    /// When it begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::time")]
+    pub resets: Option<Time>,
+    /// Where it is said, such as spec.limits.budgets[month].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub limit_name: Option<String>,
+}
+
+/// A number as text: dollars may have places.
+fn figure(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 40})
 }
 
 /// What an object says before the operator has seen it, so that nobody takes it for a current one.

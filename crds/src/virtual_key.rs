@@ -5,7 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectStatus, mock::yes, shapes, weights, weights::Balance};
+use crate::{budget::BudgetRef, limits::Limits, mock::yes, shapes, status::LimitedStatus, weights, weights::Balance};
 
 /// What the workloads that carry this key may use.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
@@ -18,12 +18,20 @@ use crate::{ObjectStatus, mock::yes, shapes, weights, weights::Balance};
     shortname = "vkey",
     category = "llm",
     namespaced,
-    status = "ObjectStatus",
+    status = "LimitedStatus",
     derive = "PartialEq",
     doc = "A VirtualKey says which providers and models the workloads that carry it may use, and whose they are.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "Team", type_ = "string", json_path = ".spec.team"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        priority = 1
+    ),
+    printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
+    printcolumn(name = "Limit", type_ = "string", json_path = ".status.summary.limit"),
+    printcolumn(name = "Resets", type_ = "string", json_path = ".status.summary.resets"),
+    printcolumn(name = "Team", type_ = "string", json_path = ".spec.team", priority = 1),
     printcolumn(name = "Customer", type_ = "string", json_path = ".spec.customer", priority = 1),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspended", priority = 1),
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expiresAt", priority = 1),
@@ -51,6 +59,25 @@ pub struct VirtualKeySpec {
     /// How much may be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<KeyLimits>,
+    /// Budgets that are shared with others. What the key uses is used of each of them, and of their parents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub budget_refs: Vec<BudgetRef>,
+    /// When a provider has used up its own limits, or the key's for it. NextProvider: the next one is asked. Reject: the
+    /// request is refused.
+    #[serde(default)]
+    pub on_limit: OnLimit,
+    /// Under a budget in money: requests for models whose price nobody knows. Allow: served, and counted as free.
+    #[serde(default)]
+    pub unpriced: Uncounted,
+    /// Under a budget in money: requests whose cost nobody could tell, such as for a batch. Allow: served, and counted
+    /// as free.
+    #[serde(default)]
+    pub unmetered: Uncounted,
+    /// When a caller goes away in mid-answer. Cancel: the provider is told to stop. Drain: the answer is read to its end,
+    /// so that its usage is known exactly.
+    #[serde(default)]
+    pub on_hang_up: OnHangUp,
     /// Taken out of use: the way to revoke it.
     #[serde(default)]
     pub suspended: bool,
@@ -90,6 +117,9 @@ pub struct KeyProvider {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::names", length(max = 16))]
     pub credentials: Vec<String>,
+    /// How much this key may use of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
 }
 
 /// An LLMProvider, in this namespace or another that shares it.
@@ -129,11 +159,61 @@ pub struct TokenAlias {
 }
 
 /// How much a key may use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule(
+        "!has(self.minOutputTokens) || !has(self.maxOutputTokens) || self.minOutputTokens <= self.maxOutputTokens",
+        "minOutputTokens is more than maxOutputTokens: lower it",
+    ),
+    shapes::rule(
+        "!has(self.minOutputTokens) || self.capOutput",
+        "minOutputTokens bounds the caps that the gateway writes, and capOutput: false lets it write none: remove one of the two",
+    ),
+]))]
 pub struct KeyLimits {
-    /// Requests in flight at once, in each gateway. Absent: any number.
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// No answer is longer, whatever its caller asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub concurrent_requests: Option<i32>,
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_output_tokens: Option<i32>,
+    /// No cap that the gateway writes is lower. Absent: 1024.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub min_output_tokens: Option<i32>,
+    /// Whether the gateway may cap an answer whose caller set no cap, when it could cost more than a quarter of what is
+    /// left of a budget.
+    #[serde(default = "yes")]
+    pub cap_output: bool,
+}
+
+/// When limits of a provider are used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnLimit {
+    /// The next one is asked.
+    #[default]
+    NextProvider,
+    /// The request is refused.
+    Reject,
+}
+
+/// What becomes of requests that a budget can't count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Uncounted {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are served, and counted as free.
+    Allow,
+}
+
+/// When a caller goes away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnHangUp {
+    /// The provider is told to stop.
+    #[default]
+    Cancel,
+    /// The answer is read to its end.
+    Drain,
 }

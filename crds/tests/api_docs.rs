@@ -1,12 +1,15 @@
-//! `docs/api.md` is written from the definitions, so that it can't be wrong about them.
+//! `docs/api.md` is written from the definitions, so that it can't be wrong about them. Its examples are judged first.
+
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
+
+mod examples;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_crds::{GROUP, VERSION, definitions, shapes};
-use serde_json::Value;
+use outrigger_crds::{GROUP, VERSION, definitions, shapes, validate};
+use serde_json::{Value, json};
 
 const HEAD: &str = "\
 # The objects
@@ -21,7 +24,8 @@ gateway makes of them: [semantics](semantics.md).
 - A field that has no default may be left out, and its meaning says what that means. An empty list is refused
   where its limits begin with 1: leave the field out instead.
 - A field that is not here is an error, not ignored.
-- A *duration* is `30s`, `1h30m` or `200ms`. A *glob* is a name in which `*` stands for anything and `?` for one character.
+- A *duration* is `30s`, `1h30m` or `200ms`. *Dollars* are a decimal number in quotes, such as `\"12.50\"`: without them, some
+  readers would round it. A *glob* is a name in which `*` stands for anything and `?` for one character.
 - An object's own name is a DNS label of at most 50 characters: it stands in headers and in models' names.
 ";
 
@@ -34,26 +38,45 @@ fn api() {
         let short = names.short_names.iter().flatten().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         write!(text, "\n## {}\n\n`{GROUP}/{VERSION}`, short {short}. {}\n\n", names.kind, words(&root["description"]))
             .unwrap();
-        text.push_str("| field | type | default | meaning | limits |\n|---|---|---|---|---|\n");
+        text.push_str(&example(&names.kind));
+        text.push_str(TABLE);
         let spec = &root["properties"]["spec"];
         let mut rules = Vec::new();
         fields(&mut text, &mut rules, "", spec);
         if !rules.is_empty() {
             text.push_str("\nAnd of several fields together:\n\n");
+            // The same rule holds in several places: it is told once, where it comes first.
+            let mut told: Vec<(Vec<String>, String)> = Vec::new();
             for (path, rule) in rules {
-                let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
-                writeln!(text, "- {place}{rule}").unwrap();
+                let place = if path.is_empty() { Vec::new() } else { vec![format!("`{path}`")] };
+                match told.iter_mut().find(|(_, known)| *known == rule) {
+                    Some((places, _)) => places.extend(place),
+                    None => told.push((place, rule)),
+                }
+            }
+            for (places, rule) in told {
+                let places = if places.is_empty() { String::new() } else { format!("{}: ", places.join(", ")) };
+                writeln!(text, "- {places}{rule}").unwrap();
             }
         }
     }
     text.push_str(
-        "\n## Status\n\nThe same for each kind, and written by the operator alone; `outrigger run` neither reads nor writes it.\n\
-         `conditions` are Kubernetes' own (`metav1.Condition`).\n\n",
+        "\n## Status\n\nWritten by the operator alone; `outrigger run` neither reads nor writes it. `conditions` are Kubernetes' own \
+         (`metav1.Condition`).\n",
     );
-    text.push_str("| field | type | default | meaning | limits |\n|---|---|---|---|---|\n");
-    let first = definitions().into_iter().next().unwrap();
-    let root = serde_json::to_value(&first.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
-    fields(&mut text, &mut Vec::new(), "", &root["properties"]["status"]);
+    let mut told = Vec::new();
+    for (kind, whose) in [
+        ("RoutingRule", "Of every kind"),
+        ("VirtualKey", "Of LLMProvider, VirtualKey and Budget, too"),
+        ("Budget", "Of Budget alone"),
+    ] {
+        let mut status = status_of(kind);
+        let properties = status["properties"].as_object_mut().unwrap();
+        properties.retain(|name, _| !told.contains(name));
+        told.extend(properties.keys().cloned());
+        write!(text, "\n{whose}:\n\n{TABLE}").unwrap();
+        fields(&mut text, &mut Vec::new(), "", &status);
+    }
 
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
     if std::env::var_os("UPDATE").is_some() {
@@ -61,6 +84,24 @@ fn api() {
     }
     let committed = fs::read_to_string(&file).unwrap_or_default();
     assert!(committed == text, "docs/api.md is stale: run `UPDATE=1 cargo test -p outrigger-crds --test api_docs`");
+}
+
+const TABLE: &str = "| field | type | default | meaning | limits |\n|---|---|---|---|---|\n";
+
+fn status_of(kind: &str) -> Value {
+    let definition = definitions().into_iter().find(|definition| definition.spec.names.kind == kind).unwrap();
+    serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"]["properties"]["status"].take()
+}
+
+/// What a kind looks like, as an API server would take it.
+fn example(kind: &str) -> String {
+    let (_, yaml) = examples::EXAMPLES.iter().find(|(known, _)| *known == kind).unwrap();
+    for document in yaml.split("---\n") {
+        let object: Value = serde_yaml::from_str(document).unwrap();
+        assert_eq!(object["kind"], json!(kind));
+        assert_eq!(validate(&object), [], "{document}");
+    }
+    format!("```yaml\n{yaml}```\n\n")
 }
 
 /// A row for each field below a schema, parents first; its rules go to a list of their own.
@@ -107,6 +148,7 @@ fn kind(schema: &Value) -> String {
     let one = |schema: &Value| -> String {
         match schema["type"].as_str().unwrap_or_default() {
             "string" if is_duration(schema) => "duration".to_owned(),
+            "string" if is_money(schema) => "dollars".to_owned(),
             "string" if schema["format"] == "date-time" => "time".to_owned(),
             "string" if schema["enum"].is_array() => "one of".to_owned(),
             other => other.to_owned(),
@@ -122,11 +164,19 @@ fn kind(schema: &Value) -> String {
 }
 
 fn plural(kind: &str) -> String {
-    if kind == "one of" { "words".to_owned() } else { format!("{kind}s") }
+    match kind {
+        "one of" => "words".to_owned(),
+        "dollars" => kind.to_owned(),
+        _ => format!("{kind}s"),
+    }
 }
 
 fn is_duration(schema: &Value) -> bool {
-    schema["pattern"] == outrigger_crds::duration::PATTERN
+    schema["pattern"] == outrigger_crds::duration::PATTERN || schema["pattern"] == shapes::ROLLING
+}
+
+fn is_money(schema: &Value) -> bool {
+    schema["pattern"] == outrigger_crds::money::PATTERN
 }
 
 /// What its values must be, and how many of them.
@@ -158,7 +208,7 @@ fn limits(schema: &Value) -> String {
     if let Some(words) = value["enum"].as_array() {
         let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
         all.push(words.join(", "));
-    } else if let Some(pattern) = value["pattern"].as_str().filter(|_| !is_duration(value)) {
+    } else if let Some(pattern) = value["pattern"].as_str().filter(|_| !is_duration(value) && !is_money(value)) {
         let words = shapes::expected(pattern).unwrap_or_else(|| panic!("no words for {pattern}"));
         all.push(format!("{each}{words}"));
     }
@@ -168,7 +218,7 @@ fn limits(schema: &Value) -> String {
         (Some(least), None) => all.push(format!("{each}at least {least}")),
         _ => {}
     }
-    let fixed = is_duration(value) || value["format"] == "date-time" || value["enum"].is_array();
+    let fixed = is_duration(value) || is_money(value) || value["format"] == "date-time" || value["enum"].is_array();
     match (value["minLength"].as_u64(), value["maxLength"].as_u64()) {
         (Some(least), Some(most)) if least == most => {}
         (_, Some(most)) if !fixed => all.push(format!("{each}at most {most} characters")),

@@ -46,7 +46,9 @@ fn names() {
     assert_eq!(
         names,
         [
+            json!({"kind": "Budget", "plural": "budgets", "singular": "budget", "shortNames": ["llmb"], "categories": ["llm"]}),
             json!({"kind": "LLMProvider", "plural": "llmproviders", "singular": "llmprovider", "shortNames": ["llmp"], "categories": ["llm"]}),
+            json!({"kind": "ModelCatalog", "plural": "modelcatalogs", "singular": "modelcatalog", "shortNames": ["llmc"], "categories": ["llm"]}),
             json!({"kind": "RoutingRule", "plural": "routingrules", "singular": "routingrule", "shortNames": ["rrule"], "categories": ["llm"]}),
             json!({"kind": "VirtualKey", "plural": "virtualkeys", "singular": "virtualkey", "shortNames": ["vkey"], "categories": ["llm"]}),
         ]

@@ -5,7 +5,7 @@
 mod cases;
 
 use cases::{VALID, invalid, object};
-use outrigger_crds::{LlmProvider, RoutingRule, VirtualKey, validate, with_defaults};
+use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, validate, with_defaults};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -93,6 +93,8 @@ proptest! {
             let full = with_defaults(&object);
             let read = match full["kind"].as_str() {
                 Some("LLMProvider") => serde_json::from_value::<LlmProvider>(full).map(drop),
+                Some("Budget") => serde_json::from_value::<Budget>(full).map(drop),
+                Some("ModelCatalog") => serde_json::from_value::<ModelCatalog>(full).map(drop),
                 Some("VirtualKey") => serde_json::from_value::<VirtualKey>(full).map(drop),
                 _ => serde_json::from_value::<RoutingRule>(full).map(drop),
             };

@@ -43,7 +43,7 @@ pub use glob::Globs;
 pub use limit::{Limit, LimitId, Limits};
 pub use name::Asked;
 pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
-pub use price::{Price, Service, Tier};
+pub use price::{CacheAsk, Price, Service, Tier, Used};
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use samples::REQUEST_TYPES;

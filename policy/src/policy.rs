@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::catalogue::{self, Capabilities};
+use crate::catalogue::{Capabilities, Catalogues, Names};
 use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, MockDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
 };
@@ -14,6 +14,7 @@ use crate::draw::hash;
 use crate::expression::ExpressionError;
 use crate::glob::Globs;
 use crate::limit::Limits;
+use crate::price::Price;
 use crate::rule::Rule;
 
 /// What a gateway obeys.
@@ -27,6 +28,7 @@ pub struct Policy {
     pub limits: Limits,
     /// What it was built from.
     pub document: Document,
+    pub(crate) catalogues: Catalogues,
     by_name: HashMap<String, usize>,
     by_alias: HashMap<String, usize>,
 }
@@ -78,6 +80,9 @@ pub struct Provider {
     pub prewarm: bool,
     pub ca: Option<String>,
     pub mock: Option<MockDoc>,
+    /// What models cost that have no price of their own anywhere.
+    pub default_price: Option<Price>,
+    names: Names,
 }
 
 #[derive(Debug)]
@@ -106,6 +111,7 @@ pub struct Model {
     pub context_window: Option<u32>,
     pub max_output_tokens: Option<u32>,
     pub capabilities: Option<Capabilities>,
+    pub price: Option<Price>,
 }
 
 #[derive(Debug)]
@@ -162,11 +168,29 @@ impl KeyProvider {
     }
 }
 
+impl Model {
+    pub(crate) fn of(doc: &ModelDoc) -> Model {
+        Model {
+            name: Arc::from(doc.name.as_str()),
+            aliases: doc.aliases.clone(),
+            upstream_name: doc.upstream_name.as_deref().map(Arc::from),
+            context_window: doc.context_window,
+            max_output_tokens: doc.max_output_tokens,
+            capabilities: doc.capabilities.as_ref().map(|words| {
+                // A word of a newer version is no capability that this one could ask for.
+                let known = words.iter().filter_map(|word| Capabilities::from_name(word));
+                known.fold(Capabilities::default(), |all, one| all | one)
+            }),
+            price: doc.price.clone(),
+        }
+    }
+}
+
 impl Provider {
     /// The entry that a name or an alias of a model stands for.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.iter().find(|model| &*model.name == name || model.aliases.iter().any(|alias| alias == name))
+        self.models.get(self.names.place(name)?)
     }
 
     /// The model's own name, where `name` is an alias; else `name`.
@@ -186,23 +210,6 @@ impl Provider {
             Some(model) => model.upstream_name.clone().unwrap_or_else(|| model.name.clone()),
             None => Arc::from(name),
         }
-    }
-
-    /// Tokens that fit into a model's context: the provider's word, else the catalogue's.
-    #[must_use]
-    pub fn context_window(&self, model: &str) -> Option<u32> {
-        self.model(model)
-            .and_then(|entry| entry.context_window)
-            .or_else(|| catalogue::lookup(&self.kind, model).map(|entry| entry.context_window))
-            .filter(|window| *window > 0)
-    }
-
-    /// What a model can do: the provider's word, else the catalogue's.
-    #[must_use]
-    pub fn capabilities(&self, model: &str) -> Option<Capabilities> {
-        self.model(model)
-            .and_then(|entry| entry.capabilities)
-            .or_else(|| catalogue::lookup(&self.kind, model).map(|entry| entry.capabilities))
     }
 }
 
@@ -243,7 +250,8 @@ impl Policy {
             ),
         };
         let limits = Limits::of(&document);
-        Ok(Policy { revision, providers, keys, rules, default_key, limits, document, by_name, by_alias })
+        let catalogues = Catalogues::build(&document);
+        Ok(Policy { revision, providers, keys, rules, default_key, limits, document, catalogues, by_name, by_alias })
     }
 
     /// The key that a name stands for: `search`, `vk-search` or `team-a/search`.
@@ -281,13 +289,15 @@ fn hex(bytes: &[u8]) -> String {
 fn provider(doc: &ProviderDoc) -> Provider {
     let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
     let identity = hash(&[id.namespace.as_bytes(), id.name.as_bytes()]);
+    let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
     Provider {
         credentials: doc.credentials.iter().map(|credential| credential_of(credential, identity)).collect(),
         id,
         identity,
         kind: doc.kind.clone(),
         endpoint: doc.endpoint.clone(),
-        models: doc.models.iter().map(model).collect(),
+        names: Names::of(&models),
+        models,
         exclusive: doc.exclusive,
         suspended: doc.suspended,
         timeouts: doc.timeouts,
@@ -298,6 +308,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
         prewarm: doc.prewarm,
         ca: doc.ca.clone(),
         mock: doc.mock.clone(),
+        default_price: doc.default_price.clone(),
     }
 }
 
@@ -309,21 +320,6 @@ fn credential_of(doc: &CredentialDoc, provider: u64) -> Credential {
         suspended: doc.suspended,
         secret: doc.secret.clone(),
         models: Globs::new(&doc.models),
-    }
-}
-
-fn model(doc: &ModelDoc) -> Model {
-    Model {
-        name: Arc::from(doc.name.as_str()),
-        aliases: doc.aliases.clone(),
-        upstream_name: doc.upstream_name.as_deref().map(Arc::from),
-        context_window: doc.context_window,
-        max_output_tokens: doc.max_output_tokens,
-        capabilities: doc.capabilities.as_ref().map(|words| {
-            // A word of a newer version is no capability that this one could ask for.
-            let known = words.iter().filter_map(|word| Capabilities::from_name(word));
-            known.fold(Capabilities::default(), |all, one| all | one)
-        }),
     }
 }
 

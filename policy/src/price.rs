@@ -1,11 +1,19 @@
-//! What models cost.
+//! What models cost: prices as data. What is made of them is in [`cost`] and [`worst`].
+
+mod cost;
+mod rates;
+mod worst;
 
 use std::borrow::Cow;
 
+pub use cost::Used;
+
 use serde::{Deserialize, Serialize};
+pub use worst::CacheAsk;
 
 /// Prices of one model, in nano-dollars per million tokens unless something else is said: $2.50 per million is
-/// 2,500,000,000. What is absent costs what its kind costs: a cached token as much as another of the input.
+/// 2,500,000,000. What is absent costs what its kind costs: a cached token as much as another of the input. What a tier
+/// or a service does not price rises there as its kind does, and falls only so far as not to become dearer than that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
@@ -17,7 +25,7 @@ pub struct Price {
     /// Input that was written to the cache for five minutes, or at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
-    /// Input that was written to the cache for an hour.
+    /// Input that was written to the cache for an hour or longer; absent, as much as any other writing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<u64>,
     /// Output that was thought and not said.
@@ -27,7 +35,13 @@ pub struct Price {
     pub audio_input: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_output: Option<u64>,
-    /// Nano-dollars for one picture made.
+    /// Pictures that the model saw, where they are told in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_input: Option<u64>,
+    /// Pictures that it made, where they are told in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_output: Option<u64>,
+    /// Nano-dollars for one picture made, beside its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<u64>,
     /// Nano-dollars for a million characters spoken.
@@ -70,4 +84,15 @@ pub struct Service {
     pub output: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_input: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_output: Option<u64>,
+    /// As [`Price::tiers`], of this service.
+    #[serde(default, skip_serializing_if = "<[Tier]>::is_empty")]
+    pub tiers: Cow<'static, [Tier]>,
 }

@@ -63,7 +63,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
         let Some(index) = candidate.provider else { continue };
         let provider = &served.policy.providers[index];
         if let Some(least) = needs_window
-            && provider.context_window(&candidate.model).is_none_or(|window| window <= least)
+            && served.policy.context_window(index, &candidate.model).is_none_or(|window| window <= least)
         {
             continue;
         }
@@ -125,7 +125,8 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 ending.record.fallback_reason.get_or_insert(failed.word);
                 let shares_account = provider.account.is_some();
                 if matches!(next, Next::Larger) {
-                    needs_window = provider.context_window(&candidate.model).or(needs_window).or(Some(u32::MAX));
+                    needs_window =
+                        served.policy.context_window(index, &candidate.model).or(needs_window).or(Some(u32::MAX));
                 }
                 primary.get_or_insert((failed, candidate));
                 match next {

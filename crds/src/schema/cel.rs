@@ -52,7 +52,8 @@ impl Rules {
             }
             let mut context = Context::with_env(Arc::clone(&self.env));
             context.add_variable_from_value("self", to_cel(value));
-            for (rule, message) in rules {
+            // What may not change is judged where there is something before: in a cluster.
+            for (rule, message) in rules.filter(|(rule, _)| !rule.contains("oldSelf")) {
                 match self.programs.get(rule).map(|program| program.execute(&context)) {
                     Some(Ok(cel::Value::Bool(true))) => {}
                     Some(Ok(cel::Value::Bool(false))) => findings.push(Finding::new(path, message)),

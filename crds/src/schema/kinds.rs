@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::cel::Rules;
-use crate::{LlmProvider, RoutingRule, VirtualKey, definitions};
+use crate::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, definitions};
 
 /// A kind, ready to judge objects.
 pub(super) struct Kind {
@@ -49,7 +49,9 @@ fn prepare() -> Result<Vec<Kind>, String> {
                 .map_err(|error| error.to_string())?;
             let rules = Rules::compile(&schema)?;
             let read = match name.as_str() {
+                "Budget" => read::<Budget>,
                 "LLMProvider" => read::<LlmProvider>,
+                "ModelCatalog" => read::<ModelCatalog>,
                 "RoutingRule" => read::<RoutingRule>,
                 "VirtualKey" => read::<VirtualKey>,
                 other => return Err(format!("{other} has no type")),

@@ -1,5 +1,6 @@
 //! Objects and what is to be found in them. Each spec is YAML; the rest of the object is filled in around it.
 
+pub mod governance;
 pub mod rules;
 pub mod structure;
 mod valid;
@@ -17,11 +18,13 @@ pub use valid::VALID;
 pub const PROVIDER: &str = "LLMProvider";
 pub const KEY: &str = "VirtualKey";
 pub const RULE: &str = "RoutingRule";
+pub const BUDGET: &str = "Budget";
+pub const CATALOG: &str = "ModelCatalog";
 
 /// A spec that is not sound, and everything that is found in it: paths and messages.
 pub type Invalid = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Every unsound spec.
 pub fn invalid() -> impl Iterator<Item = &'static Invalid> {
-    rules::BROKEN.iter().chain(structure::BROKEN)
+    rules::BROKEN.iter().chain(structure::BROKEN).chain(governance::BROKEN).chain(governance::MADE.iter())
 }

@@ -55,7 +55,6 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Ollama, credentials: [{secretRef: {name: a}}]}", &[("spec.credentials[0].name", "is required")]),
     (PROVIDER, "{type: Ollama, credentials: [{name: a}]}", &[("spec.credentials[0].secretRef", "is required")]),
     (PROVIDER, "{type: Ollama, retry: {}}", &[("spec.retry.maxAttempts", "is required")]),
-    (RULE, "{}", &[("spec.targets", "is required")]),
     (RULE, "null", &[("spec", "is required")]),
     // Enums.
     (
@@ -223,7 +222,6 @@ pub const BROKEN: &[Invalid] = &[
         "{type: Ollama, credentials: [{name: a, secretRef: {name: a, kye: b}}]}",
         &[("spec.credentials[0].secretRef.kye", "unknown field `kye`, did you mean `key`?")],
     ),
-    (KEY, "{limits: {budgets: []}}", &[("spec.limits.budgets", "unknown field `budgets`")]),
     // Several at once: what is found in the structure doesn't hide the rest, unless rules could not be trusted.
     (
         PROVIDER,

@@ -1,6 +1,6 @@
 //! Specs that are sound.
 
-use super::{KEY, PROVIDER, RULE};
+use super::{BUDGET, CATALOG, KEY, PROVIDER, RULE};
 
 /// Specs that are sound: the least of each kind, all fields of each kind, and the other side of every rule.
 pub const VALID: &[(&str, &str)] = &[
@@ -31,6 +31,40 @@ pub const VALID: &[(&str, &str)] = &[
         headers: {x-team: search, OpenAI-Beta: "a, b"}
         prewarm: true
         tls: {caRef: {kind: Secret, name: corp-ca, key: ca.pem}}
+        "#,
+    ),
+    (
+        PROVIDER,
+        r#"
+        type: Ollama
+        models:
+        - name: gpt-4o
+          price:
+            inputPerMillion: "2.5"
+            cachedInputPerMillion: "1.25"
+            cacheWritePerMillion: "3"
+            cacheWrite1hPerMillion: "5"
+            outputPerMillion: "10"
+            reasoningPerMillion: "12"
+            audioInputPerMillion: "40"
+            audioOutputPerMillion: "80"
+            tiers:
+            - {above: 200000, inputPerMillion: "5", cachedInputPerMillion: "2.5", cacheWritePerMillion: "6", cacheWrite1hPerMillion: "10", outputPerMillion: "15"}
+            - {above: 1000000000, inputPerMillion: "0", outputPerMillion: "0"}
+            services:
+            - {name: batch, inputPerMillion: "1.25", outputPerMillion: "5", cachedInputPerMillion: "0.000000001"}
+            - {name: flex, inputPerMillion: "1.25", outputPerMillion: "5"}
+            - {name: priority, inputPerMillion: "4.25", outputPerMillion: "999999999.999999999"}
+        - {name: pictures, price: {perImage: "0.04"}}
+        - {name: voice, price: {perMillionCharacters: "15"}}
+        - {name: ear, price: {perSecond: "0.0001"}}
+        defaultPrice: {inputPerMillion: "0", outputPerMillion: "0"}
+        consumers: {requireBudget: true}
+        limits:
+          budgets: [{name: month, amount: "2000", window: Month}, {name: day, amount: "200", rolling: 24h}]
+          requests: [{name: rpm, max: 5000, rolling: 1m}]
+          tokens: [{name: tpm, max: 100000000000000, rolling: 1h30m5s}]
+          concurrentRequests: 200
         "#,
     ),
     (PROVIDER, "{type: vLLM, endpoint: 'http://vllm.models:8000'}"),
@@ -85,7 +119,114 @@ pub const VALID: &[(&str, &str)] = &[
         customer: Acme_1
         "#,
     ),
+    (
+        KEY,
+        r#"
+        providers:
+        - name: openai
+          limits:
+            budgets: [{name: month, amount: "50", window: Month}, {name: hour, amount: "1", rolling: 1h}]
+            requests: [{name: hour, max: 1000, rolling: 1h}]
+            tokens: [{name: hour, max: 1000000, rolling: 99999h}]
+            concurrentRequests: 5
+        limits:
+          budgets:
+          - {name: month, amount: "100", window: Month, timeZone: Europe/Paris, anchorDay: 31}
+          - {name: week, amount: "0.000000001", window: Week, anchorDay: 7}
+          - {name: quarter, amount: "999999999.999999999", window: Quarter, timeZone: UTC}
+          - {name: year, amount: "1", window: Year, timeZone: America/Argentina/Buenos_Aires}
+          - {name: ever, amount: "1", window: Lifetime}
+          - {name: day, amount: "1", rolling: 24h}
+          requests: [{name: minute, max: 1, window: Minute}, {name: second, max: 1, rolling: 1s}, {name: hour, max: 10, window: Hour, timeZone: Asia/Kolkata}]
+          tokens: [{name: day, max: 10, window: Day, timeZone: Etc/GMT+5}, {name: hour, max: 1, rolling: 1h}]
+          concurrentRequests: 20
+          maxOutputTokens: 16384
+          minOutputTokens: 16384
+          capOutput: true
+        budgetRefs: [{name: team-search}, {name: company, namespace: finance}]
+        onLimit: Reject
+        unpriced: Allow
+        unmetered: Allow
+        onHangUp: Drain
+        "#,
+    ),
+    (KEY, "{limits: {maxOutputTokens: 5, capOutput: false}}"),
+    (KEY, "{limits: {}}"),
+    (BUDGET, "{amount: '500', window: Month}"),
+    (BUDGET, "{tokens: 50000000, rolling: 24h}"),
+    (
+        BUDGET,
+        r#"
+        amount: "500"
+        window: Month
+        timeZone: Europe/Paris
+        anchorDay: 15
+        parentRef: {name: company, namespace: finance}
+        allowedNamespaces:
+          from: Selector
+          selector:
+            matchLabels: {team: search}
+            matchExpressions: [{key: tier, operator: In, values: [a]}, {key: x, operator: Exists}]
+        appliesTo:
+          namespaces:
+            matchLabels: {team: search}
+            matchExpressions: [{key: tier, operator: In, values: [a]}, {key: x, operator: Exists}]
+          virtualKeys:
+            matchLabels: {tier: free}
+            matchExpressions: [{key: tier, operator: NotIn, values: [a]}, {key: x, operator: DoesNotExist}]
+          providers: [openai]
+          models: ["gpt-5*"]
+        thresholds:
+        - {percent: 80, action: Notify}
+        - {percent: 95, action: Downgrade, model: gpt-4o-mini}
+        - {percent: 100, action: Reject}
+        "#,
+    ),
+    (BUDGET, "{amount: '500', window: Lifetime, appliesTo: {}, allowedNamespaces: {from: All}}"),
+    (
+        CATALOG,
+        r#"
+        models:
+        - name: acme/writer-2
+          contextWindow: 200000
+          maxOutputTokens: 8192
+          capabilities: [Tools, Vision]
+          price: {inputPerMillion: "3", outputPerMillion: "15"}
+        - {name: acme/voice, price: {perMillionCharacters: "15", inputPerMillion: "1"}}
+        "#,
+    ),
     (RULE, "{targets: [{provider: openai}]}"),
+    (RULE, "{action: Reject, message: not on Sundays, mode: Shadow}"),
+    (
+        RULE,
+        r#"
+        targets: [{provider: openai, model: gpt-4o, weight: 90}, {provider: openrouter, weight: 10}]
+        chain: true
+        mode: Enforce
+        tests:
+        - name: premium goes to Claude, mostly
+          given:
+            unhealthy: [azure]
+            spent: {team-search: 95%, "limits.budgets[month]": 0%, "providers[openai].limits.requests[hour]": 100%}
+            time: "2027-06-01T00:00:00+02:00"
+            labels: {app: search, example.com/empty: ""}
+            workload: search-api-7d9f-x2x
+          request:
+            key: search
+            model: openai/gpt-4o
+            requestType: chat_completion_stream
+            headers: {X-Tier: premium, x-empty: ""}
+            params: {a: b}
+            fallbacks: []
+            inputTokens: 8000
+            needs: [Tools, Vision]
+          expect: {shares: {openai: 90%, openrouter: 10%}, model: gpt-4o, rule: premium, fallbacks: [openrouter, openai/gpt-4o]}
+        - {name: to one, request: {model: a}, expect: {provider: openai, fallbacks: []}}
+        - {name: to any, request: {model: a}, expect: {anyOf: [openai, azure]}}
+        - {name: to nobody, request: {model: a, fallbacks: [openai]}, expect: {refused: budget_exceeded, rule: ""}}
+        - {name: by a rule of the operator's, request: {}, expect: {rule: outrigger-system/all}}
+        "#,
+    ),
     (
         RULE,
         r#"

@@ -4,12 +4,17 @@
 //! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
 //! A dated snapshot is a name like any other: no name stands for another here.
 
+#[rustfmt::skip]
 mod builtin;
+mod known;
 
 use std::fmt;
 use std::ops::BitOr;
 
 pub use builtin::SOURCE;
+pub(crate) use known::{Catalogues, Names};
+
+use crate::price::Price;
 
 /// One model, by the name its provider's own API has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub struct Entry {
     pub max_output_tokens: u32,
     /// What it is known to do. An absent one may only be unrecorded.
     pub capabilities: Capabilities,
+    /// What it costs; none if the table does not say.
+    pub price: Option<&'static Price>,
 }
 
 /// A set of what a model can do.

@@ -133,7 +133,7 @@ async fn send(
 ) -> Result<Answer, Failed> {
     let served = Arc::clone(&ending.call.served);
     let (place, provider) = (&served.places[index], &served.policy.providers[index]);
-    let timing = timing(ending, candidate, provider, trying.deadline);
+    let timing = timing(ending, candidate, index, trying.deadline);
     ending.record.adapted.clone_from(&prepared.left_out);
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 
@@ -213,9 +213,11 @@ fn is_binary(content_type: &str) -> bool {
     ["audio/", "image/", "video/", "application/octet-stream"].iter().any(|prefix| content_type.starts_with(prefix))
 }
 
-fn timing(ending: &Ending, candidate: &Candidate, provider: &outrigger_policy::Provider, total_at: Instant) -> Timing {
-    let thinks =
-        || provider.capabilities(&candidate.model).is_some_and(|capable| capable.contains(Capabilities::REASONING));
+fn timing(ending: &Ending, candidate: &Candidate, index: usize, total_at: Instant) -> Timing {
+    let policy = &ending.call.served.policy;
+    let provider = &policy.providers[index];
+    let capabilities = || policy.capabilities(index, &candidate.model);
+    let thinks = || capabilities().is_some_and(|capable| capable.contains(Capabilities::REASONING));
     let first = match provider.timeouts.first_token {
         Some(ms) => Duration::from_millis(ms),
         None if thinks() => FIRST_THOUGHT,

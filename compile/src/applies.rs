@@ -1,0 +1,121 @@
+//! Whom Budgets count that nobody had to name: keys by the labels of their namespaces and their own.
+
+use outrigger_crds::budget::AppliesTo;
+use outrigger_crds::selector::LabelSelector;
+use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc, ObjectRef};
+
+use crate::finding::Finding;
+use crate::keys::hint;
+use crate::namespaces::{label, selects};
+use crate::source::Object;
+use crate::validate::{Folder, Read};
+
+/// Fills in what Budgets apply to, now that the keys are known.
+pub(crate) fn compile(
+    folder: &Folder<'_>,
+    operator_namespace: &str,
+    keys: &[KeyDoc],
+    budgets: &mut [BudgetDoc],
+    findings: &mut Vec<Finding>,
+) {
+    for budget in budgets.iter_mut() {
+        let Some(Read { object, typed }) = folder.budgets.get(&budget.id()) else { continue };
+        let Some(applies) = &typed.spec.applies_to else { continue };
+        providers(folder, object, &applies.providers, findings);
+        let operators = object.namespace == operator_namespace;
+        if applies.namespaces.is_some() && !operators {
+            let message = format!(
+                "only a Budget in the operator's namespace, {operator_namespace}, reaches beyond its own: remove it, or move \
+                 the Budget there"
+            );
+            findings.push(object.error("spec.appliesTo.namespaces", message));
+        }
+        // Without leave to reach further, it still counts those of its own namespace.
+        let namespaces = applies.namespaces.as_ref().filter(|_| operators);
+        let everyone = namespaces.is_some_and(is_empty) && applies.virtual_keys.as_ref().is_none_or(is_empty);
+        let found: Vec<ObjectRef> = keys
+            .iter()
+            .filter(|key| counts(folder, object, applies, namespaces, key))
+            .map(|key| ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() })
+            .collect();
+        if found.is_empty() {
+            findings.push(object.warning("spec.appliesTo", nobody(object, applies, namespaces)));
+        }
+        budget.applies_to = Some(AppliesDoc {
+            keys: (!everyone).then_some(found),
+            providers: applies.providers.clone(),
+            models: applies.models.clone(),
+        });
+    }
+    unused(folder, keys, budgets, findings);
+}
+
+fn is_empty(selector: &LabelSelector) -> bool {
+    selector.match_labels.is_empty() && selector.match_expressions.is_empty()
+}
+
+/// Callers without a key have no labels of their own, and can't opt out either.
+fn counts(
+    folder: &Folder<'_>,
+    object: &Object,
+    applies: &AppliesTo,
+    namespaces: Option<&LabelSelector>,
+    key: &KeyDoc,
+) -> bool {
+    let near = match namespaces {
+        None => key.namespace == object.namespace,
+        Some(selector) => selects(selector, &|name| label(folder, &key.namespace, name)),
+    };
+    let id = ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() };
+    let own = folder.keys.get(&id).filter(|_| !key.keyless).map(|read| read.object);
+    let of_key = |name: &str| own?.labels().find(|(known, _)| *known == name).map(|(_, value)| value);
+    near && applies.virtual_keys.as_ref().is_none_or(|selector| selects(selector, &of_key))
+}
+
+fn nobody(object: &Object, applies: &AppliesTo, namespaces: Option<&LabelSelector>) -> String {
+    let where_to = match namespaces {
+        Some(_) => "in the namespaces that it selects".to_owned(),
+        None => format!("in namespace {}", object.namespace),
+    };
+    let which = if applies.virtual_keys.is_some() { "no VirtualKey with these labels" } else { "no key" };
+    let advice = match namespaces {
+        Some(selector) if !is_empty(selector) => ". Labels are read off the Namespace objects that are here",
+        _ => "",
+    };
+    format!("{which} is {where_to}, so it applies to nobody{advice}")
+}
+
+fn providers(folder: &Folder<'_>, object: &Object, names: &[String], findings: &mut Vec<Finding>) {
+    let mut known: Vec<&str> = folder.providers.keys().map(|id| id.name.as_str()).collect();
+    known.dedup();
+    for (index, name) in names.iter().enumerate() {
+        let unsound = folder.unsound.iter().any(|(kind, id)| *kind == "LLMProvider" && id.name == *name);
+        if !known.contains(&name.as_str()) && !unsound {
+            let message = format!("there is no LLMProvider `{name}`{}", hint(name, &known));
+            findings.push(object.error(&format!("spec.appliesTo.providers[{index}]"), message));
+        }
+    }
+}
+
+/// A Budget that counts nobody limits nothing, and its author thinks otherwise. Where it is shared, those who name it may
+/// stand elsewhere.
+fn unused(folder: &Folder<'_>, keys: &[KeyDoc], budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
+    for budget in budgets {
+        let id = budget.id();
+        let Some(Read { object, typed }) = folder.budgets.get(&id) else { continue };
+        let named = keys.iter().any(|key| key.budgets.contains(&id))
+            || budgets.iter().any(|other| other.parent.as_ref() == Some(&id))
+            || folder.keys.values().any(|key| {
+                let same = |reference: &outrigger_crds::BudgetRef| {
+                    reference.name == id.name
+                        && reference.namespace.as_ref().unwrap_or(&key.object.namespace) == &id.namespace
+                };
+                key.typed.spec.budget_refs.iter().any(same)
+            });
+        if !named && typed.spec.applies_to.is_none() && typed.spec.allowed_namespaces.is_none() {
+            let message = "no key names it, no Budget is under it, and it applies to nobody, so it limits nothing: name it in \
+                           budgetRefs of a VirtualKey, or give it appliesTo";
+            findings.push(object.warning("spec", message));
+        }
+    }
+}

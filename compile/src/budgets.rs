@@ -1,0 +1,185 @@
+//! Budgets: how much in which time, what happens on the way, and who stands above.
+
+use outrigger_crds::BudgetRef;
+use outrigger_crds::budget::{BudgetSpec, Threshold, ThresholdAction};
+use outrigger_policy::{BudgetDoc, ObjectRef, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
+
+use crate::finding::Finding;
+use crate::keys::hint;
+use crate::limits::{whole, window};
+use crate::namespaces;
+use crate::providers::count;
+use crate::source::Object;
+use crate::validate::{Folder, Read};
+
+/// All whose time can be told. One whose parent can't be found stays: its own limit holds all the same.
+pub(crate) fn compile(folder: &Folder<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
+    let mut budgets: Vec<BudgetDoc> = Vec::new();
+    for Read { object, typed } in folder.budgets.values() {
+        let spec = &typed.spec;
+        let Some(window) = window(object, "spec", &spec.period, findings) else { continue };
+        let (unit, max) = size(spec);
+        budgets.push(BudgetDoc {
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            unit,
+            max,
+            window,
+            parent: None,
+            thresholds: thresholds(object, &spec.thresholds, findings),
+            applies_to: None,
+        });
+    }
+    let parents: Vec<Option<ObjectRef>> =
+        budgets.iter().map(|budget| parent(folder, &budgets, budget, findings)).collect();
+    for (budget, parent) in budgets.iter_mut().zip(parents) {
+        budget.parent = parent;
+    }
+    rings(folder, &budgets, findings);
+    budgets
+}
+
+/// Either, and never both: so says the schema.
+fn size(spec: &BudgetSpec) -> (Unit, u64) {
+    match (spec.amount, spec.tokens) {
+        (Some(amount), _) => (Unit::Money, amount.nanos()),
+        (None, tokens) => (Unit::Tokens, tokens.map_or(0, whole)),
+    }
+}
+
+/// By percent, rising; those of the same percent in the order of the list.
+fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Finding>) -> Vec<ThresholdDoc> {
+    for (index, threshold) in thresholds.iter().enumerate() {
+        let place = |index: usize| format!("spec.thresholds[{index}]");
+        let same = |other: &Threshold| (other.percent, other.action) == (threshold.percent, threshold.action);
+        if let Some(first) = thresholds.iter().take(index).position(same) {
+            let message = format!(
+                "{:?} at {} % stands here twice: it is {} already",
+                threshold.action,
+                threshold.percent,
+                place(first)
+            );
+            findings.push(object.error(&place(index), message));
+        }
+        let rejects =
+            |other: &&Threshold| other.action == ThresholdAction::Reject && other.percent <= threshold.percent;
+        if threshold.action != ThresholdAction::Reject
+            && let Some(first) = thresholds.iter().find(rejects)
+        {
+            let message =
+                format!("everything is rejected from {} % on, so this comes too late: lower it", first.percent);
+            findings.push(object.warning(&format!("{}.percent", place(index)), message));
+        }
+    }
+    let mut documents: Vec<ThresholdDoc> = thresholds
+        .iter()
+        .map(|threshold| ThresholdDoc {
+            percent: count(threshold.percent),
+            action: match (threshold.action, &threshold.model) {
+                (ThresholdAction::Notify, _) => ActionDoc::Notify,
+                (ThresholdAction::Reject, _) => ActionDoc::Reject,
+                (ThresholdAction::Downgrade, model) => {
+                    ActionDoc::Downgrade { model: model.clone().unwrap_or_default() }
+                }
+            },
+        })
+        .collect();
+    documents.sort_by_key(|threshold| threshold.percent);
+    documents
+}
+
+fn parent(
+    folder: &Folder<'_>,
+    budgets: &[BudgetDoc],
+    budget: &BudgetDoc,
+    findings: &mut Vec<Finding>,
+) -> Option<ObjectRef> {
+    let Read { object, typed } = folder.budgets.get(&budget.id())?;
+    let parent = resolve(folder, budgets, object, "spec.parentRef", typed.spec.parent_ref.as_ref()?)
+        .map_err(|finding| findings.push(finding))
+        .ok()?;
+    let above = budgets.iter().find(|other| other.id() == parent)?;
+    if above.unit != budget.unit {
+        let message = format!(
+            "Budget {parent} counts {} and this one {}, so what is used here can't be told there: both must count the same",
+            unit(above.unit),
+            unit(budget.unit)
+        );
+        findings.push(object.error("spec.parentRef", message));
+        return None;
+    }
+    Some(parent)
+}
+
+pub(crate) fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Money => "money",
+        Unit::Tokens => "tokens",
+        Unit::Requests => "requests",
+    }
+}
+
+/// The Budget that `path` of an object refers to.
+///
+/// # Errors
+/// Why there is none that may be used. It is a warning where the fault is the Budget's, which is told there.
+pub(crate) fn resolve(
+    folder: &Folder<'_>,
+    budgets: &[BudgetDoc],
+    object: &Object,
+    path: &str,
+    reference: &BudgetRef,
+) -> Result<ObjectRef, Finding> {
+    let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
+    let id = ObjectRef { namespace: namespace.clone(), name: reference.name.clone() };
+    let unusable = || object.warning(path, format!("Budget {id} can't be used until it is mended"));
+    let Some(budget) = folder.budgets.get(&id) else {
+        if folder.unsound.contains(&("Budget", id.clone())) {
+            return Err(unusable());
+        }
+        return Err(object.error(path, format!("there is no Budget {id}{}", elsewhere(folder, &id))));
+    };
+    let allowed = budget.typed.spec.allowed_namespaces.as_ref();
+    if let Some(refusal) = namespaces::refusal(folder, &id.namespace, allowed, &object.namespace) {
+        return Err(object.error(path, format!("Budget {id} {refusal}")));
+    }
+    if !budgets.iter().any(|document| document.id() == id) {
+        return Err(unusable());
+    }
+    Ok(id)
+}
+
+/// Where the one that is missing might be.
+fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
+    if let Some(other) = folder.budgets.keys().find(|other| other.name == id.name) {
+        return format!(": there is one in namespace {}, say so in namespace", other.namespace);
+    }
+    let here = folder.budgets.keys().filter(|other| other.namespace == id.namespace);
+    hint(&id.name, &here.map(|other| other.name.as_str()).collect::<Vec<_>>())
+}
+
+/// Each ring of parents is told once, at the first of its budgets by name. The limits of all of them hold.
+fn rings(folder: &Folder<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
+    let parent = |id: &ObjectRef| budgets.iter().find(|budget| budget.id() == *id)?.parent.clone();
+    for start in budgets.iter().map(BudgetDoc::id) {
+        let mut way = vec![start.clone()];
+        while let Some(next) = way.last().and_then(parent) {
+            if next == start {
+                let first = way.iter().min() == Some(&start);
+                let object = folder.budgets.get(&start).map(|read| read.object);
+                if let Some(object) = object.filter(|_| first) {
+                    let names: Vec<String> = way.iter().chain([&start]).map(ToString::to_string).collect();
+                    let message =
+                        format!("is its own ancestor, by way of {}: take one parentRef out", names.join(" -> "));
+                    findings.push(object.error("spec.parentRef", message));
+                }
+                break;
+            }
+            // It leads into a ring that it is no part of.
+            if way.contains(&next) {
+                break;
+            }
+            way.push(next);
+        }
+    }
+}

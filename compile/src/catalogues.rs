@@ -1,0 +1,49 @@
+//! ModelCatalogs: what is known of models beside what providers say.
+
+use std::collections::HashMap;
+
+use outrigger_crds::CatalogModel;
+use outrigger_policy::{CatalogueDoc, ModelDoc};
+
+use crate::finding::Finding;
+use crate::prices;
+use crate::providers::{capabilities, count};
+use crate::source::Object;
+use crate::validate::{Folder, Read};
+
+/// In the order in which they are believed: a namespace's own, then those that tell everywhere; by name among
+/// themselves.
+pub(crate) fn compile(folder: &Folder<'_>, operator_namespace: &str, findings: &mut Vec<Finding>) -> Vec<CatalogueDoc> {
+    let mut told: HashMap<(&str, &str), &Object> = HashMap::new();
+    let mut catalogues: Vec<CatalogueDoc> = Vec::new();
+    for Read { object, typed } in folder.catalogs.values() {
+        for (index, model) in typed.spec.models.iter().enumerate() {
+            if let Some(first) = told.get(&(object.namespace.as_str(), model.name.as_str())) {
+                let message =
+                    format!("{} tells of `{}`, too, and is believed first: keep one", first.label(), model.name);
+                findings.push(object.warning(&format!("spec.models[{index}].name"), message));
+            } else {
+                told.insert((&object.namespace, &model.name), object);
+            }
+        }
+        catalogues.push(CatalogueDoc {
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            everywhere: object.namespace == operator_namespace,
+            models: typed.spec.models.iter().map(model).collect(),
+        });
+    }
+    catalogues.sort_by_key(|catalogue| catalogue.everywhere);
+    catalogues
+}
+
+fn model(model: &CatalogModel) -> ModelDoc {
+    ModelDoc {
+        name: model.name.clone(),
+        context_window: model.context_window.map(count),
+        max_output_tokens: model.max_output_tokens.map(count),
+        capabilities: capabilities(&model.capabilities),
+        price: model.price.as_ref().map(prices::compile),
+        ..ModelDoc::default()
+    }
+}

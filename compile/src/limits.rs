@@ -1,0 +1,78 @@
+//! Limits: names, amounts and the times over which they hold.
+
+use outrigger_crds::limits::{CountLimit, Limits, Period, Window};
+use outrigger_policy::{CalendarUnit, LimitDoc, LimitsDoc, WindowDoc};
+
+use crate::finding::Finding;
+use crate::providers::{count, millis};
+use crate::source::Object;
+use crate::zones;
+
+/// Those that stand at `path` of an object. `None` if one of them can't be counted: what bears it must not be used as if
+/// it had no limit.
+pub(crate) fn compile(
+    object: &Object,
+    path: &str,
+    limits: Option<&Limits>,
+    findings: &mut Vec<Finding>,
+) -> Option<LimitsDoc> {
+    let Some(limits) = limits else { return Some(LimitsDoc::default()) };
+    let mut counted = |list: &str, limits: &[CountLimit]| {
+        let one = |(index, limit): (usize, &CountLimit)| {
+            let window = window(object, &format!("{path}.{list}[{index}]"), &limit.period, findings)?;
+            Some(LimitDoc { name: limit.name.clone(), max: whole(limit.max), window })
+        };
+        limits.iter().enumerate().map(one).collect::<Vec<Option<LimitDoc>>>()
+    };
+    let requests = counted("requests", &limits.requests);
+    let tokens = counted("tokens", &limits.tokens);
+    let budgets: Vec<Option<LimitDoc>> = limits
+        .budgets
+        .iter()
+        .enumerate()
+        .map(|(index, limit)| {
+            let window = window(object, &format!("{path}.budgets[{index}]"), &limit.period, findings)?;
+            Some(LimitDoc { name: limit.name.clone(), max: limit.amount.nanos(), window })
+        })
+        .collect();
+    let all = |limits: Vec<Option<LimitDoc>>| limits.into_iter().collect::<Option<Vec<LimitDoc>>>();
+    Some(LimitsDoc {
+        budgets: all(budgets)?,
+        requests: all(requests)?,
+        tokens: all(tokens)?,
+        concurrent_requests: limits.concurrent_requests.map(count),
+    })
+}
+
+/// The time of a limit at `path`; `None`, and told, if its time zone is none.
+pub(crate) fn window(object: &Object, path: &str, period: &Period, findings: &mut Vec<Finding>) -> Option<WindowDoc> {
+    let zone = match &period.time_zone {
+        None => "UTC",
+        Some(zone) => {
+            if let Err(message) = zones::check(zone) {
+                findings.push(object.error(&format!("{path}.timeZone"), message));
+                return None;
+            }
+            zone
+        }
+    };
+    let anchor = period.anchor_day.and_then(|day| u8::try_from(day).ok()).unwrap_or(1);
+    let calendar = |unit| Some(WindowDoc::Calendar { unit, zone: zone.to_owned(), anchor });
+    match period.window {
+        Some(Window::Minute) => calendar(CalendarUnit::Minute),
+        Some(Window::Hour) => calendar(CalendarUnit::Hour),
+        Some(Window::Day) => calendar(CalendarUnit::Day),
+        Some(Window::Week) => calendar(CalendarUnit::Week),
+        Some(Window::Month) => calendar(CalendarUnit::Month),
+        Some(Window::Quarter) => calendar(CalendarUnit::Quarter),
+        Some(Window::Year) => calendar(CalendarUnit::Year),
+        Some(Window::Lifetime) => Some(WindowDoc::Lifetime),
+        // The schema lets none through that has neither.
+        None => period.rolling.map(|rolling| WindowDoc::Rolling { ms: millis(rolling) }),
+    }
+}
+
+/// The schema lets nothing below one through.
+pub(crate) fn whole(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! What a model costs, in dollars as decimal texts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Money, shapes};
+
+/// Prices of one model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule(
+        "(has(self.inputPerMillion) && has(self.outputPerMillion)) || has(self.perImage) || has(self.perMillionCharacters) || has(self.perSecond)",
+        "a price needs inputPerMillion and outputPerMillion (\"0\" for what is free), or one of perImage, perMillionCharacters and perSecond",
+    ),
+    shapes::rule(
+        "(has(self.inputPerMillion) && has(self.outputPerMillion)) || !(has(self.cachedInputPerMillion) || \
+         has(self.cacheWritePerMillion) || has(self.cacheWrite1hPerMillion) || has(self.reasoningPerMillion) || \
+         has(self.tiers) || has(self.services))",
+        "cached, written, reasoning, tiers and services vary the prices of tokens: give inputPerMillion and outputPerMillion, too",
+    ),
+]))]
+pub struct Price {
+    /// Dollars for a million tokens of input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_per_million: Option<Money>,
+    /// Dollars for a million tokens of input that the provider had in its cache. Absent: as other input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input_per_million: Option<Money>,
+    /// Dollars for a million tokens of input that were written to the cache, for five minutes or as long as it keeps
+    /// them. Absent: as other input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_per_million: Option<Money>,
+    /// Dollars for a million tokens of input that were written to the cache for an hour. Absent: as those for five
+    /// minutes.
+    #[serde(default, rename = "cacheWrite1hPerMillion", skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h_per_million: Option<Money>,
+    /// Dollars for a million tokens of output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_per_million: Option<Money>,
+    /// Dollars for a million tokens that were thought and not said. Absent: as other output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_per_million: Option<Money>,
+    /// Dollars for a million tokens heard. Absent: as other input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_input_per_million: Option<Money>,
+    /// Dollars for a million tokens spoken. Absent: as other output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_output_per_million: Option<Money>,
+    /// Dollars for one picture made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_image: Option<Money>,
+    /// Dollars for a million characters read aloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_million_characters: Option<Money>,
+    /// Dollars for a second of speech written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<Money>,
+    /// Other prices for the whole of a request whose input is large.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["above"]))]
+    pub tiers: Vec<PriceTier>,
+    /// Other prices for another service than the usual one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub services: Vec<PriceService>,
+}
+
+/// Prices of requests with a large input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceTier {
+    /// They hold above so many tokens of input.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub above: i32,
+    /// Dollars for a million tokens of input.
+    pub input_per_million: Money,
+    /// Dollars for a million tokens of input that the provider had in its cache. Absent: as other input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input_per_million: Option<Money>,
+    /// Dollars for a million tokens of input that were written to the cache. Absent: as other input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_per_million: Option<Money>,
+    /// Dollars for a million tokens of input that were written to the cache for an hour. Absent: as those for five
+    /// minutes.
+    #[serde(default, rename = "cacheWrite1hPerMillion", skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h_per_million: Option<Money>,
+    /// Dollars for a million tokens of output.
+    pub output_per_million: Money,
+}
+
+/// Prices of another service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceService {
+    /// The provider's word for it.
+    pub name: ServiceName,
+    /// Dollars for a million tokens of input.
+    pub input_per_million: Money,
+    /// Dollars for a million tokens of input that the provider had in its cache. Absent: as other input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input_per_million: Option<Money>,
+    /// Dollars for a million tokens of output.
+    pub output_per_million: Money,
+}
+
+/// Services other than the usual one, as `service_tier` of a request names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceName {
+    /// Answered within a day.
+    Batch,
+    /// Answered when there is room.
+    Flex,
+    /// Answered before others.
+    Priority,
+}

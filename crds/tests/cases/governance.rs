@@ -1,0 +1,433 @@
+//! What is wrong with limits, budgets, prices and tests of rules. Limits stand in ten places under the same rules, so
+//! their cases are made for each.
+
+use std::sync::LazyLock;
+
+use super::{BUDGET, CATALOG, Invalid, KEY, PROVIDER, RULE};
+
+const ONE_TIME: &str = "a limit holds over one time: give either window (Minute, Hour, Day, Week, Month, Quarter, Year or Lifetime) or rolling (such as 1h)";
+const NO_CALENDAR: &str = "timeZone says whose calendar a window follows: rolling and Lifetime follow none, remove it";
+const NO_ANCHOR: &str =
+    "anchorDay is the day on which a Week, Month, Quarter or Year begins: change the window, or remove it";
+const WEEK: &str = "a week's anchorDay is 1 (Monday) to 7 (Sunday)";
+const NO_TIME: &str = "rolling must be longer than zero, such as 1m or 24h";
+const NOTHING: &str = "an amount must be more than zero: what may not be used at all is suspended, or denied in models";
+const ROLLING: &str = "must be a duration: whole numbers with a unit (h, m or s), such as 90s, 1h or 24h; days, weeks and months are windows of the calendar, such as window: Month";
+const MONEY: &str = "must be an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\"";
+const ONE_UNIT: &str = "a Budget is money or tokens: give either amount or tokens";
+const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
+const MIN_OVER_MAX: &str = "minOutputTokens is more than maxOutputTokens: lower it";
+const NO_CAPS: &str = "minOutputTokens bounds the caps that the gateway writes, and capOutput: false lets it write none: remove one of the two";
+const NO_PRICE: &str = "a price needs inputPerMillion and outputPerMillion (\"0\" for what is free), or one of perImage, perMillionCharacters and perSecond";
+const NO_BASE: &str = "cached, written, reasoning, tiers and services vary the prices of tokens: give inputPerMillion and outputPerMillion, too";
+const ONE_WAY: &str = "say once where the request goes: keep one of provider, anyOf and shares";
+const NOWHERE: &str =
+    "a request that is refused goes nowhere: remove refused, or provider, anyOf, shares, model and fallbacks";
+const NOTHING_EXPECTED: &str =
+    "a test that expects nothing shows nothing: give provider, anyOf, shares, model, rule, fallbacks or refused";
+const REJECTED: &str = "what is rejected goes nowhere: remove targets, fallbacks and chain, or say action: Route";
+
+/// Where a limit stands: kind, the spec with `LIMIT` for its fields, its path.
+const LIMITS: &[(&str, &str, &str)] = &[
+    (BUDGET, "{amount: '1', LIMIT}", "spec"),
+    (PROVIDER, "{type: Ollama, limits: {budgets: [{name: a, amount: '1', LIMIT}]}}", "spec.limits.budgets[0]"),
+    (PROVIDER, "{type: Ollama, limits: {requests: [{name: a, max: 1, LIMIT}]}}", "spec.limits.requests[0]"),
+    (PROVIDER, "{type: Ollama, limits: {tokens: [{name: a, max: 1, LIMIT}]}}", "spec.limits.tokens[0]"),
+    (KEY, "{limits: {budgets: [{name: a, amount: '1', LIMIT}]}}", "spec.limits.budgets[0]"),
+    (KEY, "{limits: {requests: [{name: a, max: 1, LIMIT}]}}", "spec.limits.requests[0]"),
+    (KEY, "{limits: {tokens: [{name: a, max: 1, LIMIT}]}}", "spec.limits.tokens[0]"),
+    (
+        KEY,
+        "{providers: [{name: p, limits: {budgets: [{name: a, amount: '1', LIMIT}]}}]}",
+        "spec.providers[0].limits.budgets[0]",
+    ),
+    (
+        KEY,
+        "{providers: [{name: p, limits: {requests: [{name: a, max: 1, LIMIT}]}}]}",
+        "spec.providers[0].limits.requests[0]",
+    ),
+    (
+        KEY,
+        "{providers: [{name: p, limits: {tokens: [{name: a, max: 1, LIMIT}]}}]}",
+        "spec.providers[0].limits.tokens[0]",
+    ),
+];
+
+/// Fields of a limit that are wrong, the field at fault, and why.
+const PERIODS: &[(&str, &str, &str)] = &[
+    ("", "", ONE_TIME),
+    ("window: Day, rolling: 24h", "", ONE_TIME),
+    ("rolling: 24h, timeZone: Europe/Paris", "", NO_CALENDAR),
+    ("window: Lifetime, timeZone: Europe/Paris", "", NO_CALENDAR),
+    ("rolling: 24h, anchorDay: 1", "", NO_ANCHOR),
+    ("window: Day, anchorDay: 1", "", NO_ANCHOR),
+    ("window: Lifetime, anchorDay: 1", "", NO_ANCHOR),
+    ("window: Week, anchorDay: 8", "", WEEK),
+    ("rolling: 0h0m", ".rolling", NO_TIME),
+    ("rolling: 1mo", ".rolling", ROLLING),
+    ("rolling: 1d", ".rolling", ROLLING),
+    ("rolling: 1M", ".rolling", ROLLING),
+    ("rolling: 1w", ".rolling", ROLLING),
+    ("rolling: 1Y", ".rolling", ROLLING),
+    ("rolling: 500ms", ".rolling", ROLLING),
+    ("rolling: 1.5h", ".rolling", ROLLING),
+    ("window: Month, anchorDay: 32", ".anchorDay", "must be at most 31"),
+    ("window: Month, anchorDay: 0", ".anchorDay", "must be at least 1"),
+    ("window: Day, timeZone: 'New York'", ".timeZone", "must be an IANA time zone, such as Europe/Paris"),
+    (
+        "window: month",
+        ".window",
+        "must be one of Minute, Hour, Day, Week, Month, Quarter, Year, Lifetime, did you mean `Month`?",
+    ),
+];
+
+/// Where an amount stands: kind, the spec with `AMOUNT` for it, its path.
+const AMOUNTS: &[(&str, &str, &str)] = &[
+    (BUDGET, "{amount: AMOUNT, window: Day}", "spec.amount"),
+    (
+        PROVIDER,
+        "{type: Ollama, limits: {budgets: [{name: a, amount: AMOUNT, window: Day}]}}",
+        "spec.limits.budgets[0].amount",
+    ),
+    (KEY, "{limits: {budgets: [{name: a, amount: AMOUNT, window: Day}]}}", "spec.limits.budgets[0].amount"),
+    (
+        KEY,
+        "{providers: [{name: p, limits: {budgets: [{name: a, amount: AMOUNT, window: Day}]}}]}",
+        "spec.providers[0].limits.budgets[0].amount",
+    ),
+];
+
+const WRONG_AMOUNTS: &[(&str, &str)] = &[
+    ("'0.00'", NOTHING),
+    ("'12,50'", MONEY),
+    ("'1,000.00'", MONEY),
+    ("$5", MONEY),
+    ("'-5'", MONEY),
+    ("'1e3'", MONEY),
+    ("'0.0000000001'", MONEY),
+    ("50.5", "must be a string, not a fraction: put it in quotes"),
+    ("50", "must be a string, not a number: put it in quotes"),
+];
+
+/// Where a price stands: kind, the spec with `PRICE` for it, its path.
+const PRICES: &[(&str, &str, &str)] = &[
+    (PROVIDER, "{type: Ollama, defaultPrice: PRICE}", "spec.defaultPrice"),
+    (PROVIDER, "{type: Ollama, models: [{name: a, price: PRICE}]}", "spec.models[0].price"),
+    (CATALOG, "{models: [{name: a, price: PRICE}]}", "spec.models[0].price"),
+];
+
+const WRONG_PRICES: &[(&str, &str, &str)] = &[
+    ("{}", "", NO_PRICE),
+    ("{inputPerMillion: '1'}", "", NO_PRICE),
+    ("{outputPerMillion: '1'}", "", NO_PRICE),
+    ("{perImage: '0.04', cachedInputPerMillion: '1'}", "", NO_BASE),
+    ("{perSecond: '0.04', tiers: [{above: 1, inputPerMillion: '1', outputPerMillion: '1'}]}", "", NO_BASE),
+    ("{perSecond: '0.04', services: [{name: batch, inputPerMillion: '1', outputPerMillion: '1'}]}", "", NO_BASE),
+    (
+        "{inputPerMillion: 2.5, outputPerMillion: '1'}",
+        ".inputPerMillion",
+        "must be a string, not a fraction: put it in quotes",
+    ),
+    ("{inputPerMillion: '2,5', outputPerMillion: '1'}", ".inputPerMillion", MONEY),
+    (
+        "{inputPerMillion: '1', outputPerMillion: '1', tiers: [{above: 1, inputPerMillion: '1'}]}",
+        ".tiers[0].outputPerMillion",
+        "is required",
+    ),
+    (
+        "{inputPerMillion: '1', outputPerMillion: '1', tiers: [{above: 1, inputPerMillion: '1', outputPerMillion: '1'}, {above: 1, inputPerMillion: '2', outputPerMillion: '2'}]}",
+        ".tiers[1].above",
+        "must be unique in the list: PATH.tiers[0] has the same above",
+    ),
+    (
+        "{inputPerMillion: '1', outputPerMillion: '1', services: [{name: Batch, inputPerMillion: '1', outputPerMillion: '1'}]}",
+        ".services[0].name",
+        "must be one of batch, flex, priority, did you mean `batch`?",
+    ),
+];
+
+/// A list of findings of a case that is made.
+fn invalid(kind: &'static str, spec: String, path: String, message: String) -> Invalid {
+    (kind, spec.leak(), vec![(&*path.leak(), &*message.leak())].leak())
+}
+
+/// Every limit, amount and price in every place.
+pub static MADE: LazyLock<Vec<Invalid>> = LazyLock::new(|| {
+    let mut all = Vec::new();
+    for (kind, spec, path) in LIMITS {
+        for (fields, field, message) in PERIODS {
+            let message = (*message).to_owned();
+            all.push(invalid(kind, spec.replace("LIMIT", fields), format!("{path}{field}"), message));
+        }
+    }
+    for (kind, spec, path) in AMOUNTS {
+        for (amount, message) in WRONG_AMOUNTS {
+            all.push(invalid(kind, spec.replace("AMOUNT", amount), (*path).to_owned(), (*message).to_owned()));
+        }
+    }
+    for (kind, spec, path) in PRICES {
+        for (price, field, message) in WRONG_PRICES {
+            let message = message.replace("PATH", path);
+            all.push(invalid(kind, spec.replace("PRICE", price), format!("{path}{field}"), message));
+        }
+    }
+    all
+});
+
+/// Each is broken in one way.
+pub const BROKEN: &[Invalid] = &[
+    // Limits.
+    (KEY, "{limits: {minOutputTokens: 2, maxOutputTokens: 1}}", &[("spec.limits", MIN_OVER_MAX)]),
+    (KEY, "{limits: {minOutputTokens: 2, capOutput: false}}", &[("spec.limits", NO_CAPS)]),
+    (KEY, "{limits: {budgets: []}}", &[("spec.limits.budgets", EMPTY_LIST)]),
+    (KEY, "{limits: {tokens: [{name: a, window: Day}]}}", &[("spec.limits.tokens[0].max", "is required")]),
+    (
+        KEY,
+        "{limits: {tokens: [{name: a, max: 0, window: Day}]}}",
+        &[("spec.limits.tokens[0].max", "must be at least 1")],
+    ),
+    (
+        KEY,
+        "{limits: {requests: [{name: a, max: '9', window: Day}]}}",
+        &[("spec.limits.requests[0].max", "must be a whole number, not a string: remove the quotes")],
+    ),
+    (
+        KEY,
+        "{limits: {requests: [{name: a, max: 1, window: Day}, {name: a, max: 2, window: Hour}]}}",
+        &[("spec.limits.requests[1].name", "must be unique in the list: spec.limits.requests[0] has the same name")],
+    ),
+    (
+        KEY,
+        "{limits: {budgets: [{name: a, amonut: '1', window: Day}]}}",
+        &[
+            ("spec.limits.budgets[0].amount", "is required"),
+            ("spec.limits.budgets[0].amonut", "unknown field `amonut`, did you mean `amount`?"),
+        ],
+    ),
+    (
+        KEY,
+        "{providers: [{name: a, limits: {maxOutputTokens: 9}}]}",
+        &[("spec.providers[0].limits.maxOutputTokens", "unknown field `maxOutputTokens`")],
+    ),
+    // What belongs to later versions is no field yet.
+    (KEY, "{records: {content: Full}}", &[("spec.records", "unknown field `records`")]),
+    (
+        KEY,
+        "{limits: {onLedgerUnavailable: {mode: FailOpen}}}",
+        &[("spec.limits.onLedgerUnavailable", "unknown field `onLedgerUnavailable`")],
+    ),
+    (KEY, "{budgetRefs: []}", &[("spec.budgetRefs", EMPTY_LIST)]),
+    (KEY, "{budgetRefs: [team]}", &[("spec.budgetRefs[0]", "must be a mapping, not a string")]),
+    (
+        KEY,
+        "{onLimit: Nextprovider}",
+        &[("spec.onLimit", "must be one of NextProvider, Reject, did you mean `NextProvider`?")],
+    ),
+    (KEY, "{unpriced: allow}", &[("spec.unpriced", "must be one of Refuse, Allow, did you mean `Allow`?")]),
+    (KEY, "{unmetered: Deny}", &[("spec.unmetered", "must be one of Refuse, Allow")]),
+    (KEY, "{onHangUp: Stop}", &[("spec.onHangUp", "must be one of Cancel, Drain")]),
+    (
+        PROVIDER,
+        "{type: Ollama, consumers: {requiresBudget: true}}",
+        &[("spec.consumers.requiresBudget", "unknown field `requiresBudget`, did you mean `requireBudget`?")],
+    ),
+    // Budgets.
+    (BUDGET, "{window: Day}", &[("spec", ONE_UNIT)]),
+    (BUDGET, "{amount: '1', tokens: 1, window: Day}", &[("spec", ONE_UNIT)]),
+    (BUDGET, "{tokens: 0, window: Day}", &[("spec.tokens", "must be at least 1")]),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, thresholds: [{percent: 90, action: Downgrade}]}",
+        &[("spec.thresholds[0]", "action Downgrade needs a model to go down to")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, thresholds: [{percent: 90, action: Notify, model: a}]}",
+        &[("spec.thresholds[0]", "model belongs to action Downgrade: change the action, or remove it")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, thresholds: [{percent: 101, action: Notify}]}",
+        &[("spec.thresholds[0].percent", "must be at most 100")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, thresholds: [{percent: 0, action: Notify}]}",
+        &[("spec.thresholds[0].percent", "must be at least 1")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, thresholds: [{percent: 80, action: Warn}]}",
+        &[("spec.thresholds[0].action", "must be one of Notify, Downgrade, Reject")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, allowedNamespaces: {from: Selector}}",
+        &[("spec.allowedNamespaces", "from: Selector needs a selector: give one, or say from: Same or from: All")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, allowedNamespaces: {selector: {}}}",
+        &[("spec.allowedNamespaces", "a selector counts only with from: Selector: say so, or remove the selector")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: In}], matchLabels: {'a b': c}}}}",
+        &[
+            (
+                "spec.allowedNamespaces.selector.matchExpressions[0]",
+                "operator In and NotIn compare with values: list at least one",
+            ),
+            ("spec.allowedNamespaces.selector.matchLabels", "a label's key looks like `team` or `example.com/team`"),
+        ],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
+        &[(
+            "spec.allowedNamespaces.selector.matchExpressions[0]",
+            "operator Exists and DoesNotExist take no values: remove them",
+        )],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, appliesTo: {namespaces: {matchExpressions: [{key: a, operator: In}], matchLabels: {'a b': c}}}}",
+        &[
+            (
+                "spec.appliesTo.namespaces.matchExpressions[0]",
+                "operator In and NotIn compare with values: list at least one",
+            ),
+            ("spec.appliesTo.namespaces.matchLabels", "a label's key looks like `team` or `example.com/team`"),
+        ],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, appliesTo: {namespaces: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
+        &[(
+            "spec.appliesTo.namespaces.matchExpressions[0]",
+            "operator Exists and DoesNotExist take no values: remove them",
+        )],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, appliesTo: {virtualKeys: {matchExpressions: [{key: a, operator: In}], matchLabels: {'a b': c}}}}",
+        &[
+            (
+                "spec.appliesTo.virtualKeys.matchExpressions[0]",
+                "operator In and NotIn compare with values: list at least one",
+            ),
+            ("spec.appliesTo.virtualKeys.matchLabels", "a label's key looks like `team` or `example.com/team`"),
+        ],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, appliesTo: {virtualKeys: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
+        &[(
+            "spec.appliesTo.virtualKeys.matchExpressions[0]",
+            "operator Exists and DoesNotExist take no values: remove them",
+        )],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, appliesTo: {virtualKeys: [search]}}",
+        &[("spec.appliesTo.virtualKeys", "must be a mapping, not a list")],
+    ),
+    // Catalogues.
+    (CATALOG, "{}", &[("spec.models", "is required")]),
+    (CATALOG, "{models: []}", &[("spec.models", EMPTY_LIST)]),
+    (
+        CATALOG,
+        "{models: [{name: a}, {name: a}]}",
+        &[("spec.models[1].name", "must be unique in the list: spec.models[0] has the same name")],
+    ),
+    (
+        CATALOG,
+        "{models: [{name: a, capabilities: [tools]}]}",
+        &[(
+            "spec.models[0].capabilities[0]",
+            "must be one of Tools, Vision, Audio, Files, Reasoning, StructuredOutputs, PromptCaching, Embeddings, did you mean `Tools`?",
+        )],
+    ),
+    // Rules.
+    (RULE, "{}", &[("spec", "a rule that routes needs targets: list at least one, or say action: Reject")]),
+    (RULE, "{action: Reject, message: no, targets: [{provider: a}]}", &[("spec", REJECTED)]),
+    (RULE, "{action: Reject, message: no, fallbacks: [a]}", &[("spec", REJECTED)]),
+    (RULE, "{action: Reject, message: no, chain: true}", &[("spec", REJECTED)]),
+    (RULE, "{action: Reject}", &[("spec", "action: Reject needs a message: it is what the caller is told")]),
+    (
+        RULE,
+        "{targets: [{provider: a}], message: no}",
+        &[("spec", "message is what a caller is told who is rejected: say action: Reject, or remove it")],
+    ),
+    (RULE, "{action: reject, message: no}", &[("spec.action", "must be one of Route, Reject, did you mean `Reject`?")]),
+    (
+        RULE,
+        "{targets: [{provider: a}], mode: shadow}",
+        &[("spec.mode", "must be one of Enforce, Shadow, did you mean `Shadow`?")],
+    ),
+    (RULE, "{targets: [{provider: a, weight: -1}]}", &[("spec.targets[0].weight", "must be at least 0")]),
+    // Tests of rules.
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {}}]}",
+        &[("spec.tests[0].expect", NOTHING_EXPECTED)],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {provider: a, anyOf: [a, b]}}]}",
+        &[("spec.tests[0].expect", ONE_WAY)],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {anyOf: [a, b], shares: {a: 100%}}}]}",
+        &[("spec.tests[0].expect", ONE_WAY)],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {refused: model_blocked, model: a}}]}",
+        &[("spec.tests[0].expect", NOWHERE)],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {refused: model_blocked, fallbacks: []}}]}",
+        &[("spec.tests[0].expect", NOWHERE)],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, expect: {provider: a}}]}",
+        &[("spec.tests[0].request", "is required")],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {provider: a}}, {name: a, request: {}, expect: {provider: a}}]}",
+        &[("spec.tests[1].name", "must be unique in the list: spec.tests[0] has the same name")],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, given: {spent: {team: 95}}, request: {}, expect: {provider: a}}]}",
+        &[("spec.tests[0].given.spent.team", "must be a string, not a number: put it in quotes")],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, given: {spent: {team: '95'}}, request: {}, expect: {provider: a}}]}",
+        &[("spec.tests[0].given.spent.team", "must be a percentage, such as 95%")],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {requestType: chat}, expect: {provider: a}}]}",
+        &[(
+            "spec.tests[0].request.requestType",
+            "must be one of chat_completion, chat_completion_stream, text_completion, responses, responses_stream, embedding, moderation, rerank, speech, transcription, image_generation, count_tokens, list_models",
+        )],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {rule: 'A rule'}}]}",
+        &[("spec.tests[0].expect.rule", "must be an object's name, or namespace/name, or \"\" for none")],
+    ),
+    (
+        RULE,
+        "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {refused: Budget Exceeded}}]}",
+        &[("spec.tests[0].expect.refused", "must be a word in lower case, such as budget_exceeded")],
+    ),
+];

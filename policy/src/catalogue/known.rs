@@ -1,0 +1,122 @@
+//! What is known of a provider's models, and who is believed: the provider's own entry, then a `ModelCatalog` of its
+//! namespace, then one that tells everywhere, then the built-in catalogue. Each is asked for each figure: an entry
+//! that says nothing of prices leaves that to the next.
+
+use std::collections::HashMap;
+
+use super::{Capabilities, Entry, lookup};
+use crate::document::{CatalogueDoc, Document};
+use crate::policy::{Model, Policy, Provider};
+use crate::price::Price;
+
+/// Models by name and alias; a name goes before an alias, and the first of a list before the others.
+#[derive(Debug, Default)]
+pub(crate) struct Names(HashMap<Box<str>, usize>);
+
+impl Names {
+    pub fn of(models: &[Model]) -> Names {
+        let mut names = HashMap::with_capacity(models.len());
+        for (place, model) in models.iter().enumerate() {
+            names.entry(Box::from(&*model.name)).or_insert(place);
+        }
+        for (place, model) in models.iter().enumerate() {
+            for alias in &model.aliases {
+                names.entry(Box::from(alias.as_str())).or_insert(place);
+            }
+        }
+        Names(names)
+    }
+
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+}
+
+/// The catalogues of a policy.
+#[derive(Debug)]
+pub(crate) struct Catalogues {
+    all: Vec<(Vec<Model>, Names)>,
+    /// By provider: places in `all`, the first believed first.
+    of: Vec<Vec<usize>>,
+}
+
+impl Catalogues {
+    pub fn build(document: &Document) -> Catalogues {
+        let all = document.catalogues.iter().map(|doc| {
+            let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
+            let names = Names::of(&models);
+            (models, names)
+        });
+        let places = |wanted: &dyn Fn(&CatalogueDoc) -> bool| {
+            let found = document.catalogues.iter().enumerate().filter(|(_, doc)| wanted(doc));
+            found.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        let of = document.providers.iter().map(|provider| {
+            let near = |doc: &CatalogueDoc| doc.namespace == provider.namespace;
+            let mut told_by = places(&near);
+            told_by.extend(places(&|doc| doc.everywhere && !near(doc)));
+            told_by
+        });
+        Catalogues { all: all.collect(), of: of.collect() }
+    }
+
+    fn of(&self, provider: usize) -> impl Iterator<Item = &(Vec<Model>, Names)> {
+        self.of.get(provider).into_iter().flatten().filter_map(|place| self.all.get(*place))
+    }
+}
+
+impl Policy {
+    /// What a model costs at a provider: by what is known of it, else the provider's default. `model` is any of its
+    /// names.
+    #[must_use]
+    pub fn price(&self, provider: usize, model: &str) -> Option<&Price> {
+        self.known(provider, model, |model| model.price.as_ref(), |entry| entry.price)
+            .or_else(|| self.providers.get(provider)?.default_price.as_ref())
+    }
+
+    /// Tokens that fit into a model's context.
+    #[must_use]
+    pub fn context_window(&self, provider: usize, model: &str) -> Option<u32> {
+        let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
+        self.known(provider, model, |model| model.context_window.and_then(some), |entry| some(entry.context_window))
+    }
+
+    /// The most tokens that a model answers with.
+    #[must_use]
+    pub fn max_output_tokens(&self, provider: usize, model: &str) -> Option<u32> {
+        let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
+        let built_in = |entry: &Entry| some(entry.max_output_tokens);
+        self.known(provider, model, |model| model.max_output_tokens.and_then(some), built_in)
+    }
+
+    /// What a model can do.
+    #[must_use]
+    pub fn capabilities(&self, provider: usize, model: &str) -> Option<Capabilities> {
+        self.known(provider, model, |model| model.capabilities, |entry| Some(entry.capabilities))
+    }
+
+    /// The first answer by precedence. What users wrote is asked by their name for the model before the provider's;
+    /// the built-in catalogue the other way around, since it is the provider that bills.
+    fn known<'p, T>(
+        &'p self,
+        provider: usize,
+        name: &str,
+        said: impl Fn(&'p Model) -> Option<T>,
+        built_in: impl Fn(&'static Entry) -> Option<T>,
+    ) -> Option<T> {
+        let at: &Provider = self.providers.get(provider)?;
+        let entry = at.model(name);
+        if let Some(told) = entry.and_then(&said) {
+            return Some(told);
+        }
+        let own = entry.map_or(name, |model| &*model.name);
+        let upstream = entry.and_then(|model| model.upstream_name.as_deref()).unwrap_or(own);
+        let told = |(models, names): &'p (Vec<Model>, Names)| {
+            [own, upstream, name].into_iter().find_map(|name| said(models.get(names.place(name)?)?))
+        };
+        self.catalogues
+            .of(provider)
+            .find_map(told)
+            .or_else(|| [upstream, own, name].into_iter().find_map(|name| built_in(lookup(&at.kind, name)?)))
+    }
+}

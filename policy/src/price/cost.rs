@@ -1,0 +1,140 @@
+//! What a request cost.
+
+use super::Price;
+use super::rates::Rates;
+
+/// What a request used. The parts are parts of their whole, as the dialects' readers tell them: `input` includes cached
+/// and cache-writing tokens, `output` includes reasoning. What is not known is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used<'a> {
+    pub input: u64,
+    /// Of `input`.
+    pub cached_input: u64,
+    /// Of `input`: for five minutes, or at all.
+    pub cache_write: u64,
+    /// Of `input`: for an hour or longer.
+    pub cache_write_1h: u64,
+    /// Of `input`.
+    pub audio_input: u64,
+    /// Of `input`.
+    pub image_input: u64,
+    pub output: u64,
+    /// Of `output`.
+    pub reasoning: u64,
+    /// Of `output`.
+    pub audio_output: u64,
+    /// Of `output`.
+    pub image_output: u64,
+    /// Pictures made.
+    pub images: u64,
+    /// Characters spoken.
+    pub characters: u64,
+    /// Heard.
+    pub milliseconds: u64,
+    /// The service that the answer tells: `batch`, `flex`, `priority`. Any other word is the usual one.
+    pub service: Option<&'a str>,
+}
+
+/// Prices are per million tokens: what is summed up is in millionths of a nano-dollar.
+pub(super) const MILLION: u128 = 1_000_000;
+
+impl Price {
+    /// What `used` costs, in nano-dollars: exact, and rounded up once. What is more than can be counted is the most
+    /// that can.
+    #[must_use]
+    pub fn cost(&self, used: &Used<'_>) -> u64 {
+        let rates = Rates::of(self, used.input, used.service);
+        let input = split(
+            used.input,
+            &[
+                (used.cache_write_1h, rates.cache_write_1h()),
+                (used.cache_write, rates.cache_write()),
+                (used.audio_input, rates.audio_input()),
+                (used.image_input, rates.image_input()),
+                (used.cached_input, rates.cached_input()),
+            ],
+            rates.input,
+        );
+        let output = split(
+            used.output,
+            &[
+                (used.audio_output, rates.audio_output()),
+                (used.image_output, rates.image_output()),
+                (used.reasoning, rates.reasoning()),
+            ],
+            rates.output,
+        );
+        let each = |count: u64, price: Option<u64>| product(count, price.unwrap_or(0));
+        let beside = [
+            each(used.images, self.image).saturating_mul(MILLION),
+            each(used.characters, self.characters),
+            each(used.milliseconds, self.second).saturating_mul(MILLION / 1_000),
+        ];
+        nanos(beside.into_iter().fold(input.saturating_add(output), u128::saturating_add))
+    }
+
+    /// Whether tokens are what it is counted in, or nothing at all. Not so where only characters, seconds or pictures
+    /// cost: then a request that is counted in tokens is not free, but has no price.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        let mut others = [self.image, self.characters, self.second].into_iter().flatten();
+        self.input > 0 || self.output > 0 || others.all(|price| price == 0)
+    }
+
+    /// Whether nothing that is used costs anything, in no tier and no service.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        let Price { input, output, tiers, services, .. } = self;
+        let parts = [
+            self.cached_input,
+            self.cache_write,
+            self.cache_write_1h,
+            self.reasoning,
+            self.audio_input,
+            self.audio_output,
+            self.image_input,
+            self.image_output,
+            self.image,
+            self.characters,
+            self.second,
+        ];
+        let nothing = |parts: &[Option<u64>]| parts.iter().flatten().all(|price| *price == 0);
+        let tier = |tier: &super::Tier| {
+            tier.input == 0 && tier.output == 0 && nothing(&[tier.cached_input, tier.cache_write, tier.cache_write_1h])
+        };
+        *input == 0
+            && *output == 0
+            && nothing(&parts)
+            && tiers.iter().all(tier)
+            && services.iter().all(|service| {
+                service.input == 0
+                    && service.output == 0
+                    && nothing(&[service.cached_input, service.cache_write, service.cache_write_1h])
+                    && nothing(&[service.audio_input, service.image_output])
+                    && service.tiers.iter().all(tier)
+            })
+    }
+}
+
+/// The price of a whole of which some are parts. Parts may be told so that they are more than the whole (a cached sound
+/// is told as cached and as sound): then the first of them are believed, which is why the dearer kinds stand first, and
+/// the whole is counted once.
+fn split(whole: u64, parts: &[(u64, u64)], rest: u64) -> u128 {
+    let mut left = whole;
+    let mut sum = 0u128;
+    for (count, rate) in parts {
+        let count = left.min(*count);
+        left -= count;
+        sum = sum.saturating_add(product(count, *rate));
+    }
+    sum.saturating_add(product(left, rest))
+}
+
+pub(super) fn product(count: u64, price: u64) -> u128 {
+    u128::from(count) * u128::from(price)
+}
+
+/// Nano-dollars of millionths of them, rounded up.
+pub(super) fn nanos(millionths: u128) -> u64 {
+    u64::try_from(millionths.div_ceil(MILLION)).unwrap_or(u64::MAX)
+}
