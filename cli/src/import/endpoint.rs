@@ -32,9 +32,13 @@ pub(crate) fn endpoint(node: &Node<'_>, version: Version) -> Option<String> {
     };
     match (whole != text, local) {
         (true, true) => {
-            node.doubtful(format!("the version was added: {whole}. In a cluster this is the pod itself: name the server's service"));
+            node.doubtful(format!(
+                "the version was added: {whole}. In a cluster this is the pod itself: name the server's service"
+            ));
         }
-        (true, false) => node.doubtful(format!("the version, which was added to it with each call, belongs to it here: {whole}")),
+        (true, false) => {
+            node.doubtful(format!("the version, which was added to it with each call, belongs to it here: {whole}"))
+        }
         (false, true) => node.doubtful("in a cluster this is the pod itself: name the server's service"),
         (false, false) => {}
     }

@@ -39,7 +39,9 @@ pub(crate) fn into(node: &Node<'_>, provider: &mut Map<String, Value>) {
             && name.len() <= 64
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if CREDENTIALS.iter().any(|word| lower.contains(word)) {
-            node.lost("its name says that it holds a credential, which no header of an object may: put it into a Secret");
+            node.lost(
+                "its name says that it holds a credential, which no header of an object may: put it into a Secret",
+            );
         } else if own {
             node.lost("the gateway sets this header itself");
         } else if !sound {
@@ -48,7 +50,9 @@ pub(crate) fn into(node: &Node<'_>, provider: &mut Map<String, Value>) {
             let reference = value.starts_with("env.") || value.starts_with("os.environ/");
             let printable = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
             match (reference, printable && !value.is_empty() && value.len() <= 1024) {
-                (true, _) => node.lost("a value in a variable: an object holds it itself, so write it into spec.headers"),
+                (true, _) => {
+                    node.lost("a value in a variable: an object holds it itself, so write it into spec.headers")
+                }
                 (false, false) => node.lost("no value that a header can have"),
                 (false, true) => drop(headers.insert(name.to_owned(), json!(value))),
             }
@@ -80,7 +84,7 @@ mod tests {
         into(&source.root(), &mut provider);
         assert_eq!(Value::Object(provider), json!({"headers": {"x-team": "search", "temperature": "low"}}));
         let report = source.finish();
-        assert_eq!(report.entries.len(), 6);
+        assert_eq!(report.count(super::super::report::Fate::Lost), 6);
         assert!(!report.markdown("").contains("hunter2"));
     }
 }

@@ -34,7 +34,7 @@ use thiserror::Error;
 use crate::check::counted;
 use crate::style;
 use name::Names;
-use objects::{FILES, File, Object};
+use objects::{FILES, File, Kind, Object};
 use report::{Fate, Report};
 use scrub::Scrub;
 use secrets::Secrets;
@@ -209,8 +209,15 @@ fn convert(value: Value, product: Product, namespace: Option<&str>, write: bool)
     let scrub = Scrub::of(&value);
     let secrets = Secrets::new(write, &value, product.variable_mark());
     let source = Source::new(value);
+    let mut objects = carry(&source, secrets, product, namespace);
+    let files = settle::settle(&mut objects, namespace, &source, &scrub)?;
+    Ok(Imported { objects, files, report: source.finish().clean(&scrub) })
+}
+
+/// The objects, before they are judged.
+fn carry(source: &Source, secrets: Secrets, product: Product, namespace: Option<&str>) -> Vec<Object> {
     let mut work = Work {
-        source: &source,
+        source,
         namespace: namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE),
         names: Names::default(),
         secrets,
@@ -222,8 +229,23 @@ fn convert(value: Value, product: Product, namespace: Option<&str>, write: bool)
     }
     let mut objects = work.objects;
     objects.extend(work.secrets.objects());
-    let files = settle::settle(&mut objects, namespace, &source, &scrub)?;
-    Ok(Imported { objects, files, report: source.finish().clean(&scrub) })
+    objects
+}
+
+/// Where money is counted, tells what becomes of models that nobody knows the price of.
+fn unpriced(work: &Work<'_>, path: &str) {
+    let counts = |object: &Object| {
+        let text = Value::Object(object.body.clone()).to_string();
+        object.kind == Kind::Budget || text.contains("\"budgets\"")
+    };
+    if work.objects.iter().any(counts) {
+        work.source.tell(
+            Fate::Doubtful,
+            path,
+            "a model without a price was free; here it is refused where money is counted: give it a price, or write `unpriced: Allow` into \
+             the VirtualKey",
+        );
+    }
 }
 
 fn print(files: &[File]) -> Result<(), ImportError> {
@@ -267,4 +289,111 @@ fn write(dir: &Path, files: &[File], report: &str, force: bool) -> Result<(), Im
         open.write_all(file.text.as_bytes()).map_err(failed(&path))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOVERNANCE: &str = include_str!("../../tests/import/bifrost/governance.json");
+    const OLDER: &str = include_str!("../../tests/import/bifrost/older.json");
+    const PROXY: &str = include_str!("../../tests/import/litellm/proxy.yaml");
+
+    fn fixtures() -> [(Product, Value); 3] {
+        [
+            (Product::Bifrost, source::json(GOVERNANCE).unwrap()),
+            (Product::Bifrost, source::json(OLDER).unwrap()),
+            (Product::LiteLlm, source::yaml(PROXY).unwrap()),
+        ]
+    }
+
+    /// Pointers to all values, with whether each is a mapping.
+    fn pointers(value: &Value, at: &str, into: &mut Vec<(String, bool)>) {
+        into.push((at.to_owned(), value.is_object()));
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    pointers(value, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), into);
+                }
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), into));
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_told_wherever_it_stands() {
+        for (product, fixture) in fixtures() {
+            let mut all = Vec::new();
+            pointers(&fixture, "", &mut all);
+            for (at, _) in all.into_iter().filter(|(_, mapping)| *mapping) {
+                let mut value = fixture.clone();
+                value.pointer_mut(&at).unwrap()["zz_unheard_of"] = Value::from(1);
+                let source = Source::new(value);
+                carry(&source, Secrets::default(), product, None);
+                let report = source.finish();
+                let told = report.entries.iter().any(|entry| {
+                    // By itself, or with all that it stands in.
+                    let whole = entry.fate != Fate::Carried && entry.fate != Fate::Doubtful;
+                    let within = entry.path.ends_with("zz_unheard_of") || prefix(&entry.path, &at);
+                    (whole && within) || (entry.path.ends_with("zz_unheard_of") && entry.fate == Fate::Doubtful)
+                });
+                // Where names are the user's own, it is one of them, and is carried.
+                let named = [
+                    "aliases",
+                    "extra_headers",
+                    "model_group_alias",
+                    "providers",
+                    "provider_budget_config",
+                    "environment_variables",
+                ];
+                let own = named.iter().any(|name| at.ends_with(name));
+                assert!(told || own, "{product:?} {at}: {}", report.markdown("report"));
+            }
+        }
+    }
+
+    /// Whether a path of the report is the one at a pointer, or one around it.
+    fn prefix(path: &str, pointer: &str) -> bool {
+        let plain: String = path.replace("[\"", ".").replace("\"]", "").replace('[', ".").replace(']', "");
+        let pointer = pointer.trim_start_matches('/').replace("~1", "/").replace('/', ".");
+        let path = plain.replace('/', ".");
+        !path.is_empty() && (pointer == path || pointer.starts_with(&format!("{path}.")))
+    }
+
+    #[test]
+    fn whatever_stands_anywhere_nothing_panics_and_yaml_is_written() {
+        let junk = [
+            Value::Null,
+            Value::Bool(true),
+            Value::from(-1),
+            Value::from(1e300),
+            Value::from(""),
+            Value::from("\u{0}\n---\nkind: Secret é"),
+            serde_json::json!([]),
+            serde_json::json!({}),
+            serde_json::json!([[1], "x", null]),
+            serde_json::json!({"a": {"b": "c"}}),
+        ];
+        for (product, fixture) in fixtures() {
+            let mut all = Vec::new();
+            pointers(&fixture, "", &mut all);
+            for (index, (at, _)) in all.iter().enumerate().skip(1) {
+                // Each place has its turn with two of them.
+                for junk in [&junk[index % junk.len()], &junk[(index * 7 + 3) % junk.len()]] {
+                    let mut value = fixture.clone();
+                    *value.pointer_mut(at).unwrap() = junk.clone();
+                    let source = Source::new(value);
+                    let objects = carry(&source, Secrets::default(), product, Some("some-where"));
+                    for file in objects::files(&objects, Some("some-where")).unwrap() {
+                        let read = outrigger_compile::read(file.name, &file.text);
+                        let sound = read.findings.iter().all(|finding| !finding.message.starts_with("not YAML"));
+                        assert!(sound, "{at}: {:?}", read.findings);
+                    }
+                }
+            }
+        }
+    }
 }

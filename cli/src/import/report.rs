@@ -36,7 +36,11 @@ pub(crate) struct Report {
 
 const SECTIONS: [(Fate, &str, &str); 4] = [
     (Fate::Lost, "Lost", "Not in the objects. Each says what to do instead, where there is something to do."),
-    (Fate::Doubtful, "Read in one of several ways", "Carried over, but not to the letter: see whether you meant it so."),
+    (
+        Fate::Doubtful,
+        "Read in one of several ways",
+        "Carried over, but not to the letter: see whether you meant it so.",
+    ),
     (Fate::NotNeeded, "Not needed", "Nothing to do."),
     (Fate::Carried, "Carried over", "What each object was made from."),
 ];

@@ -1,13 +1,15 @@
 //! What is written passes `outrigger check`: a rule that would not is written as a comment, and whatever else would not
 //! is told.
 
-use outrigger_compile::{Finding, Inputs, Severity, compile, read};
+use outrigger_compile::{Finding, Severity};
 
 use super::ImportError;
 use super::objects::{File, Kind, Object, files};
 use super::report::Fate;
 use super::scrub::Scrub;
 use super::source::Source;
+use crate::check;
+use crate::folder::{self, Text};
 
 /// Judges the objects as `check` would with all keys at hand, and takes out the rules that it refuses.
 pub(crate) fn settle(
@@ -32,7 +34,9 @@ pub(crate) fn settle(
                 source.tell(
                     Fate::Lost,
                     &rule.from,
-                    format!("the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"),
+                    format!(
+                        "the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"
+                    ),
                 );
                 changed = true;
             }
@@ -54,23 +58,10 @@ pub(crate) fn settle(
 }
 
 fn judge(files: &[File]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut objects = Vec::new();
-    for file in files {
-        let source = read(file.name, &file.text);
-        objects.extend(source.objects);
-        findings.extend(source.findings);
-    }
-    let inputs = Inputs {
-        objects: &objects,
-        // Whether the keys are there is for the machine that serves.
-        environment: &|_| Some("x".to_owned()),
-        keys: &[],
-        without_value: Severity::Warning,
-        sequence: 1,
-    };
-    findings.extend(compile(&inputs).findings);
-    findings
+    let texts: Vec<Text> =
+        files.iter().map(|file| Text { file: file.name.to_owned(), text: file.text.clone() }).collect();
+    // Whether the keys are there is for the machine that serves.
+    check::judge(&folder::objects(&texts), &|_| Some("x".to_owned()))
 }
 
 fn words(finding: &Finding) -> String {

@@ -224,8 +224,12 @@ impl<'s> Node<'s> {
         self.source.tell(Fate::Carried, &self.path, object);
     }
 
+    /// What is lost or needless is so with all that stands in it; what is carried over is read piece by piece.
     pub fn tell(&self, fate: Fate, message: impl Into<String>) {
-        self.done();
+        let container = matches!(self.value, Value::Object(_) | Value::Array(_));
+        if !container || matches!(fate, Fate::Lost | Fate::NotNeeded) {
+            self.done();
+        }
         self.source.tell(fate, &self.path, message);
     }
 
@@ -295,9 +299,9 @@ fn unread(value: &Value, path: String, done: &BTreeSet<String>) -> Vec<String> {
         return Vec::new();
     }
     let children = children(value, &path);
-    let below: Vec<String> =
-        children.iter().flat_map(|(path, value)| unread(value, path.clone(), done)).collect();
-    let starts = |beginning: String| done.range(beginning.clone()..).next().is_some_and(|known| known.starts_with(&beginning));
+    let below: Vec<String> = children.iter().flat_map(|(path, value)| unread(value, path.clone(), done)).collect();
+    let starts =
+        |beginning: String| done.range(beginning.clone()..).next().is_some_and(|known| known.starts_with(&beginning));
     let touched = starts(format!("{path}.")) || starts(format!("{path}[")) || (path.is_empty() && !done.is_empty());
     match touched {
         // Containers are only passed through.
@@ -442,7 +446,8 @@ mod tests {
         a.became("Thing a");
         assert_eq!(a.get("b").unwrap().number(), Some(1.0));
         root.get("e").unwrap().items()[1].lost("no such thing");
-        let told: Vec<_> = source.finish().entries.into_iter().map(|entry| (entry.fate, entry.path, entry.fields)).collect();
+        let told: Vec<_> =
+            source.finish().entries.into_iter().map(|entry| (entry.fate, entry.path, entry.fields)).collect();
         assert_eq!(
             told,
             [

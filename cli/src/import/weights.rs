@@ -15,7 +15,7 @@ pub(crate) fn whole(shares: &[f64]) -> Vec<i64> {
         largest * scale <= MOST
             && shares.iter().all(|share| {
                 let scaled = share * scale;
-                (scaled - scaled.round()).abs() < 1e-6 * scaled.max(1.0)
+                (scaled - scaled.round()).abs() < 1e-9 * scaled.max(1.0)
             })
     });
     // Shares that no decimal of six places holds, such as thirds: to a ten-thousandth of the largest.

@@ -89,7 +89,9 @@ impl Renames {
         let names = self.by_variable.get(subject)?;
         match names.get(inner) {
             Some(ours) if ours == inner => None,
-            Some(ours) => Some((ours.clone(), format!("{subject} is {} here, so {} was replaced", code(ours), code(inner)))),
+            Some(ours) => {
+                Some((ours.clone(), format!("{subject} is {} here, so {} was replaced", code(ours), code(inner))))
+            }
             None => Some((
                 inner.to_owned(),
                 format!("nothing in the file has the {subject} {}, so this part may never hold", code(inner)),
@@ -197,10 +199,22 @@ mod tests {
             ("virtual_key_id == 'vk-1'", "virtual_key_id == 'default/search'", 1),
             (r#""Search" == virtual_key_name"#, r#""search" == virtual_key_name"#, 1),
             (r#"virtual_key_name in ["Search", "chat"]"#, r#"virtual_key_name in ["search", "chat"]"#, 1),
-            (r#"team_name == "Platform Team" && model == "Search""#, r#"team_name == "Platform-Team" && model == "Search""#, 1),
+            (
+                r#"team_name == "Platform Team" && model == "Search""#,
+                r#"team_name == "Platform-Team" && model == "Search""#,
+                1,
+            ),
             (r#"headers["X-Tier"] == "Premium""#, r#"headers["x-tier"] == "Premium""#, 1),
-            (r#""X-Tier" in headers && headers["x-tier"] == "A""#, r#""x-tier" in headers && headers["x-tier"] == "A""#, 1),
-            (r#"headers["x-key"] == "vk-1" || provider == "openai""#, r#"headers["x-key"] == "vk-1" || provider == "openai""#, 0),
+            (
+                r#""X-Tier" in headers && headers["x-tier"] == "A""#,
+                r#""x-tier" in headers && headers["x-tier"] == "A""#,
+                1,
+            ),
+            (
+                r#"headers["x-key"] == "vk-1" || provider == "openai""#,
+                r#"headers["x-key"] == "vk-1" || provider == "openai""#,
+                0,
+            ),
             (r#"virtual_key_name == "other""#, r#"virtual_key_name == "other""#, 1),
             (r#"virtual_key_name.startsWith("Sea")"#, r#"virtual_key_name.startsWith("Sea")"#, 1),
             ("request_type == 'embedding'", "request_type == 'embedding'", 0),

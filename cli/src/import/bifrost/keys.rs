@@ -212,7 +212,8 @@ fn entries<'s>(
     for config in items {
         let more = entry(&config, around, several, deny);
         for (fields, found, weight) in more {
-            let whose = format!("entry {} of VirtualKey {}", code(fields["name"].as_str().unwrap_or_default()), code(key));
+            let whose =
+                format!("entry {} of VirtualKey {}", code(fields["name"].as_str().unwrap_or_default()), code(key));
             entries.push(Entry { fields, limits: limits::limits(work, &found, &whose), weight });
         }
     }
@@ -247,7 +248,10 @@ fn entry<'s>(
         return Vec::new();
     };
     let Some(provider) = around.providers.find(called).filter(|provider| !provider.parts.is_empty()) else {
-        config.lost(format!("provider {} is not among those that were carried over, so the key may not use it", code(called)));
+        config.lost(format!(
+            "provider {} is not among those that were carried over, so the key may not use it",
+            code(called)
+        ));
         return Vec::new();
     };
     let id = config.get("id").and_then(|node| plain(&node));
@@ -258,7 +262,8 @@ fn entry<'s>(
     let found = around.pool.found(config, id.as_deref().map(|id| ("provider_config_id", id)), aligned);
     let weight = config.get("weight");
     if weight.is_none() {
-        let message = "absent, so that it is asked only by name: here weight 0, which is never drawn and still a fallback";
+        let message =
+            "absent, so that it is asked only by name: here weight 0, which is never drawn and still a fallback";
         config.source().tell(Fate::Doubtful, &config.at("weight"), message);
     }
     let weight = weight.and_then(|node| node.number()).map(|weight| weight.max(0.0));
@@ -327,7 +332,9 @@ fn models(config: &Node<'_>, empty: Empty, several: bool, deny: &mut Vec<String>
         }
         if these.is_empty() {
             if several {
-                black.doubtful("denied at this provider, and for the key as a whole here: spec.models.deny holds at each provider");
+                black.doubtful(
+                    "denied at this provider, and for the key as a whole here: spec.models.deny holds at each provider",
+                );
             }
             deny.extend(denied.iter().filter(|denied| !deny.contains(denied)).cloned().collect::<Vec<_>>());
         } else {

@@ -93,7 +93,10 @@ impl<'s> Pool<'s> {
         let wanted = id.text()?;
         let found = among.iter().find(|node| node.get("id").and_then(|node| plain(&node)).as_deref() == Some(wanted));
         if found.is_none() {
-            id.lost(format!("there is no {what} {} in the file: set one on the object if it still exists", code(wanted)));
+            id.lost(format!(
+                "there is no {what} {} in the file: set one on the object if it still exists",
+                code(wanted)
+            ));
         }
         found.cloned()
     }
@@ -215,7 +218,11 @@ fn counts(node: &Node<'_>, aligned: bool, found: &mut Found) {
 /// A limit without a time is none to Bifrost either, which refuses it.
 fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<Period> {
     let Some(duration) = node.get(field) else {
-        node.source().tell(Fate::Lost, &node.at(field), "absent, so that the limit holds over no time and was left out");
+        node.source().tell(
+            Fate::Lost,
+            &node.at(field),
+            "absent, so that the limit holds over no time and was left out",
+        );
         return None;
     };
     period::read(&duration, clock)
@@ -275,7 +282,9 @@ pub(crate) fn budgets(
         work.source.tell(
             Fate::Lost,
             &limit.at,
-            format!("a number of requests can't be limited for {whose}: limit it in the keys, or limit tokens or money"),
+            format!(
+                "a number of requests can't be limited for {whose}: limit it in the keys, or limit tokens or money"
+            ),
         );
     }
     names

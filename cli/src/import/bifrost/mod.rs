@@ -17,8 +17,8 @@ mod rules;
 use super::Work;
 use super::report::Fate;
 use super::source::Node;
-use lists::Empty;
 use limits::Pool;
+use lists::Empty;
 
 /// What has no counterpart, and whether that matters.
 const ELSEWHERE: [(&str, Fate, &str); 27] = [
@@ -28,7 +28,11 @@ const ELSEWHERE: [(&str, Fate, &str); 27] = [
     ("env_label", Fate::NotNeeded, "there is no web interface"),
     ("auth_config", Fate::NotNeeded, "there is no web interface to log in to"),
     ("server", Fate::NotNeeded, "the gateway has its own bounds"),
-    ("framework", Fate::Lost, "prices are those of the built-in catalogue, of a ModelCatalog, or of spec.models[].price"),
+    (
+        "framework",
+        Fate::Lost,
+        "prices are those of the built-in catalogue, of a ModelCatalog, or of spec.models[].price",
+    ),
     ("config_store", Fate::NotNeeded, "the objects are the store"),
     ("logs_store", Fate::Lost, "requests are told on /decisions and /metrics of the admin port, and stored nowhere"),
     ("vector_store", Fate::Lost, "answers are not cached"),
@@ -39,7 +43,11 @@ const ELSEWHERE: [(&str, Fate, &str); 27] = [
     ("guardrails_config", Fate::Lost, "there are no guardrails here"),
     ("audit_logs", Fate::Lost, "who changed what stands in the history of the objects"),
     ("cluster_config", Fate::NotNeeded, "gateways do not know each other"),
-    ("load_balancer_config", Fate::Lost, "write `balance: Adaptive` into keys or providers that shall avoid what is slow"),
+    (
+        "load_balancer_config",
+        Fate::Lost,
+        "write `balance: Adaptive` into keys or providers that shall avoid what is slow",
+    ),
     ("large_payload_optimization", Fate::NotNeeded, "a body goes up in pieces"),
     ("scim_config", Fate::Lost, "nobody here is made known by a directory"),
     ("access_profiles", Fate::Lost, "write what a profile allows into the keys"),
@@ -88,9 +96,17 @@ const CLIENT: [(&str, Fate, &str); 30] = [
 /// And of `governance`.
 const GOVERNANCE: [(&str, Fate, &str); 5] = [
     ("auth_config", Fate::NotNeeded, "there is no web interface to log in to"),
-    ("business_units", Fate::Lost, "a key has a team and a customer: name one of them for the unit, with a Budget of its own"),
+    (
+        "business_units",
+        Fate::Lost,
+        "a key has a team and a customer: name one of them for the unit, with a Budget of its own",
+    ),
     ("roles", Fate::Lost, "who may change objects is for the cluster's RBAC"),
-    ("pricing_overrides", Fate::Lost, "write prices into spec.models[].price of the LLMProvider, or into a ModelCatalog"),
+    (
+        "pricing_overrides",
+        Fate::Lost,
+        "write prices into spec.models[].price of the LLMProvider, or into a ModelCatalog",
+    ),
     ("complexity_analyzer_config", Fate::Lost, "there is no complexity_tier: rules may ask for input_tokens"),
 ];
 
@@ -110,6 +126,7 @@ pub(crate) fn import(work: &mut Work<'_>) {
         elsewhere(governance, &GOVERNANCE);
     }
     pool.rest();
+    super::unpriced(work, "governance.budgets");
     if let Some(client) = root.get("client") {
         elsewhere(&client, &CLIENT);
     }
@@ -165,7 +182,9 @@ fn plugins(root: &Node<'_>) {
                 for (field, node) in plugin.get("config").map(|node| node.fields()).unwrap_or_default() {
                     match field {
                         "is_vk_mandatory" => {}
-                        "required_headers" => node.lost("write a RoutingRule with `action: Reject` for requests without them"),
+                        "required_headers" => {
+                            node.lost("write a RoutingRule with `action: Reject` for requests without them")
+                        }
                         _ => {}
                     }
                 }

@@ -11,8 +11,8 @@ use super::super::report::{Fate, code};
 use super::super::secrets::Held;
 use super::super::source::Node;
 use super::super::weights;
-use super::lists::{Allowed, Empty};
 use super::limits::{self, Pool};
+use super::lists::{Allowed, Empty};
 
 /// What Bifrost calls a provider, and what it is here.
 struct Known {
@@ -244,15 +244,21 @@ fn kind(called: &str, node: &Node<'_>) -> Option<(&'static str, Option<&'static 
             match field {
                 "base_provider_type" => {}
                 "is_key_less" => node.done(),
-                "allowed_requests" => node.lost("which operations are asked of it can't be limited: the provider refuses the others"),
-                _ => node.lost("paths and settings of one's own are not carried over: it is called as any server of its API"),
+                "allowed_requests" => {
+                    node.lost("which operations are asked of it can't be limited: the provider refuses the others")
+                }
+                _ => node.lost(
+                    "paths and settings of one's own are not carried over: it is called as any server of its API",
+                ),
             }
         }
         return match base {
             "openai" => Some(("OpenAICompatible", None, Version::V1)),
             "anthropic" => Some(("Anthropic", None, Version::V1)),
             "gemini" => Some(("Gemini", None, Version::Whole)),
-            other => KNOWN.iter().find(|known| known.name == other).map(|known| (known.kind, known.endpoint, known.version)),
+            other => {
+                KNOWN.iter().find(|known| known.name == other).map(|known| (known.kind, known.endpoint, known.version))
+            }
         };
     }
     let known = KNOWN.iter().find(|known| known.name.eq_ignore_ascii_case(called))?;
@@ -261,7 +267,10 @@ fn kind(called: &str, node: &Node<'_>) -> Option<(&'static str, Option<&'static 
         node.source().tell(
             Fate::Doubtful,
             &node.at("network_config"),
-            format!("{} is called as a server of OpenAI's API, at {endpoint}: see whether that is still its address", code(called)),
+            format!(
+                "{} is called as a server of OpenAI's API, at {endpoint}: see whether that is still its address",
+                code(called)
+            ),
         );
     }
     Some((known.kind, known.endpoint, known.version))
@@ -411,7 +420,8 @@ fn network(
     let mut base = None;
     let mut timeouts = Map::new();
     for (field, node) in node.get("network_config").map(|node| node.fields()).unwrap_or_default() {
-        let seconds = |node: &Node<'_>| node.whole().filter(|seconds| (1..=99_999).contains(seconds)).map(|s| format!("{s}s"));
+        let seconds =
+            |node: &Node<'_>| node.whole().filter(|seconds| (1..=99_999).contains(seconds)).map(|s| format!("{s}s"));
         match field {
             "base_url" => base = endpoint(&node, version),
             "extra_headers" => headers::into(&node, shared),
@@ -450,7 +460,9 @@ fn network(
                 Some(true) => node.lost("certificates are always verified: name the authority in spec.tls.caRef"),
                 _ => node.idle("certificates are always verified"),
             },
-            "retry_backoff_initial" | "retry_backoff_max" => node.idle("the gateway waits between attempts as the provider asks, or with jitter"),
+            "retry_backoff_initial" | "retry_backoff_max" => {
+                node.idle("the gateway waits between attempts as the provider asks, or with jitter")
+            }
             "enforce_http2" | "max_conns_per_host" | "keep_alive_timeout_in_seconds" => {
                 node.idle("the gateway keeps the connections that it needs");
             }

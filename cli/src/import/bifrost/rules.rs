@@ -37,7 +37,8 @@ fn renames(namespace: &str, known: &Known<'_>) -> Renames {
         renames.add("virtual_key_name", &key.called, &key.name);
         renames.add("virtual_key_id", &key.id, &format!("{namespace}/{}", key.name));
     }
-    let owners = [("team_id", "team_name", &known.owners.teams), ("customer_id", "customer_name", &known.owners.customers)];
+    let owners =
+        [("team_id", "team_name", &known.owners.teams), ("customer_id", "customer_name", &known.owners.customers)];
     for (id, name, owners) in owners {
         for Owner { id: theirs, called, value, .. } in owners {
             renames.add(id, theirs, value);
@@ -79,7 +80,11 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &Known<'_>, renames: &R
         }
     }
     if lowest < 0 {
-        node.source().tell(Fate::Doubtful, &node.at("priority"), format!("no priority is below 0 here: {} was added to each", -lowest));
+        node.source().tell(
+            Fate::Doubtful,
+            &node.at("priority"),
+            format!("no priority is below 0 here: {} was added to each", -lowest),
+        );
     }
     let priority = (priority(node).unwrap_or(0) - lowest).clamp(0, 1_000_000);
     if priority != 0 {
@@ -118,7 +123,9 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &Known<'_>, renames: &R
         node.became(&format!("RoutingRule {}", code(&name)));
     } else {
         let why = lost.join("; ");
-        node.lost(format!("the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"));
+        node.lost(format!(
+            "the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"
+        ));
         object.off = Some(format!("Left out: {why}."));
     }
     work.objects.push(object);
@@ -196,7 +203,8 @@ fn target(item: &Node<'_>, known: &Known<'_>, older: bool) -> Result<Vec<(Map<St
         true => 1.0,
         false => item.get("weight").and_then(|node| node.number()).unwrap_or(1.0).max(0.0),
     };
-    let key = ["provider_key_name", "key_id"].into_iter().find_map(|field| item.get(field)).and_then(|node| plain(&node));
+    let key =
+        ["provider_key_name", "key_id"].into_iter().find_map(|field| item.get(field)).and_then(|node| plain(&node));
     let provider = match item.get("provider").and_then(|node| node.text()).filter(|text| !text.is_empty()) {
         Some(called) => known
             .providers

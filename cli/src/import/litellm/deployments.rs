@@ -30,7 +30,13 @@ const fn known(name: &'static str, kind: &'static str, version: Version, variabl
 }
 
 const fn at(name: &'static str, endpoint: &'static str, variable: &'static str) -> Known {
-    Known { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::Whole, variable: Some(variable) }
+    Known {
+        name,
+        kind: "OpenAICompatible",
+        endpoint: Some(endpoint),
+        version: Version::Whole,
+        variable: Some(variable),
+    }
 }
 
 const fn own(name: &'static str, kind: &'static str, version: Version) -> Known {
@@ -208,12 +214,16 @@ fn deployment<'s>(
     };
     let builtin = outrigger_llm::provider::lookup(kind).and_then(|kind| kind.endpoint);
     if endpoint.is_none() && builtin.is_none() {
-        params.lost("has no api_base, and its provider's type has no endpoint of its own: write an LLMProvider with one");
+        params
+            .lost("has no api_base, and its provider's type has no endpoint of its own: write an LLMProvider with one");
         return None;
     }
     if known.endpoint.is_some() && endpoint.as_deref() == known.endpoint {
         let address = known.endpoint.unwrap_or_default();
-        let message = format!("{} is called as a server of OpenAI's API, at {address}: see whether that is still its address", code(known.name));
+        let message = format!(
+            "{} is called as a server of OpenAI's API, at {address}: see whether that is still its address",
+            code(known.name)
+        );
         params.source().tell(Fate::Doubtful, &params.at("api_base"), message);
     }
     let secret = secret(work, root, known, kind, field("api_key"), &params, node)?;
@@ -260,7 +270,10 @@ fn whose<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'static Known, &'m
     }
     match full.split_once('/') {
         Some((first, model)) => known(first).map(|known| (known, model)),
-        None => BARE.iter().find(|(beginning, _)| full.starts_with(beginning)).and_then(|(_, name)| Some((known(name)?, full))),
+        None => BARE
+            .iter()
+            .find(|(beginning, _)| full.starts_with(beginning))
+            .and_then(|(_, name)| Some((known(name)?, full))),
     }
 }
 
@@ -374,11 +387,15 @@ fn settings_of(
                 }
             }
             "timeout" => drop(seconds(&node).map(|total| timeouts.insert("total".to_owned(), json!(total)))),
-            "stream_timeout" => drop(seconds(&node).map(|first| timeouts.insert("firstToken".to_owned(), json!(first)))),
+            "stream_timeout" => {
+                drop(seconds(&node).map(|first| timeouts.insert("firstToken".to_owned(), json!(first))))
+            }
             "max_retries" | "num_retries" => attempts = retries(&node).or(attempts),
             "extra_headers" | "headers" => headers::into(&node, settings),
             "api_version" => node.idle("only Azure's API has versions of this kind"),
-            "organization" => node.lost("write the header openai-organization into spec.headers, if the key has several"),
+            "organization" => {
+                node.lost("write the header openai-organization into spec.headers, if the key has several")
+            }
             "tags" => node.lost("requests have no tags: write a RoutingRule that asks for a header"),
             _ if TAKEN.contains(&field) || is_price(field) => {}
             "max_budget" | "budget_duration" => {
@@ -474,7 +491,9 @@ fn add_model(object: &mut Object, entry: Map<String, Value>, node: &Node<'_>, gr
     }
     match known {
         Some(known) if *known == entry => {}
-        Some(_) => node.doubtful("its provider has the model already, with another price or bound: those of the first count"),
+        Some(_) => {
+            node.doubtful("its provider has the model already, with another price or bound: those of the first count")
+        }
         None => models.push(entry),
     }
     says.to_owned()
@@ -496,7 +515,9 @@ fn model_entry(node: &Node<'_>, params: &Node<'_>, group: &str, model: &str) -> 
                     entry.insert("contextWindow".to_owned(), json!(most));
                 }
             }
-            "max_output_tokens" => drop(most(&node).map(|most| entry.insert("maxOutputTokens".to_owned(), json!(most)))),
+            "max_output_tokens" => {
+                drop(most(&node).map(|most| entry.insert("maxOutputTokens".to_owned(), json!(most))))
+            }
             "max_tokens" => match entry.contains_key("maxOutputTokens") {
                 true => node.idle("max_output_tokens beside it counts"),
                 false => drop(most(&node).map(|most| entry.insert("maxOutputTokens".to_owned(), json!(most)))),
@@ -506,7 +527,9 @@ fn model_entry(node: &Node<'_>, params: &Node<'_>, group: &str, model: &str) -> 
             }
             "base_model" => node.idle("the price is that of the entry, or of what the provider is sent"),
             _ if field.starts_with("supports_") => {
-                node.idle("which models can do what is in the catalogue; a list of some abilities would deny the others");
+                node.idle(
+                    "which models can do what is in the catalogue; a list of some abilities would deny the others",
+                );
             }
             "access_groups" => node.lost("write the group's models into spec.models.allow of a VirtualKey"),
             _ if is_price(field) => {}
@@ -600,7 +623,9 @@ mod tests {
 
     #[test]
     fn deadlines() {
-        for (seconds_, text) in [(30.0, Some("30s")), (0.5, Some("500ms")), (1.5, Some("1s500ms")), (0.0, None), (1e6, None)] {
+        for (seconds_, text) in
+            [(30.0, Some("30s")), (0.5, Some("500ms")), (1.5, Some("1s500ms")), (0.0, None), (1e6, None)]
+        {
             let source = Source::new(json!(seconds_));
             assert_eq!(seconds(&source.root()).as_deref(), text);
         }

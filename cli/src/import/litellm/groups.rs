@@ -37,7 +37,9 @@ pub(crate) fn import(work: &mut Work<'_>, deployments: &[Deployment], detours: &
         let members: Vec<&Deployment> = deployments.iter().filter(|one| one.group == group).collect();
         if members.iter().any(|one| one.model.contains('*')) {
             let lists = [&detours.fallbacks, &detours.windows].into_iter().filter_map(|lists| lists.get(group));
-            lists.flatten().for_each(|(_, node)| node.lost("a wildcard has no fallbacks here: write a RoutingRule for its models"));
+            lists.flatten().for_each(|(_, node)| {
+                node.lost("a wildcard has no fallbacks here: write a RoutingRule for its models")
+            });
             continue;
         }
         aliases(work, group, &members, detours);
@@ -59,9 +61,11 @@ pub(crate) fn import(work: &mut Work<'_>, deployments: &[Deployment], detours: &
 /// Other names of a group, at each provider that has it.
 fn aliases(work: &mut Work<'_>, group: &str, members: &[&Deployment], detours: &Detours<'_>) {
     let Some(aliases) = detours.aliases.get(group) else { return };
-    for object in work.objects.iter_mut().filter(|object| {
-        object.kind == Kind::Provider && members.iter().any(|member| member.provider == object.name)
-    }) {
+    for object in work
+        .objects
+        .iter_mut()
+        .filter(|object| object.kind == Kind::Provider && members.iter().any(|member| member.provider == object.name))
+    {
         let Some(Value::Array(models)) = object.body.get_mut("models") else { continue };
         for model in models.iter_mut().filter(|model| model["name"] == group) {
             model["aliases"] = json!(aliases);
@@ -70,12 +74,7 @@ fn aliases(work: &mut Work<'_>, group: &str, members: &[&Deployment], detours: &
 }
 
 /// `provider/model` of each to be asked when a group fails, in order. Members of a later `order` come first.
-fn fallbacks(
-    group: &str,
-    members: &[&Deployment],
-    deployments: &[Deployment],
-    detours: &Detours<'_>,
-) -> Vec<String> {
+fn fallbacks(group: &str, members: &[&Deployment], deployments: &[Deployment], detours: &Detours<'_>) -> Vec<String> {
     let mut fallbacks: Vec<String> = Vec::new();
     let first = members.iter().map(|one| one.order).min().unwrap_or(0);
     let mut later: Vec<&&Deployment> = members.iter().filter(|one| one.order > first).collect();
@@ -105,13 +104,7 @@ fn at(one: &Deployment) -> String {
     format!("{}/{}", one.provider, one.says)
 }
 
-fn rule(
-    work: &mut Work<'_>,
-    group: &str,
-    members: &[&Deployment],
-    fallbacks: Vec<String>,
-    detours: &Detours<'_>,
-) {
+fn rule(work: &mut Work<'_>, group: &str, members: &[&Deployment], fallbacks: Vec<String>, detours: &Detours<'_>) {
     let name = work.names.free("RoutingRule", group);
     let first = members.iter().map(|one| one.order).min().unwrap_or(0);
     let mut targets: Vec<(&Deployment, f64)> = Vec::new();
@@ -129,10 +122,8 @@ fn rule(
         .iter()
         .zip(weights)
         .map(|((one, _), weight)| {
-            let mut target = Map::from_iter([
-                ("provider".to_owned(), json!(one.provider)),
-                ("model".to_owned(), json!(one.says)),
-            ]);
+            let mut target =
+                Map::from_iter([("provider".to_owned(), json!(one.provider)), ("model".to_owned(), json!(one.says))]);
             if weight != 1 {
                 target.insert("weight".to_owned(), json!(weight));
             }
@@ -143,7 +134,10 @@ fn rule(
     let mut object = Object::new(Kind::Rule, &name, path);
     object.notes.push(format!("The group {}", code(group)));
     if dropped > 0 {
-        let message = format!("{dropped} deployments of {} are left out of its rule, which has at most {MOST} targets", code(group));
+        let message = format!(
+            "{dropped} deployments of {} are left out of its rule, which has at most {MOST} targets",
+            code(group)
+        );
         work.source.tell(Fate::Lost, path, message);
     }
     object.set("when", condition(group, detours.aliases.get(group).map(Vec::as_slice).unwrap_or_default()));
@@ -163,7 +157,8 @@ fn condition(group: &str, aliases: &[String]) -> String {
     match aliases.is_empty() {
         true => format!("model == {}", quoted(group)),
         false => {
-            let names: Vec<String> = [group].into_iter().chain(aliases.iter().map(String::as_str)).map(quoted).collect();
+            let names: Vec<String> =
+                [group].into_iter().chain(aliases.iter().map(String::as_str)).map(quoted).collect();
             format!("model in [{}]", names.join(", "))
         }
     }

@@ -76,9 +76,13 @@ pub(crate) fn import(work: &mut Work<'_>) {
         token(master, &mut key);
     }
     virtual_key(work, &root, &deployments, key, defaults.without_key);
-    for (section, table) in
-        [(&litellm, settings::LITELLM), (&router, settings::ROUTER), (&general, settings::GENERAL), (&Some(root.clone()), settings::ROOT)]
-    {
+    super::unpriced(work, "model_list");
+    for (section, table) in [
+        (&litellm, settings::LITELLM),
+        (&router, settings::ROUTER),
+        (&general, settings::GENERAL),
+        (&Some(root.clone()), settings::ROOT),
+    ] {
         if let Some(section) = section {
             settings::tell(section, table);
         }
@@ -108,7 +112,10 @@ fn money(most: Option<Node<'_>>, duration: Option<Node<'_>>, clock: Clock) -> Op
         Some(duration) => period::read(&duration, clock)?,
         None => {
             most.doubtful("no time beside it, so that it holds for ever: `window: Lifetime`");
-            period::Period { name: "lifetime".to_owned(), fields: Map::from_iter([("window".to_owned(), json!("Lifetime"))]) }
+            period::Period {
+                name: "lifetime".to_owned(),
+                fields: Map::from_iter([("window".to_owned(), json!("Lifetime"))]),
+            }
         }
     };
     let mut limit = Map::from_iter([("name".to_owned(), json!(period.name)), ("amount".to_owned(), json!(amount))]);
@@ -121,11 +128,11 @@ fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &
     let known = |group: &str| deployments.iter().any(|one| one.group == group);
     let mut detours = Detours::default();
     for section in sections {
-        for (field, into) in
-            [("fallbacks", &mut detours.fallbacks), ("context_window_fallbacks", &mut detours.windows)]
+        for (field, into) in [("fallbacks", &mut detours.fallbacks), ("context_window_fallbacks", &mut detours.windows)]
         {
             let Some(node) = section.get(field) else { continue };
             if field == "context_window_fallbacks" {
+                node.became("`fallbacks` of the RoutingRules");
                 node.doubtful("asked after the other fallbacks, and whatever has failed: a window that is too small leads to a larger one");
             } else {
                 node.became("`fallbacks` of the RoutingRules");
@@ -133,7 +140,10 @@ fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &
             for (group, list) in node.items().iter().flat_map(|item| item.fields()) {
                 for item in list.items() {
                     match item.is_text() {
-                        true => into.entry(group.to_owned()).or_insert_with(Vec::new).extend(item.text().map(|text| (text.to_owned(), item.clone()))),
+                        true => into
+                            .entry(group.to_owned())
+                            .or_insert_with(Vec::new)
+                            .extend(item.text().map(|text| (text.to_owned(), item.clone()))),
                         false => item.lost("a fallback with parameters of its own: let the caller send them"),
                     }
                 }
@@ -251,7 +261,10 @@ fn virtual_key(
     for one in unsaid {
         let provider = &one.provider;
         let message = match one.group == one.model {
-            true => format!("the wildcard {} finds names that the catalogue knows; callers ask for others as {provider}/MODEL", code(&one.group)),
+            true => format!(
+                "the wildcard {} finds names that the catalogue knows; callers ask for others as {provider}/MODEL",
+                code(&one.group)
+            ),
             false => format!(
                 "the wildcard {} leads to {} of LLMProvider {}, which no name here says: callers ask for {provider}/MODEL",
                 code(&one.group),
@@ -265,7 +278,9 @@ fn virtual_key(
     let mut object = Object::new(Kind::Key, &called, "the proxy as a whole");
     match entries.len() <= MOST_ENTRIES {
         true => object.set("providers", entries.into_iter().map(|(.., entry)| entry).collect::<Vec<_>>()),
-        false => object.notes.push(format!("It may use every LLMProvider of the namespace: a key lists at most {MOST_ENTRIES}.")),
+        false => object
+            .notes
+            .push(format!("It may use every LLMProvider of the namespace: a key lists at most {MOST_ENTRIES}.")),
     }
     object.body.extend(key);
     let told = match without_key {

@@ -9,7 +9,11 @@ use super::super::source::Node;
 type Row = (&'static str, Fate, &'static str);
 
 pub(crate) const ROOT: &[Row] = &[
-    ("callback_settings", Fate::Lost, "nothing is called back: the last requests are on /decisions, numbers on /metrics"),
+    (
+        "callback_settings",
+        Fate::Lost,
+        "nothing is called back: the last requests are on /decisions, numbers on /metrics",
+    ),
     ("guardrails", Fate::Lost, "there are no guardrails here"),
     ("mcp_servers", Fate::Lost, "there are no MCP tools here"),
     ("mcp_tools", Fate::Lost, "there are no MCP tools here"),
@@ -22,13 +26,25 @@ pub(crate) const ROOT: &[Row] = &[
 
 pub(crate) const LITELLM: &[Row] = &[
     ("callbacks", Fate::Lost, "nothing is called back: the last requests are on /decisions, numbers on /metrics"),
-    ("success_callback", Fate::Lost, "nothing is called back: the last requests are on /decisions, numbers on /metrics"),
-    ("failure_callback", Fate::Lost, "nothing is called back: the last requests are on /decisions, numbers on /metrics"),
+    (
+        "success_callback",
+        Fate::Lost,
+        "nothing is called back: the last requests are on /decisions, numbers on /metrics",
+    ),
+    (
+        "failure_callback",
+        Fate::Lost,
+        "nothing is called back: the last requests are on /decisions, numbers on /metrics",
+    ),
     ("service_callbacks", Fate::Lost, "nothing is called back: numbers are on /metrics"),
     ("cache", Fate::Lost, "answers are not cached"),
     ("cache_params", Fate::Lost, "answers are not cached"),
     ("content_policy_fallbacks", Fate::Lost, "an answer that a filter refused goes back as it is"),
-    ("drop_params", Fate::Doubtful, "what a provider can't do is refused, and hints alone are left out: an answer never changes in silence"),
+    (
+        "drop_params",
+        Fate::Doubtful,
+        "what a provider can't do is refused, and hints alone are left out: an answer never changes in silence",
+    ),
     ("modify_params", Fate::Doubtful, "a request is translated where it must be, and told in x-outrigger-adapted"),
     ("turn_off_message_logging", Fate::NotNeeded, "no content is recorded"),
     ("redact_user_api_key_info", Fate::NotNeeded, "no key is recorded"),
@@ -38,7 +54,11 @@ pub(crate) const LITELLM: &[Row] = &[
     ("allowed_fails", Fate::NotNeeded, "each gateway has a breaker for each credential"),
     ("cooldown_time", Fate::NotNeeded, "a provider rests as long as it asks for"),
     ("force_ipv4", Fate::Lost, "addresses are tried as the system names them"),
-    ("ssl_verify", Fate::Lost, "certificates are always verified: name the authority in spec.tls.caRef of the LLMProviders"),
+    (
+        "ssl_verify",
+        Fate::Lost,
+        "certificates are always verified: name the authority in spec.tls.caRef of the LLMProviders",
+    ),
     ("enable_json_schema_validation", Fate::Lost, "answers are not checked against a schema"),
     ("key_generation_settings", Fate::Lost, "who may make keys is for the cluster's RBAC"),
     ("default_internal_user_params", Fate::Lost, "there are no users here, but keys"),
@@ -66,7 +86,11 @@ pub(crate) const ROUTER: &[Row] = &[
     ("disable_cooldowns", Fate::Lost, "what fails rests for a while"),
     ("retry_after", Fate::NotNeeded, "the gateway waits as the provider asks, or with jitter"),
     ("retry_policy", Fate::Lost, "whether to try again is decided by how an attempt failed; how often, by spec.retry"),
-    ("model_group_retry_policy", Fate::Lost, "whether to try again is decided by how an attempt failed; how often, by spec.retry"),
+    (
+        "model_group_retry_policy",
+        Fate::Lost,
+        "whether to try again is decided by how an attempt failed; how often, by spec.retry",
+    ),
     ("content_policy_fallbacks", Fate::Lost, "an answer that a filter refused goes back as it is"),
     ("max_fallbacks", Fate::NotNeeded, "every fallback is asked within the time of the request"),
     ("enable_tag_filtering", Fate::Lost, "requests have no tags: write a RoutingRule that asks for a header"),
@@ -77,7 +101,11 @@ pub(crate) const ROUTER: &[Row] = &[
     ("polling_interval", Fate::NotNeeded, "requests have no priority"),
     ("set_verbose", Fate::NotNeeded, "the gateway logs to stderr"),
     ("debug_level", Fate::NotNeeded, "the gateway logs to stderr"),
-    ("optional_pre_call_checks", Fate::NotNeeded, "a conversation stays where it was, and what can't take it is passed over"),
+    (
+        "optional_pre_call_checks",
+        Fate::NotNeeded,
+        "a conversation stays where it was, and what can't take it is passed over",
+    ),
     ("ignore_invalid_deployments", Fate::NotNeeded, "an object that can't be used is told, and its neighbours stay"),
     ("alerting_config", Fate::Lost, "alert on the metrics"),
 ];
@@ -113,7 +141,11 @@ pub(crate) const GENERAL: &[Row] = &[
     ("completion_model", Fate::Lost, "let callers name a model"),
     ("infer_model_from_keys", Fate::NotNeeded, "models are listed from the objects"),
     ("enforce_user_param", Fate::Lost, "write a RoutingRule with `action: Reject`, if a header can say it"),
-    ("forward_client_headers_to_llm_api", Fate::Doubtful, "headers of callers go up where no translation is needed, but for credentials"),
+    (
+        "forward_client_headers_to_llm_api",
+        Fate::Doubtful,
+        "headers of callers go up where no translation is needed, but for credentials",
+    ),
     ("use_redis_transaction_buffer", Fate::NotNeeded, "gateways need no Redis"),
 ];
 
@@ -131,7 +163,10 @@ pub(crate) fn strategy(node: &Node<'_>, key: &mut Map<String, Value>) {
         Some("simple-shuffle") => node.became("the weights of the RoutingRules"),
         Some(strategy @ ("latency-based-routing" | "least-busy")) => {
             key.insert("balance".to_owned(), json!("Adaptive"));
-            node.doubtful(format!("{} became `balance: Adaptive`: weights count, and less of what is slow at present", code(strategy)));
+            node.doubtful(format!(
+                "{} became `balance: Adaptive`: weights count, and less of what is slow at present",
+                code(strategy)
+            ));
         }
         Some(strategy @ ("usage-based-routing" | "usage-based-routing-v2")) => node.doubtful(format!(
             "{}: drawn by weight, and passed over once rpm or tpm is used up, which are limits here",
