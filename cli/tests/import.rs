@@ -269,7 +269,10 @@ fn a_group_of_litellm_goes_where_it_went() {
         let (first, after) = tried(&policy, "litellm", name, &[]);
         assert!(near(first.get("openai/gpt-4o"), 7_500) && near(first.get("openai-gpt-4o/gpt-4o"), 2_500), "{first:?}");
         assert!(after.contains("openrouter/openai/gpt-4o"), "what is of a later order, after them: {after:?}");
-        assert!(after.contains("anthropic-claude/claude-sonnet-4-5") && after.contains("openai/gpt-4o-mini"), "{after:?}");
+        assert!(
+            after.contains("anthropic-claude/claude-sonnet-4-5") && after.contains("openai/gpt-4o-mini"),
+            "{after:?}"
+        );
     }
     for (name, upstream) in [("groq/llama-3.3-70b", "groq/llama-3.3-70b"), ("team/mistral-small", "team/mistral-small")]
     {

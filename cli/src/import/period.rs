@@ -154,8 +154,8 @@ fn window(name: &str) -> Map<String, Value> {
 /// `24h`, `90s`: the largest unit that is whole.
 fn length(seconds: u64) -> String {
     match seconds {
-        _ if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
-        _ if seconds % 60 == 0 && seconds / 60 <= 99_999 => format!("{}m", seconds / 60),
+        _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) && seconds / 60 <= 99_999 => format!("{}m", seconds / 60),
         _ if seconds <= 99_999 => format!("{seconds}s"),
         _ => format!("{}h{}s", seconds / 3_600, seconds % 3_600),
     }

@@ -167,7 +167,7 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
         }
         (None, true) => Vec::new(),
     };
-    let mut read: Vec<(Map<String, Value>, f64)> = Vec::new();
+    let mut read: Vec<Shared> = Vec::new();
     let mut lost: Vec<(Node<'_>, String)> = Vec::new();
     for item in items {
         match target(&item, known, listed.is_none()) {
@@ -184,7 +184,7 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
         item.lost(format!("left out of the rule's targets, and the others take its share: {why}"));
     }
     let weights = weights::whole(&read.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
-    let with_weight = |((mut target, _), weight): ((Map<String, Value>, f64), i64)| {
+    let with_weight = |((mut target, _), weight): (Shared, i64)| {
         if weight != 1 {
             target.insert("weight".to_owned(), json!(weight));
         }
@@ -193,11 +193,14 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
     Ok(read.into_iter().zip(weights).map(with_weight).collect())
 }
 
+/// A target, and its share.
+type Shared = (Map<String, Value>, f64);
+
 /// A target at each server of its provider, with its share.
 ///
 /// # Errors
 /// Why there is none.
-fn target(item: &Node<'_>, known: &Known<'_>, older: bool) -> Result<Vec<(Map<String, Value>, f64)>, String> {
+fn target(item: &Node<'_>, known: &Known<'_>, older: bool) -> Result<Vec<Shared>, String> {
     let model = item.get("model").and_then(|node| node.text()).filter(|model| !model.is_empty());
     let weight = match older {
         true => 1.0,
