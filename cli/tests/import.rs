@@ -279,6 +279,10 @@ fn a_group_of_litellm_goes_where_it_went() {
         let (first, _) = tried(&policy, "litellm", name, &[]);
         assert_eq!(first.keys().collect::<Vec<_>>(), [upstream]);
     }
-    let (first, _) = tried(&policy, "litellm", "gpt-4-turbo", &[]);
-    assert!(first.is_empty(), "what is not in the list is not served: {first:?}");
+    let (first, _) = tried(&policy, "litellm", "claude-of-tomorrow", &[]);
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["anthropic/claude-of-tomorrow"], "by the wildcard claude-*");
+    for unlisted in ["gpt-4-turbo", "anthropic/other", "openai/gpt-4-turbo"] {
+        let (first, _) = tried(&policy, "litellm", unlisted, &[]);
+        assert!(first.is_empty(), "what is not in the list is not served: {first:?}");
+    }
 }

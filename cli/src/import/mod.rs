@@ -4,12 +4,13 @@
 //! a step:
 //!
 //! ```text
-//! source (reads, keeps account) -> bifrost | litellm (secrets, name, period, weights) -> objects -> settle -> report
+//! format -> source (reads, keeps account) -> bifrost | litellm (secrets, name, period, weights) -> objects -> settle -> report
 //! ```
 
 mod amount;
 mod bifrost;
 mod endpoint;
+mod format;
 mod headers;
 mod litellm;
 mod name;
@@ -191,11 +192,11 @@ fn read(import: &Import, product: Product) -> Result<Imported, ImportError> {
     let syntax = |format| move |message| ImportError::Syntax { path: import.file.clone(), format, message };
     let (value, known, expected): (_, &[&str], _) = match product {
         Product::Bifrost => {
-            let value = source::json(&text).map_err(syntax("JSON"))?;
+            let value = format::json(&text).map_err(syntax("JSON"))?;
             (value, &["providers", "governance"], "`providers` or `governance`")
         }
         Product::LiteLlm => {
-            let value = source::yaml(&text).map_err(syntax("YAML"))?;
+            let value = format::yaml(&text).map_err(syntax("YAML"))?;
             (value, &["model_list", "litellm_settings", "router_settings", "general_settings"], "`model_list`")
         }
     };
@@ -301,9 +302,9 @@ mod tests {
 
     fn fixtures() -> [(Product, Value); 3] {
         [
-            (Product::Bifrost, source::json(GOVERNANCE).unwrap()),
-            (Product::Bifrost, source::json(OLDER).unwrap()),
-            (Product::LiteLlm, source::yaml(PROXY).unwrap()),
+            (Product::Bifrost, format::json(GOVERNANCE).unwrap()),
+            (Product::Bifrost, format::json(OLDER).unwrap()),
+            (Product::LiteLlm, format::yaml(PROXY).unwrap()),
         ]
     }
 

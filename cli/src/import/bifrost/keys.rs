@@ -267,8 +267,8 @@ fn entry<'s>(
         config.source().tell(Fate::Doubtful, &config.at("weight"), message);
     }
     let weight = weight.and_then(|node| node.number()).map(|weight| weight.max(0.0));
-    let Some(models) = models(config, around.empty, several, deny) else { return Vec::new() };
     let keys = around.empty.allowed(config, &["key_ids", "allowed_keys", "keys"], "key of the provider");
+    let Some(models) = models(config, around.empty, several, deny) else { return Vec::new() };
     if let Some(path) = &found.nothing {
         config.doubtful(format!("its limit {} is nothing, so the key may not use the provider", code(path)));
         return Vec::new();

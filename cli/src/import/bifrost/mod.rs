@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod lists;
 mod models;
+mod network;
 mod owners;
 mod providers;
 mod rules;

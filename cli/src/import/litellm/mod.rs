@@ -9,6 +9,7 @@
 
 mod deployments;
 mod groups;
+mod models;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -240,7 +241,7 @@ fn virtual_key(
     let mut entries: Vec<(&str, &str, Value)> = Vec::new();
     for one in deployments {
         if !entries.iter().any(|(local, ..)| *local == one.provider) {
-            entries.push((&one.provider, &one.provider, json!({"name": one.provider})));
+            entries.push((&one.provider, &one.provider, entry(&one.provider, deployments)));
         }
     }
     // Callers write `team/gpt-4o` for a group `team/*`: the local name of its provider says so.
@@ -254,24 +255,18 @@ fn virtual_key(
                 let entry = json!({"name": prefix, "providerRef": {"name": one.provider}, "weight": 0});
                 entries.push((prefix, &one.provider, entry));
             }
-            _ if one.group == "*" && one.model == "*" => {}
+            _ if one.group == one.model => {}
             _ => unsaid.push(one),
         }
     }
     for one in unsaid {
         let provider = &one.provider;
-        let message = match one.group == one.model {
-            true => format!(
-                "the wildcard {} finds names that the catalogue knows; callers ask for others as {provider}/MODEL",
-                code(&one.group)
-            ),
-            false => format!(
-                "the wildcard {} leads to {} of LLMProvider {}, which no name here says: callers ask for {provider}/MODEL",
-                code(&one.group),
-                code(&one.model),
-                code(provider)
-            ),
-        };
+        let message = format!(
+            "the wildcard {} leads to {} of LLMProvider {}, which no name here says: callers ask for {provider}/MODEL",
+            code(&one.group),
+            code(&one.model),
+            code(provider)
+        );
         work.source.tell(Fate::Doubtful, &one.path, message);
     }
     let called = work.names.free("VirtualKey", "litellm");
@@ -290,6 +285,18 @@ fn virtual_key(
     let path = if root.get("general_settings").is_some() { "general_settings" } else { "model_list" };
     work.source.tell(Fate::Carried, path, format!("VirtualKey {}: {told}", code(&called)));
     work.objects.push(object);
+}
+
+/// What the key may use of a provider. One that passes any name is bounded by its wildcards.
+fn entry(provider: &str, deployments: &[Deployment]) -> Value {
+    let mine: Vec<&Deployment> = deployments.iter().filter(|one| one.provider == provider).collect();
+    let open = mine.iter().any(|one| one.model.contains('*'));
+    if !open || mine.iter().any(|one| one.model == "*") {
+        return json!({"name": provider});
+    }
+    let mut models: Vec<&str> = mine.iter().map(|one| one.says.as_str()).collect();
+    models.dedup();
+    json!({"name": provider, "models": models})
 }
 
 /// Variables that the file sets: keys that no deployment took are the machine's own.
