@@ -6,6 +6,7 @@ mod child;
 mod crds;
 mod environment;
 mod folder;
+mod import;
 mod junit;
 mod run;
 mod serve;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Args),
     /// Say what is wrong with the objects of a folder: as the API server would, and then as the operator would.
     Check(check::Args),
+    /// Write the objects for what another gateway is configured to do, and say what they do not carry over.
+    Import(import::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run(args) => run::main(args),
         Command::Check(args) => check::main(&args),
+        Command::Import(args) => import::main(&args),
         Command::Crds => crds::main(),
     }
 }
