@@ -36,6 +36,9 @@ Values are names of the policy or words of a closed list, never what a request s
 | `type` of tokens | `input`, `cached` (a part of input), `output`, `reasoning` (a part of output) |
 | `type` of refusals | the type of the gateway's own error ([semantics](semantics.md#9-closed-vocabularies)) |
 | `rule` | the rule, as namespace/name |
+| `budget`, `limit` | the limit: its object, and where in it, `VirtualKey search/search: spec.limits.budgets[month]`; of a Budget the object alone |
+| `unit` | `tokens` or `requests` |
+| `percent`, `action` | a Budget's threshold: `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 
 A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted in
@@ -53,6 +56,18 @@ What the gateway itself adds, 99th percentile:
 
 ```promql
 histogram_quantile(0.99, sum by (le) (rate(outrigger_overhead_seconds_bucket[5m])))
+```
+
+Budgets that are used to more than nine tenths:
+
+```promql
+outrigger_budget_spent_usd / outrigger_budget_limit_usd > 0.9
+```
+
+What a key costs an hour, by model:
+
+```promql
+sum by (key, model) (increase(outrigger_cost_usd_total[1h]))
 ```
 
 Tokens a key used today, by provider:
