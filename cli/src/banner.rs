@@ -214,7 +214,7 @@ fn model<'a>(provider: &ProviderDoc, listed: &[&'a str]) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_compile::{Inputs, Severity, compile, read};
+    use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 
     use super::*;
 
@@ -252,6 +252,7 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
             keys: &[],
             without_value: Severity::Warning,
             sequence: 1,
+            operator_namespace: OPERATOR_NAMESPACE,
         };
         let compiled = compile(&inputs);
         let known: Vec<SecretAt> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();

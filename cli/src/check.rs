@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Finding, Inputs, Place, Severity, Source, compile};
+use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
 
 use crate::rule_tests::{self, RuleTest};
 use crate::style::{self, Style};
@@ -63,12 +63,18 @@ pub(crate) fn anything(_: &str) -> Option<String> {
 
 /// Everything that is wrong, by file and line.
 pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Judged {
-    let inputs =
-        Inputs { objects: &source.objects, environment, keys: &[], without_value: Severity::Error, sequence: 1 };
+    let inputs = Inputs {
+        objects: &source.objects,
+        environment,
+        keys: &[],
+        without_value: Severity::Error,
+        sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
+    };
     let mut compiled = compile(&inputs);
     let mut findings = std::mem::take(&mut compiled.findings);
     findings.extend(source.findings.iter().cloned());
-    let tests = rule_tests::run(&source.objects, &compiled).unwrap_or_else(|error| {
+    let tests = rule_tests::run(&compiled).unwrap_or_else(|error| {
         let message = format!("the tests of rules can't be run: {error}");
         findings.push(Finding {
             severity: Severity::Error,

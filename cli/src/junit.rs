@@ -57,7 +57,8 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> String {
     }
     for test in tests {
         let time = format!(r#" time="{:.6}""#, test.took.as_secs_f64());
-        case(&test.rule, &test.name, &test.place, &time, &test.failure.iter().collect::<Vec<_>>());
+        let failure: Vec<_> = test.failure.iter().collect();
+        case(&test.trial.object, &test.trial.trial.name, &test.trial.place, &time, &failure);
     }
     let of_no_object: Vec<&Finding> = findings.iter().zip(&told).filter(|(_, told)| !**told).map(|(f, _)| f).collect();
     let others = of_no_object.len();

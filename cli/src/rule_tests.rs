@@ -2,16 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use outrigger_compile::{Compiled, Finding, Object, Place, Severity};
-use outrigger_policy::{BuildError, ObjectRef, Policy, trial};
+use outrigger_compile::{Compiled, Finding, PlacedTrial};
+use outrigger_policy::{BuildError, Policy, trial};
 
 /// A test that was run.
 #[derive(Debug)]
 pub(crate) struct RuleTest {
-    /// `RoutingRule search/premium`.
-    pub rule: String,
-    pub name: String,
-    pub place: Place,
+    pub trial: PlacedTrial,
     pub took: Duration,
     /// What was expected and what came, if that is something else.
     pub failure: Option<Finding>,
@@ -21,33 +18,19 @@ pub(crate) struct RuleTest {
 ///
 /// # Errors
 /// What is left of the objects is no policy.
-pub(crate) fn run(objects: &[Object], compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
+pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
     // Most folders have none, and need no policy built.
     if compiled.trials.is_empty() {
         return Ok(Vec::new());
     }
     let policy = Policy::build(compiled.document.clone())?;
-    let mut tests: Vec<RuleTest> = compiled
-        .trials
-        .iter()
-        .filter_map(|trial| {
-            let object = object(objects, &trial.rule)?;
-            let path = format!("spec.tests[{}]", trial.index);
-            let begun = Instant::now();
-            let outcome = trial::run(&policy, trial);
-            let took = begun.elapsed();
-            let failure = outcome.err().map(|what| {
-                object.finding(Severity::Error, &path, format!("the test `{}` fails: {what}", trial.name))
-            });
-            Some(RuleTest { rule: object.label(), name: trial.name.clone(), place: object.at(&path), took, failure })
-        })
-        .collect();
-    tests.sort_by(|a, b| a.place.cmp(&b.place));
+    let one = |trial: &PlacedTrial| {
+        let begun = Instant::now();
+        let outcome = trial::run(&policy, &trial.trial);
+        let took = begun.elapsed();
+        RuleTest { trial: trial.clone(), took, failure: outcome.err().map(|what| trial.failed(&what)) }
+    };
+    let mut tests: Vec<RuleTest> = compiled.trials.iter().map(one).collect();
+    tests.sort_by(|a, b| (&a.trial.place, a.trial.trial.index).cmp(&(&b.trial.place, b.trial.trial.index)));
     Ok(tests)
-}
-
-fn object<'o>(objects: &'o [Object], rule: &ObjectRef) -> Option<&'o Object> {
-    objects.iter().find(|object| {
-        object.kind == "RoutingRule" && object.namespace == rule.namespace && object.name == rule.name
-    })
 }

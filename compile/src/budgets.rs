@@ -61,11 +61,13 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
             );
             findings.push(object.error(&place(index), message));
         }
-        let rejects = |other: &&Threshold| other.action == ThresholdAction::Reject && other.percent <= threshold.percent;
+        let rejects =
+            |other: &&Threshold| other.action == ThresholdAction::Reject && other.percent <= threshold.percent;
         if threshold.action != ThresholdAction::Reject
             && let Some(first) = thresholds.iter().find(rejects)
         {
-            let message = format!("everything is rejected from {} % on, so this comes too late: lower it", first.percent);
+            let message =
+                format!("everything is rejected from {} % on, so this comes too late: lower it", first.percent);
             findings.push(object.warning(&format!("{}.percent", place(index)), message));
         }
     }
@@ -167,7 +169,8 @@ fn rings(folder: &Folder<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>
                 let object = folder.budgets.get(&start).map(|read| read.object);
                 if let Some(object) = object.filter(|_| first) {
                     let names: Vec<String> = way.iter().chain([&start]).map(ToString::to_string).collect();
-                    let message = format!("is its own ancestor, by way of {}: take one parentRef out", names.join(" -> "));
+                    let message =
+                        format!("is its own ancestor, by way of {}: take one parentRef out", names.join(" -> "));
                     findings.push(object.error("spec.parentRef", message));
                 }
                 break;

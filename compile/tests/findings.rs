@@ -4,7 +4,7 @@
 
 mod cases;
 
-use outrigger_compile::{Inputs, Severity, compile, read};
+use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use proptest::prelude::*;
 
 fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
@@ -18,6 +18,7 @@ fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)])
         keys: &keys,
         without_value: Severity::Error,
         sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
     };
     let compiled = compile(&inputs);
     // Whatever is wrong, what is left must be a policy.

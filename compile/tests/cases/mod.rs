@@ -65,15 +65,10 @@ pub const BROKEN: &[Broken] = &[
         &["a.yaml:10: the key `name` stands twice, first on line 9: keep one"],
     ),
     broken(
-        "a kind of a later version",
-        &[("a.yaml", concat!(provider!("a"), object!("Budget", "name: a", "  amount: '1'")))],
-        &["a.yaml:7: Budget default/a: kind: Budget is not known to this version: remove it, or use a newer one"],
-    ),
-    broken(
         "an unknown kind",
         &[("a.yaml", concat!(provider!("a"), object!("LLMProvidr", "name: b", "  type: Mock")))],
         &[
-            "a.yaml:7: LLMProvidr default/b: kind: unknown kind, did you mean `LLMProvider`?: outrigger.dev/v1alpha1 has LLMProvider, RoutingRule, VirtualKey",
+            "a.yaml:7: LLMProvidr default/b: kind: unknown kind, did you mean `LLMProvider`?: outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
         ],
     ),
     broken(
