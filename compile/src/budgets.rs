@@ -132,7 +132,11 @@ pub(crate) fn resolve(
 ) -> Result<ObjectRef, Finding> {
     let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
     let id = ObjectRef { namespace: namespace.clone(), name: reference.name.clone() };
-    let unusable = || object.warning(path, format!("Budget {id} can't be used until it is mended"));
+    let unusable = || {
+        // A key without its budget would have none.
+        let so = if object.kind == "VirtualKey" { ", nor this key without it" } else { "" };
+        object.warning(path, format!("Budget {id} can't be used until it is mended{so}"))
+    };
     let Some(budget) = folder.budgets.get(&id) else {
         if folder.unsound.contains(&("Budget", id.clone())) {
             return Err(unusable());
@@ -152,7 +156,7 @@ pub(crate) fn resolve(
 /// Where the one that is missing might be.
 fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
     if let Some(other) = folder.budgets.keys().find(|other| other.name == id.name) {
-        return format!(": there is one in namespace {}, say so in namespace", other.namespace);
+        return format!(": there is one in another namespace, write namespace: {}", other.namespace);
     }
     let here = folder.budgets.keys().filter(|other| other.namespace == id.namespace);
     hint(&id.name, &here.map(|other| other.name.as_str()).collect::<Vec<_>>())

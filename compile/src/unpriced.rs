@@ -71,12 +71,8 @@ fn message(counted: &Counted, at: &At) -> Option<String> {
         return None;
     }
     Some(format!(
-        "nobody knows what `{}` costs, so {} refuses it: give it a price in spec.models of LLMProvider {id} or in a \
-         ModelCatalog, give LLMProvider {id} a defaultPrice, or say unpriced: Allow in VirtualKey {}/{}",
-        at.model,
-        limit.id,
-        key.namespace,
-        key.name,
-        id = provider.id,
+        "nobody knows what `{}` costs, and a budget counts it ({}), so it is refused: give it a price (in spec.models of \
+         LLMProvider {}, or in a ModelCatalog), give that provider a defaultPrice, or say unpriced: Allow in VirtualKey {}/{}",
+        at.model, limit.id, provider.id, key.namespace, key.name,
     ))
 }

@@ -49,6 +49,6 @@ pub mod worst;
 
 pub use headers::{is_credential, query_without_key};
 pub use gateway::{Gateway, InstallError, Settings, Status};
-pub use secret::{Secret, Secrets};
 pub use pages::PagesError;
+pub use secret::{Secret, Secrets};
 pub use served::ServeError;
