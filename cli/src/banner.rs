@@ -298,4 +298,28 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
         assert!(text.contains("-H 'x-outrigger-key: batch'"), "{text}");
         assert!(text.contains("none of them is the default"), "{text}");
     }
+
+    #[test]
+    fn limits_are_told_and_where_they_are_counted() {
+        let objects = OBJECTS.replace(
+            "spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}",
+            "spec:
+  providers:
+  - {name: openai, weight: 80, limits: {requests: [{name: hour, max: 1000, rolling: 1h}]}}
+  - {name: rehearsal, weight: 20}
+  limits: {budgets: [{name: month, amount: '12.50', window: Month}], tokens: [{name: day, max: 5000, window: Day}]}
+  budgetRefs: [{name: team}]
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: Budget
+metadata: {name: team}
+spec: {amount: '500', window: Month, timeZone: Europe/Paris}",
+        );
+        let text = banner(&objects);
+        assert!(text.contains("\n  accounts /state/objects-0123\n"), "{text}");
+        assert!(text.contains("  KEY                      PROVIDERS                LIMITS\n"), "{text}");
+        let told =
+            "Budget default/team: $500.00 a month (Europe/Paris), $12.50 a month, 5,000 tokens a day, and 1 more";
+        assert!(text.contains(told), "{text}");
+    }
 }
