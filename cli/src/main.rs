@@ -37,7 +37,8 @@ enum Command {
     /// Without DIR, providers are made from the variables that hold their keys, such as OPENAI_API_KEY. A Secret that is
     /// not in DIR is looked for in the environment: key apiKey of Secret openai in OPENAI_API_KEY.
     Run(run::Args),
-    /// Say what is wrong with the objects of a folder: as the API server would, and then as the operator would.
+    /// Say what is wrong with the objects of a folder: as the API server would, then as the operator would, then by the
+    /// tests of its rules.
     Check(check::Args),
     /// Say where a request would go, and why: rules, candidates, limits, and what would be set aside.
     ///
@@ -47,8 +48,8 @@ enum Command {
     /// Say what is different between two folders of objects, and which recorded requests would go elsewhere.
     ///
     /// Records hold no headers, no body and no spend. A request is taken to name no provider and no fallbacks of its own,
-    /// everything to be well and nothing to be spent; where a rule asks for what a record doesn't tell and that matters,
-    /// nothing is said. Ends with 0 if nothing is different, with 1 if something is, and with 2 on errors.
+    /// everything to be well and nothing to be spent, and its input to be what the provider counted. Where a rule asks for
+    /// what a record doesn't tell, and that matters, nothing is said. Ends with 0 if nothing is different, with 1 if something is, and with 2 on errors.
     Diff(diff::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
