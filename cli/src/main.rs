@@ -8,6 +8,7 @@ mod diff;
 mod environment;
 mod explain;
 mod folder;
+mod import;
 mod junit;
 mod look;
 mod rule_tests;
@@ -49,8 +50,11 @@ enum Command {
     ///
     /// Records hold no headers, no body and no spend. A request is taken to name no provider and no fallbacks of its own,
     /// everything to be well and nothing to be spent, and its input to be what the provider counted. Where a rule asks for
-    /// what a record doesn't tell, and that matters, nothing is said. Ends with 0 if nothing is different, with 1 if something is, and with 2 on errors.
+    /// what a record doesn't tell, and that matters, nothing is said. Ends with 0 if nothing is different, with 1 if
+    /// something is, and with 2 on errors.
     Diff(diff::Args),
+    /// Write the objects for what another gateway is configured to do, and say what they do not carry over.
+    Import(import::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
 }
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Diff(args) => diff::main(&args),
+        Command::Import(args) => import::main(&args),
         Command::Crds => crds::main(),
     }
 }

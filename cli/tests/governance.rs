@@ -257,7 +257,7 @@ fn tests_run_beside_errors_and_secrets_may_be_elsewhere() {
 #[test]
 fn help_names_every_command() {
     let said = outrigger(&here("."), &["--help"], "");
-    for command in ["run", "check", "explain", "diff", "crds"] {
+    for command in ["run", "check", "explain", "diff", "import", "crds"] {
         assert!(
             said.stdout.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))),
             "{}",

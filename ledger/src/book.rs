@@ -125,7 +125,8 @@ impl Book {
         restored
     }
 
-    /// Takes a policy's limits, and says by which numbers they go, in the same order. Accounts are found by name and unit.
+    /// Takes a policy's limits, and says by which numbers they go, in the same order. Accounts are found by name and unit;
+    /// of two limits that have both in common the later one holds.
     ///
     /// Another `max` keeps the account. Another window or zone begins one that counts what was spent in the overlap; what
     /// of an account lies there is not known, so it counts in full if it was used since the new window's period began.

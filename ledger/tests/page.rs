@@ -95,9 +95,17 @@ fn what_was_in_flight_is_charged_in_full() {
     let [b, a] = book.adopt(&[daily("b"), daily("a")], NOON)[..] else { panic!("two numbers") };
     assert_eq!((book.state(a, NOON).spent, book.state(a, NOON).reserved, book.open()), (500, 0, 0));
     assert_eq!(book.state(b, NOON).spent, 5);
-    // The day that was seen last is still the latest, whatever the clock says now.
-    assert_eq!(book.state(a, 0).spent, 500);
-    assert_eq!(book.state(a, MIDNIGHT).spent, 0);
+}
+
+#[test]
+fn the_time_that_was_seen_last_is_not_forgotten() {
+    let (_, file) = written();
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap());
+    // Whatever the clock says now: it is spent on the same day.
+    let a = book.adopt(&[daily("a")], 0)[0];
+    book.charge(0, &[(a, 1)]);
+    assert_eq!([0, NOON, MIDNIGHT].map(|at| book.state(a, at).spent), [501, 501, 0]);
 }
 
 #[test]
@@ -118,6 +126,27 @@ fn an_account_that_comes_twice_is_merged_by_the_higher_and_lies_in_one_slot() {
         assert_eq!(file.len(), 3 * SLOT);
         assert_eq!(spent(&file, ["a", "b"]), [900, 5]);
     }
+}
+
+#[test]
+fn an_account_in_two_slots_gives_one_of_them_up() {
+    let (_, mut file) = written();
+    file.extend_from_within(SLOT..2 * SLOT);
+    file[3 * SLOT + 4] = 3;
+    let sum = crc32fast::hash(&file[3 * SLOT..3 * SLOT + 508]).to_le_bytes();
+    file[3 * SLOT + 508..].copy_from_slice(&sum);
+    assert_eq!(read(&file).len(), 3);
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap());
+    let mut slots = Vec::new();
+    book.writes(|slot, bytes| {
+        slots.push(slot);
+        file[slot as usize * SLOT..][..SLOT].copy_from_slice(bytes);
+    });
+    // What is kept is written before the other is gone.
+    assert_eq!(slots, [0, 1, 3]);
+    assert_eq!(read(&file).len(), 2);
+    assert_eq!(spent(&file, ["a", "b"]), [500, 5]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::serves::{serves, serving};
 
 /// Requests that are answered in words. The vectors of another model would fit no index, and no other model draws or
 /// speaks for less.
-const CONVERSATIONS: [&str; 5] =
+pub(crate) const CONVERSATIONS: [&str; 5] =
     ["chat_completion", "chat_completion_stream", "responses", "responses_stream", "text_completion"];
 
 /// What takes a candidate's place, with its credentials: the model that a budget names which counts the candidate and

@@ -2,8 +2,10 @@
 
 use crate::decision::{Candidate, Skip};
 use crate::document::{Unit, Unknown};
+use crate::downgrade::CONVERSATIONS;
 use crate::limit::Limit;
 use crate::policy::{Key, Policy};
+use crate::price::Price;
 use crate::request::Request;
 
 impl Policy {
@@ -55,8 +57,10 @@ fn is_unknown(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Can
         // Without a model there is no price to know: what such operations cost is `unmetered`'s to say.
         None if request.model.is_none() => false,
         None => {
-            key.unpriced == Unknown::Refuse
-                && candidate.provider.and_then(|provider| policy.price(provider, &candidate.model)).is_none()
+            let price = candidate.provider.and_then(|provider| policy.price(provider, &candidate.model));
+            // A price for seconds or pictures is none for words.
+            let says = |price: &Price| !CONVERSATIONS.contains(&request.request_type) || price.counts_tokens();
+            key.unpriced == Unknown::Refuse && !price.is_some_and(says)
         }
     }
 }

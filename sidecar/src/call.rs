@@ -106,6 +106,7 @@ impl Call {
     #[must_use]
     pub fn cache_ask(&self) -> CacheAsk {
         match self.scanned.caching(&self.body) {
+            _ if memchr::memmem::find(&self.body, b"\"prompt_cache_retention\"").is_some() => CacheAsk::Hour,
             None => CacheAsk::None,
             Some(Caching::FiveMinutes) => CacheAsk::Short,
             Some(Caching::Hour) => CacheAsk::Hour,

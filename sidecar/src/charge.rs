@@ -14,7 +14,7 @@ use outrigger_ledger::LimitNo;
 use outrigger_llm::estimate;
 use outrigger_llm::meter::Metered;
 use outrigger_llm::usage::Usage;
-use outrigger_policy::{Policy, Unit, Used};
+use outrigger_policy::{CacheAsk, Policy, Unit, Used};
 
 use crate::accounts::Held;
 
@@ -41,6 +41,8 @@ pub struct Charge {
     pub metered: Metered,
     /// It is counted by tokens, among other things perhaps.
     pub by_tokens: bool,
+    /// How long its prefix is to be cached.
+    pub cache: CacheAsk,
     /// The service that the caller asked for, by the provider's word.
     pub service: Option<String>,
     /// It went on its way.
@@ -86,23 +88,30 @@ impl Charge {
         let price = policy.price(self.provider, &self.model)?;
         let known = |figure: Option<u64>| figure.unwrap_or(0);
         let (images, characters) = match self.metered {
-            Metered::Images(images) => (images, 0),
+            Metered::Images(asked) => (usage.images.unwrap_or(asked), 0),
             Metered::Characters(characters) => (0, characters),
-            _ => (0, 0),
+            _ => (known(usage.images), 0),
+        };
+        // A provider that keeps its cache for a day where that is asked for does not tell these writes apart.
+        let (write, write_1h) = match self.cache {
+            CacheAsk::Hour if usage.cache_write_1h.is_none() => (0, known(usage.cache_write)),
+            _ => (known(usage.cache_write), known(usage.cache_write_1h)),
         };
         Some(price.cost(&Used {
             input: known(usage.input),
             cached_input: known(usage.cached_input),
-            cache_write: known(usage.cache_write),
-            cache_write_1h: known(usage.cache_write_1h),
+            cache_write: write,
+            cache_write_1h: write_1h,
+            audio_input: known(usage.audio_input),
+            image_input: known(usage.image_input),
             output: known(usage.output),
             reasoning: known(usage.reasoning),
-            audio_input: known(usage.audio_input),
             audio_output: known(usage.audio_output),
+            image_output: known(usage.image_output),
             images,
             characters,
+            milliseconds: known(usage.milliseconds),
             service: usage.service.map(|service| service.word()).or(self.service.as_deref()),
-            ..Used::default()
         }))
     }
 

@@ -317,6 +317,7 @@ impl Gateway {
         let mut ending = Ending::new(Arc::clone(&self), call);
         ending.record.rule = decision.rule.as_deref().map(str::to_owned);
         ending.record.candidates = candidates(&decision);
+        ending.record.chain = decision.chain.iter().map(ToString::to_string).collect();
         ending.record.shadow = decision.shadow.as_ref().map(shadow);
         for (rule, problem) in &decision.rule_errors {
             self.metrics.rule_failed(rule);

@@ -41,6 +41,8 @@ pub struct Record {
     pub provider: Option<String>,
     pub model: Option<String>,
     pub rule: Option<String>,
+    /// The rules with `chain` that led to it, in order.
+    pub chain: Vec<String>,
     pub revision: String,
     pub candidates: Vec<CandidateRecord>,
     pub attempts: Vec<AttemptRecord>,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use outrigger_ledger::{LimitNo, Millis, Refused};
+use outrigger_llm::Dialect;
 use outrigger_llm::estimate::Input;
 use outrigger_llm::meter::Metered;
 use outrigger_llm::scan::CapField;
-use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Price, Skip, Unit, Used};
+use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Skip, Unit, Used};
 
 use crate::accounts::{NotHeld, millis};
 use crate::attempt::Trying;
@@ -61,7 +62,8 @@ pub async fn reserve(
         tokio::pin!(freed);
         freed.as_mut().enable();
         let now = millis(SystemTime::now());
-        match asked.hold(trying, ending, candidate, now) {
+        let worst = asked.worst(trying, ending, candidate, now);
+        match asked.hold(trying, ending, candidate, &worst, now) {
             Ok(reserved) => return Ok(reserved),
             Err(NotHeld::Pages(error)) => {
                 tracing::error!(%error, "no request that is charged can be served");
@@ -69,7 +71,8 @@ pub async fn reserve(
                 return Err(NotReserved::Refuse(Refusal::new(503, "budget_unavailable", message).after(1)));
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
-                return Err(asked.exhausted(ending, limit, spent, max, until, now));
+                let gone = Gone { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
+                return Err(asked.exhausted(ending, &gone, &worst));
             }
             Err(NotHeld::Refused(Refused::Contended { limit })) => {
                 ending.waits();
@@ -98,6 +101,16 @@ fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
     }
 }
 
+/// What pictures cost: each its own price, or the tokens of the largest one where they are sold by tokens.
+fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
+    match means.price {
+        Some(price) if price.image.is_some() => {
+            price.cost(&Used { images, ..Used::default() }).saturating_add(means.cost(input, 0))
+        }
+        _ => means.cost(input, images.saturating_mul(PICTURE)),
+    }
+}
+
 /// Takes a place among the requests that may be under way at the provider, for the key and for all.
 fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: usize) -> Result<(), NotReserved> {
     ending.places.clear();
@@ -117,6 +130,15 @@ fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: usize) -> Re
     }
     ending.places = taken;
     Ok(())
+}
+
+/// A limit without room.
+struct Gone {
+    limit: LimitNo,
+    spent: u64,
+    max: u64,
+    /// Until it has some, where time helps.
+    seconds: Option<u64>,
 }
 
 /// What a candidate is asked for, as far as it costs.
@@ -180,7 +202,11 @@ impl Asked {
             counted,
             bounds,
             metered,
-            cache: call.cache_ask(),
+            cache: match call.cache_ask() {
+                // OpenAI's newer models write to their cache unasked.
+                CacheAsk::None if served.places[provider].dialect == Dialect::OpenAi => CacheAsk::Short,
+                asked => asked,
+            },
             service: call.scanned.service_tier.clone(),
         }
     }
@@ -202,11 +228,8 @@ impl Asked {
                 worst(self.input, self.bounds, &means)
             }
             // Vectors: an answer without tokens.
-            Metered::Tokens => {
-                let money = price.map_or(0, |price| price.worst(self.input, 0, service, self.cache));
-                Worst { money, tokens: self.input, ..free }
-            }
-            Metered::Images(images) => Worst { money: price.map_or(0, |price| self.pictures(price, images)), ..free },
+            Metered::Tokens => Worst { money: means.cost(self.input, 0), tokens: self.input, ..free },
+            Metered::Images(images) => Worst { money: pictures(&means, self.input, images), ..free },
             Metered::Characters(characters) => {
                 let used = Used { characters, ..Used::default() };
                 Worst { money: price.map_or(0, |price| price.cost(&used)), ..free }
@@ -215,27 +238,15 @@ impl Asked {
         }
     }
 
-    /// What pictures cost: each its own price, or the tokens of the largest one where they are sold by tokens.
-    fn pictures(&self, price: &Price, images: u64) -> u64 {
-        let service = self.service.as_deref();
-        match price.image {
-            Some(_) => {
-                let made = price.cost(&Used { images, ..Used::default() });
-                made.saturating_add(price.worst(self.input, 0, service, self.cache))
-            }
-            None => price.worst(self.input, images.saturating_mul(PICTURE), service, self.cache),
-        }
-    }
-
     fn hold(
         &self,
         trying: &Trying<'_>,
         ending: &mut Ending,
         candidate: &Candidate,
+        worst: &Worst,
         now: Millis,
     ) -> Result<Reserved, NotHeld> {
         let accounts = &trying.gateway.accounts;
-        let worst = self.worst(trying, ending, candidate, now);
         let held = match self.counted.is_empty() {
             true => None,
             false => {
@@ -269,54 +280,47 @@ impl Asked {
             input: self.input,
             metered: self.metered,
             by_tokens: ending.call.counts_tokens(),
+            cache: self.cache,
             service: self.service.clone(),
             sent: false,
         });
         Ok(Reserved { cap: worst.cap })
     }
 
-    /// The refusal of a limit that is spent.
-    fn exhausted(
-        &self,
-        ending: &Ending,
-        number: LimitNo,
-        spent: u64,
-        max: u64,
-        until: Option<Millis>,
-        now: Millis,
-    ) -> NotReserved {
+    /// The refusal of a limit that has no room for the worst case, whoever else waits.
+    fn exhausted(&self, ending: &Ending, gone: &Gone, worst: &Worst) -> NotReserved {
         let served = &ending.call.served;
-        let Some(at) = served.limits.iter().position(|one| *one == number) else {
+        let Some(at) = served.limits.iter().position(|one| *one == gone.limit) else {
             return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
         };
         let limit = &served.policy.limits.all[at];
-        let (skip, mut refusal) = match (limit.unit, limit.id.kind) {
+        let Gone { spent, max, .. } = *gone;
+        let fewer = if worst.cap.is_none() { ": ask for fewer tokens (`max_tokens`)" } else { "" };
+        let of = |spent: String, max: String, most: String| {
+            format!("{}: {spent} of {max} are spent, and this request may come to {most}{fewer}", limit.id)
+        };
+        let (skip, status, kind, message) = match (limit.unit, limit.id.kind) {
             (Unit::Money, _) => {
-                let (spent, max) = (Dollars(spent), Dollars(max));
-                let message =
-                    format!("{}: {spent} of {max} are spent, and this request may cost more than is left", limit.id);
-                (Skip::Budget(at), Refusal { final_word: true, ..Refusal::new(402, "budget_exceeded", message) })
+                let dollars = |nanos: u64| Dollars(nanos).to_string();
+                (Skip::Budget(at), 402, "budget_exceeded", of(dollars(spent), dollars(max), dollars(worst.money)))
             }
-            (Unit::Tokens, "Budget") => {
-                let message = format!(
-                    "{}: {spent} of {max} tokens are spent, and this request may use more than is left",
-                    limit.id
-                );
-                (Skip::Budget(at), Refusal { final_word: true, ..Refusal::new(402, "budget_exceeded", message) })
-            }
-            (Unit::Tokens, _) => {
-                let message = format!(
-                    "{}: {spent} of {max} tokens are used, and this request may use more than is left",
-                    limit.id
-                );
-                (Skip::Limit(at), Refusal::new(429, "token_limited", message))
+            (Unit::Tokens, whose) => {
+                let message = of(spent.to_string(), format!("{max} tokens"), worst.tokens.to_string());
+                match whose {
+                    "Budget" => (Skip::Budget(at), 402, "budget_exceeded", message),
+                    _ => (Skip::Limit(at), 429, "token_limited", message),
+                }
             }
             (Unit::Requests, _) => {
-                let message = format!("{}: {spent} of {max} requests were made", limit.id);
-                (Skip::Limit(at), Refusal::new(429, "request_limited", message))
+                (Skip::Limit(at), 429, "request_limited", format!("{}: {spent} of {max} requests were made", limit.id))
             }
         };
-        refusal.retry_after = until.map(|until| seconds_until(until, now));
+        let refusal = Refusal {
+            // What is spent stays spent until then, however often it is asked.
+            final_word: status == 402,
+            retry_after: gone.seconds,
+            ..Refusal::new(status, kind, message)
+        };
         match ending.call.key().on_limit {
             OnLimit::Reject => NotReserved::Refuse(refusal),
             OnLimit::NextProvider => NotReserved::Skip(skip, refusal),

@@ -55,15 +55,29 @@ pub struct Means<'a> {
 }
 
 impl Means<'_> {
-    fn cost(&self, input: u64, output: u64) -> u64 {
-        self.price.map_or(0, |price| price.worst(input, output, self.service, self.cache))
+    /// By the service that was asked for or by the usual one, whichever is dearer: which of them serves is the
+    /// provider's to say.
+    pub fn cost(&self, input: u64, output: u64) -> u64 {
+        let by = |service| self.price.map_or(0, |price| price.worst(input, output, service, self.cache));
+        match self.service {
+            None => by(None),
+            asked => by(None).max(by(asked)),
+        }
+    }
+
+    fn buys(&self, price: &Price, money: u64) -> Option<u64> {
+        let by = |service| price.output_tokens_for(money, service);
+        match (by(None), self.service.and_then(|service| by(Some(service)))) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
     /// Output tokens that a quarter of what is left can pay, after the input. `None`: any number.
     fn quarter(&self, input: u64) -> Option<u64> {
         let by_money = self.money.and_then(|left| {
             let for_output = (left / 4).saturating_sub(self.cost(input, 0));
-            self.price.and_then(|price| price.output_tokens_for(for_output, self.service))
+            self.price.and_then(|price| self.buys(price, for_output))
         });
         let by_tokens = self.tokens.map(|left| (left / 4).saturating_sub(input));
         match (by_money, by_tokens) {

@@ -109,7 +109,8 @@ impl Limit {
         }
         self.move_to(at, slots);
         let (max, period) = (self.max, self.period);
-        if let Some(entry) = self.live.iter_mut().find(|entry| entry.period == period) {
+        let current = |entry: &&mut Entry| entry.period == period && entry.account.held() != max;
+        if let Some(entry) = self.live.iter_mut().find(current) {
             entry.hold(max);
             slots.touch(entry.slot);
         }

@@ -1,0 +1,239 @@
+//! Conditions of rules. Bifrost's variables have the same names here, but not always the same values: a key that had to
+//! be renamed, an id that is another, a header in capitals. A condition that would never hold again is worse than none.
+
+use std::collections::HashMap;
+
+use outrigger_policy::REQUEST_TYPES;
+
+use super::super::report::code;
+
+/// What texts mean that are compared with a variable: by variable, the text of Bifrost and ours.
+#[derive(Debug, Default)]
+pub(crate) struct Renames {
+    by_variable: HashMap<&'static str, HashMap<String, String>>,
+}
+
+/// A condition in our words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Translation {
+    pub text: String,
+    /// What was changed, and what may never hold.
+    pub told: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Word,
+    /// In quotes, without escapes.
+    Text,
+    /// A text that is left as it is.
+    Odd,
+    Mark,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Token<'e> {
+    kind: Kind,
+    text: &'e str,
+    at: usize,
+}
+
+impl Renames {
+    pub fn add(&mut self, variable: &'static str, from: &str, to: &str) {
+        self.by_variable.entry(variable).or_default().insert(from.to_owned(), to.to_owned());
+    }
+
+    /// A condition, with the texts in it that have another name here replaced.
+    pub fn translate(&self, expression: &str) -> Translation {
+        let tokens = tokens(expression);
+        let mut told: Vec<String> = Vec::new();
+        let mut text = String::with_capacity(expression.len());
+        let mut copied = 0;
+        for (index, token) in tokens.iter().enumerate() {
+            if token.kind != Kind::Text {
+                continue;
+            }
+            let inner = &token.text[1..token.text.len() - 1];
+            let Some((ours, why)) = self.ours(&tokens, index, inner) else { continue };
+            if !told.contains(&why) {
+                told.push(why);
+            }
+            if ours != inner {
+                let quote = &token.text[..1];
+                text.push_str(&expression[copied..token.at]);
+                text.push_str(&format!("{quote}{ours}{quote}"));
+                copied = token.at + token.text.len();
+            }
+        }
+        text.push_str(&expression[copied..]);
+        Translation { text, told }
+    }
+
+    /// What a text is here, and what there is to tell of it; `None`: it is what it was.
+    fn ours(&self, tokens: &[Token<'_>], index: usize, inner: &str) -> Option<(String, String)> {
+        if is_header(tokens, index) {
+            let lower = inner.to_ascii_lowercase();
+            return (lower != inner).then(|| {
+                let why = format!("headers are in lower case here, so {} became {}", code(inner), code(&lower));
+                (lower, why)
+            });
+        }
+        let subject = subject(tokens, index)?;
+        if subject == "request_type" {
+            let known = REQUEST_TYPES.contains(&inner) || REQUEST_TYPES.iter().any(|known| known.contains(inner));
+            return (!known).then(|| {
+                let types = REQUEST_TYPES.join(", ");
+                (inner.to_owned(), format!("request_type is never {} here: it is one of {types}", code(inner)))
+            });
+        }
+        let names = self.by_variable.get(subject)?;
+        match names.get(inner) {
+            Some(ours) if ours == inner => None,
+            Some(ours) => {
+                Some((ours.clone(), format!("{subject} is {} here, so {} was replaced", code(ours), code(inner))))
+            }
+            None => Some((
+                inner.to_owned(),
+                format!("nothing in the file has the {subject} {}, so this part may never hold", code(inner)),
+            )),
+        }
+    }
+}
+
+/// `headers["X"]`, `"X" in headers`.
+fn is_header(tokens: &[Token<'_>], index: usize) -> bool {
+    let is = |at: Option<usize>, text: &str| at.and_then(|at| tokens.get(at)).is_some_and(|token| token.text == text);
+    let before = (is(index.checked_sub(1), "[")) && is(index.checked_sub(2), "headers");
+    before || (is(Some(index + 1), "in") && is(Some(index + 2), "headers"))
+}
+
+/// The variable that a text is compared with: the last one before it in its clause, else the next one behind it.
+fn subject<'e>(tokens: &[Token<'e>], index: usize) -> Option<&'e str> {
+    const SUBJECTS: [&str; 8] = [
+        "virtual_key_id",
+        "virtual_key_name",
+        "team_id",
+        "team_name",
+        "customer_id",
+        "customer_name",
+        "provider",
+        "request_type",
+    ];
+    let ends = |token: &&Token<'_>| ["&&", "||", "?", ":"].contains(&token.text);
+    let word = |token: &&Token<'_>| token.kind == Kind::Word && !["in", "size", "true", "false"].contains(&token.text);
+    // A word behind a point is a function or a field.
+    let variable = |at: usize| at == 0 || tokens[at - 1].text != ".";
+    let before = (0..index).rev().take_while(|at| !ends(&&tokens[*at])).find(|at| word(&&tokens[*at]) && variable(*at));
+    let behind = || {
+        (index + 1..tokens.len()).take_while(|at| !ends(&&tokens[*at])).find(|at| word(&&tokens[*at]) && variable(*at))
+    };
+    let name = tokens[before.or_else(behind)?].text;
+    SUBJECTS.contains(&name).then_some(name)
+}
+
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(letter) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let (kind, length) = match letter {
+            _ if letter.is_whitespace() => {
+                at += letter.len_utf8();
+                continue;
+            }
+            'r' | 'R' | 'b' | 'B' if rest[1..].starts_with(['"', '\'']) => (Kind::Odd, 1 + quoted(&rest[1..]).1),
+            '"' | '\'' => quoted(rest),
+            _ if letter.is_ascii_alphabetic() || letter == '_' => {
+                let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+                (Kind::Word, length)
+            }
+            _ if rest.starts_with("&&") || rest.starts_with("||") => (Kind::Mark, 2),
+            _ => (Kind::Mark, letter.len_utf8()),
+        };
+        tokens.push(Token { kind, text: &rest[..length], at });
+        at += length;
+    }
+    tokens
+}
+
+/// What a text in quotes is, and how long.
+fn quoted(rest: &str) -> (Kind, usize) {
+    for long in ["\"\"\"", "'''"] {
+        if let Some(inner) = rest.strip_prefix(long) {
+            return (Kind::Odd, inner.find(long).map_or(rest.len(), |end| end + 6));
+        }
+    }
+    let quote = rest.as_bytes().first().copied().unwrap_or(b'"');
+    let mut odd = false;
+    let mut bytes = rest.bytes().enumerate().skip(1);
+    while let Some((index, byte)) = bytes.next() {
+        match byte {
+            b'\\' => {
+                odd = true;
+                bytes.next();
+            }
+            _ if byte == quote => return (if odd { Kind::Odd } else { Kind::Text }, index + 1),
+            _ => {}
+        }
+    }
+    (Kind::Odd, rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renames() -> Renames {
+        let mut renames = Renames::default();
+        renames.add("virtual_key_id", "vk-1", "default/search");
+        renames.add("virtual_key_name", "Search", "search");
+        renames.add("virtual_key_name", "chat", "chat");
+        renames.add("team_name", "Platform Team", "Platform-Team");
+        renames.add("provider", "openai", "openai");
+        renames
+    }
+
+    #[test]
+    fn what_has_another_name_here_is_replaced() {
+        for (expression, expected, told) in [
+            ("virtual_key_id == 'vk-1'", "virtual_key_id == 'default/search'", 1),
+            (r#""Search" == virtual_key_name"#, r#""search" == virtual_key_name"#, 1),
+            (r#"virtual_key_name in ["Search", "chat"]"#, r#"virtual_key_name in ["search", "chat"]"#, 1),
+            (
+                r#"team_name == "Platform Team" && model == "Search""#,
+                r#"team_name == "Platform-Team" && model == "Search""#,
+                1,
+            ),
+            (r#"headers["X-Tier"] == "Premium""#, r#"headers["x-tier"] == "Premium""#, 1),
+            (
+                r#""X-Tier" in headers && headers["x-tier"] == "A""#,
+                r#""x-tier" in headers && headers["x-tier"] == "A""#,
+                1,
+            ),
+            (
+                r#"headers["x-key"] == "vk-1" || provider == "openai""#,
+                r#"headers["x-key"] == "vk-1" || provider == "openai""#,
+                0,
+            ),
+            (r#"virtual_key_name == "other""#, r#"virtual_key_name == "other""#, 1),
+            (r#"virtual_key_name.startsWith("Sea")"#, r#"virtual_key_name.startsWith("Sea")"#, 1),
+            ("request_type == 'embedding'", "request_type == 'embedding'", 0),
+            ("request_type == 'translation'", "request_type == 'translation'", 1),
+            ("request_type.startsWith('chat')", "request_type.startsWith('chat')", 0),
+            (r"virtual_key_name == r'Search'", r"virtual_key_name == r'Search'", 0),
+            ("model.startsWith('gpt-4') && budget_used > 80.0", "model.startsWith('gpt-4') && budget_used > 80.0", 0),
+            ("true", "true", 0),
+        ] {
+            let got = renames().translate(expression);
+            assert_eq!((got.text.as_str(), got.told.len()), (expected, told), "{expression}: {:?}", got.told);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_comes_back(text in r#"[a-z_ "'\\.&|é\[\]]{0,40}"#) {
+            let got = Renames::default().translate(&text);
+            proptest::prop_assert_eq!(got.text.to_ascii_lowercase(), text.to_ascii_lowercase());
+        }
+    }
+}

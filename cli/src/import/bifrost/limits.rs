@@ -1,0 +1,291 @@
+//! Budgets and rate limits of Bifrost, wherever they stand: inline, by id, or naming their owner.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::super::Work;
+use super::super::amount;
+use super::super::objects::{Kind, Object};
+use super::super::period::{self, Clock, Period};
+use super::super::report::{Fate, code};
+use super::super::source::Node;
+
+/// The budgets and rate limits that stand on their own.
+pub(crate) struct Pool<'s> {
+    budgets: Vec<Node<'s>>,
+    rates: Vec<Node<'s>>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+/// What one owner may use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub money: Vec<Limit>,
+    pub requests: Vec<Limit>,
+    pub tokens: Vec<Limit>,
+    /// A limit of nothing: no object has such, so that its owner must be suspended. Its path.
+    pub nothing: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Limit {
+    /// Of the budget or rate limit.
+    pub path: String,
+    /// Of how much.
+    pub at: String,
+    /// `amount` or `max`, and its value.
+    pub most: (&'static str, Value),
+    pub period: Period,
+}
+
+impl Found {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.money.is_empty() && self.requests.is_empty() && self.tokens.is_empty()
+    }
+}
+
+impl<'s> Pool<'s> {
+    pub fn of(governance: Option<&Node<'s>>) -> Self {
+        let list = |field| governance.and_then(|node| node.get(field)).map(|node| node.items()).unwrap_or_default();
+        Pool { budgets: list("budgets"), rates: list("rate_limits"), used: RefCell::default() }
+    }
+
+    /// Those of an owner. `named` is the field of a budget that names such owners, and the owner's id.
+    pub fn found(&self, owner: &Node<'s>, named: Option<(&str, &str)>, aligned: bool) -> Found {
+        let mut budgets: Vec<Node<'s>> = Vec::new();
+        let mut rates: Vec<Node<'s>> = Vec::new();
+        budgets.extend(owner.get("budget"));
+        budgets.extend(owner.get("budgets").iter().flat_map(Node::items));
+        rates.extend(owner.get("rate_limit"));
+        let mut ids: Vec<Node<'s>> = owner.get("budget_id").into_iter().collect();
+        ids.extend(owner.get("budget_ids").iter().flat_map(Node::items));
+        for id in ids {
+            budgets.extend(self.by_id(&self.budgets, &id, "budget"));
+        }
+        if let Some(id) = owner.get("rate_limit_id") {
+            rates.extend(self.by_id(&self.rates, &id, "rate limit"));
+        }
+        if let Some((field, id)) = named {
+            let names = |node: &&Node<'s>| node.get(field).is_some_and(|named| plain(&named) == Some(id.to_owned()));
+            budgets.extend(self.budgets.iter().filter(names).cloned());
+        }
+        let mut found = Found::default();
+        let mut seen = BTreeSet::new();
+        for budget in budgets {
+            if seen.insert(budget.path().to_owned()) {
+                self.used.borrow_mut().insert(budget.path().to_owned());
+                money(&budget, aligned, &mut found);
+            }
+        }
+        for rate in rates {
+            if seen.insert(rate.path().to_owned()) {
+                self.used.borrow_mut().insert(rate.path().to_owned());
+                counts(&rate, aligned, &mut found);
+            }
+        }
+        found
+    }
+
+    fn by_id(&self, among: &[Node<'s>], id: &Node<'s>, what: &str) -> Option<Node<'s>> {
+        let wanted = id.text()?;
+        let found = among.iter().find(|node| node.get("id").and_then(|node| plain(&node)).as_deref() == Some(wanted));
+        if found.is_none() {
+            id.lost(format!(
+                "there is no {what} {} in the file: set one on the object if it still exists",
+                code(wanted)
+            ));
+        }
+        found.cloned()
+    }
+
+    /// Tells those that nobody has.
+    pub fn rest(&self) {
+        for (node, what) in
+            self.budgets.iter().map(|node| (node, "budget")).chain(self.rates.iter().map(|node| (node, "rate limit")))
+        {
+            if !self.used.borrow().contains(node.path()) {
+                node.lost(format!("nothing in what was carried over has this {what}"));
+            }
+        }
+    }
+}
+
+/// A text, or a number as a text: ids are either.
+pub(crate) fn plain(node: &Node<'_>) -> Option<String> {
+    match node.is_text() {
+        true => node.text().map(str::to_owned),
+        false => node.whole().map(|number| number.to_string()),
+    }
+}
+
+fn clock(node: &Node<'_>, aligned: bool) -> Clock {
+    let own = node.get("calendar_aligned").and_then(|node| node.flag()).unwrap_or(false);
+    match aligned || own {
+        true => Clock::BifrostAligned,
+        false => Clock::Bifrost,
+    }
+}
+
+/// Marks what a limit says beside how much and how long.
+fn bookkeeping(node: &Node<'_>, usage: &[&str], rest: &[&str]) {
+    for field in usage {
+        if let Some(node) = node.get(field)
+            && node.number().is_some_and(|used| used > 0.0)
+        {
+            node.lost("what is used so far is not carried over: counting begins at zero");
+        }
+    }
+    for field in rest {
+        if let Some(node) = node.get(field) {
+            node.done();
+        }
+    }
+}
+
+fn money(node: &Node<'_>, aligned: bool, found: &mut Found) {
+    const OWNERS: [&str; 9] = [
+        "id",
+        "last_reset",
+        "virtual_key_id",
+        "provider_config_id",
+        "model_config_id",
+        "customer_id",
+        "team_id",
+        "created_at",
+        "updated_at",
+    ];
+    bookkeeping(node, &["current_usage"], &OWNERS);
+    let clock = clock(node, aligned);
+    let Some(most) = node.get("max_limit") else {
+        node.lost("has no max_limit, so it limits nothing");
+        return;
+    };
+    let Some(number) = most.number() else { return };
+    if number <= 0.0 {
+        most.doubtful("a budget of nothing: whoever has it is suspended");
+        if let Some(duration) = node.get("reset_duration") {
+            duration.done();
+        }
+        node.became("the suspension of whoever has it");
+        found.nothing = Some(most.path().to_owned());
+        return;
+    }
+    let Some(amount) = amount::dollars(number, &most) else { return };
+    if let Some(period) = time(node, "reset_duration", clock) {
+        let (path, at) = (node.path().to_owned(), most.path().to_owned());
+        found.money.push(Limit { path, at, most: ("amount", json!(amount)), period });
+    }
+}
+
+fn counts(node: &Node<'_>, aligned: bool, found: &mut Found) {
+    bookkeeping(
+        node,
+        &["token_current_usage", "request_current_usage"],
+        &["id", "token_last_reset", "request_last_reset", "created_at", "updated_at"],
+    );
+    let clock = clock(node, aligned);
+    for (what, is_tokens) in [("token", true), ("request", false)] {
+        let Some(most) = node.get(&format!("{what}_max_limit")) else {
+            if let Some(duration) = node.get(&format!("{what}_reset_duration")) {
+                duration.idle(format!("there is no {what}_max_limit beside it"));
+            }
+            continue;
+        };
+        let Some(number) = most.whole() else { continue };
+        if number <= 0 {
+            most.doubtful(format!("a limit of no {what}s: whoever has it is suspended"));
+            if let Some(duration) = node.get(&format!("{what}_reset_duration")) {
+                duration.done();
+            }
+            node.became("the suspension of whoever has it");
+            found.nothing = Some(most.path().to_owned());
+            continue;
+        }
+        if let Some(period) = time(node, &format!("{what}_reset_duration"), clock) {
+            let (path, at) = (node.path().to_owned(), most.path().to_owned());
+            let limit = Limit { path, at, most: ("max", json!(number)), period };
+            match is_tokens {
+                true => found.tokens.push(limit),
+                false => found.requests.push(limit),
+            }
+        }
+    }
+}
+
+/// A limit without a time is none to Bifrost either, which refuses it.
+fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<Period> {
+    let Some(duration) = node.get(field) else {
+        node.source().tell(
+            Fate::Lost,
+            &node.at(field),
+            "absent, so that the limit holds over no time and was left out",
+        );
+        return None;
+    };
+    period::read(&duration, clock)
+}
+
+/// `limits` of `whose`, as in "LLMProvider `openai`"; `None` if there are none.
+pub(crate) fn limits(work: &Work<'_>, found: &Found, whose: &str) -> Option<Map<String, Value>> {
+    let mut limits = Map::new();
+    for (field, list) in [("budgets", &found.money), ("requests", &found.requests), ("tokens", &found.tokens)] {
+        let mut names = super::super::Names::default();
+        let items: Vec<Value> = list
+            .iter()
+            .map(|limit| {
+                work.source.tell(Fate::Carried, &limit.path, format!("limits of {whose}"));
+                let mut item = Map::from_iter([("name".to_owned(), json!(names.free("", &limit.period.name)))]);
+                item.insert(limit.most.0.to_owned(), limit.most.1.clone());
+                item.extend(limit.period.fields.clone());
+                Value::Object(item)
+            })
+            .collect();
+        if !items.is_empty() {
+            limits.insert(field.to_owned(), Value::Array(items));
+        }
+    }
+    (!limits.is_empty()).then_some(limits)
+}
+
+/// Budget objects for an owner that is no object: of money, and of tokens. A number of requests has no such object, and
+/// is told as lost. Returns their names, each with what it counts: `amount` or `tokens`.
+pub(crate) fn budgets(
+    work: &mut Work<'_>,
+    found: &Found,
+    name: &str,
+    whose: &str,
+    finish: &dyn Fn(&mut Object, &str),
+) -> Vec<(String, &'static str)> {
+    let mut names = Vec::new();
+    let alone = found.money.len() + found.tokens.len() == 1;
+    for (list, unit) in [(&found.money, "amount"), (&found.tokens, "tokens")] {
+        for limit in list {
+            let wanted = match (alone, unit) {
+                (true, _) => name.to_owned(),
+                (false, "tokens") => format!("{name}-tokens-{}", limit.period.name),
+                _ => format!("{name}-{}", limit.period.name),
+            };
+            let name = work.names.free("Budget", &wanted);
+            let mut object = Object::new(Kind::Budget, &name, &limit.at);
+            object.set(unit, limit.most.1.clone());
+            object.body.extend(limit.period.fields.clone());
+            finish(&mut object, unit);
+            work.source.tell(Fate::Carried, &limit.path, format!("Budget {}", code(&name)));
+            work.objects.push(object);
+            names.push((name, unit));
+        }
+    }
+    for limit in &found.requests {
+        work.source.tell(
+            Fate::Lost,
+            &limit.at,
+            format!(
+                "a number of requests can't be limited for {whose}: limit it in the keys, or limit tokens or money"
+            ),
+        );
+    }
+    names
+}

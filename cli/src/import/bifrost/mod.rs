@@ -1,0 +1,199 @@
+//! Bifrost's config.json.
+//!
+//! ```text
+//! providers -> LLMProvider    governance.teams, customers, model_configs -> Budget
+//! governance.virtual_keys -> VirtualKey    governance.routing_rules -> RoutingRule
+//! ```
+
+mod expression;
+mod keys;
+mod limits;
+mod lists;
+mod models;
+mod network;
+mod owners;
+mod providers;
+mod rules;
+
+use super::Work;
+use super::report::Fate;
+use super::source::Node;
+use limits::Pool;
+use lists::Empty;
+
+/// What has no counterpart, and whether that matters.
+const ELSEWHERE: [(&str, Fate, &str); 27] = [
+    ("$schema", Fate::NotNeeded, "names the file's format"),
+    ("source_of_truth", Fate::NotNeeded, "the objects are"),
+    ("encryption_key", Fate::NotNeeded, "nothing is stored that would be encrypted: keys stay in Secrets"),
+    ("env_label", Fate::NotNeeded, "there is no web interface"),
+    ("auth_config", Fate::NotNeeded, "there is no web interface to log in to"),
+    ("server", Fate::NotNeeded, "the gateway has its own bounds"),
+    (
+        "framework",
+        Fate::Lost,
+        "prices are those of the built-in catalogue, of a ModelCatalog, or of spec.models[].price",
+    ),
+    ("config_store", Fate::NotNeeded, "the objects are the store"),
+    ("logs_store", Fate::Lost, "requests are told on /decisions and /metrics of the admin port, and stored nowhere"),
+    ("vector_store", Fate::Lost, "answers are not cached"),
+    ("mcp", Fate::Lost, "there are no MCP tools here"),
+    ("alerting", Fate::Lost, "alert on the metrics, or set thresholds of a Budget"),
+    ("webhooks", Fate::Lost, "nothing is called when something happens: alert on the metrics"),
+    ("websocket", Fate::Lost, "there are no WebSockets here"),
+    ("guardrails_config", Fate::Lost, "there are no guardrails here"),
+    ("audit_logs", Fate::Lost, "who changed what stands in the history of the objects"),
+    ("cluster_config", Fate::NotNeeded, "gateways do not know each other"),
+    (
+        "load_balancer_config",
+        Fate::Lost,
+        "write `balance: Adaptive` into keys or providers that shall avoid what is slow",
+    ),
+    ("large_payload_optimization", Fate::NotNeeded, "a body goes up in pieces"),
+    ("scim_config", Fate::Lost, "nobody here is made known by a directory"),
+    ("access_profiles", Fate::Lost, "write what a profile allows into the keys"),
+    ("feature_flags", Fate::NotNeeded, "switches of Bifrost itself"),
+    ("circuit_breaker_config", Fate::NotNeeded, "each gateway has a breaker for each credential"),
+    ("compat", Fate::NotNeeded, "translation between APIs is always on"),
+    ("logging", Fate::NotNeeded, "the gateway logs to stderr"),
+    ("metrics", Fate::NotNeeded, "/metrics is always there"),
+    ("telemetry", Fate::NotNeeded, "/metrics is always there"),
+];
+
+/// The same of `client`.
+const CLIENT: [(&str, Fate, &str); 30] = [
+    ("allow_direct_keys", Fate::Lost, "a caller's own key never goes to a provider"),
+    ("allowed_headers", Fate::NotNeeded, "the gateway answers on localhost, and to no browser"),
+    ("allowed_origins", Fate::NotNeeded, "the gateway answers on localhost, and to no browser"),
+    ("async_job_result_ttl", Fate::Lost, "there are no asynchronous jobs here"),
+    ("compat", Fate::NotNeeded, "translation between APIs is always on"),
+    ("disable_content_logging", Fate::NotNeeded, "no content is recorded"),
+    ("disable_db_pings_in_health", Fate::NotNeeded, "there is no database"),
+    ("drop_excess_requests", Fate::NotNeeded, "a request over the bounds is refused at once"),
+    ("dual_credential_conflict_behavior", Fate::NotNeeded, "x-outrigger-key and x-bf-vk count before any other header"),
+    ("dump_errors_in_console_logs", Fate::NotNeeded, "errors are told on stderr and /decisions"),
+    ("enable_litellm_fallbacks", Fate::NotNeeded, "translation between APIs is always on"),
+    ("enable_logging", Fate::NotNeeded, "the last requests are on /decisions"),
+    ("header_filter_config", Fate::Lost, "x-bf-eh-* headers go up without a list"),
+    ("hide_deleted_virtual_keys_in_filters", Fate::NotNeeded, "there is no web interface"),
+    ("initial_pool_size", Fate::NotNeeded, "the gateway keeps what it needs"),
+    ("log_retention_days", Fate::NotNeeded, "nothing is stored"),
+    ("logging_headers", Fate::Lost, "headers are not recorded"),
+    ("max_request_body_size_mb", Fate::Doubtful, "a body is at most 32 MiB here"),
+    ("oauth2_server_config", Fate::Lost, "there are no MCP tools here"),
+    ("prometheus_labels", Fate::Lost, "metrics have the labels of docs/metrics.md"),
+    ("required_headers", Fate::Lost, "write a RoutingRule with `action: Reject` for requests without them"),
+    ("routing_chain_max_depth", Fate::Doubtful, "a chain of rules is followed at most 10 times"),
+    ("webhook_config", Fate::Lost, "nothing is called when something happens: alert on the metrics"),
+    ("whitelisted_routes", Fate::NotNeeded, "health and metrics are on the admin port"),
+    ("allow_per_request_content_storage_override", Fate::NotNeeded, "no content is recorded"),
+    ("allow_per_request_raw_override", Fate::NotNeeded, "what was sent and received is not handed out"),
+    ("mcp_agent_depth", Fate::NotNeeded, "there are no MCP tools here"),
+    ("mcp_tool_execution_timeout", Fate::NotNeeded, "there are no MCP tools here"),
+    ("mcp_code_mode_binding_level", Fate::NotNeeded, "there are no MCP tools here"),
+    ("mcp_tool_sync_interval", Fate::NotNeeded, "there are no MCP tools here"),
+];
+
+/// And of `governance`.
+const GOVERNANCE: [(&str, Fate, &str); 5] = [
+    ("auth_config", Fate::NotNeeded, "there is no web interface to log in to"),
+    (
+        "business_units",
+        Fate::Lost,
+        "a key has a team and a customer: name one of them for the unit, with a Budget of its own",
+    ),
+    ("roles", Fate::Lost, "who may change objects is for the cluster's RBAC"),
+    (
+        "pricing_overrides",
+        Fate::Lost,
+        "write prices into spec.models[].price of the LLMProvider, or into a ModelCatalog",
+    ),
+    ("complexity_analyzer_config", Fate::Lost, "there is no complexity_tier: rules may ask for input_tokens"),
+];
+
+pub(crate) fn import(work: &mut Work<'_>) {
+    let root = work.source.root();
+    let empty = Empty::of(&root);
+    let governance = root.get("governance");
+    let pool = Pool::of(governance.as_ref());
+    let without_key = !key_required(&root);
+    let providers = providers::import(work, &root, &pool, empty, without_key);
+    if let Some(governance) = &governance {
+        let owners = owners::import(work, governance, &pool);
+        let around = keys::Around { providers: &providers, owners: &owners, pool: &pool, empty };
+        let named = keys::import(work, governance, &around);
+        models::import(work, governance, &pool, &providers, &named);
+        rules::import(work, governance, &rules::Known { providers: &providers, owners: &owners, keys: &named });
+        elsewhere(governance, &GOVERNANCE);
+    }
+    pool.rest();
+    super::unpriced(work, "governance.budgets");
+    if let Some(client) = root.get("client") {
+        elsewhere(&client, &CLIENT);
+    }
+    plugins(&root);
+    elsewhere(&root, &ELSEWHERE);
+}
+
+fn elsewhere(node: &Node<'_>, table: &[(&str, Fate, &str)]) {
+    for (field, fate, words) in table {
+        if let Some(node) = node.get(field) {
+            node.tell(*fate, *words);
+        }
+    }
+}
+
+/// Whether a request without a virtual key is refused. To Bifrost it is not unless the file says so.
+fn key_required(root: &Node<'_>) -> bool {
+    let mut required = false;
+    let flags = ["enforce_auth_on_inference", "enforce_governance_header", "enforce_scim_auth"];
+    for flag in flags.into_iter().filter_map(|field| root.get("client").and_then(|client| client.get(field))) {
+        required |= flag.flag() == Some(true);
+        flag.became("`withoutKey` of the LLMProviders");
+    }
+    for plugin in root.get("plugins").map(|node| node.items()).unwrap_or_default() {
+        if let Some(flag) = plugin.get("config").and_then(|config| config.get("is_vk_mandatory")) {
+            required |= flag.flag() == Some(true);
+            flag.became("`withoutKey` of the LLMProviders");
+        }
+    }
+    if !required && root.get("providers").is_some() {
+        root.source().tell(
+            Fate::Doubtful,
+            "client.enforce_auth_on_inference",
+            "absent or false, so that requests without a virtual key may use every provider: `withoutKey: Allow`. Take it out of the \
+             LLMProviders if keys are meant to be needed",
+        );
+    }
+    required
+}
+
+fn plugins(root: &Node<'_>) {
+    for plugin in root.get("plugins").map(|node| node.items()).unwrap_or_default() {
+        let name = plugin.get("name").and_then(|node| node.text()).unwrap_or_default();
+        let enabled = plugin.get("enabled").and_then(|node| node.flag()) != Some(false);
+        match name {
+            _ if !enabled => plugin.idle("it is not enabled"),
+            "governance" => {
+                for field in ["version", "path", "order", "placement"] {
+                    if let Some(node) = plugin.get(field) {
+                        node.done();
+                    }
+                }
+                for (field, node) in plugin.get("config").map(|node| node.fields()).unwrap_or_default() {
+                    match field {
+                        "is_vk_mandatory" => {}
+                        "required_headers" => {
+                            node.lost("write a RoutingRule with `action: Reject` for requests without them")
+                        }
+                        _ => {}
+                    }
+                }
+                plugin.became("part of the gateway");
+            }
+            "telemetry" | "prometheus" => plugin.idle("/metrics is always there"),
+            "logging" => plugin.idle("the last requests are on /decisions"),
+            _ => plugin.lost("the gateway has no plugins"),
+        }
+    }
+}

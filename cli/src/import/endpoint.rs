@@ -1,0 +1,46 @@
+//! Base URLs. Ours hold the version's path (`https://api.openai.com/v1`); others add it themselves.
+
+use super::source::Node;
+
+/// What has to be put behind a base URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// `/v1`, unless it is there.
+    V1,
+    /// Nothing.
+    Whole,
+}
+
+/// The endpoint, or `None` and why is told. The URL itself is not repeated: it may hold a password.
+pub(crate) fn endpoint(node: &Node<'_>, version: Version) -> Option<String> {
+    let text = node.text()?.trim();
+    if text.starts_with("env.") || text.starts_with("os.environ/") {
+        node.lost("a URL in a variable: an object holds it itself, so write it into spec.endpoint");
+        return None;
+    }
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"@?#".contains(&b));
+    if !rest.is_some_and(plain) {
+        node.lost("no http:// or https:// URL without user, query and fragment: write spec.endpoint by hand");
+        return None;
+    }
+    let text = text.trim_end_matches('/');
+    let local = rest.is_some_and(|rest| rest.starts_with("localhost") || rest.starts_with("127."));
+    let whole = match version {
+        Version::V1 if !text.ends_with("/v1") => format!("{text}/v1"),
+        _ => text.to_owned(),
+    };
+    match (whole != text, local) {
+        (true, true) => {
+            node.doubtful(format!(
+                "the version was added: {whole}. In a cluster this is the pod itself: name the server's service"
+            ));
+        }
+        (true, false) => {
+            node.doubtful(format!("the version, which was added to it with each call, belongs to it here: {whole}"))
+        }
+        (false, true) => node.doubtful("in a cluster this is the pod itself: name the server's service"),
+        (false, false) => {}
+    }
+    Some(whole)
+}

@@ -1,0 +1,400 @@
+//! `outrigger import`: the objects for what another gateway is configured to do, and a report of what they do not say.
+//!
+//! Nothing is dropped in silence: every value of the file is carried over, told as not needed, or told as lost. One file
+//! a step:
+//!
+//! ```text
+//! format -> source (reads, keeps account) -> bifrost | litellm (secrets, name, period, weights) -> objects -> settle -> report
+//! ```
+
+mod amount;
+mod bifrost;
+mod endpoint;
+mod format;
+mod headers;
+mod litellm;
+mod name;
+mod objects;
+mod period;
+mod report;
+mod scrub;
+mod secrets;
+mod settle;
+mod source;
+mod weights;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::check::counted;
+use crate::style;
+use name::Names;
+use objects::{FILES, File, Kind, Object};
+use report::{Fate, Report};
+use scrub::Scrub;
+use secrets::Secrets;
+use source::Source;
+
+const REPORT: &str = "REPORT.md";
+
+/// Longest configuration that is read.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    from: From,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum From {
+    /// Read the config.json of Bifrost.
+    Bifrost(Import),
+    /// Read the config.yaml of LiteLLM's proxy.
+    Litellm(Import),
+}
+
+/// Whose configuration it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Product {
+    Bifrost,
+    LiteLlm,
+}
+
+impl Product {
+    fn name(self) -> &'static str {
+        match self {
+            Product::Bifrost => "Bifrost",
+            Product::LiteLlm => "LiteLLM",
+        }
+    }
+
+    /// What stands in front of the name of a variable that holds a value.
+    fn variable_mark(self) -> &'static str {
+        match self {
+            Product::Bifrost => "env.",
+            Product::LiteLlm => "os.environ/",
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Import {
+    file: PathBuf,
+    /// Where to write the objects and REPORT.md. Absent: the objects to stdout.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The namespace of the objects. Absent: they name none.
+    #[arg(long, value_name = "NAME", value_parser = namespace)]
+    namespace: Option<String>,
+    /// Write over what an earlier import wrote.
+    #[arg(long)]
+    force: bool,
+    /// Copy keys that stand in the file itself, into Secrets.
+    #[arg(long)]
+    secrets: bool,
+}
+
+fn namespace(text: &str) -> Result<String, &'static str> {
+    let letters = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    match letters && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
+        true => Ok(text.to_owned()),
+        false => Err("a namespace is made of lower-case letters, digits and `-`"),
+    }
+}
+
+#[derive(Debug, Error)]
+enum ImportError {
+    #[error("can't read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is larger than 32 MiB", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{} is no {format}: {message}", path.display())]
+    Syntax { path: PathBuf, format: &'static str, message: String },
+    #[error("{} holds no configuration of {product}: expected a mapping with {expected}", path.display())]
+    Other { path: PathBuf, product: &'static str, expected: &'static str },
+    #[error("can't write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{} is there already: choose another --out, or write over it with --force", path.display())]
+    Exists { path: PathBuf },
+    #[error("can't write the objects as YAML")]
+    Yaml(#[from] serde_yaml::Error),
+}
+
+/// What an importer works with, and what it makes.
+struct Work<'s> {
+    source: &'s Source,
+    /// The namespace in which the objects will be.
+    namespace: &'s str,
+    names: Names,
+    secrets: Secrets,
+    objects: Vec<Object>,
+}
+
+/// What a configuration becomes.
+struct Imported {
+    objects: Vec<Object>,
+    files: Vec<File>,
+    report: Report,
+}
+
+pub(crate) fn main(args: &Args) -> ExitCode {
+    let (import, product) = match &args.from {
+        From::Bifrost(import) => (import, Product::Bifrost),
+        From::Litellm(import) => (import, Product::LiteLlm),
+    };
+    let imported = match read(import, product) {
+        Ok(imported) => imported,
+        Err(error @ (ImportError::Yaml(_) | ImportError::Write { .. } | ImportError::Exists { .. })) => {
+            return style::fail(&error);
+        }
+        Err(error) => {
+            style::fail(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let name = import.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let report = imported.report.markdown(&format!("From {}'s {name} to Outrigger", product.name()));
+    let written = match &import.out {
+        Some(dir) => write(dir, &imported.files, &report, import.force),
+        None => print(&imported.files),
+    };
+    if let Err(error) = written {
+        return style::fail(&error);
+    }
+    // Without a stderr there is nobody to tell.
+    let _ = io::stderr().lock().write_all(report.as_bytes());
+    let on = imported.objects.iter().filter(|object| object.off.is_none()).count();
+    let told = |fate| imported.report.count(fate);
+    style::say(format_args!(
+        "{}, {} lost, {} read in one of several ways{}",
+        counted(on, "object"),
+        told(Fate::Lost),
+        told(Fate::Doubtful),
+        import.out.as_ref().map(|dir| format!("; see {}", dir.join(REPORT).display())).unwrap_or_default(),
+    ));
+    ExitCode::SUCCESS
+}
+
+fn read(import: &Import, product: Product) -> Result<Imported, ImportError> {
+    let path = || import.file.clone();
+    let failed = |source| ImportError::Read { path: path(), source };
+    if fs::metadata(&import.file).map_err(failed)?.len() > MOST_BYTES {
+        return Err(ImportError::TooLarge { path: path() });
+    }
+    let text = fs::read_to_string(&import.file).map_err(failed)?;
+    let syntax = |format| move |message| ImportError::Syntax { path: import.file.clone(), format, message };
+    let (value, known, expected): (_, &[&str], _) = match product {
+        Product::Bifrost => {
+            let value = format::json(&text).map_err(syntax("JSON"))?;
+            (value, &["providers", "governance"], "`providers` or `governance`")
+        }
+        Product::LiteLlm => {
+            let value = format::yaml(&text).map_err(syntax("YAML"))?;
+            (value, &["model_list", "litellm_settings", "router_settings", "general_settings"], "`model_list`")
+        }
+    };
+    if !known.iter().any(|field| value.get(field).is_some()) {
+        return Err(ImportError::Other { path: path(), product: product.name(), expected });
+    }
+    convert(value, product, import.namespace.as_deref(), import.secrets)
+}
+
+fn convert(value: Value, product: Product, namespace: Option<&str>, write: bool) -> Result<Imported, ImportError> {
+    let scrub = Scrub::of(&value);
+    let secrets = Secrets::new(write, &value, product.variable_mark());
+    let source = Source::new(value);
+    let mut objects = carry(&source, secrets, product, namespace);
+    let files = settle::settle(&mut objects, namespace, &source, &scrub)?;
+    Ok(Imported { objects, files, report: source.finish().clean(&scrub) })
+}
+
+/// The objects, before they are judged.
+fn carry(source: &Source, secrets: Secrets, product: Product, namespace: Option<&str>) -> Vec<Object> {
+    let mut work = Work {
+        source,
+        namespace: namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE),
+        names: Names::default(),
+        secrets,
+        objects: Vec::new(),
+    };
+    match product {
+        Product::Bifrost => bifrost::import(&mut work),
+        Product::LiteLlm => litellm::import(&mut work),
+    }
+    let mut objects = work.objects;
+    objects.extend(work.secrets.objects());
+    objects
+}
+
+/// Where money is counted, tells what becomes of models that nobody knows the price of.
+fn unpriced(work: &Work<'_>, path: &str) {
+    let counts = |object: &Object| {
+        let text = Value::Object(object.body.clone()).to_string();
+        object.kind == Kind::Budget || text.contains("\"budgets\"")
+    };
+    if work.objects.iter().any(counts) {
+        work.source.tell(
+            Fate::Doubtful,
+            path,
+            "a model without a price was free; here it is refused where money is counted: give it a price, or write `unpriced: Allow` into \
+             the VirtualKey",
+        );
+    }
+}
+
+fn print(files: &[File]) -> Result<(), ImportError> {
+    let failed = |source| ImportError::Write { path: PathBuf::from("stdout"), source };
+    let text = files.iter().map(|file| file.text.as_str()).collect::<Vec<_>>().join("---\n");
+    io::stdout().lock().write_all(text.as_bytes()).map_err(failed)
+}
+
+/// Into a folder. What an earlier import left there would be served with the rest, so it goes.
+fn write(dir: &Path, files: &[File], report: &str, force: bool) -> Result<(), ImportError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ImportError::Write { path, source }
+    };
+    for name in FILES.into_iter().chain([REPORT]) {
+        let path = dir.join(name);
+        if fs::symlink_metadata(&path).is_err() {
+            continue;
+        }
+        if !force {
+            return Err(ImportError::Exists { path });
+        }
+    }
+    fs::create_dir_all(dir).map_err(failed(dir))?;
+    for name in FILES.into_iter().chain([REPORT]) {
+        let path = dir.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&path)(error)),
+            _ => {}
+        }
+    }
+    let report = File { name: REPORT, text: report.to_owned(), secret: false };
+    for file in files.iter().chain([&report]) {
+        let path = dir.join(file.name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        if file.secret {
+            options.mode(0o600);
+        }
+        let mut open = options.open(&path).map_err(failed(&path))?;
+        open.write_all(file.text.as_bytes()).map_err(failed(&path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOVERNANCE: &str = include_str!("../../tests/import/bifrost/governance.json");
+    const OLDER: &str = include_str!("../../tests/import/bifrost/older.json");
+    const PROXY: &str = include_str!("../../tests/import/litellm/proxy.yaml");
+
+    fn fixtures() -> [(Product, Value); 3] {
+        [
+            (Product::Bifrost, format::json(GOVERNANCE).unwrap()),
+            (Product::Bifrost, format::json(OLDER).unwrap()),
+            (Product::LiteLlm, format::yaml(PROXY).unwrap()),
+        ]
+    }
+
+    /// Pointers to all values, with whether each is a mapping.
+    fn pointers(value: &Value, at: &str, into: &mut Vec<(String, bool)>) {
+        into.push((at.to_owned(), value.is_object()));
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    pointers(value, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), into);
+                }
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), into));
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_told_wherever_it_stands() {
+        for (product, fixture) in fixtures() {
+            let mut all = Vec::new();
+            pointers(&fixture, "", &mut all);
+            for (at, _) in all.into_iter().filter(|(_, mapping)| *mapping) {
+                let mut value = fixture.clone();
+                value.pointer_mut(&at).unwrap()["zz_unheard_of"] = Value::from(1);
+                let source = Source::new(value);
+                carry(&source, Secrets::default(), product, None);
+                let report = source.finish();
+                let told = report.entries.iter().any(|entry| {
+                    // By itself, or with all that it stands in.
+                    let whole = entry.fate != Fate::Carried && entry.fate != Fate::Doubtful;
+                    let within = entry.path.ends_with("zz_unheard_of") || prefix(&entry.path, &at);
+                    (whole && within) || (entry.path.ends_with("zz_unheard_of") && entry.fate == Fate::Doubtful)
+                });
+                // Where names are the user's own, it is one of them, and is carried.
+                let named = [
+                    "aliases",
+                    "extra_headers",
+                    "model_group_alias",
+                    "providers",
+                    "provider_budget_config",
+                    "environment_variables",
+                ];
+                let own = named.iter().any(|name| at.ends_with(name));
+                assert!(told || own, "{product:?} {at}: {}", report.markdown("report"));
+            }
+        }
+    }
+
+    /// Whether a path of the report is the one at a pointer, or one around it.
+    fn prefix(path: &str, pointer: &str) -> bool {
+        let plain: String = path.replace("[\"", ".").replace("\"]", "").replace('[', ".").replace(']', "");
+        let pointer = pointer.trim_start_matches('/').replace("~1", "/").replace('/', ".");
+        let path = plain.replace('/', ".");
+        !path.is_empty() && (pointer == path || pointer.starts_with(&format!("{path}.")))
+    }
+
+    #[test]
+    fn whatever_stands_anywhere_nothing_panics_and_yaml_is_written() {
+        let junk = [
+            Value::Null,
+            Value::Bool(true),
+            Value::from(-1),
+            Value::from(1e300),
+            Value::from(""),
+            Value::from("\u{0}\n---\nkind: Secret é"),
+            serde_json::json!([]),
+            serde_json::json!({}),
+            serde_json::json!([[1], "x", null]),
+            serde_json::json!({"a": {"b": "c"}}),
+        ];
+        for (product, fixture) in fixtures() {
+            let mut all = Vec::new();
+            pointers(&fixture, "", &mut all);
+            for (index, (at, _)) in all.iter().enumerate().skip(1) {
+                // Each place has its turn with two of them.
+                for junk in [&junk[index % junk.len()], &junk[(index * 7 + 3) % junk.len()]] {
+                    let mut value = fixture.clone();
+                    *value.pointer_mut(at).unwrap() = junk.clone();
+                    let source = Source::new(value);
+                    let objects = carry(&source, Secrets::default(), product, Some("some-where"));
+                    for file in objects::files(&objects, Some("some-where")).unwrap() {
+                        let read = outrigger_compile::read(file.name, &file.text);
+                        let sound = read.findings.iter().all(|finding| !finding.message.starts_with("not YAML"));
+                        assert!(sound, "{at}: {:?}", read.findings);
+                    }
+                }
+            }
+        }
+    }
+}

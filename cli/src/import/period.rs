@@ -1,0 +1,257 @@
+//! The time over which a foreign limit counts, as one of ours: `window: Month`, or `rolling: 24h`.
+
+use serde_json::{Map, Value, json};
+
+use super::report::code;
+use super::source::Node;
+
+/// Longest a rolling window can be, in hours.
+const MOST_HOURS: u64 = 99_999;
+
+/// How a configuration writes a time, and what it means by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// `30s 5m 1h 1d 1w 1M 1Y`, begun with the first use.
+    Bifrost,
+    /// The same, and days and longer begin with the calendar's.
+    BifrostAligned,
+    /// `30s 5m 1h 1d 1w 1mo`, begun with the first use.
+    LiteLlm,
+    /// The same, and days, weeks and months begin with the calendar's.
+    LiteLlmAligned,
+}
+
+/// A time over which is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    /// What a limit over it is called: `hour`, `7-days`.
+    pub name: String,
+    /// `window` or `rolling`.
+    pub fields: Map<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+impl Unit {
+    fn seconds(self) -> u64 {
+        match self {
+            Unit::Second => 1,
+            Unit::Minute => 60,
+            Unit::Hour => 3_600,
+            Unit::Day => 86_400,
+            Unit::Week => 7 * 86_400,
+            Unit::Month => 30 * 86_400,
+            Unit::Year => 365 * 86_400,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Unit::Second => "second",
+            Unit::Minute => "minute",
+            Unit::Hour => "hour",
+            Unit::Day => "day",
+            Unit::Week => "week",
+            Unit::Month => "month",
+            Unit::Year => "year",
+        }
+    }
+
+    fn window(self) -> Option<&'static str> {
+        match self {
+            Unit::Day => Some("Day"),
+            Unit::Week => Some("Week"),
+            Unit::Month => Some("Month"),
+            Unit::Year => Some("Year"),
+            Unit::Second | Unit::Minute | Unit::Hour => None,
+        }
+    }
+}
+
+/// Reads it; the reading that was taken is told at `node` where there are several.
+pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<Period> {
+    let text = node.text()?;
+    let Some((count, unit, sound)) = parsed(text, clock) else {
+        node.doubtful(format!(
+            "{} is no time that can be read, so the limit holds for ever (`window: Lifetime`): write the window that is meant",
+            code(text)
+        ));
+        return Some(Period { name: "lifetime".to_owned(), fields: window("Lifetime") });
+    };
+    let name = match count {
+        1 => unit.word().to_owned(),
+        _ => format!("{count}-{}s", unit.word()),
+    };
+    let aligned = matches!(clock, Clock::BifrostAligned | Clock::LiteLlmAligned);
+    let mut told = Vec::new();
+    if !sound {
+        told.push(format!("{} is a mistake, which was read as {count} {}", code(text), unit.word()));
+    }
+    let whole = whole_window(count, unit, clock);
+    let fields = match whole {
+        Some(calendar) if aligned => {
+            if clock == Clock::LiteLlmAligned {
+                told.push(format!(
+                    "began anew with the calendar's {}, by UTC: `window: {calendar}`",
+                    calendar.to_lowercase()
+                ));
+            }
+            window(calendar)
+        }
+        _ => {
+            let seconds = count.saturating_mul(unit.seconds()).clamp(1, MOST_HOURS * 3_600);
+            let length = length(seconds);
+            if aligned && unit.window().is_some() {
+                told.push(format!("{} is no piece of the calendar, so it is the last {length}", code(text)));
+            } else if let Some(calendar) = unit.window() {
+                let hint = match (count, whole) {
+                    (1, _) | (_, Some(_)) => {
+                        format!("; write `window: {}` if the calendar's is meant", whole.unwrap_or(calendar))
+                    }
+                    _ => String::new(),
+                };
+                told.push(format!(
+                    "counted from the first use on, and here counts the last {length} at any time{hint}"
+                ));
+            }
+            if count.saturating_mul(unit.seconds()) > MOST_HOURS * 3_600 {
+                told.push(format!("{} is longer than can be counted", code(text)));
+            }
+            Map::from_iter([("rolling".to_owned(), json!(length))])
+        }
+    };
+    if !told.is_empty() {
+        node.doubtful(told.join("; "));
+    }
+    Some(Period { name, fields })
+}
+
+/// What a whole piece of the calendar is called.
+fn whole_window(count: u64, unit: Unit, clock: Clock) -> Option<&'static str> {
+    match (count, unit, clock) {
+        (1, unit, _) => unit.window(),
+        // LiteLLM begins these with the calendar's too.
+        (24, Unit::Hour, Clock::LiteLlmAligned) => Some("Day"),
+        (7, Unit::Day, Clock::LiteLlmAligned) => Some("Week"),
+        (30, Unit::Day, Clock::LiteLlmAligned) => Some("Month"),
+        _ => None,
+    }
+}
+
+fn window(name: &str) -> Map<String, Value> {
+    Map::from_iter([("window".to_owned(), json!(name))])
+}
+
+/// `24h`, `90s`: the largest unit that is whole.
+fn length(seconds: u64) -> String {
+    match seconds {
+        _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) && seconds / 60 <= 99_999 => format!("{}m", seconds / 60),
+        _ if seconds <= 99_999 => format!("{seconds}s"),
+        _ => format!("{}h{}s", seconds / 3_600, seconds % 3_600),
+    }
+}
+
+/// How many of what, and whether it is written as its documentation says.
+fn parsed(text: &str, clock: Clock) -> Option<(u64, Unit, bool)> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let count: u64 = number.parse().ok().filter(|count| *count > 0)?;
+    let litellm = matches!(clock, Clock::LiteLlm | Clock::LiteLlmAligned);
+    let (unit, sound) = match unit.trim() {
+        "s" => (Unit::Second, true),
+        "m" => (Unit::Minute, true),
+        "h" => (Unit::Hour, true),
+        "d" => (Unit::Day, true),
+        "w" => (Unit::Week, true),
+        "M" => (Unit::Month, !litellm),
+        "Y" => (Unit::Year, !litellm),
+        "mo" => (Unit::Month, litellm),
+        other => match other.to_ascii_lowercase().as_str() {
+            "sec" | "second" | "seconds" => (Unit::Second, false),
+            "min" | "minute" | "minutes" => (Unit::Minute, false),
+            "hour" | "hours" | "hr" => (Unit::Hour, false),
+            "d" | "day" | "days" => (Unit::Day, false),
+            "w" | "week" | "weeks" => (Unit::Week, false),
+            "mo" | "mon" | "month" | "months" => (Unit::Month, false),
+            "y" | "yr" | "year" | "years" => (Unit::Year, false),
+            _ => return None,
+        },
+    };
+    Some((count, unit, sound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Fate;
+    use super::super::source::Source;
+    use super::*;
+
+    fn of(text: &str, clock: Clock) -> (Value, Vec<String>) {
+        let source = Source::new(json!(text));
+        let period = read(&source.root(), clock).unwrap();
+        let told = source.finish().entries;
+        let mut value = Value::Object(period.fields);
+        value["name"] = json!(period.name);
+        let doubts = told.into_iter().filter(|entry| entry.fate == Fate::Doubtful);
+        (value, doubts.map(|entry| entry.message).collect())
+    }
+
+    #[test]
+    fn every_duration_of_bifrost() {
+        for (text, rolling, aligned, name) in [
+            ("30s", json!({"rolling": "30s"}), json!({"rolling": "30s"}), "30-seconds"),
+            ("5m", json!({"rolling": "5m"}), json!({"rolling": "5m"}), "5-minutes"),
+            ("90m", json!({"rolling": "90m"}), json!({"rolling": "90m"}), "90-minutes"),
+            ("1h", json!({"rolling": "1h"}), json!({"rolling": "1h"}), "hour"),
+            ("1d", json!({"rolling": "24h"}), json!({"window": "Day"}), "day"),
+            ("1w", json!({"rolling": "168h"}), json!({"window": "Week"}), "week"),
+            ("1M", json!({"rolling": "720h"}), json!({"window": "Month"}), "month"),
+            ("1Y", json!({"rolling": "8760h"}), json!({"window": "Year"}), "year"),
+            ("1mo", json!({"rolling": "720h"}), json!({"window": "Month"}), "month"),
+            ("3M", json!({"rolling": "2160h"}), json!({"rolling": "2160h"}), "3-months"),
+            ("soon", json!({"window": "Lifetime"}), json!({"window": "Lifetime"}), "lifetime"),
+            ("0d", json!({"window": "Lifetime"}), json!({"window": "Lifetime"}), "lifetime"),
+            ("50Y", json!({"rolling": "99999h"}), json!({"rolling": "99999h"}), "50-years"),
+        ] {
+            for (clock, mut expected) in [(Clock::Bifrost, rolling), (Clock::BifrostAligned, aligned)] {
+                expected["name"] = json!(name);
+                assert_eq!(of(text, clock).0, expected, "{text}, {clock:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_to_the_letter_is_told() {
+        assert_eq!(of("1h", Clock::Bifrost).1, [""; 0]);
+        assert_eq!(of("1M", Clock::BifrostAligned).1, [""; 0]);
+        assert_eq!(
+            of("1M", Clock::Bifrost).1,
+            [
+                "counted from the first use on, and here counts the last 720h at any time; write `window: Month` if the calendar's is meant"
+            ]
+        );
+        assert_eq!(of("1mo", Clock::BifrostAligned).1, ["`1mo` is a mistake, which was read as 1 month"]);
+        assert!(of("1mo", Clock::Bifrost).1[0].starts_with("`1mo` is a mistake, which was read as 1 month; counted"));
+        assert!(of("soon", Clock::Bifrost).1[0].contains("`window: Lifetime`"));
+    }
+
+    #[test]
+    fn litellm_writes_months_otherwise() {
+        assert!(of("1mo", Clock::LiteLlm).1[0].starts_with("counted"));
+        for (text, window) in [("1mo", "Month"), ("30d", "Month"), ("7d", "Week"), ("24h", "Day"), ("1d", "Day")] {
+            assert_eq!(of(text, Clock::LiteLlmAligned).0["window"], window, "{text}");
+        }
+        assert_eq!(of("10d", Clock::LiteLlmAligned).0["rolling"], "240h");
+    }
+}

@@ -1,0 +1,99 @@
+//! What became of each part of a foreign configuration, for the person who moves.
+
+use std::fmt::Write as _;
+
+use super::scrub::Scrub;
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Fate {
+    /// It has no counterpart, and the new objects do less.
+    Lost,
+    /// It could mean several things, or means something a little different here.
+    Doubtful,
+    /// It has no counterpart because none is needed.
+    NotNeeded,
+    Carried,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub fate: Fate,
+    /// Where in the source: `governance.virtual_keys[2].name`.
+    pub path: String,
+    /// What became of it, and what to do.
+    pub message: String,
+    /// What was read below it, and told nowhere else.
+    pub fields: Vec<String>,
+}
+
+/// All lines, in the source's order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub entries: Vec<Entry>,
+}
+
+const SECTIONS: [(Fate, &str, &str); 4] = [
+    (Fate::Lost, "Lost", "Not in the objects. Each says what to do instead, where there is something to do."),
+    (
+        Fate::Doubtful,
+        "Read in one of several ways",
+        "Carried over, but not to the letter: see whether you meant it so.",
+    ),
+    (Fate::NotNeeded, "Not needed", "Nothing to do."),
+    (Fate::Carried, "Carried over", "What each object was made from."),
+];
+
+impl Report {
+    pub fn count(&self, fate: Fate) -> usize {
+        self.entries.iter().filter(|entry| entry.fate == fate).count()
+    }
+
+    /// Without keys.
+    pub fn clean(mut self, scrub: &Scrub) -> Report {
+        for entry in &mut self.entries {
+            entry.path = scrub.text(&entry.path);
+            entry.message = scrub.text(&entry.message);
+            entry.fields.iter_mut().for_each(|field| *field = scrub.text(field));
+        }
+        self
+    }
+
+    /// `title` is the heading.
+    pub fn markdown(&self, title: &str) -> String {
+        let mut text = format!("# {title}\n");
+        for (fate, heading, words) in SECTIONS {
+            let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.fate == fate).collect();
+            if entries.is_empty() {
+                continue;
+            }
+            let _ = write!(text, "\n## {heading} ({})\n\n{words}\n\n", entries.len());
+            for entry in entries {
+                let path = if entry.path.is_empty() { "the file" } else { &entry.path };
+                let between = if fate == Fate::Carried { " became" } else { ":" };
+                let _ = write!(text, "- {}{between} {}", code(path), one_line(&entry.message));
+                if fate == Fate::Carried && !entry.fields.is_empty() {
+                    let fields: Vec<String> = entry.fields.iter().map(|field| code(field)).collect();
+                    let _ = write!(text, " ({})", fields.join(", "));
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// In back-ticks, more of them where the text has some.
+pub(crate) fn code(text: &str) -> String {
+    let text = one_line(text);
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
+}
+
+/// Without what would break the line, or move a terminal's cursor.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}

@@ -1,0 +1,288 @@
+//! What is written for another gateway's configuration, to the letter, and that it holds what it promises.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use outrigger_compile::{Inputs, Severity, compile, read, variable};
+use outrigger_policy::{Draw, NoConditions, Policy, Request, decide};
+
+/// The product, and the configuration in `tests/import/PRODUCT`; what it becomes lies in the folder of the same name.
+const CONFIGURATIONS: [(&str, &str); 4] = [
+    ("bifrost", "governance.json"),
+    ("bifrost", "older.json"),
+    ("bifrost", "version-1.json"),
+    ("litellm", "proxy.yaml"),
+];
+
+/// Keys and passwords that stand in the configurations.
+const LITERALS: [&str; 11] = [
+    "sk-ant-literal-0000000001",
+    "sk-ant-literal-0000000002",
+    "sk-bf-search-literal",
+    "sk-bf-batch-literal",
+    "sk-lf-literal-00001",
+    "sk-1234",
+    "not-for-objects-0001",
+    "hunter22",
+    "a-password-of-the-database",
+    "a-password-of-redis-0001",
+    "BIFROST_ENCRYPTION_KEY",
+];
+
+fn configurations() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/import")
+}
+
+fn outrigger() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outrigger"));
+    command.env_clear();
+    command
+}
+
+fn import(product: &str, file: &Path, more: &[&str]) -> Output {
+    outrigger().args(["import", product]).arg(file).args(more).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The files of a folder, by name.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
+    let file =
+        |path: PathBuf| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap());
+    entries.map(|entry| file(entry.unwrap().path())).collect()
+}
+
+/// `outrigger check` of a folder, with every key that its objects refer to in a variable.
+fn check(folder: &Path) -> Output {
+    let mut command = outrigger();
+    for (name, text) in files(folder).into_iter().filter(|(name, _)| name.ends_with(".yaml")) {
+        for object in read(&name, &text).objects {
+            for credential in object.value["spec"]["credentials"].as_array().into_iter().flatten() {
+                let at = &credential["secretRef"];
+                command.env(variable(at["name"].as_str().unwrap(), at["key"].as_str().unwrap_or("apiKey")), "x");
+            }
+        }
+    }
+    command.arg("check").arg(folder).output().unwrap()
+}
+
+#[test]
+fn each_becomes_what_was_committed_and_that_passes_check() {
+    for (product, file) in CONFIGURATIONS {
+        let out = tempfile::tempdir().unwrap();
+        let source = configurations().join(product).join(file);
+        let output = import(product, &source, &["--out", out.path().to_str().unwrap()]);
+        assert!(output.status.success() && output.stdout.is_empty(), "{file}: {}", text(&output.stderr));
+        let written = files(out.path());
+        let golden = source.with_extension("");
+        if std::env::var_os("UPDATE").is_some() {
+            let _ = fs::remove_dir_all(&golden);
+            fs::create_dir_all(&golden).unwrap();
+            written.iter().for_each(|(name, text)| fs::write(golden.join(name), text).unwrap());
+        }
+        let hint = "run `UPDATE=1 cargo test -p outrigger-cli --test import` and look";
+        assert_eq!(written, files(&golden), "{file}: {hint}");
+        assert!(text(&output.stderr).starts_with(&written["REPORT.md"]), "the report is told as well");
+
+        let judged = check(out.path());
+        assert!(judged.status.success(), "{file}: {}", text(&judged.stdout));
+        assert!(text(&judged.stdout).contains("0 errors"));
+    }
+}
+
+#[test]
+fn to_stdout_the_same_objects_go() {
+    let source = configurations().join("litellm/proxy.yaml");
+    let golden = files(&source.with_extension(""));
+    let names = ["providers.yaml", "budgets.yaml", "keys.yaml", "rules.yaml", "secrets.yaml"];
+    let expected: Vec<&str> = names.iter().map(|name| golden[*name].as_str()).collect();
+    assert_eq!(text(&import("litellm", &source, &[]).stdout), expected.join("---\n"));
+    let output = import("litellm", &source, &["--namespace", "platform"]);
+    for object in read("stdout", &text(&output.stdout)).objects {
+        assert_eq!(object.namespace, "platform");
+    }
+    let output = import("litellm", &source, &["--namespace", "Not A Name"]);
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true));
+}
+
+#[test]
+fn no_key_is_written_or_told_unless_asked_for() {
+    for (product, file) in CONFIGURATIONS {
+        let source = configurations().join(product).join(file);
+        let configuration = fs::read_to_string(&source).unwrap();
+        let here: Vec<&str> = LITERALS.into_iter().filter(|key| configuration.contains(key)).collect();
+        let told = |output: &Output| format!("{}{}", text(&output.stdout), text(&output.stderr));
+        let without = told(&import(product, &source, &[]));
+        for key in &here {
+            assert!(!without.contains(key), "{file}: {key}");
+        }
+
+        let out = tempfile::tempdir().unwrap();
+        let output = import(product, &source, &["--secrets", "--out", out.path().to_str().unwrap()]);
+        let mut written = files(out.path());
+        let secrets = written.remove("secrets.yaml").unwrap_or_default();
+        for key in &here {
+            assert!(!told(&output).contains(key), "{file}: {key}");
+            assert!(written.values().all(|text| !text.contains(key)), "{file}: {key}");
+        }
+        for key in here.iter().filter(|key| key.starts_with("sk-ant-")) {
+            assert!(secrets.contains(key), "{file}: asked for, {key} is there");
+            let mode = fs::metadata(out.path().join("secrets.yaml")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+            let judged = check(out.path());
+            assert!(judged.status.success(), "{file}: {}", text(&judged.stdout));
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_not_written_over_unasked() {
+    let source = configurations().join("bifrost/version-1.json");
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("objects");
+    let into = folder.to_str().unwrap();
+    assert!(import("bifrost", &source, &["--out", into]).status.success());
+    let first = files(&folder);
+
+    fs::write(folder.join("rules.yaml"), "# of an earlier import\n").unwrap();
+    fs::write(folder.join("mine.yaml"), "# nobody's but mine\n").unwrap();
+    let output = import("bifrost", &source, &["--out", into]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("is there already: choose another --out, or write over it with --force"));
+    assert_eq!(files(&folder)["rules.yaml"], "# of an earlier import\n");
+
+    assert!(import("bifrost", &source, &["--out", into, "--force"]).status.success());
+    let mut again = files(&folder);
+    assert_eq!(again.remove("mine.yaml").as_deref(), Some("# nobody's but mine\n"));
+    assert_eq!(again, first, "rules that no longer are would be served");
+}
+
+#[test]
+fn what_cannot_be_read_is_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for (product, content, words) in [
+        ("bifrost", None, "can't read"),
+        ("bifrost", Some("providers: {}"), "is no JSON"),
+        ("bifrost", Some("[1]"), "holds no configuration of Bifrost"),
+        ("bifrost", Some("{\"a\": 1}"), "expected a mapping with `providers` or `governance`"),
+        ("bifrost", Some("{\"providers\": {}, \"providers\": {}}"), "the key `providers` stands twice"),
+        ("litellm", Some("model_list: ["), "is no YAML"),
+        ("litellm", Some("a: b"), "expected a mapping with `model_list`"),
+    ] {
+        let file = folder.path().join("config");
+        let _ = fs::remove_file(&file);
+        content.iter().for_each(|content| fs::write(&file, content).unwrap());
+        let output = import(product, &file, &[]);
+        assert_eq!(output.status.code(), Some(2), "{content:?}");
+        assert!(output.stdout.is_empty() && text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+}
+
+/// The policy of a committed folder.
+fn policy(folder: &str) -> Policy {
+    let mut objects = Vec::new();
+    for (name, text) in files(&configurations().join(folder)).into_iter().filter(|(name, _)| name.ends_with(".yaml")) {
+        objects.extend(read(&name, &text).objects);
+    }
+    let inputs = Inputs {
+        objects: &objects,
+        environment: &|_| Some("x".to_owned()),
+        keys: &[],
+        without_value: Severity::Error,
+        sequence: 1,
+        operator_namespace: "outrigger-system",
+    };
+    Policy::build(compile(&inputs).document).unwrap()
+}
+
+/// How often each is the first to be tried, and all that are tried after it.
+fn tried(
+    policy: &Policy,
+    key: &str,
+    model: &str,
+    headers: &[(String, String)],
+) -> (BTreeMap<String, u32>, BTreeSet<String>) {
+    let key = policy.keys.iter().position(|one| one.id.name == key).unwrap();
+    let (mut first, mut after) = (BTreeMap::new(), BTreeSet::new());
+    for draw in 0..10_000 {
+        let request = Request {
+            key,
+            request_type: "chat_completion",
+            model: Some(model),
+            provider: None,
+            fallbacks: None,
+            credential: None,
+            headers,
+            params: &[],
+            draw: Draw::Random(draw),
+            stay: None,
+            conditions: &NoConditions,
+        };
+        let decision = decide(policy, &request);
+        let mut names = decision.eligible().map(|candidate| format!("{}/{}", candidate.name, candidate.upstream_model));
+        if let Some(name) = names.next() {
+            *first.entry(name).or_insert(0) += 1;
+        }
+        after.extend(names);
+    }
+    (first, after)
+}
+
+fn near(count: Option<&u32>, expected: u32) -> bool {
+    count.copied().unwrap_or(0).abs_diff(expected) <= 200
+}
+
+#[test]
+fn a_key_of_bifrost_goes_where_it_went() {
+    let policy = policy("bifrost/governance");
+    let (first, _) = tried(&policy, "search-api", "gpt-4o", &[]);
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["openai/gpt-4o"], "nobody else has that model");
+    let (first, _) = tried(&policy, "search-api", "gpt-4o-mini", &[]);
+    assert!(first.is_empty(), "taken out of its list: {first:?}");
+    let premium = [("x-tier".to_owned(), "premium".to_owned())];
+    let (first, after) = tried(&policy, "search-api", "gpt-4o", &premium);
+    assert!(
+        near(first.get("anthropic/claude-sonnet-4-5"), 9_000) && near(first.get("openai/gpt-4o"), 1_000),
+        "{first:?}"
+    );
+    assert!(after.contains("openai/gpt-4o"), "{after:?}");
+    for suspended in ["none", "zero", "search-api-2"] {
+        assert!(
+            policy.keys.iter().any(|key| key.id.name == suspended && key.suspended),
+            "{suspended} is never left open"
+        );
+    }
+}
+
+#[test]
+fn a_group_of_litellm_goes_where_it_went() {
+    let policy = policy("litellm/proxy");
+    for name in ["gpt-4o", "gpt-4"] {
+        let (first, after) = tried(&policy, "litellm", name, &[]);
+        assert!(near(first.get("openai/gpt-4o"), 7_500) && near(first.get("openai-gpt-4o/gpt-4o"), 2_500), "{first:?}");
+        assert!(after.contains("openrouter/openai/gpt-4o"), "what is of a later order, after them: {after:?}");
+        assert!(
+            after.contains("anthropic-claude/claude-sonnet-4-5") && after.contains("openai/gpt-4o-mini"),
+            "{after:?}"
+        );
+    }
+    for (name, upstream) in [("groq/llama-3.3-70b", "groq/llama-3.3-70b"), ("team/mistral-small", "team/mistral-small")]
+    {
+        let (first, _) = tried(&policy, "litellm", name, &[]);
+        assert_eq!(first.keys().collect::<Vec<_>>(), [upstream]);
+    }
+    let (first, _) = tried(&policy, "litellm", "claude-of-tomorrow", &[]);
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["anthropic/claude-of-tomorrow"], "by the wildcard claude-*");
+    for unlisted in ["gpt-4-turbo", "anthropic/other", "openai/gpt-4-turbo"] {
+        let (first, _) = tried(&policy, "litellm", unlisted, &[]);
+        assert!(first.is_empty(), "what is not in the list is not served: {first:?}");
+    }
+}
