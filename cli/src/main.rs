@@ -4,14 +4,19 @@ mod banner;
 mod check;
 mod child;
 mod crds;
+mod diff;
 mod environment;
+mod explain;
 mod folder;
 mod import;
 mod junit;
+mod look;
+mod rule_tests;
 mod run;
 mod serve;
 mod state;
 mod style;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,8 +38,21 @@ enum Command {
     /// Without DIR, providers are made from the variables that hold their keys, such as OPENAI_API_KEY. A Secret that is
     /// not in DIR is looked for in the environment: key apiKey of Secret openai in OPENAI_API_KEY.
     Run(run::Args),
-    /// Say what is wrong with the objects of a folder: as the API server would, and then as the operator would.
+    /// Say what is wrong with the objects of a folder: as the API server would, then as the operator would, then by the
+    /// tests of its rules.
     Check(check::Args),
+    /// Say where a request would go, and why: rules, candidates, limits, and what would be set aside.
+    ///
+    /// Nothing is sent. Everything is well and nothing is spent, unless --unhealthy and --spent say otherwise. Ends with 0
+    /// if the request would be served, and with 3 if it would be refused.
+    Explain(explain::Args),
+    /// Say what is different between two folders of objects, and which recorded requests would go elsewhere.
+    ///
+    /// Records hold no headers, no body and no spend. A request is taken to name no provider and no fallbacks of its own,
+    /// everything to be well and nothing to be spent, and its input to be what the provider counted. Where a rule asks for
+    /// what a record doesn't tell, and that matters, nothing is said. Ends with 0 if nothing is different, with 1 if
+    /// something is, and with 2 on errors.
+    Diff(diff::Args),
     /// Write the objects for what another gateway is configured to do, and say what they do not carry over.
     Import(import::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
@@ -57,6 +75,8 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run(args) => run::main(args),
         Command::Check(args) => check::main(&args),
+        Command::Explain(args) => explain::main(&args),
+        Command::Diff(args) => diff::main(&args),
         Command::Import(args) => import::main(&args),
         Command::Crds => crds::main(),
     }

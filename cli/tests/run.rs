@@ -143,6 +143,23 @@ fn it_serves_follows_keeps_the_last_good_policy_and_drains() {
     for line in lines.lines() {
         assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["provider"], "mock");
     }
+
+    // What it wrote can be decided again.
+    let records = folder.path().join("records.jsonl");
+    fs::write(&records, lines).unwrap();
+    let other = objects(&OBJECTS.replace("withoutKey: Allow", "withoutKey: Allow\n  suspended: true"));
+    for (new, status, told) in [
+        (folder.path(), 0, "0 of 4 recorded requests would be decided differently\n"),
+        (other.path(), 1, "4 of 4 recorded requests would be decided differently\n"),
+    ] {
+        let output =
+            outrigger().arg("diff").arg(folder.path()).arg(new).arg("--replay").arg(&records).output().unwrap();
+        assert!(
+            output.status.code() == Some(status) && text(&output.stdout).ends_with(told),
+            "{}",
+            text(&output.stdout)
+        );
+    }
 }
 
 #[test]

@@ -15,5 +15,6 @@ mod rules;
 mod shadow;
 mod staying;
 mod trials;
+mod untold;
 mod weights;
 mod world;
