@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use outrigger_sidecar::metrics::Metrics;
-use outrigger_sidecar::record::{AttemptRecord, CandidateRecord, Record};
+use outrigger_sidecar::record::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
 use serde_json::Value;
 
 const HEAD: &str = "\
@@ -111,11 +111,15 @@ fn every_field_of_a_record_is_explained() {
     let record = Record {
         candidates: vec![CandidateRecord { provider: text(), model: text(), skipped: None }],
         attempts: vec![attempt],
+        budgets: vec![BudgetRecord { name: text(), unit: "usd", spent: text(), limit: text(), as_of: None }],
+        shadow: Some(ShadowRecord { rule: text(), provider: None, model: None }),
         ..Record::default()
     };
     let mut expected = BTreeSet::new();
     names(&serde_json::to_value(&record).unwrap(), "", &mut expected);
-    assert!(expected.contains("attempts[].ms") && expected.contains("tokens.cached"), "the walk finds them");
+    for deep in ["attempts[].ms", "budgets[].spent", "shadow.rule", "tokens.cached"] {
+        assert!(expected.contains(deep), "the walk finds {deep}");
+    }
 
     let page = fs::read_to_string(document("decisions.md")).unwrap();
     let explained: BTreeSet<String> = page
