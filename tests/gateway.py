@@ -102,6 +102,13 @@ class Gateway:
         """The decision records, newest first."""
         return json.loads(self.get(f"/decisions?limit={most}"))
 
+    def until(self, holds):
+        """Waits for what a changed folder leads to. Asking costs less than the gateway's own debounce."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not holds():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"nothing came of the change:\n{self.log.read_text()}")
+
     def limits(self):
         """How far each limit in force is used, by its name."""
         return {limit["name"]: limit for limit in json.loads(self.get("/policy"))["limits"]}

@@ -1,7 +1,7 @@
 """Plays a page: types what stands behind each `$` in its console blocks, and holds what comes against what is shown.
 
 `...` stands for anything. `outrigger run` is not typed: the gateway is there already, on ports and with a copy of the
-objects of its own, and what is typed for 4180 and 4181 goes to them.
+objects of its own, and what is typed for 4180 and 4181 goes to them. Functions that are defined can be called further on.
 """
 
 import re
@@ -42,13 +42,16 @@ def copied(name, to, *changes):
 
 
 def play(page, gateway, repository):
-    """Types the commands of a page in `repository`; how many of them showed something."""
-    compared = 0
+    """Types the commands of a page in `repository`; how many of them show something."""
+    compared, functions = 0, [f'outrigger() {{ {shlex.quote(str(binary()))} "$@"; }}']
     for command, shown in steps(page):
         if command.startswith("outrigger run "):
             continue
         typed = command.replace("http://127.0.0.1:4180", gateway.base).replace("http://127.0.0.1:4181", gateway.admin)
-        program = f"outrigger() {{ {shlex.quote(str(binary()))} \"$@\"; }}\n{typed}"
+        if re.match(r"\w+\(\) \{", typed):
+            functions.append(typed)
+            continue
+        program = "\n".join([*functions, typed])
         done = subprocess.run(
             ["bash", "-c", program], cwd=repository, env=environment(), capture_output=True, text=True, timeout=SECONDS
         )
