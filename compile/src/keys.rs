@@ -46,10 +46,7 @@ pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: 
             deny: fence.deny,
             extra_fields: spec.extra_fields,
             aliases,
-            limits: LimitsDoc {
-                concurrent_requests: None,
-                ..LimitsDoc::default()
-            },
+            limits: LimitsDoc { concurrent_requests: None, ..LimitsDoc::default() },
             cap_output: true,
             suspended: spec.suspended,
             expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),

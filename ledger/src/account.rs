@@ -66,9 +66,10 @@ impl Account {
     /// # Errors
     /// Why not.
     pub fn fits(&self, amount: u64) -> Result<(), Short> {
-        match amount {
-            amount if amount > self.held().saturating_sub(self.counters.spent) => Err(Short::Exhausted),
-            amount if amount > self.free() => Err(Short::Contended),
+        let (held, spent) = (u128::from(self.held()), u128::from(self.counters.spent));
+        match spent + u128::from(amount) {
+            wanted if wanted > held => Err(Short::Exhausted),
+            wanted if wanted + u128::from(self.reserved) > held => Err(Short::Contended),
             _ => Ok(()),
         }
     }
@@ -170,7 +171,8 @@ mod tests {
         account.reserve(10).unwrap();
         account.settle(10, 130);
         assert_eq!((account.spent(), account.reserved(), account.free()), (130, 0, 0));
-        assert_eq!(account.fits(0), Ok(()));
+        // Not even for nothing.
+        assert_eq!(account.fits(0), Err(Short::Exhausted));
         account.grant(40);
         assert_eq!(account.free(), 10);
     }

@@ -82,6 +82,7 @@ pub struct Book {
     numbers: HashMap<Arc<Identity>, LimitNo>,
     slots: Slots,
     latest: Millis,
+    /// Never before a policy was adopted: until then nothing tells what may be forgotten.
     sweep_at: Millis,
     open: usize,
 }
@@ -95,7 +96,8 @@ impl Default for Book {
 impl Book {
     #[must_use]
     pub fn new() -> Book {
-        Book { limits: Vec::new(), numbers: HashMap::new(), slots: Slots::new(), latest: 0, sweep_at: 0, open: 0 }
+        let (slots, sweep_at) = (Slots::new(), Millis::MAX);
+        Book { limits: Vec::new(), numbers: HashMap::new(), slots, latest: 0, sweep_at, open: 0 }
     }
 
     /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
@@ -130,7 +132,9 @@ impl Book {
     /// That reaches back as far as accounts are kept: the last 60 that have ended. Limits that are not named any more keep
     /// their accounts until these have ended and their reservations are settled.
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
-        let at = self.move_to(now);
+        // What is named anew is found before anything is forgotten.
+        self.latest = self.latest.max(now);
+        let at = self.latest;
         self.limits.iter_mut().for_each(|limit| limit.named = false);
         let mut numbers = Vec::with_capacity(specs.len());
         for spec in specs {

@@ -10,6 +10,7 @@ mod anthropic;
 mod gemini;
 mod lenient;
 mod openai;
+mod said;
 mod whole;
 
 use crate::Dialect;
@@ -27,12 +28,13 @@ pub struct Watch {
     finished: bool,
     explained: bool,
     model: Option<String>,
+    said: u64,
 }
 
 /// What the upstream told of usage so far, in its own terms.
 #[derive(Debug)]
 enum Tokens {
-    OpenAi(openai::Tokens),
+    OpenAi(Box<openai::Tokens>),
     Anthropic(anthropic::Tokens),
     Gemini(gemini::Tokens),
 }
@@ -70,11 +72,11 @@ impl Watch {
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let tokens = match dialect {
-            Dialect::OpenAi => Tokens::OpenAi(openai::Tokens::default()),
+            Dialect::OpenAi => Tokens::OpenAi(Box::default()),
             Dialect::Anthropic => Tokens::Anthropic(anthropic::Tokens::default()),
             Dialect::Gemini => Tokens::Gemini(gemini::Tokens::default()),
         };
-        Watch { tokens, content: false, finished: false, explained: false, model: None }
+        Watch { tokens, content: false, finished: false, explained: false, model: None, said: 0 }
     }
 
     /// Looks at the next event. Blocks without data tell nothing.
@@ -83,6 +85,7 @@ impl Watch {
         if data.is_empty() {
             return Seen::default();
         }
+        self.said = self.said.saturating_add(said::said(self.dialect(), &event.name, data));
         let (content, unnamed) = (self.content, self.model.is_none());
         match &mut self.tokens {
             Tokens::OpenAi(tokens) => {
@@ -119,6 +122,21 @@ impl Watch {
             Tokens::OpenAi(tokens) => tokens.usage(),
             Tokens::Anthropic(tokens) => tokens.usage(),
             Tokens::Gemini(tokens) => tokens.usage(),
+        }
+    }
+
+    /// Bytes of content told so far: text, thinking, tools' arguments, refusals. About so many, since events are not
+    /// read for it: from it the output of a stream is estimated that was cut off before it told.
+    #[must_use]
+    pub fn said(&self) -> u64 {
+        self.said
+    }
+
+    fn dialect(&self) -> Dialect {
+        match &self.tokens {
+            Tokens::OpenAi(_) => Dialect::OpenAi,
+            Tokens::Anthropic(_) => Dialect::Anthropic,
+            Tokens::Gemini(_) => Dialect::Gemini,
         }
     }
 
@@ -169,3 +187,6 @@ impl<T> Told<T> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod usage_tests;

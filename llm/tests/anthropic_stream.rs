@@ -3,7 +3,7 @@
 
 use outrigger_llm::anthropic::stream::{Decoder, Encoder};
 use outrigger_llm::chat::{Event, Finish, StreamError};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::usage::{ServiceTier, Usage};
 use outrigger_llm::{Answer, sse};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -96,7 +96,8 @@ fn a_stream_is_read() {
         json!({"type": "content_block_stop", "index": 3}),
         json!({"type": "novel_event"}),
         json!({"type": "message_delta", "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"},
-               "usage": {"input_tokens": 0, "output_tokens": 7, "output_tokens_details": {"thinking_tokens": 4}}}),
+               "usage": {"input_tokens": 0, "output_tokens": 7, "output_tokens_details": {"thinking_tokens": 4},
+                         "service_tier": "standard", "speed": "fast"}}),
         json!({"type": "message_stop"}),
         json!({"type": "message_stop"}),
     ]);
@@ -117,7 +118,7 @@ fn a_stream_is_read() {
             Event::RedactedThinking("xx".into()),
             text("A"),
             text("B"),
-            Event::Usage(Usage { output: Some(7), reasoning: Some(4), ..usage }),
+            Event::Usage(Usage { output: Some(7), reasoning: Some(4), service: Some(ServiceTier::Fast), ..usage }),
             Event::Finish { reason: Finish::StopSequence, stop_sequence: Some("END".into()) },
             Event::End,
         ]
@@ -261,6 +262,7 @@ fn blocks_stand_one_after_another() {
 #[test]
 fn the_end_waits_for_reason_and_usage() {
     let spent = |output| Event::Usage(Usage { input: Some(3), output, ..Usage::default() });
+    let served = Event::Usage(Usage { service: Some(ServiceTier::Flex), ..Usage::default() });
     // The last figures are those of message_delta; the first ones those known before any content.
     for (name, events, first, last) in [
         (
@@ -273,6 +275,12 @@ fn the_end_waits_for_reason_and_usage() {
             "usage before it",
             vec![spent(None), text("a"), spent(Some(2)), finish(Finish::Stop), Event::End],
             3,
+            json!({"input_tokens": 3, "output_tokens": 2}),
+        ),
+        (
+            "how it was served, which is no usage",
+            vec![text("a"), finish(Finish::Stop), served, spent(Some(2)), Event::End],
+            0,
             json!({"input_tokens": 3, "output_tokens": 2}),
         ),
         ("none", vec![text("a"), finish(Finish::Stop), Event::End], 0, json!({"output_tokens": 0})),

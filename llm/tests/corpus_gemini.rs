@@ -109,12 +109,17 @@ fn assert_stream_survives(name: &str, events: &[Event]) {
         expected.pop();
         expected.push(Event::Usage(outrigger_llm::usage::Usage::default()));
     }
+    // How it was served is another provider's matter.
+    if let Some(Event::Usage(usage)) = expected.last_mut() {
+        usage.service = None;
+    }
     let again: Vec<Event> = again.into_iter().filter_map(unmarked_event).collect();
     assert_eq!(gathered(&again), expected, "{name}");
 }
 
 fn assert_answer_survives(name: &str, body: &Value) {
-    let response = gemini::response::decode(body).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut response = gemini::response::decode(body).unwrap_or_else(|error| panic!("{name}: {error}"));
+    response.usage.service = None;
     let told = gemini::response::encode(&response, &Answer::default());
     assert_eq!(gemini::response::decode(&told).map(unmarked), Ok(response), "{name}");
 }

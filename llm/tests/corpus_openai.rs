@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{
     Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
     encode_response, sse,
@@ -119,6 +120,11 @@ fn whole(events: &[Event]) -> Response {
     response
 }
 
+/// What OpenAI's schema has words for. How an answer was served is not told either: it is another provider's matter.
+fn told_on(usage: Usage) -> Usage {
+    Usage { image_input: None, image_output: None, milliseconds: None, service: None, ..usage }
+}
+
 #[test]
 fn answers_are_read_and_told_without_loss() {
     let Some(exchanges) = exchanges() else { return };
@@ -127,7 +133,7 @@ fn answers_are_read_and_told_without_loss() {
     for exchange in exchanges.iter().filter(|exchange| exchange["status"] == 200 && exchange["kind"] == "json") {
         let name = name(exchange);
         let body: Value = serde_json::from_str(exchange["body"].as_str().unwrap()).unwrap();
-        let response = match decode_response(Dialect::OpenAi, &body) {
+        let mut response = match decode_response(Dialect::OpenAi, &body) {
             Ok(response) => response,
             Err(error) => {
                 *exceptions.entry(format!("{} {}", provider(exchange), error.problem)).or_default() += 1;
@@ -149,6 +155,7 @@ fn answers_are_read_and_told_without_loss() {
         assert_eq!(response.usage.input, prompt, "{name}");
         let told = encode_response(Dialect::OpenAi, &response, &Answer::default());
         let again = decode_response(Dialect::OpenAi, &told).unwrap();
+        response.usage = told_on(response.usage);
         assert_eq!(again, response, "{name}\n{body}\n{told}");
     }
     assert!(read > 250, "{read}");
@@ -183,7 +190,7 @@ fn streams_are_read_and_told_without_loss() {
         if body.contains("[DONE]") {
             assert_eq!(told.last(), Some(&Event::End), "{name}");
         }
-        let answer = whole(&told);
+        let mut answer = whole(&told);
         if answer.parts.is_empty() {
             *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), answer.finish)).or_default() += 1;
         }
@@ -195,6 +202,7 @@ fn streams_are_read_and_told_without_loss() {
             encoder.push(event, &mut bytes);
         }
         let again = whole(&read_stream(std::str::from_utf8(&bytes).unwrap()).unwrap());
+        answer.usage = told_on(answer.usage);
         assert_eq!(again, answer, "{name}");
     }
     assert!(read > 60, "{read}");

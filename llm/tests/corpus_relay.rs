@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use outrigger_llm::Dialect;
 use outrigger_llm::relay::{Watch, whole};
 use outrigger_llm::sse::{Event, Reader};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::usage::{ServiceTier, Usage};
+use outrigger_llm::{Dialect, StreamDecoder, chat, decode_response};
 use serde_json::Value;
 
 mod recorded;
@@ -47,12 +47,16 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             document.pointer("/message/usage"),
             document.pointer("/response/usage"),
             document.pointer("/x_groq/usage"),
+            // OpenAI's service stands beside the usage.
+            (dialect == Dialect::OpenAi).then_some(document),
+            document.get("response"),
         ] {
             for (key, value) in found.and_then(Value::as_object).into_iter().flatten() {
                 flat[key] = value.clone();
             }
         }
     }
+    let word = |path: &str| flat.pointer(path).and_then(Value::as_str).and_then(ServiceTier::parse);
     let at = |path: &str| flat.pointer(path).and_then(Value::as_u64);
     let plus = |first: Option<u64>, second: Option<u64>| match (first, second) {
         (None, None) => None,
@@ -77,7 +81,11 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
                 .or(at("/output_tokens_details/reasoning_tokens")),
             audio_input: at("/prompt_tokens_details/audio_tokens"),
             audio_output: at("/completion_tokens_details/audio_tokens"),
-            cache_write_1h: None,
+            image_input: at("/prompt_tokens_details/image_tokens"),
+            image_output: at("/completion_tokens_details/image_tokens"),
+            milliseconds: at("/prompt_audio_seconds").map(|seconds| seconds * 1_000),
+            service: word("/service_tier"),
+            ..Usage::default()
         },
         Dialect::Anthropic => Usage {
             input: plus(at("/input_tokens"), plus(at("/cache_read_input_tokens"), at("/cache_creation_input_tokens"))),
@@ -86,24 +94,44 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             cache_write_1h: at("/cache_creation/ephemeral_1h_input_tokens"),
             output: at("/output_tokens"),
             reasoning: at("/output_tokens_details/thinking_tokens"),
+            service: word("/service_tier"),
             ..Usage::default()
         },
         Dialect::Gemini => {
-            let audio = |list: &str| {
+            let of = |modality: &str, list: &str| {
                 let list = flat.pointer(list).and_then(Value::as_array).into_iter().flatten();
-                list.filter(|one| one["modality"] == "AUDIO").find_map(|one| one["tokenCount"].as_u64())
+                list.filter(|one| one["modality"] == modality).find_map(|one| one["tokenCount"].as_u64())
             };
             Usage {
                 input: plus(at("/promptTokenCount"), at("/toolUsePromptTokenCount")),
                 cached_input: at("/cachedContentTokenCount"),
                 output: plus(at("/candidatesTokenCount"), at("/thoughtsTokenCount")),
                 reasoning: at("/thoughtsTokenCount"),
-                audio_input: audio("/promptTokensDetails"),
-                audio_output: audio("/candidatesTokensDetails"),
+                audio_input: of("AUDIO", "/promptTokensDetails"),
+                audio_output: of("AUDIO", "/candidatesTokensDetails"),
+                image_input: of("IMAGE", "/promptTokensDetails"),
+                image_output: of("IMAGE", "/candidatesTokensDetails"),
+                service: word("/serviceTier").or(word("/trafficType")),
                 ..Usage::default()
             }
         }
     }
+}
+
+/// How much a stream said and what it used, by a full reading.
+fn told_across(dialect: Dialect, events: &[Event]) -> (u64, Usage) {
+    let mut decoder = StreamDecoder::new(dialect);
+    let mut told = Vec::new();
+    for event in events {
+        assert_eq!(decoder.push(event, &mut told), Ok(()), "a stream that was seen as good");
+    }
+    let mut used = Usage::default();
+    for event in &told {
+        if let chat::Event::Usage(usage) = event {
+            used.merge(usage);
+        }
+    }
+    (told.iter().map(|event| event.said() as u64).sum(), used)
 }
 
 #[test]
@@ -125,6 +153,10 @@ fn every_recorded_answer_is_one() {
         } else {
             let documents = [document.clone()];
             assert_eq!(seen.usage, usage(dialect, &documents), "{place}");
+        }
+        if ["chat", "messages", "generate_content"].contains(&operation) {
+            let across = decode_response(dialect, &document).map(|response| response.usage);
+            assert_eq!(across, Ok(seen.usage), "{place}: the same across dialects");
         }
         let model = document.get("model").or(document.get("modelVersion")).and_then(Value::as_str);
         assert_eq!(seen.model.as_deref(), model, "{place}");
@@ -175,6 +207,12 @@ fn every_recorded_stream_is_one() {
         // These end with a finish reason alone.
         assert!(terminal || ["perplexity", "gpustack"].contains(&exchange.provider.as_str()), "{place}");
         assert_eq!(watch.usage(), usage(dialect, &documents), "{place}");
+        if !["responses", "completions"].contains(&operation) {
+            let (said, across) = told_across(dialect, &events);
+            assert_eq!(across, watch.usage(), "{place}: the same across dialects");
+            // Escaped letters are guessed at, and arguments that are no text count with their brackets.
+            assert!(watch.said().abs_diff(said) <= said / 20 + 40, "{place}: {} for {said}", watch.said());
+        }
         let model = ["/model", "/message/model", "/response/model", "/modelVersion"];
         let model = documents.iter().find_map(|document| {
             model.iter().find_map(|path| document.pointer(path)?.as_str()).filter(|model| !model.is_empty())

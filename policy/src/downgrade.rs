@@ -44,7 +44,7 @@ pub(crate) fn downgraded(
                 // A rule's word on credentials is about its own provider.
                 credential: slot.credential.clone().filter(|_| index == entry),
             };
-            let Ok((other, usable)) = enclosed(policy, key, request, &cheaper) else { continue };
+            let (other, Some(usable)) = enclosed(policy, key, request, &cheaper) else { continue };
             if is_cheaper(policy, &other, candidate) && can(policy, request, &other) {
                 return Some((Candidate { downgraded_by: Some(place), ..other }, usable));
             }

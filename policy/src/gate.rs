@@ -16,7 +16,10 @@ impl Policy {
         };
         let provider = &self.providers[entry_of.provider];
         let upstream = provider.upstream_name(model);
-        let names = [model, provider.own_name(model), &upstream];
+        let mut names = vec![model, provider.own_name(model), &upstream];
+        if let Some(known) = provider.model(model) {
+            names.extend(known.aliases.iter().map(String::as_str));
+        }
         self.limits.of_attempt(key, &key_of.id, entry, &provider.id.name, &names)
     }
 }

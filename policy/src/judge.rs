@@ -28,10 +28,9 @@ pub(crate) struct Slot {
 /// A candidate that only rests keeps its credentials, so that it can be tried when nothing else is
 /// left.
 pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Slot) -> Candidate {
-    let (mut candidate, usable) = match enclosed(policy, key, request, slot) {
-        Ok(inside) => downgraded(policy, key, request, slot, &inside.0).unwrap_or(inside),
-        Err(candidate) => return candidate,
-    };
+    let (candidate, usable) = enclosed(policy, key, request, slot);
+    let Some(usable) = usable else { return candidate };
+    let (mut candidate, usable) = downgraded(policy, key, request, slot, &candidate).unwrap_or((candidate, usable));
     let Some(provider) = candidate.provider.map(|index| &policy.providers[index]) else { return candidate };
     candidate.skipped = gate(policy, key, request, &candidate);
     if candidate.skipped.is_none() {
@@ -42,16 +41,14 @@ pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Sl
     candidate
 }
 
-/// The candidate of a slot, with the credentials that the fence lets through.
-///
-/// # Errors
-/// The candidate that lies outside, with the reason.
+/// The candidate of a slot, with the credentials that the fence lets through; without them it lies outside, and says
+/// why.
 pub(crate) fn enclosed(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
     slot: &Slot,
-) -> Result<(Candidate, Vec<usize>), Candidate> {
+) -> (Candidate, Option<Vec<usize>>) {
     let mut candidate = Candidate {
         provider: None,
         name: slot.provider.as_ref().map_or_else(Arc::clone, |index| key.providers[*index].name.clone()),
@@ -63,7 +60,7 @@ pub(crate) fn enclosed(
         downgraded_by: None,
         entry: None,
     };
-    let Ok(index) = slot.provider else { return Err(candidate) };
+    let Ok(index) = slot.provider else { return (candidate, None) };
     let entry = &key.providers[index];
     let provider = &policy.providers[entry.provider];
     candidate.provider = Some(entry.provider);
@@ -71,8 +68,8 @@ pub(crate) fn enclosed(
     candidate.upstream_model = provider.upstream_name(&slot.model);
     let wanted = slot.credential.as_deref().or(request.credential);
     match fenced(key, entry, provider, request, &candidate, wanted) {
-        Err(skip) => Err(Candidate { skipped: Some(skip), ..candidate }),
-        Ok(usable) => Ok((candidate, usable)),
+        Err(skip) => (Candidate { skipped: Some(skip), ..candidate }, None),
+        Ok(usable) => (candidate, Some(usable)),
     }
 }
 

@@ -21,7 +21,7 @@ impl Limit {
     #[must_use]
     pub fn downgrades_to(&self, used: u64) -> Option<&str> {
         let reached = self.thresholds.iter().filter(|threshold| self.reaches(used, threshold.percent));
-        reached.filter_map(|threshold| threshold.action.model()).last()
+        reached.filter_map(|threshold| threshold.action.model()).next_back()
     }
 
     /// Whether `used` is so many per cent of the limit, or more. Exact: no money is lost in rounding.
@@ -109,7 +109,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut told = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             told.push(',');
         }
         told.push(digit);

@@ -23,13 +23,42 @@ is asked first, and what follows: [semantics](semantics.md#8-rules). The object'
 ";
 
 const MIDDLE: &str = "
-A header or parameter that the request does not have makes the condition false, unless the rest of it decides. Names of headers are in
+A header, parameter or label that is not there makes the condition false, unless the rest of it decides. Names of headers are in
 lower case; headers that carry credentials are not there. The values of `request_type` stand in the [table of operations](operations.md),
 in the column *in rules*.
+
+`budget_used`, `tokens_used` and `request` look at the limits that count the request as it is asked for, whoever serves it: the key's own, the
+Budgets that it names, those that apply to it or to the model, and all their parents. Of a name with a provider in front also those of the
+key's entry for that provider, of the provider, and the Budgets that apply to it. The fullest counts: 100 is used up, more is a debt, and
+without such a limit it is 0. What is only reserved is not in it.
+
+Whole numbers and others compare with each other (`budget_used > 85`). CEL calculates only with numbers of one kind: write
+`budget_used + 1.0`, or `double(input_tokens) * 1.2`.
+";
+
+const TIMES: &str = "
+`now` is asked in UTC, or in a zone by IANA's name or offset: `now.getHours(\"Europe/Paris\")`, `now.getHours(\"+05:30\")`. The zones are built
+in, with their summer time; one that is misspelt is told by `outrigger check`. CEL counts `getMonth`, `getDayOfMonth` and `getDayOfYear` from 0,
+`getDate` from 1, and `getDayOfWeek` from Sunday, which is 0. `timestamp(\"2026-12-01T00:00:00Z\")` is a time to compare it with.
+";
+
+const AFTER: &str = "
+## What a match does
+
+| field | does |
+|---|---|
+| `targets`, `fallbacks` | one target is drawn by weight among those that may be tried; the other targets follow, then the fallbacks |
+| `action: Reject` | a 403 `request_rejected` with the rule's `message` |
+| `chain: true` | the rules are asked again, about the drawn target: its provider as if it stood in front of the name, and its model. At most 10 times, and none that was passed through; if no other matches, this one decides |
+| `mode: Shadow` | nothing: the next rule is asked. The decision tells what the first of these would have done that matched before a rule decided |
+| `onError: Refuse` | where the condition fails at run time, a 400. Else that is no match; either way it is counted and told |
+
+Rules of the operator's namespace act on the keys of every namespace, after the namespace's own; their `scope.virtualKeys` are names in any of
+them.
 ";
 
 /// Conditions that people ask for, and what each says.
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 13] = [
     (r#"model == "gpt-4o-mini""#, "one model, with or without a provider in front"),
     (r#"model.startsWith("gpt-")"#, "a family of models"),
     (r#"model.matches("^(gpt|o[0-9])")"#, "a regular expression"),
@@ -38,6 +67,14 @@ const EXAMPLES: [(&str, &str); 8] = [
     (r#""x-tier" in headers && headers["x-tier"] != "free""#, "a header that must be there"),
     (r#"request_type == "embedding""#, "an operation"),
     (r#"team_name == "search" && !request_type.endsWith("_stream")"#, "a team, without streaming"),
+    ("budget_used > 85", "money is running out: a rule may send what is left to a cheaper model"),
+    ("input_tokens > 100000", "a long prompt"),
+    (r#""Vision" in needs"#, "a request with pictures"),
+    (
+        r#"now.getHours("Europe/Paris") >= 22 || now.getDayOfWeek("Europe/Paris") in [0, 6]"#,
+        "by night, and at weekends",
+    ),
+    (r#"labels["app"] == "batch""#, "the pods of one application"),
 ];
 
 #[test]
@@ -54,11 +91,13 @@ fn rules() {
         listed(&FUNCTIONS)
     )
     .unwrap();
+    text.push_str(TIMES);
     text.push_str("\n## Examples\n\n| condition | says |\n|---|---|\n");
     for (when, says) in EXAMPLES {
         Expression::compile(when).unwrap().try_on_samples().unwrap();
         writeln!(text, "| `{}` | {says} |", when.replace('|', "\\|")).unwrap();
     }
+    text.push_str(AFTER);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();

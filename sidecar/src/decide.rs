@@ -16,12 +16,7 @@ use crate::prepare::Translation;
 use crate::served::Place;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
-pub fn decide(
-    gateway: &Gateway,
-    call: &Call,
-    translation: &Translation,
-    now: Instant,
-) -> (Decision, Option<u64>) {
+pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: Instant) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
     let header = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok());
     let explicit = header("x-outrigger-session")

@@ -119,9 +119,10 @@ impl Ending {
 
     /// This one is not asked: it has no room.
     pub fn passes_over(&mut self, candidate: &Candidate, skip: &Skip) {
-        let place = self.record.candidates.iter_mut().find(|told| {
-            told.provider == *candidate.name && told.model == *candidate.model && told.skipped.is_none()
-        });
+        let place =
+            self.record.candidates.iter_mut().find(|told| {
+                told.provider == *candidate.name && told.model == *candidate.model && told.skipped.is_none()
+            });
         if let Some(told) = place {
             told.skipped = Some(skip.to_string());
         }
@@ -187,7 +188,10 @@ impl Ending {
     fn levels(&self, charge: &Charge) -> Vec<(usize, u64)> {
         let limits = &self.call.served.policy.limits.all;
         let places = charge.counted.iter().map(|counted| counted.place);
-        places.filter(|at| !limits[*at].thresholds.is_empty()).map(|at| (at, self.gateway.spent(&self.call.served, at))).collect()
+        places
+            .filter(|at| !limits[*at].thresholds.is_empty())
+            .map(|at| (at, self.gateway.spent(&self.call.served, at)))
+            .collect()
     }
 
     /// The caller has gone.

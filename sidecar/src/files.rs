@@ -61,8 +61,7 @@ pub fn read(dir: &Path) -> Result<Option<(Document, Secrets)>, FilesError> {
 /// # Errors
 /// [`FilesError::Read`]; [`FilesError::Label`] names the line that is none.
 pub fn labels(path: &Path) -> Result<Vec<(String, String)>, FilesError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
     let label = |line: &str| {
         let (name, value) = line.split_once('=')?;
         // A label's value has nothing that Go and JSON would write otherwise.
@@ -70,8 +69,6 @@ pub fn labels(path: &Path) -> Result<Vec<(String, String)>, FilesError> {
     };
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
-        .map(|(at, line)| {
-            label(line).ok_or_else(|| FilesError::Label { path: path.to_owned(), line: at + 1 })
-        })
+        .map(|(at, line)| label(line).ok_or_else(|| FilesError::Label { path: path.to_owned(), line: at + 1 }))
         .collect()
 }

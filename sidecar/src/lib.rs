@@ -48,6 +48,6 @@ pub mod upstream;
 mod worst;
 
 pub use gateway::{Gateway, InstallError, Settings, Status};
-pub use secret::{Secret, Secrets};
 pub use pages::PagesError;
+pub use secret::{Secret, Secrets};
 pub use served::ServeError;

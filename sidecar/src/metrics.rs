@@ -1,12 +1,12 @@
 //! What is counted, in Prometheus's terms. Label values are names of the policy or of closed
 //! vocabularies, never a request's free text.
 
+use outrigger_policy::Unit;
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
-use outrigger_policy::Unit;
 use prometheus::{
-    CounterVec, Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    CounterVec, Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::limits::unit;

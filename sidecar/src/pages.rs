@@ -71,7 +71,10 @@ impl Pages {
             return Err(PagesError::Damaged { path, source: *source });
         }
         if restored.in_flight > 0 {
-            tracing::info!(accounts = restored.in_flight, "what was under way when the last process ended is charged in full");
+            tracing::info!(
+                accounts = restored.in_flight,
+                "what was under way when the last process ended is charged in full"
+            );
         }
         Ok(Pages { file, left: BTreeMap::new(), _lock: lock })
     }
@@ -94,7 +97,9 @@ impl Pages {
             });
             return failed.map_or(Ok(()), |source| Err(PagesError::Write { source }));
         }
-        book.writes(|slot, page| drop(self.left.insert(slot, *page)));
+        book.writes(|slot, page| {
+            self.left.insert(slot, *page);
+        });
         while let Some((slot, page)) = self.left.first_key_value() {
             self.file.write_all_at(page, place(*slot)).map_err(|source| PagesError::Write { source })?;
             self.left.pop_first();

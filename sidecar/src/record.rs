@@ -132,7 +132,8 @@ pub fn candidates(decision: &Decision) -> Vec<CandidateRecord> {
 /// What a rule that only watches would have decided.
 #[must_use]
 pub fn shadow(shadow: &outrigger_policy::Shadow) -> ShadowRecord {
-    let (provider, model) = shadow.first.as_ref().map(|(provider, model)| (provider.to_string(), model.to_string())).unzip();
+    let (provider, model) =
+        shadow.first.as_ref().map(|(provider, model)| (provider.to_string(), model.to_string())).unzip();
     ShadowRecord { rule: shadow.rule.to_string(), provider, model }
 }
 

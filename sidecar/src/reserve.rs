@@ -194,8 +194,7 @@ impl Asked {
             of_unit.map(|counted| trying.gateway.accounts.available(counted.number, now)).min()
         };
         let service = self.service.as_deref();
-        let means =
-            Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
+        let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
         let free = Worst { money: 0, tokens: 0, cap: None, capped: false };
         match self.metered {
             // What else it costs, nobody knows; its tokens are reserved all the same.
@@ -207,9 +206,7 @@ impl Asked {
                 let money = price.map_or(0, |price| price.worst(self.input, 0, service, self.cache));
                 Worst { money, tokens: self.input, ..free }
             }
-            Metered::Images(images) => {
-                Worst { money: price.map_or(0, |price| self.pictures(price, images)), ..free }
-            }
+            Metered::Images(images) => Worst { money: price.map_or(0, |price| self.pictures(price, images)), ..free },
             Metered::Characters(characters) => {
                 let used = Used { characters, ..Used::default() };
                 Worst { money: price.map_or(0, |price| price.cost(&used)), ..free }
@@ -296,17 +293,22 @@ impl Asked {
         let (skip, mut refusal) = match (limit.unit, limit.id.kind) {
             (Unit::Money, _) => {
                 let (spent, max) = (Dollars(spent), Dollars(max));
-                let message = format!("{}: {spent} of {max} are spent, and this request may cost more than is left", limit.id);
+                let message =
+                    format!("{}: {spent} of {max} are spent, and this request may cost more than is left", limit.id);
                 (Skip::Budget(at), Refusal { final_word: true, ..Refusal::new(402, "budget_exceeded", message) })
             }
             (Unit::Tokens, "Budget") => {
-                let message =
-                    format!("{}: {spent} of {max} tokens are spent, and this request may use more than is left", limit.id);
+                let message = format!(
+                    "{}: {spent} of {max} tokens are spent, and this request may use more than is left",
+                    limit.id
+                );
                 (Skip::Budget(at), Refusal { final_word: true, ..Refusal::new(402, "budget_exceeded", message) })
             }
             (Unit::Tokens, _) => {
-                let message =
-                    format!("{}: {spent} of {max} tokens are used, and this request may use more than is left", limit.id);
+                let message = format!(
+                    "{}: {spent} of {max} tokens are used, and this request may use more than is left",
+                    limit.id
+                );
                 (Skip::Limit(at), Refusal::new(429, "token_limited", message))
             }
             (Unit::Requests, _) => {
@@ -340,4 +342,3 @@ impl Asked {
 pub fn seconds_until(until: Millis, now: Millis) -> u64 {
     u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)
 }
-

@@ -54,10 +54,11 @@ struct Entry {
     account: Account,
 }
 
+/// Of several accounts, so wider than an amount.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
-    spent: u64,
-    reserved: u64,
+    spent: u128,
+    reserved: u128,
 }
 
 impl Identity {
@@ -167,8 +168,8 @@ impl Limit {
 
     fn sum(&self, at: Millis) -> Sum {
         self.counted(at).fold(Sum::default(), |sum, entry| Sum {
-            spent: sum.spent.saturating_add(entry.account.spent()),
-            reserved: sum.reserved.saturating_add(entry.account.reserved()),
+            spent: sum.spent + u128::from(entry.account.spent()),
+            reserved: sum.reserved + u128::from(entry.account.reserved()),
         })
     }
 
@@ -176,11 +177,11 @@ impl Limit {
     pub(super) fn fits(&self, amount: u64, at: Millis) -> Result<(), Refused> {
         let Sum { spent, reserved } = self.sum(at);
         let (limit, max) = (self.no, self.max);
-        match amount {
-            amount if amount > max.saturating_sub(spent) || spent > max => {
-                Err(Refused::Exhausted { limit, spent, max, until: self.until(amount, at) })
+        match spent + u128::from(amount) {
+            wanted if wanted > u128::from(max) => {
+                Err(Refused::Exhausted { limit, spent: amount_of(spent), max, until: self.until(amount, at) })
             }
-            amount if amount > max.saturating_sub(spent).saturating_sub(reserved) => Err(Refused::Contended { limit }),
+            wanted if wanted + reserved > u128::from(max) => Err(Refused::Contended { limit }),
             _ => Ok(()),
         }
     }
@@ -219,7 +220,7 @@ impl Limit {
                 .or_else(|| self.counted(at).map(|entry| entry.last).min().map(|last| last.saturating_add(length)))
                 .or(Some(at.saturating_add(length))),
         };
-        State { spent, reserved, max: self.max, start: self.since(at), end }
+        State { spent: amount_of(spent), reserved: amount_of(reserved), max: self.max, start: self.since(at), end }
     }
 
     /// Takes so much of the account that is served; the slot where that is written.
@@ -297,6 +298,10 @@ impl Entry {
             at < end.saturating_add(window)
         })
     }
+}
+
+fn amount_of(sum: u128) -> u64 {
+    u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
 /// As it is, or cut and marked by a hash of the whole.

@@ -105,7 +105,8 @@ impl Encoder {
             }
             Event::Usage(usage) => {
                 self.usage.merge(usage);
-                if self.finish.is_some() {
+                // How it was served may be told alone.
+                if self.finish.is_some() && !usage.is_empty() {
                     self.tell_delta(out);
                 }
             }

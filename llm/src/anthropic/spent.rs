@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::chat::Object;
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 
 /// Figures as Anthropic counts them. A stream tells them cumulatively, and not all each time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Spent {
     cache_write_1h: Option<u64>,
     output: Option<u64>,
     thinking: Option<u64>,
+    service: Option<ServiceTier>,
+    fast: bool,
 }
 
 impl Spent {
@@ -30,6 +32,9 @@ impl Spent {
         raise(&mut self.cache_write_5m, figure(cache.and_then(|c| c.get("ephemeral_5m_input_tokens"))));
         raise(&mut self.cache_write_1h, figure(cache.and_then(|c| c.get("ephemeral_1h_input_tokens"))));
         raise(&mut self.output, figure(usage.get("output_tokens")));
+        let service = |key: &str| usage.get(key).and_then(Value::as_str).and_then(ServiceTier::parse);
+        self.service = service("service_tier").or(self.service);
+        self.fast |= service("speed") == Some(ServiceTier::Fast);
         raise(&mut self.thinking, figure(usage.get("output_tokens_details").and_then(|d| d.get("thinking_tokens"))));
     }
 
@@ -55,8 +60,8 @@ impl Spent {
             cache_write_1h: self.cache_write_1h,
             output: self.output,
             reasoning: self.thinking,
-            audio_input: None,
-            audio_output: None,
+            service: if self.fast { Some(ServiceTier::Fast) } else { self.service },
+            ..Usage::default()
         }
     }
 }

@@ -325,6 +325,17 @@ impl Event {
             | Event::End => false,
         }
     }
+
+    /// Bytes of content: text, thinking, a tool's arguments, a refusal. From it the output of a stream is estimated
+    /// that was cut off before it told.
+    #[must_use]
+    pub fn said(&self) -> usize {
+        match self {
+            Event::Text(text) | Event::Refusal(text) | Event::Thinking(text) => text.len(),
+            Event::ToolArguments { fragment, .. } => fragment.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// An upstream's error, as told inside a stream that began with 200.

@@ -38,7 +38,10 @@ impl Decoder {
         }
         if self.ended {
             out.extend(
-                body.get("usageMetadata").map(usage::decode).filter(|usage| !usage.is_empty()).map(Event::Usage),
+                body.get("usageMetadata")
+                    .map(usage::decode)
+                    .filter(|usage| *usage != Usage::default())
+                    .map(Event::Usage),
             );
             return Ok(());
         }
@@ -65,7 +68,9 @@ impl Decoder {
                 self.tell(part, out);
             }
         }
-        out.extend(body.get("usageMetadata").map(usage::decode).filter(|usage| !usage.is_empty()).map(Event::Usage));
+        out.extend(
+            body.get("usageMetadata").map(usage::decode).filter(|usage| *usage != Usage::default()).map(Event::Usage),
+        );
 
         let reason = candidate.and_then(|candidate| candidate.get("finishReason")).and_then(Value::as_str);
         let finished = match finish::decode(reason.unwrap_or_default(), self.calls > 0) {

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 
 /// Reads `usageMetadata`. Gemini counts what it thought and what tools put into the prompt apart.
 pub(super) fn decode(metadata: &Value) -> Usage {
     let count = |name: &str| metadata.get(name).and_then(Value::as_u64);
+    let service = |name: &str| metadata.get(name).and_then(Value::as_str).and_then(ServiceTier::parse);
     let prompt = count("promptTokenCount");
     let input = plus(prompt, count("toolUsePromptTokenCount"));
     let candidates = count("candidatesTokenCount");
@@ -20,8 +21,11 @@ pub(super) fn decode(metadata: &Value) -> Usage {
         cached_input: count("cachedContentTokenCount"),
         output: if inclusive { candidates } else { plus(candidates, reasoning) },
         reasoning,
-        audio_input: audio(metadata, "promptTokensDetails"),
-        audio_output: audio(metadata, "candidatesTokensDetails"),
+        audio_input: modality(metadata, "promptTokensDetails", "AUDIO"),
+        audio_output: modality(metadata, "candidatesTokensDetails", "AUDIO"),
+        image_input: modality(metadata, "promptTokensDetails", "IMAGE"),
+        image_output: modality(metadata, "candidatesTokensDetails", "IMAGE"),
+        service: service("serviceTier").or_else(|| service("trafficType")),
         ..Usage::default()
     }
 }
@@ -42,9 +46,16 @@ pub(super) fn encode(usage: &Usage) -> Option<Value> {
     put("candidatesTokenCount", usage.output.map(|all| all.saturating_sub(usage.reasoning.unwrap_or(0))));
     put("thoughtsTokenCount", usage.reasoning);
     put("totalTokenCount", plus(usage.input, usage.output));
-    for (name, count) in [("promptTokensDetails", usage.audio_input), ("candidatesTokensDetails", usage.audio_output)] {
-        if let Some(count) = count {
-            out.insert(name.to_owned(), json!([{"modality": "AUDIO", "tokenCount": count}]));
+    for (name, audio, image) in [
+        ("promptTokensDetails", usage.audio_input, usage.image_input),
+        ("candidatesTokensDetails", usage.audio_output, usage.image_output),
+    ] {
+        let known = [("AUDIO", audio), ("IMAGE", image)]
+            .into_iter()
+            .filter_map(|(modality, count)| count.map(|count| json!({"modality": modality, "tokenCount": count})));
+        let details: Vec<Value> = known.collect();
+        if !details.is_empty() {
+            out.insert(name.to_owned(), Value::Array(details));
         }
     }
     Some(Value::Object(out))
@@ -57,11 +68,11 @@ fn plus(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
-fn audio(metadata: &Value, name: &str) -> Option<u64> {
+fn modality(metadata: &Value, name: &str, modality: &str) -> Option<u64> {
     let details = metadata.get(name)?.as_array()?;
     details
         .iter()
-        .find(|detail| detail.get("modality").and_then(Value::as_str) == Some("AUDIO"))?
+        .find(|detail| detail.get("modality").and_then(Value::as_str) == Some(modality))?
         .get("tokenCount")?
         .as_u64()
 }
@@ -97,11 +108,27 @@ mod tests {
                 json!({"thoughtsTokenCount": 7, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1}, {"modality": "AUDIO", "tokenCount": 9}]}),
                 Usage { output: Some(7), reasoning: Some(7), audio_input: Some(9), ..Usage::default() },
             ),
+            (
+                json!({"candidatesTokenCount": 9, "totalTokenCount": 9, "candidatesTokensDetails":
+                      [{"modality": "AUDIO", "tokenCount": 1}, {"modality": "IMAGE", "tokenCount": 8}]}),
+                Usage { output: Some(9), audio_output: Some(1), image_output: Some(8), ..Usage::default() },
+            ),
         ];
         for (metadata, expected) in cases {
             assert_eq!(decode(&metadata), expected, "{metadata}");
             let again = encode(&expected).map(|metadata| decode(&metadata)).unwrap_or_default();
             assert_eq!(again, expected, "{metadata} told again");
+        }
+    }
+
+    #[test]
+    fn reads_how_it_was_served() {
+        for (metadata, service) in [
+            (json!({"serviceTier": "priority"}), Some(ServiceTier::Priority)),
+            (json!({"trafficType": "ON_DEMAND_FLEX"}), Some(ServiceTier::Flex)),
+            (json!({"trafficType": "PROVISIONED_THROUGHPUT"}), None),
+        ] {
+            assert_eq!(decode(&metadata), Usage { service, ..Usage::default() }, "{metadata}");
         }
     }
 

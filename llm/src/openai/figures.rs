@@ -2,10 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::usage::Usage;
+use crate::chat::Object;
+use crate::usage::{ServiceTier, Usage};
+
+/// Reads the usage of a body: `usage`, and the service told beside it.
+pub(super) fn of(body: &Object, usage: Option<&Value>) -> Usage {
+    let mut read = usage.map(read).unwrap_or_default();
+    read.service = service(body.get("service_tier")).or(read.service);
+    read
+}
+
+fn service(word: Option<&Value>) -> Option<ServiceTier> {
+    word.and_then(Value::as_str).and_then(ServiceTier::parse)
+}
 
 /// Reads a `usage` object; figures that it does not have stay absent.
-pub(super) fn read(usage: &Value) -> Usage {
+fn read(usage: &Value) -> Usage {
     let figure = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
     let text = figure("/prompt_tokens");
     let heard = figure("/prompt_tokens_details/audio_tokens");
@@ -42,6 +54,12 @@ pub(super) fn read(usage: &Value) -> Usage {
         reasoning,
         audio_input: heard,
         audio_output: figure("/completion_tokens_details/audio_tokens"),
+        image_input: figure("/prompt_tokens_details/image_tokens"),
+        image_output: figure("/completion_tokens_details/image_tokens"),
+        images: None,
+        // Mistral's.
+        milliseconds: figure("/prompt_audio_seconds").and_then(|seconds| seconds.checked_mul(1_000)),
+        service: service(usage.get("service_tier")),
     }
 }
 
@@ -139,6 +157,25 @@ mod tests {
         ] {
             assert_eq!(read(&usage), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn the_service_stands_beside_the_usage_or_in_it() {
+        let body = json!({"service_tier": "flex", "usage": {"prompt_tokens": 1, "service_tier": "standard",
+                          "prompt_tokens_details": {"image_tokens": 1}, "prompt_audio_seconds": 2,
+                          "completion_tokens_details": {"image_tokens": 3}}});
+        let expected = Usage {
+            input: Some(1),
+            image_input: Some(1),
+            image_output: Some(3),
+            milliseconds: Some(2_000),
+            service: Some(ServiceTier::Flex),
+            ..Usage::default()
+        };
+        let read = |body: &Value| body.as_object().map(|body| of(body, body.get("usage")));
+        assert_eq!(read(&body), Some(expected));
+        let body = json!({"service_tier": "auto", "usage": {"service_tier": "standard"}});
+        assert_eq!(read(&body).map(|usage| usage.service), Some(Some(ServiceTier::Default)));
     }
 
     #[test]

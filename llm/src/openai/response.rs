@@ -41,7 +41,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
         model: text(body, "model"),
         finish: Some(finish::read(reason, has_tool_calls)),
         stop_sequence: None,
-        usage: body.get("usage").map(figures::read).unwrap_or_default(),
+        usage: figures::of(body, body.get("usage")),
         parts,
     })
 }

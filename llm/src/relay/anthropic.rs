@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::lenient::{Count, Fault, Filled, List, Object, Text, is_object, object};
+use super::lenient::{Count, Fault, Filled, List, Object, Served, Text, is_object, object};
 use super::{Seen, Told};
 use crate::chat::StreamError;
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 
 /// A whole message, as the answer itself and in `message_start`.
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +68,8 @@ pub(super) struct Tokens {
     cache_creation: Object<Creation>,
     output_tokens: Count,
     output_tokens_details: Object<OutputDetails>,
+    service_tier: Served,
+    speed: Served,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -84,43 +86,50 @@ struct OutputDetails {
 }
 
 impl Tokens {
+    /// Cumulative figures never fall: a smaller one, as of a server that does not know, changes nothing.
     pub fn merge(&mut self, later: Option<Tokens>) {
         let Some(later) = later else { return };
-        self.input_tokens.merge(later.input_tokens);
-        self.cache_read_input_tokens.merge(later.cache_read_input_tokens);
-        self.cache_creation_input_tokens.merge(later.cache_creation_input_tokens);
-        self.output_tokens.merge(later.output_tokens);
-        if later.cache_creation.0.is_some() {
-            self.cache_creation = later.cache_creation;
+        self.input_tokens.raise(later.input_tokens);
+        self.cache_read_input_tokens.raise(later.cache_read_input_tokens);
+        self.cache_creation_input_tokens.raise(later.cache_creation_input_tokens);
+        self.output_tokens.raise(later.output_tokens);
+        if let Some(later) = later.cache_creation.0 {
+            let creation = self.cache_creation.0.get_or_insert_default();
+            creation.ephemeral_5m_input_tokens.raise(later.ephemeral_5m_input_tokens);
+            creation.ephemeral_1h_input_tokens.raise(later.ephemeral_1h_input_tokens);
         }
-        if later.output_tokens_details.0.is_some() {
-            self.output_tokens_details = later.output_tokens_details;
+        if let Some(later) = later.output_tokens_details.0 {
+            self.output_tokens_details.0.get_or_insert_default().thinking_tokens.raise(later.thinking_tokens);
         }
+        self.service_tier = Served(later.service_tier.0.or(self.service_tier.0));
+        self.speed = Served(later.speed.0.or(self.speed.0));
+    }
+
+    /// Forgets the output: `message_start` tells a first token or so, which is no count.
+    fn without_output(self) -> Tokens {
+        Tokens { output_tokens: Count::default(), output_tokens_details: Object::default(), ..self }
     }
 
     pub fn usage(&self) -> Usage {
         let creation = self.cache_creation.0.unwrap_or_default();
         let hour = creation.ephemeral_1h_input_tokens.0;
-        let written = self.cache_creation_input_tokens.0;
-        let five = creation.ephemeral_5m_input_tokens.0;
-        // The total of both kinds, where they are not told apart.
-        let all_written = written.or_else(|| match (five, hour) {
-            (None, None) => None,
-            (five, hour) => Some(five.unwrap_or(0).saturating_add(hour.unwrap_or(0))),
-        });
+        // The total may have grown in a later event that does not tell the parts again.
+        let five = match self.cache_creation_input_tokens.0 {
+            Some(all) => Some(all.saturating_sub(hour.unwrap_or(0))),
+            None => creation.ephemeral_5m_input_tokens.0,
+        };
+        let written = five.unwrap_or(0).saturating_add(hour.unwrap_or(0));
         let read = self.cache_read_input_tokens.0;
+        let fresh = self.input_tokens.0;
         Usage {
-            input: self
-                .input_tokens
-                .0
-                .map(|input| input.saturating_add(read.unwrap_or(0)).saturating_add(all_written.unwrap_or(0))),
+            input: fresh.map(|fresh| fresh.saturating_add(read.unwrap_or(0)).saturating_add(written)),
             cached_input: read,
-            cache_write: five.or_else(|| written.map(|written| written.saturating_sub(hour.unwrap_or(0)))),
+            cache_write: five,
             cache_write_1h: hour,
             output: self.output_tokens.0,
             reasoning: self.output_tokens_details.0.and_then(|details| details.thinking_tokens.0),
-            audio_input: None,
-            audio_output: None,
+            service: self.speed.0.filter(|speed| *speed == ServiceTier::Fast).or(self.service_tier.0),
+            ..Usage::default()
         }
     }
 }
@@ -161,7 +170,7 @@ pub(super) fn event(name: &str, data: &str, unnamed: bool) -> Told<Tokens> {
     match line.kind.get() {
         Some("message_start") => {
             if let Some(message) = &line.message.0 {
-                told.tokens = message.usage.0.or(told.tokens);
+                told.tokens = message.usage.0.or(told.tokens).map(Tokens::without_output);
                 told.model = if unnamed { message.model.owned() } else { None };
             }
         }

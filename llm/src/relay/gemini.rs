@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::Told;
-use super::lenient::{Count, Fault, Filled, List, Object, Present, Text, is_object, object, tells};
+use super::lenient::{Count, Fault, Filled, List, Object, Present, Served, Text, is_object, object, tells};
 use crate::usage::Usage;
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,14 +66,24 @@ pub(super) struct Tokens {
     cached_content_token_count: Count,
     candidates_token_count: Count,
     thoughts_token_count: Count,
+    total_token_count: Count,
     prompt_tokens_details: List<Modality>,
     candidates_tokens_details: List<Modality>,
+    service_tier: Served,
+    /// Vertex's word for the service.
+    traffic_type: Served,
 }
 
 #[derive(Debug, Default)]
 struct Modality {
-    audio: bool,
+    kind: Option<Kind>,
     count: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    Image,
 }
 
 impl<'de> Deserialize<'de> for Modality {
@@ -86,7 +96,12 @@ impl<'de> Deserialize<'de> for Modality {
             token_count: Count,
         }
         let fields = Fields::deserialize(deserializer)?;
-        Ok(Modality { audio: fields.modality.is("AUDIO"), count: fields.token_count.0 })
+        let kind = match fields.modality.get() {
+            Some("AUDIO") => Some(Kind::Audio),
+            Some("IMAGE") => Some(Kind::Image),
+            _ => None,
+        };
+        Ok(Modality { kind, count: fields.token_count.0 })
     }
 }
 
@@ -98,29 +113,45 @@ impl Tokens {
         self.cached_content_token_count.merge(later.cached_content_token_count);
         self.candidates_token_count.merge(later.candidates_token_count);
         self.thoughts_token_count.merge(later.thoughts_token_count);
+        self.total_token_count.merge(later.total_token_count);
         if later.prompt_tokens_details.0.is_some() {
             self.prompt_tokens_details = later.prompt_tokens_details;
         }
         if later.candidates_tokens_details.0.is_some() {
             self.candidates_tokens_details = later.candidates_tokens_details;
         }
+        self.service_tier = Served(later.service_tier.0.or(self.service_tier.0));
+        self.traffic_type = Served(later.traffic_type.0.or(self.traffic_type.0));
     }
 
     pub fn usage(&self) -> Usage {
-        let audio = |details: &List<Modality>| details.iter().find(|one| one.audio).and_then(|one| one.count);
+        let of = |kind: Kind, details: &List<Modality>| {
+            details.iter().find(|one| one.kind == Some(kind)).and_then(|one| one.count)
+        };
         let sum = |first: Count, second: Count| match (first.0, second.0) {
             (None, None) => None,
             (first, second) => Some(first.unwrap_or(0).saturating_add(second.unwrap_or(0))),
         };
+        let input = sum(self.prompt_token_count, self.tool_use_prompt_token_count);
+        // Some Vertex models count thoughts among the candidates' tokens; the total tells which.
+        let inclusive = self.thoughts_token_count.0.is_some_and(|thoughts| thoughts > 0)
+            && self.candidates_token_count.0.is_some()
+            && self.total_token_count.0.is_some()
+            && sum(Count(input), self.candidates_token_count) == self.total_token_count.0;
+        let thoughts = if inclusive { Count(None) } else { self.thoughts_token_count };
         Usage {
-            input: sum(self.prompt_token_count, self.tool_use_prompt_token_count),
+            input,
             cached_input: self.cached_content_token_count.0,
             cache_write: None,
             cache_write_1h: None,
-            output: sum(self.candidates_token_count, self.thoughts_token_count),
+            output: sum(self.candidates_token_count, thoughts),
             reasoning: self.thoughts_token_count.0,
-            audio_input: audio(&self.prompt_tokens_details),
-            audio_output: audio(&self.candidates_tokens_details),
+            audio_input: of(Kind::Audio, &self.prompt_tokens_details),
+            audio_output: of(Kind::Audio, &self.candidates_tokens_details),
+            image_input: of(Kind::Image, &self.prompt_tokens_details),
+            image_output: of(Kind::Image, &self.candidates_tokens_details),
+            service: self.service_tier.0.or(self.traffic_type.0),
+            ..Usage::default()
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::
 use serde_json::Value;
 
 use crate::chat::StreamError;
+use crate::usage::ServiceTier;
 
 /// Reads an object with the fields of `T`.
 ///
@@ -132,6 +133,11 @@ impl Count {
             *self = later;
         }
     }
+
+    /// As [`Count::merge`], of a figure that never falls.
+    pub fn raise(&mut self, later: Count) {
+        self.0 = self.0.max(later.0);
+    }
 }
 
 impl<'de> Deserialize<'de> for Count {
@@ -161,6 +167,49 @@ impl<'de> Deserialize<'de> for Count {
             otherwise!(Count(None); bool str null list object);
         }
         deserializer.deserialize_any(Read)
+    }
+}
+
+/// A time in seconds, as milliseconds; a part of one counts as one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Millis(pub Option<u64>);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Millis;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_u64<E>(self, seconds: u64) -> Result<Millis, E> {
+                Ok(Millis(seconds.checked_mul(1_000)))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Millis, E> {
+                Ok(Millis(None))
+            }
+
+            fn visit_f64<E>(self, seconds: f64) -> Result<Millis, E> {
+                let millis = (seconds * 1_000.0).ceil();
+                Ok(Millis((0.0..9e15).contains(&millis).then_some(millis as u64)))
+            }
+
+            otherwise!(Millis(None); bool str null list object);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// The word for a service.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Served(pub Option<ServiceTier>);
+
+impl<'de> Deserialize<'de> for Served {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Served(Text::deserialize(deserializer)?.get().and_then(ServiceTier::parse)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use super::lenient::{Count, Fault, Filled, List, Object, Text, is_object, object, tells};
+use super::lenient::{Count, Fault, Filled, List, Millis, Object, Served, Text, is_object, object, tells};
 use super::{Seen, Told};
 use crate::chat::StreamError;
 use crate::usage::Usage;
@@ -24,6 +24,7 @@ pub(super) struct Chunk<'a> {
     pub choices: List<Choice<'a>>,
     usage: Object<Tokens>,
     x_groq: Object<Groq>,
+    service_tier: Served,
     pub error: Fault,
     // Responses: the events' own fields.
     #[serde(borrow)]
@@ -84,7 +85,8 @@ pub(super) struct Response<'a> {
     pub status: Text<'a>,
     #[serde(borrow)]
     pub output: List<Item<'a>>,
-    pub usage: Object<Tokens>,
+    usage: Object<Tokens>,
+    service_tier: Served,
     pub error: Fault,
 }
 
@@ -111,8 +113,16 @@ pub(super) struct Tokens {
     prompt_cache_hit_tokens: Count,
     prompt_tokens_details: Object<InputDetails>,
     input_tokens_details: Object<InputDetails>,
+    /// Transcriptions' own name for the same.
+    input_token_details: Object<InputDetails>,
     completion_tokens_details: Object<OutputDetails>,
     output_tokens_details: Object<OutputDetails>,
+    /// Transcriptions that are counted by time.
+    seconds: Millis,
+    /// Mistral's own name for that.
+    prompt_audio_seconds: Millis,
+    /// Mistral's stands here; OpenAI's stands beside the usage, and is put here.
+    service_tier: Served,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -121,6 +131,7 @@ struct InputDetails {
     cached_tokens: Count,
     cache_write_tokens: Count,
     audio_tokens: Count,
+    image_tokens: Count,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -128,18 +139,23 @@ struct InputDetails {
 struct OutputDetails {
     reasoning_tokens: Count,
     audio_tokens: Count,
+    image_tokens: Count,
 }
 
 impl Tokens {
-    /// Each telling is whole: the last one counts.
+    /// Each telling is whole: the last one counts. The service may be told apart from it.
     pub fn merge(&mut self, later: Option<Tokens>) {
-        if let Some(later) = later.filter(|later| !later.usage().is_empty()) {
+        let Some(later) = later else { return };
+        let service_tier = Served(later.service_tier.0.or(self.service_tier.0));
+        if !later.usage().is_empty() {
             *self = later;
         }
+        self.service_tier = service_tier;
     }
 
     pub fn usage(&self) -> Usage {
-        let input = self.prompt_tokens_details.0.or(self.input_tokens_details.0).unwrap_or_default();
+        let input = self.prompt_tokens_details.0.or(self.input_tokens_details.0).or(self.input_token_details.0);
+        let input = input.unwrap_or_default();
         let output = self.completion_tokens_details.0.or(self.output_tokens_details.0).unwrap_or_default();
         let reasoning = output.reasoning_tokens.0;
         let mut prompt = self.prompt_tokens.0.or(self.input_tokens.0);
@@ -176,6 +192,11 @@ impl Tokens {
             reasoning,
             audio_input: input.audio_tokens.0,
             audio_output: output.audio_tokens.0,
+            image_input: input.image_tokens.0,
+            image_output: output.image_tokens.0,
+            images: None,
+            milliseconds: self.seconds.0.or(self.prompt_audio_seconds.0),
+            service: self.service_tier.0,
         }
     }
 }
@@ -222,13 +243,27 @@ impl Item<'_> {
     }
 }
 
+/// What is told of usage, and of the service beside it.
+fn with_service(tokens: Option<Tokens>, beside: Served) -> Option<Tokens> {
+    let Some(service) = beside.0 else { return tokens };
+    Some(Tokens { service_tier: Served(Some(service)), ..tokens.unwrap_or_default() })
+}
+
 impl Chunk<'_> {
     pub fn tokens(&self) -> Option<Tokens> {
+        with_service(self.used(), self.service_tier)
+    }
+
+    fn used(&self) -> Option<Tokens> {
         self.usage.0.or_else(|| self.x_groq.0.as_ref().and_then(|groq| groq.usage.0))
     }
 }
 
 impl Response<'_> {
+    pub fn tokens(&self) -> Option<Tokens> {
+        with_service(self.usage.0, self.service_tier)
+    }
+
     /// Whether the status explains an answer without content.
     pub fn explained(&self) -> bool {
         self.status.get().is_some_and(|status| !matches!(status, "completed" | "failed"))
@@ -260,14 +295,14 @@ pub(super) fn event(name: &str, data: &str, unnamed: bool) -> Told<Tokens> {
         None if kind == "error" || name == "error" || kind.starts_with("response.") => response_event(kind, &chunk),
         // A ping, or what there may be one day.
         None if !kind.is_empty() => Told::blank(),
-        None if chunk.error.0.is_none() && chunk.tokens().is_none() && chunk.object.get().is_none() => {
+        None if chunk.error.0.is_none() && chunk.used().is_none() && chunk.object.get().is_none() => {
             return Told::malformed();
         }
         None => Told::blank(),
         Some(choices) => {
             let mut told = Told::blank();
             told.seen.content = choices.iter().any(Choice::filled);
-            told.seen.usage_only = choices.is_empty() && chunk.tokens().is_some();
+            told.seen.usage_only = choices.is_empty() && chunk.used().is_some();
             told.finished = choices.iter().any(|choice| choice.finish_reason.get().is_some());
             told.explained = choices.iter().any(Choice::explained);
             told
@@ -285,7 +320,7 @@ fn response_event(kind: &str, chunk: &Chunk<'_>) -> Told<Tokens> {
     let mut told = Told::blank();
     if let Some(response) = &chunk.response.0 {
         told.model = response.model.owned();
-        told.tokens = response.usage.0;
+        told.tokens = response.tokens();
         told.seen.error.clone_from(&response.error.0);
         told.explained = response.explained();
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::lenient::{Count, Fault, Object, Present, Text, object};
+use super::lenient::{Count, Fault, List, Millis, Object, Present, Served, Text, object};
 use super::{anthropic, gemini, openai};
 use crate::Dialect;
 use crate::chat::StreamError;
@@ -36,6 +36,7 @@ pub fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> Whole {
         "messages" => message(body),
         "generate_content" => generate_content(body),
         "embeddings" | "count_tokens" | "models" => plain(dialect, operation, body),
+        "images" => return pictures(body),
         _ => return other(body),
     };
     read.unwrap_or_else(|| {
@@ -67,7 +68,7 @@ fn chat(body: &[u8]) -> Option<Whole> {
 fn response(body: &[u8]) -> Option<Whole> {
     let mut slow = None;
     let response: openai::Response<'_> = object(body, &mut slow)?;
-    let usage = response.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    let usage = response.tokens().map(|tokens| tokens.usage()).unwrap_or_default();
     let model = response.model.owned();
     let explained = response.explained();
     if let Some(error) = response.error.0 {
@@ -137,6 +138,10 @@ struct Plain<'a> {
     embeddings: Present,
     #[serde(rename = "input_tokens")]
     input_tokens: Count,
+    /// Seconds of what was transcribed.
+    duration: Millis,
+    #[serde(rename = "service_tier")]
+    service_tier: Served,
 }
 
 fn plain(dialect: Dialect, operation: &str, body: &[u8]) -> Option<Whole> {
@@ -168,6 +173,33 @@ fn plain(dialect: Dialect, operation: &str, body: &[u8]) -> Option<Whole> {
 fn other(body: &[u8]) -> Whole {
     let mut slow: Option<Value> = None;
     let Some(plain) = object::<Plain<'_>>(body, &mut slow) else { return Whole::default() };
-    let usage = plain.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    let mut usage = plain.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    usage.milliseconds = usage.milliseconds.or(plain.duration.0);
+    usage.service = usage.service.or(plain.service_tier.0);
     Whole { usage, model: plain.model.owned(), error: plain.error.0, ..Whole::default() }
+}
+
+/// Pictures that were made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Pictures<'a> {
+    #[serde(borrow)]
+    model: Text<'a>,
+    usage: Object<openai::Tokens>,
+    data: List<Picture>,
+    error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Picture {}
+
+fn pictures(body: &[u8]) -> Whole {
+    let mut slow: Option<Value> = None;
+    let Some(told) = object::<Pictures<'_>>(body, &mut slow) else { return Whole::default() };
+    let mut usage = told.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    usage.images = told.data.0.as_ref().map(|data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+    // Nothing else is made here; the older models do not say so.
+    usage.image_output = usage.image_output.or(usage.output);
+    Whole { usage, model: told.model.owned(), error: told.error.0, ..Whole::default() }
 }

@@ -1,4 +1,5 @@
-//! The built-in model catalogue: which models a provider type has, how much they take and what they can do.
+//! What is known of models. The built-in catalogue: which models a provider type has, how much they take, what they can
+//! do and what they cost; and, in [`known`], who is believed where users say otherwise.
 //!
 //! A sorted static table per provider type; nothing is parsed at start. Types that take any name (OpenAICompatible,
 //! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
@@ -180,6 +181,68 @@ mod tests {
             let entry = lookup(kind, name).unwrap_or_else(|| panic!("{kind} has no {name}"));
             assert_eq!((entry.context_window, entry.max_output_tokens), (context_window, max_output_tokens), "{name}");
             assert!(entry.capabilities.contains(can), "{name}: {:?}", entry.capabilities);
+        }
+    }
+
+    #[test]
+    fn known_prices() {
+        let plain = |input, output| Some((input, output));
+        for (kind, name, dollars_per_million) in [
+            ("OpenAI", "gpt-4o", plain(2.5, 10.0)),
+            ("OpenAI", "text-embedding-3-small", plain(0.02, 0.0)),
+            ("OpenAI", "omni-moderation-latest", plain(0.0, 0.0)),
+            ("Anthropic", "claude-haiku-4-5", plain(1.0, 5.0)),
+            ("Gemini", "gemini-2.5-flash", plain(0.3, 2.5)),
+            ("Groq", "whisper-large-v3", plain(0.0, 0.0)),
+            ("Gemini", "lyria-3.5", None),
+        ] {
+            let price = lookup(kind, name).unwrap_or_else(|| panic!("{kind} has no {name}")).price;
+            let nanos = |dollars: f64| (dollars * 1e9).round() as u64;
+            let expected = dollars_per_million.map(|(input, output)| (nanos(input), nanos(output)));
+            assert_eq!(price.map(|price| (price.input, price.output)), expected, "{name}");
+        }
+        let price = |kind, name| lookup(kind, name).and_then(|entry| entry.price).unwrap_or_else(|| panic!("{name}"));
+        let haiku = price("Anthropic", "claude-haiku-4-5");
+        assert_eq!((haiku.cached_input, haiku.cache_write), (Some(100_000_000), Some(1_250_000_000)));
+        assert_eq!(haiku.cache_write_1h, Some(2_000_000_000));
+        assert_eq!(price("OpenAI", "tts-1").characters, Some(15_000_000_000));
+        assert_eq!(price("Groq", "whisper-large-v3").second, Some(30_830));
+        assert_eq!(
+            price("OpenAI", "gpt-image-1").image_output.unwrap_or(price("OpenAI", "gpt-image-1").output),
+            40_000_000_000
+        );
+        assert_eq!(price("Gemini", "gemini-2.5-flash-image").image_output, Some(30_000_000_000));
+        let pro = price("Gemini", "gemini-2.5-pro");
+        assert_eq!(
+            pro.tiers.iter().map(|tier| (tier.above, tier.input)).collect::<Vec<_>>(),
+            [(200_000, 2_500_000_000)]
+        );
+        let services: Vec<&str> = pro.services.iter().map(|service| &*service.name).collect();
+        assert_eq!(services, ["batch", "flex", "priority"]);
+    }
+
+    #[test]
+    fn nothing_is_free_by_accident() {
+        // Google's open models and experiments, Mistral's labs, and moderation.
+        let free = [
+            ("Gemini", "gemma-"),
+            ("Gemini", "gemini-exp-"),
+            ("Gemini", "learnlm-"),
+            ("Mistral", "labs-"),
+            ("Mistral", "mistral-moderation-"),
+            ("OpenAI", "omni-moderation-"),
+        ];
+        for kind in TYPES {
+            let (mut priced, mut all) = (0, 0);
+            for entry in models(kind) {
+                all += 1;
+                let Some(price) = entry.price else { continue };
+                priced += 1;
+                let given = free.iter().any(|(of, name)| *of == kind && entry.name.starts_with(name));
+                assert_eq!(price.is_free(), given, "{}", entry.name);
+                assert!(price.tiers.is_sorted_by_key(|tier| tier.above), "{}", entry.name);
+            }
+            assert!(priced * 5 > all * 4, "{kind}: only {priced} of {all} have a price");
         }
     }
 

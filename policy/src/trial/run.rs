@@ -108,12 +108,12 @@ fn one(expect: &Expect, decision: &Decision) -> Option<String> {
         }
     }
     if let Some(provider) = &expect.provider
-        && !first.is_some_and(|candidate| is(candidate, provider))
+        && first.is_none_or(|candidate| !is(candidate, provider))
     {
         return Some(format!("provider {provider}"));
     }
     if let Some(model) = &expect.model
-        && !first.is_some_and(|candidate| *candidate.model == **model)
+        && first.is_none_or(|candidate| *candidate.model != **model)
     {
         return Some(format!("model {model}"));
     }

@@ -2,12 +2,18 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 mod any;
+mod chain;
+mod downgrade;
+mod explained;
 mod expressions;
 mod fence;
+mod gates;
 mod names;
 mod precedence;
 mod refusals;
 mod rules;
+mod shadow;
 mod staying;
+mod trials;
 mod weights;
 mod world;

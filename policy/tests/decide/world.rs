@@ -1,9 +1,13 @@
 //! Small policies, requests to them, and decisions in one line.
 
+use std::collections::BTreeMap;
+
+use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
-    Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc,
-    NoConditions, ObjectRef, OnError, Pace, Policy, Provider, ProviderDoc, Request, RuleDoc, ScopeDoc, SecretAt, Skip,
-    Stay, TargetDoc, decide,
+    BudgetDoc, CalendarUnit, Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc,
+    KeyProviderDoc, LimitDoc, ModelDoc, NoConditions, ObjectRef, OnError, Pace, Policy, Price, Provider, ProviderDoc,
+    Request, RuleDoc, ScopeDoc, SecretAt, Skip, Stay, TargetDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
+    decide,
 };
 
 pub fn provider(name: &str, kind: &str) -> ProviderDoc {
@@ -99,6 +103,12 @@ pub fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
+/// A policy with budgets.
+pub fn budgeted(providers: Vec<ProviderDoc>, key: KeyDoc, rules: Vec<RuleDoc>, budgets: Vec<BudgetDoc>) -> Policy {
+    Policy::build(Document { format: FORMAT, providers, keys: vec![key], rules, budgets, ..Document::default() })
+        .unwrap()
+}
+
 pub fn policy(providers: Vec<ProviderDoc>, key: KeyDoc, rules: Vec<RuleDoc>) -> Policy {
     Policy::build(Document { format: FORMAT, sequence: 1, providers, keys: vec![key], rules, ..Document::default() })
         .unwrap()
@@ -110,6 +120,15 @@ pub struct World {
     pub unfit: Vec<(&'static str, &'static str)>,
     pub gates: Vec<(&'static str, Skip)>,
     pub paces: Vec<(&'static str, f64, u32)>,
+    /// By place in the policy's limits: see [`spent`].
+    pub used: BTreeMap<usize, u64>,
+    pub free: bool,
+    pub unmetered: Option<&'static str>,
+    pub input_tokens: u64,
+    pub needs: Capabilities,
+    pub labels: Vec<(String, String)>,
+    pub workload: &'static str,
+    pub now: i64,
 }
 
 impl Conditions for World {
@@ -127,6 +146,88 @@ impl Conditions for World {
         let (_, first_token_ms, in_flight) = *self.paces.iter().find(|(name, ..)| *name == provider.id.name)?;
         Some(Pace { first_token_ms, in_flight })
     }
+
+    fn used(&self, limit: usize) -> u64 {
+        self.used.get(&limit).copied().unwrap_or(0)
+    }
+
+    fn is_free(&self) -> bool {
+        self.free
+    }
+
+    fn unmetered(&self) -> Option<&str> {
+        self.unmetered
+    }
+
+    fn input_tokens(&self) -> u64 {
+        self.input_tokens
+    }
+
+    fn needs(&self) -> Capabilities {
+        self.needs
+    }
+
+    fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    fn workload(&self) -> &str {
+        self.workload
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+}
+
+/// The place of a limit, by the end of its name.
+pub fn place(policy: &Policy, name: &str) -> usize {
+    policy.limits.all.iter().position(|limit| limit.id.to_string().ends_with(name)).unwrap()
+}
+
+/// A world in which so much of limits is used, by the ends of their names.
+pub fn spent(policy: &Policy, used: &[(&str, u64)]) -> World {
+    World { used: used.iter().map(|(name, used)| (place(policy, name), *used)).collect(), ..World::default() }
+}
+
+/// So much in a calendar month of Paris.
+pub fn limit(name: &str, max: u64) -> LimitDoc {
+    let window = WindowDoc::Calendar { unit: CalendarUnit::Month, zone: "Europe/Paris".into(), anchor: 1 };
+    LimitDoc { name: name.into(), max, window }
+}
+
+/// A Budget of namespace `t`, of 100 nano-dollars a month.
+pub fn budget(name: &str, thresholds: &[(u32, ThresholdAction)]) -> BudgetDoc {
+    BudgetDoc {
+        namespace: "t".into(),
+        name: name.into(),
+        unit: Unit::Money,
+        max: 100,
+        window: limit("", 0).window,
+        parent: None,
+        thresholds: thresholds
+            .iter()
+            .map(|(percent, action)| ThresholdDoc { percent: *percent, action: action.clone() })
+            .collect(),
+        applies_to: None,
+    }
+}
+
+/// With models at prices of so much for input and output.
+pub fn priced(provider: ProviderDoc, prices: &[(&str, u64, u64)]) -> ProviderDoc {
+    let models = prices
+        .iter()
+        .map(|(name, input, output)| ModelDoc {
+            name: (*name).into(),
+            price: Some(Price { input: *input, output: *output, ..Price::default() }),
+            ..ModelDoc::default()
+        })
+        .collect();
+    ProviderDoc { models, ..provider }
+}
+
+pub fn object(name: &str) -> ObjectRef {
+    ObjectRef { namespace: "t".into(), name: name.into() }
 }
 
 /// A request, to be filled in.

@@ -19,8 +19,8 @@ use crate::headers;
 use crate::memory::LONGEST_ANSWER;
 use crate::mock::NoFallback;
 use crate::prepare::{Prepared, prepare};
-use crate::reserve::Reserved;
 use crate::relay::{Relay, Setting, Timing, WholeAnswer, binary, whole_answer};
+use crate::reserve::Reserved;
 use crate::upstream::UpstreamBody;
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -91,14 +91,13 @@ pub async fn once(
     lane.enter(&candidate.model, Instant::now());
     ending.busy = Some(lane.busy());
     loop {
-        let prepared = prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, reserved.cap).map_err(
-            |error| match error {
+        let prepared = prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, reserved.cap)
+            .map_err(|error| match error {
                 RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
                 RequestError::Invalid { path, problem } => {
                     Failed::unsupported(format!("{path} ({problem})"), &candidate.name)
                 }
-            },
-        )?;
+            })?;
         let asked_usage = prepared.asked_usage;
         match send(trying, ending, candidate, index, credential, prepared).await {
             Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,

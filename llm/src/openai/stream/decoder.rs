@@ -78,7 +78,7 @@ impl Decoder {
             .filter_map(Value::as_object)
             .find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
         let usage = chunk.get("usage").or_else(|| choice.and_then(|choice| choice.get("usage")));
-        let usage = usage.map(figures::read).unwrap_or_default();
+        let usage = figures::of(chunk, usage);
         // Azure begins with a chunk that has neither, nor an id.
         if choice.is_none() && usage.is_empty() {
             return Ok(());

@@ -1,0 +1,42 @@
+//! Reserving and settling is on the way of every request: it takes nothing from the heap.
+#![allow(clippy::unwrap_used)]
+
+use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Window};
+
+/// 2024-05-15T12:00Z.
+const NOON: Millis = 1_715_774_400_000;
+
+#[test]
+fn a_request_over_eight_accounts_allocates_nothing() {
+    let windows = [
+        Window::calendar(CalendarUnit::Month, "Europe/Berlin", 15).unwrap(),
+        Window::calendar(CalendarUnit::Day, "America/New_York", 1).unwrap(),
+        Window::rolling(60_000).unwrap(),
+        Window::lifetime(),
+    ];
+    let spec = |(at, window): (usize, &Window)| LimitSpec {
+        name: format!("limit {at}"),
+        unit: "tokens",
+        max: u64::MAX,
+        window: window.clone(),
+    };
+    let specs: Vec<LimitSpec> = windows.iter().cycle().take(8).enumerate().map(spec).collect();
+    let mut book = Book::new();
+    let amounts: Vec<(LimitNo, u64)> = book.adopt(&specs, NOON).into_iter().zip(1..).collect();
+    let mut request = |at: Millis| {
+        let reservation = book.reserve(at, &amounts).unwrap();
+        let mut bytes = 0;
+        book.writes(|_, slot| bytes += slot.len());
+        book.settle(reservation, &amounts);
+        book.writes(|_, slot| bytes += slot.len());
+        assert!(bytes > 0);
+    };
+    // Buckets come and go; room for them is kept.
+    (0..1_000).for_each(|step| request(NOON + step * 100));
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            request(NOON + 100_000);
+        }
+    });
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
