@@ -171,7 +171,7 @@ fn table(text: &mut String, style: Style, head: [&str; 4], rows: Vec<[String; 4]
 
 #[cfg(test)]
 mod tests {
-    use outrigger_compile::{Inputs, Severity, compile, read};
+    use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 
     use super::*;
 
@@ -209,6 +209,7 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
             keys: &[],
             without_value: Severity::Warning,
             sequence: 1,
+            operator_namespace: OPERATOR_NAMESPACE,
         };
         let compiled = compile(&inputs);
         let known: Vec<SecretAt> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Finding, Inputs, Severity, Source, compile};
+use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, compile};
 
 use crate::style::{self, Style};
 use crate::{folder, junit};
@@ -43,8 +43,14 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 
 /// Everything that is wrong, by file and line.
 pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Vec<Finding> {
-    let inputs =
-        Inputs { objects: &source.objects, environment, keys: &[], without_value: Severity::Error, sequence: 1 };
+    let inputs = Inputs {
+        objects: &source.objects,
+        environment,
+        keys: &[],
+        without_value: Severity::Error,
+        sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
+    };
     let mut findings = compile(&inputs).findings;
     findings.extend(source.findings.iter().cloned());
     findings.sort_by(|a, b| a.place.cmp(&b.place));

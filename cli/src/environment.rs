@@ -109,7 +109,7 @@ fn past_proxies(
 
 #[cfg(test)]
 mod tests {
-    use outrigger_compile::{Inputs, Severity, compile};
+    use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile};
 
     use super::*;
     use crate::folder;
@@ -124,6 +124,7 @@ mod tests {
             keys: &[],
             without_value: Severity::Error,
             sequence: 1,
+            operator_namespace: OPERATOR_NAMESPACE,
         };
         compile(&inputs)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, Severity, compile};
+use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, compile};
 use outrigger_policy::Document;
 use outrigger_sidecar::follow::{FollowError, Watch};
 use outrigger_sidecar::{Gateway, InstallError, Settings, record::Lines};
@@ -106,8 +106,14 @@ fn variable(name: &str) -> Option<String> {
 /// What is compiled from texts, with all that is wrong with them.
 fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Compiled {
     let source = folder::objects(texts);
-    let inputs =
-        Inputs { objects: &source.objects, environment: &variable, keys, without_value: Severity::Warning, sequence };
+    let inputs = Inputs {
+        objects: &source.objects,
+        environment: &variable,
+        keys,
+        without_value: Severity::Warning,
+        sequence,
+        operator_namespace: OPERATOR_NAMESPACE,
+    };
     let mut compiled = compile(&inputs);
     compiled.findings.extend(source.findings);
     compiled.findings.sort_by(|a, b| a.place.cmp(&b.place));

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use outrigger_compile::{Inputs, Severity, compile, read};
+use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, decide};
 
 const EXAMPLES: [&str; 4] = ["environments", "failover", "quickstart", "weighted"];
@@ -24,8 +24,14 @@ fn policy(name: &str) -> Policy {
             objects.extend(read(&path.display().to_string(), &fs::read_to_string(&path).unwrap()).objects);
         }
     }
-    let inputs =
-        Inputs { objects: &objects, environment: &|_| None, keys: &[], without_value: Severity::Error, sequence: 1 };
+    let inputs = Inputs {
+        objects: &objects,
+        environment: &|_| None,
+        keys: &[],
+        without_value: Severity::Error,
+        sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
+    };
     let compiled = compile(&inputs);
     assert_eq!(compiled.findings, []);
     Policy::build(compiled.document).unwrap()

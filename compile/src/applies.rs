@@ -1,7 +1,9 @@
 //! Whom Budgets count that nobody had to name: keys by the labels of their namespaces and their own.
 
-use outrigger_crds::budget::AppliesTo;
-use outrigger_crds::selector::LabelSelector;
+use std::collections::HashSet;
+
+use outrigger_crds::budget::{AppliesTo, BudgetRef};
+use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
 use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc, ObjectRef};
 
 use crate::finding::Finding;
@@ -18,6 +20,8 @@ pub(crate) fn compile(
     budgets: &mut [BudgetDoc],
     findings: &mut Vec<Finding>,
 ) {
+    // Where a key had to be left out, it may be the one that is meant, and what is wrong with it is told.
+    let whole = folder.key_names().len() == keys.iter().filter(|key| !key.keyless).count();
     for budget in budgets.iter_mut() {
         let Some(Read { object, typed }) = folder.budgets.get(&budget.id()) else { continue };
         let Some(applies) = &typed.spec.applies_to else { continue };
@@ -38,7 +42,7 @@ pub(crate) fn compile(
             .filter(|key| counts(folder, object, applies, namespaces, key))
             .map(|key| ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() })
             .collect();
-        if found.is_empty() {
+        if found.is_empty() && whole {
             findings.push(object.warning("spec.appliesTo", nobody(object, applies, namespaces)));
         }
         budget.applies_to = Some(AppliesDoc {
@@ -47,7 +51,9 @@ pub(crate) fn compile(
             models: applies.models.clone(),
         });
     }
-    unused(folder, keys, budgets, findings);
+    if folder.unsound.iter().all(|(kind, _)| !matches!(*kind, "VirtualKey" | "Budget")) {
+        unused(folder, findings);
+    }
 }
 
 fn is_empty(selector: &LabelSelector) -> bool {
@@ -99,20 +105,21 @@ fn providers(folder: &Folder<'_>, object: &Object, names: &[String], findings: &
 
 /// A Budget that counts nobody limits nothing, and its author thinks otherwise. Where it is shared, those who name it may
 /// stand elsewhere.
-fn unused(folder: &Folder<'_>, keys: &[KeyDoc], budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
-    for budget in budgets {
-        let id = budget.id();
-        let Some(Read { object, typed }) = folder.budgets.get(&id) else { continue };
-        let named = keys.iter().any(|key| key.budgets.contains(&id))
-            || budgets.iter().any(|other| other.parent.as_ref() == Some(&id))
-            || folder.keys.values().any(|key| {
-                let same = |reference: &outrigger_crds::BudgetRef| {
-                    reference.name == id.name
-                        && reference.namespace.as_ref().unwrap_or(&key.object.namespace) == &id.namespace
-                };
-                key.typed.spec.budget_refs.iter().any(same)
-            });
-        if !named && typed.spec.applies_to.is_none() && typed.spec.allowed_namespaces.is_none() {
+fn unused(folder: &Folder<'_>, findings: &mut Vec<Finding>) {
+    let mut named: HashSet<ObjectRef> = HashSet::new();
+    let mut name = |object: &Object, reference: &BudgetRef| {
+        let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
+        named.insert(ObjectRef { namespace: namespace.clone(), name: reference.name.clone() });
+    };
+    for Read { object, typed } in folder.keys.values() {
+        typed.spec.budget_refs.iter().for_each(|reference| name(object, reference));
+    }
+    for Read { object, typed } in folder.budgets.values() {
+        typed.spec.parent_ref.iter().for_each(|reference| name(object, reference));
+    }
+    for (id, Read { object, typed }) in &folder.budgets {
+        let shared = typed.spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
+        if !named.contains(id) && typed.spec.applies_to.is_none() && !shared {
             let message = "no key names it, no Budget is under it, and it applies to nobody, so it limits nothing: name it in \
                            budgetRefs of a VirtualKey, or give it appliesTo";
             findings.push(object.warning("spec", message));

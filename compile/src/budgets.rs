@@ -61,11 +61,13 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
             );
             findings.push(object.error(&place(index), message));
         }
-        let rejects = |other: &&Threshold| other.action == ThresholdAction::Reject && other.percent <= threshold.percent;
+        let rejects =
+            |other: &&Threshold| other.action == ThresholdAction::Reject && other.percent <= threshold.percent;
         if threshold.action != ThresholdAction::Reject
             && let Some(first) = thresholds.iter().find(rejects)
         {
-            let message = format!("everything is rejected from {} % on, so this comes too late: lower it", first.percent);
+            let message =
+                format!("everything is rejected from {} % on, so this comes too late: lower it", first.percent);
             findings.push(object.warning(&format!("{}.percent", place(index)), message));
         }
     }
@@ -130,7 +132,11 @@ pub(crate) fn resolve(
 ) -> Result<ObjectRef, Finding> {
     let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
     let id = ObjectRef { namespace: namespace.clone(), name: reference.name.clone() };
-    let unusable = || object.warning(path, format!("Budget {id} can't be used until it is mended"));
+    let unusable = || {
+        // A key without its budget would have none.
+        let so = if object.kind == "VirtualKey" { ", nor this key without it" } else { "" };
+        object.warning(path, format!("Budget {id} can't be used until it is mended{so}"))
+    };
     let Some(budget) = folder.budgets.get(&id) else {
         if folder.unsound.contains(&("Budget", id.clone())) {
             return Err(unusable());
@@ -150,7 +156,7 @@ pub(crate) fn resolve(
 /// Where the one that is missing might be.
 fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
     if let Some(other) = folder.budgets.keys().find(|other| other.name == id.name) {
-        return format!(": there is one in namespace {}, say so in namespace", other.namespace);
+        return format!(": there is one in another namespace, write namespace: {}", other.namespace);
     }
     let here = folder.budgets.keys().filter(|other| other.namespace == id.namespace);
     hint(&id.name, &here.map(|other| other.name.as_str()).collect::<Vec<_>>())
@@ -167,7 +173,8 @@ fn rings(folder: &Folder<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>
                 let object = folder.budgets.get(&start).map(|read| read.object);
                 if let Some(object) = object.filter(|_| first) {
                     let names: Vec<String> = way.iter().chain([&start]).map(ToString::to_string).collect();
-                    let message = format!("is its own ancestor, by way of {}: take one parentRef out", names.join(" -> "));
+                    let message =
+                        format!("is its own ancestor, by way of {}: take one parentRef out", names.join(" -> "));
                     findings.push(object.error("spec.parentRef", message));
                 }
                 break;

@@ -13,17 +13,14 @@ use crate::validate::{Folder, Read};
 
 /// In the order in which they are believed: a namespace's own, then those that tell everywhere; by name among
 /// themselves.
-pub(crate) fn compile(
-    folder: &Folder<'_>,
-    operator_namespace: &str,
-    findings: &mut Vec<Finding>,
-) -> Vec<CatalogueDoc> {
+pub(crate) fn compile(folder: &Folder<'_>, operator_namespace: &str, findings: &mut Vec<Finding>) -> Vec<CatalogueDoc> {
     let mut told: HashMap<(&str, &str), &Object> = HashMap::new();
     let mut catalogues: Vec<CatalogueDoc> = Vec::new();
     for Read { object, typed } in folder.catalogs.values() {
         for (index, model) in typed.spec.models.iter().enumerate() {
             if let Some(first) = told.get(&(object.namespace.as_str(), model.name.as_str())) {
-                let message = format!("{} tells of `{}`, too, and is believed first: keep one", first.label(), model.name);
+                let message =
+                    format!("{} tells of `{}`, too, and is believed first: keep one", first.label(), model.name);
                 findings.push(object.warning(&format!("spec.models[{index}].name"), message));
             } else {
                 told.insert((&object.namespace, &model.name), object);

@@ -2,16 +2,25 @@
 
 use std::collections::HashMap;
 
-use outrigger_crds::{KeyProvider, VirtualKey};
-use outrigger_policy::{KeyDoc, KeyProviderDoc, LimitsDoc, ObjectRef, ProviderDoc, nearest};
+use outrigger_crds::virtual_key::{KeyProvider, OnHangUp, OnLimit, Uncounted, VirtualKey};
+use outrigger_policy::{
+    BudgetDoc, KeyDoc, KeyProviderDoc, ObjectRef, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
+    nearest,
+};
 
 use crate::finding::Finding;
-use crate::namespaces;
 use crate::providers::{all_zero, balance, count};
 use crate::source::Object;
 use crate::validate::{Folder, Read};
+use crate::{budgets, limits, namespaces};
 
-pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: &mut Vec<Finding>) -> Vec<KeyDoc> {
+/// A key whose limits or budgets can't be counted is left out: without them it would have none.
+pub(crate) fn compile(
+    folder: &Folder<'_>,
+    providers: &[ProviderDoc],
+    budgets: &[BudgetDoc],
+    findings: &mut Vec<Finding>,
+) -> Vec<KeyDoc> {
     let mut tokens: HashMap<&str, &Object> = HashMap::new();
     let mut keys = Vec::new();
     for key in folder.keys.values() {
@@ -35,7 +44,10 @@ pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: 
             }
         }
         let entries = entries(folder, providers, key, findings);
-        let (Ok(team), Ok(customer)) = (team, customer) else { continue };
+        let own = spec.limits.as_ref();
+        let limits = limits::compile(object, "spec.limits", own.map(|own| &own.limits), findings);
+        let budgets = named(folder, budgets, key, findings);
+        let (Ok(team), Ok(customer), Some(limits), Some(budgets)) = (team, customer, limits, budgets) else { continue };
         let fence = spec.models.clone().unwrap_or_default();
         keys.push(KeyDoc {
             namespace: object.namespace.clone(),
@@ -46,8 +58,21 @@ pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: 
             deny: fence.deny,
             extra_fields: spec.extra_fields,
             aliases,
-            limits: LimitsDoc { concurrent_requests: None, ..LimitsDoc::default() },
-            cap_output: true,
+            limits,
+            budgets,
+            max_output_tokens: own.and_then(|own| own.max_output_tokens).map(count),
+            min_output_tokens: own.and_then(|own| own.min_output_tokens).map(count),
+            cap_output: own.is_none_or(|own| own.cap_output),
+            on_limit: match spec.on_limit {
+                OnLimit::NextProvider => OnLimitDoc::NextProvider,
+                OnLimit::Reject => OnLimitDoc::Reject,
+            },
+            unpriced: unknown(spec.unpriced),
+            unmetered: unknown(spec.unmetered),
+            on_hang_up: match spec.on_hang_up {
+                OnHangUp::Cancel => OnHangUpDoc::Cancel,
+                OnHangUp::Drain => OnHangUpDoc::Drain,
+            },
             suspended: spec.suspended,
             expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
             team,
@@ -56,6 +81,34 @@ pub(crate) fn compile(folder: &Folder<'_>, providers: &[ProviderDoc], findings: 
         });
     }
     keys
+}
+
+fn unknown(uncounted: Uncounted) -> Unknown {
+    match uncounted {
+        Uncounted::Refuse => Unknown::Refuse,
+        Uncounted::Allow => Unknown::Allow,
+    }
+}
+
+/// The Budgets that a key names; `None` if one of them can't be counted.
+fn named(
+    folder: &Folder<'_>,
+    budgets: &[BudgetDoc],
+    Read { object, typed }: &Read<'_, VirtualKey>,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<ObjectRef>> {
+    let mut named: Vec<Option<ObjectRef>> = Vec::new();
+    for (index, reference) in typed.spec.budget_refs.iter().enumerate() {
+        let path = format!("spec.budgetRefs[{index}]");
+        let budget =
+            budgets::resolve(folder, budgets, object, &path, reference).map_err(|finding| findings.push(finding)).ok();
+        if let Some(first) = named.iter().position(|other| other.is_some() && *other == budget) {
+            findings.push(object.error(&path, format!("stands here twice: it is spec.budgetRefs[{first}] already")));
+        } else {
+            named.push(budget);
+        }
+    }
+    named.into_iter().collect()
 }
 
 /// The namespace's label outranks the key's own word, and a key that says otherwise is not accepted.
@@ -171,6 +224,7 @@ fn resolve(
             findings.push(object.error(&path, message));
         }
     }
+    let limits = limits::compile(object, &format!("spec.providers[{index}].limits"), entry.limits.as_ref(), findings)?;
     // An empty list would mean all of them.
     if credentials.is_empty() && !entry.credentials.is_empty() {
         return None;
@@ -181,7 +235,7 @@ fn resolve(
         weight: count(entry.weight),
         models: entry.models.clone(),
         credentials,
-        ..KeyProviderDoc::default()
+        limits,
     })
 }
 

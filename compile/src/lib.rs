@@ -4,33 +4,52 @@
 //! what is wrong. Files, the clock and the environment are the caller's. One file a step:
 //!
 //! ```text
-//! read -> validate -> providers (credentials, authorities, mock) -> keys (namespaces) -> rules -> bindings
+//! read -> validate -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
+//!      -> keys (namespaces, limits) -> bindings -> applies -> consumers -> rules (fence) -> trials
+//!      -> unpriced, downgrades (counted)
 //! ```
 //!
 //! An object that can't be used is left out with an error that says so, and its neighbours stay.
 
+mod applies;
 mod authorities;
 mod bindings;
+mod budgets;
+mod catalogues;
+mod consumers;
+mod counted;
 mod credentials;
+mod downgrades;
+mod fence;
 mod finding;
 mod keys;
+mod limits;
 mod mock;
 mod namespaces;
+mod prices;
 mod providers;
 mod rules;
 mod scalar;
 mod source;
+mod trials;
+mod unpriced;
 mod validate;
 mod yaml;
+mod zones;
 
 use std::fmt;
 
+use counted::Counted;
 use outrigger_policy::{Document, FORMAT, SecretAt};
 
 pub use bindings::COMMAND_LINE;
 pub use credentials::variable;
 pub use finding::{Finding, Place, Severity};
 pub use source::{DEFAULT_NAMESPACE, Object, Source, read};
+pub use trials::PlacedTrial;
+
+/// Where the operator lives, unless it is told otherwise: what stands there acts on all namespaces.
+pub const OPERATOR_NAMESPACE: &str = "outrigger-system";
 
 /// What a policy is compiled from.
 pub struct Inputs<'a> {
@@ -44,6 +63,9 @@ pub struct Inputs<'a> {
     pub without_value: Severity,
     /// The document's.
     pub sequence: u64,
+    /// Its rules act on the keys of every namespace, its catalogues tell providers of every namespace, and its Budgets may
+    /// apply to them: [`OPERATOR_NAMESPACE`], as a rule.
+    pub operator_namespace: &'a str,
 }
 
 impl fmt::Debug for Inputs<'_> {
@@ -53,6 +75,7 @@ impl fmt::Debug for Inputs<'_> {
             .field("keys", &self.keys)
             .field("without_value", &self.without_value)
             .field("sequence", &self.sequence)
+            .field("operator_namespace", &self.operator_namespace)
             .finish_non_exhaustive()
     }
 }
@@ -65,6 +88,8 @@ pub struct Compiled {
     pub secrets: Vec<(SecretAt, String)>,
     /// By file and line.
     pub findings: Vec<Finding>,
+    /// The tests of the document's rules, not run yet.
+    pub trials: Vec<PlacedTrial>,
 }
 
 impl Compiled {
@@ -82,6 +107,7 @@ impl fmt::Debug for Compiled {
             .field("document", &self.document)
             .field("secrets", &self.secrets.iter().map(|(at, _)| at).collect::<Vec<_>>())
             .field("findings", &self.findings)
+            .field("trials", &self.trials)
             .finish()
     }
 }
@@ -92,18 +118,29 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut findings = Vec::new();
     let folder = validate::folder(inputs.objects, &mut findings);
     let (providers, secrets) = providers::compile(&folder, inputs, &mut findings);
-    let mut keys = keys::compile(&folder, &providers, &mut findings);
+    let catalogues = catalogues::compile(&folder, inputs.operator_namespace, &mut findings);
+    let mut budgets = budgets::compile(&folder, &mut findings);
+    let mut keys = keys::compile(&folder, &providers, &budgets, &mut findings);
     let default_key = bindings::bind(&folder, inputs.keys, &providers, &mut keys, &mut findings);
-    let rules = rules::compile(&folder, &providers, &keys, &mut findings);
-    let document = Document {
+    applies::compile(&folder, inputs.operator_namespace, &keys, &mut budgets, &mut findings);
+    let mut document = Document {
         format: FORMAT,
         sequence: inputs.sequence,
         providers,
         keys,
         default_key,
-        rules,
-        ..Document::default()
+        rules: Vec::new(),
+        budgets,
+        catalogues,
     };
+    consumers::enforce(&folder, &mut document, &mut findings);
+    document.rules =
+        rules::compile(&folder, inputs.operator_namespace, &document.providers, &document.keys, &mut findings);
+    let trials = trials::compile(&folder, &document.rules, &mut findings);
+    if let Some(counted) = Counted::of(&document) {
+        unpriced::check(&folder, &counted, &mut findings);
+        downgrades::check(&folder, &counted, &mut findings);
+    }
     finding::in_order(&mut findings);
-    Compiled { document, secrets, findings }
+    Compiled { document, secrets, findings, trials }
 }

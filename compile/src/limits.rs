@@ -45,12 +45,7 @@ pub(crate) fn compile(
 }
 
 /// The time of a limit at `path`; `None`, and told, if its time zone is none.
-pub(crate) fn window(
-    object: &Object,
-    path: &str,
-    period: &Period,
-    findings: &mut Vec<Finding>,
-) -> Option<WindowDoc> {
+pub(crate) fn window(object: &Object, path: &str, period: &Period, findings: &mut Vec<Finding>) -> Option<WindowDoc> {
     let zone = match &period.time_zone {
         None => "UTC",
         Some(zone) => {

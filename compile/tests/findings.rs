@@ -4,7 +4,7 @@
 
 mod cases;
 
-use outrigger_compile::{Inputs, Severity, compile, read};
+use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use proptest::prelude::*;
 
 fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
@@ -18,6 +18,7 @@ fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)])
         keys: &keys,
         without_value: Severity::Error,
         sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
     };
     let compiled = compile(&inputs);
     // Whatever is wrong, what is left must be a policy.
@@ -49,6 +50,8 @@ fn yaml() -> impl Strategy<Value = String> {
         "kind: LLMProvider",
         "kind: VirtualKey",
         "kind: RoutingRule",
+        "kind: Budget",
+        "kind: ModelCatalog",
         "kind: Secret",
         "kind: List",
         "items:",
@@ -63,6 +66,13 @@ fn yaml() -> impl Strategy<Value = String> {
         "  - name: a",
         "    secretRef: {name: a}",
         "  targets: [{provider: a}]",
+        "  amount: '1'",
+        "  window: Day",
+        "  timeZone: Nowhere",
+        "  parentRef: {name: a}",
+        "  appliesTo: {namespaces: {}}",
+        "  budgetRefs: [{name: a}]",
+        "  models: [{name: a}]",
         "  when: model == ",
         "  when: \"x\"",
         "---",
@@ -112,7 +122,7 @@ proptest! {
 
     /// Sound objects with one line taken out or put twice.
     #[test]
-    fn nothing_panics_on_damaged_objects(which in 0..cases::SOUND.len(), line in 0_usize..60, twice in prop::bool::ANY) {
+    fn nothing_panics_on_damaged_objects(which in 0..cases::SOUND.len(), line in 0_usize..80, twice in prop::bool::ANY) {
         let lines: Vec<&str> = cases::SOUND[which].1.trim_start().lines().collect();
         let line = line % lines.len();
         let damaged: Vec<&str> = lines.iter().enumerate().flat_map(|(at, text)| {

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use outrigger_compile::{Compiled, Inputs, Severity, compile, read};
+use outrigger_compile::{Compiled, Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_policy::{Document, Policy};
 
 fn compiled(texts: &[(&str, &str)], keys: &[&str]) -> Compiled {
@@ -17,6 +17,7 @@ fn compiled(texts: &[(&str, &str)], keys: &[&str]) -> Compiled {
         keys: &keys,
         without_value: Severity::Error,
         sequence: 7,
+        operator_namespace: OPERATOR_NAMESPACE,
     };
     compile(&inputs)
 }

@@ -57,7 +57,7 @@ pub struct TestGiven {
 pub struct TestRequest {
     /// Whose request it is: a key that the rule acts on. Absent: the first of them, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "shapes::name")]
+    #[schemars(schema_with = "shapes::reference")]
     pub key: Option<String>,
     /// The model, as a caller would write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,15 +106,15 @@ pub struct TestRequest {
     ),
 ]))]
 pub struct TestExpect {
-    /// The provider that is asked first, by its name in the key.
+    /// The provider that is asked first, by its name in the key; of several that may be drawn, the heaviest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::name")]
     pub provider: Option<String>,
-    /// The provider that is asked first is one of these.
+    /// Whatever is drawn, what is asked first is one of these: provider/model, or provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "shapes::names")]
+    #[schemars(schema_with = "shapes::fallbacks")]
     pub any_of: Vec<String>,
-    /// How often each provider is asked first, within three per cent.
+    /// How often each provider/model, or provider, is asked first, within three per cent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::percentages")]
     pub shares: BTreeMap<String, String>,
@@ -122,9 +122,9 @@ pub struct TestExpect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::model")]
     pub model: Option<String>,
-    /// The rule that decides: one of this namespace by its name, any by namespace/name, "" for none.
+    /// The rule that decides, by its name or namespace/name; "" for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "shapes::rule_reference")]
+    #[schemars(schema_with = "shapes::reference_or_none")]
     pub rule: Option<String>,
     /// What is tried after the first, in this order; [] is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,7 +23,8 @@ const TOOL: &str = "^[A-Za-z0-9_-]+$";
 const ZONE: &str = "^[A-Za-z][A-Za-z0-9_+/-]*$";
 // The unit of a percentage stands in the value: 95 could be dollars as well.
 const PERCENT: &str = "^(0|[1-9][0-9]{0,2})%$";
-const RULE_REF: &str = "^(([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
+const REFERENCE: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const REFERENCE_OR_NONE: &str = "^(([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
 const WORD: &str = "^[a-z]+(_[a-z]+)*$";
 /// Go's durations without milliseconds. A pattern of its own, so that whoever writes `1d` or `1mo` is told of windows.
 pub const ROLLING: &str = "^([0-9]{1,5}(h|m|s)){1,3}$";
@@ -31,7 +32,7 @@ const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 /// What each pattern of the schema asks for, in words that complete "must be …".
-const EXPECTED: [(&str, &str); 21] = [
+const EXPECTED: [(&str, &str); 22] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -50,7 +51,8 @@ const EXPECTED: [(&str, &str); 21] = [
     (RFC3339, "a time of RFC 3339, such as 2027-06-01T00:00:00Z"),
     (ZONE, "an IANA time zone, such as Europe/Paris"),
     (PERCENT, "a percentage, such as 95%"),
-    (RULE_REF, "a RoutingRule's name, or namespace/name, or nothing, which means that no rule decides"),
+    (REFERENCE, "an object's name, or namespace/name"),
+    (REFERENCE_OR_NONE, "an object's name, or namespace/name, or \"\" for none"),
     (WORD, "a word in lower case, such as budget_exceeded"),
     (
         ROLLING,
@@ -191,9 +193,14 @@ pub(crate) fn test_values(_: &mut SchemaGenerator) -> Schema {
     map(json_schema!({"type": "string", "maxLength": 1024}), 32)
 }
 
-/// A rule by its name, with or without its namespace; empty for none.
-pub(crate) fn rule_reference(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "pattern": RULE_REF, "maxLength": 114})
+/// An object by its name, with or without its namespace.
+pub(crate) fn reference(_: &mut SchemaGenerator) -> Schema {
+    text(REFERENCE, 114)
+}
+
+/// The same; empty for none.
+pub(crate) fn reference_or_none(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "pattern": REFERENCE_OR_NONE, "maxLength": 114})
 }
 
 /// A word of a vocabulary that grows.

@@ -229,7 +229,7 @@ fn caps() {
         (RULE, "{targets: [{provider: a}]}", "/spec/tests", 64, test),
         (RULE, TESTED, "/spec/tests/0/given/unhealthy", 32, text),
         (RULE, TESTED, "/spec/tests/0/request/fallbacks", 16, text),
-        (RULE, TESTED, "/spec/tests/0/expect/anyOf", 32, text),
+        (RULE, TESTED, "/spec/tests/0/expect/anyOf", 16, text),
         (PROVIDER, "{type: Ollama, limits: {}}", "/spec/limits/budgets", 8, money),
         (KEY, "{limits: {}}", "/spec/limits/requests", 8, limit),
         (KEY, "{providers: [{name: a, limits: {}}]}", "/spec/providers/0/limits/tokens", 8, limit),

@@ -65,15 +65,10 @@ pub const BROKEN: &[Broken] = &[
         &["a.yaml:10: the key `name` stands twice, first on line 9: keep one"],
     ),
     broken(
-        "a kind of a later version",
-        &[("a.yaml", concat!(provider!("a"), object!("Budget", "name: a", "  amount: '1'")))],
-        &["a.yaml:7: Budget default/a: kind: Budget is not known to this version: remove it, or use a newer one"],
-    ),
-    broken(
         "an unknown kind",
         &[("a.yaml", concat!(provider!("a"), object!("LLMProvidr", "name: b", "  type: Mock")))],
         &[
-            "a.yaml:7: LLMProvidr default/b: kind: unknown kind, did you mean `LLMProvider`?: outrigger.dev/v1alpha1 has LLMProvider, RoutingRule, VirtualKey",
+            "a.yaml:7: LLMProvidr default/b: kind: unknown kind, did you mean `LLMProvider`?: outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
         ],
     ),
     broken(
@@ -522,6 +517,73 @@ pub const BROKEN: &[Broken] = &[
 ];
 
 pub const SOUND: &[(&str, &str)] = &[
+    (
+        "governance",
+        r#"
+apiVersion: outrigger.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: a}
+spec:
+  type: Mock
+  mock: {}
+  models:
+  - name: large
+    price: {inputPerMillion: "2.50", outputPerMillion: "10.00"}
+  - name: small
+    price: {inputPerMillion: "0.15", outputPerMillion: "0.60"}
+  limits:
+    tokens: [{name: day, max: 1000000, window: Day}]
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: VirtualKey
+metadata: {name: k}
+spec:
+  providers:
+  - name: a
+    limits:
+      requests: [{name: hour, max: 100, rolling: 1h}]
+  budgetRefs:
+  - {name: team}
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: Budget
+metadata: {name: team}
+spec:
+  amount: "500.00"
+  window: Month
+  timeZone: Europe/Paris
+  parentRef: {name: company}
+  thresholds:
+  - {percent: 95, action: Downgrade, model: small}
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: Budget
+metadata: {name: company}
+spec:
+  amount: "5000.00"
+  window: Month
+  appliesTo:
+    providers: [a]
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: RoutingRule
+metadata: {name: r}
+spec:
+  when: model == "fast"
+  targets: [{provider: a, model: small}]
+  tests:
+  - name: fast is small
+    given: {spent: {team: 95%}}
+    request: {model: fast}
+    expect: {provider: a, model: small}
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: ModelCatalog
+metadata: {name: c}
+spec:
+  models: [{name: other, price: {perImage: "0.04"}}]
+"#,
+    ),
     ("nothing", "\n# only a comment\n---\n"),
     (
         "one of each, and what is none of ours",

@@ -423,10 +423,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         RULE,
         "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {rule: 'A rule'}}]}",
-        &[(
-            "spec.tests[0].expect.rule",
-            "must be a RoutingRule's name, or namespace/name, or nothing, which means that no rule decides",
-        )],
+        &[("spec.tests[0].expect.rule", "must be an object's name, or namespace/name, or \"\" for none")],
     ),
     (
         RULE,

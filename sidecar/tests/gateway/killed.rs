@@ -84,22 +84,22 @@ async fn fifty_kills_lose_no_cent() {
     let mut child = sidecar.start().await;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..CLIENTS {
-            let (sidecar, spent) = (Arc::clone(&sidecar), Arc::clone(&spent));
-            clients.spawn(async move {
-                let client = reqwest::Client::new();
-                let url = format!("http://{}/v1/chat/completions", sidecar.clients);
-                let body = json!({"model": "m", "max_tokens": CAP, "messages": [{"role": "user", "content": "x"}]});
-                while !spent.load(Ordering::SeqCst) {
-                    match client.post(&url).json(&body).send().await {
-                        Ok(answer) if answer.status() == 402 => spent.store(true, Ordering::SeqCst),
-                        // What is left was set aside for others, or it was killed in mid-answer.
-                        Ok(answer) if matches!(answer.status().as_u16(), 200 | 429) => {}
-                        Ok(answer) => panic!("{}", answer.text().await.unwrap()),
-                        // It was just killed.
-                        Err(_) => tokio::task::yield_now().await,
-                    }
+        let (sidecar, spent) = (Arc::clone(&sidecar), Arc::clone(&spent));
+        clients.spawn(async move {
+            let client = reqwest::Client::new();
+            let url = format!("http://{}/v1/chat/completions", sidecar.clients);
+            let body = json!({"model": "m", "max_tokens": CAP, "messages": [{"role": "user", "content": "x"}]});
+            while !spent.load(Ordering::SeqCst) {
+                match client.post(&url).json(&body).send().await {
+                    Ok(answer) if answer.status() == 402 => spent.store(true, Ordering::SeqCst),
+                    // What is left was set aside for others, or it was killed in mid-answer.
+                    Ok(answer) if matches!(answer.status().as_u16(), 200 | 429) => {}
+                    Ok(answer) => panic!("{}", answer.text().await.unwrap()),
+                    // It was just killed.
+                    Err(_) => tokio::task::yield_now().await,
                 }
-            });
+            }
+        });
     }
     let mut dice = fastrand::Rng::with_seed(50);
     let mut arrivals = meter.arrivals.clone();

@@ -1,0 +1,55 @@
+//! What providers ask of keys of other namespaces: a budget in money.
+
+use outrigger_policy::Document;
+
+use crate::counted::{At, Counted, id};
+use crate::finding::Finding;
+use crate::validate::Folder;
+
+/// Takes providers from keys that have not what those ask for.
+pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &mut Vec<Finding>) {
+    let asking: Vec<bool> =
+        document.providers.iter().map(|provider| asks(folder, provider.namespace.as_str(), &provider.name)).collect();
+    if !asking.contains(&true) {
+        return;
+    }
+    let counted = Counted::of(document);
+    let mut taken: Vec<(usize, usize)> = Vec::new();
+    for (key, doc) in document.keys.iter().enumerate() {
+        for (entry, of_key) in doc.providers.iter().enumerate() {
+            let Some(provider) = document.providers.iter().position(|one| crate::keys::id(one) == of_key.provider)
+            else {
+                continue;
+            };
+            let foreign = document.providers[provider].namespace != doc.namespace;
+            // A budget for some models alone leaves the others without one: asked for a model that has no name.
+            let at = At { key, entry, provider, model: String::new() };
+            if foreign && asking[provider] && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at)) {
+                taken.push((key, entry));
+                let Some(read) = folder.keys.get(&id(&doc.namespace, &doc.name)) else { continue };
+                let place = read.typed.spec.providers.iter().position(|one| one.name == of_key.name);
+                let path = place.map_or("spec.providers".to_owned(), |index| format!("spec.providers[{index}]"));
+                let message = format!(
+                    "LLMProvider {} asks keys of other namespaces for a budget in money (its spec.consumers.requireBudget), \
+                     and nothing counts what this key spends there: give it limits.budgets, or budgetRefs",
+                    of_key.provider
+                );
+                findings.push(read.object.error(&path, message));
+            }
+        }
+    }
+    for (key, entry) in taken.into_iter().rev() {
+        document.keys[key].providers.remove(entry);
+    }
+}
+
+fn asks(folder: &Folder<'_>, namespace: &str, name: &str) -> bool {
+    let consumers = folder.providers.get(&id(namespace, name)).and_then(|read| read.typed.spec.consumers);
+    consumers.is_some_and(|consumers| consumers.require_budget)
+}
+
+/// The provider's own limits are no budget of a consumer's.
+fn has_budget(counted: &Counted, at: &At) -> bool {
+    let own = counted.limits(at).filter(|limit| limit.id.kind != "LLMProvider");
+    own.into_iter().any(|limit| limit.unit == outrigger_policy::Unit::Money)
+}

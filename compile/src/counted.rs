@@ -1,0 +1,139 @@
+//! Which limits count what, and who serves what: by the policy's own reckoning, so that what is told here is what a
+//! gateway will do.
+
+use outrigger_policy::{Document, Draw, Limit, NoConditions, ObjectRef, Policy, Request, Skip, Unit, decide};
+
+/// A policy of which questions are asked.
+pub(crate) struct Counted {
+    policy: Policy,
+    /// The same without its rules: who serves a model, rules aside.
+    plain: Policy,
+}
+
+/// A model at one of a key's providers: places in [`Policy::keys`], in the key's providers, in [`Policy::providers`].
+#[derive(Clone, Debug)]
+pub(crate) struct At {
+    pub key: usize,
+    pub entry: usize,
+    pub provider: usize,
+    pub model: String,
+}
+
+impl Counted {
+    /// `None` of a document that limits nothing, and of one that is no policy, which whoever serves it is told.
+    pub fn of(document: &Document) -> Option<Self> {
+        let limited = !document.budgets.is_empty()
+            || document.providers.iter().any(|provider| !provider.limits.is_empty())
+            || document
+                .keys
+                .iter()
+                .any(|key| !key.limits.is_empty() || key.providers.iter().any(|entry| !entry.limits.is_empty()));
+        if !limited {
+            return None;
+        }
+        let plain = Document { rules: Vec::new(), ..document.clone() };
+        Some(Self { policy: Policy::build(document.clone()).ok()?, plain: Policy::build(plain).ok()? })
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The limits that count a request for a model there.
+    pub fn limits(&self, at: &At) -> impl Iterator<Item = &Limit> {
+        let (key, provider) = (&self.policy.keys[at.key], &self.policy.providers[at.provider]);
+        let own = provider.model(&at.model).map_or(at.model.as_str(), |model| &model.name);
+        let limits = &self.policy.limits;
+        let places = limits.of_attempt(at.key, &key.id, at.entry, &provider.id.name, &[&at.model, own]);
+        places.into_iter().filter_map(|place| limits.all.get(place))
+    }
+
+    /// The first limit in money among them.
+    pub fn money(&self, at: &At) -> Option<&Limit> {
+        self.limits(at).find(|limit| limit.unit == Unit::Money)
+    }
+
+    /// Where a request of a key for a model may go, its name as a caller would write it.
+    pub fn serving(&self, key: usize, model: &str) -> Vec<At> {
+        let request = Request {
+            key,
+            request_type: "chat_completion",
+            model: Some(model),
+            provider: None,
+            fallbacks: None,
+            credential: None,
+            headers: &[],
+            params: &[],
+            draw: Draw::Session(0),
+            stay: None,
+            conditions: &NoConditions,
+        };
+        let serves = |skipped: &Option<Skip>| matches!(skipped, None | Some(Skip::Unpriced));
+        decide(&self.plain, &request)
+            .candidates
+            .into_iter()
+            .filter(|candidate| serves(&candidate.skipped))
+            .filter_map(|one| {
+                Some(At { key, entry: one.entry?, provider: one.provider?, model: one.model.to_string() })
+            })
+            .collect()
+    }
+
+    /// Whether a key may have a model there that it asks for by the provider's name.
+    pub fn allowed(&self, at: &At) -> bool {
+        let Some(entry) = self.policy.keys[at.key].providers.get(at.entry) else { return false };
+        self.serving(at.key, &format!("{}/{}", entry.name, at.model)).iter().any(|one| one.entry == at.entry)
+    }
+
+    /// The models that somebody has named: in a key's lists, in those of its providers. Whether the key may have them is
+    /// for [`Counted::allowed`] to say.
+    pub fn named(&self) -> Vec<Named> {
+        let document = &self.policy.document;
+        let mut named = Vec::new();
+        for (key, (doc, of_key)) in document.keys.iter().zip(&self.policy.keys).enumerate() {
+            for (entry, (listed, resolved)) in doc.providers.iter().zip(&of_key.providers).enumerate() {
+                let provider = &self.policy.providers[resolved.provider];
+                let at = |model: &str| {
+                    let model = provider.model(model).map_or(model, |known| &*known.name).to_owned();
+                    At { key, entry, provider: resolved.provider, model }
+                };
+                let own = provider.models.iter().enumerate();
+                named.extend(own.map(|(index, model)| Named { at: at(&model.name), by: By::Provider { index } }));
+                let listed = listed.models.iter().enumerate().filter(|(_, model)| is_name(model));
+                named.extend(listed.map(|(index, model)| Named { at: at(model), by: By::Entry { index } }));
+            }
+            for (index, model) in doc.allow.iter().enumerate().filter(|(_, model)| is_name(model)) {
+                let by = By::Key { index };
+                named.extend(self.serving(key, model).into_iter().map(|at| Named { at, by }));
+            }
+        }
+        named
+    }
+}
+
+/// A model that is named, and by whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub at: At,
+    pub by: By,
+}
+
+/// Which list names a model, and at what place of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By {
+    /// `spec.models` of the LLMProvider.
+    Provider { index: usize },
+    /// `spec.providers[…].models` of the VirtualKey.
+    Entry { index: usize },
+    /// `spec.models.allow` of the VirtualKey.
+    Key { index: usize },
+}
+
+fn is_name(glob: &str) -> bool {
+    !glob.contains(['*', '?'])
+}
+
+/// The object that a document's place was made of.
+pub(crate) fn id(namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() }
+}

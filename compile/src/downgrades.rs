@@ -1,0 +1,93 @@
+//! Models that Budgets go down to: somebody must be able to use them, and they must be cheaper than something.
+
+use outrigger_crds::budget::ThresholdAction;
+use outrigger_policy::{LimitId, ObjectRef, Price};
+
+use crate::counted::{At, Counted, Named};
+use crate::finding::Finding;
+use crate::keys::hint;
+use crate::validate::{Folder, Read};
+
+pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {
+    let goes_down = |read: &Read<'_, outrigger_crds::Budget>| {
+        read.typed.spec.thresholds.iter().any(|threshold| threshold.action == ThresholdAction::Downgrade)
+    };
+    if !folder.budgets.values().any(goes_down) {
+        return;
+    }
+    let named = counted.named();
+    for (id, Read { object, typed }) in &folder.budgets {
+        for (index, threshold) in typed.spec.thresholds.iter().enumerate() {
+            let Some(model) = &threshold.model else { continue };
+            let path = format!("spec.thresholds[{index}].model");
+            match judge(counted, &named, id, model) {
+                Ok(()) => {}
+                Err(Useless::Unserved(message)) => findings.push(object.error(&path, message)),
+                Err(Useless::Dear(message)) => findings.push(object.warning(&path, message)),
+            }
+        }
+    }
+}
+
+/// Why a downgrade would never happen.
+enum Useless {
+    /// No key may use the model.
+    Unserved(String),
+    /// It is not known to be cheaper than anything.
+    Dear(String),
+}
+
+fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) -> Result<(), Useless> {
+    let policy = counted.policy();
+    let this = LimitId { kind: "Budget", object: budget.clone(), path: String::new() };
+    let counts = |at: &At| counted.limits(at).any(|limit| limit.id == this);
+    // For which models it counts them is of no account here: those that are asked for may be others.
+    let reached = |key: &usize| {
+        let of_key = &policy.keys[*key];
+        let entries = of_key.providers.iter().enumerate();
+        let nameless = entries.map(|(entry, of)| At { key: *key, entry, provider: of.provider, model: String::new() });
+        nameless.into_iter().any(|at| counts(&at))
+            || named.iter().any(|named| named.at.key == *key && counts(&named.at))
+    };
+    let keys: Vec<usize> = (0..policy.keys.len()).filter(reached).collect();
+    // Nobody is counted, or by globs that match no name that is known: there is nothing to compare with.
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let there: Vec<At> = keys.iter().flat_map(|key| counted.serving(*key, model)).collect();
+    if there.is_empty() {
+        let mut known: Vec<&str> =
+            named.iter().filter(|named| keys.contains(&named.at.key)).map(|named| named.at.model.as_str()).collect();
+        known.sort_unstable();
+        known.dedup();
+        let hint = if known.is_empty() { String::new() } else { hint(model, &known) };
+        return Err(Useless::Unserved(format!("no key that this Budget counts may use `{model}`{hint}")));
+    }
+    let prices: Vec<&Price> = there.iter().filter_map(|at| policy.price(at.provider, &at.model)).collect();
+    if prices.is_empty() {
+        let message = format!(
+            "nobody knows what `{model}` costs, and what is not known to be cheaper takes no other model's place: give it a \
+             price"
+        );
+        return Err(Useless::Dear(message));
+    }
+    let others = named.iter().map(|named| &named.at).filter(|at| keys.contains(&at.key) && counts(at));
+    let others: Vec<(&At, &Price)> = others
+        .filter(|at| !there.iter().any(|one| one.model == at.model))
+        .filter_map(|at| Some((at, policy.price(at.provider, &at.model)?)))
+        .filter(|(at, _)| counted.allowed(at))
+        .collect();
+    let cheaper = |price: &&Price| others.iter().any(|(_, than)| is_cheaper(price, than));
+    if others.is_empty() || prices.iter().any(cheaper) {
+        return Ok(());
+    }
+    Err(Useless::Dear(format!(
+        "`{model}` is cheaper than no model that this Budget counts, so it takes no other model's place: name a cheaper one"
+    )))
+}
+
+/// As gateways compare: neither price is higher, and one is lower.
+fn is_cheaper(price: &Price, than: &Price) -> bool {
+    let both = |price: &Price| (price.input, price.output);
+    price.input <= than.input && price.output <= than.output && both(price) != both(than)
+}

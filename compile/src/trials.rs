@@ -1,0 +1,139 @@
+//! The tests of rules, as the policy runs them, each with its place.
+
+use outrigger_crds::RoutingRule;
+use outrigger_crds::rule_test::{RequestType, RuleTest};
+use outrigger_policy::{Expect, Given, RuleDoc, Trial, TrialRequest};
+
+use crate::finding::{Finding, Place, Severity};
+use crate::providers::{capability, count};
+use crate::validate::{Folder, Read};
+
+/// A test of a rule, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedTrial {
+    pub trial: Trial,
+    /// Where what it expects stands.
+    pub place: Place,
+    /// `RoutingRule search/premium`.
+    pub object: String,
+    /// `spec.tests[0]`.
+    pub path: String,
+}
+
+impl PlacedTrial {
+    /// The finding that the test fails, with what came of it instead.
+    #[must_use]
+    pub fn failed(&self, message: &str) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            place: self.place.clone(),
+            object: self.object.clone(),
+            path: self.path.clone(),
+            message: format!("the test `{}` fails: {message}", self.trial.name),
+        }
+    }
+}
+
+/// Those of the rules that are part of the policy.
+pub(crate) fn compile(folder: &Folder<'_>, rules: &[RuleDoc], findings: &mut Vec<Finding>) -> Vec<PlacedTrial> {
+    let mut trials = Vec::new();
+    for (id, rule) in &folder.rules {
+        if rules.iter().any(|document| document.namespace == id.namespace && document.name == id.name) {
+            for (index, test) in rule.typed.spec.tests.iter().enumerate() {
+                trials.extend(placed(rule, index, test, findings));
+            }
+        }
+    }
+    trials
+}
+
+/// `None` if no outcome could fulfil it.
+fn placed(
+    Read { object, .. }: &Read<'_, RoutingRule>,
+    index: usize,
+    test: &RuleTest,
+    findings: &mut Vec<Finding>,
+) -> Option<PlacedTrial> {
+    let path = format!("spec.tests[{index}]");
+    let RuleTest { name, given, request, expect } = test;
+    let given = given.clone().unwrap_or_default();
+    let shares: std::collections::BTreeMap<String, u32> =
+        expect.shares.iter().map(|(name, share)| (name.clone(), percent(share))).collect();
+    let sum: u32 = shares.values().sum();
+    if sum > 100 {
+        let message = format!("add up to {sum} %, and no more than 100 % can come: lower them");
+        findings.push(object.error(&format!("{path}.expect.shares"), message));
+        return None;
+    }
+    let trial = Trial {
+        rule: object.id(),
+        index,
+        name: name.clone(),
+        given: Given {
+            unhealthy: given.unhealthy,
+            spent: given.spent.into_iter().map(|(name, used)| (name, percent(&used))).collect(),
+            time: given.time.map(|time| time.0.as_millisecond()),
+            labels: given.labels,
+            workload: given.workload,
+        },
+        request: TrialRequest {
+            key: request.key.clone(),
+            model: request.model.clone(),
+            request_type: Some(word(request.request_type).to_owned()),
+            headers: request.headers.clone(),
+            params: request.params.clone(),
+            fallbacks: request.fallbacks.clone(),
+            input_tokens: request.input_tokens.map(|tokens| count(tokens).into()),
+            needs: request.needs.iter().map(|one| capability(*one).to_owned()).collect(),
+        },
+        expect: Expect {
+            provider: expect.provider.clone(),
+            any_of: expect.any_of.clone(),
+            shares,
+            model: expect.model.clone(),
+            rule: expect.rule.clone(),
+            fallbacks: expect.fallbacks.clone(),
+            refused: expect.refused.clone(),
+        },
+    };
+    Some(PlacedTrial { trial, place: object.at(&format!("{path}.expect")), object: object.label(), path })
+}
+
+/// `95%` as 95: the schema lets through at most three digits and the sign.
+fn percent(text: &str) -> u32 {
+    text.trim_end_matches('%').parse().unwrap_or_default()
+}
+
+/// In the words of [`outrigger_policy::REQUEST_TYPES`].
+fn word(kind: RequestType) -> &'static str {
+    match kind {
+        RequestType::ChatCompletion => "chat_completion",
+        RequestType::ChatCompletionStream => "chat_completion_stream",
+        RequestType::TextCompletion => "text_completion",
+        RequestType::Responses => "responses",
+        RequestType::ResponsesStream => "responses_stream",
+        RequestType::Embedding => "embedding",
+        RequestType::Moderation => "moderation",
+        RequestType::Rerank => "rerank",
+        RequestType::Speech => "speech",
+        RequestType::Transcription => "transcription",
+        RequestType::ImageGeneration => "image_generation",
+        RequestType::CountTokens => "count_tokens",
+        RequestType::ListModels => "list_models",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::REQUEST_TYPES;
+
+    use super::*;
+
+    #[test]
+    fn every_type_of_requests_can_be_tested() {
+        for known in REQUEST_TYPES {
+            let read: RequestType = serde_json::from_value(known.into()).unwrap();
+            assert_eq!(word(read), known);
+        }
+    }
+}

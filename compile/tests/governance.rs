@@ -1,0 +1,272 @@
+//! What must hold when limits, budgets and tests of rules are compiled.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+
+use outrigger_compile::{Compiled, Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
+use outrigger_policy::{AppliesDoc, ObjectRef, Trial};
+
+const PROVIDER: &str = "LLMProvider default/a {type: Ollama, withoutKey: Allow, defaultPrice: {perImage: '0'}}";
+
+/// Objects as `Kind namespace/name {spec}`, one a line; a space and labels may stand behind the name.
+fn compiled(objects: &[&str]) -> Compiled {
+    compiled_under(OPERATOR_NAMESPACE, objects)
+}
+
+fn compiled_under(operator_namespace: &str, objects: &[&str]) -> Compiled {
+    let text: String = objects
+        .iter()
+        .map(|object| {
+            let (head, spec) = object.split_once(" {").unwrap();
+            let mut words = head.split(' ');
+            let (kind, id) = (words.next().unwrap(), words.next().unwrap());
+            let labels: String = words.map(|label| label.replace('=', ": ")).collect();
+            let (namespace, name) = id.split_once('/').unwrap();
+            let version = if kind == "Namespace" { "v1" } else { "outrigger.dev/v1alpha1" };
+            let place = if kind == "Namespace" { String::new() } else { format!("namespace: {namespace}, ") };
+            let metadata = format!("metadata: {{{place}name: {name}, labels: {{{labels}}}}}");
+            format!("apiVersion: {version}\nkind: {kind}\n{metadata}\nspec: {{{spec}\n---\n")
+        })
+        .collect();
+    let source = read("x.yaml", &text);
+    assert_eq!(source.findings, []);
+    compile(&Inputs {
+        objects: &source.objects,
+        environment: &|_| None,
+        keys: &[],
+        without_value: Severity::Error,
+        sequence: 1,
+        operator_namespace,
+    })
+}
+
+fn keys(compiled: &Compiled) -> Vec<&str> {
+    compiled.document.keys.iter().map(|key| key.name.as_str()).collect()
+}
+
+/// To serve a key without the limits that its author wrote would be the dear way to read a mistake.
+#[test]
+fn what_cannot_be_counted_is_not_served_without_limits() {
+    let sound = "Budget default/team {amount: '1', window: Month}";
+    let zone = "Budget default/team {amount: '1', window: Month, timeZone: Nowhere}";
+    let unsound = "Budget default/team {amount: '1', tokens: 1, window: Month}";
+    let named = "VirtualKey default/k {budgetRefs: [{name: team}]}";
+    assert_eq!(keys(&compiled(&[PROVIDER, named, sound])), ["k"]);
+    for objects in [
+        vec![PROVIDER, named],
+        vec![PROVIDER, named, zone],
+        vec![PROVIDER, named, unsound],
+        vec![
+            PROVIDER,
+            "VirtualKey default/k {limits: {budgets: [{name: a, amount: '1', window: Day, timeZone: Nowhere}]}}",
+        ],
+    ] {
+        let compiled = compiled(&objects);
+        assert_eq!(keys(&compiled), [""; 0], "{objects:?}");
+        assert!(!compiled.is_sound(), "{objects:?}");
+        assert_eq!(compiled.document.default_key, None, "no other takes its place");
+    }
+    let limits = "limits: {tokens: [{name: a, max: 1, window: Day, timeZone: Nowhere}]}";
+    let entry = format!("VirtualKey default/k {{providers: [{{name: a, {limits}}}]}}");
+    assert_eq!(
+        compiled(&[PROVIDER, &entry]).document.keys[0].providers,
+        [],
+        "its provider is not to be had without limit"
+    );
+    let provider = format!("LLMProvider default/a {{type: Ollama, {limits}}}");
+    assert_eq!(compiled(&[&provider, "VirtualKey default/k {}"]).document.providers, []);
+}
+
+/// A parent that is nowhere, and a ring of them: the limits that are sound hold all the same.
+#[test]
+fn a_budget_holds_without_its_parent() {
+    let named = "VirtualKey default/k {budgetRefs: [{name: team}]}";
+    for parent in ["none", "team", "other"] {
+        let team = format!("Budget default/team {{amount: '1', window: Month, parentRef: {{name: {parent}}}}}");
+        let other = "Budget default/other {amount: '1', window: Month, parentRef: {name: team}}";
+        let compiled = compiled(&[PROVIDER, named, &team, other]);
+        assert!(!compiled.is_sound());
+        assert_eq!(keys(&compiled), ["k"]);
+        assert_eq!(compiled.document.budgets.len(), 2);
+    }
+}
+
+#[test]
+fn whom_a_budget_applies_to() {
+    let one = |compiled: Compiled| compiled.document.budgets[0].applies_to.clone();
+    let id = |text: &str| {
+        let (namespace, name) = text.split_once('/').unwrap();
+        ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() }
+    };
+    let objects = [
+        "Namespace -/ads team=ads {}",
+        "Namespace -/search team=search {}",
+        "LLMProvider ads/a {type: Ollama}",
+        "LLMProvider search/a {type: Ollama}",
+        "LLMProvider outrigger-system/a {type: Ollama}",
+        "VirtualKey ads/free tier=free {}",
+        "VirtualKey search/free tier=free {}",
+        "VirtualKey search/paid tier=paid {}",
+        "VirtualKey outrigger-system/own {}",
+    ];
+    for (namespace, applies, expected) in [
+        // Its own namespace, whoever is there.
+        ("search", "{}", Some(vec!["search/free", "search/paid"])),
+        ("search", "{virtualKeys: {matchLabels: {tier: free}}}", Some(vec!["search/free"])),
+        (
+            "search",
+            "{virtualKeys: {matchExpressions: [{key: tier, operator: NotIn, values: [free]}]}}",
+            Some(vec!["search/paid"]),
+        ),
+        ("outrigger-system", "{}", Some(vec!["outrigger-system/own"])),
+        // The operator's reaches further where it says so.
+        ("outrigger-system", "{namespaces: {}}", None),
+        ("outrigger-system", "{namespaces: {}, virtualKeys: {}}", None),
+        ("outrigger-system", "{namespaces: {matchLabels: {team: search}}}", Some(vec!["search/free", "search/paid"])),
+        (
+            "outrigger-system",
+            "{namespaces: {}, virtualKeys: {matchLabels: {tier: free}}}",
+            Some(vec!["ads/free", "search/free"]),
+        ),
+        ("outrigger-system", "{namespaces: {matchLabels: {team: none}}}", Some(vec![])),
+        // Nobody else's does, and it counts its own at least.
+        ("ads", "{namespaces: {}}", Some(vec!["ads/free"])),
+    ] {
+        let budget = format!("Budget {namespace}/b {{tokens: 1, window: Day, appliesTo: {applies}}}");
+        let all: Vec<&str> = objects.iter().copied().chain([budget.as_str()]).collect();
+        let keys = expected.map(|keys: Vec<&str>| keys.into_iter().map(id).collect());
+        assert_eq!(one(compiled(&all)), Some(AppliesDoc { keys, ..AppliesDoc::default() }), "{namespace} {applies}");
+    }
+    // Another namespace may be the operator's.
+    let budget = "Budget ads/b {tokens: 1, window: Day, appliesTo: {namespaces: {}}}";
+    let all: Vec<&str> = objects.iter().copied().chain([budget]).collect();
+    assert_eq!(one(compiled_under("ads", &all)), Some(AppliesDoc::default()));
+    // Whoever needs no key is no less counted.
+    let budget = "Budget default/b {tokens: 1, window: Day, appliesTo: {}}";
+    let keyless = one(compiled(&[PROVIDER, budget])).unwrap();
+    assert_eq!(keyless.keys, Some(vec![id("default/default")]));
+    let free = "Budget default/b {tokens: 1, window: Day, appliesTo: {virtualKeys: {matchLabels: {tier: free}}}}";
+    assert_eq!(one(compiled(&[PROVIDER, free])).unwrap().keys, Some(vec![]), "and has no labels");
+}
+
+#[test]
+fn a_provider_may_ask_for_a_budget() {
+    let provider = "LLMProvider platform/a {type: Ollama, allowedNamespaces: {from: All}, consumers: {requireBudget: true}, \
+                    defaultPrice: {perImage: '0'}, limits: {budgets: [{name: m, amount: '1', window: Month}]}}";
+    let reference = "providers: [{name: a, providerRef: {name: a, namespace: platform}";
+    let money = "budgets: [{name: m, amount: '1', window: Month}]";
+    let team = "Budget search/team {amount: '1', window: Month}";
+    let tokens = "Budget search/team {tokens: 1, window: Month}";
+    let applies = |what: &str| format!("Budget search/b {{amount: '1', window: Month, appliesTo: {what}}}");
+    let key = |rest: &str| format!("VirtualKey search/k {{{reference}{rest}}}");
+    for (key, budget, served) in [
+        (key("}]"), "".to_owned(), false),
+        (key(&format!("}}], limits: {{{money}}}")), "".to_owned(), true),
+        (key(&format!(", limits: {{{money}}}}}]")), "".to_owned(), true),
+        (key("}], limits: {tokens: [{name: m, max: 1, window: Month}]}"), "".to_owned(), false),
+        (key("}], budgetRefs: [{name: team}]"), team.to_owned(), true),
+        (key("}], budgetRefs: [{name: team}]"), tokens.to_owned(), false),
+        (key("}]"), applies("{}"), true),
+        (key("}]"), applies("{providers: [a]}"), true),
+        (key("}]"), applies("{models: ['*']}"), true),
+        // What it counts is not all that may be asked for.
+        (key("}]"), applies("{models: ['gpt-*']}"), false),
+        ("VirtualKey platform/k {}".to_owned(), "".to_owned(), true),
+    ] {
+        let objects: Vec<&str> = [provider, &key, &budget].into_iter().filter(|text| !text.is_empty()).collect();
+        let compiled = compiled(&objects);
+        assert_eq!(compiled.document.keys[0].providers.len(), usize::from(served), "{key} {budget}");
+        assert_eq!(compiled.is_sound(), served, "{key} {budget}: {:?}", compiled.findings);
+    }
+}
+
+/// A model that is priced anywhere is priced, and so is one that no money counts.
+#[test]
+fn which_models_have_no_price() {
+    let key = "VirtualKey default/k {limits: {budgets: [{name: m, amount: '1', window: Month}]}}";
+    let price = "price: {inputPerMillion: '0', outputPerMillion: '0'}";
+    let told = |objects: &[&str]| {
+        let compiled = compiled(objects);
+        assert!(compiled.is_sound(), "{:?}", compiled.findings);
+        compiled.findings.iter().map(|finding| finding.object.clone()).collect::<Vec<_>>()
+    };
+    let plain = "LLMProvider default/a {type: Ollama, models: [{name: m, upstreamName: u, aliases: [n]}]}";
+    assert_eq!(told(&[plain, key]), ["LLMProvider default/a"]);
+    let priced = format!("LLMProvider default/a {{type: Ollama, models: [{{name: m, {price}}}]}}");
+    let default = "LLMProvider default/a {type: Ollama, models: [{name: m}], defaultPrice: {perSecond: '0'}}";
+    let catalog =
+        |namespace: &str, name: &str| format!("ModelCatalog {namespace}/c {{models: [{{name: {name}, {price}}}]}}");
+    let elsewhere = catalog("b", "m");
+    assert_eq!(told(&[plain, key, &elsewhere]), ["LLMProvider default/a"], "a catalogue of another namespace");
+    for objects in [
+        vec![priced.as_str(), key],
+        vec![default, key],
+        vec![plain, key, &catalog("default", "m")],
+        vec![plain, key, &catalog("default", "u")],
+        vec![plain, key, &catalog(OPERATOR_NAMESPACE, "m")],
+        // Nobody counts it in money.
+        vec![plain, "VirtualKey default/k {limits: {tokens: [{name: m, max: 1, window: Month}]}}"],
+        vec![plain, "VirtualKey default/k {}"],
+        // The key doesn't mind, can't have it, or is nobody's.
+        vec![
+            plain,
+            "VirtualKey default/k {unpriced: Allow, limits: {budgets: [{name: m, amount: '1', window: Month}]}}",
+        ],
+        vec![
+            plain,
+            "VirtualKey default/k {models: {deny: [m]}, limits: {budgets: [{name: m, amount: '1', window: Month}]}}",
+        ],
+        vec![
+            plain,
+            "VirtualKey default/k {suspended: true, limits: {budgets: [{name: m, amount: '1', window: Month}]}}",
+        ],
+    ] {
+        assert_eq!(told(&objects), [""; 0], "{objects:?}");
+    }
+    // The built-in catalogue knows what its models cost.
+    let known = "LLMProvider default/a {type: Anthropic, credentials: [{name: a, secretRef: {name: a}, suspended: true}], \
+                 models: [{name: claude-haiku-4-5}]}";
+    assert_eq!(told(&[known, key]), [""; 0]);
+    // Budgets that the key did not name count as well.
+    let all = "Budget default/b {amount: '1', window: Day, appliesTo: {models: [m]}}";
+    assert_eq!(told(&[plain, "VirtualKey default/k {}", all]), ["LLMProvider default/a"]);
+}
+
+#[test]
+fn tests_of_rules_come_with_their_places() {
+    let text = include_str!("golden/rich.yaml");
+    let source = read("rich.yaml", text);
+    let compiled = compile(&Inputs {
+        objects: &source.objects,
+        environment: &|_| Some("x".to_owned()),
+        keys: &[],
+        without_value: Severity::Error,
+        sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
+    });
+    let [first, second] = compiled.trials.as_slice() else { panic!("{:?}", compiled.trials) };
+    let Trial { rule, index, name, given, request, expect } = &first.trial;
+    assert_eq!((rule.to_string().as_str(), *index, name.as_str()), ("search/no-pictures", 0, "pictures are not made"));
+    assert_eq!(given.unhealthy, ["rehearsal"]);
+    let spent: Vec<(&str, u32)> = given.spent.iter().map(|(name, percent)| (name.as_str(), *percent)).collect();
+    assert_eq!(spent, [("limits.budgets[day]", 100), ("team", 95)]);
+    assert_eq!(given.time, Some(1_811_808_000_000));
+    assert_eq!(given.labels.get("app").map(String::as_str), Some("search"));
+    assert_eq!(given.workload.as_deref(), Some("search-x2x"));
+    assert_eq!(request.key.as_deref(), Some("search"));
+    assert_eq!(request.request_type.as_deref(), Some("image_generation"));
+    assert_eq!(request.fallbacks.as_deref(), Some([].as_slice()));
+    assert_eq!((request.input_tokens, request.needs.as_slice()), (Some(8000), ["Tools".to_owned()].as_slice()));
+    assert_eq!((expect.refused.as_deref(), expect.rule.as_deref()), (Some("rejected"), Some("no-pictures")));
+    let Trial { request, expect, .. } = &second.trial;
+    assert_eq!((request.request_type.as_deref(), &request.fallbacks), (Some("chat_completion"), &None));
+    let shares: Vec<(&str, u32)> = expect.shares.iter().map(|(name, percent)| (name.as_str(), *percent)).collect();
+    assert_eq!(shares, [("openai", 80), ("rehearsal/gpt-4o", 20)]);
+    assert_eq!((expect.rule.as_deref(), expect.fallbacks.as_deref()), (Some(""), Some([].as_slice())));
+    let line = 1 + text.lines().position(|line| line.contains("expect: {refused: rejected")).unwrap();
+    assert_eq!(
+        first.failed("got openai").to_string(),
+        format!(
+            "rich.yaml:{line}: RoutingRule search/no-pictures: spec.tests[0]: the test `pictures are not made` fails: got openai"
+        )
+    );
+}
