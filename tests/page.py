@@ -41,6 +41,11 @@ def copied(name, to, *changes):
     return folder
 
 
+def is_shown(told, shown):
+    pattern = ".*".join(map(re.escape, shown.strip().split("...")))
+    return re.fullmatch(pattern, told.strip(), re.DOTALL) is not None
+
+
 def play(page, gateway, repository):
     """Types the commands of a page in `repository`; how many of them show something."""
     compared, functions = 0, [f'outrigger() {{ {shlex.quote(str(binary()))} "$@"; }}']
@@ -55,10 +60,9 @@ def play(page, gateway, repository):
         done = subprocess.run(
             ["bash", "-c", program], cwd=repository, env=environment(), capture_output=True, text=True, timeout=SECONDS
         )
-        told = (done.stdout + done.stderr).replace("\r", "").strip()
+        told = (done.stdout + done.stderr).replace("\r", "")
         if shown:
-            pattern = ".*".join(map(re.escape, shown.strip().split("...")))
-            assert re.fullmatch(pattern, told, re.DOTALL), f"$ {command}\n{told}\n\nis not what the page shows:\n{shown}"
+            assert is_shown(told, shown), f"$ {command}\n{told}\n\nis not what the page shows:\n{shown}"
             compared += 1
         else:
             assert done.returncode == 0, f"$ {command}\n{told}"
