@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use outrigger_policy::catalogue::{self, Capabilities};
-use outrigger_policy::{Document, KeyDoc, Policy, ProviderDoc, SecretAt, list_models};
+use outrigger_policy::{Document, KeyDoc, LimitId, Policy, ProviderDoc, SecretAt, list_models};
 
 use crate::serve::{answers, find};
 use crate::style::Style;
+use crate::table::table;
 
 /// What a banner tells.
 pub(crate) struct Banner<'a> {
@@ -19,7 +21,12 @@ pub(crate) struct Banner<'a> {
     pub document: &'a Document,
     /// Those whose value is known; the values are never told.
     pub known: &'a [SecretAt],
+    /// Where it is written down what is spent; `None`: nowhere.
+    pub state: Option<&'a Path>,
 }
+
+/// Limits that are told of one object; how many more there are is said.
+const MOST_LIMITS: usize = 3;
 
 impl Banner<'_> {
     pub fn text(&self, style: Style) -> String {
@@ -34,22 +41,42 @@ impl Banner<'_> {
         let _ = writeln!(text, "  clients  {}", style.cyan(urls(self.clients)));
         let _ = writeln!(
             text,
-            "  admin    {}  {}\n",
+            "  admin    {}  {}",
             style.cyan(urls(self.admin)),
             style.dim("/readyz /policy /decisions /metrics")
         );
-        let providers = self.document.providers.iter().map(|provider| self.provider(provider)).collect();
-        table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS"], providers);
+        let policy = Policy::build(self.document.clone()).ok();
+        if policy.as_ref().is_some_and(|policy| !policy.limits.all.is_empty()) {
+            let kept = match self.state {
+                Some(state) => state.display().to_string(),
+                None => "in memory: at the end it is forgotten what was spent".to_owned(),
+            };
+            let _ = writeln!(text, "  accounts {kept}");
+        }
         text.push('\n');
-        let keys = self.document.keys.iter().map(|key| self.key(key)).collect();
-        table(&mut text, style, ["KEY", "", "PROVIDERS", ""], keys);
+        let provider = |doc: &ProviderDoc| {
+            let own = |id: &LimitId| id.kind == "LLMProvider" && is(id, &doc.namespace, &doc.name);
+            let places = policy.as_ref().map(|policy| places(policy, own)).unwrap_or_default();
+            let [name, kind, models, credentials] = self.provider(doc);
+            [name, kind, models, credentials, limits(policy.as_ref(), &places)]
+        };
+        let providers: Vec<_> = self.document.providers.iter().map(provider).collect();
+        table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS", "LIMITS"], &providers);
+        text.push('\n');
+        let key = |(index, doc): (usize, &KeyDoc)| {
+            let places = policy.as_ref().map(|policy| of_key(policy, index)).unwrap_or_default();
+            let [name, state, providers] = self.key(doc);
+            [name, state, providers, limits(policy.as_ref(), &places)]
+        };
+        let keys: Vec<_> = self.document.keys.iter().enumerate().map(key).collect();
+        table(&mut text, style, ["KEY", "", "PROVIDERS", "LIMITS"], &keys);
         if self.document.default_key.is_none() {
             let _ = writeln!(
                 text,
                 "\n  none of them is the default: callers say x-outrigger-key, or start with --key NAME"
             );
         }
-        if let Some(line) = self.to_try() {
+        if let Some(line) = policy.as_ref().and_then(|policy| self.to_try(policy)) {
             let _ = write!(text, "\n  {}\n  {line}\n", style.dim("try it:"));
         }
         text
@@ -86,7 +113,7 @@ impl Banner<'_> {
         [format!("{}/{}", provider.namespace, provider.name), kind, models.join(", "), credentials]
     }
 
-    fn key(&self, key: &KeyDoc) -> [String; 4] {
+    fn key(&self, key: &KeyDoc) -> [String; 3] {
         let id = format!("{}/{}", key.namespace, key.name);
         let name = if key.keyless { "(no key needed)".to_owned() } else { id.clone() };
         let state = match (key.suspended, self.document.default_key.as_ref() == Some(&id)) {
@@ -96,12 +123,11 @@ impl Banner<'_> {
         };
         let providers: Vec<String> =
             key.providers.iter().map(|entry| format!("{} {}", entry.name, entry.weight)).collect();
-        [name, state.to_owned(), providers.join(", "), String::new()]
+        [name, state.to_owned(), providers.join(", ")]
     }
 
     /// A request that would be answered, as a line for a shell.
-    fn to_try(&self) -> Option<String> {
-        let policy = Policy::build(self.document.clone()).ok()?;
+    fn to_try(&self, policy: &Policy) -> Option<String> {
         let secrets: Vec<(SecretAt, String)> = self.known.iter().map(|at| (at.clone(), String::new())).collect();
         let candidates = policy.default_key.into_iter().chain(0..policy.keys.len());
         let (index, name) = candidates.into_iter().find_map(|index| {
@@ -114,7 +140,7 @@ impl Banner<'_> {
             entries.sort_by_key(|entry| std::cmp::Reverse(entry.weight));
             let name = entries.into_iter().find_map(|entry| {
                 let provider = find(self.document, &entry.provider).filter(|found| answers(found, &secrets))?;
-                let listed = list_models(&policy, key);
+                let listed = list_models(policy, key);
                 let names = listed.iter().filter(|(of, _)| *of == entry.name).map(|(_, model)| model.as_str());
                 Some(format!("{}/{}", entry.name, model(provider, &names.collect::<Vec<_>>())))
             })?;
@@ -130,6 +156,42 @@ impl Banner<'_> {
              \"{name}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'"
         ))
     }
+}
+
+fn is(id: &LimitId, namespace: &str, name: &str) -> bool {
+    id.object.namespace == namespace && id.object.name == name
+}
+
+fn places(policy: &Policy, wanted: impl Fn(&LimitId) -> bool) -> Vec<usize> {
+    (0..policy.limits.all.len()).filter(|place| wanted(&policy.limits.all[*place].id)).collect()
+}
+
+/// What a key's requests count against: the Budgets over it, its own limits, and those of its entries.
+fn of_key(policy: &Policy, index: usize) -> Vec<usize> {
+    let Some(key) = policy.keys.get(index) else { return Vec::new() };
+    let mut all = policy.limits.of_key(index, &key.id);
+    let entries = places(policy, |id| id.kind == "VirtualKey" && id.object == key.id);
+    all.extend(entries.into_iter().filter(|place| !all.contains(place)).collect::<Vec<_>>());
+    all
+}
+
+/// `$100.00 a month, openai: 1,000 requests in any 1h, Budget search/team: $500.00 a month`
+fn limits(policy: Option<&Policy>, places: &[usize]) -> String {
+    let Some(policy) = policy else { return String::new() };
+    let told = |place: &usize| {
+        let limit = &policy.limits.all[*place];
+        let of_entry = limit.id.path.strip_prefix("spec.providers[").and_then(|rest| rest.split_once(']'));
+        match (limit.id.kind, of_entry) {
+            ("Budget", _) => format!("Budget {}: {}", limit.id.object, limit.size()),
+            (_, Some((entry, _))) => format!("{entry}: {}", limit.size()),
+            _ => limit.size(),
+        }
+    };
+    let mut all: Vec<String> = places.iter().take(MOST_LIMITS).map(told).collect();
+    if places.len() > MOST_LIMITS {
+        all.push(format!("and {} more", places.len() - MOST_LIMITS));
+    }
+    all.join(", ")
 }
 
 /// One that chats: a cheap well-known one if it is listed, else any, else a name that a provider of any name takes.
@@ -148,25 +210,6 @@ fn model<'a>(provider: &ProviderDoc, listed: &[&'a str]) -> &'a str {
     };
     let cheap = listed.iter().find(|name| CHEAP.contains(name));
     cheap.or_else(|| listed.iter().find(|name| !embeds(name))).copied().unwrap_or("gpt-4o-mini")
-}
-
-/// Columns as wide as their widest; a column with nothing in it takes no room.
-fn table(text: &mut String, style: Style, head: [&str; 4], rows: Vec<[String; 4]>) {
-    let mut widths = head.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: [&str; 4]| {
-        let padded = cells.iter().zip(widths).filter(|(_, width)| *width > 0);
-        let padded: Vec<String> = padded.map(|(cell, width)| format!("{cell:<width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let _ = writeln!(text, "  {}", style.dim(line(head)));
-    for row in &rows {
-        let _ = writeln!(text, "  {}", line([&row[0], &row[1], &row[2], &row[3]]));
-    }
 }
 
 #[cfg(test)]
@@ -220,6 +263,7 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
             admin: &[([127, 0, 0, 1], 4181).into()],
             document: &compiled.document,
             known: &known,
+            state: Some(Path::new("/state/objects-0123")),
         };
         banner.text(Style { colour: false })
     }

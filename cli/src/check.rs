@@ -1,12 +1,13 @@
-//! `outrigger check`: what is wrong with the objects of a folder.
+//! `outrigger check`: what is wrong with the objects of a folder, and whether its rules do what their tests say.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, compile};
+use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
 
+use crate::rule_tests::{self, RuleTest};
 use crate::style::{self, Style};
 use crate::{folder, junit};
 
@@ -14,9 +15,20 @@ use crate::{folder, junit};
 pub(crate) struct Args {
     /// A folder (its .yaml, .yml and .json files, not those of folders in it), or one file.
     dir: PathBuf,
-    /// Write the findings as JUnit XML as well, a test case for each object.
+    /// Write the findings as JUnit XML as well: a test case for each object and for each test of a rule.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Take it that every credential has a value: for folders that hold no Secrets, as those in Git.
+    #[arg(long)]
+    no_secrets: bool,
+}
+
+/// What came of checking.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// By file and line; those of failed tests among them.
+    pub findings: Vec<Finding>,
+    pub tests: Vec<RuleTest>,
 }
 
 pub(crate) fn main(args: &Args) -> ExitCode {
@@ -25,24 +37,32 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         Err(error) => return style::fail(&error),
     };
     let source = folder::objects(&texts);
-    let findings = judge(&source, &|name| std::env::var(name).ok());
+    let judged = match args.no_secrets {
+        true => judge(&source, &anything),
+        false => judge(&source, &|name| std::env::var(name).ok()),
+    };
     if let Some(path) = &args.junit
-        && let Err(error) = fs::write(path, junit::report(&source.objects, &findings))
+        && let Err(error) = fs::write(path, junit::report(&source.objects, &judged))
     {
         style::say(format_args!("can't write {}: {error}", path.display()));
         return ExitCode::FAILURE;
     }
     let stdout = io::stdout().lock();
     let style = Style::of(&stdout);
-    match tell(stdout, style, &source, &findings) {
-        Ok(()) if findings.iter().any(|finding| finding.severity == Severity::Error) => ExitCode::FAILURE,
+    match tell(stdout, style, &source, &judged) {
+        Ok(()) if judged.findings.iter().any(|finding| finding.severity == Severity::Error) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => style::fail(&error),
     }
 }
 
+/// An environment that has a value for whatever is looked for: where it does not matter which.
+pub(crate) fn anything(_: &str) -> Option<String> {
+    Some("unknown".to_owned())
+}
+
 /// Everything that is wrong, by file and line.
-pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Vec<Finding> {
+pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Judged {
     let inputs = Inputs {
         objects: &source.objects,
         environment,
@@ -51,27 +71,44 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         sequence: 1,
         operator_namespace: OPERATOR_NAMESPACE,
     };
-    let mut findings = compile(&inputs).findings;
+    let mut compiled = compile(&inputs);
+    let mut findings = std::mem::take(&mut compiled.findings);
     findings.extend(source.findings.iter().cloned());
+    let tests = rule_tests::run(&compiled).unwrap_or_else(|error| {
+        let message = format!("the tests of rules can't be run: {error}");
+        findings.push(Finding {
+            severity: Severity::Error,
+            place: Place { file: source.objects.first().map_or_else(String::new, |object| object.place.file.clone()), line: 0 },
+            object: String::new(),
+            path: String::new(),
+            message,
+        });
+        Vec::new()
+    });
+    findings.extend(tests.iter().filter_map(|test| test.failure.clone()));
     findings.sort_by(|a, b| a.place.cmp(&b.place));
-    findings
+    Judged { findings, tests }
 }
 
-fn tell(mut out: impl Write, style: Style, source: &Source, findings: &[Finding]) -> io::Result<()> {
-    for finding in findings {
+fn tell(mut out: impl Write, style: Style, source: &Source, judged: &Judged) -> io::Result<()> {
+    for finding in &judged.findings {
         writeln!(out, "{}", style.finding(finding))?;
     }
-    let (objects, ignored) = (source.objects.len(), source.ignored.len());
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    let warnings = findings.len() - errors;
-    let mut summary = format!("{}, {}", counted(objects, "object"), counted(errors, "error"));
+    let (objects, tests, ignored) = (source.objects.len(), judged.tests.len(), source.ignored.len());
+    let errors = judged.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = judged.findings.len() - errors;
+    let mut summary = vec![counted(objects, "object")];
+    if tests > 0 {
+        summary.push(counted(tests, "test"));
+    }
+    summary.push(counted(errors, "error"));
     if warnings > 0 {
-        summary.push_str(&format!(", {}", counted(warnings, "warning")));
+        summary.push(counted(warnings, "warning"));
     }
     if ignored > 0 {
-        summary.push_str(&format!(", {} of other kinds", counted(ignored, "object")));
+        summary.push(format!("{} of other kinds", counted(ignored, "object")));
     }
-    writeln!(out, "{}", style.bold(summary))
+    writeln!(out, "{}", style.bold(summary.join(", ")))
 }
 
 /// `1 error`, `2 errors`.

@@ -1,20 +1,27 @@
-//! Findings as JUnit XML, as CI systems read it: a test case for each object, a failure for each with errors.
+//! Findings as JUnit XML, as CI systems read it: a test case for each object and for each test of a rule, a failure for
+//! each with errors.
 
 use std::fmt::Write;
 
-use outrigger_compile::{Finding, Object, Severity};
+use outrigger_compile::{Finding, Object, Place, Severity};
+
+use crate::check::Judged;
 
 /// The report as a text.
-pub(crate) fn report(objects: &[Object], findings: &[Finding]) -> String {
+pub(crate) fn report(objects: &[Object], judged: &Judged) -> String {
+    let Judged { findings, tests } = judged;
     let mut cases = String::new();
     let mut failed = 0;
-    let mut told = vec![false; findings.len()];
-    let mut case = |name: &str, file: &str, line: usize, theirs: &[&Finding]| {
+    // What a failed test says is told with the test, not with its rule.
+    let of_test = |finding: &Finding| tests.iter().any(|test| test.failure.as_ref() == Some(finding));
+    let mut told: Vec<bool> = findings.iter().map(of_test).collect();
+    let mut case = |class: &str, name: &str, place: &Place, time: &str, theirs: &[&Finding]| {
         let head = format!(
-            r#"  <testcase classname="{}" name="{}" file="{}" line="{line}""#,
-            escape(file),
+            r#"  <testcase classname="{}" name="{}" file="{}" line="{}"{time}"#,
+            escape(class),
             escape(name),
-            escape(file)
+            escape(&place.file),
+            place.line
         );
         let errors: Vec<_> = theirs.iter().filter(|finding| finding.severity == Severity::Error).collect();
         let lines = |all: &mut dyn Iterator<Item = &&Finding>| {
@@ -46,17 +53,22 @@ pub(crate) fn report(objects: &[Object], findings: &[Finding]) -> String {
                 theirs.push(finding);
             }
         }
-        case(&label, &object.place.file, object.place.line, &theirs);
+        case(&object.place.file, &label, &object.place, "", &theirs);
+    }
+    for test in tests {
+        let time = format!(r#" time="{:.6}""#, test.took.as_secs_f64());
+        let failure: Vec<_> = test.failure.iter().collect();
+        case(&test.trial.object, &test.trial.trial.name, &test.trial.place, &time, &failure);
     }
     let of_no_object: Vec<&Finding> = findings.iter().zip(&told).filter(|(_, told)| !**told).map(|(f, _)| f).collect();
     let others = of_no_object.len();
     for finding in of_no_object {
         let name = if finding.object.is_empty() { "readable" } else { &finding.object };
-        case(name, &finding.place.file, finding.place.line, &[finding]);
+        case(&finding.place.file, name, &finding.place, "", &[finding]);
     }
-    let tests = objects.len() + others;
+    let all = objects.len() + tests.len() + others;
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"outrigger check\" tests=\"{tests}\" \
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"outrigger check\" tests=\"{all}\" \
          failures=\"{failed}\" errors=\"0\" skipped=\"0\">\n{cases}</testsuite>\n</testsuites>\n"
     )
 }
@@ -103,9 +115,9 @@ mod tests {
         let text = "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: a}\nspec: {type: Mock}\n---\n\
                     apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n---\n\"a<b\": [\n";
         let source = read("x&y.yaml", text);
-        let findings = judge(&source, &|_| None);
+        let judged = judge(&source, &|_| None);
         assert_eq!(
-            report(&source.objects, &findings),
+            report(&source.objects, &judged),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
              <testsuite name=\"outrigger check\" tests=\"3\" failures=\"2\" errors=\"0\" skipped=\"0\">\n\
              \x20 <testcase classname=\"x&amp;y.yaml\" name=\"LLMProvider default/a\" file=\"x&amp;y.yaml\" line=\"1\">\n\

@@ -7,10 +7,12 @@ mod crds;
 mod environment;
 mod folder;
 mod junit;
+mod rule_tests;
 mod run;
 mod serve;
 mod state;
 mod style;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -173,6 +173,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
         admin: &admin,
         document: &document,
         known: &known,
+        state: state.as_deref(),
     };
     greet(&banner, style, terminal && alone);
     if args.dir.is_none() {

@@ -116,6 +116,12 @@ impl Expression {
         Ok(Expression { program, reads })
     }
 
+    /// Those of [`VARIABLES`] that it reads.
+    #[must_use]
+    pub fn reads(&self) -> &[&'static str] {
+        &self.reads
+    }
+
     /// Whether the condition holds. A header or parameter that the request does not have makes it
     /// false: that is what its author means, and no error.
     ///
@@ -129,7 +135,7 @@ impl Expression {
         request: &Request<'_>,
     ) -> Result<bool, ExpressionError> {
         let mut context = Context::with_env(Arc::clone(&ENV));
-        for name in &self.reads {
+        for name in self.reads.iter().filter(|name| request.conditions.knows(name)) {
             let value: Value = match *name {
                 "model" => asked.model.into(),
                 "provider" => asked.provider.into(),

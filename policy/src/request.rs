@@ -116,6 +116,13 @@ pub trait Conditions {
     fn now(&self) -> i64 {
         0
     }
+
+    /// Whether it is known what a variable of rules is. One that is not makes an expression fail, unless the rest of it
+    /// decides: so a request of which only a record is left can be decided, as far as that goes.
+    fn knows(&self, variable: &str) -> bool {
+        let _ = variable;
+        true
+    }
 }
 
 /// See [`Conditions::pace`].

@@ -23,7 +23,7 @@ pub struct Rule {
     pub chain: bool,
     /// It decides nothing, and is told.
     pub shadow: bool,
-    pub(crate) when: Option<Expression>,
+    pub when: Option<Expression>,
     scope: ScopeDoc,
     created: i64,
 }

@@ -42,17 +42,35 @@ impl Limit {
     /// `Budget search/team: $500.00 of $500.00 a month (Europe/Paris) are spent`.
     #[must_use]
     pub fn told(&self, used: u64) -> String {
-        let (used_words, max, verb) = match self.unit {
-            Unit::Money => (Dollars(used).to_string(), Dollars(self.max).to_string(), "spent"),
-            Unit::Tokens => (grouped(used), format!("{} tokens", grouped(self.max)), "used up"),
-            Unit::Requests => (grouped(used), format!("{} requests", grouped(self.max)), "used up"),
+        let verb = match self.unit {
+            Unit::Money => "spent",
+            Unit::Tokens | Unit::Requests => "used up",
         };
-        let window = in_words(&self.window);
         let rejects = match self.rejects_at(used).filter(|_| used < self.max) {
             Some(percent) => format!(", and from {percent} % on it rejects"),
             None => String::new(),
         };
-        format!("{}: {used_words} of {max}{window} are {verb}{rejects}", self.id)
+        format!("{}: {} of {} are {verb}{rejects}", self.id, self.amount(used), self.size())
+    }
+
+    /// How much may be used, and in which time: `$500.00 a month (Europe/Paris)`, `100 requests in any 1h30m`.
+    #[must_use]
+    pub fn size(&self) -> String {
+        let what = match self.unit {
+            Unit::Money => "",
+            Unit::Tokens => " tokens",
+            Unit::Requests => " requests",
+        };
+        format!("{}{what}{}", self.amount(self.max), in_words(&self.window))
+    }
+
+    /// So much of its unit, as people write it: `$2.50`, `50,000`.
+    #[must_use]
+    pub fn amount(&self, number: u64) -> String {
+        match self.unit {
+            Unit::Money => Dollars(number).to_string(),
+            Unit::Tokens | Unit::Requests => grouped(number),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod run;
 
 use std::collections::BTreeMap;
 
+pub use given::limit_named;
 pub use run::run;
 
 use crate::document::ObjectRef;

@@ -8,11 +8,32 @@ use crate::refuse::Refusal;
 /// Headers in which a key can be named outright: what they say must be right.
 const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
 
+/// A caller's key, and what it was known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Index in [`Policy::keys`].
+    pub key: usize,
+    /// A header, or `?key=`; `None` for the default key.
+    pub by: Option<&'static str>,
+}
+
 /// The index of the caller's key.
+///
+/// # Errors
+/// As [`caller`]; and a key that is suspended or has expired.
+pub fn identify(policy: &Policy, headers: &HeaderMap, query: &str, now: i64) -> Result<usize, Refusal> {
+    let caller = caller(policy, headers, query)?;
+    usable(policy, caller.key, now)
+}
+
+/// Who is calling.
 ///
 /// Named outright it must be bound; in an SDK's own place for a key it may be anything, since SDKs
 /// must send something; else it is the default one.
-pub fn identify(policy: &Policy, headers: &HeaderMap, query: &str, now: i64) -> Result<usize, Refusal> {
+///
+/// # Errors
+/// There is no such key, or one must be named.
+pub fn caller(policy: &Policy, headers: &HeaderMap, query: &str) -> Result<Caller, Refusal> {
     for name in NAMED {
         let Some(value) = headers.get(name) else { continue };
         let value = value.to_str().unwrap_or_default().trim();
@@ -23,15 +44,15 @@ pub fn identify(policy: &Policy, headers: &HeaderMap, query: &str, now: i64) -> 
                 format!("`{name}` names no VirtualKey that is bound here{}", there_are(policy)),
             )
         })?;
-        return usable(policy, index, now);
+        return Ok(Caller { key: index, by: Some(name) });
     }
-    for value in offered(headers, query) {
-        if let Some(index) = policy.key_named(&value).or_else(|| policy.key_of_token(&value)) {
-            return usable(policy, index, now);
+    for (by, value) in offered(headers, query) {
+        if let Some(key) = policy.key_named(&value).or_else(|| policy.key_of_token(&value)) {
+            return Ok(Caller { key, by: Some(by) });
         }
     }
     match policy.default_key {
-        Some(index) => usable(policy, index, now),
+        Some(key) => Ok(Caller { key, by: None }),
         None => Err(Refusal::new(
             401,
             "virtual_key_required",
@@ -45,7 +66,7 @@ pub fn identify(policy: &Policy, headers: &HeaderMap, query: &str, now: i64) -> 
 }
 
 /// What SDKs send as their key, in the order in which they are believed.
-fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = String> {
+fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = (&'static str, String)> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let authorization = header("authorization").and_then(|value| {
         let (scheme, rest) = value.split_once(' ')?;
@@ -63,7 +84,14 @@ fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = String> {
         .split('&')
         .find_map(|pair| pair.strip_prefix("key="))
         .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned());
-    [authorization, header("x-api-key"), header("x-goog-api-key"), header("api-key"), in_query].into_iter().flatten()
+    let all = [
+        ("authorization", authorization),
+        ("x-api-key", header("x-api-key")),
+        ("x-goog-api-key", header("x-goog-api-key")),
+        ("api-key", header("api-key")),
+        ("?key=", in_query),
+    ];
+    all.into_iter().filter_map(|(by, value)| Some((by, value?)))
 }
 
 fn usable(policy: &Policy, index: usize, now: i64) -> Result<usize, Refusal> {

@@ -101,7 +101,7 @@ impl Conditions for World<'_> {
 ///
 /// # Errors
 /// There is none, or there are several.
-fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<usize, String> {
+pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<usize, String> {
     let limits = &policy.limits.all;
     let own = format!("spec.{}", name.strip_prefix("spec.").unwrap_or(name));
     let exact = limits.iter().position(|limit| {
