@@ -73,7 +73,9 @@ impl Meter {
                 let wanted = if self.always_full { u64::MAX } else { dice.u64(1..3_000) };
                 (wanted.min(cap.unwrap_or(5_000)), dice.u64(0..3))
             };
-            let input = (body.len() as u64).div_ceil(4);
+            // A word a token, and a few for what a provider puts around them.
+            let words = request["messages"][0]["content"].as_str().unwrap().split_whitespace().count();
+            let input = words as u64 + 3;
             // It is made from here on, whoever listens.
             self.billed.fetch_add(price(input, output), Ordering::SeqCst);
             self.asked.fetch_add(1, Ordering::SeqCst);
