@@ -5,8 +5,10 @@ mod check;
 mod child;
 mod crds;
 mod environment;
+mod explain;
 mod folder;
 mod junit;
+mod look;
 mod rule_tests;
 mod run;
 mod serve;
@@ -36,6 +38,11 @@ enum Command {
     Run(run::Args),
     /// Say what is wrong with the objects of a folder: as the API server would, and then as the operator would.
     Check(check::Args),
+    /// Say where a request would go, and why: rules, candidates, limits, and what would be set aside.
+    ///
+    /// Nothing is sent. Everything is well and nothing is spent, unless --unhealthy and --spent say otherwise. Ends with 0
+    /// if the request would be served, and with 3 if it would be refused.
+    Explain(explain::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
 }
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run(args) => run::main(args),
         Command::Check(args) => check::main(&args),
+        Command::Explain(args) => explain::main(&args),
         Command::Crds => crds::main(),
     }
 }

@@ -1,0 +1,160 @@
+//! What would be set aside before an attempt, and whether there is room for it.
+
+use outrigger_llm::caching::Caching;
+use outrigger_llm::meter::Metered;
+use outrigger_llm::operation::Kind;
+use outrigger_llm::provider;
+use outrigger_llm::scan::CapField;
+use outrigger_policy::{CacheAsk, CandidateSeen, Conditions, Dollars, Key, OnLimit, Policy, RefusalSeen, Unit};
+use outrigger_sidecar::worst::{Bounds, LEAST_CAP, Means, worst};
+use serde::Serialize;
+
+use super::asking::{Asking, dialect};
+use super::world::World;
+
+/// What an attempt may use at worst.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reserved {
+    /// `provider/model`.
+    pub at: String,
+    pub input_tokens: u64,
+    /// Of all answers that are asked for.
+    pub output_tokens: u64,
+    /// In dollars; `None` where nobody knows the price.
+    pub cost_usd: Option<String>,
+    /// The cap that would be written into the request.
+    pub cap: Option<u64>,
+    /// It is the gateway's own, for want of money or tokens.
+    pub capped: bool,
+}
+
+/// A limit that has too little left.
+struct NoRoom {
+    place: usize,
+    used: u64,
+}
+
+/// Passes over the candidates that have no room, as a gateway would when it comes to try them. What the first one with
+/// room would have set aside; `None` where that can't be told from what is known of the request.
+pub(crate) fn reserve(
+    policy: &Policy,
+    key: usize,
+    asking: &Asking,
+    world: &World<'_>,
+    candidates: &mut [CandidateSeen],
+) -> Result<Option<Reserved>, RefusalSeen> {
+    let Some(key_of) = policy.keys.get(key) else { return Ok(None) };
+    let mut first = None;
+    for candidate in candidates.iter_mut().filter(|candidate| candidate.skipped.is_none()) {
+        let Some((reserved, room)) = attempt(policy, key, asking, world, candidate) else { return Ok(None) };
+        let Err(no_room) = room else { return Ok(Some(reserved)) };
+        let (word, refusal) = told(policy, &no_room);
+        if key_of.on_limit == OnLimit::Reject {
+            return Err(refusal);
+        }
+        candidate.skipped = Some(word.to_owned());
+        candidate.why = Some(refusal.message.clone());
+        first.get_or_insert(refusal);
+    }
+    match first {
+        Some(refusal) => Err(refusal),
+        None => Ok(None),
+    }
+}
+
+fn attempt(
+    policy: &Policy,
+    key: usize,
+    asking: &Asking,
+    world: &World<'_>,
+    candidate: &CandidateSeen,
+) -> Option<(Reserved, Result<(), NoRoom>)> {
+    let key_of = &policy.keys[key];
+    let entry = key_of.provider(&candidate.provider)?;
+    let index = key_of.providers[entry].provider;
+    let place = &policy.providers[index];
+    let metered = asking.metered();
+    // What pictures, characters and stored conversations come to, only a gateway tells.
+    let is_told = matches!(metered, Metered::Tokens | Metered::Unmetered(_)) && asking.scanned.handle.is_none();
+    let input = asking.input_tokens(dialect(place), &candidate.upstream_model).filter(|_| is_told)?;
+    let counted = policy.limits_of(key, entry, &candidate.model);
+    let left = |unit: Unit| {
+        let of_unit = counted.iter().map(|at| (at, &policy.limits.all[*at])).filter(|(_, limit)| limit.unit == unit);
+        of_unit.map(|(at, limit)| limit.max.saturating_sub(world.used(*at))).min()
+    };
+    let price = policy.price(index, &candidate.model);
+    let service = asking.scanned.service_tier.as_deref();
+    let cache = cache_ask(asking);
+    let means = Means { price, service, cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
+    let (money, tokens, cap, capped) = match asking.operation.kind {
+        Kind::Chat | Kind::Completions | Kind::Responses => {
+            let worst = worst(input, bounds(policy, key_of, index, asking, &candidate.model), &means);
+            (worst.money, worst.tokens, worst.cap, worst.capped)
+        }
+        // Vectors: an answer without tokens.
+        _ => (price.map_or(0, |price| price.worst(input, 0, service, cache)), input, None, false),
+    };
+    let amount = |unit: Unit| match unit {
+        Unit::Money => money,
+        Unit::Tokens => tokens,
+        Unit::Requests => 1,
+    };
+    let no_room = counted.iter().find_map(|at| {
+        let (limit, used) = (&policy.limits.all[*at], world.used(*at));
+        (used.saturating_add(amount(limit.unit)) > limit.max).then_some(NoRoom { place: *at, used })
+    });
+    let reserved = Reserved {
+        at: format!("{}/{}", candidate.provider, candidate.model),
+        input_tokens: input,
+        output_tokens: tokens.saturating_sub(input),
+        cost_usd: price.map(|_| Dollars(money).exact()),
+        cap,
+        capped,
+    };
+    Some((reserved, no_room.map_or(Ok(()), Err)))
+}
+
+/// What bounds the answer.
+fn bounds(policy: &Policy, key: &Key, provider: usize, asking: &Asking, model: &str) -> Bounds {
+    let place = &policy.providers[provider];
+    let own = place.model(model).and_then(|model| model.max_output_tokens);
+    // An upstream of another dialect is told what the caller's own says.
+    let fields = match provider::lookup(&place.kind) {
+        Some(kind) if dialect(place) == asking.operation.dialect => CapField::heeded(asking.operation, kind),
+        _ => CapField::said(asking.operation),
+    };
+    Bounds {
+        caller: asking.scanned.output_cap(fields),
+        policy: key.max_output_tokens.into_iter().chain(own).min().map(u64::from),
+        model: policy.max_output_tokens(provider, model).map(u64::from),
+        answers: asking.scanned.answers(asking.operation, asking.body.as_deref().unwrap_or_default()),
+        least: key.min_output_tokens.map_or(LEAST_CAP, u64::from),
+        may_cap: key.cap_output,
+    }
+}
+
+fn cache_ask(asking: &Asking) -> CacheAsk {
+    match asking.scanned.caching(asking.body.as_deref().unwrap_or_default()) {
+        None => CacheAsk::None,
+        Some(Caching::FiveMinutes) => CacheAsk::Short,
+        Some(Caching::Hour) => CacheAsk::Hour,
+    }
+}
+
+/// The word of why a candidate is passed over, and the refusal if no other is left.
+fn told(policy: &Policy, no_room: &NoRoom) -> (&'static str, RefusalSeen) {
+    let limit = &policy.limits.all[no_room.place];
+    let (word, status, kind) = match (limit.unit, limit.id.kind) {
+        (Unit::Money, _) | (Unit::Tokens, "Budget") => ("budget", 402, "budget_exceeded"),
+        (Unit::Tokens, _) => ("limit", 429, "token_limited"),
+        (Unit::Requests, _) => ("limit", 429, "request_limited"),
+    };
+    let more = match limit.unit {
+        Unit::Money => "are spent, and this request may cost more than is left",
+        Unit::Tokens => "are used, and this request may use more than is left",
+        Unit::Requests => "were made",
+    };
+    let message = format!("{}: {} of {} {more}", limit.id, limit.amount(no_room.used), limit.size());
+    (word, RefusalSeen { status, kind: kind.to_owned(), message })
+}

@@ -1,0 +1,212 @@
+//! The world in which a request is explained: all is well, but for what the command line says.
+
+use std::collections::HashMap;
+
+use outrigger_crds::Money;
+use outrigger_llm::meter::Metered;
+use outrigger_policy::catalogue::Capabilities;
+use outrigger_policy::{Conditions, Credential, Key, Limit, Pace, Policy, Provider, Skip, Unit, nearest, trial};
+use thiserror::Error;
+
+use super::Args;
+use super::asking::{Asking, dialect};
+
+/// What is said of the world and can't be.
+#[derive(Debug, Error)]
+pub(crate) enum WorldError {
+    #[error("--unhealthy {name}: VirtualKey {key} has no provider of that name{}{}", like.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default(), listed(known))]
+    Unhealthy { name: String, key: String, like: Option<String>, known: Vec<String> },
+    #[error("--spent {name}: {problem}{}", listed(known))]
+    Limit { name: String, problem: String, known: Vec<String> },
+    #[error("--spent {name}={amount}: {limit} counts {}, so say {}, or per cent as in 95%", counts(*unit), such_as(*unit))]
+    Amount { name: String, amount: String, limit: String, unit: Unit },
+}
+
+fn listed(known: &[String]) -> String {
+    match known.is_empty() {
+        true => "; there is none".to_owned(),
+        false => format!("; there are {}", known.join(", ")),
+    }
+}
+
+fn counts(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Money => "money",
+        Unit::Tokens => "tokens",
+        Unit::Requests => "requests",
+    }
+}
+
+fn such_as(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Money => "how many dollars, as in $12.50",
+        Unit::Tokens | Unit::Requests => "how many, as in 50000",
+    }
+}
+
+/// What a decision asks of the world.
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    asking: &'a Asking,
+    unhealthy: Vec<u64>,
+    used: HashMap<usize, u64>,
+    labels: &'a [(String, String)],
+    workload: &'a str,
+    input_tokens: u64,
+    metered: Metered,
+    /// Milliseconds since 1970.
+    now: i64,
+}
+
+impl<'a> World<'a> {
+    /// # Errors
+    /// A provider or a limit that there is not, or an amount that it can't have.
+    pub fn of(policy: &Policy, key: &Key, asking: &'a Asking, args: &'a Args, now: i64) -> Result<Self, WorldError> {
+        let unhealthy = args.unhealthy.iter().map(|name| {
+            let entry = key.providers.iter().find(|entry| *entry.name == **name);
+            entry.map(|entry| policy.providers[entry.provider].identity).ok_or_else(|| {
+                let known: Vec<String> = key.providers.iter().map(|entry| entry.name.to_string()).collect();
+                let like = nearest(name, known.iter().map(String::as_str));
+                WorldError::Unhealthy { name: name.clone(), key: key.id.to_string(), like, known }
+            })
+        });
+        let used = args.spent.iter().map(|(name, amount)| spent(policy, key, name, amount));
+        Ok(World {
+            unhealthy: unhealthy.collect::<Result<_, _>>()?,
+            used: used.collect::<Result<_, _>>()?,
+            labels: &args.labels,
+            workload: args.workload.as_deref().unwrap_or_default(),
+            input_tokens: asking.caller_tokens().unwrap_or(0),
+            metered: asking.metered(),
+            asking,
+            now,
+        })
+    }
+}
+
+/// Which limit, and how much of it: `$12.50`, `95%` or a number.
+fn spent(policy: &Policy, key: &Key, name: &str, amount: &str) -> Result<(usize, u64), WorldError> {
+    let place = trial::limit_named(policy, key, name).map_err(|problem| WorldError::Limit {
+        name: name.to_owned(),
+        problem,
+        known: known(policy, key),
+    })?;
+    let limit = &policy.limits.all[place];
+    let used = used(limit, amount).ok_or_else(|| WorldError::Amount {
+        name: name.to_owned(),
+        amount: amount.to_owned(),
+        limit: limit.id.to_string(),
+        unit: limit.unit,
+    })?;
+    Ok((place, used))
+}
+
+fn used(limit: &Limit, amount: &str) -> Option<u64> {
+    if let Some(percent) = amount.strip_suffix('%') {
+        // In thousandths, rounded up: 95 % of a limit reach a threshold of 95 %.
+        let (whole, decimals) = percent.trim().split_once('.').unwrap_or((percent.trim(), ""));
+        if whole.is_empty() || decimals.len() > 3 || ![whole, decimals].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
+            return None;
+        }
+        let milli = format!("{whole}{decimals:0<3}").parse::<u32>().ok()?;
+        return u64::try_from((u128::from(limit.max) * u128::from(milli)).div_ceil(100_000)).ok();
+    }
+    match limit.unit {
+        Unit::Money => amount.strip_prefix('$').unwrap_or(amount).parse::<Money>().ok().map(Money::nanos),
+        Unit::Tokens | Unit::Requests => amount.replace([',', '_'], "").parse().ok(),
+    }
+}
+
+/// The limits that can be named, as one names them.
+fn known(policy: &Policy, key: &Key) -> Vec<String> {
+    let name = |limit: &Limit| match limit.id.kind {
+        "Budget" => Some(limit.id.object.to_string()),
+        "VirtualKey" if limit.id.object == key.id => Some(limit.id.path.trim_start_matches("spec.").to_owned()),
+        "LLMProvider" => Some(limit.id.to_string()),
+        _ => None,
+    };
+    policy.limits.all.iter().filter_map(name).collect()
+}
+
+impl Conditions for World<'_> {
+    fn unfit(&self, provider: &Provider) -> Option<String> {
+        self.asking.unfit(dialect(provider))
+    }
+
+    fn gate(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {
+        self.unhealthy.contains(&provider.identity).then_some(Skip::Unhealthy)
+    }
+
+    fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
+        None
+    }
+
+    fn used(&self, limit: usize) -> u64 {
+        self.used.get(&limit).copied().unwrap_or(0)
+    }
+
+    fn input_tokens(&self) -> u64 {
+        self.input_tokens
+    }
+
+    fn needs(&self) -> Capabilities {
+        self.asking.needs()
+    }
+
+    fn is_free(&self) -> bool {
+        self.metered == Metered::Free
+    }
+
+    fn unmetered(&self) -> Option<&str> {
+        match self.metered {
+            Metered::Unmetered(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    fn workload(&self) -> &str {
+        self.workload
+    }
+
+    fn labels(&self) -> &[(String, String)] {
+        self.labels
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{LimitId, ObjectRef, WindowDoc};
+
+    use super::*;
+
+    #[test]
+    fn amounts_as_people_write_them() {
+        let limit = |unit, max| Limit {
+            id: LimitId { kind: "Budget", object: ObjectRef::default(), path: String::new() },
+            unit,
+            max,
+            window: WindowDoc::Lifetime,
+            thresholds: Vec::new(),
+            per_attempt: false,
+        };
+        for (unit, max, amount, expected) in [
+            (Unit::Money, 100, "$12.50", Some(12_500_000_000)),
+            (Unit::Money, 100, "12.5", Some(12_500_000_000)),
+            (Unit::Money, 1_001, "95%", Some(951)),
+            (Unit::Money, 1_000, "99.95 %", Some(1_000)),
+            (Unit::Money, 1_000, "120%", Some(1_200)),
+            (Unit::Money, 1_000, "-5%", None),
+            (Unit::Money, 1_000, "much", None),
+            (Unit::Tokens, 1_000, "50,000", Some(50_000)),
+            (Unit::Requests, 1_000, "7", Some(7)),
+            (Unit::Requests, 1_000, "$7", None),
+            (Unit::Requests, 1_000, "%", None),
+        ] {
+            assert_eq!(used(&limit(unit, max), amount), expected, "{amount} of {max}");
+        }
+    }
+}

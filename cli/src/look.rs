@@ -1,0 +1,57 @@
+//! The policy that a folder amounts to, for commands that look at it and serve nobody.
+
+use std::path::Path;
+
+use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, compile};
+use outrigger_policy::{BuildError, Policy, SecretAt};
+use thiserror::Error;
+
+use crate::folder::{self, FolderError};
+
+#[derive(Debug, Error)]
+pub(crate) enum LookError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("the objects are no policy")]
+    Build(#[from] BuildError),
+}
+
+/// A folder, looked at.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub source: Source,
+    pub policy: Policy,
+    /// Secrets of its credentials whose values are nowhere.
+    pub without_value: Vec<SecretAt>,
+    /// What keeps objects from being used.
+    pub errors: Vec<Finding>,
+}
+
+/// Reads a folder and builds what can be used of it.
+///
+/// # Errors
+/// It can't be read, or is no policy.
+pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<Looked, LookError> {
+    let source = folder::objects(&folder::texts(dir)?);
+    let inputs = Inputs {
+        objects: &source.objects,
+        environment: &|name| std::env::var(name).ok(),
+        keys,
+        // What is decided is no affair of the machine on which it is asked.
+        without_value: Severity::Warning,
+        sequence: 1,
+        operator_namespace: OPERATOR_NAMESPACE,
+    };
+    let compiled = compile(&inputs);
+    let mut errors = compiled.findings;
+    errors.extend(source.findings.iter().cloned());
+    errors.retain(|finding| finding.severity == Severity::Error);
+    errors.sort_by(|a, b| a.place.cmp(&b.place));
+    let credentials = compiled.document.providers.iter().flat_map(|provider| &provider.credentials);
+    let known = |at: &SecretAt| compiled.secrets.iter().any(|(known, _)| known == at);
+    let mut without_value: Vec<SecretAt> =
+        credentials.map(|credential| &credential.secret).filter(|at| !known(at)).cloned().collect();
+    without_value.sort();
+    without_value.dedup();
+    Ok(Looked { source, policy: Policy::build(compiled.document)?, without_value, errors })
+}
