@@ -12,7 +12,7 @@ NAME = "premium-routing"
 
 def test_the_page_shows_what_happens(tmp_path):
     with Gateway(copied(NAME, tmp_path)) as gateway:
-        assert play((REPOSITORY / "examples" / NAME / "README.md").read_text(), gateway, tmp_path) == 9
+        assert play((REPOSITORY / "examples" / NAME / "README.md").read_text(), gateway, tmp_path) == 10
 
 
 def test_no_rule_lifts_a_limit(tmp_path):
