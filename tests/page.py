@@ -1,7 +1,7 @@
 """Plays a page: types what stands behind each `$` in its console blocks, and holds what comes against what is shown.
 
-`...` stands for anything. `outrigger run` is not typed: the gateway is there already, on ports and with a copy of the
-objects of its own, and what is typed for 4180 and 4181 goes to them. Functions that are defined can be called further on.
+`...` stands for anything. `outrigger run` is not typed: the gateway is there already, on ports of its own and with a copy
+of the objects, and what is typed for 4180 and 4181 goes there. Functions that are defined can be called further on.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""examples/cost-optimized-failover: cheap until its money is spent, then premium, and never more than so many an hour."""
+"""examples/cost-optimized-failover: cheap until its money is spent, then premium; never more than so many an hour."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -38,7 +38,8 @@ def test_what_is_spent_is_known_to_the_next_process(tmp_path):
 
 def test_the_day_ends_at_midnight(tmp_path):
     with Gateway(copied(NAME, tmp_path, ('amount: "10.00"', 'amount: "0.01"'))) as gateway:
-        assert gateway.chat("assistant")[1]["x-outrigger-provider"] == "premium", "there was never money for the cheap one"
+        # There was never money for the cheap one.
+        assert gateway.chat("assistant")[1]["x-outrigger-provider"] == "premium"
         limit = gateway.limits()[DAY]
         since, until = (datetime.fromisoformat(limit[end]) for end in ("since", "until"))
         assert until - since == timedelta(days=1) and since.astimezone(UTC).hour == since.minute == 0

@@ -3,10 +3,11 @@
 import json
 import re
 import subprocess
+import textwrap
 
 import pytest
 
-from gateway import REPOSITORY, Gateway, environment
+from gateway import REPOSITORY, Gateway, binary, environment
 from page import is_shown
 
 README = (REPOSITORY / "README.md").read_text()
@@ -69,6 +70,17 @@ def test_the_least_budget_refuses_as_shown(tmp_path):
         status, headers, text = gateway.ask("/v1/chat/completions", body)
     told = f"HTTP/1.1 {status} Payment Required\n" + "\n".join(f"{name}: {headers[name]}" for name in headers) + f"\n{text}"
     assert is_shown(told, shown), told
+
+
+@pytest.mark.parametrize("page", ["README.md", "examples/README.md"])
+def test_objects_on_a_page_are_sound(tmp_path, page):
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
+    key = "apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: app}\nspec:\n"
+    objects = [key + textwrap.indent(block, "  ") if block.startswith("limits:") else block for block in blocks]
+    (tmp_path / "objects.yaml").write_text("---\n".join(objects))
+    env = environment(OPENAI_API_KEY="sk")
+    done = subprocess.run([binary(), "check", tmp_path], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "2 objects, 0 errors\n", done.stdout
 
 
 def pages():
