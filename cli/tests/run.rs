@@ -285,11 +285,11 @@ fn check_tells_by_line_and_exits_with_it() {
 }
 
 #[test]
-fn crds_are_three_documents() {
+fn crds_are_five_documents() {
     let output = outrigger().arg("crds").output().unwrap();
     let text = text(&output.stdout);
-    assert_eq!(text.matches("\nkind: CustomResourceDefinition\n").count(), 3);
-    assert_eq!(text.lines().filter(|line| *line == "---").count(), 3);
+    assert_eq!(text.matches("\nkind: CustomResourceDefinition\n").count(), 5);
+    assert_eq!(text.lines().filter(|line| *line == "---").count(), 5);
 }
 
 #[test]

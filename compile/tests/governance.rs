@@ -256,13 +256,13 @@ fn tests_of_rules_come_with_their_places() {
     assert_eq!(request.request_type.as_deref(), Some("image_generation"));
     assert_eq!(request.fallbacks.as_deref(), Some([].as_slice()));
     assert_eq!((request.input_tokens, request.needs.as_slice()), (Some(8000), ["Tools".to_owned()].as_slice()));
-    assert_eq!((expect.refused.as_deref(), expect.rule.as_deref()), (Some("rejected"), Some("no-pictures")));
+    assert_eq!((expect.refused.as_deref(), expect.rule.as_deref()), (Some("request_rejected"), Some("no-pictures")));
     let Trial { request, expect, .. } = &second.trial;
     assert_eq!((request.request_type.as_deref(), &request.fallbacks), (Some("chat_completion"), &None));
     let shares: Vec<(&str, u32)> = expect.shares.iter().map(|(name, percent)| (name.as_str(), *percent)).collect();
     assert_eq!(shares, [("openai", 80), ("rehearsal/gpt-4o", 20)]);
     assert_eq!((expect.rule.as_deref(), expect.fallbacks.as_deref()), (Some(""), Some([].as_slice())));
-    let line = 1 + text.lines().position(|line| line.contains("expect: {refused: rejected")).unwrap();
+    let line = 1 + text.lines().position(|line| line.contains("expect: {refused: request_rejected")).unwrap();
     assert_eq!(
         first.failed("got openai").to_string(),
         format!(

@@ -43,11 +43,11 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules()))]
 pub struct BudgetSpec {
-    /// Dollars. Or tokens.
+    /// How much, in dollars. In place of tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "limits::amount")]
     pub amount: Option<Money>,
-    /// Tokens, of input (cached ones too) and output together. Or an amount.
+    /// How many tokens, of input (cached ones too) and output together. In place of amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub tokens: Option<i64>,

@@ -36,7 +36,7 @@ pub struct MoneyLimit {
     /// What errors and reports call it. What is spent is kept under this name.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// Dollars.
+    /// How much, in dollars.
     #[schemars(schema_with = "amount")]
     pub amount: Money,
     #[serde(flatten)]

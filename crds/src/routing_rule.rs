@@ -19,7 +19,7 @@ use crate::{ObjectStatus, rule_test::RuleTest, shapes, weights};
     namespaced,
     status = "ObjectStatus",
     derive = "PartialEq",
-    doc = "A RoutingRule sends the requests that match it to chosen providers and models, or refuses them. The first rule that matches decides.",
+    doc = "A RoutingRule sends the requests that match it to chosen providers and models, or refuses them. The first rule that matches decides. Those of the operator's namespace act on the keys of every namespace, after its own.",
     printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
@@ -42,7 +42,7 @@ pub struct RoutingRuleSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub priority: i32,
-    /// Whose requests. Absent: those of every key of the namespace.
+    /// Whose requests. Absent: those of every key of the namespace; in the operator's namespace, of every key there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// A condition in CEL, such as headers["x-tier"] == "premium". Absent: always.
@@ -107,7 +107,7 @@ pub enum Mode {
     "a rule has one scope: keep one of virtualKeys, team and customer",
 )]))]
 pub struct Scope {
-    /// Names of keys of this namespace.
+    /// Names of keys of this namespace; in the operator's namespace, of any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::names")]
     pub virtual_keys: Vec<String>,

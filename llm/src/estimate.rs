@@ -52,14 +52,21 @@ impl<'a> Input<'a> {
     pub fn estimate(&self, upstream: Dialect, model: &str) -> Estimate {
         let found = &self.0;
         let family = Family::of(upstream, model);
+        let once = |there: bool, tokens: u64| if there { tokens } else { 0 };
         let milli = |millis: u64| millis.div_ceil(1_000);
         let around = family.request
             + found.messages * family.message
+            + found.calls * family.call
             + found.tools * family.tool
-            + if found.tools > 0 { family.tools } else { 0 };
+            + once(found.tools > 0, family.tools)
+            + once(found.thinks, family.thinks)
+            + once(found.has_schema, family.schema)
+            + once(found.cites, family.cites)
+            + milli(found.sealed * family.sealed + found.signed * family.signed);
+        let words = milli(found.words.millis() + found.keys * KEY);
         let picture = Picture::ALL.iter().zip(found.pictures).find(|(way, _)| **way == family.picture);
         Estimate {
-            text: milli(found.words.millis() + found.keys * KEY) + found.tokens + found.sealed / SEALED + around,
+            text: milli(words * family.words) + found.tokens + around,
             pictures: picture
                 .map_or(0, |(_, sum)| sum)
                 .saturating_add(found.pictures_elsewhere.saturating_mul(family.picture.tokens(None))),
@@ -75,11 +82,9 @@ impl<'a> Input<'a> {
 
 /// For each key that a model reads: its quotes, its colon, its comma. Thousandths of a token.
 const KEY: u64 = 1_500;
-/// Bytes of sealed thoughts a token: base64 of encrypted words.
-const SEALED: u64 = 5;
 /// What is somewhere else is taken to last so many seconds, or to have so many pages.
 const CLIP: u64 = 300;
-const PAGES: u64 = 10;
+const PAGES: u64 = 5;
 
 /// Tokens of the input of a request in a dialect, for the model that the body names.
 #[must_use]

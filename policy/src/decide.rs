@@ -133,12 +133,15 @@ fn fill(walk: &Walk<'_>, plan: &Plan, round: usize, asked: Option<&Asked>, decis
 
 /// With `onLimit: Reject`, what stops one candidate stops all of them: the limit.
 fn stopped(key: &Key, decision: &mut Decision) -> Option<usize> {
+    if key.on_limit == OnLimit::NextProvider {
+        return None;
+    }
     let spent = |skip: &Skip| match skip {
         Skip::Budget(place) | Skip::Limit(place) => Some((skip.clone(), *place)),
         _ => None,
     };
     let mut skips = decision.candidates.iter().filter_map(|candidate| candidate.skipped.as_ref());
-    let (skip, place) = skips.find_map(spent).filter(|_| key.on_limit == OnLimit::Reject)?;
+    let (skip, place) = skips.find_map(spent)?;
     for candidate in &mut decision.candidates {
         if candidate.skipped.as_ref().is_none_or(Skip::is_passing) {
             candidate.skipped = Some(skip.clone());

@@ -25,7 +25,9 @@ pub(crate) fn downgraded(
     slot: &Slot,
     candidate: &Candidate,
 ) -> Option<(Candidate, Vec<usize>)> {
-    let entry = candidate.entry.filter(|_| !policy.limits.all.is_empty())?;
+    // Mostly no budget has a threshold, and then nothing is looked up.
+    let may = policy.limits.all.iter().any(|limit| !limit.thresholds.is_empty());
+    let entry = candidate.entry.filter(|_| may)?;
     if request.model.is_none() || !CONVERSATIONS.contains(&request.request_type) {
         return None;
     }

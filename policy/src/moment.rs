@@ -11,8 +11,9 @@ use cel::common::traits::Comparer;
 use cel::common::types::{CelInt, CelString, INT_TYPE, STRING_TYPE, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, ZonedDateTime};
 
 use crate::expression::nearest;
 
@@ -137,7 +138,7 @@ questions! {
     "getSeconds" => |at| at.second().into(),
 }
 
-fn answer<'b, 'v>(args: Vec<CowVal<'b, 'v>>, of: fn(&ZonedDateTime) -> i64) -> Result<CowVal<'b, 'v>, ExecutionError> {
+fn answer<'b, 'v>(args: Vec<CowVal<'b, 'v>>, of: fn(DateTime) -> i64) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let moment: &Moment = argument(&args, 0)?;
     let zone = match args.get(1) {
         None => TimeZone::UTC,
@@ -146,7 +147,7 @@ fn answer<'b, 'v>(args: Vec<CowVal<'b, 'v>>, of: fn(&ZonedDateTime) -> i64) -> R
             zone(text).map_err(|_| ExecutionError::function_error("time zone", format!("there is no `{text}`")))?
         }
     };
-    Ok(CowVal::owned(CelInt::from(of(&moment.0.to_zoned_datetime(zone)))))
+    Ok(CowVal::owned(CelInt::from(of(zone.to_datetime(moment.0)))))
 }
 
 /// `timestamp("2026-12-01T00:00:00Z")`.

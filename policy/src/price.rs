@@ -1,4 +1,4 @@
-//! What models cost: prices as data. What is made of them is in [`cost`] and [`worst`].
+//! What models cost: prices as data. What is made of them is in `cost` and `worst`.
 
 mod cost;
 mod rates;

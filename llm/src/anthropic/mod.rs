@@ -7,7 +7,7 @@ mod caller;
 mod decoder;
 mod encoder;
 pub mod fields;
-mod models;
+pub(crate) mod models;
 pub mod request;
 pub mod response;
 mod schema;

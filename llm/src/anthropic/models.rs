@@ -107,6 +107,12 @@ pub fn of(name: &str) -> Model {
     }
 }
 
+/// Whether the model of this name makes up to a third more tokens of the same words, as all do since Opus 4.7. A name
+/// that is no Claude's may be an alias of one.
+pub(crate) fn has_dense_tokens(name: &str) -> bool {
+    Claude::parse(name).is_none_or(|claude| claude.version >= 407)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
     Haiku,

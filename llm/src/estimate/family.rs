@@ -11,8 +11,19 @@ pub(super) struct Family {
     /// Once for each request, each message, each tool; and once where there are tools at all.
     pub request: u64,
     pub message: u64,
+    /// For each call of a tool, and each result.
+    pub call: u64,
     pub tool: u64,
     pub tools: u64,
+    /// Once where thinking is asked for, a schema, or citations.
+    pub thinks: u64,
+    pub schema: u64,
+    pub cites: u64,
+    /// For a thousand tokens of words as they are elsewhere.
+    pub words: u64,
+    /// For a thousand bytes that only the provider can read: as content, and as a signature.
+    pub sealed: u64,
+    pub signed: u64,
     /// For each page of a PDF: its words and its picture.
     pub page: u64,
     /// For each second, in thousandths.
@@ -32,43 +43,80 @@ pub(super) enum Picture {
 }
 
 const OPEN_AI: Family = Family {
-    request: 12,
-    message: 6,
+    request: 8,
+    message: 5,
+    call: 8,
     tool: 12,
     tools: 60,
+    thinks: 0,
+    schema: 16,
+    cites: 0,
+    words: 1_000,
+    sealed: 150,
+    signed: 200,
     page: 1_500,
     heard: 32_000,
     seen: 300_000,
     picture: Picture::OpenAi,
 };
 
-const ANTHROPIC: Family =
-    Family { request: 12, message: 6, tool: 40, tools: 540, page: 4_500, picture: Picture::Anthropic, ..OPEN_AI };
+const ANTHROPIC: Family = Family {
+    request: 10,
+    call: 24,
+    tool: 40,
+    tools: 560,
+    thinks: 32,
+    schema: 120,
+    cites: 620,
+    words: 1_100,
+    // Pages that its search has found.
+    sealed: 450,
+    page: 3_600,
+    picture: Picture::Anthropic,
+    ..OPEN_AI
+};
+
+/// Since Opus 4.7 the same words make up to a third more tokens.
+const ANTHROPIC_NEW: Family = Family { words: 1_450, ..ANTHROPIC };
 
 const GEMINI: Family =
-    Family { request: 4, message: 4, tool: 16, tools: 24, page: 1_300, picture: Picture::Gemini, ..OPEN_AI };
+    Family { request: 4, message: 4, tool: 16, tools: 40, page: 1_300, picture: Picture::Gemini, ..OPEN_AI };
 
-/// xAI puts a prompt of its own before the caller's.
-const GROK: Family = Family { request: 210, ..OPEN_AI };
+/// xAI puts a prompt of its own before the caller's, and so do those who serve OpenAI's open models.
+const GROK: Family = Family { request: 205, ..OPEN_AI };
+const GPT_OSS: Family = Family { request: 72, ..OPEN_AI };
 
 const OPEN_AI_MINI: Family = Family { picture: Picture::OpenAiMini, ..OPEN_AI };
+const DEEPSEEK: Family = Family { request: 14, call: 20, tools: 260, thinks: 80, ..OPEN_AI };
+const MISTRAL: Family = Family { request: 15, ..OPEN_AI };
+const QWEN: Family = Family { request: 12, call: 12, tools: 130, ..OPEN_AI };
 
 /// By a part of the model's name.
-const NAMES: [(&str, Family); 4] =
-    [("4o-mini", OPEN_AI_MINI), ("claude", ANTHROPIC), ("gemini", GEMINI), ("grok", GROK)];
+const NAMES: [(&str, Family); 7] = [
+    ("4o-mini", OPEN_AI_MINI),
+    ("deepseek", DEEPSEEK),
+    ("gemini", GEMINI),
+    ("gpt-oss", GPT_OSS),
+    ("grok", GROK),
+    ("mistral", MISTRAL),
+    ("qwen", QWEN),
+];
 
 impl Family {
     /// The one that reads requests of a dialect for a model, as far as its name is known.
     pub(super) fn of(dialect: Dialect, model: &str) -> Family {
-        let named = NAMES.iter().find(|(name, _)| model.contains(name));
-        named.map_or(
-            match dialect {
-                Dialect::OpenAi => OPEN_AI,
-                Dialect::Anthropic => ANTHROPIC,
-                Dialect::Gemini => GEMINI,
-            },
-            |(_, family)| *family,
-        )
+        if let Some((_, family)) = NAMES.iter().find(|(name, _)| model.contains(name)) {
+            return *family;
+        }
+        match (model.contains("claude"), dialect) {
+            // A name that is the gateway's own says nothing of the age.
+            (true, _) | (false, Dialect::Anthropic) if crate::anthropic::models::has_dense_tokens(model) => {
+                ANTHROPIC_NEW
+            }
+            (true, _) | (false, Dialect::Anthropic) => ANTHROPIC,
+            (false, Dialect::OpenAi) => OPEN_AI,
+            (false, Dialect::Gemini) => GEMINI,
+        }
     }
 }
 

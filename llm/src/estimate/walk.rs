@@ -9,9 +9,23 @@ use crate::Dialect;
 /// Keys of what a tool takes or gives, in Anthropic's and Google's dialects; in OpenAI's it is text.
 const FREE: [&[u8]; 3] = [b"input", b"args", b"response"];
 
+/// Keys under which pictures, sound and documents stand. Elsewhere base64 is what a tool gave, and read as text.
+const MEDIA: [&[u8]; 11] = [
+    b"data",
+    b"url",
+    b"image_url",
+    b"file_data",
+    b"file_url",
+    b"document_url",
+    b"video_url",
+    b"audio_url",
+    b"image",
+    b"bytes",
+    b"b64_json",
+];
+
 /// Keys of names and marks that no model reads, or that cost next to nothing.
-const NAMES: [&[u8]; 15] = [
-    b"role",
+const NAMES: [&[u8]; 14] = [
     b"id",
     b"call_id",
     b"tool_call_id",
@@ -27,6 +41,10 @@ const NAMES: [&[u8]; 15] = [
     b"phase",
     b"encoding",
 ];
+
+/// Keys of a schema that an answer must satisfy.
+const SCHEMAS: [&[u8]; 5] =
+    [b"schema", b"responseSchema", b"response_schema", b"responseJsonSchema", b"response_json_schema"];
 
 /// What stands under a key of the body's top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,11 +122,17 @@ pub(super) struct Found<'a> {
     /// Keys that are read.
     pub keys: u64,
     pub messages: u64,
+    /// Calls of tools, and their results.
+    pub calls: u64,
     pub tools: u64,
+    pub thinks: bool,
+    pub has_schema: bool,
+    pub cites: bool,
     /// Numbers that are tokens already.
     pub tokens: u64,
-    /// Bytes of base64 that only the provider can read: thoughts, mostly.
+    /// Bytes that only the provider can read: as content, and as a signature.
     pub sealed: u64,
+    pub signed: u64,
     /// By each way of counting pictures.
     pub pictures: [u64; Picture::ALL.len()],
     /// Milliseconds.
@@ -173,8 +197,10 @@ impl<'a> Walk<'a> {
             Piece::Key(key) => {
                 if self.depth == 1 {
                     self.region = Region::of(key);
+                    self.found.thinks |= matches!(key, b"thinking" | b"reasoning" | b"reasoning_effort");
                 } else if self.reads_keys() {
                     self.found.keys += 1;
+                    self.found.has_schema |= self.region == Region::Schema && SCHEMAS.contains(&key);
                     self.found.words.add(key);
                 }
                 self.key = key;
@@ -186,6 +212,9 @@ impl<'a> Walk<'a> {
             Piece::Bare(raw) => {
                 match self.region {
                     _ if self.reads_keys() => self.found.words.add(raw),
+                    Region::Words if self.key == b"enabled" && self.opened_by == b"citations" => {
+                        self.found.cites |= raw == b"true";
+                    }
                     // Prompts that are tokens already: `"input": [1, 2]`, `"prompt": [[1], [2]]`.
                     Region::Words if self.key.is_empty() => self.found.tokens += 1,
                     _ => {}
@@ -234,7 +263,7 @@ impl<'a> Walk<'a> {
             Region::Words => {}
         }
         if self.free.is_some() {
-            return self.read(raw);
+            return self.found.words.add(raw);
         }
         match self.key {
             b"type" => self.kind(raw),
@@ -249,17 +278,24 @@ impl<'a> Walk<'a> {
                 }
             }
             b"fileUri" | b"file_uri" => self.files.said += 1,
-            b"url" | b"image_url" | b"file_url" | b"document_url" if raw.starts_with(b"http") => {}
-            b"encrypted_content" | b"signature" | b"thoughtSignature" | b"thought_signature" => {
-                self.found.sealed += raw.len() as u64;
+            key if MEDIA.contains(&key) => {
+                // What is somewhere else is counted by what its part says of it.
+                if !raw.starts_with(b"http") {
+                    self.media(raw);
+                }
             }
+            b"encrypted_content" => self.found.sealed += raw.len() as u64,
+            b"signature" | b"thoughtSignature" | b"thought_signature" => {
+                self.found.signed += raw.len() as u64;
+            }
+            b"role" => self.found.calls += u64::from(raw == b"tool"),
             key if NAMES.contains(&key) => {}
-            _ => self.read(raw),
+            _ => self.found.words.add(raw),
         }
     }
 
-    /// Words, or something in base64.
-    fn read(&mut self, raw: &[u8]) {
+    /// Something in base64, or words.
+    fn media(&mut self, raw: &[u8]) {
         let Some(media) = media::of(raw) else { return self.found.words.add(raw) };
         match media {
             Media::Picture(size) => {
@@ -287,6 +323,9 @@ impl<'a> Walk<'a> {
             b"image_url" | b"input_image" | b"image" | b"computer_screenshot" => self.pictures.said += 1,
             b"file" | b"input_file" | b"document" | b"document_url" => self.documents.said += 1,
             // A document whose words stand here.
+            b"tool_use" | b"tool_result" | b"function" | b"function_call" | b"function_call_output" => {
+                self.found.calls += 1
+            }
             b"text" | b"content" if self.opened_by == b"source" => self.documents.held += 1,
             _ => {}
         }

@@ -3,17 +3,22 @@
 //! What a stream that was cut off had said is an estimate anyway, so an escaped character counts as what it most often
 //! is, and arguments that are no text count with their brackets.
 
-use memchr::{memchr, memchr2, memmem};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr2};
 
 use crate::Dialect;
+
+/// Of OpenAI's responses, where no event's name tells.
+static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":"response."#));
+static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""delta""#));
 
 /// Bytes of content in an event: text, thinking, arguments, refusals.
 pub(super) fn said(dialect: Dialect, name: &str, data: &str) -> u64 {
     let bytes = data.as_bytes();
     match dialect {
-        Dialect::OpenAi if name.starts_with("response.") || memmem::find(bytes, br#""type":"response."#).is_some() => {
-            response(name, bytes)
-        }
+        Dialect::OpenAi if name.starts_with("response.") || RESPONSE.find(bytes).is_some() => response(name, bytes),
         Dialect::OpenAi => chunk(bytes),
         Dialect::Anthropic => sum(bytes, &[], |key| matches!(key, b"text" | b"thinking" | b"partial_json")),
         Dialect::Gemini => sum(bytes, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
@@ -28,7 +33,7 @@ fn response(name: &str, data: &[u8]) -> u64 {
 
 fn chunk(data: &[u8]) -> u64 {
     // Perplexity tells the piece and, beside it, all that was said so far.
-    let whole: &[&[u8]] = match memmem::find(data, br#""delta""#) {
+    let whole: &[&[u8]] = match DELTA.find(data) {
         Some(_) => &[b"arguments", b"message"],
         None => &[b"arguments"],
     };

@@ -1,5 +1,5 @@
 //! What is known of models. The built-in catalogue: which models a provider type has, how much they take, what they can
-//! do and what they cost; and, in [`known`], who is believed where users say otherwise.
+//! do and what they cost; and, in `known`, who is believed where users say otherwise.
 //!
 //! A sorted static table per provider type; nothing is parsed at start. Types that take any name (OpenAICompatible,
 //! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.

@@ -342,6 +342,20 @@ fn of_several_reasons_the_one_that_passes_soonest_is_told() {
     }
 }
 
+/// Whichever of its limits is found first: without the money the pace would be of no use.
+#[test]
+fn a_place_that_is_stopped_by_money_and_pace_tells_of_the_money() {
+    let policy = two(|p, e, k| {
+        p.limits = requests(9);
+        e.limits = tokens(9);
+        k.limits = money(9);
+    });
+    let world = spent(&policy, &[("requests[hour]", 9), ("tokens[hour]", 9), ("k: spec.limits.budgets[month]", 9)]);
+    let decision = decide(&policy, &Request { conditions: &world, ..ask("a/m") });
+    assert_eq!(decision.candidates[0].skipped, Some(Skip::Budget(place(&policy, "k: spec.limits.budgets[month]"))));
+    assert_eq!(line(&policy, &decision), "402 budget_exceeded");
+}
+
 #[test]
 fn who_reserves_asks_for_the_same_limits() {
     let policy = two(|p, e, k| {
