@@ -4,6 +4,7 @@ mod banner;
 mod check;
 mod child;
 mod crds;
+mod diff;
 mod environment;
 mod explain;
 mod folder;
@@ -43,6 +44,12 @@ enum Command {
     /// Nothing is sent. Everything is well and nothing is spent, unless --unhealthy and --spent say otherwise. Ends with 0
     /// if the request would be served, and with 3 if it would be refused.
     Explain(explain::Args),
+    /// Say what is different between two folders of objects, and which recorded requests would go elsewhere.
+    ///
+    /// Records hold no headers, no body and no spend. A request is taken to name no provider and no fallbacks of its own,
+    /// everything to be well and nothing to be spent; where a rule asks for what a record doesn't tell and that matters,
+    /// nothing is said. Ends with 0 if nothing is different, with 1 if something is, and with 2 on errors.
+    Diff(diff::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
 }
@@ -64,6 +71,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Check(args) => check::main(&args),
         Command::Explain(args) => explain::main(&args),
+        Command::Diff(args) => diff::main(&args),
         Command::Crds => crds::main(),
     }
 }

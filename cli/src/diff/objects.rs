@@ -1,0 +1,236 @@
+//! Which objects were added, removed or changed, and in which fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outrigger_compile::Object;
+use serde_json::Value;
+
+use crate::check::counted;
+use crate::style::Style;
+
+/// Letters of a value that are told; the whole stands in the files.
+const LONGEST: usize = 80;
+
+/// What became of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// `LLMProvider default/openai`.
+    pub object: String,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Added,
+    Removed,
+    /// The fields, each with what it was and what it is.
+    Changed(Vec<Field>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    /// `spec.providers[openai].weight`.
+    pub path: String,
+    /// `None` where there was none.
+    pub old: Option<String>,
+    pub new: Option<String>,
+}
+
+/// By object.
+pub(crate) fn changes(old: &[Object], new: &[Object]) -> Vec<Change> {
+    let by_label = |objects: &[Object]| -> BTreeMap<String, Value> {
+        objects.iter().map(|object| (object.label(), comparable(object))).collect()
+    };
+    let (old, new) = (by_label(old), by_label(new));
+    let labels: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let change = |label: &&String| {
+        let what = match (old.get(*label), new.get(*label)) {
+            (Some(was), Some(is)) => {
+                let mut fields = Vec::new();
+                // What a Secret holds is not told, only that it is another.
+                let tells = !label.starts_with("Secret ");
+                compare("", was, is, tells, &mut fields);
+                if fields.is_empty() {
+                    return None;
+                }
+                What::Changed(fields)
+            }
+            (None, _) => What::Added,
+            (_, None) => What::Removed,
+        };
+        Some(Change { object: (*label).clone(), what })
+    };
+    labels.iter().filter_map(change).collect()
+}
+
+/// Without what a cluster writes into it.
+fn comparable(object: &Object) -> Value {
+    let mut value = object.value.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            for written in ["managedFields", "resourceVersion", "uid", "generation", "selfLink"] {
+                metadata.remove(written);
+            }
+            // What is not said is `default`.
+            if !object.namespace.is_empty() {
+                metadata.insert("namespace".to_owned(), Value::String(object.namespace.clone()));
+            }
+        }
+    }
+    value
+}
+
+fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<Field>) {
+    if old == new {
+        return;
+    }
+    match (old, new) {
+        (Value::Object(was), Value::Object(is)) => {
+            let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+            for name in names {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                one(path, was.get(name), is.get(name), tells, fields);
+            }
+        }
+        (Value::Array(was), Value::Array(is)) => match (named(was), named(is)) {
+            (Some(was), Some(is)) => {
+                let before = fields.len();
+                let names: BTreeSet<&&str> = was.keys().chain(is.keys()).collect();
+                for name in names {
+                    one(format!("{path}[{name}]"), was.get(*name).copied(), is.get(*name).copied(), tells, fields);
+                }
+                // The same ones, in another order: that may matter.
+                if fields.len() == before {
+                    fields.push(Field { path: path.to_owned(), old: order(old), new: order(new) });
+                }
+            }
+            _ => {
+                for index in 0..was.len().max(is.len()) {
+                    one(format!("{path}[{index}]"), was.get(index), is.get(index), tells, fields);
+                }
+            }
+        },
+        _ => one(path.to_owned(), Some(old), Some(new), tells, fields),
+    }
+}
+
+fn one(path: String, old: Option<&Value>, new: Option<&Value>, tells: bool, fields: &mut Vec<Field>) {
+    if let (Some(was), Some(is)) = (old, new)
+        && (was == is || matches!((was, is), (Value::Object(_), Value::Object(_)) | (Value::Array(_), Value::Array(_))))
+    {
+        compare(&path, was, is, tells, fields);
+        return;
+    }
+    let told = |value: &Value| if tells { shortened(value) } else { "(not told)".to_owned() };
+    fields.push(Field { path, old: old.map(told), new: new.map(told) });
+}
+
+/// Items by their names, if all have one of their own.
+fn named(items: &[Value]) -> Option<BTreeMap<&str, &Value>> {
+    let names = items.iter().map(|item| Some((item.get("name")?.as_str()?, item)));
+    names.collect::<Option<BTreeMap<_, _>>>().filter(|named| named.len() == items.len())
+}
+
+fn order(items: &Value) -> Option<String> {
+    let names = items.as_array()?.iter().filter_map(|item| item.get("name")?.as_str());
+    Some(format!("in the order {}", names.collect::<Vec<_>>().join(", ")))
+}
+
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(&text)),
+        None => text,
+    }
+}
+
+/// For a person.
+pub(crate) fn text(changes: &[Change], style: Style) -> String {
+    let mut text = String::new();
+    for Change { object, what } in changes {
+        match what {
+            What::Added => text.push_str(&format!("+ {object}\n")),
+            What::Removed => text.push_str(&format!("- {object}\n")),
+            What::Changed(fields) => {
+                text.push_str(&format!("~ {object}\n"));
+                for Field { path, old, new } in fields {
+                    let told = match (old, new) {
+                        (Some(old), Some(new)) => format!("{old} -> {new}"),
+                        (None, Some(new)) => format!("added: {new}"),
+                        (Some(old), None) => format!("removed: {old}"),
+                        (None, None) => String::new(),
+                    };
+                    text.push_str(&format!("    {path}: {told}\n"));
+                }
+            }
+        }
+    }
+    let number = |wanted: fn(&What) -> bool| changes.iter().filter(|change| wanted(&change.what)).count();
+    let added = number(|what| matches!(what, What::Added));
+    let removed = number(|what| matches!(what, What::Removed));
+    let summary = match changes.is_empty() {
+        true => "no object is different".to_owned(),
+        false => {
+            let changed = counted(changes.len() - added - removed, "object");
+            format!("{changed} changed, {added} added, {removed} removed")
+        }
+    };
+    text.push_str(&format!("{}\n", style.bold(summary)));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_compile::read;
+
+    use super::*;
+
+    fn told(old: &str, new: &str) -> String {
+        let objects = |text| read("x.yaml", text).objects;
+        text(&changes(&objects(old), &objects(new)), Style { colour: false })
+    }
+
+    #[test]
+    fn fields_are_told_by_the_names_of_their_items() {
+        let key = |spec: &str| {
+            format!("apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {{name: k}}\nspec: {spec}\n")
+        };
+        for (old, new, expected) in [
+            ("{suspended: false}", "{suspended: false}", "no object is different\n"),
+            (
+                "{providers: [{name: a, weight: 1}, {name: b}]}",
+                "{providers: [{name: a, weight: 2}, {name: c}]}",
+                "~ VirtualKey default/k\n    spec.providers[a].weight: 1 -> 2\n    spec.providers[b]: removed: \
+                 {\"name\":\"b\"}\n    spec.providers[c]: added: {\"name\":\"c\"}\n1 object changed, 0 added, 0 removed\n",
+            ),
+            (
+                "{providers: [{name: a}, {name: b}]}",
+                "{providers: [{name: b}, {name: a}]}",
+                "~ VirtualKey default/k\n    spec.providers: in the order a, b -> in the order b, a\n1 object changed, 0 \
+                 added, 0 removed\n",
+            ),
+            (
+                "{models: {deny: [x, y]}}",
+                "{models: {deny: [x]}, team: t}",
+                "~ VirtualKey default/k\n    spec.models.deny[1]: removed: \"y\"\n    spec.team: added: \"t\"\n1 object \
+                 changed, 0 added, 0 removed\n",
+            ),
+        ] {
+            assert_eq!(told(&key(old), &key(new)), expected);
+        }
+        assert_eq!(told(&key("{}"), "{}"), "- VirtualKey default/k\n0 objects changed, 0 added, 1 removed\n");
+    }
+
+    #[test]
+    fn a_secret_is_another_and_no_more_is_told() {
+        let secret = |value: &str| {
+            format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{apiKey: {value}}}\n")
+        };
+        let text = told(&secret("sk-one"), &secret("sk-two"));
+        assert_eq!(
+            text,
+            "~ Secret default/s\n    stringData.apiKey: (not told) -> (not told)\n1 object changed, 0 added, 0 removed\n"
+        );
+    }
+}
