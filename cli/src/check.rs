@@ -78,7 +78,10 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         let message = format!("the tests of rules can't be run: {error}");
         findings.push(Finding {
             severity: Severity::Error,
-            place: Place { file: source.objects.first().map_or_else(String::new, |object| object.place.file.clone()), line: 0 },
+            place: Place {
+                file: source.objects.first().map_or_else(String::new, |object| object.place.file.clone()),
+                line: 0,
+            },
             object: String::new(),
             path: String::new(),
             message,

@@ -69,8 +69,7 @@ fn diff(args: &Args) -> Result<bool, DiffError> {
     };
     let (old, new) = (sound(&args.old)?, sound(&args.new)?);
     let bytes = read(file)?;
-    let records =
-        records::read(&bytes).map_err(|problem| DiffError::Records { file: file.clone(), problem })?;
+    let records = records::read(&bytes).map_err(|problem| DiffError::Records { file: file.clone(), problem })?;
     let objects = tell_objects(&mut stdout, style, &old.source, &new.source)?;
     let replayed = replay::replay(&old.policy, &new.policy, &records);
     writeln!(stdout)?;

@@ -47,8 +47,8 @@ mod understand;
 pub mod upstream;
 pub mod worst;
 
-pub use headers::{is_credential, query_without_key};
 pub use gateway::{Gateway, InstallError, Settings, Status};
+pub use headers::{is_credential, query_without_key};
 pub use pages::PagesError;
 pub use secret::{Secret, Secrets};
 pub use served::ServeError;

@@ -158,7 +158,11 @@ fn undecided(policy: &Policy, record: &Record, decision: &Explanation) -> Option
         let id = &policy.rules[place].id;
         let document = policy.document.rules.iter().find(|doc| doc.namespace == id.namespace && doc.name == id.name)?;
         // One that reads only what is known fails by itself, and would have failed then.
-        (!reads.is_empty()).then(|| Untold { when: document.when.clone().unwrap_or_default(), rule: seen.rule.clone(), reads })
+        (!reads.is_empty()).then(|| Untold {
+            when: document.when.clone().unwrap_or_default(),
+            rule: seen.rule.clone(),
+            reads,
+        })
     })
 }
 

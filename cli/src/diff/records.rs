@@ -72,9 +72,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Record>, RecordsError> {
     }
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
-        .map(|(at, line)| {
-            serde_json::from_str(line).map_err(|source| RecordsError::Line { line: at + 1, source })
-        })
+        .map(|(at, line)| serde_json::from_str(line).map_err(|source| RecordsError::Line { line: at + 1, source }))
         .collect()
 }
 
@@ -84,7 +82,8 @@ mod tests {
 
     #[test]
     fn lines_and_arrays_are_the_same() {
-        let line = r#"{"decision":"d1","dialect":"openai","operation":"chat","key":"k","tokens":{"input":7,"x":1},"new":[]}"#;
+        let line =
+            r#"{"decision":"d1","dialect":"openai","operation":"chat","key":"k","tokens":{"input":7,"x":1},"new":[]}"#;
         let other = r#"{"decision":"d2","dialect":"openai","operation":"chat","tokens":{"input":null}}"#;
         for text in [format!("{line}\n\n{other}\n"), format!(" [{line},\n{other}]")] {
             let records = read(text.as_bytes()).unwrap();

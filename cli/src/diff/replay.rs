@@ -109,7 +109,8 @@ impl Replayed {
         let mut changed: Vec<_> = self.changed.iter().collect();
         changed.sort_by_key(|(_, decisions)| std::cmp::Reverse(decisions.len()));
         for ((was, is), decisions) in changed {
-            let _ = writeln!(text, "{:>6}  {was}\n     -> {is}\n        {}", decisions.len(), examples(style, decisions));
+            let _ =
+                writeln!(text, "{:>6}  {was}\n     -> {is}\n        {}", decisions.len(), examples(style, decisions));
         }
         let mut unsaid: Vec<_> = self.unsaid.iter().collect();
         unsaid.sort_by_key(|(_, decisions)| std::cmp::Reverse(decisions.len()));

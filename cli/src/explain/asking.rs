@@ -121,9 +121,8 @@ impl Asking {
 
     /// The query as rules see it: without a key.
     pub fn seen_params(&self) -> Vec<(String, String)> {
-        let decode = |text: &str| {
-            percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-        };
+        let decode =
+            |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let query = query_without_key(&self.query);
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
@@ -246,7 +245,8 @@ fn headers(args: &Args) -> Result<HeaderMap, AskError> {
 }
 
 fn with_params(query: &str, params: &[(String, String)]) -> String {
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let said = params.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
     query.split('&').filter(|pair| !pair.is_empty()).map(str::to_owned).chain(said).collect::<Vec<_>>().join("&")
 }

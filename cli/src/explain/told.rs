@@ -149,7 +149,8 @@ impl Explained {
             .limits
             .iter()
             .map(|limit| {
-                let percent = format!("{} %", rounded(limit.percent));
+                // Rounded down: what is nearly spent is not spent.
+                let percent = format!("{} %", rounded((limit.percent * 10.0).floor() / 10.0));
                 [limit.name.clone(), limit.spent.clone(), limit.limit.clone(), percent, limit.counts.join(", ")]
             })
             .collect();

@@ -105,7 +105,10 @@ fn used(limit: &Limit, amount: &str) -> Option<u64> {
     if let Some(percent) = amount.strip_suffix('%') {
         // In thousandths, rounded up: 95 % of a limit reach a threshold of 95 %.
         let (whole, decimals) = percent.trim().split_once('.').unwrap_or((percent.trim(), ""));
-        if whole.is_empty() || decimals.len() > 3 || ![whole, decimals].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
+        if whole.is_empty()
+            || decimals.len() > 3
+            || ![whole, decimals].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+        {
             return None;
         }
         let milli = format!("{whole}{decimals:0<3}").parse::<u32>().ok()?;
