@@ -36,6 +36,9 @@ Values are names of the policy or words of a closed list, never what a request s
 | `type` of tokens | `input`, `cached` (a part of input), `output`, `reasoning` (a part of output) |
 | `type` of refusals | the type of the gateway's own error ([semantics](semantics.md#9-closed-vocabularies)) |
 | `rule` | the rule, as namespace/name |
+| `budget`, `limit` | the object and the place in it: `VirtualKey search/search: spec.limits.budgets[month]`, `Budget search/team` |
+| `unit` | what a limit counts: `tokens` or `requests` |
+| `percent`, `action` | the threshold: from where on, and `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 
 A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted in
@@ -59,6 +62,12 @@ Tokens a key used today, by provider:
 
 ```promql
 sum by (key, provider, type) (increase(outrigger_tokens_total[1d]))
+```
+
+Budgets of which more than 80 % are spent:
+
+```promql
+outrigger_budget_spent_usd / outrigger_budget_limit_usd > 0.8
 ```
 ";
 
