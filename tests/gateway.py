@@ -15,6 +15,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READY_SECONDS = 20  # generous: the promise is 50 ms, and is tested where time is measured
+# Where what is spent is written down. Not the user's own folder, and gone with this process.
+STATES = tempfile.TemporaryDirectory(prefix="outrigger-states-")
 
 
 def binary():
@@ -28,10 +30,13 @@ def binary():
 
 
 def environment(**more):
-    """This process's environment without what would point a client or the gateway somewhere else."""
+    """This process's environment without what would point a client or the gateway somewhere else.
+
+    Accounts are new each time: those of another run, or its lock, must not reach this one.
+    """
     foreign = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_", "OUTRIGGER_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and not k.lower().endswith("_proxy")}
-    return kept | {"NO_PROXY": "127.0.0.1"} | more
+    return kept | {"NO_PROXY": "127.0.0.1", "XDG_STATE_HOME": tempfile.mkdtemp(dir=STATES.name)} | more
 
 
 def free_port():
@@ -53,9 +58,9 @@ class Gateway:
         self.base, self.admin = f"http://{listen}", f"http://{admin}"
         command = [binary(), "run", self.objects, "--listen", listen, "--admin", admin, *self.arguments]
         with open(self.log, "wb") as log:
-            # A state folder of its own: accounts of another run, or its lock, must not reach this one.
-            env = environment(XDG_STATE_HOME=self.folder.name, **self.env)
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, env=environment(**self.env), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         try:
             self.until_ready()
         except BaseException:
@@ -96,6 +101,17 @@ class Gateway:
     def decisions(self, most=100):
         """The decision records, newest first."""
         return json.loads(self.get(f"/decisions?limit={most}"))
+
+    def until(self, holds):
+        """Waits for what a changed folder leads to. Asking costs less than the gateway's own debounce."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not holds():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"nothing came of the change:\n{self.log.read_text()}")
+
+    def limits(self):
+        """How far each limit in force is used, by its name."""
+        return {limit["name"]: limit for limit in json.loads(self.get("/policy"))["limits"]}
 
     def ask(self, path, body, **headers):
         """An answer, whatever its status: (status, headers, body)."""

@@ -8,9 +8,20 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
-use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, decide};
+use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, Unit, decide};
 
-const EXAMPLES: [&str; 4] = ["environments", "failover", "quickstart", "weighted"];
+/// Each, and what `outrigger check` says of it.
+const EXAMPLES: [(&str, &str); 9] = [
+    ("budget-tree", "6 objects, 0 errors"),
+    ("cost-optimized-failover", "3 objects, 0 errors"),
+    ("environments", "5 objects, 0 errors"),
+    ("failover", "4 objects, 0 errors"),
+    ("multi-tenant", "7 objects, 0 errors"),
+    ("premium-routing", "8 objects, 9 tests, 0 errors"),
+    ("provider-governance", "4 objects, 0 errors"),
+    ("quickstart", "4 objects, 0 errors"),
+    ("weighted", "5 objects, 0 errors"),
+];
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
@@ -61,9 +72,9 @@ fn tried(decision: &Decision) -> Vec<String> {
 
 #[test]
 fn check_finds_nothing_in_them() {
-    for (name, objects) in EXAMPLES.into_iter().zip([5, 4, 4, 5]) {
+    for (name, summary) in EXAMPLES {
         let output = Command::new(env!("CARGO_BIN_EXE_outrigger")).arg("check").arg(folder(name)).output().unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{objects} objects, 0 errors\n"), "{name}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{summary}\n"), "{name}");
         assert!(output.status.success() && output.stderr.is_empty(), "{name}");
     }
 }
@@ -139,4 +150,63 @@ fn environments_are_fenced() {
     let kind = |key, model| ask(&policy, key, model, 1).refusal.map(|refusal| (refusal.status, refusal.kind));
     assert_eq!(kind(development, "openai/gpt-4o"), Some((403, "provider_blocked")));
     assert_eq!(kind(production, "gpt-5-preview"), Some((403, "model_blocked")));
+}
+
+/// What each page's table says may be used: the object, where in it, how much.
+#[test]
+fn limits_are_what_the_pages_say() {
+    let dollars = |dollars: u64| dollars * 1_000_000_000;
+    for (name, key, limits) in [
+        (
+            "cost-optimized-failover",
+            "app",
+            vec![
+                ("spec.limits.requests[hour]", Unit::Requests, 100),
+                ("spec.providers[cheap].limits.budgets[day]", Unit::Money, dollars(10)),
+            ],
+        ),
+        (
+            "provider-governance",
+            "governed",
+            vec![
+                ("spec.limits.budgets[month]", Unit::Money, dollars(100)),
+                ("spec.providers[openai].limits.budgets[month]", Unit::Money, dollars(50)),
+                ("spec.providers[openai].limits.requests[hour]", Unit::Requests, 1_000),
+                ("spec.providers[openai].limits.tokens[hour]", Unit::Tokens, 1_000_000),
+                ("spec.providers[anthropic].limits.budgets[month]", Unit::Money, dollars(30)),
+                ("spec.providers[anthropic].limits.requests[hour]", Unit::Requests, 500),
+            ],
+        ),
+    ] {
+        let policy = policy(name);
+        let told: Vec<_> =
+            policy.limits.all.iter().map(|limit| (limit.id.path.as_str(), limit.unit, limit.max)).collect();
+        assert_eq!(told, limits, "{name}");
+        assert!(policy.limits.all.iter().all(|limit| limit.id.kind == "VirtualKey" && limit.id.object.name == key));
+    }
+}
+
+/// A key counts against every budget above it, and against those that it did not name.
+#[test]
+fn a_tree_of_budgets_has_every_key_in_it() {
+    let policy = policy("budget-tree");
+    for (key, counted) in [
+        ("search", ["Budget acme/acme", "Budget acme/search", "Budget outrigger-system/company"].as_slice()),
+        ("rogue", &["Budget outrigger-system/company"]),
+    ] {
+        let key = policy.key_named(key).unwrap();
+        let mut told: Vec<String> =
+            policy.limits_of(key, 0, "gpt-4o").into_iter().map(|at| policy.limits.all[at].id.to_string()).collect();
+        told.sort();
+        assert_eq!(told, counted);
+    }
+}
+
+#[test]
+fn cost_optimized_failover_has_premium_behind_cheap() {
+    let policy = policy("cost-optimized-failover");
+    let key = policy.default_key.unwrap();
+    for draw in 0..100 {
+        assert_eq!(tried(&ask(&policy, key, "assistant", draw)), ["cheap/gpt-4o-mini", "premium/claude-opus-4-5"]);
+    }
 }

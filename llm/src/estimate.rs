@@ -8,7 +8,6 @@
 //! read. [`crate::meter`] and [`crate::scan::Scanned::handle`] tell of those.
 
 mod family;
-mod json;
 mod media;
 mod text;
 mod walk;
@@ -38,13 +37,13 @@ impl Estimate {
 
 /// What was found in a request, to be counted for one model or another.
 #[derive(Clone, Debug)]
-pub struct Input<'a>(Found<'a>);
+pub struct Input(Found);
 
-impl<'a> Input<'a> {
+impl Input {
     /// Reads a body of the caller's dialect. Bytes that are none make some estimate too.
     #[must_use]
-    pub fn read(caller: Dialect, body: &'a [u8]) -> Self {
-        Input(walk::found(caller, body))
+    pub fn read(caller: Dialect, body: &[u8]) -> Self {
+        Input(walk::found(caller, body).0)
     }
 
     /// What a model of that name is billed for, where an upstream of that dialect serves it.
@@ -89,9 +88,8 @@ const PAGES: u64 = 5;
 /// Tokens of the input of a request in a dialect, for the model that the body names.
 #[must_use]
 pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
-    let input = Input::read(dialect, body);
-    let model = String::from_utf8_lossy(input.0.model);
-    input.estimate(dialect, &model).tokens()
+    let (found, model) = walk::found(dialect, body);
+    Input(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
 }
 
 /// Tokens of an answer of which so many bytes of text were seen; at least one where there was any.

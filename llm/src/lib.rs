@@ -22,6 +22,7 @@ pub mod models;
 pub mod needs;
 pub mod openai;
 pub mod operation;
+mod pieces;
 pub mod provider;
 pub mod refusal;
 pub mod relay;

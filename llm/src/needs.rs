@@ -237,6 +237,11 @@ mod tests {
                 &["Vision"],
             ),
             (RESPONSES, r#"{"input":[{"content":[{"type":"input_file","file_data":"data:"}]}]}"#, &["Files"]),
+            (
+                MESSAGES,
+                r#"{"messages":[{"content":[{"type":"document","source":{"type":"url"}},{"type":"text","text":"x"}]}]}"#,
+                &["Files"],
+            ),
             // What a tool was given is no part of the conversation's, and neither is its schema.
             (
                 MESSAGES,

@@ -6,7 +6,7 @@ use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use outrigger_llm::{Dialect, EncodedRequest, RequestError};
+use outrigger_llm::{Dialect, EncodedRequest, RequestError, encode_request_within};
 use serde_json::{Number, Value, json};
 
 fn text(text: &str) -> Part {
@@ -255,6 +255,42 @@ fn what_a_model_has_outgrown_is_not_said_to_it() {
             assert_eq!(told.body.get(key).unwrap_or(&Value::Null), value, "{key} towards {model} of {request:?}");
         }
         assert_eq!(told.left_out, left_out, "towards {model} of {request:?}");
+    }
+}
+
+#[test]
+fn no_more_is_asked_for_than_may_be() {
+    for (cap, budget, most, max_tokens, thinking) in [
+        (None, None, Some(500), 500, None),
+        (Some(300), None, Some(500), 300, None),
+        (Some(800), None, Some(500), 500, None),
+        (Some(800), None, None, 800, None),
+        // A budget stays below the cap, which is raised for it only as far as it may be.
+        (Some(1_000), Some(2_000), None, 3_000, Some(2_000)),
+        (Some(1_000), Some(2_000), Some(2_500), 2_500, Some(2_000)),
+        (Some(9_000), Some(8_000), Some(4_000), 4_000, Some(2_000)),
+        (None, Some(8_000), Some(1_025), 1_025, Some(1_024)),
+        (None, Some(8_000), Some(1_024), 1_024, None),
+    ] {
+        let request = request(|r| (r.max_output_tokens, r.thinking) = (cap, budget.map(Thinking::Budget)));
+        let told = encode(&request, "claude-haiku-4-5", most).unwrap();
+        let case = format!("{cap:?} {budget:?} {most:?}");
+        assert_eq!(
+            (told.body["max_tokens"].as_u64(), told.max_output_tokens),
+            (Some(max_tokens), Some(max_tokens)),
+            "{case}"
+        );
+        assert_eq!(told.body.get("thinking").map(|told| told["budget_tokens"].as_u64()), thinking.map(Some), "{case}");
+    }
+    for (upstream, at) in [(Dialect::OpenAi, "/max_tokens"), (Dialect::Gemini, "/generationConfig/maxOutputTokens")] {
+        for (cap, most, expected) in
+            [(None, None, None), (None, Some(5), Some(5)), (Some(9), Some(5), Some(5)), (Some(3), Some(5), Some(3))]
+        {
+            let request = request(|r| r.max_output_tokens = cap);
+            let told = encode_request_within(Dialect::Anthropic, &request, upstream, "m", most).unwrap();
+            let body = Value::Object(told.body);
+            assert_eq!((told.max_output_tokens, body.pointer(at).and_then(Value::as_u64)), (expected, expected));
+        }
     }
 }
 

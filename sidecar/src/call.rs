@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use outrigger_llm::Dialect;
 use outrigger_llm::caching::Caching;
-use outrigger_llm::estimate;
+use outrigger_llm::estimate::Input;
 use outrigger_llm::meter::{self, Metered};
 use outrigger_llm::operation::{Kind, Meter, Operation};
 use outrigger_llm::scan::Scanned;
@@ -49,8 +49,8 @@ pub struct Call {
     pub held: Held,
     /// What the caller itself is prepared to wait.
     pub patience: Option<Duration>,
-    /// Tokens of input, once somebody has asked.
-    pub estimate: OnceLock<u64>,
+    /// What its input is made of, once somebody has asked.
+    pub estimate: OnceLock<Input>,
     /// Set when the caller is known to have gone.
     pub gone: Arc<AtomicBool>,
 }
@@ -90,10 +90,16 @@ impl Call {
         matches!(self.operation.kind, Kind::Speech | Kind::Transcription)
     }
 
-    /// Tokens of the request, estimated from its bytes. To be asked before the body is let go of.
+    /// What the request's input is made of. To be asked before the body is let go of.
+    #[must_use]
+    pub fn input(&self) -> &Input {
+        self.estimate.get_or_init(|| Input::read(self.dialect, &self.body))
+    }
+
+    /// Tokens of the request, estimated from its bytes, for the model that the caller names.
     #[must_use]
     pub fn input_tokens(&self) -> u64 {
-        *self.estimate.get_or_init(|| estimate::input_tokens(self.dialect, &self.body))
+        self.input().estimate(self.dialect, self.model.as_deref().unwrap_or_default()).tokens()
     }
 
     /// How its cost is counted.

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use outrigger_ledger::{LimitNo, Millis, Refused};
 use outrigger_llm::Dialect;
-use outrigger_llm::estimate::Input;
 use outrigger_llm::meter::Metered;
 use outrigger_llm::scan::CapField;
-use outrigger_policy::{CacheAsk, Candidate, Dollars, OnLimit, Skip, Unit, Used};
+use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
 
 use crate::accounts::{NotHeld, millis};
 use crate::attempt::Trying;
@@ -34,6 +33,9 @@ const PICTURE: u64 = 6_240;
 pub struct Reserved {
     /// The most tokens of an answer, to be written into the request.
     pub cap: Option<u64>,
+    /// The same for a request that is told in another dialect, where a cap may be one that nobody wrote: a dialect's
+    /// default, or the caller's with room for thoughts.
+    pub most: Option<u64>,
 }
 
 /// Why an attempt is not made.
@@ -90,7 +92,7 @@ pub async fn reserve(
 fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
     let call = &ending.call;
     let dialect = call.served.places[provider].dialect;
-    let told = Input::read(call.dialect, &call.body).estimate(dialect, &candidate.upstream_model).tokens();
+    let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
     match call.scanned.handle {
         // What the provider has stored is billed too, and nobody here knows how much it is: as much as fits.
         Some(_) => {
@@ -186,12 +188,14 @@ impl Asked {
             true => CapField::heeded(call.operation, served.places[provider].kind),
             false => CapField::said(call.operation),
         };
+        let thoughts = call.scanned.thinking_budget(&call.body);
         let bounds = Bounds {
             caller: call.scanned.output_cap(fields),
             policy: least(key.max_output_tokens, own.and_then(|model| model.max_output_tokens)).map(u64::from),
             model: policy.max_output_tokens(provider, &candidate.model).map(u64::from),
             answers: call.scanned.answers(call.operation, &call.body),
-            least: key.min_output_tokens.map_or(LEAST_CAP, u64::from),
+            // An answer that may think has to have room for its thoughts, or it is refused.
+            least: key.min_output_tokens.map_or(LEAST_CAP, u64::from).max(thoughts.map_or(0, |thoughts| thoughts + 1)),
             may_cap: key.cap_output,
         };
         Asked {
@@ -221,7 +225,7 @@ impl Asked {
         };
         let service = self.service.as_deref();
         let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
-        let free = Worst { money: 0, tokens: 0, cap: None, capped: false };
+        let free = Worst { money: 0, tokens: 0, cap: None, capped: false, most: None };
         match self.metered {
             // What else it costs, nobody knows; its tokens are reserved all the same.
             Metered::Tokens | Metered::Unmetered(_) if ending.call.answers_with_text() => {
@@ -284,7 +288,7 @@ impl Asked {
             service: self.service.clone(),
             sent: false,
         });
-        Ok(Reserved { cap: worst.cap })
+        Ok(Reserved { cap: worst.cap, most: worst.most.filter(|_| !self.counted.is_empty()).or(worst.cap) })
     }
 
     /// The refusal of a limit that has no room for the worst case, whoever else waits.
@@ -294,27 +298,22 @@ impl Asked {
             return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
         };
         let limit = &served.policy.limits.all[at];
-        let Gone { spent, max, .. } = *gone;
-        let fewer = if worst.cap.is_none() { ": ask for fewer tokens (`max_tokens`)" } else { "" };
-        let of = |spent: String, max: String, most: String| {
-            format!("{}: {spent} of {max} are spent, and this request may come to {most}{fewer}", limit.id)
+        let most = match limit.unit {
+            Unit::Money => worst.money,
+            Unit::Tokens => worst.tokens,
+            Unit::Requests => 1,
         };
-        let (skip, status, kind, message) = match (limit.unit, limit.id.kind) {
-            (Unit::Money, _) => {
-                let dollars = |nanos: u64| Dollars(nanos).to_string();
-                (Skip::Budget(at), 402, "budget_exceeded", of(dollars(spent), dollars(max), dollars(worst.money)))
-            }
-            (Unit::Tokens, whose) => {
-                let message = of(spent.to_string(), format!("{max} tokens"), worst.tokens.to_string());
-                match whose {
-                    "Budget" => (Skip::Budget(at), 402, "budget_exceeded", message),
-                    _ => (Skip::Limit(at), 429, "token_limited", message),
-                }
-            }
-            (Unit::Requests, _) => {
-                (Skip::Limit(at), 429, "request_limited", format!("{}: {spent} of {max} requests were made", limit.id))
-            }
+        let (skip, status, kind) = match (limit.unit, limit.id.kind) {
+            (Unit::Money, _) | (Unit::Tokens, "Budget") => (Skip::Budget(at), 402, "budget_exceeded"),
+            (Unit::Tokens, _) => (Skip::Limit(at), 429, "token_limited"),
+            (Unit::Requests, _) => (Skip::Limit(at), 429, "request_limited"),
         };
+        let mut message = limit.told(gone.spent);
+        // What is not quite spent may still do for a smaller request.
+        if limit.unit != Unit::Requests && gone.spent < gone.max {
+            let fewer = if worst.cap.is_none() { ": ask for fewer tokens (`max_tokens`)" } else { "" };
+            message.push_str(&format!(", and this request may come to {}{fewer}", limit.amount(most)));
+        }
         let refusal = Refusal {
             // What is spent stays spent until then, however often it is asked.
             final_word: status == 402,

@@ -40,6 +40,8 @@ pub struct Worst {
     pub cap: Option<u64>,
     /// The cap is the gateway's own, for want of money or tokens.
     pub capped: bool,
+    /// What was reckoned with for each answer, in tokens; absent where no bound is known.
+    pub most: Option<u64>,
 }
 
 /// What one token is worth, and what is left.
@@ -102,26 +104,26 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
     };
     let enforced = bounds.policy.filter(|most| bounds.caller.is_none_or(|caller| caller > *most));
     let said = least(least(bounds.caller, bounds.policy), bounds.model);
-    let of = |each: u64, cap: Option<u64>, capped: bool| {
-        let output = each.saturating_mul(answers);
-        Worst { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped }
+    let of = |each: Option<u64>, cap: Option<u64>, capped: bool| {
+        let output = each.unwrap_or(0).saturating_mul(answers);
+        Worst { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped, most: each }
     };
     let limited = means.money.is_some() || means.tokens.is_some();
     // The caller's own bound stands, and with it what it may cost.
     if let Some(each) = said
         && (!limited || bounds.caller.is_some() || !means.is_over_a_quarter(input, each.saturating_mul(answers)))
     {
-        return of(each, enforced, false);
+        return of(Some(each), enforced, false);
     }
     match means.quarter(input) {
         // Output costs nothing, or nothing is limited: no bound is needed, and none is known.
-        None => of(said.unwrap_or(0), enforced, false),
+        None => of(said, enforced, false),
         Some(quarter) => {
             let each = (quarter / answers).max(bounds.least).min(said.unwrap_or(u64::MAX));
             match bounds.may_cap {
-                true => of(each, Some(each), true),
+                true => of(Some(each), Some(each), true),
                 // What goes beyond it is the stated excess of such keys.
-                false => of(each, enforced, false),
+                false => of(Some(each), enforced, false),
             }
         }
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use outrigger_sidecar::metrics::Metrics;
-use outrigger_sidecar::record::{AttemptRecord, CandidateRecord, Record};
+use outrigger_sidecar::record::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
 use serde_json::Value;
 
 const HEAD: &str = "\
@@ -36,6 +36,9 @@ Values are names of the policy or words of a closed list, never what a request s
 | `type` of tokens | `input`, `cached` (a part of input), `output`, `reasoning` (a part of output) |
 | `type` of refusals | the type of the gateway's own error ([semantics](semantics.md#9-closed-vocabularies)) |
 | `rule` | the rule, as namespace/name |
+| `budget`, `limit` | the object and the place in it: `VirtualKey search/search: spec.limits.budgets[month]`, `Budget search/team` |
+| `unit` | what a limit counts: `tokens` or `requests` |
+| `percent`, `action` | the threshold: from where on, and `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 
 A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted in
@@ -55,10 +58,28 @@ What the gateway itself adds, 99th percentile:
 histogram_quantile(0.99, sum by (le) (rate(outrigger_overhead_seconds_bucket[5m])))
 ```
 
+Budgets that are used to more than nine tenths:
+
+```promql
+outrigger_budget_spent_usd / outrigger_budget_limit_usd > 0.9
+```
+
+What a key costs an hour, by model:
+
+```promql
+sum by (key, model) (increase(outrigger_cost_usd_total[1h]))
+```
+
 Tokens a key used today, by provider:
 
 ```promql
 sum by (key, provider, type) (increase(outrigger_tokens_total[1d]))
+```
+
+Budgets of which more than 80 % are spent:
+
+```promql
+outrigger_budget_spent_usd / outrigger_budget_limit_usd > 0.8
 ```
 ";
 
@@ -111,11 +132,15 @@ fn every_field_of_a_record_is_explained() {
     let record = Record {
         candidates: vec![CandidateRecord { provider: text(), model: text(), skipped: None }],
         attempts: vec![attempt],
+        budgets: vec![BudgetRecord { name: text(), unit: "usd", spent: text(), limit: text(), as_of: None }],
+        shadow: Some(ShadowRecord { rule: text(), provider: None, model: None }),
         ..Record::default()
     };
     let mut expected = BTreeSet::new();
     names(&serde_json::to_value(&record).unwrap(), "", &mut expected);
-    assert!(expected.contains("attempts[].ms") && expected.contains("tokens.cached"), "the walk finds them");
+    for deep in ["attempts[].ms", "budgets[].spent", "shadow.rule", "tokens.cached"] {
+        assert!(expected.contains(deep), "the walk finds {deep}");
+    }
 
     let page = fs::read_to_string(document("decisions.md")).unwrap();
     let explained: BTreeSet<String> = page

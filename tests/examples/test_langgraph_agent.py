@@ -32,16 +32,15 @@ def test_each_role_is_served_by_its_own_provider():
     ]
 
 
-def test_it_runs_as_its_readme_says(tmp_path):
+def test_it_runs_as_its_readme_says():
     listen, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     command = [binary(), "run", "objects", "--listen", listen, "--admin", admin, "--", *AGENT]
-    env = environment(XDG_STATE_HOME=str(tmp_path))
-    done = subprocess.run(command, cwd=EXAMPLE, env=env, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(command, cwd=EXAMPLE, env=environment(), capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
     told(done.stdout)
 
 
-def test_a_model_outside_the_key_is_an_error_the_agent_shows(tmp_path):
+def test_a_model_outside_the_key_is_an_error_the_agent_shows():
     with Gateway(EXAMPLE / "objects") as gateway:
         env = environment(OPENAI_BASE_URL=f"{gateway.base}/v1", SUMMARIZER_MODEL="gemini/gemini-2.5-pro")
         done = subprocess.run(AGENT, env=env, capture_output=True, text=True, timeout=SECONDS)

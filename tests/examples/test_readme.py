@@ -1,11 +1,14 @@
 """The pages: what README.md shows is what happens, and every link leads somewhere."""
 
+import json
 import re
 import subprocess
+import textwrap
 
 import pytest
 
-from gateway import REPOSITORY, Gateway, environment
+from gateway import REPOSITORY, Gateway, binary, environment
+from page import is_shown
 
 README = (REPOSITORY / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -44,6 +47,40 @@ def test_the_first_request_is_answered_as_shown(gateway):
         assert headers[name] == value or name == "x-outrigger-decision"
     assert status == 200
     assert answer["choices"][0]["message"]["content"] == "Hello from anthropic, as claude-haiku-4-5."
+
+
+def test_the_least_budget_refuses_as_shown(tmp_path):
+    section = README.split("## Budgets\n")[1].split("\n## ")[0]
+    (key,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    (shown,) = re.findall(r"```\n(HTTP.*?)```", section, re.DOTALL)
+    spent = re.search(r"\$([\d.]+) of", shown)[1]
+    # So dear that one word leaves what the page shows.
+    price = {"inputPerMillion": "0", "outputPerMillion": f"{float(spent) * 1_000_000:.2f}"}
+    provider = {
+        "apiVersion": "outrigger.dev/v1alpha1",
+        "kind": "LLMProvider",
+        "metadata": {"name": "openai"},
+        "spec": {"type": "Mock", "mock": {"reply": "Hello"}, "defaultPrice": price},
+    }
+    (tmp_path / "key.yaml").write_text(key)
+    (tmp_path / "provider.json").write_text(json.dumps(provider))
+    body = {"model": "gpt-4o", "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}]}
+    with Gateway(tmp_path) as gateway:
+        assert gateway.ask("/v1/chat/completions", body)[0] == 200
+        status, headers, text = gateway.ask("/v1/chat/completions", body)
+    told = f"HTTP/1.1 {status} Payment Required\n" + "\n".join(f"{name}: {headers[name]}" for name in headers) + f"\n{text}"
+    assert is_shown(told, shown), told
+
+
+@pytest.mark.parametrize("page", ["README.md", "examples/README.md"])
+def test_objects_on_a_page_are_sound(tmp_path, page):
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
+    key = "apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: app}\nspec:\n"
+    objects = [key + textwrap.indent(block, "  ") if block.startswith("limits:") else block for block in blocks]
+    (tmp_path / "objects.yaml").write_text("---\n".join(objects))
+    env = environment(OPENAI_API_KEY="sk")
+    done = subprocess.run([binary(), "check", tmp_path], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "2 objects, 0 errors\n", done.stdout
 
 
 def pages():

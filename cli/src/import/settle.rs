@@ -61,7 +61,7 @@ fn judge(files: &[File]) -> Vec<Finding> {
     let texts: Vec<Text> =
         files.iter().map(|file| Text { file: file.name.to_owned(), text: file.text.clone() }).collect();
     // Whether the keys are there is for the machine that serves.
-    check::judge(&folder::objects(&texts), &check::anything).findings
+    check::judge(&folder::objects(&texts), &|_| Some("x".to_owned())).findings
 }
 
 fn words(finding: &Finding) -> String {

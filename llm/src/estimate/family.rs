@@ -39,6 +39,9 @@ pub(super) enum Picture {
     /// GPT-4o mini counts the same tiles for 33 times as much, at a lower price.
     OpenAiMini,
     Anthropic,
+    /// Before Gemini 3, since then, and of no known age.
+    Gemini2,
+    Gemini3,
     Gemini,
 }
 
@@ -82,6 +85,9 @@ const ANTHROPIC_NEW: Family = Family { words: 1_450, ..ANTHROPIC };
 const GEMINI: Family =
     Family { request: 4, message: 4, tool: 16, tools: 40, page: 1_300, picture: Picture::Gemini, ..OPEN_AI };
 
+const GEMINI_2: Family = Family { picture: Picture::Gemini2, ..GEMINI };
+const GEMINI_3: Family = Family { picture: Picture::Gemini3, ..GEMINI };
+
 /// xAI puts a prompt of its own before the caller's, and so do those who serve OpenAI's open models.
 const GROK: Family = Family { request: 205, ..OPEN_AI };
 const GPT_OSS: Family = Family { request: 72, ..OPEN_AI };
@@ -91,10 +97,13 @@ const DEEPSEEK: Family = Family { request: 14, call: 20, tools: 260, thinks: 80,
 const MISTRAL: Family = Family { request: 15, ..OPEN_AI };
 const QWEN: Family = Family { request: 12, call: 12, tools: 130, ..OPEN_AI };
 
-/// By a part of the model's name.
-const NAMES: [(&str, Family); 7] = [
+/// By a part of the model's name; the first that is in it.
+const NAMES: [(&str, Family); 10] = [
     ("4o-mini", OPEN_AI_MINI),
     ("deepseek", DEEPSEEK),
+    ("gemini-1", GEMINI_2),
+    ("gemini-2", GEMINI_2),
+    ("gemini-3", GEMINI_3),
     ("gemini", GEMINI),
     ("gpt-oss", GPT_OSS),
     ("grok", GROK),
@@ -105,6 +114,7 @@ const NAMES: [(&str, Family); 7] = [
 impl Family {
     /// The one that reads requests of a dialect for a model, as far as its name is known.
     pub(super) fn of(dialect: Dialect, model: &str) -> Family {
+        let model = &*model.to_ascii_lowercase();
         if let Some((_, family)) = NAMES.iter().find(|(name, _)| model.contains(name)) {
             return *family;
         }
@@ -121,35 +131,52 @@ impl Family {
 }
 
 impl Picture {
-    pub(super) const ALL: [Picture; 4] = [Picture::OpenAi, Picture::OpenAiMini, Picture::Anthropic, Picture::Gemini];
+    pub(super) const ALL: [Picture; 6] =
+        [Picture::OpenAi, Picture::OpenAiMini, Picture::Anthropic, Picture::Gemini2, Picture::Gemini3, Picture::Gemini];
 
-    /// Tokens of a picture, by its size in pixels; the most that there may be where that is not known.
+    /// Tokens of a picture, by its size in pixels; the most that there may be where that is not known. From the
+    /// providers' pages on vision, autumn 2026.
     pub(super) fn tokens(self, size: Option<(u32, u32)>) -> u64 {
-        let (width, height) = size.unwrap_or((u32::MAX, u32::MAX));
-        let (width, height) = (u64::from(width).max(1), u64::from(height).max(1));
         match self {
-            Picture::OpenAi => {
-                // Older models: 85 for each and 170 for a tile, eight of them at the most. Newer ones: 1.62 for a
-                // patch of 32 by 32, 1,536 of them at the most.
-                let patches = (width.div_ceil(32).saturating_mul(height.div_ceil(32))).min(1_536);
-                (85 + 170 * tiles(width, height)).max(patches * 162 / 100)
-            }
-            Picture::OpenAiMini => 2_833 + 5_667 * tiles(width, height),
-            // The newest models look at 2,576 pixels by the longer side; those before them at 1,568, for 1,600.
-            Picture::Anthropic => (width.saturating_mul(height).div_ceil(750)).min(4_784),
-            // Before Gemini 3 258 for each tile of 768; with it up to 1,120 for a picture of any size.
-            Picture::Gemini => {
-                let tiles = width.div_ceil(768).saturating_mul(height.div_ceil(768)).min(8);
-                (258 * tiles).max(1_120)
-            }
+            // Older models: 85 for each and 170 for a tile. Newer ones: 1.62 for a patch.
+            Picture::OpenAi => (85 + 170 * tiles(size)).max(patches(size) * 162 / 100),
+            Picture::OpenAiMini => 2_833 + 5_667 * tiles(size),
+            Picture::Anthropic => pixels(size).div_ceil(750).min(4_784),
+            Picture::Gemini2 => 258 * crops(size),
+            // For a picture of any size.
+            Picture::Gemini3 => 1_120,
+            Picture::Gemini => (258 * crops(size)).max(1_120),
         }
     }
 }
 
 /// Tiles of 512, after a picture is made to fit into 2,048 by 2,048 and its shorter side into 768.
-fn tiles(width: u64, height: u64) -> u64 {
-    let (short, long) = (width.min(height), width.max(height));
+fn tiles(size: Option<(u32, u32)>) -> u64 {
+    let Some((width, height)) = size else { return 8 };
+    let (short, long) = (u64::from(width.min(height)), u64::from(width.max(height)));
     let (short, long) = if long > 2_048 { ((short * 2_048).div_ceil(long), 2_048) } else { (short, long) };
     let (short, long) = if short > 768 { (768, (long * 768).div_ceil(short)) } else { (short, long) };
     short.div_ceil(512).max(1) * long.div_ceil(512).max(1)
+}
+
+/// Patches of 32 by 32; a picture with more is made smaller.
+fn patches(size: Option<(u32, u32)>) -> u64 {
+    const MOST: u64 = 1_536;
+    size.map_or(MOST, |(width, height)| (u64::from(width.div_ceil(32)) * u64::from(height.div_ceil(32))).min(MOST))
+}
+
+/// The newest models look at 2,576 pixels by the longer side; those before them at 1,568, for 1,600 tokens.
+fn pixels(size: Option<(u32, u32)>) -> u64 {
+    size.map_or(u64::MAX, |(width, height)| u64::from(width) * u64::from(height))
+}
+
+/// One for a small picture, else crops of two thirds of its shorter side, of 768 at the most.
+fn crops(size: Option<(u32, u32)>) -> u64 {
+    const MOST: u64 = 16;
+    let Some((width, height)) = size else { return MOST };
+    if width.max(height) <= 384 {
+        return 1;
+    }
+    let side = (width.min(height) / 3 * 2).clamp(256, 768);
+    (u64::from(width.div_ceil(side)) * u64::from(height.div_ceil(side))).min(MOST)
 }

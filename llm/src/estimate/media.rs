@@ -66,7 +66,7 @@ fn data_url(raw: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 
 /// A first look, so that words need not be decoded. PHP writes `\/` for a slash.
 fn begins_like_media(raw: &[u8]) -> bool {
-    const BEGINNINGS: [&[u8]; 14] = [
+    const BEGINNINGS: [&[u8]; 15] = [
         b"iVBORw0KGgo",
         b"/9j/",
         b"\\/9j\\/",
@@ -74,13 +74,14 @@ fn begins_like_media(raw: &[u8]) -> bool {
         b"UklGR",
         b"JVBER",
         b"SUQz",
-        b"T2dnUw",
+        b"T2dnU",
         b"ZkxhQ",
         b"GkXfo",
         b"UEsDB",
         b"SUkq",
         b"AAAA",
         b"//",
+        b"\\/\\/",
     ];
     BEGINNINGS.iter().any(|beginning| raw.starts_with(beginning))
         && raw[..SHORTEST].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\\-_".contains(byte))
@@ -220,4 +221,112 @@ fn pages(base64: &[u8]) -> Option<u64> {
             .count() as u64;
     }
     (pages > 0).then_some(pages)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::BASE64_STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Base64 of some bytes, filled up to a size.
+    fn base64(head: &[u8], size: usize) -> String {
+        let mut bytes = head.to_vec();
+        bytes.resize(size.max(head.len()), 0x2a);
+        BASE64_STANDARD.encode(bytes)
+    }
+
+    fn riff(kind: &[u8], rest: &[u8]) -> Vec<u8> {
+        [b"RIFF\xff\xff\xff\xff", kind, rest].concat()
+    }
+
+    #[test]
+    fn what_it_is_stands_in_its_first_bytes() {
+        let wav: [&[u8]; 3] =
+            [b"fmt \x10\0\0\0\x01\0\x01\0\xc0\x5d\0\0", &48_000_u32.to_le_bytes(), b"\x02\0\x10\0data"];
+        let jpeg: [&[u8]; 4] =
+            [b"\xff\xd8\xff\xe0\0\x10JFIF\0", &[0; 9], b"\xff\xe2\0\x04xx", b"\xff\xc0\0\x11\x08\x01\x2c\x01\x90\x03"];
+        let vp8x: [&[u8]; 3] = [b"VP8X\x0a\0\0\0\0\0\0\0", b"\x8f\x01\0", b"\x2b\x01\0"];
+        for (head, size, expected) in [
+            (
+                b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x90\0\0\x01\x2c".to_vec(),
+                600,
+                Some(Media::Picture(Some((400, 300)))),
+            ),
+            (jpeg.concat(), 600, Some(Media::Picture(Some((400, 300))))),
+            (b"\xff\xd8\xff\xe0\xff\xff".to_vec(), 600, Some(Media::Picture(None))),
+            (b"GIF89a\x90\x01\x2c\x01".to_vec(), 600, Some(Media::Picture(Some((400, 300))))),
+            (riff(b"WEBP", &vp8x.concat()), 600, Some(Media::Picture(Some((400, 300))))),
+            (
+                riff(b"WEBP", b"VP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x90\x01\x2c\x01"),
+                600,
+                Some(Media::Picture(Some((400, 300)))),
+            ),
+            (riff(b"WEBP", b"VP8L\0\0\0\0\x2f\x8f\xc1\x4a\0"), 600, Some(Media::Picture(Some((400, 300))))),
+            (b"II*\0".to_vec(), 600, Some(Media::Picture(None))),
+            (b"\0\0\0\x18ftypheic".to_vec(), 600, Some(Media::Picture(None))),
+            (riff(b"WAVE", &wav.concat()), 96_000, Some(Media::Audio(2_000))),
+            (b"ID3\x04".to_vec(), 12_000, Some(Media::Audio(3_000))),
+            (b"\xff\xf3\xc4\xc4".to_vec(), 12_000, Some(Media::Audio(3_000))),
+            (b"\xff\xf1\x50\x80".to_vec(), 12_000, Some(Media::Audio(4_000))),
+            (b"OggS".to_vec(), 12_000, Some(Media::Audio(6_000))),
+            (b"fLaC".to_vec(), 48_000, Some(Media::Audio(3_000))),
+            (b"\x1aE\xdf\xa3".to_vec(), 12_000, Some(Media::Audio(6_000))),
+            (b"\0\0\0\x18ftypM4A ".to_vec(), 12_000, Some(Media::Audio(4_000))),
+            (b"\0\0\0\x18ftypisom".to_vec(), 75_000, Some(Media::Video(2_000))),
+            (b"%PDF-1.4 /Type /Pages /Type/Page /Type /Page\n".to_vec(), 600, Some(Media::Pdf(2))),
+            (b"%PDF-1.7".to_vec(), 60_000, Some(Media::Pdf(11))),
+            (b"PK\x03\x04".to_vec(), 7_500, Some(Media::Words(7_000))),
+            (b"some words that are encoded".to_vec(), 600, None),
+        ] {
+            let plain = base64(&head, size);
+            // The end of the last group is not counted.
+            let about = |media: Option<Media>| match media {
+                Some(Media::Audio(ms)) => Some(Media::Audio(ms.div_ceil(10) * 10)),
+                Some(Media::Video(ms)) => Some(Media::Video(ms.div_ceil(10) * 10)),
+                Some(Media::Words(bytes)) => Some(Media::Words(bytes.div_ceil(10) * 10)),
+                other => other,
+            };
+            assert_eq!(about(of(plain.as_bytes())), expected, "{:?}", String::from_utf8_lossy(&head));
+            // As PHP writes it.
+            assert_eq!(about(of(plain.replace('/', "\\/").as_bytes())).is_some(), expected.is_some());
+        }
+    }
+
+    #[test]
+    fn data_urls_say_what_nobody_can_tell_from_the_bytes() {
+        let words = BASE64_STANDARD.encode(b"name,size\n".repeat(30));
+        let png = base64(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x90\0\0\x01\x2c", 100);
+        for (url, expected) in [
+            (format!("data:image/svg+xml;base64,{words}"), Some(Media::Picture(None))),
+            (format!("DATA:text/csv;charset=utf-8;base64,{words}"), Some(Media::Words(300))),
+            (format!("data:audio/basic;base64,{words}"), Some(Media::Audio(150))),
+            // The bytes know better.
+            (format!("data:text/plain;base64,{png}"), Some(Media::Picture(Some((400, 300))))),
+            (format!("data:text/csv,{}", "name,size".repeat(20)), None),
+            ("data: as we know, data; is plural, and so on and on and on, at length and beyond it".to_owned(), None),
+            ("iVBORw0KGgo is how a picture begins, and this is about pictures, not one of them".to_owned(), None),
+            ("iVBORw0KGgo".to_owned(), None),
+        ] {
+            assert_eq!(of(url.as_bytes()), expected, "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_something_or_nothing(
+            head in prop_oneof![
+                Just(b"\xff\xd8\xff".to_vec()), Just(riff(b"WEBP", b"VP8")), Just(riff(b"WAVE", b"")),
+                Just(b"%PDF".to_vec()), Just(b"\x89PNG".to_vec()), Just(b"GIF8".to_vec()),
+            ],
+            rest in prop::collection::vec(any::<u8>(), 0..200),
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = of(&noise);
+            let _ = of(&[b"data:;base64,", &*noise].concat());
+            let text = BASE64_STANDARD.encode([head, rest, noise].concat());
+            let _ = of(text.as_bytes());
+        }
+    }
 }

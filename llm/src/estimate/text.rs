@@ -55,17 +55,19 @@ impl Counts {
     /// All of it is counted as if nothing were escaped, many bytes at a time; then escapes are counted for what they are.
     pub(super) fn add(&mut self, raw: &[u8]) {
         self.plain(raw);
-        let mut next = 0;
+        // Where the last escape ended, and what it stands for.
+        let (mut end, mut last) = (0, b' ');
         for at in memchr_iter(b'\\', raw) {
             // The second of two backslashes is the first one's.
-            if at >= next {
-                next = at + self.unescape(raw, at);
+            if at >= end {
+                let before = if at == end { last } else { raw[at - 1] };
+                (end, last) = self.unescape(raw, at, before);
             }
         }
     }
 
-    /// Corrects what was counted for an escape; how many bytes it has.
-    fn unescape(&mut self, raw: &[u8], at: usize) -> usize {
+    /// Corrects what was counted for an escape; where it ends, and for which byte it stands.
+    fn unescape(&mut self, raw: &[u8], at: usize, before: u8) -> (usize, u8) {
         match raw.get(at + 1) {
             // Counted: a mark, and a word of one letter that goes on in the next. It is the end of a line.
             Some(b'n' | b'r' | b't' | b'b' | b'f') => {
@@ -78,30 +80,26 @@ impl Counts {
                     Some(b' ') => self.0[GAP] += 1,
                     _ => {}
                 }
-                2
+                (at + 2, b'\n')
             }
-            Some(b'u') if raw.len() >= at + 6 => {
-                self.coded(raw, at);
-                6
-            }
+            Some(b'u') if raw.len() >= at + 6 => (at + 6, self.coded(raw, at, before)),
             // Counted: two marks for one.
-            Some(b'"' | b'\\' | b'/') => {
+            Some(mark @ (b'"' | b'\\' | b'/')) => {
                 self.0[MARK] -= 1;
-                2
+                (at + 2, *mark)
             }
             // No escape of JSON's.
-            _ => 2,
+            _ => (at + 2, b'\\'),
         }
     }
 
-    /// Corrects what was counted for `\uXXXX`.
-    fn coded(&mut self, raw: &[u8], at: usize) {
+    /// Corrects what was counted for `\uXXXX`; the byte, or one that is no letter and no space.
+    fn coded(&mut self, raw: &[u8], at: usize, before: u8) -> u8 {
         let end = at + 6;
         let code = hex(&raw[at + 2..end]);
         let byte = code.filter(|code| *code < 0x80).map_or(0xff, |code| code as u8);
-        let before = at.checked_sub(1).map_or(b' ', |at| raw[at]);
-        // With the byte behind it, whose count depends on what is before.
-        let mut last = before;
+        // With the byte behind it, whose count depends on what is before; what is before the backslash makes no difference.
+        let mut last = b' ';
         for &counted in raw[at..].iter().take(7) {
             for (count, one) in self.0.iter_mut().zip(kinds([last], [counted])) {
                 *count -= u64::from(one[0]);
@@ -111,7 +109,7 @@ impl Counts {
         match code {
             Some(0..0x80) => self.single(before, byte),
             Some(0x80..0x300) => self.0[ACCENT] += 1,
-            Some(0x400..0x530) => self.0[CYRILLIC] += 1,
+            Some(0x400..0x540) => self.0[CYRILLIC] += 1,
             Some(0x300..0x800) => self.0[TWO] += 1,
             // Each of a pair tells half of a character.
             Some(0xd800..0xdc00) => self.0[FOUR] += 1,
@@ -121,6 +119,7 @@ impl Counts {
         if let Some(behind) = raw.get(end) {
             self.single(byte, *behind);
         }
+        byte
     }
 
     fn single(&mut self, before: u8, byte: u8) {
@@ -189,4 +188,75 @@ fn kinds<const N: usize>(befores: [u8; N], bytes: [u8; N]) -> [[u8; N]; KINDS] {
 
 fn hex(digits: &[u8]) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counted(raw: &str) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(raw.as_bytes());
+        counts
+    }
+
+    #[test]
+    fn words_weigh_about_what_tokenizers_make_of_them() {
+        // Tokens by o200k and cl100k.
+        for (text, least, most) in [
+            ("", 0, 0),
+            ("Hello", 1, 2),
+            ("Nobody likes to be surprised by a bill, so estimates should rarely be too low.", 17, 24),
+            ("fn answers(&self, body: &[u8]) -> u64 { self.n.max(1) }", 22, 34),
+            ("2024-11-03,1829.55,0.00123", 15, 24),
+            ("3f786850e387550fdab836ed7e6dc881de23001b", 24, 40),
+            ("Вчера вечером мы долго обсуждали, как устроены модели.", 12, 30),
+            ("昨天晚上我们讨论了很久", 9, 14),
+            ("🎉🚀🥳", 3, 11),
+        ] {
+            let tokens = counted(text).millis().div_ceil(1_000);
+            assert!((least..=most).contains(&tokens), "{text}: {tokens}");
+        }
+    }
+
+    #[test]
+    fn escapes_count_for_what_they_are() {
+        for (escaped, plain) in [
+            (r"a\nb\n c", "a\nb\n c"),
+            (r#"say \"hi\" \/ C:\\new"#, r#"say "hi" / C:\new"#),
+            (r"\u0041bc \u0062c\u0064", "Abc bcd"),
+            (r"caf\u00e9s", "cafés"),
+            (r"\u0414\u0430", "Да"),
+            (r"\u03b1x", "αx"),
+            (r"\u6f22\u5b57", "漢字"),
+            (r"\ud83c\udf89!", "🎉!"),
+            (r"\\n\\", r"\n\"),
+        ] {
+            let mut expected = Counts::default();
+            expected.plain(plain.as_bytes());
+            assert_eq!(counted(escaped), expected, "{escaped}");
+        }
+    }
+
+    proptest! {
+        /// However a text is written in JSON, it counts the same.
+        #[test]
+        fn every_spelling_counts_the_same(text in "\\PC{0,80}|[a-zA-Z0-9 \\n\"\\\\/]{0,80}") {
+            let mut expected = Counts::default();
+            expected.plain(text.as_bytes());
+            let usual = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(counted(&usual[1..usual.len() - 1]), expected);
+            let all: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            prop_assert_eq!(counted(&all), expected);
+        }
+
+        #[test]
+        fn any_bytes_can_be_counted(bytes in prop::collection::vec(any::<u8>(), 0..700), text in r"[\\unr0-9a-f ]{0,60}") {
+            let mut counts = Counts::default();
+            counts.add(&bytes);
+            counts.add(text.as_bytes());
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! One walk over a request: which of its strings a model reads, and what stands between them.
 
 use super::family::Picture;
-use super::json::{Piece, Pieces};
 use super::media::{self, Media};
 use super::text::Counts;
 use crate::Dialect;
+use crate::pieces::{Piece, Pieces};
 
 /// Keys of what a tool takes or gives, in Anthropic's and Google's dialects; in OpenAI's it is text.
 const FREE: [&[u8]; 3] = [b"input", b"args", b"response"];
@@ -23,6 +23,9 @@ const MEDIA: [&[u8]; 11] = [
     b"bytes",
     b"b64_json",
 ];
+
+/// A longer string that begins like a URL is none.
+const LONGEST_URL: usize = 2_048;
 
 /// Keys of names and marks that no model reads, or that cost next to nothing.
 const NAMES: [&[u8]; 14] = [
@@ -115,9 +118,7 @@ impl Parts {
 
 /// What was found in a request, before anybody counts it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found<'a> {
-    /// The body's own name for the model, raw.
-    pub model: &'a [u8],
+pub(super) struct Found {
     pub words: Counts,
     /// Keys that are read.
     pub keys: u64,
@@ -156,15 +157,17 @@ struct Walk<'a> {
     opened_by: &'a [u8],
     /// Inside of something that the caller's tools take or give, which is read as it stands: since this depth.
     free: Option<usize>,
-    found: Found<'a>,
+    found: Found,
+    /// The body's own name for the model.
+    model: &'a [u8],
     pictures: Parts,
     documents: Parts,
     /// Files by name alone, and those of which the type was told.
     files: Parts,
 }
 
-/// Walks through a body.
-pub(super) fn found(caller: Dialect, body: &[u8]) -> Found<'_> {
+/// Walks through a body: what was found, and the body's own name for the model, as it stands there.
+pub(super) fn found(caller: Dialect, body: &[u8]) -> (Found, &[u8]) {
     let mut walk = Walk {
         caller,
         depth: 0,
@@ -173,6 +176,7 @@ pub(super) fn found(caller: Dialect, body: &[u8]) -> Found<'_> {
         opened_by: b"",
         free: None,
         found: Found::default(),
+        model: b"",
         pictures: Parts::default(),
         documents: Parts::default(),
         files: Parts::default(),
@@ -183,7 +187,7 @@ pub(super) fn found(caller: Dialect, body: &[u8]) -> Found<'_> {
     let mut found = walk.found;
     found.pictures_elsewhere += walk.pictures.elsewhere();
     found.documents_elsewhere += walk.documents.elsewhere() + walk.files.elsewhere();
-    found
+    (found, walk.model)
 }
 
 impl<'a> Walk<'a> {
@@ -192,6 +196,7 @@ impl<'a> Walk<'a> {
             Piece::Open => self.open(),
             Piece::Close => {
                 self.depth = self.depth.saturating_sub(1);
+                self.opened_by = b"";
                 self.free = self.free.filter(|since| self.depth > *since);
             }
             Piece::Key(key) => {
@@ -230,10 +235,7 @@ impl<'a> Walk<'a> {
             self.free = Some(self.depth);
         }
         self.depth += 1;
-        if !self.key.is_empty() {
-            self.opened_by = self.key;
-        }
-        self.key = b"";
+        self.opened_by = std::mem::take(&mut self.key);
         match (self.region, self.caller, self.depth) {
             (Region::Words, _, 3) => self.found.messages += 1,
             // `[{"functionDeclarations": [{…}]}]`
@@ -253,7 +255,7 @@ impl<'a> Walk<'a> {
         match self.region {
             Region::Settings => return,
             Region::Model => {
-                self.found.model = raw;
+                self.model = raw;
                 return;
             }
             Region::Schema | Region::Tools => {
@@ -280,7 +282,7 @@ impl<'a> Walk<'a> {
             b"fileUri" | b"file_uri" => self.files.said += 1,
             key if MEDIA.contains(&key) => {
                 // What is somewhere else is counted by what its part says of it.
-                if !raw.starts_with(b"http") {
+                if key == b"data" || !raw.starts_with(b"http") || raw.len() > LONGEST_URL {
                     self.media(raw);
                 }
             }
@@ -322,10 +324,10 @@ impl<'a> Walk<'a> {
         match raw {
             b"image_url" | b"input_image" | b"image" | b"computer_screenshot" => self.pictures.said += 1,
             b"file" | b"input_file" | b"document" | b"document_url" => self.documents.said += 1,
-            // A document whose words stand here.
             b"tool_use" | b"tool_result" | b"function" | b"function_call" | b"function_call_output" => {
                 self.found.calls += 1
             }
+            // A document whose words stand here.
             b"text" | b"content" if self.opened_by == b"source" => self.documents.held += 1,
             _ => {}
         }

@@ -1,93 +1,67 @@
-//! What the turns of a conversation show beside words, in any dialect.
-
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
+//! What the turns of a conversation show beside words, in any dialect: one walk over the bytes.
 
 use super::Needs;
+use crate::pieces::{Piece, Pieces};
 
-/// Turns hold parts, parts of tools' results hold parts again, and none goes deeper than this.
-const DEEPEST: usize = 5;
-
-/// A turn, an item or a part: as much as tells what is in it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    /// Of a tool's result in a response's input.
-    #[serde(borrow)]
-    output: Option<&'a RawValue>,
-    /// Gemini's.
-    #[serde(borrow)]
-    parts: Option<&'a RawValue>,
-    #[serde(borrow, alias = "functionResponse")]
-    function_response: Option<&'a RawValue>,
-    #[serde(borrow, alias = "inlineData")]
-    inline_data: Option<&'a RawValue>,
-    /// Gemini's is an object; a response's file has a string of that name.
-    #[serde(borrow, alias = "fileData")]
-    file_data: Option<&'a RawValue>,
-    /// Of Anthropic's documents.
-    #[serde(borrow)]
-    source: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Blob<'a> {
-    #[serde(borrow, alias = "mimeType")]
-    mime_type: Option<Cow<'a, str>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Source<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-}
+/// Keys of what a tool takes or gives, which may look like anything and shows nothing.
+const TOOLS: [&[u8]; 4] = [b"arguments", b"args", b"input", b"response"];
 
 /// What the turns need: a list of them, or the only one.
 pub(super) fn needs(turns: &str) -> Needs {
-    of(turns, DEEPEST)
-}
-
-fn read<'a, T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
-    serde_json::from_str(value?.get()).ok()
-}
-
-fn of(raw: &str, deeper: usize) -> Needs {
-    if deeper == 0 || raw.starts_with('"') {
-        return Needs::default();
-    }
-    if raw.starts_with('[') {
-        let several: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
-        return several.into_iter().fold(Needs::default(), |needs, one| needs | of(one.get(), deeper));
-    }
-    let part: Part<'_> = serde_json::from_str(raw).unwrap_or_default();
-    let source: Source<'_> = read(part.source).unwrap_or_default();
-    let words = matches!(source.kind.as_deref(), Some("text" | "content"));
-    let mut needs = match part.kind.as_deref() {
-        Some("image_url" | "input_image" | "image" | "computer_screenshot" | "video_url" | "input_video") => {
-            Needs::VISION
+    let mut needs = Needs::default();
+    // Documents that parts say are there, and those whose words stand in them, for which nothing is needed.
+    let (mut documents, mut written) = (0_u64, 0_u64);
+    let mut depth = 0_usize;
+    let mut inside_tool: Option<usize> = None;
+    let (mut key, mut opened_by): (&[u8], &[u8]) = (b"", b"");
+    for piece in Pieces::of(turns.as_bytes()) {
+        match piece {
+            Piece::Open => {
+                if inside_tool.is_none() && depth > 0 && TOOLS.contains(&key) {
+                    inside_tool = Some(depth);
+                }
+                opened_by = std::mem::take(&mut key);
+                depth += 1;
+            }
+            Piece::Close => {
+                depth = depth.saturating_sub(1);
+                opened_by = b"";
+                inside_tool = inside_tool.filter(|since| depth > *since);
+            }
+            Piece::Key(name) => key = name,
+            Piece::Text(raw) => {
+                if inside_tool.is_none() {
+                    match key {
+                        b"type" if opened_by == b"source" && matches!(raw, b"text" | b"content") => written += 1,
+                        b"type" => match raw {
+                            b"image_url"
+                            | b"input_image"
+                            | b"image"
+                            | b"computer_screenshot"
+                            | b"video_url"
+                            | b"input_video" => needs |= Needs::VISION,
+                            b"input_audio" | b"audio" | b"audio_url" => needs |= Needs::AUDIO,
+                            b"file" | b"input_file" | b"document" | b"document_url" => documents += 1,
+                            _ => {}
+                        },
+                        b"mimeType" | b"mime_type" => needs |= by_mime(raw),
+                        _ => {}
+                    }
+                }
+                key = b"";
+            }
+            Piece::Bare(_) => key = b"",
         }
-        Some("input_audio" | "audio" | "audio_url") => Needs::AUDIO,
-        Some("file" | "input_file" | "document" | "document_url") if !words => Needs::FILES,
-        _ => Needs::default(),
-    };
-    for blob in [part.inline_data, part.file_data].into_iter().filter_map(read::<Blob<'_>>) {
-        needs |= match blob.mime_type.as_deref().and_then(|kind| kind.split('/').next()) {
-            Some("image" | "video") => Needs::VISION,
-            Some("audio") => Needs::AUDIO,
-            Some("text") => Needs::default(),
-            _ => Needs::FILES,
-        };
     }
-    for inner in [part.content, part.output, part.parts, part.function_response].into_iter().flatten() {
-        needs |= of(inner.get(), deeper - 1);
+    needs | Needs::FILES.when(documents > written)
+}
+
+fn by_mime(mime: &[u8]) -> Needs {
+    // A slash may be escaped.
+    match mime.split(|byte| matches!(byte, b'/' | b'\\')).next() {
+        Some(b"image" | b"video") => Needs::VISION,
+        Some(b"audio") => Needs::AUDIO,
+        Some(b"text") => Needs::default(),
+        _ => Needs::FILES,
     }
-    needs
 }

@@ -3,8 +3,10 @@
 //! Which field counts is the operation's and the upstream's affair: a `max_tokens` in a response's body caps nothing, and
 //! neither does a `max_completion_tokens` where the server knows only the older word.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::members::whole;
 use super::{Field, Scanned};
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
@@ -93,6 +95,18 @@ impl Scanned {
             Dialect::Gemini => self.generation.as_ref().and_then(|generation| generation.answers),
         };
         asked.unwrap_or(1).max(1)
+    }
+
+    /// Tokens that the caller sets aside for thinking in Anthropic's dialect, which refuses a cap that is not above them.
+    #[must_use]
+    pub fn thinking_budget(&self, body: &[u8]) -> Option<u64> {
+        #[derive(Deserialize)]
+        struct Thinking<'a> {
+            #[serde(borrow)]
+            budget_tokens: &'a RawValue,
+        }
+        let thinking: Thinking<'_> = serde_json::from_str(self.value(body, Field::Thinking)?).ok()?;
+        whole(thinking.budget_tokens.get())
     }
 
     /// Completions answer each of several prompts: strings, or lists of tokens.

@@ -142,6 +142,18 @@ fn a_cap_is_read_where_it_counts() {
 }
 
 #[test]
+fn a_budget_for_thinking_is_read() {
+    for (body, expected) in [
+        ("{}", None),
+        (r#"{"thinking":{"type":"adaptive"}}"#, None),
+        (r#"{"thinking":null}"#, None),
+        (r#"{"thinking":{"type":"enabled","budget_tokens":2048}}"#, Some(2_048)),
+    ] {
+        assert_eq!(scan(body.as_bytes()).unwrap().thinking_budget(body.as_bytes()), expected, "{body}");
+    }
+}
+
+#[test]
 fn each_type_of_provider_has_a_word_for_the_cap() {
     let chat = find("POST", "/v1/chat/completions").unwrap().operation;
     let responses = find("POST", "/v1/responses").unwrap().operation;

@@ -88,14 +88,17 @@ pub async fn once(
     let value = credential.and_then(|at| place.credentials[at].as_ref());
     let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
+    let cap = if place.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
     lane.enter(&candidate.model, Instant::now());
     ending.busy = Some(lane.busy());
     loop {
-        let prepared = prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, reserved.cap)
-            .map_err(|error| match error {
-                RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
-                RequestError::Invalid { path, problem } => {
-                    Failed::unsupported(format!("{path} ({problem})"), &candidate.name)
+        let prepared =
+            prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, cap).map_err(|error| {
+                match error {
+                    RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
+                    RequestError::Invalid { path, problem } => {
+                        Failed::unsupported(format!("{path} ({problem})"), &candidate.name)
+                    }
                 }
             })?;
         let asked_usage = prepared.asked_usage;

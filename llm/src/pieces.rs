@@ -6,7 +6,7 @@ use memchr::memchr2;
 
 /// A piece. Strings are told as they stand between their quotes, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// `{` or `[`.
     Open,
     Close,
@@ -17,13 +17,13 @@ pub(super) enum Piece<'a> {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Pieces<'a> {
+pub(crate) struct Pieces<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Pieces<'a> {
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Pieces { bytes, at: 0 }
     }
 
