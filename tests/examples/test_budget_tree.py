@@ -52,7 +52,7 @@ def test_whichever_is_spent_first_refuses(tmp_path):
         told = [gateway.chat("gpt-4o", x_outrigger_key="search") for _ in range(3)]
         assert [status for status, _, _ in told] == [200, 200, 402]
         status, headers, answer = told[-1]
-        assert answer["error"]["message"].startswith(f"{CUSTOMER}: $1.00 of $1.60 are spent"), answer
+        assert answer["error"]["message"].startswith(f"{CUSTOMER}: $1.00 of $1.60 a month (Europe/Paris) are spent"), answer
         assert headers["x-should-retry"] == "false"
         until = datetime.fromisoformat(gateway.limits()[CUSTOMER]["until"])
         left = (until - datetime.now(until.tzinfo)).total_seconds()
