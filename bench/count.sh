@@ -27,12 +27,15 @@ upstream=$(cat "$work/upstream")
 mkdir "$work/policy"
 bench/policy.sh "$upstream" > "$work/policy/policy.v1.json"
 printf sk-bench > "$work/policy/default.main.apiKey"
+cp -r "$work/policy" "$work/governed"
+bench/policy.sh "$upstream" governed > "$work/governed/policy.v1.json"
+policy=policy
 
 # count NAME REQUESTS OPTION...: what valgrind says at the end.
 count() {
     local name=$1 requests=$2 clients=127.0.0.1:$((30000 + RANDOM % 2000)) admin=127.0.0.1:$((32000 + RANDOM % 700)) pid
     shift 2
-    valgrind "$@" --log-file="$work/log" "$sidecar" --policy "$work/policy" --listen "$clients" --admin "$admin" \
+    valgrind "$@" --log-file="$work/log" "$sidecar" --policy "$work/$policy" --state "$work/state" --listen "$clients" --admin "$admin" \
         > /dev/null 2>&1 &
     pid=$!
     started+=("$pid")
@@ -62,10 +65,16 @@ else
     names=("same dialect, 1 kB" "same dialect, 90 kB" "Anthropic to OpenAI, 1 kB" "stream, same dialect"
         "stream, Anthropic to OpenAI")
 fi
-for name in "${names[@]}"; do
+told=
+measure() {
+    local name=$1 a b c d e f n
     a=$(instructions "$name" $few) b=$(instructions "$name" $many)
     read -r c d < <(heap "$name" $few)
     read -r e f < <(heap "$name" $many)
     n=$((many - few))
-    echo "| $name | $(((b - a) / n)) | $(((e - c) / n)) | $(((f - d) / n)) |"
-done
+    echo "| $name$told | $(((b - a) / n)) | $(((e - c) / n)) | $(((f - d) / n)) |"
+}
+for name in "${names[@]}"; do measure "$name"; done
+# What accounts cost: five limits, written down before and after.
+policy=governed told=", governed"
+for name in "${names[@]}"; do measure "$name"; done

@@ -46,12 +46,15 @@ upstream=$(cat "$work/upstream")
 mkdir "$work/policy"
 bench/policy.sh "$upstream" > "$work/policy/policy.v1.json"
 printf sk-bench > "$work/policy/default.main.apiKey"
+cp -r "$work/policy" "$work/governed"
+bench/policy.sh "$upstream" governed > "$work/governed/policy.v1.json"
+policy=policy
 
 # Starts a sidecar; leaves its ports and pid in $clients, $gateway.
 sidecar() {
     local admin
     clients=127.0.0.1:$(free_port) admin=127.0.0.1:$(free_port)
-    "$@" "$sidecar" --policy "$work/policy" --listen "$clients" --admin "$admin" > /dev/null 2> "$work/log" &
+    "$@" "$sidecar" --policy "$work/$policy" --state "$work/state" --listen "$clients" --admin "$admin" > /dev/null 2> "$work/log" &
     gateway=$!
     started+=("$gateway")
     until (: < "/dev/tcp/${clients/://}") 2> /dev/null; do
@@ -66,6 +69,14 @@ echo "Microseconds; the median of $rounds rounds."
 echo
 sidecar
 "$tools/load" --direct "$upstream" --via "$clients" --pid "$gateway" --rounds "$rounds"
+
+echo
+echo "Governed: five limits, written down before and after."
+echo
+policy=governed
+sidecar
+"$tools/load" --direct "$upstream" --via "$clients" --pid "$gateway" --rounds "$rounds" --only "same dialect"
+policy=policy
 
 echo
 echo "| one processor for the gateway, another for the rest | |"
