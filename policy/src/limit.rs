@@ -189,6 +189,15 @@ impl Limits {
         sorted(places)
     }
 
+    /// Whether anything that a key asks for may count against a limit.
+    #[must_use]
+    pub fn counts(&self, key: usize, id: &ObjectRef) -> bool {
+        let some = |places: Option<&Vec<usize>>| places.is_some_and(|places| !places.is_empty());
+        some(self.keys.get(key))
+            || self.entries.get(key).is_some_and(|entries| entries.iter().any(|entry| !entry.is_empty()))
+            || self.applied.iter().any(|applied| applied.counts(id))
+    }
+
     /// Those of a key's entry alone, and of its provider.
     #[must_use]
     pub fn of_entry(&self, key: usize, entry: usize) -> &[usize] {

@@ -16,6 +16,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::admin;
 use crate::gateway::{Gateway, ReplyBody};
@@ -23,6 +24,9 @@ use crate::gateway::{Gateway, ReplyBody};
 /// How long a client may take to send a request's head. The wait for the next request on a kept
 /// connection counts too, so it is longer than clients keep theirs: they close first.
 const HEAD_TIME: Duration = Duration::from_secs(360);
+/// How long a caller may leave an answer unread before its connection is closed: what is set aside for it, and its place among
+/// those that may be under way, are others' too.
+const UNREAD: Duration = Duration::from_secs(120);
 /// How long requests under way may take after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(25);
 
@@ -161,7 +165,9 @@ async fn connection(
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1_024).adaptive_window(true);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(UNREAD));
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -40,6 +40,8 @@ struct Books {
     dir: Option<PathBuf>,
     /// Open from the first limit on.
     pages: Option<Pages>,
+    /// Those of the policy in force.
+    in_force: Vec<LimitSpec>,
 }
 
 impl Accounts {
@@ -47,7 +49,10 @@ impl Accounts {
     /// the process.
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
-        Accounts { books: Mutex::new(Books { book: Book::new(), dir, pages: None }), freed: Notify::new() }
+        Accounts {
+            books: Mutex::new(Books { book: Book::new(), dir, pages: None, in_force: Vec::new() }),
+            freed: Notify::new(),
+        }
     }
 
     /// The limits of a policy that is about to be in force, each found again by its name.
@@ -60,7 +65,13 @@ impl Accounts {
             books.open()?;
         }
         let numbers = books.book.adopt(limits, now);
-        books.write()?;
+        if let Err(error) = books.write() {
+            // The policy before it goes on, with its own amounts.
+            let Books { book, in_force, .. } = &mut *books;
+            book.adopt(in_force, now);
+            return Err(error);
+        }
+        books.in_force = limits.to_vec();
         drop(books);
         // Another limit may have room for those who wait.
         self.freed.notify_waiters();

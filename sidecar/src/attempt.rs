@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use http::Response;
 use outrigger_policy::{Candidate, Decision};
 
-pub use failed::{Charged, Failed, Next, Passed, keep_content_type};
+pub use failed::{Failed, Next, Passed, keep_content_type};
 
 use crate::duration::ms;
 use crate::ending::Ending;
@@ -57,6 +57,8 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
     let mut primary: Option<(Failed, &Candidate)> = None;
     // The first that was passed over for want of money, or of anything else that is limited.
     let mut no_room: Option<Refusal> = None;
+    // Others' reservations are waited for once, whoever is asked.
+    let mut waits_until: Option<Instant> = None;
     let mut tried = 0u32;
     let mut per_provider: HashMap<usize, u32> = HashMap::new();
     // After an answer that the context is too long: only a window known to be larger will do.
@@ -87,15 +89,23 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 if ending.call.is_gone() {
                     return ending.left();
                 }
-                let reserved = match reserve(trying, &mut ending, candidate, index).await {
+                let reserved = match reserve(trying, &mut ending, candidate, index, &mut waits_until).await {
                     Ok(reserved) => reserved,
+                    // After an attempt that failed, its error is the better answer.
+                    Err(NotReserved::Refuse(_)) if primary.is_some() => break 'candidates,
                     Err(NotReserved::Refuse(refusal)) => return ending.refuse(&refusal),
                     Err(NotReserved::Skip(skip, refusal)) => {
                         ending.passes_over(candidate, &skip);
-                        no_room.get_or_insert(refusal);
+                        // The one that passes soonest is told: money alone is spent for long.
+                        if no_room.as_ref().is_none_or(|told| lasts(&refusal) < lasts(told)) {
+                            no_room = Some(refusal);
+                        }
                         continue 'candidates;
                     }
                 };
+                if ending.call.is_gone() {
+                    return ending.left();
+                }
                 *sent += 1;
                 tried += 1;
                 let begun = Instant::now();
@@ -118,9 +128,6 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                         Err(failed) => (record.status, record.error) = (failed.status, Some(failed.word)),
                     }
                 }
-                if let Some(charge) = &mut ending.charge {
-                    charge.sent = outcome.as_ref().err().is_none_or(Failed::was_sent);
-                }
                 let failed = match outcome {
                     Ok(answer) => {
                         remember(trying, &ending, candidate, index, credential);
@@ -130,7 +137,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 };
                 match failed.passed.as_ref().filter(|passed| passed.status == 200) {
                     // Nothing was in it, and it was made all the same.
-                    Some(passed) => ending.answered(&passed.usage, Some(0)),
+                    Some(passed) => ending.answered(&passed.usage, 0),
                     None => ending.failed(&failed),
                 }
                 let place = &served.places[index];
@@ -178,6 +185,15 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
     match (primary, no_room) {
         (None, Some(refusal)) => ending.refuse(&refusal),
         (primary, _) => all_failed(trying, ending, primary, tried),
+    }
+}
+
+/// How long a refusal will hold, compared to others: others' requests end, windows of pace pass, money is gone.
+fn lasts(refusal: &Refusal) -> u8 {
+    match refusal.kind {
+        "budget_contended" | "concurrency_limited" => 0,
+        "request_limited" | "token_limited" => 1,
+        _ => 2,
     }
 }
 

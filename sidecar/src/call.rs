@@ -51,6 +51,8 @@ pub struct Call {
     pub patience: Option<Duration>,
     /// What its input is made of, once somebody has asked.
     pub estimate: OnceLock<Input>,
+    /// How its cost is counted, once somebody has asked.
+    pub metered: OnceLock<Metered>,
     /// Set when the caller is known to have gone.
     pub gone: Arc<AtomicBool>,
 }
@@ -105,7 +107,7 @@ impl Call {
     /// How its cost is counted.
     #[must_use]
     pub fn metered(&self) -> Metered {
-        meter::meter(self.operation, &self.scanned, &self.body)
+        *self.metered.get_or_init(|| meter::meter(self.operation, &self.scanned, &self.body))
     }
 
     /// Whether prompt caching is asked for, and for how long.

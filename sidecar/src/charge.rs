@@ -1,14 +1,17 @@
 //! What one attempt is charged: set aside before it leaves, settled when it is known what it used.
 //!
 //! ```text
-//! begun -> not sent, refused (4xx)     nothing
-//!       -> failed (5xx, no answer)     the input, estimated
-//!       -> answered                    what was told; estimated where nothing was
-//!       -> cut, hung up                the input, and the output that was seen
-//!       -> nobody knows                in full
+//! begun -> not sent, refused (4xx)            nothing
+//!       -> failed (5xx, a stream not begun)   the input, estimated
+//!       -> answered                           what was told; estimated where nothing was
+//!       -> cut, hung up                       the input, and the output that was seen
+//!       -> nobody can know                    in full
 //! ```
+//! Nobody can know what was made of an answer that was to come whole and did not come, nor how long a model had thought
+//! that does not say.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use outrigger_ledger::LimitNo;
 use outrigger_llm::estimate;
@@ -17,6 +20,7 @@ use outrigger_llm::usage::Usage;
 use outrigger_policy::{CacheAsk, Policy, Unit, Used};
 
 use crate::accounts::Held;
+use crate::worst::{PICTURE, Worst};
 
 /// A limit that an attempt counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct Counted {
     pub place: usize,
     pub number: LimitNo,
     pub unit: Unit,
+    /// Of requests: every attempt that is sent counts as one. Else the caller's request does, with its first attempt.
+    pub per_attempt: bool,
 }
 
 /// An attempt's account.
@@ -41,12 +47,18 @@ pub struct Charge {
     pub metered: Metered,
     /// It is counted by tokens, among other things perhaps.
     pub by_tokens: bool,
+    /// Its answers are made of tokens.
+    pub in_words: bool,
+    /// The model thinks, and need not say how long.
+    pub thinks: bool,
     /// How long its prefix is to be cached.
     pub cache: CacheAsk,
     /// The service that the caller asked for, by the provider's word.
     pub service: Option<String>,
-    /// It went on its way.
-    pub sent: bool,
+    /// What was set aside.
+    pub worst: Worst,
+    /// Set by the request's body when it leaves.
+    pub left: Arc<AtomicBool>,
 }
 
 /// What an attempt came to.
@@ -60,32 +72,70 @@ pub struct Cost {
     pub usage: Usage,
 }
 
-impl Charge {
-    /// What an answer cost.
-    ///
-    /// `said`: bytes of its content, for what was not told. `complete`: it came to its end, so that a figure that was told
-    /// is the last one.
+impl Cost {
+    /// It came to nothing.
     #[must_use]
-    pub fn cost(&self, policy: &Policy, usage: &Usage, said: Option<u64>, complete: bool) -> Cost {
-        let mut usage = *usage;
-        let mut estimated = false;
-        if self.by_tokens {
-            if usage.input.is_none() {
-                usage.input = Some(self.input);
-                estimated = true;
-            }
-            let heard = said.map(estimate::output_tokens);
-            let told = usage.output.filter(|told| complete || heard.is_none_or(|heard| *told >= heard));
-            if told.is_none() {
-                usage.output = Some(heard.unwrap_or(0));
-                estimated = true;
-            }
-        }
-        Cost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated, usage }
+    pub fn nothing() -> Self {
+        Cost { money: Some(0), ..Cost::default() }
+    }
+}
+
+/// How an answer came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// To the end: a figure that was told is the last one.
+    All,
+    /// It was cut, or its caller went away.
+    Part,
+}
+
+impl Charge {
+    /// Whether the request has begun to leave.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
+    /// What an answer cost of which so many bytes of content were seen.
+    #[must_use]
+    pub fn cost(&self, policy: &Policy, usage: &Usage, said: u64, heard: Heard) -> Cost {
+        let mut told = *usage;
+        let mut estimated = false;
+        if self.by_tokens {
+            let output = if self.in_words { estimate::output_tokens(said) } else { 0 };
+            if heard == Heard::Part && usage.output.is_none_or(|told| told < output) {
+                if self.thinks {
+                    return self.in_full(policy);
+                }
+                told.output = None;
+            }
+            estimated = told.input.is_none() || (told.output.is_none() && self.in_words);
+            told.input.get_or_insert(self.input);
+            told.output.get_or_insert(output);
+        }
+        if let Metered::Images(asked) = self.metered
+            && told.output.is_none()
+        {
+            // Sold by the picture, or by tokens of which nothing was told.
+            estimated = true;
+            told.input.get_or_insert(self.input);
+            told.output = Some(asked.saturating_mul(PICTURE));
+        }
+        Cost { money: self.money(policy, &told), tokens: tokens(&told), estimated, usage: told }
+    }
+
+    /// In nano-dollars. Which service served is the provider's to say; where it does not, the dearer one is believed.
     fn money(&self, policy: &Policy, usage: &Usage) -> Option<u64> {
         let price = policy.price(self.provider, &self.model)?;
+        let by = |service: Option<&str>| price.cost(&self.used(usage, price.image.is_some(), service));
+        Some(match (usage.service, self.service.as_deref()) {
+            (Some(told), _) => by(Some(told.word())),
+            (None, None) => by(None),
+            (None, asked) => by(None).max(by(asked)),
+        })
+    }
+
+    fn used<'s>(&self, usage: &Usage, by_picture: bool, service: Option<&'s str>) -> Used<'s> {
         let known = |figure: Option<u64>| figure.unwrap_or(0);
         let (images, characters) = match self.metered {
             Metered::Images(asked) => (usage.images.unwrap_or(asked), 0),
@@ -97,55 +147,55 @@ impl Charge {
             CacheAsk::Hour if usage.cache_write_1h.is_none() => (0, known(usage.cache_write)),
             _ => (known(usage.cache_write), known(usage.cache_write_1h)),
         };
-        Some(price.cost(&Used {
+        Used {
             input: known(usage.input),
             cached_input: known(usage.cached_input),
             cache_write: write,
             cache_write_1h: write_1h,
             audio_input: known(usage.audio_input),
             image_input: known(usage.image_input),
-            output: known(usage.output),
+            // A picture that has its own price is not paid for twice.
+            output: if by_picture && images > 0 { 0 } else { known(usage.output) },
             reasoning: known(usage.reasoning),
             audio_output: known(usage.audio_output),
             image_output: known(usage.image_output),
             images,
             characters,
             milliseconds: known(usage.milliseconds),
-            service: usage.service.map(|service| service.word()).or(self.service.as_deref()),
-        }))
+            service,
+        }
     }
 
     /// The input alone: it was sent, and nobody answered.
     #[must_use]
     pub fn unanswered(&self, policy: &Policy) -> Cost {
-        let usage = match self.by_tokens {
-            true => Usage { input: Some(self.input), output: Some(0), ..Usage::default() },
-            false => Usage::default(),
-        };
-        let money = match self.by_tokens {
-            true => self.money(policy, &usage),
+        if !self.by_tokens {
             // Nothing was made.
-            false => Some(0),
-        };
-        Cost { money, tokens: tokens(&usage), estimated: true, usage }
+            return Cost { money: Some(0), estimated: true, ..Cost::default() };
+        }
+        let usage = Usage { input: Some(self.input), output: Some(0), ..Usage::default() };
+        Cost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated: true, usage }
+    }
+
+    /// All that was set aside: less can't be vouched for.
+    #[must_use]
+    pub fn in_full(&self, policy: &Policy) -> Cost {
+        let money = policy.price(self.provider, &self.model).map(|_| self.worst.money);
+        Cost { money, tokens: self.worst.tokens, estimated: true, usage: Usage::default() }
     }
 
     /// Charges what it cost.
     pub fn settle(self, cost: &Cost) {
+        let sent = self.was_sent();
         let Some(held) = self.held else { return };
         let amount = |counted: &Counted| match counted.unit {
             Unit::Money => cost.money.unwrap_or(0),
             Unit::Tokens => cost.tokens,
-            Unit::Requests => u64::from(self.sent),
+            Unit::Requests => u64::from(sent || !counted.per_attempt),
         };
         let amounts: Vec<(LimitNo, u64)> =
             self.counted.iter().map(|counted| (counted.number, amount(counted))).collect();
         held.settle(&amounts);
-    }
-
-    /// It came to nothing. An attempt that was sent is counted as one all the same.
-    pub fn nothing(self) {
-        self.settle(&Cost { money: Some(0), ..Cost::default() });
     }
 }
 

@@ -5,10 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accounts::Held;
-use crate::attempt::{Charged, Failed, Passed};
+use crate::attempt::{Failed, Passed};
 use crate::call::Call;
-use crate::charge::{Charge, Cost};
+use crate::charge::{Charge, Cost, Heard};
 use crate::duration::ms;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::headers;
@@ -36,8 +35,8 @@ pub struct Ending {
     pub slot: Option<Slot>,
     /// Those of the provider that is asked.
     pub places: Vec<Slot>,
-    /// The caller's request, where requests are counted: once, whatever attempts it takes.
-    pub admission: Option<Held>,
+    /// The caller's request was counted, where requests are: once, whatever attempts it takes.
+    pub admitted: bool,
     /// The attempt under way.
     pub charge: Option<Charge>,
     /// What was used, as far as it is known.
@@ -78,7 +77,7 @@ impl Ending {
             busy: None,
             slot: None,
             places: Vec::new(),
-            admission: None,
+            admitted: false,
             charge: None,
             usage: Usage::default(),
             money: None,
@@ -134,38 +133,43 @@ impl Ending {
     }
 
     /// What an answer costs that used so much, in nano-dollars, with the attempts before it.
-    pub fn cost_of(&self, usage: &Usage, said: Option<u64>) -> Option<u64> {
+    pub fn cost_of(&self, usage: &Usage) -> Option<u64> {
         let Some(charge) = &self.charge else { return self.money };
-        let cost = charge.cost(&self.call.served.policy, usage, said, true);
+        let cost = charge.cost(&self.call.served.policy, usage, 0, Heard::All);
         Some(cost.money?.saturating_add(self.money.unwrap_or(0)))
     }
 
     /// The attempt was answered to the end. `said`: bytes of content, for figures that were not told.
-    pub fn answered(&mut self, usage: &Usage, said: Option<u64>) {
-        self.usage = *usage;
-        let Some(charge) = self.charge.take() else { return };
-        let cost = charge.cost(&self.call.served.policy, usage, said, true);
-        self.settle(charge, &cost);
+    pub fn answered(&mut self, usage: &Usage, said: u64) {
+        self.heard(usage, said, Heard::All);
     }
 
     /// The answer ended before its end: what was seen of it is what was used.
     pub fn cut(&mut self, usage: &Usage, said: u64) {
+        self.heard(usage, said, Heard::Part);
+    }
+
+    fn heard(&mut self, usage: &Usage, said: u64, heard: Heard) {
         self.usage = *usage;
         let Some(charge) = self.charge.take() else { return };
-        let cost = charge.cost(&self.call.served.policy, usage, Some(said), false);
+        let cost = charge.cost(&self.call.served.policy, usage, said, heard);
         self.settle(charge, &cost);
     }
 
     /// The attempt failed.
     pub fn failed(&mut self, failed: &Failed) {
         let Some(charge) = self.charge.take() else { return };
-        match failed.charged() {
-            Charged::Nothing => charge.nothing(),
-            Charged::Input => {
-                let cost = charge.unanswered(&self.call.served.policy);
-                self.settle(charge, &cost);
-            }
-        }
+        let policy = &self.call.served.policy;
+        let cost = match failed.status {
+            _ if !charge.was_sent() => Cost::nothing(),
+            Some(status) if status < 500 => Cost::nothing(),
+            // It says itself that it did not serve.
+            Some(_) => charge.unanswered(policy),
+            // A stream that did not begin had nothing in it but thoughts.
+            None if self.call.stream && !charge.thinks => charge.unanswered(policy),
+            None => charge.in_full(policy),
+        };
+        self.settle(charge, &cost);
     }
 
     fn settle(&mut self, charge: Charge, cost: &Cost) {
@@ -296,19 +300,13 @@ impl Ending {
         }
         self.record.status = if self.call.is_gone() { CLIENT_CLOSED } else { status };
         self.record.latency_ms = ms(self.call.started.elapsed());
-        // Nobody knows what an attempt came to that is still under way: it was charged in full.
-        if let Some(charge) = self.charge.take()
-            && let Some(held) = charge.held
-        {
-            self.record.usage_estimated = true;
-            self.counted.extend(charge.counted.iter().map(|counted| counted.place));
-            drop(held);
-        }
-        if let Some(admission) = self.admission.take() {
-            match self.record.attempts.is_empty() {
-                true => admission.give_back(),
-                false => drop(admission),
-            }
+        // Nobody knows what an attempt came to that is still under way.
+        if let Some(charge) = self.charge.take() {
+            let cost = match charge.was_sent() {
+                true => charge.in_full(&self.call.served.policy),
+                false => Cost::nothing(),
+            };
+            self.settle(charge, &cost);
         }
         self.record.cost_usd = self.money.map(|money| Dollars(money).exact());
         self.record.budgets = self.gateway.budgets(&self.call.served, &mut self.counted);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
+use outrigger_ledger::LimitSpec;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::scan::Scanned;
@@ -31,7 +32,6 @@ use crate::identify::identify;
 use crate::listing::{list, unknown_path};
 use crate::memory::{Bodies, Held};
 use crate::metrics::Metrics;
-use crate::pages::PagesError;
 use crate::prepare::Translation;
 use crate::receive::receive;
 use crate::record::{Lines, Record, Records, candidates, shadow};
@@ -70,8 +70,6 @@ pub enum InstallError {
     Older { offered: u64, in_force: u64 },
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
-    #[error(transparent)]
-    Accounts(#[from] PagesError),
 }
 
 /// What the admin listener tells of the policy.
@@ -149,13 +147,11 @@ impl Gateway {
         let offered = document.sequence;
         let built = match in_force.filter(|in_force| offered < *in_force) {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
-            None => Served::build(document, secrets, &mut kept).map_err(InstallError::from),
+            None => {
+                let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, millis(SystemTime::now()));
+                Served::build(document, secrets, &mut kept, adopt).map_err(InstallError::from)
+            }
         };
-        // The last thing that can fail: accounts of a policy that is not in force would count for nothing.
-        let built = built.and_then(|mut served| {
-            served.limits = self.accounts.adopt(&served.specs, millis(SystemTime::now()))?;
-            Ok(served)
-        });
         match built {
             Ok(served) => {
                 let revision = served.policy.revision.to_string();
@@ -279,6 +275,7 @@ impl Gateway {
             body: Bytes::new(),
             held: Held::default(),
             estimate: OnceLock::new(),
+            metered: OnceLock::new(),
             gone: Arc::default(),
         };
         if listing {
@@ -293,10 +290,11 @@ impl Gateway {
         if let Err(refusal) = understand(&mut call, matched) {
             return Ending::new(Arc::clone(&self), call).refuse(&refusal);
         }
-        match call.served.policy.limits.all.is_empty() && call.key().on_hang_up == OnHangUp::Cancel {
-            true => self.route(call).await,
+        let counts = call.served.policy.limits.counts(call.key, &call.key().id);
+        match counts || call.key().on_hang_up == OnHangUp::Drain {
             // What was asked for goes on for a moment when its caller has gone, so that it is known what it used.
-            false => Attended::new(&call).wait(self.route(call)).await,
+            true => Attended::new(&call).wait(self.route(call)).await,
+            false => self.route(call).await,
         }
     }
 

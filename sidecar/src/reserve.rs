@@ -10,6 +10,7 @@ use outrigger_ledger::{LimitNo, Millis, Refused};
 use outrigger_llm::Dialect;
 use outrigger_llm::meter::Metered;
 use outrigger_llm::scan::CapField;
+use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
 
 use crate::accounts::{NotHeld, millis};
@@ -18,16 +19,13 @@ use crate::charge::{Charge, Counted};
 use crate::ending::Ending;
 use crate::refuse::Refusal;
 use crate::served::Slot;
-use crate::worst::{Bounds, LEAST_CAP, Means, Worst, worst};
+use crate::worst::{Bounds, LEAST_CAP, Means, PICTURE, Worst, worst};
 
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a stored conversation may hold where nobody has told the model's context window.
 const UNKNOWN_WINDOW: u64 = 128_000;
-/// Tokens of a picture of the largest size in the highest quality, as OpenAI bills them.
-const PICTURE: u64 = 6_240;
-
 /// What is held while an attempt is made, and what it must be told.
 #[derive(Debug)]
 pub struct Reserved {
@@ -53,10 +51,9 @@ pub async fn reserve(
     ending: &mut Ending,
     candidate: &Candidate,
     provider: usize,
+    waits_until: &mut Option<Instant>,
 ) -> Result<Reserved, NotReserved> {
-    take_slots(ending, candidate, provider)?;
     let asked = Asked::of(ending, candidate, provider);
-    let until = trying.deadline.min(Instant::now() + PATIENCE);
     loop {
         let accounts = Arc::clone(&trying.gateway.accounts);
         // Before looking: what comes back while we look wakes us too.
@@ -66,7 +63,12 @@ pub async fn reserve(
         let now = millis(SystemTime::now());
         let worst = asked.worst(trying, ending, candidate, now);
         match asked.hold(trying, ending, candidate, &worst, now) {
-            Ok(reserved) => return Ok(reserved),
+            Ok(reserved) => {
+                // Not before: a place that waits for money would keep others from it.
+                take_slots(ending, candidate, provider)?;
+                ending.admitted = true;
+                return Ok(reserved);
+            }
             Err(NotHeld::Pages(error)) => {
                 tracing::error!(%error, "no request that is charged can be served");
                 let message = "what is spent can't be written down at this time, so nothing is spent";
@@ -77,6 +79,11 @@ pub async fn reserve(
                 return Err(asked.exhausted(ending, &gone, &worst));
             }
             Err(NotHeld::Refused(Refused::Contended { limit })) => {
+                let until = *waits_until.get_or_insert_with(|| trying.deadline.min(Instant::now() + PATIENCE));
+                // Asked here too: who is woken again and again would never see the time pass.
+                if Instant::now() >= until {
+                    return Err(asked.contended(ending, limit));
+                }
                 ending.waits();
                 let waited = tokio::time::timeout_at(until.into(), freed).await;
                 ending.waited();
@@ -124,6 +131,10 @@ fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: usize) -> Re
         match slots.take() {
             Some(slot) => taken.push(slot),
             None => {
+                // Nothing has left, so nothing is charged.
+                if let Some(held) = ending.charge.take().and_then(|charge| charge.held) {
+                    held.give_back();
+                }
                 let message = format!("{} has {} requests under way, as many as may be", slots.whose(), slots.most());
                 let refusal = Refusal::new(429, "concurrency_limited", message).after(1);
                 return Err(NotReserved::Skip(Skip::Concurrency, refusal));
@@ -146,14 +157,13 @@ struct Gone {
 /// What a candidate is asked for, as far as it costs.
 struct Asked {
     counted: Vec<Counted>,
-    /// Requests of the caller, counted once however many attempts they take.
-    admission: Vec<(LimitNo, u64)>,
     provider: usize,
     input: u64,
     bounds: Bounds,
     metered: Metered,
     cache: CacheAsk,
     service: Option<String>,
+    thinks: bool,
 }
 
 impl Asked {
@@ -163,17 +173,19 @@ impl Asked {
         let policy = &served.policy;
         let place = &policy.providers[provider];
         let own = place.model(&candidate.model);
-        let places = candidate.entry.map_or_else(Vec::new, |entry| policy.limits_of(call.key, entry, &candidate.model));
-        let (mut counted, mut admission) = (Vec::new(), Vec::new());
-        for at in places {
-            let (limit, number) = (&policy.limits.all[at], served.limits[at]);
-            match limit.unit == Unit::Requests && !limit.per_attempt {
-                true => admission.push((number, 1)),
-                false => counted.push(Counted { place: at, number, unit: limit.unit }),
-            }
-        }
-        if ending.admission.is_some() {
-            admission.clear();
+        let places = match candidate.entry.filter(|_| !policy.limits.all.is_empty()) {
+            Some(entry) => policy.limits_of(call.key, entry, &candidate.model),
+            None => Vec::new(),
+        };
+        let mut counted: Vec<Counted> = places
+            .into_iter()
+            .map(|at| {
+                let limit = &policy.limits.all[at];
+                Counted { place: at, number: served.limits[at], unit: limit.unit, per_attempt: limit.per_attempt }
+            })
+            .collect();
+        if ending.admitted {
+            counted.retain(|counted| counted.unit != Unit::Requests || counted.per_attempt);
         }
         let metered = call.metered();
         if metered == Metered::Free {
@@ -195,23 +207,34 @@ impl Asked {
             model: policy.max_output_tokens(provider, &candidate.model).map(u64::from),
             answers: call.scanned.answers(call.operation, &call.body),
             // An answer that may think has to have room for its thoughts, or it is refused.
-            least: key.min_output_tokens.map_or(LEAST_CAP, u64::from).max(thoughts.map_or(0, |thoughts| thoughts + 1)),
+            least: key
+                .min_output_tokens
+                .map_or(LEAST_CAP, u64::from)
+                .max(thoughts.map_or(0, |thoughts| thoughts.saturating_add(1))),
             may_cap: key.cap_output,
         };
         Asked {
-            admission,
             provider,
             // Nobody needs it where nothing is counted.
             input: if counted.is_empty() { 0 } else { input(ending, candidate, provider) },
             counted,
             bounds,
             metered,
-            cache: match call.cache_ask() {
+            // Asked of the body's bytes, and only where it has a price.
+            cache: match policy.price(provider, &candidate.model).map_or(CacheAsk::None, |price| {
+                match price.cache_write {
+                    Some(_) => call.cache_ask(),
+                    None => CacheAsk::None,
+                }
+            }) {
                 // OpenAI's newer models write to their cache unasked.
                 CacheAsk::None if served.places[provider].dialect == Dialect::OpenAi => CacheAsk::Short,
                 asked => asked,
             },
             service: call.scanned.service_tier.clone(),
+            thinks: policy
+                .capabilities(provider, &candidate.model)
+                .is_some_and(|capable| capable.contains(Capabilities::REASONING)),
         }
     }
 
@@ -233,7 +256,11 @@ impl Asked {
             }
             // Vectors: an answer without tokens.
             Metered::Tokens => Worst { money: means.cost(self.input, 0), tokens: self.input, ..free },
-            Metered::Images(images) => Worst { money: pictures(&means, self.input, images), ..free },
+            Metered::Images(images) => Worst {
+                money: pictures(&means, self.input, images),
+                tokens: self.input.saturating_add(images.saturating_mul(PICTURE)),
+                ..free
+            },
             Metered::Characters(characters) => {
                 let used = Used { characters, ..Used::default() };
                 Worst { money: price.map_or(0, |price| price.cost(&used)), ..free }
@@ -264,17 +291,6 @@ impl Asked {
                 Some(accounts.hold(now, &wants)?)
             }
         };
-        if !self.admission.is_empty() {
-            match accounts.hold(now, &self.admission) {
-                Ok(admission) => ending.admission = Some(admission),
-                Err(error) => {
-                    if let Some(held) = held {
-                        held.give_back();
-                    }
-                    return Err(error);
-                }
-            }
-        }
         ending.record.capped |= worst.capped;
         ending.charge = Some(Charge {
             held,
@@ -284,9 +300,12 @@ impl Asked {
             input: self.input,
             metered: self.metered,
             by_tokens: ending.call.counts_tokens(),
+            in_words: ending.call.answers_with_text(),
+            thinks: self.thinks,
             cache: self.cache,
             service: self.service.clone(),
-            sent: false,
+            worst: *worst,
+            left: Arc::default(),
         });
         Ok(Reserved { cap: worst.cap, most: worst.most.filter(|_| !self.counted.is_empty()).or(worst.cap) })
     }

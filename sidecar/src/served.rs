@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::health::Lane;
 use crate::limits::LimitError;
 use crate::mock::{self, Mock};
+use crate::pages::PagesError;
 use crate::secret::Secrets;
 use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
 
@@ -34,6 +35,8 @@ pub enum ServeError {
     Tls { provider: String, source: TlsError },
     #[error(transparent)]
     Limit(#[from] LimitError),
+    #[error(transparent)]
+    Accounts(#[from] PagesError),
     #[error(
         "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry"
     )]
@@ -52,8 +55,7 @@ pub struct Served {
     pub entry_slots: Vec<Vec<Option<Slots>>>,
     /// In the order of the policy's providers: the same of all who use it here.
     pub place_slots: Vec<Option<Slots>>,
-    /// The policy's limits, as accounts are opened for them, and those accounts, in its order.
-    pub specs: Vec<LimitSpec>,
+    /// The accounts of the policy's limits, in its order.
     pub limits: Vec<LimitNo>,
 }
 
@@ -121,8 +123,14 @@ impl Served {
     /// Builds what a document and its credentials amount to, adopting the state that is kept.
     ///
     /// # Errors
-    /// [`ServeError`] names the object; what is kept is then as it was.
-    pub fn build(document: Document, secrets: &Secrets, kept: &mut Kept) -> Result<Self, ServeError> {
+    /// [`ServeError`] names the object; what is kept is then as it was. `adopt` opens the accounts of the policy's limits, when
+    /// nothing else can fail any more.
+    pub fn build(
+        document: Document,
+        secrets: &Secrets,
+        kept: &mut Kept,
+        adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, PagesError>,
+    ) -> Result<Self, ServeError> {
         let policy = Policy::build(document)?;
         let mut lanes = HashMap::new();
         let mut pools = kept.pools.draft();
@@ -197,10 +205,11 @@ impl Served {
             .iter()
             .map(|provider| counts.slots(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests))
             .collect();
+        let limits = adopt(&specs)?;
         kept.slots = counts.found;
         kept.lanes = lanes;
         kept.pools = pools.done();
-        Ok(Served { policy, places, slots, entry_slots, place_slots, specs, limits: Vec::new() })
+        Ok(Served { policy, places, slots, entry_slots, place_slots, limits })
     }
 }
 

@@ -12,6 +12,9 @@ use outrigger_policy::{CacheAsk, Price};
 /// What a cap is never below, unless the key says otherwise.
 pub const LEAST_CAP: u64 = 1_024;
 
+/// Tokens of a picture of the largest size in the highest quality, as OpenAI bills them.
+pub const PICTURE: u64 = 6_240;
+
 /// What bounds an answer, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
@@ -123,7 +126,7 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
             match bounds.may_cap {
                 true => of(Some(each), Some(each), true),
                 // What goes beyond it is the stated excess of such keys.
-                false => of(Some(each), enforced, false),
+                false => Worst { most: None, ..of(Some(each), enforced, false) },
             }
         }
     }

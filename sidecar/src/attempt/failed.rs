@@ -45,15 +45,6 @@ pub struct Failed {
     pub tell: (u16, &'static str),
 }
 
-/// What a failed attempt costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Charged {
-    /// It did not leave, or was refused.
-    Nothing,
-    /// It may have been read, and was not answered.
-    Input,
-}
-
 /// An upstream's error answer, in the caller's dialect.
 #[derive(Clone, Debug)]
 pub struct Passed {
@@ -73,21 +64,6 @@ pub fn keep_content_type(headers: &mut HeaderMap, told: &HeaderValue) {
 }
 
 impl Failed {
-    /// Whether the request had left.
-    pub fn was_sent(&self) -> bool {
-        self.status.is_some() || !matches!(self.word, "connect" | "tls" | "timeout_connect" | "unsupported")
-    }
-
-    /// What it costs: nothing that was refused, and the input of what was sent and not answered.
-    pub fn charged(&self) -> Charged {
-        match self.status {
-            Some(status) if status < 500 => Charged::Nothing,
-            Some(_) => Charged::Input,
-            None if self.was_sent() => Charged::Input,
-            None => Charged::Nothing,
-        }
-    }
-
     /// Nothing, or no answer, came from the provider.
     pub fn unreachable(word: &'static str, message: String) -> Self {
         Failed {

@@ -53,7 +53,7 @@ impl Answer {
         let (mut headers, body) = match self {
             Answer::Whole { mut headers, answer, status } => {
                 let (usage, said) = answer.figures();
-                ending.answered(usage, Some(said));
+                ending.answered(usage, said);
                 ending.tell_who(&mut headers);
                 (headers, answer.into_body(ending, status))
             }
@@ -145,7 +145,11 @@ async fn send(
 
     let sent_at = Instant::now();
     ending.waits();
-    let sending = tokio::time::timeout_at(timing.first_by.into(), place.upstream.send(prepared.request, connect));
+    let request = match &ending.charge {
+        Some(charge) => prepared.request.map(|body| body.telling(&charge.left)),
+        None => prepared.request,
+    };
+    let sending = tokio::time::timeout_at(timing.first_by.into(), place.upstream.send(request, connect));
     let outcome = sending.await;
     ending.waited();
     let sent = match outcome {

@@ -86,7 +86,7 @@ impl Flowing {
     fn account(&mut self) {
         let (usage, said) = (self.relay.usage(), self.relay.said());
         match self.relay.is_finished() {
-            true => self.ending.answered(&usage, Some(said)),
+            true => self.ending.answered(&usage, said),
             false => self.ending.cut(&usage, said),
         }
     }

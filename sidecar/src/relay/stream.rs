@@ -424,7 +424,7 @@ impl Broken {
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
 fn comment(ending: &Ending, setting: &Setting, usage: &Usage) -> String {
     // Without the upstream's figures the price of a stream is known at its end alone.
-    let cost = usage.output.and_then(|_| ending.cost_of(usage, None));
+    let cost = usage.output.and_then(|_| ending.cost_of(usage));
     match ending.call.tells_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(ending, setting, cost)),
         false => String::new(),

@@ -113,7 +113,7 @@ impl WholeAnswer {
             remember_handle(&ending, handle, self.setting.stay);
         }
         let body = match self.tells_extra_fields {
-            true => splice(&self.body, &extra_fields(&ending, &self.setting, ending.cost_of(&self.usage, None))),
+            true => splice(&self.body, &extra_fields(&ending, &self.setting, ending.cost_of(&self.usage))),
             false => self.body,
         };
         ending.first_byte();
@@ -194,7 +194,7 @@ pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: 
         let (word, kind, error) = match tokio::time::timeout_at(by.into(), body.chunk()).await {
             Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, ending)))),
             Ok(None) => {
-                ending.answered(&Usage::default(), None);
+                ending.answered(&Usage::default(), 0);
                 ending.finish(status);
                 return None;
             }
@@ -205,6 +205,7 @@ pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: 
             attempt.error = Some(word);
         }
         ending.record.error_type = Some(kind.to_owned());
+        ending.cut(&Usage::default(), 0);
         ending.finish(status);
         Some((Err(error), None))
     });

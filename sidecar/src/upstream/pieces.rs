@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -10,18 +12,30 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Bytes that are sent one behind the other. Cheap to copy: the bytes themselves are shared.
 #[derive(Clone, Debug, Default)]
-pub struct Pieces(VecDeque<Bytes>);
+pub struct Pieces {
+    pieces: VecDeque<Bytes>,
+    /// Set when the first of them leaves.
+    left: Arc<AtomicBool>,
+}
 
 impl Pieces {
     /// Of these, in order; empty ones are left out.
     pub fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        Pieces(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+        let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        Pieces { pieces, left: Arc::default() }
     }
 
-    /// All of them in one.
+    /// Says there when it leaves: from then on it may be served, and paid for.
+    #[must_use]
+    pub fn telling(self, left: &Arc<AtomicBool>) -> Self {
+        Pieces { left: Arc::clone(left), ..self }
+    }
+
+    /// All of them in one, taken as having left.
     #[must_use]
     pub fn joined(self) -> Bytes {
-        let mut pieces = self.0;
+        self.left.store(true, Ordering::Release);
+        let mut pieces = self.pieces;
         match pieces.len() {
             0 | 1 => pieces.pop_front().unwrap_or_default(),
             _ => {
@@ -44,15 +58,16 @@ impl Body for Pieces {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        self.left.store(true, Ordering::Release);
+        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.pieces.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+        SizeHint::with_exact(self.pieces.iter().map(|piece| piece.len() as u64).sum())
     }
 }
 
@@ -67,5 +82,14 @@ mod tests {
         assert_eq!(pieces.clone().joined(), "abc");
         assert!(Pieces::default().is_end_stream());
         assert_eq!(Pieces::from("x").joined(), "x");
+    }
+
+    #[test]
+    fn whoever_wants_to_know_is_told_when_they_leave() {
+        let left = Arc::default();
+        let mut pieces = Pieces::from("x").telling(&left);
+        assert!(!left.load(Ordering::Acquire));
+        let polled = Pin::new(&mut pieces).poll_frame(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(polled.is_ready() && left.load(Ordering::Acquire));
     }
 }

@@ -75,7 +75,7 @@ async fn what_an_answer_cost_is_charged_and_told_everywhere() {
     let record = running.record().await;
     assert_eq!((&record["cost_usd"], &record["usage_estimated"]), (&json!("0.023"), &json!(false)));
     let budgets = record["budgets"].as_array().unwrap();
-    assert_eq!(budgets.len(), 2, "money and tokens: {budgets:?}");
+    assert_eq!(budgets.len(), 3, "money, requests and tokens: {budgets:?}");
     assert_eq!(budgets[0]["name"], "VirtualKey default/app: spec.limits.budgets[day]");
     assert_eq!((&budgets[0]["spent"], &budgets[0]["limit"]), (&json!("0.023"), &json!("1000.00")));
     assert!(budgets[0]["as_of"].is_string());
@@ -189,7 +189,8 @@ async fn what_came_of_an_attempt_decides_what_is_charged() {
         ("refused by the upstream", in_error(400), short("m"), 0..1, false),
         ("rate limited", in_error(429), short("m"), 0..1, false),
         ("failed twice", in_error(500), short("m"), 1_000_000..100_000_000, true),
-        ("closed without a word", vec![Act::Close], short("m"), 1_000_000..100_000_000, true),
+        // Twice, each time as it was reserved: the upstream may have served both.
+        ("closed without a word", vec![Act::Close], short("m"), 200_000_000..260_000_000, true),
         // Its input, and a few tokens at a cent each.
         ("cut in mid-stream", half, streamed("m"), 20_000_000..150_000_000, true),
         ("usage untold", untold, short("m"), 20_000_000..u64::MAX, true),
@@ -443,4 +444,106 @@ async fn a_provider_takes_only_so_many_at_once() {
     assert_eq!(running.record().await["candidates"][0]["skipped"], "concurrency");
     gate.notify_one();
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_waits_for_one_limit_leaves_the_others_alone() {
+    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+    let completion = crate::fake::completion("slow");
+    let slow = vec![
+        Act::Wait(gate.clone()),
+        Act::Send(format!(
+            "HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{completion}",
+            completion.len()
+        )),
+    ];
+    let upstream = Fake::new(vec![slow, answer("second")]).await;
+    let mut policy = priced(&[("first", &upstream.url)]);
+    policy.providers[0].max_attempts = Some(1);
+    policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+    policy.providers[0].limits.requests = vec![hourly("hour", 5)];
+    // Room for one worst case at a time.
+    policy.keys[0].limits.tokens = vec![hourly("hour", 40)];
+    let running = std::sync::Arc::new(Running::new(policy).await);
+    let ask = |running: std::sync::Arc<Running>| async move { running.post("/v1/chat/completions", &short("m")).await };
+    let first = tokio::spawn(ask(std::sync::Arc::clone(&running)));
+    while upstream.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = tokio::spawn(ask(std::sync::Arc::clone(&running)));
+    // The one that waits has looked, and lets the other one's answer through.
+    tokio::task::yield_now().await;
+    gate.notify_one();
+    assert_eq!(first.await.unwrap().status, 500);
+    let second = second.await.unwrap();
+    assert_eq!(second.status, 200, "{}", second.text);
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_come_in_time_is_charged_as_it_was_reserved() {
+    let silent = Fake::always(vec![Act::Silence]).await;
+    let half = vec![stream_head(), chunk(&role()), Act::Silence];
+    let half = Fake::always(half).await;
+    for (what, url, stream, charged) in [
+        // Ten tokens at a cent each, and some input.
+        ("whole", &silent.url, false, 100_000_000..200_000_000),
+        ("streamed, nothing in it", &half.url, true, 1_000_000..100_000_000),
+    ] {
+        let mut policy = priced(&[("first", url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+        let running = Running::new(policy).await;
+        let mut body = short("m");
+        body["stream"] = json!(stream);
+        let client = reqwest::Client::new();
+        let request = client.post(running.url("/v1/chat/completions")).header("x-stainless-timeout", "0.2").json(&body);
+        let got = running.send(request).await;
+        assert_eq!(got.status, 504, "{what}: {}", got.text);
+        let on_account = nanos(&spent(&running, "budgets[all]").await);
+        assert!(charged.contains(&on_account), "{what}: {on_account}");
+    }
+}
+
+#[tokio::test]
+async fn what_did_not_leave_costs_nothing() {
+    // A port that nobody listens on.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut policy = priced(&[("first", &format!("http://{nobody}/v1"))]);
+    policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+    policy.keys[0].providers[0].limits.requests = vec![hourly("hour", 10)];
+    let running = Running::new(policy).await;
+    let got = running.post("/v1/chat/completions", &short("m")).await;
+    assert_eq!(got.status, 502, "{}", got.text);
+    assert_eq!((spent(&running, "budgets[all]").await, spent(&running, "requests").await), (json!("0.00"), json!("0")));
+}
+
+#[tokio::test]
+async fn vectors_have_no_output() {
+    let body = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": vec![0.25; 900]}],
+                      "usage": {"prompt_tokens": 8, "total_tokens": 8}});
+    let upstream = Fake::always(told(200, &body.to_string())).await;
+    let mut policy = priced(&[("first", &upstream.url)]);
+    policy.keys[0].limits.tokens = vec![hourly("hour", 1_000)];
+    let running = Running::new(policy).await;
+    let got = running.post("/v1/embeddings", &json!({"model": "m", "input": "hello"})).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    assert_eq!(spent(&running, "tokens[hour]").await, "8");
+    assert_eq!(running.record().await["usage_estimated"], json!(false));
+}
+
+#[tokio::test]
+async fn a_request_is_counted_once_whatever_attempts_it_takes() {
+    let broken = Fake::always(told(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
+    let good = Fake::always(answer("hi")).await;
+    let mut policy = priced(&[("broken", &broken.url), ("good", &good.url)]);
+    policy.keys[0].providers[1].weight = 0;
+    policy.keys[0].limits.requests = vec![hourly("hour", 100)];
+    for entry in &mut policy.keys[0].providers {
+        entry.limits.requests = vec![hourly("hour", 100)];
+    }
+    let running = Running::new(policy).await;
+    let got = running.post("/v1/chat/completions", &short("m")).await;
+    assert_eq!(got.json()["extra_fields"]["provider"], "good", "{}", got.text);
+    for name in [": spec.limits.requests", "providers[broken]", "providers[good]"] {
+        assert_eq!(spent(&running, name).await, "1", "{name}");
+    }
 }
