@@ -122,8 +122,9 @@ fn duration(ms: u64) -> String {
     }
 }
 
-/// `50,000,000`.
-fn grouped(number: u64) -> String {
+/// A number for people: `50,000,000`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut told = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use outrigger_policy::{CandidateSeen, Explanation, RuleOutcome, ServedBy, Understood};
+use outrigger_policy::{CandidateSeen, Explanation, RuleOutcome, ServedBy, Understood, grouped};
 
 use super::Explained;
 use crate::style::Style;
@@ -200,16 +200,4 @@ fn understood(asked: &Understood) -> String {
 pub(crate) fn rounded(number: f64) -> String {
     let told = format!("{number:.1}");
     told.strip_suffix(".0").map_or_else(|| told.clone(), str::to_owned)
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut told = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            told.push(',');
-        }
-        told.push(digit);
-    }
-    told
 }

@@ -1,5 +1,6 @@
 //! Back to the caller, in the caller's dialect, reading usage on the way.
 
+mod broken;
 mod flow;
 mod lens;
 mod stream;

@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use outrigger_llm::chat::StreamError;
-use outrigger_llm::classify::classify_event;
 use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, refusal, sse};
 use tokio::time::Sleep;
 
+use super::broken::Broken;
 use super::flow::Flow;
 use super::lens::{AsArray, Lens};
 use super::{Setting, Timing, extra_fields};
@@ -374,51 +373,6 @@ impl Relay {
 /// the first token's own time counts.
 fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
     if nothing_held { first_by } else { first_by.min(held_until) }
-}
-
-/// What ended a stream before its end.
-#[derive(Debug)]
-enum Broken {
-    /// The upstream said so in the stream.
-    Told(StreamError),
-    Malformed(String),
-    Lost(String),
-    Timeout(&'static str),
-}
-
-impl Broken {
-    /// As a failed attempt: nothing of it has reached the caller.
-    fn failed(&self, setting: &Setting) -> Failed {
-        match self {
-            Broken::Told(error) => {
-                let failure = classify_event(setting.upstream, error);
-                let mut failed = Failed::answered(&failure, error.status.unwrap_or(502), &setting.provider, None);
-                if failed.word == "server_error" || failed.word == "caller" {
-                    failed.word = "stream_error";
-                }
-                failed
-            }
-            Broken::Malformed(problem) => Failed::unreachable("malformed", format!("{}: {problem}", setting.provider)),
-            Broken::Lost(reason) => Failed::unreachable("cut", format!("{}: {reason}", setting.provider)),
-            Broken::Timeout(word) => Failed::timeout(word, format!("{} fell silent", setting.provider)),
-        }
-    }
-
-    /// The word of the attempt, and what the caller's error event says.
-    fn told(&self, setting: &Setting) -> (&'static str, u16, &'static str, String) {
-        let provider = &setting.provider;
-        match self {
-            Broken::Told(error) => {
-                let status = error.status.unwrap_or(502);
-                ("stream_error", status, "upstream_error", format!("{provider}: {}", error.message))
-            }
-            Broken::Malformed(problem) => {
-                ("malformed", 502, "upstream_unreachable", format!("{provider} broke off: {problem}"))
-            }
-            Broken::Lost(reason) => ("cut", 502, "upstream_unreachable", format!("{provider} broke off: {reason}")),
-            Broken::Timeout(word) => (word, 504, "upstream_timeout", format!("{provider} fell silent in mid-answer")),
-        }
-    }
 }
 
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
