@@ -36,7 +36,9 @@ fn adopt(book: &mut Book, max: u64, window: Window, at: Millis) {
 }
 
 fn spent(book: &Book, no: LimitNo, at: Millis) -> u64 {
-    book.state(no, at).spent
+    let spent = book.state(no, at).spent;
+    assert_eq!(book.used(no, at), spent, "asked in either way");
+    spent
 }
 
 fn spend(book: &mut Book, no: LimitNo, amount: u64, at: Millis) {

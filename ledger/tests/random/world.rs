@@ -320,7 +320,11 @@ impl World {
 
     pub fn state(&mut self, limit: usize) -> State {
         self.look();
-        self.book.state(self.truths[limit].no, self.clock)
+        let (no, at) = (self.truths[limit].no, self.clock);
+        let state = self.book.state(no, at);
+        let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved);
+        assert_eq!((self.book.used(no, at), self.book.available(no, at)), (state.spent, left));
+        state
     }
 
     pub fn time(&self) -> Millis {
