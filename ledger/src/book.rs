@@ -197,12 +197,15 @@ impl Book {
                 && !limit.settle(line.slot, line.amount, amount, slots)
             {
                 // It came from another book. It is not for this one to forget what was spent.
+                limit.move_to(*latest, slots);
                 limit.charge(amount, *latest, slots);
             }
         }
         let reserved = |no: LimitNo| reservation.lines.iter().any(|line| line.limit == no);
         for (no, amount) in actual.iter().filter(|(no, _)| !reserved(*no)) {
             if let Some(limit) = limits.get_mut(no.place()) {
+                // A period that has ended must not be used again: it would count in the new one.
+                limit.move_to(*latest, slots);
                 limit.charge(*amount, *latest, slots);
             }
         }

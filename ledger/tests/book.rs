@@ -157,6 +157,17 @@ fn what_was_not_reserved_is_counted_all_the_same() {
 }
 
 #[test]
+fn what_was_not_reserved_is_counted_in_the_period_of_now() {
+    let mut book = Book::new();
+    let [a, b] = book.adopt(&[daily("a", 100), daily("b", 100)], MIDNIGHT - 1)[..] else { panic!("two numbers") };
+    spend(&mut book, b, 70, MIDNIGHT - 1);
+    // Nobody has asked about b since midnight.
+    let reservation = book.reserve(MIDNIGHT, &[(a, 0)]).unwrap();
+    book.settle(reservation, &[(b, 5)]);
+    assert_eq!(spent(&book, b, MIDNIGHT), 5);
+}
+
+#[test]
 fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(MIDNIGHT - 1, &[(no, 100)]).unwrap();
