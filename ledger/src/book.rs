@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::page::{self, Damaged, Record, SLOT};
-use crate::reservation::{INLINE, Line, Reservation};
+use crate::reservation::{INLINE, Line, Reservation, Settled};
 use crate::window::{Millis, Window};
 use limit::{Identity, Limit};
 use slots::{Owner, Slots};
@@ -185,31 +185,37 @@ impl Book {
     /// Ends a reservation: the actual amounts are spent, in the periods in which they were reserved, and the rest is free
     /// again. A limit that is absent from `actual` has spent nothing. More than was reserved is counted all the same, and
     /// so is what was not reserved at all, at the latest time seen.
-    pub fn settle(&mut self, reservation: Reservation, actual: &[(LimitNo, u64)]) {
+    ///
+    /// Says what that has done to each of them, so that whoever looks for a mark that is passed finds each passed once.
+    pub fn settle(&mut self, reservation: Reservation, actual: &[(LimitNo, u64)]) -> Settled {
         let spent = |no: LimitNo| {
             let of_it = actual.iter().filter(|(limit, _)| *limit == no);
             of_it.fold(0_u64, |sum, (_, amount)| sum.saturating_add(*amount))
         };
         let Book { limits, slots, latest, .. } = self;
+        let at = *latest;
+        let mut settled = Settled::default();
         for line in &reservation.lines {
-            let amount = spent(line.limit);
-            if let Some(limit) = limits.get_mut(line.limit.place())
-                && !limit.settle(line.slot, line.amount, amount, slots)
-            {
+            let Some(limit) = limits.get_mut(line.limit.place()) else { continue };
+            let (amount, before) = (spent(line.limit), limit.used(at));
+            if !limit.settle(line.slot, line.amount, amount, slots) {
                 // It came from another book. It is not for this one to forget what was spent.
-                limit.move_to(*latest, slots);
-                limit.charge(amount, *latest, slots);
+                limit.move_to(at, slots);
+                limit.charge(amount, at, slots);
             }
+            settled.note(line.limit, before, limit.used(at));
         }
         let reserved = |no: LimitNo| reservation.lines.iter().any(|line| line.limit == no);
         for (no, amount) in actual.iter().filter(|(no, _)| !reserved(*no)) {
-            if let Some(limit) = limits.get_mut(no.place()) {
-                // A period that has ended must not be used again: it would count in the new one.
-                limit.move_to(*latest, slots);
-                limit.charge(*amount, *latest, slots);
-            }
+            let Some(limit) = limits.get_mut(no.place()) else { continue };
+            let before = limit.used(at);
+            // A period that has ended must not be used again: it would count in the new one.
+            limit.move_to(at, slots);
+            limit.charge(*amount, at, slots);
+            settled.note(*no, before, limit.used(at));
         }
         self.open = self.open.saturating_sub(1);
+        settled
     }
 
     /// Counts what is spent without asking.

@@ -29,7 +29,8 @@ fn a_request_over_eight_accounts_allocates_nothing() {
         let reservation = book.reserve(at, &amounts).unwrap();
         let mut bytes = 0;
         book.writes(|_, slot| bytes += slot.len());
-        book.settle(reservation, &amounts);
+        let settled = book.settle(reservation, &amounts);
+        assert!(settled.changes().zip(&amounts).all(|((_, before, after), (_, amount))| after - before == *amount));
         book.writes(|_, slot| bytes += slot.len());
         assert!(bytes > 0);
     };

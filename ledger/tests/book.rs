@@ -182,6 +182,30 @@ fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
 }
 
 #[test]
+fn a_settlement_says_what_it_did_to_each_limit() {
+    let mut book = Book::new();
+    let specs = [daily("a", 100), limit("b", 100, Window::rolling(60_000).unwrap()), daily("c", 100)];
+    let [a, b, c] = book.adopt(&specs, MIDNIGHT - 1)[..] else { panic!("three numbers") };
+    let changes = |book: &mut Book, reservation, actual: &[(LimitNo, u64)]| {
+        let before = [a, b, c].map(|no| book.used(no, 0));
+        let changes: Vec<_> = book.settle(reservation, actual).changes().collect();
+        for (no, was, is) in &changes {
+            let place = [a, b, c].iter().position(|one| one == no).unwrap();
+            assert_eq!((*was, *is), (before[place], book.used(*no, 0)));
+        }
+        changes
+    };
+    let [first, second, third] = [(); 3].map(|()| book.reserve(MIDNIGHT - 1, &[(b, 20), (a, 20)]).unwrap());
+    // One after the other: whatever mark lies between is passed by one of them.
+    assert_eq!(changes(&mut book, first, &[(a, 10), (b, 5), (b, 6)]), [(a, 0, 10), (b, 0, 11)]);
+    assert_eq!(changes(&mut book, second, &[(c, 1), (b, 30), (c, 2)]), [(a, 10, 10), (b, 11, 41), (c, 0, 3)]);
+    // Yesterday's is no more of today's, and still of the last minute's.
+    let today = book.reserve(MIDNIGHT, &[(a, 7)]).unwrap();
+    assert_eq!(changes(&mut book, third, &[(a, 20), (b, 20)]), [(a, 0, 0), (b, 41, 61)]);
+    assert_eq!(changes(&mut book, today, &[(a, 7)]), [(a, 0, 7)]);
+}
+
+#[test]
 fn a_clock_that_steps_back_brings_no_old_money_back() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     spend(&mut book, no, 20, NOON);
