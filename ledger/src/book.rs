@@ -48,6 +48,16 @@ pub enum Refused {
     Contended { limit: LimitNo },
 }
 
+impl Refused {
+    /// Until when it stands in the way: for ever, if waiting won't help; nobody knows how short, if others hold it.
+    fn lasts(&self) -> Millis {
+        match self {
+            Refused::Exhausted { until, .. } => until.unwrap_or(Millis::MAX),
+            Refused::Contended { .. } => Millis::MIN,
+        }
+    }
+}
+
 /// How a limit stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
@@ -149,27 +159,33 @@ impl Book {
         numbers
     }
 
-    /// Takes all of these amounts, or none. Limits are asked in the order of their numbers; the first that is exhausted is
-    /// named, and only if none is, the first that is contended. A limit that is given twice is asked for the sum.
+    /// Takes all of these amounts, or none. A limit that is given twice is asked for the sum.
+    ///
+    /// Of several that have no room the one is named that stands in the way for longest: one that is exhausted before one
+    /// that is contended; of those the one that has room last, and above all one for which waiting won't help, so that a
+    /// minute's limit does not hide a month's; of equals the lowest number.
     ///
     /// # Errors
     /// Which limit has no room, and why.
     pub fn reserve(&mut self, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Reservation, Refused> {
         let at = self.move_to(now);
         let wants = in_order(wants);
-        let mut contended = None;
+        let mut refused: Option<Refused> = None;
         for (no, amount) in &wants {
-            let Some(limit) = self.limits.get_mut(no.place()) else {
-                return Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None });
+            let fits = match self.limits.get_mut(no.place()) {
+                Some(limit) => {
+                    limit.move_to(at, &mut self.slots);
+                    limit.fits(*amount, at)
+                }
+                None => Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None }),
             };
-            limit.move_to(at, &mut self.slots);
-            match limit.fits(*amount, at) {
-                Err(refused @ Refused::Exhausted { .. }) => return Err(refused),
-                Err(refused @ Refused::Contended { .. }) => contended = contended.or(Some(refused)),
-                Ok(()) => {}
+            if let Err(one) = fits
+                && refused.is_none_or(|other| one.lasts() > other.lasts())
+            {
+                refused = Some(one);
             }
         }
-        if let Some(refused) = contended {
+        if let Some(refused) = refused {
             return Err(refused);
         }
         let mut lines = SmallVec::new();

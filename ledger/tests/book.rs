@@ -115,6 +115,34 @@ fn all_limits_are_taken_or_none_and_the_exhausted_one_is_named() {
 }
 
 #[test]
+fn of_limits_without_room_the_one_is_named_that_has_none_for_longest() {
+    let mut book = Book::new();
+    let specs = [
+        limit("minute", 10, Window::rolling(60_000).unwrap()),
+        limit("held", 10, Window::lifetime()),
+        limit("day", 10, calendar(CalendarUnit::Day)),
+        limit("month", 10, calendar(CalendarUnit::Month)),
+        limit("other month", 10, calendar(CalendarUnit::Month)),
+        limit("ever", 10, Window::lifetime()),
+    ];
+    let [minute, held, day, month, other, ever] = book.adopt(&specs, NOON)[..] else { panic!("six numbers") };
+    let reservation = book.reserve(NOON, &[(held, 10)]).unwrap();
+    [minute, day, month, other, ever].into_iter().for_each(|no| spend(&mut book, no, 10, NOON));
+    let gone = |limit, until| Refused::Exhausted { limit, spent: 10, max: 10, until };
+    for (what, wants, refused) in [
+        ("what is spent before what may come back", vec![(held, 1), (minute, 1)], gone(minute, Some(NOON + 60_000))),
+        ("a day before a minute", vec![(minute, 1), (day, 1)], gone(day, Some(MIDNIGHT))),
+        ("a month before a day", vec![(day, 1), (month, 1), (minute, 1)], gone(month, Some(JUNE))),
+        ("of equals the first", vec![(other, 1), (month, 1)], gone(month, Some(JUNE))),
+        ("what never ends before all", vec![(minute, 1), (month, 1), (ever, 1)], gone(ever, None)),
+        ("more than a minute ever has, too", vec![(minute, 11), (month, 1)], gone(minute, None)),
+    ] {
+        assert_eq!(book.reserve(NOON, &wants).unwrap_err(), refused, "{what}");
+    }
+    book.settle(reservation, &[]);
+}
+
+#[test]
 fn a_refusal_leaves_nothing_to_write() {
     let (mut book, no) = one(10, calendar(CalendarUnit::Day));
     spend(&mut book, no, 10, NOON);
