@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::page::{self, Damaged, Record, SLOT};
-use crate::reservation::{INLINE, Line, Reservation};
+use crate::reservation::{INLINE, Line, Reservation, Settled};
 use crate::window::{Millis, Window};
 use limit::{Identity, Limit};
 use slots::{Owner, Slots};
@@ -46,6 +46,16 @@ pub enum Refused {
     },
     /// It would fit if others' reservations came back.
     Contended { limit: LimitNo },
+}
+
+impl Refused {
+    /// Until when it stands in the way: for ever, if waiting won't help; nobody knows how short, if others hold it.
+    fn lasts(&self) -> Millis {
+        match self {
+            Refused::Exhausted { until, .. } => until.unwrap_or(Millis::MAX),
+            Refused::Contended { .. } => Millis::MIN,
+        }
+    }
 }
 
 /// How a limit stands.
@@ -149,27 +159,33 @@ impl Book {
         numbers
     }
 
-    /// Takes all of these amounts, or none. Limits are asked in the order of their numbers; the first that is exhausted is
-    /// named, and only if none is, the first that is contended. A limit that is given twice is asked for the sum.
+    /// Takes all of these amounts, or none. A limit that is given twice is asked for the sum.
+    ///
+    /// Of several that have no room the one is named that stands in the way for longest: one that is exhausted before one
+    /// that is contended; of those the one that has room last, and above all one for which waiting won't help, so that a
+    /// minute's limit does not hide a month's; of equals the lowest number.
     ///
     /// # Errors
     /// Which limit has no room, and why.
     pub fn reserve(&mut self, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Reservation, Refused> {
         let at = self.move_to(now);
         let wants = in_order(wants);
-        let mut contended = None;
+        let mut refused: Option<Refused> = None;
         for (no, amount) in &wants {
-            let Some(limit) = self.limits.get_mut(no.place()) else {
-                return Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None });
+            let fits = match self.limits.get_mut(no.place()) {
+                Some(limit) => {
+                    limit.move_to(at, &mut self.slots);
+                    limit.fits(*amount, at)
+                }
+                None => Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None }),
             };
-            limit.move_to(at, &mut self.slots);
-            match limit.fits(*amount, at) {
-                Err(refused @ Refused::Exhausted { .. }) => return Err(refused),
-                Err(refused @ Refused::Contended { .. }) => contended = contended.or(Some(refused)),
-                Ok(()) => {}
+            if let Err(one) = fits
+                && refused.is_none_or(|other| one.lasts() > other.lasts())
+            {
+                refused = Some(one);
             }
         }
-        if let Some(refused) = contended {
+        if let Some(refused) = refused {
             return Err(refused);
         }
         let mut lines = SmallVec::new();
@@ -185,28 +201,37 @@ impl Book {
     /// Ends a reservation: the actual amounts are spent, in the periods in which they were reserved, and the rest is free
     /// again. A limit that is absent from `actual` has spent nothing. More than was reserved is counted all the same, and
     /// so is what was not reserved at all, at the latest time seen.
-    pub fn settle(&mut self, reservation: Reservation, actual: &[(LimitNo, u64)]) {
+    ///
+    /// Says what that has done to each of them, so that whoever looks for a mark that is passed finds each passed once.
+    pub fn settle(&mut self, reservation: Reservation, actual: &[(LimitNo, u64)]) -> Settled {
         let spent = |no: LimitNo| {
             let of_it = actual.iter().filter(|(limit, _)| *limit == no);
             of_it.fold(0_u64, |sum, (_, amount)| sum.saturating_add(*amount))
         };
         let Book { limits, slots, latest, .. } = self;
+        let at = *latest;
+        let mut settled = Settled::default();
         for line in &reservation.lines {
-            let amount = spent(line.limit);
-            if let Some(limit) = limits.get_mut(line.limit.place())
-                && !limit.settle(line.slot, line.amount, amount, slots)
-            {
+            let Some(limit) = limits.get_mut(line.limit.place()) else { continue };
+            let (amount, before) = (spent(line.limit), limit.used(at));
+            if !limit.settle(line.slot, line.amount, amount, slots) {
                 // It came from another book. It is not for this one to forget what was spent.
-                limit.charge(amount, *latest, slots);
+                limit.move_to(at, slots);
+                limit.charge(amount, at, slots);
             }
+            settled.note(line.limit, before, limit.used(at));
         }
         let reserved = |no: LimitNo| reservation.lines.iter().any(|line| line.limit == no);
         for (no, amount) in actual.iter().filter(|(no, _)| !reserved(*no)) {
-            if let Some(limit) = limits.get_mut(no.place()) {
-                limit.charge(*amount, *latest, slots);
-            }
+            let Some(limit) = limits.get_mut(no.place()) else { continue };
+            let before = limit.used(at);
+            // A period that has ended must not be used again: it would count in the new one.
+            limit.move_to(at, slots);
+            limit.charge(*amount, at, slots);
+            settled.note(*no, before, limit.used(at));
         }
         self.open = self.open.saturating_sub(1);
+        settled
     }
 
     /// Counts what is spent without asking.
@@ -220,7 +245,15 @@ impl Book {
         }
     }
 
-    /// How a limit stands; all zeros for a number of another book.
+    /// What of a limit is spent, and nothing else: cheap enough for every rule of every request.
+    #[must_use]
+    pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
+        let at = now.max(self.latest);
+        self.limits.get(limit.place()).map_or(0, |limit| limit.used(at))
+    }
+
+    /// How a limit stands; all zeros for a number of another book. Of a rolling window it takes a while to find out when
+    /// there is room again: ask [`used`](Self::used) or [`available`](Self::available) where that does not matter.
     #[must_use]
     pub fn state(&self, limit: LimitNo, now: Millis) -> State {
         let at = now.max(self.latest);
@@ -231,8 +264,8 @@ impl Book {
     /// How much could be reserved of it alone.
     #[must_use]
     pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
-        let State { spent, reserved, max, .. } = self.state(limit, now);
-        max.saturating_sub(spent).saturating_sub(reserved)
+        let at = now.max(self.latest);
+        self.limits.get(limit.place()).map_or(0, |limit| limit.available(at))
     }
 
     /// Reservations that are not settled yet. With no request under way there is none, or one was lost.

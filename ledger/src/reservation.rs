@@ -1,4 +1,4 @@
-//! What is promised to one attempt.
+//! What is promised to one attempt, and what came of it.
 
 use smallvec::SmallVec;
 
@@ -31,5 +31,27 @@ impl Reservation {
     /// What it holds of each limit, in the fixed order.
     pub fn amounts(&self) -> impl Iterator<Item = (LimitNo, u64)> {
         self.lines.iter().map(|line| (line.limit, line.amount))
+    }
+}
+
+/// What a settlement has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    changes: SmallVec<[(LimitNo, u64, u64); INLINE]>,
+}
+
+impl Settled {
+    /// Each limit that was reserved or charged, once, with what of it was [used](crate::Book::used) before and after, at
+    /// the latest time that its book has seen. The two are the same where nothing was spent, or in a period that does not
+    /// count any more.
+    pub fn changes(&self) -> impl Iterator<Item = (LimitNo, u64, u64)> {
+        self.changes.iter().copied()
+    }
+
+    pub(crate) fn note(&mut self, limit: LimitNo, before: u64, after: u64) {
+        match self.changes.iter_mut().find(|(noted, ..)| *noted == limit) {
+            Some((.., last)) => *last = after,
+            None => self.changes.push((limit, before, after)),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Reserving and settling is on the way of every request: it takes nothing from the heap.
+//! Looking, reserving and settling is on the way of every request: it takes nothing from the heap.
 #![allow(clippy::unwrap_used)]
 
 use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Window};
@@ -24,10 +24,13 @@ fn a_request_over_eight_accounts_allocates_nothing() {
     let mut book = Book::new();
     let amounts: Vec<(LimitNo, u64)> = book.adopt(&specs, NOON).into_iter().zip(1..).collect();
     let mut request = |at: Millis| {
+        // The buckets of a rolling window are added up where they lie.
+        assert!(amounts.iter().all(|(no, _)| book.available(*no, at) == u64::MAX - book.used(*no, at)));
         let reservation = book.reserve(at, &amounts).unwrap();
         let mut bytes = 0;
         book.writes(|_, slot| bytes += slot.len());
-        book.settle(reservation, &amounts);
+        let settled = book.settle(reservation, &amounts);
+        assert!(settled.changes().zip(&amounts).all(|((_, before, after), (_, amount))| after - before == *amount));
         book.writes(|_, slot| bytes += slot.len());
         assert!(bytes > 0);
     };

@@ -36,7 +36,9 @@ fn adopt(book: &mut Book, max: u64, window: Window, at: Millis) {
 }
 
 fn spent(book: &Book, no: LimitNo, at: Millis) -> u64 {
-    book.state(no, at).spent
+    let spent = book.state(no, at).spent;
+    assert_eq!(book.used(no, at), spent, "asked in either way");
+    spent
 }
 
 fn spend(book: &mut Book, no: LimitNo, amount: u64, at: Millis) {
@@ -113,6 +115,34 @@ fn all_limits_are_taken_or_none_and_the_exhausted_one_is_named() {
 }
 
 #[test]
+fn of_limits_without_room_the_one_is_named_that_has_none_for_longest() {
+    let mut book = Book::new();
+    let specs = [
+        limit("minute", 10, Window::rolling(60_000).unwrap()),
+        limit("held", 10, Window::lifetime()),
+        limit("day", 10, calendar(CalendarUnit::Day)),
+        limit("month", 10, calendar(CalendarUnit::Month)),
+        limit("other month", 10, calendar(CalendarUnit::Month)),
+        limit("ever", 10, Window::lifetime()),
+    ];
+    let [minute, held, day, month, other, ever] = book.adopt(&specs, NOON)[..] else { panic!("six numbers") };
+    let reservation = book.reserve(NOON, &[(held, 10)]).unwrap();
+    [minute, day, month, other, ever].into_iter().for_each(|no| spend(&mut book, no, 10, NOON));
+    let gone = |limit, until| Refused::Exhausted { limit, spent: 10, max: 10, until };
+    for (what, wants, refused) in [
+        ("what is spent before what may come back", vec![(held, 1), (minute, 1)], gone(minute, Some(NOON + 60_000))),
+        ("a day before a minute", vec![(minute, 1), (day, 1)], gone(day, Some(MIDNIGHT))),
+        ("a month before a day", vec![(day, 1), (month, 1), (minute, 1)], gone(month, Some(JUNE))),
+        ("of equals the first", vec![(other, 1), (month, 1)], gone(month, Some(JUNE))),
+        ("what never ends before all", vec![(minute, 1), (month, 1), (ever, 1)], gone(ever, None)),
+        ("more than a minute ever has, too", vec![(minute, 11), (month, 1)], gone(minute, None)),
+    ] {
+        assert_eq!(book.reserve(NOON, &wants).unwrap_err(), refused, "{what}");
+    }
+    book.settle(reservation, &[]);
+}
+
+#[test]
 fn a_refusal_leaves_nothing_to_write() {
     let (mut book, no) = one(10, calendar(CalendarUnit::Day));
     spend(&mut book, no, 10, NOON);
@@ -155,6 +185,17 @@ fn what_was_not_reserved_is_counted_all_the_same() {
 }
 
 #[test]
+fn what_was_not_reserved_is_counted_in_the_period_of_now() {
+    let mut book = Book::new();
+    let [a, b] = book.adopt(&[daily("a", 100), daily("b", 100)], MIDNIGHT - 1)[..] else { panic!("two numbers") };
+    spend(&mut book, b, 70, MIDNIGHT - 1);
+    // Nobody has asked about b since midnight.
+    let reservation = book.reserve(MIDNIGHT, &[(a, 0)]).unwrap();
+    book.settle(reservation, &[(b, 5)]);
+    assert_eq!(spent(&book, b, MIDNIGHT), 5);
+}
+
+#[test]
 fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(MIDNIGHT - 1, &[(no, 100)]).unwrap();
@@ -166,6 +207,30 @@ fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
     );
     book.settle(tomorrow, &[(no, 30)]);
     assert_eq!(spent(&book, no, MIDNIGHT), 30);
+}
+
+#[test]
+fn a_settlement_says_what_it_did_to_each_limit() {
+    let mut book = Book::new();
+    let specs = [daily("a", 100), limit("b", 100, Window::rolling(60_000).unwrap()), daily("c", 100)];
+    let [a, b, c] = book.adopt(&specs, MIDNIGHT - 1)[..] else { panic!("three numbers") };
+    let changes = |book: &mut Book, reservation, actual: &[(LimitNo, u64)]| {
+        let before = [a, b, c].map(|no| book.used(no, 0));
+        let changes: Vec<_> = book.settle(reservation, actual).changes().collect();
+        for (no, was, is) in &changes {
+            let place = [a, b, c].iter().position(|one| one == no).unwrap();
+            assert_eq!((*was, *is), (before[place], book.used(*no, 0)));
+        }
+        changes
+    };
+    let [first, second, third] = [(); 3].map(|()| book.reserve(MIDNIGHT - 1, &[(b, 20), (a, 20)]).unwrap());
+    // One after the other: whatever mark lies between is passed by one of them.
+    assert_eq!(changes(&mut book, first, &[(a, 10), (b, 5), (b, 6)]), [(a, 0, 10), (b, 0, 11)]);
+    assert_eq!(changes(&mut book, second, &[(c, 1), (b, 30), (c, 2)]), [(a, 10, 10), (b, 11, 41), (c, 0, 3)]);
+    // Yesterday's is no more of today's, and still of the last minute's.
+    let today = book.reserve(MIDNIGHT, &[(a, 7)]).unwrap();
+    assert_eq!(changes(&mut book, third, &[(a, 20), (b, 20)]), [(a, 0, 0), (b, 41, 61)]);
+    assert_eq!(changes(&mut book, today, &[(a, 7)]), [(a, 0, 7)]);
 }
 
 #[test]

@@ -211,6 +211,17 @@ impl Limit {
         }
     }
 
+    /// What is spent.
+    pub(super) fn used(&self, at: Millis) -> u64 {
+        amount_of(self.sum(at).spent)
+    }
+
+    /// What is neither spent nor reserved.
+    pub(super) fn available(&self, at: Millis) -> u64 {
+        let Sum { spent, reserved } = self.sum(at);
+        self.max.saturating_sub(amount_of(spent + reserved))
+    }
+
     pub(super) fn state(&self, at: Millis) -> State {
         let Sum { spent, reserved } = self.sum(at);
         let end = match self.window.as_ref().and_then(Window::length) {

@@ -264,18 +264,19 @@ impl World {
     /// What a book that knew the truth would answer.
     pub fn expect(&mut self, wants: &Wants) -> Result<(), Refused> {
         self.look();
-        let mut contended = Ok(());
+        let (mut exhausted, mut contended) = (Vec::new(), Ok(()));
         for (limit, want) in self.wants(wants) {
             let (no, max, spent) = (self.truths[limit].no, self.max(limit), self.spent(limit));
             if spent + want > max {
                 let until = self.truths[limit].spec.window.period(self.latest).end.filter(|_| want <= max);
-                return Err(Refused::Exhausted { limit: no, spent, max, until });
-            }
-            if spent + self.in_flight(limit) + want > max && contended.is_ok() {
+                exhausted.push((until, Refused::Exhausted { limit: no, spent, max, until }));
+            } else if spent + self.in_flight(limit) + want > max && contended.is_ok() {
                 contended = Err(Refused::Contended { limit: no });
             }
         }
-        contended
+        // The last to have room, and of equals the first.
+        exhausted.sort_by_key(|(until, _)| std::cmp::Reverse(until.unwrap_or(Millis::MAX)));
+        exhausted.first().map_or(contended, |(_, refused)| Err(*refused))
     }
 
     pub fn wants(&self, wants: &Wants) -> Vec<(usize, u64)> {
@@ -320,7 +321,11 @@ impl World {
 
     pub fn state(&mut self, limit: usize) -> State {
         self.look();
-        self.book.state(self.truths[limit].no, self.clock)
+        let (no, at) = (self.truths[limit].no, self.clock);
+        let state = self.book.state(no, at);
+        let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved);
+        assert_eq!((self.book.used(no, at), self.book.available(no, at)), (state.spent, left));
+        state
     }
 
     pub fn time(&self) -> Millis {
