@@ -61,5 +61,6 @@ pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
 pub use rule::Rule;
 pub use samples::REQUEST_TYPES;
 pub use serves::{Tier as ServedBy, list_models};
+pub use spent::grouped;
 pub use trial::{Expect, Given, Trial, TrialRequest};
 pub use vocabulary::FUNCTIONS;

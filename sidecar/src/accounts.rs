@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outrigger_ledger::{Book, LimitNo, LimitSpec, Millis, Refused, Reservation, State};
+use outrigger_ledger::{Book, LimitNo, LimitSpec, Millis, Refused, Reservation, Settled, State};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -102,21 +102,29 @@ impl Accounts {
         self.lock().book.state(limit, now)
     }
 
-    /// What is neither spent nor set aside.
+    /// What is spent in the window of now.
     #[must_use]
-    pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
-        self.lock().book.available(limit, now)
+    pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
+        self.lock().book.used(limit, now)
     }
 
-    fn settle(&self, reservation: Reservation, actual: &[(LimitNo, u64)]) {
+    /// What is neither spent nor set aside, in the tightest of some limits; `None` if there is none.
+    #[must_use]
+    pub fn least_available(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Option<u64> {
+        let books = self.lock();
+        limits.map(|limit| books.book.available(limit, now)).min()
+    }
+
+    fn settle(&self, reservation: Reservation, actual: &[(LimitNo, u64)]) -> Settled {
         let mut books = self.lock();
-        books.book.settle(reservation, actual);
+        let settled = books.book.settle(reservation, actual);
         // Until it can be written, the page says more than was spent, never less.
         if let Err(error) = books.write() {
             tracing::error!(%error, "what was spent can't be written down; it is written with the next request");
         }
         drop(books);
         self.freed.notify_waiters();
+        settled
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -156,10 +164,11 @@ pub struct Held {
 }
 
 impl Held {
-    /// Charges what was used; of a limit that is not named, nothing.
-    pub fn settle(mut self, actual: &[(LimitNo, u64)]) {
-        if let Some(reservation) = self.reservation.take() {
-            self.accounts.settle(reservation, actual);
+    /// Charges what was used; of a limit that is not named, nothing. Says what that did to each.
+    pub fn settle(mut self, actual: &[(LimitNo, u64)]) -> Settled {
+        match self.reservation.take() {
+            Some(reservation) => self.accounts.settle(reservation, actual),
+            None => Settled::default(),
         }
     }
 

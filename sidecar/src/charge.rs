@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use outrigger_ledger::LimitNo;
+use outrigger_ledger::{LimitNo, Settled};
 use outrigger_llm::estimate;
 use outrigger_llm::meter::Metered;
 use outrigger_llm::usage::Usage;
@@ -184,10 +184,10 @@ impl Charge {
         Cost { money, tokens: self.worst.tokens, estimated: true, usage: Usage::default() }
     }
 
-    /// Charges what it cost.
-    pub fn settle(self, cost: &Cost) {
+    /// Charges what it cost, and says what that did to each limit.
+    pub fn settle(self, cost: &Cost) -> Settled {
         let sent = self.was_sent();
-        let Some(held) = self.held else { return };
+        let Some(held) = self.held else { return Settled::default() };
         let amount = |counted: &Counted| match counted.unit {
             Unit::Money => cost.money.unwrap_or(0),
             Unit::Tokens => cost.tokens,
@@ -195,7 +195,7 @@ impl Charge {
         };
         let amounts: Vec<(LimitNo, u64)> =
             self.counted.iter().map(|counted| (counted.number, amount(counted))).collect();
-        held.settle(&amounts);
+        held.settle(&amounts)
     }
 }
 

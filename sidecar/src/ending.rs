@@ -183,19 +183,8 @@ impl Ending {
             self.money = Some(self.money.unwrap_or(0).saturating_add(money));
         }
         self.counted.extend(charge.counted.iter().map(|counted| counted.place));
-        let before = self.levels(&charge);
-        charge.settle(cost);
-        self.gateway.crossed(&self.call.served, &before);
-    }
-
-    /// How far the budgets of a charge are used, before it is settled.
-    fn levels(&self, charge: &Charge) -> Vec<(usize, u64)> {
-        let limits = &self.call.served.policy.limits.all;
-        let places = charge.counted.iter().map(|counted| counted.place);
-        places
-            .filter(|at| !limits[*at].thresholds.is_empty())
-            .map(|at| (at, self.gateway.spent(&self.call.served, at)))
-            .collect()
+        let settled = charge.settle(cost);
+        self.gateway.crossed(&self.call.served, &settled);
     }
 
     /// The caller has gone.

@@ -243,8 +243,8 @@ impl Asked {
         let policy = &ending.call.served.policy;
         let price = policy.price(self.provider, &candidate.model);
         let left = |unit: Unit| {
-            let of_unit = self.counted.iter().filter(|counted| counted.unit == unit);
-            of_unit.map(|counted| trying.gateway.accounts.available(counted.number, now)).min()
+            let of_unit = self.counted.iter().filter(|counted| counted.unit == unit).map(|counted| counted.number);
+            trying.gateway.accounts.least_available(of_unit, now)
         };
         let service = self.service.as_deref();
         let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };

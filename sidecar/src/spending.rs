@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use outrigger_ledger::Settled;
 use outrigger_policy::{Dollars, Limit, ThresholdAction, Unit};
 use serde::Serialize;
 
@@ -34,7 +35,7 @@ impl Gateway {
     /// How much of a limit is spent, by its place in the policy.
     pub(crate) fn spent(&self, served: &Served, place: usize) -> u64 {
         let Some(number) = served.limits.get(place) else { return 0 };
-        self.accounts.state(*number, millis(SystemTime::now())).spent
+        self.accounts.used(*number, millis(SystemTime::now()))
     }
 
     /// Limits as they stand, for a record. Places are told once each, in their order.
@@ -93,15 +94,15 @@ impl Gateway {
         self.metrics.levels(levels);
     }
 
-    /// Says which thresholds a charge has crossed. `before`: places, and how much was spent of each.
-    pub(crate) fn crossed(&self, served: &Served, before: &[(usize, u64)]) {
-        for (place, before) in before {
-            let Some(limit) = served.policy.limits.all.get(*place) else { continue };
-            let spent = self.spent(served, *place);
+    /// Says which thresholds a settlement has crossed.
+    pub(crate) fn crossed(&self, served: &Served, settled: &Settled) {
+        for (number, before, spent) in settled.changes().filter(|(_, before, after)| before != after) {
+            let place = served.limits.iter().position(|one| *one == number);
+            let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
             for threshold in &limit.thresholds {
                 let at = u128::from(limit.max) * u128::from(threshold.percent);
                 let reached = |spent: u64| u128::from(spent) * 100 >= at;
-                if reached(spent) && !reached(*before) {
+                if reached(spent) && !reached(before) {
                     let action = match &threshold.action {
                         ThresholdAction::Notify => "notify",
                         ThresholdAction::Downgrade { .. } => "downgrade",
