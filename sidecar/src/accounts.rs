@@ -108,6 +108,13 @@ impl Accounts {
         self.lock().book.used(limit, now)
     }
 
+    /// The same of several, in their order.
+    #[must_use]
+    pub fn used_of(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Vec<u64> {
+        let books = self.lock();
+        limits.map(|limit| books.book.used(limit, now)).collect()
+    }
+
     /// What is neither spent nor set aside, in the tightest of some limits; `None` if there is none.
     #[must_use]
     pub fn least_available(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Option<u64> {

@@ -42,19 +42,21 @@ impl Gateway {
     pub(crate) fn budgets(&self, served: &Served, places: &mut Vec<usize>) -> Vec<BudgetRecord> {
         places.sort_unstable();
         places.dedup();
+        if places.is_empty() {
+            return Vec::new();
+        }
         let as_of = SystemTime::now();
-        let told = |place: &usize| {
-            let (limit, number) = (served.policy.limits.all.get(*place)?, served.limits.get(*place)?);
-            let state = self.accounts.state(*number, millis(as_of));
-            Some(BudgetRecord {
-                name: limit.id.to_string(),
-                unit: unit(limit.unit),
-                spent: amount(limit, state.spent),
-                limit: amount(limit, state.max),
-                as_of: Some(as_of),
-            })
+        let numbers = places.iter().filter_map(|place| served.limits.get(*place).copied());
+        let used = self.accounts.used_of(numbers, millis(as_of));
+        let limits = places.iter().filter_map(|place| served.policy.limits.all.get(*place));
+        let told = |(limit, used): (&Limit, u64)| BudgetRecord {
+            name: limit.id.to_string(),
+            unit: unit(limit.unit),
+            spent: amount(limit, used),
+            limit: amount(limit, limit.max),
+            as_of: Some(as_of),
         };
-        places.iter().filter_map(told).collect()
+        limits.zip(used).map(told).collect()
     }
 
     /// Every limit in force.
