@@ -200,6 +200,11 @@ fn what_cannot_be_read_in_one_way_is_refused() {
             "the key `stream_options.include_usage` stands twice",
         ),
         (r#"{"max_tokens":1,"max_tokens":9}"#, "the key `max_tokens` stands twice"),
+        (r#"{"max_tokens":1,"Max_Tokens":9}"#, "the key `Max_Tokens` is `max_tokens` to some parsers"),
+        (r#"{"MODEL":"m"}"#, "the key `MODEL` is `model` to some parsers"),
+        (r#"{"\u0054ools":[]}"#, "the key `Tools` is `tools` to some parsers"),
+        (r#"{"stream_options":{"Include_usage":true}}"#, "the key `Include_usage` is `include_usage` to some parsers"),
+        (r#"{"generationConfig":{"maxoutputtokens":9}}"#, "the key `maxoutputtokens` is `maxOutputTokens` to some"),
         (r#"{"generationConfig":{},"generation_config":{}}"#, "the key `generationConfig` stands twice"),
         (r#"{"generationConfig":[]}"#, "`generationConfig` must be an object"),
         (
@@ -217,7 +222,7 @@ fn what_cannot_be_read_in_one_way_is_refused() {
     }
     assert!(scan(b"{\"a\":\"\xff\"}").is_err());
     // What the gateway doesn't read may be as odd as it likes.
-    assert!(scan(br#"{"x":1,"x":2,"model":"m"}"#).is_ok());
+    assert!(scan(br#"{"x":1,"x":2,"X":3,"model":"m"}"#).is_ok());
 }
 
 #[test]
