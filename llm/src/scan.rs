@@ -47,6 +47,10 @@ pub enum ScanError {
     Twice(String),
     #[error("the key `{key}` is `{known}` to some parsers and not to others; write it as `{known}`")]
     OtherCase { key: String, known: &'static str },
+    #[error(
+        "`{0}` lets the provider answer with another model than the one that was decided; name others in `fallbacks`"
+    )]
+    OtherModels(&'static str),
     #[error("`{field}` must be {expected}")]
     Wrong { field: &'static str, expected: &'static str },
 }
@@ -128,6 +132,9 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
             }
             Field::Stream => scanned.stream = boolean(raw, "stream")?,
             Field::Fallbacks => scanned.fallbacks = Some(fallbacks(raw)?),
+            // OpenRouter's own way to fail over: around the key's fence, and at another price.
+            Field::Models if !matches!(raw, "null" | "[]") => return Err(ScanError::OtherModels("models")),
+            Field::Route if raw != "null" => return Err(ScanError::OtherModels("route")),
             Field::StreamOptions => scanned.include_usage = include_usage(raw)?,
             Field::PromptCacheKey => scanned.session = string(raw),
             Field::PreviousResponseId | Field::Conversation | Field::CachedContent if raw != "null" => {

@@ -77,10 +77,15 @@ const GOOGLE: &[(&str, Bill)] = &[
     ("retrieval", Own("the tool retrieval is billed by its own price")),
 ];
 
-/// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's.
-const BESIDE: [(Field, &str); 3] = [
+/// Responses alone have it: elsewhere a prompt is text.
+const KEPT_PROMPT: &str = "a prompt that the provider keeps may bring text and tools that are not in the request";
+
+/// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and what OpenRouter and Perplexity
+/// keep under a name.
+const BESIDE: [(Field, &str); 4] = [
     (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
     (Field::Plugins, "plugins are billed by their own price"),
+    (Field::Preset, "a preset that the provider keeps may bring tools that are not in the request"),
     (Field::SearchParameters, "what search_parameters asks for is billed by its own price"),
 ];
 
@@ -90,6 +95,9 @@ impl Scanned {
     pub fn server_tool(&self, operation: &Operation, body: &[u8]) -> Option<&'static str> {
         if !matches!(operation.kind, Kind::Chat | Kind::Completions | Kind::Responses) {
             return None;
+        }
+        if operation.kind == Kind::Responses && self.value(body, Field::Prompt).is_some() {
+            return Some(KEPT_PROMPT);
         }
         let tools = self.value(body, Field::Tools);
         if operation.dialect == Dialect::Gemini {
@@ -194,6 +202,10 @@ mod tests {
             (COMPLETIONS, r#"{"plugins":[{"id":"web"}]}"#, Some("plugins")),
             (MESSAGES, r#"{"tools":[{"name":"f"},{"name":"f","type":null}]}"#, None),
             (MESSAGES, r#"{"tools":[{"type":["web_search_20260318"]}]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"prompt":{"id":"pmpt_1"}}"#, Some(KEPT_PROMPT)),
+            (RESPONSES, r#"{"prompt":null}"#, None),
+            (COMPLETIONS, r#"{"prompt":"Once"}"#, None),
+            (CHAT, r#"{"preset":"support"}"#, Some("a preset that the provider keeps")),
             (MESSAGES, r#"{"tools":[{"name":"f"},{"type":"bash_20250124"},{"type":"web_fetch_20260318"}]}"#, None),
             (
                 MESSAGES,

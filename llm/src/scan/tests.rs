@@ -194,6 +194,9 @@ fn what_cannot_be_read_in_one_way_is_refused() {
         (r#"{"model":"a","model":"b"}"#, "the key `model` stands twice"),
         (r#"{"model":"a","m\u006fdel":"b"}"#, "the key `model` stands twice"),
         (r#"{"cachedContent":"a","cached_content":"b"}"#, "the key `cachedContent` stands twice"),
+        (r#"{"model":"a","models":["b"]}"#, "`models` lets the provider answer with another model"),
+        (r#"{"model":"a","models":"b"}"#, "`models` lets the provider answer with another model"),
+        (r#"{"model":"a","route":"fallback"}"#, "`route` lets the provider answer with another model"),
         (r#"{"fallbacks":"x"}"#, "`fallbacks` must be a list of names"),
         (
             r#"{"stream_options":{"include_usage":true,"include_usag\u0065":false}}"#,
@@ -221,6 +224,9 @@ fn what_cannot_be_read_in_one_way_is_refused() {
         assert!(error.starts_with(problem), "{body}: {error}");
     }
     assert!(scan(b"{\"a\":\"\xff\"}").is_err());
+    // SDKs say so that they say nothing.
+    assert!(scan(br#"{"model":"a","models":[],"route":null}"#).is_ok());
+    assert!(scan(br#"{"model":"a","models":null}"#).is_ok());
     // What the gateway doesn't read may be as odd as it likes.
     assert!(scan(br#"{"x":1,"x":2,"X":3,"model":"m"}"#).is_ok());
 }
