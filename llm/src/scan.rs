@@ -1,7 +1,8 @@
 //! One pass over a request's body: where the few things stand that a gateway reads or edits.
 //!
 //! Bytes go through; only what is listed here is looked at. A key that the gateway reads may stand
-//! only once in its object, after unescaping, for another parser would read the other one.
+//! only once in its object, after unescaping, for another parser would read the other one; and it may stand in no other
+//! case, for some parsers would read that one too.
 //!
 //! | file | holds |
 //! |---|---|
@@ -33,7 +34,7 @@ pub(crate) use field::Field;
 
 use field::Member;
 use generation::Generation;
-use members::{Members, boolean, string, unescape, whole};
+use members::{Members, boolean, differs_in_case, string, unescape, whole};
 
 /// Why a body cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -44,6 +45,12 @@ pub enum ScanError {
     NotObject,
     #[error("the key `{0}` stands twice in the body; parsers would not agree which one counts")]
     Twice(String),
+    #[error("the key `{key}` is `{known}` to some parsers and not to others; write it as `{known}`")]
+    OtherCase { key: String, known: &'static str },
+    #[error(
+        "`{0}` lets the provider answer with another model than the one that was decided; name others in `fallbacks`"
+    )]
+    OtherModels(&'static str),
     #[error("`{field}` must be {expected}")]
     Wrong { field: &'static str, expected: &'static str },
 }
@@ -108,7 +115,12 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
     let mut speed = None;
     for (raw_key, value) in members {
         let key = unescape(raw_key.get());
-        let Some(field) = Field::of(&key) else { continue };
+        let Some(field) = Field::of(&key) else {
+            match Field::in_other_case(&key) {
+                Some(known) => return Err(ScanError::OtherCase { key: key.into_owned(), known }),
+                None => continue,
+            }
+        };
         if scanned.place(field).is_some() {
             return Err(ScanError::Twice(Field::name(&key).to_owned()));
         }
@@ -120,6 +132,9 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
             }
             Field::Stream => scanned.stream = boolean(raw, "stream")?,
             Field::Fallbacks => scanned.fallbacks = Some(fallbacks(raw)?),
+            // OpenRouter's own way to fail over: around the key's fence, and at another price.
+            Field::Models if !matches!(raw, "null" | "[]") => return Err(ScanError::OtherModels("models")),
+            Field::Route if raw != "null" => return Err(ScanError::OtherModels("route")),
             Field::StreamOptions => scanned.include_usage = include_usage(raw)?,
             Field::PromptCacheKey => scanned.session = string(raw),
             Field::PreviousResponseId | Field::Conversation | Field::CachedContent if raw != "null" => {
@@ -194,9 +209,11 @@ fn include_usage(raw: &str) -> Result<bool, ScanError> {
     let members = serde_json::from_str::<Members<'_>>(raw).map_err(|_| wrong)?.0;
     let mut asked = None;
     for (key, value) in members {
-        if unescape(key.get()) == "include_usage"
-            && asked.replace(boolean(value.get(), "stream_options.include_usage")?).is_some()
-        {
+        let key = unescape(key.get());
+        if differs_in_case(&key, "include_usage") {
+            return Err(ScanError::OtherCase { key: key.into_owned(), known: "include_usage" });
+        }
+        if key == "include_usage" && asked.replace(boolean(value.get(), "stream_options.include_usage")?).is_some() {
             return Err(ScanError::Twice("stream_options.include_usage".to_owned()));
         }
     }

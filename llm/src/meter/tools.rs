@@ -4,9 +4,6 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
 use crate::scan::members::{Members, unescape};
@@ -17,6 +14,15 @@ enum Bill {
     /// The caller runs it, or what it does is told as tokens.
     None,
     Own(&'static str),
+}
+
+impl Bill {
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Free => None,
+            Own(reason) => Some(reason),
+        }
+    }
 }
 
 use Bill::{None as Free, Own};
@@ -71,10 +77,15 @@ const GOOGLE: &[(&str, Bill)] = &[
     ("retrieval", Own("the tool retrieval is billed by its own price")),
 ];
 
-/// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's.
-const BESIDE: [(Field, &str); 3] = [
+/// Responses alone have it: elsewhere a prompt is text.
+const KEPT_PROMPT: &str = "a prompt that the provider keeps may bring text and tools that are not in the request";
+
+/// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and what OpenRouter and Perplexity
+/// keep under a name.
+const BESIDE: [(Field, &str); 4] = [
     (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
     (Field::Plugins, "plugins are billed by their own price"),
+    (Field::Preset, "a preset that the provider keeps may bring tools that are not in the request"),
     (Field::SearchParameters, "what search_parameters asks for is billed by its own price"),
 ];
 
@@ -82,48 +93,62 @@ impl Scanned {
     /// Why the tools of this request may cost more than its tokens, if they may. `body` is the one that was scanned.
     #[must_use]
     pub fn server_tool(&self, operation: &Operation, body: &[u8]) -> Option<&'static str> {
-        if !matches!(operation.kind, Kind::Chat | Kind::Responses) {
+        if !matches!(operation.kind, Kind::Chat | Kind::Completions | Kind::Responses) {
             return None;
+        }
+        if operation.kind == Kind::Responses && self.value(body, Field::Prompt).is_some() {
+            return Some(KEPT_PROMPT);
         }
         let tools = self.value(body, Field::Tools);
         if operation.dialect == Dialect::Gemini {
             return google(tools?);
         }
         let beside = || BESIDE.iter().find(|(field, _)| self.value(body, *field).is_some_and(|raw| raw != "[]"));
-        tools.and_then(by_type).or_else(|| beside().map(|(_, reason)| *reason))
+        tools.and_then(|tools| by_type(tools, operation.dialect)).or_else(|| beside().map(|(_, reason)| *reason))
     }
 }
 
-/// The first of them that is billed. What is not a list of tools is the upstream's to refuse.
-fn by_type(tools: &str) -> Option<&'static str> {
-    #[derive(Deserialize)]
-    struct Tool<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: Option<Cow<'a, str>>,
-    }
-    serde_json::from_str::<Vec<Tool<'_>>>(tools).ok()?.iter().find_map(|tool| {
-        // Anthropic's functions need not say what they are.
-        let kind = tool.kind.as_deref()?;
-        match TYPES.iter().find(|(known, _)| kind.starts_with(known)) {
-            Some((_, Free)) => None,
-            Some((_, Own(reason))) => Some(*reason),
-            None => Some(UNKNOWN),
+/// The first of them that is billed. What can't be read in one way is no tool that is known: an upstream may be laxer, or
+/// read the other of two keys.
+fn by_type(tools: &str, dialect: Dialect) -> Option<&'static str> {
+    let Ok(tools) = serde_json::from_str::<Vec<Members<'_>>>(tools) else { return Some(UNKNOWN) };
+    tools.iter().find_map(|tool| {
+        let mut named = dialect == Dialect::Anthropic;
+        for (key, value) in &tool.0 {
+            let key = unescape(key.get());
+            if key.eq_ignore_ascii_case("type") && value.get() != "null" {
+                named = true;
+                if let Some(reason) = kind_of(value.get()) {
+                    return Some(reason);
+                }
+            }
+            // What names itself or a function is the caller's own, as in Anthropic's dialect it always is.
+            named |= matches!(&*key, "function" | "name");
         }
+        (!named).then_some(UNKNOWN)
     })
+}
+
+/// Why tools of a type are billed, if they are. `raw` is the type's JSON.
+fn kind_of(raw: &str) -> Option<&'static str> {
+    let Ok(kind) = serde_json::from_str::<Cow<'_, str>>(raw) else { return Some(UNKNOWN) };
+    match TYPES.iter().find(|(known, _)| kind.starts_with(known)) {
+        Some((_, bill)) => bill.reason(),
+        None => Some(UNKNOWN),
+    }
 }
 
 fn google(tools: &str) -> Option<&'static str> {
     // A single group need not stand in a list.
-    let groups: Vec<&RawValue> = match serde_json::from_str(tools) {
-        Ok(groups) => groups,
-        Err(_) => vec![serde_json::from_str(tools).ok()?],
+    let groups = serde_json::from_str::<Vec<Members<'_>>>(tools);
+    let Ok(groups) = groups.or_else(|_| serde_json::from_str(tools).map(|group| vec![group])) else {
+        return Some(UNKNOWN);
     };
-    groups.iter().filter_map(|group| serde_json::from_str::<Members<'_>>(group.get()).ok()).find_map(|group| {
+    groups.iter().find_map(|group| {
         group.0.iter().filter(|(_, value)| value.get() != "null").find_map(|(key, _)| {
             let key = crate::gemini::reader::camel_case(&unescape(key.get()));
             match GOOGLE.iter().find(|(known, _)| *known == key) {
-                Some((_, Free)) => None,
-                Some((_, Own(reason))) => Some(*reason),
+                Some((_, bill)) => bill.reason(),
                 None => Some(UNKNOWN),
             }
         })
@@ -139,6 +164,7 @@ mod tests {
     #[test]
     fn tools_with_a_price_of_their_own_are_known() {
         const CHAT: &str = "/v1/chat/completions";
+        const COMPLETIONS: &str = "/v1/completions";
         const RESPONSES: &str = "/v1/responses";
         const MESSAGES: &str = "/v1/messages";
         const GEMINI: &str = "/v1beta/models/m:generateContent";
@@ -156,7 +182,30 @@ mod tests {
             ),
             (RESPONSES, r#"{"tools":[{"type":"code_interpreter"}]}"#, Some("the tool code_interpreter is")),
             (RESPONSES, r#"{"tools":[{"type":"mind_reading"}]}"#, Some(UNKNOWN)),
-            (RESPONSES, r#"{"tools":"web_search"}"#, None),
+            // Whatever can't be read in one way.
+            (RESPONSES, r#"{"tools":"web_search"}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":{"type":"function"}}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":[{"type":"function"},null]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":[{"type":7}]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":["web_search"]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":[{"type":"function","type":"web_search"}]}"#, Some("the tool web_search is")),
+            (RESPONSES, r#"{"tools":[{"type":"web_search","type":"function"}]}"#, Some("the tool web_search is")),
+            (RESPONSES, r#"{"tools":[{"type":"function","Type":"web_search"}]}"#, Some("the tool web_search is")),
+            (RESPONSES, r#"{"tools":[{"type":"function","t\u0079pe":"web_search"}]}"#, Some("the tool web_search is")),
+            (RESPONSES, r#"{"tools":[{"type":"Web_Search"}]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"tools":[]}"#, None),
+            (RESPONSES, r#"{"tools":null}"#, None),
+            // Lax servers know a function without its type.
+            (CHAT, r#"{"tools":[{"function":{"name":"f"}},{"type":null,"name":"f"}]}"#, None),
+            (CHAT, r#"{"tools":[{"google_search":{}}]}"#, Some(UNKNOWN)),
+            (CHAT, r#"{"tools":[{}]}"#, Some(UNKNOWN)),
+            (COMPLETIONS, r#"{"plugins":[{"id":"web"}]}"#, Some("plugins")),
+            (MESSAGES, r#"{"tools":[{"name":"f"},{"name":"f","type":null}]}"#, None),
+            (MESSAGES, r#"{"tools":[{"type":["web_search_20260318"]}]}"#, Some(UNKNOWN)),
+            (RESPONSES, r#"{"prompt":{"id":"pmpt_1"}}"#, Some(KEPT_PROMPT)),
+            (RESPONSES, r#"{"prompt":null}"#, None),
+            (COMPLETIONS, r#"{"prompt":"Once"}"#, None),
+            (CHAT, r#"{"preset":"support"}"#, Some("a preset that the provider keeps")),
             (MESSAGES, r#"{"tools":[{"name":"f"},{"type":"bash_20250124"},{"type":"web_fetch_20260318"}]}"#, None),
             (
                 MESSAGES,
@@ -167,6 +216,14 @@ mod tests {
             (GEMINI, r#"{"tools":[{"google_search":{}}]}"#, Some("the tool googleSearch is")),
             (GEMINI, r#"{"tools":{"googleMaps":{}}}"#, Some("the tool googleMaps is")),
             (GEMINI, r#"{"tools":[{"mindReading":{}}]}"#, Some(UNKNOWN)),
+            (
+                GEMINI,
+                r#"{"tools":[{"functionDeclarations":[],"googleSearch":null,"googleSearch":{}}]}"#,
+                Some("the tool"),
+            ),
+            (GEMINI, r#"{"tools":[{"functionDeclarations":[]},null]}"#, Some(UNKNOWN)),
+            (GEMINI, r#"{"tools":"googleSearch"}"#, Some(UNKNOWN)),
+            (GEMINI, r#"{"tools":[{"GoogleSearch":{}}]}"#, Some(UNKNOWN)),
         ] {
             let operation = find("POST", path).unwrap().operation;
             let told = scan(body.as_bytes()).unwrap().server_tool(operation, body.as_bytes());

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::members::differs_in_case;
+
 /// A key that is read. Google takes either spelling of its keys, so both are the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -22,16 +24,19 @@ pub(crate) enum Field {
     Messages,
     Modalities,
     Model,
+    Models,
     N,
     OutputConfig,
     OutputFormat,
     Plugins,
+    Preset,
     PreviousResponseId,
     Prompt,
     PromptCacheKey,
     Reasoning,
     ReasoningEffort,
     ResponseFormat,
+    Route,
     SearchParameters,
     ServiceTier,
     Speed,
@@ -45,50 +50,64 @@ pub(crate) enum Field {
     WebSearchOptions,
 }
 
+/// Each key as it is written.
+const KEYS: &[(&str, Field)] = &[
+    ("background", Field::Background),
+    ("best_of", Field::BestOf),
+    ("cache_control", Field::CacheControl),
+    ("cachedContent", Field::CachedContent),
+    ("cached_content", Field::CachedContent),
+    ("contents", Field::Contents),
+    ("conversation", Field::Conversation),
+    ("enable_thinking", Field::EnableThinking),
+    ("fallbacks", Field::Fallbacks),
+    ("generationConfig", Field::GenerationConfig),
+    ("generation_config", Field::GenerationConfig),
+    ("input", Field::Input),
+    ("instructions", Field::Instructions),
+    ("max_completion_tokens", Field::MaxCompletionTokens),
+    ("max_output_tokens", Field::MaxOutputTokens),
+    ("max_tokens", Field::MaxTokens),
+    ("messages", Field::Messages),
+    ("modalities", Field::Modalities),
+    ("model", Field::Model),
+    ("models", Field::Models),
+    ("n", Field::N),
+    ("output_config", Field::OutputConfig),
+    ("output_format", Field::OutputFormat),
+    ("plugins", Field::Plugins),
+    ("preset", Field::Preset),
+    ("previous_response_id", Field::PreviousResponseId),
+    ("prompt", Field::Prompt),
+    ("prompt_cache_key", Field::PromptCacheKey),
+    ("reasoning", Field::Reasoning),
+    ("reasoning_effort", Field::ReasoningEffort),
+    ("response_format", Field::ResponseFormat),
+    ("route", Field::Route),
+    ("search_parameters", Field::SearchParameters),
+    ("serviceTier", Field::ServiceTier),
+    ("service_tier", Field::ServiceTier),
+    ("speed", Field::Speed),
+    ("stream", Field::Stream),
+    ("stream_options", Field::StreamOptions),
+    ("system", Field::System),
+    ("systemInstruction", Field::SystemInstruction),
+    ("system_instruction", Field::SystemInstruction),
+    ("text", Field::Text),
+    ("thinking", Field::Thinking),
+    ("tools", Field::Tools),
+    ("web_search_options", Field::WebSearchOptions),
+];
+
 impl Field {
     /// The field of a key, unescaped.
     pub(super) fn of(key: &str) -> Option<Field> {
-        Some(match key {
-            "background" => Field::Background,
-            "best_of" => Field::BestOf,
-            "cache_control" => Field::CacheControl,
-            "cachedContent" | "cached_content" => Field::CachedContent,
-            "contents" => Field::Contents,
-            "conversation" => Field::Conversation,
-            "enable_thinking" => Field::EnableThinking,
-            "fallbacks" => Field::Fallbacks,
-            "generationConfig" | "generation_config" => Field::GenerationConfig,
-            "input" => Field::Input,
-            "instructions" => Field::Instructions,
-            "max_completion_tokens" => Field::MaxCompletionTokens,
-            "max_output_tokens" => Field::MaxOutputTokens,
-            "max_tokens" => Field::MaxTokens,
-            "messages" => Field::Messages,
-            "modalities" => Field::Modalities,
-            "model" => Field::Model,
-            "n" => Field::N,
-            "output_config" => Field::OutputConfig,
-            "output_format" => Field::OutputFormat,
-            "plugins" => Field::Plugins,
-            "previous_response_id" => Field::PreviousResponseId,
-            "prompt" => Field::Prompt,
-            "prompt_cache_key" => Field::PromptCacheKey,
-            "reasoning" => Field::Reasoning,
-            "reasoning_effort" => Field::ReasoningEffort,
-            "response_format" => Field::ResponseFormat,
-            "search_parameters" => Field::SearchParameters,
-            "serviceTier" | "service_tier" => Field::ServiceTier,
-            "speed" => Field::Speed,
-            "stream" => Field::Stream,
-            "stream_options" => Field::StreamOptions,
-            "system" => Field::System,
-            "systemInstruction" | "system_instruction" => Field::SystemInstruction,
-            "text" => Field::Text,
-            "thinking" => Field::Thinking,
-            "tools" => Field::Tools,
-            "web_search_options" => Field::WebSearchOptions,
-            _ => return None,
-        })
+        KEYS.iter().find(|(known, _)| *known == key).map(|(_, field)| *field)
+    }
+
+    /// The key that this one is to a parser that does not tell capitals from small letters.
+    pub(super) fn in_other_case(key: &str) -> Option<&'static str> {
+        KEYS.iter().map(|(known, _)| *known).find(|known| differs_in_case(key, known))
     }
 
     /// How it is called where it stands twice: Google's in its own JSON's spelling.

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
-use super::members::{Members, unescape, whole};
+use super::members::{Members, differs_in_case, unescape, whole};
 use super::{ScanError, place};
+
+/// What is read, in either spelling.
+const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
 
 /// Places are those of the whole body.
 #[derive(Clone, Debug)]
@@ -30,7 +33,8 @@ impl Generation {
             Generation { cap: None, cap_at: None, answers: None, inside: start + 1, members: members.len() };
         let mut counted = false;
         for (key, value) in members {
-            match &*unescape(key.get()) {
+            let key = unescape(key.get());
+            match &*key {
                 "maxOutputTokens" | "max_output_tokens" => {
                     let at = place(raw, value.get());
                     generation.cap = whole(value.get());
@@ -44,7 +48,11 @@ impl Generation {
                         return Err(ScanError::Twice("generationConfig.candidateCount".to_owned()));
                     }
                 }
-                _ => {}
+                _ => {
+                    if let Some(known) = KEYS.into_iter().find(|known| differs_in_case(&key, known)) {
+                        return Err(ScanError::OtherCase { key: key.into_owned(), known });
+                    }
+                }
             }
         }
         Ok(Some(generation))

@@ -43,6 +43,18 @@ pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a key is another one but for the case of its letters. Go's parsers, behind some upstreams, read the two as one
+/// key, of which the last counts, and fold two letters more into ASCII than others do.
+pub(super) fn differs_in_case(key: &str, known: &str) -> bool {
+    let fold = |letter: char| match letter {
+        'ſ' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    let may = key.len() == known.len() || !key.is_ascii();
+    may && key != known && key.chars().map(fold).eq(known.chars().map(fold))
+}
+
 pub(super) fn string(raw: &str) -> Option<String> {
     serde_json::from_str(raw).ok()
 }
@@ -71,6 +83,22 @@ pub(super) fn whole(raw: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_that_differ_in_case_are_told_from_others() {
+        for (key, known, expected) in [
+            ("max_tokens", "max_tokens", false),
+            ("Max_Tokens", "max_tokens", true),
+            ("max_to\u{212a}en\u{17f}", "max_tokens", true),
+            ("MAXTOKENS", "max_tokens", false),
+            ("cachedcontent", "cachedContent", true),
+            ("N", "n", true),
+            ("max_tokens_", "max_tokens", false),
+            ("", "n", false),
+        ] {
+            assert_eq!(differs_in_case(key, known), expected, "{key}");
+        }
+    }
 
     #[test]
     fn whole_numbers_are_read_in_every_spelling_that_counts() {

@@ -194,12 +194,20 @@ fn what_cannot_be_read_in_one_way_is_refused() {
         (r#"{"model":"a","model":"b"}"#, "the key `model` stands twice"),
         (r#"{"model":"a","m\u006fdel":"b"}"#, "the key `model` stands twice"),
         (r#"{"cachedContent":"a","cached_content":"b"}"#, "the key `cachedContent` stands twice"),
+        (r#"{"model":"a","models":["b"]}"#, "`models` lets the provider answer with another model"),
+        (r#"{"model":"a","models":"b"}"#, "`models` lets the provider answer with another model"),
+        (r#"{"model":"a","route":"fallback"}"#, "`route` lets the provider answer with another model"),
         (r#"{"fallbacks":"x"}"#, "`fallbacks` must be a list of names"),
         (
             r#"{"stream_options":{"include_usage":true,"include_usag\u0065":false}}"#,
             "the key `stream_options.include_usage` stands twice",
         ),
         (r#"{"max_tokens":1,"max_tokens":9}"#, "the key `max_tokens` stands twice"),
+        (r#"{"max_tokens":1,"Max_Tokens":9}"#, "the key `Max_Tokens` is `max_tokens` to some parsers"),
+        (r#"{"MODEL":"m"}"#, "the key `MODEL` is `model` to some parsers"),
+        (r#"{"\u0054ools":[]}"#, "the key `Tools` is `tools` to some parsers"),
+        (r#"{"stream_options":{"Include_usage":true}}"#, "the key `Include_usage` is `include_usage` to some parsers"),
+        (r#"{"generationConfig":{"maxoutputtokens":9}}"#, "the key `maxoutputtokens` is `maxOutputTokens` to some"),
         (r#"{"generationConfig":{},"generation_config":{}}"#, "the key `generationConfig` stands twice"),
         (r#"{"generationConfig":[]}"#, "`generationConfig` must be an object"),
         (
@@ -216,8 +224,11 @@ fn what_cannot_be_read_in_one_way_is_refused() {
         assert!(error.starts_with(problem), "{body}: {error}");
     }
     assert!(scan(b"{\"a\":\"\xff\"}").is_err());
+    // SDKs say so that they say nothing.
+    assert!(scan(br#"{"model":"a","models":[],"route":null}"#).is_ok());
+    assert!(scan(br#"{"model":"a","models":null}"#).is_ok());
     // What the gateway doesn't read may be as odd as it likes.
-    assert!(scan(br#"{"x":1,"x":2,"model":"m"}"#).is_ok());
+    assert!(scan(br#"{"x":1,"x":2,"X":3,"model":"m"}"#).is_ok());
 }
 
 #[test]
