@@ -16,6 +16,9 @@ use slots::{Owner, Slots};
 
 /// Limits that no policy names are looked through this often.
 const SWEEP: Millis = 3_600_000;
+/// An account that was used more than this after now was used by a clock that was wrong. One that is merely set right steps
+/// back by less.
+const AHEAD: Millis = 86_400_000;
 
 /// So much in a window.
 #[derive(Clone, Debug)]
@@ -78,6 +81,8 @@ pub struct Restored {
     pub accounts: usize,
     /// Accounts on which something was in flight: it counts as spent.
     pub in_flight: usize,
+    /// Accounts that were used more than a day later than now: the clock is wrong, or was.
+    pub ahead: usize,
     /// Nothing is known of what these accounts have spent: whoever goes on without them says so.
     pub damaged: Vec<Damaged>,
 }
@@ -85,7 +90,7 @@ pub struct Restored {
 /// All accounts of a process. For one thread at a time: its user keeps it in a mutex, and awaits nothing while holding it.
 ///
 /// Whatever time it is asked at, it goes by the latest that it has seen: a clock that steps back brings no old period
-/// back. Limits that policies no longer name stay known by their numbers, for requests under way.
+/// back. It knows no other clock, so one that jumps ahead takes it along, until the process ends. Limits that policies no longer name stay known by their numbers, for requests under way.
 #[derive(Debug)]
 pub struct Book {
     limits: Vec<Limit>,
@@ -112,14 +117,22 @@ impl Book {
 
     /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
     /// account that comes twice is merged by the higher of each counter. A slot that is damaged is never written over.
-    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<Record, Damaged>>) -> Restored {
+    ///
+    /// A clock that has stepped back since by up to a day brings no old period back. One that was further ahead was wrong,
+    /// and what it left behind must not hold up everybody until its time has come: those accounts stay as they are, and
+    /// count in the windows that reach them.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<Record, Damaged>>, now: Millis) -> Restored {
+        let farthest = now.saturating_add(AHEAD);
         let mut restored = Restored::default();
         for record in records {
             match record {
                 Ok(record) => {
                     restored.accounts += 1;
                     restored.in_flight += usize::from(record.reserved() > 0);
-                    self.latest = self.latest.max(record.last);
+                    match record.last <= farthest {
+                        true => self.latest = self.latest.max(record.last),
+                        false => restored.ahead += 1,
+                    }
                     let no = self.number(Identity::new(record.name(), record.unit()));
                     if let Some(limit) = self.limits.get_mut(no.place()) {
                         limit.restore(&record, &mut self.slots);

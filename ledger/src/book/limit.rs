@@ -3,7 +3,8 @@
 //! What counts against it is the sum over the accounts that were used within its window: of a calendar's or a lifetime
 //! one account, of a rolling window its buckets. The same sum carries what was spent over to another window: accounts of
 //! the old one count on for as long as the new window reaches back to when they were last used. How an account's
-//! spending lies within its period is not known, so it counts in full.
+//! spending lies within its period is not known, so it counts in full. One that a wrong clock has used ahead of time waits
+//! until the window reaches it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -137,7 +138,7 @@ impl Limit {
 
     /// Parts the accounts that may count from those that have ended.
     fn part(&mut self, at: Millis, slots: &mut Slots) {
-        let since = self.since(at);
+        let (since, _) = self.reach(at);
         let (window, period) = (&self.window, self.period);
         let ended = |entry: &mut Entry| {
             let counts = match window {
@@ -151,20 +152,24 @@ impl Limit {
         self.past.drain(..surplus).for_each(|entry| slots.give_back(entry.slot));
     }
 
-    /// The first instant that counts.
-    fn since(&self, at: Millis) -> Millis {
-        let Some(window) = &self.window else { return Millis::MIN };
-        match window.length() {
-            Some(length) => at.saturating_sub(length).saturating_add(1),
-            None if self.period.contains(at) => self.period.start,
-            None => window.period(at).start,
-        }
+    /// What counts: from its first instant on, and before the one after its last.
+    fn reach(&self, at: Millis) -> (Millis, Millis) {
+        let Some(window) = &self.window else { return (Millis::MIN, Millis::MAX) };
+        let period = match window.length() {
+            Some(length) => {
+                let next = at.saturating_add(1);
+                return (next.saturating_sub(length), next);
+            }
+            None if self.period.contains(at) => self.period,
+            None => window.period(at),
+        };
+        (period.start, period.end.unwrap_or(Millis::MAX))
     }
 
     /// The accounts that count.
     fn counted(&self, at: Millis) -> impl Iterator<Item = &Entry> {
-        let since = self.since(at);
-        self.live.iter().filter(move |entry| entry.last >= since)
+        let (since, before) = self.reach(at);
+        self.live.iter().filter(move |entry| entry.last >= since && entry.period.start < before)
     }
 
     fn sum(&self, at: Millis) -> Sum {
@@ -232,7 +237,7 @@ impl Limit {
                 .or_else(|| self.counted(at).map(|entry| entry.last).min().map(|last| last.saturating_add(length)))
                 .or(Some(at.saturating_add(length))),
         };
-        State { spent: amount_of(spent), reserved: amount_of(reserved), max: self.max, start: self.since(at), end }
+        State { spent: amount_of(spent), reserved: amount_of(reserved), max: self.max, start: self.reach(at).0, end }
     }
 
     /// Takes so much of the account that is served; the slot where that is written.
@@ -266,13 +271,13 @@ impl Limit {
     fn current(&mut self, at: Millis, slots: &mut Slots) -> &mut Entry {
         let period = self.period;
         let place = self.live.iter().rposition(|entry| entry.period == period).unwrap_or_else(|| {
-            let mut entry = Entry { slot: slots.take(self.no), period, last: at, account: Account::default() };
-            entry.hold(self.max);
-            self.live.push(entry);
+            self.live.push(Entry { slot: slots.take(self.no), period, last: at, account: Account::default() });
             self.live.len() - 1
         });
         let entry = &mut self.live[place];
         entry.last = entry.last.max(at);
+        // It is new; or a wrong clock began it ahead of time, at another limit.
+        entry.hold(self.max);
         entry
     }
 

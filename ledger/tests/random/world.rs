@@ -187,7 +187,7 @@ impl World {
             }
         }
         self.book = Book::new();
-        let restored = self.book.restore(records(&self.file).unwrap());
+        let restored = self.book.restore(records(&self.file).unwrap(), self.latest);
         assert_eq!(restored.damaged, []);
         self.clock = self.latest;
         self.forget();
