@@ -4,6 +4,7 @@ mod limit;
 mod slots;
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -99,6 +100,8 @@ pub struct Book {
     latest: Millis,
     /// Never before a policy was adopted: until then nothing tells what may be forgotten.
     sweep_at: Millis,
+    /// As it was before the last policy was adopted.
+    former_sweep: Millis,
     open: usize,
 }
 
@@ -111,8 +114,9 @@ impl Default for Book {
 impl Book {
     #[must_use]
     pub fn new() -> Book {
-        let (slots, sweep_at) = (Slots::new(), Millis::MAX);
-        Book { limits: Vec::new(), numbers: HashMap::new(), slots, latest: 0, sweep_at, open: 0 }
+        let (slots, never) = (Slots::new(), Millis::MAX);
+        let (limits, numbers) = (Vec::new(), HashMap::new());
+        Book { limits, numbers, slots, latest: 0, sweep_at: never, former_sweep: never, open: 0 }
     }
 
     /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
@@ -155,11 +159,12 @@ impl Book {
     /// of an account lies there is not known, so it counts in full if it was used since the new window's period began.
     /// That reaches back as far as accounts are kept: the last 60 that have ended. Limits that are not named any more keep
     /// their accounts until these have ended and their reservations are settled.
+    ///
+    /// Nothing is forgotten before something is reserved or charged, so that it can be [taken back](Self::take_back).
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
-        // What is named anew is found before anything is forgotten.
         self.latest = self.latest.max(now);
         let at = self.latest;
-        self.limits.iter_mut().for_each(|limit| limit.named = false);
+        self.limits.iter_mut().for_each(Limit::leave);
         let mut numbers = Vec::with_capacity(specs.len());
         for spec in specs {
             let no = self.number(Identity::new(&spec.name, spec.unit));
@@ -168,8 +173,18 @@ impl Book {
             }
             numbers.push(no);
         }
-        self.sweep(at);
+        self.former_sweep = mem::replace(&mut self.sweep_at, at);
         numbers
+    }
+
+    /// Takes the last [`adopt`](Self::adopt) back, before anything else is done: the policy that was in force goes on, each
+    /// limit at its former amount and window, with as much free as it had. What was granted and given back meanwhile
+    /// stays in the sums of the accounts, and is written like all else. The new numbers stay known.
+    pub fn take_back(&mut self) {
+        for limit in &mut self.limits {
+            limit.take_back(self.latest, &mut self.slots);
+        }
+        self.sweep_at = self.former_sweep;
     }
 
     /// Takes all of these amounts, or none. A limit that is given twice is asked for the sum.

@@ -306,12 +306,14 @@ fn a_slot_that_could_not_be_written_is_given_out_again() {
 fn an_account_that_is_forgotten_leaves_a_free_slot() {
     let (mut book, mut file) = written();
     let _ = book.adopt(&[daily("a")], MIDNIGHT);
+    book.charge(MIDNIGHT, &[]);
     write(&mut book, &mut file);
     assert_eq!(read(&file).len(), 1);
     // After a restart too: what has ended and is not named is looked for.
     let mut book = Book::new();
     let _ = book.restore(records(&file).unwrap(), NOON);
-    let _ = book.adopt(&[], MIDNIGHT + 62 * 86_400_000);
+    let _ = book.adopt(&[], MIDNIGHT + 62 * DAY);
+    book.charge(0, &[]);
     write(&mut book, &mut file);
     assert_eq!((read(&file).len(), file.len()), (0, 3 * SLOT));
     let mut book = Book::new();
@@ -320,6 +322,28 @@ fn an_account_that_is_forgotten_leaves_a_free_slot() {
     book.charge(NOON, &[(new, 1)]);
     write(&mut book, &mut file);
     assert_eq!(read(&file)[0].as_ref().unwrap().slot(), 1);
+}
+
+#[test]
+fn the_first_policy_is_taken_back_from_what_was_read_too() {
+    let (_, file) = written();
+    let month = Window::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
+    for (what, other, later, window) in [
+        ("by no policy anything is forgotten", None, MIDNIGHT + 100 * DAY, Window::lifetime()),
+        ("by another one nothing that may be in a window", Some(daily("b")), MIDNIGHT + 10 * DAY, month),
+    ] {
+        let mut book = Book::new();
+        let _ = book.restore(records(&file).unwrap(), MIDNIGHT);
+        // For this one the day before is over.
+        let _ = book.adopt(&[daily("a")], MIDNIGHT);
+        book.take_back();
+        if let Some(other) = other {
+            let _ = book.adopt(&[other], MIDNIGHT);
+        }
+        book.charge(later, &[]);
+        let a = book.adopt(&[LimitSpec { window, ..daily("a") }], later)[0];
+        assert_eq!(book.used(a, later), 500, "{what}");
+    }
 }
 
 #[test]
