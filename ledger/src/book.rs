@@ -160,7 +160,8 @@ impl Book {
     /// That reaches back as far as accounts are kept: the last 60 that have ended. Limits that are not named any more keep
     /// their accounts until these have ended and their reservations are settled.
     ///
-    /// Nothing is forgotten before something is reserved or charged, so that it can be [taken back](Self::take_back).
+    /// Nothing is forgotten before something is reserved or charged, so that it can be [taken back](Self::take_back); for
+    /// what the policy before it names, adopting that again does the same.
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
         self.latest = self.latest.max(now);
         let at = self.latest;
