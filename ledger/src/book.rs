@@ -4,6 +4,7 @@ mod limit;
 mod slots;
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -16,6 +17,9 @@ use slots::{Owner, Slots};
 
 /// Limits that no policy names are looked through this often.
 const SWEEP: Millis = 3_600_000;
+/// An account that was used more than this after now was used by a clock that was wrong. One that is merely set right steps
+/// back by less.
+const AHEAD: Millis = 86_400_000;
 
 /// So much in a window.
 #[derive(Clone, Debug)]
@@ -78,6 +82,8 @@ pub struct Restored {
     pub accounts: usize,
     /// Accounts on which something was in flight: it counts as spent.
     pub in_flight: usize,
+    /// Accounts that were used more than a day later than now: the clock is wrong, or was.
+    pub ahead: usize,
     /// Nothing is known of what these accounts have spent: whoever goes on without them says so.
     pub damaged: Vec<Damaged>,
 }
@@ -85,7 +91,7 @@ pub struct Restored {
 /// All accounts of a process. For one thread at a time: its user keeps it in a mutex, and awaits nothing while holding it.
 ///
 /// Whatever time it is asked at, it goes by the latest that it has seen: a clock that steps back brings no old period
-/// back. Limits that policies no longer name stay known by their numbers, for requests under way.
+/// back. It knows no other clock, so one that jumps ahead takes it along, until the process ends. Limits that policies no longer name stay known by their numbers, for requests under way.
 #[derive(Debug)]
 pub struct Book {
     limits: Vec<Limit>,
@@ -94,6 +100,8 @@ pub struct Book {
     latest: Millis,
     /// Never before a policy was adopted: until then nothing tells what may be forgotten.
     sweep_at: Millis,
+    /// As it was before the last policy was adopted.
+    former_sweep: Millis,
     open: usize,
 }
 
@@ -106,20 +114,29 @@ impl Default for Book {
 impl Book {
     #[must_use]
     pub fn new() -> Book {
-        let (slots, sweep_at) = (Slots::new(), Millis::MAX);
-        Book { limits: Vec::new(), numbers: HashMap::new(), slots, latest: 0, sweep_at, open: 0 }
+        let (slots, never) = (Slots::new(), Millis::MAX);
+        let (limits, numbers) = (Vec::new(), HashMap::new());
+        Book { limits, numbers, slots, latest: 0, sweep_at: never, former_sweep: never, open: 0 }
     }
 
     /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
     /// account that comes twice is merged by the higher of each counter. A slot that is damaged is never written over.
-    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<Record, Damaged>>) -> Restored {
+    ///
+    /// A clock that has stepped back since by up to a day brings no old period back. One that was further ahead was wrong,
+    /// and what it left behind must not hold up everybody until its time has come: those accounts stay as they are, and
+    /// count in the windows that reach them.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<Record, Damaged>>, now: Millis) -> Restored {
+        let farthest = now.saturating_add(AHEAD);
         let mut restored = Restored::default();
         for record in records {
             match record {
                 Ok(record) => {
                     restored.accounts += 1;
                     restored.in_flight += usize::from(record.reserved() > 0);
-                    self.latest = self.latest.max(record.last);
+                    match record.last <= farthest {
+                        true => self.latest = self.latest.max(record.last),
+                        false => restored.ahead += 1,
+                    }
                     let no = self.number(Identity::new(record.name(), record.unit()));
                     if let Some(limit) = self.limits.get_mut(no.place()) {
                         limit.restore(&record, &mut self.slots);
@@ -142,11 +159,13 @@ impl Book {
     /// of an account lies there is not known, so it counts in full if it was used since the new window's period began.
     /// That reaches back as far as accounts are kept: the last 60 that have ended. Limits that are not named any more keep
     /// their accounts until these have ended and their reservations are settled.
+    ///
+    /// Nothing is forgotten before something is reserved or charged, so that it can be [taken back](Self::take_back); for
+    /// what the policy before it names, adopting that again does the same.
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
-        // What is named anew is found before anything is forgotten.
         self.latest = self.latest.max(now);
         let at = self.latest;
-        self.limits.iter_mut().for_each(|limit| limit.named = false);
+        self.limits.iter_mut().for_each(Limit::leave);
         let mut numbers = Vec::with_capacity(specs.len());
         for spec in specs {
             let no = self.number(Identity::new(&spec.name, spec.unit));
@@ -155,8 +174,18 @@ impl Book {
             }
             numbers.push(no);
         }
-        self.sweep(at);
+        self.former_sweep = mem::replace(&mut self.sweep_at, at);
         numbers
+    }
+
+    /// Takes the last [`adopt`](Self::adopt) back, before anything else is done: the policy that was in force goes on, each
+    /// limit at its former amount and window, with as much free as it had. What was granted and given back meanwhile
+    /// stays in the sums of the accounts, and is written like all else. The new numbers stay known.
+    pub fn take_back(&mut self) {
+        for limit in &mut self.limits {
+            limit.take_back(self.latest, &mut self.slots);
+        }
+        self.sweep_at = self.former_sweep;
     }
 
     /// Takes all of these amounts, or none. A limit that is given twice is asked for the sum.

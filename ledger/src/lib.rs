@@ -10,6 +10,7 @@
 //! - "Spent" is said only of what is spent. What others have merely reserved is [`Refused::Contended`].
 //! - Whatever order messages, crashes, changed limits and clocks that step back come in, no account shows less than was
 //!   spent on it, and what was in flight at a crash is charged in full.
+//! - A clock that was once far ahead holds nobody up for longer than its process lives.
 //!
 //! State machines only: amounts are integers, the time is an argument, and what has to be written comes out as bytes.
 

@@ -1,7 +1,7 @@
 //! What a book promises to those who spend.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, State, Window};
+use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, State, Window, records};
 
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 24 * HOUR;
@@ -48,6 +48,20 @@ fn spend(book: &mut Book, no: LimitNo, amount: u64, at: Millis) {
 
 fn exhausted(limit: LimitNo, spent: u64, max: u64, until: Millis) -> Refused {
     Refused::Exhausted { limit, spent, max, until: Some(until) }
+}
+
+/// Has the book look at the clock.
+fn look(book: &mut Book, at: Millis) {
+    book.charge(at, &[]);
+}
+
+/// Writes what has to be written.
+fn write(book: &mut Book, file: &mut Vec<u8>) {
+    book.writes(|slot, bytes| {
+        let at = slot as usize * SLOT;
+        file.resize(file.len().max(at + SLOT), 0);
+        file[at..at + SLOT].copy_from_slice(bytes);
+    });
 }
 
 /// The slots that are to be written.
@@ -397,15 +411,77 @@ fn a_limit_that_is_not_named_keeps_its_account_until_it_has_ended() {
     let _ = book.adopt(&[], NOON);
     let _ = slots(&mut book);
     let _ = book.adopt(&[], MIDNIGHT);
+    look(&mut book, MIDNIGHT);
     assert!(slots(&mut book).is_empty(), "its reservation may come back");
     book.settle(reservation, &[(no, 20)]);
     assert_eq!(slots(&mut book), [1]);
     let _ = book.adopt(&[], MIDNIGHT);
+    assert!(slots(&mut book).is_empty(), "the policy may be taken back");
+    look(&mut book, MIDNIGHT);
     assert_eq!(slots(&mut book), [1], "its slot is free");
     book.adopt(&[daily("new", 5)], MIDNIGHT);
     let new = book.adopt(&[daily("new", 5)], MIDNIGHT)[0];
     spend(&mut book, new, 1, MIDNIGHT);
     assert_eq!(slots(&mut book), [1], "and used again");
+}
+
+#[test]
+fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
+    let day = || calendar(CalendarUnit::Day);
+    let fortnight = || Window::rolling(14 * DAY as u64).unwrap();
+    // Each had its limit lowered from 100 to 60 while 50 were reserved, 40 are spent, and 90 days that ended are known.
+    let begin = |window: Window| {
+        let mut book = Book::new();
+        let no = book.adopt(&[limit("a", 100, window.clone())], NOON - 90 * DAY)[0];
+        (1..=90).rev().for_each(|days| book.charge(NOON - days * DAY, &[(no, 1)]));
+        let reservation = book.reserve(NOON, &[(no, 50)]).unwrap();
+        let more = 40 - book.used(no, NOON);
+        book.charge(NOON, &[(no, more)]);
+        adopt(&mut book, 60, window, NOON);
+        look(&mut book, NOON);
+        (book, no, reservation)
+    };
+    // Either way does.
+    type Undo = fn(&mut Book, Window);
+    let ways: [Undo; 2] = [|book, _| book.take_back(), |book, own| adopt(book, 60, own, NOON)];
+    let policies = [
+        (day(), vec![limit("a", 500, day())]),
+        (day(), vec![limit("a", 0, day())]),
+        (day(), vec![limit("a", 500, calendar(CalendarUnit::Minute)), daily("b", 5)]),
+        (day(), vec![limit("a", 5, Window::lifetime())]),
+        (day(), vec![]),
+        (fortnight(), vec![limit("a", 5, day())]),
+        (fortnight(), vec![limit("a", 5, Window::rolling(1_000).unwrap()), limit("a", 7, Window::lifetime())]),
+        (fortnight(), vec![daily("b", 5)]),
+    ];
+    for ((own, policy), undo) in policies.iter().flat_map(|one| ways.map(|way| (one, way))) {
+        let (mut book, no, reservation) = begin(own.clone());
+        let before = (book.state(no, NOON), book.available(no, NOON));
+        assert_eq!((before.0.max, before.0.reserved, before.0.spent), (60, 50, 40));
+        let mut file = Vec::new();
+        write(&mut book, &mut file);
+        let _ = book.adopt(policy, NOON);
+        write(&mut book, &mut file);
+        undo(&mut book, own.clone());
+        assert_eq!((book.state(no, NOON), book.available(no, NOON)), before, "{policy:?}");
+        // As if it had never been: what comes back fits into the old limit, and into no more.
+        look(&mut book, NOON);
+        assert_eq!(book.reserve(NOON, &[(no, 11)]).unwrap_err(), Refused::Contended { limit: no }, "{policy:?}");
+        book.settle(reservation, &[(no, 5)]);
+        assert_eq!((book.used(no, NOON), book.available(no, NOON)), (45, 15), "{policy:?}");
+        // And for the next process; and what has ended is known as far back as before.
+        write(&mut book, &mut file);
+        let mut next = Book::new();
+        let _ = next.restore(records(&file).unwrap(), NOON);
+        let [a] = next.adopt(&[limit("a", 60, own.clone())], NOON)[..] else { panic!("one number") };
+        assert_eq!((next.used(a, NOON), next.available(a, NOON)), (45, 15), "{policy:?}");
+        adopt(&mut next, 1_000, Window::lifetime(), NOON);
+        adopt(&mut book, 1_000, Window::lifetime(), NOON);
+        let (mut never, no, reservation) = begin(own.clone());
+        never.settle(reservation, &[(no, 5)]);
+        adopt(&mut never, 1_000, Window::lifetime(), NOON);
+        assert_eq!([book.used(no, NOON), next.used(a, NOON)], [never.used(no, NOON); 2], "{policy:?}");
+    }
 }
 
 #[test]

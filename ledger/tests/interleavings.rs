@@ -111,7 +111,7 @@ impl Gateway {
         let truth = self.truth.lock().unwrap();
         let file = self.file.lock().unwrap();
         let mut book = Book::new();
-        assert_eq!(book.restore(records(&file).unwrap()).damaged, []);
+        assert_eq!(book.restore(records(&file).unwrap(), NOON).damaged, []);
         let [_, all] = book.adopt(&specs(), NOON)[..] else { panic!("two numbers") };
         assert!(book.state(all, NOON).spent >= truth.left + truth.spent);
     }

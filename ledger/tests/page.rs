@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_ledger::{
-    Book, CalendarUnit, Counters, Damaged, LONGEST_NAME, LimitSpec, Millis, Period, Record, SLOT, Unreadable, Window,
-    records,
+    Book, CalendarUnit, Counters, Damaged, LONGEST_NAME, LimitSpec, Millis, Period, Record, Refused, SLOT, Unreadable,
+    Window, records,
 };
 use proptest::prelude::*;
 
 /// 2024-05-15T12:00Z.
 const NOON: Millis = 1_715_774_400_000;
 const MIDNIGHT: Millis = NOON + 43_200_000;
+const DAY: Millis = 86_400_000;
+const YEARS_AHEAD: Millis = NOON + 3 * 365 * DAY;
 
 fn daily(name: &str) -> LimitSpec {
     let window = Window::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
@@ -42,7 +44,7 @@ fn read(file: &[u8]) -> Vec<Result<Record, Damaged>> {
 /// What is spent of limits by these names, after a restart.
 fn spent<const N: usize>(file: &[u8], names: [&str; N]) -> [u64; N] {
     let mut book = Book::new();
-    let _ = book.restore(records(file).unwrap());
+    let _ = book.restore(records(file).unwrap(), NOON);
     let numbers = book.adopt(&names.map(daily), NOON);
     names.map(|name| {
         let at = names.iter().position(|other| *other == name).unwrap();
@@ -90,7 +92,7 @@ fn what_is_written_is_what_is_read() {
 fn what_was_in_flight_is_charged_in_full() {
     let (_, file) = written();
     let mut book = Book::new();
-    let restored = book.restore(records(&file).unwrap());
+    let restored = book.restore(records(&file).unwrap(), NOON);
     assert_eq!((restored.accounts, restored.in_flight, restored.damaged.len()), (2, 1, 0));
     let [b, a] = book.adopt(&[daily("b"), daily("a")], NOON)[..] else { panic!("two numbers") };
     assert_eq!((book.state(a, NOON).spent, book.state(a, NOON).reserved, book.open()), (500, 0, 0));
@@ -101,11 +103,78 @@ fn what_was_in_flight_is_charged_in_full() {
 fn the_time_that_was_seen_last_is_not_forgotten() {
     let (_, file) = written();
     let mut book = Book::new();
-    let _ = book.restore(records(&file).unwrap());
-    // Whatever the clock says now: it is spent on the same day.
+    // The clock has stepped back by a day.
+    assert_eq!(book.restore(records(&file).unwrap(), NOON - DAY).ahead, 0);
+    // Whatever it says now: it is spent on the same day.
     let a = book.adopt(&[daily("a")], 0)[0];
     book.charge(0, &[(a, 1)]);
     assert_eq!([0, NOON, MIDNIGHT].map(|at| book.state(a, at).spent), [501, 501, 0]);
+}
+
+/// Accounts that were used at noon (300 each), by a clock that was 100 days ahead (20), and by one that was three years
+/// ahead (1,000).
+fn used_ahead_of_time(specs: &[LimitSpec]) -> Vec<u8> {
+    let (mut book, mut file) = (Book::new(), Vec::new());
+    let numbers = book.adopt(specs, NOON);
+    for (at, amount) in [(NOON, 300), (NOON + 100 * DAY, 20), (YEARS_AHEAD, 1_000)] {
+        numbers.iter().for_each(|no| book.charge(at, &[(*no, amount)]));
+    }
+    write(&mut book, &mut file);
+    file
+}
+
+#[test]
+fn a_clock_that_was_years_ahead_holds_nobody_up_and_nothing_of_now_is_forgotten() {
+    let of = |name: &str, window| LimitSpec { window, ..daily(name) };
+    let year = Window::calendar(CalendarUnit::Year, "UTC", 1).unwrap();
+    let specs = [
+        daily("day"),
+        of("year", year),
+        of("minute", Window::rolling(60_000).unwrap()),
+        LimitSpec { max: 2_000, ..of("ever", Window::lifetime()) },
+    ];
+    let mut file = used_ahead_of_time(&specs);
+    for (at, more) in [(NOON, 0), (NOON + 1, 50), (NOON + 2, 100)] {
+        let mut book = Book::new();
+        let restored = book.restore(records(&file).unwrap(), at);
+        // Two of the day, two of the year, two of the minute, one that never ends.
+        assert_eq!((restored.ahead, restored.damaged.len()), (7, 0));
+        let numbers = book.adopt(&specs, at);
+        let used = |book: &Book, at| numbers.iter().map(|no| book.used(*no, at)).collect::<Vec<_>>();
+        assert_eq!(used(&book, at), [300 + more, 320 + more, 300 + more, 1_320 + more]);
+        // By what today's accounts say, to the last of it, and until today ends.
+        let refused = Refused::Exhausted { limit: numbers[0], spent: 300 + more, max: 1_000, until: Some(MIDNIGHT) };
+        assert_eq!(book.reserve(at, &[(numbers[0], 701 - more)]).unwrap_err(), refused);
+        let wants: Vec<_> = numbers.iter().map(|no| (*no, 50)).collect();
+        let reservation = book.reserve(at, &wants).unwrap();
+        book.settle(reservation, &wants);
+        write(&mut book, &mut file);
+        // And theirs, when their time has come.
+        assert_eq!(used(&book, YEARS_AHEAD), [1_000, 1_000, 1_000, 1_370 + more]);
+    }
+}
+
+#[test]
+fn what_a_wrong_clock_has_left_is_found_by_another_window_and_grows_with_its_limit() {
+    let mut file = used_ahead_of_time(&[daily("a")]);
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap(), NOON);
+    let unit = |unit| Window::calendar(unit, "UTC", 1).unwrap();
+    for (what, window, used) in [
+        ("the day", unit(CalendarUnit::Day), 300),
+        ("the year reaches the one of its own", unit(CalendarUnit::Year), 320),
+        ("the last two years", Window::rolling(730 * DAY as u64).unwrap(), 300),
+        ("all there ever was", Window::lifetime(), 1_320),
+        ("back to days", unit(CalendarUnit::Day), 300),
+    ] {
+        let a = book.adopt(&[LimitSpec { window, ..daily("a") }], NOON)[0];
+        assert_eq!(book.used(a, NOON), used, "{what}");
+    }
+    let a = book.adopt(&[LimitSpec { max: 5_000, ..daily("a") }], NOON)[0];
+    book.charge(YEARS_AHEAD, &[(a, 1)]);
+    write(&mut book, &mut file);
+    let then = read(&file).into_iter().flatten().find(|record| record.period().contains(YEARS_AHEAD)).unwrap();
+    assert_eq!(then.counters(), Counters { granted: 5_000, returned: 0, spent: 1_001 });
 }
 
 #[test]
@@ -118,7 +187,7 @@ fn an_account_that_comes_twice_is_merged_by_the_higher_and_lies_in_one_slot() {
     for (first, second) in [(&older, &newer), (&newer, &older)] {
         let mut book = Book::new();
         let both = records(first).unwrap().chain(records(second).unwrap());
-        assert_eq!(book.restore(both).accounts, 4);
+        assert_eq!(book.restore(both, NOON).accounts, 4);
         let a = book.adopt(&[daily("a"), daily("b")], NOON)[0];
         assert_eq!(book.state(a, NOON).spent, 900);
         let mut file = first.clone();
@@ -137,7 +206,7 @@ fn an_account_in_two_slots_gives_one_of_them_up() {
     file[3 * SLOT + 508..].copy_from_slice(&sum);
     assert_eq!(read(&file).len(), 3);
     let mut book = Book::new();
-    let _ = book.restore(records(&file).unwrap());
+    let _ = book.restore(records(&file).unwrap(), NOON);
     let mut slots = Vec::new();
     book.writes(|slot, bytes| {
         slots.push(slot);
@@ -196,7 +265,7 @@ fn whatever_happens_to_a_slot_is_told_by_its_number() {
         let damaged: Vec<_> = read(&file).into_iter().filter_map(Result::err).collect();
         assert_eq!(damaged, [Damaged { slot }], "{what}");
         let mut book = Book::new();
-        assert_eq!(book.restore(records(&file).unwrap()).damaged, damaged, "{what}");
+        assert_eq!(book.restore(records(&file).unwrap(), NOON).damaged, damaged, "{what}");
         // It is written over by nobody, and told again.
         let specs = ["a", "b", "c"].map(daily);
         let numbers = book.adopt(&specs, NOON);
@@ -204,7 +273,7 @@ fn whatever_happens_to_a_slot_is_told_by_its_number() {
         file.resize(file.len().next_multiple_of(SLOT), 0);
         write(&mut book, &mut file);
         let mut again = Book::new();
-        let restored = again.restore(records(&file).unwrap());
+        let restored = again.restore(records(&file).unwrap(), NOON);
         assert_eq!((restored.damaged, restored.accounts), (damaged, 3), "{what}");
     }
     let says = Damaged { slot: 7 }.to_string();
@@ -237,16 +306,18 @@ fn a_slot_that_could_not_be_written_is_given_out_again() {
 fn an_account_that_is_forgotten_leaves_a_free_slot() {
     let (mut book, mut file) = written();
     let _ = book.adopt(&[daily("a")], MIDNIGHT);
+    book.charge(MIDNIGHT, &[]);
     write(&mut book, &mut file);
     assert_eq!(read(&file).len(), 1);
     // After a restart too: what has ended and is not named is looked for.
     let mut book = Book::new();
-    let _ = book.restore(records(&file).unwrap());
-    let _ = book.adopt(&[], MIDNIGHT + 62 * 86_400_000);
+    let _ = book.restore(records(&file).unwrap(), NOON);
+    let _ = book.adopt(&[], MIDNIGHT + 62 * DAY);
+    book.charge(0, &[]);
     write(&mut book, &mut file);
     assert_eq!((read(&file).len(), file.len()), (0, 3 * SLOT));
     let mut book = Book::new();
-    let _ = book.restore(records(&file).unwrap());
+    let _ = book.restore(records(&file).unwrap(), NOON);
     let new = book.adopt(&[daily("new")], NOON)[0];
     book.charge(NOON, &[(new, 1)]);
     write(&mut book, &mut file);
@@ -254,11 +325,33 @@ fn an_account_that_is_forgotten_leaves_a_free_slot() {
 }
 
 #[test]
+fn the_first_policy_is_taken_back_from_what_was_read_too() {
+    let (_, file) = written();
+    let month = Window::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
+    for (what, other, later, window) in [
+        ("by no policy anything is forgotten", None, MIDNIGHT + 100 * DAY, Window::lifetime()),
+        ("by another one nothing that may be in a window", Some(daily("b")), MIDNIGHT + 10 * DAY, month),
+    ] {
+        let mut book = Book::new();
+        let _ = book.restore(records(&file).unwrap(), MIDNIGHT);
+        // For this one the day before is over.
+        let _ = book.adopt(&[daily("a")], MIDNIGHT);
+        book.take_back();
+        if let Some(other) = other {
+            let _ = book.adopt(&[other], MIDNIGHT);
+        }
+        book.charge(later, &[]);
+        let a = book.adopt(&[LimitSpec { window, ..daily("a") }], later)[0];
+        assert_eq!(book.used(a, later), 500, "{what}");
+    }
+}
+
+#[test]
 fn the_window_may_be_changed_while_nobody_runs() {
     let month = LimitSpec { window: Window::calendar(CalendarUnit::Month, "UTC", 1).unwrap(), ..daily("a") };
     let (_, file) = written();
     let mut book = Book::new();
-    let _ = book.restore(records(&file).unwrap());
+    let _ = book.restore(records(&file).unwrap(), NOON);
     let a = book.adopt(&[month], MIDNIGHT)[0];
     assert_eq!(book.state(a, MIDNIGHT).spent, 500);
 }
@@ -314,7 +407,7 @@ proptest! {
         }
         if let Ok(records) = records(&bytes) {
             let mut book = Book::new();
-            let _ = book.restore(records);
+            let _ = book.restore(records, NOON);
             let numbers = book.adopt(&[daily("a")], NOON);
             let _ = book.available(numbers[0], NOON);
             book.writes(|_, _| {});

@@ -3,9 +3,11 @@
 //! What counts against it is the sum over the accounts that were used within its window: of a calendar's or a lifetime
 //! one account, of a rolling window its buckets. The same sum carries what was spent over to another window: accounts of
 //! the old one count on for as long as the new window reaches back to when they were last used. How an account's
-//! spending lies within its period is not known, so it counts in full.
+//! spending lies within its period is not known, so it counts in full. One that a wrong clock has used ahead of time waits
+//! until the window reaches it.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use super::slots::{Owner, Slots};
@@ -20,6 +22,9 @@ const PAST: usize = 60;
 /// A rolling window is at most so many of its buckets long.
 const BUCKETS: Millis = 61;
 
+/// Served while the window is not known.
+const NO_PERIOD: Period = Period { start: 0, end: None };
+
 /// What an account is found by, beside its period.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
@@ -31,17 +36,25 @@ pub(super) struct Identity {
 pub(super) struct Limit {
     no: LimitNo,
     identity: Arc<Identity>,
-    max: u64,
-    /// Not known of one that was only read from a file.
-    window: Option<Window>,
-    /// Whether the policy in force has it.
-    pub(super) named: bool,
+    terms: Terms,
+    /// Those before the last policy was adopted.
+    former: Terms,
     /// The one that is served. Its book's time never goes back, and so neither does this.
     period: Period,
     /// Those that may count or have reservations; the one that is served is among the last.
     live: Vec<Entry>,
     /// Those that have ended, the latest last.
     past: VecDeque<Entry>,
+}
+
+/// What policies say of a limit.
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    max: u64,
+    /// Not known of one that was only read from a file.
+    window: Option<Window>,
+    /// Whether the policy in force has it.
+    named: bool,
 }
 
 /// An account, where it is written, and of which time it is.
@@ -70,8 +83,8 @@ impl Identity {
 
 impl Limit {
     pub(super) fn new(no: LimitNo, identity: Arc<Identity>) -> Self {
-        let period = Period { start: 0, end: None };
-        Limit { no, identity, max: 0, window: None, named: false, period, live: Vec::new(), past: VecDeque::new() }
+        let (terms, former) = (Terms::default(), Terms::default());
+        Limit { no, identity, terms, former, period: NO_PERIOD, live: Vec::new(), past: VecDeque::new() }
     }
 
     /// Takes an account from a file.
@@ -96,21 +109,36 @@ impl Limit {
         self.live.push(Entry { slot, period: record.period, last: record.last, account });
     }
 
+    /// A policy is about to be adopted, which may not have it.
+    pub(super) fn leave(&mut self) {
+        self.former = self.terms.clone();
+        self.terms.named = false;
+    }
+
     /// Takes what a policy says, and keeps the accounts.
     pub(super) fn adopt(&mut self, max: u64, window: &Window, at: Millis, slots: &mut Slots) {
-        self.max = max;
-        self.named = true;
-        if self.window.as_ref() != Some(window) {
-            self.period = window.period(at);
-            self.window = Some(window.clone());
+        self.go_by(Terms { max, window: Some(window.clone()), named: true }, at, slots);
+    }
+
+    /// As if the last policy had never been adopted.
+    pub(super) fn take_back(&mut self, at: Millis, slots: &mut Slots) {
+        self.go_by(self.former.clone(), at, slots);
+    }
+
+    fn go_by(&mut self, terms: Terms, at: Millis, slots: &mut Slots) {
+        let before = mem::replace(&mut self.terms, terms);
+        if before.window != self.terms.window {
+            self.period = self.terms.window.as_ref().map_or(NO_PERIOD, |window| window.period(at));
             self.live.extend(self.past.drain(..));
             self.live.sort_by_key(|entry| (entry.last, entry.period.start));
-            self.part(at, slots);
+            self.part(at);
         }
         self.move_to(at, slots);
-        let (max, period) = (self.max, self.period);
+        let (max, period) = (self.terms.max, self.period);
         let current = |entry: &&mut Entry| entry.period == period && entry.account.held() != max;
-        if let Some(entry) = self.live.iter_mut().find(current) {
+        if self.terms.window.is_some()
+            && let Some(entry) = self.live.iter_mut().find(current)
+        {
             entry.hold(max);
             slots.touch(entry.slot);
         }
@@ -118,27 +146,36 @@ impl Limit {
 
     /// Serves the period of an instant, if it is a later one.
     pub(super) fn move_to(&mut self, at: Millis, slots: &mut Slots) {
-        if let Some(window) = &self.window
+        if let Some(window) = &self.terms.window
             && !self.period.contains(at)
         {
             self.period = window.period(at);
-            self.part(at, slots);
+            self.part(at);
+            self.trim(PAST, slots);
         }
     }
 
     /// Forgets what nobody can ask for any more.
     pub(super) fn sweep(&mut self, at: Millis, slots: &mut Slots) {
         self.move_to(at, slots);
-        if !self.named {
-            self.part(at, slots);
-            self.past.drain(..).for_each(|entry| slots.give_back(entry.slot));
+        if self.terms.named {
+            self.trim(PAST, slots);
+        } else {
+            self.part(at);
+            self.trim(0, slots);
         }
     }
 
+    /// Keeps so many of the accounts that have ended.
+    fn trim(&mut self, keep: usize, slots: &mut Slots) {
+        let surplus = self.past.len().saturating_sub(keep);
+        self.past.drain(..surplus).for_each(|entry| slots.give_back(entry.slot));
+    }
+
     /// Parts the accounts that may count from those that have ended.
-    fn part(&mut self, at: Millis, slots: &mut Slots) {
-        let since = self.since(at);
-        let (window, period) = (&self.window, self.period);
+    fn part(&mut self, at: Millis) {
+        let (since, _) = self.reach(at);
+        let (window, period) = (&self.terms.window, self.period);
         let ended = |entry: &mut Entry| {
             let counts = match window {
                 Some(_) => entry.last >= since || entry.period == period,
@@ -147,24 +184,26 @@ impl Limit {
             !counts && !entry.account.is_open()
         };
         self.past.extend(self.live.extract_if(.., ended));
-        let surplus = self.past.len().saturating_sub(PAST);
-        self.past.drain(..surplus).for_each(|entry| slots.give_back(entry.slot));
     }
 
-    /// The first instant that counts.
-    fn since(&self, at: Millis) -> Millis {
-        let Some(window) = &self.window else { return Millis::MIN };
-        match window.length() {
-            Some(length) => at.saturating_sub(length).saturating_add(1),
-            None if self.period.contains(at) => self.period.start,
-            None => window.period(at).start,
-        }
+    /// What counts: from its first instant on, and before the one after its last.
+    fn reach(&self, at: Millis) -> (Millis, Millis) {
+        let Some(window) = &self.terms.window else { return (Millis::MIN, Millis::MAX) };
+        let period = match window.length() {
+            Some(length) => {
+                let next = at.saturating_add(1);
+                return (next.saturating_sub(length), next);
+            }
+            None if self.period.contains(at) => self.period,
+            None => window.period(at),
+        };
+        (period.start, period.end.unwrap_or(Millis::MAX))
     }
 
     /// The accounts that count.
     fn counted(&self, at: Millis) -> impl Iterator<Item = &Entry> {
-        let since = self.since(at);
-        self.live.iter().filter(move |entry| entry.last >= since)
+        let (since, before) = self.reach(at);
+        self.live.iter().filter(move |entry| entry.last >= since && entry.period.start < before)
     }
 
     fn sum(&self, at: Millis) -> Sum {
@@ -177,7 +216,7 @@ impl Limit {
     /// Whether so much could be reserved.
     pub(super) fn fits(&self, amount: u64, at: Millis) -> Result<(), Refused> {
         let Sum { spent, reserved } = self.sum(at);
-        let (limit, max) = (self.no, self.max);
+        let (limit, max) = (self.no, self.terms.max);
         match spent + u128::from(amount) {
             wanted if wanted > u128::from(max) => {
                 Err(Refused::Exhausted { limit, spent: amount_of(spent), max, until: self.until(amount, at) })
@@ -189,8 +228,8 @@ impl Limit {
 
     /// When as much will have left that an amount fits beside the rest; never, if it is more than the limit.
     fn until(&self, amount: u64, at: Millis) -> Option<Millis> {
-        let room = self.max.checked_sub(amount)?;
-        let Some(length) = self.window.as_ref().and_then(Window::length) else { return self.ends(at) };
+        let room = self.terms.max.checked_sub(amount)?;
+        let Some(length) = self.terms.window.as_ref().and_then(Window::length) else { return self.ends(at) };
         let mut counted: Vec<(Millis, u64)> =
             self.counted(at).map(|entry| (entry.last, entry.account.spent())).collect();
         counted.sort_unstable_by(|a, b| b.cmp(a));
@@ -205,7 +244,7 @@ impl Limit {
 
     /// When the period ends that is served at an instant.
     fn ends(&self, at: Millis) -> Option<Millis> {
-        match &self.window {
+        match &self.terms.window {
             Some(window) if !self.period.contains(at) => window.period(at).end,
             _ => self.period.end,
         }
@@ -219,12 +258,12 @@ impl Limit {
     /// What is neither spent nor reserved.
     pub(super) fn available(&self, at: Millis) -> u64 {
         let Sum { spent, reserved } = self.sum(at);
-        self.max.saturating_sub(amount_of(spent + reserved))
+        self.terms.max.saturating_sub(amount_of(spent + reserved))
     }
 
     pub(super) fn state(&self, at: Millis) -> State {
         let Sum { spent, reserved } = self.sum(at);
-        let end = match self.window.as_ref().and_then(Window::length) {
+        let end = match self.terms.window.as_ref().and_then(Window::length) {
             None => self.ends(at),
             // When there is room again, or else more room than now.
             Some(length) => self
@@ -232,7 +271,13 @@ impl Limit {
                 .or_else(|| self.counted(at).map(|entry| entry.last).min().map(|last| last.saturating_add(length)))
                 .or(Some(at.saturating_add(length))),
         };
-        State { spent: amount_of(spent), reserved: amount_of(reserved), max: self.max, start: self.since(at), end }
+        State {
+            spent: amount_of(spent),
+            reserved: amount_of(reserved),
+            max: self.terms.max,
+            start: self.reach(at).0,
+            end,
+        }
     }
 
     /// Takes so much of the account that is served; the slot where that is written.
@@ -245,7 +290,7 @@ impl Limit {
 
     /// Ends a reservation; `false` if it is none of this limit.
     pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut Slots) -> bool {
-        let (max, period) = (self.max, self.period);
+        let (max, period) = (self.terms.max, self.period);
         let Some(entry) = self.live.iter_mut().rev().find(|entry| entry.slot == slot) else { return false };
         entry.account.settle(reserved, actual);
         if entry.period == period {
@@ -266,13 +311,13 @@ impl Limit {
     fn current(&mut self, at: Millis, slots: &mut Slots) -> &mut Entry {
         let period = self.period;
         let place = self.live.iter().rposition(|entry| entry.period == period).unwrap_or_else(|| {
-            let mut entry = Entry { slot: slots.take(self.no), period, last: at, account: Account::default() };
-            entry.hold(self.max);
-            self.live.push(entry);
+            self.live.push(Entry { slot: slots.take(self.no), period, last: at, account: Account::default() });
             self.live.len() - 1
         });
         let entry = &mut self.live[place];
         entry.last = entry.last.max(at);
+        // It is new; or a wrong clock began it ahead of time, at another limit.
+        entry.hold(self.terms.max);
         entry
     }
 

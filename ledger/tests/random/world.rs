@@ -28,6 +28,8 @@ pub enum Op {
     Window(usize, usize),
     /// Leaves a limit out of the policy, or takes it back in.
     Name(usize),
+    /// Adopts another amount and window of a limit and leaves another out, and takes that back.
+    TakeBack(usize, u64, usize),
     Write,
     /// A reservation of which only so many slots were written.
     Crash(Wants, usize),
@@ -53,6 +55,7 @@ pub fn op(wild: bool) -> BoxedStrategy<Op> {
         1 => wants().prop_map(Op::Charge),
         1 => (0..LIMITS, 0..windows().len()).prop_map(|(limit, window)| Op::Window(limit, window)),
         1 => (0..LIMITS).prop_map(Op::Name),
+        1 => (0..LIMITS, 0..200_u64, 0..windows().len()).prop_map(|(limit, max, to)| Op::TakeBack(limit, max, to)),
         1 => (wants(), 0..6_usize).prop_map(|(wants, slots)| Op::Crash(wants, slots)),
     ]
     .boxed()
@@ -156,6 +159,7 @@ impl World {
                 self.truths[limit].named ^= true;
                 self.adopt();
             }
+            Op::TakeBack(limit, max, window) => self.take_back(limit, max, &windows()[window]),
             Op::Write => self.write(usize::MAX),
             Op::Crash(wants, slots) => self.crash(&wants, slots),
         }
@@ -187,7 +191,7 @@ impl World {
             }
         }
         self.book = Book::new();
-        let restored = self.book.restore(records(&self.file).unwrap());
+        let restored = self.book.restore(records(&self.file).unwrap(), self.latest);
         assert_eq!(restored.damaged, []);
         self.clock = self.latest;
         self.forget();
@@ -203,6 +207,18 @@ impl World {
         for truth in self.truths.iter_mut().filter(|truth| truth.named) {
             truth.no = numbers.next().unwrap();
         }
+    }
+
+    /// Whatever was adopted, nothing of it is left: neither in the states nor, as it goes on, in the truth.
+    fn take_back(&mut self, limit: usize, max: u64, window: &Window) {
+        let states = |world: &mut World| world.named().into_iter().map(|at| world.state(at)).collect::<Vec<_>>();
+        let before = states(self);
+        let spec = LimitSpec { max, window: window.clone(), ..self.truths[limit].spec.clone() };
+        let next = self.truths[(limit + 1) % LIMITS].spec.clone();
+        self.book.adopt(&[spec, next], self.clock);
+        self.write(usize::MAX);
+        self.book.take_back();
+        assert_eq!(states(self), before);
     }
 
     /// What is not named may be forgotten once it does not count.
