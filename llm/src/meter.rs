@@ -30,7 +30,7 @@ pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
         Meter::Seconds => Metered::Unmetered("the length of a recording is not known beforehand"),
         Meter::Images => Metered::Images(scanned.answers(operation, body)),
         Meter::Characters => Metered::Characters(characters(scanned, body)),
-        Meter::Tokens if operation.kind == Kind::Responses && scanned.background => {
+        Meter::Tokens if !tells_tokens(operation, scanned) => {
             Metered::Unmetered("an answer in the background is not seen")
         }
         Meter::Tokens => match scanned.server_tool(operation, body) {
@@ -38,6 +38,13 @@ pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
             None => Metered::Tokens,
         },
     }
+}
+
+/// Whether the answer tells the tokens that it used, whatever else it costs. Of what is [`Metered::Unmetered`] the tools'
+/// answers do, and those made in the background or of recordings do not.
+#[must_use]
+pub fn tells_tokens(operation: &Operation, scanned: &Scanned) -> bool {
+    operation.meter == Meter::Tokens && !(operation.kind == Kind::Responses && scanned.background)
 }
 
 /// Those of `input`, unescaped.
@@ -51,6 +58,20 @@ mod tests {
     use super::*;
     use crate::operation::find;
     use crate::scan::scan;
+
+    #[test]
+    fn tokens_are_told_unless_nobody_sees_the_answer() {
+        for (path, body, expected) in [
+            ("/v1/responses", r#"{"background":true}"#, false),
+            ("/v1/responses", r#"{"tools":[{"type":"web_search"}]}"#, true),
+            ("/v1/chat/completions", r#"{"background":true}"#, true),
+            ("/v1/embeddings", "{}", true),
+            ("/v1/audio/speech", "{}", false),
+        ] {
+            let operation = find("POST", path).unwrap().operation;
+            assert_eq!(tells_tokens(operation, &scan(body.as_bytes()).unwrap()), expected, "{path} {body}");
+        }
+    }
 
     #[test]
     fn what_a_request_is_counted_by() {
@@ -72,6 +93,7 @@ mod tests {
             assert_eq!(meter(operation, &scan(body.as_bytes()).unwrap(), body.as_bytes()), expected, "{path} {body}");
         }
         let transcription = find("POST", "/v1/audio/transcriptions").unwrap().operation;
+        assert!(!tells_tokens(transcription, &Scanned::default()));
         assert!(matches!(meter(transcription, &Scanned::default(), b"--x"), Metered::Unmetered(_)));
     }
 }

@@ -85,7 +85,7 @@ pub enum Skip {
     Limit(usize),
     /// As many requests are under way there as may be.
     Concurrency,
-    /// A limit on money counts it, and nobody knows its price.
+    /// A limit on money counts it, and nobody knows its price; or a limit counts what nobody can meter.
     Unpriced,
 }
 

@@ -1,11 +1,10 @@
 //! The gates of limits: what is spent, and what would be spent without anybody knowing how much.
 
 use crate::decision::{Candidate, Skip};
-use crate::document::{Unit, Unknown};
-use crate::downgrade::CONVERSATIONS;
+use crate::document::Unit;
+use crate::gap::gap;
 use crate::limit::Limit;
 use crate::policy::{Key, Policy};
-use crate::price::Price;
 use crate::request::Request;
 
 impl Policy {
@@ -36,7 +35,7 @@ pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate:
     let mut first = None;
     for place in places.into_iter().filter(counting) {
         let limit = &policy.limits.all[place];
-        if limit.unit == Unit::Money && is_unknown(policy, key, request, candidate) {
+        if gap(policy, key, request, candidate, limit).is_some() {
             return Some(Skip::Unpriced);
         }
         if limit.is_spent(request.conditions.used(place)) {
@@ -48,21 +47,6 @@ pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate:
         }
     }
     first
-}
-
-/// Whether nobody could tell what a candidate costs, and the key won't have that.
-fn is_unknown(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Candidate) -> bool {
-    match request.conditions.unmetered() {
-        Some(_) => key.unmetered == Unknown::Refuse,
-        // Without a model there is no price to know: what such operations cost is `unmetered`'s to say.
-        None if request.model.is_none() => false,
-        None => {
-            let price = candidate.provider.and_then(|provider| policy.price(provider, &candidate.model));
-            // A price for seconds or pictures is none for words.
-            let says = |price: &Price| !CONVERSATIONS.contains(&request.request_type) || price.counts_tokens();
-            key.unpriced == Unknown::Refuse && !price.is_some_and(says)
-        }
-    }
 }
 
 /// Money anywhere, and the tokens of a Budget. The others are limits of pace.

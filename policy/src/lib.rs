@@ -18,6 +18,7 @@ mod downgrade;
 mod draw;
 mod explain;
 mod expression;
+mod gap;
 mod gate;
 mod glob;
 mod judge;

@@ -4,6 +4,7 @@ use crate::catalogue;
 use crate::decision::{Candidate, Decision, Refusal, Skip};
 use crate::document::{OnLimit, Unit};
 use crate::expression::{ExpressionError, nearest};
+use crate::gap::{Gap, gap};
 use crate::gate::is_budget;
 use crate::policy::{Key, KeyProvider, Policy};
 use crate::request::Request;
@@ -136,26 +137,35 @@ fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<
     }
 }
 
-/// A limit on money counts the request, and nobody can say what it costs.
+/// A limit counts the request, and nobody can say what it costs or how much it uses.
 fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> Refusal {
     let Candidate { name, model, .. } = candidate;
     let places = candidate.entry.map(|entry| policy.limits_of(request.key, entry, model)).unwrap_or_default();
-    let money = places.iter().map(|place| &policy.limits.all[*place]).find(|limit| limit.unit == Unit::Money);
-    let counts = money.map(|limit| limit.id.to_string()).unwrap_or_default();
-    let message = match request.conditions.unmetered() {
-        Some(why) => format!(
-            "{counts} counts money, and what this request costs can't be known: {why}{by}; `unmetered: Allow` of {} would \
-             serve it uncounted",
-            named(key)
-        ),
-        None => {
-            let provider = candidate.provider.map(|index| policy.providers[index].id.to_string()).unwrap_or_default();
+    let mut limits = places.iter().map(|place| &policy.limits.all[*place]);
+    let found = limits.find_map(|limit| Some((limit, gap(policy, key, request, candidate, limit)?)));
+    let counts = found.map(|(limit, _)| limit.id.to_string()).unwrap_or_default();
+    let message = match found {
+        Some((limit, Gap::Meter(why))) => {
+            let (counted, unknown) = match limit.unit {
+                Unit::Tokens => ("tokens", "how many this request uses"),
+                Unit::Money | Unit::Requests => ("money", "what this request costs"),
+            };
             format!(
-                "{counts} counts money, and nobody knows the price of {name}/{model}{by}: give it one (LLMProvider \
+                "{counts} counts {counted}, and {unknown} can't be known: {why}{by}; `unmetered: Allow` of {} would serve it \
+                 uncounted",
+                named(key)
+            )
+        }
+        Some((_, Gap::Price(of))) => {
+            let provider = candidate.provider.map(|index| policy.providers[index].id.to_string()).unwrap_or_default();
+            let of = if of == "tokens" { String::new() } else { format!(" for {of}") };
+            format!(
+                "{counts} counts money, and nobody knows the price of {name}/{model}{of}{by}: give it one (LLMProvider \
                  {provider}: spec.models[].price or spec.defaultPrice; or a ModelCatalog), or `unpriced: Allow` to {}",
                 named(key)
             )
         }
+        None => format!("nobody knows the price of {name}/{model}{by}"),
     };
     Refusal { status: 403, kind: "model_unpriced", message, param: Some("model".to_owned()), limit: None }
 }

@@ -102,6 +102,12 @@ pub trait Conditions {
         None
     }
 
+    /// Whether the answer tells how many tokens were used, whatever else it costs: so of a search that the provider runs and
+    /// bills by itself, and not of what is made in the background.
+    fn tells_tokens(&self) -> bool {
+        self.unmetered().is_none()
+    }
+
     /// The pod's name; empty outside of one.
     fn workload(&self) -> &str {
         ""

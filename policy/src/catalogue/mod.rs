@@ -7,12 +7,14 @@
 
 #[rustfmt::skip]
 mod builtin;
+mod by_call;
 mod known;
 
 use std::fmt;
 use std::ops::BitOr;
 
 pub use builtin::SOURCE;
+pub(crate) use by_call::bills_by_call;
 pub(crate) use known::{Catalogues, Names};
 
 use crate::price::Price;

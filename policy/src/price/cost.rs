@@ -81,6 +81,18 @@ impl Price {
         self.input > 0 || self.output > 0 || others.all(|price| price == 0)
     }
 
+    /// Whether it says what a picture costs that is made: each, or its tokens.
+    #[must_use]
+    pub fn counts_images(&self) -> bool {
+        self.image.is_some() || self.image_output.is_some() || self.output > 0 || self.is_free()
+    }
+
+    /// Whether it says what is spoken costs by its characters.
+    #[must_use]
+    pub fn counts_characters(&self) -> bool {
+        self.characters.is_some() || self.is_free()
+    }
+
     /// Whether nothing that is used costs anything, in no tier and no service.
     #[must_use]
     pub fn is_free(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use outrigger_policy::{
     AppliesDoc, BudgetDoc, Draw, KeyDoc, KeyProviderDoc, LimitsDoc, OnLimit, Policy, ProviderDoc, Request, Skip,
-    ThresholdAction, Unit, Unknown, decide,
+    ThresholdAction, Unit, decide,
 };
 
 use crate::world::*;
@@ -172,42 +172,6 @@ fn on_limit_reject_refuses_where_one_place_is_spent() {
             assert_eq!(refusal.limit, Some(limit));
             assert!(decision.candidates.iter().all(|one| one.skipped == Some(Skip::Limit(limit))), "{decision:?}");
         }
-    }
-}
-
-#[test]
-fn money_wants_to_know_what_it_pays_for() {
-    let with = |unpriced, unmetered, limits: LimitsDoc| {
-        let key = KeyDoc { unpriced, unmetered, limits, ..key(vec![entry("a", 1), entry("b", 0)]) };
-        policy(vec![provider("a", "vLLM"), priced(provider("b", "vLLM"), &[("n", 2, 2)])], key, vec![])
-    };
-    let (refuse, allow) = (Unknown::Refuse, Unknown::Allow);
-    let fallbacks = texts(&["b/n"]);
-    for (what, unpriced, unmetered, limits, of, free, model, expected) in [
-        ("no price", refuse, refuse, money(9), None, false, Some("a/m"), "b/n | a/m: unpriced"),
-        ("no price, and nobody minds", allow, refuse, money(9), None, false, Some("a/m"), "a/m > b/n"),
-        ("no price, and no money is counted", refuse, refuse, requests(9), None, false, Some("a/m"), "a/m > b/n"),
-        ("no price, and nothing to pay", refuse, refuse, money(9), None, true, Some("a/m"), "a/m > b/n"),
-        ("no meter", refuse, refuse, money(9), Some("a why"), false, Some("a/m"), "403 model_unpriced"),
-        ("no meter, and nobody minds", refuse, allow, money(9), Some("a why"), false, Some("a/m"), "a/m > b/n"),
-        (
-            "no meter, and no money is counted",
-            refuse,
-            refuse,
-            tokens(9),
-            Some("a why"),
-            false,
-            Some("a/m"),
-            "a/m > b/n",
-        ),
-        ("no model", refuse, refuse, money(9), None, false, None, "a/ > b/n"),
-        ("no model and no meter", refuse, refuse, money(9), Some("a why"), false, None, "403 model_unpriced"),
-    ] {
-        let policy = with(unpriced, unmetered, limits);
-        let world = World { unmetered: of, free, ..World::default() };
-        let request =
-            Request { model, provider: Some("a"), fallbacks: Some(&fallbacks), conditions: &world, ..ask("") };
-        assert_eq!(decided(&policy, &request), expected, "{what}");
     }
 }
 

@@ -7,6 +7,7 @@ mod downgrade;
 mod explained;
 mod expressions;
 mod fence;
+mod gaps;
 mod gates;
 mod names;
 mod precedence;

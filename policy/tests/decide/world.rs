@@ -124,6 +124,7 @@ pub struct World {
     pub used: BTreeMap<usize, u64>,
     pub free: bool,
     pub unmetered: Option<&'static str>,
+    pub tells_tokens: bool,
     pub input_tokens: u64,
     pub needs: Capabilities,
     pub labels: Vec<(String, String)>,
@@ -157,6 +158,10 @@ impl Conditions for World {
 
     fn unmetered(&self) -> Option<&str> {
         self.unmetered
+    }
+
+    fn tells_tokens(&self) -> bool {
+        self.tells_tokens
     }
 
     fn input_tokens(&self) -> u64 {

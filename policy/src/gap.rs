@@ -1,0 +1,68 @@
+//! What nobody could tell of an attempt that a limit counts: then it is passed over, unless its key says otherwise.
+
+use crate::catalogue::bills_by_call;
+use crate::decision::Candidate;
+use crate::document::{Unit, Unknown};
+use crate::downgrade::CONVERSATIONS;
+use crate::gate::is_budget;
+use crate::limit::Limit;
+use crate::policy::{Key, Policy};
+use crate::price::Price;
+use crate::request::Request;
+
+/// See the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap<'a> {
+    /// How much is used, and why.
+    Meter(&'a str),
+    /// What it costs: of tokens, or of what else the operation is billed by.
+    Price(&'static str),
+}
+
+/// What a limit would have to know of an attempt, and the key won't do without.
+pub(crate) fn gap<'a>(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'a>,
+    candidate: &Candidate,
+    limit: &Limit,
+) -> Option<Gap<'a>> {
+    let conditions = request.conditions;
+    let unmetered = match limit.unit {
+        Unit::Requests => None,
+        // Those of a key or of a provider are limits of pace.
+        Unit::Tokens => conditions.unmetered().filter(|_| is_budget(limit) && !conditions.tells_tokens()),
+        Unit::Money => conditions.unmetered().or_else(|| by_call(policy, request, candidate)),
+    };
+    match unmetered {
+        Some(why) if key.unmetered == Unknown::Refuse => return Some(Gap::Meter(why)),
+        _ => {}
+    }
+    // Without a model there is no price to know: what such operations cost is `unmetered`'s to say.
+    if limit.unit != Unit::Money || key.unpriced == Unknown::Allow || request.model.is_none() {
+        return None;
+    }
+    let price = candidate.provider.and_then(|provider| policy.price(provider, &candidate.model));
+    let (says, of): (fn(&Price) -> bool, _) = billed_by(request.request_type);
+    (!price.is_some_and(says)).then_some(Gap::Price(of))
+}
+
+/// Why a model bills more than tokens, by the name that it is sent or by its own: a deployment's may say nothing, and
+/// neither may an alias. What has another answer than words is billed by its own price.
+fn by_call(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> Option<&'static str> {
+    let provider = policy.providers.get(candidate.provider?)?;
+    let names = [&*candidate.upstream_model, provider.own_name(&candidate.model)];
+    names.into_iter().filter(|_| CONVERSATIONS.contains(&request.request_type)).find_map(bills_by_call)
+}
+
+/// What a price must say for an operation, and what that is called. A price for seconds or pictures is none for words.
+fn billed_by(request_type: &str) -> (fn(&Price) -> bool, &'static str) {
+    match request_type {
+        "image_generation" => (Price::counts_images, "pictures"),
+        // Its answers tell no usage, so that a price for tokens is of no use.
+        "speech" => (Price::counts_characters, "characters"),
+        "embedding" => (Price::counts_tokens, "tokens"),
+        chat if CONVERSATIONS.contains(&chat) => (Price::counts_tokens, "tokens"),
+        _ => (|_| true, "tokens"),
+    }
+}

@@ -1,0 +1,164 @@
+//! What is passed over because nobody could tell what it costs, or how much it uses.
+
+use outrigger_policy::{BudgetDoc, KeyDoc, LimitsDoc, Price, Request, Unit, Unknown, decide};
+
+use crate::world::*;
+
+fn money(max: u64) -> LimitsDoc {
+    LimitsDoc { budgets: vec![limit("month", max)], ..LimitsDoc::default() }
+}
+
+/// No Budget: a limit of pace.
+fn paced() -> LimitsDoc {
+    LimitsDoc { tokens: vec![limit("hour", 9)], ..LimitsDoc::default() }
+}
+
+#[test]
+fn money_wants_to_know_what_it_pays_for() {
+    let with = |unpriced, unmetered, limits: LimitsDoc| {
+        let key = KeyDoc { unpriced, unmetered, limits, ..key(vec![entry("a", 1), entry("b", 0)]) };
+        policy(vec![provider("a", "vLLM"), priced(provider("b", "vLLM"), &[("n", 2, 2)])], key, vec![])
+    };
+    let (refuse, allow) = (Unknown::Refuse, Unknown::Allow);
+    let fallbacks = texts(&["b/n"]);
+    for (what, unpriced, unmetered, limits, of, free, model, expected) in [
+        ("no price", refuse, refuse, money(9), None, false, Some("a/m"), "b/n | a/m: unpriced"),
+        ("no price, and nobody minds", allow, refuse, money(9), None, false, Some("a/m"), "a/m > b/n"),
+        ("no price, and no money is counted", refuse, refuse, paced(), None, false, Some("a/m"), "a/m > b/n"),
+        ("no price, and nothing to pay", refuse, refuse, money(9), None, true, Some("a/m"), "a/m > b/n"),
+        ("no meter", refuse, refuse, money(9), Some("a why"), false, Some("a/m"), "403 model_unpriced"),
+        ("neither, and nobody minds", allow, allow, money(9), Some("a why"), false, Some("a/m"), "a/m > b/n"),
+        (
+            "no meter, which is no word on prices",
+            refuse,
+            allow,
+            money(9),
+            Some("a why"),
+            false,
+            Some("a/m"),
+            "b/n | a/m: unpriced",
+        ),
+        ("no meter, and no money is counted", refuse, refuse, paced(), Some("a why"), false, Some("a/m"), "a/m > b/n"),
+        ("no model", refuse, refuse, money(9), None, false, None, "a/ > b/n"),
+        ("no model and no meter", refuse, refuse, money(9), Some("a why"), false, None, "403 model_unpriced"),
+    ] {
+        let policy = with(unpriced, unmetered, limits);
+        let world = World { unmetered: of, free, ..World::default() };
+        let request =
+            Request { model, provider: Some("a"), fallbacks: Some(&fallbacks), conditions: &world, ..ask("") };
+        assert_eq!(decided(&policy, &request), expected, "{what}");
+    }
+}
+
+/// Provider `a` of a type with models at two tokens a nano-dollar, and a key with a limit on money.
+fn metered(kind: &str, names: &[&str], change: impl FnOnce(&mut KeyDoc)) -> outrigger_policy::Policy {
+    let mut key = KeyDoc { limits: money(9), ..key(vec![entry("a", 1)]) };
+    change(&mut key);
+    let models: Vec<(&str, u64, u64)> = names.iter().map(|name| (*name, 2, 2)).collect();
+    policy(vec![priced(provider("a", kind), &models)], key, vec![])
+}
+
+#[test]
+fn an_operation_wants_a_price_in_what_it_is_counted_by() {
+    let none = Price::default();
+    let words = Price { input: 1, output: 1, ..none.clone() };
+    let vectors = Price { input: 1, ..none.clone() };
+    let picture = Price { image: Some(1), ..none.clone() };
+    let drawn = Price { input: 1, image_output: Some(1), ..none.clone() };
+    let spoken = Price { characters: Some(1), ..none.clone() };
+    let heard = Price { second: Some(1), ..none.clone() };
+    for (request_type, price, served) in [
+        ("chat_completion", &words, true),
+        ("chat_completion", &spoken, false),
+        ("responses_stream", &picture, false),
+        ("embedding", &vectors, true),
+        ("embedding", &heard, false),
+        ("image_generation", &picture, true),
+        ("image_generation", &drawn, true),
+        ("image_generation", &words, true),
+        ("image_generation", &vectors, false),
+        ("image_generation", &spoken, false),
+        ("speech", &spoken, true),
+        // The answer tells no tokens.
+        ("speech", &words, false),
+        ("speech", &picture, false),
+        ("transcription", &heard, true),
+        ("transcription", &words, true),
+        // Free is a price, of everything.
+        ("chat_completion", &none, true),
+        ("image_generation", &none, true),
+        ("speech", &none, true),
+    ] {
+        let mut a = priced(provider("a", "vLLM"), &[("m", 0, 0)]);
+        a.models[0].price = Some(price.clone());
+        let policy = policy(vec![a], KeyDoc { limits: money(9), ..key(vec![entry("a", 1)]) }, vec![]);
+        let expected = if served { "a/m" } else { "403 model_unpriced" };
+        assert_eq!(decided(&policy, &Request { request_type, ..ask("m") }), expected, "{request_type}: {price:?}");
+    }
+    let policy = metered("vLLM", &["m"], |_| {});
+    let refusal = decide(&policy, &Request { request_type: "speech", ..ask("m") }).refusal.unwrap();
+    assert!(refusal.message.contains("nobody knows the price of a/m for characters: give"), "{}", refusal.message);
+}
+
+#[test]
+fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
+    let names = ["gpt-4o-search-preview", "m", "m:online"];
+    let policy = metered("vLLM", &names, |_| {});
+    for (asked, expected) in
+        [("m", "a/m"), ("m:online", "403 model_unpriced"), ("gpt-4o-search-preview", "403 model_unpriced")]
+    {
+        assert_eq!(decided(&policy, &ask(asked)), expected, "{asked}");
+    }
+    // Not by way of another name, a fallback or a rule either.
+    let mut a = alias(priced(provider("a", "vLLM"), &[("gpt-5-search-api", 2, 2)]), "plain");
+    assert_eq!(
+        decided(
+            &self::policy(vec![a.clone()], KeyDoc { limits: money(9), ..key(vec![entry("a", 1)]) }, vec![]),
+            &ask("plain")
+        ),
+        "403 model_unpriced"
+    );
+    a.models[0].name = "plain".into();
+    a.models[0].upstream_name = Some("gpt-5-search-api".into());
+    let renamed = self::policy(vec![a], KeyDoc { limits: money(9), ..key(vec![entry("a", 1)]) }, vec![]);
+    assert_eq!(decided(&renamed, &ask("plain")), "403 model_unpriced");
+    let fallbacks = texts(&["a/m:online"]);
+    let request = Request { fallbacks: Some(&fallbacks), ..ask("a/m") };
+    assert_eq!(decided(&policy, &request), "a/m | a/m:online: unpriced");
+    let refusal = decide(&policy, &ask("m:online")).refusal.unwrap();
+    assert!(refusal.message.contains("the model searches by itself"), "{}", refusal.message);
+    for (what, policy) in [
+        ("nobody minds", metered("vLLM", &names, |key| key.unmetered = Unknown::Allow)),
+        ("no money is counted", metered("vLLM", &names, |key| key.limits = LimitsDoc::default())),
+    ] {
+        assert_eq!(decided(&policy, &ask("m:online")), "a/m:online", "{what}");
+    }
+    // A vector is no conversation.
+    assert_eq!(decided(&policy, &Request { request_type: "embedding", ..ask("m:online") }), "a/m:online");
+}
+
+#[test]
+fn a_budget_of_tokens_wants_to_be_told_of_them() {
+    let words = BudgetDoc { unit: Unit::Tokens, ..budget("words", &[]) };
+    let with = |unmetered| {
+        let key = KeyDoc { unmetered, budgets: vec![object("words")], ..key(vec![entry("a", 1)]) };
+        budgeted(vec![provider("a", "vLLM")], key, vec![], vec![words.clone()])
+    };
+    let policy = with(Unknown::Refuse);
+    let unseen = World { unmetered: Some("an answer in the background is not seen"), ..World::default() };
+    let refusal = decide(&policy, &Request { conditions: &unseen, ..ask("m") }).refusal.unwrap();
+    assert_eq!((refusal.status, refusal.kind, refusal.limit), (403, "model_unpriced", None));
+    assert_eq!(
+        refusal.message,
+        "Budget t/words counts tokens, and how many this request uses can't be known: an answer in the background is not \
+         seen; `unmetered: Allow` of VirtualKey t/k would serve it uncounted"
+    );
+    assert_eq!(decided(&with(Unknown::Allow), &Request { conditions: &unseen, ..ask("m") }), "a/m");
+    // What a search costs beside its tokens is no affair of a budget of tokens.
+    let told = World { tells_tokens: true, ..unseen.clone() };
+    assert_eq!(decided(&policy, &Request { conditions: &told, ..ask("m") }), "a/m");
+    assert_eq!(decided(&policy, &Request { conditions: &World::default(), ..ask("m:online") }), "a/m:online");
+    // Prices are none either, and what is free is not counted.
+    let free = World { free: true, ..unseen };
+    assert_eq!(decided(&policy, &Request { conditions: &free, ..ask("m") }), "a/m");
+}
