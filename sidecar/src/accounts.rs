@@ -40,8 +40,6 @@ struct Books {
     dir: Option<PathBuf>,
     /// Open from the first limit on.
     pages: Option<Pages>,
-    /// Those of the policy in force.
-    in_force: Vec<LimitSpec>,
 }
 
 impl Accounts {
@@ -49,10 +47,7 @@ impl Accounts {
     /// the process.
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
-        Accounts {
-            books: Mutex::new(Books { book: Book::new(), dir, pages: None, in_force: Vec::new() }),
-            freed: Notify::new(),
-        }
+        Accounts { books: Mutex::new(Books { book: Book::new(), dir, pages: None }), freed: Notify::new() }
     }
 
     /// The limits of a policy that is about to be in force, each found again by its name.
@@ -67,11 +62,9 @@ impl Accounts {
         let numbers = books.book.adopt(limits, now);
         if let Err(error) = books.write() {
             // The policy before it goes on, with its own amounts.
-            let Books { book, in_force, .. } = &mut *books;
-            book.adopt(in_force, now);
+            books.book.take_back();
             return Err(error);
         }
-        books.in_force = limits.to_vec();
         drop(books);
         // Another limit may have room for those who wait.
         self.freed.notify_waiters();

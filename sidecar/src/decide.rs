@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use outrigger_llm::meter::Metered;
+use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, decide as by_policy};
 
@@ -134,6 +134,10 @@ impl Conditions for World<'_> {
 
     fn is_free(&self) -> bool {
         self.call.metered() == Metered::Free
+    }
+
+    fn tells_tokens(&self) -> bool {
+        meter::tells_tokens(self.call.operation, &self.call.scanned)
     }
 
     fn workload(&self) -> &str {

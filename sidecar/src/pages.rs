@@ -12,9 +12,12 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use outrigger_ledger::{Book, Damaged, SLOT, Unreadable, records};
 use thiserror::Error;
+
+use crate::accounts::millis;
 
 const LOCK: &str = "lock";
 const ACCOUNTS: &str = "accounts";
@@ -65,10 +68,14 @@ impl Pages {
         let file = options.open(&path).map_err(failed)?;
         let bytes = fs::read(&path).map_err(failed)?;
         let found = records(&bytes).map_err(|source| PagesError::Unreadable { path: path.clone(), source })?;
-        let restored = book.restore(found);
+        let restored = book.restore(found, millis(SystemTime::now()));
         // Free money is what a budget must never give: nobody goes on without saying so.
         if let Some(source) = restored.damaged.first() {
             return Err(PagesError::Damaged { path, source: *source });
+        }
+        if restored.ahead > 0 {
+            let accounts = restored.ahead;
+            tracing::warn!(accounts, "accounts were used at a time that is yet to come: the clock is wrong, or was");
         }
         if restored.in_flight > 0 {
             tracing::info!(
