@@ -36,7 +36,16 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         Ok(texts) => texts,
         Err(error) => return style::fail(&error),
     };
-    let source = folder::objects(&texts);
+    let mut source = folder::objects(&texts);
+    if source.objects.is_empty() && source.findings.is_empty() {
+        source.findings.push(Finding {
+            severity: Severity::Error,
+            place: Place { file: args.dir.display().to_string(), line: 0 },
+            object: String::new(),
+            path: String::new(),
+            message: "there is no object here: an empty folder can't be what is meant".to_owned(),
+        });
+    }
     let judged = match args.no_secrets {
         true => judge(&source, &anything),
         false => judge(&source, &|name| std::env::var(name).ok()),

@@ -348,7 +348,10 @@ fn notes(looked: &Looked, key: &Key, asking: &Asking, decision: &Explanation) ->
         notes.push("a session stays where it was drawn: the shares hold over many sessions".to_owned());
     }
     if looked.errors.iter().any(|error| !error.object.is_empty()) {
-        notes.push("objects with errors are left out: see above".to_owned());
+        notes.push("what has errors may be left out, or count for nothing: mend what is said above first".to_owned());
+    }
+    if !policy.limits.all.is_empty() && asking.body.is_none() {
+        notes.push("without a body nothing is set aside: `--request` says whether what is left would do".to_owned());
     }
     notes
 }

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// The folder in which it is written down what is spent. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Start although a budget, a rule or a document can't be used: without what it would have kept out.
+    #[arg(long)]
+    keep_going: bool,
     /// An application to start with its SDKs pointed here and no provider's key in its environment.
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -67,6 +70,11 @@ enum RunError {
     NothingToServe,
     #[error("no such key: see what is said above")]
     NoSuchKey,
+    #[error(
+        "to serve without a budget or a rule would let through what it keeps out: mend what is said above, or serve all the \
+         same with --keep-going"
+    )]
+    OpenDoor,
     #[error("the objects can't be served")]
     Install(#[from] InstallError),
     #[error(transparent)]
@@ -140,6 +148,10 @@ async fn run(args: Args) -> Result<u8, RunError> {
     if !serve::is_servable(&first.document, &first.secrets) {
         return Err(RunError::NothingToServe);
     }
+    let left_out = blocking(&first).cloned();
+    if !args.keep_going && first.findings.iter().any(opens_a_door) {
+        return Err(RunError::OpenDoor);
+    }
     // An application has stdout for itself.
     let stdout = std::io::stdout();
     let (style, terminal, alone) = (Style::of(&stdout), stdout.is_terminal(), args.command.is_empty());
@@ -157,6 +169,9 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
     let revision = serve::install(&gateway, first)?;
+    if let Some(finding) = &left_out {
+        serve::reject(&gateway, finding);
+    }
     // Before the listeners: a change that comes while they are bound is not to be missed.
     let watch = args
         .dir
@@ -294,6 +309,13 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
         }
     }
     future::pending().await
+}
+
+/// Whether more would be let through without what is wrong than with it: a broken provider or key serves nobody, but a broken
+/// budget or rule stops nobody. What a document would have been that can't be read, nobody knows.
+fn opens_a_door(finding: &Finding) -> bool {
+    let kind = finding.object.split(' ').next().unwrap_or_default();
+    finding.severity == Severity::Error && matches!(kind, "" | "Budget" | "RoutingRule")
 }
 
 /// What keeps a change from being used.

@@ -27,6 +27,8 @@ gateway makes of them: [semantics](semantics.md).
 - A *duration* is `30s`, `1h30m` or `200ms`. *Dollars* are a decimal number in quotes, such as `\"12.50\"`: without them, some
   readers would round it. A *glob* is a name in which `*` stands for anything and `?` for one character.
 - An object's own name is a DNS label of at most 50 characters: it stands in headers and in models' names.
+- The *operator's namespace* is `outrigger-system`: rules and catalogues there concern every namespace, and Budgets there may say
+  which namespaces they apply to.
 ";
 
 #[test]

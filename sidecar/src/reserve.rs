@@ -330,7 +330,10 @@ impl Asked {
         let mut message = limit.told(gone.spent);
         // What is not quite spent may still do for a smaller request.
         if limit.unit != Unit::Requests && gone.spent < gone.max {
-            let fewer = if worst.cap.is_none() { ": ask for fewer tokens (`max_tokens`)" } else { "" };
+            let fewer = match worst.cap {
+                None => ": ask for fewer tokens (`max_tokens`)",
+                Some(_) => ": ask for fewer tokens (`max_tokens`) than are reckoned with where nothing is said",
+            };
             message.push_str(&format!(", and this request may come to {}{fewer}", limit.amount(most)));
         }
         let refusal = Refusal {

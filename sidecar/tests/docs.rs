@@ -41,8 +41,8 @@ Values are names of the policy or words of a closed list, never what a request s
 | `percent`, `action` | the threshold: from where on, and `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 
-A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted in
-`outrigger_refusals_total` alone, and has no record.
+A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted with `key="none"`, and in
+`outrigger_refusals_total`; its record has no key.
 
 ## Questions
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use outrigger_crds::Money;
-use outrigger_llm::meter::Metered;
+use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Conditions, Credential, Key, Limit, Pace, Policy, Provider, Skip, Unit, nearest, trial};
 use thiserror::Error;
@@ -165,6 +165,10 @@ impl Conditions for World<'_> {
             Metered::Unmetered(why) => Some(why),
             _ => None,
         }
+    }
+
+    fn tells_tokens(&self) -> bool {
+        meter::tells_tokens(self.asking.operation, &self.asking.scanned)
     }
 
     fn workload(&self) -> &str {

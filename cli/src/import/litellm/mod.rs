@@ -213,7 +213,7 @@ fn token(node: &Node<'_>, key: &mut Map<String, Value>) {
             }
             key.insert("aliases".to_owned(), json!([{"sha256": hash}]));
             node.doubtful(
-                "its hash is an alias of the VirtualKey, so that clients who hold it need no other; it administers nothing here. A short one \
+                "its hash is an alias of the VirtualKey, so that clients who hold it need no other; as the only key it is also that of callers who name none, so keep the port to yourself; it administers nothing here. A short one \
                  can be guessed from its hash",
             );
         }
