@@ -271,6 +271,36 @@ fn with_nothing_that_could_answer_it_does_not_start() {
 }
 
 #[test]
+fn without_a_budget_or_a_rule_it_does_not_start_unless_it_is_told_to() {
+    let of = |kind: &str, spec: &str| {
+        format!(
+            "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: broken}}\nspec: {spec}\n"
+        )
+    };
+    for (what, text, starts) in [
+        ("a budget", of("Budget", "{amount: \"1.00\", window: Month, timeZone: Nowhere, appliesTo: {}}"), false),
+        ("a rule", of("RoutingRule", "{when: 'headers[', action: Reject, message: no}"), false),
+        ("a document", format!("{OBJECTS}---\n\ta: b\n"), false),
+        ("a provider, which serves nobody", of("LLMProvider", "{type: OpenAI, nothing: 1}"), true),
+    ] {
+        let folder = objects(&text);
+        if !starts {
+            let done = run(folder.path(), &[]).output().unwrap();
+            let told = text_of(&done);
+            assert!(!done.status.success() && told.contains("--keep-going"), "{what}: {told}");
+        }
+        let going = Running::start(run(folder.path(), if starts { &[] } else { &["--keep-going"] }));
+        assert!(chat(&going).contains("200 OK"), "{what}");
+        let ready = http(&going.admin, "GET", "/readyz", "");
+        assert!(ready.contains("\"rejected\":{"), "{what} is told to whoever asks: {ready}");
+    }
+}
+
+fn text_of(done: &Output) -> String {
+    format!("{}{}", text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let folder = objects(OBJECTS);
     let running = Running::start(run(folder.path(), &[]));
@@ -283,6 +313,14 @@ fn a_port_in_use_is_named() {
         stderr.contains(&format!("cannot listen on {}", running.client)) && stderr.contains("--listen"),
         "{stderr}"
     );
+}
+
+#[test]
+fn check_of_nothing_is_no_success() {
+    let folder = objects("# to come\n");
+    let done = outrigger().arg("check").arg(folder.path()).output().unwrap();
+    assert!(!done.status.success());
+    assert!(text(&done.stdout).contains("there is no object here"), "{}", text(&done.stdout));
 }
 
 #[test]

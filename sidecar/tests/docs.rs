@@ -41,7 +41,7 @@ Values are names of the policy or words of a closed list, never what a request s
 | `percent`, `action` | the threshold: from where on, and `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 
-A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted with `key="none"`, and in
+A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted under the key `none`, and in
 `outrigger_refusals_total`; its record has no key.
 
 ## Questions
@@ -56,12 +56,6 @@ What the gateway itself adds, 99th percentile:
 
 ```promql
 histogram_quantile(0.99, sum by (le) (rate(outrigger_overhead_seconds_bucket[5m])))
-```
-
-Budgets that are used to more than nine tenths:
-
-```promql
-outrigger_budget_spent_usd / outrigger_budget_limit_usd > 0.9
 ```
 
 What a key costs an hour, by model:
