@@ -200,6 +200,8 @@ impl Asked {
             true => CapField::heeded(call.operation, served.places[provider].kind),
             false => CapField::said(call.operation),
         };
+        // The body is searched for it, so only where it has a price.
+        let writes = policy.price(provider, &candidate.model).is_some_and(|price| price.cache_write.is_some());
         let thoughts = call.scanned.thinking_budget(&call.body);
         let bounds = Bounds {
             caller: call.scanned.output_cap(fields),
@@ -220,16 +222,11 @@ impl Asked {
             counted,
             bounds,
             metered,
-            // Asked of the body's bytes, and only where it has a price.
-            cache: match policy.price(provider, &candidate.model).map_or(CacheAsk::None, |price| {
-                match price.cache_write {
-                    Some(_) => call.cache_ask(),
-                    None => CacheAsk::None,
-                }
-            }) {
+            cache: match writes.then(|| call.cache_ask()) {
+                None => CacheAsk::None,
                 // OpenAI's newer models write to their cache unasked.
-                CacheAsk::None if served.places[provider].dialect == Dialect::OpenAi => CacheAsk::Short,
-                asked => asked,
+                Some(CacheAsk::None) if served.places[provider].dialect == Dialect::OpenAi => CacheAsk::Short,
+                Some(asked) => asked,
             },
             service: call.scanned.service_tier.clone(),
             thinks: policy
