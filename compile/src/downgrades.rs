@@ -31,13 +31,16 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
 
 /// Why a downgrade would never happen.
 enum Useless {
-    /// No key may use the model.
+    /// No key may use the model, or not by this name.
     Unserved(String),
     /// It is not known to be cheaper than anything.
     Dear(String),
 }
 
 fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) -> Result<(), Useless> {
+    if let Some(bare) = counted.behind_a_provider(model) {
+        return Err(Useless::Unserved(format!("a threshold takes a model's name alone: write `{bare}`")));
+    }
     let policy = counted.policy();
     let this = LimitId { kind: "Budget", object: budget.clone(), path: String::new() };
     let counts = |at: &At| counted.limits(at).any(|limit| limit.id == this);
