@@ -93,9 +93,10 @@ impl Counted {
         let (provider, bare) = model.split_once('/')?;
         let is_provider = self.policy.providers.iter().any(|one| one.id.name == provider)
             || self.policy.keys.iter().any(|key| key.provider(provider).is_some());
-        let is_model = self.policy.providers.iter().any(|one| {
-            one.model(model).is_some() || (!one.exclusive && catalogue::lookup(&one.kind, model).is_some())
-        }) || self.policy.keys.iter().flat_map(|key| &key.providers).any(|entry| entry.names(model));
+        let is_model =
+            self.policy.providers.iter().any(|one| {
+                one.model(model).is_some() || (!one.exclusive && catalogue::lookup(&one.kind, model).is_some())
+            }) || self.policy.keys.iter().flat_map(|key| &key.providers).any(|entry| entry.names(model));
         (is_provider && !is_model && !bare.is_empty()).then_some(bare)
     }
 
