@@ -41,11 +41,14 @@ fn document(
     let spec = &typed.spec;
     let asks = condition(object, spec.when.as_deref(), findings);
     let scope = scope(typed);
-    let fence = Fence { providers, keys: in_scope(folder, keys, object, everywhere, &scope, findings) };
+    let keys = in_scope(folder, keys, object, everywhere, &scope, findings);
+    let missing = keys.iter().flat_map(|key| folder.missing_providers(key)).collect();
+    let fence = Fence { providers, keys, missing };
     if spec.targets.len() > 1 && spec.targets.iter().all(|target| target.weight == 0) {
         findings.push(object.warning("spec.targets", all_zero("targets")));
     }
-    if !fence.keys.is_empty() {
+    // Where a key had to be left out, it may be the one that may go there.
+    if !fence.keys.is_empty() && !folder.misses("VirtualKey", |id| everywhere || id.namespace == object.namespace) {
         for (index, target) in spec.targets.iter().enumerate() {
             let path = format!("spec.targets[{index}]");
             if let Err((field, message)) = fence.target(target) {
@@ -160,7 +163,8 @@ fn in_scope<'a>(
         ),
         ScopeDoc::Namespace => (near.clone(), "metadata.namespace", "no key".to_owned()),
     };
-    if found.is_empty() {
+    let reached = |id: &ObjectRef| everywhere || id.namespace == object.namespace;
+    if found.is_empty() && !folder.misses("VirtualKey", reached) && !folder.misses_keyless(reached) {
         let place = if everywhere { "here".to_owned() } else { format!("in namespace {}", object.namespace) };
         let message = format!("{whose} is {place}, so the rule acts on nobody");
         findings.push(object.warning(path, message));
