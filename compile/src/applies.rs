@@ -21,7 +21,7 @@ pub(crate) fn compile(
     findings: &mut Vec<Finding>,
 ) {
     // Where a key had to be left out, it may be the one that is meant, and what is wrong with it is told.
-    let whole = folder.key_names().len() == keys.iter().filter(|key| !key.keyless).count();
+    let whole = !folder.misses("VirtualKey", |_| true) && !folder.misses_keyless(|_| true);
     for budget in budgets.iter_mut() {
         let Some(Read { object, typed }) = folder.budgets.get(&budget.id()) else { continue };
         let Some(applies) = &typed.spec.applies_to else { continue };
@@ -51,7 +51,7 @@ pub(crate) fn compile(
             models: applies.models.clone(),
         });
     }
-    if folder.unsound.iter().all(|(kind, _)| !matches!(*kind, "VirtualKey" | "Budget")) {
+    if !folder.misses("VirtualKey", |_| true) && !folder.misses("Budget", |_| true) {
         unused(folder, findings);
     }
 }
@@ -95,7 +95,7 @@ fn providers(folder: &Folder<'_>, object: &Object, names: &[String], findings: &
     let mut known: Vec<&str> = folder.providers.keys().map(|id| id.name.as_str()).collect();
     known.dedup();
     for (index, name) in names.iter().enumerate() {
-        let unsound = folder.unsound.iter().any(|(kind, id)| *kind == "LLMProvider" && id.name == *name);
+        let unsound = folder.misses("LLMProvider", |id| id.name == *name);
         if !known.contains(&name.as_str()) && !unsound {
             let message = format!("there is no LLMProvider `{name}`{}", hint(name, &known));
             findings.push(object.error(&format!("spec.appliesTo.providers[{index}]"), message));

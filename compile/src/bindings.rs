@@ -91,7 +91,9 @@ fn keyless(
     // In a cluster a pod has the providers of its own namespace. Here there is no pod: `default`, else the only one.
     let namespace = match namespaces.as_slice() {
         [] => {
-            if let Some(provider) = folder.providers.values().next() {
+            // One that can't be used may say so.
+            let whole = !folder.misses("LLMProvider", |_| true);
+            if let Some(provider) = folder.providers.values().next().filter(|_| whole) {
                 findings.push(provider.object.warning(
                     "spec.withoutKey",
                     "there is no VirtualKey here, and no LLMProvider says withoutKey: Allow, so nobody may call: say so \

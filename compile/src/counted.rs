@@ -1,7 +1,9 @@
 //! Which limits count what, and who serves what: by the policy's own reckoning, so that what is told here is what a
 //! gateway will do.
 
-use outrigger_policy::{Document, Draw, Limit, NoConditions, ObjectRef, Policy, Request, Skip, Unit, decide};
+use outrigger_policy::{
+    Document, Draw, Limit, NoConditions, ObjectRef, Policy, Request, Skip, Unit, catalogue, decide,
+};
 
 /// A policy of which questions are asked.
 pub(crate) struct Counted {
@@ -83,6 +85,19 @@ impl Counted {
     pub fn allowed(&self, at: &At) -> bool {
         let Some(entry) = self.policy.keys[at.key].providers.get(at.entry) else { return false };
         self.serving(at.key, &format!("{}/{}", entry.name, at.model)).iter().any(|one| one.entry == at.entry)
+    }
+
+    /// What stands behind a provider's name, where that is in front of a model's: a threshold looks for the whole of it,
+    /// and finds nobody. Some models have a slash in their own name.
+    pub fn behind_a_provider<'m>(&self, model: &'m str) -> Option<&'m str> {
+        let (provider, bare) = model.split_once('/')?;
+        let is_provider = self.policy.providers.iter().any(|one| one.id.name == provider)
+            || self.policy.keys.iter().any(|key| key.provider(provider).is_some());
+        let is_model =
+            self.policy.providers.iter().any(|one| {
+                one.model(model).is_some() || (!one.exclusive && catalogue::lookup(&one.kind, model).is_some())
+            }) || self.policy.keys.iter().flat_map(|key| &key.providers).any(|entry| entry.names(model));
+        (is_provider && !is_model && !bare.is_empty()).then_some(bare)
     }
 
     /// The models that somebody has named: in a key's lists, in those of its providers. Whether the key may have them is

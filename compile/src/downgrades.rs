@@ -15,6 +15,8 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
     if !folder.budgets.values().any(goes_down) {
         return;
     }
+    // What can't be used may serve the model, or be dearer.
+    let whole = !folder.misses("LLMProvider", |_| true) && !folder.misses("VirtualKey", |_| true);
     let named = counted.named();
     for (id, Read { object, typed }) in &folder.budgets {
         for (index, threshold) in typed.spec.thresholds.iter().enumerate() {
@@ -22,6 +24,8 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
             let path = format!("spec.thresholds[{index}].model");
             match judge(counted, &named, id, model) {
                 Ok(()) => {}
+                Err(Useless::Misnamed(message)) => findings.push(object.error(&path, message)),
+                Err(_) if !whole => {}
                 Err(Useless::Unserved(message)) => findings.push(object.error(&path, message)),
                 Err(Useless::Dear(message)) => findings.push(object.warning(&path, message)),
             }
@@ -31,6 +35,8 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
 
 /// Why a downgrade would never happen.
 enum Useless {
+    /// A provider's name is in front of the model's.
+    Misnamed(String),
     /// No key may use the model.
     Unserved(String),
     /// It is not known to be cheaper than anything.
@@ -38,6 +44,9 @@ enum Useless {
 }
 
 fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) -> Result<(), Useless> {
+    if let Some(bare) = counted.behind_a_provider(model) {
+        return Err(Useless::Misnamed(format!("a threshold takes a model's name alone: write `{bare}`")));
+    }
     let policy = counted.policy();
     let this = LimitId { kind: "Budget", object: budget.clone(), path: String::new() };
     let counts = |at: &At| counted.limits(at).any(|limit| limit.id == this);

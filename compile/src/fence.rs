@@ -9,6 +9,8 @@ use crate::keys::hint;
 pub(crate) struct Fence<'a> {
     pub providers: &'a [ProviderDoc],
     pub keys: Vec<&'a KeyDoc>,
+    /// Names of providers that one of the keys has and can't use until they are mended.
+    pub missing: Vec<&'a str>,
 }
 
 impl<'a> Fence<'a> {
@@ -42,6 +44,9 @@ impl<'a> Fence<'a> {
     /// # Errors
     /// The field at fault, and why nobody may go there.
     pub fn target(&self, target: &Target) -> Result<(), (&'static str, String)> {
+        if self.missing.contains(&target.provider.as_str()) {
+            return Ok(());
+        }
         let mut entries = self.entries(&target.provider);
         if entries.is_empty() {
             return Err(("provider", self.no_provider(&target.provider)));
@@ -88,7 +93,10 @@ impl<'a> Fence<'a> {
             return Ok(());
         }
         match text.split_once('/') {
+            // It may be a model of those that can't be used.
+            None if !self.missing.is_empty() => Ok(()),
             None => Err(self.no_provider(text)),
+            Some((provider, _)) if self.missing.contains(&provider) => Ok(()),
             Some((provider, model)) => {
                 let entries = self.entries(provider);
                 if entries.is_empty() {

@@ -143,7 +143,7 @@ fn entries(
     let spec = &typed.spec;
     if spec.providers.is_empty() {
         let all = all_of(providers, &object.namespace);
-        let any = folder.unsound.iter().any(|(kind, id)| *kind == "LLMProvider" && id.namespace == object.namespace);
+        let any = folder.misses("LLMProvider", |id| id.namespace == object.namespace);
         if all.is_empty() && !any {
             let message = format!(
                 "without spec.providers a key has every LLMProvider of its namespace, and {} has none: add one, or name \

@@ -9,7 +9,8 @@
 //!      -> unpriced, downgrades (counted)
 //! ```
 //!
-//! An object that can't be used is left out with an error that says so, and its neighbours stay.
+//! An object that can't be used is left out with an error that says so, and its neighbours stay. What would follow from
+//! its absence alone is not told (`missing`).
 
 mod applies;
 mod authorities;
@@ -24,6 +25,7 @@ mod fence;
 mod finding;
 mod keys;
 mod limits;
+mod missing;
 mod mock;
 mod namespaces;
 mod prices;
@@ -40,7 +42,7 @@ mod zones;
 use std::fmt;
 
 use counted::Counted;
-use outrigger_policy::{Document, FORMAT, SecretAt};
+use outrigger_policy::{BudgetDoc, Document, FORMAT, SecretAt};
 
 pub use bindings::COMMAND_LINE;
 pub use credentials::variable;
@@ -116,11 +118,14 @@ impl fmt::Debug for Compiled {
 #[must_use]
 pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut findings = Vec::new();
-    let folder = validate::folder(inputs.objects, &mut findings);
+    let mut folder = validate::folder(inputs.objects, &mut findings);
     let (providers, secrets) = providers::compile(&folder, inputs, &mut findings);
+    folder.left_out("LLMProvider", providers.iter().map(keys::id));
     let catalogues = catalogues::compile(&folder, inputs.operator_namespace, &mut findings);
     let mut budgets = budgets::compile(&folder, &mut findings);
+    folder.left_out("Budget", budgets.iter().map(BudgetDoc::id));
     let mut keys = keys::compile(&folder, &providers, &budgets, &mut findings);
+    folder.left_out("VirtualKey", keys.iter().map(|key| counted::id(&key.namespace, &key.name)));
     let default_key = bindings::bind(&folder, inputs.keys, &providers, &mut keys, &mut findings);
     applies::compile(&folder, inputs.operator_namespace, &keys, &mut budgets, &mut findings);
     let mut document = Document {
@@ -136,7 +141,8 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     consumers::enforce(&folder, &mut document, &mut findings);
     document.rules =
         rules::compile(&folder, inputs.operator_namespace, &document.providers, &document.keys, &mut findings);
-    let trials = trials::compile(&folder, &document.rules, &mut findings);
+    folder.left_out("RoutingRule", document.rules.iter().map(|rule| counted::id(&rule.namespace, &rule.name)));
+    let trials = trials::compile(&folder, inputs.operator_namespace, &document, &mut findings);
     if let Some(counted) = Counted::of(&document) {
         unpriced::check(&folder, &counted, &mut findings);
         downgrades::check(&folder, &counted, &mut findings);

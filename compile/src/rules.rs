@@ -3,11 +3,11 @@
 use outrigger_crds::RoutingRule;
 use outrigger_crds::routing_rule::{Action, Mode, OnError};
 use outrigger_policy::{
-    Expression, KeyDoc, ObjectRef, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, TargetDoc,
+    Expression, KeyDoc, ObjectRef, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip, TargetDoc,
 };
 
 use crate::fence::Fence;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::keys::hint;
 use crate::providers::{all_zero, count};
 use crate::source::Object;
@@ -41,11 +41,14 @@ fn document(
     let spec = &typed.spec;
     let asks = condition(object, spec.when.as_deref(), findings);
     let scope = scope(typed);
-    let fence = Fence { providers, keys: in_scope(folder, keys, object, everywhere, &scope, findings) };
+    let keys = in_scope(folder, keys, object, everywhere, &scope, findings);
+    let missing = keys.iter().flat_map(|key| folder.missing_providers(key)).collect();
+    let fence = Fence { providers, keys, missing };
     if spec.targets.len() > 1 && spec.targets.iter().all(|target| target.weight == 0) {
         findings.push(object.warning("spec.targets", all_zero("targets")));
     }
-    if !fence.keys.is_empty() {
+    // Where a key had to be left out, it may be the one that may go there.
+    if !fence.keys.is_empty() && !folder.misses("VirtualKey", |id| everywhere || id.namespace == object.namespace) {
         for (index, target) in spec.targets.iter().enumerate() {
             let path = format!("spec.targets[{index}]");
             if let Err((field, message)) = fence.target(target) {
@@ -90,17 +93,27 @@ fn document(
     })
 }
 
-/// Whether the condition compiles, and holds or doesn't of a sample of each request type.
+/// Whether the condition compiles, and holds or doesn't of a sample of each request type. What it can't mean is told; it
+/// can be asked all the same, and a rule that never matches sends no request elsewhere.
 fn condition(object: &Object, when: Option<&str>, findings: &mut Vec<Finding>) -> bool {
     let Some(source) = when else { return true };
-    let told = match Expression::compile(source) {
-        Err(error) => error.to_string(),
-        Ok(expression) => match expression.try_on_samples() {
-            Ok(()) => return true,
-            Err((request_type, error)) => format!("on a request of type {request_type}, {error}"),
-        },
+    let expression = match Expression::compile(source) {
+        Ok(expression) => expression,
+        Err(error) => {
+            findings.push(object.error("spec.when", error.to_string()));
+            return false;
+        }
     };
-    findings.push(object.error("spec.when", told));
+    let slips = expression.slips();
+    findings.extend(slips.iter().map(|slip| {
+        let severity = if slip.is_certain() { Severity::Error } else { Severity::Warning };
+        object.finding(severity, "spec.when", slip.to_string())
+    }));
+    let Err((request_type, error)) = expression.try_on_samples() else { return true };
+    // Mostly that is what fails, and told better.
+    if !slips.iter().any(Slip::is_certain) {
+        findings.push(object.error("spec.when", format!("on a request of type {request_type}, {error}")));
+    }
     false
 }
 
@@ -150,7 +163,8 @@ fn in_scope<'a>(
         ),
         ScopeDoc::Namespace => (near.clone(), "metadata.namespace", "no key".to_owned()),
     };
-    if found.is_empty() {
+    let reached = |id: &ObjectRef| everywhere || id.namespace == object.namespace;
+    if found.is_empty() && !folder.misses("VirtualKey", reached) && !folder.misses_keyless(reached) {
         let place = if everywhere { "here".to_owned() } else { format!("in namespace {}", object.namespace) };
         let message = format!("{whose} is {place}, so the rule acts on nobody");
         findings.push(object.warning(path, message));

@@ -2,8 +2,9 @@
 
 use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::{RequestType, RuleTest};
-use outrigger_policy::{Expect, Given, RuleDoc, Trial, TrialRequest};
+use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialRequest};
 
+use crate::counted::id;
 use crate::finding::{Finding, Place, Severity};
 use crate::providers::{capability, count};
 use crate::validate::{Folder, Read};
@@ -34,17 +35,36 @@ impl PlacedTrial {
     }
 }
 
-/// Those of the rules that are part of the policy.
-pub(crate) fn compile(folder: &Folder<'_>, rules: &[RuleDoc], findings: &mut Vec<Finding>) -> Vec<PlacedTrial> {
+/// Those of the rules that are part of the policy. A test that asks about what is there and can't be used is held back:
+/// its failing would say nothing.
+pub(crate) fn compile(
+    folder: &Folder<'_>,
+    operator_namespace: &str,
+    document: &Document,
+    findings: &mut Vec<Finding>,
+) -> Vec<PlacedTrial> {
     let mut trials = Vec::new();
-    for (id, rule) in &folder.rules {
-        if rules.iter().any(|document| document.namespace == id.namespace && document.name == id.name) {
-            for (index, test) in rule.typed.spec.tests.iter().enumerate() {
-                trials.extend(placed(rule, index, test, findings));
-            }
+    for (id, rule) in folder.rules.iter().filter(|(id, _)| !folder.misses("RoutingRule", |missing| missing == *id)) {
+        let reached = |namespace: &str| id.namespace == operator_namespace || namespace == id.namespace;
+        for (index, test) in rule.typed.spec.tests.iter().enumerate() {
+            let placed = placed(rule, index, test, findings);
+            trials.extend(placed.filter(|placed| !is_held(folder, document, &reached, &placed.trial)));
         }
     }
     trials
+}
+
+fn is_held(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
+    let is = |id: &ObjectRef, name: &str| id.name == name || id.to_string() == name;
+    // Without a name, the first of the scope is meant: a key that is missing may be that.
+    let asks = |id: &ObjectRef| reached(&id.namespace) && trial.request.key.as_deref().is_none_or(|name| is(id, name));
+    let of_key = |key: &KeyDoc| asks(&id(&key.namespace, &key.name)) && !folder.missing_providers(key).is_empty();
+    let rule = trial.expect.rule.as_deref().filter(|name| !name.is_empty());
+    folder.misses("VirtualKey", asks)
+        || folder.misses_keyless(|id| reached(&id.namespace))
+        || document.keys.iter().any(of_key)
+        || (!trial.given.spent.is_empty() && folder.misses("Budget", |_| true))
+        || rule.is_some_and(|name| folder.misses("RoutingRule", |id| is(id, name)))
 }
 
 /// `None` if no outcome could fulfil it.

@@ -5,15 +5,16 @@ use std::sync::{Arc, LazyLock};
 
 use cel::common::types::CelBool;
 use cel::objects::{Key as CelKey, Map};
-use cel::{Context, Env, ExecutionError, Program, Value};
+use cel::{Context, Env, ExecutionError, IdedExpr, Program, Value};
 use thiserror::Error;
 
 use crate::document::Unit;
 use crate::moment::{self, Moment, NoZone};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
+use crate::slip::{Slip, hyphens};
 use crate::syntax;
-use crate::vocabulary::{Names, is_function};
+use crate::vocabulary::{FUNCTIONS, MACROS, Names, is_function};
 
 /// A variable that a rule may read.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,10 @@ pub enum ExpressionError {
     Syntax(String),
     #[error("`{name}` is no variable that rules know{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownVariable { name: String, nearest: Option<String> },
-    #[error("`{0}` is no function that rules know")]
+    #[error("`{name}` is no function that rules know{like}", name = .0, like = like_function(.0))]
     UnknownFunction(String),
+    #[error(transparent)]
+    Slip(#[from] Slip),
     #[error("`{name}` is no time zone{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownZone { name: String, nearest: Option<String> },
     #[error("is {0}, and a condition must be true or false")]
@@ -89,7 +92,8 @@ impl Expression {
     ///
     /// # Errors
     /// [`ExpressionError::Syntax`], [`ExpressionError::UnknownVariable`],
-    /// [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`].
+    /// [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`]; [`ExpressionError::Slip`] where an
+    /// unknown variable is the end of a name with hyphens.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         let program = ENV.compile(source).map_err(|errors| ExpressionError::Syntax(syntax::told(source, &errors)))?;
         let names = Names::of(program.expression());
@@ -98,6 +102,9 @@ impl Expression {
             match VARIABLES.iter().find(|variable| variable.name == name) {
                 Some(variable) => reads.push(variable.name),
                 None => {
+                    if let Some(slip) = hyphens(program.expression()) {
+                        return Err(slip.into());
+                    }
                     return Err(ExpressionError::UnknownVariable {
                         name: name.to_owned(),
                         nearest: nearest(name, VARIABLES.iter().map(|v| v.name)),
@@ -120,6 +127,10 @@ impl Expression {
     #[must_use]
     pub fn reads(&self) -> &[&'static str] {
         &self.reads
+    }
+
+    pub(crate) fn tree(&self) -> &IdedExpr {
+        self.program.expression()
     }
 
     /// Whether the condition holds. A header or parameter that the request does not have makes it
@@ -197,6 +208,11 @@ fn map(pairs: &[(String, String)]) -> Value {
     let map: HashMap<CelKey, Value> =
         pairs.iter().map(|(name, value)| (CelKey::from(name.as_str()), Value::from(value.as_str()))).collect();
     Value::Map(Map { map: Arc::new(map) })
+}
+
+fn like_function(name: &str) -> String {
+    let like = nearest(name, FUNCTIONS.into_iter().chain(MACROS));
+    like.map(|like| format!(", did you mean `{like}`?")).unwrap_or_default()
 }
 
 fn one_line(text: &str) -> String {

@@ -8,12 +8,22 @@ pub(crate) fn told(source: &str, errors: &ParseErrors) -> String {
     let Some(first) = errors.errors.iter().min_by_key(|error| place(error)) else {
         return "it can't be read".to_owned();
     };
-    let what = words(&first.msg);
+    let what = per_cent(source, place(first)).unwrap_or_else(|| words(&first.msg));
     match (source.trim().is_empty(), source.trim_end().contains('\n'), first.pos) {
         (true, ..) => "it is empty".to_owned(),
         (_, false, (_, column)) => format!("at column {column}, {what}"),
         (_, true, (line, column)) => format!("at line {line}, column {column}, {what}"),
     }
+}
+
+/// `85%`: to CEL, `%` is what is left over by a division.
+fn per_cent(source: &str, (line, column): (isize, isize)) -> Option<String> {
+    let line = source.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
+    let before: String = line.chars().take(usize::try_from(column).ok()?.checked_sub(1)?).collect();
+    let number = before.trim_end().strip_suffix('%')?.trim_end();
+    let digits = number.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.').len();
+    let number = number.get(digits..).filter(|number| !number.is_empty())?;
+    Some(format!("`%` needs a number behind it: write {number}"))
 }
 
 /// The parser's message, without the lists of tokens that it would have taken.
@@ -80,6 +90,10 @@ mod tests {
             ("model == 'a' &&\n  provider = 'b'", "at line 2, column 12, `=` compares nothing: write `==`"),
             ("namespace == 'a'", "at column 1, `namespace` is a word that CEL keeps for itself"),
             ("model == 'a' # no", "at column 14, `#` has no meaning"),
+            ("budget_used > 85%", "at column 18, `%` needs a number behind it: write 85"),
+            ("budget_used > 8.5 % && true", "at column 21, `%` needs a number behind it: write 8.5"),
+            ("true &&\n  (budget_used > 85%)", "at line 2, column 21, `%` needs a number behind it: write 85"),
+            ("model %", "at column 8, it ends too early"),
             ("1 +* 2", "at column 4, `*` can't stand here"),
             ("99999999999999999999999 == 1", "at column 1, invalid int literal"),
         ] {

@@ -36,6 +36,9 @@ pub const FUNCTIONS: [&str; 24] = [
     "uint",
 ];
 
+/// What looks like a function and is unfolded before the functions are read off.
+pub(crate) const MACROS: [&str; 6] = ["all", "exists", "exists_one", "filter", "has", "map"];
+
 /// Whether rules may call it. Operators are calls too, under names that no one could write.
 pub(crate) fn is_function(name: &str) -> bool {
     let is_operator = name.contains(['_', '@', '!', '-', '[', '?']) && !name.starts_with(|c: char| c.is_alphabetic());

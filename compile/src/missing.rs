@@ -1,0 +1,51 @@
+//! What is there and can't be used: nothing that follows from it may claim that it isn't there, or say it again.
+
+use std::collections::HashSet;
+
+use outrigger_policy::{KeyDoc, ObjectRef};
+
+use crate::counted::id;
+use crate::validate::Folder;
+
+impl Folder<'_> {
+    /// Notes those of a kind that nothing was made of, whatever the step that left them out.
+    pub fn left_out(&mut self, kind: &'static str, made: impl Iterator<Item = ObjectRef>) {
+        let made: HashSet<ObjectRef> = made.collect();
+        let there: Vec<&ObjectRef> = match kind {
+            "LLMProvider" => self.providers.keys().collect(),
+            "VirtualKey" => self.keys.keys().collect(),
+            "Budget" => self.budgets.keys().collect(),
+            "RoutingRule" => self.rules.keys().collect(),
+            _ => Vec::new(),
+        };
+        let missing = there.into_iter().filter(|id| !made.contains(*id));
+        self.unsound.extend(missing.map(|id| (kind, id.clone())));
+    }
+
+    /// Whether one of a kind that can't be used is such a one.
+    pub fn misses(&self, kind: &str, such: impl Fn(&ObjectRef) -> bool) -> bool {
+        self.unsound.iter().any(|(of, id)| *of == kind && such(id))
+    }
+
+    /// Whether the key of those who name none may be missing: no VirtualKey is here, and a provider that can't be used may
+    /// have allowed it.
+    pub fn misses_keyless(&self, such: impl Fn(&ObjectRef) -> bool) -> bool {
+        self.key_names().is_empty() && self.misses("LLMProvider", such)
+    }
+
+    /// A key's names for providers that it has and can't use.
+    pub fn missing_providers<'k>(&'k self, key: &'k KeyDoc) -> Vec<&'k str> {
+        let own = self.keys.get(&id(&key.namespace, &key.name)).filter(|_| !key.keyless);
+        match own.map(|read| read.typed.spec.providers.as_slice()) {
+            None | Some([]) => {
+                let of =
+                    self.unsound.iter().filter(|(kind, id)| *kind == "LLMProvider" && id.namespace == key.namespace);
+                of.map(|(_, id)| id.name.as_str()).collect()
+            }
+            Some(named) => {
+                let names = named.iter().map(|entry| entry.name.as_str());
+                names.filter(|name| !key.providers.iter().any(|entry| entry.name == *name)).collect()
+            }
+        }
+    }
+}
