@@ -66,7 +66,7 @@ fn field(location: &Location) -> String {
         LocationSegment::Property(name) => Some(name.to_string()),
         LocationSegment::Index(_) => None,
     };
-    location.into_iter().filter_map(name).last().unwrap_or_default()
+    location.into_iter().filter_map(name).next_back().unwrap_or_default()
 }
 
 /// What is wrong, in words. Never the value itself.
