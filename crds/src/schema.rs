@@ -11,6 +11,7 @@ mod lists;
 mod metadata;
 mod nearest;
 mod path;
+mod remedy;
 mod structure;
 mod unknown;
 
@@ -53,7 +54,7 @@ pub fn validate(object: &Value) -> Vec<Finding> {
         Err(finding) => return vec![finding],
     };
     let object = defaults::apply(&kind.schema, object);
-    let structure = structure::check(&kind.validator, &object);
+    let structure = structure::check(&kind.schema, &kind.validator, &object);
     let mut findings = metadata::check(&object);
     findings.extend(structure.findings);
     findings.extend(lists::check(&kind.schema, &object));

@@ -22,7 +22,7 @@ const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
 const TOOL: &str = "^[A-Za-z0-9_-]+$";
 const ZONE: &str = "^[A-Za-z][A-Za-z0-9_+/-]*$";
 // The unit of a percentage stands in the value: 95 could be dollars as well.
-const PERCENT: &str = "^(0|[1-9][0-9]{0,2})%$";
+pub const PERCENT: &str = "^(0|[1-9][0-9]{0,2})%$";
 const REFERENCE: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const REFERENCE_OR_NONE: &str = "^(([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
 const WORD: &str = "^[a-z]+(_[a-z]+)*$";

@@ -170,6 +170,22 @@ fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request
     Refusal { status: 403, kind: "model_unpriced", message, param: Some("model".to_owned()), limit: None }
 }
 
+/// Every type of refusal that a decision can have.
+pub(crate) const KINDS: [&str; 12] = [
+    "model_not_found",
+    "unsupported_parameter",
+    "provider_blocked",
+    "upstream_unreachable",
+    "budget_exceeded",
+    "token_limited",
+    "request_limited",
+    "concurrency_limited",
+    "model_unpriced",
+    "request_rejected",
+    "model_blocked",
+    "invalid_request",
+];
+
 /// A rule refuses what it matches.
 pub(crate) fn rejected(rule: &Rule, message: &str) -> Refusal {
     let message = match message.trim() {
@@ -289,5 +305,25 @@ fn providers_hint(key: &Key) -> String {
             let names: Vec<&str> = key.providers.iter().map(|provider| &*provider.name).collect();
             format!("; it has {}", names.join(", "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test of a rule that expects a type which is not in the list would be told that there is none.
+    #[test]
+    fn every_refusal_is_of_a_known_type() {
+        let source = include_str!("refusal.rs").split("#[cfg(test)]").next().unwrap();
+        let words = |before: &str| source.split(before).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let mut said: Vec<&str> = words("kind: \"");
+        said.extend(words("(402, \"") as Vec<&str>);
+        said.extend(words("(429, \"") as Vec<&str>);
+        said.sort_unstable();
+        said.dedup();
+        let mut known = KINDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(said, known);
     }
 }

@@ -161,11 +161,12 @@ impl Search {
         let Expr::Literal(literal) = &with.expr else { return };
         let kind = VARIABLES.iter().find(|known| known.name == variable).map(|known| known.kind);
         match (literal, kind) {
-            (LiteralValue::String(word), _) if variable == "request_type" && EQUALITIES.contains(&operator) => {
-                if !REQUEST_TYPES.contains(&word.inner()) {
-                    let nearest = nearest(word.inner(), REQUEST_TYPES.into_iter());
-                    self.add(Slip::RequestType { nearest });
-                }
+            (LiteralValue::String(word), _)
+                if variable == "request_type"
+                    && EQUALITIES.contains(&operator)
+                    && !REQUEST_TYPES.contains(&word.inner()) =>
+            {
+                self.add(Slip::RequestType { nearest: nearest(word.inner(), REQUEST_TYPES.into_iter()) });
             }
             (LiteralValue::String(text), Some("double" | "int")) => {
                 let number = text.inner().trim().trim_end_matches('%').trim_end();

@@ -2,6 +2,7 @@
 
 mod given;
 mod run;
+mod why;
 
 use std::collections::BTreeMap;
 

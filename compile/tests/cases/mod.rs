@@ -105,7 +105,7 @@ pub const BROKEN: &[Broken] = &[
             concat!(provider!("a"), object!("VirtualKey", "name: k", "  providers:\n  - name: a\n    weight: heavy")),
         )],
         &[
-            "a.yaml:12: VirtualKey default/k: spec.providers[0].weight: must be a whole number, not a string: remove the quotes",
+            "a.yaml:12: VirtualKey default/k: spec.providers[0].weight: must be a whole number, not a string: write digits alone, without quotes",
         ],
     ),
     broken(

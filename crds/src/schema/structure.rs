@@ -7,7 +7,7 @@ use jsonschema::{
 };
 use serde_json::Value;
 
-use super::{Finding, nearest};
+use super::{Finding, nearest, remedy};
 use crate::shapes;
 
 /// What the structural schema says of an object.
@@ -17,7 +17,7 @@ pub(super) struct Structure {
     pub blocking: bool,
 }
 
-pub(super) fn check(validator: &Validator, object: &Value) -> Structure {
+pub(super) fn check(schema: &Value, validator: &Validator, object: &Value) -> Structure {
     let mut structure = Structure { findings: Vec::new(), blocking: false };
     for error in validator.iter_errors(object) {
         use ValidationErrorKind as Kind;
@@ -38,7 +38,7 @@ pub(super) fn check(validator: &Validator, object: &Value) -> Structure {
             }
             path.push_str(field);
         }
-        structure.findings.push(Finding { path, message: message(&error) });
+        structure.findings.push(Finding { path, message: message(schema, &error) });
     }
     structure
 }
@@ -60,17 +60,34 @@ fn place(location: &Location) -> String {
     path
 }
 
+/// The field around, past places in lists.
+fn field(location: &Location) -> String {
+    let name = |segment: LocationSegment<'_>| match segment {
+        LocationSegment::Property(name) => Some(name.to_string()),
+        LocationSegment::Index(_) => None,
+    };
+    location.into_iter().filter_map(name).next_back().unwrap_or_default()
+}
+
 /// What is wrong, in words. Never the value itself.
-fn message(error: &ValidationError<'_>) -> String {
+fn message(schema: &Value, error: &ValidationError<'_>) -> String {
     use ValidationErrorKind as Kind;
     let characters = |count: u64| if count == 1 { "character" } else { "characters" };
     let entries = |count: u64| if count == 1 { "entry" } else { "entries" };
     match error.kind() {
-        Kind::Type { kind } => wrong_type(kind, error.instance()),
+        Kind::Type { kind } => {
+            // The last of the path is the word `type`.
+            let place = error.schema_path().as_str().rsplit_once('/').and_then(|(place, _)| schema.pointer(place));
+            wrong_type(kind, place.unwrap_or(&Value::Null), &field(error.instance_path()), error.instance())
+        }
         Kind::Required { .. } => "is required".to_owned(),
         Kind::Enum { options } => {
             let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let hint = nearest::suggest(error.instance().as_str().unwrap_or_default(), options.iter().copied());
+            let written = error.instance().as_str().unwrap_or_default();
+            let hint = match remedy::window(&options, written) {
+                Some(window) => format!(": write {window}"),
+                None => nearest::suggest(written, options.iter().copied()),
+            };
             format!("must be one of {}{hint}", options.join(", "))
         }
         Kind::Pattern { pattern } => match shapes::expected(pattern) {
@@ -94,21 +111,18 @@ fn message(error: &ValidationError<'_>) -> String {
     }
 }
 
-fn wrong_type(expected: &TypeKind, value: &Value) -> String {
+fn wrong_type(expected: &TypeKind, schema: &Value, field: &str, value: &Value) -> String {
     let expected = match expected {
         TypeKind::Single(kind) => kind.to_string(),
         TypeKind::Multiple(_) => "another type".to_owned(),
     };
-    let (name, advice) = match (expected.as_str(), value) {
-        ("string", Value::Number(_) | Value::Bool(_)) => ("a string", ": put it in quotes"),
-        ("string", _) => ("a string", ""),
-        ("integer", Value::String(_)) => ("a whole number", ": remove the quotes"),
-        ("integer", _) => ("a whole number", ""),
-        ("boolean", Value::String(_)) => ("true or false", ": remove the quotes"),
-        ("boolean", _) => ("true or false", ""),
-        ("array", _) => ("a list", ""),
-        ("object", _) => ("a mapping", ""),
-        (other, _) => (other, ""),
+    let name = match expected.as_str() {
+        "string" => "a string",
+        "integer" => "a whole number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a mapping",
+        other => other,
     };
     let found = match value {
         Value::Null => "null",
@@ -119,7 +133,7 @@ fn wrong_type(expected: &TypeKind, value: &Value) -> String {
         Value::Array(_) => "a list",
         Value::Object(_) => "a mapping",
     };
-    format!("must be {name}, not {found}{advice}")
+    format!("must be {name}, not {found}{}", remedy::remedy(&expected, schema, field, value))
 }
 
 /// Bounds are kept as floats; nobody wants to read `1000000.0`.

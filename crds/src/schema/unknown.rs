@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Finding, nearest, path::Path, walk};
+use super::{Finding, nearest, path::Path, remedy, walk};
 
 pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -18,10 +18,11 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let known = |name: &String| properties.is_some_and(|properties| properties.contains_key(name));
         for name in fields.keys().filter(|name| !known(name)) {
-            let hint = nearest::suggest(
-                name,
-                properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)),
-            );
+            let names = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
+            let hint = match remedy::field(name, names.clone()) {
+                Some(meant) => format!(", did you mean `{meant}`?"),
+                None => nearest::suggest(name, names),
+            };
             findings.push(Finding::new(path.field(name), format!("unknown field `{name}`{hint}")));
         }
     });

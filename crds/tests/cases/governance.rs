@@ -217,7 +217,27 @@ pub const BROKEN: &[Invalid] = &[
         &[("spec.limits.onLedgerUnavailable", "unknown field `onLedgerUnavailable`")],
     ),
     (KEY, "{budgetRefs: []}", &[("spec.budgetRefs", EMPTY_LIST)]),
-    (KEY, "{budgetRefs: [team]}", &[("spec.budgetRefs[0]", "must be a mapping, not a string")]),
+    (KEY, "{budgetRefs: [team]}", &[("spec.budgetRefs[0]", "must be a mapping, not a string: write {name: team}")]),
+    (KEY, "{providers: [openai]}", &[("spec.providers[0]", "must be a mapping, not a string: write {name: openai}")]),
+    (
+        BUDGET,
+        "{amount: '1', window: 1mo}",
+        &[("spec.window", "must be one of Minute, Hour, Day, Week, Month, Quarter, Year, Lifetime: write Month")],
+    ),
+    (BUDGET, "{amount: '1', rolling: 60}", &[("spec.rolling", "must be a string, not a number: write 60s")]),
+    (
+        KEY,
+        "{limits: {requests: [{name: a, amount: 5, window: Day}]}}",
+        &[
+            ("spec.limits.requests[0].max", "is required"),
+            ("spec.limits.requests[0].amount", "unknown field `amount`, did you mean `max`?"),
+        ],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, defaultPrice: {input: '1', perImage: '1'}}",
+        &[("spec.defaultPrice.input", "unknown field `input`, did you mean `inputPerMillion`?")],
+    ),
     (
         KEY,
         "{onLimit: Nextprovider}",
@@ -405,7 +425,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         RULE,
         "{targets: [{provider: a}], tests: [{name: a, given: {spent: {team: 95}}, request: {}, expect: {provider: a}}]}",
-        &[("spec.tests[0].given.spent.team", "must be a string, not a number: put it in quotes")],
+        &[("spec.tests[0].given.spent.team", "must be a string, not a number: write 95%")],
     ),
     (
         RULE,

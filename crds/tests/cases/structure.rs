@@ -18,12 +18,17 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, credentials: [{name: a, secretRef: sk-secret}]}",
-        &[("spec.credentials[0].secretRef", "must be a mapping, not a string")],
+        &[("spec.credentials[0].secretRef", "must be a mapping, not a string: write {name: …}")],
     ),
     (
         PROVIDER,
         "{type: Ollama, credentials: [{name: a, secretRef: {name: a}, weight: '3'}]}",
         &[("spec.credentials[0].weight", "must be a whole number, not a string: remove the quotes")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, credentials: [{name: a, secretRef: {name: a}, weight: 80%}]}",
+        &[("spec.credentials[0].weight", "must be a whole number, not a string: write 80")],
     ),
     (
         PROVIDER,
@@ -35,7 +40,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, suspended: 'no'}",
-        &[("spec.suspended", "must be true or false, not a string: remove the quotes")],
+        &[("spec.suspended", "must be true or false, not a string: write true or false, without quotes")],
     ),
     (PROVIDER, "{type: Ollama, suspended: 1}", &[("spec.suspended", "must be true or false, not a number")]),
     (
@@ -46,7 +51,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, timeouts: {connect: 5}}",
-        &[("spec.timeouts.connect", "must be a string, not a number: put it in quotes")],
+        &[("spec.timeouts.connect", "must be a string, not a number: write 5s")],
     ),
     (PROVIDER, "[]", &[("spec", "must be a mapping, not a list")]),
     // Required fields; a null is no value.

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::given::{World, hint};
+use super::why::{is_named, why_not};
 use super::{Expect, Trial};
 use crate::decide::decide;
 use crate::decision::{Candidate, Decision, Refusal};
 use crate::draw::hash;
 use crate::policy::{Key, Policy};
+use crate::refusal::KINDS;
 use crate::request::{Draw, Request};
 use crate::samples::REQUEST_TYPES;
 
@@ -34,6 +36,7 @@ pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
         let hint = hint(request_type, REQUEST_TYPES.into_iter());
         return Err(format!("`{request_type}` is no type of requests{hint}"));
     }
+    known(policy, trial)?;
     let world = World::of(policy, key, trial)?;
     let lower = |(name, value): (&String, &String)| (name.to_lowercase(), value.clone());
     let headers: Vec<(String, String)> = asked.headers.iter().map(lower).collect();
@@ -56,12 +59,34 @@ pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
     let failed =
         one(expected, &decision).or_else(|| whatever(expected, policy, &request)).map(|what| (what, &decision));
     if let Some((what, decision)) = failed {
-        return Err(format!("expected {what}, got {}", told(policy, decision)));
+        let why = why_not(policy, &request, expected, &trial.rule, decision);
+        let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+        return Err(format!("expected {what}, got {}{why}", told(policy, decision)));
     }
     match shares(expected, policy, &request) {
         None => Ok(()),
         Some(what) => Err(format!("{what}; the likeliest is {}", told(policy, &decision))),
     }
+}
+
+/// What is expected by name must be something that can come.
+fn known(policy: &Policy, trial: &Trial) -> Result<(), String> {
+    if let Some(kind) = &trial.expect.refused
+        && !KINDS.contains(&kind.as_str())
+    {
+        return Err(format!(
+            "`{kind}` is no type of refusal: there is {}{}",
+            KINDS.join(", "),
+            hint(kind, KINDS.into_iter())
+        ));
+    }
+    if let Some(name) = trial.expect.rule.as_deref().filter(|name| !name.is_empty())
+        && !policy.rules.iter().any(|rule| is_named(&rule.id, name))
+    {
+        let names = policy.rules.iter().flat_map(|rule| [rule.id.name.as_str(), &rule.label]);
+        return Err(format!("there is no RoutingRule `{name}`{}", hint(name, names)));
+    }
+    Ok(())
 }
 
 /// Whose request it is: of the keys that the rule acts on, the named one or the first in order of names.

@@ -219,7 +219,16 @@ fn what_does_not_hold_is_told_with_what_came() {
         ),
         (
             trial("b-night", premium(), well(), by("b-night")),
-            format!("expected RoutingRule b-night to decide, got {came}"),
+            format!(
+                "expected RoutingRule b-night to decide, got {came}; RoutingRule t/b-night did not: RoutingRule t/a-premium is \
+                 asked before it, as its priority is lower (97, not 98)"
+            ),
+        ),
+        (
+            trial("a-premium", asks("gpt-4o"), well(), by("a-premium")),
+            "expected RoutingRule a-premium to decide, got openai/gpt-4o; no rule decided; RoutingRule t/a-premium did not: \
+             `when` is false"
+                .to_owned(),
         ),
         (
             trial("a-premium", premium(), well(), Expect { fallbacks: Some(texts(&["openai"])), ..Expect::default() }),
@@ -247,7 +256,8 @@ fn what_does_not_hold_is_told_with_what_came() {
             trial("a-premium", asks("openai/gpt-4o"), used(&[("limits.budgets[month]", 100)]), first("openai")),
             "expected provider openai, got the refusal 402 budget_exceeded: VirtualKey t/k: spec.limits.budgets[month]: \
              $0.000000333 of $0.000000333 a month (Europe/Paris) are spent (RoutingRule t/c-spent decided); RoutingRule \
-             t/c-spent decided; passed over: openai/gpt-4o-mini (budget: VirtualKey t/k: spec.limits.budgets[month])"
+             t/c-spent decided; passed over: openai/gpt-4o-mini (budget: VirtualKey t/k: spec.limits.budgets[month]); \
+             RoutingRule t/a-premium did not: `when` is false"
                 .to_owned(),
         ),
     ] {
@@ -269,6 +279,17 @@ fn a_test_that_makes_no_sense_is_told() {
     let needs = |word: &str| TrialRequest { needs: texts(&[word]), ..asks("gpt-4o") };
     for (trial, told) in [
         (trial("a-premium", premium(), well(), Expect::default()), "it expects nothing"),
+        (
+            trial("a-premium", premium(), well(), by("b-nigth")),
+            "there is no RoutingRule `b-nigth`, did you mean `b-night`?",
+        ),
+        (
+            trial("a-premium", premium(), well(), refused("budget_exeeded")),
+            "`budget_exeeded` is no type of refusal: there is model_not_found, \
+             unsupported_parameter, provider_blocked, upstream_unreachable, budget_exceeded, token_limited, request_limited, \
+             concurrency_limited, model_unpriced, request_rejected, model_blocked, invalid_request, did \
+             you mean `budget_exceeded`?",
+        ),
         (trial("gone", premium(), well(), expects()), "RoutingRule t/gone is not in the policy"),
         (trial("e-only-l", keyed("k"), well(), expects()), "no VirtualKey `k` is in the rule's scope"),
         (
