@@ -238,10 +238,18 @@ fn a_rule_that_does_not_do_what_its_tests_say_is_an_error_there() {
 #[test]
 fn tests_run_beside_errors_and_secrets_may_be_elsewhere() {
     // Another object is broken: the rule's tests are run all the same.
+    let odd = "{apiVersion: outrigger.dev/v1alpha1, kind: LLMProvider, metadata: {name: odd, namespace: odd}, spec: {odd: 1}}";
+    let folder = changed("rules.yaml", "premium", "premium");
+    fs::write(folder.path().join("objects/odd.yaml"), odd).unwrap();
+    let said = outrigger(folder.path(), &["check", "objects", "--no-secrets"], "");
+    assert!(said.status == 1 && said.stdout.contains("spec.odd"), "{}", said.stdout);
+    assert!(said.stdout.contains(" 5 tests, "), "{}", said.stdout);
+
+    // What the rule's key rests on is broken: the tests could only say so, and the error does.
     let folder = changed("budgets.yaml", "percent: 80", "percent: 800");
     let said = outrigger(folder.path(), &["check", "objects", "--no-secrets"], "");
     assert!(said.status == 1 && said.stdout.contains("spec.thresholds[0].percent"), "{}", said.stdout);
-    assert!(said.stdout.contains(" 5 tests, "), "{}", said.stdout);
+    assert!(!said.stdout.contains("fails"), "{}", said.stdout);
 
     // Skip reasons are told with the candidates.
     let folder = changed("rules.yaml", "given: {unhealthy: [anthropic]}", "given: {unhealthy: [anthropic, openai]}");

@@ -291,13 +291,11 @@ impl Gateway {
             return Ending::new(Arc::clone(&self), call).refuse(&refusal);
         }
         let counts = call.served.policy.limits.counts(call.key, &call.key().id);
-        let attended = (counts || call.key().on_hang_up == OnHangUp::Drain).then(|| Attended::new(&call));
-        // Boxed: it is eighteen kilobytes, and what it is handed to would copy it several times.
-        let routed = Box::pin(self.route(call));
-        match attended {
-            // What was asked for goes on for a moment when its caller has gone, so that it is known what it used.
-            Some(attended) => attended.wait(routed).await,
-            None => routed.await,
+        match counts || call.key().on_hang_up == OnHangUp::Drain {
+            // What was asked for goes on for a moment when its caller has gone, so that it is known what it used. Boxed: it is
+            // eighteen kilobytes, which a task would copy several times.
+            true => Attended::new(&call).wait(Box::pin(self.route(call))).await,
+            false => self.route(call).await,
         }
     }
 
