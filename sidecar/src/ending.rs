@@ -173,7 +173,8 @@ impl Ending {
     }
 
     fn settle(&mut self, charge: Charge, cost: &Cost) {
-        if charge.held.is_some() || charge.by_tokens && !cost.estimated {
+        // What is charged in full has no figures of its own: those that were told stay.
+        if (charge.held.is_some() || charge.by_tokens && !cost.estimated) && !cost.usage.is_empty() {
             self.usage = cost.usage;
         }
         // An estimate of an input that nobody looked at is no figure.

@@ -32,7 +32,7 @@ fn free() -> String {
 
 impl Sidecar {
     async fn start(&self) -> Child {
-        let child = Command::new(env!("CARGO_BIN_EXE_outrigger-sidecar"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_outrigger-sidecar"))
             .arg("--policy")
             .arg(&self.policy)
             .arg("--state")
@@ -48,7 +48,11 @@ impl Sidecar {
         loop {
             match client.get(&ready).send().await {
                 Ok(answer) if answer.status() == 200 => return child,
-                _ => tokio::time::sleep(Duration::from_millis(2)).await,
+                // That a process listens is told by nothing else; that it never will, by its end.
+                _ => {
+                    assert!(child.try_wait().unwrap().is_none(), "it ended before it listened");
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
             }
         }
     }

@@ -446,37 +446,78 @@ async fn a_provider_takes_only_so_many_at_once() {
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
 }
 
+/// Awaits that so many requests are under way: on one worker, a request that waits has then been polled to where it waits.
+async fn under_way(running: &Running, count: usize) {
+    let line = format!("outrigger_in_flight_requests {count}\n");
+    let url = format!("http://{}/metrics", running.admin);
+    while !reqwest::get(&url).await.unwrap().text().await.unwrap().contains(&line) {}
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn whoever_waits_for_one_limit_leaves_the_others_alone() {
-    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+async fn whoever_waits_leaves_the_others_alone_and_is_served_or_told_when_they_are_done() {
     let completion = crate::fake::completion("slow");
-    let slow = vec![
-        Act::Wait(gate.clone()),
-        Act::Send(format!(
-            "HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{completion}",
-            completion.len()
-        )),
-    ];
-    let upstream = Fake::new(vec![slow, answer("second")]).await;
-    let mut policy = priced(&[("first", &upstream.url)]);
-    policy.providers[0].max_attempts = Some(1);
-    policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
-    policy.providers[0].limits.requests = vec![hourly("hour", 5)];
-    // Room for one worst case at a time.
+    // Room for one worst case at a time, of which little is used; and for one request, which is used up by it.
+    type Change = fn(&mut Document);
+    let tokens: Change = |policy| policy.keys[0].limits.tokens = vec![hourly("hour", 40)];
+    let requests: Change = |policy| policy.keys[0].limits.requests = vec![hourly("hour", 1)];
+    for (what, change, status, word) in [("tokens", tokens, 200, "hi"), ("requests", requests, 429, "request_limited")]
+    {
+        let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+        let slow = vec![
+            Act::Wait(gate.clone()),
+            Act::Send(format!(
+                "HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{completion}",
+                completion.len()
+            )),
+        ];
+        let upstream = Fake::new(vec![slow, answer("hi")]).await;
+        let mut policy = priced(&[("first", &upstream.url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+        change(&mut policy);
+        let running = std::sync::Arc::new(Running::new(policy).await);
+        let ask =
+            |running: std::sync::Arc<Running>| async move { running.post("/v1/chat/completions", &short("m")).await };
+        let first = tokio::spawn(ask(std::sync::Arc::clone(&running)));
+        under_way(&running, 1).await;
+        let second = tokio::spawn(ask(std::sync::Arc::clone(&running)));
+        under_way(&running, 2).await;
+        gate.notify_one();
+        assert_eq!(first.await.unwrap().status, 200, "{what}");
+        let second = second.await.unwrap();
+        assert_eq!(second.status, status, "{what}: {}", second.text);
+        assert!(second.text.contains(word), "{what}: {}", second.text);
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_set_aside_is_told_as_contended_in_every_dialect() {
+    let silent = Fake::always(vec![Act::Silence]).await;
+    let mut policy = priced(&[("first", &silent.url)]);
     policy.keys[0].limits.tokens = vec![hourly("hour", 40)];
     let running = std::sync::Arc::new(Running::new(policy).await);
-    let ask = |running: std::sync::Arc<Running>| async move { running.post("/v1/chat/completions", &short("m")).await };
-    let first = tokio::spawn(ask(std::sync::Arc::clone(&running)));
-    while upstream.asked().is_empty() {
+    let holds = {
+        let running = std::sync::Arc::clone(&running);
+        tokio::spawn(async move { running.post("/v1/chat/completions", &short("m")).await })
+    };
+    while silent.asked().is_empty() {
         tokio::task::yield_now().await;
     }
-    let second = tokio::spawn(ask(std::sync::Arc::clone(&running)));
-    // The one that waits has looked, and lets the other one's answer through.
-    tokio::task::yield_now().await;
-    gate.notify_one();
-    assert_eq!(first.await.unwrap().status, 500);
-    let second = second.await.unwrap();
-    assert_eq!(second.status, 200, "{}", second.text);
+    let anthropic = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "x"}]});
+    let gemini = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"maxOutputTokens": 10}});
+    for (path, body, pointer, word) in [
+        ("/v1/chat/completions", short("m"), "/error/type", "budget_contended"),
+        ("/v1/messages", anthropic, "/error/reason", "budget_contended"),
+        ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason", "BUDGET_CONTENDED"),
+    ] {
+        // The caller's own deadline is before the end of the gateway's patience.
+        let request = reqwest::Client::new().post(running.url(path)).header("x-stainless-timeout", "0.2").json(&body);
+        let got = running.send(request).await;
+        let told = got.json();
+        let said = told.pointer(pointer).and_then(Value::as_str);
+        assert_eq!((got.status, said), (429, Some(word)), "{path}: {}", got.text);
+        assert_eq!((got.header("retry-after"), got.header("x-should-retry")), (Some("1"), None), "{path}");
+    }
+    holds.abort();
 }
 
 #[tokio::test]
