@@ -70,8 +70,9 @@ pub struct VirtualKeySpec {
     /// Under a budget in money: requests for models whose price nobody knows. Allow: served, and counted as free.
     #[serde(default)]
     pub unpriced: Uncounted,
-    /// Under a budget in money: requests whose cost nobody could tell, such as for a batch. Allow: served, and counted
-    /// as free.
+    /// Under a budget in money: requests whose cost nobody could tell, such as with a tool that the provider bills by
+    /// itself; under a Budget in tokens: those whose tokens nobody is told, such as in the background. Allow: served, and
+    /// counted by what is told.
     #[serde(default)]
     pub unmetered: Uncounted,
     /// When a caller goes away in mid-answer. Cancel: the provider is told to stop. Drain: the answer is read to its end,
