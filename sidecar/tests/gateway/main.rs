@@ -15,6 +15,7 @@ mod mock;
 mod policies;
 mod relay;
 mod rules;
+mod settled;
 mod swaps;
 mod tls;
 mod warm;
