@@ -132,6 +132,14 @@ impl Accounts {
     }
 }
 
+#[cfg(test)]
+impl Accounts {
+    /// Has pages written to another file.
+    pub fn write_to(&self, file: std::fs::File) {
+        self.lock().pages.as_mut().map(|pages| pages.swap(file)).unwrap();
+    }
+}
+
 impl Books {
     fn open(&mut self) -> Result<(), PagesError> {
         if let (Some(dir), None) = (&self.dir, &self.pages) {
