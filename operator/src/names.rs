@@ -1,0 +1,46 @@
+//! Names that others rely on: annotations, labels, files. A change needs its docs and a line in the changelog.
+
+/// What the operator applies fields as.
+pub const FIELD_MANAGER: &str = "outrigger";
+/// The operator's own Lease, certificate Secret and Service, and the Secret's in its namespace.
+pub const LEASE: &str = "outrigger";
+pub const CERTIFICATES: &str = "outrigger-certificates";
+
+/// On pods, templates and workloads (annotation), and on namespaces (label).
+pub const INJECT: &str = "outrigger.dev/inject";
+/// Annotation: keys that the pod may use, the first is the default. Label, written: the first.
+pub const VIRTUAL_KEY: &str = "outrigger.dev/virtual-key";
+/// Written on a workload's template: the workload's own annotations, as JSON.
+pub const WORKLOAD: &str = "outrigger.dev/workload";
+/// Written on a pod: what was added, and why a part was left out, as JSON ([`crate::binding::Injected`]).
+pub const INJECTED: &str = "outrigger.dev/injected";
+/// Label, written on a pod: the gateway's version.
+pub const SIDECAR: &str = "outrigger.dev/sidecar";
+/// Labels of namespaces.
+pub const TEAM: &str = "outrigger.dev/team";
+pub const CUSTOMER: &str = "outrigger.dev/customer";
+
+/// Label of everything that the operator makes, with [`MANAGED_BY_VALUE`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub const MANAGED_BY_VALUE: &str = "outrigger";
+/// Annotations of a generated ConfigMap: the policy's sequence and digest, in full.
+pub const SEQUENCE: &str = "outrigger.dev/sequence";
+pub const DIGEST: &str = "outrigger.dev/digest";
+
+/// Keys of a generated ConfigMap.
+pub const POLICY_FILE: &str = "policy.v1.json";
+/// The authorities that the operator's certificate is trusted by, PEM.
+pub const AUTHORITIES_FILE: &str = "ca.crt";
+/// Under `binaryData`: what the policy was compiled from, gzip of JSON, for an operator that starts anew while an object
+/// is broken.
+pub const SOURCES_FILE: &str = "sources.v1.json.gz";
+
+/// The container that is added to pods.
+pub const CONTAINER: &str = "outrigger";
+/// The volumes that it alone mounts, and where.
+pub const TOKEN_VOLUME: &str = "outrigger-token";
+pub const POLICY_VOLUME: &str = "outrigger-policy";
+pub const STATE_VOLUME: &str = "outrigger-state";
+pub const TOKEN_DIR: &str = "/var/run/outrigger/token";
+pub const POLICY_DIR: &str = "/var/run/outrigger/policy";
+pub const STATE_DIR: &str = "/var/run/outrigger/state";

@@ -1,0 +1,188 @@
+//! Messages as lines.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::message::{FromGateway, FromOperator};
+
+/// The longest line, in bytes: a policy of 900 kB, its credentials, and room.
+pub const LINE_MAX: usize = 4 << 20;
+
+/// Why what came is no message. The stream is of no use after it.
+#[derive(Debug, Error)]
+pub enum LineError {
+    #[error("a line of the stream is over {LINE_MAX} bytes")]
+    TooLong,
+    #[error("a line of the stream is no message: {0}")]
+    NoMessage(String),
+}
+
+/// A message as a line, with its end.
+///
+/// # Panics
+/// Never: nothing in a message fails to be written.
+#[must_use]
+pub fn write<M: Serialize>(message: &M) -> Vec<u8> {
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// Cuts what comes into lines, however it was cut on its way.
+#[derive(Debug, Default)]
+pub struct Lines {
+    held: Vec<u8>,
+    /// How much of `held` is known to have no end of a line.
+    seen: usize,
+}
+
+impl Lines {
+    /// Takes what came.
+    ///
+    /// # Errors
+    /// [`LineError::TooLong`].
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), LineError> {
+        self.held.extend_from_slice(bytes);
+        match self.held.len() > LINE_MAX && !self.held.contains(&b'\n') {
+            true => Err(LineError::TooLong),
+            false => Ok(()),
+        }
+    }
+
+    /// The next message of a gateway, if it is whole.
+    ///
+    /// # Errors
+    /// [`LineError::NoMessage`].
+    pub fn from_gateway(&mut self) -> Result<Option<FromGateway>, LineError> {
+        self.next(FromGateway::Unknown)
+    }
+
+    /// The next message of the operator, if it is whole.
+    ///
+    /// # Errors
+    /// [`LineError::NoMessage`].
+    pub fn from_operator(&mut self) -> Result<Option<FromOperator>, LineError> {
+        self.next(FromOperator::Unknown)
+    }
+
+    fn next<M: DeserializeOwned>(&mut self, unknown: impl Fn(String) -> M) -> Result<Option<M>, LineError> {
+        loop {
+            let Some(end) = self.held[self.seen..].iter().position(|byte| *byte == b'\n') else {
+                self.seen = self.held.len();
+                return Ok(None);
+            };
+            let line: Vec<u8> = self.held.drain(..=self.seen + end).collect();
+            self.seen = 0;
+            if !line.trim_ascii().is_empty() {
+                return message(&line, &unknown).map(Some);
+            }
+        }
+    }
+}
+
+/// A kind that is known must be right; one that is not is nothing to fail over.
+fn message<M: DeserializeOwned>(line: &[u8], unknown: &impl Fn(String) -> M) -> Result<M, LineError> {
+    // Never the line itself: it may hold credentials.
+    let wrong = |error: serde_json::Error| LineError::NoMessage(format!("{:?} error", error.classify()));
+    match serde_json::from_slice::<M>(line) {
+        Ok(message) => Ok(message),
+        Err(error) => match serde_json::from_slice::<std::collections::BTreeMap<String, Box<RawValue>>>(line) {
+            Ok(members) if members.len() == 1 => match members.into_keys().next() {
+                Some(kind) if !KINDS.contains(&kind.as_str()) => Ok(unknown(kind)),
+                _ => Err(wrong(error)),
+            },
+            _ => Err(wrong(error)),
+        },
+    }
+}
+
+const KINDS: [&str; 4] = ["hello", "outcome", "beat", "policy"];
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{Document, SecretAt};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::message::{Credential, Hello, Outcome, Policy, Unused};
+
+    fn policy(sequence: u64) -> FromOperator {
+        FromOperator::Policy(Policy {
+            sequence,
+            digest: "d".repeat(64),
+            document: Document { format: 1, sequence, ..Document::default() },
+            credentials: vec![Credential {
+                secret: SecretAt { namespace: "a".to_owned(), name: "b".to_owned(), key: "c".to_owned() },
+                value: "sk-never-shown".to_owned(),
+            }],
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn lines_come_back_however_they_are_cut(cuts in prop::collection::vec(1_usize..40, 1..200)) {
+            let sent = [policy(1), FromOperator::Beat(Unused {}), policy(2)];
+            let bytes: Vec<u8> = sent.iter().flat_map(write).collect();
+            let (mut lines, mut got, mut rest) = (Lines::default(), Vec::new(), bytes.as_slice());
+            for cut in cuts.into_iter().chain(std::iter::repeat(7)) {
+                if rest.is_empty() { break }
+                let (now, later) = rest.split_at(cut.min(rest.len()));
+                rest = later;
+                lines.push(now).unwrap();
+                while let Some(message) = lines.from_operator().unwrap() { got.push(message) }
+            }
+            prop_assert_eq!(got, sent);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut lines = Lines::default();
+            lines.push(&bytes).unwrap();
+            while let Ok(Some(_)) = lines.from_gateway() {}
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_or_field_is_passed_over() {
+        let mut lines = Lines::default();
+        lines.push(b"{\"grants\":[1,2]}\n\n{\"outcome\":{\"sequence\":3,\"mood\":\"good\"}}\n").unwrap();
+        assert_eq!(lines.from_gateway().unwrap(), Some(FromGateway::Unknown("grants".to_owned())));
+        let outcome = Outcome { sequence: 3, ..Outcome::default() };
+        assert_eq!(lines.from_gateway().unwrap(), Some(FromGateway::Outcome(outcome)));
+        assert_eq!(lines.from_gateway().unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_known_must_be_right_and_is_not_repeated() {
+        let mut lines = Lines::default();
+        lines.push(b"{\"policy\":{\"sequence\":\"sk-secret\"}}\n").unwrap();
+        let told = lines.from_operator().unwrap_err().to_string();
+        assert_eq!(told, "a line of the stream is no message: Data error");
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let mut lines = Lines::default();
+        assert!(lines.push(&vec![b'x'; LINE_MAX + 1]).is_err());
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        assert!(!format!("{:?}", policy(1)).contains("sk-never-shown"));
+    }
+
+    #[test]
+    fn the_shape_on_the_wire_is_a_contract() {
+        let hello = FromGateway::Hello(Hello {
+            version: "0.1.0".to_owned(),
+            formats: vec![1],
+            sequence: Some(41),
+            ..Hello::default()
+        });
+        let written: Value = serde_json::from_slice(&write(&hello)).unwrap();
+        assert_eq!(written, json!({"hello": {"version": "0.1.0", "formats": [1], "sequence": 41}}));
+    }
+}

@@ -1,0 +1,114 @@
+//! The messages.
+
+use std::fmt;
+
+use outrigger_policy::{Document, SecretAt};
+use serde::{Deserialize, Serialize};
+
+/// What a gateway says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FromGateway {
+    /// The first line.
+    Hello(Hello),
+    /// What became of a policy: of one that came by the stream, and of one that came by mounted files.
+    Outcome(Outcome),
+    /// So that silence means something.
+    Beat(Unused),
+    /// A kind of a newer gateway's.
+    #[serde(skip)]
+    Unknown(String),
+}
+
+/// What the operator says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FromOperator {
+    Policy(Policy),
+    Beat(Unused),
+    /// A kind of a newer operator's.
+    #[serde(skip)]
+    Unknown(String),
+}
+
+/// Nothing yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unused {}
+
+/// Who is there, and what it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// The gateway's version, such as `0.1.0`.
+    pub version: String,
+    /// The formats of policies that it reads.
+    pub formats: Vec<u32>,
+    /// The sequence in force; absent: none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// What it holds with that sequence, as [`Policy::digest`]; absent: no policy of the operator's stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// SHA-256 of each authority that it trusts the operator's certificate by, lower-case hex.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
+    /// The last policy that it could not put in force, until one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
+}
+
+/// What became of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The policy's.
+    pub sequence: u64,
+    /// Absent: it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
+    /// As in [`Hello::authorities`], told again because mounted files may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
+}
+
+/// Why a policy is not in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// The sequence that was refused.
+    pub sequence: u64,
+    /// `LLMProvider default/openai`; empty where it is the policy as a whole.
+    pub object: String,
+    /// `spec.endpoint`; empty for the object as a whole.
+    pub path: String,
+    pub message: String,
+}
+
+/// A policy, and the credentials that belong to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// As in the document.
+    pub sequence: u64,
+    /// Over the canonical document and the version of each credential's Secret; never over a secret.
+    pub digest: String,
+    pub document: Document,
+    /// Those whose values are known. One that the document names and that is not here keeps the value that the gateway
+    /// has: its Secret is missing at the moment. One that the document does not name is forgotten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
+}
+
+/// A credential's value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    pub secret: SecretAt,
+    pub value: String,
+}
+
+/// Without the value.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
