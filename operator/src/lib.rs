@@ -5,9 +5,18 @@
 //! the rim.
 
 pub mod binding;
+pub mod good;
+pub mod index;
+mod judge;
 pub mod names;
 pub mod object;
+pub mod plan;
 pub mod reason;
+pub mod refs;
 pub mod revision;
+mod scope;
 pub mod settings;
+pub mod sources;
 pub mod verdict;
+pub mod version;
+mod withdrawn;
