@@ -21,9 +21,9 @@ pub struct Plan {
     pub held: BTreeSet<Binding>,
     /// Of every object of the namespace.
     pub verdicts: BTreeMap<ObjectId, Verdict>,
-    /// What other namespaces may see of this one has changed since it was planned before: those that refer here must be
-    /// planned anew.
-    pub exported: bool,
+    /// Objects of which other namespaces see something else than when this one was planned before, though they themselves
+    /// have not changed: those that name them must be planned anew.
+    pub exported: BTreeSet<ObjectId>,
     /// When to plan again though nothing changed: a key expires.
     pub recheck: Option<jiff::Timestamp>,
     /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for
@@ -36,8 +36,8 @@ pub struct Plan {
 pub struct Revision {
     pub binding: Binding,
     pub document: Document,
-    /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, and
-    /// how each is delivered. Never over a secret. Lower-case hex.
+    /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, how
+    /// each is delivered, and `allowed`. Never over a secret. Lower-case hex.
     pub digest: String,
     /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have.
     pub credentials: Vec<Value>,
