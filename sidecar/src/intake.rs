@@ -253,3 +253,61 @@ fn merged(offer: &Offer, known: &Values, newer: bool) -> Values {
 fn secrets(values: &Values) -> Secrets {
     values.iter().filter_map(|(at, known)| Some((at.clone(), known.value.clone()?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{FORMAT, KeyDoc};
+
+    use super::*;
+    use crate::gateway::Settings;
+    use crate::record::Lines;
+
+    fn intake() -> Intake {
+        Intake::new(Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap(), None)
+    }
+
+    /// Two documents of one sequence differ by their keys.
+    fn offer(sequence: u64, keys: &[&str], origin: Origin) -> Offer {
+        let key = |name: &&str| KeyDoc { namespace: "a".to_owned(), name: (*name).to_owned(), ..KeyDoc::default() };
+        let keys = keys.iter().map(key).collect();
+        let document = Document { format: FORMAT, sequence, keys, ..Document::default() };
+        Offer { document, digest: None, values: Values::new(), origin }
+    }
+
+    fn in_force(intake: &Intake) -> Document {
+        intake.gateway.served().unwrap().policy.document.clone()
+    }
+
+    #[test]
+    fn whatever_comes_in_whatever_order_nothing_goes_back() {
+        let mut dice = fastrand::Rng::with_seed(7);
+        for _ in 0..20 {
+            let (intake, mut highest) = (intake(), 0);
+            for _ in 0..50 {
+                let origin = [Origin::Stream, Origin::Mounted, Origin::Held][dice.usize(..3)];
+                let sequence = dice.u64(1..30);
+                intake.offer(offer(sequence, &[], origin));
+                highest = highest.max(sequence);
+                assert_eq!((in_force(&intake).sequence, intake.has().sequence), (highest, Some(highest)));
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_with_the_same_sequence_the_operator_s_own_word_stands() {
+        use Origin::{Held, Mounted, Stream};
+        for (first, second, taken) in [
+            (Mounted, Mounted, true),
+            (Mounted, Stream, true),
+            (Held, Stream, true),
+            (Stream, Stream, true),
+            (Stream, Mounted, false),
+            (Held, Mounted, false),
+        ] {
+            let intake = intake();
+            intake.offer(offer(3, &[], first));
+            intake.offer(offer(3, &["k"], second));
+            assert_eq!(!in_force(&intake).keys.is_empty(), taken, "{first:?}, then {second:?}");
+        }
+    }
+}

@@ -5,7 +5,8 @@
 //! candidate: [`reserve`], [`prepare`], send, classify) → [`relay`] → [`charge`] → [`record`].
 //!
 //! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps
-//! them while it serves, and never goes without the last good one.
+//! them while it serves, and never goes without the last good one. [`intake`] chooses among those that come as mounted
+//! files, by the operator's [`stream`], and from the process before.
 
 pub mod accept;
 mod accounts;

@@ -71,3 +71,96 @@ fn told(outcome: Outcome, operator: &Operator) -> FromGateway {
     let authorities = Authorities::read(&operator.authorities).map(|found| found.fingerprints()).unwrap_or_default();
     FromGateway::Outcome(Outcome { authorities, ..outcome })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::{HeaderValue, Request, Response};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use hyper::body::Incoming;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::gateway::{Gateway, Settings};
+    use crate::record::Lines as Written;
+    use crate::stream::dial::{hello, open};
+    use crate::stream::{Operator, Pace};
+
+    /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
+    async fn piped(operator: &Operator) -> (Open, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let ((hears, heard), (say, mut said)) = (unbounded_channel(), unbounded_channel());
+        tokio::spawn(async move {
+            let parts = futures_util::stream::poll_fn(move |cx| said.poll_recv(cx));
+            let frames = futures_util::StreamExt::map(parts, |bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+            let body = std::sync::Mutex::new(Some(StreamBody::new(frames)));
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (body, hears) = (body.lock().unwrap().take().unwrap(), hears.clone());
+                tokio::spawn(async move {
+                    let (mut lines, mut body) = (Lines::default(), request.into_body());
+                    while let Some(Ok(frame)) = body.frame().await {
+                        lines.push(frame.data_ref().unwrap()).unwrap();
+                        while let Some(message) = lines.from_gateway().unwrap() {
+                            hears.send(message).unwrap();
+                        }
+                    }
+                });
+                async move { Ok::<_, Infallible>(Response::new(body)) }
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.serve_connection(TokioIo::new(theirs), service).await.ok();
+        });
+        let token = HeaderValue::from_static("Bearer x");
+        let opened = open(ours, operator, token, "there", hello(Default::default(), Vec::new())).await.unwrap();
+        (opened, heard, say)
+    }
+
+    fn stage() -> (Operator, Intake) {
+        let operator = Operator::new("https://there", "token".into(), "ca.crt".into(), Pace::default()).unwrap();
+        let gateway = Gateway::new(Settings { lines: Written::Off, ..Settings::default() }).unwrap();
+        (operator, Intake::new(gateway, None))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_a_stream_and_beats_keep_it() {
+        let (operator, intake) = stage();
+        let (opened, mut heard, say) = piped(&operator).await;
+        let begun = Instant::now();
+        let beating = tokio::spawn(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(Pace::default().beat).await;
+                say.send(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()).unwrap();
+            }
+            // Open, and silent.
+            say
+        });
+        let mut spoke = false;
+        let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
+        assert!(spoke && matches!(ended, Ended::Silent { seconds: 45 }), "{ended:?}");
+        assert_eq!(begun.elapsed().as_secs(), 10 * 15 + 45);
+        let mut beats = 0;
+        assert!(matches!(heard.recv().await, Some(FromGateway::Hello(_))));
+        while let Some(message) = heard.recv().await {
+            assert!(matches!(message, FromGateway::Beat(_)), "{message:?}");
+            beats += 1;
+        }
+        assert!((12..=13).contains(&beats), "{beats} beats in 195 s");
+        drop(beating.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operator_that_says_nothing_at_all_is_given_up() {
+        let (operator, intake) = stage();
+        let (opened, _heard, _say) = piped(&operator).await;
+        let mut spoke = false;
+        let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
+        assert!(!spoke && matches!(ended, Ended::Silent { .. }), "{ended:?}");
+        assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
+    }
+}
