@@ -118,18 +118,6 @@ impl Gateway {
         }
     }
 
-    /// Says that a change cannot be put in force. The last good policy serves on.
-    pub fn reject(&self, object: &str, path: &str, message: &str) {
-        tracing::error!(object, path, message, "change not in force, the last good policy serves on");
-        let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
-        self.stands(Some(rejected));
-    }
-
-    /// What is not in force at this moment, or that everything is.
-    pub(crate) fn stands(&self, rejected: Option<Rejected>) {
-        *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = rejected;
-    }
-
     /// A policy was served once, or there was time enough for one to come.
     pub(crate) fn is_started(&self) -> bool {
         self.served().is_some() || self.started.elapsed() >= STARTED
