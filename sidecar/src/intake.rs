@@ -127,7 +127,7 @@ impl Intake {
     }
 
     /// Takes what the operator sent, and says what became of it.
-    pub fn take(&self, policy: Policy) -> Outcome {
+    pub fn take(&self, policy: Policy) -> Option<Outcome> {
         let Policy { sequence, digest, mut document, credentials } = policy;
         document.sequence = sequence;
         let known = |Credential { secret, value }| {
@@ -140,7 +140,7 @@ impl Intake {
     }
 
     /// A policy of the operator's that can't even be read.
-    pub fn refuse(&self, rejection: Rejection) -> Outcome {
+    pub fn refuse(&self, rejection: Rejection) -> Option<Outcome> {
         let Rejection { object, path, message, .. } = &rejection;
         let object = if object.is_empty() { "policy" } else { object };
         self.gateway.reject(object, path, message);
@@ -150,14 +150,10 @@ impl Intake {
 
     /// What stands: the last that was refused, as long as nothing newer is in force, or else what is in force.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        let has = self.has();
-        match (has.rejected, has.sequence) {
-            (Some(rejected), _) => {
-                Outcome { sequence: rejected.sequence, rejected: Some(rejected), authorities: Vec::new() }
-            }
-            (None, sequence) => Outcome { sequence: sequence.unwrap_or(0), ..Outcome::default() },
-        }
+    pub fn outcome(&self) -> Option<Outcome> {
+        let Has { sequence, rejected, .. } = self.has();
+        let sequence = rejected.as_ref().map(|rejected| rejected.sequence).or(sequence)?;
+        Some(Outcome { sequence, rejected, authorities: Vec::new() })
     }
 
     fn offer(&self, offer: Offer) {
@@ -205,7 +201,7 @@ impl Intake {
             if let Err(error) = self.gateway.install_from(offer.document, &secrets, Some(origin)) {
                 let Rejected { object, path, message } = Rejected::of(&error);
                 let object = if object == "policy" { String::new() } else { object };
-                state.has.rejected = Some(Rejection { sequence: offered, object, path, message });
+                state.has.rejected = Some(Rejection { sequence: offered, object, path, message }.bounded());
                 return;
             }
         } else if state.has.digest == digest && state.has.rejected.is_none() {

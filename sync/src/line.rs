@@ -207,9 +207,23 @@ mod tests {
         assert_eq!((first.sequence, first.object.as_str()), (7, "VirtualKey a/b"));
         assert!(first.message.contains("invalid type"), "{}", first.message);
         let second = rejection(&mut lines);
-        assert_eq!(second.object, "");
+        assert_eq!(second.object, "", "of the policy as a whole");
         assert!(second.message.contains("format 9"), "{}", second.message);
         assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(Unused {})));
+    }
+
+    #[test]
+    fn a_rejection_is_no_longer_than_it_is_read() {
+        let document = json!({"format": 1, "sequence": 7, "keys": [], "providers": [
+            {"namespace": "é".repeat(40_000), "name": "b", "type": "x", "balance": "ü".repeat(400_000)}]});
+        let line = json!({"policy": {"sequence": 7, "digest": "d", "document": document}});
+        let mut lines = Lines::default();
+        lines.push(format!("{line}\n").as_bytes()).unwrap();
+        let Some(FromOperator::Unreadable(rejection)) = lines.from_operator().unwrap() else {
+            panic!("it can be read")
+        };
+        assert!(rejection.object.starts_with("LLMProvider éé") && rejection.message.starts_with("unknown variant `üü"));
+        assert!(write(&rejection).len() < 4_096);
     }
 
     #[test]

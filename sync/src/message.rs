@@ -5,6 +5,9 @@ use std::fmt;
 use outrigger_policy::{Document, ReadError, SecretAt};
 use serde::{Deserialize, Serialize};
 
+/// Each of a rejection's words, in bytes.
+const WORDS_MAX: usize = 1_024;
+
 /// What a gateway says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,8 +98,20 @@ impl Rejection {
             ReadError::Object { object, message } => (object, message),
             error => (String::new(), error.to_string()),
         };
-        Rejection { sequence, object, path: String::new(), message }
+        Rejection { sequence, object, path: String::new(), message }.bounded()
     }
+
+    /// With words that are not endless: what is wrong may be a whole document's length of text.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let Rejection { sequence, object, path, message } = self;
+        Rejection { sequence, object: cut(object), path: cut(path), message: cut(message) }
+    }
+}
+
+fn cut(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(WORDS_MAX));
+    words
 }
 
 /// A policy, and the credentials that belong to it.

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
 use super::dial::Open;
+use super::said::Mouth;
 use super::trust::Authorities;
 use super::{Ended, Operator};
 use crate::intake::Intake;
@@ -35,9 +36,9 @@ pub(super) async fn listen(
                 };
                 last = Instant::now();
                 let Ok(bytes) = frame.into_data() else { continue };
-                hear(&mut lines, &bytes, intake, heard, |outcome| mouth.say(&told(outcome, operator)))
+                hear(&mut lines, &bytes, intake, heard, |outcome| tell(&mouth, outcome, operator))
             }
-            Ok(()) = mounted.changed() => mouth.say(&told(intake.outcome(), operator)),
+            Ok(()) = mounted.changed() => tell(&mouth, intake.outcome(), operator),
             _ = beats.tick() => mouth.say(&FromGateway::Beat(Unused {})),
         };
         if let Err(ended) = said {
@@ -52,7 +53,7 @@ fn hear(
     bytes: &[u8],
     intake: &Intake,
     heard: &mut bool,
-    say: impl Fn(Outcome) -> Result<(), Ended>,
+    say: impl Fn(Option<Outcome>) -> Result<(), Ended>,
 ) -> Result<(), Ended> {
     lines.push(bytes)?;
     while let Some(message) = lines.from_operator()? {
@@ -67,9 +68,10 @@ fn hear(
 }
 
 /// With the authorities as they are mounted now: the next connection trusts these.
-fn told(outcome: Outcome, operator: &Operator) -> FromGateway {
+fn tell(mouth: &Mouth, outcome: Option<Outcome>, operator: &Operator) -> Result<(), Ended> {
+    let Some(outcome) = outcome else { return Ok(()) };
     let authorities = Authorities::read(&operator.authorities).map(|found| found.fingerprints()).unwrap_or_default();
-    FromGateway::Outcome(Outcome { authorities, ..outcome })
+    mouth.say(&FromGateway::Outcome(Outcome { authorities, ..outcome }))
 }
 
 #[cfg(test)]
