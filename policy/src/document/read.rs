@@ -77,10 +77,10 @@ fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadE
         name: String,
     }
     objects.iter().find_map(|object| {
-        let message = serde_json::from_str::<D>(object.get()).err()?.to_string();
+        let message = serde_json::from_slice::<D>(object.get().as_bytes()).err()?.to_string();
         // Where in a line of which nobody has seen the beginning is of no use.
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
-        let object = match serde_json::from_str::<Named>(object.get()) {
+        let object = match serde_json::from_slice::<Named>(object.get().as_bytes()) {
             Ok(Named { namespace, name }) => format!("{kind} {namespace}/{name}"),
             Err(_) => kind.to_owned(),
         };

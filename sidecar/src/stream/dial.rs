@@ -21,6 +21,7 @@ use super::said::{Mouth, Said, pair};
 use super::trust::{Authorities, contents};
 use super::{Ended, Operator};
 use crate::intake::{Has, Intake};
+use crate::upstream::Stream;
 
 /// What the operator may send ahead of being read. A policy of a megabyte takes a few rounds, and that is rare.
 const WINDOW: u32 = 128 << 10;
@@ -63,7 +64,8 @@ async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, inta
     let failed = |source| Ended::Tls { at: at.to_owned(), source };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
-    open(tls, operator, token, at, hello(intake.has(), fingerprints)).await
+    // What providers are reached through: one kind of connection is compiled once.
+    open(Stream::Tls(Box::new(tls)), operator, token, at, hello(intake.has(), fingerprints)).await
 }
 
 /// The stream, over a connection.

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::mock::Mock;
 
 pub use body::{BodyError, UpstreamBody};
-pub use connect::{TlsError, trust};
+pub use connect::{Stream, TlsError, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;
 pub use pool::{Pool, Pools};
