@@ -4,9 +4,14 @@
 //! them take values and return values. What talks to a cluster, to gateways or to the API server's webhooks stands at
 //! the rim.
 
+pub mod api;
 pub mod binding;
+pub mod health;
+pub mod lead;
+pub mod metrics;
 pub mod names;
 pub mod object;
+pub mod queue;
 pub mod reason;
 pub mod revision;
 pub mod settings;

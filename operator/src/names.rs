@@ -4,6 +4,8 @@
 pub const FIELD_MANAGER: &str = "outrigger";
 /// The operator's own Lease, certificate Secret and Service, and the Secret's in its namespace.
 pub const LEASE: &str = "outrigger";
+/// Annotation of the Lease: `host:port` of the listener of the one that holds it.
+pub const ADDRESS: &str = "outrigger.dev/address";
 pub const CERTIFICATES: &str = "outrigger-certificates";
 
 /// On pods, templates and workloads (annotation), and on namespaces (label).
