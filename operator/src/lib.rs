@@ -9,5 +9,7 @@ pub mod names;
 pub mod object;
 pub mod reason;
 pub mod revision;
+pub mod serve;
 pub mod settings;
+pub mod stream;
 pub mod verdict;
