@@ -161,7 +161,7 @@ impl Keeper<'_> {
             };
             // Somebody deleted the Secret: what is trusted everywhere is written again, and no client notices.
             if found.is_none() {
-                seen = self.write(&seen, &held).await?;
+                seen = self.write(&seen, &held, "the Secret was gone, and is there again").await?;
                 continue;
             }
             if let Some(leaf) = &held.leaf {
@@ -182,15 +182,18 @@ impl Keeper<'_> {
 
     async fn step(&self, seen: &Seen, step: Step, held: &Held) -> Result<Seen, KeepError> {
         let taken = take(step, held, Timestamp::now(), self.names)?;
-        tracing::info!(?step, "certificates");
-        Ok(self.write(seen, &taken).await?)
+        Ok(self.write(seen, &taken, word(step)).await?)
     }
 
     /// What is there afterwards, which may be another replica's.
-    async fn write(&self, seen: &Seen, held: &Held) -> Result<Seen, StoreError> {
+    async fn write(&self, seen: &Seen, held: &Held, what: &str) -> Result<Seen, StoreError> {
         match self.store.write(seen, held).await {
             Err(StoreError::Conflict) => self.store.read().await,
-            written => written,
+            Err(error) => Err(error),
+            Ok(seen) => {
+                tracing::info!("certificates: {what}");
+                Ok(seen)
+            }
         }
     }
 
@@ -198,12 +201,24 @@ impl Keeper<'_> {
     async fn applied(&self, bundle: &Bundle) -> bool {
         let Some(webhooks) = &self.webhooks else { return true };
         match webhooks.apply(bundle).await {
-            Ok(()) => true,
+            Ok(applied) => applied,
             Err(error) => {
                 tracing::warn!(%error, "the API server may not trust the webhooks");
                 false
             }
         }
+    }
+}
+
+fn word(step: Step) -> &'static str {
+    match step {
+        Step::Keep { .. } => "nothing to do",
+        Step::Begin => "a new authority",
+        Step::RenewLeaf => "the certificate is renewed",
+        Step::Announce => "the next authority is being told to all",
+        Step::Spread => "the next authority stands in every bundle",
+        Step::Promote => "the next authority signs from now on",
+        Step::Retire => "the authority before is not trusted any more",
     }
 }
 

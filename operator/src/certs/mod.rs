@@ -23,6 +23,8 @@ mod keep;
 mod served;
 mod step;
 mod store;
+#[cfg(test)]
+mod tests;
 mod webhooks;
 mod x509;
 

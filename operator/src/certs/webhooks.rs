@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::bundle::Bundle;
-use crate::names;
+use crate::{api_error, names};
 
 const TIME: Duration = Duration::from_secs(10);
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
@@ -36,16 +36,18 @@ impl Webhooks {
         Webhooks { client, name: name.to_owned() }
     }
 
-    /// Writes the bundle where it is not. A configuration that is not there needs none.
-    pub async fn apply(&self, bundle: &Bundle) -> Result<(), WebhookError> {
+    /// Writes the bundle where it is not, and says whether it is there now. A configuration that is not there needs none.
+    pub async fn apply(&self, bundle: &Bundle) -> Result<bool, WebhookError> {
         for kind in KINDS {
             let error = |why| WebhookError { kind, name: self.name.clone(), why };
             match tokio::time::timeout(TIME, self.apply_to(kind, bundle)).await {
-                Ok(applied) => applied.map_err(|why| error(why.to_string()))?,
+                // The other replica was quicker, or the chart: the next look finds out.
+                Ok(Err(why)) if api_error::is_conflict(&why) => return Ok(false),
+                Ok(applied) => applied.map_err(|why| error(api_error::message(&why)))?,
                 Err(_) => return Err(error(format!("no answer within {} s", TIME.as_secs()))),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn apply_to(&self, kind: &'static str, bundle: &Bundle) -> kube::Result<()> {
@@ -75,4 +77,30 @@ fn wanted(configuration: &Value, bundle: &Bundle) -> Option<Vec<Value>> {
     let has = |webhook: &Value| webhook.pointer("/clientConfig/caBundle").and_then(Value::as_str) == Some(&encoded);
     let apply = |webhook: &Value| json!({"name": webhook["name"], "clientConfig": {"caBundle": encoded}});
     (!webhooks.iter().all(has)).then(|| webhooks.iter().map(apply).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_bundle_is_applied_and_only_where_it_differs() {
+        let bundle = Bundle::of("pem".to_owned());
+        let webhook =
+            |name: &str, bundle: &str| json!({"name": name, "clientConfig": {"caBundle": bundle, "url": "u"}});
+        let configuration = |webhooks: Value| json!({"webhooks": webhooks});
+        let there = configuration(json!([webhook("a", "cGVt"), webhook("b", "cGVt")]));
+        assert_eq!(wanted(&there, &bundle), None);
+        let applied = |name: &str| json!({"name": name, "clientConfig": {"caBundle": "cGVt"}});
+        for webhooks in [
+            json!([webhook("a", "cGVt"), webhook("b", "b2xk")]),
+            json!([{"name": "a", "clientConfig": {}}, webhook("b", "cGVt")]),
+            json!([{"name": "a"}, {"name": "b"}]),
+        ] {
+            assert_eq!(wanted(&configuration(webhooks), &bundle), Some(vec![applied("a"), applied("b")]));
+        }
+        for empty in [json!({}), json!({"webhooks": []}), json!({"webhooks": "none"})] {
+            assert_eq!(wanted(&empty, &bundle), None);
+        }
+    }
 }

@@ -28,9 +28,8 @@ const PONG: Duration = Duration::from_secs(20);
 /// Many more than the API server sends at once; a gateway needs one.
 const REQUESTS_MAX: u32 = 256;
 const HEAD_MAX: u32 = 32 << 10;
-/// What a peer may send ahead of being read: a stream's, and a connection's.
-const WINDOW: u32 = 256 << 10;
-const WINDOWS: u32 = 2 << 20;
+/// What a peer may send ahead of being read, on all of its requests together.
+const WINDOW: u32 = 128 << 10;
 
 /// Serves a connection until it ends, or until the sender of `stopped` is gone and its requests are answered.
 pub(super) async fn serve(
@@ -69,7 +68,7 @@ pub(super) async fn serve(
         .max_concurrent_streams(REQUESTS_MAX)
         .max_header_list_size(HEAD_MAX)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOWS);
+        .initial_connection_window_size(WINDOW);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

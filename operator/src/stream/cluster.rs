@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::keys::Published;
 use super::token::Bearer;
+use crate::api_error;
 
 const TIME: Duration = Duration::from_secs(5);
 
@@ -84,7 +85,7 @@ async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Clus
     match tokio::time::timeout(TIME, call).await {
         Err(_) => Err(ClusterError::Late),
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(ClusterError::Refused(error.to_string())),
+        Ok(Err(error)) => Err(ClusterError::Refused(api_error::message(&error))),
     }
 }
 
