@@ -5,7 +5,9 @@
 //! the rim.
 
 pub mod api;
+pub mod api_error;
 pub mod binding;
+pub mod certs;
 pub mod health;
 pub mod lead;
 pub mod metrics;
@@ -14,5 +16,7 @@ pub mod object;
 pub mod queue;
 pub mod reason;
 pub mod revision;
+pub mod serve;
 pub mod settings;
+pub mod stream;
 pub mod verdict;

@@ -103,6 +103,7 @@ pub struct Policy {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub secret: SecretAt,
+    /// Empty: the pod's service account may not use it. A gateway forgets the value that it has.
     pub value: String,
 }
 
