@@ -5,6 +5,7 @@
 //! the rim.
 
 pub mod binding;
+pub mod inject;
 pub mod names;
 pub mod object;
 pub mod reason;
