@@ -1,12 +1,11 @@
 //! Every annotation there is: where it may stand, what it may say, and what it means. `docs/annotations.md` is written
 //! from this table.
 
-use outrigger_llm::capture::{CAPTURES, Capture};
 use outrigger_policy::nearest;
 use thiserror::Error;
 
-use crate::binding::{Binding, BindingError};
-use crate::inject::quantity::Quantity;
+use crate::binding::Binding;
+use crate::inject::values::{self, Told, Wrong};
 use crate::names;
 
 /// What all of ours begin with.
@@ -57,7 +56,7 @@ pub const TABLE: &[Annotation] = &[
         places: NEAR,
         default: "the namespace's label",
         means: "`\"true\"` or `\"false\"`: whether pods carry a gateway.",
-        check: |value| truth(value).map(drop),
+        check: |value| values::truth(value).map(drop),
     },
     Annotation {
         word: "virtual-key",
@@ -73,35 +72,35 @@ pub const TABLE: &[Annotation] = &[
         default: "`openai,anthropic,gemini`",
         means: "Whose SDKs are led to the gateway by variables: any of `openai`, `anthropic`, `gemini`, `azure`, \
                 `bedrock`, `cohere` with commas between them (not `openai` and `azure` together), or `none`.",
-        check: |value| captures(value).map(drop),
+        check: |value| values::captures(value).map(drop),
     },
     Annotation {
         word: "containers",
         places: NEAR,
         default: "all of `spec.containers`, but for other injectors'",
         means: "The containers that get those variables. Init containers may be named too, if they start after the gateway.",
-        check: |value| containers(value).map(drop),
+        check: |value| values::containers(value).map(drop),
     },
     Annotation {
         word: "port",
         places: ALL,
         default: "`4180`",
         means: "Where the gateway answers the application, on loopback: 1024 to 65535.",
-        check: |value| port(value).map(drop),
+        check: |value| values::port(value).map(drop),
     },
     Annotation {
         word: "admin-port",
         places: ALL,
         default: "`4181`",
         means: "Where the gateway answers probes and metrics: 1024 to 65535.",
-        check: |value| port(value).map(drop),
+        check: |value| values::port(value).map(drop),
     },
     Annotation {
         word: "cpu",
         places: ALL,
         default: "`10m`",
         means: "The gateway's CPU, as `request` or `request/limit`; without a limit it has none.",
-        check: |value| cpu(value).map(drop),
+        check: |value| values::cpu(value).map(drop),
     },
     Annotation {
         word: "memory",
@@ -109,14 +108,14 @@ pub const TABLE: &[Annotation] = &[
         default: "`16Mi/64Mi`",
         means: "The gateway's memory, as `request` or `request/limit`, at least 16Mi; without a limit it is 64Mi, or the \
                 request if that is more.",
-        check: |value| memory(value).map(drop),
+        check: |value| values::memory(value).map(drop),
     },
     Annotation {
         word: "log-level",
         places: ALL,
         default: "`info`",
         means: "`error`, `warn`, `info`, `debug` or `trace`: what the gateway logs.",
-        check: |value| level(value).map(drop),
+        check: |value| values::level(value).map(drop),
     },
 ];
 
@@ -146,80 +145,14 @@ pub const NAMESPACE_LABELS: &[(&str, &str)] = &[
 pub enum AnnotationError {
     #[error("the {}'s annotation {PREFIX}{word}: {wrong}", place.word())]
     Value { place: Place, word: &'static str, wrong: Wrong },
-    #[error("{name} is no annotation of a {}{}", place.word(), hint(*place, name))]
-    Unknown { place: Place, name: String },
+    #[error("{name} is no annotation of a {}{}", place.word(), hint(*place, name.as_str()))]
+    Unknown { place: Place, name: Told },
     #[error("the pod's annotation {} is not what the operator writes; remove it from the template", names::WORKLOAD)]
     Stamp,
     #[error(
         "the gateway can't listen for clients and for operators on the same port {0}: change {PREFIX}port or {PREFIX}admin-port"
     )]
     OnePort(u16),
-}
-
-/// Why a value is none.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Wrong {
-    #[error("`{0}` is neither `true` nor `false`")]
-    Truth(Told),
-    #[error("{0}")]
-    Keys(BindingError),
-    #[error("says nothing: name one or more with commas between them{0}")]
-    Empty(&'static str),
-    #[error("names `{0}` twice")]
-    Twice(Told),
-    #[error("`{0}` is nothing that can be captured: {words}{1}", words = capture_words())]
-    Capture(Told, Like),
-    #[error("`none` stands with others")]
-    NoneAndSome,
-    #[error("`openai` and `azure` can't be captured together: an Azure client that finds both refuses to start")]
-    OpenAiAndAzure,
-    #[error("`{0}` is no port from 1024 to 65535")]
-    Port(Told),
-    #[error("`{0}` is no {1}: give `request` or `request/limit`, such as {2}")]
-    Amount(Told, &'static str, &'static str),
-    #[error("`{0}` is less than the gateway needs, {1}")]
-    Little(Told, &'static str),
-    #[error("`{0}`: the request is over the limit")]
-    Over(Told),
-    #[error("`{0}` is no level: {words}{1}", words = LEVELS.join(", "))]
-    Level(Told, Like),
-}
-
-/// A value as it is told: cut, and on one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told(String);
-
-impl Told {
-    fn of(value: &str) -> Self {
-        let shown: String =
-            value.chars().take(60).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-        Told(if value.chars().count() > 60 { format!("{shown}…") } else { shown })
-    }
-}
-
-impl std::fmt::Display for Told {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What was perhaps meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Like(Option<String>);
-
-impl Like {
-    pub(super) fn of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Self {
-        Like(nearest(&word.to_lowercase(), known))
-    }
-}
-
-impl std::fmt::Display for Like {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
-            Some(like) => write!(f, "; did you mean `{like}`?"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// The row of that word, if it may stand there.
@@ -234,7 +167,7 @@ pub fn row(place: Place, word: &str) -> Option<&'static Annotation> {
 /// [`AnnotationError::Unknown`] and [`AnnotationError::Value`].
 pub fn check(place: Place, name: &str, value: &str) -> Result<(), AnnotationError> {
     let Some(row) = name.strip_prefix(PREFIX).and_then(|word| row(place, word)) else {
-        return Err(AnnotationError::Unknown { place, name: Told::of(name).0 });
+        return Err(AnnotationError::Unknown { place, name: Told::of(name) });
     };
     (row.check)(value).map_err(|wrong| AnnotationError::Value { place, word: row.word, wrong })
 }
@@ -262,106 +195,6 @@ fn hint(place: Place, name: &str) -> String {
         Some(like) => format!("; did you mean `{PREFIX}{like}`?"),
         None => String::new(),
     }
-}
-
-pub(super) fn truth(value: &str) -> Result<bool, Wrong> {
-    match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(Wrong::Truth(Told::of(value))),
-    }
-}
-
-fn list<'a>(value: &'a str, none: &'static str) -> Result<Vec<&'a str>, Wrong> {
-    let mut items: Vec<&'a str> = Vec::new();
-    for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-        if items.contains(&item) {
-            return Err(Wrong::Twice(Told::of(item)));
-        }
-        items.push(item);
-    }
-    if items.is_empty() { Err(Wrong::Empty(none)) } else { Ok(items) }
-}
-
-fn capture_words() -> String {
-    let words: Vec<&str> = CAPTURES.iter().map(|capture| capture.name).collect();
-    format!("{} or none", words.join(", "))
-}
-
-/// In the order of the table, whatever order they are named in.
-pub(super) fn captures(value: &str) -> Result<Vec<&'static Capture>, Wrong> {
-    let words = list(value, ", or `none`")?;
-    if words == ["none"] {
-        return Ok(Vec::new());
-    }
-    if words.contains(&"none") {
-        return Err(Wrong::NoneAndSome);
-    }
-    if let Some(word) = words.iter().find(|word| Capture::named(word).is_none()) {
-        let known = CAPTURES.iter().map(|capture| capture.name).chain(["none"]);
-        return Err(Wrong::Capture(Told::of(word), Like::of(word, known)));
-    }
-    if words.contains(&"openai") && words.contains(&"azure") {
-        return Err(Wrong::OpenAiAndAzure);
-    }
-    Ok(CAPTURES.iter().filter(|capture| words.contains(&capture.name)).collect())
-}
-
-pub(super) fn containers(value: &str) -> Result<Vec<String>, Wrong> {
-    Ok(list(value, "")?.into_iter().map(str::to_owned).collect())
-}
-
-/// Below 1024 a process of no privileges may not listen everywhere.
-pub(super) fn port(value: &str) -> Result<u16, Wrong> {
-    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    let port = value.parse::<u16>().ok().filter(|port| digits && *port >= 1024);
-    port.ok_or_else(|| Wrong::Port(Told::of(value)))
-}
-
-/// What is asked of one resource, as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Amount {
-    pub request: String,
-    pub limit: Option<String>,
-}
-
-fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amount, Quantity), Wrong> {
-    let none = || Wrong::Amount(Told::of(value), what, example);
-    let (request, limit) = match value.split_once('/') {
-        Some((request, limit)) => (request.trim(), Some(limit.trim())),
-        None => (value.trim(), None),
-    };
-    let least = Quantity::parse(request).filter(|request| !request.is_zero()).ok_or_else(none)?;
-    if let Some(limit) = limit
-        && Quantity::parse(limit).ok_or_else(none)? < least
-    {
-        return Err(Wrong::Over(Told::of(value)));
-    }
-    Ok((Amount { request: request.to_owned(), limit: limit.map(str::to_owned) }, least))
-}
-
-pub(super) fn cpu(value: &str) -> Result<Amount, Wrong> {
-    let (amount, least) = amount(value, "amount of CPU", "`50m` or `50m/1`")?;
-    if Quantity::parse("1m").is_some_and(|milli| least < milli) {
-        return Err(Wrong::Little(Told::of(value), "1m"));
-    }
-    Ok(amount)
-}
-
-/// `64m` is six hundredths of a byte, and a frequent slip.
-pub(super) fn memory(value: &str) -> Result<Amount, Wrong> {
-    let (amount, least) = amount(value, "amount of memory", "`32Mi` or `32Mi/128Mi`")?;
-    if Quantity::parse("16Mi").is_some_and(|floor| least < floor) {
-        return Err(Wrong::Little(Told::of(value), "16Mi"));
-    }
-    Ok(amount)
-}
-
-const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-
-pub(super) fn level(value: &str) -> Result<&'static str, Wrong> {
-    let known = LEVELS.into_iter().find(|level| *level == value);
-    known.ok_or_else(|| Wrong::Level(Told::of(value), Like::of(value, LEVELS.into_iter())))
 }
 
 #[cfg(test)]
@@ -482,15 +315,5 @@ mod tests {
         let error =
             check(Place::Pod, "outrigger.dev/port", &format!("1\n{}", "9".repeat(500))).unwrap_err().to_string();
         assert!(error.len() < 200 && !error.contains('\n'), "{error}");
-    }
-
-    #[test]
-    fn captures_have_the_order_of_the_table() {
-        let names = |value| captures(value).unwrap().into_iter().map(|c| c.name).collect::<Vec<_>>();
-        assert_eq!(names("gemini,openai"), ["openai", "gemini"]);
-        assert!(names("none").is_empty());
-        let usual: Vec<&str> = CAPTURES.iter().filter(|c| c.usual).map(|c| c.name).collect();
-        let row = TABLE.iter().find(|row| row.word == "capture").unwrap();
-        assert_eq!(row.default, format!("`{}`", usual.join(",")));
     }
 }

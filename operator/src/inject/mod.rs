@@ -18,6 +18,7 @@ mod pod;
 mod quantity;
 mod reason;
 mod resources;
+mod values;
 mod variables;
 mod wishes;
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::inject::annotations::Amount;
 use crate::inject::pod::containers;
 use crate::inject::quantity::Quantity;
+use crate::inject::values::Amount;
 use crate::inject::wishes::Wishes;
 
 const CPU: &str = "10m";

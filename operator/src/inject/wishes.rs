@@ -6,7 +6,8 @@ use outrigger_llm::capture::{CAPTURES, Capture};
 use serde_json::Value;
 
 use crate::binding::Binding;
-use crate::inject::annotations::{self, Amount, AnnotationError, PREFIX, Place, TABLE, Wrong};
+use crate::inject::annotations::{self, AnnotationError, PREFIX, Place, TABLE};
+use crate::inject::values::{self, Amount, Wrong};
 use crate::names;
 
 /// The gateway's ports where nobody says otherwise: its own defaults.
@@ -58,7 +59,7 @@ impl<'a> Said<'a> {
     pub fn inject(&self) -> Result<Option<bool>, AnnotationError> {
         let found = self.find("inject", &NOTHING);
         let said = found.map(|(place, value)| {
-            annotations::truth(value).map_err(|wrong| AnnotationError::Value { place, word: "inject", wrong })
+            values::truth(value).map_err(|wrong| AnnotationError::Value { place, word: "inject", wrong })
         });
         said.transpose()
     }
@@ -89,7 +90,7 @@ impl<'a> Said<'a> {
         for (word, value) in &self.stamp {
             annotations::check(Place::Workload, &format!("{PREFIX}{word}"), value)?;
         }
-        let captures = self.read("capture", defaults, annotations::captures)?;
+        let captures = self.read("capture", defaults, values::captures)?;
         let keys = self.find("virtual-key", defaults);
         let binding = Binding::parse(namespace, keys.map(|(_, value)| value)).map_err(|error| {
             let place = keys.map_or(Place::Pod, |(place, _)| place);
@@ -99,12 +100,12 @@ impl<'a> Said<'a> {
             binding,
             by_name: captures.is_some(),
             captures: captures.unwrap_or_else(|| CAPTURES.iter().filter(|capture| capture.usual).collect()),
-            containers: self.read("containers", defaults, annotations::containers)?,
-            port: self.read("port", defaults, annotations::port)?.unwrap_or(PORT),
-            admin_port: self.read("admin-port", defaults, annotations::port)?.unwrap_or(ADMIN_PORT),
-            cpu: self.read("cpu", defaults, annotations::cpu)?,
-            memory: self.read("memory", defaults, annotations::memory)?,
-            log_level: self.read("log-level", defaults, annotations::level)?,
+            containers: self.read("containers", defaults, values::containers)?,
+            port: self.read("port", defaults, values::port)?.unwrap_or(PORT),
+            admin_port: self.read("admin-port", defaults, values::port)?.unwrap_or(ADMIN_PORT),
+            cpu: self.read("cpu", defaults, values::cpu)?,
+            memory: self.read("memory", defaults, values::memory)?,
+            log_level: self.read("log-level", defaults, values::level)?,
         };
         if wishes.port == wishes.admin_port {
             return Err(AnnotationError::OnePort(wishes.port));
