@@ -63,7 +63,10 @@ fn of_container(container: &mut Value, wishes: &Wishes, notes: &mut Vec<String>)
     let mut added: Vec<Value> = Vec::new();
     for capture in &wishes.captures {
         if let Some(set) = capture.variables().find(|variable| there.contains(*variable)) {
-            notes.push(format!("{who}: {set} is set already: {} is not led to the gateway", capture.name));
+            notes.push(format!(
+                "{who}: {set} is set already, so {} is not led to the gateway: remove it if it should be",
+                capture.name
+            ));
             continue;
         }
         added.extend(capture.urls_at(&address).map(|(variable, url)| json!({"name": variable, "value": url})));
