@@ -4,11 +4,13 @@
 //! them take values and return values. What talks to a cluster, to gateways or to the API server's webhooks stands at
 //! the rim.
 
+pub mod admission;
 pub mod api;
 pub mod api_error;
 pub mod binding;
 pub mod certs;
 pub mod health;
+pub mod inject;
 pub mod lead;
 pub mod metrics;
 pub mod names;
