@@ -14,6 +14,7 @@ use kube::{Api, Client, Config};
 use thiserror::Error;
 use tower::{BoxError, Layer, Service};
 
+use crate::api_error::message;
 use crate::metrics::Metrics;
 use crate::object::Kind;
 
@@ -39,7 +40,7 @@ pub enum ConnectError {
 pub enum CallError {
     #[error("the API server did not answer within {} s", WHOLE.as_secs())]
     Late,
-    #[error("{0}")]
+    #[error("{}", message(.0))]
     Refused(#[from] kube::Error),
 }
 

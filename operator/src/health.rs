@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Kubelets and Prometheus, and somebody who looks.
@@ -29,22 +29,30 @@ const WHOLE: Duration = Duration::from_secs(120);
 
 /// What a replica waits for before it is ready.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<BTreeSet<String>>>);
+pub struct Readiness(Arc<watch::Sender<BTreeSet<String>>>);
 
 impl Readiness {
     /// Not ready until this has come.
     pub fn awaits(&self, what: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
+        self.0.send_modify(|awaited| {
+            awaited.insert(what.to_owned());
+        });
     }
 
     pub fn has(&self, what: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
+        self.0.send_if_modified(|awaited| awaited.remove(what));
     }
 
     /// What has not come yet.
     #[must_use]
     pub fn awaited(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.0.borrow().iter().cloned().collect()
+    }
+
+    /// Waits until everything has come.
+    pub async fn ready(&self) {
+        // The sender is ours: it is not gone while we wait.
+        let _ = self.0.subscribe().wait_for(BTreeSet::is_empty).await;
     }
 }
 

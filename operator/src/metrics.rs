@@ -116,8 +116,8 @@ impl Metrics {
             )?,
             admissions: counters(
                 "outrigger_operator_admissions_total",
-                "Reviews of the API server that were answered",
-                &["result", "reason"],
+                "Reviews of the API server that were answered, by what became of the object",
+                &["webhook", "effect", "reason"],
             )?,
             sidecars: gauge("outrigger_operator_connected_sidecars", "Gateways with an open stream to this replica")?,
             live_sidecars: gauge("outrigger_operator_live_sidecars", "Pods with a started gateway in the cluster")?,
@@ -164,8 +164,8 @@ impl Metrics {
         self.watch_failures.with_label_values(&[watch]).inc();
     }
 
-    pub fn admitted(&self, result: &str, reason: &str) {
-        self.admissions.with_label_values(&[result, reason]).inc();
+    pub fn admitted(&self, webhook: &str, effect: &str, reason: &str) {
+        self.admissions.with_label_values(&[webhook, effect, reason]).inc();
     }
 
     pub fn connected(&self, sidecars: usize) {

@@ -28,6 +28,8 @@ pub const MANAGED_BY_VALUE: &str = "outrigger";
 /// Annotations of a generated ConfigMap: the policy's sequence and digest, in full.
 pub const SEQUENCE: &str = "outrigger.dev/sequence";
 pub const DIGEST: &str = "outrigger.dev/digest";
+/// And that a Secret of the same name belongs to it.
+pub const HAS_SECRET: &str = "outrigger.dev/has-secret";
 
 /// Keys of a generated ConfigMap.
 pub const POLICY_FILE: &str = "policy.v1.json";
