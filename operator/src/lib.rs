@@ -5,10 +5,14 @@
 //! the rim.
 
 pub mod admission;
+pub mod answers;
 pub mod api;
 pub mod api_error;
+pub mod apply;
 pub mod binding;
+pub mod caches;
 pub mod certs;
+pub mod feed;
 pub mod generated;
 pub mod good;
 pub mod health;
@@ -23,9 +27,12 @@ pub mod plan;
 pub mod pods;
 pub mod queue;
 pub mod reason;
+pub mod reconcile;
 pub mod refs;
 pub mod revision;
+pub mod run;
 mod scope;
+pub mod secrets;
 pub mod serve;
 pub mod settings;
 pub mod sources;
@@ -33,4 +40,5 @@ pub mod stream;
 pub mod verdict;
 pub mod version;
 pub mod watch;
+pub mod watches;
 mod withdrawn;

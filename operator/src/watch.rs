@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Error, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -16,6 +16,9 @@ use tokio::sync::mpsc;
 
 use crate::api::CallError;
 use crate::metrics::Metrics;
+
+const FIRST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(30);
 
 /// What is known anew.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,36 +60,58 @@ impl Place {
     }
 }
 
-/// Follows what the selection has, and tells it as `event` of `map`; `None` of it is not told. Ends when nobody listens.
+/// What is followed, for logs and metrics.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    pub what: &'static str,
+    /// There are hundreds of its kind, and an API server that is gone is told of by others.
+    pub one_of_many: bool,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
 pub async fn follow<K, E>(
-    what: &'static str,
+    followed: Followed,
     api: Api<K>,
     config: Config,
-    metrics: Arc<Metrics>,
     listener: mpsc::Sender<E>,
     mut map: impl FnMut(Told<K>) -> Option<E>,
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let Followed { what, one_of_many, metrics } = followed;
+    let mut events = std::pin::pin!(watcher(api, config));
     let mut listing = Listing::default();
-    let mut failing = false;
+    let mut failures = 0;
     while let Some(event) = events.next().await {
+        let mut wait = None;
         let told = match event {
             Ok(event) => {
-                if std::mem::take(&mut failing) {
-                    tracing::info!(watch = what, "a watch is back");
+                // Beginning to list is no success: it is told before anything was asked. So the client's own backoff, which
+                // takes it for one, would never wait for long.
+                if failures > 0 && !matches!(event, Event::Init) {
+                    match one_of_many {
+                        false => tracing::info!(watch = what, failures, "a watch is back"),
+                        true => tracing::debug!(watch = what, failures, "a watch is back"),
+                    }
+                    failures = 0;
                 }
                 listing.take(event)
             }
             Err(error) => {
                 metrics.watch_failed(what);
-                // Once for each outage: the pauses are long, but the watches are many.
-                match std::mem::replace(&mut failing, true) {
-                    false => tracing::warn!(watch = what, %error, "a watch failed, and is begun again"),
-                    true => tracing::debug!(watch = what, %error, "a watch failed again"),
+                let told = error.to_string();
+                let unreadable = unreadable(error);
+                // Once for each outage.
+                match failures {
+                    0 if !one_of_many || unreadable.is_some() => {
+                        tracing::warn!(watch = what, error = told, "a watch failed, and is begun again");
+                    }
+                    _ => tracing::debug!(watch = what, error = told, "a watch failed again"),
                 }
-                unreadable(error).map(Told::Unreadable).into_iter().collect()
+                wait = Some(pause(failures));
+                failures += 1;
+                unreadable.map(Told::Unreadable).into_iter().collect()
             }
         };
         for event in told.into_iter().filter_map(&mut map) {
@@ -94,7 +119,15 @@ pub async fn follow<K, E>(
                 return;
             }
         }
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+        }
     }
+}
+
+/// Doubled each time, and spread: all watches mostly fail at the same moment.
+fn pause(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.min(16)).min(MOST).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 fn unreadable(error: Error) -> Option<&'static str> {
@@ -156,6 +189,8 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
@@ -179,6 +214,27 @@ mod tests {
             Told::Unreadable(why) => why.to_owned(),
         };
         listing.take(event).into_iter().map(word).collect()
+    }
+
+    /// How often it was asked, in an hour without an answer.
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_is_gone_is_not_flooded() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let gone = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused")))
+        });
+        let api: Api<ConfigMap> = Api::all(kube::Client::new(gone, "default"));
+        let (listener, mut told) = mpsc::channel::<()>(1);
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let followed = Followed { what: "test", one_of_many: false, metrics };
+        let watch = follow(followed, api, Config::default(), listener, |_| None);
+        let hour = Duration::from_secs(60 * 60);
+        assert!(tokio::time::timeout(hour, watch).await.is_err(), "it never ends");
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((120..=260).contains(&asked), "{asked}");
+        assert_eq!(told.recv().await, None);
     }
 
     #[test]
