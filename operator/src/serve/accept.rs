@@ -17,7 +17,10 @@ use crate::stream::hub::STREAMS_MAX;
 
 /// Streams have one each; the rest is for the API server, and for those that were not yet let in.
 const CONNECTIONS_MAX: usize = STREAMS_MAX + 1_024;
-/// How long requests under way may take after shutdown was asked for.
+/// How long connections are still taken after shutdown was asked for: the Service goes on sending some here until every node
+/// has heard of it, and a review that is refused is a pod that is not made.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long requests under way may take after that.
 const DRAIN: Duration = Duration::from_secs(15);
 
 /// Why nothing is served.
@@ -29,6 +32,7 @@ pub struct ServeError(#[from] rustls::Error);
 pub struct Server {
     tls: TlsAcceptor,
     router: Arc<Router>,
+    linger: Duration,
 }
 
 impl std::fmt::Debug for Server {
@@ -47,10 +51,16 @@ impl Server {
             .with_no_client_auth()
             .with_cert_resolver(certificates);
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Server { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)) })
+        Ok(Server { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)), linger: LINGER })
     }
 
-    /// Serves until `shutdown` is over; then streams end, and requests under way finish.
+    /// For another time between shutdown and the end of taking connections.
+    #[must_use]
+    pub fn linger(self, linger: Duration) -> Self {
+        Server { linger, ..self }
+    }
+
+    /// Serves until `shutdown` is over; then streams end, and reviews are answered for a while yet.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let streams = Arc::clone(&self.router.services().streams);
         let (stop, stopped) = watch::channel(());
@@ -61,6 +71,7 @@ impl Server {
             () = shutdown => {}
         }
         streams.hub().close();
+        tokio::time::sleep(self.linger).await;
         drop(stop);
         let drained = async { while accepting.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {

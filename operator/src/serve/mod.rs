@@ -48,7 +48,7 @@ impl fmt::Debug for Services {
     }
 }
 
-/// Serves until `shutdown` is over: streams end, requests under way finish.
+/// Serves until `shutdown` is over: streams end, and reviews are answered for some seconds yet.
 ///
 /// # Errors
 /// [`ServeError`] where TLS can't be set up.

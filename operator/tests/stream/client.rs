@@ -152,11 +152,14 @@ impl Stream {
         tokio::time::timeout(SOON, next).await.expect("a message or an end")
     }
 
-    /// The next policy.
+    /// The next policy, whatever beats come before.
     pub async fn policy(&mut self) -> outrigger_sync::Policy {
-        match self.hear().await {
-            Some(FromOperator::Policy(policy)) => policy,
-            other => panic!("no policy but {other:?}"),
+        loop {
+            match self.hear().await {
+                Some(FromOperator::Policy(policy)) => return policy,
+                Some(FromOperator::Beat(_)) => {}
+                other => panic!("no policy but {other:?}"),
+            }
         }
     }
 }

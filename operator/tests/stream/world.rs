@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +14,7 @@ use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use outrigger_operator::binding::Binding;
 use outrigger_operator::revision::{Delivery, Revision, Value as Credential, Written};
-use outrigger_operator::serve::{Admit, Services, serve};
+use outrigger_operator::serve::{Admit, Server, Services};
 use outrigger_operator::stream::cluster::{Cluster, ClusterError};
 use outrigger_operator::stream::keys::Published;
 use outrigger_operator::stream::token::Bearer;
@@ -178,7 +179,8 @@ impl World {
         let services = Services { admit: Arc::new(admit), streams };
         let resolver = Arc::clone(&shown) as Arc<dyn ResolvesServerCert>;
         let served = tokio::spawn(async move {
-            serve(listener, resolver, services, async { drop(stopped.await) }).await.unwrap();
+            let server = Server::new(resolver, services).unwrap().linger(Duration::ZERO);
+            server.run(listener, async { drop(stopped.await) }).await;
         });
         World {
             address,
