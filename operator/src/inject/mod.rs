@@ -93,8 +93,7 @@ pub enum Verdict {
 /// Decides about a pod that is to be created.
 #[must_use]
 pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
-    if pod.pointer("/spec/containers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        // The API server will say what is wrong with it.
+    if !pod::is_sound(pod) {
         return Verdict::Unchanged(Reason::NotAsked);
     }
     if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {

@@ -3,6 +3,25 @@
 
 use serde_json::{Map, Value};
 
+/// Whether everything that is edited here is of its kind. The API server sends nothing else, and says itself what is wrong
+/// with a template that is not.
+pub fn is_sound(pod: &Value) -> bool {
+    let absent_or =
+        |value: Option<&Value>, is: fn(&Value) -> bool| value.is_none_or(|value| value.is_null() || is(value));
+    let words = |value: &Value| value.as_object().is_some_and(|words| words.values().all(Value::is_string));
+    let metadata = pod.get("metadata");
+    let of_metadata = |field| absent_or(metadata.and_then(|metadata| metadata.get(field)), words);
+    let lists = ["initContainers", "volumes", "imagePullSecrets"];
+    let of_spec = |field| absent_or(pod.get("spec").and_then(|spec| spec.get(field)), Value::is_array);
+    pod.is_object()
+        && absent_or(metadata, Value::is_object)
+        && of_metadata("annotations")
+        && of_metadata("labels")
+        && lists.into_iter().all(of_spec)
+        && !list(pod, "containers").is_empty()
+        && containers(pod).all(|container| container.is_object() && absent_or(container.get("env"), Value::is_array))
+}
+
 /// `spec.containers`, `spec.initContainers`, `spec.volumes`.
 pub fn list<'a>(pod: &'a Value, field: &str) -> &'a [Value] {
     pod.get("spec").and_then(|spec| spec.get(field)).and_then(Value::as_array).map_or(&[], Vec::as_slice)
