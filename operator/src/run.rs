@@ -36,8 +36,6 @@ use crate::watches;
 /// Events of watches that nobody has taken yet.
 const EVENTS_MAX: usize = 4_096;
 const WRITERS: usize = 8;
-/// How long webhooks are answered after the end was asked for: until the API server is sent here no more.
-const LINGER: Duration = Duration::from_secs(5);
 /// A thousand gateways that come back are looked at a few times, not a thousand.
 const LISTEN: Duration = Duration::from_millis(100);
 const AUTHORITIES: &str = "authorities of the certificate";
@@ -242,10 +240,7 @@ impl Parts {
         };
         let services =
             Services { admit: Arc::new(admission), streams: Arc::new(Streams::new(Arc::clone(&self.hub), verifier)) };
-        let shutdown = async move {
-            told_to_end(&mut stopped).await;
-            tokio::time::sleep(LINGER).await;
-        };
+        let shutdown = async move { told_to_end(&mut stopped).await };
         serve(tls, self.certificates.served(), services, shutdown).await?;
         Ok(())
     }
