@@ -4,7 +4,9 @@
 //! them take values and return values. What talks to a cluster, to gateways or to the API server's webhooks stands at
 //! the rim.
 
+pub mod admission;
 pub mod binding;
+pub mod inject;
 pub mod names;
 pub mod object;
 pub mod reason;

@@ -34,9 +34,15 @@ pub const AUTHORITIES_FILE: &str = "ca.crt";
 /// Under `binaryData`: what the policy was compiled from, gzip of JSON, for an operator that starts anew while an object
 /// is broken.
 pub const SOURCES_FILE: &str = "sources.v1.json.gz";
+/// Beside the policy in the gateway's container: the pod's labels, by the downward API.
+pub const LABELS_FILE: &str = "labels";
 
 /// The container that is added to pods.
 pub const CONTAINER: &str = "outrigger";
+/// Its program, in the image.
+pub const SIDECAR_BINARY: &str = "/outrigger-sidecar";
+/// The name of the port for metrics, for scrapers that look for one.
+pub const ADMIN_PORT: &str = "outrigger-admin";
 /// The volumes that it alone mounts, and where.
 pub const TOKEN_VOLUME: &str = "outrigger-token";
 pub const POLICY_VOLUME: &str = "outrigger-policy";
