@@ -4,6 +4,8 @@
 pub const FIELD_MANAGER: &str = "outrigger";
 /// The operator's own Lease, certificate Secret and Service, and the Secret's in its namespace.
 pub const LEASE: &str = "outrigger";
+/// Annotation of the Lease: `host:port` of the listener of the one that holds it.
+pub const ADDRESS: &str = "outrigger.dev/address";
 pub const CERTIFICATES: &str = "outrigger-certificates";
 
 /// On pods, templates and workloads (annotation), and on namespaces (label).
@@ -26,6 +28,8 @@ pub const MANAGED_BY_VALUE: &str = "outrigger";
 /// Annotations of a generated ConfigMap: the policy's sequence and digest, in full.
 pub const SEQUENCE: &str = "outrigger.dev/sequence";
 pub const DIGEST: &str = "outrigger.dev/digest";
+/// And that a Secret of the same name belongs to it.
+pub const HAS_SECRET: &str = "outrigger.dev/has-secret";
 
 /// Keys of a generated ConfigMap.
 pub const POLICY_FILE: &str = "policy.v1.json";

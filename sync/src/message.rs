@@ -21,6 +21,7 @@ pub enum FromGateway {
 }
 
 /// What the operator says.
+#[expect(clippy::large_enum_variant, reason = "one at a time is made and read, and most are policies")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {
@@ -103,6 +104,7 @@ pub struct Policy {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub secret: SecretAt,
+    /// Empty: the pod's service account may not use it. A gateway forgets the value that it has.
     pub value: String,
 }
 
