@@ -271,6 +271,12 @@ impl Applier {
 }
 
 impl ApplyError {
+    /// There is no right to it, and trying again soon gives none.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, ApplyError::Call { error, .. } if error.is_forbidden())
+    }
+
     /// The namespace is going, and takes everything with it.
     #[must_use]
     pub fn is_going(&self) -> bool {
