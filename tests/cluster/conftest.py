@@ -5,6 +5,7 @@ import re
 import pytest
 
 from control_plane import ControlPlane
+from node import NodeCluster
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,21 @@ def cluster(request):
         cluster.install_definitions()
         yield cluster
         cluster.keep_logs = request.session.testsfailed > failed
+
+
+@pytest.fixture(scope="session")
+def node(request):
+    """A cluster with a node, and our kinds."""
+    failed = request.session.testsfailed
+    with NodeCluster() as node:
+        node.install_definitions()
+        yield node
+        node.keep_logs = request.session.testsfailed > failed
+
+
+@pytest.fixture
+def node_namespace(node, request):
+    yield from a_namespace(node, request)
 
 
 @pytest.fixture

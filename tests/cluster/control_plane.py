@@ -58,14 +58,11 @@ class ControlPlane:
         self.start_controllers()
 
     def down(self, keep_logs=False):
-        """Where logs are kept, or None."""
-        if self.machine:
-            # With it goes all that runs in it.
-            self.machine.down()
-        for daemon in reversed(list(self.daemons.values())):
-            # Nothing of a bound one is kept: its end need not be a gentle one.
-            daemon.stop(kill=self.bound)
-        return runs.remove(self.folder, keep_logs)
+        """All of it, at once: nothing in it is worth a gentle end. Where logs are kept, or None."""
+        kept = runs.remove(self.folder, keep_logs)
+        for daemon in self.daemons.values():
+            daemon.process.wait()
+        return kept
 
     def start(self, name, *command, **env):
         """A daemon of this cluster."""

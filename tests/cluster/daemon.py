@@ -48,17 +48,30 @@ def end(pid, started, kill=False):
         os.close(file)
 
 
+def write_down(folder, name, pid):
+    """So that whoever clears the folder away ends this process."""
+    record = folder / "processes" / f"{name}.json"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps({"pid": pid, "started": started_at(pid)}))
+    return record
+
+
+def end_written_down(folder):
+    for record in (folder / "processes").glob("*.json"):
+        known = json.loads(record.read_text())
+        end(known["pid"], known["started"], kill=True)
+        record.unlink()
+
+
 class Daemon:
     """One process, from its start to its end."""
 
     def __init__(self, name, command, folder, bound, env=None):
         """`bound`: it ends with the process that starts it, however that ends."""
         self.name, self.log = name, folder / "logs" / f"{name}.log"
-        self.record = folder / "processes" / f"{name}.json"
-        for made in (self.log, self.record):
-            made.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(exist_ok=True)
         if bound:
-            command = ["setpriv", "--pdeathsig", "TERM", *command]
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -69,7 +82,7 @@ class Daemon:
                 start_new_session=True,
             )
         self.pid, self.started = self.process.pid, started_at(self.process.pid)
-        self.record.write_text(json.dumps({"pid": self.pid, "started": self.started}))
+        self.record = write_down(folder, name, self.pid)
 
     def stop(self, kill=False):
         if self.process.poll() is None:
@@ -79,13 +92,3 @@ class Daemon:
 
     def tail(self):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
-
-
-def end_recorded(folder, names):
-    """Ends those that another process started here, in this order."""
-    for name in names:
-        record = folder / "processes" / f"{name}.json"
-        if record.exists():
-            known = json.loads(record.read_text())
-            end(known["pid"], known["started"])
-            record.unlink()

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from daemon import end, started_at
+from daemon import end_written_down, started_at
 from gateway import REPOSITORY
 
 ROOT = Path(tempfile.gettempdir()) / f"outrigger-clusters-{os.getuid()}"
@@ -43,9 +43,7 @@ def clear_left():
 
 def remove(folder, keep_logs=False):
     """Ends what is left of a cluster, and takes its folder and its cgroups away. Where its logs are kept, or None."""
-    for record in sorted((folder / "processes").glob("*.json")):
-        known = json.loads(record.read_text())
-        end(known["pid"], known["started"])
+    end_written_down(folder)
     for group in [*CGROUPS.glob(f"*/{folder.name}"), *CGROUPS.glob(folder.name)]:
         for inner, _, _ in os.walk(group, topdown=False):
             with suppress(OSError):
