@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A container image from files of this machine, without an engine: an OCI archive that is also one of Docker's.
 
-    scripts/image.py --name ghcr.io/outrigger-dev/outrigger-sidecar:0.1.0 --output sidecar.tar \\
+    scripts/image.py --name outrigger-sidecar:0.1.0 --output sidecar.tar \\
         --file target/release/outrigger-sidecar:/outrigger-sidecar --libraries \\
         --entrypoint /outrigger-sidecar --user 65532:65532
 
@@ -23,7 +23,6 @@ from pathlib import Path
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 EPOCH = "1970-01-01T00:00:00Z"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def libraries(files):
@@ -174,7 +173,6 @@ def main():
     parser.add_argument("--output", required=True, type=Path, help="the archive to write")
     parser.add_argument("--file", action="append", default=[], metavar="SOURCE:PATH", help="a file, and where it lies in the image")
     parser.add_argument("--libraries", action="store_true", help="with the shared objects that the files need")
-    parser.add_argument("--certificates", action="store_true", help="with the authorities that this machine trusts")
     parser.add_argument("--entrypoint", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--user", default="65532:65532", help="a number, so that Kubernetes can see that it is not root")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
@@ -187,8 +185,6 @@ def main():
         layer.add(path, source)
     if arguments.libraries:
         layer.libraries()
-    if arguments.certificates:
-        layer.add(CERTIFICATES, CERTIFICATES, 0o644)
     layer.folder("/tmp", 0o1777)
     config = {"User": arguments.user, "WorkingDir": "/", "Env": ["PATH=/", *arguments.env]}
     config |= {"Entrypoint": arguments.entrypoint} if arguments.entrypoint else {}

@@ -41,13 +41,13 @@ def with_busybox():
 
 
 def ours(name, binary):
-    """The image of one of our binaries, as its Containerfile makes it: the binary, its libraries, authorities, a number."""
+    """The image of one of our binaries, as its Containerfile makes it: the binary and its libraries."""
 
     def make(to):
         layer = image.Layer()
         layer.add(f"/{binary}", binaries.outrigger(binary), 0o755)
         layer.libraries()
-        layer.add(image.CERTIFICATES, image.CERTIFICATES, 0o644)
+        layer.folder("/tmp", 0o1777)
         image.image(to, name, layer, {"Entrypoint": [f"/{binary}"], "User": USER, "WorkingDir": "/"})
 
     return make
@@ -61,7 +61,7 @@ def python(to):
     prefix, library, packages = done.stdout.split()
     layer = image.Layer()
     program = venv.resolve()
-    layer.add(program, program, 0o755)
+    layer.add(str(program), program, 0o755)
     layer.link("/bin/python", str(program))
     layer.tree(library, library, LEFT_OUT)
     layer.tree("/packages", packages, {"pip", "setuptools", "__pycache__"})
