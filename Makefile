@@ -73,14 +73,15 @@ size: ## what ships: the stripped release binaries, in bytes
 	    [ ! -f $(TARGET)/release/$$name ] || stat -c "$$name %s" $(TARGET)/release/$$name; \
 	done
 
-crds: ## write the CustomResourceDefinitions in crds/yaml anew, and the cases for a real API server
-	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test exported
+crds: ## write the CustomResourceDefinitions in crds/yaml and in the chart anew, and the cases for a real API server
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test chart --test exported
 
 docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test metrics_docs
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<

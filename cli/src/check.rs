@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
+use outrigger_compile::{Cause, Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
 
 use crate::rule_tests::{self, RuleTest};
 use crate::style::{self, Style};
@@ -40,6 +40,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     if source.objects.is_empty() && source.findings.is_empty() {
         source.findings.push(Finding {
             severity: Severity::Error,
+            cause: Cause::Schema,
             place: Place { file: args.dir.display().to_string(), line: 0 },
             object: String::new(),
             path: String::new(),
@@ -87,6 +88,7 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         let message = format!("the tests of rules can't be run: {error}");
         findings.push(Finding {
             severity: Severity::Error,
+            cause: Cause::Invalid,
             place: Place {
                 file: source.objects.first().map_or_else(String::new, |object| object.place.file.clone()),
                 line: 0,

@@ -6,7 +6,7 @@ use outrigger_crds::budget::{AppliesTo, BudgetRef};
 use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
 use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc, ObjectRef};
 
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::keys::hint;
 use crate::namespaces::{label, selects};
 use crate::source::Object;
@@ -98,7 +98,8 @@ fn providers(folder: &Folder<'_>, object: &Object, names: &[String], findings: &
         let unsound = folder.misses("LLMProvider", |id| id.name == *name);
         if !known.contains(&name.as_str()) && !unsound {
             let message = format!("there is no LLMProvider `{name}`{}", hint(name, &known));
-            findings.push(object.error(&format!("spec.appliesTo.providers[{index}]"), message));
+            let finding = object.error(&format!("spec.appliesTo.providers[{index}]"), message);
+            findings.push(finding.because(Cause::RefNotFound));
         }
     }
 }

@@ -7,31 +7,39 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use crate::credentials::{decode, without};
+use crate::finding::Cause;
 use crate::validate::Folder;
 
 /// The bundle that a reference of an object in `namespace` stands for.
 ///
 /// # Errors
-/// What is missing, in words. A provider can't do without: public authorities in its place would be a surprise.
-pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) -> Result<String, String> {
+/// What is missing. A provider can't do without: public authorities in its place would be a surprise.
+pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) -> Result<String, (Cause, String)> {
     let id = ObjectRef { namespace: namespace.to_owned(), name: reference.name.clone() };
     let key = &reference.key;
     let (kind, object, plain, encoded) = match reference.kind {
         CaKind::ConfigMap => ("ConfigMap", folder.config_maps.get(&id), "data", "binaryData"),
         CaKind::Secret => ("Secret", folder.secrets.get(&id), "stringData", "data"),
     };
-    let object = object.ok_or_else(|| format!("there is no {kind} {id} here: add it"))?;
+    let missing = match reference.kind {
+        CaKind::ConfigMap => Cause::RefNotFound,
+        CaKind::Secret => Cause::ValueMissing,
+    };
+    let damaged = |message: String| (Cause::Invalid, message);
+    let object = object.ok_or_else(|| (missing, format!("there is no {kind} {id} here: add it")))?;
     let of = |field: &str| object.value.get(field).and_then(Value::as_object);
     let text = |field: &str| of(field).and_then(|fields| fields.get(key)).and_then(Value::as_str);
     let bundle = match (text(plain), text(encoded)) {
         (Some(text), _) => text.to_owned(),
-        (None, Some(text)) => decode(text).ok_or_else(|| format!("{kind} {id} has `{key}` not in base64"))?,
-        (None, None) => return Err(format!("{kind} {id} {}", without(key, of(plain), of(encoded)))),
+        (None, Some(text)) => decode(text).ok_or_else(|| damaged(format!("{kind} {id} has `{key}` not in base64")))?,
+        (None, None) => return Err((missing, format!("{kind} {id} {}", without(key, of(plain), of(encoded))))),
     };
     let certificates: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(bundle.as_bytes()).collect();
     match certificates.as_deref() {
-        Ok([]) => Err(format!("{kind} {id} has no certificate (PEM) in `{key}`")),
+        Ok([]) => Err(damaged(format!("{kind} {id} has no certificate (PEM) in `{key}`"))),
         Ok(_) => Ok(bundle),
-        Err(_) => Err(format!("{kind} {id} has a certificate in `{key}` that is damaged: was all of it copied?")),
+        Err(_) => {
+            Err(damaged(format!("{kind} {id} has a certificate in `{key}` that is damaged: was all of it copied?")))
+        }
     }
 }

@@ -3,7 +3,7 @@
 use outrigger_crds::WithoutKey;
 use outrigger_policy::{KeyDoc, ObjectRef, ProviderDoc};
 
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Cause, Finding, Place, Severity};
 use crate::keys::{all_of, hint};
 use crate::source::DEFAULT_NAMESPACE;
 use crate::validate::Folder;
@@ -12,7 +12,7 @@ use crate::validate::Folder;
 pub const COMMAND_LINE: &str = "--key";
 
 /// The name that a pod without the annotation is bound to.
-const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 
 /// The default key as `namespace/name`: the first that was asked for, else the only one, else the one named `default`,
 /// else, where there is no VirtualKey at all, a keyless one that is added.
@@ -64,6 +64,7 @@ fn named(names: &[ObjectRef], asked: &str, findings: &mut Vec<Finding>) -> Optio
     };
     findings.push(Finding {
         severity: Severity::Error,
+        cause: Cause::RefNotFound,
         place: Place { file: COMMAND_LINE.to_owned(), line: 0 },
         object: String::new(),
         path: String::new(),
@@ -79,11 +80,8 @@ fn keyless(
     keys: &mut Vec<KeyDoc>,
     findings: &mut Vec<Finding>,
 ) -> Option<ObjectRef> {
-    let allows = |id: &ObjectRef| {
-        folder.providers.get(id).is_some_and(|provider| provider.typed.spec.without_key == WithoutKey::Allow)
-    };
     let mut namespaces: Vec<&str> = Vec::new();
-    for id in folder.providers.keys().filter(|id| allows(id)) {
+    for id in folder.providers.keys().filter(|id| allows(folder, id)) {
         if !namespaces.contains(&id.namespace.as_str()) {
             namespaces.push(&id.namespace);
         }
@@ -118,18 +116,46 @@ fn keyless(
             first
         }
     };
+    keys.push(key_of_nobody(folder, providers, namespace));
+    Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT.to_owned() })
+}
+
+fn allows(folder: &Folder<'_>, id: &ObjectRef) -> bool {
+    folder.providers.get(id).is_some_and(|provider| provider.typed.spec.without_key == WithoutKey::Allow)
+}
+
+fn key_of_nobody(folder: &Folder<'_>, providers: &[ProviderDoc], namespace: &str) -> KeyDoc {
     let mut entries = all_of(providers, namespace);
-    entries.retain(|entry| allows(&entry.provider));
-    keys.push(KeyDoc {
+    entries.retain(|entry| allows(folder, &entry.provider));
+    let label = |name: &str| crate::namespaces::label(folder, namespace, name).map(str::to_owned);
+    KeyDoc {
         namespace: namespace.to_owned(),
         name: DEFAULT.to_owned(),
         providers: entries,
         extra_fields: true,
         cap_output: true,
-        team: crate::namespaces::label(folder, namespace, "outrigger.dev/team").map(str::to_owned),
-        customer: crate::namespaces::label(folder, namespace, "outrigger.dev/customer").map(str::to_owned),
+        team: label("outrigger.dev/team"),
+        customer: label("outrigger.dev/customer"),
         keyless: true,
         ..KeyDoc::default()
-    });
-    Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT.to_owned() })
+    }
+}
+
+/// Adds, in a cluster, the key of those pods of some namespaces that name none: where no VirtualKey is named `default`, and
+/// a provider allows it. One that is named so and can't be used is nobody's.
+pub(crate) fn keyless_of(
+    folder: &Folder<'_>,
+    providers: &[ProviderDoc],
+    such: &dyn Fn(&str) -> bool,
+    keys: &mut Vec<KeyDoc>,
+) {
+    let names = folder.key_names();
+    let mut namespaces: Vec<&str> =
+        folder.providers.keys().filter(|id| allows(folder, id)).map(|id| id.namespace.as_str()).collect();
+    namespaces.dedup();
+    for namespace in namespaces.into_iter().filter(|namespace| such(namespace)) {
+        if !names.iter().any(|id| id.namespace == namespace && id.name == DEFAULT) {
+            keys.push(key_of_nobody(folder, providers, namespace));
+        }
+    }
 }

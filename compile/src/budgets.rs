@@ -4,7 +4,7 @@ use outrigger_crds::BudgetRef;
 use outrigger_crds::budget::{BudgetSpec, Threshold, ThresholdAction};
 use outrigger_policy::{BudgetDoc, ObjectRef, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::keys::hint;
 use crate::limits::{whole, window};
 use crate::namespaces;
@@ -135,17 +135,18 @@ pub(crate) fn resolve(
     let unusable = || {
         // A key without its budget would have none.
         let so = if object.kind == "VirtualKey" { ", nor this key without it" } else { "" };
-        object.warning(path, format!("Budget {id} can't be used until it is mended{so}"))
+        object.warning(path, format!("Budget {id} can't be used until it is mended{so}")).because(Cause::Dependency)
     };
     let Some(budget) = folder.budgets.get(&id) else {
         if folder.unsound.contains(&("Budget", id.clone())) {
             return Err(unusable());
         }
-        return Err(object.error(path, format!("there is no Budget {id}{}", elsewhere(folder, &id))));
+        let message = format!("there is no Budget {id}{}", elsewhere(folder, &id));
+        return Err(object.error(path, message).because(Cause::RefNotFound));
     };
     let allowed = budget.typed.spec.allowed_namespaces.as_ref();
     if let Some(refusal) = namespaces::refusal(folder, &id.namespace, allowed, &object.namespace) {
-        return Err(object.error(path, format!("Budget {id} {refusal}")));
+        return Err(object.error(path, format!("Budget {id} {refusal}")).because(Cause::RefNotPermitted));
     }
     if !budgets.iter().any(|document| document.id() == id) {
         return Err(unusable());

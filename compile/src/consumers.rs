@@ -3,7 +3,7 @@
 use outrigger_policy::Document;
 
 use crate::counted::{At, Counted, id};
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::validate::Folder;
 
 /// Takes providers from keys that have not what those ask for.
@@ -34,7 +34,7 @@ pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &m
                      and nothing counts what this key spends there: give it limits.budgets, or budgetRefs",
                     of_key.provider
                 );
-                findings.push(read.object.error(&path, message));
+                findings.push(read.object.error(&path, message).because(Cause::RefNotPermitted));
             }
         }
     }

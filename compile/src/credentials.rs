@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use outrigger_policy::{ObjectRef, SecretAt, nearest};
 use serde_json::{Map, Value};
 
-use crate::Inputs;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Cause, Finding, Severity};
 use crate::source::Object;
 use crate::validate::Folder;
+use crate::world::World;
 
 /// The variable in which the key of a Secret is looked for when the Secret is no object: the Secret's name and the key
 /// in upper snake case. `openai` and `apiKey` make `OPENAI_API_KEY`.
@@ -34,7 +34,7 @@ pub fn variable(secret: &str, key: &str) -> String {
 /// The value of a credential that `path` of `object` refers to; `None` where it can't be had, which is told.
 pub(crate) fn value(
     folder: &Folder<'_>,
-    inputs: &Inputs<'_>,
+    world: &World<'_>,
     object: &Object,
     path: &str,
     at: &SecretAt,
@@ -43,12 +43,13 @@ pub(crate) fn value(
     let id = ObjectRef { namespace: at.namespace.clone(), name: at.name.clone() };
     let found = match folder.secrets.get(&id) {
         Some(secret) => in_secret(secret, &at.key),
-        None => in_environment(inputs, at),
+        None => in_environment(world, at),
     };
     match found {
         Ok(value) => Some(value),
         Err((severity, message)) => {
-            findings.push(object.finding(severity.unwrap_or(inputs.without_value), path, message));
+            let severity = severity.unwrap_or(world.without_value);
+            findings.push(object.finding(severity, path, message).because(Cause::ValueMissing));
             None
         }
     }
@@ -57,9 +58,12 @@ pub(crate) fn value(
 /// `None`: as severe as the caller holds a value that is nowhere to be.
 type Missing = (Option<Severity>, String);
 
-fn in_environment(inputs: &Inputs<'_>, at: &SecretAt) -> Result<String, Missing> {
+fn in_environment(world: &World<'_>, at: &SecretAt) -> Result<String, Missing> {
+    let Some(environment) = world.environment else {
+        return Err((None, format!("there is no Secret {}/{}: add it", at.namespace, at.name)));
+    };
     let variable = variable(&at.name, &at.key);
-    match (inputs.environment)(&variable) {
+    match environment(&variable) {
         Some(value) if !value.trim().is_empty() => {
             usable(value).map_err(|what| (Some(Severity::Error), format!("the variable {variable} {what}")))
         }

@@ -4,7 +4,7 @@ use outrigger_crds::budget::ThresholdAction;
 use outrigger_policy::{LimitId, ObjectRef, Price};
 
 use crate::counted::{At, Counted, Named};
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::keys::hint;
 use crate::validate::{Folder, Read};
 
@@ -26,7 +26,9 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
                 Ok(()) => {}
                 Err(Useless::Misnamed(message)) => findings.push(object.error(&path, message)),
                 Err(_) if !whole => {}
-                Err(Useless::Unserved(message)) => findings.push(object.error(&path, message)),
+                Err(Useless::Unserved(message)) => {
+                    findings.push(object.error(&path, message).because(Cause::RefNotFound));
+                }
                 Err(Useless::Dear(message)) => findings.push(object.warning(&path, message)),
             }
         }

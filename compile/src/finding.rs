@@ -10,6 +10,26 @@ pub enum Severity {
     Warning,
 }
 
+/// What kind of fault a finding tells of, for those who can't read its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The text is no object, or the schema does not let the object through.
+    Schema,
+    /// Something in the object can't be used.
+    #[default]
+    Invalid,
+    /// A name that it gives names nothing.
+    RefNotFound,
+    /// What it names does not let it.
+    RefNotPermitted,
+    /// A value that it refers to can't be had.
+    ValueMissing,
+    /// A rule's own test fails.
+    TestFailed,
+    /// What it names can't be used itself, which is told there.
+    Dependency,
+}
+
 /// A line of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -32,6 +52,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Finding {
     pub severity: Severity,
+    pub cause: Cause,
     pub place: Place,
     /// `LLMProvider default/openai`; empty where it isn't an object yet.
     pub object: String,
@@ -39,6 +60,13 @@ pub struct Finding {
     pub path: String,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+impl Finding {
+    #[must_use]
+    pub(crate) fn because(self, cause: Cause) -> Self {
+        Finding { cause, ..self }
+    }
 }
 
 impl fmt::Display for Finding {

@@ -8,7 +8,7 @@ use outrigger_policy::{
     nearest,
 };
 
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::providers::{all_zero, balance, count};
 use crate::source::Object;
 use crate::validate::{Folder, Read};
@@ -33,8 +33,7 @@ pub(crate) fn compile(
             match tokens.get(alias.sha256.as_str()) {
                 Some(first) => {
                     let path = format!("spec.aliases[{index}].sha256");
-                    let message =
-                        format!("the same token stands for {} at {}: a token has one key", first.label(), first.place);
+                    let message = format!("the same token stands for {}: a token has one key", first.label_and_place());
                     findings.push(object.error(&path, message));
                 }
                 None => {
@@ -150,7 +149,7 @@ fn entries(
                  those of other namespaces",
                 object.namespace
             );
-            findings.push(object.error("spec", message));
+            findings.push(object.error("spec", message).because(Cause::RefNotFound));
         }
         return all;
     }
@@ -199,18 +198,20 @@ fn resolve(
     let path = format!("spec.providers[{index}].{field}");
     let Some(provider) = folder.providers.get(&id) else {
         findings.push(match folder.unsound.contains(&("LLMProvider", id.clone())) {
-            true => object.warning(&path, format!("LLMProvider {id} can't be used until it is mended")),
-            false => object.error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id))),
+            true => unusable(object, &path, &id),
+            false => object
+                .error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id)))
+                .because(Cause::RefNotFound),
         });
         return None;
     };
     let allowed = provider.typed.spec.allowed_namespaces.as_ref();
     if let Some(refusal) = namespaces::refusal(folder, &id.namespace, allowed, &object.namespace) {
-        findings.push(object.error(&path, format!("LLMProvider {id} {refusal}")));
+        findings.push(object.error(&path, format!("LLMProvider {id} {refusal}")).because(Cause::RefNotPermitted));
         return None;
     }
     if !providers.iter().any(|document| document.namespace == id.namespace && document.name == id.name) {
-        findings.push(object.warning(&path, format!("LLMProvider {id} can't be used until it is mended")));
+        findings.push(unusable(object, &path, &id));
         return None;
     }
     let known: Vec<&str> = provider.typed.spec.credentials.iter().map(|credential| credential.name.as_str()).collect();
@@ -221,7 +222,7 @@ fn resolve(
         } else {
             let path = format!("spec.providers[{index}].credentials[{at}]");
             let message = format!("LLMProvider {id} has no credential `{name}`{}", hint(name, &known));
-            findings.push(object.error(&path, message));
+            findings.push(object.error(&path, message).because(Cause::RefNotFound));
         }
     }
     let limits = limits::compile(object, &format!("spec.providers[{index}].limits"), entry.limits.as_ref(), findings)?;
@@ -237,6 +238,10 @@ fn resolve(
         credentials,
         limits,
     })
+}
+
+fn unusable(object: &Object, path: &str, id: &ObjectRef) -> Finding {
+    object.warning(path, format!("LLMProvider {id} can't be used until it is mended")).because(Cause::Dependency)
 }
 
 /// Where the one that is missing might be.

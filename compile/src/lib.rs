@@ -1,7 +1,8 @@
 //! From objects to the policy that a gateway obeys: the one place that knows both.
 //!
 //! Pure: [`read`] takes text, [`compile`] takes objects and returns a document, the credentials that it refers to, and
-//! what is wrong. Files, the clock and the environment are the caller's. One file a step:
+//! what is wrong. Files, the clock and the environment are the caller's. For a namespace of a cluster it is [`compile_in`],
+//! and [`Slices`] cut what its pods obey out of the document. One file a step:
 //!
 //! ```text
 //! read -> validate -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
@@ -17,6 +18,7 @@ mod authorities;
 mod bindings;
 mod budgets;
 mod catalogues;
+mod cluster;
 mod consumers;
 mod counted;
 mod credentials;
@@ -32,21 +34,27 @@ mod prices;
 mod providers;
 mod rules;
 mod scalar;
+mod slice;
 mod source;
 mod trials;
 mod unpriced;
 mod validate;
+mod world;
 mod yaml;
 mod zones;
 
 use std::fmt;
 
 use counted::Counted;
-use outrigger_policy::{BudgetDoc, Document, FORMAT, SecretAt};
+use outrigger_policy::{BudgetDoc, Document, FORMAT, KeyDoc, ProviderDoc, SecretAt};
+use validate::Folder;
+use world::World;
 
 pub use bindings::COMMAND_LINE;
+pub use cluster::{Cluster, compile_in};
 pub use credentials::variable;
-pub use finding::{Finding, Place, Severity};
+pub use finding::{Cause, Finding, Place, Severity};
+pub use slice::Slices;
 pub use source::{DEFAULT_NAMESPACE, Object, Source, read};
 pub use trials::PlacedTrial;
 
@@ -118,31 +126,49 @@ impl fmt::Debug for Compiled {
 #[must_use]
 pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut findings = Vec::new();
-    let mut folder = validate::folder(inputs.objects, &mut findings);
-    let (providers, secrets) = providers::compile(&folder, inputs, &mut findings);
+    let folder = validate::folder(inputs.objects.iter(), &mut findings);
+    let world = World {
+        environment: Some(inputs.environment),
+        without_value: inputs.without_value,
+        operator_namespace: inputs.operator_namespace,
+    };
+    let bind = |folder: &Folder<'_>, providers: &[ProviderDoc], keys: &mut Vec<KeyDoc>, findings: &mut Vec<Finding>| {
+        bindings::bind(folder, inputs.keys, providers, keys, findings)
+    };
+    let mut compiled = in_steps(folder, &world, &bind, findings);
+    compiled.document.sequence = inputs.sequence;
+    compiled
+}
+
+/// Gives callers that name no key one, and says which.
+type Bind<'a> = dyn Fn(&Folder<'_>, &[ProviderDoc], &mut Vec<KeyDoc>, &mut Vec<Finding>) -> Option<String> + 'a;
+
+fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut findings: Vec<Finding>) -> Compiled {
+    let operator_namespace = world.operator_namespace;
+    let (providers, secrets) = providers::compile(&folder, world, &mut findings);
     folder.left_out("LLMProvider", providers.iter().map(keys::id));
-    let catalogues = catalogues::compile(&folder, inputs.operator_namespace, &mut findings);
+    let catalogues = catalogues::compile(&folder, operator_namespace, &mut findings);
     let mut budgets = budgets::compile(&folder, &mut findings);
     folder.left_out("Budget", budgets.iter().map(BudgetDoc::id));
     let mut keys = keys::compile(&folder, &providers, &budgets, &mut findings);
     folder.left_out("VirtualKey", keys.iter().map(|key| counted::id(&key.namespace, &key.name)));
-    let default_key = bindings::bind(&folder, inputs.keys, &providers, &mut keys, &mut findings);
-    applies::compile(&folder, inputs.operator_namespace, &keys, &mut budgets, &mut findings);
+    let default_key = bind(&folder, &providers, &mut keys, &mut findings);
+    applies::compile(&folder, operator_namespace, &keys, &mut budgets, &mut findings);
     let mut document = Document {
         format: FORMAT,
-        sequence: inputs.sequence,
+        sequence: 0,
         providers,
         keys,
         default_key,
         rules: Vec::new(),
         budgets,
         catalogues,
+        ..Document::default()
     };
     consumers::enforce(&folder, &mut document, &mut findings);
-    document.rules =
-        rules::compile(&folder, inputs.operator_namespace, &document.providers, &document.keys, &mut findings);
+    document.rules = rules::compile(&folder, operator_namespace, &document.providers, &document.keys, &mut findings);
     folder.left_out("RoutingRule", document.rules.iter().map(|rule| counted::id(&rule.namespace, &rule.name)));
-    let trials = trials::compile(&folder, inputs.operator_namespace, &document, &mut findings);
+    let trials = trials::compile(&folder, operator_namespace, &document, &mut findings);
     if let Some(counted) = Counted::of(&document) {
         unpriced::check(&folder, &counted, &mut findings);
         downgrades::check(&folder, &counted, &mut findings);

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use outrigger_policy::{KeyDoc, ObjectRef};
 
+use crate::bindings::DEFAULT;
 use crate::counted::id;
-use crate::validate::Folder;
+use crate::validate::{Folder, Keyless};
 
 impl Folder<'_> {
     /// Notes those of a kind that nothing was made of, whatever the step that left them out.
@@ -27,10 +28,17 @@ impl Folder<'_> {
         self.unsound.iter().any(|(of, id)| *of == kind && such(id))
     }
 
-    /// Whether the key of those who name none may be missing: no VirtualKey is here, and a provider that can't be used may
+    /// Whether the key of those who name none may be missing: there would be one, and a provider that can't be used may
     /// have allowed it.
     pub fn misses_keyless(&self, such: impl Fn(&ObjectRef) -> bool) -> bool {
-        self.key_names().is_empty() && self.misses("LLMProvider", such)
+        let names = self.key_names();
+        match self.keyless {
+            Keyless::WithoutAnyKey => names.is_empty() && self.misses("LLMProvider", such),
+            Keyless::WithoutDefault => {
+                let has_default = |id: &ObjectRef| names.contains(&crate::counted::id(&id.namespace, DEFAULT));
+                self.misses("LLMProvider", |id| such(id) && !has_default(id))
+            }
+        }
     }
 
     /// A key's names for providers that it has and can't use.

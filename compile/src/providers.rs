@@ -8,18 +8,19 @@ use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderD
 use crate::finding::Finding;
 use crate::source::Object;
 use crate::validate::{Folder, Read};
-use crate::{Inputs, authorities, credentials, limits, mock, prices};
+use crate::world::World;
+use crate::{authorities, credentials, limits, mock, prices};
 
 pub(crate) fn compile(
     folder: &Folder<'_>,
-    inputs: &Inputs<'_>,
+    world: &World<'_>,
     findings: &mut Vec<Finding>,
 ) -> (Vec<ProviderDoc>, Vec<(SecretAt, String)>) {
     let mut secrets = Vec::new();
     let mut documents = Vec::new();
     for provider in folder.providers.values() {
         let Some(mut document) = document(folder, provider, findings) else { continue };
-        document.credentials = credentials_of(folder, inputs, provider, &mut secrets, findings);
+        document.credentials = credentials_of(folder, world, provider, &mut secrets, findings);
         documents.push(document);
     }
     secrets.sort();
@@ -42,7 +43,7 @@ fn document(
     let limits = limits::compile(object, "spec.limits", spec.limits.as_ref(), findings);
     let ca = spec.tls.as_ref().and_then(|tls| {
         authorities::bundle(folder, &object.namespace, &tls.ca_ref)
-            .map_err(|message| findings.push(object.error("spec.tls.caRef", message)))
+            .map_err(|(cause, message)| findings.push(object.error("spec.tls.caRef", message).because(cause)))
             .ok()
     });
     if findings.len() > before {
@@ -78,7 +79,7 @@ fn document(
 
 fn credentials_of(
     folder: &Folder<'_>,
-    inputs: &Inputs<'_>,
+    world: &World<'_>,
     Read { object, typed }: &Read<'_, LlmProvider>,
     secrets: &mut Vec<(SecretAt, String)>,
     findings: &mut Vec<Finding>,
@@ -99,7 +100,7 @@ fn credentials_of(
             let path = format!("spec.credentials[{index}].secretRef");
             // One that is suspended is not called with, so its value may well be gone.
             if !credential.suspended
-                && let Some(value) = credentials::value(folder, inputs, object, &path, &secret, findings)
+                && let Some(value) = credentials::value(folder, world, object, &path, &secret, findings)
             {
                 secrets.push((secret.clone(), value));
             }

@@ -7,7 +7,7 @@ use outrigger_policy::{
 };
 
 use crate::fence::Fence;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Cause, Finding, Severity};
 use crate::keys::hint;
 use crate::providers::{all_zero, count};
 use crate::source::Object;
@@ -52,12 +52,14 @@ fn document(
         for (index, target) in spec.targets.iter().enumerate() {
             let path = format!("spec.targets[{index}]");
             if let Err((field, message)) = fence.target(target) {
-                findings.push(object.error(&format!("{path}.{field}"), message));
+                let cause = if field == "model" { Cause::RefNotPermitted } else { Cause::RefNotFound };
+                findings.push(object.error(&format!("{path}.{field}"), message).because(cause));
             }
         }
         for (index, text) in spec.fallbacks.iter().enumerate() {
             if let Err(message) = fence.fallback(text) {
-                findings.push(object.error(&format!("spec.fallbacks[{index}]"), message));
+                let finding = object.error(&format!("spec.fallbacks[{index}]"), message);
+                findings.push(finding.because(Cause::RefNotFound));
             }
         }
     }
@@ -148,7 +150,8 @@ fn in_scope<'a>(
                 if there_are.iter().find(is).is_none() {
                     let named = if everywhere { format!("`{name}`") } else { format!("{}/{name}", object.namespace) };
                     let message = format!("there is no VirtualKey {named}{}", hint(name, &known));
-                    findings.push(object.error(&format!("spec.scope.virtualKeys[{index}]"), message));
+                    let finding = object.error(&format!("spec.scope.virtualKeys[{index}]"), message);
+                    findings.push(finding.because(Cause::RefNotFound));
                 }
             }
             return found(&|key| !key.keyless && names.contains(&key.name));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Cause, Finding, Place, Severity};
 use crate::yaml::{self, Node, Tree};
 
 /// A namespace that isn't said.
@@ -44,6 +44,14 @@ impl Object {
         }
     }
 
+    /// The label, and where it begins if that is a file.
+    pub(crate) fn label_and_place(&self) -> String {
+        match self.place == Place::default() {
+            true => self.label(),
+            false => format!("{} at {}", self.label(), self.place),
+        }
+    }
+
     /// Where a path stands: its own line, else that of the nearest thing around it.
     #[must_use]
     pub fn at(&self, path: &str) -> Place {
@@ -62,7 +70,14 @@ impl Object {
     /// A finding at a path of this object.
     #[must_use]
     pub fn finding(&self, severity: Severity, path: &str, message: impl Into<String>) -> Finding {
-        Finding { severity, place: self.at(path), object: self.label(), path: path.to_owned(), message: message.into() }
+        Finding {
+            severity,
+            cause: Cause::Invalid,
+            place: self.at(path),
+            object: self.label(),
+            path: path.to_owned(),
+            message: message.into(),
+        }
     }
 
     pub(crate) fn error(&self, path: &str, message: impl Into<String>) -> Finding {
@@ -107,6 +122,7 @@ pub fn read(file: &str, text: &str) -> Source {
 fn unreadable(file: &str, line: usize, message: &str) -> Finding {
     Finding {
         severity: Severity::Error,
+        cause: Cause::Schema,
         place: Place { file: file.to_owned(), line },
         object: String::new(),
         path: String::new(),

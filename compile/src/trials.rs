@@ -5,7 +5,7 @@ use outrigger_crds::rule_test::{RequestType, RuleTest};
 use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialRequest};
 
 use crate::counted::id;
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Cause, Finding, Place, Severity};
 use crate::providers::{capability, count};
 use crate::validate::{Folder, Read};
 
@@ -27,6 +27,7 @@ impl PlacedTrial {
     pub fn failed(&self, message: &str) -> Finding {
         Finding {
             severity: Severity::Error,
+            cause: Cause::TestFailed,
             place: self.place.clone(),
             object: self.object.clone(),
             path: self.path.clone(),

@@ -6,7 +6,7 @@ use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey,
 use outrigger_policy::ObjectRef;
 use serde::de::DeserializeOwned;
 
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::source::{Object, is_ours};
 
 /// An object together with its type.
@@ -31,6 +31,17 @@ pub(crate) struct Folder<'a> {
     pub namespaces: HashMap<&'a str, &'a Object>,
     /// Kind and name of those that are there and can't be used.
     pub unsound: HashSet<(&'a str, ObjectRef)>,
+    pub keyless: Keyless,
+}
+
+/// When callers that name no key have one of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keyless {
+    /// In a folder, where no VirtualKey is.
+    #[default]
+    WithoutAnyKey,
+    /// In a cluster, where a namespace has none named `default`.
+    WithoutDefault,
 }
 
 impl Folder<'_> {
@@ -50,7 +61,7 @@ impl Object {
     }
 }
 
-pub(crate) fn folder<'a>(objects: &'a [Object], findings: &mut Vec<Finding>) -> Folder<'a> {
+pub(crate) fn folder<'a>(objects: impl Iterator<Item = &'a Object>, findings: &mut Vec<Finding>) -> Folder<'a> {
     let mut folder = Folder::default();
     let mut seen: HashMap<(&str, ObjectRef), &Object> = HashMap::new();
     for object in objects {
@@ -85,7 +96,8 @@ pub(crate) fn folder<'a>(objects: &'a [Object], findings: &mut Vec<Finding>) -> 
 fn ours<'a>(folder: &mut Folder<'a>, object: &'a Object, findings: &mut Vec<Finding>) {
     let found = schema::validate(&object.value);
     if !found.is_empty() {
-        findings.extend(found.into_iter().map(|finding| object.error(&finding.path, finding.message)));
+        let told = |finding: schema::Finding| object.error(&finding.path, finding.message).because(Cause::Schema);
+        findings.extend(found.into_iter().map(told));
         return;
     }
     let told = match object.kind.as_str() {
@@ -106,6 +118,6 @@ fn take<'a, T: DeserializeOwned>(into: &mut ByName<Read<'a, T>>, object: &'a Obj
             into.insert(object.id(), Read { object, typed });
             None
         }
-        Err(error) => Some(object.error("", format!("can't be read: {error}"))),
+        Err(error) => Some(object.error("", format!("can't be read: {error}")).because(Cause::Schema)),
     }
 }

@@ -38,6 +38,7 @@ use crate::{
     ),
     printcolumn(name = "Available", type_ = "string", json_path = ".status.available", priority = 1),
     printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name", priority = 1),
+    printcolumn(name = "Sidecars", type_ = "string", json_path = ".status.sidecars.summary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

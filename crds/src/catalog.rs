@@ -22,6 +22,7 @@ use crate::{ObjectStatus, model::Capability, price::Price, shapes};
     doc = "A ModelCatalog says what models take, can do and cost. A provider's own word comes first, then a catalogue of its namespace, then one of the operator's namespace, which tells providers everywhere, then the one that is built in.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Sidecars", type_ = "string", json_path = ".status.sidecars.summary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

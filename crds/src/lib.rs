@@ -42,7 +42,7 @@ pub use provider::{LlmProvider, LlmProviderSpec, ProviderType, WithoutKey};
 pub use routing_rule::{OnError, RoutingRule, RoutingRuleSpec, Scope, Target};
 pub use schema::{Finding, validate, with_defaults};
 pub use selector::{AllowedNamespaces, LabelSelector, NamespacesFrom};
-pub use status::{BudgetStatus, LimitedStatus, ObjectStatus};
+pub use status::{BudgetStatus, LimitedStatus, ObjectStatus, Sidecars};
 pub use virtual_key::{KeyProvider, ProviderRef, VirtualKey, VirtualKeySpec};
 pub use weights::Balance;
 

@@ -38,6 +38,7 @@ use crate::{
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspended", priority = 1),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.endpoint", priority = 1),
+    printcolumn(name = "Sidecars", type_ = "string", json_path = ".status.sidecars.summary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +76,9 @@ pub struct LlmProviderSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub credentials: Vec<Credential>,
+    /// How gateways get its credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_delivery: Option<CredentialDelivery>,
     /// Taken out of use: the way to revoke it.
     #[serde(default)]
     pub suspended: bool,
@@ -169,6 +173,17 @@ pub enum ProviderType {
     OpenAICompatible,
     /// Nobody: canned answers, for rehearsal.
     Mock,
+}
+
+/// How gateways get its credentials, in a cluster. Stream: from the operator, into memory. Secret: in a Secret beside
+/// them; in other namespaces only where the installation allows copies, because whoever may create pods there can read
+/// it. Absent: Secret in this namespace, Stream in others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CredentialDelivery {
+    /// From the operator, into memory.
+    Stream,
+    /// In a Secret beside them.
+    Secret,
 }
 
 /// What is asked of keys of other namespaces.

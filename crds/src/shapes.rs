@@ -114,6 +114,11 @@ pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     text(SUBDOMAIN, 253)
 }
 
+/// Names of service accounts.
+pub(crate) fn accounts(generator: &mut SchemaGenerator) -> Schema {
+    list(object_name(generator), 64, "set")
+}
+
 /// A key in a Secret or ConfigMap.
 pub(crate) fn data_key(_: &mut SchemaGenerator) -> Schema {
     text(DATA_KEY, 253)

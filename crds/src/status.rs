@@ -23,6 +23,35 @@ pub struct ObjectStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
+    /// The gateways that the object concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<Sidecars>,
+}
+
+/// How far an object has got.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sidecars {
+    /// Gateways that run.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub live: i32,
+    /// Those of them that are connected to the operator.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub connected: i32,
+    /// Those of them that serve what the object says now.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub programmed: i32,
+    /// Those of them that refused it.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub rejected: i32,
+    /// Programmed of live, such as 11/12.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "figure")]
+    pub summary: Option<String>,
 }
 
 /// Status of what has limits: LLMProvider and VirtualKey.

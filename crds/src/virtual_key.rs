@@ -35,6 +35,7 @@ use crate::{budget::BudgetRef, limits::Limits, mock::yes, shapes, status::Limite
     printcolumn(name = "Customer", type_ = "string", json_path = ".spec.customer", priority = 1),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspended", priority = 1),
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expiresAt", priority = 1),
+    printcolumn(name = "Sidecars", type_ = "string", json_path = ".status.sidecars.summary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -79,6 +80,9 @@ pub struct VirtualKeySpec {
     /// so that its usage is known exactly.
     #[serde(default)]
     pub on_hang_up: OnHangUp,
+    /// The workloads that may use it, in a cluster. Absent: every pod of the namespace that is bound to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_workloads: Option<AllowedWorkloads>,
     /// Taken out of use: the way to revoke it.
     #[serde(default)]
     pub suspended: bool,
@@ -148,6 +152,16 @@ pub struct ModelFence {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::globs")]
     pub deny: Vec<String>,
+}
+
+/// Workloads, by what they run as.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedWorkloads {
+    /// Names of service accounts of this namespace. Credentials that the key reaches are given to their pods alone, by
+    /// the operator's stream.
+    #[schemars(schema_with = "shapes::accounts")]
+    pub service_accounts: Vec<String>,
 }
 
 /// A token that a client already holds, known by its hash alone.

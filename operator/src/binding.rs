@@ -147,8 +147,10 @@ mod tests {
         for bad in ["Search", "a.b", "-a", "a-", "a b", &"a".repeat(51)] {
             assert!(matches!(parsed(Some(bad)), Err(BindingError::NoName(_))), "{bad}");
         }
-        assert!(Binding::parse("n", Some(&["a".repeat(50), "b".repeat(50), "c".repeat(50), "d".repeat(50)].join(",")))
-            .is_ok_and(|binding| binding.object_name().len() <= 253));
+        assert!(
+            Binding::parse("n", Some(&["a".repeat(50), "b".repeat(50), "c".repeat(50), "d".repeat(50)].join(",")))
+                .is_ok_and(|binding| binding.object_name().len() <= 253)
+        );
     }
 
     #[test]

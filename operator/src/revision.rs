@@ -8,6 +8,7 @@ use outrigger_policy::{Document, SecretAt};
 
 use crate::binding::Binding;
 use crate::object::ObjectId;
+use crate::refs::Named;
 use crate::verdict::Verdict;
 
 /// What a namespace's objects amount to, and what each of them is worth.
@@ -16,11 +17,18 @@ pub struct Plan {
     pub namespace: String,
     /// One for every VirtualKey of the namespace, every binding of a pod that is there, and `default` where pods are.
     pub revisions: BTreeMap<Binding, Revision>,
+    /// Bindings whose policy would be too large: what was written for them before stays, as does its Secret.
+    pub held: BTreeSet<Binding>,
     /// Of every object of the namespace.
     pub verdicts: BTreeMap<ObjectId, Verdict>,
     /// What other namespaces may see of this one has changed since it was planned before: those that refer here must be
     /// planned anew.
     pub exported: bool,
+    /// When to plan again though nothing changed: a key expires.
+    pub recheck: Option<jiff::Timestamp>,
+    /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for
+    /// [`crate::index::Index::planned`].
+    pub looked: BTreeSet<Named>,
 }
 
 /// What a binding's pods shall obey. Its document's `sequence` is 0: the writer gives it one.
@@ -28,8 +36,8 @@ pub struct Plan {
 pub struct Revision {
     pub binding: Binding,
     pub document: Document,
-    /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, and
-    /// how each is delivered. Never over a secret. Lower-case hex.
+    /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, how
+    /// each is delivered, and `allowed`: who loses a right is told so by the next sequence. Never over a secret. Lower-case hex.
     pub digest: String,
     /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have.
     pub credentials: Vec<Value>,

@@ -46,8 +46,8 @@ pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CalendarUnit, CatalogueDoc, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind,
     KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, ObjectRef, OnError, OnHangUp,
-    OnLimit, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit,
-    Unknown, WindowDoc,
+    OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc,
+    TimeoutsDoc, Unit, Unknown, WindowDoc,
 };
 pub use explain::{
     CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, Served, ShadowSeen, Understood, explain,

@@ -38,7 +38,8 @@ pub(crate) fn understand(policy: &Policy, key: &Key, name: &str) -> Asked {
     if let Some(provider) = key.provider(first) {
         return Asked::Pinned { provider, model: rest.to_owned() };
     }
-    if policy.providers.iter().any(|provider| provider.id.name == first) {
+    let others = &policy.document.others.providers;
+    if policy.providers.iter().any(|provider| provider.id.name == first) || others.iter().any(|name| name == first) {
         return Asked::Blocked { provider: first.to_owned(), model: rest.to_owned() };
     }
     bare()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::document::{ObjectRef, OnError, RuleDoc, ScopeDoc, TargetDoc};
+use crate::document::{KeyDoc, ObjectRef, OnError, RuleDoc, ScopeDoc, TargetDoc};
 use crate::expression::Expression;
 use crate::policy::{BuildError, Key};
 
@@ -69,11 +69,26 @@ impl Rule {
     #[must_use]
     pub fn concerns(&self, key: &Key) -> bool {
         (self.everywhere || self.id.namespace == key.id.namespace)
-            && match &self.scope {
-                ScopeDoc::VirtualKeys(names) => names.contains(&key.id.name),
-                ScopeDoc::Team(team) => key.team.as_ref() == Some(team),
-                ScopeDoc::Customer(customer) => key.customer.as_ref() == Some(customer),
-                ScopeDoc::Namespace => true,
-            }
+            && self.scope.has(&key.id.name, key.team.as_ref(), key.customer.as_ref())
+    }
+}
+
+impl RuleDoc {
+    /// As [`Rule::concerns`], before anything is built.
+    #[must_use]
+    pub fn concerns(&self, key: &KeyDoc) -> bool {
+        (self.everywhere || self.namespace == key.namespace)
+            && self.scope.has(&key.name, key.team.as_ref(), key.customer.as_ref())
+    }
+}
+
+impl ScopeDoc {
+    fn has(&self, name: &String, team: Option<&String>, customer: Option<&String>) -> bool {
+        match self {
+            ScopeDoc::VirtualKeys(names) => names.contains(name),
+            ScopeDoc::Team(of) => team == Some(of),
+            ScopeDoc::Customer(of) => customer == Some(of),
+            ScopeDoc::Namespace => true,
+        }
     }
 }

@@ -70,6 +70,11 @@ pub const BROKEN: &[Invalid] = &[
             "must be one of OpenAI, Anthropic, Gemini, Mistral, Groq, Cerebras, OpenRouter, Ollama, vLLM, OpenAICompatible, Mock, did you mean `OpenAI`?",
         )],
     ),
+    (
+        PROVIDER,
+        "{type: Ollama, credentialDelivery: secret}",
+        &[("spec.credentialDelivery", "must be one of Stream, Secret, did you mean `Secret`?")],
+    ),
     (PROVIDER, "{type: Ollama, withoutKey: Yes}", &[("spec.withoutKey", "must be one of Allow, Refuse")]),
     (KEY, "{balance: weighted}", &[("spec.balance", "must be one of Weighted, Adaptive, did you mean `Weighted`?")]),
     (RULE, "{targets: [{provider: a}], onError: Ignore}", &[("spec.onError", "must be one of Skip, Refuse")]),
@@ -125,6 +130,14 @@ pub const BROKEN: &[Invalid] = &[
         PROVIDER,
         "{type: Mock, mock: {toolCalls: [{name: get weather}]}}",
         &[("spec.mock.toolCalls[0].name", "must be a tool's name: letters, digits, `_` and `-`")],
+    ),
+    (
+        KEY,
+        "{allowedWorkloads: {serviceAccounts: [Search]}}",
+        &[(
+            "spec.allowedWorkloads.serviceAccounts[0]",
+            "must be a Kubernetes object's name: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
+        )],
     ),
     (KEY, "{team: 'a b'}", &[("spec.team", VALUE)]),
     (
@@ -184,6 +197,8 @@ pub const BROKEN: &[Invalid] = &[
     (KEY, "{providers: []}", &[("spec.providers", EMPTY_LIST)]),
     (KEY, "{models: {allow: []}}", &[("spec.models.allow", EMPTY_LIST)]),
     (KEY, "{providers: [{name: a, credentials: []}]}", &[("spec.providers[0].credentials", EMPTY_LIST)]),
+    (KEY, "{allowedWorkloads: {}}", &[("spec.allowedWorkloads.serviceAccounts", "is required")]),
+    (KEY, "{allowedWorkloads: {serviceAccounts: []}}", &[("spec.allowedWorkloads.serviceAccounts", EMPTY_LIST)]),
     (KEY, "{aliases: []}", &[("spec.aliases", EMPTY_LIST)]),
     (RULE, "{targets: []}", &[("spec.targets", EMPTY_LIST)]),
     (RULE, "{targets: [{provider: a}], fallbacks: []}", &[("spec.fallbacks", EMPTY_LIST)]),
@@ -214,6 +229,14 @@ pub const BROKEN: &[Invalid] = &[
         KEY,
         "{providers: [{name: a}, {name: a}]}",
         &[("spec.providers[1].name", "must be unique in the list: spec.providers[0] has the same name")],
+    ),
+    (
+        KEY,
+        "{allowedWorkloads: {serviceAccounts: [a, b.c, a]}}",
+        &[(
+            "spec.allowedWorkloads.serviceAccounts[2]",
+            "stands here twice: it is spec.allowedWorkloads.serviceAccounts[0] already",
+        )],
     ),
     // Unknown fields.
     (

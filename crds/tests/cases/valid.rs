@@ -13,6 +13,7 @@ pub const VALID: &[(&str, &str)] = &[
         credentials:
         - {name: premium, secretRef: {name: openai.corp, key: tls.key}, weight: 70, models: ["gpt-4o", "o*"]}
         - {name: standard, secretRef: {name: openai-2}, weight: 0, suspended: true}
+        credentialDelivery: Secret
         suspended: false
         withoutKey: Refuse
         models:
@@ -115,6 +116,7 @@ pub const VALID: &[(&str, &str)] = &[
         limits: {concurrentRequests: 20}
         suspended: false
         expiresAt: "2027-06-01T00:00:00+02:00"
+        allowedWorkloads: {serviceAccounts: [search-api, search.v2]}
         team: search
         customer: Acme_1
         "#,

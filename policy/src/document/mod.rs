@@ -4,12 +4,14 @@
 //! operator writes; [`FORMAT`] is raised when that would be wrong.
 
 mod limits;
+mod read;
 
 use std::collections::BTreeMap;
 
 pub use limits::{
     AppliesDoc, BudgetDoc, CalendarUnit, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
 };
+pub use read::ReadError;
 use serde::{Deserialize, Serialize};
 
 use crate::price::Price;
@@ -37,6 +39,29 @@ pub struct Document {
     /// What is known of models beside what providers say: the first that knows one is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalogues: Vec<CatalogueDoc>,
+    /// What is there beside, and out of reach of these keys.
+    #[serde(default, skip_serializing_if = "OthersDoc::is_empty")]
+    pub others: OthersDoc,
+}
+
+/// Names of what the keys of a policy can't use, so that whoever names it is told so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OthersDoc {
+    /// LLMProviders: in front of a model's name they are providers all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<String>,
+    /// VirtualKeys that there are, where none is here for callers that name none: some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+}
+
+impl OthersDoc {
+    /// Whether there is nothing beside.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == OthersDoc::default()
+    }
 }
 
 /// A `ModelCatalog`.

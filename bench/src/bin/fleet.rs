@@ -1,0 +1,173 @@
+//! Many gateways' streams from one process: what an operator has to serve, without the pods.
+//!
+//! Each line of `--tokens` is a gateway's own token. Every stream says hello, takes each policy and answers that it is
+//! in force. One line of JSON per policy goes to standard output: `{"at":<ns since 1970>,"stream":3,"sequence":42}`; and
+//! one when all are connected and have a policy: `{"ready":1000}`. Ends when standard input does.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, Outcome, PATH, Unused, write};
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+struct Arguments {
+    operator: SocketAddr,
+    name: ServerName<'static>,
+    authorities: String,
+    tokens: String,
+}
+
+struct Fleet {
+    operator: SocketAddr,
+    name: ServerName<'static>,
+    tls: TlsConnector,
+    served: AtomicUsize,
+    size: usize,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "fleet: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments() -> Result<Arguments, Problem> {
+    use lexopt::prelude::*;
+    let (mut operator, mut name, mut authorities, mut tokens) = (None, None, None, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("operator") => operator = Some(parser.value()?.parse()?),
+            Long("name") => name = Some(ServerName::try_from(parser.value()?.string()?)?),
+            Long("authorities") => authorities = Some(parser.value()?.string()?),
+            Long("tokens") => tokens = Some(parser.value()?.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let missing = "--operator IP:PORT --name DNS-NAME --authorities FILE --tokens FILE are needed";
+    match (operator, name, authorities, tokens) {
+        (Some(operator), Some(name), Some(authorities), Some(tokens)) => {
+            Ok(Arguments { operator, name, authorities, tokens })
+        }
+        _ => Err(missing.into()),
+    }
+}
+
+fn run() -> Result<(), Problem> {
+    let arguments = arguments()?;
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_file_iter(&arguments.authorities)? {
+        roots.add(authority?)?;
+    }
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let tokens: Vec<String> = std::fs::read_to_string(&arguments.tokens)?.lines().map(str::to_owned).collect();
+    let fleet = Arc::new(Fleet {
+        operator: arguments.operator,
+        name: arguments.name,
+        tls: TlsConnector::from(Arc::new(config)),
+        served: AtomicUsize::new(0),
+        size: tokens.len(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        for (stream, token) in tokens.into_iter().enumerate() {
+            let fleet = Arc::clone(&fleet);
+            tokio::spawn(async move {
+                // A leader may change, and an operator may restart: that is among what is measured.
+                let mut sequence = None;
+                loop {
+                    if let Err(error) = connect(&fleet, stream, &token, &mut sequence).await {
+                        let _ = writeln!(std::io::stderr(), "stream {stream}: {error}");
+                    }
+                    tokio::time::sleep(Duration::from_millis(200 + fastrand::u64(0..800))).await;
+                }
+            });
+        }
+        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        ended.await??;
+        Ok(())
+    })
+}
+
+async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Option<u64>) -> Result<(), Problem> {
+    let tcp = tokio::net::TcpStream::connect(fleet.operator).await?;
+    let tls = fleet.tls.connect(fleet.name.clone(), tcp).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let (lines, outgoing) = mpsc::channel::<Bytes>(8);
+    let say = |message: &FromGateway| lines.try_send(Bytes::from(write(message)));
+    say(&FromGateway::Hello(Hello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        formats: vec![1],
+        sequence: *sequence,
+        ..Hello::default()
+    }))?;
+    let body = futures_util::stream::unfold(outgoing, |mut outgoing| async {
+        outgoing.recv().await.map(|line| (Ok::<_, std::convert::Infallible>(Frame::data(line)), outgoing))
+    });
+    let request = Request::post(format!("https://fleet{PATH}"))
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(BodyExt::boxed_unsync(StreamBody::new(body)))?;
+    let answer = sender.send_request(request).await?;
+    if !answer.status().is_success() {
+        let status = answer.status();
+        let told = answer.into_body().collect().await?.to_bytes();
+        return Err(format!("{status} {}", String::from_utf8_lossy(&told)).into());
+    }
+    let mut body = answer.into_body();
+    let mut taken = Lines::default();
+    let mut beat = tokio::time::interval(Duration::from_secs(outrigger_sync::BEAT_SECONDS));
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            _ = beat.tick() => {
+                say(&FromGateway::Beat(Unused {}))?;
+                continue;
+            }
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        let Ok(bytes) = frame?.into_data() else { continue };
+        taken.push(&bytes)?;
+        while let Some(message) = taken.from_operator()? {
+            if let FromOperator::Policy(policy) = message {
+                let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+                tell(&format!("{{\"at\":{at},\"stream\":{stream},\"sequence\":{}}}", policy.sequence));
+                if sequence.replace(policy.sequence).is_none()
+                    && fleet.served.fetch_add(1, Ordering::Relaxed) + 1 == fleet.size
+                {
+                    tell(&format!("{{\"ready\":{}}}", fleet.size));
+                }
+                say(&FromGateway::Outcome(Outcome { sequence: policy.sequence, ..Outcome::default() }))?;
+            }
+        }
+    }
+}
+
+fn tell(line: &str) {
+    // Whoever reads it may be gone, and then all is over anyway.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}

@@ -1,0 +1,109 @@
+//! What a compile says of each object.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use outrigger_compile::{Cause, Compiled, Finding, Severity};
+use outrigger_policy::{Policy, trial};
+
+use crate::object::{Kind, ObjectId};
+
+/// How much of an object can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Nothing.
+    Absent,
+    /// A rule whose own tests fail.
+    Untested,
+    /// A part.
+    Partial,
+    Sound,
+}
+
+pub(super) struct Seen {
+    findings: HashMap<String, Vec<Finding>>,
+    failed: HashMap<String, Vec<Finding>>,
+    ranks: BTreeMap<ObjectId, Rank>,
+}
+
+impl Seen {
+    /// Of a namespace's own objects. The tests of its rules are run here.
+    pub fn of<'a>(compiled: &Compiled, namespace: &str, own: impl Iterator<Item = &'a ObjectId>) -> Self {
+        let mut findings: HashMap<String, Vec<Finding>> = HashMap::new();
+        for finding in &compiled.findings {
+            findings.entry(finding.object.clone()).or_default().push(finding.clone());
+        }
+        let mut seen = Seen { findings, failed: failed(compiled, namespace), ranks: BTreeMap::new() };
+        let there = there(compiled);
+        for id in own {
+            let rank = match seen.problems(id).next() {
+                _ if !there.contains(&(id.kind, id.namespace.as_str(), id.name.as_str())) => Rank::Absent,
+                _ if seen.failed.contains_key(&id.to_string()) => Rank::Untested,
+                Some(_) => Rank::Partial,
+                None => Rank::Sound,
+            };
+            seen.ranks.insert(id.clone(), rank);
+        }
+        seen
+    }
+
+    pub fn rank(&self, id: &ObjectId) -> Rank {
+        self.ranks.get(id).copied().unwrap_or(Rank::Absent)
+    }
+
+    pub fn findings(&self, id: &ObjectId) -> Vec<Finding> {
+        let label = id.to_string();
+        let failed = self.failed.get(&label).into_iter().flatten().cloned();
+        self.findings.get(&label).into_iter().flatten().cloned().chain(failed).collect()
+    }
+
+    pub fn has_error_at(&self, id: &ObjectId, path: &str) -> bool {
+        self.problems(id).any(|finding| finding.path == path)
+    }
+
+    /// Whether nothing is wrong with it but what it rests on.
+    pub fn only_waits(&self, id: &ObjectId) -> bool {
+        let mut problems = self.problems(id).peekable();
+        problems.peek().is_some()
+            && problems.all(|finding| finding.cause == Cause::Dependency)
+            && !self.failed.contains_key(&id.to_string())
+    }
+
+    fn problems(&self, id: &ObjectId) -> impl Iterator<Item = &Finding> {
+        self.findings.get(&id.to_string()).into_iter().flatten().filter(|finding| is_problem(finding))
+    }
+}
+
+/// A warning is none, unless it says that something is missing which can't be used.
+fn is_problem(finding: &Finding) -> bool {
+    finding.severity == Severity::Error || finding.cause == Cause::Dependency
+}
+
+/// What became a part of the document.
+fn there(compiled: &Compiled) -> HashSet<(Kind, &str, &str)> {
+    let document = &compiled.document;
+    let providers = document.providers.iter().map(|one| (Kind::LlmProvider, one.namespace.as_str(), one.name.as_str()));
+    let keys = document.keys.iter().filter(|key| !key.keyless);
+    let keys = keys.map(|one| (Kind::VirtualKey, one.namespace.as_str(), one.name.as_str()));
+    let rules = document.rules.iter().map(|one| (Kind::RoutingRule, one.namespace.as_str(), one.name.as_str()));
+    let budgets = document.budgets.iter().map(|one| (Kind::Budget, one.namespace.as_str(), one.name.as_str()));
+    let catalogues = document.catalogues.iter();
+    let catalogues = catalogues.map(|one| (Kind::ModelCatalog, one.namespace.as_str(), one.name.as_str()));
+    providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
+}
+
+/// The tests of a namespace's own rules that fail, by the rule.
+fn failed(compiled: &Compiled, namespace: &str) -> HashMap<String, Vec<Finding>> {
+    let mut failed: HashMap<String, Vec<Finding>> = HashMap::new();
+    let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
+    if own.peek().is_none() {
+        return failed;
+    }
+    // Each of its expressions compiled a moment ago, and each of its keys has its providers.
+    let Ok(policy) = Policy::build(compiled.document.clone()) else { return failed };
+    for placed in own {
+        if let Err(message) = trial::run(&policy, &placed.trial) {
+            failed.entry(placed.object.clone()).or_default().push(placed.failed(&message));
+        }
+    }
+    failed
+}

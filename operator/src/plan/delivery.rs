@@ -1,0 +1,93 @@
+//! Who gets which credential how.
+//!
+//! Within the provider's own namespace in a generated Secret, unless the provider says `Stream`; across namespaces by the
+//! stream, unless the provider says `Secret` *and* the installation lets credentials be copied. What a key may reach that
+//! only some workloads may use comes by the stream alone: a mounted Secret asks nobody who he is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use outrigger_policy::{Document, KeyDoc, SecretAt};
+use serde_json::Value as Json;
+
+use crate::binding::Binding;
+use crate::index::Index;
+use crate::object::{Kind, ObjectId};
+use crate::revision::{Delivery, Value};
+use crate::version::{Version, text};
+
+/// A credential that some of a binding's keys reach.
+pub(super) struct Reached {
+    pub secret: SecretAt,
+    pub delivery: Delivery,
+    pub keys: BTreeSet<String>,
+}
+
+type Serving<'a> = dyn Fn(&ObjectId) -> Option<&'a Arc<Version>> + 'a;
+
+/// The credentials of a document, in the order of their places.
+pub(super) fn of(index: &Index, binding: &Binding, document: &Document, serving: &Serving<'_>) -> Vec<Reached> {
+    let restricted = allowed(binding, document, serving);
+    let mut reached: BTreeMap<&SecretAt, Reached> = BTreeMap::new();
+    for provider in &document.providers {
+        let id =
+            ObjectId { kind: Kind::LlmProvider, namespace: provider.namespace.clone(), name: provider.name.clone() };
+        let said = serving(&id).and_then(|version| text(version.value(), "/spec/credentialDelivery"));
+        let own = provider.namespace == binding.namespace;
+        let by_provider = match said {
+            Some("Stream") => Delivery::Stream,
+            Some("Secret") if own || index.copies() => Delivery::Secret,
+            None if own => Delivery::Secret,
+            _ => Delivery::Stream,
+        };
+        for credential in &provider.credentials {
+            let may = |key: &&KeyDoc| {
+                key.providers.iter().any(|entry| {
+                    entry.provider.namespace == provider.namespace
+                        && entry.provider.name == provider.name
+                        && (entry.credentials.is_empty() || entry.credentials.contains(&credential.name))
+                })
+            };
+            let keys: BTreeSet<String> = document.keys.iter().filter(may).map(|key| key.name.clone()).collect();
+            let delivery = match keys.iter().any(|key| restricted.contains_key(key)) {
+                true => Delivery::Stream,
+                false => by_provider,
+            };
+            reached
+                .entry(&credential.secret)
+                // One value of two providers: the way that is safe for both.
+                .and_modify(|known| {
+                    if delivery == Delivery::Stream {
+                        known.delivery = Delivery::Stream;
+                    }
+                    known.keys.extend(keys.iter().cloned());
+                })
+                .or_insert_with(|| Reached { secret: credential.secret.clone(), delivery, keys });
+        }
+    }
+    reached.into_values().collect()
+}
+
+/// Those whose values are known.
+pub(super) fn values(reached: Vec<Reached>, values: &BTreeMap<&SecretAt, &str>) -> Vec<Value> {
+    let value = |one: Reached| {
+        let value = (*values.get(&one.secret)?).to_owned();
+        let Reached { secret, delivery, keys } = one;
+        Some(Value { secret, value, delivery, keys })
+    };
+    reached.into_iter().filter_map(value).collect()
+}
+
+/// The service accounts that may use a key, of the keys that say so.
+pub(super) fn allowed(
+    binding: &Binding,
+    document: &Document,
+    serving: &Serving<'_>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let of = |key: &KeyDoc| {
+        let id = ObjectId { kind: Kind::VirtualKey, namespace: binding.namespace.clone(), name: key.name.clone() };
+        let accounts = serving(&id)?.get("/spec/allowedWorkloads/serviceAccounts").and_then(Json::as_array)?;
+        Some((key.name.clone(), accounts.iter().filter_map(Json::as_str).map(str::to_owned).collect()))
+    };
+    document.keys.iter().filter(|key| !key.keyless).filter_map(of).collect()
+}
