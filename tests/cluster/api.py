@@ -137,7 +137,7 @@ class Api:
         return answer
 
     def until(self, kind, namespace, name, holds, seconds=SECONDS):
-        """Watches one object until `holds(object)`, and returns what that gave. What is not there is None."""
+        """Watches one object until `holds(object)`, and returns it, or what that gave. What is not there is None."""
         deadline = time.monotonic() + seconds
         seen = None
         while (left := deadline - time.monotonic()) > 0:
@@ -147,14 +147,14 @@ class Api:
             # Items of a list say neither kind nor version; nor does what looks at them need it.
             seen = next(iter(listed["items"]), None)
             if given := holds(seen):
-                return given
+                return seen if given is True else given
             version = listed["metadata"]["resourceVersion"]
             for event in self.events(kind, namespace, min(left, 300), resourceVersion=version, **one):
                 if event["type"] == "ERROR":
                     break
                 seen = None if event["type"] == "DELETED" else event["object"]
                 if given := holds(seen):
-                    return given
+                    return seen if given is True else given
         raise TimeoutError(f"{kind} {namespace}/{name}: not within {seconds} s; it is\n{json.dumps(seen, indent=1)}")
 
     def events(self, kind, namespace, seconds, **query):

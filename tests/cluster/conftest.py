@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+import chart
 from control_plane import ControlPlane
+from gateway import free_port
 from node import NodeCluster
+from operator_process import HOST, OperatorProcess
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,26 @@ def node(request):
 @pytest.fixture
 def node_namespace(node, request):
     yield from a_namespace(node, request)
+
+
+@pytest.fixture(scope="session")
+def installed(cluster):
+    """The operator outside of its cluster, as one develops it: the chart makes all but its pods. Its kubeconfig."""
+    port = free_port()
+    chart.install(cluster, {"webhooks": {"url": f"https://{HOST}:{port}", "failurePolicy": "Fail"}, "crds": {"enabled": False}})
+    token = cluster.token(chart.NAMESPACE, chart.RELEASE, expirationSeconds=6 * 3600)
+    kubeconfig = cluster.authority.kubeconfig(cluster.folder / "operator.kubeconfig", cluster.server, token=token)
+    return kubeconfig, port
+
+
+@pytest.fixture(scope="session")
+def operator(cluster, installed):
+    """The operator as a process, with exactly the chart's rights. A test that ends it starts it again."""
+    kubeconfig, port = installed
+    with OperatorProcess(cluster, kubeconfig, port=port) as operator:
+        yield operator
+    refused = [line for line in operator.daemon.log.read_text().splitlines() if "is forbidden" in line]
+    assert refused == [], "the chart's rights don't suffice"
 
 
 @pytest.fixture
