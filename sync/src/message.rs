@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use outrigger_policy::{Document, SecretAt};
+use outrigger_policy::{Document, ReadError, SecretAt};
 use serde::{Deserialize, Serialize};
+
+/// Each of a rejection's words, in bytes.
+const WORDS_MAX: usize = 1_024;
 
 /// What a gateway says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub enum FromGateway {
 pub enum FromOperator {
     Policy(Policy),
     Beat(Unused),
+    /// A policy that this version can't read: what is to be said of it.
+    #[serde(skip)]
+    Unreadable(Rejection),
     /// A kind of a newer operator's.
     #[serde(skip)]
     Unknown(String),
@@ -83,6 +89,30 @@ pub struct Rejection {
     /// `spec.endpoint`; empty for the object as a whole.
     pub path: String,
     pub message: String,
+}
+
+impl Rejection {
+    /// Of a policy whose document can't be read.
+    #[must_use]
+    pub fn of(sequence: u64, error: ReadError) -> Self {
+        let (object, message) = match error {
+            ReadError::Object { object, message } => (object, message),
+            error => (String::new(), error.to_string()),
+        };
+        Rejection { sequence, object, path: String::new(), message }.bounded()
+    }
+
+    /// With words that are not endless: what is wrong may be a whole document's length of text.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let Rejection { sequence, object, path, message } = self;
+        Rejection { sequence, object: cut(object), path: cut(path), message: cut(message) }
+    }
+}
+
+fn cut(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(WORDS_MAX));
+    words
 }
 
 /// A policy, and the credentials that belong to it.
