@@ -1,0 +1,43 @@
+"""The chart, installed by Helm: OUTRIGGER_CHART, or charts/outrigger."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import binaries
+from gateway import REPOSITORY, environment
+
+RELEASE, NAMESPACE = "outrigger", "outrigger-system"
+SECONDS = 300
+
+
+def folder():
+    return Path(os.environ.get("OUTRIGGER_CHART", REPOSITORY / "charts" / "outrigger"))
+
+
+def helm(cluster, *arguments, input=None):
+    """What Helm says. It keeps nothing outside of the cluster's folder."""
+    home = cluster.folder / "helm"
+    env = environment(
+        KUBECONFIG=str(cluster.kubeconfig),
+        HELM_CACHE_HOME=str(home / "cache"),
+        HELM_CONFIG_HOME=str(home / "config"),
+        HELM_DATA_HOME=str(home / "data"),
+    )
+    command = [binaries.helm(), *map(str, arguments)]
+    done = subprocess.run(
+        command, input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=SECONDS
+    )
+    if done.returncode:
+        raise RuntimeError(f"helm {' '.join(map(str, arguments))}:\n{done.stdout}")
+    return done.stdout
+
+
+def install(cluster, values, *flags):
+    """Or upgrade, as people do it: `helm upgrade --install`."""
+    into = ["--namespace", NAMESPACE, "--create-namespace"]
+    # JSON is YAML.
+    return helm(
+        cluster, "upgrade", "--install", RELEASE, folder(), *into, "--values", "-", *flags, input=json.dumps(values)
+    )
