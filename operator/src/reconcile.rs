@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::apply::Applier;
+use crate::apply::{Applier, ApplyError};
 use crate::binding::Binding;
 use crate::caches::Caches;
 use crate::feed::{Feed, News};
@@ -38,6 +38,8 @@ use crate::verdict::Verdict;
 const REPAIR: Duration = Duration::from_millis(500);
 /// How long a plan waits for Secrets that have just been named.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long nothing is tried that there is no right to.
+const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
 /// Clocks are set: a time that is far away is looked at again before.
 const RECHECK_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -197,7 +199,7 @@ impl Leader {
             let binding = self.writes.next().await;
             let began = Instant::now();
             let outcome = self.write(&binding).await;
-            let result = if outcome == Outcome::Failed { "error" } else { "ok" };
+            let result = if outcome == Outcome::Done { "ok" } else { "error" };
             self.metrics.reconciled("write", result, began.elapsed().as_secs_f64());
             self.writes.done(binding, outcome);
         }
@@ -256,7 +258,7 @@ impl Leader {
         let mut state = self.lock();
         let before = state.planned.remove(&plan.namespace).unwrap_or_default();
         let mut writes: BTreeSet<Binding> = revisions.keys().chain(before.revisions.keys()).cloned().collect();
-        writes.extend(self.caches.generated.bindings().into_iter().filter(|b| b.namespace == plan.namespace));
+        writes.extend(self.caches.generated.of(&plan.namespace));
         if let Some(since) = since {
             let differs = |(binding, revision): &(&Binding, &Arc<Revision>)| {
                 before.revisions.get(*binding).is_none_or(|before| before.digest != revision.digest)
@@ -294,7 +296,7 @@ impl Leader {
             Err(error) if error.is_going() => Outcome::Done,
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
-                Outcome::Failed
+                after(&error)
             }
         }
     }
@@ -303,11 +305,12 @@ impl Leader {
         match self.applier.remove(binding).await {
             Ok(()) => {
                 tracing::info!(%binding, "nobody needs this policy any more");
+                self.lock().pending.remove(binding);
                 Outcome::Done
             }
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy that nobody needs is still there");
-                Outcome::Failed
+                after(&error)
             }
         }
     }
@@ -326,6 +329,14 @@ impl Leader {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rights are given by people.
+fn after(error: &ApplyError) -> Outcome {
+    match error.is_forbidden() {
+        true => Outcome::Again(Instant::now() + FORBIDDEN),
+        false => Outcome::Failed,
     }
 }
 

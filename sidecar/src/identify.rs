@@ -53,6 +53,11 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &str) -> Result<Calle
     }
     match policy.default_key {
         Some(key) => Ok(Caller { key, by: None }),
+        None if policy.keys.iter().all(|key| key.keyless) => Err(Refusal::new(
+            401,
+            "virtual_key_required",
+            format!("no VirtualKey that exists is bound here{}", there_are(policy)),
+        )),
         None => Err(Refusal::new(
             401,
             "virtual_key_required",
@@ -108,16 +113,17 @@ fn usable(policy: &Policy, index: usize, now: i64) -> Result<usize, Refusal> {
 
 fn there_are(policy: &Policy) -> String {
     let names: Vec<String> = policy.keys.iter().filter(|key| !key.keyless).map(|key| key.id.name.clone()).collect();
-    match names.is_empty() {
-        true => "; there is none".to_owned(),
-        false => format!("; there are {}", names.join(", ")),
+    match (names.as_slice(), policy.document.others.keys.as_slice()) {
+        ([], []) => "; there is none".to_owned(),
+        ([], others) => format!("; its namespace has {}", others.join(", ")),
+        (names, _) => format!("; there are {}", names.join(", ")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
-    use outrigger_policy::{Document, FORMAT, KeyDoc};
+    use outrigger_policy::{Document, FORMAT, KeyDoc, OthersDoc};
 
     use super::*;
 
@@ -174,5 +180,10 @@ mod tests {
         let refusal = identify(&nobody, &HeaderMap::new(), "", 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
         assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
+        let others = OthersDoc { keys: vec!["search".to_owned(), "batch".to_owned()], ..OthersDoc::default() };
+        let unbound = Policy::build(Document { format: FORMAT, others, ..Document::default() }).unwrap();
+        let refusal = identify(&unbound, &HeaderMap::new(), "", 0).unwrap_err();
+        assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
+        assert_eq!(refusal.message, "no VirtualKey that exists is bound here; its namespace has search, batch");
     }
 }
