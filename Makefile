@@ -9,6 +9,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 DIR ?= examples/langgraph-agent/objects
 PYTEST := .cache/venv/pytest/bin/python -m pytest
+PYTEST_CHART := .cache/venv/chart/bin/python -m pytest
 PYTHON_TESTS := PYTHONPATH=tests .cache/venv/pytest/bin/python
 
 # Recorded exchanges, kept beside the repository and read where they lie.
@@ -28,7 +29,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-clients test-model test-examples test-cluster cluster cluster-down demo run size bench clean crds docs catalogue deny \
+.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench clean crds docs catalogue deny \
         corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-model
 
 help: ## this list
@@ -36,13 +37,17 @@ help: ## this list
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
-test: check test-clients test-examples test-cluster test-model ## everything: check, then the tests that cross processes
+test: check test-clients test-examples test-chart test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
 
 test-examples: build install-clients ## the examples, end to end
 	$(PYTEST) -q tests/examples
+
+test-chart: ## the Helm chart: what it renders and refuses, and what a real API server says of it
+	@scripts/venv.sh chart tests/chart/requirements.txt
+	$(PYTEST_CHART) -q tests/chart
 
 test-cluster: build-cluster install-clients ## the operator and its gateways in a real Kubernetes, on this machine alone
 	@scripts/node-packages.sh
