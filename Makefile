@@ -29,7 +29,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench clean crds docs catalogue deny \
+.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench clean crds kustomize docs catalogue deny \
         corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-model
 
 help: ## this list
@@ -80,6 +80,10 @@ size: ## what ships: the stripped release binaries, in bytes
 
 crds: ## write the CustomResourceDefinitions in crds/yaml and in the chart anew, and the cases for a real API server
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test chart --test exported
+
+kustomize: ## write deploy/kustomize/operator.yaml anew, from the chart
+	@scripts/venv.sh chart tests/chart/requirements.txt
+	UPDATE=1 $(PYTEST_CHART) -q tests/chart/test_kustomize.py -k the_base
 
 docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
