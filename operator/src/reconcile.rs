@@ -258,7 +258,7 @@ impl Leader {
         let mut state = self.lock();
         let before = state.planned.remove(&plan.namespace).unwrap_or_default();
         let mut writes: BTreeSet<Binding> = revisions.keys().chain(before.revisions.keys()).cloned().collect();
-        writes.extend(self.caches.generated.bindings().into_iter().filter(|b| b.namespace == plan.namespace));
+        writes.extend(self.caches.generated.of(&plan.namespace));
         if let Some(since) = since {
             let differs = |(binding, revision): &(&Binding, &Arc<Revision>)| {
                 before.revisions.get(*binding).is_none_or(|before| before.digest != revision.digest)

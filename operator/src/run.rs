@@ -35,7 +35,8 @@ use crate::watches;
 
 /// Events of watches that nobody has taken yet.
 const EVENTS_MAX: usize = 4_096;
-const WRITERS: usize = 8;
+/// The API server is what they wait for, and it has others to answer.
+const WRITERS: usize = 24;
 /// A thousand gateways that come back are looked at a few times, not a thousand.
 const LISTEN: Duration = Duration::from_millis(100);
 const AUTHORITIES: &str = "authorities of the certificate";
