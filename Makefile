@@ -81,7 +81,7 @@ docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
-	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test metrics_docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test condition_docs --test metrics_docs
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<

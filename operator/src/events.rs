@@ -140,7 +140,8 @@ impl Journal {
             return None;
         }
         let key = (subject.clone(), happening.reason, happening.note.clone());
-        if let Some(told) = self.told.get_mut(&key) {
+        let fresh = |told: &&mut Told| now.saturating_duration_since(told.last) < SAME;
+        if let Some(told) = self.told.get_mut(&key).filter(fresh) {
             told.count = told.count.saturating_add(1);
             told.last = now;
             return Some(Act::Count(told.name.clone(), told.count));
@@ -151,17 +152,19 @@ impl Journal {
         Some(Act::Create(name))
     }
 
+    /// What is too old to matter, where there is much of it; and all of it, where it would grow.
     fn forget(&mut self, now: Instant) {
-        self.told.retain(|_, told| now.saturating_duration_since(told.last) < SAME);
         if self.each.len() >= REMEMBERED {
             self.each.retain(|_, bucket| {
                 bucket.fill(BURST, REFILL, now);
                 bucket.left < BURST
             });
         }
-        // Whatever is left then has told much: forgetting it all is better than growing.
         if self.each.len() >= REMEMBERED {
             self.each.clear();
+        }
+        if self.told.len() >= REMEMBERED {
+            self.told.retain(|_, told| now.saturating_duration_since(told.last) < SAME);
         }
         if self.told.len() >= REMEMBERED {
             self.told.clear();
@@ -243,4 +246,98 @@ fn cut(text: &str, most: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str) -> Subject {
+        let id = ObjectId { kind: crate::object::Kind::Budget, namespace: "shop".to_owned(), name: name.to_owned() };
+        Subject::of(&id, "u1")
+    }
+
+    fn happening(note: &str) -> Happening {
+        Happening { warning: true, reason: "Invalid", action: "Judge", note: note.to_owned() }
+    }
+
+    struct Clock {
+        steady: Instant,
+        time: Timestamp,
+    }
+
+    impl Clock {
+        fn new() -> Self {
+            Clock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
+        }
+
+        fn pass(&mut self, passed: Duration) {
+            self.steady += passed;
+            self.time += passed;
+        }
+
+        fn take(&self, journal: &mut Journal, name: &str, note: &str) -> Option<Act> {
+            journal.take(&subject(name), &happening(note), self.steady, self.time)
+        }
+    }
+
+    #[test]
+    fn the_same_words_are_counted_and_other_words_are_another_event() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        let Some(Act::Create(first)) = clock.take(&mut journal, "team", "a") else { panic!("the first") };
+        assert!(first.starts_with("team."), "{first}");
+        clock.pass(Duration::from_secs(1));
+        assert_eq!(clock.take(&mut journal, "team", "a"), Some(Act::Count(first.clone(), 2)));
+        assert_eq!(clock.take(&mut journal, "team", "a"), Some(Act::Count(first.clone(), 3)));
+        assert!(matches!(clock.take(&mut journal, "team", "b"), Some(Act::Create(name)) if name != first));
+        // Long afterwards it is news again.
+        clock.pass(SAME);
+        assert!(matches!(clock.take(&mut journal, "team", "a"), Some(Act::Create(name)) if name != first));
+    }
+
+    #[test]
+    fn an_object_that_flaps_is_told_a_few_times_and_then_seldom() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        let mut told = 0;
+        for at in 0..3_600 {
+            told += u32::from(clock.take(&mut journal, "team", &format!("{at}")).is_some());
+            clock.pass(Duration::from_secs(1));
+        }
+        assert_eq!(told, BURST + 11);
+        assert!(clock.take(&mut journal, "other", "a").is_some(), "others are none the worse");
+    }
+
+    #[test]
+    fn a_thousand_objects_that_break_at_once_are_no_flood() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("b{at}"), "a").is_some()).count();
+        assert_eq!(told, ALL_BURST as usize);
+        clock.pass(ALL_REFILL * 3);
+        let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("c{at}"), "a").is_some()).count();
+        assert_eq!(told, 3);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        for at in 0..3 * REMEMBERED {
+            let _ = clock.take(&mut journal, &format!("b{at}"), "a");
+            clock.pass(ALL_REFILL);
+        }
+        assert!(journal.each.len() <= REMEMBERED && journal.told.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn long_notes_are_cut_at_a_whole_character() {
+        let events = Events::new("outrigger-0", Instant::now());
+        let event =
+            events.event("x".to_owned(), &subject("team"), &happening(&"é".repeat(2_000)), Timestamp::UNIX_EPOCH);
+        assert_eq!(event.note.map(|note| note.len()), Some(NOTE_MAX));
+        assert_eq!(event.regarding.and_then(|regarding| regarding.kind), Some("Budget".to_owned()));
+        assert_eq!(cut("aé", 2), "a");
+    }
 }

@@ -39,6 +39,7 @@ pub mod settings;
 pub mod sources;
 pub mod status;
 pub mod stream;
+pub mod tell;
 pub mod verdict;
 pub mod version;
 pub mod watch;

@@ -225,3 +225,6 @@ fn later(now: Now, at: Timestamp) -> Instant {
     let wait = Duration::try_from(at.duration_since(now.time)).unwrap_or_default();
     now.steady + wait.clamp(Duration::from_secs(1), LOOK_MAX)
 }
+
+#[cfg(test)]
+mod tests;
