@@ -141,12 +141,15 @@ impl Teller {
         };
         let again = update.again.map_or(Outcome::Done, Outcome::Again);
         let Some(status) = update.status else { return again };
-        match write(&self.client, id, &known.version.uid, &status).await {
+        match write(&self.client, id, &known.resource_version, &status).await {
             Ok(Wrote::Done) => {
                 self.metrics.wrote(id.kind.name(), "ok");
                 self.lock().statuses.wrote(&known, status, now.steady);
             }
-            Ok(Wrote::Gone) => return Outcome::Done,
+            Ok(Wrote::Moved) => {
+                self.metrics.conflict(id.kind.name());
+                return Outcome::Done;
+            }
             Err(error) => {
                 self.metrics.wrote(id.kind.name(), error.word());
                 tracing::warn!(object = %id, %error, "a status could not be written; tried again");
