@@ -156,12 +156,12 @@ impl World<'_> {
 
 impl Conditions for World<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
-        (self.chance((&provider.id, 1)) % 7 == 0).then(|| "logprobs".to_owned())
+        self.chance((&provider.id, 1)).is_multiple_of(7).then(|| "logprobs".to_owned())
     }
 
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
         let place = (&provider.id, credential.map(|one| one.name.clone()), model);
-        (self.rests && self.chance(place) % 4 == 0).then_some(Skip::Cooldown)
+        (self.rests && self.chance(place).is_multiple_of(4)).then_some(Skip::Cooldown)
     }
 
     fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {

@@ -1,5 +1,6 @@
 """The chart as Helm renders it, and the values that it is looked at with."""
 
+import functools
 import json
 import subprocess
 
@@ -94,13 +95,17 @@ def helm(*arguments, values=None):
     return done.stdout
 
 
-def text(values, *more, namespace=NAMESPACE, chart=CHART):
+def text(values, *more, namespace=NAMESPACE):
     """What is rendered, and nothing of the definitions, which have tests of their own."""
-    whole = helm(
-        *("template", RELEASE, chart, "--namespace", namespace, "--kube-version", VERSION, *more), values=values
-    )
+    whole = template(json.dumps(values), namespace, *more)
     documents = whole.split("---\n# Source: ")
     return "".join(f"---\n# Source: {one}" for one in documents[1:] if not one.startswith("outrigger/charts/"))
+
+
+@functools.cache
+def template(values, namespace, *more):
+    where = ("--namespace", namespace, "--kube-version", VERSION)
+    return helm("template", RELEASE, CHART, *where, *more, values=json.loads(values))
 
 
 def objects(values, **more):

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import chart
+import installation
 from control_plane import ControlPlane
 from gateway import free_port
 from node import NodeCluster
@@ -52,8 +53,7 @@ def operator(cluster, installed):
     kubeconfig, port = installed
     with OperatorProcess(cluster, kubeconfig, port=port) as operator:
         yield operator
-    refused = [line for line in operator.daemon.log.read_text().splitlines() if "is forbidden" in line]
-    assert refused == [], "the chart's rights don't suffice"
+    assert operator.refusals() == [], "the chart's rights don't suffice"
 
 
 @pytest.fixture
@@ -70,3 +70,10 @@ def a_namespace(cluster, request):
     yield name
     # Its content goes in time; a name is used once.
     cluster.api.delete("Namespace", None, name)
+
+
+@pytest.fixture(scope="session")
+def outrigger(node):
+    """Outrigger on the node, as the chart installs it."""
+    installation.install(node)
+    return node

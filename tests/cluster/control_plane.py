@@ -19,6 +19,7 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 # Both are there after 20 s on a quiet machine; tests run on busy ones.
 ETCD_SECONDS, API_SECONDS = 60, 180
 KUBECTL_SECONDS = 120
+PODS_SECONDS = 60
 
 
 class ControlPlane:
@@ -120,6 +121,13 @@ class ControlPlane:
     def is_ready(self):
         return self.api.ask("GET", "/readyz").status == 200
 
+    def restart_api(self):
+        """Ends the API server at once, and starts it again with all that it had."""
+        server = self.daemons["kube-apiserver"]
+        server.stop(kill=True)
+        self.daemons["kube-apiserver"] = Daemon(server.name, server.command, self.folder, self.bound, environment())
+        self.ready("the API server", self.is_ready, API_SECONDS)
+
     def start_controllers(self):
         """They make service accounts, roll Deployments out, and take away what belonged to something deleted."""
         pki = self.authority
@@ -142,6 +150,24 @@ class ControlPlane:
         """A kubeconfig in which it has its own rights."""
         certificate, key = self.authority.client(component, f"system:{component}")
         return self.authority.kubeconfig(self.folder / f"{component}.kubeconfig", self.server, certificate, key)
+
+    def until(self, what, holds, seconds=PODS_SECONDS):
+        return until(what, holds, seconds, self.daemons.values())
+
+    def pods(self, namespace, selector, holds):
+        """The pods that a selector finds, once `holds(them)`."""
+        found = lambda: self.api.list("Pod", namespace, labelSelector=selector)  # noqa: E731
+        return until(f"pods {selector}", lambda: (pods := found()) and holds(pods) and pods, PODS_SECONDS)
+
+    def wait_for_event(self, namespace, kind, name, reason):
+        """An Event on this object, for this reason."""
+
+        def is_it(event):
+            regarding = event.get("regarding", {})
+            return (regarding.get("kind"), regarding.get("name"), event.get("reason")) == (kind, name, reason)
+
+        events = lambda: [event for event in self.api.list("Event", namespace) if is_it(event)]  # noqa: E731
+        return until(f"an Event {reason} on {kind} {name}", events, PODS_SECONDS)[0]
 
     def client(self, certificate=None, key=None, token=None):
         return Api(self.host, self.port, self.authority.certificate, certificate, key, token)

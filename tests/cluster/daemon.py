@@ -68,6 +68,7 @@ class Daemon:
 
     def __init__(self, name, command, folder, bound, env=None):
         """`bound`: it ends with the process that starts it, however that ends."""
+        self.command = command
         self.name, self.log = name, folder / "logs" / f"{name}.log"
         self.log.parent.mkdir(exist_ok=True)
         if bound:

@@ -88,6 +88,11 @@ class GatewayProcess:
         status = {"phase": "Running", "initContainerStatuses": [state]}
         self.cluster.api.merge("Pod", self.namespace, self.name, {"status": status}, "status")
 
+    def restart(self):
+        """As a kubelet does with a container that has ended: what it was given is there still."""
+        self.daemon.stop(kill=True)
+        self.start()
+
     def until(self, what, holds, seconds=SECONDS):
         return until(what, holds, seconds, [self.daemon])
 
@@ -114,6 +119,10 @@ class GatewayProcess:
         """Of the policy in force; 0: none is."""
         served = self.served()
         return served["policy"]["sequence"] if served else 0
+
+    def is_connected(self):
+        """Whether the operator's stream is open."""
+        return (json.loads(self.get("/readyz")[1]).get("operator") or {}).get("connected", False)
 
     def rules(self):
         return self.served()["policy"].get("rules", [])

@@ -100,6 +100,12 @@ state = "{base / "state"}"
         self.ctr("images", "import", "--snapshotter=overlayfs", file)
         file.unlink()
 
+    def end_container(self, namespace, pod, name):
+        """Kills the process of a container, as a lack of memory would."""
+        known = self.api.get("Pod", namespace, pod)["status"]
+        (state,) = [one for one in known["initContainerStatuses"] + known["containerStatuses"] if one["name"] == name]
+        self.ctr("tasks", "kill", "--signal=SIGKILL", state["containerID"].removeprefix("containerd://"))
+
     def until_ready(self, kind, namespace, name, seconds=READY_SECONDS):
         return self.api.until(kind, namespace, name, is_ready, seconds)
 

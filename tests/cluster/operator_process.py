@@ -22,6 +22,7 @@ class OperatorProcess:
     def __init__(self, cluster, kubeconfig, *flags, name="operator", port=None):
         self.cluster, self.kubeconfig, self.name, self.flags = cluster, kubeconfig, name, flags
         self.port, self.clear = port or free_port(), free_port()
+        self.forgiven = 0
         self.url = f"https://{HOST}:{self.port}"
 
     def start(self):
@@ -51,6 +52,11 @@ class OperatorProcess:
         """As a node that is gone."""
         self.daemon.stop(kill=True)
 
+    def as_a_kubelet_would(self):
+        """Started again if it has ended of itself: a leader that can't tell that it leads does."""
+        if self.daemon.process.poll() is not None:
+            self.start()
+
     def is_ready(self):
         return self.get("/readyz")[0] == 200
 
@@ -69,6 +75,17 @@ class OperatorProcess:
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         samples = [line for line in self.get("/metrics")[1].splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rpartition(" ")[2]) for line in samples if all(label in line for label in wanted))
+
+    def leads(self):
+        return self.metric("outrigger_operator_leader") == 1
+
+    def refusals(self):
+        """What the API server said that it may not do."""
+        return [line for line in self.daemon.log.read_text().splitlines()[self.forgiven :] if "is forbidden" in line]
+
+    def forgive(self):
+        """An API server that has just begun knows nobody's rights."""
+        self.forgiven = len(self.daemon.log.read_text().splitlines())
 
     def log(self):
         """Its lines, oldest first. What is not JSON is a panic, or something of a library."""

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from chart import without_validation
 from gateway_process import GatewayProcess
 from objects import ASKS, key, mock, outrigger, pod, secret
 
@@ -84,21 +85,6 @@ def test_an_invalid_version_is_not_served_and_the_last_good_one_is(cluster, oper
         app.until("no rule", lambda: app.rules() == [])
 
 
-class without_validation:
-    """As if the validating webhook were away."""
-
-    def __init__(self, cluster):
-        self.api = cluster.api
-
-    def __enter__(self):
-        self.kept = self.api.get("ValidatingWebhookConfiguration", None, "outrigger")
-        self.api.delete("ValidatingWebhookConfiguration", None, "outrigger")
-
-    def __exit__(self, *_):
-        metadata = {name: self.kept["metadata"][name] for name in ("name", "labels", "annotations") if name in self.kept["metadata"]}
-        self.api.sound(self.api.create(self.kept | {"metadata": metadata}))
-
-
 def test_credentials_come_by_the_stream_and_go_at_once(cluster, operator, namespace, apply):
     def provider(**credentials):
         listed = [{"name": name, "secretRef": {"name": name}} | more for name, more in credentials.items()]
@@ -130,7 +116,7 @@ def test_credentials_come_by_the_stream_and_go_at_once(cluster, operator, namesp
         app.until("the next change", lambda: app.served()["policy"]["keys"][0].get("team") == "another")
         assert app.says() == "upstream_unreachable"
         apply(provider(first={"suspended": True}))
-        app.until("nothing to ask with", lambda: app.says() == "upstream_credentials_exhausted")
+        app.until("nothing to ask with", lambda: app.says() == "provider_blocked")
 
 
 def test_keys_of_other_namespaces_reach_what_lets_them_in(cluster, operator, namespace, apply):
