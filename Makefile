@@ -9,6 +9,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 DIR ?= examples/langgraph-agent/objects
 PYTEST := .cache/venv/pytest/bin/python -m pytest
+PYTEST_CHART := .cache/venv/chart/bin/python -m pytest
 PYTHON_TESTS := PYTHONPATH=tests .cache/venv/pytest/bin/python
 
 # Recorded exchanges, kept beside the repository and read where they lie.
@@ -28,7 +29,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-clients test-model test-examples test-cluster cluster cluster-down demo run size bench clean crds docs catalogue deny \
+.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench clean crds kustomize docs catalogue deny \
         corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-model
 
 help: ## this list
@@ -36,13 +37,17 @@ help: ## this list
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
-test: check test-clients test-examples test-cluster test-model ## everything: check, then the tests that cross processes
+test: check test-clients test-examples test-chart test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
 
 test-examples: build install-clients ## the examples, end to end
 	$(PYTEST) -q tests/examples
+
+test-chart: ## the Helm chart: what it renders and refuses, and what a real API server says of it
+	@scripts/venv.sh chart tests/chart/requirements.txt
+	$(PYTEST_CHART) -q tests/chart
 
 test-cluster: build-cluster install-clients ## the operator and its gateways in a real Kubernetes, on this machine alone
 	@scripts/node-packages.sh
@@ -76,12 +81,16 @@ size: ## what ships: the stripped release binaries, in bytes
 crds: ## write the CustomResourceDefinitions in crds/yaml and in the chart anew, and the cases for a real API server
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test chart --test exported
 
+kustomize: ## write deploy/kustomize/operator.yaml anew, from the chart
+	@scripts/venv.sh chart tests/chart/requirements.txt
+	UPDATE=1 $(PYTEST_CHART) -q tests/chart/test_kustomize.py -k the_base
+
 docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
-	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test metrics_docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test condition_docs --test metrics_docs
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<

@@ -90,6 +90,12 @@ impl Generated {
         self.lock().keys().cloned().collect()
     }
 
+    /// Those of one namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Vec<Binding> {
+        self.lock().keys().filter(|binding| binding.namespace == namespace).cloned().collect()
+    }
+
     /// Every one of them has this authority.
     #[must_use]
     pub fn trusts(&self, fingerprint: &str) -> bool {

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::api::CallError;
+use crate::api_error::message;
 use crate::metrics::Metrics;
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -100,7 +101,7 @@ pub async fn follow<K, E>(
             }
             Err(error) => {
                 metrics.watch_failed(what);
-                let told = error.to_string();
+                let told = words(&error);
                 let unreadable = unreadable(error);
                 // Once for each outage.
                 match failures {
@@ -128,6 +129,15 @@ pub async fn follow<K, E>(
 /// Doubled each time, and spread: all watches mostly fail at the same moment.
 fn pause(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.min(16)).min(MOST).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// What the API server said, without the machinery around it.
+fn words(error: &Error) -> String {
+    match error {
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => message(error),
+        Error::WatchError(status) => status.message.clone(),
+        Error::NoResourceVersion => error.to_string(),
+    }
 }
 
 fn unreadable(error: Error) -> Option<&'static str> {

@@ -24,7 +24,6 @@ pub enum FromGateway {
 }
 
 /// What the operator says.
-#[expect(clippy::large_enum_variant, reason = "one at a time is made and read, and most are policies")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {

@@ -39,6 +39,8 @@ pub struct Wish<'a> {
     pub highest: Option<u64>,
     /// Seconds since 1970.
     pub now: u64,
+    /// Values have become known since it was written: whoever took it without them takes it once more.
+    pub anew: bool,
 }
 
 /// To be applied on the server.
@@ -66,7 +68,7 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
 fn current(wish: Wish<'_>, held: &Held) -> Option<u64> {
     let sequence = held.sequence?;
     let behind = claimed(wish).is_some_and(|highest| highest > sequence);
-    let same = !behind && held.digest == wish.revision.digest;
+    let same = !behind && !wish.anew && held.digest == wish.revision.digest;
     // Last, since it is the only one that costs something.
     (same && held.policy == hash(&policy(wish.revision, sequence))).then_some(sequence)
 }
@@ -176,7 +178,7 @@ mod tests {
     }
 
     fn wish<'a>(revision: &'a Revision, owners: &'a [Owner]) -> Wish<'a> {
-        Wish { revision, authorities: "PEM", owners, highest: None, now: NOW }
+        Wish { revision, authorities: "PEM", owners, highest: None, now: NOW, anew: false }
     }
 
     fn credential(secret: &SecretAt) -> CredentialDoc {
@@ -218,6 +220,14 @@ mod tests {
         assert_eq!(second.object["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
         let document: Value = serde_json::from_str(second.object["data"]["policy.v1.json"].as_str().unwrap()).unwrap();
         assert_eq!(document["sequence"], json!(NOW + 1));
+    }
+
+    #[test]
+    fn values_that_become_known_are_a_new_sequence() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let anew = Wish { anew: true, ..wish(&revision, &owners) };
+        assert_eq!(decide(anew, Some(&first)).unwrap().sequence, NOW + 1);
     }
 
     #[test]

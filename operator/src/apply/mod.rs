@@ -103,13 +103,16 @@ impl Applier {
     /// [`ApplyError`], to be tried again.
     pub async fn apply(&self, revision: &Arc<Revision>) -> Result<bool, ApplyError> {
         let binding = &revision.binding;
-        let (held, sequence) = self.config_map(revision).await?;
-        let written = Written { revision: Arc::clone(revision), sequence };
         let before = self.lock().get(binding).map(|applied| applied.written.clone());
-        let is_new =
-            before.is_none_or(|before| before.sequence != sequence || before.revision.digest != revision.digest);
-        self.hub.publish(&written);
-        self.remember(written);
+        let same = before.filter(|before| before.revision.digest == revision.digest);
+        let anew = same.as_ref().is_some_and(|before| knows_more(&before.revision, revision));
+        let (held, sequence) = self.config_map(revision, anew).await?;
+        let is_new = same.is_none_or(|before| before.sequence != sequence);
+        if is_new {
+            let written = Written { revision: Arc::clone(revision), sequence };
+            self.hub.publish(&written);
+            self.remember(written);
+        }
         self.secret(revision, held.as_ref()).await?;
         Ok(is_new)
     }
@@ -141,7 +144,7 @@ impl Applier {
     }
 
     /// The ConfigMap as it stands then, and its sequence.
-    async fn config_map(&self, revision: &Revision) -> Result<(Option<Held>, u64), ApplyError> {
+    async fn config_map(&self, revision: &Revision, anew: bool) -> Result<(Option<Held>, u64), ApplyError> {
         let binding = &revision.binding;
         let mut held = match self.caches.generated.get(binding) {
             Some(held) => Some(held),
@@ -154,7 +157,7 @@ impl Applier {
                 let owners = self.caches.owners(binding);
                 let highest = self.hub.highest(binding);
                 let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-                let wish = Wish { revision, authorities: &authorities.pem, owners: &owners, highest, now };
+                let wish = Wish { revision, authorities: &authorities.pem, owners: &owners, highest, now, anew };
                 decide(wish, held.as_ref())
             };
             let Some(write) = write else {
@@ -248,9 +251,8 @@ impl Applier {
 
     fn remember(&self, written: Written) {
         let mut all = self.lock();
-        let binding = written.revision.binding.clone();
-        let secret = all.remove(&binding).and_then(|applied| applied.secret);
-        all.insert(binding, Applied { written, secret });
+        // Another digest, or more values: either way the Secret is another one.
+        all.insert(written.revision.binding.clone(), Applied { written, secret: None });
     }
 
     fn count<T>(&self, kind: &str, result: &Result<T, CallError>) {
@@ -291,6 +293,11 @@ impl fmt::Debug for Applier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Applier").field("bindings", &self.lock().len()).finish_non_exhaustive()
     }
+}
+
+/// At the start a Secret may be told late, and the version that it has is known from before.
+fn knows_more(before: &Revision, now: &Revision) -> bool {
+    now.credentials.iter().any(|value| !before.credentials.contains(value))
 }
 
 fn parameters() -> PatchParams {

@@ -163,6 +163,21 @@ async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_
 }
 
 #[tokio::test]
+async fn a_value_that_becomes_known_is_pushed_though_its_version_is_not_news() {
+    let server = Server::default();
+    let operator = operator(&server);
+    let mut late = Revision::clone(&with_secret("d"));
+    late.credentials.clear();
+    operator.applier.apply(&Arc::new(late)).await.unwrap();
+    let first = sequence(&server);
+    assert_eq!(server.get(SECRET), None);
+    assert!(operator.applier.apply(&with_secret("d")).await.unwrap());
+    assert_eq!(sequence(&server), first + 1);
+    assert!(server.get(SECRET).is_some());
+    assert!(!operator.applier.apply(&with_secret("d")).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_secret_that_can_not_be_written_holds_up_no_push() {
     let server = Server::default();
     let operator = operator(&server);
