@@ -4,13 +4,11 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use outrigger_compile::variable;
+use outrigger_llm::capture::{CAPTURES, PLACEHOLDER};
 use outrigger_llm::provider::{ProviderType, TYPES};
 use outrigger_policy::Document;
 
 use crate::folder::Text;
-
-/// What stands in an application's environment where a key would: SDKs insist on one.
-pub(crate) const PLACEHOLDER: &str = "outrigger";
 
 /// What findings call objects that are made here.
 const FILE: &str = "environment";
@@ -66,17 +64,11 @@ pub(crate) fn for_application(
     document: &Document,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
-    let base = format!("http://{client}");
-    let mut all: Vec<(String, String)> = [
-        ("OPENAI_BASE_URL", format!("{base}/v1")),
-        // LangChain reads this one first.
-        ("OPENAI_API_BASE", format!("{base}/v1")),
-        ("ANTHROPIC_BASE_URL", base.clone()),
-        ("GOOGLE_GEMINI_BASE_URL", base),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec();
-    let mut held: Vec<String> = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"].map(str::to_owned).to_vec();
+    let address = client.to_string();
+    let usual = || CAPTURES.iter().filter(|capture| capture.usual);
+    let mut all: Vec<(String, String)> =
+        usual().flat_map(|capture| capture.urls_at(&address)).map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut held: Vec<String> = usual().map(|capture| capture.key.to_owned()).collect();
     let secrets = document.providers.iter().flat_map(|provider| &provider.credentials);
     let from = secrets.map(|credential| variable(&credential.secret.name, &credential.secret.key));
     held.extend(from.chain(variables().into_iter().map(str::to_owned)).filter(|name| environment(name).is_some()));

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, compile};
+use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
 use outrigger_sidecar::follow::{FollowError, Watch};
 use outrigger_sidecar::{Gateway, InstallError, Settings, record::Lines};
@@ -328,7 +329,7 @@ async fn behind(command: &[OsString], client: SocketAddr, document: &Document) -
     let variables = environment::for_application(reachable(client), document, &variable);
     let mut held: Vec<&str> = variables
         .iter()
-        .filter(|(name, value)| value == environment::PLACEHOLDER && std::env::var_os(name).is_some())
+        .filter(|(name, value)| value == PLACEHOLDER && std::env::var_os(name).is_some())
         .map(|(name, _)| name.as_str())
         .collect();
     held.sort_unstable();

@@ -9,6 +9,7 @@
 
 pub mod anthropic;
 pub mod caching;
+pub mod capture;
 pub mod chat;
 pub mod classify;
 mod dialect;

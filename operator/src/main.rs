@@ -1,7 +1,67 @@
 //! The operator.
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use outrigger_operator::run::{RunError, run};
+use outrigger_operator::settings::{Asked, HELP, Settings, read};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+/// More would wait for the API server just the same.
+const WORKERS_MAX: usize = 4;
+/// So that one sees at a glance that nothing is wrong with the pod.
+const LED: u8 = 3;
+
 fn main() -> ExitCode {
+    let settings = match read(std::env::args_os().skip(1), std::env::var("HOSTNAME").ok()) {
+        Ok(Asked::Serve(settings)) => *settings,
+        Ok(Asked::Help) => return tell(HELP),
+        Ok(Asked::Version) => return tell(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
+        Err(error) => return fail(&error.to_string(), 2),
+    };
+    log();
+    // Where other crates bring another one, the choice would have to be made.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match serve(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Run(error @ RunError::Lead(_))) => fail(&error.to_string(), LED),
+        Err(Ended::Run(error)) => fail(&error.to_string(), 1),
+        Err(Ended::Runtime(error)) => fail(&format!("cannot start: {error}"), 1),
+    }
+}
+
+enum Ended {
+    Run(RunError),
+    Runtime(std::io::Error),
+}
+
+fn serve(settings: Settings) -> Result<(), Ended> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(workers).enable_all().build().map_err(Ended::Runtime)?;
+    let ended = runtime.block_on(run(settings)).map_err(Ended::Run);
+    // A plan that is being made is nobody's any more.
+    runtime.shutdown_background();
+    ended
+}
+
+fn log() {
+    let told = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    // The client tells of every failure of every call; whoever called says it better, and once.
+    let quiet = [("kube_client", LevelFilter::OFF), ("kube_runtime", LevelFilter::OFF)];
+    let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(quiet));
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+}
+
+fn tell(text: &str) -> ExitCode {
+    // Nobody who reads it is no reason to fail.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "outrigger-operator: {message}");
+    ExitCode::from(code)
 }

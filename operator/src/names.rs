@@ -4,6 +4,8 @@
 pub const FIELD_MANAGER: &str = "outrigger";
 /// The operator's own Lease, certificate Secret and Service, and the Secret's in its namespace.
 pub const LEASE: &str = "outrigger";
+/// Annotation of the Lease: `host:port` of the listener of the one that holds it.
+pub const ADDRESS: &str = "outrigger.dev/address";
 pub const CERTIFICATES: &str = "outrigger-certificates";
 
 /// On pods, templates and workloads (annotation), and on namespaces (label).
@@ -26,6 +28,8 @@ pub const MANAGED_BY_VALUE: &str = "outrigger";
 /// Annotations of a generated ConfigMap: the policy's sequence and digest, in full.
 pub const SEQUENCE: &str = "outrigger.dev/sequence";
 pub const DIGEST: &str = "outrigger.dev/digest";
+/// And that a Secret of the same name belongs to it.
+pub const HAS_SECRET: &str = "outrigger.dev/has-secret";
 
 /// Keys of a generated ConfigMap.
 pub const POLICY_FILE: &str = "policy.v1.json";
@@ -34,9 +38,15 @@ pub const AUTHORITIES_FILE: &str = "ca.crt";
 /// Under `binaryData`: what the policy was compiled from, gzip of JSON, for an operator that starts anew while an object
 /// is broken.
 pub const SOURCES_FILE: &str = "sources.v1.json.gz";
+/// Beside the policy in the gateway's container: the pod's labels, by the downward API.
+pub const LABELS_FILE: &str = "labels";
 
 /// The container that is added to pods.
 pub const CONTAINER: &str = "outrigger";
+/// Its program, in the image.
+pub const SIDECAR_BINARY: &str = "/outrigger-sidecar";
+/// The name of the port for metrics, for scrapers that look for one.
+pub const ADMIN_PORT: &str = "outrigger-admin";
 /// The volumes that it alone mounts, and where.
 pub const TOKEN_VOLUME: &str = "outrigger-token";
 pub const POLICY_VOLUME: &str = "outrigger-policy";

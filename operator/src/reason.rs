@@ -41,29 +41,122 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 19] = [
+        Reason::Accepted,
+        Reason::Resolved,
+        Reason::Programmed,
+        Reason::Ready,
+        Reason::Pending,
+        Reason::Malformed,
+        Reason::Invalid,
+        Reason::TestsFailed,
+        Reason::TooLarge,
+        Reason::RefNotFound,
+        Reason::RefNotPermitted,
+        Reason::SecretNotFound,
+        Reason::DependencyInvalid,
+        Reason::Suspended,
+        Reason::Expired,
+        Reason::NoSidecars,
+        Reason::Rejected,
+        Reason::SidecarsBehind,
+        Reason::Unconnected,
+    ];
+
     /// As it stands in a condition.
     #[must_use]
     pub fn word(self) -> &'static str {
+        self.row().0
+    }
+
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
+    /// What it says, for the page.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What to do about it, for the page; empty where nothing is to be done.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        self.row().2
+    }
+
+    fn row(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Reason::Accepted => "Accepted",
-            Reason::Resolved => "Resolved",
-            Reason::Programmed => "Programmed",
-            Reason::Ready => "Ready",
-            Reason::Pending => "Pending",
-            Reason::Malformed => "Malformed",
-            Reason::Invalid => "Invalid",
-            Reason::TestsFailed => "TestsFailed",
-            Reason::TooLarge => "TooLarge",
-            Reason::RefNotFound => "RefNotFound",
-            Reason::RefNotPermitted => "RefNotPermitted",
-            Reason::SecretNotFound => "SecretNotFound",
-            Reason::DependencyInvalid => "DependencyInvalid",
-            Reason::Suspended => "Suspended",
-            Reason::Expired => "Expired",
-            Reason::NoSidecars => "NoSidecars",
-            Reason::Rejected => "Rejected",
-            Reason::SidecarsBehind => "SidecarsBehind",
-            Reason::Unconnected => "Unconnected",
+            Reason::Accepted => ("Accepted", "The object is valid. Warnings stand in the message.", ""),
+            Reason::Resolved => ("Resolved", "All that it names is there, and lets it in.", ""),
+            Reason::Programmed => ("Programmed", "Every connected gateway serves it.", ""),
+            Reason::Ready => ("Ready", "It is valid, all that it names is there, and it is in force.", ""),
+            Reason::Pending => (
+                "Pending",
+                "The operator has not seen it yet, or gateways are taking it.",
+                "Wait. If it stays, `outrigger doctor` says what is in the way.",
+            ),
+            Reason::Malformed => (
+                "Malformed",
+                "The definition of its kind does not let it through: it was written under an older or a newer one.",
+                "Apply it again with the fields that the message names mended, or the definitions of the operator's version.",
+            ),
+            Reason::Invalid => ("Invalid", "Something in it can't be used.", "Mend the field that the message names."),
+            Reason::TestsFailed => (
+                "TestsFailed",
+                "The rule's own tests fail among the objects that there are.",
+                "Mend the rule or its tests; `outrigger check` runs them on a laptop, and `outrigger explain` says why.",
+            ),
+            Reason::TooLarge => (
+                "TooLarge",
+                "The policy of a key would be over 900 kB. What was written for it before stays in force.",
+                "Let the key have fewer providers, rules or catalogues: `spec.providers` names those that it needs.",
+            ),
+            Reason::RefNotFound => (
+                "RefNotFound",
+                "A name that it gives names nothing.",
+                "Create what is named, or name something else. The order in which objects are applied does not matter.",
+            ),
+            Reason::RefNotPermitted => (
+                "RefNotPermitted",
+                "What it names does not let its namespace in.",
+                "Have `allowedNamespaces` or `consumers` of what is named changed, or give what they ask for.",
+            ),
+            Reason::SecretNotFound => (
+                "SecretNotFound",
+                "A Secret or ConfigMap that it names is not there, or has not the key, or the operator may not read it.",
+                "Create it, or add its namespace to the chart's `providerNamespaces`.",
+            ),
+            Reason::DependencyInvalid => (
+                "DependencyInvalid",
+                "Something that it rests on is itself not accepted.",
+                "Mend the object that the message names; this one follows by itself.",
+            ),
+            Reason::Suspended => (
+                "Suspended",
+                "In force, and off by its own word: `suspended: true`.",
+                "Take `suspended` away to use it again.",
+            ),
+            Reason::Expired => {
+                ("Expired", "In force, and off because `expiresAt` has passed.", "Give a later time, or delete it.")
+            }
+            Reason::NoSidecars => ("NoSidecars", "No running gateway is bound to it.", ""),
+            Reason::Rejected => (
+                "Rejected",
+                "A gateway refused the policy, and goes on with the one before.",
+                "Mend the object and field that the message names. A gateway that is older than the operator may not know a field:                  restart its pod.",
+            ),
+            Reason::SidecarsBehind => (
+                "SidecarsBehind",
+                "Connected gateways have not taken the policy for 30 seconds.",
+                "Look at the log of their container `outrigger`, and restart their pods if it has nothing to say.",
+            ),
+            Reason::Unconnected => (
+                "Unconnected",
+                "Gateways have not been connected for 5 minutes. They serve what they have, and read new policies from the mounted                  ConfigMap, a minute or two late; credentials that come by the stream alone stay as they were.",
+                "Let their pods reach the operator: see [the network](#the-network).",
+            ),
         }
     }
 }

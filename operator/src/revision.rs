@@ -37,7 +37,7 @@ pub struct Revision {
     pub binding: Binding,
     pub document: Document,
     /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, how
-    /// each is delivered, and `allowed`. Never over a secret. Lower-case hex.
+    /// each is delivered, and `allowed`: who loses a right is told so by the next sequence. Never over a secret. Lower-case hex.
     pub digest: String,
     /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have.
     pub credentials: Vec<Value>,

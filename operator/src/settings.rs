@@ -1,6 +1,43 @@
 //! What the chart tells the operator. One flag each; `outrigger-operator --help` lists them.
 
-use std::net::SocketAddr;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use lexopt::prelude::*;
+use thiserror::Error;
+
+/// What `--help` says.
+pub const HELP: &str = "\
+outrigger-operator: gives LLM gateways beside applications what they shall obey
+
+  --namespace NAME           its own namespace; what users put there acts on all namespaces
+  --identity NAME            this replica, by the name of its pod [HOSTNAME]
+  --address HOST:PORT        where other pods reach this replica's TLS listener
+  --service NAME             a name of the Service; several times, and gateways are told the first
+  --service-port PORT        the Service's port at which gateways find the stream [443]
+  --listen ADDRESS           webhooks and streams, TLS [[::]:10250, which takes IPv4 as well]
+  --metrics ADDRESS          health and metrics, clear text [[::]:9090]
+  --webhooks NAME            the webhook configurations whose caBundle it keeps; without it,
+                             somebody else does
+  --certificates DIR         tls.crt, tls.key and ca.crt of somebody else's making; without it
+                             the operator makes its own
+  --image IMAGE              the sidecar's image
+  --image-pull-policy WORD   Always, IfNotPresent or Never [the cluster's default]
+  --image-pull-secret NAME   several times
+  --provider-namespace NAME  where providers' Secrets may be read; several times [everywhere]
+  --copies                   credentials may be copied into other namespaces, where the
+                             provider says so
+  --openshift                containers get no user id: the cluster gives one
+  --repair WORD              pods that should carry a gateway and don't: report, or evict [report]
+  --version, --help
+
+The API server is found as kubectl finds it: KUBECONFIG, or the pod's service account. The log
+goes to standard error (OUTRIGGER_LOG=debug for more).
+";
+
+const LISTEN: u16 = 10250;
+const METRICS: u16 = 9090;
+const SERVICE_PORT: u16 = 443;
 
 /// How the operator is set up for as long as it lives.
 #[derive(Clone, Debug)]
@@ -46,4 +83,190 @@ pub enum Repair {
     Report,
     /// And evicted, a few at a time, where a controller makes them anew.
     Evict,
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Serve(Box<Settings>),
+    Help,
+    Version,
+}
+
+/// What is wrong with the command line.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    #[error("{0}; see --help")]
+    Usage(#[from] lexopt::Error),
+    #[error("--{flag} is needed: {why}; see --help")]
+    Missing { flag: &'static str, why: &'static str },
+    #[error("--{flag} `{value}` is {what}")]
+    Wrong { flag: &'static str, value: String, what: &'static str },
+}
+
+/// Reads the command line, without the program's name.
+///
+/// # Errors
+/// [`SettingsError`].
+pub fn read<I>(arguments: I, hostname: Option<String>) -> Result<Asked, SettingsError>
+where
+    I: IntoIterator<Item: Into<OsString>>,
+{
+    let (mut namespace, mut identity, mut address, mut image) = (None, hostname, None, None);
+    let mut settings = Settings {
+        namespace: String::new(),
+        identity: String::new(),
+        address: String::new(),
+        service: Vec::new(),
+        service_port: SERVICE_PORT,
+        listen: (IpAddr::V6(Ipv6Addr::UNSPECIFIED), LISTEN).into(),
+        metrics: (IpAddr::V6(Ipv6Addr::UNSPECIFIED), METRICS).into(),
+        webhooks: None,
+        image: String::new(),
+        image_pull_policy: None,
+        image_pull_secrets: Vec::new(),
+        provider_namespaces: Vec::new(),
+        copies: false,
+        openshift: false,
+        repair: Repair::default(),
+        certificates: None,
+    };
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("namespace") => namespace = Some(label(&mut parser, "namespace")?),
+            Long("identity") => identity = Some(parser.value()?.string()?),
+            Long("address") => address = Some(host_and_port(&mut parser)?),
+            Long("service") => settings.service.push(parser.value()?.string()?),
+            Long("service-port") => settings.service_port = parser.value()?.parse()?,
+            Long("listen") => settings.listen = parser.value()?.parse()?,
+            Long("metrics") => settings.metrics = parser.value()?.parse()?,
+            Long("webhooks") => settings.webhooks = Some(parser.value()?.string()?),
+            Long("certificates") => settings.certificates = Some(parser.value()?.into()),
+            Long("image") => image = Some(parser.value()?.string()?),
+            Long("image-pull-policy") => settings.image_pull_policy = Some(pull_policy(&mut parser)?),
+            Long("image-pull-secret") => settings.image_pull_secrets.push(parser.value()?.string()?),
+            Long("provider-namespace") => {
+                settings.provider_namespaces.push(label(&mut parser, "provider-namespace")?);
+            }
+            Long("copies") => settings.copies = true,
+            Long("openshift") => settings.openshift = true,
+            Long("repair") => settings.repair = repair(&mut parser)?,
+            Long("version") => return Ok(Asked::Version),
+            Long("help") | Short('h') => return Ok(Asked::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let missing = |flag, why| SettingsError::Missing { flag, why };
+    settings.namespace = namespace.ok_or(missing("namespace", "objects there act on all namespaces"))?;
+    settings.identity = identity
+        .filter(|name| !name.is_empty())
+        .ok_or(missing("identity", "replicas take turns by it, and HOSTNAME is not set"))?;
+    settings.address = address.ok_or(missing("address", "gateways that ask a follower are sent to the leader's"))?;
+    settings.image = image.filter(|image| !image.is_empty()).ok_or(missing("image", "pods get it as their sidecar"))?;
+    if settings.service.iter().all(String::is_empty) {
+        return Err(missing("service", "the certificate is for these names"));
+    }
+    Ok(Asked::Serve(Box::new(settings)))
+}
+
+fn label(parser: &mut lexopt::Parser, flag: &'static str) -> Result<String, SettingsError> {
+    let value = parser.value()?.string()?;
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match !value.is_empty() && value.len() <= 63 && value.bytes().all(inner) {
+        true => Ok(value),
+        false => Err(SettingsError::Wrong { flag, value, what: "no name of a namespace" }),
+    }
+}
+
+fn host_and_port(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
+    let value = parser.value()?.string()?;
+    // A pod's IPv6 address comes from the downward API without its brackets.
+    let told = match value.rsplit_once(':') {
+        Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        _ => value.clone(),
+    };
+    match told.parse::<http::uri::Authority>() {
+        Ok(authority) if authority.port_u16().is_some() && !authority.host().is_empty() => Ok(told),
+        _ => Err(SettingsError::Wrong { flag: "address", value, what: "no HOST:PORT" }),
+    }
+}
+
+fn pull_policy(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
+    let value = parser.value()?.string()?;
+    match value.as_str() {
+        "Always" | "IfNotPresent" | "Never" => Ok(value),
+        _ => {
+            let what = "none of Always, IfNotPresent and Never";
+            Err(SettingsError::Wrong { flag: "image-pull-policy", value, what })
+        }
+    }
+}
+
+fn repair(parser: &mut lexopt::Parser) -> Result<Repair, SettingsError> {
+    let value = parser.value()?.string()?;
+    match value.to_ascii_lowercase().as_str() {
+        "report" => Ok(Repair::Report),
+        "evict" => Ok(Repair::Evict),
+        _ => Err(SettingsError::Wrong { flag: "repair", value, what: "neither report nor evict" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: [&str; 8] = [
+        "--namespace",
+        "outrigger",
+        "--address",
+        "10.0.0.1:10250",
+        "--service",
+        "outrigger.outrigger.svc",
+        "--image",
+        "i",
+    ];
+
+    fn served(more: &[&str]) -> Settings {
+        match read(NEEDED.iter().chain(more), Some("pod-1".to_owned())).unwrap() {
+            Asked::Serve(settings) => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        read(arguments, None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let settings = served(&["--service=b", "--copies", "--repair", "Evict", "--provider-namespace", "llm"]);
+        assert_eq!(settings.identity, "pod-1");
+        assert_eq!(settings.service, ["outrigger.outrigger.svc", "b"]);
+        assert_eq!((settings.copies, settings.repair, settings.openshift), (true, Repair::Evict, false));
+        assert_eq!(settings.provider_namespaces, ["llm"]);
+        assert_eq!(settings.listen.to_string(), "[::]:10250");
+        assert_eq!(served(&["--address", "fd00::7:10250"]).address, "[fd00::7]:10250");
+        assert!(matches!(read(["--help"], None), Ok(Asked::Help)));
+    }
+
+    #[test]
+    fn what_is_wrong_says_what_to_do() {
+        assert_eq!(refused(&[]), "--namespace is needed: objects there act on all namespaces; see --help");
+        assert_eq!(refused(&["--namespace", "a/b"]), "--namespace `a/b` is no name of a namespace");
+        assert_eq!(refused(&["--repair", "kill"]), "--repair `kill` is neither report nor evict");
+        assert_eq!(refused(&["--address", "10.0.0.1"]), "--address `10.0.0.1` is no HOST:PORT");
+        assert!(refused(&["--nope"]).contains("--nope"));
+    }
+
+    #[test]
+    fn help_names_every_flag() {
+        let source = include_str!("settings.rs");
+        let flags: Vec<&str> =
+            source.split("Long(\"").skip(1).filter_map(|rest| rest.split_once("\")").map(|(flag, _)| flag)).collect();
+        assert!(flags.len() > 15);
+        for flag in flags.iter().filter(|flag| !flag.contains(' ')) {
+            assert!(HELP.contains(&format!("--{flag}")), "{flag}");
+        }
+    }
 }

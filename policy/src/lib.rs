@@ -46,7 +46,7 @@ pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CalendarUnit, CatalogueDoc, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind,
     KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, ObjectRef, OnError, OnHangUp,
-    OnLimit, OthersDoc, ProviderDoc, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc,
+    OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc,
     TimeoutsDoc, Unit, Unknown, WindowDoc,
 };
 pub use explain::{

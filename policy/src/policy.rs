@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::catalogue::{Capabilities, Catalogues, Names};
 use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ModelDoc, ObjectRef, OnHangUp, OnLimit,
-    ProviderDoc, SecretAt, TimeoutsDoc, Unknown,
+    ProviderDoc, ReadError, SecretAt, TimeoutsDoc, Unknown,
 };
 use crate::draw::hash;
 use crate::expression::ExpressionError;
@@ -51,8 +51,8 @@ impl std::fmt::Display for Revision {
 /// Why a document is no policy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BuildError {
-    #[error("policy format {found} is not the format {FORMAT} that this version reads")]
-    Format { found: u32 },
+    #[error(transparent)]
+    Format(#[from] ReadError),
     #[error("VirtualKey {key}: providers[{name}] refers to LLMProvider {provider}, which is not in the policy")]
     NoProvider { key: ObjectRef, name: String, provider: ObjectRef },
     #[error("RoutingRule {rule}: `when` {error}")]
@@ -235,7 +235,7 @@ impl Policy {
     /// [`BuildError`] names the object that is at fault.
     pub fn build(document: Document) -> Result<Self, BuildError> {
         if document.format != FORMAT {
-            return Err(BuildError::Format { found: document.format });
+            return Err(ReadError::Format { found: document.format }.into());
         }
         let revision = Revision { sequence: document.sequence, digest: digest(&document) };
         let providers: Vec<Provider> = document.providers.iter().map(provider).collect();

@@ -1,5 +1,7 @@
 //! Taking connections: clients' on one port, operators' on another, HTTP/1.1 and clear-text
-//! HTTP/2 on both. On shutdown requests under way finish first.
+//! HTTP/2 on both. On shutdown requests under way finish first, and what they used is settled.
+//!
+//! The ports are closed at once: a native sidecar is told to stop when its application has ended.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,6 +31,8 @@ const HEAD_TIME: Duration = Duration::from_secs(360);
 const UNREAD: Duration = Duration::from_secs(120);
 /// How long requests under way may take after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How long those go on after it whose callers have gone: what they used is being found out.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// Open ports.
 #[derive(Debug)]
@@ -105,6 +109,10 @@ impl Gateway {
         let drained = async { while accepting.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("requests were still under way when the time to drain was over");
+            accepting.shutdown().await;
+        }
+        if tokio::time::timeout(SETTLE, self.settled()).await.is_err() {
+            tracing::warn!("requests without a caller were still under way: they are charged in full");
         }
         self.records.written().await;
         Ok(())

@@ -26,6 +26,10 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
             let code = if status.ready { 200 } else { 503 };
             answer_json(code, serde_json::to_vec(&status).unwrap_or_default())
         }
+        "/startedz" => {
+            let started = gateway.is_started();
+            answer_json(if started { 200 } else { 503 }, format!(r#"{{"started":{started}}}"#))
+        }
         "/metrics" => {
             gateway.measure();
             let mut response = answer_json(200, gateway.metrics.text());
@@ -38,7 +42,7 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
         }
         "/policy" => policy(gateway),
         "/decisions" => decisions(gateway, query),
-        _ => problem(404, "here are /healthz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)"),
+        _ => problem(404, "here are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)"),
     }
 }
 

@@ -94,6 +94,9 @@ impl Conditions for World<'_> {
 
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
         let place = self.place(provider)?;
+        if place.unknown {
+            return Some(Skip::ProviderBlocked);
+        }
         if let Some(credential) = credential {
             let index = provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?;
             if place.credentials.get(index).is_none_or(Option::is_none) {

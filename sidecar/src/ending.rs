@@ -309,6 +309,9 @@ impl Ending {
             hook.recorded(&record);
         }
         self.gateway.record(record);
+        if self.gateway.metrics.in_flight.get() == 0 {
+            self.gateway.ended.notify_waiters();
+        }
     }
 }
 

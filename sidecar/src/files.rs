@@ -8,7 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use outrigger_policy::Document;
+use outrigger_policy::{Document, ReadError};
 use thiserror::Error;
 
 use crate::secret::{Secret, Secrets};
@@ -21,8 +21,8 @@ pub const POLICY: &str = "policy.v1.json";
 pub enum FilesError {
     #[error("{path} cannot be read: {source}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path} is no policy document: {source}")]
-    Parse { path: PathBuf, source: serde_json::Error },
+    #[error("{path} can't be used: {source}")]
+    Document { path: PathBuf, source: ReadError },
     #[error("{path}, line {line}, is no label: the downward API writes NAME=\"VALUE\"")]
     Label { path: PathBuf, line: usize },
 }
@@ -40,7 +40,7 @@ pub fn read(dir: &Path) -> Result<Option<(Document, Secrets)>, FilesError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FilesError::Read { path, source }),
     };
-    let document: Document = serde_json::from_slice(&text).map_err(|source| FilesError::Parse { path, source })?;
+    let document: Document = Document::read(&text).map_err(|source| FilesError::Document { path, source })?;
     let mut secrets = Secrets::new();
     for credential in document.providers.iter().flat_map(|provider| &provider.credentials) {
         let at = &credential.secret;

@@ -15,7 +15,6 @@ use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::scan::Scanned;
 use outrigger_policy::{Document, OnHangUp};
-use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -39,6 +38,7 @@ use crate::refuse::Refusal;
 use crate::retry::RetryBudget;
 use crate::secret::Secrets;
 use crate::served::{Kept, ServeError, Served};
+use crate::status::{Link, Origin, Rejected};
 use crate::understand::{patience, rescan, trace_id, understand};
 
 /// How often it is looked whether connections are warm.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub lines: Lines,
     /// Whose gateway this is, for records: the pod, or nothing.
     pub workload: Option<String>,
+    /// The pod's, for records of those whose key is not known.
+    pub namespace: Option<String>,
     pub hooks: Hooks,
     /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
     pub state: Option<PathBuf>,
@@ -72,43 +74,32 @@ pub enum InstallError {
     Metrics(String),
 }
 
-/// What the admin listener tells of the policy.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Status {
-    pub ready: bool,
-    /// In force; null before the first.
-    pub revision: Option<String>,
-    /// The last change that could not be put in force, until one is.
-    pub rejected: Option<Rejected>,
-}
-
-/// Why a change is not in force: which object, where in it, and what is wrong.
-#[derive(Clone, Debug, Serialize)]
-pub struct Rejected {
-    pub object: String,
-    pub path: String,
-    pub message: String,
-}
-
 /// A gateway. Cheap to share; everything in it is.
 #[derive(Debug)]
 pub struct Gateway {
     in_force: ArcSwapOption<Served>,
     kept: Mutex<Kept>,
-    rejected: RwLock<Option<Rejected>>,
+    pub(crate) rejected: RwLock<Option<Rejected>>,
+    /// To the operator, where there is one.
+    pub(crate) link: RwLock<Option<Link>>,
     pub(crate) affinity: Affinity,
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Metrics,
     pub(crate) records: Records,
     pub(crate) hooks: Hooks,
     pub(crate) workload: Option<String>,
+    namespace: String,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) accounts: Arc<Accounts>,
     bodies: Bodies,
     /// When this process began to serve: what listed models are told to be created at.
     pub(crate) born: SystemTime,
+    /// The same, for how long ago that is.
+    pub(crate) started: tokio::time::Instant,
     /// A policy was installed: its endpoints may want connections.
     installed: Notify,
+    /// A request has ended.
+    pub(crate) ended: Notify,
 }
 
 impl Gateway {
@@ -121,17 +112,21 @@ impl Gateway {
             in_force: ArcSwapOption::empty(),
             kept: Mutex::default(),
             rejected: RwLock::default(),
+            link: RwLock::default(),
             affinity: Affinity::default(),
             retries: RetryBudget::default(),
             metrics: Metrics::new().map_err(|error| InstallError::Metrics(error.to_string()))?,
             records: Records::new(settings.lines),
             hooks: settings.hooks,
             workload: settings.workload,
+            namespace: settings.namespace.unwrap_or_default(),
             labels: settings.labels,
             accounts: Arc::new(Accounts::new(settings.state)),
             bodies: Bodies::of_this_machine(),
             born: SystemTime::now(),
+            started: tokio::time::Instant::now(),
             installed: Notify::new(),
+            ended: Notify::new(),
         }))
     }
 
@@ -142,6 +137,16 @@ impl Gateway {
     /// [`InstallError`]; then the last good policy stays in force, and the reason is told beside
     /// `/readyz`.
     pub fn install(&self, document: Document, secrets: &Secrets) -> Result<String, InstallError> {
+        self.install_from(document, secrets, None)
+    }
+
+    /// The same, of one that came so.
+    pub(crate) fn install_from(
+        &self,
+        document: Document,
+        secrets: &Secrets,
+        origin: Option<Origin>,
+    ) -> Result<String, InstallError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let in_force = self.in_force.load().as_ref().map(|served| served.policy.revision.sequence);
         let offered = document.sequence;
@@ -153,17 +158,19 @@ impl Gateway {
             }
         };
         match built {
-            Ok(served) => {
+            Ok(mut served) => {
+                served.origin = origin;
                 let revision = served.policy.revision.to_string();
                 self.metrics.in_force(&revision);
                 self.in_force.store(Some(Arc::new(served)));
                 self.installed.notify_one();
-                *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = None;
-                tracing::info!(%revision, "policy in force");
+                self.stands(None);
+                tracing::info!(%revision, source = ?origin, "policy in force");
                 Ok(revision)
             }
             Err(error) => {
-                self.reject("policy", "", &error.to_string());
+                let Rejected { object, path, message } = Rejected::of(&error);
+                self.reject(&object, &path, &message);
                 Err(error)
             }
         }
@@ -172,23 +179,31 @@ impl Gateway {
     /// Says that a change cannot be put in force. The last good policy serves on.
     pub fn reject(&self, object: &str, path: &str, message: &str) {
         tracing::error!(object, path, message, "change not in force, the last good policy serves on");
-        *self.rejected.write().unwrap_or_else(PoisonError::into_inner) =
-            Some(Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() });
+        let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
+        self.stands(Some(rejected));
     }
 
-    /// What the admin listener tells.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let revision = self.served().map(|served| served.policy.revision.to_string());
-        Status {
-            ready: revision.is_some(),
-            revision,
-            rejected: self.rejected.read().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
+    /// What is not in force at this moment, or that everything is.
+    pub(crate) fn stands(&self, rejected: Option<Rejected>) {
+        *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = rejected;
     }
 
     pub(crate) fn served(&self) -> Option<Arc<Served>> {
         self.in_force.load_full()
+    }
+
+    /// Waits until no request is under way, with a caller or without.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            // Before it is looked: the last one may end in between.
+            ended.as_mut().enable();
+            if self.metrics.in_flight.get() == 0 {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// Keeps connections warm; ends with the future's owner.
@@ -226,6 +241,7 @@ impl Gateway {
                 trace_id: trace_id.clone(),
                 request_id: request_id.clone(),
                 workload: self.workload.clone(),
+                namespace: self.namespace.clone(),
                 dialect: dialect.name(),
                 operation,
                 latency_ms: crate::duration::ms(started.elapsed()),

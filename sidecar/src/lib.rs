@@ -5,7 +5,8 @@
 //! candidate: [`reserve`], [`prepare`], send, classify) → [`relay`] → [`charge`] → [`record`].
 //!
 //! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps
-//! them while it serves, and never goes without the last good one.
+//! them while it serves, and never goes without the last good one. [`intake`] chooses among those that come as mounted
+//! files, by the operator's [`stream`], and from the process before.
 
 pub mod accept;
 mod accounts;
@@ -25,8 +26,10 @@ mod gateway;
 mod handle;
 mod headers;
 mod health;
+mod held;
 pub mod hooks;
 pub mod identify;
+pub mod intake;
 mod limits;
 mod listing;
 mod memory;
@@ -34,6 +37,7 @@ pub mod metrics;
 pub mod mock;
 mod pages;
 mod prepare;
+pub mod probe;
 mod receive;
 pub mod record;
 pub mod refuse;
@@ -43,12 +47,15 @@ mod retry;
 mod secret;
 mod served;
 mod spending;
+mod status;
+pub mod stream;
 mod understand;
 pub mod upstream;
 pub mod worst;
 
-pub use gateway::{Gateway, InstallError, Settings, Status};
+pub use gateway::{Gateway, InstallError, Settings};
 pub use headers::{is_credential, query_without_key};
 pub use pages::PagesError;
 pub use secret::{Secret, Secrets};
 pub use served::ServeError;
+pub use status::{Link, Origin, Rejected, Status};

@@ -7,8 +7,8 @@ use outrigger_policy::{CalendarUnit as UnitDoc, Limit, Policy, Unit, WindowDoc};
 #[derive(Debug, thiserror::Error)]
 #[error("{limit}: {source}")]
 pub struct LimitError {
-    limit: String,
-    source: WindowError,
+    pub limit: String,
+    pub source: WindowError,
 }
 
 /// Every limit of a policy, in its order.

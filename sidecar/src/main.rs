@@ -1,13 +1,16 @@
-//! The sidecar: a gateway whose policy is mounted beside it.
+//! The sidecar: a gateway whose policy is mounted beside it, or comes from the operator.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use outrigger_sidecar::accept::Listeners;
 use outrigger_sidecar::follow::Watch;
+use outrigger_sidecar::intake::Intake;
+use outrigger_sidecar::probe::Probe;
+use outrigger_sidecar::stream::{Operator, Pace};
 use outrigger_sidecar::{Gateway, Settings, files};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -16,20 +19,35 @@ use tracing_subscriber::prelude::*;
 const HELP: &str = "\
 outrigger-sidecar: an LLM gateway beside an application
 
-  --policy DIR       where policy.v1.json and the credentials lie; followed while it serves
-  --listen ADDRESS   where clients are answered; several times [127.0.0.1:4180 and [::1]:4180]
-  --admin ADDRESS    where operators are answered [0.0.0.0:4181]
-  --state DIR        where accounts are kept; without it what is spent is forgotten with the process
-  --labels FILE      the pod's labels for rules, as the downward API writes them
+  --policy DIR         where policy.v1.json and the credentials lie; followed while it serves
+  --operator URL       https://HOST:PORT of the operator: policies and credentials come from there
+                       at once, and what becomes of them is told
+  --token FILE         the pod's token for the operator [/var/run/outrigger/token/token]
+  --authorities FILE   whom the operator's certificate is trusted by, PEM [ca.crt in the policy's DIR]
+  --listen ADDRESS     where clients are answered; several times [127.0.0.1:4180 and [::1]:4180]
+  --admin ADDRESS      where operators are answered [0.0.0.0:4181]
+  --state DIR          where accounts are kept, and what the operator sent; without it both are
+                       forgotten with the process
+  --labels FILE        the pod's labels for rules, as the downward API writes them
   --version, --help
 
-The log goes to standard error (OUTRIGGER_LOG=debug for more), a JSON line per decision to
-standard output.
+outrigger-sidecar probe started|ready [--admin ADDRESS] [--listen ADDRESS]
+  for exec probes: whether a policy was served (or 30 s have passed), whether clients are answered
+
+The pod's name and namespace for records are POD_NAME and POD_NAMESPACE. The log goes to standard
+error (OUTRIGGER_LOG=debug for more), a JSON line per decision to standard output.
 ";
+
+const TOKEN: &str = "/var/run/outrigger/token/token";
+const AUTHORITIES: &str = "ca.crt";
 
 #[derive(Default)]
 struct Arguments {
+    probe: Option<String>,
     policy: Option<PathBuf>,
+    operator: Option<String>,
+    token: Option<PathBuf>,
+    authorities: Option<PathBuf>,
     listen: Vec<SocketAddr>,
     admin: Vec<SocketAddr>,
     state: Option<PathBuf>,
@@ -42,6 +60,12 @@ fn main() -> ExitCode {
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return fail(&error.to_string()),
     };
+    if let Some(name) = &arguments.probe {
+        return match Probe::named(name).and_then(|probe| probe.ask(arguments.clients()[0], arguments.admin()[0])) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error.to_string()),
+        };
+    }
     let told = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
@@ -64,7 +88,13 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
+            Value(word) if word == "probe" && arguments.probe.is_none() => {
+                arguments.probe = Some(parser.value()?.string()?);
+            }
             Long("policy") => arguments.policy = Some(parser.value()?.into()),
+            Long("operator") => arguments.operator = Some(parser.value()?.string()?),
+            Long("token") => arguments.token = Some(parser.value()?.into()),
+            Long("authorities") => arguments.authorities = Some(parser.value()?.into()),
             Long("listen") => arguments.listen.push(parser.value()?.parse()?),
             Long("admin") => arguments.admin.push(parser.value()?.parse()?),
             Long("state") => arguments.state = Some(parser.value()?.into()),
@@ -74,10 +104,28 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    if arguments.policy.is_none() {
+    if arguments.policy.is_none() && arguments.probe.is_none() {
         return Err("--policy DIR is needed; see --help".into());
     }
     Ok(Some(arguments))
+}
+
+impl Arguments {
+    fn clients(&self) -> Vec<SocketAddr> {
+        match self.listen.is_empty() {
+            false => self.listen.clone(),
+            true => {
+                [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|ip| (ip, 4180).into()).to_vec()
+            }
+        }
+    }
+
+    fn admin(&self) -> Vec<SocketAddr> {
+        match self.admin.is_empty() {
+            false => self.admin.clone(),
+            true => vec![(Ipv4Addr::UNSPECIFIED, 4181).into()],
+        }
+    }
 }
 
 fn tell(text: &str) -> Option<Arguments> {
@@ -92,35 +140,39 @@ fn fail(message: &str) -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let clients = match arguments.listen.is_empty() {
-        false => arguments.listen,
-        true => [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|ip| (ip, 4180).into()).to_vec(),
-    };
-    let admin = match arguments.admin.is_empty() {
-        false => arguments.admin,
-        true => vec![(Ipv4Addr::UNSPECIFIED, 4181).into()],
-    };
+    let (clients, admin) = (arguments.clients(), arguments.admin());
     let dir = arguments.policy.unwrap_or_default();
+    let token = arguments.token.unwrap_or_else(|| TOKEN.into());
+    let authorities = arguments.authorities.unwrap_or_else(|| dir.join(AUTHORITIES));
+    let operator =
+        arguments.operator.map(|url| Operator::new(&url, token, authorities, Pace::default())).transpose()?;
     let labels = match &arguments.labels {
         Some(file) => files::labels(file)?,
         None => Vec::new(),
     };
-    let workload = std::env::var("HOSTNAME").ok();
-    let gateway = Gateway::new(Settings { workload, state: arguments.state, labels, ..Settings::default() })?;
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (workload, namespace) = (named("POD_NAME").or_else(|| named("HOSTNAME")), named("POD_NAMESPACE"));
+    let settings = Settings { workload, namespace, state: arguments.state.clone(), labels, ..Settings::default() };
+    let gateway = Gateway::new(settings)?;
+    // Without an operator there is nothing that is not mounted.
+    let held = arguments.state.as_deref().filter(|_| operator.is_some());
+    let intake = Arc::new(Intake::new(Arc::clone(&gateway), held));
     // Watched before it is read: what changes in between is seen.
     let mut watch = Watch::of(&dir)?;
-    load(&gateway, &dir);
+    intake.restore();
+    intake.mount(&dir);
     let listeners = Listeners::bind(&clients, &admin).await?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
-    let following = {
-        let gateway = Arc::clone(&gateway);
-        tokio::spawn(async move {
-            while watch.changed().await {
-                load(&gateway, &dir);
-            }
-        })
-    };
+    let mut following = tokio::task::JoinSet::new();
+    if let Some(operator) = operator {
+        following.spawn(operator.follow(Arc::clone(&intake)));
+    }
+    following.spawn(async move {
+        while watch.changed().await {
+            intake.mount(&dir);
+        }
+    });
     gateway
         .serve(listeners, async move {
             tokio::select! {
@@ -129,19 +181,5 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             }
         })
         .await?;
-    following.abort();
     Ok(())
-}
-
-/// Puts what is mounted in force. What cannot be used is told, and the last good policy serves on.
-fn load(gateway: &Gateway, dir: &Path) {
-    match files::read(dir) {
-        Ok(None) => tracing::info!(dir = %dir.display(), "no policy there yet"),
-        Ok(Some((document, secrets))) => {
-            if let Err(error) = gateway.install(document, &secrets) {
-                tracing::warn!(%error, "policy not in force");
-            }
-        }
-        Err(error) => gateway.reject("policy", "", &error.to_string()),
-    }
 }

@@ -33,6 +33,7 @@ pub struct Metrics {
     /// Requests under way.
     pub in_flight: IntGauge,
     revision: IntGaugeVec,
+    operator: IntGaugeVec,
     /// Decision lines that were dropped because the writer was behind.
     pub dropped_lines: IntCounter,
     rule_errors: IntCounterVec,
@@ -97,6 +98,14 @@ impl Metrics {
             &["revision"],
         )?;
         registry.register(Box::new(revision.clone()))?;
+        let operator = IntGaugeVec::new(
+            Opts::new(
+                "outrigger_operator_connected",
+                "1 while the stream to the operator is open, 0 while it is not; absent where there is none to connect to",
+            ),
+            &[],
+        )?;
+        registry.register(Box::new(operator.clone()))?;
         let dropped_lines =
             IntCounter::new("outrigger_dropped_records_total", "Decision lines dropped because the writer was behind")?;
         registry.register(Box::new(dropped_lines.clone()))?;
@@ -156,9 +165,15 @@ impl Metrics {
             cost,
             in_flight,
             revision,
+            operator,
             dropped_lines,
             registry,
         })
+    }
+
+    /// Whether the operator's stream is open.
+    pub fn connected(&self, connected: bool) {
+        self.operator.with_label_values::<&str>(&[]).set(connected.into());
     }
 
     /// Counts a finished request. `model` is a name of the policy, or `other`.
@@ -251,6 +266,7 @@ impl Metrics {
             refusals,
             in_flight,
             revision,
+            operator,
             dropped_lines,
             rule_errors,
             cost,
@@ -260,7 +276,7 @@ impl Metrics {
             limit_max,
             thresholds,
         } = self;
-        let all: [&dyn Collector; 18] = [
+        let all: [&dyn Collector; 19] = [
             requests,
             duration,
             first_token,
@@ -279,6 +295,7 @@ impl Metrics {
             rule_errors,
             dropped_lines,
             revision,
+            operator,
         ];
         let described = |metric: &dyn Collector| {
             let kind = match metric.collect().first().map(|family| family.get_field_type()) {

@@ -139,7 +139,8 @@ pub fn shadow(shadow: &outrigger_policy::Shadow) -> ShadowRecord {
     ShadowRecord { rule: shadow.rule.to_string(), provider, model }
 }
 
-fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+/// As RFC 3339 has it, or null.
+pub(crate) fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(&humantime::format_rfc3339_micros(*time)),
         None => serializer.serialize_none(),

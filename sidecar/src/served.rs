@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use http::HeaderValue;
 use outrigger_ledger::{LimitNo, LimitSpec};
 use outrigger_llm::Dialect;
-use outrigger_llm::provider::{self, ProviderType};
+use outrigger_llm::provider::{self, Auth, ProviderType};
 use outrigger_policy::{BuildError, Document, Policy};
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ use crate::limits::LimitError;
 use crate::mock::{self, Mock};
 use crate::pages::PagesError;
 use crate::secret::Secrets;
+use crate::status::Origin;
 use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
 
 /// Why a document cannot be served.
@@ -25,8 +26,6 @@ use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
 pub enum ServeError {
     #[error(transparent)]
     Policy(#[from] BuildError),
-    #[error("LLMProvider {provider}: spec.type `{kind}` is not known to this version")]
-    Type { provider: String, kind: String },
     #[error("LLMProvider {provider}: spec.endpoint: {source}")]
     Endpoint { provider: String, source: EndpointError },
     #[error("LLMProvider {provider}: spec.endpoint is needed for type {kind}")]
@@ -57,6 +56,8 @@ pub struct Served {
     pub place_slots: Vec<Option<Slots>>,
     /// The accounts of the policy's limits, in its order.
     pub limits: Vec<LimitNo>,
+    /// How it came, where that is known.
+    pub origin: Option<Origin>,
 }
 
 /// A provider, ready to be sent to.
@@ -72,7 +73,21 @@ pub struct Place {
     /// In the same order: the header's value, or `None` where the Secret was not found.
     pub credentials: Vec<Option<HeaderValue>>,
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
+    /// It is of a newer version's type: it is passed over, and its neighbours serve.
+    pub unknown: bool,
 }
+
+/// What is known of a type that is not.
+static UNKNOWN: ProviderType = ProviderType {
+    name: "",
+    dialect: Some(Dialect::OpenAi),
+    endpoint: None,
+    auth: Auth::Bearer,
+    keyless: false,
+    usage_on_request: false,
+    caps: &[],
+    variables: &[],
+};
 
 /// A key's concurrency limit. Its account is the key's, its size the policy's: another size keeps
 /// count of those that are under way.
@@ -137,9 +152,17 @@ impl Served {
         let mut places = Vec::with_capacity(policy.providers.len());
         for provider in &policy.providers {
             let name = || provider.id.to_string();
-            let kind = provider::lookup(&provider.kind)
-                .ok_or_else(|| ServeError::Type { provider: name(), kind: provider.kind.clone() })?;
+            let known = provider::lookup(&provider.kind);
+            let kind = known.unwrap_or(&UNKNOWN);
             let (upstream, endpoint) = match &provider.mock {
+                _ if known.is_none() => {
+                    tracing::warn!(
+                        provider = name(),
+                        kind = provider.kind,
+                        "its type is not known to this version: passed over"
+                    );
+                    (Upstream::Nobody, None)
+                }
                 Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),
                 None => {
                     let url = provider
@@ -163,9 +186,10 @@ impl Served {
                 lanes: Vec::new(),
                 credentials: Vec::new(),
                 headers: own_headers(&provider.headers),
+                unknown: known.is_none(),
             };
             for credential in &provider.credentials {
-                let secret = secrets.get(&credential.secret);
+                let secret = secrets.get(&credential.secret).filter(|_| known.is_some());
                 let value = secret
                     .map(|secret| {
                         let mut value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()))
@@ -209,7 +233,7 @@ impl Served {
         kept.slots = counts.found;
         kept.lanes = lanes;
         kept.pools = pools.done();
-        Ok(Served { policy, places, slots, entry_slots, place_slots, limits })
+        Ok(Served { policy, places, slots, entry_slots, place_slots, limits, origin: None })
     }
 }
 

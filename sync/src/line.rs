@@ -1,14 +1,17 @@
 //! Messages as lines.
 
-use serde::Serialize;
+use outrigger_policy::Document;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::message::{FromGateway, FromOperator};
+use crate::message::{FromGateway, FromOperator, Rejection};
 
 /// The longest line, in bytes: a policy of 900 kB, its credentials, and room.
 pub const LINE_MAX: usize = 4 << 20;
+/// Room that stays when a line has been read: beats come all the time, policies seldom.
+const KEPT: usize = 16 << 10;
 
 /// Why what came is no message. The stream is of no use after it.
 #[derive(Debug, Error)]
@@ -56,7 +59,7 @@ impl Lines {
     /// # Errors
     /// [`LineError::NoMessage`].
     pub fn from_gateway(&mut self) -> Result<Option<FromGateway>, LineError> {
-        self.next(FromGateway::Unknown)
+        self.next(|line| message(line, FromGateway::Unknown))
     }
 
     /// The next message of the operator, if it is whole.
@@ -64,31 +67,36 @@ impl Lines {
     /// # Errors
     /// [`LineError::NoMessage`].
     pub fn from_operator(&mut self) -> Result<Option<FromOperator>, LineError> {
-        self.next(FromOperator::Unknown)
+        self.next(|line| message(line, FromOperator::Unknown).or_else(|error| unreadable(line).ok_or(error)))
     }
 
-    fn next<M: DeserializeOwned>(&mut self, unknown: impl Fn(String) -> M) -> Result<Option<M>, LineError> {
+    fn next<M>(&mut self, read: impl Fn(&[u8]) -> Result<M, LineError>) -> Result<Option<M>, LineError> {
         loop {
             let Some(end) = self.held[self.seen..].iter().position(|byte| *byte == b'\n') else {
                 self.seen = self.held.len();
                 return Ok(None);
             };
-            let line: Vec<u8> = self.held.drain(..=self.seen + end).collect();
+            let line = &self.held[..self.seen + end];
+            let message = (!line.trim_ascii().is_empty()).then(|| read(line));
+            self.held.drain(..=self.seen + end);
             self.seen = 0;
-            if !line.trim_ascii().is_empty() {
-                return message(&line, &unknown).map(Some);
+            if self.held.len() < KEPT {
+                self.held.shrink_to(KEPT);
+            }
+            if let Some(message) = message {
+                return message.map(Some);
             }
         }
     }
 }
 
 /// A kind that is known must be right; one that is not is nothing to fail over.
-fn message<M: DeserializeOwned>(line: &[u8], unknown: &impl Fn(String) -> M) -> Result<M, LineError> {
+fn message<M: DeserializeOwned>(line: &[u8], unknown: impl Fn(String) -> M) -> Result<M, LineError> {
     // Never the line itself: it may hold credentials.
     let wrong = |error: serde_json::Error| LineError::NoMessage(format!("{:?} error", error.classify()));
     match serde_json::from_slice::<M>(line) {
         Ok(message) => Ok(message),
-        Err(error) => match serde_json::from_slice::<std::collections::BTreeMap<String, Box<RawValue>>>(line) {
+        Err(error) => match serde_json::from_slice::<std::collections::BTreeMap<String, &RawValue>>(line) {
             Ok(members) if members.len() == 1 => match members.into_keys().next() {
                 Some(kind) if !KINDS.contains(&kind.as_str()) => Ok(unknown(kind)),
                 _ => Err(wrong(error)),
@@ -96,6 +104,25 @@ fn message<M: DeserializeOwned>(line: &[u8], unknown: &impl Fn(String) -> M) -> 
             _ => Err(wrong(error)),
         },
     }
+}
+
+/// A policy whose document is another version's is no reason to give the stream up, and the operator is to hear of it.
+fn unreadable(line: &[u8]) -> Option<FromOperator> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        policy: Sketch<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Sketch<'a> {
+        sequence: u64,
+        #[serde(borrow)]
+        document: &'a RawValue,
+    }
+    let Line { policy: Sketch { sequence, document } } = serde_json::from_slice(line).ok()?;
+    // The document has no credentials in it, so what is wrong with it may be told.
+    let error = Document::read(document.get().as_bytes()).err()?;
+    Some(FromOperator::Unreadable(Rejection::of(sequence, error)))
 }
 
 const KINDS: [&str; 4] = ["hello", "outcome", "beat", "policy"];
@@ -161,6 +188,52 @@ mod tests {
         lines.push(b"{\"policy\":{\"sequence\":\"sk-secret\"}}\n").unwrap();
         let told = lines.from_operator().unwrap_err().to_string();
         assert_eq!(told, "a line of the stream is no message: Data error");
+    }
+
+    #[test]
+    fn a_policy_of_another_version_is_told_and_the_stream_goes_on() {
+        let mut lines = Lines::default();
+        let line = |format: u32| {
+            json!({"policy": {"sequence": 7, "digest": "d", "document": {
+                "format": format, "sequence": 7, "providers": [], "keys": [{"namespace": "a", "name": "b", "providers": 1}],
+            }, "credentials": [{"secret": {"namespace": "a", "name": "b", "key": "c"}, "value": "sk-never-told"}]}})
+        };
+        lines.push(format!("{}\n{}\n{{\"beat\":{{}}}}\n", line(1), line(9)).as_bytes()).unwrap();
+        let rejection = |lines: &mut Lines| match lines.from_operator().unwrap() {
+            Some(FromOperator::Unreadable(rejection)) => rejection,
+            other => panic!("{other:?}"),
+        };
+        let first = rejection(&mut lines);
+        assert_eq!((first.sequence, first.object.as_str()), (7, "VirtualKey a/b"));
+        assert!(first.message.contains("invalid type"), "{}", first.message);
+        let second = rejection(&mut lines);
+        assert_eq!(second.object, "", "of the policy as a whole");
+        assert!(second.message.contains("format 9"), "{}", second.message);
+        assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(Unused {})));
+    }
+
+    #[test]
+    fn a_rejection_is_no_longer_than_it_is_read() {
+        let document = json!({"format": 1, "sequence": 7, "keys": [], "providers": [
+            {"namespace": "é".repeat(40_000), "name": "b", "type": "x", "balance": "ü".repeat(400_000)}]});
+        let line = json!({"policy": {"sequence": 7, "digest": "d", "document": document}});
+        let mut lines = Lines::default();
+        lines.push(format!("{line}\n").as_bytes()).unwrap();
+        let Some(FromOperator::Unreadable(rejection)) = lines.from_operator().unwrap() else {
+            panic!("it can be read")
+        };
+        assert!(rejection.object.starts_with("LLMProvider éé") && rejection.message.starts_with("unknown variant `üü"));
+        assert!(write(&rejection).len() < 4_096);
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let mut lines = Lines::default();
+        let mut long = vec![b' '; 1 << 20];
+        long.push(b'\n');
+        lines.push(&long).unwrap();
+        assert_eq!(lines.from_gateway().unwrap(), None);
+        assert!(lines.held.capacity() <= KEPT);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use outrigger_policy::{Document, SecretAt};
+use outrigger_policy::{Document, ReadError, SecretAt};
 use serde::{Deserialize, Serialize};
+
+/// Each of a rejection's words, in bytes.
+const WORDS_MAX: usize = 1_024;
 
 /// What a gateway says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,12 +24,14 @@ pub enum FromGateway {
 }
 
 /// What the operator says.
-#[expect(clippy::large_enum_variant, reason = "one at a time is made and read, and most are policies")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {
     Policy(Policy),
     Beat(Unused),
+    /// A policy that this version can't read: what is to be said of it.
+    #[serde(skip)]
+    Unreadable(Rejection),
     /// A kind of a newer operator's.
     #[serde(skip)]
     Unknown(String),
@@ -85,6 +90,30 @@ pub struct Rejection {
     pub message: String,
 }
 
+impl Rejection {
+    /// Of a policy whose document can't be read.
+    #[must_use]
+    pub fn of(sequence: u64, error: ReadError) -> Self {
+        let (object, message) = match error {
+            ReadError::Object { object, message } => (object, message),
+            error => (String::new(), error.to_string()),
+        };
+        Rejection { sequence, object, path: String::new(), message }.bounded()
+    }
+
+    /// With words that are not endless: what is wrong may be a whole document's length of text.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let Rejection { sequence, object, path, message } = self;
+        Rejection { sequence, object: cut(object), path: cut(path), message: cut(message) }
+    }
+}
+
+fn cut(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(WORDS_MAX));
+    words
+}
+
 /// A policy, and the credentials that belong to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +133,7 @@ pub struct Policy {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub secret: SecretAt,
+    /// Empty: the pod's service account may not use it. A gateway forgets the value that it has.
     pub value: String,
 }
 

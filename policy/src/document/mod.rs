@@ -4,12 +4,14 @@
 //! operator writes; [`FORMAT`] is raised when that would be wrong.
 
 mod limits;
+mod read;
 
 use std::collections::BTreeMap;
 
 pub use limits::{
     AppliesDoc, BudgetDoc, CalendarUnit, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
 };
+pub use read::ReadError;
 use serde::{Deserialize, Serialize};
 
 use crate::price::Price;

@@ -55,6 +55,12 @@ impl Endpoint {
         })
     }
 
+    /// The path in front of every operation's, without a slash at its end; empty for none.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The request target for an operation's path, which is already encoded.
     #[must_use]
     pub fn target(&self, path: &str, query: &str) -> Option<PathAndQuery> {

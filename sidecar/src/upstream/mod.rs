@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::mock::Mock;
 
 pub use body::{BodyError, UpstreamBody};
-pub use connect::{TlsError, trust};
+pub use connect::{Stream, TlsError, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;
 pub use pool::{Pool, Pools};
@@ -25,6 +25,8 @@ pub use pool::{Pool, Pools};
 pub enum Upstream {
     Http(Arc<Pool>),
     Mock(Arc<Mock>),
+    /// Of a type that this version does not know: never asked.
+    Nobody,
 }
 
 /// An answer's head, and its body to come.
@@ -74,6 +76,10 @@ impl Upstream {
         match self {
             Upstream::Http(pool) => pool.send(request, connect).await,
             Upstream::Mock(mock) => mock.send(request).await,
+            Upstream::Nobody => Err(SendError::Connect {
+                endpoint: "the provider".to_owned(),
+                reason: "its type is not known to this version".to_owned(),
+            }),
         }
     }
 

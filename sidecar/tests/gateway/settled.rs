@@ -44,7 +44,7 @@ async fn what_came_of_an_attempt_decides_what_is_charged() {
 }
 
 /// A client that closes its connection when it has seen some bytes.
-async fn hang_up(running: &Running, body: &Value) {
+pub async fn hang_up(running: &Running, body: &Value) {
     let body = body.to_string();
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
     let head = format!(

@@ -45,7 +45,10 @@ async fn the_last_good_policy_serves_on_and_the_reason_is_told() {
     assert!(error.contains("LLMProvider default/first"), "{error}");
     let ready = running.admin("/readyz").await;
     assert!(ready["revision"].as_str().unwrap().starts_with("3-"));
-    assert!(ready["rejected"]["message"].as_str().unwrap().contains("spec.endpoint"), "{ready}");
+    assert_eq!(
+        (&ready["rejected"]["object"], &ready["rejected"]["path"]),
+        (&"LLMProvider default/first".into(), &"spec.endpoint".into())
+    );
     assert_eq!(running.post("/v1/chat/completions", &chat("m")).await.status, 200);
     // Never back to an older one.
     let older = document(2, vec![provider("first", &upstream.url)]);

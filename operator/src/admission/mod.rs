@@ -1,0 +1,140 @@
+//! What the API server asks before it writes something. Pure: an `AdmissionReview` in, one out.
+//!
+//! | path | asked about |
+//! |---|---|
+//! | `/admit/pods` | pods that ask for a gateway by an annotation |
+//! | `/admit/namespaces` | pods in namespaces whose label asks |
+//! | `/admit/workloads` | workloads with an annotation of ours |
+
+pub mod patch;
+mod pods;
+pub mod review;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::names;
+use crate::settings::Settings;
+use review::{Answer, Request};
+
+/// What is asked with.
+#[derive(Clone, Copy)]
+pub struct AdmissionContext<'a> {
+    pub settings: &'a Settings,
+    /// What is known of a namespace; `None`: nothing yet, and clients are asked to come again.
+    pub namespace: &'a dyn Fn(&str) -> Option<Namespace>,
+    /// Hears what became of each request, once: for metrics and Events.
+    pub tell: &'a dyn Fn(&Told<'_>),
+}
+
+impl fmt::Debug for AdmissionContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmissionContext").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// A namespace's own words; those of others may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Namespace {
+    fn is_labelled(&self) -> bool {
+        self.labels.get(names::INJECT).is_some_and(|value| value == "true")
+    }
+}
+
+/// Which of the webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Webhook {
+    Pods,
+    Namespaces,
+    Workloads,
+}
+
+impl Webhook {
+    /// As in the path, and as a label of metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Webhook::Pods => "pods",
+            Webhook::Namespaces => "namespaces",
+            Webhook::Workloads => "workloads",
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    Injected,
+    Stamped,
+    Unchanged,
+    Skipped,
+    Refused,
+}
+
+impl Effect {
+    /// As a label of metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Effect::Injected => "injected",
+            Effect::Stamped => "stamped",
+            Effect::Unchanged => "unchanged",
+            Effect::Skipped => "skipped",
+            Effect::Refused => "refused",
+        }
+    }
+}
+
+/// What became of a request, and whose it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    pub webhook: Webhook,
+    pub effect: Effect,
+    /// A word of [`crate::inject::Reason`]; empty where there is nothing to say.
+    pub reason: &'static str,
+    /// Of what was skipped or refused.
+    pub message: &'a str,
+    pub namespace: &'a str,
+    /// The controller of the pod that it is about.
+    pub owner: Option<Owner<'a>>,
+    /// Nothing may come of it: it is counted, and no Event told.
+    pub dry_run: bool,
+}
+
+/// An object that made a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    pub api_version: &'a str,
+    pub kind: &'a str,
+    pub name: &'a str,
+    pub uid: &'a str,
+}
+
+/// Answers a review. What is none is a 400, and an unknown path a 404, with words for whoever set the webhook up.
+#[must_use]
+pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (StatusCode, Bytes) {
+    let answers: fn(&Request, &AdmissionContext<'_>) -> Answer = match path {
+        "/admit/pods" => |request, context| pods::admit(Webhook::Pods, request, context),
+        "/admit/namespaces" => |request, context| pods::admit(Webhook::Namespaces, request, context),
+        "/admit/workloads" => workloads::admit,
+        _ => return (StatusCode::NOT_FOUND, error("no webhook answers here")),
+    };
+    match Request::read(body) {
+        Ok(request) => (StatusCode::OK, answers(&request, context).write(&request.uid)),
+        Err(wrong) => (StatusCode::BAD_REQUEST, error(&wrong.to_string())),
+    }
+}
+
+fn error(message: &str) -> Bytes {
+    json!({"error": message}).to_string().into()
+}

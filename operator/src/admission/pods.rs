@@ -1,0 +1,75 @@
+//! Pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label asks.
+
+use serde_json::Value;
+
+use crate::admission::patch::between;
+use crate::admission::review::{Answer, Refusal, Request};
+use crate::admission::{AdmissionContext, Effect, Owner, Told, Webhook};
+use crate::inject::{Cause, Facts, Reason, Verdict, inject};
+use crate::names;
+
+pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionContext<'_>) -> Answer {
+    if request.operation != "CREATE" || !request.subresource.is_empty() || request.object.is_null() {
+        return Answer::allow();
+    }
+    let tell = |effect, reason: Option<Reason>, message: &str| {
+        (context.tell)(&Told {
+            webhook,
+            effect,
+            reason: reason.map_or("", Reason::word),
+            message,
+            namespace: &request.namespace,
+            owner: owner(&request.object),
+            dry_run: request.dry_run,
+        });
+    };
+    let Some(namespace) = (context.namespace)(&request.namespace) else {
+        // What it says by labels and annotations must not be passed over because nobody has heard of it yet.
+        let message = format!("the operator has not seen namespace {} yet: try again", request.namespace);
+        tell(Effect::Refused, Some(Reason::NamespaceUnknown), &message);
+        let reason = Reason::NamespaceUnknown.word();
+        return Answer { refusal: Some(Refusal { reason, message, retry: Some(1) }), ..Answer::default() };
+    };
+    let facts = Facts {
+        settings: context.settings,
+        namespace: &request.namespace,
+        // The webhook of namespaces is asked about those that have the label, which the operator may hear of later.
+        labelled: webhook == Webhook::Namespaces || namespace.is_labelled(),
+        defaults: &namespace.annotations,
+    };
+    let audit = |effect: Effect, reason: Option<Reason>| {
+        let said = [("result", effect.word().to_owned())].into_iter();
+        said.chain(reason.map(|reason| ("reason", reason.word().to_owned()))).collect()
+    };
+    match inject(&request.object, &facts) {
+        Verdict::Injected { pod, warnings } => {
+            tell(Effect::Injected, None, "");
+            let patch = between(&request.object, &pod);
+            Answer { patch, warnings, audit: audit(Effect::Injected, None), ..Answer::default() }
+        }
+        Verdict::Unchanged(reason) => {
+            tell(Effect::Unchanged, Some(reason), "");
+            Answer { audit: audit(Effect::Unchanged, Some(reason)), ..Answer::default() }
+        }
+        Verdict::Skipped { pod, cause } => {
+            tell(Effect::Skipped, Some(cause.reason), &cause.message);
+            let patch = between(&request.object, &pod);
+            let warnings = vec![format!("no gateway is added: {cause}")];
+            Answer { patch, warnings, audit: audit(Effect::Skipped, Some(cause.reason)), ..Answer::default() }
+        }
+        Verdict::Refused(Cause { reason, message }) => {
+            tell(Effect::Refused, Some(reason), &message);
+            let opt_out = format!("{message} (or opt out: {}: \"false\")", names::INJECT);
+            Answer { audit: audit(Effect::Refused, Some(reason)), ..Answer::refuse(reason.word(), opt_out) }
+        }
+    }
+}
+
+/// The pod's controller, which has an Event told where the pod itself never comes to be.
+fn owner(pod: &Value) -> Option<Owner<'_>> {
+    let references = pod.pointer("/metadata/ownerReferences")?.as_array()?;
+    let controls = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
+    let reference = references.iter().find(controls)?;
+    let text = |field| reference.get(field).and_then(Value::as_str);
+    Some(Owner { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
+}

@@ -1,0 +1,219 @@
+//! The API server's questions and our answers: `AdmissionReview` of `admission.k8s.io/v1`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use json_patch::Patch;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// The one version that is spoken.
+const VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+/// What the API server may cut from longer ones, and from more than a few.
+const WARNING_MAX: usize = 240;
+const WARNINGS_MAX: usize = 12;
+
+/// A body that is no review: the answer is a 400 with these words.
+#[derive(Debug, Error)]
+pub enum ReviewError {
+    #[error("the body is no AdmissionReview: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the body is of kind `{kind}` and version `{version}`, and not {KIND} of {VERSION}")]
+    Other { version: String, kind: String },
+    #[error("the AdmissionReview has no request with a uid")]
+    NoRequest,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    request: Option<Request>,
+}
+
+/// What is to happen in the cluster.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    pub uid: String,
+    #[serde(default)]
+    pub kind: GroupKind,
+    #[serde(default)]
+    pub operation: String,
+    /// `status`, `scale`; empty: the object itself.
+    #[serde(default, rename = "subResource")]
+    pub subresource: String,
+    #[serde(default)]
+    pub namespace: String,
+    #[serde(default)]
+    pub name: String,
+    /// Nothing outside the answer may come of it.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Null where something is deleted.
+    #[serde(default)]
+    pub object: Value,
+    /// Null where something is created.
+    #[serde(default)]
+    pub old_object: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct GroupKind {
+    #[serde(default)]
+    pub group: String,
+    #[serde(default)]
+    pub kind: String,
+}
+
+/// What is said to it.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// `None`: it may happen.
+    pub refusal: Option<Refusal>,
+    /// What is changed first; empty: nothing.
+    pub patch: Patch,
+    /// What its author should know. Long ones and many are cut.
+    pub warnings: Vec<String>,
+    /// For the API server's audit log: words of closed lists.
+    pub audit: Vec<(&'static str, String)>,
+}
+
+/// Why it may not happen.
+#[derive(Debug)]
+pub struct Refusal {
+    /// A word of a closed list: `kubectl` shows it in parentheses.
+    pub reason: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// In how many seconds clients shall try again by themselves; `None`: it would be no use.
+    pub retry: Option<u32>,
+}
+
+impl Request {
+    /// Of a request's body.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub fn read(body: &[u8]) -> Result<Self, ReviewError> {
+        let review: Review = serde_json::from_slice(body)?;
+        if review.api_version != VERSION || review.kind != KIND {
+            let short = |text: String| text.chars().take(60).collect();
+            return Err(ReviewError::Other { version: short(review.api_version), kind: short(review.kind) });
+        }
+        review.request.filter(|request| !request.uid.is_empty()).ok_or(ReviewError::NoRequest)
+    }
+}
+
+impl Answer {
+    /// It may happen as it is.
+    #[must_use]
+    pub fn allow() -> Self {
+        Answer::default()
+    }
+
+    /// It may not.
+    #[must_use]
+    pub fn refuse(reason: &'static str, message: String) -> Self {
+        Answer { refusal: Some(Refusal { reason, message, retry: None }), ..Answer::default() }
+    }
+
+    /// The answer's body, to the request of that uid.
+    #[must_use]
+    pub fn write(&self, uid: &str) -> Bytes {
+        let mut response = json!({"uid": uid, "allowed": self.refusal.is_none()});
+        let mut put = |name: &str, value: Value| {
+            if let Some(response) = response.as_object_mut() {
+                response.insert(name.to_owned(), value);
+            }
+        };
+        if let Some(refusal) = &self.refusal {
+            put("status", refusal.status());
+        } else if !self.patch.0.is_empty() {
+            put("patchType", "JSONPatch".into());
+            put("patch", STANDARD.encode(json!(self.patch).to_string()).into());
+        }
+        if !self.warnings.is_empty() {
+            put("warnings", told(&self.warnings).into());
+        }
+        if !self.audit.is_empty() {
+            let audit: serde_json::Map<String, Value> =
+                self.audit.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+            put("auditAnnotations", audit.into());
+        }
+        json!({"apiVersion": VERSION, "kind": KIND, "response": response}).to_string().into()
+    }
+}
+
+impl Refusal {
+    /// With `retryAfterSeconds` the API server sends a `Retry-After`, which client-go and kubectl follow.
+    fn status(&self) -> Value {
+        match self.retry {
+            Some(seconds) => json!({
+                "status": "Failure", "code": 503, "reason": self.reason, "message": self.message,
+                "details": {"retryAfterSeconds": seconds},
+            }),
+            None => json!({"status": "Failure", "code": 422, "reason": self.reason, "message": self.message}),
+        }
+    }
+}
+
+fn told(warnings: &[String]) -> Vec<String> {
+    let cut = |warning: &String| match warning.char_indices().nth(WARNING_MAX) {
+        Some((end, _)) => format!("{}…", warning.get(..end).unwrap_or_default()),
+        None => warning.clone(),
+    };
+    let mut all: Vec<String> = warnings.iter().take(WARNINGS_MAX).map(cut).collect();
+    if let Some(more) = warnings.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
+        all.push(format!("and {more} more"));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_review_is_told_so() {
+        let told = |body: &str| Request::read(body.as_bytes()).unwrap_err().to_string();
+        assert!(told("").starts_with("the body is no AdmissionReview: "));
+        assert!(told(&format!(r#"{{"request":{{"uid":"1","object":{}"#, "[".repeat(1000))).contains("recursion limit"));
+        assert_eq!(told("{}"), "the body is of kind `` and version ``, and not AdmissionReview of admission.k8s.io/v1");
+        let old = r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"1"}}"#;
+        assert_eq!(
+            told(old),
+            "the body is of kind `AdmissionReview` and version `admission.k8s.io/v1beta1`, and not AdmissionReview of admission.k8s.io/v1"
+        );
+        for request in ["null", r#"{"uid":""}"#] {
+            let body =
+                format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{request}}}"#);
+            assert_eq!(told(&body), "the AdmissionReview has no request with a uid");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_whether_trying_again_helps() {
+        let written = |answer: &Answer| serde_json::from_slice::<Value>(&answer.write("7")).unwrap()["response"].take();
+        let mut answer = Answer::refuse("HostNetwork", "no".to_owned());
+        let status = json!({"status": "Failure", "code": 422, "reason": "HostNetwork", "message": "no"});
+        assert_eq!(written(&answer), json!({"uid": "7", "allowed": false, "status": status}));
+        answer.refusal.as_mut().unwrap().retry = Some(1);
+        assert_eq!(written(&answer)["status"]["details"], json!({"retryAfterSeconds": 1}));
+        assert_eq!(written(&Answer::allow()), json!({"uid": "7", "allowed": true}));
+    }
+
+    #[test]
+    fn warnings_stay_few_and_short() {
+        let all = told(&vec!["é".repeat(500); 20]);
+        assert_eq!(all.len(), WARNINGS_MAX + 1);
+        assert_eq!(all[0].chars().count(), WARNING_MAX + 1);
+        assert_eq!(all[WARNINGS_MAX], "and 8 more");
+    }
+}

@@ -1,0 +1,178 @@
+//! Workloads that say on themselves what their pods shall have: it is stamped on the template as one annotation of ours,
+//! and only that one is ever taken away again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::admission::patch::between;
+use crate::admission::review::{Answer, Request};
+use crate::admission::{AdmissionContext, Effect, Told, Webhook};
+use crate::inject::annotations::{PREFIX, Place, check, row};
+use crate::inject::pod::metadata_mut;
+use crate::inject::{Cause, Facts, Reason, Verdict, inject, ours};
+use crate::names;
+
+pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer {
+    let created = request.operation == "CREATE";
+    if !(created || request.operation == "UPDATE") || !request.subresource.is_empty() {
+        return Answer::allow();
+    }
+    let deleted = request.object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+    let template_at = template(&request.kind.kind);
+    let Some(before) = template_at.and_then(|at| request.object.pointer(at)).filter(|_| !deleted) else {
+        return Answer::allow();
+    };
+    let workload = Workload {
+        kind: &request.kind.kind,
+        own: ours(request.object.pointer("/metadata/annotations")),
+        template: before,
+        created,
+        said_before: ours(request.old_object.pointer("/metadata/annotations")),
+        template_before: template_at.and_then(|at| request.old_object.pointer(at)),
+    };
+    let tell = |effect, reason: Option<Reason>, message: &str| {
+        let reason = reason.map_or("", Reason::word);
+        let namespace = &request.namespace;
+        let told = Told {
+            webhook: Webhook::Workloads,
+            effect,
+            reason,
+            message,
+            namespace,
+            owner: None,
+            dry_run: request.dry_run,
+        };
+        (context.tell)(&told);
+    };
+    if !created && workload.kind == "Job" {
+        // Nothing can come of what it says now, so nothing of it is refused.
+        let mut warnings = Vec::new();
+        if workload.own != workload.said_before {
+            warnings
+                .push("a Job's pods stay as they were when it was created: delete it and create it anew".to_owned());
+        }
+        tell(Effect::Unchanged, None, "");
+        return Answer { warnings, ..Answer::default() };
+    }
+    let mut warnings = Vec::new();
+    if let Err(Cause { reason, message }) = workload.judged() {
+        // A controller that writes a revision on a workload did not write its slip, and must not be stopped by it.
+        if workload.is_news() {
+            tell(Effect::Refused, Some(reason), &message);
+            return Answer::refuse(reason.word(), message);
+        }
+        warnings.push(message);
+    }
+    let after = workload.stamped(&workload.stamp());
+    if workload.is_news() || workload.template_before != Some(before) {
+        warnings.extend(workload.outlook(&after, &request.namespace, context));
+    }
+    let mut object = request.object.clone();
+    if let Some(place) = template_at.and_then(|at| object.pointer_mut(at)) {
+        *place = after;
+    }
+    let patch = between(&request.object, &object);
+    tell(if patch.0.is_empty() { Effect::Unchanged } else { Effect::Stamped }, None, "");
+    Answer { patch, warnings, ..Answer::default() }
+}
+
+/// Where a kind's template of pods stands.
+fn template(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => Some("/spec/template"),
+        "CronJob" => Some("/spec/jobTemplate/spec/template"),
+        _ => None,
+    }
+}
+
+struct Workload<'a> {
+    kind: &'a str,
+    /// Its own annotations, those of ours.
+    own: BTreeMap<&'a str, &'a str>,
+    template: &'a Value,
+    created: bool,
+    said_before: BTreeMap<&'a str, &'a str>,
+    template_before: Option<&'a Value>,
+}
+
+impl Workload<'_> {
+    fn on_template(template: &Value) -> BTreeMap<&str, &str> {
+        let mut all = ours(template.pointer("/metadata/annotations"));
+        all.retain(|name, _| !matches!(*name, names::WORKLOAD | names::INJECTED));
+        all
+    }
+
+    /// This request says something that was not said before.
+    fn is_news(&self) -> bool {
+        let before = self.template_before.map(Self::on_template).unwrap_or_default();
+        self.created || self.own != self.said_before || Self::on_template(self.template) != before
+    }
+
+    fn judged(&self) -> Result<(), Cause> {
+        for (name, value) in &self.own {
+            check(Place::Workload, name, value)?;
+        }
+        for (name, value) in Self::on_template(self.template) {
+            check(Place::Pod, name, value)?;
+        }
+        Ok(())
+    }
+
+    /// What its pods are to know of it, by the annotations' words. A Job that a CronJob made carries that one's stamp.
+    fn stamp(&self) -> BTreeMap<String, String> {
+        let mut words = match self.kind == "Job" && self.created {
+            true => self.present(),
+            false => BTreeMap::new(),
+        };
+        let own = self.own.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
+        let own = own.filter(|(word, _)| row(Place::Workload, word).is_some());
+        words.extend(own.map(|(word, value)| (word.to_owned(), (*value).to_owned())));
+        words
+    }
+
+    /// The stamp that is there.
+    fn present(&self) -> BTreeMap<String, String> {
+        let text = self.template.pointer("/metadata/annotations").and_then(|all| all.get(names::WORKLOAD)?.as_str());
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    fn stamped(&self, stamp: &BTreeMap<String, String>) -> Value {
+        let mut after = self.template.clone();
+        if stamp.is_empty() {
+            if let Some(annotations) = after.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+                annotations.shift_remove(names::WORKLOAD);
+            }
+        } else if *stamp != self.present()
+            && let Some(annotations) = metadata_mut(&mut after, "annotations")
+        {
+            annotations.insert(names::WORKLOAD.to_owned(), json!(stamp).to_string().into());
+        }
+        after
+    }
+
+    /// What will become of its pods, for whoever writes it: they are made later, by somebody who tells nobody.
+    fn outlook(&self, template: &Value, namespace: &str, context: &AdmissionContext<'_>) -> Vec<String> {
+        let mut told: Vec<String> = Vec::new();
+        for (name, value) in Self::on_template(template) {
+            if self.own.get(name).is_some_and(|own| *own != value) {
+                told.push(format!("the template says {name} itself, and that wins over what the {} says", self.kind));
+            }
+        }
+        // Without the namespace's word this is a guess, and the pod will be asked about again.
+        let known = (context.namespace)(namespace).unwrap_or_default();
+        let facts = Facts {
+            settings: context.settings,
+            namespace,
+            labelled: known.is_labelled(),
+            defaults: &known.annotations,
+        };
+        match inject(template, &facts) {
+            Verdict::Injected { warnings, .. } => told.extend(warnings),
+            Verdict::Refused(cause) => told.push(format!("its pods will be refused: {cause}")),
+            Verdict::Skipped { cause, .. } => told.push(format!("its pods will carry no gateway: {cause}")),
+            Verdict::Unchanged(_) => {}
+        }
+        told
+    }
+}

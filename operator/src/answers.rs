@@ -1,0 +1,94 @@
+//! What the replica answers with what it knows: reviews of the API server, health and metrics, and how far an authority
+//! has spread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::admission::{self, AdmissionContext};
+use crate::caches::Caches;
+use crate::certs::{Certificates, Spread};
+use crate::health::{Readiness, Report};
+use crate::metrics::Metrics;
+use crate::reconcile::Leader;
+use crate::serve::Admit;
+use crate::settings::Settings;
+use crate::stream::Hub;
+
+/// Answers reviews.
+#[derive(Debug)]
+pub struct Admission {
+    pub settings: Arc<Settings>,
+    pub caches: Arc<Caches>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Admit for Admission {
+    fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
+        let context = AdmissionContext {
+            settings: &self.settings,
+            namespace: &|name| self.caches.namespace(name),
+            tell: &|told| self.metrics.admitted(told.webhook.word(), told.effect.word(), told.reason),
+        };
+        admission::admit(path, &body, &context)
+    }
+}
+
+/// Tells of health and metrics.
+#[derive(Debug)]
+pub struct Health {
+    pub metrics: Arc<Metrics>,
+    pub readiness: Readiness,
+    pub certificates: Arc<Certificates>,
+    pub caches: Arc<Caches>,
+    pub hub: Arc<Hub>,
+    pub leader: Arc<Leader>,
+}
+
+impl Report for Health {
+    fn metrics(&self) -> Vec<u8> {
+        self.metrics.connected(self.hub.connected());
+        self.metrics.live(self.caches.pods.live().len());
+        if let Some(expires) = self.certificates.served().expires() {
+            self.metrics.certificate_expires(expires);
+        }
+        self.leader.measure();
+        self.metrics.text()
+    }
+
+    fn awaited(&self) -> Vec<String> {
+        let mut awaited = self.readiness.awaited();
+        if !self.certificates.is_ready() {
+            awaited.push("a certificate to serve with".to_owned());
+        }
+        awaited
+    }
+}
+
+/// Tells how far an authority has got.
+#[derive(Debug)]
+pub struct Authorities {
+    pub caches: Arc<Caches>,
+    pub hub: Arc<Hub>,
+    pub leader: Arc<Leader>,
+}
+
+impl Spread for Authorities {
+    fn written(&self, fingerprint: &str) -> bool {
+        self.leader.leads() && self.caches.generated.trusts(fingerprint)
+    }
+
+    fn trusted(&self, fingerprint: &str) -> bool {
+        if !self.leader.leads() {
+            return false;
+        }
+        let states = self.hub.states();
+        let by_uid: BTreeMap<&str, _> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
+        let trusts = |uid: &str| {
+            by_uid.get(uid).is_some_and(|state| state.authorities.iter().any(|trusted| trusted == fingerprint))
+        };
+        self.caches.pods.live().iter().all(|pod| trusts(&pod.uid))
+    }
+}

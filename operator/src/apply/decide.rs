@@ -1,0 +1,302 @@
+//! Whether a policy must be written, and as what. Pure.
+//!
+//! A new sequence is for a new policy: authorities and owners change without one, since gateways read the authorities'
+//! file by themselves.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::secret::lacks_values;
+use crate::generated::{Held, hash};
+use crate::names;
+use crate::revision::{Delivery, Revision};
+
+/// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
+/// than nothing written.
+const DATA_MAX: usize = 1_000_000;
+/// Sequences begin with the time and rise by one: one further ahead was invented. JSON's numbers are exact up to 2^53.
+const AHEAD_MAX: u64 = 1 << 32;
+
+/// A VirtualKey that a generated object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    pub name: String,
+    pub uid: String,
+}
+
+/// What shall stand in the cluster, and what bears on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    pub revision: &'a Revision,
+    /// PEM.
+    pub authorities: &'a str,
+    /// The keys of the binding that are there.
+    pub owners: &'a [Owner],
+    /// The highest sequence that a gateway of the binding says it has.
+    pub highest: Option<u64>,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Values have become known since it was written: whoever took it without them takes it once more.
+    pub anew: bool,
+}
+
+/// To be applied on the server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    pub sequence: u64,
+    pub object: Value,
+}
+
+/// What to write. `None`: what stands there is right.
+#[must_use]
+pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
+    let current = held.and_then(|held| current(wish, held));
+    let authorities = held.is_some_and(|held| held.authorities == hash(wish.authorities));
+    let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
+    let marked = held.is_some_and(|held| held.labelled && held.has_secret == has_secret(wish.revision, Some(held)));
+    if current.is_some() && authorities && owned && marked {
+        return None;
+    }
+    let sequence = current.unwrap_or_else(|| next(wish, held));
+    Some(Write { sequence, object: object(wish, held, sequence) })
+}
+
+/// The sequence that stands there, if the policy there is the one that is wished for and no gateway is ahead of it.
+fn current(wish: Wish<'_>, held: &Held) -> Option<u64> {
+    let sequence = held.sequence?;
+    let behind = claimed(wish).is_some_and(|highest| highest > sequence);
+    let same = !behind && !wish.anew && held.digest == wish.revision.digest;
+    // Last, since it is the only one that costs something.
+    (same && held.policy == hash(&policy(wish.revision, sequence))).then_some(sequence)
+}
+
+/// Above everything that a gateway has: one that was written before, and, where the ConfigMap was deleted and its past is
+/// forgotten, whatever the time makes of it.
+fn next(wish: Wish<'_>, held: Option<&Held>) -> u64 {
+    let sequence = match held.and_then(|held| held.sequence) {
+        Some(sequence) => sequence.saturating_add(1),
+        None => wish.now,
+    };
+    sequence.max(claimed(wish).map_or(0, |highest| highest + 1))
+}
+
+/// A gateway may say what it likes, and its neighbours must still be able to go forwards.
+fn claimed(wish: Wish<'_>) -> Option<u64> {
+    wish.highest.filter(|highest| *highest < wish.now.saturating_add(AHEAD_MAX))
+}
+
+fn uids(owners: &[Owner]) -> impl Iterator<Item = &String> {
+    owners.iter().map(|owner| &owner.uid).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// The policy's file.
+fn policy(revision: &Revision, sequence: u64) -> String {
+    let mut document = revision.document.clone();
+    document.sequence = sequence;
+    // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
+    serde_json::to_string(&document).unwrap_or_default()
+}
+
+/// Some of its credentials may lie in the namespace. While values are missing, what lies there stays.
+#[must_use]
+pub fn has_secret(revision: &Revision, held: Option<&Held>) -> bool {
+    revision.credentials.iter().any(|value| value.delivery == Delivery::Secret)
+        || (held.is_some_and(|held| held.has_secret) && lacks_values(revision))
+}
+
+/// Owner references, so that Kubernetes clears away what nobody would; neither a controller's nor one that holds up the
+/// deletion of the key.
+pub(super) fn owner_references(owners: &[Owner]) -> Value {
+    let reference = |owner: &Owner| {
+        json!({
+            "apiVersion": format!("{}/v1alpha1", outrigger_crds::GROUP),
+            "kind": "VirtualKey",
+            "name": owner.name,
+            "uid": owner.uid,
+            "controller": false,
+            "blockOwnerDeletion": false,
+        })
+    };
+    owners.iter().map(reference).collect()
+}
+
+fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
+    let Wish { revision, authorities, owners, .. } = wish;
+    let policy = policy(revision, sequence);
+    let mut object = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": revision.binding.object_name(),
+            "namespace": revision.binding.namespace,
+            "labels": {names::MANAGED_BY: names::MANAGED_BY_VALUE},
+            "annotations": {names::SEQUENCE: sequence.to_string(), names::DIGEST: revision.digest},
+            "ownerReferences": owner_references(owners),
+        },
+    });
+    if policy.len() + authorities.len() + revision.sources.len() <= DATA_MAX {
+        object["binaryData"] = json!({names::SOURCES_FILE: STANDARD.encode(&revision.sources)});
+    }
+    object["data"] = json!({names::POLICY_FILE: policy, names::AUTHORITIES_FILE: authorities});
+    if has_secret(revision, held) {
+        object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
+    }
+    if let Some(held) = held {
+        // Whoever wrote in between has a sequence that we do not know of.
+        object["metadata"]["resourceVersion"] = json!(held.resource_version);
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
+
+    use super::*;
+    use crate::binding::Binding;
+    use crate::revision::Value as Credential;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn revision(digest: &str) -> Revision {
+        Revision {
+            binding: Binding::of("shop", "search"),
+            document: Document { format: 1, ..Document::default() },
+            digest: digest.to_owned(),
+            credentials: Vec::new(),
+            objects: BTreeSet::new(),
+            allowed: std::collections::BTreeMap::new(),
+            sources: vec![1, 2, 3],
+        }
+    }
+
+    fn owners() -> Vec<Owner> {
+        vec![Owner { name: "search".to_owned(), uid: "uid-1".to_owned() }]
+    }
+
+    fn wish<'a>(revision: &'a Revision, owners: &'a [Owner]) -> Wish<'a> {
+        Wish { revision, authorities: "PEM", owners, highest: None, now: NOW, anew: false }
+    }
+
+    fn credential(secret: &SecretAt) -> CredentialDoc {
+        CredentialDoc {
+            name: "main".to_owned(),
+            weight: 1,
+            models: Vec::new(),
+            suspended: false,
+            secret: secret.clone(),
+        }
+    }
+
+    /// As it would stand in the cluster after the write.
+    fn held(write: &Write) -> Held {
+        let mut object = write.object.clone();
+        object["metadata"]["resourceVersion"] = json!("17");
+        object["metadata"]["uid"] = json!("u");
+        Held::of(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn the_first_sequence_is_the_time_and_what_is_right_is_left_alone() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = decide(wish(&revision, &owners), None).unwrap();
+        assert_eq!(first.sequence, NOW);
+        assert_eq!(first.object["metadata"]["resourceVersion"], Value::Null);
+        assert_eq!(decide(wish(&revision, &owners), Some(&held(&first))), None);
+        let later = Wish { now: NOW + 100, highest: Some(NOW), ..wish(&revision, &owners) };
+        assert_eq!(decide(later, Some(&held(&first))), None);
+    }
+
+    #[test]
+    fn a_new_policy_has_the_next_sequence_and_says_which_version_it_replaces() {
+        let (old, new, owners) = (revision("d"), revision("e"), owners());
+        let first = decide(wish(&old, &owners), None).unwrap();
+        let second = decide(wish(&new, &owners), Some(&held(&first))).unwrap();
+        assert_eq!(second.sequence, NOW + 1);
+        assert_eq!(second.object["metadata"]["resourceVersion"], json!("17"));
+        assert_eq!(second.object["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
+        let document: Value = serde_json::from_str(second.object["data"]["policy.v1.json"].as_str().unwrap()).unwrap();
+        assert_eq!(document["sequence"], json!(NOW + 1));
+    }
+
+    #[test]
+    fn values_that_become_known_are_a_new_sequence() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let anew = Wish { anew: true, ..wish(&revision, &owners) };
+        assert_eq!(decide(anew, Some(&first)).unwrap().sequence, NOW + 1);
+    }
+
+    #[test]
+    fn authorities_and_owners_change_without_a_new_sequence() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let authorities = Wish { authorities: "PEM and PEM", ..wish(&revision, &owners) };
+        assert_eq!(decide(authorities, Some(&first)).unwrap().sequence, NOW);
+        let anew = [Owner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
+        let write = decide(wish(&revision, &anew), Some(&first)).unwrap();
+        assert_eq!((write.sequence, &write.object["metadata"]["ownerReferences"][0]["uid"]), (NOW, &json!("uid-2")));
+        let nobody = decide(wish(&revision, &[]), Some(&first)).unwrap();
+        assert_eq!(nobody.object["metadata"]["ownerReferences"], json!([]));
+    }
+
+    #[test]
+    fn no_gateway_is_ahead_unless_it_makes_it_up() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let highest = |highest| Wish { highest: Some(highest), ..wish(&revision, &owners) };
+        assert_eq!(decide(highest(NOW + 41), Some(&first)).unwrap().sequence, NOW + 42);
+        assert_eq!(decide(highest(NOW + 41), None).unwrap().sequence, NOW + 42);
+        assert_eq!(decide(highest(u64::MAX), Some(&first)), None);
+        assert_eq!(decide(highest(u64::MAX), None).unwrap().sequence, NOW);
+    }
+
+    #[test]
+    fn what_was_changed_by_hand_is_put_right() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let edited = Held { policy: hash("{}"), ..first.clone() };
+        assert_eq!(decide(wish(&revision, &owners), Some(&edited)).unwrap().sequence, NOW + 1);
+        let unnumbered = Held { sequence: None, ..first.clone() };
+        assert_eq!(decide(wish(&revision, &owners), Some(&unnumbered)).unwrap().sequence, NOW);
+        let unlabelled = Held { labelled: false, ..first };
+        assert_eq!(decide(wish(&revision, &owners), Some(&unlabelled)).unwrap().sequence, NOW);
+    }
+
+    #[test]
+    fn it_says_whether_a_secret_belongs_to_it() {
+        let mut revision = revision("d");
+        let secret = SecretAt { namespace: "shop".to_owned(), name: "openai".to_owned(), key: "apiKey".to_owned() };
+        revision
+            .document
+            .providers
+            .push(ProviderDoc { credentials: vec![credential(&secret)], ..ProviderDoc::default() });
+        revision.credentials.push(Credential {
+            secret,
+            value: "sk".to_owned(),
+            delivery: Delivery::Secret,
+            keys: BTreeSet::new(),
+        });
+        let write = decide(wish(&revision, &[]), None).unwrap();
+        assert!(held(&write).has_secret);
+        assert!(!write.object.to_string().contains("sk\""), "never the value");
+        let mut missing = revision.clone();
+        missing.credentials.clear();
+        assert_eq!(decide(wish(&missing, &[]), Some(&held(&write))), None, "its Secret is gone for the moment");
+        revision.credentials[0].delivery = Delivery::Stream;
+        let write = decide(wish(&revision, &[]), Some(&held(&write))).unwrap();
+        assert!(!held(&write).has_secret);
+    }
+
+    #[test]
+    fn sources_are_left_out_where_there_is_no_room() {
+        let mut revision = revision("d");
+        revision.sources = vec![0; DATA_MAX];
+        let write = decide(wish(&revision, &[]), None).unwrap();
+        assert_eq!(write.object.get("binaryData"), None);
+        assert_eq!(decide(wish(&revision, &[]), Some(&held(&write))), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! Writing what gateways shall obey: a ConfigMap for each binding, and a Secret where credentials may lie there.
+//!
+//! ```text
+//! Revision + what stands there ─► decide ─► server-side apply, with the version that it replaces ─► Hub::publish
+//!                                   ▲                       │ somebody was quicker
+//!                                   └──── read again ◄──────┘
+//! ```
+//!
+//! Only what was written is pushed. A ConfigMap is read before it is written for the first time: what a watch has not
+//! told yet has a sequence, too.
+
+mod decide;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, Client};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::api::{CallError, timed};
+use crate::binding::Binding;
+use crate::caches::Caches;
+use crate::certs::Bundle;
+use crate::generated::Held;
+use crate::metrics::Metrics;
+use crate::names::{CERTIFICATES, FIELD_MANAGER};
+use crate::revision::{Revision, Written};
+use crate::stream::Hub;
+
+pub use decide::{Owner, Wish, Write, decide, has_secret};
+pub use secret::{lacks_values, secret};
+
+/// How often somebody may be quicker before it is left for later.
+const TRIES: usize = 5;
+
+/// Why something is not as it should be in the cluster.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    #[error("{kind} {place} could not be {verb}: {error}")]
+    Call { kind: &'static str, place: String, verb: &'static str, error: CallError },
+    #[error("ConfigMap {0} is written by somebody else again and again")]
+    Contended(Binding),
+    #[error("no authority is known yet that gateways could trust")]
+    NoAuthorities,
+    #[error("Secret {0} is the operator's own certificate, and a key of that name can have no Secret of its own there")]
+    OwnSecret(String),
+}
+
+/// Writes, and remembers what was written.
+pub struct Applier {
+    client: Client,
+    caches: Arc<Caches>,
+    hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
+    /// What gateways shall trust.
+    authorities: watch::Receiver<Option<Arc<Bundle>>>,
+    /// Where the operator's own certificate lies, in a Secret that a policy's could be named as.
+    own_namespace: String,
+    applied: Mutex<BTreeMap<Binding, Applied>>,
+}
+
+struct Applied {
+    written: Written,
+    /// The digest that the Secret was written for, since this replica leads.
+    secret: Option<String>,
+}
+
+impl Applier {
+    #[must_use]
+    pub fn new(
+        client: Client,
+        caches: Arc<Caches>,
+        hub: Arc<Hub>,
+        metrics: Arc<Metrics>,
+        authorities: watch::Receiver<Option<Arc<Bundle>>>,
+        own_namespace: &str,
+    ) -> Self {
+        let own_namespace = own_namespace.to_owned();
+        Applier { client, caches, hub, metrics, authorities, own_namespace, applied: Mutex::default() }
+    }
+
+    /// What was written for a binding last, or found to be written.
+    #[must_use]
+    pub fn written(&self, binding: &Binding) -> Option<Written> {
+        self.lock().get(binding).map(|applied| applied.written.clone())
+    }
+
+    /// The sequence of each binding that has one.
+    #[must_use]
+    pub fn sequences(&self) -> BTreeMap<Binding, u64> {
+        self.lock().iter().map(|(binding, applied)| (binding.clone(), applied.written.sequence)).collect()
+    }
+
+    /// Makes the cluster hold this, and pushes it. `true`: it is another one than before.
+    ///
+    /// # Errors
+    /// [`ApplyError`], to be tried again.
+    pub async fn apply(&self, revision: &Arc<Revision>) -> Result<bool, ApplyError> {
+        let binding = &revision.binding;
+        let before = self.lock().get(binding).map(|applied| applied.written.clone());
+        let same = before.filter(|before| before.revision.digest == revision.digest);
+        let anew = same.as_ref().is_some_and(|before| knows_more(&before.revision, revision));
+        let (held, sequence) = self.config_map(revision, anew).await?;
+        let is_new = same.is_none_or(|before| before.sequence != sequence);
+        if is_new {
+            let written = Written { revision: Arc::clone(revision), sequence };
+            self.hub.publish(&written);
+            self.remember(written);
+        }
+        self.secret(revision, held.as_ref()).await?;
+        Ok(is_new)
+    }
+
+    /// Takes away what was made for a binding that nobody needs.
+    ///
+    /// # Errors
+    /// [`ApplyError`], to be tried again.
+    pub async fn remove(&self, binding: &Binding) -> Result<(), ApplyError> {
+        self.lock().remove(binding);
+        self.hub.withdraw(binding);
+        let Some(held) = self.caches.generated.get(binding) else { return Ok(()) };
+        let name = binding.object_name();
+        if held.has_secret {
+            self.remove_secret(binding).await?;
+        }
+        // Not one that was made anew, or written, by another since.
+        let preconditions = Preconditions { uid: Some(held.uid), resource_version: Some(held.resource_version) };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let deleted = timed(self.config_maps(binding).delete(&name, &parameters)).await;
+        self.count("ConfigMap", &deleted);
+        match deleted {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(failed("ConfigMap", binding, "deleted", error)),
+        }
+        self.caches.generated.put(binding.clone(), None);
+        Ok(())
+    }
+
+    /// The ConfigMap as it stands then, and its sequence.
+    async fn config_map(&self, revision: &Revision, anew: bool) -> Result<(Option<Held>, u64), ApplyError> {
+        let binding = &revision.binding;
+        let mut held = match self.caches.generated.get(binding) {
+            Some(held) => Some(held),
+            None => self.read(binding).await?,
+        };
+        for _ in 0..TRIES {
+            let before = held.clone();
+            let write = {
+                let authorities = self.authorities.borrow().clone().ok_or(ApplyError::NoAuthorities)?;
+                let owners = self.caches.owners(binding);
+                let highest = self.hub.highest(binding);
+                let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+                let wish = Wish { revision, authorities: &authorities.pem, owners: &owners, highest, now, anew };
+                decide(wish, held.as_ref())
+            };
+            let Some(write) = write else {
+                let sequence = held.as_ref().and_then(|held| held.sequence).unwrap_or_default();
+                return Ok((before, sequence));
+            };
+            let applied = timed(self.config_maps(binding).patch(
+                &binding.object_name(),
+                &parameters(),
+                &Patch::Apply(&write.object),
+            ))
+            .await;
+            self.count("ConfigMap", &applied);
+            match applied {
+                Ok(object) => {
+                    self.caches.generated.put(binding.clone(), Some(Held::of(&object)));
+                    return Ok((before, write.sequence));
+                }
+                Err(error) if error.is_conflict() => {
+                    self.metrics.conflict("ConfigMap");
+                    held = self.read(binding).await?;
+                }
+                // It was there when it was read: nobody may put one in its place that is older.
+                Err(error) if error.is_not_found() && held.is_some() => held = self.read(binding).await?,
+                Err(error) => return Err(failed("ConfigMap", binding, "written", error)),
+            }
+        }
+        Err(ApplyError::Contended(binding.clone()))
+    }
+
+    async fn read(&self, binding: &Binding) -> Result<Option<Held>, ApplyError> {
+        let found = timed(self.config_maps(binding).get_opt(&binding.object_name())).await;
+        let found = found.map_err(|error| failed("ConfigMap", binding, "read", error))?;
+        let held = found.as_ref().map(Held::of);
+        if held.is_some() {
+            self.caches.generated.put(binding.clone(), held.clone());
+        }
+        Ok(held)
+    }
+
+    /// After the ConfigMap, which says that there is one: whoever leads next knows of it, and writes it again at first.
+    async fn secret(&self, revision: &Revision, before: Option<&Held>) -> Result<(), ApplyError> {
+        let binding = &revision.binding;
+        if !has_secret(revision, before) {
+            return match before.is_some_and(|held| held.has_secret) {
+                true => self.remove_secret(binding).await,
+                false => Ok(()),
+            };
+        }
+        self.spare_own(binding)?;
+        let written = self.lock().get(binding).and_then(|applied| applied.secret.clone());
+        if written.as_ref() == Some(&revision.digest) {
+            return Ok(());
+        }
+        let name = binding.object_name();
+        let held = match lacks_values(revision) {
+            false => None,
+            true => {
+                let found = timed(self.secrets(binding).get_opt(&name)).await;
+                found.map_err(|error| failed("Secret", binding, "read", error))?
+            }
+        };
+        let object: Value = secret(revision, &self.caches.owners(binding), held.as_ref());
+        let applied = timed(self.secrets(binding).patch(&name, &parameters(), &Patch::Apply(&object))).await;
+        self.count("Secret", &applied);
+        applied.map_err(|error| failed("Secret", binding, "written", error))?;
+        if let Some(applied) = self.lock().get_mut(binding) {
+            applied.secret = Some(revision.digest.clone());
+        }
+        Ok(())
+    }
+
+    async fn remove_secret(&self, binding: &Binding) -> Result<(), ApplyError> {
+        self.spare_own(binding)?;
+        let deleted = timed(self.secrets(binding).delete(&binding.object_name(), &DeleteParams::default())).await;
+        self.count("Secret", &deleted);
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(failed("Secret", binding, "deleted", error)),
+        }
+    }
+
+    fn spare_own(&self, binding: &Binding) -> Result<(), ApplyError> {
+        let name = binding.object_name();
+        match binding.namespace == self.own_namespace && name == CERTIFICATES {
+            true => Err(ApplyError::OwnSecret(name)),
+            false => Ok(()),
+        }
+    }
+
+    fn remember(&self, written: Written) {
+        let mut all = self.lock();
+        // Another digest, or more values: either way the Secret is another one.
+        all.insert(written.revision.binding.clone(), Applied { written, secret: None });
+    }
+
+    fn count<T>(&self, kind: &str, result: &Result<T, CallError>) {
+        self.metrics.wrote(kind, result.as_ref().err().map_or("ok", CallError::word));
+    }
+
+    fn config_maps(&self, binding: &Binding) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), &binding.namespace)
+    }
+
+    fn secrets(&self, binding: &Binding) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &binding.namespace)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Applied>> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ApplyError {
+    /// There is no right to it, and trying again soon gives none.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, ApplyError::Call { error, .. } if error.is_forbidden())
+    }
+
+    /// The namespace is going, and takes everything with it.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        let ApplyError::Call { error: CallError::Refused(kube::Error::Api(status)), .. } = self else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+            || (status.code == 404 && status.details.as_ref().is_some_and(|details| details.kind == "namespaces"))
+    }
+}
+
+impl fmt::Debug for Applier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applier").field("bindings", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+/// At the start a Secret may be told late, and the version that it has is known from before.
+fn knows_more(before: &Revision, now: &Revision) -> bool {
+    now.credentials.iter().any(|value| !before.credentials.contains(value))
+}
+
+fn parameters() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
+}
+
+fn failed(kind: &'static str, binding: &Binding, verb: &'static str, error: CallError) -> ApplyError {
+    let place = format!("{}/{}", binding.namespace, binding.object_name());
+    ApplyError::Call { kind, place, verb, error }
+}

@@ -1,0 +1,73 @@
+//! Certificates of somebody else's making: three files, followed.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::bundle::Bundle;
+use super::x509::{Certificate, Pair, Unreadable};
+
+/// Why the folder's certificate is not used.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    #[error("{}: {why}", .path.display())]
+    File { path: PathBuf, why: String },
+    #[error("{}: {why}", .path.display())]
+    Pair { path: PathBuf, why: Unreadable },
+}
+
+/// The certificate and its authorities. Reads files; a kubelet replaces them all at once.
+///
+/// # Errors
+/// [`FolderError`].
+pub fn read(folder: &Path, names: &[String]) -> Result<(Pair, Bundle), FolderError> {
+    let text = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read_to_string(&path).map_err(|error| FolderError::File { path, why: error.to_string() })
+    };
+    let pair = Pair::read(&text("tls.crt")?, &text("tls.key")?).map_err(at(folder, "tls.crt"))?;
+    let ca = text("ca.crt")?;
+    let authority = Certificate::read(&ca).map_err(at(folder, "ca.crt"))?;
+    if let Err(error) = pair.certificate.vouches(names, &authority, Timestamp::now()) {
+        // Not ours to judge for certain: there may be an intermediate, or several authorities.
+        tracing::warn!(%error, folder = %folder.display(), "clients may not trust the certificate");
+    }
+    Ok((pair, Bundle::of(ca)))
+}
+
+fn at(folder: &Path, name: &str) -> impl Fn(Unreadable) -> FolderError {
+    let path = folder.join(name);
+    move |why| FolderError::Pair { path: path.clone(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::held::Held;
+    use super::super::step::{Step, take};
+    use super::*;
+
+    #[test]
+    fn three_files_make_a_certificate_and_each_that_is_wrong_is_named() {
+        let names = vec!["outrigger.test".to_owned()];
+        let data = take(Step::Begin, &Held::default(), Timestamp::now(), &names).unwrap().write();
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        let told = || read(folder.path(), &names).map(|_| ()).map_err(|error| error.to_string());
+        let ends = |end: &str| told().is_err_and(|error| error.ends_with(end));
+        assert!(told().is_err_and(|error| error.contains("tls.crt: ")));
+        for name in ["tls.crt", "tls.key", "ca.crt"] {
+            put(name, &data[name]);
+        }
+        let (pair, bundle) = read(folder.path(), &names).unwrap();
+        assert_eq!(bundle.pem.as_bytes(), data["ca.crt"]);
+        assert!(pair.certified().is_ok());
+        put("tls.key", &data["authority.key"]);
+        assert!(ends("tls.crt: its key is not the certificate's, or of a kind that is not supported"));
+        put("tls.key", b"");
+        assert!(ends("tls.crt: it holds no private key in PEM"));
+        put("tls.key", &data["tls.key"]);
+        put("ca.crt", b"");
+        assert!(ends("ca.crt: it holds no certificate in PEM"));
+    }
+}

@@ -1,0 +1,239 @@
+//! Keeping certificates: the loop that takes steps, and what the rest of the operator sees of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use kube::Client;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::bundle::Bundle;
+use super::folder::{self, FolderError};
+use super::held::Held;
+use super::issue::IssueError;
+use super::served::Served;
+use super::step::{Step, next, take};
+use super::store::{Seen, Store, StoreError};
+use super::webhooks::Webhooks;
+use super::x509::Unreadable;
+use crate::settings::Settings;
+
+/// How often time is looked at, files are, and webhook configurations are: the chart may have made them anew.
+const LOOK: Duration = Duration::from_secs(15);
+/// Steps in a row: more would be going round in circles.
+const STEPS_MAX: usize = 8;
+
+/// How far an authority has got. Only the leader knows; the others say no.
+pub trait Spread: Send + Sync {
+    /// Every policy's ConfigMap has it. [`super::fingerprints`] tells of a `ca.crt`.
+    fn written(&self, fingerprint: &str) -> bool;
+    /// Every live gateway says that it trusts it.
+    fn trusted(&self, fingerprint: &str) -> bool;
+}
+
+/// What the listener shows, and by whom it is trusted.
+#[derive(Debug)]
+pub struct Certificates {
+    served: Arc<Served>,
+    bundle: watch::Sender<Option<Arc<Bundle>>>,
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        Certificates { served: Arc::default(), bundle: watch::Sender::new(None) }
+    }
+}
+
+/// Why a look came to nothing. The next may.
+#[derive(Debug, Error)]
+enum KeepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("the certificate can't be served: {0}")]
+    Show(#[from] Unreadable),
+    #[error("the files were not read: {0}")]
+    Reading(#[from] tokio::task::JoinError),
+}
+
+impl Certificates {
+    /// For the listener.
+    #[must_use]
+    pub fn served(&self) -> Arc<Served> {
+        Arc::clone(&self.served)
+    }
+
+    /// The authorities that gateways and webhooks must trust; `None` as long as nothing is known.
+    #[must_use]
+    pub fn bundle(&self) -> watch::Receiver<Option<Arc<Bundle>>> {
+        self.bundle.subscribe()
+    }
+
+    /// There is something to serve with.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.served.expires().is_some()
+    }
+
+    /// Keeps them, for as long as it is polled. Failing is told, and tried again.
+    pub async fn keep(&self, client: Client, settings: &Settings, spread: &dyn Spread) {
+        match &settings.certificates {
+            Some(folder) => self.follow(folder, &settings.service).await,
+            None => self.own(client, settings, spread).await,
+        }
+    }
+
+    async fn follow(&self, folder: &Path, names: &[String]) {
+        let mut looks = looks();
+        loop {
+            looks.tick().await;
+            if let Err(error) = self.look_at(folder.to_owned(), names.to_vec()).await {
+                tracing::warn!(%error, "the folder's certificate is not used; the one before stays");
+            }
+        }
+    }
+
+    async fn look_at(&self, folder: PathBuf, names: Vec<String>) -> Result<(), KeepError> {
+        let (pair, bundle) = tokio::task::spawn_blocking(move || folder::read(&folder, &names)).await??;
+        self.served.show(&pair)?;
+        self.tell(bundle);
+        Ok(())
+    }
+
+    async fn own(&self, client: Client, settings: &Settings, spread: &dyn Spread) {
+        let store = Store::new(client.clone(), &settings.namespace);
+        let webhooks = settings.webhooks.as_deref().map(|name| Webhooks::new(client, name));
+        let keeper = Keeper { certificates: self, store, webhooks, names: &settings.service, spread };
+        let (mut looks, mut changes) = (looks(), keeper.store.changes());
+        let mut last = None;
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {}
+                Some(()) = changes.next() => {}
+            }
+            if let Err(error) = keeper.look(&mut last).await {
+                tracing::warn!(%error, "certificates are as they were");
+            }
+        }
+    }
+
+    fn tell(&self, bundle: Bundle) {
+        self.bundle.send_if_modified(|told| {
+            let news = told.as_deref() != Some(&bundle);
+            if news {
+                *told = Some(Arc::new(bundle));
+            }
+            news
+        });
+    }
+}
+
+fn looks() -> tokio::time::Interval {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
+struct Keeper<'a> {
+    certificates: &'a Certificates,
+    store: Store,
+    webhooks: Option<Webhooks>,
+    names: &'a [String],
+    spread: &'a dyn Spread,
+}
+
+impl Keeper<'_> {
+    /// Takes steps until there is none to take. What is held is served first, and told before the next step is looked for.
+    async fn look(&self, last: &mut Option<Held>) -> Result<(), KeepError> {
+        let mut seen = self.store.read().await?;
+        for _ in 0..STEPS_MAX {
+            let found = seen.held();
+            let Some(held) = found.clone().or_else(|| last.clone()) else {
+                seen = self.step(&seen, Step::Begin, &Held::default()).await?;
+                continue;
+            };
+            // Somebody deleted the Secret: what is trusted everywhere is written again, and no client notices.
+            if found.is_none() {
+                seen = self.write(&seen, &held, "the Secret was gone, and is there again").await?;
+                continue;
+            }
+            if let Some(leaf) = &held.leaf {
+                self.certificates.served.show(leaf)?;
+            }
+            let bundle = held.bundle();
+            self.certificates.tell(bundle.clone());
+            let applied = self.applied(&bundle).await;
+            let step = next(&held, Timestamp::now(), self.names, &Reached { spread: self.spread, applied });
+            *last = Some(held.clone());
+            if let Step::Keep { .. } = step {
+                return Ok(());
+            }
+            seen = self.step(&seen, step, &held).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&self, seen: &Seen, step: Step, held: &Held) -> Result<Seen, KeepError> {
+        let taken = take(step, held, Timestamp::now(), self.names)?;
+        Ok(self.write(seen, &taken, word(step)).await?)
+    }
+
+    /// What is there afterwards, which may be another replica's.
+    async fn write(&self, seen: &Seen, held: &Held, what: &str) -> Result<Seen, StoreError> {
+        match self.store.write(seen, held).await {
+            Err(StoreError::Conflict) => self.store.read().await,
+            Err(error) => Err(error),
+            Ok(seen) => {
+                tracing::info!("certificates: {what}");
+                Ok(seen)
+            }
+        }
+    }
+
+    /// Whether every webhook has the bundle.
+    async fn applied(&self, bundle: &Bundle) -> bool {
+        let Some(webhooks) = &self.webhooks else { return true };
+        match webhooks.apply(bundle).await {
+            Ok(applied) => applied,
+            Err(error) => {
+                tracing::warn!(%error, "the API server may not trust the webhooks");
+                false
+            }
+        }
+    }
+}
+
+fn word(step: Step) -> &'static str {
+    match step {
+        Step::Keep { .. } => "nothing to do",
+        Step::Begin => "a new authority",
+        Step::RenewLeaf => "the certificate is renewed",
+        Step::Announce => "the next authority is being told to all",
+        Step::Spread => "the next authority stands in every bundle",
+        Step::Promote => "the next authority signs from now on",
+        Step::Retire => "the authority before is not trusted any more",
+    }
+}
+
+/// Nothing has spread as long as the webhooks have it not.
+struct Reached<'a> {
+    spread: &'a dyn Spread,
+    applied: bool,
+}
+
+impl Spread for Reached<'_> {
+    fn written(&self, fingerprint: &str) -> bool {
+        self.applied && self.spread.written(fingerprint)
+    }
+
+    fn trusted(&self, fingerprint: &str) -> bool {
+        self.applied && self.spread.trusted(fingerprint)
+    }
+}

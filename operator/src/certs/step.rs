@@ -1,0 +1,125 @@
+//! What to do next about authorities and certificates. Pure, but for the keys that a step makes.
+//!
+//! ```text
+//!            Begin                Announce               Spread                 Promote              Retire
+//! (nothing) ──────► authority ───────────────► + next ───────────► + since ──────────────► authority ───────► authority
+//!                   leaf          old age       leaf   in all       leaf     24 h, or all   leaf (new) 24 h    leaf
+//!                                                      bundles               say so         retired
+//! ```
+//!
+//! `RenewLeaf` is possible in every state, and changes nothing else.
+
+use jiff::Timestamp;
+
+use super::held::Held;
+use super::issue::{self, BACKDATED, IssueError};
+use super::keep::Spread;
+use super::x509::{Certificate, Pair};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+/// An authority with less than a year left is replaced: time enough for a cluster that is switched off now and then.
+const OLD_AGE: i64 = 365 * DAY;
+
+/// One write of the Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, until then or until something changes.
+    Keep { until: Timestamp },
+    /// There is no authority to go on with: a new one, and a certificate under it. Clients trust it when they have been told.
+    Begin,
+    /// A certificate under the same authority.
+    RenewLeaf,
+    /// The next authority, which only bundles have.
+    Announce,
+    /// It stands in every bundle: the day begins.
+    Spread,
+    /// The next authority signs, and the one before is trusted for a while.
+    Promote,
+    /// The one before is not trusted any more.
+    Retire,
+}
+
+/// What comes next.
+#[must_use]
+pub fn next(held: &Held, now: Timestamp, names: &[String], spread: &dyn Spread) -> Step {
+    let usable = |pair: &Option<Pair>| pair.as_ref().is_some_and(|pair| pair.certificate.is_valid_at(now));
+    let Some(authority) = held.authority.as_ref().filter(|_| usable(&held.authority)) else {
+        return if usable(&held.next) { Step::Promote } else { Step::Begin };
+    };
+    let authority = &authority.certificate;
+    let Some(leaf) = held.leaf.as_ref().filter(|leaf| leaf.certificate.vouches(names, authority, now).is_ok()) else {
+        return Step::RenewLeaf;
+    };
+    let due = renewal(&leaf.certificate, authority);
+    if due <= now {
+        return Step::RenewLeaf;
+    }
+    if held.retired.is_some() {
+        // The certificate is at least as old as the promotion.
+        let over = after(leaf.certificate.not_before, BACKDATED.as_secs() as i64 + DAY);
+        return if over <= now { Step::Retire } else { Step::Keep { until: over.min(due) } };
+    }
+    if !usable(&held.next) {
+        let old = after(authority.not_after, -OLD_AGE);
+        // One that is there and can't be used is replaced, too.
+        return if old <= now || held.next.is_some() { Step::Announce } else { Step::Keep { until: old.min(due) } };
+    }
+    let fingerprint = held.next.as_ref().map_or("", |next| next.certificate.fingerprint.as_str());
+    match held.since {
+        // By a clock that has been put back since, or that never was right.
+        Some(since) if since > after(now, HOUR) => stamp(spread, fingerprint, due),
+        Some(since) if after(since, DAY) <= now || spread.trusted(fingerprint) => Step::Promote,
+        Some(since) => Step::Keep { until: after(since, DAY).min(due) },
+        None => stamp(spread, fingerprint, due),
+    }
+}
+
+fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> Step {
+    if spread.written(fingerprint) { Step::Spread } else { Step::Keep { until: due } }
+}
+
+/// What there is after the step.
+///
+/// # Errors
+/// [`IssueError`].
+pub fn take(step: Step, held: &Held, now: Timestamp, names: &[String]) -> Result<Held, IssueError> {
+    let held = held.clone();
+    match step {
+        Step::Keep { .. } => Ok(held),
+        Step::Begin => {
+            let authority = issue::authority(now)?;
+            let leaf = issue::leaf(&authority, names, now)?;
+            Ok(Held { authority: Some(authority), leaf: Some(leaf), ..Held::default() })
+        }
+        Step::RenewLeaf => match &held.authority {
+            Some(authority) => Ok(Held { leaf: Some(issue::leaf(authority, names, now)?), ..held }),
+            None => take(Step::Begin, &held, now, names),
+        },
+        Step::Announce => Ok(Held { next: Some(issue::authority(now)?), since: None, ..held }),
+        Step::Spread => Ok(Held { since: Some(now), ..held }),
+        Step::Promote => match held.next {
+            Some(next) => {
+                let leaf = issue::leaf(&next, names, now)?;
+                let retired = held.authority.map(|authority| authority.certificate);
+                Ok(Held { authority: Some(next), next: None, since: None, retired, leaf: Some(leaf) })
+            }
+            None => take(Step::Begin, &Held::default(), now, names),
+        },
+        Step::Retire => Ok(Held { retired: None, ..held }),
+    }
+}
+
+/// At two thirds of its life; one that lives as long as its authority can't get older.
+fn renewal(leaf: &Certificate, authority: &Certificate) -> Timestamp {
+    if leaf.not_after >= authority.not_after {
+        return authority.not_after;
+    }
+    let life = leaf.not_after.as_second() - leaf.not_before.as_second();
+    after(leaf.not_before, life / 3 * 2)
+}
+
+/// The end of time, where it would be beyond it.
+fn after(time: Timestamp, seconds: i64) -> Timestamp {
+    Timestamp::from_second(time.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,110 @@
+//! The Secret: read, watched, and written where nobody else has written meanwhile.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use thiserror::Error;
+
+use super::held::Held;
+use crate::{api_error, names};
+
+const TIME: Duration = Duration::from_secs(10);
+
+/// Why the Secret is as it was.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Somebody else wrote first: read again.
+    #[error("another replica has written the Secret")]
+    Conflict,
+    #[error("Secret {}: no answer within {} s", names::CERTIFICATES, TIME.as_secs())]
+    Late,
+    #[error("Secret {}: {why}", names::CERTIFICATES)]
+    Refused { why: String },
+}
+
+/// The Secret as it was seen last. `None` inside: it is not there.
+pub struct Seen(Option<Secret>);
+
+impl Seen {
+    /// `None`: the Secret is not there.
+    pub fn held(&self) -> Option<Held> {
+        let data = self.0.as_ref()?.data.clone().unwrap_or_default();
+        Some(Held::read(&data.into_iter().map(|(name, value)| (name, value.0)).collect()))
+    }
+}
+
+/// Without data.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Seen").field(&self.0.as_ref().map(|secret| &secret.metadata.resource_version)).finish()
+    }
+}
+
+#[derive(Clone)]
+pub struct Store(Api<Secret>);
+
+impl Store {
+    pub fn new(client: Client, namespace: &str) -> Self {
+        Store(Api::namespaced(client, namespace))
+    }
+
+    /// Something each time that the Secret may have changed; never ends.
+    pub fn changes(&self) -> BoxStream<'static, ()> {
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", names::CERTIFICATES));
+        let events = watcher(self.0.clone(), config).default_backoff();
+        let told = |error: &watcher::Error| tracing::warn!(%error, "the certificates' Secret is not being watched");
+        events.inspect_err(told).map(|_| ()).boxed()
+    }
+
+    pub async fn read(&self) -> Result<Seen, StoreError> {
+        timed(self.0.get_opt(names::CERTIFICATES)).await.map(Seen)
+    }
+
+    /// Only over what was seen.
+    pub async fn write(&self, seen: &Seen, held: &Held) -> Result<Seen, StoreError> {
+        let data: BTreeMap<_, _> = held.write().into_iter().map(|(name, value)| (name, ByteString(value))).collect();
+        let written = match &seen.0 {
+            // Everything else in it is somebody's: labels, annotations.
+            Some(secret) => {
+                let secret = Secret { data: Some(data), ..secret.clone() };
+                timed(self.0.replace(names::CERTIFICATES, &parameters(), &secret)).await
+            }
+            None => timed(self.0.create(&parameters(), &secret(data))).await,
+        };
+        written.map(|secret| Seen(Some(secret)))
+    }
+}
+
+fn parameters() -> PostParams {
+    PostParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+fn secret(data: BTreeMap<String, ByteString>) -> Secret {
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(names::CERTIFICATES.to_owned()),
+            labels: Some([(names::MANAGED_BY.to_owned(), names::MANAGED_BY_VALUE.to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        type_: Some("Opaque".to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    }
+}
+
+async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(TIME, call).await {
+        Err(_) => Err(StoreError::Late),
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if api_error::is_conflict(&error) => Err(StoreError::Conflict),
+        Ok(Err(error)) => Err(StoreError::Refused { why: api_error::message(&error) }),
+    }
+}

@@ -1,0 +1,163 @@
+//! What is known of the ConfigMaps that the operator made: enough to see whether one must be written anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use k8s_openapi::api::core::v1::ConfigMap;
+use sha2::{Digest, Sha256};
+
+use crate::binding::Binding;
+use crate::certs::fingerprints;
+use crate::names;
+
+/// A generated ConfigMap as it stands in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub uid: String,
+    pub resource_version: String,
+    /// `None`: somebody took it away, or wrote nonsense.
+    pub sequence: Option<u64>,
+    pub digest: String,
+    /// SHA-256 of the policy's file: what is there need not be what the annotations say.
+    pub policy: [u8; 32],
+    /// SHA-256 of the authorities' file.
+    pub authorities: [u8; 32],
+    /// The fingerprint of each of them.
+    pub trusted: Vec<String>,
+    /// uids of its owners.
+    pub owners: BTreeSet<String>,
+    /// Its label is there, so that it is watched.
+    pub labelled: bool,
+    /// A Secret of the same name belongs to it.
+    pub has_secret: bool,
+    pub sources: Bytes,
+}
+
+impl Held {
+    #[must_use]
+    pub fn of(object: &ConfigMap) -> Self {
+        let meta = &object.metadata;
+        let annotation = |name: &str| meta.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned();
+        let file = |name: &str| object.data.as_ref().and_then(|data| data.get(name)).map_or("", String::as_str);
+        let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
+        let sources = object.binary_data.as_ref().and_then(|data| data.get(names::SOURCES_FILE));
+        let label = meta.labels.as_ref().and_then(|labels| labels.get(names::MANAGED_BY));
+        Held {
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            sequence: annotation(names::SEQUENCE).and_then(|sequence| sequence.parse().ok()),
+            digest: annotation(names::DIGEST).unwrap_or_default(),
+            policy: hash(file(names::POLICY_FILE)),
+            authorities: hash(file(names::AUTHORITIES_FILE)),
+            trusted: fingerprints(file(names::AUTHORITIES_FILE)),
+            owners: owners.collect(),
+            labelled: label.is_some_and(|value| value == names::MANAGED_BY_VALUE),
+            has_secret: annotation(names::HAS_SECRET).is_some(),
+            sources: sources.map(|sources| Bytes::copy_from_slice(&sources.0)).unwrap_or_default(),
+        }
+    }
+}
+
+#[must_use]
+pub fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// All of them, by what they are for.
+#[derive(Debug, Default)]
+pub struct Generated(Mutex<BTreeMap<Binding, Held>>);
+
+impl Generated {
+    /// `true`: that is news.
+    pub fn put(&self, binding: Binding, held: Option<Held>) -> bool {
+        let mut all = self.lock();
+        match held {
+            // An answer to a write may be here before what the watch tells of an earlier one.
+            Some(held) if all.get(&binding).is_some_and(|known| is_newer(known, &held)) => false,
+            Some(held) => all.insert(binding, held.clone()).as_ref() != Some(&held),
+            None => all.remove(&binding).is_some(),
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, binding: &Binding) -> Option<Held> {
+        self.lock().get(binding).cloned()
+    }
+
+    #[must_use]
+    pub fn bindings(&self) -> Vec<Binding> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Those of one namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Vec<Binding> {
+        self.lock().keys().filter(|binding| binding.namespace == namespace).cloned().collect()
+    }
+
+    /// Every one of them has this authority.
+    #[must_use]
+    pub fn trusts(&self, fingerprint: &str) -> bool {
+        self.lock().values().all(|held| held.trusted.iter().any(|trusted| trusted == fingerprint))
+    }
+
+    /// What each policy was compiled from.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(Binding, Bytes)> {
+        let with = |(binding, held): (&Binding, &Held)| (binding.clone(), held.sources.clone());
+        self.lock().iter().map(with).filter(|(_, sources)| !sources.is_empty()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Versions of one object are numbers that grow, as far as Kubernetes has ever made them.
+fn is_newer(known: &Held, held: &Held) -> bool {
+    let number = |held: &Held| held.resource_version.parse::<u64>().ok();
+    known.uid == held.uid && number(known).zip(number(held)).is_some_and(|(known, held)| known > held)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn held(version: &str) -> Held {
+        let object = json!({
+            "metadata": {
+                "name": "outrigger-a", "namespace": "n", "uid": "u", "resourceVersion": version,
+                "labels": {"app.kubernetes.io/managed-by": "outrigger"},
+                "annotations": {"outrigger.dev/sequence": "7", "outrigger.dev/digest": "d"},
+            },
+            "data": {"policy.v1.json": "{}"},
+            "binaryData": {"sources.v1.json.gz": "AQI="},
+        });
+        Held::of(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn what_stands_there_is_read() {
+        let held = held("5");
+        assert_eq!((held.sequence, held.digest.as_str(), held.labelled, held.has_secret), (Some(7), "d", true, false));
+        assert_eq!(held.policy, hash("{}"));
+        assert_eq!(&*held.sources, [1, 2]);
+    }
+
+    #[test]
+    fn an_older_version_does_not_replace_a_newer_one() {
+        let (generated, binding) = (Generated::default(), Binding::of("n", "a"));
+        assert!(generated.put(binding.clone(), Some(held("10"))));
+        assert!(!generated.put(binding.clone(), Some(held("9"))));
+        assert!(!generated.put(binding.clone(), Some(held("10"))));
+        assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
+        let anew = Held { uid: "v".to_owned(), ..held("3") };
+        assert!(generated.put(binding.clone(), Some(anew)), "one made anew is another object");
+        assert_eq!(generated.sources(), [(binding.clone(), Bytes::from_static(&[1, 2]))]);
+        assert!(generated.put(binding.clone(), None));
+        assert!(!generated.put(binding, None));
+    }
+}

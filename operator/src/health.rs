@@ -1,0 +1,160 @@
+//! Health and metrics, in clear text, for kubelets and Prometheus.
+//!
+//! Ready is a replica that can answer webhooks: its certificate is there, and what it knows of the cluster is whole. Whether
+//! it leads has nothing to do with it.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Kubelets and Prometheus, and somebody who looks.
+const CONNECTIONS_MAX: usize = 64;
+const HEAD: Duration = Duration::from_secs(5);
+/// A connection that says nothing for longer is nobody's.
+const WHOLE: Duration = Duration::from_secs(120);
+
+/// What a replica waits for before it is ready.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<watch::Sender<BTreeSet<String>>>);
+
+impl Readiness {
+    /// Not ready until this has come.
+    pub fn awaits(&self, what: &str) {
+        self.0.send_modify(|awaited| {
+            awaited.insert(what.to_owned());
+        });
+    }
+
+    pub fn has(&self, what: &str) {
+        self.0.send_if_modified(|awaited| awaited.remove(what));
+    }
+
+    /// What has not come yet.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<String> {
+        self.0.borrow().iter().cloned().collect()
+    }
+
+    /// Waits until everything has come.
+    pub async fn ready(&self) {
+        // The sender is ours: it is not gone while we wait.
+        let _ = self.0.subscribe().wait_for(BTreeSet::is_empty).await;
+    }
+}
+
+/// What is told, measured at the moment that somebody asks.
+pub trait Report: Send + Sync + 'static {
+    fn metrics(&self) -> Vec<u8>;
+    /// Empty: ready.
+    fn awaited(&self) -> Vec<String>;
+}
+
+/// Answers for as long as it is polled.
+pub async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection for health and metrics could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Too many: this one is closed.
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
+        let report = Arc::clone(&report);
+        connections.spawn(async move {
+            let service = service_fn(|request: Request<Incoming>| {
+                let answer = answer(&*report, &request);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+            // Whoever breaks off is nobody to tell.
+            let _ = tokio::time::timeout(WHOLE, http.serve_connection(TokioIo::new(stream), service)).await;
+            drop(place);
+        });
+    }
+}
+
+fn answer<B>(report: &dyn Report, request: &Request<B>) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return told(StatusCode::METHOD_NOT_ALLOWED, json!({"error": "only GET is answered here"}));
+    }
+    match request.uri().path() {
+        "/healthz" => told(StatusCode::OK, json!({"alive": true})),
+        "/readyz" => match report.awaited() {
+            awaited if awaited.is_empty() => told(StatusCode::OK, json!({"ready": true})),
+            awaited => told(StatusCode::SERVICE_UNAVAILABLE, json!({"ready": false, "awaits": awaited})),
+        },
+        "/metrics" => {
+            let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            let mut response = Response::new(Full::from(report.metrics()));
+            response.headers_mut().insert(header::CONTENT_TYPE, text);
+            response
+        }
+        _ => told(StatusCode::NOT_FOUND, json!({"error": "here are /healthz, /readyz and /metrics"})),
+    }
+}
+
+fn told(status: StatusCode, body: impl fmt::Display) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    struct Told(Readiness);
+
+    impl Report for Told {
+        fn metrics(&self) -> Vec<u8> {
+            b"metrics".to_vec()
+        }
+
+        fn awaited(&self) -> Vec<String> {
+            self.0.awaited()
+        }
+    }
+
+    async fn get(report: &Told, path: &str) -> (u16, String) {
+        let response = answer(report, &Request::get(path).body(()).unwrap());
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn ready_when_all_has_come_and_alive_before() {
+        let report = Told(Readiness::default());
+        report.0.awaits("certificate");
+        assert_eq!(get(&report, "/readyz").await, (503, r#"{"ready":false,"awaits":["certificate"]}"#.to_owned()));
+        assert_eq!(get(&report, "/healthz").await.0, 200);
+        report.0.has("certificate");
+        assert_eq!(get(&report, "/readyz").await.0, 200);
+        assert_eq!(get(&report, "/metrics").await, (200, "metrics".to_owned()));
+        assert_eq!(get(&report, "/x").await.0, 404);
+    }
+}

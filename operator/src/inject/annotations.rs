@@ -1,0 +1,319 @@
+//! Every annotation there is: where it may stand, what it may say, and what it means. `docs/annotations.md` is written
+//! from this table.
+
+use outrigger_policy::nearest;
+use thiserror::Error;
+
+use crate::binding::Binding;
+use crate::inject::values::{self, Told, Wrong};
+use crate::names;
+
+/// What all of ours begin with.
+pub const PREFIX: &str = "outrigger.dev/";
+
+/// Where an annotation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// A pod, or a workload's template of one.
+    Pod,
+    /// A Deployment, StatefulSet, DaemonSet, CronJob or Job.
+    Workload,
+    /// Defaults for a namespace's pods.
+    Namespace,
+}
+
+impl Place {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Place::Pod => "pod",
+            Place::Workload => "workload",
+            Place::Namespace => "namespace",
+        }
+    }
+}
+
+/// A row of [`TABLE`].
+#[derive(Clone, Copy, Debug)]
+pub struct Annotation {
+    /// Behind [`PREFIX`].
+    pub word: &'static str,
+    pub places: &'static [Place],
+    /// What holds where nobody says anything, in words of the docs.
+    pub default: &'static str,
+    /// What it means and may say, in words of the docs.
+    pub means: &'static str,
+    check: fn(&str) -> Result<(), Wrong>,
+}
+
+const ALL: &[Place] = &[Place::Pod, Place::Workload, Place::Namespace];
+const NEAR: &[Place] = &[Place::Pod, Place::Workload];
+
+/// What can be asked.
+pub const TABLE: &[Annotation] = &[
+    Annotation {
+        word: "inject",
+        places: NEAR,
+        default: "the namespace's label",
+        means: "`\"true\"` or `\"false\"`: whether pods carry a gateway.",
+        check: |value| values::truth(value).map(drop),
+    },
+    Annotation {
+        word: "virtual-key",
+        places: ALL,
+        default: "`default`",
+        means: "The VirtualKeys of the pod's namespace that it may use, at most four with commas between them; the first \
+                is the default one. They need not exist yet.",
+        check: |value| Binding::parse("", Some(value)).map(drop).map_err(Wrong::Keys),
+    },
+    Annotation {
+        word: "capture",
+        places: ALL,
+        default: "`openai,anthropic,gemini`",
+        means: "Whose SDKs are led to the gateway by variables: any of `openai`, `anthropic`, `gemini`, `azure`, \
+                `bedrock`, `cohere` with commas between them (not `openai` and `azure` together), or `none`.",
+        check: |value| values::captures(value).map(drop),
+    },
+    Annotation {
+        word: "containers",
+        places: NEAR,
+        default: "all of `spec.containers`, but for other injectors'",
+        means: "The containers that get those variables. Init containers may be named too, if they start after the gateway.",
+        check: |value| values::containers(value).map(drop),
+    },
+    Annotation {
+        word: "port",
+        places: ALL,
+        default: "`4180`",
+        means: "Where the gateway answers the application, on loopback: 1024 to 65535.",
+        check: |value| values::port(value).map(drop),
+    },
+    Annotation {
+        word: "admin-port",
+        places: ALL,
+        default: "`4181`",
+        means: "Where the gateway answers probes and metrics: 1024 to 65535.",
+        check: |value| values::port(value).map(drop),
+    },
+    Annotation {
+        word: "cpu",
+        places: ALL,
+        default: "`10m`",
+        means: "The gateway's CPU, as `request` or `request/limit`; without a limit it has none.",
+        check: |value| values::cpu(value).map(drop),
+    },
+    Annotation {
+        word: "memory",
+        places: ALL,
+        default: "`16Mi/64Mi`",
+        means: "The gateway's memory, as `request` or `request/limit`, at least 16Mi; without a limit it is 64Mi, or the \
+                request if that is more.",
+        check: |value| values::memory(value).map(drop),
+    },
+    Annotation {
+        word: "log-level",
+        places: ALL,
+        default: "`info`",
+        means: "`error`, `warn`, `info`, `debug` or `trace`: what the gateway logs.",
+        check: |value| values::level(value).map(drop),
+    },
+];
+
+/// What the operator writes, and what stands elsewhere: known names that nobody sets on a pod.
+pub const WRITTEN: &[(&str, &str, &str)] = &[
+    (names::INJECTED, "an annotation of pods", "What was added, and why a part was left out, as JSON."),
+    (
+        names::WORKLOAD,
+        "an annotation of templates",
+        "The workload's own annotations, as JSON. Written and removed with them.",
+    ),
+    (names::SIDECAR, "a label of pods", "The gateway's version."),
+    (names::VIRTUAL_KEY, "a label of pods", "The first VirtualKey: `kubectl get pods -L outrigger.dev/virtual-key`."),
+    (names::SEQUENCE, "an annotation of ConfigMaps", "The policy's sequence."),
+    (names::DIGEST, "an annotation of ConfigMaps", "The policy's digest."),
+];
+
+/// Labels of namespaces that are read.
+pub const NAMESPACE_LABELS: &[(&str, &str)] = &[
+    (names::INJECT, "`\"true\"`: every pod that does not opt out carries a gateway."),
+    (names::TEAM, "Whose it is, for rules, budgets and reports; outranks what a key says."),
+    (names::CUSTOMER, "The same, for customers."),
+];
+
+/// Why an annotation can't be followed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AnnotationError {
+    #[error("the {}'s annotation {PREFIX}{word}: {wrong}", place.word())]
+    Value { place: Place, word: &'static str, wrong: Wrong },
+    #[error("{name} is no annotation of a {}{}", place.word(), hint(*place, name.as_str()))]
+    Unknown { place: Place, name: Told },
+    #[error("the pod's annotation {} is not what the operator writes; remove it from the template", names::WORKLOAD)]
+    Stamp,
+    #[error(
+        "the gateway can't listen for clients and for operators on the same port {0}: change {PREFIX}port or {PREFIX}admin-port"
+    )]
+    OnePort(u16),
+}
+
+/// The row of that word, if it may stand there.
+#[must_use]
+pub fn row(place: Place, word: &str) -> Option<&'static Annotation> {
+    TABLE.iter().find(|row| row.word == word && row.places.contains(&place))
+}
+
+/// Judges one annotation of ours where it stands, by its whole name.
+///
+/// # Errors
+/// [`AnnotationError::Unknown`] and [`AnnotationError::Value`].
+pub fn check(place: Place, name: &str, value: &str) -> Result<(), AnnotationError> {
+    let Some(row) = name.strip_prefix(PREFIX).and_then(|word| row(place, word)) else {
+        return Err(AnnotationError::Unknown { place, name: Told::of(name) });
+    };
+    (row.check)(value).map_err(|wrong| AnnotationError::Value { place, word: row.word, wrong })
+}
+
+/// What to say of a name that may not stand there.
+fn hint(place: Place, name: &str) -> String {
+    let word = name.strip_prefix(PREFIX).unwrap_or(name);
+    if let Some((_, what, _)) = WRITTEN.iter().find(|(written, _, _)| *written == name)
+        && TABLE.iter().all(|row| row.word != word)
+    {
+        return format!(": it is {what}, written by the operator");
+    }
+    if NAMESPACE_LABELS.iter().any(|(label, _)| *label == name) {
+        return match place {
+            Place::Namespace => ": it is a label".to_owned(),
+            _ => ": it is a label of namespaces".to_owned(),
+        };
+    }
+    if let Some(row) = TABLE.iter().find(|row| row.word == word) {
+        let places: Vec<&str> = row.places.iter().map(|place| place.word()).collect();
+        return format!(": it stands on a {}", places.join(" or "));
+    }
+    let known = TABLE.iter().filter(|row| row.places.contains(&place)).map(|row| row.word);
+    match nearest(&word.to_lowercase(), known) {
+        Some(like) => format!("; did you mean `{PREFIX}{like}`?"),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_is_taken() {
+        for (word, values) in [
+            ("inject", &["true", "false"][..]),
+            ("virtual-key", &["search", "search, batch"]),
+            ("capture", &["openai", "none", "gemini,anthropic,azure,bedrock,cohere"]),
+            ("containers", &["app", "app, worker"]),
+            ("port", &["1024", "65535"]),
+            ("admin-port", &["9000"]),
+            ("cpu", &["1m", "50m/1", "0.5"]),
+            ("memory", &["16Mi", "32Mi/128Mi", "1Gi/1024Mi"]),
+            ("log-level", &["warn"]),
+        ] {
+            for value in values {
+                assert_eq!(check(Place::Pod, &format!("{PREFIX}{word}"), value), Ok(()), "{word}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_is_told_with_what_is() {
+        let told = |name: &str, value: &str| check(Place::Pod, name, value).unwrap_err().to_string();
+        for (name, value, expected) in [
+            (
+                "outrigger.dev/inject",
+                "yes",
+                "the pod's annotation outrigger.dev/inject: `yes` is neither `true` nor `false`",
+            ),
+            (
+                "outrigger.dev/capture",
+                "opnai",
+                "the pod's annotation outrigger.dev/capture: `opnai` is nothing that can be captured: openai, anthropic, gemini, azure, bedrock, cohere or none; did you mean `openai`?",
+            ),
+            (
+                "outrigger.dev/capture",
+                "none,openai",
+                "the pod's annotation outrigger.dev/capture: `none` stands with others",
+            ),
+            (
+                "outrigger.dev/capture",
+                " , ",
+                "the pod's annotation outrigger.dev/capture: says nothing: name one or more with commas between them, or `none`",
+            ),
+            (
+                "outrigger.dev/capture",
+                "openai,azure",
+                "the pod's annotation outrigger.dev/capture: `openai` and `azure` can't be captured together: an Azure client that finds both refuses to start",
+            ),
+            ("outrigger.dev/containers", "a,a", "the pod's annotation outrigger.dev/containers: names `a` twice"),
+            ("outrigger.dev/port", "80", "the pod's annotation outrigger.dev/port: `80` is no port from 1024 to 65535"),
+            (
+                "outrigger.dev/port",
+                "+8080",
+                "the pod's annotation outrigger.dev/port: `+8080` is no port from 1024 to 65535",
+            ),
+            (
+                "outrigger.dev/memory",
+                "64m",
+                "the pod's annotation outrigger.dev/memory: `64m` is less than the gateway needs, 16Mi",
+            ),
+            (
+                "outrigger.dev/memory",
+                "64Mi/32Mi",
+                "the pod's annotation outrigger.dev/memory: `64Mi/32Mi`: the request is over the limit",
+            ),
+            (
+                "outrigger.dev/cpu",
+                "a lot",
+                "the pod's annotation outrigger.dev/cpu: `a lot` is no amount of CPU: give `request` or `request/limit`, such as `50m` or `50m/1`",
+            ),
+            (
+                "outrigger.dev/log-level",
+                "warning",
+                "the pod's annotation outrigger.dev/log-level: `warning` is no level: error, warn, info, debug, trace; did you mean `warn`?",
+            ),
+            (
+                "outrigger.dev/virtual-key",
+                "Search",
+                "the pod's annotation outrigger.dev/virtual-key: `Search` is no name of a VirtualKey: lower-case letters, digits and dashes, at most 50 characters",
+            ),
+            (
+                "outrigger.dev/virtual-keys",
+                "a",
+                "outrigger.dev/virtual-keys is no annotation of a pod; did you mean `outrigger.dev/virtual-key`?",
+            ),
+            ("outrigger.dev/team", "a", "outrigger.dev/team is no annotation of a pod: it is a label of namespaces"),
+            (
+                "outrigger.dev/sequence",
+                "4",
+                "outrigger.dev/sequence is no annotation of a pod: it is an annotation of ConfigMaps, written by the operator",
+            ),
+            (
+                "outrigger.dev/sidecar",
+                "4",
+                "outrigger.dev/sidecar is no annotation of a pod: it is a label of pods, written by the operator",
+            ),
+            ("outrigger.dev/xyzzy", "4", "outrigger.dev/xyzzy is no annotation of a pod"),
+        ] {
+            assert_eq!(told(name, value), expected);
+        }
+        let elsewhere = check(Place::Namespace, "outrigger.dev/containers", "app").unwrap_err().to_string();
+        assert_eq!(
+            elsewhere,
+            "outrigger.dev/containers is no annotation of a namespace: it stands on a pod or workload"
+        );
+        let label = check(Place::Namespace, "outrigger.dev/inject", "true").unwrap_err().to_string();
+        assert_eq!(label, "outrigger.dev/inject is no annotation of a namespace: it is a label");
+    }
+
+    #[test]
+    fn long_and_odd_values_are_told_on_one_line() {
+        let error =
+            check(Place::Pod, "outrigger.dev/port", &format!("1\n{}", "9".repeat(500))).unwrap_err().to_string();
+        assert!(error.len() < 200 && !error.contains('\n'), "{error}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a gateway can't stand beside.
+
+use serde_json::Value;
+
+use crate::inject::pod::{containers, list, name};
+use crate::inject::wishes::Wishes;
+use crate::inject::{Cause, Reason};
+use crate::names;
+
+/// The first thing in the pod, which has no gateway yet, that keeps one out.
+pub fn conflict(pod: &Value, wishes: &Wishes) -> Option<Cause> {
+    let is = |field: &str| pod.pointer(&format!("/spec/{field}")) == Some(&Value::Bool(true));
+    if is("hostNetwork") {
+        return Some(cause(
+            Reason::HostNetwork,
+            "the pod has hostNetwork: every process of its node could call the gateway",
+        ));
+    }
+    for field in ["shareProcessNamespace", "hostPID"] {
+        if is(field) {
+            let message =
+                format!("the pod has {field}: the application could read the gateway's credentials out of its process");
+            return Some(cause(Reason::SharedProcesses, &message));
+        }
+    }
+    let windows =
+        ["/spec/os/name", "/spec/nodeSelector/kubernetes.io~1os", "/spec/nodeSelector/beta.kubernetes.io~1os"];
+    if windows.iter().any(|path| pod.pointer(path).and_then(Value::as_str) == Some("windows")) {
+        return Some(cause(Reason::Windows, "the pod is for Windows, and the gateway runs on Linux"));
+    }
+    port(pod, wishes).or_else(|| taken(pod)).or_else(|| intruder(pod))
+}
+
+/// A container beside the gateway that mounts what only the gateway may read. The volumes need not be there yet: the API
+/// server looks for them when they are.
+pub fn intruder(pod: &Value) -> Option<Cause> {
+    let mounts = |container: &Value| {
+        let mounts = container.get("volumeMounts").and_then(Value::as_array);
+        mounts.is_some_and(|mounts| mounts.iter().any(|mount| VOLUMES.contains(&name(mount))))
+    };
+    let container = containers(pod).find(|container| name(container) != names::CONTAINER && mounts(container))?;
+    let message =
+        format!("container {} mounts a volume that is the gateway's alone: take that mount away", name(container));
+    Some(cause(Reason::NameTaken, &message))
+}
+
+const VOLUMES: [&str; 3] = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME];
+
+fn port(pod: &Value, wishes: &Wishes) -> Option<Cause> {
+    let ours = [(wishes.port, "clients", "port"), (wishes.admin_port, "probes and metrics", "admin-port")];
+    for container in containers(pod) {
+        let ports = container.get("ports").and_then(Value::as_array).into_iter().flatten();
+        for number in ports.filter(|port| is_tcp(port)).filter_map(|port| port.get("containerPort")?.as_u64()) {
+            if let Some((port, whom, word)) = ours.iter().find(|(port, _, _)| u64::from(*port) == number) {
+                let message = format!(
+                    "container {} listens on {port}, where the gateway would answer {whom}: set outrigger.dev/{word}",
+                    name(container)
+                );
+                return Some(cause(Reason::PortInUse, &message));
+            }
+        }
+    }
+    None
+}
+
+fn is_tcp(port: &Value) -> bool {
+    port.get("protocol").and_then(Value::as_str).is_none_or(|protocol| protocol == "TCP")
+}
+
+fn taken(pod: &Value) -> Option<Cause> {
+    if containers(pod).any(|container| name(container) == names::CONTAINER) {
+        let message = format!("the pod has a container {} that is not the operator's: rename it", names::CONTAINER);
+        return Some(cause(Reason::NameTaken, &message));
+    }
+    let volume = list(pod, "volumes").iter().map(name).find(|volume| VOLUMES.contains(volume))?;
+    Some(cause(Reason::NameTaken, &format!("the pod has a volume {volume} that is not the operator's: rename it")))
+}
+
+fn cause(reason: Reason, message: &str) -> Cause {
+    Cause { reason, message: message.to_owned() }
+}

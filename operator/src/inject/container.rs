@@ -1,0 +1,151 @@
+//! The gateway's container and the volumes that it alone mounts.
+
+use serde_json::{Map, Value, json};
+
+use crate::inject::Facts;
+use crate::inject::resources::resources;
+use crate::inject::wishes::{ADMIN_PORT, PORT, Wishes};
+use crate::names::{
+    AUTHORITIES_FILE, CONTAINER, LABELS_FILE, POLICY_DIR, POLICY_FILE, POLICY_VOLUME, SIDECAR_BINARY, STATE_DIR,
+    STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME,
+};
+
+/// Readable by the gateway whoever it runs as; no other container mounts it.
+const READABLE: u16 = 0o444;
+
+/// A native sidecar, fit for Pod Security's *restricted*. The pod has none yet.
+pub fn container(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Value {
+    let settings = facts.settings;
+    let mut container = Map::new();
+    let mut put = |name: &str, value: Value| container.insert(name.to_owned(), value);
+    put("name", CONTAINER.into());
+    put("image", settings.image.as_str().into());
+    if let Some(policy) = &settings.image_pull_policy {
+        put("imagePullPolicy", policy.as_str().into());
+    }
+    put("restartPolicy", "Always".into());
+    put("args", arguments(wishes, facts).into());
+    put("env", environment(wishes));
+    put("ports", json!([{"name": crate::names::ADMIN_PORT, "containerPort": wishes.admin_port, "protocol": "TCP"}]));
+    put("resources", resources(pod, wishes));
+    // Started means that a policy was served, or that half a minute is over; only what hangs is made anew.
+    put(
+        "startupProbe",
+        json!({"exec": {"command": probe("started", wishes)}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 60}),
+    );
+    put(
+        "readinessProbe",
+        json!({"exec": {"command": probe("ready", wishes)}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3}),
+    );
+    put("securityContext", security(settings.openshift));
+    put(
+        "volumeMounts",
+        json!([
+            {"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": true},
+            {"name": POLICY_VOLUME, "mountPath": POLICY_DIR, "readOnly": true},
+            {"name": STATE_VOLUME, "mountPath": STATE_DIR},
+        ]),
+    );
+    Value::Object(container)
+}
+
+fn arguments(wishes: &Wishes, facts: &Facts<'_>) -> Vec<String> {
+    let settings = facts.settings;
+    let mut all: Vec<String> = Vec::new();
+    let mut give = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
+    give("--policy", POLICY_DIR.to_owned());
+    give("--state", STATE_DIR.to_owned());
+    give("--labels", format!("{POLICY_DIR}/{LABELS_FILE}"));
+    if let Some(service) = settings.service.first() {
+        give("--operator", format!("https://{service}:{}", settings.service_port));
+        give("--token", format!("{TOKEN_DIR}/{TOKEN_FILE}"));
+        give("--authorities", format!("{POLICY_DIR}/{AUTHORITIES_FILE}"));
+    }
+    if wishes.port != PORT {
+        give("--listen", format!("127.0.0.1:{}", wishes.port));
+        give("--listen", format!("[::1]:{}", wishes.port));
+    }
+    if wishes.admin_port != ADMIN_PORT {
+        give("--admin", format!("0.0.0.0:{}", wishes.admin_port));
+    }
+    all
+}
+
+const TOKEN_FILE: &str = "token";
+
+/// By the program itself over loopback: no mesh, no NetworkPolicy and no family of addresses is in the way.
+fn probe(what: &str, wishes: &Wishes) -> Vec<String> {
+    let mut command = vec![SIDECAR_BINARY.to_owned(), "probe".to_owned(), what.to_owned()];
+    if wishes.port != PORT {
+        command.extend(["--listen".to_owned(), format!("127.0.0.1:{}", wishes.port)]);
+    }
+    if wishes.admin_port != ADMIN_PORT {
+        command.extend(["--admin".to_owned(), format!("127.0.0.1:{}", wishes.admin_port)]);
+    }
+    command
+}
+
+fn environment(wishes: &Wishes) -> Value {
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
+    let mut all = vec![
+        field("POD_NAME", "metadata.name"),
+        field("POD_NAMESPACE", "metadata.namespace"),
+        field("POD_UID", "metadata.uid"),
+        field("NODE_NAME", "spec.nodeName"),
+    ];
+    if let Some(level) = wishes.log_level {
+        all.push(json!({"name": "OUTRIGGER_LOG", "value": level}));
+    }
+    all.into()
+}
+
+fn security(openshift: bool) -> Value {
+    let mut context = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "privileged": false,
+        "readOnlyRootFilesystem": true,
+        "runAsNonRoot": true,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    // OpenShift gives each namespace ids of its own, and refuses others.
+    if !openshift && let Some(context) = context.as_object_mut() {
+        context.insert("runAsUser".to_owned(), 65_532.into());
+        context.insert("runAsGroup".to_owned(), 65_532.into());
+    }
+    context
+}
+
+/// Named for what they hold. What is mounted may come later or vanish, and the gateway serves on.
+pub fn volumes(wishes: &Wishes) -> [Value; 3] {
+    let token = json!({"audience": outrigger_sync::AUDIENCE, "expirationSeconds": 3600, "path": TOKEN_FILE});
+    [
+        json!({"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}),
+        policy_volume(wishes),
+        json!({"name": STATE_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}),
+    ]
+}
+
+/// The ConfigMap's two files that a gateway reads, the Secret whole, the pod's labels.
+fn policy_volume(wishes: &Wishes) -> Value {
+    let object = wishes.binding.object_name();
+    let items = [POLICY_FILE, AUTHORITIES_FILE].map(|file| json!({"key": file, "path": file}));
+    let labels = json!({"path": LABELS_FILE, "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}});
+    json!({
+        "name": POLICY_VOLUME,
+        "projected": {
+            "defaultMode": READABLE,
+            "sources": [
+                {"configMap": {"name": object, "optional": true, "items": items}},
+                {"secret": {"name": object, "optional": true}},
+                {"downwardAPI": {"items": [labels]}},
+            ],
+        },
+    })
+}
+
+/// The ConfigMap that a pod's policy volume is of.
+pub fn mounted(volume: &Value) -> Option<&str> {
+    let sources = volume.pointer("/projected/sources")?.as_array()?;
+    sources.iter().find_map(|source| source.pointer("/configMap/name")?.as_str())
+}

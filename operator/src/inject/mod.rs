@@ -1,0 +1,245 @@
+//! From a pod that asks for a gateway to one that carries it. Pure.
+//!
+//! ```text
+//! pod + namespace + settings ─► inject ─► Injected   the pod with container, volumes, variables, labels, annotation
+//!                                         Unchanged  nobody asks, or all is there
+//!                                         Skipped    asked by the namespace's label, and it can't be: marked with why
+//!                                         Refused    asked by an annotation, and it can't be
+//! ```
+//!
+//! The pod is JSON throughout: fields that nobody here has heard of stay. Injecting twice is injecting once, whoever
+//! edits the pod in between; a second pass mends only what would not work.
+
+pub mod annotations;
+mod conflicts;
+mod container;
+mod place;
+pub(crate) mod pod;
+mod quantity;
+mod reason;
+mod resources;
+mod values;
+mod variables;
+mod wishes;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::binding::Injected;
+use crate::names;
+use crate::settings::Settings;
+use annotations::AnnotationError;
+pub use reason::Reason;
+pub use wishes::ours;
+use wishes::{Said, Wishes, unread};
+
+/// What is known beside the pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub settings: &'a Settings,
+    /// The pod's namespace; the pod itself may not say.
+    pub namespace: &'a str,
+    /// Its label asks for gateways in all its pods.
+    pub labelled: bool,
+    /// Its annotations.
+    pub defaults: &'a BTreeMap<String, String>,
+}
+
+/// Why there is no gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub reason: Reason,
+    /// What is in the way and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.message)
+    }
+}
+
+impl From<AnnotationError> for Cause {
+    fn from(error: AnnotationError) -> Self {
+        let reason = match error {
+            AnnotationError::Unknown { .. } => Reason::UnknownAnnotation,
+            AnnotationError::Value { .. } | AnnotationError::Stamp | AnnotationError::OnePort(_) => {
+                Reason::InvalidAnnotation
+            }
+        };
+        Cause { reason, message: error.to_string() }
+    }
+}
+
+/// What becomes of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It carries a gateway now; what its author should know.
+    Injected {
+        pod: Value,
+        warnings: Vec<String>,
+    },
+    Unchanged(Reason),
+    /// It carries none, and says why.
+    Skipped {
+        pod: Value,
+        cause: Cause,
+    },
+    Refused(Cause),
+}
+
+/// Decides about a pod that is to be created.
+#[must_use]
+pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
+    if !pod::is_sound(pod) {
+        return Verdict::Unchanged(Reason::NotAsked);
+    }
+    if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {
+        return Verdict::Unchanged(Reason::StaticPod);
+    }
+    let said = match Said::of(pod) {
+        Ok(said) => said,
+        Err(error) => return Verdict::Refused(error.into()),
+    };
+    let asked = match said.inject() {
+        Ok(Some(false)) => return Verdict::Unchanged(Reason::OptedOut),
+        Ok(None) if !facts.labelled => return Verdict::Unchanged(Reason::NotAsked),
+        Ok(asked) => asked.is_some(),
+        Err(error) => return Verdict::Refused(error.into()),
+    };
+    let done =
+        said.wishes(facts.namespace, facts.defaults).map_err(Cause::from).and_then(|wishes| match is_injected(pod) {
+            true => match conflicts::intruder(pod) {
+                Some(cause) => Err(cause),
+                None => Ok((mended(pod, &wishes), Vec::new())),
+            },
+            false => injected(pod, &wishes, facts),
+        });
+    match done {
+        Ok((after, _)) if after == *pod => Verdict::Unchanged(Reason::AlreadyInjected),
+        Ok((pod, warnings)) => Verdict::Injected { pod, warnings },
+        Err(cause) if asked => Verdict::Refused(cause),
+        Err(_) if is_injected(pod) => Verdict::Unchanged(Reason::AlreadyInjected),
+        Err(cause) => Verdict::Skipped { pod: marked(pod, &cause), cause },
+    }
+}
+
+/// Whether a pod, or its workload, asks for a gateway or asks for none. `None`: neither says anything that can be read, and
+/// its namespace decides.
+#[must_use]
+pub fn asks(pod: &Value) -> Option<bool> {
+    Said::of(pod).and_then(|said| said.inject()).ok().flatten()
+}
+
+/// Whether the gateway in the pod is of the operator's making.
+fn is_injected(pod: &Value) -> bool {
+    let said = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)).is_some();
+    let gateway = place::position(pod).and_then(|at| pod::list(pod, "initContainers").get(at));
+    said && gateway.is_some_and(|container| {
+        let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
+        let mut mounts = mounts.map(pod::name);
+        container.get("restartPolicy").and_then(Value::as_str) == Some("Always")
+            && mounts.any(|mount| mount == names::TOKEN_VOLUME)
+    })
+}
+
+fn injected(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Result<(Value, Vec<String>), Cause> {
+    if let Some(cause) = conflicts::conflict(pod, wishes) {
+        return Err(cause);
+    }
+    let mut after = pod.clone();
+    place::insert(&mut after, container::container(pod, wishes, facts));
+    let skipped = variables::set(&mut after, wishes)?;
+    if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
+        volumes.extend(container::volumes(wishes));
+    }
+    pull_secrets(&mut after, &facts.settings.image_pull_secrets);
+    let mut warnings = unread(facts.defaults);
+    warnings.extend(misplaced(pod));
+    let unanswered = wishes.captures.iter().filter(|capture| !capture.answered);
+    warnings.extend(unanswered.map(|capture| {
+        format!(
+            "the gateway of this version does not answer {0}'s paths: what {0}'s SDK asks for is a 404",
+            capture.name
+        )
+    }));
+    warnings.extend(skipped.iter().cloned());
+    let keys = wishes.binding.keys().to_vec();
+    say(&mut after, &Injected { version: version(), keys, skipped });
+    label(&mut after, wishes);
+    Ok((after, warnings))
+}
+
+/// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
+fn mended(pod: &Value, wishes: &Wishes) -> Value {
+    let mut after = pod.clone();
+    place::restore(&mut after);
+    if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
+        for volume in container::volumes(wishes) {
+            match volumes.iter_mut().find(|there| pod::name(there) == pod::name(&volume)) {
+                Some(there) if container::mounted(there) == container::mounted(&volume) => {}
+                // Another key was named in between.
+                Some(there) => *there = volume,
+                None => volumes.push(volume),
+            }
+        }
+    }
+    let annotation = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)?.as_str());
+    let said: Injected = annotation.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
+    if said.keys != wishes.binding.keys() {
+        let version = if said.version.is_empty() { version() } else { said.version };
+        say(&mut after, &Injected { version, keys: wishes.binding.keys().to_vec(), skipped: said.skipped });
+    }
+    label(&mut after, wishes);
+    after
+}
+
+/// A pod that was asked to carry a gateway and does not: so that nobody takes it for one that was forgotten.
+fn marked(pod: &Value, cause: &Cause) -> Value {
+    let mut after = pod.clone();
+    say(&mut after, &Injected { version: version(), keys: Vec::new(), skipped: vec![cause.to_string()] });
+    after
+}
+
+fn say(pod: &mut Value, injected: &Injected) {
+    let Ok(text) = serde_json::to_string(injected) else { return };
+    if let Some(annotations) = pod::metadata_mut(pod, "annotations") {
+        annotations.insert(names::INJECTED.to_owned(), text.into());
+    }
+}
+
+fn label(pod: &mut Value, wishes: &Wishes) {
+    let Some(labels) = pod::metadata_mut(pod, "labels") else { return };
+    // One that a second pass finds may be of another version, and is then its truth.
+    labels.entry(names::SIDECAR).or_insert_with(|| version().replace('+', "_").into());
+    labels.insert(names::VIRTUAL_KEY.to_owned(), wishes.binding.first().into());
+}
+
+/// The one list of the pod that is added to beside volumes, and only where the chart names pull secrets: without them the
+/// image could not be had at all. A namespace without that Secret pulls as it would have.
+fn pull_secrets(pod: &mut Value, wanted: &[String]) {
+    if wanted.is_empty() {
+        return;
+    }
+    let Some(there) = pod::list_mut(pod, "imagePullSecrets") else { return };
+    for secret in wanted {
+        if !there.iter().any(|known| pod::name(known) == secret) {
+            there.push(serde_json::json!({"name": secret}));
+        }
+    }
+}
+
+/// Labels of ours that a pod's author took for annotations.
+fn misplaced(pod: &Value) -> Vec<String> {
+    let labels = pod.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let ours = labels
+        .map(|(name, _)| name.as_str())
+        .filter(|name| name.starts_with(annotations::PREFIX) && !matches!(*name, names::SIDECAR | names::VIRTUAL_KEY));
+    ours.map(|name| format!("{name} is a label here, and nobody reads it: pods are asked by annotations")).collect()
+}
+
+fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}

@@ -1,0 +1,124 @@
+//! Why a pod carries no gateway, or was not let in: a closed list, which `docs/annotations.md` is written from.
+
+use std::fmt;
+
+/// Stable: seen in admission responses, on pods, in metrics and in Events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Nobody asks.
+    NotAsked,
+    /// `outrigger.dev/inject: "false"`.
+    OptedOut,
+    /// All is there.
+    AlreadyInjected,
+    /// The kubelet tells of a pod that it runs from a file.
+    StaticPod,
+    HostNetwork,
+    SharedProcesses,
+    Windows,
+    PortInUse,
+    NameTaken,
+    UnknownContainer,
+    UnknownAnnotation,
+    InvalidAnnotation,
+    NamespaceUnknown,
+}
+
+impl Reason {
+    pub const ALL: [Reason; 13] = [
+        Reason::NotAsked,
+        Reason::OptedOut,
+        Reason::AlreadyInjected,
+        Reason::StaticPod,
+        Reason::HostNetwork,
+        Reason::SharedProcesses,
+        Reason::Windows,
+        Reason::PortInUse,
+        Reason::NameTaken,
+        Reason::UnknownContainer,
+        Reason::UnknownAnnotation,
+        Reason::InvalidAnnotation,
+        Reason::NamespaceUnknown,
+    ];
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::NotAsked => "NotAsked",
+            Reason::OptedOut => "OptedOut",
+            Reason::AlreadyInjected => "AlreadyInjected",
+            Reason::StaticPod => "StaticPod",
+            Reason::HostNetwork => "HostNetwork",
+            Reason::SharedProcesses => "SharedProcesses",
+            Reason::Windows => "Windows",
+            Reason::PortInUse => "PortInUse",
+            Reason::NameTaken => "NameTaken",
+            Reason::UnknownContainer => "UnknownContainer",
+            Reason::UnknownAnnotation => "UnknownAnnotation",
+            Reason::InvalidAnnotation => "InvalidAnnotation",
+            Reason::NamespaceUnknown => "NamespaceUnknown",
+        }
+    }
+
+    /// One of [`Self::ALL`], by its word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
+    /// What it means and what to do, for the docs.
+    #[must_use]
+    pub fn means(self) -> &'static str {
+        match self {
+            Reason::NotAsked => "Neither the pod, its workload nor its namespace asks for a gateway.",
+            Reason::OptedOut => "`outrigger.dev/inject: \"false\"` on the pod or its workload.",
+            Reason::AlreadyInjected => "The pod has its gateway, and all of it is as it should be.",
+            Reason::StaticPod => "The kubelet runs it from a file of its node: nothing can be added to it here.",
+            Reason::HostNetwork => {
+                "With `hostNetwork: true` every process of the node could call the gateway. Take it away, or opt out."
+            }
+            Reason::SharedProcesses => {
+                "With `shareProcessNamespace` or `hostPID` the application could read the gateway's credentials out of \
+                 its process. Take it away, or opt out."
+            }
+            Reason::Windows => "The gateway runs on Linux. Opt out.",
+            Reason::PortInUse => {
+                "A container listens where the gateway would. Set `outrigger.dev/port` or `outrigger.dev/admin-port`."
+            }
+            Reason::NameTaken => {
+                "The pod has a container `outrigger` or a volume of one of the gateway's names that is not the \
+                 operator's, or a container mounts one that is. Rename it, or take the mount away."
+            }
+            Reason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",
+            Reason::UnknownAnnotation => {
+                "An `outrigger.dev/` annotation that there is not, or not on pods: often a typo."
+            }
+            Reason::InvalidAnnotation => {
+                "The value is none that the annotation can have. The message says what is allowed."
+            }
+            Reason::NamespaceUnknown => {
+                "The operator has not seen the pod's namespace yet. Clients and controllers try again after a second by \
+                 themselves."
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_leads_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::named(reason.word()), Some(reason));
+        }
+        assert_eq!(Reason::named("hostNetwork"), None);
+    }
+}

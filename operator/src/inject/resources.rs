@@ -1,0 +1,127 @@
+//! What the gateway asks of its node: little, and of the same class as its neighbours.
+
+use serde_json::{Map, Value, json};
+
+use crate::inject::pod::containers;
+use crate::inject::quantity::Quantity;
+use crate::inject::values::Amount;
+use crate::inject::wishes::Wishes;
+
+const CPU: &str = "10m";
+/// In a Guaranteed pod the request is the limit too, and with a hundredth of a core a gateway would mostly wait.
+const CPU_GUARANTEED: &str = "100m";
+const MEMORY: &str = "16Mi";
+const MEMORY_LIMIT: &str = "64Mi";
+
+/// Requests and limits of the gateway in this pod, which it is not in yet.
+pub fn resources(pod: &Value, wishes: &Wishes) -> Value {
+    // Where the pod itself has resources, its containers' requests may not add up to more than those.
+    if pod.pointer("/spec/resources").and_then(Value::as_object).is_some_and(|resources| !resources.is_empty()) {
+        return written([("cpu", wishes.cpu.clone()), ("memory", wishes.memory.clone())]);
+    }
+    let guaranteed = is_guaranteed(pod);
+    let same = |amount: &str| Amount { request: amount.to_owned(), limit: Some(amount.to_owned()) };
+    let cpu = match (&wishes.cpu, guaranteed) {
+        (Some(Amount { request, limit: None }), true) => same(request),
+        (Some(asked), _) => asked.clone(),
+        (None, true) => same(CPU_GUARANTEED),
+        (None, false) => Amount { request: CPU.to_owned(), limit: None },
+    };
+    let memory = match (&wishes.memory, guaranteed) {
+        (Some(Amount { request, limit: None }), true) => same(request),
+        (Some(Amount { request, limit: None }), false) if Quantity::parse(request) > Quantity::parse(MEMORY_LIMIT) => {
+            same(request)
+        }
+        (Some(Amount { request, limit: None }), false) => {
+            Amount { request: request.clone(), limit: Some(MEMORY_LIMIT.to_owned()) }
+        }
+        (Some(asked), _) => asked.clone(),
+        (None, true) => same(MEMORY_LIMIT),
+        (None, false) => Amount { request: MEMORY.to_owned(), limit: Some(MEMORY_LIMIT.to_owned()) },
+    };
+    written([("cpu", Some(cpu)), ("memory", Some(memory))])
+}
+
+fn written(amounts: [(&str, Option<Amount>); 2]) -> Value {
+    let mut requests = Map::new();
+    let mut limits = Map::new();
+    for (name, amount) in amounts {
+        let Some(Amount { request, limit }) = amount else { continue };
+        requests.insert(name.to_owned(), request.into());
+        if let Some(limit) = limit {
+            limits.insert(name.to_owned(), limit.into());
+        }
+    }
+    let parts = [("requests", requests), ("limits", limits)].into_iter().filter(|(_, part)| !part.is_empty());
+    json!(parts.map(|(name, part)| (name.to_owned(), Value::Object(part))).collect::<Map<String, Value>>())
+}
+
+/// As Kubernetes sees it: every container has limits of CPU and memory, and requests, if any, that are the same.
+fn is_guaranteed(pod: &Value) -> bool {
+    let mut any = false;
+    let all = containers(pod).all(|container| {
+        any = true;
+        ["cpu", "memory"].into_iter().all(|name| {
+            let of = |part| container.pointer(&format!("/resources/{part}/{name}"));
+            let limit = of("limits").and_then(Quantity::of).filter(|limit| !limit.is_zero());
+            let request = of("requests").map(Quantity::of);
+            limit.is_some() && request.is_none_or(|request| request == limit)
+        })
+    });
+    any && all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::inject::wishes::Said;
+
+    use super::*;
+
+    fn of(annotations: &Value, containers: &Value, more: &Value) -> Value {
+        let mut pod = json!({"metadata": {"annotations": annotations}, "spec": {"containers": containers}});
+        if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.extend(more.as_object().unwrap().clone());
+        }
+        let wishes = Said::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap();
+        resources(&pod, &wishes)
+    }
+
+    #[test]
+    fn little_unless_the_neighbours_are_guaranteed() {
+        let usual = json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}});
+        let same =
+            |cpu, memory| json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}});
+        let firm = json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1024Mi"}}});
+        let limited = json!({"resources": {"limits": {"cpu": 1, "memory": "1Gi"}}});
+        let loose = json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}});
+        let none = json!({});
+        assert_eq!(of(&none, &json!([none]), &none), usual);
+        assert_eq!(of(&none, &json!([firm, limited]), &none), same("100m", "64Mi"));
+        assert_eq!(of(&none, &json!([firm, loose]), &none), usual);
+        assert_eq!(of(&none, &json!([firm]), &json!({"initContainers": [none]})), usual);
+        let asked = json!({"outrigger.dev/cpu": "250m", "outrigger.dev/memory": "128Mi"});
+        assert_eq!(of(&asked, &json!([firm]), &none), same("250m", "128Mi"));
+        assert_eq!(
+            of(&asked, &json!([none]), &none),
+            json!({"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"memory": "128Mi"}})
+        );
+        let both = json!({"outrigger.dev/cpu": "50m/1", "outrigger.dev/memory": "32Mi"});
+        assert_eq!(
+            of(&both, &json!([none]), &none),
+            json!({"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}})
+        );
+    }
+
+    #[test]
+    fn a_pod_with_resources_of_its_own_bounds_the_gateway_too() {
+        let pod = json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}});
+        assert_eq!(of(&json!({}), &json!([{}]), &pod), json!({}));
+        let asked = json!({"outrigger.dev/memory": "32Mi/64Mi"});
+        assert_eq!(
+            of(&asked, &json!([{}]), &pod),
+            json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}})
+        );
+    }
+}

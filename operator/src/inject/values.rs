@@ -1,0 +1,195 @@
+//! What an annotation may say: from its value to what is meant, or to words that tell what would be.
+
+use std::fmt;
+
+use outrigger_llm::capture::{CAPTURES, Capture};
+use outrigger_policy::nearest;
+use thiserror::Error;
+
+use crate::binding::BindingError;
+use crate::inject::quantity::Quantity;
+
+/// Why a value is none.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Wrong {
+    #[error("`{0}` is neither `true` nor `false`")]
+    Truth(Told),
+    #[error("{0}")]
+    Keys(BindingError),
+    #[error("says nothing: name one or more with commas between them{0}")]
+    Empty(&'static str),
+    #[error("names `{0}` twice")]
+    Twice(Told),
+    #[error("`{0}` is nothing that can be captured: {words}{1}", words = capture_words())]
+    Capture(Told, Like),
+    #[error("`none` stands with others")]
+    NoneAndSome,
+    #[error("`openai` and `azure` can't be captured together: an Azure client that finds both refuses to start")]
+    OpenAiAndAzure,
+    #[error("`{0}` is no port from 1024 to 65535")]
+    Port(Told),
+    #[error("`{0}` is no {1}: give `request` or `request/limit`, such as {2}")]
+    Amount(Told, &'static str, &'static str),
+    #[error("`{0}` is less than the gateway needs, {1}")]
+    Little(Told, &'static str),
+    #[error("`{0}`: the request is over the limit")]
+    Over(Told),
+    #[error("`{0}` is no level: {words}{1}", words = LEVELS.join(", "))]
+    Level(Told, Like),
+}
+
+/// A value as it is told: cut, and on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told(String);
+
+impl Told {
+    pub(super) fn of(value: &str) -> Self {
+        let shown: String =
+            value.chars().take(60).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        Told(if value.chars().count() > 60 { format!("{shown}…") } else { shown })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was perhaps meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Like(Option<String>);
+
+impl Like {
+    pub(super) fn of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        Like(nearest(&word.to_lowercase(), known))
+    }
+}
+
+impl fmt::Display for Like {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(like) => write!(f, "; did you mean `{like}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn truth(value: &str) -> Result<bool, Wrong> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Wrong::Truth(Told::of(value))),
+    }
+}
+
+fn list<'a>(value: &'a str, none: &'static str) -> Result<Vec<&'a str>, Wrong> {
+    let mut items: Vec<&'a str> = Vec::new();
+    for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        if items.contains(&item) {
+            return Err(Wrong::Twice(Told::of(item)));
+        }
+        items.push(item);
+    }
+    if items.is_empty() { Err(Wrong::Empty(none)) } else { Ok(items) }
+}
+
+fn capture_words() -> String {
+    let words: Vec<&str> = CAPTURES.iter().map(|capture| capture.name).collect();
+    format!("{} or none", words.join(", "))
+}
+
+/// In the order of the table, whatever order they are named in.
+pub(super) fn captures(value: &str) -> Result<Vec<&'static Capture>, Wrong> {
+    let words = list(value, ", or `none`")?;
+    if words == ["none"] {
+        return Ok(Vec::new());
+    }
+    if words.contains(&"none") {
+        return Err(Wrong::NoneAndSome);
+    }
+    if let Some(word) = words.iter().find(|word| Capture::named(word).is_none()) {
+        let known = CAPTURES.iter().map(|capture| capture.name).chain(["none"]);
+        return Err(Wrong::Capture(Told::of(word), Like::of(word, known)));
+    }
+    if words.contains(&"openai") && words.contains(&"azure") {
+        return Err(Wrong::OpenAiAndAzure);
+    }
+    Ok(CAPTURES.iter().filter(|capture| words.contains(&capture.name)).collect())
+}
+
+pub(super) fn containers(value: &str) -> Result<Vec<String>, Wrong> {
+    Ok(list(value, "")?.into_iter().map(str::to_owned).collect())
+}
+
+/// Below 1024 a process of no privileges may not listen everywhere.
+pub(super) fn port(value: &str) -> Result<u16, Wrong> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let port = value.parse::<u16>().ok().filter(|port| digits && *port >= 1024);
+    port.ok_or_else(|| Wrong::Port(Told::of(value)))
+}
+
+/// What is asked of one resource, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amount {
+    pub request: String,
+    pub limit: Option<String>,
+}
+
+fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amount, Quantity), Wrong> {
+    let none = || Wrong::Amount(Told::of(value), what, example);
+    let (request, limit) = match value.split_once('/') {
+        Some((request, limit)) => (request.trim(), Some(limit.trim())),
+        None => (value.trim(), None),
+    };
+    let least = Quantity::parse(request).filter(|request| !request.is_zero()).ok_or_else(none)?;
+    if let Some(limit) = limit
+        && Quantity::parse(limit).ok_or_else(none)? < least
+    {
+        return Err(Wrong::Over(Told::of(value)));
+    }
+    Ok((Amount { request: request.to_owned(), limit: limit.map(str::to_owned) }, least))
+}
+
+pub(super) fn cpu(value: &str) -> Result<Amount, Wrong> {
+    let (amount, least) = amount(value, "amount of CPU", "`50m` or `50m/1`")?;
+    if Quantity::parse("1m").is_some_and(|milli| least < milli) {
+        return Err(Wrong::Little(Told::of(value), "1m"));
+    }
+    Ok(amount)
+}
+
+/// `64m` is six hundredths of a byte, and a frequent slip.
+pub(super) fn memory(value: &str) -> Result<Amount, Wrong> {
+    let (amount, least) = amount(value, "amount of memory", "`32Mi` or `32Mi/128Mi`")?;
+    if Quantity::parse("16Mi").is_some_and(|floor| least < floor) {
+        return Err(Wrong::Little(Told::of(value), "16Mi"));
+    }
+    Ok(amount)
+}
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+pub(super) fn level(value: &str) -> Result<&'static str, Wrong> {
+    let known = LEVELS.into_iter().find(|level| *level == value);
+    known.ok_or_else(|| Wrong::Level(Told::of(value), Like::of(value, LEVELS.into_iter())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_have_the_order_of_the_table() {
+        let names = |value| captures(value).unwrap().into_iter().map(|c| c.name).collect::<Vec<_>>();
+        assert_eq!(names("gemini,openai"), ["openai", "gemini"]);
+        assert!(names("none").is_empty());
+        let usual: Vec<&str> = CAPTURES.iter().filter(|c| c.usual).map(|c| c.name).collect();
+        let row = crate::inject::annotations::TABLE.iter().find(|row| row.word == "capture").unwrap();
+        assert_eq!(row.default, format!("`{}`", usual.join(",")));
+    }
+}

@@ -1,0 +1,110 @@
+//! The variables by which the application's SDKs are led to the gateway.
+
+use std::collections::BTreeSet;
+
+use outrigger_llm::capture::{Capture, PLACEHOLDER};
+use serde_json::{Value, json};
+
+use crate::inject::place::{is_foreign, position};
+use crate::inject::pod::{array, list, list_mut, name};
+use crate::inject::values::Like;
+use crate::inject::wishes::Wishes;
+use crate::inject::{Cause, Reason};
+use crate::names;
+
+/// Sets them in the pod, which has its gateway, and tells what was left out and why.
+///
+/// # Errors
+/// [`Reason::UnknownContainer`].
+pub fn set(pod: &mut Value, wishes: &Wishes) -> Result<Vec<String>, Cause> {
+    let mut notes = Vec::new();
+    let named = match &wishes.containers {
+        Some(named) => named.clone(),
+        None => list(pod, "containers").iter().map(name).filter(|name| !is_foreign(name)).map(str::to_owned).collect(),
+    };
+    let gateway = position(pod).unwrap_or_default();
+    for wanted in named {
+        let at = |field| list(pod, field).iter().position(|container| name(container) == wanted);
+        let (field, index) = match (at("containers"), at("initContainers")) {
+            (Some(index), _) => ("containers", index),
+            (None, Some(index)) if wanted != names::CONTAINER => ("initContainers", index),
+            _ => return Err(unknown(pod, &wanted)),
+        };
+        if is_foreign(&wanted) {
+            notes.push(format!("{wanted}: another injector's: left as it is"));
+        } else if field == "initContainers" && index < gateway {
+            notes.push(format!("{wanted}: starts before the gateway: left as it is"));
+        } else if let Some(container) = list_mut(pod, field).and_then(|list| list.get_mut(index)) {
+            of_container(container, wishes, &mut notes);
+        }
+    }
+    Ok(notes)
+}
+
+fn unknown(pod: &Value, wanted: &str) -> Cause {
+    let known = || list(pod, "containers").iter().map(name);
+    let message = format!(
+        "outrigger.dev/containers names {wanted}, and the pod has {}{}",
+        known().collect::<Vec<_>>().join(", "),
+        Like::of(wanted, known())
+    );
+    Cause { reason: Reason::UnknownContainer, message }
+}
+
+/// A capture's URL and its placeholder go together or not at all: with the URL alone an application would send its own key
+/// here, with the placeholder alone it would send that to the provider.
+fn of_container(container: &mut Value, wishes: &Wishes, notes: &mut Vec<String>) {
+    let who = name(container).to_owned();
+    let variables = container.get("env").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let there: BTreeSet<String> = variables.iter().map(|variable| name(variable).to_owned()).collect();
+    let hidden = container.get("envFrom").and_then(Value::as_array).is_some_and(|from| !from.is_empty());
+    let address = format!("127.0.0.1:{}", wishes.port);
+    let proxied = is_proxied(variables);
+    let mut added: Vec<Value> = Vec::new();
+    for capture in &wishes.captures {
+        if let Some(set) = capture.variables().find(|variable| there.contains(*variable)) {
+            notes.push(format!(
+                "{who}: {set} is set already, so {} is not led to the gateway: remove it if it should be",
+                capture.name
+            ));
+            continue;
+        }
+        added.extend(capture.urls_at(&address).map(|(variable, url)| json!({"name": variable, "value": url})));
+        if hidden && !wishes.by_name {
+            notes.push(hidden_key(&who, capture));
+        } else {
+            added.push(json!({"name": capture.key, "value": PLACEHOLDER}));
+        }
+    }
+    if added.is_empty() {
+        return;
+    }
+    if proxied {
+        notes.push(format!(
+            "{who}: has a proxy, and NO_PROXY does not name 127.0.0.1: SDKs may ask the proxy for the gateway"
+        ));
+    }
+    // In front, so that the container's own may refer to them.
+    if let Some(variables) = array(container, "env") {
+        variables.splice(0..0, added);
+    }
+}
+
+/// What comes by `envFrom` is not seen here, and a placeholder would hide it.
+fn hidden_key(who: &str, capture: &Capture) -> String {
+    format!(
+        "{who}: {} may come by envFrom, so no placeholder is set: name {} in outrigger.dev/capture to have one",
+        capture.key, capture.name
+    )
+}
+
+fn is_proxied(variables: &[Value]) -> bool {
+    let set = |names: &[&str]| variables.iter().any(|variable| names.contains(&name(variable)));
+    let excepted = |variable: &Value| {
+        let hosts = variable.get("value").and_then(Value::as_str);
+        // One that comes from elsewhere is taken on trust.
+        hosts.is_none_or(|hosts| hosts.split(',').any(|host| matches!(host.trim(), "*" | "127.0.0.1")))
+    };
+    let mut exceptions = variables.iter().filter(|variable| matches!(name(variable), "NO_PROXY" | "no_proxy"));
+    set(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) && !exceptions.any(excepted)
+}

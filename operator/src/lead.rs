@@ -1,0 +1,438 @@
+//! One replica leads: it alone plans, writes, pushes and tells of it. Kept in a Lease.
+//!
+//! The others see by their own clock for how long the Lease has not moved; what stands in it as a time is for people.
+//! The one that leads stops before the others may believe it gone, by ending its process: whoever can't renew may not
+//! write either. At a good end the Lease is given up, and the next takes it within a second.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::api::{CallError, timed};
+use crate::names;
+
+/// For how long a Lease that does not move is respected.
+const DURATION: Duration = Duration::from_secs(15);
+/// Who could not renew for so long ends: well before the others may take over.
+const DEADLINE: Duration = Duration::from_secs(10);
+const RENEW: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Leadership is gone, or can't be had.
+#[derive(Debug, Error)]
+pub enum LeadError {
+    #[error("the Lease could not be renewed for {seconds} s: {error}")]
+    NotRenewed { seconds: u64, error: CallError },
+    #[error("the Lease was taken by `{0}`")]
+    Taken(String),
+}
+
+impl LeadError {
+    fn not_renewed(error: CallError) -> Self {
+        LeadError::NotRenewed { seconds: DEADLINE.as_secs(), error }
+    }
+}
+
+/// Who leads, as far as this replica knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Leader {
+    #[default]
+    Nobody,
+    Me,
+    /// With `host:port` of its listener, where it says so.
+    Other(Option<String>),
+}
+
+/// A replica that takes part.
+#[derive(Debug)]
+pub struct Candidate {
+    leases: Api<Lease>,
+    identity: String,
+    address: String,
+    leader: watch::Sender<Leader>,
+}
+
+impl Candidate {
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, identity: &str, address: &str) -> Self {
+        Candidate {
+            leases: Api::namespaced(client, namespace),
+            identity: identity.to_owned(),
+            address: address.to_owned(),
+            leader: watch::Sender::new(Leader::Nobody),
+        }
+    }
+
+    #[must_use]
+    pub fn leader(&self) -> watch::Receiver<Leader> {
+        self.leader.subscribe()
+    }
+
+    /// Waits until it leads, and leads until `stop`; then gives it up.
+    ///
+    /// # Errors
+    /// [`LeadError`], once it led and does no more: nothing may be written from then on.
+    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), LeadError> {
+        let mut stop = std::pin::pin!(stop);
+        let mut seen = Seen::default();
+        let mut held = loop {
+            let pause = match self.try_to_lead(&mut seen).await {
+                Ok(Some(lease)) => break lease,
+                Ok(None) => LOOK,
+                Err(error) => {
+                    tracing::warn!(%error, "the Lease can't be read or taken");
+                    RENEW
+                }
+            };
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                () = tokio::time::sleep(spread(pause)) => {}
+            }
+        };
+        let mut renewed = Instant::now();
+        let mut last = CallError::Late;
+        self.leader.send_replace(Leader::Me);
+        loop {
+            let deadline = renewed + DEADLINE;
+            tokio::select! {
+                () = &mut stop => break,
+                () = tokio::time::sleep_until(deadline.min(Instant::now() + spread(RENEW))) => {}
+            }
+            let began = Instant::now();
+            match tokio::time::timeout_at(deadline, self.renew(&held)).await {
+                Ok(Ok(lease)) => (held, renewed) = (lease, began),
+                Ok(Err(Renewal::Changed(lease))) => held = *lease,
+                Ok(Err(Renewal::Taken(by))) => return Err(self.lost(LeadError::Taken(by))),
+                Ok(Err(Renewal::Failed(error))) => {
+                    tracing::warn!(%error, "the Lease could not be renewed yet");
+                    last = error;
+                }
+                Err(_) => {}
+            }
+            if Instant::now() >= renewed + DEADLINE {
+                return Err(self.lost(LeadError::not_renewed(last)));
+            }
+        }
+        self.give_up(held).await;
+        Ok(())
+    }
+
+    fn lost(&self, error: LeadError) -> LeadError {
+        self.leader.send_replace(Leader::Nobody);
+        error
+    }
+
+    async fn try_to_lead(&self, seen: &mut Seen) -> Result<Option<Lease>, CallError> {
+        let found = timed(self.leases.get_opt(names::LEASE)).await?;
+        let leader = match &found {
+            Some(lease) => seen.look(lease, &self.identity, Instant::now()),
+            None => Standing::Free,
+        };
+        let taken = match (leader, found) {
+            (Standing::Held(address), _) => {
+                self.leader.send_if_modified(|held| {
+                    let other = Leader::Other(address);
+                    std::mem::replace(held, other.clone()) != other
+                });
+                return Ok(None);
+            }
+            (Standing::Free, Some(lease)) => {
+                let lease = self.filled(lease, true);
+                timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await
+            }
+            (Standing::Free, None) => {
+                let mut lease = Lease::default();
+                lease.metadata.name = Some(names::LEASE.to_owned());
+                timed(self.leases.create(&PostParams::default(), &self.filled(lease, true))).await
+            }
+        };
+        match taken {
+            Ok(lease) => Ok(Some(lease)),
+            // Another one was quicker.
+            Err(error) if error.is_conflict() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn renew(&self, held: &Lease) -> Result<Lease, Renewal> {
+        let lease = self.filled(held.clone(), false);
+        match timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await {
+            Ok(lease) => Ok(lease),
+            // Changed by somebody, perhaps by kubectl, and perhaps by ourselves: an answer may have been lost.
+            Err(error) if error.is_conflict() => {
+                let found = timed(self.leases.get(names::LEASE)).await.map_err(Renewal::Failed)?;
+                match holder(&found) {
+                    Some(by) if by == self.identity => Err(Renewal::Changed(Box::new(found))),
+                    by => Err(Renewal::Taken(by.unwrap_or("nobody").to_owned())),
+                }
+            }
+            // Deleted under our feet: another one may have made it anew since.
+            Err(error) if error.is_not_found() => Err(Renewal::Taken("nobody: it was deleted".to_owned())),
+            Err(error) => Err(Renewal::Failed(error)),
+        }
+    }
+
+    async fn give_up(&self, held: Lease) {
+        self.leader.send_replace(Leader::Nobody);
+        let mut lease = self.filled(held, false);
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+            spec.lease_duration_seconds = Some(1);
+        }
+        lease.metadata.annotations.get_or_insert_default().remove(names::ADDRESS);
+        if let Err(error) = timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await {
+            tracing::warn!(%error, "the Lease could not be given up: the next one waits until it has run out");
+        }
+    }
+
+    fn filled(&self, mut lease: Lease, taken: bool) -> Lease {
+        let now = MicroTime(Timestamp::now());
+        let spec = lease.spec.get_or_insert_with(LeaseSpec::default);
+        spec.holder_identity = Some(self.identity.clone());
+        spec.lease_duration_seconds = i32::try_from(DURATION.as_secs()).ok();
+        if taken {
+            spec.lease_transitions = Some(spec.lease_transitions.map_or(0, |times| times.saturating_add(1)));
+            spec.acquire_time = Some(now.clone());
+        }
+        spec.renew_time = Some(now);
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        annotations.insert(names::ADDRESS.to_owned(), self.address.clone());
+        lease.metadata.managed_fields = None;
+        lease
+    }
+}
+
+/// Why it was not renewed this time.
+#[derive(Debug)]
+enum Renewal {
+    Taken(String),
+    Failed(CallError),
+    /// It is still ours, in another version.
+    Changed(Box<Lease>),
+}
+
+/// What of a Lease is looked at: whether it has moved, by our own clock.
+#[derive(Debug, Default)]
+struct Seen {
+    last: Option<(Option<LeaseSpec>, Instant)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Free,
+    Held(Option<String>),
+}
+
+impl Seen {
+    fn look(&mut self, lease: &Lease, identity: &str, now: Instant) -> Standing {
+        let since = match &self.last {
+            Some((spec, since)) if *spec == lease.spec => *since,
+            _ => {
+                self.last = Some((lease.spec.clone(), now));
+                now
+            }
+        };
+        let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+        let duration = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(DURATION, Duration::from_secs);
+        match holder(lease) {
+            None => Standing::Free,
+            // This pod's container died and was started again: nobody else goes by its name.
+            Some(by) if by == identity => Standing::Free,
+            // However long a Lease says it is to be respected, it is not for ever.
+            Some(_) if now.duration_since(since) >= duration.min(DURATION * 4) => Standing::Free,
+            Some(_) => Standing::Held(address(lease)),
+        }
+    }
+}
+
+fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref().filter(|by| !by.is_empty())
+}
+
+fn address(lease: &Lease) -> Option<String> {
+    lease.metadata.annotations.as_ref()?.get(names::ADDRESS).filter(|address| !address.is_empty()).cloned()
+}
+
+/// So that replicas do not ask in step.
+fn spread(pause: Duration) -> Duration {
+    pause.mul_f64(0.8 + fastrand::f64() * 0.4)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use http::{Method, Request, Response};
+    use http_body_util::BodyExt;
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// An API server with one Lease, which can be made to fail.
+    #[derive(Clone, Default)]
+    struct Leases(Arc<Mutex<Stored>>);
+
+    #[derive(Default)]
+    struct Stored {
+        lease: Option<Lease>,
+        version: u64,
+        down: bool,
+    }
+
+    impl Leases {
+        fn client(&self) -> Client {
+            let this = self.clone();
+            let service = tower::service_fn(move |request: Request<Body>| {
+                let this = this.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    Ok::<_, Infallible>(this.answer(&head.method, &body))
+                }
+            });
+            Client::new(service, "outrigger")
+        }
+
+        fn answer(&self, method: &Method, body: &[u8]) -> Response<Body> {
+            let mut stored = self.0.lock().unwrap();
+            let problem = |code: u16, reason: &str| {
+                let status =
+                    json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason});
+                Response::builder().status(code).body(Body::from(status.to_string().into_bytes())).unwrap()
+            };
+            if stored.down {
+                return problem(500, "InternalError");
+            }
+            if *method != Method::GET {
+                let mut lease: Lease = serde_json::from_slice(body).unwrap();
+                let expected = stored.lease.as_ref().and_then(|lease| lease.metadata.resource_version.clone());
+                if lease.metadata.resource_version != expected {
+                    return problem(409, "Conflict");
+                }
+                stored.version += 1;
+                lease.metadata.resource_version = Some(stored.version.to_string());
+                stored.lease = Some(lease);
+            }
+            match &stored.lease {
+                Some(lease) => Response::new(Body::from(serde_json::to_vec(lease).unwrap())),
+                None => problem(404, "NotFound"),
+            }
+        }
+
+        fn holder(&self) -> Option<String> {
+            holder(self.0.lock().unwrap().lease.as_ref()?).map(str::to_owned)
+        }
+
+        fn set_down(&self, down: bool) {
+            self.0.lock().unwrap().down = down;
+        }
+    }
+
+    fn candidate(leases: &Leases, name: &str) -> Arc<Candidate> {
+        Arc::new(Candidate::new(leases.client(), "outrigger", name, &format!("{name}:10250")))
+    }
+
+    async fn until(leader: &mut watch::Receiver<Leader>, wanted: &Leader) {
+        let waited = tokio::time::timeout(Duration::from_secs(120), leader.wait_for(|leader| leader == wanted)).await;
+        waited.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_leads_and_the_next_takes_over_at_once_when_it_ends_well() {
+        let leases = Leases::default();
+        let (a, b) = (candidate(&leases, "a"), candidate(&leases, "b"));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let first = tokio::spawn({
+            let a = Arc::clone(&a);
+            async move { a.run(async { stopped.await.unwrap_or_default() }).await }
+        });
+        until(&mut a.leader(), &Leader::Me).await;
+        let second = tokio::spawn({
+            let b = Arc::clone(&b);
+            async move { b.run(std::future::pending()).await }
+        });
+        until(&mut b.leader(), &Leader::Other(Some("a:10250".to_owned()))).await;
+        let ended = Instant::now();
+        stop.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        assert_eq!(*a.leader().borrow(), Leader::Nobody);
+        until(&mut b.leader(), &Leader::Me).await;
+        assert!(ended.elapsed() < Duration::from_secs(2));
+        assert_eq!(leases.holder().as_deref(), Some("b"));
+        second.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_vanishes_is_waited_for_by_our_own_clock() {
+        let leases = Leases::default();
+        let a = candidate(&leases, "a");
+        let first = tokio::spawn({
+            let a = Arc::clone(&a);
+            async move { a.run(std::future::pending()).await }
+        });
+        until(&mut a.leader(), &Leader::Me).await;
+        first.abort();
+        // Its clock is years behind, which is nobody's business.
+        leases.0.lock().unwrap().lease.as_mut().unwrap().spec.as_mut().unwrap().renew_time =
+            Some(MicroTime("2001-01-01T00:00:00Z".parse().unwrap()));
+        let began = Instant::now();
+        let b = candidate(&leases, "b");
+        let second = tokio::spawn({
+            let b = Arc::clone(&b);
+            async move { b.run(std::future::pending()).await }
+        });
+        until(&mut b.leader(), &Leader::Me).await;
+        assert!(began.elapsed() >= DURATION && began.elapsed() < DURATION + Duration::from_secs(3));
+        second.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_cannot_renew_ends_before_the_others_take_over() {
+        let leases = Leases::default();
+        let a = candidate(&leases, "a");
+        let first = tokio::spawn({
+            let a = Arc::clone(&a);
+            async move { a.run(std::future::pending()).await }
+        });
+        until(&mut a.leader(), &Leader::Me).await;
+        leases.set_down(true);
+        let began = Instant::now();
+        assert!(matches!(first.await.unwrap(), Err(LeadError::NotRenewed { .. })));
+        assert!(began.elapsed() <= DEADLINE + Duration::from_millis(1));
+        assert_eq!(*a.leader().borrow(), Leader::Nobody);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_outage_and_a_change_by_hand_are_survived_and_a_thief_is_not() {
+        let leases = Leases::default();
+        let a = candidate(&leases, "a");
+        let first = tokio::spawn({
+            let a = Arc::clone(&a);
+            async move { a.run(std::future::pending()).await }
+        });
+        until(&mut a.leader(), &Leader::Me).await;
+        leases.set_down(true);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        leases.set_down(false);
+        leases.0.lock().unwrap().lease.as_mut().unwrap().metadata.resource_version = Some("by-hand".to_owned());
+        tokio::time::sleep(DURATION * 2).await;
+        assert!(!first.is_finished());
+        {
+            let mut stored = leases.0.lock().unwrap();
+            let lease = stored.lease.as_mut().unwrap();
+            lease.spec.as_mut().unwrap().holder_identity = Some("thief".to_owned());
+            lease.metadata.resource_version = Some("stolen".to_owned());
+        }
+        let Err(LeadError::Taken(by)) = first.await.unwrap() else { panic!("it goes on") };
+        assert_eq!(by, "thief");
+    }
+}

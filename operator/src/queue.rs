@@ -1,0 +1,280 @@
+//! Work to be done, by key: each key once, never twice at the same time, again after a failure, later and later.
+//!
+//! ```text
+//! add ─► waiting until due ─► next ─► running ─► done ─► (gone, or waiting again)
+//! ```
+//!
+//! Bounded by the number of keys. A key that is added while it waits keeps its time, so that a stream of changes delays
+//! nothing for ever; one that is added while it runs is run once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long a key waits for more of the same.
+pub const DEBOUNCE: Duration = Duration::from_millis(10);
+const FIRST: Duration = Duration::from_millis(250);
+const MOST: Duration = Duration::from_secs(60);
+
+/// What became of a key's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// To be done again at that time, though nothing failed.
+    Again(Instant),
+    /// To be tried again, after a pause that grows.
+    Failed,
+}
+
+/// Keys with work to be done.
+#[derive(Debug)]
+pub struct Queue<K> {
+    state: Mutex<State<K>>,
+    changed: Notify,
+    debounce: Duration,
+}
+
+#[derive(Debug)]
+struct State<K> {
+    waiting: BTreeMap<K, Instant>,
+    order: BTreeSet<(Instant, K)>,
+    /// With the time at which it is to run once more.
+    running: BTreeMap<K, Option<Instant>>,
+    /// How often in a row.
+    failed: BTreeMap<K, u32>,
+}
+
+impl<K: Clone + Debug + Ord> Queue<K> {
+    #[must_use]
+    pub fn new(debounce: Duration) -> Self {
+        let state = State {
+            waiting: BTreeMap::new(),
+            order: BTreeSet::new(),
+            running: BTreeMap::new(),
+            failed: BTreeMap::new(),
+        };
+        Queue { state: Mutex::new(state), changed: Notify::new(), debounce }
+    }
+
+    /// Soon.
+    pub fn add(&self, key: K) {
+        self.add_at(key, Instant::now() + self.debounce);
+    }
+
+    /// Not before that time, unless it is asked for sooner.
+    pub fn add_at(&self, key: K, due: Instant) {
+        self.lock().add(key, due);
+        self.changed.notify_one();
+    }
+
+    /// The next key whose time has come. To be given back with [`Queue::done`].
+    pub async fn next(&self) -> K {
+        loop {
+            let changed = self.changed.notified();
+            let due = match self.lock().take(Instant::now()) {
+                Ok(key) => {
+                    // Others may be due as well, and a worker that was woken for one of them sleeps again.
+                    self.changed.notify_one();
+                    return key;
+                }
+                Err(due) => due,
+            };
+            match due {
+                Some(due) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(due) => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    /// What became of it.
+    pub fn done(&self, key: K, outcome: Outcome) {
+        let mut state = self.lock();
+        let asked = state.running.remove(&key).flatten();
+        let again = match outcome {
+            Outcome::Done => {
+                state.failed.remove(&key);
+                None
+            }
+            Outcome::Again(due) => {
+                state.failed.remove(&key);
+                Some(due)
+            }
+            Outcome::Failed => {
+                let failures = state.failed.entry(key.clone()).or_default();
+                *failures = failures.saturating_add(1);
+                Some(Instant::now() + pause(*failures))
+            }
+        };
+        let due = match (outcome, asked, again) {
+            // Whatever asked for it is no cure: the pause stays, so that a key that fails and changes is no flood.
+            (Outcome::Failed, _, again) => again,
+            (_, Some(asked), Some(again)) => Some(asked.min(again)),
+            (_, asked, again) => asked.or(again),
+        };
+        if let Some(due) = due {
+            state.add(key, due);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Keys that wait or run.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let state = self.lock();
+        state.waiting.len() + state.running.len()
+    }
+
+    /// Forgets what waits; what runs is not run once more.
+    pub fn clear(&self) {
+        let mut state = self.lock();
+        state.waiting.clear();
+        state.order.clear();
+        state.failed.clear();
+        state.running.values_mut().for_each(|again| *again = None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Clone + Ord> State<K> {
+    fn add(&mut self, key: K, due: Instant) {
+        if let Some(again) = self.running.get_mut(&key) {
+            *again = Some(again.map_or(due, |again| again.min(due)));
+            return;
+        }
+        // A key that failed waits for its pause: a change that comes meanwhile is taken along.
+        if let Some(held) = self.waiting.get(&key).copied() {
+            if held <= due || self.failed.contains_key(&key) {
+                return;
+            }
+            self.order.remove(&(held, key.clone()));
+        }
+        self.waiting.insert(key.clone(), due);
+        self.order.insert((due, key));
+    }
+
+    /// Or the time at which the next is due.
+    fn take(&mut self, now: Instant) -> Result<K, Option<Instant>> {
+        match self.order.first() {
+            Some((due, _)) if *due > now => return Err(Some(*due)),
+            None => return Err(None),
+            Some(_) => {}
+        }
+        let (_, key) = self.order.pop_first().ok_or(None)?;
+        self.waiting.remove(&key);
+        self.running.insert(key.clone(), None);
+        Ok(key)
+    }
+}
+
+/// Doubled each time, and spread: many keys often fail for the same reason.
+fn pause(failures: u32) -> Duration {
+    let whole = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MOST);
+    whole.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn queue() -> Queue<&'static str> {
+        Queue::new(DEBOUNCE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_one_piece_of_work_and_is_not_put_off() {
+        let queue = queue();
+        let began = Instant::now();
+        queue.add("a");
+        tokio::time::advance(DEBOUNCE / 2).await;
+        queue.add("a");
+        queue.add("b");
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(began.elapsed(), DEBOUNCE);
+        queue.done("a", Outcome::Done);
+        assert_eq!(queue.next().await, "b");
+        queue.done("b", Outcome::Done);
+        assert_eq!(queue.depth(), 0);
+        assert!(queue.next().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_it_runs_runs_once_more_and_never_at_once() {
+        let queue = queue();
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.add("a");
+        queue.add("a");
+        tokio::time::advance(MOST).await;
+        assert!(queue.next().now_or_never().is_none(), "it runs");
+        queue.done("a", Outcome::Done);
+        assert_eq!(queue.next().await, "a");
+        queue.done("a", Outcome::Done);
+        assert_eq!(queue.depth(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_tried_again_later_and_later() {
+        let queue = queue();
+        queue.add("a");
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            let began = Instant::now();
+            assert_eq!(queue.next().await, "a");
+            pauses.push(began.elapsed());
+            queue.done("a", Outcome::Failed);
+            // A change does not shorten the pause.
+            queue.add("a");
+        }
+        assert!(pauses[1] >= FIRST / 2 && pauses[1] <= FIRST + Duration::from_millis(1), "{pauses:?}");
+        assert!(pauses[11] >= MOST / 2 && pauses[11] <= MOST + Duration::from_millis(1), "{pauses:?}");
+        assert_eq!(queue.next().await, "a");
+        queue.done("a", Outcome::Done);
+        queue.add("a");
+        let began = Instant::now();
+        assert_eq!(queue.next().await, "a");
+        assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1), "a success forgets failures");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_is_kept_unless_it_is_asked_for_sooner() {
+        let queue = queue();
+        let began = Instant::now();
+        queue.add_at("late", began + MOST);
+        queue.add("soon");
+        assert_eq!(queue.next().await, "soon");
+        queue.done("soon", Outcome::Again(began + MOST * 2));
+        assert_eq!(queue.next().await, "late");
+        assert_eq!(began.elapsed(), MOST);
+        queue.add("soon");
+        assert_eq!(queue.next().await, "soon");
+        assert!(began.elapsed() <= MOST + DEBOUNCE + Duration::from_millis(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_share_what_is_due() {
+        let queue = std::sync::Arc::new(Queue::new(Duration::ZERO));
+        let mut workers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let queue = std::sync::Arc::clone(&queue);
+            workers.spawn(async move { queue.next().await });
+        }
+        tokio::task::yield_now().await;
+        (0..4).for_each(|key| queue.add(key));
+        let mut taken = workers.join_all().await;
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 1, 2, 3]);
+    }
+}

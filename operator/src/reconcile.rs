@@ -1,0 +1,348 @@
+//! What the leader does: plans namespaces, writes policies, tells of objects.
+//!
+//! ```text
+//! News ─► plans ─► plan ─► writes ─► Applier ─► Hub
+//!                    │                   │
+//!                    └─────► Teller ◄────┴── what gateways say
+//! ```
+//!
+//! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
+//! what was good; policies and statuses are written several at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::apply::{Applier, ApplyError};
+use crate::binding::Binding;
+use crate::caches::Caches;
+use crate::feed::{Feed, News};
+use crate::good::LastGood;
+use crate::metrics::Metrics;
+use crate::plan::plan;
+use crate::queue::{DEBOUNCE, Outcome, Queue};
+use crate::refs::Wanted;
+use crate::revision::{Plan, Revision};
+use crate::stream::Hub;
+use crate::tell::Teller;
+
+/// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
+/// another watch.
+const REPAIR: Duration = Duration::from_millis(500);
+/// How long a plan waits for Secrets that have just been named.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long nothing is tried that there is no right to.
+const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
+/// Clocks are set: a time that is far away is looked at again before.
+const RECHECK_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What the leader knows beside what everybody knows.
+pub struct Leader {
+    caches: Arc<Caches>,
+    feed: Arc<Feed>,
+    applier: Arc<Applier>,
+    hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
+    unread: watch::Receiver<BTreeSet<Wanted>>,
+    good: Mutex<LastGood>,
+    leads: AtomicBool,
+    state: Mutex<State>,
+    plans: Queue<String>,
+    writes: Queue<Binding>,
+    teller: Arc<Teller>,
+    pods: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    planned: BTreeMap<String, Planned>,
+    /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
+    since: BTreeMap<String, Instant>,
+    pending: BTreeMap<Binding, Instant>,
+}
+
+#[derive(Default)]
+struct Planned {
+    revisions: BTreeMap<Binding, Arc<Revision>>,
+    held: BTreeSet<Binding>,
+}
+
+/// What shall become of a binding's policy.
+enum Fate {
+    Stands(Arc<Revision>),
+    /// Whatever is there stays.
+    Stays,
+    /// Nobody needs it.
+    Goes,
+}
+
+impl Leader {
+    #[must_use]
+    pub fn new(
+        caches: Arc<Caches>,
+        feed: Arc<Feed>,
+        applier: Arc<Applier>,
+        hub: Arc<Hub>,
+        teller: Arc<Teller>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Leader {
+            unread: feed.unread(),
+            caches,
+            feed,
+            applier,
+            hub,
+            metrics,
+            good: Mutex::new(LastGood::new()),
+            leads: AtomicBool::new(false),
+            state: Mutex::default(),
+            plans: Queue::new(DEBOUNCE),
+            writes: Queue::new(Duration::ZERO),
+            teller,
+            pods: Notify::new(),
+        }
+    }
+
+    /// Begins: what was good is read from what was written, and everything is planned.
+    pub fn begin(&self) {
+        {
+            let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+            for (binding, sources) in self.caches.generated.sources() {
+                if let Err(error) = good.restore(&binding.namespace, &sources) {
+                    tracing::warn!(%binding, %error, "what its policy was made of can't be read: broken objects of it serve nothing");
+                }
+            }
+        }
+        self.teller.begin();
+        self.leads.store(true, Ordering::SeqCst);
+        self.caches.concerned().into_iter().for_each(|namespace| self.plans.add(namespace));
+    }
+
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.leads.load(Ordering::SeqCst)
+    }
+
+    /// Ends: nothing is begun any more.
+    pub fn end(&self) {
+        self.leads.store(false, Ordering::SeqCst);
+        self.plans.clear();
+        self.writes.clear();
+        self.teller.end();
+    }
+
+    /// What watches told.
+    pub fn hear(&self, news: News) {
+        if !self.leads() {
+            return;
+        }
+        if !news.namespaces.is_empty() {
+            let mut state = self.lock();
+            let now = Instant::now();
+            for namespace in &news.namespaces {
+                state.since.entry(namespace.clone()).or_insert(now);
+            }
+        }
+        news.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
+        let later = Instant::now() + REPAIR;
+        news.generated.into_iter().for_each(|binding| self.writes.add_at(binding, later));
+        self.teller.add(news.objects);
+        if news.pods {
+            self.pods.notify_one();
+        }
+    }
+
+    /// Waits until pods with a gateway have come, gone, or become live.
+    pub async fn pods_changed(&self) {
+        self.pods.notified().await;
+    }
+
+    /// Authorities have changed: every policy's ConfigMap is looked at.
+    pub fn write_all(&self) {
+        let bindings: Vec<Binding> =
+            self.lock().planned.values().flat_map(|planned| planned.revisions.keys().cloned()).collect();
+        bindings.into_iter().for_each(|binding| self.writes.add(binding));
+    }
+
+    /// Gateways have said something, or there are others: one that has a higher sequence than what is written is followed.
+    pub fn listen(&self) {
+        if !self.leads() {
+            return;
+        }
+        self.teller.look();
+        for (binding, sequence) in self.applier.sequences() {
+            if self.hub.highest(&binding).is_some_and(|highest| highest > sequence) {
+                self.writes.add(binding);
+            }
+        }
+    }
+
+    /// Plans namespaces, one after the other, for ever.
+    pub async fn plan_all(self: &Arc<Self>) {
+        loop {
+            let namespace = self.plans.next().await;
+            self.settled().await;
+            let began = Instant::now();
+            let planned = {
+                let (leader, namespace) = (Arc::clone(self), namespace.clone());
+                tokio::task::spawn_blocking(move || leader.plan(&namespace)).await
+            };
+            let outcome = match planned {
+                Ok(None) => Outcome::Done,
+                Ok(Some(recheck)) => Outcome::Again(recheck),
+                Err(error) => {
+                    tracing::error!(namespace, %error, "a plan failed, which is a bug; what was written stays");
+                    Outcome::Failed
+                }
+            };
+            let result = if outcome == Outcome::Failed { "error" } else { "ok" };
+            self.metrics.reconciled("plan", result, began.elapsed().as_secs_f64());
+            self.plans.done(namespace, outcome);
+        }
+    }
+
+    /// Writes policies, one after the other, for ever; called several times at once.
+    pub async fn write_each(&self) {
+        loop {
+            let binding = self.writes.next().await;
+            let began = Instant::now();
+            let outcome = self.write(&binding).await;
+            let result = if outcome == Outcome::Done { "ok" } else { "error" };
+            self.metrics.reconciled("write", result, began.elapsed().as_secs_f64());
+            self.writes.done(binding, outcome);
+        }
+    }
+
+    /// Measures, for whoever asks.
+    pub fn measure(&self) {
+        self.metrics.queued("plan", self.plans.depth());
+        self.metrics.queued("write", self.writes.depth());
+        self.metrics.queued("status", self.teller.depth());
+    }
+
+    /// What is to be read by name has been, or has had its time.
+    async fn settled(&self) {
+        let mut unread = self.unread.clone();
+        let settled = unread.wait_for(BTreeSet::is_empty);
+        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
+            tracing::debug!("a Secret could not be read in time; it is taken as missing");
+        }
+    }
+
+    /// The time at which to plan again.
+    fn plan(&self, namespace: &str) -> Option<Instant> {
+        let since = self.lock().since.remove(namespace);
+        let now = Timestamp::now();
+        let plan = {
+            let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+            plan(&self.caches.index(), &mut good, namespace, now)
+        };
+        let others = self.caches.index_mut().planned(&plan);
+        // A version that serves in the place of a broken one may name what nobody else does.
+        self.feed.want();
+        others.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
+        let recheck = plan.recheck.map(|at| {
+            let wait = at.duration_since(now).unsigned_abs().min(RECHECK_MAX);
+            Instant::now() + wait.max(Duration::from_millis(1))
+        });
+        self.take(plan, since);
+        recheck
+    }
+
+    fn take(&self, plan: Plan, since: Option<Instant>) {
+        let revisions: BTreeMap<Binding, Arc<Revision>> =
+            plan.revisions.into_iter().map(|(binding, revision)| (binding, Arc::new(revision))).collect();
+        let mut state = self.lock();
+        let before = state.planned.remove(&plan.namespace).unwrap_or_default();
+        let mut writes: BTreeSet<Binding> = revisions.keys().chain(before.revisions.keys()).cloned().collect();
+        writes.extend(self.caches.generated.of(&plan.namespace));
+        if let Some(since) = since {
+            let differs = |(binding, revision): &(&Binding, &Arc<Revision>)| {
+                before.revisions.get(*binding).is_none_or(|before| before.digest != revision.digest)
+            };
+            for (binding, _) in revisions.iter().filter(differs) {
+                state.pending.entry(binding.clone()).or_insert(since);
+            }
+        }
+        self.teller.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
+        state.planned.insert(plan.namespace, Planned { revisions, held: plan.held });
+        drop(state);
+        writes.into_iter().for_each(|binding| self.writes.add(binding));
+    }
+
+    async fn write(&self, binding: &Binding) -> Outcome {
+        if !self.leads() {
+            return Outcome::Done;
+        }
+        let revision = match self.fate(binding) {
+            Fate::Stays => return Outcome::Done,
+            Fate::Goes => return self.remove(binding).await,
+            Fate::Stands(revision) => revision,
+        };
+        match self.applier.apply(&revision).await {
+            Ok(news) => {
+                let since = self.lock().pending.remove(binding);
+                if let (true, Some(since)) = (news, since) {
+                    self.metrics.propagated(since.elapsed().as_secs_f64());
+                }
+                self.applier.written(binding).iter().for_each(|written| self.teller.stands(written));
+                Outcome::Done
+            }
+            Err(error) if error.is_going() => Outcome::Done,
+            Err(error) => {
+                tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
+                after(&error)
+            }
+        }
+    }
+
+    async fn remove(&self, binding: &Binding) -> Outcome {
+        match self.applier.remove(binding).await {
+            Ok(()) => {
+                tracing::info!(%binding, "nobody needs this policy any more");
+                self.lock().pending.remove(binding);
+                Outcome::Done
+            }
+            Err(error) => {
+                tracing::warn!(%binding, %error, "a policy that nobody needs is still there");
+                after(&error)
+            }
+        }
+    }
+
+    fn fate(&self, binding: &Binding) -> Fate {
+        let state = self.lock();
+        let Some(planned) = state.planned.get(&binding.namespace) else { return Fate::Stays };
+        if let Some(revision) = planned.revisions.get(binding) {
+            return Fate::Stands(Arc::clone(revision));
+        }
+        match planned.held.contains(binding) {
+            true => Fate::Stays,
+            false => Fate::Goes,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rights are given by people.
+fn after(error: &ApplyError) -> Outcome {
+    match error.is_forbidden() {
+        true => Outcome::Again(Instant::now() + FORBIDDEN),
+        false => Outcome::Failed,
+    }
+}
+
+impl fmt::Debug for Leader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leader").field("leads", &self.leads()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,334 @@
+//! The whole operator: what is started, in which order, and how it ends.
+//!
+//! Both replicas watch, and answer webhooks. One of them leads as well: it begins once it knows everything that there is
+//! to know, and ends its process when it can lead no more.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::answers::{Admission, Authorities, Health};
+use crate::api::{ConnectError, connect};
+use crate::apply::Applier;
+use crate::caches::Caches;
+use crate::certs::Certificates;
+use crate::feed::{Feed, GENERATED, NAMESPACE, PODS};
+use crate::health::{self, Readiness};
+use crate::index::Index;
+use crate::lead::{self, Candidate, LeadError};
+use crate::metrics::Metrics;
+use crate::object::Kind;
+use crate::reconcile::Leader;
+use crate::secrets::Secrets;
+use crate::serve::{ServeError, Services, serve};
+use crate::settings::Settings;
+use crate::stream::cluster::ApiServer;
+use crate::stream::{self, Hub, Streams, Verifier};
+use crate::tell::Teller;
+use crate::watches;
+
+/// Events of watches that nobody has taken yet.
+const EVENTS_MAX: usize = 4_096;
+/// The API server is what they wait for, and it has others to answer.
+const WRITERS: usize = 24;
+/// Statuses are for people, who can wait longer than gateways.
+const TELLERS: usize = 8;
+/// A thousand gateways that come back are looked at a few times, not a thousand.
+const LISTEN: Duration = Duration::from_millis(100);
+const AUTHORITIES: &str = "authorities of the certificate";
+
+/// Why the operator ends.
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("{address} can't be listened on: {error}")]
+    Listen { address: SocketAddr, error: std::io::Error },
+    #[error("metrics can't be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("signals can't be heard: {0}")]
+    Signals(std::io::Error),
+    #[error("no thread can be started: {0}")]
+    Thread(std::io::Error),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("this replica leads no more, and begins anew: {0}")]
+    Lead(#[from] LeadError),
+    #[error("a part of the operator has ended, which is a bug: {0}")]
+    Broken(#[from] JoinError),
+    #[error("what watches tell is taken no more, which is a bug: the log has more")]
+    Fed,
+}
+
+/// Runs until it is told to end by a signal.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let (mut terminated, mut interrupted) = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
+    let (stop, stopped) = watch::channel(false);
+    let mut operator = std::pin::pin!(operate(Arc::new(settings), stopped));
+    tokio::select! {
+        ended = &mut operator => return ended,
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    tracing::info!("told to end");
+    stop.send_replace(true);
+    operator.await
+}
+
+fn heard(kind: SignalKind) -> Result<Signal, RunError> {
+    signal(kind).map_err(RunError::Signals)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        // A machine without IPv6.
+        Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
+            let address = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()).into();
+            TcpListener::bind(address).await.map_err(|error| RunError::Listen { address, error })
+        }
+        Err(error) => Err(RunError::Listen { address, error }),
+    }
+}
+
+async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Result<(), RunError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let (tls, clear) = (listen(settings.listen).await?, listen(settings.metrics).await?);
+    let client = connect(&metrics).await?;
+    let readiness = Readiness::default();
+    let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
+    lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
+    let parts = Parts::new(settings, client, metrics, readiness);
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(health::serve(clear, Arc::new(parts.health())));
+    parts.feed(&mut tasks)?;
+    tasks.spawn(parts.clone().keep_certificates());
+    tasks.spawn(parts.clone().tell_authorities());
+    tasks.spawn(parts.clone().listen_to_gateways());
+    let mut serving = tokio::spawn(parts.clone().serve(tls, stopped.clone()));
+    let mut leading = tokio::spawn(parts.lead(stopped));
+    let (mut served, mut led) = (false, false);
+    while !served || !led {
+        tokio::select! {
+            ended = &mut serving, if !served => {
+                ended??;
+                served = true;
+            }
+            ended = &mut leading, if !led => {
+                ended??;
+                led = true;
+            }
+            // None of them ends, unless nobody takes what it tells.
+            Some(ended) = tasks.join_next() => {
+                ended?;
+                return Err(RunError::Fed);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything there is.
+#[derive(Clone)]
+struct Parts {
+    settings: Arc<Settings>,
+    client: Client,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    caches: Arc<Caches>,
+    feed: Arc<Feed>,
+    hub: Arc<Hub>,
+    certificates: Arc<Certificates>,
+    leader: Arc<Leader>,
+    teller: Arc<Teller>,
+}
+
+impl Parts {
+    fn new(settings: Arc<Settings>, client: Client, metrics: Arc<Metrics>, readiness: Readiness) -> Self {
+        let caches = Arc::new(Caches::new(Index::new(&settings.namespace, settings.copies)));
+        let feed = Arc::new(Feed::new(Arc::clone(&caches), readiness.clone()));
+        let (hub, certificates) = (Arc::new(Hub::default()), Arc::new(Certificates::default()));
+        let applier = Arc::new(Applier::new(
+            client.clone(),
+            Arc::clone(&caches),
+            Arc::clone(&hub),
+            Arc::clone(&metrics),
+            certificates.bundle(),
+            &settings.namespace,
+        ));
+        let teller = Arc::new(Teller::new(
+            client.clone(),
+            Arc::clone(&caches),
+            Arc::clone(&hub),
+            Arc::clone(&metrics),
+            &settings.identity,
+        ));
+        let leader = Arc::new(Leader::new(
+            Arc::clone(&caches),
+            Arc::clone(&feed),
+            applier,
+            Arc::clone(&hub),
+            Arc::clone(&teller),
+            Arc::clone(&metrics),
+        ));
+        Parts { settings, client, metrics, readiness, caches, feed, hub, certificates, leader, teller }
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            metrics: Arc::clone(&self.metrics),
+            readiness: self.readiness.clone(),
+            certificates: Arc::clone(&self.certificates),
+            caches: Arc::clone(&self.caches),
+            hub: Arc::clone(&self.hub),
+            leader: Arc::clone(&self.leader),
+        }
+    }
+
+    /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
+    /// nothing to hold up a stream for.
+    fn feed(&self, tasks: &mut JoinSet<()>) -> Result<(), RunError> {
+        let (events, taken) = mpsc::channel(EVENTS_MAX);
+        watches::start(&self.client, &self.metrics, &events, tasks);
+        tasks.spawn(watches::tick(events.clone()));
+        let namespaces = &self.settings.provider_namespaces;
+        let secrets = Secrets::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, events);
+        tasks.spawn(secrets.run(self.feed.wanted()));
+        let (feed, leader) = (Arc::clone(&self.feed), Arc::clone(&self.leader));
+        let take = move || feed.run(taken, |news| leader.hear(news));
+        std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(RunError::Thread)?;
+        Ok(())
+    }
+
+    async fn keep_certificates(self) {
+        let spread = Authorities {
+            caches: Arc::clone(&self.caches),
+            hub: Arc::clone(&self.hub),
+            leader: Arc::clone(&self.leader),
+        };
+        self.certificates.keep(self.client.clone(), &self.settings, &spread).await;
+    }
+
+    /// Every policy's ConfigMap gets new authorities.
+    async fn tell_authorities(self) {
+        let mut bundle = self.certificates.bundle();
+        loop {
+            if bundle.borrow_and_update().is_some() {
+                self.readiness.has(AUTHORITIES);
+                self.leader.write_all();
+            }
+            if bundle.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What gateways say, and which there are, may mean that something is to be written.
+    async fn listen_to_gateways(self) {
+        let mut changes = self.hub.changes();
+        loop {
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.leader.pods_changed() => {}
+            }
+            let began = Instant::now();
+            self.leader.listen();
+            // The more there are, the longer a look takes, and the more come between two of them.
+            tokio::time::sleep(LISTEN.max(began.elapsed() * 10)).await;
+        }
+    }
+
+    async fn serve(self, tls: TcpListener, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
+        let pods = Arc::clone(&self.caches) as Arc<dyn stream::Pods>;
+        let verifier = Verifier::new(Arc::new(ApiServer::new(self.client.clone())), pods);
+        let admission = Admission {
+            settings: Arc::clone(&self.settings),
+            caches: Arc::clone(&self.caches),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let services =
+            Services { admit: Arc::new(admission), streams: Arc::new(Streams::new(Arc::clone(&self.hub), verifier)) };
+        let shutdown = async move { told_to_end(&mut stopped).await };
+        serve(tls, self.certificates.served(), services, shutdown).await?;
+        Ok(())
+    }
+
+    /// Takes its turn, and does what the leader does.
+    async fn lead(self, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
+        let Parts { settings, client, metrics, leader, hub, .. } = &self;
+        // What was not read yet would be planned as missing.
+        tokio::select! {
+            () = self.readiness.ready() => {}
+            () = told_to_end(&mut stopped) => return Ok(()),
+        }
+        let candidate = Candidate::new(client.clone(), &settings.namespace, &settings.identity, &settings.address);
+        let mut role = candidate.leader();
+        let (give_up, given_up) = oneshot::channel::<()>();
+        let mut give_up = Some(give_up);
+        let mut election = std::pin::pin!(candidate.run(async {
+            // Its end says it as well.
+            let _ = given_up.await;
+        }));
+        let mut workers = JoinSet::new();
+        loop {
+            tokio::select! {
+                ended = &mut election => {
+                    leader.end();
+                    hub.lead(false);
+                    metrics.leads(false);
+                    workers.shutdown().await;
+                    return Ok(ended?);
+                }
+                Ok(()) = role.changed() => match role.borrow_and_update().clone() {
+                    lead::Leader::Me => {
+                        tracing::info!(identity = settings.identity, "this replica leads");
+                        metrics.leads(true);
+                        hub.lead(true);
+                        leader.begin();
+                        work(leader, &self.teller, &mut workers);
+                    }
+                    lead::Leader::Other(address) => hub.leader(address),
+                    lead::Leader::Nobody => {}
+                },
+                // In this order: nothing is written any more, gateways look for the next, and there is one.
+                () = told_to_end(&mut stopped), if give_up.is_some() => {
+                    leader.end();
+                    workers.shutdown().await;
+                    hub.close();
+                    give_up = None;
+                }
+                Some(Err(error)) = workers.join_next(), if give_up.is_some() => return Err(error.into()),
+            }
+        }
+    }
+}
+
+async fn told_to_end(stopped: &mut watch::Receiver<bool>) {
+    // Nobody could tell any more: that is an end as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn work(leader: &Arc<Leader>, teller: &Arc<Teller>, workers: &mut JoinSet<()>) {
+    let planner = Arc::clone(leader);
+    workers.spawn(async move { planner.plan_all().await });
+    for _ in 0..WRITERS {
+        let writer = Arc::clone(leader);
+        workers.spawn(async move { writer.write_each().await });
+    }
+    for _ in 0..TELLERS {
+        let teller = Arc::clone(teller);
+        workers.spawn(async move { teller.tell_each().await });
+    }
+}

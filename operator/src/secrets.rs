@@ -1,0 +1,105 @@
+//! Secrets and ConfigMaps that objects name: each is watched by itself, by its name, for as long as it is named. So the
+//! operator reads no Secret that no object asks for, and never a list of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::api::DynamicObject;
+use kube::runtime::watcher::Config;
+use kube::{Api, Client};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::api;
+use crate::feed::Event;
+use crate::metrics::Metrics;
+use crate::refs::{Holder, Wanted};
+use crate::watch::{Followed, Place, Told, follow};
+
+/// Watches that begin at the same time: at the start there may be many.
+const BEGINNING_MAX: usize = 16;
+
+/// Follows whatever is wanted.
+#[derive(Clone)]
+pub struct Secrets {
+    client: Client,
+    metrics: Arc<Metrics>,
+    /// Where Secrets may be read; empty: everywhere.
+    namespaces: BTreeSet<String>,
+    listener: mpsc::Sender<Event>,
+    beginning: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").field("namespaces", &self.namespaces).finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    #[must_use]
+    pub fn new(client: Client, metrics: Arc<Metrics>, namespaces: &[String], listener: mpsc::Sender<Event>) -> Self {
+        let beginning = Arc::new(Semaphore::new(BEGINNING_MAX));
+        Secrets { client, metrics, namespaces: namespaces.iter().cloned().collect(), listener, beginning }
+    }
+
+    /// Keeps a watch for each that is wanted, until nobody wants any more.
+    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<Wanted>>) {
+        let mut watches: BTreeMap<Wanted, JoinHandle<()>> = BTreeMap::new();
+        loop {
+            let now = wanted.borrow_and_update().clone();
+            let gone: Vec<Wanted> = watches.keys().filter(|held| !now.contains(held)).cloned().collect();
+            for wanted in gone {
+                if let Some(watch) = watches.remove(&wanted) {
+                    watch.abort();
+                    // Until it has ended it may still tell that the value is there.
+                    let _ = watch.await;
+                }
+                let place = Place { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
+                // Not looked at any more: what is known of it grows old, and must not be found if it is wanted again.
+                if self.listener.send(Event::Value { wanted, told: Told::Gone(place) }).await.is_err() {
+                    return;
+                }
+            }
+            for wanted in now {
+                let one = || tokio::spawn(self.clone().one(wanted.clone()));
+                watches.entry(wanted.clone()).or_insert_with(one);
+            }
+            if wanted.changed().await.is_err() {
+                watches.into_values().for_each(|watch| watch.abort());
+                return;
+            }
+        }
+    }
+
+    async fn one(self, wanted: Wanted) {
+        if wanted.holder == Holder::Secret
+            && !self.namespaces.is_empty()
+            && !self.namespaces.contains(&wanted.namespace)
+        {
+            tracing::warn!(
+                namespace = wanted.namespace,
+                secret = wanted.name,
+                "an object names a Secret in a namespace that is not among the chart's providerNamespaces"
+            );
+            let told = Told::Unreadable("the namespace is not among the chart's providerNamespaces");
+            // Nobody listens at the end.
+            let _ = self.listener.send(Event::Value { wanted, told }).await;
+            return std::future::pending().await;
+        }
+        let (what, resource) = match wanted.holder {
+            Holder::Secret => ("secrets by name", api::secrets()),
+            Holder::ConfigMap => ("configmaps by name", api::config_maps()),
+        };
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &wanted.namespace, &resource);
+        let config = Config::default().fields(&format!("metadata.name={}", wanted.name));
+        let mut permit = Arc::clone(&self.beginning).acquire_owned().await.ok();
+        let map = |told: Told<DynamicObject>| {
+            // Whatever came, it has begun.
+            permit = None;
+            Some(Event::Value { wanted: wanted.clone(), told: told.boxed() })
+        };
+        let followed = Followed { what, one_of_many: true, metrics: self.metrics };
+        follow(followed, api, config, self.listener, map).await;
+    }
+}

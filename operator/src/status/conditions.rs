@@ -1,0 +1,353 @@
+//! From what was found out about an object, and from what gateways do with it, to its conditions.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::binding::Binding;
+use crate::object::ObjectId;
+use crate::reason::Reason;
+use crate::status::gateways::{BEHIND, Tally, UNCONNECTED};
+use crate::verdict::{Problem, Verdict};
+
+/// A name may come a little after what names it: so long nobody is told that only they can mend it.
+pub const ORDER: Duration = Duration::from_secs(30);
+/// The longest message, in characters: an Event's note takes a thousand bytes or so.
+const MESSAGE_MAX: usize = 900;
+/// Faults that are told in full.
+const PROBLEMS: usize = 5;
+const BINDINGS: usize = 5;
+
+/// A condition's `type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    Accepted,
+    ResolvedRefs,
+    Programmed,
+    Ready,
+    Stalled,
+}
+
+impl ConditionType {
+    pub const ALL: [ConditionType; 5] = [
+        ConditionType::Accepted,
+        ConditionType::ResolvedRefs,
+        ConditionType::Programmed,
+        ConditionType::Ready,
+        ConditionType::Stalled,
+    ];
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            ConditionType::Accepted => "Accepted",
+            ConditionType::ResolvedRefs => "ResolvedRefs",
+            ConditionType::Programmed => "Programmed",
+            ConditionType::Ready => "Ready",
+            ConditionType::Stalled => "Stalled",
+        }
+    }
+
+    /// What it says when it is True, for the page.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ConditionType::Accepted => "The object is valid by itself.",
+            ConditionType::ResolvedRefs => "All that it names is there and may be used.",
+            ConditionType::Programmed => "All connected gateways that it concerns serve it.",
+            ConditionType::Ready => "All of the above. The one to wait for.",
+            ConditionType::Stalled => {
+                "Waiting is no use: somebody must change an object. With the reason of what is in the way. Absent otherwise."
+            }
+        }
+    }
+}
+
+/// A condition's `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl Truth {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Truth::True => "True",
+            Truth::False => "False",
+            Truth::Unknown => "Unknown",
+        }
+    }
+
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Truth::True, Truth::False, Truth::Unknown].into_iter().find(|truth| truth.word() == word)
+    }
+}
+
+/// Without the time at which it came to be: that hangs on what stood there before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    pub kind: ConditionType,
+    pub truth: Truth,
+    pub reason: Reason,
+    pub message: String,
+    /// The generation that it speaks of.
+    pub generation: i64,
+}
+
+/// What is told of an object, and when to look again though nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conditions {
+    pub all: Vec<Condition>,
+    /// What gateways do is not known yet: numbers stay as they are.
+    pub settled: bool,
+    pub again: Option<Instant>,
+}
+
+/// What is known at one time.
+pub(super) struct Sight<'a> {
+    pub id: &'a ObjectId,
+    pub verdict: &'a Verdict,
+    pub tally: &'a Tally,
+    /// Until when gateways may not have come back to a new leader.
+    pub returning: Option<Instant>,
+    /// As `Programmed` stands, if it was written by an operator.
+    pub programmed: Option<Condition>,
+    /// Since when `ResolvedRefs` is False, if it is.
+    pub unresolved: Option<Timestamp>,
+    pub now: Instant,
+    pub time: Timestamp,
+}
+
+/// What gateways do with it.
+enum Programmed {
+    Is(Truth, Reason, String),
+    /// It will be known by then, if not before.
+    Unsettled(Option<Instant>),
+}
+
+impl Sight<'_> {
+    pub(super) fn conditions(&self) -> Conditions {
+        let mut looks: BTreeSet<Instant> = BTreeSet::new();
+        let accepted = self.accepted();
+        let resolved = self.resolved();
+        let (programmed, settled) = match self.programmed() {
+            Programmed::Is(truth, reason, message) => {
+                (self.condition(ConditionType::Programmed, truth, reason, message), true)
+            }
+            Programmed::Unsettled(until) => {
+                looks.extend(until);
+                (self.as_it_is(), false)
+            }
+        };
+        looks.extend(self.tally.behind.map(|since| since + BEHIND).filter(|at| *at > self.now));
+        looks.extend(self.tally.alone.map(|since| since + UNCONNECTED).filter(|at| *at > self.now));
+        let ready = self.ready(&accepted, &resolved, &programmed);
+        let stalled = self.stalled(&accepted, &resolved, &programmed, &mut looks);
+        let all = [accepted, resolved, programmed, ready].into_iter().chain(stalled).collect();
+        Conditions { all, settled, again: looks.into_iter().next() }
+    }
+
+    fn condition(&self, kind: ConditionType, truth: Truth, reason: Reason, message: String) -> Condition {
+        let generation = match kind {
+            // What gateways serve while the present one can't be used.
+            ConditionType::Programmed if !self.verdict.is_sound() => {
+                self.verdict.serving.unwrap_or(self.verdict.generation)
+            }
+            _ => self.verdict.generation,
+        };
+        Condition { kind, truth, reason, message: cut(message), generation }
+    }
+
+    fn accepted(&self) -> Condition {
+        let Verdict { refused, warnings, .. } = self.verdict;
+        match refused.first() {
+            Some(first) => self.condition(ConditionType::Accepted, Truth::False, first.reason, self.told(refused)),
+            None => {
+                let mut message = "valid".to_owned();
+                for warning in warnings {
+                    message.push_str("; note: ");
+                    message.push_str(warning);
+                }
+                self.condition(ConditionType::Accepted, Truth::True, Reason::Accepted, message)
+            }
+        }
+    }
+
+    fn resolved(&self) -> Condition {
+        let unresolved = &self.verdict.unresolved;
+        match unresolved.first() {
+            Some(first) => {
+                self.condition(ConditionType::ResolvedRefs, Truth::False, first.reason, self.told(unresolved))
+            }
+            None => {
+                let message = "all that it names is there".to_owned();
+                self.condition(ConditionType::ResolvedRefs, Truth::True, Reason::Resolved, message)
+            }
+        }
+    }
+
+    /// What is wrong, and what serves meanwhile.
+    fn told(&self, problems: &[Problem]) -> String {
+        let one = |problem: &Problem| match problem.path.as_str() {
+            "" => problem.message.clone(),
+            path => format!("{path}: {}", problem.message),
+        };
+        let mut message = problems.iter().take(PROBLEMS).map(one).collect::<Vec<_>>().join("; ");
+        if let Some(more) = problems.len().checked_sub(PROBLEMS).filter(|more| *more > 0) {
+            message.push_str(&format!("; and {more} more"));
+        }
+        // That reason's own words say what serves, and there is room for it after a cut.
+        match problems.iter().any(|problem| problem.reason == Reason::TooLarge) {
+            true => message,
+            false => format!("{}. {}", cut_to(message, MESSAGE_MAX - 80), self.meanwhile()),
+        }
+    }
+
+    fn meanwhile(&self) -> String {
+        match self.verdict.serving {
+            Some(serving) if serving == self.verdict.generation => "What can be used of it serves".to_owned(),
+            Some(serving) => format!("The last good version (generation {serving}) serves"),
+            None => "Nothing of it serves".to_owned(),
+        }
+    }
+
+    /// The first fault of a version of which nothing serves.
+    fn lost(&self) -> Option<Reason> {
+        let Verdict { refused, unresolved, serving, .. } = self.verdict;
+        let first = refused.iter().chain(unresolved).next()?;
+        serving.is_none().then_some(first.reason)
+    }
+
+    fn programmed(&self) -> Programmed {
+        let tally = self.tally;
+        match self.lost() {
+            Some(Reason::TooLarge) => {
+                let message = "its policy is too large to be written. What was written before stays in force";
+                return Programmed::Is(Truth::False, Reason::TooLarge, message.to_owned());
+            }
+            Some(reason) => return Programmed::Is(Truth::False, reason, "nothing of it serves".to_owned()),
+            None => {}
+        }
+        if let Some(refusal) = &tally.refusal {
+            let place = [&refusal.object, &refusal.path].into_iter().filter(|part| !part.is_empty());
+            let told = place.chain([&refusal.message]).map(String::as_str).collect::<Vec<_>>().join(": ");
+            let message = format!(
+                "refused by a gateway: {}. Those that refuse it go on with the one before",
+                cut_to(told, MESSAGE_MAX - 120)
+            );
+            return Programmed::Is(Truth::False, Reason::Rejected, message);
+        }
+        match tally.behind {
+            Some(since) if self.now < since + BEHIND => return Programmed::Unsettled(Some(since + BEHIND)),
+            Some(_) => {
+                let message = format!(
+                    "connected gateways of {} have not taken it for {} s",
+                    names(&tally.late),
+                    BEHIND.as_secs()
+                );
+                return Programmed::Is(Truth::False, Reason::SidecarsBehind, message);
+            }
+            None if tally.unwritten => return Programmed::Unsettled(None),
+            None => {}
+        }
+        if tally.live == 0 {
+            let message = "no running gateway is bound to it".to_owned();
+            return Programmed::Is(Truth::True, Reason::NoSidecars, message);
+        }
+        if self.returning.is_some() && tally.connected < tally.live {
+            return Programmed::Unsettled(self.returning);
+        }
+        if tally.alone.is_some_and(|since| self.now >= since + UNCONNECTED) {
+            let message = format!(
+                "gateways of {} have not been connected to the operator for {} minutes: they serve what they have. Let their \
+                 pods reach it, if need be by a NetworkPolicy: docs/conditions.md#the-network has one to apply",
+                names(&tally.unconnected),
+                UNCONNECTED.as_secs() / 60
+            );
+            return Programmed::Is(Truth::True, Reason::Unconnected, message);
+        }
+        Programmed::Is(Truth::True, Reason::Programmed, "all connected gateways serve it".to_owned())
+    }
+
+    /// Left alone while gateways are taking it; of another generation it is not known.
+    fn as_it_is(&self) -> Condition {
+        let message = "gateways have not taken it yet".to_owned();
+        let pending = self.condition(ConditionType::Programmed, Truth::Unknown, Reason::Pending, message);
+        let stands = self.programmed.clone().filter(|stands| stands.generation == pending.generation);
+        stands.unwrap_or(pending)
+    }
+
+    fn ready(&self, accepted: &Condition, resolved: &Condition, programmed: &Condition) -> Condition {
+        let in_the_way = [accepted, resolved, programmed].into_iter();
+        let worst = in_the_way.clone().find(|one| one.truth == Truth::False);
+        if let Some(worst) = worst.or_else(|| in_the_way.clone().find(|one| one.truth == Truth::Unknown)) {
+            return self.condition(ConditionType::Ready, worst.truth, worst.reason, worst.message.clone());
+        }
+        // Off is what its author wants of it, and that is in force: nobody has to wait for anything.
+        let (reason, message) = match self.verdict.withdrawn {
+            Some(Reason::Suspended) => (Reason::Suspended, "in force: it is suspended, and nothing goes through it"),
+            Some(Reason::Expired) => (Reason::Expired, "in force: it has expired, and nothing goes through it"),
+            _ if programmed.reason == Reason::NoSidecars => (Reason::Ready, "valid; no running gateway is bound to it"),
+            _ if self.verdict.warnings.is_empty() => (Reason::Ready, "in force"),
+            _ => (Reason::Ready, "in force, with warnings: Accepted has them"),
+        };
+        self.condition(ConditionType::Ready, Truth::True, reason, message.to_owned())
+    }
+
+    /// Whether somebody must change an object.
+    fn stalled(
+        &self,
+        accepted: &Condition,
+        resolved: &Condition,
+        programmed: &Condition,
+        looks: &mut BTreeSet<Instant>,
+    ) -> Option<Condition> {
+        let of = |cause: &Condition| {
+            self.condition(ConditionType::Stalled, Truth::True, cause.reason, cause.message.clone())
+        };
+        if accepted.truth == Truth::False {
+            return Some(of(accepted));
+        }
+        if resolved.truth == Truth::False {
+            // What it rests on is told there; this one follows by itself.
+            let own = self.verdict.unresolved.iter().any(|problem| problem.reason != Reason::DependencyInvalid);
+            let since = self.unresolved.unwrap_or(self.time);
+            let left = ORDER.checked_sub(self.time.duration_since(since).try_into().unwrap_or_default());
+            return match left.filter(|left| !left.is_zero()) {
+                _ if !own => None,
+                Some(left) => {
+                    looks.insert(self.now + left);
+                    None
+                }
+                None => Some(of(resolved)),
+            };
+        }
+        let named = self.tally.refusal.as_ref().is_some_and(|refusal| refusal.object == self.id.to_string());
+        (programmed.reason == Reason::Rejected && named).then(|| of(programmed))
+    }
+}
+
+fn names(bindings: &BTreeSet<Binding>) -> String {
+    let mut names: Vec<String> = bindings.iter().take(BINDINGS).map(Binding::to_string).collect();
+    if bindings.len() > BINDINGS {
+        names.push("others".to_owned());
+    }
+    names.join(" and ")
+}
+
+fn cut(message: String) -> String {
+    cut_to(message, MESSAGE_MAX)
+}
+
+fn cut_to(message: String, most: usize) -> String {
+    match message.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
+        None => message,
+    }
+}

@@ -1,0 +1,142 @@
+//! A status as JSON: what stands in an object, and what shall.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::object::Kind;
+use crate::reason::Reason;
+use crate::status::conditions::{Condition, ConditionType, Truth};
+use crate::status::gateways::Tally;
+use crate::status::limits::Summary;
+
+/// A condition that stands in an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub truth: Truth,
+    /// `None`: a word that this version does not have.
+    pub reason: Option<Reason>,
+    pub message: String,
+    pub generation: Option<i64>,
+    /// As it is written there; `None` where nobody has judged it yet.
+    pub since: Option<String>,
+}
+
+impl Standing {
+    pub(super) fn of(status: Option<&Value>, kind: ConditionType) -> Option<Self> {
+        let conditions = status?.get("conditions")?.as_array()?;
+        let found = conditions.iter().find(|one| text(one, "type") == Some(kind.word()))?;
+        let since = text(found, "lastTransitionTime").map(str::to_owned);
+        Some(Standing {
+            truth: Truth::named(text(found, "status")?)?,
+            reason: Reason::named(text(found, "reason")?),
+            message: text(found, "message").unwrap_or_default().to_owned(),
+            generation: found.get("observedGeneration").and_then(Value::as_i64),
+            // The definition's default has none, and the beginning of time.
+            since: since.filter(|_| found.get("observedGeneration").is_some()),
+        })
+    }
+
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        self.since.as_ref()?.parse().ok()
+    }
+
+    /// As an operator of this version would have it.
+    pub(super) fn condition(self, kind: ConditionType) -> Option<Condition> {
+        let Standing { truth, reason, message, generation, .. } = self;
+        Some(Condition { kind, truth, reason: reason?, message, generation: generation? })
+    }
+}
+
+/// What a status is written from.
+pub(super) struct Content<'a> {
+    pub kind: Kind,
+    pub generation: i64,
+    pub conditions: &'a [Condition],
+    /// `None`: numbers stay as they are.
+    pub tally: Option<&'a Tally>,
+    pub summary: Option<Summary>,
+}
+
+impl Content<'_> {
+    /// The status to be written; times and numbers come from what stands there, where they shall stay.
+    pub(super) fn document(&self, before: Option<&Value>, now: Timestamp) -> Value {
+        let conditions = self.conditions.iter().map(|condition| {
+            let stands = Standing::of(before, condition.kind).filter(|stands| stands.truth == condition.truth);
+            let since = stands.and_then(|stands| stands.since).unwrap_or_else(|| seconds(now));
+            json!({
+                "type": condition.kind.word(),
+                "status": condition.truth.word(),
+                "observedGeneration": condition.generation,
+                "lastTransitionTime": since,
+                "reason": condition.reason.word(),
+                "message": condition.message,
+            })
+        });
+        let mut document = Map::new();
+        document.insert("observedGeneration".to_owned(), self.generation.into());
+        document.insert("conditions".to_owned(), conditions.collect());
+        let kept = || before.and_then(|before| before.get("sidecars")).cloned();
+        if let Some(sidecars) = self.tally.map(sidecars).or_else(kept) {
+            document.insert("sidecars".to_owned(), sidecars);
+        }
+        if let Some(Summary { limit, name, resets }) = &self.summary {
+            let mut summary = Map::new();
+            summary.insert("limit".to_owned(), limit.as_str().into());
+            summary.insert("limitName".to_owned(), name.as_str().into());
+            if let Some(resets) = resets {
+                summary.insert("resets".to_owned(), seconds(*resets).into());
+                if self.kind == Kind::Budget {
+                    document.insert("periodEnd".to_owned(), seconds(*resets).into());
+                }
+            }
+            document.insert("summary".to_owned(), summary.into());
+        }
+        Value::Object(document)
+    }
+}
+
+pub(super) fn sidecars(tally: &Tally) -> Value {
+    let Tally { live, connected, programmed, rejected, .. } = tally;
+    json!({
+        "live": live,
+        "connected": connected,
+        "programmed": programmed,
+        "rejected": rejected,
+        "summary": format!("{programmed}/{live}"),
+    })
+}
+
+/// What of a status is the operator's to write, in its own order: to be compared with what it would write.
+pub(super) fn ours(status: &Value) -> Value {
+    let mut ours = Map::new();
+    for field in ["observedGeneration", "conditions", "sidecars", "summary", "periodEnd"] {
+        let Some(value) = status.get(field) else { continue };
+        let value = match field {
+            "conditions" => {
+                let all = value.as_array().into_iter().flatten();
+                let of = |kind: ConditionType| all.clone().find(|one| text(one, "type") == Some(kind.word())).cloned();
+                ConditionType::ALL.into_iter().filter_map(of).collect()
+            }
+            // What is spent is somebody else's to write.
+            "summary" => match value {
+                Value::Object(summary) => {
+                    let known = |name: &str| Some((name.to_owned(), summary.get(name)?.clone()));
+                    ["limit", "limitName", "resets"].into_iter().filter_map(known).collect()
+                }
+                other => other.clone(),
+            },
+            _ => value.clone(),
+        };
+        ours.insert(field.to_owned(), value);
+    }
+    Value::Object(ours)
+}
+
+/// As Kubernetes writes times.
+fn seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
+    value.get(field).and_then(Value::as_str)
+}

@@ -1,0 +1,234 @@
+//! What gateways do with what was written, and since when: the memory that a status needs between two looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use outrigger_sync::Rejection;
+use tokio::time::Instant;
+
+use crate::binding::Binding;
+use crate::revision::SidecarState;
+
+/// A connected gateway may take so long to take a policy.
+pub const BEHIND: Duration = Duration::from_secs(30);
+/// A gateway may be so long without a stream before it is told.
+pub const UNCONNECTED: Duration = Duration::from_secs(5 * 60);
+/// After a change of the leader gateways come back within so long.
+pub const RETURN: Duration = Duration::from_secs(30);
+
+/// A pod whose gateway runs: started, and neither it nor the pod has ended or is ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    pub uid: String,
+    pub binding: Binding,
+}
+
+/// What a binding's gateways shall serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// Of what was planned last.
+    planned: Option<String>,
+    /// Of what stands in the cluster.
+    written: Option<(u64, String)>,
+}
+
+impl Standing {
+    /// The sequence to be served; `None`: what was planned is not written yet.
+    fn sequence(&self) -> Option<u64> {
+        let (sequence, digest) = self.written.as_ref()?;
+        let current = self.planned.as_ref().is_none_or(|planned| planned == digest);
+        current.then_some(*sequence)
+    }
+}
+
+/// What one gateway said last, and since when it is as it is.
+#[derive(Clone, Debug, Default)]
+struct Gateway {
+    /// Without a stream since then.
+    alone: Option<Instant>,
+    sequence: Option<u64>,
+    rejected: Option<Rejection>,
+    /// Not at what was written since then.
+    behind: Option<Instant>,
+}
+
+/// The gateways of one binding, by the uids of their pods, and what they shall serve.
+#[derive(Debug, Default)]
+struct Crew {
+    standing: Standing,
+    gateways: BTreeMap<String, Gateway>,
+    tally: Tally,
+}
+
+/// All gateways that run.
+#[derive(Debug)]
+pub struct Fleet {
+    /// When this replica began to lead.
+    began: Instant,
+    crews: BTreeMap<Binding, Crew>,
+}
+
+/// Gateways, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Running.
+    pub live: usize,
+    /// Of them with a stream.
+    pub connected: usize,
+    /// Of them at what was written.
+    pub programmed: usize,
+    /// Of them that refused it.
+    pub rejected: usize,
+    /// One of the refusals: always the same, as long as it is among them.
+    pub refusal: Option<Rejection>,
+    /// The earliest since when one is behind.
+    pub behind: Option<Instant>,
+    /// The bindings of those that are.
+    pub late: BTreeSet<Binding>,
+    /// The earliest since when one is without a stream.
+    pub alone: Option<Instant>,
+    pub unconnected: BTreeSet<Binding>,
+    /// What was planned is not written yet.
+    pub unwritten: bool,
+}
+
+impl Tally {
+    /// With others' beside it.
+    pub fn add(&mut self, other: &Tally) {
+        let Tally { live, connected, programmed, rejected, refusal, behind, late, alone, unconnected, unwritten } =
+            other;
+        self.live += live;
+        self.connected += connected;
+        self.programmed += programmed;
+        self.rejected += rejected;
+        self.refusal = lesser(self.refusal.take(), refusal.clone());
+        self.behind = self.behind.into_iter().chain(*behind).min();
+        self.late.extend(late.iter().cloned());
+        self.alone = self.alone.into_iter().chain(*alone).min();
+        self.unconnected.extend(unconnected.iter().cloned());
+        self.unwritten |= unwritten;
+    }
+}
+
+/// So that what is told does not change with who spoke last.
+fn lesser(one: Option<Rejection>, other: Option<Rejection>) -> Option<Rejection> {
+    let key = |rejection: &Rejection| (rejection.object.clone(), rejection.path.clone(), rejection.message.clone());
+    one.into_iter().chain(other).min_by_key(key)
+}
+
+impl Fleet {
+    /// Of a leader that begins.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Fleet { began: now, crews: BTreeMap::new() }
+    }
+
+    /// Until when gateways may not have come back yet; `None`: that time is over.
+    #[must_use]
+    pub fn returning(&self, now: Instant) -> Option<Instant> {
+        Some(self.began + RETURN).filter(|until| now < *until)
+    }
+
+    /// What was planned for a binding, by digest; `None`: whatever stands in the cluster shall stay. Whether that makes a
+    /// difference.
+    pub fn planned(&mut self, binding: &Binding, digest: Option<&str>, now: Instant) -> bool {
+        let crew = self.crews.entry(binding.clone()).or_default();
+        crew.standing.planned = digest.map(str::to_owned);
+        crew.count(binding, now)
+    }
+
+    /// What stands in the cluster for a binding. Whether that makes a difference.
+    pub fn written(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> bool {
+        let crew = self.crews.entry(binding.clone()).or_default();
+        crew.standing.written = Some((sequence, digest.to_owned()));
+        crew.count(binding, now)
+    }
+
+    /// Nothing is planned for a binding any more.
+    pub fn forget(&mut self, binding: &Binding) {
+        self.crews.remove(binding);
+    }
+
+    /// Takes all gateways as they are now; says for which bindings that makes a difference.
+    pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<Binding> {
+        let by_uid: BTreeMap<&str, &SidecarState> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
+        let before = |crew: &mut Crew| std::mem::take(&mut crew.gateways);
+        let mut known: BTreeMap<Binding, BTreeMap<String, Gateway>> =
+            self.crews.iter_mut().map(|(binding, crew)| (binding.clone(), before(crew))).collect();
+        for pod in live {
+            let known = known.get_mut(&pod.binding).and_then(|known| known.remove(&pod.uid)).unwrap_or_default();
+            let gateway = match by_uid.get(pod.uid.as_str()) {
+                Some(state) => Gateway {
+                    alone: None,
+                    sequence: state.sequence,
+                    rejected: state.rejected.clone(),
+                    // One that moves is not stuck, however fast policies follow each other.
+                    behind: known.behind.filter(|_| state.sequence == known.sequence),
+                },
+                None => Gateway { alone: Some(known.alone.unwrap_or(now)), ..Gateway::default() },
+            };
+            self.crews.entry(pod.binding.clone()).or_default().gateways.insert(pod.uid.clone(), gateway);
+        }
+        self.crews.retain(|_, crew| crew.is_needed());
+        let counted =
+            self.crews.iter_mut().filter_map(|(binding, crew)| crew.count(binding, now).then(|| binding.clone()));
+        counted.collect()
+    }
+
+    /// Of some bindings together.
+    #[must_use]
+    pub fn tally<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> Tally {
+        let mut tally = Tally::default();
+        for binding in bindings {
+            match self.crews.get(binding) {
+                Some(crew) => tally.add(&crew.tally),
+                None => tally.unwritten = true,
+            }
+        }
+        tally
+    }
+}
+
+impl Crew {
+    fn is_needed(&self) -> bool {
+        !self.gateways.is_empty() || self.standing != Standing::default()
+    }
+
+    /// Counts anew; whether anything is different.
+    fn count(&mut self, binding: &Binding, now: Instant) -> bool {
+        let wanted = self.standing.sequence();
+        let mut tally = Tally { unwritten: wanted.is_none(), ..Tally::default() };
+        for gateway in self.gateways.values_mut() {
+            tally.add(&gateway.count(binding, wanted, now));
+        }
+        let differs = self.tally != tally;
+        self.tally = tally;
+        differs
+    }
+}
+
+impl Gateway {
+    fn count(&mut self, binding: &Binding, wanted: Option<u64>, now: Instant) -> Tally {
+        let here = || BTreeSet::from([binding.clone()]);
+        let mut tally = Tally { live: 1, ..Tally::default() };
+        if let Some(since) = self.alone {
+            return Tally { alone: Some(since), unconnected: here(), ..tally };
+        }
+        tally.connected = 1;
+        // A refusal of an older one says nothing of this one.
+        let refusal = self.rejected.as_ref().filter(|refusal| Some(refusal.sequence) == wanted);
+        match wanted {
+            // What is not written yet, nobody can be behind with.
+            Some(wanted) if self.sequence != Some(wanted) && refusal.is_none() => {
+                let since = *self.behind.get_or_insert(now);
+                Tally { behind: Some(since), late: here(), ..tally }
+            }
+            _ => {
+                self.behind = None;
+                tally.programmed = usize::from(refusal.is_none());
+                tally.rejected = usize::from(refusal.is_some());
+                Tally { refusal: refusal.cloned(), ..tally }
+            }
+        }
+    }
+}

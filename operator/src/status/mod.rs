@@ -1,0 +1,230 @@
+//! What objects are told about themselves.
+//!
+//! ```text
+//! Plan (verdicts) ─────────┐
+//! what was written ────────┼─► Statuses ─► Update ─► write, then Events
+//! pods and their gateways ─┘
+//! ```
+//!
+//! Pure but for [`write()`]: times are given. A status says the same as long as the same is true, so that nothing is written
+//! when nothing changed: messages name no numbers, and the time of a condition moves with its truth alone. Numbers stand
+//! in `status.sidecars`, and move every [`NUMBERS`] at most.
+
+mod conditions;
+mod document;
+mod gateways;
+mod limits;
+mod news;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::binding::Binding;
+use crate::events::Happening;
+use crate::index::Known;
+use crate::object::ObjectId;
+use crate::revision::{Revision, SidecarState};
+use crate::verdict::Verdict;
+pub use conditions::{Condition, ConditionType, ORDER, Truth};
+use conditions::{Conditions, Sight};
+use document::{Content, Standing, ours, sidecars};
+pub use gateways::{BEHIND, Fleet, Live, RETURN, Tally, UNCONNECTED};
+pub use write::{Wrote, write};
+
+/// The shortest time between two writes of the same object for numbers alone.
+pub const NUMBERS: Duration = Duration::from_secs(15);
+/// Clocks are set: a time that is far away is looked at again before.
+const LOOK_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Now, by both clocks: one that only goes forward, and the one on the wall.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub steady: Instant,
+    pub time: Timestamp,
+}
+
+/// What is to be written of an object, and told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Update {
+    /// `None`: what stands there is right. To be told to [`Statuses::wrote`] when it is written.
+    pub status: Option<Value>,
+    /// What to tell as Events, once the status is written.
+    pub happenings: Vec<Happening>,
+    /// When to look again, though nothing changes.
+    pub again: Option<Instant>,
+}
+
+/// What a leader remembers for statuses. Begun anew with each leader.
+#[derive(Debug)]
+pub struct Statuses {
+    fleet: Fleet,
+    /// The objects that a binding's policy is made of, and the other way round.
+    objects: BTreeMap<Binding, BTreeSet<ObjectId>>,
+    bindings: BTreeMap<ObjectId, BTreeSet<Binding>>,
+    written: BTreeMap<ObjectId, Written>,
+}
+
+/// The last write of an object's status.
+#[derive(Clone, Debug)]
+struct Written {
+    uid: String,
+    /// What was known of the object then: its own watch may not have told of the write yet.
+    resource_version: String,
+    status: Value,
+    at: Instant,
+}
+
+impl Statuses {
+    /// Of a leader that begins.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Statuses {
+            fleet: Fleet::new(now),
+            objects: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a namespace's plan. `held` are [`crate::revision::Plan::held`]: what stands there stays. Says whose status may
+    /// differ, beside those whose verdict does.
+    pub fn planned(
+        &mut self,
+        namespace: &str,
+        revisions: &BTreeMap<Binding, Arc<Revision>>,
+        held: &BTreeSet<Binding>,
+        now: Instant,
+    ) -> BTreeSet<ObjectId> {
+        let mut concerned = BTreeSet::new();
+        let gone = |binding: &&Binding| !revisions.contains_key(*binding) && !held.contains(*binding);
+        let gone: Vec<Binding> = self.of_namespace(namespace).filter(gone).cloned().collect();
+        for binding in gone {
+            self.fleet.forget(&binding);
+            concerned.extend(self.bind(&binding, BTreeSet::new()));
+        }
+        for (binding, revision) in revisions {
+            let differs = self.fleet.planned(binding, Some(&revision.digest), now);
+            concerned.extend(self.bind(binding, revision.objects.clone()));
+            concerned.extend(self.concerned(differs.then_some(binding)));
+        }
+        for binding in held {
+            let differs = self.fleet.planned(binding, None, now);
+            concerned.extend(self.concerned(differs.then_some(binding)));
+        }
+        concerned
+    }
+
+    /// A policy stands in the cluster; says whose status may differ.
+    pub fn stands(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> BTreeSet<ObjectId> {
+        let differs = self.fleet.written(binding, sequence, digest, now);
+        self.concerned(differs.then_some(binding))
+    }
+
+    /// Takes all gateways that run, and what is known of those that are connected; says whose status may differ.
+    pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<ObjectId> {
+        let bindings = self.fleet.look(live, states, now);
+        self.concerned(&bindings)
+    }
+
+    /// What is to be written of an object that was judged.
+    #[must_use]
+    pub fn update(&self, known: &Known, verdict: &Verdict, now: Now) -> Update {
+        let id = &known.version.id;
+        let written = self.written.get(id).filter(|written| written.uid == known.version.uid);
+        let before = match written {
+            Some(written) if written.resource_version == known.resource_version => Some(&written.status),
+            _ => known.status.as_ref(),
+        };
+        let tally = self.fleet.tally(self.bindings.get(id).into_iter().flatten());
+        let stands = |kind| Standing::of(before, kind);
+        let unresolved = stands(ConditionType::ResolvedRefs).filter(|stands| stands.truth == Truth::False);
+        let sight = Sight {
+            id,
+            verdict,
+            tally: &tally,
+            returning: self.fleet.returning(now.steady),
+            programmed: stands(ConditionType::Programmed)
+                .and_then(|stands| stands.condition(ConditionType::Programmed)),
+            unresolved: unresolved.and_then(|stands| stands.time()),
+            now: now.steady,
+            time: now.time,
+        };
+        let Conditions { all, settled, again } = sight.conditions();
+        let summary = known.version.get("/spec").and_then(|spec| limits::summary(id.kind, spec, now.time));
+        let resets = summary.as_ref().and_then(|summary| summary.resets);
+        let mut looks: BTreeSet<Instant> = again.into_iter().collect();
+        looks.extend(resets.map(|at| later(now, at)));
+        let mut content =
+            Content { kind: id.kind, generation: verdict.generation, conditions: &all, tally: None, summary };
+        // Numbers may wait; what stands beside them does not.
+        let stale = settled && before.and_then(|before| before.get("sidecars")) != Some(&sidecars(&tally));
+        let free = written.map(|written| written.at + NUMBERS).filter(|free| stale && now.steady < *free);
+        let same = before.is_some_and(|before| ours(before) == content.document(Some(before), now.time));
+        if same && (!stale || free.is_some()) {
+            looks.extend(free);
+            return Update { again: looks.into_iter().next(), ..Update::default() };
+        }
+        content.tally = settled.then_some(&tally);
+        let happenings = news::between(before, &all);
+        Update { status: Some(content.document(before, now.time)), happenings, again: looks.into_iter().next() }
+    }
+
+    /// A status was written, from what was known then.
+    pub fn wrote(&mut self, known: &Known, status: Value, now: Instant) {
+        let written = Written {
+            uid: known.version.uid.clone(),
+            resource_version: known.resource_version.clone(),
+            status,
+            at: now,
+        };
+        self.written.insert(known.version.id.clone(), written);
+    }
+
+    /// An object is gone.
+    pub fn forget(&mut self, id: &ObjectId) {
+        self.written.remove(id);
+    }
+
+    fn of_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Binding> {
+        self.objects.keys().filter(move |binding| binding.namespace == namespace)
+    }
+
+    /// Takes the objects of a binding; says which came or went.
+    fn bind(&mut self, binding: &Binding, objects: BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
+        let before = match objects.is_empty() {
+            true => self.objects.remove(binding),
+            false => self.objects.insert(binding.clone(), objects.clone()),
+        }
+        .unwrap_or_default();
+        for gone in before.difference(&objects) {
+            if let Some(bindings) = self.bindings.get_mut(gone) {
+                bindings.remove(binding);
+                if bindings.is_empty() {
+                    self.bindings.remove(gone);
+                }
+            }
+        }
+        for new in objects.difference(&before) {
+            self.bindings.entry(new.clone()).or_default().insert(binding.clone());
+        }
+        before.symmetric_difference(&objects).cloned().collect()
+    }
+
+    fn concerned<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> BTreeSet<ObjectId> {
+        bindings.into_iter().filter_map(|binding| self.objects.get(binding)).flatten().cloned().collect()
+    }
+}
+
+fn later(now: Now, at: Timestamp) -> Instant {
+    let wait = Duration::try_from(at.duration_since(now.time)).unwrap_or_default();
+    now.steady + wait.clamp(Duration::from_secs(1), LOOK_MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Who is connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::newest::Newest;
+use super::refusal::Refusal;
+use super::seat::{Ended, Gateway, Place, Seat};
+use crate::binding::Binding;
+use crate::revision::{SidecarState, Written};
+
+/// Streams at once, unless said otherwise. A stream is a connection and some kilobytes.
+pub const STREAMS_MAX: usize = 8_192;
+
+/// What is pushed, and to whom.
+#[derive(Debug)]
+pub struct Hub {
+    state: Mutex<State>,
+    changes: watch::Sender<()>,
+    /// Messages of a kind that this version does not know.
+    unknown: AtomicU64,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    leads: bool,
+    /// `host:port` of the one that does.
+    leader: Option<String>,
+    closing: bool,
+    topics: HashMap<Binding, Topic>,
+    /// By the pod's uid.
+    places: HashMap<String, Arc<Place>>,
+}
+
+#[derive(Debug, Default)]
+struct Topic {
+    newest: watch::Sender<Option<Arc<Newest>>>,
+    /// Those that are connected, and those that are being replaced.
+    seats: usize,
+    /// The highest sequence that a gateway said it has.
+    highest: Option<u64>,
+}
+
+impl Topic {
+    fn is_needed(&self) -> bool {
+        self.seats > 0 || self.newest.borrow().is_some()
+    }
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new(STREAMS_MAX)
+    }
+}
+
+impl Hub {
+    /// A follower's, with room for so many streams.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Hub { state: Mutex::default(), changes: watch::Sender::new(()), unknown: AtomicU64::new(0), most }
+    }
+
+    /// A policy that stands in the cluster now. One older than what was published before is passed over.
+    pub fn publish(&self, written: &Written) {
+        // Outside the lock: up to a megabyte is written down.
+        let newest = Arc::new(Newest::of(written));
+        let mut state = self.lock();
+        let topic = state.topics.entry(written.revision.binding.clone()).or_default();
+        topic.newest.send_if_modified(|held| {
+            let newer = held.as_ref().is_none_or(|held| {
+                newest.sequence() > held.sequence()
+                    || (newest.sequence() == held.sequence() && newest.digest() != held.digest())
+            });
+            if newer {
+                *held = Some(newest);
+            }
+            newer
+        });
+    }
+
+    /// The binding has no policy any more. Gateways go on with what they have.
+    pub fn withdraw(&self, binding: &Binding) {
+        let mut state = self.lock();
+        if let Some(topic) = state.topics.get_mut(binding) {
+            topic.newest.send_replace(None);
+        }
+        state.topics.retain(|_, topic| topic.is_needed());
+    }
+
+    /// What is known of each connected gateway that has said hello, in order of namespace and pod.
+    #[must_use]
+    pub fn states(&self) -> Vec<SidecarState> {
+        let mut states: Vec<_> = self.lock().places.values().filter_map(|place| place.state()).collect();
+        states.sort_by(|a, b| (&a.namespace, &a.pod).cmp(&(&b.namespace, &b.pod)));
+        states
+    }
+
+    /// The highest sequence that a gateway of the binding said it has. The next one that is written must be above it.
+    #[must_use]
+    pub fn highest(&self, binding: &Binding) -> Option<u64> {
+        self.lock().topics.get(binding)?.highest
+    }
+
+    /// Changes when [`Hub::states`] may have: many changes at once are one.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// This replica leads, or does not. Losing it ends all streams and forgets what was published.
+    pub fn lead(&self, leads: bool) {
+        let mut state = self.lock();
+        state.leads = leads;
+        if !leads {
+            state.places.values().for_each(|place| place.end(Ended::NotLeading));
+            state.topics.retain(|_, topic| {
+                topic.newest.send_replace(None);
+                topic.seats > 0
+            });
+        }
+    }
+
+    /// `host:port` of the replica that leads, as followers tell gateways.
+    pub fn leader(&self, address: Option<String>) {
+        self.lock().leader = address;
+    }
+
+    /// Ends all streams, and opens no more.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closing = true;
+        state.places.values().for_each(|place| place.end(Ended::Closing));
+    }
+
+    /// Streams that are open.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.lock().places.len()
+    }
+
+    /// Messages of a kind that this version does not know, so far.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_unknown(&self) {
+        self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// Where a gateway should turn instead.
+    pub(super) fn leading(&self) -> Result<(), Refusal> {
+        self.lock().leading()
+    }
+
+    /// Lets a gateway in. Another stream of the same pod ends.
+    pub(super) fn seat(self: &Arc<Self>, gateway: Gateway) -> Result<Seat, Refusal> {
+        let mut state = self.lock();
+        state.leading()?;
+        if state.places.len() >= self.most && !state.places.contains_key(&gateway.uid) {
+            return Err(Refusal::Full(self.most));
+        }
+        let topic = state.topics.entry(gateway.binding.clone()).or_default();
+        topic.seats += 1;
+        let newest = topic.newest.subscribe();
+        let uid = gateway.uid.clone();
+        let place = Arc::new(Place::new(gateway));
+        if let Some(older) = state.places.insert(uid, Arc::clone(&place)) {
+            older.end(Ended::Replaced);
+        }
+        Ok(Seat::new(Arc::clone(self), place, newest))
+    }
+
+    pub(super) fn leave(&self, place: &Arc<Place>) {
+        let mut state = self.lock();
+        let Gateway { uid, binding, .. } = &place.gateway;
+        // One that was replaced leaves the place to the one that came.
+        if state.places.get(uid).is_some_and(|held| Arc::ptr_eq(held, place)) {
+            state.places.remove(uid);
+        }
+        if let Some(topic) = state.topics.get_mut(binding) {
+            topic.seats = topic.seats.saturating_sub(1);
+            if !topic.is_needed() {
+                state.topics.remove(binding);
+            }
+        }
+        drop(state);
+        self.changes.send_replace(());
+    }
+
+    /// A gateway told what it has.
+    pub(super) fn saw(&self, binding: &Binding, sequence: Option<u64>) {
+        if let Some(topic) = self.lock().topics.get_mut(binding) {
+            topic.highest = topic.highest.max(sequence);
+        }
+        self.changes.send_replace(());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn leading(&self) -> Result<(), Refusal> {
+        match (&self.leader, self.leads, self.closing) {
+            (_, _, true) => Err(Refusal::Closing),
+            (_, true, false) => Ok(()),
+            (Some(leader), false, false) => Err(Refusal::Elsewhere(leader.clone())),
+            (None, false, false) => Err(Refusal::NoLeader),
+        }
+    }
+}

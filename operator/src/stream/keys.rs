@@ -1,0 +1,167 @@
+//! The keys that the cluster signs tokens with, as it publishes them; kept while the API server can't be reached.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::cluster::{Cluster, ClusterError};
+
+/// Keys are rotated in days, and withdrawn ones should not be believed for long.
+const FRESH: Duration = Duration::from_secs(300);
+/// Anybody can name a key that there is not.
+const PAUSE: Duration = Duration::from_secs(10);
+const KEYS_MAX: usize = 64;
+
+/// What the cluster publishes.
+#[derive(Clone, Debug)]
+pub struct Published {
+    pub issuer: String,
+    keys: HashMap<String, Key>,
+}
+
+/// A key, and the one algorithm that it is for.
+#[derive(Clone)]
+pub struct Key {
+    pub key: DecodingKey,
+    pub algorithm: Algorithm,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl Published {
+    /// From the discovery document and the set of keys. Keys of a kind that is not known are left out.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unreadable`].
+    pub fn read(discovery: &str, jwks: &str) -> Result<Self, ClusterError> {
+        #[derive(Deserialize)]
+        struct Discovery {
+            issuer: String,
+        }
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<serde_json::Value>,
+        }
+        let Discovery { issuer } =
+            serde_json::from_str(discovery).map_err(|_| ClusterError::Unreadable("the discovery document"))?;
+        let Set { keys } = serde_json::from_str(jwks).map_err(|_| ClusterError::Unreadable("the set of keys"))?;
+        let keys = keys.into_iter().take(KEYS_MAX).filter_map(key).collect();
+        Ok(Published { issuer, keys })
+    }
+
+    #[must_use]
+    pub fn key(&self, id: &str) -> Option<&Key> {
+        self.keys.get(id)
+    }
+}
+
+fn key(value: serde_json::Value) -> Option<(String, Key)> {
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    // Never from the token: the key says what it is for.
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => match jwk.common.key_algorithm {
+            None | Some(KeyAlgorithm::RS256) => Algorithm::RS256,
+            Some(KeyAlgorithm::RS384) => Algorithm::RS384,
+            Some(KeyAlgorithm::RS512) => Algorithm::RS512,
+            Some(_) => return None,
+        },
+        AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
+            EllipticCurve::P256 => Algorithm::ES256,
+            EllipticCurve::P384 => Algorithm::ES384,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((jwk.common.key_id.clone()?, Key { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm }))
+}
+
+/// What became of looking for a key.
+#[derive(Debug)]
+pub enum Found {
+    Known(Arc<Published>),
+    /// The cluster publishes no such key.
+    Unknown,
+    /// What the cluster publishes could not be had lately.
+    Unavailable,
+}
+
+/// The last that could be had.
+#[derive(Debug)]
+pub struct Keys {
+    cluster: Arc<dyn Cluster>,
+    current: ArcSwapOption<Published>,
+    asked: Mutex<Option<Asked>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    answered: bool,
+}
+
+impl Keys {
+    #[must_use]
+    pub fn new(cluster: Arc<dyn Cluster>) -> Self {
+        Keys { cluster, current: ArcSwapOption::empty(), asked: Mutex::new(None) }
+    }
+
+    /// The key's set; asks for it anew where the key is not in it, though not often.
+    pub async fn find(&self, id: &str) -> Found {
+        if let Some(published) = self.held(id) {
+            return Found::Known(published);
+        }
+        let answered = self.ask().await;
+        match (self.held(id), answered) {
+            (Some(published), _) => Found::Known(published),
+            (None, true) => Found::Unknown,
+            (None, false) => Found::Unavailable,
+        }
+    }
+
+    /// Asks again every few minutes, and sooner while there is no answer.
+    pub async fn keep_fresh(&self) {
+        loop {
+            let pause = if self.ask().await { FRESH } else { PAUSE };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn held(&self, id: &str) -> Option<Arc<Published>> {
+        self.current.load_full().filter(|published| published.key(id).is_some())
+    }
+
+    /// Whether the cluster answered when it was last asked, which was now or a moment ago.
+    async fn ask(&self) -> bool {
+        // Held while asking: those who come meanwhile share the answer.
+        let mut asked = self.asked.lock().await;
+        if let Some(Asked { at, answered }) = *asked
+            && at.elapsed() < PAUSE
+        {
+            return answered;
+        }
+        let answer = self.cluster.published().await;
+        *asked = Some(Asked { at: Instant::now(), answered: answer.is_ok() });
+        match answer {
+            Ok(published) => {
+                self.current.store(Some(Arc::new(published)));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the cluster's keys for tokens can't be had; those that are known stay");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Live gateways: who may have a stream, what is pushed to whom, and what they say of it.
+//!
+//! ```text
+//! Hub::publish(Written) ─► newest of the binding ─► each of its gateways, at its own pace
+//!                                                           │
+//! Hub::changes, Hub::states ◄── hello, outcome ◄────────────┘
+//! ```
+//!
+//! The leader alone has streams; a follower says who leads. A gateway is let in by the token of its pod ([`token`]), once
+//! for each pod, and gets the policy of the binding that its pod was admitted with and those credentials of it that its
+//! service account may use. Only the newest policy of a binding is held, so that a gateway which reads slowly costs
+//! nothing and holds up nobody.
+
+pub mod cluster;
+pub mod hub;
+pub mod keys;
+pub mod token;
+
+mod heard;
+mod newest;
+mod refusal;
+mod seat;
+mod spoken;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::Body;
+
+use crate::serve::AnswerBody;
+
+pub use hub::Hub;
+pub use refusal::Refusal;
+pub use seat::Gateway;
+pub use token::{PodFacts, Pods, Verifier};
+
+/// Answers `POST /v1/stream`.
+#[derive(Debug)]
+pub struct Streams {
+    hub: Arc<Hub>,
+    verifier: Verifier,
+}
+
+impl Streams {
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, verifier: Verifier) -> Self {
+        Streams { hub, verifier }
+    }
+
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Keeps what tokens are verified by fresh, for as long as it is polled.
+    pub async fn keep_fresh(&self) {
+        self.verifier.keep_fresh().await;
+    }
+
+    /// Opens a stream, or says why not.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
+        match self.open(request).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                tracing::debug!(reason = refusal.word(), %refusal, "a stream was refused");
+                refusal.response()
+            }
+        }
+    }
+
+    async fn open<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
+        // Before the token is looked at: a follower need not be able to judge it.
+        self.hub.leading()?;
+        let gateway = self.verifier.gateway(token(&request)?).await?;
+        let seat = Arc::new(self.hub.seat(gateway)?);
+        // At once, and not after the hello: a client may well wait for the head before it says anything.
+        let body = spoken::body(Arc::clone(&seat), Arc::clone(self.verifier.pods()));
+        // Bounded by the seats. It ends with the stream: with its body here, its silence there, or its seat.
+        tokio::spawn(heard::listen(seat, request.into_body()));
+        let mut response = Response::new(body);
+        response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));
+        Ok(response)
+    }
+}
+
+fn token<B>(request: &Request<B>) -> Result<&str, Refusal> {
+    let value = request.headers().get(header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
+    let value = value.to_str().map_err(|_| Refusal::NoToken)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
+        _ => Err(Refusal::NoToken),
+    }
+}

@@ -1,0 +1,185 @@
+//! A gateway's place in the hub, for as long as its stream is open.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outrigger_sync::{Hello, Outcome, Rejection};
+use tokio::sync::watch;
+
+use super::hub::Hub;
+use super::newest::{Has, Newest};
+use crate::binding::Binding;
+use crate::revision::SidecarState;
+
+/// What a gateway may say in words; the rest is cut. States of thousands are held.
+const WORDS_MAX: usize = 1_024;
+const AUTHORITIES_MAX: usize = 16;
+
+/// A gateway whose token was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    pub namespace: String,
+    pub pod: String,
+    pub uid: String,
+    pub service_account: String,
+    pub binding: Binding,
+}
+
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The gateway closed it, or the connection is gone.
+    Left,
+    /// It said nothing for too long.
+    Silent,
+    /// What it said was no message.
+    Broken,
+    /// The same pod opened another.
+    Replaced,
+    /// Its pod is gone.
+    PodGone,
+    /// This replica does not lead any more.
+    NotLeading,
+    /// This replica is shutting down.
+    Closing,
+}
+
+/// What the hub and a stream share.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) gateway: Gateway,
+    ended: watch::Sender<Option<Ended>>,
+    has: watch::Sender<Option<Has>>,
+    /// `None`: no hello yet.
+    said: Mutex<Option<Said>>,
+}
+
+#[derive(Clone, Debug)]
+struct Said {
+    sequence: Option<u64>,
+    rejected: Option<Rejection>,
+    version: String,
+    authorities: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn new(gateway: Gateway) -> Self {
+        Place { gateway, ended: watch::Sender::new(None), has: watch::Sender::new(None), said: Mutex::new(None) }
+    }
+
+    /// The first reason stays.
+    pub(super) fn end(&self, why: Ended) {
+        self.ended.send_if_modified(|ended| match ended {
+            Some(_) => false,
+            None => {
+                *ended = Some(why);
+                true
+            }
+        });
+    }
+
+    /// `None` before the hello.
+    pub(super) fn state(&self) -> Option<SidecarState> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let Gateway { namespace, pod, uid, binding, service_account: _ } = self.gateway.clone();
+        let Said { sequence, rejected, version, authorities } = said;
+        Some(SidecarState { namespace, pod, uid, binding, sequence, rejected, version, authorities })
+    }
+}
+
+/// Dropped, the gateway is not connected any more.
+#[derive(Debug)]
+pub struct Seat {
+    hub: Arc<Hub>,
+    place: Arc<Place>,
+    newest: watch::Receiver<Option<Arc<Newest>>>,
+}
+
+impl Seat {
+    pub(super) fn new(hub: Arc<Hub>, place: Arc<Place>, newest: watch::Receiver<Option<Arc<Newest>>>) -> Self {
+        Seat { hub, place, newest }
+    }
+
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.place.gateway
+    }
+
+    /// The binding's policies, of which only the newest is ever seen.
+    #[must_use]
+    pub fn newest(&self) -> watch::Receiver<Option<Arc<Newest>>> {
+        self.newest.clone()
+    }
+
+    /// What the gateway said it has; `None` before its hello.
+    #[must_use]
+    pub fn has(&self) -> watch::Receiver<Option<Has>> {
+        self.place.has.subscribe()
+    }
+
+    pub fn hello(&self, hello: Hello) {
+        let Hello { version, formats: _, sequence, digest, authorities, rejected } = hello;
+        let said = Said {
+            sequence,
+            rejected: rejected.map(bounded),
+            version: cut(version),
+            authorities: authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect(),
+        };
+        *self.place.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        self.hub.saw(&self.place.gateway.binding, sequence);
+        self.place.has.send_replace(Some(Has { sequence, digest }));
+    }
+
+    /// Nothing before the hello.
+    pub fn outcome(&self, outcome: Outcome) {
+        let Outcome { sequence, rejected, authorities } = outcome;
+        let mut saw = None;
+        if let Some(said) = self.place.said.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            said.rejected = rejected.map(bounded);
+            if said.rejected.is_none() {
+                said.sequence = Some(sequence);
+                saw = Some(sequence);
+            }
+            if !authorities.is_empty() {
+                said.authorities = authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect();
+            }
+        }
+        self.hub.saw(&self.place.gateway.binding, saw);
+    }
+
+    pub fn end(&self, why: Ended) {
+        self.place.end(why);
+    }
+
+    /// Waits until the stream has to end.
+    pub async fn ended(&self) -> Ended {
+        match self.place.ended.subscribe().wait_for(Option::is_some).await.map(|why| *why) {
+            Ok(Some(why)) => why,
+            _ => Ended::Left,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.leave(&self.place);
+    }
+}
+
+fn bounded(rejection: Rejection) -> Rejection {
+    let Rejection { sequence, object, path, message } = rejection;
+    Rejection { sequence, object: cut(object), path: cut(path), message: cut(message) }
+}
+
+fn cut(mut words: String) -> String {
+    if words.len() > WORDS_MAX {
+        let end = (0..=WORDS_MAX).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
+        words.truncate(end);
+        words.shrink_to_fit();
+    }
+    words
+}

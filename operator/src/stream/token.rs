@@ -1,0 +1,171 @@
+//! Whose token it is: a projected token of a service account, for our audience, bound to a pod that lives.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Validation, decode, decode_header};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::cluster::Cluster;
+use super::keys::{Found, Keys, Published};
+use super::refusal::Refusal;
+use super::seat::Gateway;
+use crate::binding::Binding;
+
+/// How far the API server's clock may be from ours, in seconds. Whether the pod lives is known apart from it.
+const LEEWAY: u64 = 600;
+/// A gateway may be quicker than the watch that tells of its pod.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(100);
+/// Reviews at once, of tokens that can't be verified here.
+const REVIEWS_MAX: usize = 8;
+
+/// The cache of pods.
+pub trait Pods: fmt::Debug + Send + Sync + 'static {
+    /// A pod that is there (it may be terminating) and has a gateway of ours. `None` where one of the three differs.
+    fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts>;
+}
+
+/// What is known of a pod with a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Of its annotation [`crate::names::INJECTED`].
+    pub binding: Binding,
+    pub service_account: String,
+}
+
+/// Whom a token is of, verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    pub namespace: String,
+    pub service_account: String,
+    pub pod: String,
+    pub uid: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(rename = "kubernetes.io")]
+    kubernetes: Kubernetes,
+}
+
+#[derive(Deserialize)]
+struct Kubernetes {
+    namespace: String,
+    pod: Option<Named>,
+    serviceaccount: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    #[serde(default)]
+    uid: String,
+}
+
+/// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be had.
+pub struct Verifier {
+    keys: Keys,
+    cluster: Arc<dyn Cluster>,
+    pods: Arc<dyn Pods>,
+    reviews: Semaphore,
+}
+
+impl Verifier {
+    #[must_use]
+    pub fn new(cluster: Arc<dyn Cluster>, pods: Arc<dyn Pods>) -> Self {
+        let keys = Keys::new(Arc::clone(&cluster));
+        Verifier { keys, cluster, pods, reviews: Semaphore::new(REVIEWS_MAX) }
+    }
+
+    #[must_use]
+    pub fn pods(&self) -> &Arc<dyn Pods> {
+        &self.pods
+    }
+
+    /// Keeps the cluster's keys fresh, for as long as it is polled.
+    pub async fn keep_fresh(&self) {
+        self.keys.keep_fresh().await;
+    }
+
+    /// The gateway whose token this is.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn gateway(&self, token: &str) -> Result<Gateway, Refusal> {
+        let Bearer { namespace, service_account, pod, uid } = self.bearer(token).await?;
+        let Some(facts) = self.facts(&namespace, &pod, &uid).await else {
+            return Err(Refusal::PodUnknown { namespace, pod });
+        };
+        match facts.service_account == service_account && facts.binding.namespace == namespace {
+            true => Ok(Gateway { namespace, pod, uid, service_account, binding: facts.binding }),
+            false => Err(Refusal::Account { namespace, pod }),
+        }
+    }
+
+    async fn facts(&self, namespace: &str, pod: &str, uid: &str) -> Option<PodFacts> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = self.pods.find(namespace, pod, uid);
+            if found.is_some() || Instant::now() >= until {
+                return found;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn bearer(&self, token: &str) -> Result<Bearer, Refusal> {
+        let header = decode_header(token).map_err(|_| Refusal::NoJwt("it has no readable head of a JWT"))?;
+        let kid = header.kid.ok_or(Refusal::NoJwt("its head names no key"))?;
+        match self.keys.find(&kid).await {
+            Found::Known(published) => verified(token, &kid, &published),
+            Found::Unknown => Err(Refusal::Signature),
+            Found::Unavailable => self.reviewed(token).await,
+        }
+    }
+
+    async fn reviewed(&self, token: &str) -> Result<Bearer, Refusal> {
+        let Ok(_permit) = self.reviews.try_acquire() else {
+            return Err(Refusal::Unverifiable("too many reviews are under way"));
+        };
+        match self.cluster.review(token).await {
+            Ok(Some(bearer)) => Ok(bearer),
+            Ok(None) => Err(Refusal::NotAuthenticated),
+            Err(error) => {
+                tracing::warn!(%error, "a token could not be reviewed");
+                Err(Refusal::Unverifiable("it can't be reached or refused to"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("keys", &self.keys).field("pods", &self.pods).finish_non_exhaustive()
+    }
+}
+
+fn verified(token: &str, kid: &str, published: &Published) -> Result<Bearer, Refusal> {
+    let key = published.key(kid).ok_or(Refusal::Signature)?;
+    let mut validation = Validation::new(key.algorithm);
+    validation.leeway = LEEWAY;
+    validation.validate_nbf = true;
+    validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+    validation.set_audience(&[outrigger_sync::AUDIENCE]);
+    validation.set_issuer(&[&published.issuer]);
+    let claims = decode::<Claims>(token, &key.key, &validation).map_err(|error| match error.kind() {
+        ErrorKind::ExpiredSignature => Refusal::Expired,
+        ErrorKind::ImmatureSignature => Refusal::NotYet,
+        ErrorKind::InvalidAudience => Refusal::Audience,
+        ErrorKind::InvalidIssuer => Refusal::Issuer(published.issuer.clone()),
+        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => Refusal::Signature,
+        _ => Refusal::NoJwt("its claims are not those of a service account"),
+    })?;
+    let Kubernetes { namespace, pod, serviceaccount } = claims.claims.kubernetes;
+    let pod = pod.filter(|pod| !pod.uid.is_empty()).ok_or(Refusal::NoPod)?;
+    Ok(Bearer { namespace, service_account: serviceaccount.name, pod: pod.name, uid: pod.uid })
+}

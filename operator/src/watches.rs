@@ -1,0 +1,75 @@
+//! Which watches there are.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::watcher::Config;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::api;
+use crate::bare::{self, WatchedBare};
+use crate::feed::{Event, NAMESPACE};
+use crate::metrics::Metrics;
+use crate::names;
+use crate::object::Kind;
+use crate::pods::WatchedPod;
+use crate::watch::{Followed, Told, follow};
+
+const TICK: Duration = Duration::from_secs(30);
+
+/// Tells that time passes.
+pub async fn tick(events: mpsc::Sender<Event>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if events.send(Event::Tick).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Starts all but those of single Secrets and ConfigMaps. They end when nobody takes events any more.
+pub fn start(client: &Client, metrics: &Arc<Metrics>, events: &mpsc::Sender<Event>, tasks: &mut JoinSet<()>) {
+    let mut watches = Watches { metrics, events, tasks };
+    for kind in Kind::ALL {
+        let (name, api) = (kind.name(), api::objects(client, kind));
+        watches.start(name, api, Config::default(), move |told| Event::Object { kind: name, told: told.boxed() });
+    }
+    let namespaces = Api::all_with(client.clone(), &api::namespaces());
+    let map = |told: Told<kube::api::DynamicObject>| Event::Object { kind: NAMESPACE, told: told.boxed() };
+    watches.start("namespaces", namespaces, Config::default(), map);
+    let ours = Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE));
+    watches.start("generated", Api::all(client.clone()), ours, |told| Event::Generated(told.boxed()));
+    let pods: Api<WatchedPod> = Api::all_with(client.clone(), &api::pods());
+    watches.start("pods", pods, Config::default().labels(names::SIDECAR), |told| Event::Pod(told.boxed()));
+    let pods: Api<WatchedBare> = Api::all(client.clone());
+    let without = Config::default().labels(&format!("!{}", names::SIDECAR)).fields(bare::FIELDS);
+    watches.start("pods without a gateway", pods, without, |told| Event::Bare(told.boxed()));
+}
+
+struct Watches<'a> {
+    metrics: &'a Arc<Metrics>,
+    events: &'a mpsc::Sender<Event>,
+    tasks: &'a mut JoinSet<()>,
+}
+
+impl Watches<'_> {
+    fn start<K>(
+        &mut self,
+        what: &'static str,
+        api: Api<K>,
+        config: Config,
+        map: impl Fn(Told<K>) -> Event + Send + 'static,
+    ) where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    {
+        let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics) };
+        self.tasks.spawn(follow(followed, api, config, self.events.clone(), move |told| Some(map(told))));
+    }
+}

@@ -1,0 +1,236 @@
+//! What stands in a cluster after policies were written, whoever else writes there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use outrigger_operator::apply::{Applier, ApplyError};
+use outrigger_operator::binding::Binding;
+use outrigger_operator::caches::Caches;
+use outrigger_operator::certs::Bundle;
+use outrigger_operator::index::Index;
+use outrigger_operator::metrics::Metrics;
+use outrigger_operator::revision::{Delivery, Revision, Value as Credential};
+use outrigger_operator::stream::Hub;
+use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::server::{Server, status};
+
+const CONFIG_MAP: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
+const SECRET: &str = "/api/v1/namespaces/shop/secrets/outrigger-search";
+
+struct Operator {
+    server: Server,
+    caches: Arc<Caches>,
+    hub: Arc<Hub>,
+    authorities: watch::Sender<Option<Arc<Bundle>>>,
+    applier: Applier,
+}
+
+/// One that leads, and knows nothing yet.
+fn operator(server: &Server) -> Operator {
+    let caches = Arc::new(Caches::new(Index::new("outrigger", false)));
+    let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(Metrics::new().unwrap()));
+    let authorities = watch::Sender::new(Some(Arc::new(Bundle::of("PEM".to_owned()))));
+    let applier = Applier::new(
+        server.client(),
+        Arc::clone(&caches),
+        Arc::clone(&hub),
+        metrics,
+        authorities.subscribe(),
+        "outrigger",
+    );
+    Operator { server: server.clone(), caches, hub, authorities, applier }
+}
+
+fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<Revision> {
+    let secret = SecretAt { namespace: "shop".to_owned(), name: "openai".to_owned(), key: "apiKey".to_owned() };
+    let credential = CredentialDoc {
+        name: "main".to_owned(),
+        weight: 1,
+        models: Vec::new(),
+        suspended: false,
+        secret: secret.clone(),
+    };
+    let provider = ProviderDoc { credentials: vec![credential], ..ProviderDoc::default() };
+    Arc::new(Revision {
+        binding,
+        document: Document { format: 1, providers: vec![provider], ..Document::default() },
+        digest: digest.to_owned(),
+        credentials: vec![Credential { secret, value: "sk".to_owned(), delivery, keys: BTreeSet::new() }],
+        objects: BTreeSet::new(),
+        allowed: BTreeMap::new(),
+        sources: Vec::new(),
+    })
+}
+
+fn search(digest: &str) -> Arc<Revision> {
+    revision(Binding::of("shop", "search"), digest, Delivery::Stream)
+}
+
+fn with_secret(digest: &str) -> Arc<Revision> {
+    revision(Binding::of("shop", "search"), digest, Delivery::Secret)
+}
+
+/// As another replica, or an earlier life of this one, left it.
+fn left(sequence: u64, digest: &str) -> Value {
+    let annotations = json!({"outrigger.dev/sequence": sequence.to_string(), "outrigger.dev/digest": digest});
+    json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "outrigger-search", "annotations": annotations}})
+}
+
+fn sequence(server: &Server) -> u64 {
+    let object = server.get(CONFIG_MAP).unwrap();
+    object["metadata"]["annotations"]["outrigger.dev/sequence"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_policy_is_written_once_and_pushed() {
+    let operator = operator(&Server::default());
+    assert!(operator.applier.apply(&search("d")).await.unwrap());
+    assert_eq!(operator.server.asked(), ["GET configmaps/outrigger-search", "PATCH configmaps/outrigger-search"]);
+    assert!(!operator.applier.apply(&search("d")).await.unwrap());
+    assert_eq!(operator.server.asked(), Vec::<String>::new(), "what is right is left alone");
+    let first = sequence(&operator.server);
+    assert!(operator.applier.apply(&search("e")).await.unwrap());
+    assert_eq!(sequence(&operator.server), first + 1);
+    let written = operator.applier.written(&Binding::of("shop", "search")).unwrap();
+    assert_eq!((written.sequence, written.revision.digest.as_str()), (first + 1, "e"));
+}
+
+#[tokio::test]
+async fn new_authorities_are_written_under_the_same_sequence() {
+    let operator = operator(&Server::default());
+    operator.applier.apply(&search("d")).await.unwrap();
+    let first = sequence(&operator.server);
+    operator.authorities.send_replace(Some(Arc::new(Bundle::of("PEM, and another".to_owned()))));
+    assert!(!operator.applier.apply(&search("d")).await.unwrap(), "no other policy");
+    assert_eq!(sequence(&operator.server), first);
+    assert_eq!(operator.server.get(CONFIG_MAP).unwrap()["data"]["ca.crt"], json!("PEM, and another"));
+    operator.authorities.send_replace(None);
+    assert!(matches!(operator.applier.apply(&search("e")).await, Err(ApplyError::NoAuthorities)));
+}
+
+#[tokio::test]
+async fn what_no_watch_has_told_yet_is_read_first() {
+    let server = Server::default();
+    server.with(|stored| stored.put(CONFIG_MAP, left(4_000_000_000, "old")));
+    operator(&server).applier.apply(&search("d")).await.unwrap();
+    assert_eq!(sequence(&server), 4_000_000_001);
+}
+
+#[tokio::test]
+async fn whoever_is_quicker_is_gone_above() {
+    let server = Server::default();
+    let operator = operator(&server);
+    operator.applier.apply(&search("d")).await.unwrap();
+    server.with(|stored| {
+        stored.interfere.push_back(Box::new(|stored| stored.put(CONFIG_MAP, left(4_000_000_000, "theirs"))));
+    });
+    operator.applier.apply(&search("e")).await.unwrap();
+    assert_eq!(sequence(&server), 4_000_000_001);
+    assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
+}
+
+#[tokio::test]
+async fn who_writes_again_and_again_is_left_for_later() {
+    let server = Server::default();
+    let operator = operator(&server);
+    operator.applier.apply(&search("d")).await.unwrap();
+    server.with(|stored| {
+        for sequence in 0..20 {
+            stored.interfere.push_back(Box::new(move |stored| stored.put(CONFIG_MAP, left(sequence, "theirs"))));
+        }
+    });
+    assert!(matches!(operator.applier.apply(&search("e")).await, Err(ApplyError::Contended(_))));
+}
+
+#[tokio::test]
+async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_there() {
+    let server = Server::default();
+    let first = operator(&server);
+    first.applier.apply(&with_secret("d")).await.unwrap();
+    assert_eq!(server.get(SECRET).unwrap()["data"], json!({"shop.openai.apiKey": "c2s="}));
+    assert_eq!(server.asked().last().unwrap(), "PATCH secrets/outrigger-search");
+    first.applier.apply(&with_secret("d")).await.unwrap();
+    assert_eq!(server.asked(), Vec::<String>::new());
+    // The next leader can't know that the first one got that far.
+    let next = operator(&server);
+    next.applier.apply(&with_secret("d")).await.unwrap();
+    assert_eq!(server.asked(), ["GET configmaps/outrigger-search", "PATCH secrets/outrigger-search"]);
+    next.applier.apply(&search("e")).await.unwrap();
+    assert_eq!(server.get(SECRET), None);
+}
+
+#[tokio::test]
+async fn a_value_that_becomes_known_is_pushed_though_its_version_is_not_news() {
+    let server = Server::default();
+    let operator = operator(&server);
+    let mut late = Revision::clone(&with_secret("d"));
+    late.credentials.clear();
+    operator.applier.apply(&Arc::new(late)).await.unwrap();
+    let first = sequence(&server);
+    assert_eq!(server.get(SECRET), None);
+    assert!(operator.applier.apply(&with_secret("d")).await.unwrap());
+    assert_eq!(sequence(&server), first + 1);
+    assert!(server.get(SECRET).is_some());
+    assert!(!operator.applier.apply(&with_secret("d")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_secret_that_can_not_be_written_holds_up_no_push() {
+    let server = Server::default();
+    let operator = operator(&server);
+    server.with(|stored| {
+        stored.interfere.push_back(Box::new(|_| {}));
+        stored.interfere.push_back(Box::new(|stored| stored.refuse = Some(status(403, "Forbidden"))));
+    });
+    let error = operator.applier.apply(&with_secret("d")).await.unwrap_err();
+    assert_eq!(error.to_string(), "Secret shop/outrigger-search could not be written: Forbidden");
+    assert!(operator.applier.written(&Binding::of("shop", "search")).is_some());
+    assert!(operator.applier.apply(&with_secret("d")).await.is_ok());
+    assert!(server.get(SECRET).is_some());
+}
+
+#[tokio::test]
+async fn what_nobody_needs_goes_unless_somebody_has_written_it_since() {
+    let server = Server::default();
+    let operator = operator(&server);
+    let binding = Binding::of("shop", "search");
+    operator.applier.apply(&with_secret("d")).await.unwrap();
+    server.with(|stored| stored.put(CONFIG_MAP, left(7, "theirs")));
+    let error = operator.applier.remove(&binding).await.unwrap_err();
+    assert_eq!(error.to_string(), "ConfigMap shop/outrigger-search could not be deleted: Conflict");
+    operator.caches.generated.put(binding.clone(), None);
+    operator.applier.apply(&with_secret("d")).await.unwrap();
+    operator.applier.remove(&binding).await.unwrap();
+    assert_eq!((server.get(CONFIG_MAP), server.get(SECRET)), (None, None));
+    assert_eq!(operator.hub.highest(&binding), None);
+    assert!(operator.applier.remove(&binding).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_operators_own_certificate_is_never_touched() {
+    let server = Server::default();
+    let path = "/api/v1/namespaces/outrigger/secrets/outrigger-certificates";
+    server.with(|stored| stored.put(path, json!({"metadata": {"name": "outrigger-certificates"}})));
+    let operator = operator(&server);
+    let binding = Binding::of("outrigger", "certificates");
+    let error = operator.applier.apply(&revision(binding.clone(), "d", Delivery::Secret)).await.unwrap_err();
+    assert!(matches!(error, ApplyError::OwnSecret(_)), "{error}");
+    assert!(operator.applier.remove(&binding).await.is_err());
+    assert!(server.get(path).is_some());
+}
+
+#[tokio::test]
+async fn a_namespace_that_goes_is_no_failure() {
+    let server = Server::default();
+    let mut going = status(403, "Forbidden");
+    going["details"] =
+        json!({"causes": [{"reason": "NamespaceTerminating", "message": "n", "field": "metadata.namespace"}]});
+    server.with(|stored| stored.refuse = Some(going));
+    let error = operator(&server).applier.apply(&search("d")).await.unwrap_err();
+    assert!(error.is_going(), "{error}");
+    server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
+    assert!(!operator(&server).applier.apply(&search("d")).await.unwrap_err().is_going());
+}

@@ -1,0 +1,191 @@
+//! From what watches tell to what stands in the cluster. The clock is stopped, and goes on when nothing is left to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outrigger_operator::apply::Applier;
+use outrigger_operator::caches::Caches;
+use outrigger_operator::certs::Bundle;
+use outrigger_operator::feed::{Event, Feed};
+use outrigger_operator::health::Readiness;
+use outrigger_operator::index::Index;
+use outrigger_operator::metrics::Metrics;
+use outrigger_operator::reconcile::Leader;
+use outrigger_operator::stream::Hub;
+use outrigger_operator::tell::Teller;
+use outrigger_operator::watch::{Place, Told};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::server::Server;
+
+const SEARCH: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
+const PAIR: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search.batch";
+
+struct Operator {
+    server: Server,
+    feed: Arc<Feed>,
+    leader: Arc<Leader>,
+    _authorities: watch::Sender<Option<Arc<Bundle>>>,
+}
+
+fn operator(server: &Server) -> Operator {
+    let caches = Arc::new(Caches::new(Index::new("outrigger", false)));
+    let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(Metrics::new().unwrap()));
+    let authorities = watch::Sender::new(Some(Arc::new(Bundle::of("PEM".to_owned()))));
+    let feed = Arc::new(Feed::new(Arc::clone(&caches), Readiness::default()));
+    let applier = Arc::new(Applier::new(
+        server.client(),
+        Arc::clone(&caches),
+        Arc::clone(&hub),
+        Arc::clone(&metrics),
+        authorities.subscribe(),
+        "outrigger",
+    ));
+    let teller = Teller::new(server.client(), Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a");
+    let leader = Arc::new(Leader::new(caches, Arc::clone(&feed), applier, hub, Arc::new(teller), metrics));
+    Operator { server: server.clone(), feed, leader, _authorities: authorities }
+}
+
+impl Operator {
+    fn hear(&self, events: Vec<Event>) {
+        self.leader.hear(self.feed.take(events));
+    }
+
+    /// Works until nothing has been left to do for a while.
+    async fn work(&self) {
+        let working = async { tokio::join!(self.leader.plan_all(), self.leader.write_each()) };
+        assert!(tokio::time::timeout(Duration::from_secs(5), working).await.is_err());
+    }
+}
+
+fn key(name: &str) -> Event {
+    let object = json!({
+        "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "1"},
+        "spec": {},
+    });
+    Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) }
+}
+
+fn key_gone(name: &str) -> Event {
+    Event::Object { kind: "VirtualKey", told: Told::Gone(place(name)) }
+}
+
+fn place(name: &str) -> Place {
+    Place { namespace: "shop".to_owned(), name: name.to_owned() }
+}
+
+fn pod(name: &str, keys: &[&str]) -> Event {
+    let injected = json!({"version": "0.1.0", "keys": keys}).to_string();
+    let object = json!({
+        "metadata": {
+            "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
+            "annotations": {"outrigger.dev/injected": injected},
+        },
+        "spec": {},
+    });
+    Event::Pod(Told::Is(serde_json::from_value(object).unwrap()))
+}
+
+/// What the watch of generated ConfigMaps would tell.
+fn told(server: &Server, path: &str) -> Event {
+    let mut object = server.get(path).unwrap();
+    object["metadata"]["namespace"] = json!("shop");
+    Event::Generated(Told::Is(serde_json::from_value(object).unwrap()))
+}
+
+fn document(server: &Server, path: &str) -> Value {
+    serde_json::from_str(server.get(path).unwrap()["data"]["policy.v1.json"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_does() {
+    let operator = operator(&Server::default());
+    operator.hear(vec![key("search")]);
+    operator.work().await;
+    assert_eq!(operator.server.asked(), Vec::<String>::new());
+    operator.leader.begin();
+    operator.work().await;
+    let object = operator.server.get(SEARCH).unwrap();
+    assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], json!("uid-search"));
+    assert_eq!(document(&operator.server, SEARCH)["defaultKey"], json!("shop/search"));
+    operator.leader.end();
+    operator.hear(vec![key("batch")]);
+    operator.work().await;
+    assert_eq!(operator.server.with(|stored| stored.objects.len()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_leader_writes_nothing_anew() {
+    let server = Server::default();
+    let first = operator(&server);
+    first.leader.begin();
+    first.hear(vec![key("search")]);
+    first.work().await;
+    let next = operator(&server);
+    next.hear(vec![key("search"), told(&server, SEARCH)]);
+    server.asked();
+    next.leader.begin();
+    next.work().await;
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_it() {
+    let operator = operator(&Server::default());
+    operator.leader.begin();
+    operator.hear(vec![key("search"), pod("app", &["search"])]);
+    operator.work().await;
+    operator.hear(vec![key_gone("search")]);
+    operator.work().await;
+    assert_eq!(document(&operator.server, SEARCH)["keys"], json!([]), "it is withdrawn, and the pod is told");
+    operator.hear(vec![Event::Pod(Told::Gone(place("app")))]);
+    operator.work().await;
+    assert_eq!(operator.server.get(SEARCH), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_with_its_key_is_not_made_again() {
+    let operator = operator(&Server::default());
+    operator.leader.begin();
+    operator.hear(vec![key("search")]);
+    operator.work().await;
+    operator.server.with(|stored| stored.objects.clear());
+    operator.server.asked();
+    // Two watches, and the ConfigMap's is quicker.
+    operator.hear(vec![Event::Generated(Told::Gone(place("outrigger-search")))]);
+    operator.hear(vec![key_gone("search")]);
+    operator.work().await;
+    assert_eq!(operator.server.asked(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_deletes_is_made_again() {
+    let operator = operator(&Server::default());
+    operator.leader.begin();
+    operator.hear(vec![key("search")]);
+    operator.work().await;
+    operator.server.with(|stored| stored.objects.clear());
+    operator.hear(vec![Event::Generated(Told::Gone(place("outrigger-search")))]);
+    operator.work().await;
+    assert!(operator.server.get(SEARCH).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
+    let operator = operator(&Server::default());
+    operator.leader.begin();
+    operator.hear(vec![pod("app", &["search", "batch"])]);
+    operator.work().await;
+    operator.hear(vec![Event::Pod(Told::Gone(place("app")))]);
+    operator.work().await;
+    assert!(operator.server.get(PAIR).is_some());
+    // It is kept up to date meanwhile.
+    operator.hear(vec![key("batch")]);
+    operator.work().await;
+    assert_eq!(document(&operator.server, PAIR)["keys"][0]["name"], json!("batch"));
+    tokio::time::advance(Duration::from_secs(15 * 60)).await;
+    operator.hear(vec![Event::Tick]);
+    operator.work().await;
+    assert_eq!(operator.server.get(PAIR), None);
+}

@@ -1,0 +1,273 @@
+//! What becomes of pods: each of `tests/pods/NAME.yaml` against `NAME.golden.yaml` beside it, which `UPDATE=1` writes.
+//!
+//! A second document says what is known beside the pod. A golden file that holds a pod can be applied as it is.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
+
+mod support;
+
+use std::fmt::Write as _;
+
+use outrigger_operator::admission::patch::between;
+use outrigger_operator::inject::{Reason, Verdict, asks, inject};
+use serde_json::{Value, json};
+use support::{Case, cases, folder};
+
+fn told(verdict: &Verdict) -> String {
+    let (head, warnings, pod) = match verdict {
+        Verdict::Injected { pod, warnings } => ("injected".to_owned(), warnings.as_slice(), Some(pod)),
+        Verdict::Unchanged(reason) => (format!("unchanged {reason}"), &[][..], None),
+        Verdict::Skipped { pod, cause } => (format!("skipped {cause}"), &[][..], Some(pod)),
+        Verdict::Refused(cause) => (format!("refused {cause}"), &[][..], None),
+    };
+    let mut text = format!("# {head}\n");
+    for warning in warnings {
+        writeln!(text, "# warning: {warning}").unwrap();
+    }
+    if let Some(pod) = pod {
+        // A release changes no golden file.
+        text.push_str(&serde_yaml::to_string(pod).unwrap().replace(env!("CARGO_PKG_VERSION"), "0.0.0"));
+    }
+    text
+}
+
+#[test]
+fn pods_become_what_stands_beside_them() {
+    let cases = cases();
+    assert!(cases.len() >= 40, "the pods are found");
+    let mut stale = Vec::new();
+    for case in &cases {
+        let told = told(&inject(&case.pod, &case.facts()));
+        let file = folder().join(format!("{}.golden.yaml", case.name));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &told).unwrap();
+        }
+        if std::fs::read_to_string(&file).unwrap_or_default() != told {
+            stale.push(format!("{}:\n{told}", case.name));
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "`UPDATE=1 cargo test -p outrigger-operator --test injection` writes:\n{}",
+        stale.join("\n")
+    );
+}
+
+/// Every reason that a pod alone can give is given by one of them.
+#[test]
+fn every_reason_has_its_pod() {
+    let given: Vec<Reason> = cases()
+        .iter()
+        .filter_map(|case| match inject(&case.pod, &case.facts()) {
+            Verdict::Injected { .. } => None,
+            Verdict::Unchanged(reason) => Some(reason),
+            Verdict::Skipped { cause, .. } | Verdict::Refused(cause) => Some(cause.reason),
+        })
+        .collect();
+    for reason in Reason::ALL {
+        let elsewhere = matches!(reason, Reason::AlreadyInjected | Reason::NamespaceUnknown);
+        assert!(elsewhere || given.contains(&reason), "{reason}");
+    }
+}
+
+fn injected(case: &Case) -> Option<Value> {
+    match inject(&case.pod, &case.facts()) {
+        Verdict::Injected { pod, .. } => Some(pod),
+        _ => None,
+    }
+}
+
+#[test]
+fn injecting_twice_is_injecting_once() {
+    for case in cases() {
+        match inject(&case.pod, &case.facts()) {
+            Verdict::Injected { pod, .. } => {
+                let again = inject(&pod, &case.facts());
+                assert_eq!(again, Verdict::Unchanged(Reason::AlreadyInjected), "{}", case.name);
+            }
+            Verdict::Skipped { pod, cause } => {
+                assert_eq!(inject(&pod, &case.facts()), Verdict::Skipped { pod, cause }, "{}", case.name);
+            }
+            Verdict::Unchanged(_) | Verdict::Refused(_) => {}
+        }
+    }
+}
+
+/// Nothing of the pod is lost or changed: what was added is taken out again, and what is left is what came.
+#[test]
+fn only_what_is_ours_is_added() {
+    for case in cases() {
+        let Some(mut pod) = injected(&case) else { continue };
+        let patch = between(&case.pod, &pod);
+        let mut patched = case.pod.clone();
+        json_patch::patch(&mut patched, &patch).unwrap();
+        assert_eq!(patched, pod, "{}", case.name);
+        assert!(
+            patch.0.iter().all(|operation| matches!(operation, json_patch::PatchOperation::Add(_))),
+            "{}",
+            case.name
+        );
+
+        let set = ["OPENAI_", "ANTHROPIC_", "GOOGLE_GEMINI_", "GEMINI_", "AZURE_OPENAI_", "AWS_"];
+        let spec = pod["spec"].as_object_mut().unwrap();
+        for (field, came) in [
+            ("initContainers", "/spec/initContainers"),
+            ("containers", "/spec/containers"),
+            ("volumes", "/spec/volumes"),
+        ] {
+            let list = spec[field].as_array_mut().unwrap();
+            list.retain(|value| {
+                let name = value["name"].as_str().unwrap_or_default();
+                name != "outrigger" && !(field == "volumes" && name.starts_with("outrigger-"))
+            });
+            for (index, container) in list.iter_mut().enumerate() {
+                let there = case.pod.pointer(&format!("{came}/{index}/env")).and_then(Value::as_array);
+                if let Some(variables) = container.get_mut("env").and_then(Value::as_array_mut) {
+                    variables.retain(|variable| {
+                        there.is_some_and(|there| there.contains(variable))
+                            || !set.iter().any(|prefix| variable["name"].as_str().unwrap().starts_with(prefix))
+                    });
+                    if variables.is_empty() && there.is_none() {
+                        container.as_object_mut().unwrap().shift_remove("env");
+                    }
+                }
+            }
+            if list.is_empty() && case.pod.pointer(came).is_none() {
+                spec.shift_remove(field);
+            }
+        }
+        if let Some(secrets) = case.pod.pointer("/spec/imagePullSecrets") {
+            spec["imagePullSecrets"] = secrets.clone();
+        }
+        let metadata = pod["metadata"].as_object_mut().unwrap();
+        for (field, ours) in [
+            ("annotations", &["outrigger.dev/injected"][..]),
+            ("labels", &["outrigger.dev/sidecar", "outrigger.dev/virtual-key"]),
+        ] {
+            let map = metadata[field].as_object_mut().unwrap();
+            map.retain(|name, _| !ours.contains(&name.as_str()));
+            if map.is_empty() {
+                metadata.shift_remove(field);
+            }
+        }
+        assert_eq!(pod, case.pod, "{}", case.name);
+    }
+}
+
+/// What Pod Security's *restricted* asks of a container.
+#[test]
+fn the_gateway_is_fit_for_restricted() {
+    for case in cases() {
+        let Some(pod) = injected(&case) else { continue };
+        let init = pod["spec"]["initContainers"].as_array().unwrap();
+        let gateway = init.iter().find(|container| container["name"] == "outrigger").unwrap();
+        let context = &gateway["securityContext"];
+        assert_eq!(context["allowPrivilegeEscalation"], false);
+        assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}));
+        assert_eq!(context["runAsNonRoot"], true);
+        assert_eq!(context["readOnlyRootFilesystem"], true);
+        assert_eq!(context["seccompProfile"], json!({"type": "RuntimeDefault"}));
+        assert_eq!(context.get("runAsUser").is_none(), case.settings.openshift, "{}", case.name);
+        assert_eq!(gateway["restartPolicy"], "Always");
+        assert!(gateway.get("livenessProbe").is_none() && gateway.get("lifecycle").is_none());
+        // No other container mounts what is the gateway's.
+        let containers = init.iter().chain(pod["spec"]["containers"].as_array().unwrap());
+        for other in containers.filter(|container| container["name"] != "outrigger") {
+            let mounts = other.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
+            assert!(mounts.filter_map(|mount| mount["name"].as_str()).all(|name| !name.starts_with("outrigger-")));
+        }
+    }
+}
+
+/// A mesh's parts, as they stand in the pods that it injected.
+fn mesh(name: &str, with: &dyn Fn(&str) -> bool) -> Vec<Value> {
+    let case = cases().into_iter().find(|case| case.name == name).unwrap();
+    let init = case.pod["spec"]["initContainers"].as_array().unwrap();
+    init.iter().filter(|container| with(container["name"].as_str().unwrap())).cloned().collect()
+}
+
+fn order(pod: &Value) -> Vec<&str> {
+    pod["spec"]["initContainers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|container| container["name"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn another_injector_may_come_in_between() {
+    let case = cases().into_iter().find(|case| case.name == "plain").unwrap();
+    let once = injected(&case).unwrap();
+
+    // Istio puts its own in front: nothing is left to do.
+    let mut behind_istio = once.clone();
+    let istio = mesh("istio-native", &|name| name.starts_with("istio-"));
+    behind_istio["spec"]["initContainers"].as_array_mut().unwrap().splice(0..0, istio);
+    assert_eq!(inject(&behind_istio, &case.facts()), Verdict::Unchanged(Reason::AlreadyInjected));
+
+    // Linkerd appends: the gateway goes behind it, and keeps what others gave it.
+    let mut before_linkerd = once.clone();
+    let linkerd = mesh("linkerd-native", &|name| name.starts_with("linkerd-"));
+    before_linkerd["spec"]["initContainers"][0]["resources"]["limits"]["cpu"] = "1".into();
+    before_linkerd["spec"]["initContainers"].as_array_mut().unwrap().extend(linkerd);
+    let Verdict::Injected { pod, warnings } = inject(&before_linkerd, &case.facts()) else { panic!("it moves") };
+    assert_eq!(order(&pod), ["linkerd-init", "linkerd-proxy", "outrigger"]);
+    assert_eq!(pod["spec"]["initContainers"][2]["resources"]["limits"]["cpu"], "1");
+    assert!(warnings.is_empty());
+    assert_eq!(inject(&pod, &case.facts()), Verdict::Unchanged(Reason::AlreadyInjected));
+    let mut patched = before_linkerd.clone();
+    json_patch::patch(&mut patched, &between(&before_linkerd, &pod)).unwrap();
+    assert_eq!(patched, pod);
+
+    // A container that came later is not looked into: a second pass sets no variables.
+    let mut with_more = once.clone();
+    with_more["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "x"}));
+    assert_eq!(inject(&with_more, &case.facts()), Verdict::Unchanged(Reason::AlreadyInjected));
+
+    // Somebody named a key: volume, annotation and label follow.
+    let mut keyed = once.clone();
+    keyed["metadata"]["annotations"]["outrigger.dev/virtual-key"] = "search".into();
+    let Verdict::Injected { pod, .. } = inject(&keyed, &case.facts()) else { panic!("it is bound anew") };
+    let text = pod.to_string();
+    assert!(text.contains("outrigger-search") && !text.contains("outrigger-default"), "{text}");
+    assert_eq!(pod["metadata"]["labels"]["outrigger.dev/virtual-key"], "search");
+
+    // Nobody else may read what is the gateway's.
+    let mut curious = once.clone();
+    curious["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "outrigger-state", "mountPath": "/x"}]);
+    let Verdict::Refused(cause) = inject(&curious, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, Reason::NameTaken);
+
+    // A volume that got lost comes back.
+    let mut robbed = once.clone();
+    robbed["spec"]["volumes"].as_array_mut().unwrap().remove(1);
+    let Verdict::Injected { pod, .. } = inject(&robbed, &case.facts()) else { panic!("it is mended") };
+    assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), once["spec"]["volumes"].as_array().unwrap().len());
+}
+
+/// A pod that says that it was injected, and carries a container of somebody else's, is not taken at its word.
+#[test]
+fn saying_so_is_not_enough() {
+    let case = cases().into_iter().find(|case| case.name == "plain").unwrap();
+    let mut forged = case.pod.clone();
+    forged["metadata"]["annotations"]["outrigger.dev/injected"] = r#"{"version":"1","keys":["default"]}"#.into();
+    assert!(matches!(inject(&forged, &case.facts()), Verdict::Injected { .. }));
+    forged["spec"]["initContainers"] = json!([{"name": "outrigger", "image": "x"}]);
+    let Verdict::Refused(cause) = inject(&forged, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, Reason::NameTaken);
+}
+
+#[test]
+fn whether_a_pod_asks_is_told_without_injecting_it() {
+    for (name, expected) in [
+        ("plain", Some(true)),
+        ("asked-by-workload", Some(true)),
+        ("labelled-opted-out", Some(false)),
+        ("labelled-namespace", None),
+        ("stamp-by-hand", None),
+        ("typo-value", None),
+    ] {
+        let case = cases().into_iter().find(|case| case.name == name).unwrap();
+        assert_eq!(asks(&case.pod), expected, "{name}");
+    }
+}

@@ -1,0 +1,78 @@
+//! `docs/operator-metrics.md` is written from what is registered in `operator/src/metrics.rs`.
+#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use outrigger_operator::metrics::Metrics;
+
+const HEAD: &str = "\
+# Metrics of the operator
+
+Written from what is registered in `operator/src/metrics.rs`; `make docs` writes it anew. Not edited by hand. Those of gateways are in [metrics](metrics.md).
+
+`GET /metrics` on the metrics port, in Prometheus's text format; `/healthz` and `/readyz` are beside it. Each replica tells of itself: what the leader alone does is
+counted by the leader. A metric with labels appears when it is first counted.
+
+";
+
+const TAIL: &str = "
+## Labels
+
+| label | is |
+|---|---|
+| `work` | `plan`: a namespace's objects to policies; `write`: a policy to the cluster; `status`: an object's status |
+| `result` of work | `ok` or `error`; what failed is tried again, later and later |
+| `kind` | of what is written: `ConfigMap`, `Secret`, or a kind of ours for its status |
+| `result` of writes | `ok`, or why not: `conflict`, `forbidden`, `not_found`, `throttled`, `refused`, `server_error`, `unreachable` |
+| `verb`, `code` | of a request to the API server; the code is HTTP's, or `none` where there was no answer |
+| `watch` | what is watched |
+| `webhook` | `pods`, `namespaces` or `workloads` |
+| `effect`, `reason` | what became of the object, and the reason of a skip or a refusal ([annotations](annotations.md)) |
+| `namespace` | of the pods |
+
+## Questions
+
+How long from `kubectl apply` to pushed, 99th percentile:
+
+```promql
+histogram_quantile(0.99, sum by (le) (rate(outrigger_operator_propagation_seconds_bucket[5m])))
+```
+
+Is anybody leading, and does anything fail:
+
+```promql
+max(outrigger_operator_leader) < 1
+sum by (work) (rate(outrigger_operator_reconciles_total{result=\"error\"}[5m])) > 0
+```
+
+Gateways that run and are not connected:
+
+```promql
+max(outrigger_operator_live_sidecars) - sum(outrigger_operator_connected_sidecars)
+```
+
+Days until the certificate runs out (it is renewed ten days before):
+
+```promql
+min((outrigger_operator_certificate_expiry_timestamp_seconds - time()) / 86400)
+```
+";
+
+#[test]
+fn the_page_of_metrics_is_current() {
+    let mut page = HEAD.to_owned();
+    page.push_str("| metric | kind | labels | counts |\n|---|---|---|---|\n");
+    for metric in Metrics::new().unwrap().described() {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        writeln!(page, "| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.help).unwrap();
+    }
+    page.push_str(TAIL);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator-metrics.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/operator-metrics.md is not current: `make docs` writes it anew");
+}

@@ -1,0 +1,180 @@
+//! A gateway's side of a stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Frame;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, Outcome, Rejection};
+use rustls_pki_types::ServerName;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::world::World;
+
+/// Nothing that is waited for takes so long; what fails should end.
+pub const SOON: Duration = Duration::from_secs(30);
+
+pub type Body = BoxBody<Bytes, std::convert::Infallible>;
+pub type Sender = SendRequest<Body>;
+
+pub async fn tls(world: &World, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(world.authority.lock().unwrap().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let stream = TcpStream::connect(world.address).await?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("outrigger.test").unwrap(), stream).await
+}
+
+/// An HTTP/2 connection.
+pub async fn connect(world: &World) -> Sender {
+    let stream = tls(world, b"h2").await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+pub fn whole(body: impl Into<Bytes>) -> Body {
+    Full::new(body.into()).boxed()
+}
+
+pub async fn post(sender: &mut Sender, path: &str, body: Body) -> (StatusCode, Value) {
+    let request = Request::post(format!("https://outrigger.test{path}")).body(body).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// What came instead of a stream.
+#[derive(Debug)]
+pub struct Refused {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub error: Value,
+}
+
+/// An open stream.
+#[derive(Debug)]
+pub struct Stream {
+    say: mpsc::Sender<Bytes>,
+    heard: Incoming,
+    lines: Lines,
+}
+
+impl Stream {
+    pub async fn open(world: &World, token: &str) -> Result<Self, Refused> {
+        Self::on(&mut connect(world).await, token).await
+    }
+
+    /// On a connection that there is.
+    pub async fn on(sender: &mut Sender, token: &str) -> Result<Self, Refused> {
+        let (say, said) = mpsc::channel::<Bytes>(8);
+        let parts = stream::unfold(said, |mut said| async move {
+            let part = said.recv().await?;
+            Some((Ok(Frame::data(part)), said))
+        });
+        let request = Request::post(format!("https://outrigger.test{}", outrigger_sync::PATH))
+            .header("authorization", format!("Bearer {token}"))
+            .body(StreamBody::new(parts).boxed());
+        sender.ready().await.unwrap();
+        let response = sender.send_request(request.unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        if head.status != StatusCode::OK {
+            let error = body.collect().await.unwrap().to_bytes();
+            let error = serde_json::from_slice::<Value>(&error).unwrap()["error"].take();
+            return Err(Refused { status: head.status, headers: head.headers, error });
+        }
+        Ok(Stream { say, heard: body, lines: Lines::default() })
+    }
+
+    /// Opened, and hello said by a gateway that has nothing.
+    pub async fn new(world: &World, token: &str) -> Self {
+        let stream = Self::open(world, token).await.unwrap();
+        stream.hello(Hello::default()).await;
+        stream
+    }
+
+    pub async fn hello(&self, hello: Hello) {
+        self.say(&FromGateway::Hello(Hello { version: "0.1.0".to_owned(), formats: vec![1], ..hello })).await;
+    }
+
+    pub async fn took(&self, sequence: u64) {
+        self.say(&FromGateway::Outcome(Outcome { sequence, ..Outcome::default() })).await;
+    }
+
+    pub async fn refused(&self, rejected: Rejection) {
+        let outcome = Outcome { sequence: rejected.sequence, rejected: Some(rejected), ..Outcome::default() };
+        self.say(&FromGateway::Outcome(outcome)).await;
+    }
+
+    pub async fn say(&self, message: &FromGateway) {
+        self.say_bytes(outrigger_sync::write(message)).await;
+    }
+
+    pub async fn say_bytes(&self, bytes: impl Into<Bytes>) {
+        self.say.send(bytes.into()).await.unwrap();
+    }
+
+    /// Whether it was taken.
+    pub async fn try_say(&self, bytes: impl Into<Bytes>) -> bool {
+        self.say.send(bytes.into()).await.is_ok()
+    }
+
+    /// The next message; `None`: the stream has ended.
+    pub async fn hear(&mut self) -> Option<FromOperator> {
+        let next = async {
+            loop {
+                if let Some(message) = self.lines.from_operator().unwrap() {
+                    return Some(message);
+                }
+                let frame = self.heard.frame().await?.ok()?;
+                self.lines.push(&frame.into_data().ok()?).unwrap();
+            }
+        };
+        tokio::time::timeout(SOON, next).await.expect("a message or an end")
+    }
+
+    /// The next policy, whatever beats come before.
+    pub async fn policy(&mut self) -> outrigger_sync::Policy {
+        loop {
+            match self.hear().await {
+                Some(FromOperator::Policy(policy)) => return policy,
+                Some(FromOperator::Beat(_)) => {}
+                other => panic!("no policy but {other:?}"),
+            }
+        }
+    }
+}
+
+/// Waits until the states of gateways are as asked.
+pub async fn until<T>(world: &World, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut changes = world.hub.changes();
+    let found = async {
+        loop {
+            changes.borrow_and_update();
+            if let Some(found) = look() {
+                return found;
+            }
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(SOON, found).await.expect("states that never came")
+}

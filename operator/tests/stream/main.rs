@@ -1,0 +1,10 @@
+//! The listener and its streams, in one process: real TLS over loopback, a cluster that is none.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod client;
+mod pushes;
+mod serves;
+mod tokens;
+mod waits;
+mod world;

@@ -1,0 +1,214 @@
+//! Which tokens open a stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use outrigger_operator::stream::cluster::Cluster;
+use outrigger_operator::stream::token::Bearer;
+use outrigger_operator::stream::{Pods, Refusal, Verifier};
+use serde_json::{Value, json};
+
+use crate::client::Stream;
+use crate::world::{FakeCluster, FakePods, Signer, World, claims, now};
+
+struct Judge {
+    cluster: Arc<FakeCluster>,
+    pods: Arc<FakePods>,
+    signer: Signer,
+    verifier: Verifier,
+}
+
+/// The pod `shop/search-1` is there.
+fn judge() -> Judge {
+    let (cluster, pods, signer) = (Arc::new(FakeCluster::default()), Arc::new(FakePods::default()), Signer::new("one"));
+    *cluster.keys.lock().unwrap() = Some(vec![signer.jwk.clone()]);
+    pods.add("shop", "search-1", "uid-1", "search");
+    let verifier = Verifier::new(Arc::clone(&cluster) as Arc<dyn Cluster>, Arc::clone(&pods) as Arc<dyn Pods>);
+    Judge { cluster, pods, signer, verifier }
+}
+
+fn good() -> Value {
+    claims("shop", "search-1", "uid-1", "search")
+}
+
+fn with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut claims = good();
+    change(&mut claims);
+    claims
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_are_taken_or_refused_for_what_they_are() {
+    let judge = judge();
+    let sign = |claims: Value| judge.signer.sign(&claims);
+    let kubernetes = |field: &'static str, value: Value| with(|claims| claims["kubernetes.io"][field] = value);
+    let pod_unknown =
+        |namespace: &str, pod: &str| Refusal::PodUnknown { namespace: namespace.to_owned(), pod: pod.to_owned() };
+    let strange = Signer::new("one");
+    let head = |alg: &str| URL_SAFE_NO_PAD.encode(json!({"alg": alg, "typ": "JWT", "kid": "one"}).to_string());
+    let unsigned = |alg: &str| format!("{}.{}.", head(alg), URL_SAFE_NO_PAD.encode(good().to_string()));
+    let signed = sign(good());
+    let (message, signature) = signed.rsplit_once('.').unwrap();
+    let (header, _) = message.split_once('.').unwrap();
+    let other = URL_SAFE_NO_PAD.encode(with(|claims| claims["exp"] = json!(now() + 999_999)).to_string());
+    // With the published key as if it were a shared secret.
+    let shared = {
+        let header = jsonwebtoken::Header { kid: Some("one".to_owned()), ..jsonwebtoken::Header::default() };
+        let key = jsonwebtoken::EncodingKey::from_secret(judge.signer.jwk["x"].as_str().unwrap().as_bytes());
+        jsonwebtoken::encode(&header, &good(), &key).unwrap()
+    };
+    let cases: Vec<(&str, String, Result<(), Refusal>)> = vec![
+        ("good", sign(good()), Ok(())),
+        ("one audience as a string", sign(with(|claims| claims["aud"] = json!("outrigger"))), Ok(())),
+        ("several audiences", sign(with(|claims| claims["aud"] = json!(["a", "outrigger"]))), Ok(())),
+        ("expired within the leeway", sign(with(|claims| claims["exp"] = json!(now() - 500))), Ok(())),
+        ("expired", sign(with(|claims| claims["exp"] = json!(now() - 700))), Err(Refusal::Expired)),
+        ("from a clock ahead", sign(with(|claims| claims["nbf"] = json!(now() + 500))), Ok(())),
+        ("later", sign(with(|claims| claims["nbf"] = json!(now() + 700))), Err(Refusal::NotYet)),
+        ("wrong audience", sign(with(|claims| claims["aud"] = json!(["vault"]))), Err(Refusal::Audience)),
+        (
+            "other issuer",
+            sign(with(|claims| claims["iss"] = json!("https://other.test"))),
+            Err(Refusal::Issuer("https://cluster.test".to_owned())),
+        ),
+        ("wrong key", strange.sign(&good()), Err(Refusal::Signature)),
+        ("unknown key", Signer::new("two").sign(&good()), Err(Refusal::Signature)),
+        ("changed claims", format!("{header}.{other}.{signature}"), Err(Refusal::Signature)),
+        ("no signature", format!("{message}."), Err(Refusal::Signature)),
+        ("none", unsigned("none"), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
+        ("NONE", unsigned("NONE"), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
+        ("shared secret", shared, Err(Refusal::Signature)),
+        ("no JWT", "sk-secret".to_owned(), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
+        ("empty parts", "..".to_owned(), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
+        ("no pod", sign(kubernetes("pod", Value::Null)), Err(Refusal::NoPod)),
+        ("pod without uid", sign(kubernetes("pod", json!({"name": "search-1"}))), Err(Refusal::NoPod)),
+        (
+            "uid mismatch",
+            sign(kubernetes("pod", json!({"name": "search-1", "uid": "uid-0"}))),
+            Err(pod_unknown("shop", "search-1")),
+        ),
+        (
+            "another pod's uid",
+            sign(kubernetes("pod", json!({"name": "search-2", "uid": "uid-1"}))),
+            Err(pod_unknown("shop", "search-2")),
+        ),
+        ("other namespace", sign(kubernetes("namespace", json!("bank"))), Err(pod_unknown("bank", "search-1"))),
+        (
+            "other service account",
+            sign(kubernetes("serviceaccount", json!({"name": "root", "uid": "r"}))),
+            Err(Refusal::Account { namespace: "shop".to_owned(), pod: "search-1".to_owned() }),
+        ),
+        (
+            "no claims of Kubernetes",
+            sign(with(|claims| claims["kubernetes.io"] = Value::Null)),
+            Err(Refusal::NoJwt("its claims are not those of a service account")),
+        ),
+        (
+            "never ends",
+            sign(with(|claims| claims["exp"] = Value::Null)),
+            Err(Refusal::NoJwt("its claims are not those of a service account")),
+        ),
+    ];
+    for (name, token, expected) in cases {
+        let judged = judge.verifier.gateway(&token).await;
+        assert_eq!(judged.as_ref().map(|_| ()), expected.as_ref().copied(), "{name}");
+        if let Err(refusal) = judged {
+            assert!(!refusal.to_string().contains("sk-secret"), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_of_rsa_are_known_too() {
+    let judge = judge();
+    let given: Value = serde_json::from_str(include_str!("rs256.json")).unwrap();
+    let unknown = json!({"kty": "XY", "kid": "odd"});
+    *judge.cluster.keys.lock().unwrap() = Some(vec![unknown, given["jwk"].clone()]);
+    let token = given["token"].as_str().unwrap();
+    let gateway = judge.verifier.gateway(token).await.unwrap();
+    assert_eq!((gateway.pod.as_str(), gateway.service_account.as_str()), ("search-1", "search"));
+    let (message, _) = token.rsplit_once('.').unwrap();
+    let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode([7; 256]));
+    assert_eq!(judge.verifier.gateway(&forged).await, Err(Refusal::Signature));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_not_seen_yet_is_waited_for() {
+    let judge = judge();
+    judge.pods.remove("uid-1");
+    let token = judge.signer.sign(&good());
+    let seen = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        judge.pods.add("shop", "search-1", "uid-1", "search");
+    };
+    let (gateway, ()) = tokio::join!(judge.verifier.gateway(&token), seen);
+    assert!(gateway.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_is_asked_for_and_not_often() {
+    let judge = judge();
+    let asked = || judge.cluster.asked.load(Ordering::SeqCst);
+    assert!(judge.verifier.gateway(&judge.signer.sign(&good())).await.is_ok());
+    assert_eq!(asked(), 1);
+    let second = Signer::new("two");
+    judge.cluster.keys.lock().unwrap().as_mut().unwrap().push(second.jwk.clone());
+    for _ in 0..100 {
+        assert_eq!(judge.verifier.gateway(&second.sign(&good())).await, Err(Refusal::Signature));
+    }
+    assert_eq!(asked(), 1);
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert!(judge.verifier.gateway(&second.sign(&good())).await.is_ok());
+    assert_eq!(asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_known_work_on_while_the_cluster_is_away_and_go_when_it_withdraws_them() {
+    let judge = judge();
+    let token = judge.signer.sign(&good());
+    let fresh = judge.verifier.keep_fresh();
+    tokio::pin!(fresh);
+    let pass = |time| tokio::time::sleep(Duration::from_secs(time));
+    tokio::select! { () = &mut fresh => {}, () = pass(1) => {} }
+    *judge.cluster.keys.lock().unwrap() = None;
+    tokio::select! { () = &mut fresh => {}, () = pass(3_600) => {} }
+    assert!(judge.verifier.gateway(&judge.signer.sign(&good())).await.is_ok());
+    *judge.cluster.keys.lock().unwrap() = Some(vec![Signer::new("two").jwk]);
+    tokio::select! { () = &mut fresh => {}, () = pass(301) => {} }
+    assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::Signature));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_keys_cannot_be_had_the_api_server_is_asked() {
+    let judge = judge();
+    *judge.cluster.keys.lock().unwrap() = None;
+    let token = judge.signer.sign(&good());
+    assert!(matches!(judge.verifier.gateway(&token).await, Err(Refusal::Unverifiable(_))));
+    let bearer = Bearer {
+        namespace: "shop".to_owned(),
+        service_account: "search".to_owned(),
+        pod: "search-1".to_owned(),
+        uid: "uid-1".to_owned(),
+    };
+    *judge.cluster.reviews.lock().unwrap() = Some(Some(bearer));
+    assert!(judge.verifier.gateway(&token).await.is_ok());
+    *judge.cluster.reviews.lock().unwrap() = Some(None);
+    assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::NotAuthenticated));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_json() {
+    let world = World::new().await;
+    let token = world.pod("search-1", "search");
+    let (message, _) = token.rsplit_once('.').unwrap();
+    let refused = Stream::open(&world, &format!("{message}.")).await.unwrap_err();
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    let told = "the token's signature is not by a key that the cluster publishes";
+    assert_eq!(refused.error, json!({"type": "token_signature", "message": told}));
+    let refused = Stream::open(&world, "").await.unwrap_err();
+    assert_eq!((refused.status, &refused.error["type"]), (StatusCode::UNAUTHORIZED, &json!("token_missing")));
+}

@@ -1,0 +1,83 @@
+//! What takes its time, with a clock that is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt;
+use http_body_util::channel::Channel;
+use outrigger_operator::serve::AnswerBody;
+use outrigger_operator::stream::{Hub, Streams, Verifier};
+use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, Unused};
+use tokio::time::Instant;
+
+use crate::world::{FakeCluster, FakePods, Signer, claims};
+
+struct Open {
+    say: http_body_util::channel::Sender<Bytes>,
+    heard: AnswerBody,
+    pods: Arc<FakePods>,
+    hub: Arc<Hub>,
+}
+
+async fn open() -> Open {
+    let (cluster, pods, signer) = (Arc::new(FakeCluster::default()), Arc::new(FakePods::default()), Signer::new("one"));
+    *cluster.keys.lock().unwrap() = Some(vec![signer.jwk.clone()]);
+    pods.add("shop", "search-1", "uid-1", "search");
+    let hub = Arc::new(Hub::default());
+    hub.lead(true);
+    let known = Arc::clone(&pods);
+    let streams = Streams::new(Arc::clone(&hub), Verifier::new(cluster, known));
+    let (say, body) = Channel::<Bytes>::new(64);
+    let token = signer.sign(&claims("shop", "search-1", "uid-1", "search"));
+    let request = Request::post(outrigger_sync::PATH).header("authorization", format!("Bearer {token}"));
+    let response = streams.answer(request.body(body).unwrap()).await;
+    assert_eq!(response.status(), 200);
+    Open { say, heard: response.into_body(), pods, hub }
+}
+
+impl Open {
+    async fn say(&mut self, message: &FromGateway) {
+        self.say.send_data(outrigger_sync::write(message).into()).await.unwrap();
+    }
+
+    /// The beats until the stream ends, and when that is. Says something at each beat, if it is to.
+    async fn beats(&mut self, answer: bool) -> (usize, Duration) {
+        let (began, mut beats) = (Instant::now(), 0);
+        while let Some(frame) = self.heard.frame().await {
+            let mut lines = Lines::default();
+            lines.push(&frame.unwrap().into_data().unwrap()).unwrap();
+            assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(Unused {})));
+            beats += 1;
+            assert!(beats < 1_000);
+            if answer {
+                self.say(&FromGateway::Beat(Unused {})).await;
+            }
+            if beats == 100 {
+                self.pods.remove("uid-1");
+            }
+        }
+        (beats, began.elapsed())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_gateway_is_gone_after_three_beats() {
+    let mut open = open().await;
+    open.say(&FromGateway::Hello(Hello::default())).await;
+    let (beats, after) = open.beats(false).await;
+    assert!((2..=3).contains(&beats), "{beats}");
+    assert_eq!(after.as_secs(), 45);
+    drop(open.heard);
+    assert_eq!(open.hub.connected(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_beats_stays_for_as_long_as_its_pod() {
+    let mut open = open().await;
+    open.say(&FromGateway::Hello(Hello::default())).await;
+    let (beats, after) = open.beats(true).await;
+    // The pod went at the hundredth; a cache may miss one for a moment.
+    assert_eq!((beats, after.as_secs()), (102, 103 * 15));
+}

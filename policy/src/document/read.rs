@@ -1,0 +1,121 @@
+//! Reading a document that another version may have written: what can't be read says which object it is in.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::{BudgetDoc, CatalogueDoc, Document, FORMAT, KeyDoc, ProviderDoc, RuleDoc};
+
+/// Why a text is no document.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    #[error(
+        "the policy has format {found}, and this version reads {FORMAT}: bring gateways and operator within two minor \
+         versions of each other"
+    )]
+    Format { found: u32 },
+    /// Told of the first that can't be read.
+    #[error("{object}: {message}")]
+    Object { object: String, message: String },
+    #[error("{0}")]
+    Json(String),
+}
+
+impl Document {
+    /// Reads one. Fields that are not known are passed over; what is known must be right.
+    ///
+    /// # Errors
+    /// [`ReadError`], with the object where it is one of them.
+    pub fn read(json: &[u8]) -> Result<Self, ReadError> {
+        serde_json::from_slice(json).map_err(|error| why(json, &error))
+    }
+}
+
+/// What every format says first.
+#[derive(Deserialize)]
+struct Formatted {
+    format: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Sketch<'a> {
+    #[serde(borrow)]
+    providers: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    rules: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    budgets: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    catalogues: Vec<&'a RawValue>,
+}
+
+fn why(json: &[u8], error: &serde_json::Error) -> ReadError {
+    match serde_json::from_slice::<Formatted>(json) {
+        Ok(Formatted { format }) if format != FORMAT => return ReadError::Format { found: format },
+        _ => {}
+    }
+    let Ok(sketch) = serde_json::from_slice::<Sketch<'_>>(json) else { return ReadError::Json(error.to_string()) };
+    first::<ProviderDoc>("LLMProvider", &sketch.providers)
+        .or_else(|| first::<KeyDoc>("VirtualKey", &sketch.keys))
+        .or_else(|| first::<RuleDoc>("RoutingRule", &sketch.rules))
+        .or_else(|| first::<BudgetDoc>("Budget", &sketch.budgets))
+        .or_else(|| first::<CatalogueDoc>("ModelCatalog", &sketch.catalogues))
+        .unwrap_or_else(|| ReadError::Json(error.to_string()))
+}
+
+/// The first of a kind that can't be read.
+fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadError> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(default)]
+        namespace: String,
+        #[serde(default)]
+        name: String,
+    }
+    objects.iter().find_map(|object| {
+        let message = serde_json::from_slice::<D>(object.get().as_bytes()).err()?.to_string();
+        // Where in a line of which nobody has seen the beginning is of no use.
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
+        let object = match serde_json::from_slice::<Named>(object.get().as_bytes()) {
+            Ok(Named { namespace, name }) => format!("{kind} {namespace}/{name}"),
+            Err(_) => kind.to_owned(),
+        };
+        Some(ReadError::Object { object, message })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(json: &str) -> String {
+        Document::read(json.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn fields_that_are_not_known_are_passed_over() {
+        let json = r#"{"format":1,"sequence":3,"providers":[],"keys":[{"namespace":"a","name":"b","providers":[],
+            "extraFields":true,"allowedWorkloads":[{"serviceAccount":"x"}]}],"mood":"good"}"#;
+        let document = Document::read(json.as_bytes()).unwrap();
+        assert_eq!((document.sequence, document.keys[0].name.as_str()), (3, "b"));
+    }
+
+    #[test]
+    fn what_can_t_be_read_says_where() {
+        let broken = r#"{"format":1,"sequence":3,"providers":[],"keys":[
+            {"namespace":"a","name":"b","providers":[],"extraFields":true},
+            {"namespace":"a","name":"c","providers":[],"extraFields":true,"onHangUp":"Sing"}]}"#;
+        let told_of_one = told(broken);
+        assert!(told_of_one.starts_with("VirtualKey a/c: unknown variant `Sing`"), "{told_of_one}");
+        assert!(!told_of_one.contains("line"), "{told_of_one}");
+        // Another format is told as such, whatever became of its fields.
+        assert!(told(r#"{"format":2,"providers":{"all":"new"}}"#).contains("format 2"));
+        assert!(told(r#"{"format":2,"keys":[]}"#).contains("format 2"));
+        assert!(told("{").contains("EOF"));
+        assert!(told("{}").contains("missing field"));
+    }
+}

@@ -1,0 +1,122 @@
+//! What a kubelet's probes ask, over loopback: no mesh, policy or IP family is in the way, and no runtime is started.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Probes of the kubelet have a second, unless said otherwise.
+const TIME: Duration = Duration::from_millis(900);
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A policy was served once, or there was time enough for one to come.
+    Started,
+    /// Clients are answered. Never asks for more: without a policy they are told so.
+    Ready,
+}
+
+/// Why not.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    #[error("there are probes `started` and `ready`, and none `{0}`")]
+    Unknown(String),
+    #[error("nothing listens on {at}: {source}")]
+    Connect { at: SocketAddr, source: io::Error },
+    #[error("{at} does not answer: {source}")]
+    Answer { at: SocketAddr, source: io::Error },
+    #[error("no policy was served yet")]
+    NotStarted,
+}
+
+impl Probe {
+    /// # Errors
+    /// [`ProbeError::Unknown`].
+    pub fn named(name: &str) -> Result<Self, ProbeError> {
+        match name {
+            "started" => Ok(Probe::Started),
+            "ready" => Ok(Probe::Ready),
+            other => Err(ProbeError::Unknown(other.to_owned())),
+        }
+    }
+
+    /// Asks the gateway whose clients and operators are answered there.
+    ///
+    /// # Errors
+    /// [`ProbeError`] says why it is not so.
+    pub fn ask(self, clients: SocketAddr, admin: SocketAddr) -> Result<(), ProbeError> {
+        match self {
+            Probe::Ready => connect(loopback(clients)).map(drop),
+            Probe::Started => started(loopback(admin)),
+        }
+    }
+}
+
+/// Who listens everywhere listens there too.
+fn loopback(at: SocketAddr) -> SocketAddr {
+    match at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, at.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, at.port()).into(),
+        _ => at,
+    }
+}
+
+fn connect(at: SocketAddr) -> Result<TcpStream, ProbeError> {
+    TcpStream::connect_timeout(&at, TIME).map_err(|source| ProbeError::Connect { at, source })
+}
+
+fn started(at: SocketAddr) -> Result<(), ProbeError> {
+    let stream = connect(at)?;
+    let status = status(stream).map_err(|source| ProbeError::Answer { at, source })?;
+    match &status {
+        b"200" => Ok(()),
+        _ => Err(ProbeError::NotStarted),
+    }
+}
+
+/// The three digits of `HTTP/1.1 200 OK`.
+fn status(mut stream: TcpStream) -> io::Result<[u8; 3]> {
+    stream.set_read_timeout(Some(TIME))?;
+    stream.set_write_timeout(Some(TIME))?;
+    stream.write_all(b"GET /startedz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head)?;
+    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', b' ', status @ ..] = head else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "what answers is no gateway"));
+    };
+    Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_on_loopback() {
+        for (at, asked) in [
+            ("0.0.0.0:4181", "127.0.0.1:4181"),
+            ("[::]:4181", "[::1]:4181"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+        ] {
+            assert_eq!(loopback(at.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn whoever_answers_otherwise_is_no_gateway() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = other.local_addr().unwrap();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = other.accept().unwrap();
+            stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).ok();
+        });
+        let told = Probe::Started.ask(at, at).unwrap_err().to_string();
+        assert!(told.contains("no gateway"), "{told}");
+        answering.join().unwrap();
+    }
+}

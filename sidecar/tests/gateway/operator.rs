@@ -1,0 +1,326 @@
+//! An operator in process, behind real TLS, that does as it is told; and a gateway that follows it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use outrigger_policy::{Document, SecretAt};
+use outrigger_sidecar::intake::Intake;
+use outrigger_sidecar::record::Lines;
+use outrigger_sidecar::stream::{Operator as Followed, Pace};
+use outrigger_sidecar::{Gateway, Settings};
+use outrigger_sync::{Credential, FromGateway, FromOperator, Hello, Outcome, Policy, Rejection};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::policies::Running;
+
+/// Long enough for a busy machine: what is awaited comes, or the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reconnects without the patience that a cluster asks for.
+pub fn hasty() -> Pace {
+    Pace { spread: Duration::from_millis(2), longest: Duration::from_millis(20), ..Pace::default() }
+}
+
+pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("{what} did not come"))
+}
+
+/// How a request for a stream is answered.
+#[derive(Clone)]
+pub enum Answer {
+    Stream,
+    Refuse(u16, &'static str),
+    Leader(String),
+}
+
+/// Who vouches for operators.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub pem: String,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+}
+
+pub struct Operator {
+    pub address: SocketAddr,
+    answer: Arc<Mutex<Answer>>,
+    streams: mpsc::UnboundedReceiver<Stream>,
+    serving: AbortHandle,
+}
+
+/// An open stream, from the operator's end. Dropped, it ends.
+pub struct Stream {
+    pub token: String,
+    heard: mpsc::UnboundedReceiver<FromGateway>,
+    say: mpsc::UnboundedSender<Bytes>,
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Operator {
+    /// One whose certificate is for `localhost`.
+    pub async fn new(authority: &Authority) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &authority.issuer).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = Arc::new(Mutex::new(Answer::Stream));
+        let (opened, streams) = mpsc::unbounded_channel();
+        let answering = Arc::clone(&answer);
+        let serving = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((tcp, _)) = listener.accept().await {
+                let (acceptor, answer, opened) = (acceptor.clone(), Arc::clone(&answering), opened.clone());
+                connections.spawn(async move {
+                    let Ok(tls) = acceptor.accept(tcp).await else { return };
+                    let service = service_fn(move |request| {
+                        let answered = answered(request, answer.lock().unwrap().clone(), &opened);
+                        async move { Ok::<_, std::convert::Infallible>(answered) }
+                    });
+                    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                    builder.serve_connection(TokioIo::new(tls), service).await.ok();
+                });
+            }
+        });
+        Operator { address, answer, streams, serving: serving.abort_handle() }
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+
+    pub fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// The next stream that is opened, and how it begins.
+    pub async fn stream(&mut self) -> (Stream, Hello) {
+        let mut stream = soon("a stream", self.streams.recv()).await.unwrap();
+        match stream.heard().await {
+            FromGateway::Hello(hello) => (stream, hello),
+            other => panic!("not a hello: {other:?}"),
+        }
+    }
+}
+
+type Body = BoxBody<Bytes, std::convert::Infallible>;
+
+fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::UnboundedSender<Stream>) -> Response<Body> {
+    assert_eq!((request.method(), request.uri().path()), (&http::Method::POST, outrigger_sync::PATH));
+    assert_eq!(request.uri().host(), Some("localhost"), "whichever replica it is");
+    let error = |status: u16, message: &str| {
+        let body = serde_json::json!({"error": {"type": "x", "message": message}}).to_string();
+        let mut response = Response::new(Full::new(Bytes::from(body)).boxed());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response
+    };
+    match answer {
+        Answer::Refuse(status, message) => error(status, message),
+        Answer::Leader(leader) => {
+            let mut response = error(421, "another leads");
+            response.headers_mut().insert(outrigger_sync::LEADER, leader.parse().unwrap());
+            response
+        }
+        Answer::Stream => {
+            let token = request.headers()["authorization"].to_str().unwrap().to_owned();
+            let ((hears, heard), (say, mut said)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+            opened.send(Stream { token, heard, say }).ok();
+            let mut body = request.into_body();
+            tokio::spawn(async move {
+                let mut lines = outrigger_sync::Lines::default();
+                while let Some(Ok(frame)) = body.frame().await {
+                    lines.push(frame.data_ref().unwrap()).unwrap();
+                    while let Some(message) = lines.from_gateway().unwrap() {
+                        hears.send(message).ok();
+                    }
+                }
+            });
+            let parts = futures_util::stream::poll_fn(move |cx| said.poll_recv(cx));
+            let frames = futures_util::StreamExt::map(parts, |bytes| Ok(Frame::data(bytes)));
+            Response::new(StreamBody::new(frames).boxed())
+        }
+    }
+}
+
+impl Stream {
+    pub async fn heard(&mut self) -> FromGateway {
+        soon("a message", self.heard.recv()).await.expect("the stream is open")
+    }
+
+    /// The next outcome.
+    pub async fn outcome(&mut self) -> Outcome {
+        match self.heard().await {
+            FromGateway::Outcome(outcome) => outcome,
+            other => panic!("not an outcome: {other:?}"),
+        }
+    }
+
+    /// Pushes a policy, and waits for what becomes of it.
+    pub async fn push(&mut self, document: &Document, credentials: &[(&str, &str)]) -> Outcome {
+        self.write(&policy(document, credentials));
+        self.outcome().await
+    }
+
+    pub fn write(&self, message: &FromOperator) {
+        self.bytes(outrigger_sync::write(message));
+    }
+
+    pub fn bytes(&self, bytes: Vec<u8>) {
+        self.say.send(bytes.into()).unwrap();
+    }
+
+    /// Waits until the gateway has given it up.
+    pub async fn given_up(mut self) {
+        soon("the stream's end", async { while self.heard.recv().await.is_some() {} }).await;
+    }
+}
+
+/// With credentials by the names of their Secrets, as `policies::credential` makes them.
+pub fn policy(document: &Document, credentials: &[(&str, &str)]) -> FromOperator {
+    let credential = |(name, value): &(&str, &str)| Credential { secret: secret(name), value: (*value).to_owned() };
+    FromOperator::Policy(Policy {
+        sequence: document.sequence,
+        digest: format!("digest of {}", document.sequence),
+        document: document.clone(),
+        credentials: credentials.iter().map(credential).collect(),
+    })
+}
+
+pub fn secret(name: &str) -> SecretAt {
+    SecretAt { namespace: "default".to_owned(), name: name.to_owned(), key: "apiKey".to_owned() }
+}
+
+/// A pod's files.
+pub struct Pod {
+    dir: tempfile::TempDir,
+}
+
+impl Pod {
+    pub fn new(authorities: &str) -> Self {
+        let pod = Pod { dir: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(pod.policy()).unwrap();
+        pod.write("token", "first-token\n");
+        pod.write("policy/ca.crt", authorities);
+        pod
+    }
+
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.at("policy")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.at("state")
+    }
+
+    /// In one step, as the kubelet does it.
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.at("next"), text).unwrap();
+        std::fs::rename(self.at("next"), self.at(path)).unwrap();
+    }
+
+    pub fn mount(&self, document: &Document) {
+        self.write("policy/policy.v1.json", &serde_json::to_string(document).unwrap());
+    }
+
+    /// What is held for the next process, as text.
+    pub fn held(&self) -> String {
+        std::fs::read_to_string(self.state().join("held/policy.v1")).unwrap_or_default()
+    }
+
+    /// A gateway in it: a process, but for the process.
+    pub async fn start(&self, url: &str) -> Sidecar {
+        let settings = Settings { lines: Lines::Off, state: Some(self.state()), ..Settings::default() };
+        let gateway = Gateway::new(settings).unwrap();
+        let intake = Arc::new(Intake::new(Arc::clone(&gateway), Some(&self.state())));
+        intake.restore();
+        intake.mount(&self.policy());
+        let operator = Followed::new(url, self.at("token"), self.at("policy/ca.crt"), hasty()).unwrap();
+        let mut following = JoinSet::new();
+        following.spawn(operator.follow(Arc::clone(&intake)));
+        Sidecar { running: Running::of(gateway).await, intake, policy: self.policy(), _following: following }
+    }
+}
+
+/// A gateway that follows an operator, until it is dropped.
+pub struct Sidecar {
+    pub running: Running,
+    intake: Arc<Intake>,
+    policy: PathBuf,
+    _following: JoinSet<()>,
+}
+
+impl Sidecar {
+    /// The files have changed.
+    pub fn look(&self) {
+        self.intake.mount(Path::new(&self.policy));
+    }
+
+    pub async fn ready(&self) -> Value {
+        self.running.admin("/readyz").await
+    }
+
+    /// Waits until what is told of the operator is so.
+    pub async fn told(&self, so: impl Fn(&Value) -> bool) -> Value {
+        soon("a word of the operator", async {
+            loop {
+                // Each is a round over a socket, so that others are not kept from running.
+                let ready = self.ready().await;
+                if so(&ready["operator"]) {
+                    return ready["operator"].clone();
+                }
+            }
+        })
+        .await
+    }
+}
+
+pub fn in_force(sequence: u64, outcome: &Outcome) {
+    assert_eq!((outcome.sequence, &outcome.rejected), (sequence, &None));
+}
+
+pub fn rejection(outcome: Outcome) -> Rejection {
+    outcome.rejected.expect("a rejection")
+}

@@ -1,0 +1,192 @@
+//! The sidecar as a pod has it: a process, its probes, its end, and the process after it.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use outrigger_llm::sse;
+use outrigger_policy::OnHangUp;
+use outrigger_sidecar::hooks::{Call, Hooks, OnAnswer};
+use outrigger_sidecar::record::{Lines, Record};
+use outrigger_sidecar::{Gateway, Settings};
+use serde_json::Value;
+use tokio::io::AsyncBufReadExt;
+use tokio::process::{Child, Command};
+use tokio::sync::Notify;
+
+use crate::fake::{Act, Fake, answer, chunk, delta, end, role, stop, stream_head};
+use crate::limits::{limit, priced};
+use crate::operator::{Authority, Operator, Pod, in_force, soon};
+use crate::policies::{Running, chat, document, provider, secrets, streamed};
+use crate::settled::hang_up;
+
+struct Process {
+    clients: String,
+    admin: String,
+    child: Child,
+}
+
+/// An address that nobody has at this moment.
+fn free() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_outrigger-sidecar"))
+}
+
+impl Process {
+    async fn start(pod: &Pod, operator: Option<&str>) -> Self {
+        let (clients, admin) = (free(), free());
+        let mut command = binary();
+        command.args(["--listen", &clients, "--admin", &admin]);
+        command.arg("--policy").arg(pod.policy()).arg("--state").arg(pod.state());
+        if let Some(url) = operator {
+            command.args(["--operator", url]).arg("--token").arg(pod.at("token"));
+        }
+        command.env("POD_NAME", "shop-1").env("POD_NAMESPACE", "shop").env("HOSTNAME", "node-7");
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        let mut process = Process { clients, admin, child };
+        process.until("ready").await;
+        process
+    }
+
+    async fn probe(&self, name: &str) -> Output {
+        let arguments = ["probe", name, "--listen", &self.clients, "--admin", &self.admin];
+        soon("a probe", binary().args(arguments).output()).await.unwrap()
+    }
+
+    /// Until a probe says so, which only other events than ours bring about.
+    async fn until(&mut self, name: &str) {
+        soon(name, async {
+            while !self.probe(name).await.status.success() {
+                assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
+            }
+        })
+        .await;
+    }
+
+    async fn asks(&self, name: &str) -> Value {
+        let url = format!("http://{}/{name}", self.admin);
+        reqwest::get(url).await.unwrap().json().await.unwrap()
+    }
+
+    async fn chats(&self) -> u16 {
+        let url = format!("http://{}/v1/chat/completions", self.clients);
+        reqwest::Client::new().post(url).json(&chat("m")).send().await.unwrap().status().as_u16()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn probes_say_what_is_so_and_why_not() {
+    let upstream = Fake::always(answer("hi")).await;
+    let pod = Pod::new("");
+    let mut process = Process::start(&pod, None).await;
+    let not_yet = process.probe("started").await;
+    assert_eq!(
+        (not_yet.status.code(), text(&not_yet.stderr).as_str()),
+        (Some(1), "outrigger-sidecar: no policy was served yet\n")
+    );
+    pod.write("policy/default.first-main.apiKey", "sk-1");
+    pod.mount(&document(1, vec![provider("first", &upstream.url)]));
+    process.until("started").await;
+    assert_eq!(process.chats().await, 200);
+    let unknown = process.probe("alive").await;
+    assert!(text(&unknown.stderr).contains("`started` and `ready`"), "{}", text(&unknown.stderr));
+    process.child.kill().await.unwrap();
+    for name in ["started", "ready"] {
+        let gone = process.probe(name).await;
+        assert_eq!(gone.status.code(), Some(1));
+        assert!(text(&gone.stderr).contains("nothing listens on 127.0.0.1"), "{}", text(&gone.stderr));
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_all_that_the_next_one_needs() {
+    let authority = Authority::new();
+    let mut operator = Operator::new(&authority).await;
+    let upstream = Fake::always(answer("hi")).await;
+    let pod = Pod::new(&authority.pem);
+    let mut process = Process::start(&pod, Some(&operator.url())).await;
+    let (mut stream, _) = operator.stream().await;
+    let mut policy = priced(&[("first", &upstream.url)]);
+    // Accounts are kept in the same folder.
+    policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
+    in_force(policy.sequence, &stream.push(&policy, &[("first-main", "sk-streamed")]).await);
+    assert_eq!(process.chats().await, 200);
+    process.child.kill().await.unwrap();
+    let url = operator.url();
+    drop((stream, operator));
+    let mut process = Process::start(&pod, Some(&url)).await;
+    assert_eq!(process.asks("readyz").await["source"], "held");
+    assert_eq!(process.chats().await, 200);
+    let asked = upstream.asked();
+    assert_eq!(
+        asked.iter().filter_map(|asked| asked.header("authorization")).collect::<Vec<_>>(),
+        ["Bearer sk-streamed"; 2]
+    );
+    // The records say whose they are, and the process ends when it is told to.
+    let lines = tokio::io::BufReader::new(process.child.stdout.take().unwrap());
+    let unknown = format!("http://{}/nowhere", process.clients);
+    reqwest::get(unknown).await.unwrap();
+    process.signal("-TERM");
+    assert!(soon("its end", process.child.wait()).await.unwrap().success());
+    let mut lines = lines.lines();
+    let mut records = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        records.push(serde_json::from_str::<Value>(&line).unwrap());
+    }
+    let whose: Vec<_> =
+        records.iter().map(|record| (&record["namespace"], &record["workload"], &record["status"])).collect();
+    assert_eq!(
+        whose,
+        [(&"default".into(), &"shop-1".into(), &200.into()), (&"shop".into(), &"shop-1".into(), &404.into())]
+    );
+    assert!(Path::new(&pod.state().join("accounts")).exists() && pod.held().contains("sk-streamed"));
+}
+
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl OnAnswer for Counted {
+    fn event(&self, _: &Call, _: &sse::Event) {}
+
+    fn recorded(&self, _: &Record) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_a_caller_who_has_gone_used() {
+    let gate = Arc::new(Notify::new());
+    let begins = chunk(&format!("{}{}", role(), delta("hello")));
+    let script =
+        vec![stream_head(), begins, Act::Wait(gate.clone()), chunk(&format!("{}data: [DONE]\n\n", stop())), end()];
+    let upstream = Fake::always(script).await;
+    let mut policy = document(1, vec![provider("first", &upstream.url)]);
+    policy.keys[0].on_hang_up = OnHangUp::Drain;
+    let counted = Arc::new(Counted::default());
+    let hooks = Hooks { on_answer: Some(Arc::clone(&counted) as Arc<dyn OnAnswer>), ..Hooks::default() };
+    let gateway = Gateway::new(Settings { lines: Lines::Off, hooks, ..Settings::default() }).unwrap();
+    gateway.install(policy.clone(), &secrets(&policy)).unwrap();
+    let mut running = Running::of(gateway).await;
+    hang_up(&running, &streamed("m")).await;
+    let served = running.stop();
+    // Its ports are closed first.
+    soon("the ports' end", async { while tokio::net::TcpStream::connect(running.address).await.is_ok() {} }).await;
+    assert_eq!(counted.0.load(Ordering::SeqCst), 0);
+    gate.notify_one();
+    served.await.unwrap().unwrap();
+    assert_eq!(counted.0.load(Ordering::SeqCst), 1);
+}
