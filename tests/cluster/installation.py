@@ -4,6 +4,8 @@ from pathlib import Path
 
 import chart
 import images
+from objects import deployment
+from waiting import until
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 180
@@ -31,6 +33,9 @@ def install(node, **more):
     kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
     for kind in kinds:
         node.api.until(kind, None, chart.RELEASE, lambda one: all("caBundle" in w["clientConfig"] for w in one["webhooks"]))
+    # And once kube-proxy leads there.
+    asked = deployment("default", "asked", {"inject": "true"})
+    until("the webhooks", lambda: node.api.create(asked, dryRun="All").status == 201, SECONDS, node.daemons.values())
     return said
 
 

@@ -7,8 +7,8 @@ import subprocess
 import images
 import runs
 from binaries import DEBIAN, Missing
-from control_plane import SERVICES, ControlPlane
-from machine import GATEWAY, PODS, Machine
+from control_plane import ControlPlane
+from machine import GATEWAY, PODS, SERVICES, Machine
 
 NAME = "node"
 DOMAIN = "cluster.local"

@@ -45,9 +45,13 @@ def test_one_annotation_is_all_it_takes(outrigger, space):
     pod = node.api.get("Pod", space, app)
     (main,) = pod["spec"]["containers"]
     assert not any(mount["name"].startswith("outrigger") for mount in main["volumeMounts"])
-    status = node.api.until(
-        "VirtualKey", space, "default", lambda one: one["status"].get("sidecars", {}).get("summary") == "1/1", SECONDS
-    )["status"]
+
+
+def test_gateways_are_counted(outrigger, space):
+    node = outrigger
+    start(node, mock(space), key(space), *application(space, command=("keep", "10")))
+    counted = lambda one: one["status"].get("sidecars", {}).get("summary") == "1/1"  # noqa: E731
+    status = node.api.until("VirtualKey", space, "default", counted, SECONDS)["status"]
     assert status["sidecars"]["connected"] == 1
 
 
@@ -108,12 +112,12 @@ def test_a_job_completes(outrigger, space):
 
 def test_a_rollout_loses_no_request(outrigger, space):
     node = outrigger
-    start(node, mock(space), key(space), *application(space, command=("keep", "0.02")))
-    (first,) = node.pods(space, "app=app", lambda pods: len(pods) == 1)
-    node.kubectl("delete", "pod", first["metadata"]["name"], "-n", space, "--wait=false")
+    first = start(node, mock(space), key(space), *application(space, command=("keep", "0.02")))
+    said = lambda *flags: node.kubectl("logs", *flags, first, "-n", space, "-c", "main").splitlines()  # noqa: E731
+    node.until("some answers", lambda: len(said()) > 5)
+    node.kubectl("delete", "pod", first, "-n", space, "--wait=false")
     # Its log goes with it: followed to its end.
-    said = node.kubectl("logs", "--follow", first["metadata"]["name"], "-n", space, "-c", "main").splitlines()
-    assert len(said) > 5 and set(said) == {"Hello."}
+    assert set(said("--follow")) == {"Hello."}
 
 
 def test_a_secret_reaches_gateways_and_nobody_else(outrigger, space):

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_compile::{Cluster, Compiled, Finding, Object, compile_in};
+use outrigger_compile::{Cluster, Compiled, Finding, Judgement, Object, compile_in};
 
 use super::seen::{Rank, Seen, Stage};
 use super::{Judged, authorities};
@@ -130,13 +130,14 @@ impl<'a> Desk<'a> {
         let values: BTreeMap<Wanted, Arc<Holding>> = self.scope.values.iter().filter_map(held).collect();
         let spaces: Vec<&Arc<Object>> =
             self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
-        let versions = own.iter().chain(foreign.values()).chain(&self.ghosts).map(|version| version.object());
-        let objects: Vec<&Object> = versions
-            .chain(values.values().map(|holding| holding.object()))
-            .chain(spaces.into_iter().map(AsRef::as_ref))
-            .collect();
+        let versions = own.iter().chain(foreign.values()).chain(&self.ghosts);
+        let objects: Vec<(&Object, &Judgement)> =
+            versions.map(|version| (version.object(), version.judgement())).collect();
+        let others: Vec<&Object> =
+            values.values().map(|holding| holding.object()).chain(spaces.into_iter().map(AsRef::as_ref)).collect();
         let compiled = compile_in(&Cluster {
             objects: &objects,
+            others: &others,
             namespace: self.namespace,
             operator_namespace: self.index.operator_namespace(),
         });
