@@ -9,6 +9,8 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 DIR ?= examples/langgraph-agent/objects
 PYTEST := .cache/venv/pytest/bin/python -m pytest
+PYTEST_CHART := .cache/venv/chart/bin/python -m pytest
+PYTHON_TESTS := PYTHONPATH=tests .cache/venv/pytest/bin/python
 
 # Recorded exchanges, kept beside the repository and read where they lie.
 CORPUS := $(realpath ../shared/corpus)
@@ -16,18 +18,26 @@ ifneq ($(CORPUS),)
 export OUTRIGGER_CORPUS ?= $(CORPUS)
 endif
 
-# The gateway that the tests across processes start.
-export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
+# etcd and Kubernetes' daemons as one binary, kept beside the repository, so that nobody waits for their build.
+CONTROLPLANE := $(realpath ../shared/controlplane)
+ifneq ($(CONTROLPLANE),)
+export OUTRIGGER_CONTROLPLANE ?= $(CONTROLPLANE)
+endif
 
-.PHONY: help check test test-clients test-model test-examples run size bench clean crds docs catalogue deny \
-        corpus fmt-check clippy unit catalogue-check build install-clients install-model
+# What the tests across processes start.
+export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
+export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
+export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
+
+.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench clean crds kustomize docs catalogue deny \
+        corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
-test: check test-clients test-examples test-model ## everything: check, then the tests that cross processes
+test: check test-clients test-examples test-chart test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
@@ -35,11 +45,30 @@ test-clients: build install-clients ## the SDKs, unchanged, against the gateway:
 test-examples: build install-clients ## the examples, end to end
 	$(PYTEST) -q tests/examples
 
+test-chart: ## the Helm chart: what it renders and refuses, and what a real API server says of it
+	@scripts/venv.sh chart tests/chart/requirements.txt
+	$(PYTEST_CHART) -q tests/chart
+
+test-cluster: build-cluster install-clients ## the operator and its gateways in a real Kubernetes, on this machine alone
+	@scripts/node-packages.sh
+	$(PYTEST) -q tests/cluster
+
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model
 
 run: ## the gateway on this machine with the objects in DIR (default: the example's)
 	$(CARGO) run -q -p outrigger-cli --bin outrigger -- run $(DIR)
+
+cluster: build-cluster install-clients ## a Kubernetes on this machine with Outrigger and an example in it, to play with (root)
+	@scripts/node-packages.sh
+	$(PYTHON_TESTS) tests/cluster/cluster.py up
+
+cluster-down: ## end it, and all that is in it
+	$(PYTHON_TESTS) tests/cluster/cluster.py down
+
+demo: build-cluster install-clients ## a walk through it: injection, failover, a budget that is spent, a rule that changes
+	@scripts/node-packages.sh
+	$(PYTHON_TESTS) tests/cluster/cluster.py demo
 
 # Each by itself: built together they would share features that only one of them asked for.
 size: ## what ships: the stripped release binaries, in bytes
@@ -49,8 +78,12 @@ size: ## what ships: the stripped release binaries, in bytes
 	    [ ! -f $(TARGET)/release/$$name ] || stat -c "$$name %s" $(TARGET)/release/$$name; \
 	done
 
-crds: ## write the CustomResourceDefinitions in crds/yaml anew
-	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions
+crds: ## write the CustomResourceDefinitions in crds/yaml and in the chart anew, and the cases for a real API server
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test chart --test exported
+
+kustomize: ## write deploy/kustomize/operator.yaml anew, from the chart
+	@scripts/venv.sh chart tests/chart/requirements.txt
+	UPDATE=1 $(PYTEST_CHART) -q tests/chart/test_kustomize.py -k the_base
 
 docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
@@ -100,6 +133,10 @@ catalogue-check: .cache/catalogue.json
 
 build:
 	$(CARGO) build -q --locked -p outrigger-cli
+
+build-cluster: build
+	$(CARGO) build -q --locked --bins -p outrigger-operator
+	$(CARGO) build -q --locked --bins -p outrigger-sidecar
 
 install-clients:
 	@for name in openai anthropic google langchain; do \

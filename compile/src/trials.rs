@@ -4,10 +4,11 @@ use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::{RequestType, RuleTest};
 use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialRequest};
 
+use crate::bindings::DEFAULT;
 use crate::counted::id;
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::providers::{capability, count};
-use crate::validate::{Folder, Read};
+use crate::validate::{Folder, Keyless, Read};
 
 /// A test of a rule, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +63,20 @@ fn is_held(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&str) -> b
     let of_key = |key: &KeyDoc| asks(&id(&key.namespace, &key.name)) && !folder.missing_providers(key).is_empty();
     let rule = trial.expect.rule.as_deref().filter(|name| !name.is_empty());
     folder.misses("VirtualKey", asks)
-        || folder.misses_keyless(|id| reached(&id.namespace))
+        || (may_be_keyless(folder, document, reached, trial) && folder.misses_keyless(|id| reached(&id.namespace)))
         || document.keys.iter().any(of_key)
         || (!trial.given.spent.is_empty() && folder.misses("Budget", |_| true))
         || rule.is_some_and(|name| folder.misses("RoutingRule", |id| is(id, name)))
+}
+
+/// Whether the key of those who name none may be the one that is meant: it comes last.
+fn may_be_keyless(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
+    let keyed = || document.keys.iter().any(|key| !key.keyless && reached(&key.namespace));
+    match (folder.keyless, trial.request.key.as_deref()) {
+        (Keyless::WithoutAnyKey, _) => true,
+        (Keyless::WithoutDefault, Some(name)) => name.rsplit('/').next() == Some(DEFAULT),
+        (Keyless::WithoutDefault, None) => !keyed(),
+    }
 }
 
 /// `None` if no outcome could fulfil it.

@@ -55,9 +55,20 @@ pub(crate) struct Home {
     pub chosen: BTreeMap<ObjectId, Chosen>,
     /// What is used in the place of what holds values now.
     pub values: BTreeMap<Wanted, Arc<Holding>>,
-    /// Over what others see of it: now, and when it was last told to others.
-    pub exports: u64,
-    pub told: Option<u64>,
+    /// What others see of it: now, and when they were last told.
+    pub exports: Exports,
+    pub told: Exports,
+}
+
+pub(crate) type Exports = BTreeMap<ObjectId, Export>;
+
+/// What others see of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Export {
+    /// The version that is there: uid and generation.
+    pub now: (String, i64),
+    /// The one that serves: generation, and whether it is usable, known to be good, and trusts an old bundle.
+    pub serves: (i64, bool, bool, bool),
 }
 
 /// The version of an object that serves.
@@ -66,8 +77,10 @@ pub(crate) struct Chosen {
     pub version: Arc<Version>,
     /// The same, with nothing taken away.
     pub origin: Arc<Version>,
-    /// Nothing of it serves: it is there to be missed.
+    /// Something of it serves. Else it is there to be missed.
     pub usable: bool,
+    /// Its home has a good version of it: this one, or the last.
+    pub known: bool,
 }
 
 impl LastGood {
@@ -112,6 +125,12 @@ impl LastGood {
     /// An object of another namespace as a namespace remembers it, if it is the one that is there now.
     pub(crate) fn seen_by(&self, viewer: &str, now: &Version) -> Option<&Arc<Version>> {
         self.views.get(viewer)?.objects.get(&now.id).filter(|version| version.uid == now.uid)
+    }
+
+    /// The generation of an object that some other namespace remembers, and serves while its home knows none.
+    pub(crate) fn seen_elsewhere(&self, now: &Version) -> Option<i64> {
+        let others = self.views.iter().filter(|(viewer, _)| **viewer != now.id.namespace);
+        others.filter_map(|(viewer, _)| self.seen_by(viewer, now)).map(|version| version.generation).max()
     }
 
     /// All that are remembered of an object.

@@ -192,14 +192,9 @@ impl Index {
         if plan.looked.is_empty() {
             self.looked.remove(&plan.namespace);
         }
-        match plan.exported {
-            true => {
-                let mut concerned = self.by_exports(&plan.namespace);
-                concerned.remove(&plan.namespace);
-                self.changed(concerned)
-            }
-            false => Changed::default(),
-        }
+        let mut concerned: BTreeSet<String> = plan.exported.iter().flat_map(|id| self.by_object(id)).collect();
+        concerned.remove(&plan.namespace);
+        self.changed(concerned)
     }
 
     /// The Secrets and ConfigMaps that must be watched: those that objects name, and those that what serves in the place

@@ -14,7 +14,7 @@ use outrigger_policy::{Document, SecretAt};
 use crate::binding::Binding;
 use crate::good::{LastGood, SecretVersion, View};
 use crate::index::Index;
-use crate::judge::{Judged, authorities, judge};
+use crate::judge::{Judged, authorities, changed, judge};
 use crate::object::{Kind, ObjectId};
 use crate::reason::Reason;
 use crate::revision::{Plan, Revision};
@@ -31,7 +31,7 @@ pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp)
     let judged = judge(index, good, namespace);
     let mut plan = Plan {
         namespace: namespace.to_owned(),
-        verdicts: verdicts::of(index, namespace, &judged, now),
+        verdicts: verdicts::of(index, good, namespace, &judged, now),
         recheck: recheck(&judged, now),
         looked: judged.looked.clone(),
         exported: told(good, namespace),
@@ -71,11 +71,12 @@ fn bindings(index: &Index, namespace: &str) -> BTreeSet<Binding> {
     all
 }
 
-/// Whether others see another namespace than at the last plan of this one.
-fn told(good: &mut LastGood, namespace: &str) -> bool {
-    let Some(home) = good.homes.get_mut(namespace) else { return false };
-    let before = home.told.replace(home.exports);
-    before.is_some_and(|before| before != home.exports)
+/// Of which objects others see something else than at the last plan of this namespace.
+fn told(good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
+    let Some(home) = good.homes.get_mut(namespace) else { return BTreeSet::new() };
+    let changed = changed(&home.told, &home.exports);
+    home.told = home.exports.clone();
+    changed
 }
 
 /// When the next key expires.
@@ -117,10 +118,11 @@ impl Maker<'_> {
     fn revision(&self, binding: Binding, document: Document, json: &[u8]) -> Revision {
         let objects = objects(&document);
         let reached = delivery::of(self.index, &binding, &document, &|id| self.serving(id));
-        let digest = digest::of(json, &reached, &|at| self.view?.secrets.get(at));
+        let allowed = delivery::allowed(&binding, &document, &|id| self.serving(id));
+        let digest = digest::of(json, &reached, &allowed, &|at| self.view?.secrets.get(at));
         Revision {
             sources: self.sources(&objects, &document),
-            allowed: delivery::allowed(&binding, &document, &|id| self.serving(id)),
+            allowed,
             credentials: delivery::values(reached, &self.values),
             binding,
             document,

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! News ─► plans ─► plan ─► writes ─► Applier ─► Hub
-//!                    └───► statuses ─► …          │
-//!                              ▲──────────────────┘ and what gateways say
+//!                    │                   │
+//!                    └─────► Teller ◄────┴── what gateways say
 //! ```
 //!
-//! Three queues, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
+//! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
 //! what was good; policies and statuses are written several at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::apply::{Applier, ApplyError};
@@ -25,13 +25,12 @@ use crate::caches::Caches;
 use crate::feed::{Feed, News};
 use crate::good::LastGood;
 use crate::metrics::Metrics;
-use crate::object::ObjectId;
 use crate::plan::plan;
 use crate::queue::{DEBOUNCE, Outcome, Queue};
 use crate::refs::Wanted;
 use crate::revision::{Plan, Revision};
 use crate::stream::Hub;
-use crate::verdict::Verdict;
+use crate::tell::Teller;
 
 /// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
 /// another watch.
@@ -56,7 +55,8 @@ pub struct Leader {
     state: Mutex<State>,
     plans: Queue<String>,
     writes: Queue<Binding>,
-    statuses: Queue<ObjectId>,
+    teller: Arc<Teller>,
+    pods: Notify,
 }
 
 #[derive(Default)]
@@ -71,7 +71,6 @@ struct State {
 struct Planned {
     revisions: BTreeMap<Binding, Arc<Revision>>,
     held: BTreeSet<Binding>,
-    verdicts: BTreeMap<ObjectId, Verdict>,
 }
 
 /// What shall become of a binding's policy.
@@ -90,6 +89,7 @@ impl Leader {
         feed: Arc<Feed>,
         applier: Arc<Applier>,
         hub: Arc<Hub>,
+        teller: Arc<Teller>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Leader {
@@ -104,7 +104,8 @@ impl Leader {
             state: Mutex::default(),
             plans: Queue::new(DEBOUNCE),
             writes: Queue::new(Duration::ZERO),
-            statuses: Queue::new(DEBOUNCE),
+            teller,
+            pods: Notify::new(),
         }
     }
 
@@ -118,6 +119,7 @@ impl Leader {
                 }
             }
         }
+        self.teller.begin();
         self.leads.store(true, Ordering::SeqCst);
         self.caches.concerned().into_iter().for_each(|namespace| self.plans.add(namespace));
     }
@@ -132,7 +134,7 @@ impl Leader {
         self.leads.store(false, Ordering::SeqCst);
         self.plans.clear();
         self.writes.clear();
-        self.statuses.clear();
+        self.teller.end();
     }
 
     /// What watches told.
@@ -150,7 +152,15 @@ impl Leader {
         news.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
         let later = Instant::now() + REPAIR;
         news.generated.into_iter().for_each(|binding| self.writes.add_at(binding, later));
-        news.objects.into_iter().for_each(|object| self.statuses.add(object));
+        self.teller.add(news.objects);
+        if news.pods {
+            self.pods.notify_one();
+        }
+    }
+
+    /// Waits until pods with a gateway have come, gone, or become live.
+    pub async fn pods_changed(&self) {
+        self.pods.notified().await;
     }
 
     /// Authorities have changed: every policy's ConfigMap is looked at.
@@ -160,8 +170,12 @@ impl Leader {
         bindings.into_iter().for_each(|binding| self.writes.add(binding));
     }
 
-    /// Gateways have said something: one that has a higher sequence than what is written is followed.
+    /// Gateways have said something, or there are others: one that has a higher sequence than what is written is followed.
     pub fn listen(&self) {
+        if !self.leads() {
+            return;
+        }
+        self.teller.look();
         for (binding, sequence) in self.applier.sequences() {
             if self.hub.highest(&binding).is_some_and(|highest| highest > sequence) {
                 self.writes.add(binding);
@@ -209,18 +223,7 @@ impl Leader {
     pub fn measure(&self) {
         self.metrics.queued("plan", self.plans.depth());
         self.metrics.queued("write", self.writes.depth());
-        self.metrics.queued("status", self.statuses.depth());
-    }
-
-    #[must_use]
-    pub fn statuses(&self) -> &Queue<ObjectId> {
-        &self.statuses
-    }
-
-    /// What the last plan says of an object.
-    #[must_use]
-    pub fn verdict(&self, object: &ObjectId) -> Option<Verdict> {
-        self.lock().planned.get(&object.namespace)?.verdicts.get(object).cloned()
+        self.metrics.queued("status", self.teller.depth());
     }
 
     /// What is to be read by name has been, or has had its time.
@@ -267,12 +270,10 @@ impl Leader {
                 state.pending.entry(binding.clone()).or_insert(since);
             }
         }
-        let mut statuses: BTreeSet<ObjectId> = plan.verdicts.keys().cloned().collect();
-        statuses.retain(|object| before.verdicts.get(object) != plan.verdicts.get(object));
-        state.planned.insert(plan.namespace, Planned { revisions, held: plan.held, verdicts: plan.verdicts });
+        self.teller.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
+        state.planned.insert(plan.namespace, Planned { revisions, held: plan.held });
         drop(state);
         writes.into_iter().for_each(|binding| self.writes.add(binding));
-        statuses.into_iter().for_each(|object| self.statuses.add(object));
     }
 
     async fn write(&self, binding: &Binding) -> Outcome {
@@ -287,10 +288,10 @@ impl Leader {
         match self.applier.apply(&revision).await {
             Ok(news) => {
                 let since = self.lock().pending.remove(binding);
-                if news {
-                    since.iter().for_each(|since| self.metrics.propagated(since.elapsed().as_secs_f64()));
-                    revision.objects.iter().for_each(|object| self.statuses.add(object.clone()));
+                if let (true, Some(since)) = (news, since) {
+                    self.metrics.propagated(since.elapsed().as_secs_f64());
                 }
+                self.applier.written(binding).iter().for_each(|written| self.teller.stands(written));
                 Outcome::Done
             }
             Err(error) if error.is_going() => Outcome::Done,

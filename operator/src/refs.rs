@@ -45,6 +45,12 @@ pub enum Named {
     Value(Wanted),
 }
 
+impl From<Wanted> for Named {
+    fn from(wanted: Wanted) -> Self {
+        Named::Value(wanted)
+    }
+}
+
 /// Everything that a version names.
 #[must_use]
 pub fn named_by(version: &Version) -> BTreeSet<Named> {

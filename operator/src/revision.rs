@@ -21,9 +21,9 @@ pub struct Plan {
     pub held: BTreeSet<Binding>,
     /// Of every object of the namespace.
     pub verdicts: BTreeMap<ObjectId, Verdict>,
-    /// What other namespaces may see of this one has changed since it was planned before: those that refer here must be
-    /// planned anew.
-    pub exported: bool,
+    /// Objects of which other namespaces see something else than when this one was planned before, though they themselves
+    /// have not changed: those that name them must be planned anew.
+    pub exported: BTreeSet<ObjectId>,
     /// When to plan again though nothing changed: a key expires.
     pub recheck: Option<jiff::Timestamp>,
     /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::answers::{Admission, Authorities, Health};
 use crate::api::{ConnectError, connect};
@@ -31,12 +32,15 @@ use crate::serve::{ServeError, Services, serve};
 use crate::settings::Settings;
 use crate::stream::cluster::ApiServer;
 use crate::stream::{self, Hub, Streams, Verifier};
+use crate::tell::Teller;
 use crate::watches;
 
 /// Events of watches that nobody has taken yet.
 const EVENTS_MAX: usize = 4_096;
 /// The API server is what they wait for, and it has others to answer.
 const WRITERS: usize = 24;
+/// Statuses are for people, who can wait longer than gateways.
+const TELLERS: usize = 8;
 /// A thousand gateways that come back are looked at a few times, not a thousand.
 const LISTEN: Duration = Duration::from_millis(100);
 const AUTHORITIES: &str = "authorities of the certificate";
@@ -148,6 +152,7 @@ struct Parts {
     hub: Arc<Hub>,
     certificates: Arc<Certificates>,
     leader: Arc<Leader>,
+    teller: Arc<Teller>,
 }
 
 impl Parts {
@@ -163,14 +168,22 @@ impl Parts {
             certificates.bundle(),
             &settings.namespace,
         ));
+        let teller = Arc::new(Teller::new(
+            client.clone(),
+            Arc::clone(&caches),
+            Arc::clone(&hub),
+            Arc::clone(&metrics),
+            &settings.identity,
+        ));
         let leader = Arc::new(Leader::new(
             Arc::clone(&caches),
             Arc::clone(&feed),
             applier,
             Arc::clone(&hub),
+            Arc::clone(&teller),
             Arc::clone(&metrics),
         ));
-        Parts { settings, client, metrics, readiness, caches, feed, hub, certificates, leader }
+        Parts { settings, client, metrics, readiness, caches, feed, hub, certificates, leader, teller }
     }
 
     fn health(&self) -> Health {
@@ -222,12 +235,18 @@ impl Parts {
         }
     }
 
-    /// What gateways say may mean that something is to be written.
+    /// What gateways say, and which there are, may mean that something is to be written.
     async fn listen_to_gateways(self) {
         let mut changes = self.hub.changes();
-        while changes.changed().await.is_ok() {
+        loop {
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.leader.pods_changed() => {}
+            }
+            let began = Instant::now();
             self.leader.listen();
-            tokio::time::sleep(LISTEN).await;
+            // The more there are, the longer a look takes, and the more come between two of them.
+            tokio::time::sleep(LISTEN.max(began.elapsed() * 10)).await;
         }
     }
 
@@ -278,7 +297,7 @@ impl Parts {
                         metrics.leads(true);
                         hub.lead(true);
                         leader.begin();
-                        work(leader, &mut workers);
+                        work(leader, &self.teller, &mut workers);
                     }
                     lead::Leader::Other(address) => hub.leader(address),
                     lead::Leader::Nobody => {}
@@ -301,11 +320,15 @@ async fn told_to_end(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-fn work(leader: &Arc<Leader>, workers: &mut JoinSet<()>) {
+fn work(leader: &Arc<Leader>, teller: &Arc<Teller>, workers: &mut JoinSet<()>) {
     let planner = Arc::clone(leader);
     workers.spawn(async move { planner.plan_all().await });
     for _ in 0..WRITERS {
         let writer = Arc::clone(leader);
         workers.spawn(async move { writer.write_each().await });
+    }
+    for _ in 0..TELLERS {
+        let teller = Arc::clone(teller);
+        workers.spawn(async move { teller.tell_each().await });
     }
 }

@@ -290,7 +290,7 @@ fn a_job_is_stamped_once() {
     )
     .object;
     let mut after = before.clone();
-    after["metadata"]["annotations"]["outrigger.dev/virtual-key"] = "other".into();
+    after["metadata"]["annotations"]["outrigger.dev/virtual-kye"] = "other".into();
     let answered = ask("/admit/workloads", &update("Job", &before, &after));
     assert!(answered.response.get("patch").is_none());
     assert_eq!(

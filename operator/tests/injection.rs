@@ -8,7 +8,7 @@ mod support;
 use std::fmt::Write as _;
 
 use outrigger_operator::admission::patch::between;
-use outrigger_operator::inject::{Reason, Verdict, inject};
+use outrigger_operator::inject::{Reason, Verdict, asks, inject};
 use serde_json::{Value, json};
 use support::{Case, cases, folder};
 
@@ -232,6 +232,12 @@ fn another_injector_may_come_in_between() {
     assert!(text.contains("outrigger-search") && !text.contains("outrigger-default"), "{text}");
     assert_eq!(pod["metadata"]["labels"]["outrigger.dev/virtual-key"], "search");
 
+    // Nobody else may read what is the gateway's.
+    let mut curious = once.clone();
+    curious["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "outrigger-state", "mountPath": "/x"}]);
+    let Verdict::Refused(cause) = inject(&curious, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, Reason::NameTaken);
+
     // A volume that got lost comes back.
     let mut robbed = once.clone();
     robbed["spec"]["volumes"].as_array_mut().unwrap().remove(1);
@@ -249,4 +255,19 @@ fn saying_so_is_not_enough() {
     forged["spec"]["initContainers"] = json!([{"name": "outrigger", "image": "x"}]);
     let Verdict::Refused(cause) = inject(&forged, &case.facts()) else { panic!("it is refused") };
     assert_eq!(cause.reason, Reason::NameTaken);
+}
+
+#[test]
+fn whether_a_pod_asks_is_told_without_injecting_it() {
+    for (name, expected) in [
+        ("plain", Some(true)),
+        ("asked-by-workload", Some(true)),
+        ("labelled-opted-out", Some(false)),
+        ("labelled-namespace", None),
+        ("stamp-by-hand", None),
+        ("typo-value", None),
+    ] {
+        let case = cases().into_iter().find(|case| case.name == name).unwrap();
+        assert_eq!(asks(&case.pod), expected, "{name}");
+    }
 }

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::admission::patch::between;
 use crate::admission::review::{Answer, Request};
 use crate::admission::{AdmissionContext, Effect, Told, Webhook};
 use crate::inject::annotations::{PREFIX, Place, check, row};
+use crate::inject::pod::metadata_mut;
 use crate::inject::{Cause, Facts, Reason, Verdict, inject, ours};
 use crate::names;
 
@@ -44,6 +45,16 @@ pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer
         };
         (context.tell)(&told);
     };
+    if !created && workload.kind == "Job" {
+        // Nothing can come of what it says now, so nothing of it is refused.
+        let mut warnings = Vec::new();
+        if workload.own != workload.said_before {
+            warnings
+                .push("a Job's pods stay as they were when it was created: delete it and create it anew".to_owned());
+        }
+        tell(Effect::Unchanged, None, "");
+        return Answer { warnings, ..Answer::default() };
+    }
     let mut warnings = Vec::new();
     if let Err(Cause { reason, message }) = workload.judged() {
         // A controller that writes a revision on a workload did not write its slip, and must not be stopped by it.
@@ -53,16 +64,7 @@ pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer
         }
         warnings.push(message);
     }
-    let stamp = workload.stamp();
-    if !created && workload.kind == "Job" {
-        if workload.own != workload.said_before {
-            warnings
-                .push("a Job's pods stay as they were when it was created: delete it and create it anew".to_owned());
-        }
-        tell(Effect::Unchanged, None, "");
-        return Answer { warnings, ..Answer::default() };
-    }
-    let after = workload.stamped(&stamp);
+    let after = workload.stamped(&workload.stamp());
     if workload.is_news() || workload.template_before != Some(before) {
         warnings.extend(workload.outlook(&after, &request.namespace, context));
     }
@@ -142,7 +144,7 @@ impl Workload<'_> {
                 annotations.shift_remove(names::WORKLOAD);
             }
         } else if *stamp != self.present()
-            && let Some(annotations) = annotations(&mut after)
+            && let Some(annotations) = metadata_mut(&mut after, "annotations")
         {
             annotations.insert(names::WORKLOAD.to_owned(), json!(stamp).to_string().into());
         }
@@ -173,17 +175,4 @@ impl Workload<'_> {
         }
         told
     }
-}
-
-/// The template's annotations, made where there are none.
-fn annotations(template: &mut Value) -> Option<&mut Map<String, Value>> {
-    let mut at = template;
-    for name in ["metadata", "annotations"] {
-        let slot = at.as_object_mut()?.entry(name).or_insert(Value::Null);
-        if slot.is_null() {
-            *slot = Value::Object(Map::new());
-        }
-        at = slot;
-    }
-    at.as_object_mut()
 }

@@ -15,7 +15,7 @@ impl Index {
         match id.kind {
             Kind::LlmProvider | Kind::Budget => self.add_namers(id, &mut concerned),
             // It tells of the models of its namespace's providers.
-            Kind::ModelCatalog => concerned.extend(self.by_exports(&id.namespace)),
+            Kind::ModelCatalog => concerned.extend(self.by_providers(&id.namespace)),
             Kind::VirtualKey | Kind::RoutingRule => {}
         }
         if operators && matches!(id.kind, Kind::RoutingRule | Kind::Budget | Kind::ModelCatalog) {
@@ -37,38 +37,35 @@ impl Index {
         concerned
     }
 
-    /// Whom a namespace's labels concern: its own keys, and what selects keys by them.
+    /// Whom a namespace's labels concern: its own keys, what selects keys by them, and whoever counts in its budgets, which
+    /// another namespace's may be above.
     pub(super) fn by_labels(&self, namespace: &str) -> BTreeSet<String> {
         let mut concerned = BTreeSet::from([namespace.to_owned()]);
+        for (id, known) in self.of(Kind::Budget, namespace) {
+            if known.version.get("/spec/parentRef/namespace").is_some() {
+                self.add_namers(id, &mut concerned);
+            }
+        }
         if self.acts_on_all() {
             concerned.insert(self.operator_namespace.clone());
         }
         concerned
     }
 
-    /// Those that use something of a namespace.
-    pub(super) fn by_exports(&self, namespace: &str) -> BTreeSet<String> {
-        if namespace == self.operator_namespace {
-            return self.populated();
-        }
+    /// Those that use a provider of a namespace.
+    fn by_providers(&self, namespace: &str) -> BTreeSet<String> {
         let mut concerned = BTreeSet::new();
-        for kind in [Kind::LlmProvider, Kind::Budget] {
-            let first = ObjectId { kind, namespace: namespace.to_owned(), name: String::new() };
-            let within = |named: &&Named| match named {
-                Named::Object(id) => id.kind == kind && id.namespace == namespace,
-                Named::Value(_) => false,
-            };
-            let ids: BTreeSet<&Named> = self
-                .namers
-                .range(Named::Object(first.clone())..)
-                .map(|(named, _)| named)
-                .take_while(within)
-                .chain(self.lookers.range(Named::Object(first)..).map(|(named, _)| named).take_while(within))
-                .collect();
-            for named in ids {
-                if let Named::Object(id) = named {
-                    self.add_namers(id, &mut concerned);
-                }
+        let first = ObjectId { kind: Kind::LlmProvider, namespace: namespace.to_owned(), name: String::new() };
+        let first = Named::Object(first);
+        let within = |named: &&Named| match named {
+            Named::Object(id) => id.kind == Kind::LlmProvider && id.namespace == namespace,
+            Named::Value(_) => false,
+        };
+        let named = self.namers.range(&first..).map(|(named, _)| named).take_while(within);
+        let looked = self.lookers.range(&first..).map(|(named, _)| named).take_while(within);
+        for named in named.chain(looked).collect::<BTreeSet<_>>() {
+            if let Named::Object(id) = named {
+                self.add_namers(id, &mut concerned);
             }
         }
         concerned

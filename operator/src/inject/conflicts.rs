@@ -28,8 +28,23 @@ pub fn conflict(pod: &Value, wishes: &Wishes) -> Option<Cause> {
     if windows.iter().any(|path| pod.pointer(path).and_then(Value::as_str) == Some("windows")) {
         return Some(cause(Reason::Windows, "the pod is for Windows, and the gateway runs on Linux"));
     }
-    port(pod, wishes).or_else(|| taken(pod))
+    port(pod, wishes).or_else(|| taken(pod)).or_else(|| intruder(pod))
 }
+
+/// A container beside the gateway that mounts what only the gateway may read. The volumes need not be there yet: the API
+/// server looks for them when they are.
+pub fn intruder(pod: &Value) -> Option<Cause> {
+    let mounts = |container: &Value| {
+        let mounts = container.get("volumeMounts").and_then(Value::as_array);
+        mounts.is_some_and(|mounts| mounts.iter().any(|mount| VOLUMES.contains(&name(mount))))
+    };
+    let container = containers(pod).find(|container| name(container) != names::CONTAINER && mounts(container))?;
+    let message =
+        format!("container {} mounts a volume that is the gateway's alone: take that mount away", name(container));
+    Some(cause(Reason::NameTaken, &message))
+}
+
+const VOLUMES: [&str; 3] = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME];
 
 fn port(pod: &Value, wishes: &Wishes) -> Option<Cause> {
     let ours = [(wishes.port, "clients", "port"), (wishes.admin_port, "probes and metrics", "admin-port")];
@@ -57,8 +72,7 @@ fn taken(pod: &Value) -> Option<Cause> {
         let message = format!("the pod has a container {} that is not the operator's: rename it", names::CONTAINER);
         return Some(cause(Reason::NameTaken, &message));
     }
-    let ours = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME];
-    let volume = list(pod, "volumes").iter().map(name).find(|volume| ours.contains(volume))?;
+    let volume = list(pod, "volumes").iter().map(name).find(|volume| VOLUMES.contains(volume))?;
     Some(cause(Reason::NameTaken, &format!("the pod has a volume {volume} that is not the operator's: rename it")))
 }
 

@@ -14,7 +14,7 @@ pub mod annotations;
 mod conflicts;
 mod container;
 mod place;
-mod pod;
+pub(crate) mod pod;
 mod quantity;
 mod reason;
 mod resources;
@@ -111,7 +111,10 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
     };
     let done =
         said.wishes(facts.namespace, facts.defaults).map_err(Cause::from).and_then(|wishes| match is_injected(pod) {
-            true => Ok((mended(pod, &wishes), Vec::new())),
+            true => match conflicts::intruder(pod) {
+                Some(cause) => Err(cause),
+                None => Ok((mended(pod, &wishes), Vec::new())),
+            },
             false => injected(pod, &wishes, facts),
         });
     match done {
@@ -121,6 +124,13 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
         Err(_) if is_injected(pod) => Verdict::Unchanged(Reason::AlreadyInjected),
         Err(cause) => Verdict::Skipped { pod: marked(pod, &cause), cause },
     }
+}
+
+/// Whether a pod, or its workload, asks for a gateway or asks for none. `None`: neither says anything that can be read, and
+/// its namespace decides.
+#[must_use]
+pub fn asks(pod: &Value) -> Option<bool> {
+    Said::of(pod).and_then(|said| said.inject()).ok().flatten()
 }
 
 /// Whether the gateway in the pod is of the operator's making.

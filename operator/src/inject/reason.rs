@@ -87,7 +87,7 @@ impl Reason {
             }
             Reason::NameTaken => {
                 "The pod has a container `outrigger` or a volume of one of the gateway's names that is not the \
-                 operator's. Rename it."
+                 operator's, or a container mounts one that is. Rename it, or take the mount away."
             }
             Reason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",
             Reason::UnknownAnnotation => {

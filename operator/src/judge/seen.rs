@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use outrigger_compile::{Cause, Compiled, Finding, Severity};
 use outrigger_policy::{Policy, trial};
+use serde_json::Value;
 
 use crate::object::{Kind, ObjectId};
+use crate::version::Version;
 
 /// How much of an object can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,10 +21,21 @@ pub(super) enum Rank {
     Sound,
 }
 
+/// When an object is decided on: after what it rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    First,
+    Keys,
+    /// What is judged by what keys may do.
+    Last,
+}
+
 pub(super) struct Seen {
     findings: HashMap<String, Vec<Finding>>,
     failed: HashMap<String, Vec<Finding>>,
     ranks: BTreeMap<ObjectId, Rank>,
+    /// How many tests of a rule were run.
+    tried: HashMap<String, usize>,
 }
 
 impl Seen {
@@ -32,7 +45,11 @@ impl Seen {
         for finding in &compiled.findings {
             findings.entry(finding.object.clone()).or_default().push(finding.clone());
         }
-        let mut seen = Seen { findings, failed: failed(compiled, namespace), ranks: BTreeMap::new() };
+        let mut tried: HashMap<String, usize> = HashMap::new();
+        for placed in &compiled.trials {
+            *tried.entry(placed.object.clone()).or_default() += 1;
+        }
+        let mut seen = Seen { findings, failed: failed(compiled, namespace), ranks: BTreeMap::new(), tried };
         let there = there(compiled);
         for id in own {
             let rank = match seen.problems(id).next() {
@@ -58,6 +75,27 @@ impl Seen {
 
     pub fn has_error_at(&self, id: &ObjectId, path: &str) -> bool {
         self.problems(id).any(|finding| finding.path == path)
+    }
+
+    pub fn stage(&self, id: &ObjectId) -> Stage {
+        let by_keys = |finding: &Finding| {
+            let path = finding.path.as_str();
+            finding.cause == Cause::RefNotFound
+                && (path.starts_with("spec.thresholds") || path.starts_with("spec.appliesTo"))
+        };
+        match id.kind {
+            Kind::LlmProvider | Kind::ModelCatalog => Stage::First,
+            Kind::Budget if self.problems(id).next().is_some() && self.problems(id).all(by_keys) => Stage::Last,
+            Kind::Budget => Stage::First,
+            Kind::VirtualKey => Stage::Keys,
+            Kind::RoutingRule => Stage::Last,
+        }
+    }
+
+    /// Whether a rule has tests that can't be run at the moment: whether it holds is not known.
+    pub fn is_untried(&self, id: &ObjectId, version: &Version) -> bool {
+        let tests = version.get("/spec/tests").and_then(Value::as_array).map_or(0, Vec::len);
+        id.kind == Kind::RoutingRule && self.tried.get(&id.to_string()).copied().unwrap_or_default() < tests
     }
 
     /// Whether nothing is wrong with it but what it rests on.

@@ -1,4 +1,7 @@
-//! The digest of what a binding's pods obey: of the document, and of which version of which Secret its credentials are.
+//! The digest of what a binding's pods obey: of the document, of which version of which Secret its credentials are, how they
+//! get there, and who may have them.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_policy::SecretAt;
 use sha2::{Digest, Sha256};
@@ -12,6 +15,7 @@ use crate::revision::Delivery;
 pub(super) fn of<'a>(
     json: &[u8],
     reached: &[Reached],
+    allowed: &BTreeMap<String, BTreeSet<String>>,
     version: &dyn Fn(&SecretAt) -> Option<&'a SecretVersion>,
 ) -> String {
     let mut hash = Sha256::new();
@@ -24,11 +28,17 @@ pub(super) fn of<'a>(
         };
         let SecretAt { namespace, name, key } = &one.secret;
         let (uid, resource_version) = version.map_or(("", ""), |seen| (&seen.uid, &seen.resource_version));
-        for part in [namespace, name, key, uid, resource_version, delivery] {
-            // With its length in front, so that no two lists look the same.
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
+        [namespace, name, key, uid, resource_version, delivery].into_iter().for_each(|part| add(&mut hash, part));
+    }
+    for (key, accounts) in allowed {
+        add(&mut hash, &format!("{key} {}", accounts.len()));
+        accounts.iter().for_each(|account| add(&mut hash, account));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// With its length in front, so that no two lists look the same.
+fn add(hash: &mut Sha256, part: &str) {
+    hash.update((part.len() as u64).to_le_bytes());
+    hash.update(part);
 }

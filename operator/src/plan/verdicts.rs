@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use outrigger_compile::{Cause, Finding, Severity};
 use serde_json::Value;
 
-use crate::good::Chosen;
+use crate::good::{Chosen, LastGood};
 use crate::index::Index;
 use crate::judge::Judged;
 use crate::object::{Kind, ObjectId};
@@ -14,7 +14,13 @@ use crate::reason::Reason;
 use crate::verdict::{Problem, Verdict};
 use crate::version::{Version, text};
 
-pub(super) fn of(index: &Index, namespace: &str, judged: &Judged, now: Timestamp) -> BTreeMap<ObjectId, Verdict> {
+pub(super) fn of(
+    index: &Index,
+    good: &LastGood,
+    namespace: &str,
+    judged: &Judged,
+    now: Timestamp,
+) -> BTreeMap<ObjectId, Verdict> {
     let mut verdicts = BTreeMap::new();
     for kind in Kind::ALL {
         for (id, known) in index.of(kind, namespace) {
@@ -24,7 +30,10 @@ pub(super) fn of(index: &Index, namespace: &str, judged: &Judged, now: Timestamp
             let chosen = judged.chosen.get(id);
             verdict.warnings.extend(chosen.and_then(|chosen| copies(index, &chosen.version)));
             if !verdict.is_sound() {
-                verdict.serving = chosen.filter(|chosen| chosen.usable).map(|chosen| chosen.version.generation);
+                let here = chosen.filter(|chosen| chosen.usable).map(|chosen| chosen.version.generation);
+                let forgotten = chosen.is_none_or(|chosen| !chosen.known);
+                let elsewhere = good.seen_elsewhere(&known.version).filter(|_| forgotten);
+                verdict.serving = elsewhere.or(here);
             }
             verdict.withdrawn = chosen.and_then(|chosen| withdrawn(chosen, now));
             verdicts.insert(id.clone(), verdict);

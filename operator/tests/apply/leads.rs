@@ -12,6 +12,7 @@ use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
 use outrigger_operator::reconcile::Leader;
 use outrigger_operator::stream::Hub;
+use outrigger_operator::tell::Teller;
 use outrigger_operator::watch::{Place, Told};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -41,7 +42,8 @@ fn operator(server: &Server) -> Operator {
         authorities.subscribe(),
         "outrigger",
     ));
-    let leader = Arc::new(Leader::new(caches, Arc::clone(&feed), applier, hub, metrics));
+    let teller = Teller::new(server.client(), Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a");
+    let leader = Arc::new(Leader::new(caches, Arc::clone(&feed), applier, hub, Arc::new(teller), metrics));
     Operator { server: server.clone(), feed, leader, _authorities: authorities }
 }
 

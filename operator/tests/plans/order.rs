@@ -1,0 +1,131 @@
+//! In whatever order objects come, the plans come out the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outrigger_operator::index::Changed;
+use outrigger_operator::revision::Plan;
+use proptest::prelude::*;
+
+use crate::story::{Story, binding, object};
+
+const OBJECTS: [&str; 20] = [
+    "Namespace /shop {llm: allowed}",
+    "Namespace /other {}",
+    "Secret platform/openai {apiKey: c2stb25l}",
+    "Secret shop/near {apiKey: c2stdHdv}",
+    "LLMProvider platform/openai {type: OpenAI, credentials: [{name: main, secretRef: {name: openai}}], \
+     allowedNamespaces: {from: Selector, selector: {matchLabels: {llm: allowed}}}}",
+    "LLMProvider shop/near {type: OpenAI, withoutKey: Allow, credentials: [{name: main, secretRef: {name: near}}]}",
+    "LLMProvider other/broken {type: OpenAI, endpoint: 'https://a:99999', credentials: [{name: main, secretRef: {name: x}}]}",
+    "VirtualKey shop/search {providers: [{name: openai, providerRef: {name: openai, namespace: platform}}, {name: near}], \
+     budgetRefs: [{name: team}]}",
+    "VirtualKey shop/batch {providers: [{name: nobody}], expiresAt: '2027-01-01T00:00:00Z'}",
+    "VirtualKey other/k {providers: [{name: openai, providerRef: {name: openai, namespace: platform}}, {name: broken}]}",
+    "Budget shop/team {amount: '100', window: Month, parentRef: {name: company, namespace: finance}}",
+    "Budget finance/company {amount: '1000', window: Month, allowedNamespaces: {from: All}, parentRef: {name: gone}}",
+    "Budget outrigger-system/all {amount: '9', window: Day, appliesTo: {namespaces: {matchLabels: {llm: allowed}}}}",
+    "RoutingRule shop/down {when: 'model == \"a\"', targets: [{provider: openai, model: b}], \
+     tests: [{name: t, request: {key: search, model: a}, expect: {model: b}}]}",
+    "RoutingRule shop/fails {targets: [{provider: near}], tests: [{name: t, request: {key: search, model: a}, expect: {model: c}}]}",
+    "RoutingRule outrigger-system/k {scope: {virtualKeys: [k]}, when: 'model = 1', targets: [{provider: openai}]}",
+    "ModelCatalog outrigger-system/prices {models: [{name: b, price: {inputPerMillion: '1', outputPerMillion: '1'}}]}",
+    "ModelCatalog platform/prices {models: [{name: a, price: {inputPerMillion: '1', outputPerMillion: '1'}}]}",
+    "LLMProvider shop/trusting {type: Ollama, endpoint: 'https://a', tls: {caRef: {name: ca}}}",
+    "RoutingRule other/strange {targets: 7}",
+];
+
+/// Everything that a plan says.
+fn told(plans: &BTreeMap<String, Plan>) -> Vec<String> {
+    let mut told = Vec::new();
+    for plan in plans.values() {
+        told.extend(plan.verdicts.iter().map(|(id, verdict)| format!("{id}: {verdict:?}")));
+        told.extend(plan.revisions.values().map(|one| {
+            let document = serde_json::to_string(&one.document).unwrap();
+            // By the numbers of a story, versions of Secrets differ with the order.
+            format!("{}: {document} {:?} {:?} {:?}", one.binding, one.credentials, one.objects, one.allowed)
+        }));
+        told.push(format!("{:?} {:?}", plan.recheck, plan.held));
+    }
+    told
+}
+
+fn all(story: &mut Story) -> Vec<String> {
+    let namespaces = story.index.namespaces();
+    told(&story.settle(Changed { namespaces }))
+}
+
+fn pods() -> BTreeSet<outrigger_operator::binding::Binding> {
+    ["shop/search", "shop/batch,search", "other/absent"].into_iter().map(binding).collect()
+}
+
+/// All at once.
+fn at_once() -> Vec<String> {
+    let mut story = Story::new(false);
+    for line in OBJECTS {
+        let _ = story.apply(object(line));
+    }
+    let _ = story.index.bind(pods());
+    all(&mut story)
+}
+
+#[test]
+fn there_is_something_to_order() {
+    let told = at_once().join("\n");
+    for word in ["RefNotFound", "RefNotPermitted", "TestsFailed", "Malformed", "Invalid", "keyless\":true"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(10) })]
+
+    #[test]
+    fn any_order_ends_in_the_same_plans(
+        order in Just((0..OBJECTS.len()).collect::<Vec<_>>()).prop_shuffle(),
+        pause in prop::collection::vec(any::<bool>(), OBJECTS.len()),
+        bind_at in 0..OBJECTS.len(),
+    ) {
+        let mut story = Story::new(false);
+        let mut left = BTreeSet::new();
+        for (step, (place, plans_now)) in order.iter().zip(&pause).enumerate() {
+            left.extend(story.apply(object(OBJECTS[*place])).namespaces);
+            if step == bind_at {
+                left.extend(story.index.bind(pods()).namespaces);
+            }
+            // Planned on the way or not: what was good in between must not stay for that.
+            if *plans_now {
+                let _ = story.settle(Changed { namespaces: std::mem::take(&mut left) });
+            }
+        }
+        let _ = story.settle(Changed { namespaces: left });
+        prop_assert_eq!(all(&mut story), at_once());
+    }
+
+    /// What is told to change is enough: nobody else's plan would come out otherwise.
+    #[test]
+    fn who_is_not_told_has_nothing_new(
+        order in Just((0..OBJECTS.len()).collect::<Vec<_>>()).prop_shuffle(),
+        gone in prop::collection::vec(0..OBJECTS.len(), 3),
+    ) {
+        let mut story = Story::new(false);
+        let bound = story.index.bind(pods());
+        let mut known: BTreeMap<String, Plan> = story.settle(bound);
+        let mut deleted = BTreeSet::new();
+        for place in order.iter().chain(&gone) {
+            let value = object(OBJECTS[*place]);
+            let word = |pointer: &str| value.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+            let (kind, namespace, name) = (word("/kind"), word("/metadata/namespace"), word("/metadata/name"));
+            let there = story.has(&kind, &namespace, &name);
+            let changed = match there && deleted.insert(*place) {
+                true => story.delete(&kind, &namespace, &name),
+                false if there => continue,
+                false => story.apply(value),
+            };
+            known.extend(story.settle(changed));
+            let namespaces = story.index.namespaces();
+            known.retain(|namespace, _| namespaces.contains(namespace));
+            let anew = story.settle(Changed { namespaces });
+            prop_assert_eq!(told(&anew), told(&known), "after {}", OBJECTS[*place]);
+        }
+    }
+}

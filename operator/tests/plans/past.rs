@@ -1,0 +1,102 @@
+//! What was good, read back: whose word counts for whom, and what can't be read.
+
+use outrigger_operator::good::LastGood;
+use outrigger_operator::index::Changed;
+use outrigger_operator::object::{Kind, ObjectId};
+
+use crate::story::{Story, binding, object};
+
+const OPENAI: &str = "type: OpenAI, credentials: [{name: main, secretRef: {name: s}}], allowedNamespaces: {from: All}";
+
+/// Two namespaces whose keys use one provider.
+fn two() -> Story {
+    let mut story = Story::new(false);
+    let key = "{providers: [{name: openai, providerRef: {name: openai, namespace: platform}}]}";
+    for line in [
+        "Secret platform/s {apiKey: c2stb25l}".to_owned(),
+        format!("LLMProvider platform/openai {{endpoint: 'https://good', {OPENAI}}}"),
+        format!("VirtualKey one/k {key}"),
+        format!("VirtualKey two/k {key}"),
+    ] {
+        let _ = story.apply(object(&line));
+    }
+    story
+}
+
+fn endpoint(story: &mut Story, of: &str) -> Option<String> {
+    let plans = story.settle(Changed { namespaces: story.index.namespaces() });
+    let revision = &plans[of].revisions[&binding(&format!("{of}/k"))];
+    revision.document.providers.first().and_then(|provider| provider.endpoint.clone())
+}
+
+fn sources(story: &mut Story, of: &str) -> Vec<u8> {
+    let plans = story.settle(Changed { namespaces: story.index.namespaces() });
+    plans[of].revisions[&binding(&format!("{of}/k"))].sources.clone()
+}
+
+#[test]
+fn sources_are_the_same_bytes_for_the_same_objects() {
+    assert!(!sources(&mut two(), "one").is_empty());
+    assert_eq!(sources(&mut two(), "one"), sources(&mut two(), "one"));
+}
+
+/// Whoever may write a namespace's ConfigMaps could say anything of a provider elsewhere; for itself alone.
+#[test]
+fn a_namespace_s_word_on_others_counts_for_itself_alone() {
+    let mut evil = two();
+    let _ = evil.apply(object(&format!("LLMProvider platform/openai {{endpoint: 'https://evil', {OPENAI}}}")));
+    let forged = sources(&mut evil, "one");
+    let mut story = two();
+    let honest = sources(&mut story, "two");
+    let _ = story.apply(object("LLMProvider platform/openai {type: Nonsense, allowedNamespaces: {from: All}}"));
+    story.good = LastGood::new();
+    story.good.restore("one", &forged).unwrap();
+    story.good.restore("two", &honest).unwrap();
+    assert_eq!(endpoint(&mut story, "two").as_deref(), Some("https://good"));
+    assert_eq!(endpoint(&mut story, "one").as_deref(), Some("https://evil"));
+    // And not even there, once the provider's home knows better.
+    let _ = story.apply(object(&format!("LLMProvider platform/openai {{endpoint: 'https://new', {OPENAI}}}")));
+    assert_eq!(endpoint(&mut story, "one").as_deref(), Some("https://new"));
+    let _ = story.apply(object("LLMProvider platform/openai {type: Nonsense, allowedNamespaces: {from: All}}"));
+    assert_eq!(endpoint(&mut story, "one").as_deref(), Some("https://new"));
+}
+
+#[test]
+fn the_past_of_another_object_of_the_same_name_is_not_its_own() {
+    let mut story = two();
+    let written = sources(&mut story, "one");
+    let _ = story.delete("LLMProvider", "platform", "openai");
+    let _ = story.apply(object("LLMProvider platform/openai {type: Nonsense, allowedNamespaces: {from: All}}"));
+    story.good = LastGood::new();
+    story.good.restore("one", &written).unwrap();
+    assert_eq!(endpoint(&mut story, "one"), None);
+    let id = ObjectId { kind: Kind::LlmProvider, namespace: "platform".to_owned(), name: "openai".to_owned() };
+    let plans = story.settle(Changed { namespaces: story.index.namespaces() });
+    assert_eq!(plans["platform"].verdicts[&id].serving, None);
+}
+
+#[test]
+fn what_is_no_sources_is_passed_over() {
+    let mut story = two();
+    let written = sources(&mut story, "one");
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(b' '), 9 << 20), &mut bomb).unwrap();
+    for (bytes, said) in [
+        (Vec::new(), "it is no gzip"),
+        (b"plain".to_vec(), "it is no gzip"),
+        (written[..written.len() / 2].to_vec(), "it is no gzip"),
+        (bomb.finish().unwrap(), "it is no gzip, or over 8388608 bytes unpacked"),
+        (packed("{}"), "it has another shape"),
+        (packed("{\"format\": 2}"), "its format is 2"),
+    ] {
+        let error = LastGood::new().restore("one", &bytes).unwrap_err().to_string();
+        assert!(error.starts_with(said), "{error}");
+    }
+    LastGood::new().restore("one", &packed("{\"format\": 1, \"objects\": [7, {}], \"new\": []}")).unwrap();
+}
+
+fn packed(json: &str) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, json.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}

@@ -1,0 +1,164 @@
+//! Whom a change concerns: as few as may be.
+
+use std::collections::BTreeSet;
+
+use outrigger_operator::index::{Changed, Index};
+use outrigger_operator::refs::{Holder, Wanted};
+use serde_json::{Value, json};
+
+use crate::story::{Story, binding, object};
+
+/// A provider that fifty namespaces use, one key each, and every other of them a provider and a rule of its own.
+fn fifty() -> Story {
+    let mut story = Story::new(false);
+    let mut lines = vec![
+        "Secret platform/s {apiKey: c2stb25l}".to_owned(),
+        "LLMProvider platform/far {type: OpenAI, credentials: [{name: main, secretRef: {name: s}}], \
+         allowedNamespaces: {from: Selector, selector: {}}, tls: {caRef: {name: ca}}}"
+            .to_owned(),
+        "LLMProvider platform/unused {type: Ollama}".to_owned(),
+        "Budget finance/company {amount: '9', window: Year, allowedNamespaces: {from: All}}".to_owned(),
+        "Budget finance/part {amount: '9', window: Year, allowedNamespaces: {from: All}, parentRef: {name: company}}"
+            .to_owned(),
+    ];
+    for place in 0..50 {
+        lines.push(format!("Namespace /n{place} {{}}"));
+        let budget = if place < 3 { ", budgetRefs: [{name: part, namespace: finance}]" } else { "" };
+        let far = "{name: far, providerRef: {name: far, namespace: platform}}";
+        match place % 2 {
+            0 => lines.push(format!("VirtualKey n{place}/k {{providers: [{far}, {{name: near}}]{budget}}}")),
+            _ => lines.push(format!("VirtualKey n{place}/k {{providers: [{{name: near}}]{budget}}}")),
+        }
+        lines.push(format!("LLMProvider n{place}/near {{type: Ollama}}"));
+        lines.push(format!("RoutingRule n{place}/r {{targets: [{{provider: near}}]}}"));
+    }
+    let mut namespaces = BTreeSet::new();
+    for line in lines {
+        namespaces.extend(story.apply(object(&line)).namespaces);
+    }
+    let _ = story.settle(Changed { namespaces });
+    story.planned.clear();
+    story
+}
+
+/// How many namespaces are planned after a change.
+fn planned(story: &mut Story, changed: Changed) -> usize {
+    let _ = story.settle(changed);
+    std::mem::take(&mut story.planned).len()
+}
+
+#[test]
+fn a_change_plans_what_it_concerns() {
+    let mut story = fifty();
+    let even = 25;
+    for (what, line, expected) in [
+        ("a rule concerns its namespace", "RoutingRule n7/r {priority: 3, targets: [{provider: near}]}", 1),
+        ("a key, too", "VirtualKey n7/k {team: red, providers: [{name: near}]}", 1),
+        ("and a provider that is used at home alone", "LLMProvider n7/near {type: Ollama, suspended: true}", 1),
+        ("one that nobody uses, its home", "LLMProvider platform/unused {type: Ollama, prewarm: true}", 1),
+        (
+            "one that others use, them and its home",
+            "LLMProvider platform/far {type: OpenAI, credentials: [{name: main, secretRef: {name: s}}], \
+             allowedNamespaces: {from: All}, tls: {caRef: {name: ca}}}",
+            even + 1,
+        ),
+        ("as does its Secret", "Secret platform/s {apiKey: c2stdHdv}", even + 1),
+        ("a Secret that nobody names concerns nobody", "Secret platform/other {apiKey: c2stdHdv}", 0),
+        ("a bundle that is named and wasn't there", "ConfigMap platform/ca {ca.crt: x}", even + 1),
+        ("a catalogue, those whose providers it tells of", "ModelCatalog platform/c {models: [{name: a}]}", even + 1),
+        ("a label, its namespace", "Namespace /n7 {a: b}", 1),
+        (
+            "a budget's budget, all under it",
+            "Budget finance/company {amount: '10', window: Year, allowedNamespaces: {from: All}}",
+            4,
+        ),
+    ] {
+        let changed = story.apply(object(line));
+        assert_eq!(planned(&mut story, changed), expected, "{what}");
+    }
+    let deleted = story.delete("LLMProvider", "platform", "far");
+    assert_eq!(planned(&mut story, deleted), even + 1, "what is gone concerns those who name it");
+}
+
+#[test]
+fn the_operator_s_own_concerns_all_and_is_concerned_by_all() {
+    let mut story = fifty();
+    let changed =
+        story.apply(object("RoutingRule outrigger-system/all {when: 'model == \"x\"', targets: [{provider: near}]}"));
+    assert_eq!(planned(&mut story, changed), 51);
+    let changed = story.apply(object("VirtualKey n7/k {team: red, providers: [{name: near}]}"));
+    assert_eq!(planned(&mut story, changed), 2, "whom a rule reaches is told of it");
+    let changed = story.delete("RoutingRule", "outrigger-system", "all");
+    assert_eq!(planned(&mut story, changed), 51);
+    let changed = story.apply(object("VirtualKey n7/k {team: blue, providers: [{name: near}]}"));
+    assert_eq!(planned(&mut story, changed), 1);
+}
+
+#[test]
+fn what_says_nothing_new_changes_nothing() {
+    let mut index = Index::new("outrigger-system", false);
+    let key = |version: &str, status: Value, team: &str| {
+        let mut value = object(&format!("VirtualKey shop/k {{team: {team}}}"));
+        value["metadata"]["resourceVersion"] = json!(version);
+        value["metadata"]["uid"] = json!("u");
+        value["status"] = status;
+        value
+    };
+    let shop = Changed { namespaces: BTreeSet::from(["shop".to_owned()]) };
+    let nobody = Changed::default();
+    assert_eq!(index.apply(&key("1", Value::Null, "a")), shop);
+    assert_eq!(index.apply(&key("1", Value::Null, "a")), nobody);
+    assert_eq!(index.apply(&key("2", json!({"conditions": []}), "a")), nobody);
+    let id = index.objects().next().unwrap().0.clone();
+    assert_eq!(
+        index.get(&id).unwrap().status,
+        Some(json!({"conditions": []})),
+        "its status is up to date all the same"
+    );
+    assert_eq!(index.get(&id).unwrap().resource_version, "2");
+    let stamp = index.stamp("shop");
+    assert_eq!(index.apply(&key("3", Value::Null, "b")), shop);
+    assert!(index.stamp("shop") > stamp);
+    assert_eq!(index.bind(BTreeSet::from([binding("shop/k")])), shop);
+    assert_eq!(index.bind(BTreeSet::from([binding("shop/k")])), nobody);
+    assert_eq!(index.bind(BTreeSet::new()), shop);
+    assert_eq!(index.delete("VirtualKey", "shop", "other"), nobody);
+    assert_eq!(index.delete("Deployment", "shop", "k"), nobody);
+    assert_eq!(index.delete("VirtualKey", "shop", "k"), shop);
+    assert_eq!(index.delete("VirtualKey", "shop", "k"), nobody);
+    let mut generated = object("ConfigMap shop/outrigger-k {a: b}");
+    generated["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "outrigger"});
+    assert_eq!(index.apply(&generated), nobody, "what the operator makes is no source of anything");
+    assert_eq!(index.apply(&json!({"kind": "Pod", "apiVersion": "v1"})), nobody);
+    assert_eq!(index.apply(&json!(7)), nobody);
+}
+
+#[test]
+fn what_is_named_is_wanted_and_what_serves_in_a_broken_one_s_place() {
+    let mut story = Story::new(false);
+    let provider = |name: &str, port: u32| {
+        object(&format!(
+            "LLMProvider shop/p {{type: OpenAI, endpoint: 'https://a:{port}', credentials: [{{name: a, secretRef: {{name: {name}}}}}]}}"
+        ))
+    };
+    let wanted = |story: &Story| -> Vec<String> {
+        let word = |one: Wanted| format!("{} {}/{}", one.holder.name(), one.namespace, one.name);
+        story.index.wanted().into_iter().map(word).collect()
+    };
+    let _ = story.apply(object("Secret shop/old {apiKey: c2stb25l}"));
+    let changed = story.apply(provider("old", 1));
+    assert_eq!(wanted(&story), ["Secret shop/old"]);
+    let _ = story.settle(changed);
+    let changed = story.apply(provider("new", 99_999));
+    let _ = story.settle(changed);
+    assert_eq!(wanted(&story), ["Secret shop/new", "Secret shop/old"], "the last good version's is read on");
+    let changed = story.apply(provider("new", 2));
+    let _ = story.settle(changed);
+    let changed = story.apply(object("Secret shop/new {apiKey: c2stb25l}"));
+    let _ = story.settle(changed);
+    assert_eq!(wanted(&story), ["Secret shop/new"]);
+    let changed = story.delete("LLMProvider", "shop", "p");
+    let _ = story.settle(changed);
+    assert_eq!(wanted(&story), Vec::<String>::new());
+    assert_eq!(Holder::named("Pod"), None);
+}

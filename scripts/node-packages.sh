@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# scripts/node-packages.sh
+# The Debian packages that the tests' node is made of, if they are missing. Does nothing when they are there, and nothing
+# but say so where they can't be installed: the tests that need them then fail, and name what is missing.
+set -euo pipefail
+missing=()
+# A program of each package, and where it lies.
+while read -r package program; do
+    [ -e "$program" ] || command -v "$program" > /dev/null || missing+=("$package")
+done <<'LIST'
+containerd containerd
+runc runc
+containernetworking-plugins /usr/lib/cni/bridge
+busybox-static busybox
+nftables nft
+iproute2 ip
+conntrack conntrack
+LIST
+[ ${#missing[@]} -gt 0 ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
+    echo "the tests' node needs: ${missing[*]} (Debian's names; install them as root)" >&2
+    exit 0
+fi
+echo "installing ${missing[*]}"
+# containerd is started by the tests alone, with a configuration of their own: not as a service of this machine.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" > /dev/null

@@ -1,0 +1,154 @@
+"""The chart on a real API server: installed, changed, gone back on, taken away."""
+
+import json
+
+import pytest
+import yaml
+
+from gateway import REPOSITORY
+from rendered import CASES, CHART, NAMESPACE, RELEASE, Refused, objects, text
+from waiting import until
+
+
+def bundle(release, value):
+    """What the operator does."""
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        names = [hook["name"] for hook in release.cluster.api.get(kind, None, RELEASE)["webhooks"]]
+        applied = {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": RELEASE},
+            "webhooks": [{"name": name, "clientConfig": {"caBundle": value}} for name in names],
+        }
+        release.cluster.kubectl(
+            "apply", "--server-side", "--field-manager=outrigger", "-f", "-", input=json.dumps(applied)
+        )
+
+
+def test_from_the_first_install_to_the_last_trace(release, namespace, authority="LS0tCg=="):
+    cluster = release.cluster
+    told = release.install({})
+    assert "read and write Secrets in every namespace" in told and "kind: NetworkPolicy" in told
+    assert release.kinds("deployments", NAMESPACE)[RELEASE]["spec"]["replicas"] == 2
+    assert len(release.kinds("customresourcedefinitions")) == 5
+    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [None] * 5
+
+    bundle(release, authority)
+    values = {"providerNamespaces": [namespace], "webhooks": {"failurePolicy": "Fail"}}
+    told = release.install(values)
+    assert "every namespace" not in told
+    # What the operator has written is not the chart's to take away.
+    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 5
+    assert [hook["failurePolicy"] for hook in release.hooks()] == ["Fail", "Fail", "Fail", "Ignore", "Ignore"]
+    assert "outrigger-secrets" in release.kinds("roles", namespace)
+    assert "outrigger-secrets" not in release.kinds("clusterroles")
+
+    release.helm("rollback", RELEASE, "1")
+    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 5
+    assert release.kinds("roles", namespace) == {}
+    assert "outrigger-secrets" in release.kinds("clusterroles")
+
+    provider = {
+        "apiVersion": "outrigger.dev/v1alpha1", "kind": "LLMProvider",
+        "metadata": {"name": "mock", "namespace": namespace}, "spec": {"type": "Mock", "mock": {"reply": "Hello"}},
+    }
+    cluster.api.apply(provider)
+    release.helm("uninstall", RELEASE)
+    assert cluster.api.get("LLMProvider", namespace, "mock")["spec"]["type"] == "Mock"
+    assert len(release.kinds("customresourcedefinitions")) == 5
+    for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
+        assert RELEASE not in release.kinds(kind)
+    assert not [name for name in release.kinds("clusterroles") if name.startswith(RELEASE)]
+    for kind in ("deployments", "services", "networkpolicies", "poddisruptionbudgets"):
+        assert release.kinds(kind, NAMESPACE) == {}
+
+    # It finds the definitions that it left.
+    release.install({})
+    assert cluster.api.get("LLMProvider", namespace, "mock")["spec"]["type"] == "Mock"
+    release.helm("uninstall", RELEASE)
+
+
+def test_definitions_of_a_chart_of_their_own(release):
+    """As where one team has the definitions and another the operator."""
+    with pytest.raises(Refused, match="invalid ownership metadata"):
+        release.helm("install", "definitions", CHART.parent / "outrigger-crds")
+    release.helm("install", "definitions", CHART.parent / "outrigger-crds", "--take-ownership")
+    told = release.install({"crds": {"enabled": False}})
+    assert "The definitions are not of this release" in told
+    release.helm("uninstall", RELEASE)
+    release.helm("uninstall", "definitions")
+    assert len(release.kinds("customresourcedefinitions")) == 5
+    # And back to one chart for both.
+    release.helm("install", RELEASE, CHART, "--take-ownership")
+    release.helm("uninstall", RELEASE)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ("cert-manager", "cert-manager-issuer", "monitoring")])
+def test_every_object_is_taken_without_a_warning(empty_cluster, name):
+    """Those of others' kinds (cert-manager, Prometheus) aside."""
+    for namespace in (NAMESPACE, "llm", "research"):
+        empty_cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    told = empty_cluster.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", input=text(CASES[name])
+    )
+    assert told.count("(server dry run)") == len(objects(CASES[name]))
+    assert "Warning" not in told
+
+
+def test_its_pods_are_restricted(empty_cluster):
+    """With a word of Pod Security's for each way in which they are not."""
+    cases = {"default": "", "openshift": "", "cert-manager": "", "host-network": "host namespaces (hostNetwork=true)"}
+    for name, violation in cases.items():
+        namespace = {"name": f"restricted-{name}", "labels": {"pod-security.kubernetes.io/warn": "restricted"}}
+        empty_cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
+        rendered = text(CASES[name], "--show-only", "templates/deployment.yaml", namespace=namespace["name"])
+        told = empty_cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", input=rendered)
+        assert violation in told and ("Warning" in told) == bool(violation), told
+
+
+def test_the_operator_may_do_what_its_role_says(release, namespace):
+    """`kubectl auth can-i`, as its account: a few of each kind, in both directions."""
+    cluster = release.cluster
+    release.install({"providerNamespaces": [namespace]})
+    account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
+
+    def may(verb, what, where="default", name=None, part=None):
+        named = f"{what}/{name}" if name else what
+        of = [f"--subresource={part}"] if part else []
+        told = cluster.kubectl("auth", "can-i", verb, named, *of, "-n", where, account, check=False)
+        return told.splitlines()[-1] == "yes"
+
+    try:
+        assert may("patch", "llmproviders.outrigger.dev", part="status") and not may("patch", "llmproviders.outrigger.dev")
+        assert may("watch", "secrets", namespace) and not may("watch", "secrets") and not may("get", "secrets")
+        assert may("create", "configmaps") and not may("update", "configmaps")
+        assert may("update", "secrets", NAMESPACE, "outrigger-certificates")
+        assert not may("update", "secrets", NAMESPACE, "x")
+        assert may("update", "leases.coordination.k8s.io", NAMESPACE, "outrigger")
+        assert not may("update", "leases.coordination.k8s.io", NAMESPACE, "x")
+        assert not may("create", "pods") and not may("create", "pods", part="eviction")
+        assert not may("patch", "deployments.apps") and not may("create", "serviceaccounts", part="token")
+    finally:
+        release.helm("uninstall", RELEASE)
+
+
+def test_the_policy_of_the_page_of_rights_holds_it_to_its_names(release, namespace):
+    cluster = release.cluster
+    (policy,) = (REPOSITORY / "docs/rights.md").read_text().split("```yaml\n")[1:]
+    policy = policy.split("```")[0]
+    release.install({})
+    cluster.kubectl("apply", "-f", "-", input=policy)
+    try:
+        def write(name):
+            made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+            return cluster.kubectl(
+                "apply", "--server-side", f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}", "-f", "-",
+                input=json.dumps(made), check=False,
+            )
+
+        # A policy is in force some moments after it is written.
+        until("the policy", lambda: "the operator writes only what is named" in write("app"), 60)
+        assert "serverside-applied" in write("outrigger-search")
+        listed = yaml.safe_load(cluster.kubectl("get", "configmaps", "-n", namespace, "-o", "yaml"))["items"]
+        assert "outrigger-search" in {it["metadata"]["name"] for it in listed}
+    finally:
+        cluster.kubectl("delete", "-f", "-", input=policy)
+        release.helm("uninstall", RELEASE)

@@ -1,0 +1,175 @@
+"""The API server, asked directly: answers with their status and their warnings, and waiting by watches."""
+
+import http.client
+import json
+import ssl
+import time
+import urllib.parse
+from dataclasses import dataclass, field
+
+SECONDS = 30
+
+# Where each kind that tests speak of lies.
+KINDS = {
+    "ConfigMap": ("api/v1", "configmaps"),
+    "Namespace": ("api/v1", "namespaces"),
+    "Node": ("api/v1", "nodes"),
+    "Pod": ("api/v1", "pods"),
+    "Secret": ("api/v1", "secrets"),
+    "Service": ("api/v1", "services"),
+    "ServiceAccount": ("api/v1", "serviceaccounts"),
+    "CronJob": ("apis/batch/v1", "cronjobs"),
+    "DaemonSet": ("apis/apps/v1", "daemonsets"),
+    "Deployment": ("apis/apps/v1", "deployments"),
+    "Event": ("apis/events.k8s.io/v1", "events"),
+    "Job": ("apis/batch/v1", "jobs"),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases"),
+    "StatefulSet": ("apis/apps/v1", "statefulsets"),
+    "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
+    "MutatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations"),
+    "ValidatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations"),
+    "Budget": ("apis/outrigger.dev/v1alpha1", "budgets"),
+    "LLMProvider": ("apis/outrigger.dev/v1alpha1", "llmproviders"),
+    "ModelCatalog": ("apis/outrigger.dev/v1alpha1", "modelcatalogs"),
+    "RoutingRule": ("apis/outrigger.dev/v1alpha1", "routingrules"),
+    "VirtualKey": ("apis/outrigger.dev/v1alpha1", "virtualkeys"),
+}
+
+
+@dataclass
+class Answer:
+    status: int
+    body: dict
+    warnings: list = field(default_factory=list)
+
+    @property
+    def message(self):
+        """Why it was refused."""
+        return self.body.get("message", "")
+
+
+class Refused(RuntimeError):
+    """What had to work was refused."""
+
+
+def path(kind, namespace=None, name=None, subresource=None):
+    version, plural = KINDS[kind]
+    parts = ["", version, *(("namespaces", namespace) if namespace else ()), plural]
+    return "/".join(parts + [part for part in (name, subresource) if part])
+
+
+class Api:
+    """Asks with a client certificate, or with a token in its place."""
+
+    def __init__(self, host, port, authority, certificate=None, key=None, token=None):
+        self.host, self.port = host, port
+        self.context = ssl.create_default_context(cafile=authority)
+        if certificate:
+            self.context.load_cert_chain(certificate, key)
+        self.headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self.kept = None
+
+    def connection(self, seconds=SECONDS):
+        return http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=seconds)
+
+    def ask(self, method, path, body=None, content_type="application/json", **query):
+        """One request on the kept connection; anew on another, once, if the server had given that one up."""
+        if query:
+            path += "?" + urllib.parse.urlencode(query)
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+        headers = self.headers | ({"Content-Type": content_type} if body is not None else {})
+        kept, self.kept = self.kept, None
+        connection = kept or self.connection()
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+            connection.close()
+            if kept is None:
+                raise
+            return self.ask(method, path, body, content_type)
+        text = response.read()
+        self.kept = connection
+        # `299 - "text"`, one a header.
+        warnings = [warning.split(" ", 2)[2].strip('"') for warning in response.headers.get_all("Warning", [])]
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = {"message": text.decode(errors="replace")}
+        return Answer(response.status, content, warnings)
+
+    def get(self, kind, namespace=None, name=None):
+        """The object, or None."""
+        answer = self.ask("GET", path(kind, namespace, name))
+        return None if answer.status == 404 else self.sound(answer).body
+
+    def list(self, kind, namespace=None, **query):
+        return self.sound(self.ask("GET", path(kind, namespace), **query)).body["items"]
+
+    def create(self, object, **query):
+        """Whatever the answer is."""
+        meta = object["metadata"]
+        return self.ask("POST", path(object["kind"], meta.get("namespace")), object, **query)
+
+    def try_apply(self, object, manager="tests", **query):
+        """Server-side apply, whatever the answer is."""
+        meta = object["metadata"]
+        where = path(object["kind"], meta.get("namespace"), meta["name"])
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"} | query
+        return self.ask("PATCH", where, object, "application/apply-patch+yaml", **query)
+
+    def apply(self, object, **query):
+        return self.sound(self.try_apply(object, **query)).body
+
+    def merge(self, kind, namespace, name, change, subresource=None):
+        where = path(kind, namespace, name, subresource)
+        return self.sound(self.ask("PATCH", where, change, "application/merge-patch+json")).body
+
+    def delete(self, kind, namespace, name, **query):
+        answer = self.ask("DELETE", path(kind, namespace, name), **query)
+        if answer.status != 404:
+            self.sound(answer)
+
+    def sound(self, answer):
+        if answer.status >= 300:
+            raise Refused(f"{answer.status}: {answer.message}")
+        return answer
+
+    def until(self, kind, namespace, name, holds, seconds=SECONDS):
+        """Watches one object until `holds(object)`, and returns it, or what that gave. What is not there is None."""
+        deadline = time.monotonic() + seconds
+        seen = None
+        while (left := deadline - time.monotonic()) > 0:
+            # From a list, so that what is not there is seen, too; then each change of it.
+            one = {"fieldSelector": f"metadata.name={name}"}
+            listed = self.sound(self.ask("GET", path(kind, namespace), **one)).body
+            # Items of a list say neither kind nor version; nor does what looks at them need it.
+            seen = next(iter(listed["items"]), None)
+            if given := holds(seen):
+                return seen if given is True else given
+            version = listed["metadata"]["resourceVersion"]
+            for event in self.events(kind, namespace, min(left, 300), resourceVersion=version, **one):
+                if event["type"] == "ERROR":
+                    break
+                seen = None if event["type"] == "DELETED" else event["object"]
+                if given := holds(seen):
+                    return seen if given is True else given
+        raise TimeoutError(f"{kind} {namespace}/{name}: not within {seconds} s; it is\n{json.dumps(seen, indent=1)}")
+
+    def events(self, kind, namespace, seconds, **query):
+        """What a watch tells, for so long."""
+        deadline = time.monotonic() + seconds
+        query |= {"watch": "true", "timeoutSeconds": max(1, round(seconds))}
+        connection = self.connection(seconds)
+        try:
+            connection.request("GET", path(kind, namespace) + "?" + urllib.parse.urlencode(query), headers=self.headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise Refused(f"{response.status}: {response.read().decode(errors='replace')}")
+            while time.monotonic() < deadline and (line := response.readline()):
+                yield json.loads(line)
+        except TimeoutError:
+            return
+        finally:
+            connection.close()

@@ -1,0 +1,212 @@
+"""A real control plane: etcd, the API server, the controllers and the scheduler, on free ports of loopback.
+
+Or, in a `machine`, where a node can be added to it.
+"""
+
+import subprocess
+
+import binaries
+import runs
+from api import Api
+from authority import Authority
+from daemon import Daemon
+from gateway import environment, free_port
+from waiting import until
+
+SERVICES = "10.96.0.0/16"
+KUBERNETES = "10.96.0.1"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+# Both are there after 20 s on a quiet machine; tests run on busy ones.
+ETCD_SECONDS, API_SECONDS = 60, 180
+KUBECTL_SECONDS = 120
+PODS_SECONDS = 60
+
+
+class ControlPlane:
+    """Ready once the block is entered, gone when it is left."""
+
+    def __init__(self, name="control-plane", bound=True, machine=None):
+        self.name, self.bound, self.machine = name, bound, machine
+        self.daemons = {}
+        # Set by whoever finds that something has failed.
+        self.keep_logs = False
+
+    def __enter__(self):
+        self.binary = binaries.controlplane()
+        self.kubectl_binary = binaries.kubectl()
+        self.folder = runs.new(self.name, self.bound)
+        try:
+            self.up()
+        except BaseException:
+            print(f"logs: {self.down(keep_logs=True)}")
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        if kept := self.down(keep_logs=self.keep_logs or kind is not None):
+            print(f"logs: {kept}")
+
+    def up(self):
+        if self.machine:
+            self.machine.up(self.folder, self.bound)
+            self.daemons["machine"] = self.machine.daemon
+        self.host = self.machine.address if self.machine else "127.0.0.1"
+        self.port = free_port()
+        self.server = f"https://{self.host}:{self.port}"
+        self.authority = Authority(self.folder / "pki")
+        self.start_etcd()
+        self.start_api()
+        self.start_controllers()
+
+    def down(self, keep_logs=False):
+        """All of it, at once: nothing in it is worth a gentle end. Where logs are kept, or None."""
+        kept = runs.remove(self.folder, keep_logs)
+        for daemon in self.daemons.values():
+            daemon.process.wait()
+        return kept
+
+    def start(self, name, *command, **env):
+        """A daemon of this cluster."""
+        command = [str(word) for word in command]
+        if self.machine:
+            command = self.machine.inside(command)
+        self.daemons[name] = Daemon(name, command, self.folder, self.bound, environment(**env))
+        return self.daemons[name]
+
+    def ready(self, what, holds, seconds):
+        return until(what, holds, seconds, self.daemons.values())
+
+    def start_etcd(self):
+        local = "127.0.0.1"
+        client, peer = f"http://{local}:{free_port()}", f"http://{local}:{free_port()}"
+        self.etcd = client
+        self.start(
+            *("etcd", self.binary, "etcd", "--name=tests", f"--data-dir={self.folder / 'etcd'}"),
+            *(f"--listen-client-urls={client}", f"--advertise-client-urls={client}"),
+            *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"),
+            # What a power cut would lose is of no use to a test.
+            *(f"--initial-cluster=tests={peer}", "--unsafe-no-fsync", "--log-level=warn"),
+        )
+
+    def start_api(self):
+        pki = self.authority
+        names = ["localhost", *"kubernetes kubernetes.default kubernetes.default.svc".split(), "127.0.0.1", KUBERNETES]
+        if self.machine:
+            where = [f"--advertise-address={self.machine.gateway}", "--bind-address=0.0.0.0"]
+            names += [self.machine.address, self.machine.gateway]
+        else:
+            where = [
+                *("--advertise-address=127.0.0.1", "--bind-address=127.0.0.1"),
+                # Nobody reaches a Service without a node, and loopback is refused as an endpoint.
+                "--endpoint-reconciler-type=none",
+            ]
+        certificate, key = pki.server("kube-apiserver", *names)
+        kubelet_certificate, kubelet_key = pki.client("apiserver-kubelet", "apiserver-kubelet", "system:masters")
+        self.start(
+            *("kube-apiserver", self.binary, "kube-apiserver", *where, f"--secure-port={self.port}"),
+            *(f"--etcd-servers={self.etcd}", f"--service-cluster-ip-range={SERVICES}", "--allow-privileged=true"),
+            *("--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"),
+            *(f"--client-ca-file={pki.certificate}", f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}"),
+            *(f"--service-account-issuer={ISSUER}", f"--service-account-key-file={pki.token_public}"),
+            f"--service-account-signing-key-file={pki.token_key}",
+            *(f"--kubelet-client-certificate={kubelet_certificate}", f"--kubelet-client-key={kubelet_key}"),
+            *(f"--kubelet-certificate-authority={pki.certificate}", "--kubelet-preferred-address-types=InternalIP"),
+            "--profiling=false",
+        )
+        self.admin = pki.client("admin", "admin", "system:masters")
+        self.api = self.client(*self.admin)
+        self.kubeconfig = pki.kubeconfig(self.folder / "admin.kubeconfig", self.server, *self.admin)
+        self.ready("etcd and the API server", self.is_ready, ETCD_SECONDS + API_SECONDS)
+
+    def is_ready(self):
+        return self.api.ask("GET", "/readyz").status == 200
+
+    def restart_api(self):
+        """Ends the API server at once, and starts it again with all that it had."""
+        server = self.daemons["kube-apiserver"]
+        server.stop(kill=True)
+        self.daemons["kube-apiserver"] = Daemon(server.name, server.command, self.folder, self.bound, environment())
+        self.ready("the API server", self.is_ready, API_SECONDS)
+
+    def start_controllers(self):
+        """They make service accounts, roll Deployments out, and take away what belonged to something deleted."""
+        pki = self.authority
+        self.start(
+            *("kube-controller-manager", self.binary, "kube-controller-manager", "--leader-elect=false"),
+            *(f"--kubeconfig={self.known_as('kube-controller-manager')}", "--use-service-account-credentials=true"),
+            *(f"--service-account-private-key-file={pki.token_key}", f"--root-ca-file={pki.certificate}"),
+            *(f"--cluster-signing-cert-file={pki.certificate}", f"--cluster-signing-key-file={pki.key}"),
+            *("--secure-port=0", f"--flex-volume-plugin-dir={self.folder / 'volumeplugins'}"),
+            # Caught up with at once: its own default is for clusters of thousands of nodes.
+            *("--kube-api-qps=200", "--kube-api-burst=400", f"--service-cluster-ip-range={SERVICES}"),
+        )
+        self.start(
+            *("kube-scheduler", self.binary, "kube-scheduler", "--leader-elect=false", "--secure-port=0"),
+            f"--kubeconfig={self.known_as('kube-scheduler')}",
+        )
+        self.api.until("ServiceAccount", "default", "default", bool, API_SECONDS)
+
+    def known_as(self, component):
+        """A kubeconfig in which it has its own rights."""
+        certificate, key = self.authority.client(component, f"system:{component}")
+        return self.authority.kubeconfig(self.folder / f"{component}.kubeconfig", self.server, certificate, key)
+
+    def until(self, what, holds, seconds=PODS_SECONDS):
+        return until(what, holds, seconds, self.daemons.values())
+
+    def pods(self, namespace, selector, holds):
+        """The pods that a selector finds, once `holds(them)`."""
+        found = lambda: self.api.list("Pod", namespace, labelSelector=selector)  # noqa: E731
+        return until(f"pods {selector}", lambda: (pods := found()) and holds(pods) and pods, PODS_SECONDS)
+
+    def wait_for_event(self, namespace, kind, name, reason):
+        """An Event on this object, for this reason."""
+
+        def is_it(event):
+            regarding = event.get("regarding", {})
+            return (regarding.get("kind"), regarding.get("name"), event.get("reason")) == (kind, name, reason)
+
+        events = lambda: [event for event in self.api.list("Event", namespace) if is_it(event)]  # noqa: E731
+        return until(f"an Event {reason} on {kind} {name}", events, PODS_SECONDS)[0]
+
+    def client(self, certificate=None, key=None, token=None):
+        return Api(self.host, self.port, self.authority.certificate, certificate, key, token)
+
+    def token(self, namespace, service_account, **spec):
+        """A token of a service account, as a pod of it would have."""
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        where = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        return self.api.sound(self.api.ask("POST", where, asked)).body["status"]["token"]
+
+    def kubectl(self, *arguments, input=None, check=True, kubeconfig=None):
+        """What kubectl says, both channels; an error if it fails, unless told otherwise."""
+        command = [self.kubectl_binary, f"--kubeconfig={kubeconfig or self.kubeconfig}", *map(str, arguments)]
+        # Its cache of what an API server knows is a folder of the user's.
+        env = environment(KUBECACHEDIR=str(self.folder / "kubectl-cache"))
+        done = subprocess.run(
+            command, input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=KUBECTL_SECONDS
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(map(str, arguments))}:\n{done.stdout}")
+        return done.stdout
+
+    def install_definitions(self):
+        """Our kinds, as crds/yaml has them; the warnings that came with it."""
+        from definitions import files
+
+        warnings = []
+        for name, text in files():
+            where = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+            answer = self.api.ask(
+                *("PATCH", where, text, "application/apply-patch+yaml"),
+                **{"fieldManager": "tests", "force": "true", "fieldValidation": "Strict"},
+            )
+            warnings += self.api.sound(answer).warnings
+        for name, _ in files():
+            self.api.until("CustomResourceDefinition", None, name, is_served)
+        return warnings
+
+
+def is_served(definition):
+    conditions = {one["type"]: one["status"] for one in (definition or {}).get("status", {}).get("conditions", [])}
+    return conditions.get("Established") == "True" and conditions.get("NamesAccepted") == "True"

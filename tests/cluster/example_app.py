@@ -1,0 +1,29 @@
+"""An application as people have one: the OpenAI SDK, no key, no address. It knows nothing of a gateway.
+
+    ask [MODEL]       one question; prints the answer, or the error's status and type
+    keep [SECONDS]    asks for ever, a line for each answer: what `make cluster` has running
+"""
+
+import sys
+import threading
+
+import openai
+
+
+def ask(model):
+    client = openai.OpenAI(max_retries=0)
+    try:
+        answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hello"}])
+    except openai.APIStatusError as error:
+        return f"{error.status_code} {error.body.get('type') if isinstance(error.body, dict) else error.message}"
+    return answer.choices[0].message.content
+
+
+match sys.argv[1:]:
+    case ["ask", *rest]:
+        print(ask(rest[0] if rest else "gpt-4o"))
+    case ["keep", *rest]:
+        pace = threading.Event()
+        while True:
+            print(ask("gpt-4o"), flush=True)
+            pace.wait(float(rest[0]) if rest else 5)

@@ -1,0 +1,65 @@
+"""Outrigger on the node: the chart as people install it, with images made here."""
+
+from pathlib import Path
+
+import chart
+import images
+
+HERE = Path(__file__).resolve().parent
+SECONDS = 180
+
+
+def values(**more):
+    def image(name):
+        repository, _, tag = name.partition("/")[2].rpartition(":")
+        return {"repository": repository, "tag": tag, "pullPolicy": "Never"}
+
+    given = {
+        "image": {"registry": images.REGISTRY} | image(images.OPERATOR),
+        "sidecar": {"image": image(images.SIDECAR)},
+    }
+    return given | more
+
+
+def install(node, **more):
+    """Images, chart, and everything Ready."""
+    for name in images.OURS:
+        node.load(name)
+    said = chart.install(node, values(**more))
+    node.api.until("Deployment", chart.NAMESPACE, chart.RELEASE, is_rolled_out, SECONDS)
+    # The operator answers webhooks once their configurations know its authority.
+    kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+    for kind in kinds:
+        node.api.until(kind, None, chart.RELEASE, lambda one: all("caBundle" in w["clientConfig"] for w in one["webhooks"]))
+    return said
+
+
+def is_rolled_out(deployment):
+    status, spec = deployment.get("status", {}), deployment["spec"]
+    current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    replicas = spec["replicas"]
+    return current and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == replicas
+
+
+def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "1")):
+    """A Deployment of example_app.py, which has no more than the annotations."""
+    files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files", "namespace": namespace}}
+    files["data"] = {"app.py": (HERE / "example_app.py").read_text()}
+    container = {
+        "name": "main",
+        "image": images.PYTHON,
+        "imagePullPolicy": "Never",
+        "command": ["python", "/app/app.py", *command],
+        "volumeMounts": [{"name": "files", "mountPath": "/app"}],
+    }
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {
+            "terminationGracePeriodSeconds": 2,
+            "containers": [container],
+            "volumes": [{"name": "files", "configMap": {"name": f"{name}-files"}}],
+        },
+    }
+    metadata = {"name": name, "namespace": namespace, "annotations": annotations or {"outrigger.dev/inject": "true"}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return files, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}

@@ -1,0 +1,57 @@
+"""A folder for each cluster that runs, and no trace of those that don't any more.
+
+Short paths: what listens on a socket file has 107 characters for its name.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from daemon import end_written_down, started_at
+from gateway import REPOSITORY
+
+ROOT = Path(tempfile.gettempdir()) / f"outrigger-clusters-{os.getuid()}"
+KEPT = REPOSITORY / ".cache" / "cluster-logs"
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def new(name, bound):
+    """An empty folder. `bound`: it is this process's, and anybody may clear it away when that has ended."""
+    ROOT.mkdir(mode=0o755, exist_ok=True)
+    clear_left()
+    folder = ROOT / (f"{name}-{os.getpid()}" if bound else name)
+    if folder.exists():
+        raise FileExistsError(f"a cluster is there already: {folder}")
+    folder.mkdir()
+    if bound:
+        owner = {"pid": os.getpid(), "started": started_at(os.getpid())}
+        (folder / "owner.json").write_text(json.dumps(owner))
+    return folder
+
+
+def clear_left():
+    """Clears away what was bound to a process that is gone."""
+    for folder in ROOT.iterdir():
+        with suppress(FileNotFoundError):
+            owner = json.loads((folder / "owner.json").read_text())
+            if started_at(owner["pid"]) != owner["started"]:
+                remove(folder)
+
+
+def remove(folder, keep_logs=False):
+    """Ends what is left of a cluster, and takes its folder and its cgroups away. Where its logs are kept, or None."""
+    end_written_down(folder)
+    for group in [*CGROUPS.glob(f"*/{folder.name}"), *CGROUPS.glob(folder.name)]:
+        for inner, _, _ in os.walk(group, topdown=False):
+            with suppress(OSError):
+                os.rmdir(inner)
+    kept = None
+    if keep_logs and (folder / "logs").exists():
+        kept = KEPT / folder.name
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(folder / "logs", kept)
+    shutil.rmtree(folder)
+    return kept

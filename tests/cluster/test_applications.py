@@ -1,0 +1,143 @@
+"""On a real node: an application with the OpenAI SDK and one annotation, from its first answer to its end."""
+
+import json
+
+import pytest
+
+import images
+from conftest import a_namespace
+from installation import application
+from objects import ASKS, key, mock, ours, outrigger as object_of, secret
+
+SECONDS = 120
+
+
+@pytest.fixture
+def space(outrigger, request):
+    yield from a_namespace(outrigger, request)
+
+
+def ask(node, namespace, pod, *model):
+    """What the application is told when it asks once more."""
+    said = node.kubectl("exec", pod, "-n", namespace, "-c", "main", "--", "python", "/app/app.py", "ask", *model)
+    return said.strip().splitlines()[-1]
+
+
+def start(node, *objects, name="app"):
+    """Applies them; the one pod of the Deployment, once it is Ready."""
+    for one in objects:
+        node.api.apply(one)
+    namespace = objects[-1]["metadata"]["namespace"]
+    (pod,) = node.pods(namespace, f"app={name}", lambda pods: len(pods) == 1)
+    return node.until_ready("Pod", namespace, pod["metadata"]["name"])["metadata"]["name"]
+
+
+def test_one_annotation_is_all_it_takes(outrigger, space):
+    node = outrigger
+    app = start(node, mock(space, reply="Hello from a mock."), key(space), *application(space))
+    assert ask(node, space, app) == "Hello from a mock."
+    # What it asks every second was answered from the first time on: the gateway was there before it.
+    assert set(node.kubectl("logs", app, "-n", space, "-c", "main").split("\n")) <= {"Hello from a mock.", ""}
+    # And a change reaches it without anybody's doing.
+    node.api.apply(mock(space, reply="Hello from another."))
+    node.until("the new words", lambda: ask(node, space, app) == "Hello from another.")
+    # Nothing of the application's own container holds a credential or the operator's token.
+    pod = node.api.get("Pod", space, app)
+    (main,) = pod["spec"]["containers"]
+    assert not any(mount["name"].startswith("outrigger") for mount in main["volumeMounts"])
+    status = node.api.until(
+        "VirtualKey", space, "default", lambda one: one["status"].get("sidecars", {}).get("summary") == "1/1", SECONDS
+    )["status"]
+    assert status["sidecars"]["connected"] == 1
+
+
+def test_a_pod_of_no_policy_starts_and_is_told_so(outrigger, space):
+    node = outrigger
+    app = start(node, *application(space, command=("keep", "1")))
+    # Nobody said that a pod without a key may reach anything.
+    assert ask(node, space, app).split()[0] in ("401", "403", "404", "503")
+    node.api.apply(mock(space, reply="Now.", withoutKey="Allow"))
+    node.until("an answer", lambda: ask(node, space, app) == "Now.")
+
+
+def test_a_restarted_gateway_needs_no_operator(outrigger, space):
+    node = outrigger
+    app = start(node, mock(space, reply="one"), key(space), *application(space))
+    node.api.apply(mock(space, reply="two"))
+    node.until("the new words", lambda: ask(node, space, app) == "two")
+    node.kubectl("scale", "deployment/outrigger", "-n", "outrigger-system", "--replicas=0")
+    node.api.until("Deployment", "outrigger-system", "outrigger", lambda one: not one["status"].get("replicas"), SECONDS)
+    try:
+        assert ask(node, space, app) == "two"
+        before = restarts(node, space, app)
+        node.end_container(space, app, "outrigger")
+        node.api.until("Pod", space, app, lambda pod: count(pod) > before, SECONDS)
+        node.until_ready("Pod", space, app)
+        assert ask(node, space, app) == "two"
+    finally:
+        node.kubectl("scale", "deployment/outrigger", "-n", "outrigger-system", "--replicas=2")
+    # It is told of what is new again.
+    node.api.apply(mock(space, reply="three"))
+    node.until("the newest words", lambda: ask(node, space, app) == "three")
+
+
+def count(pod):
+    return next(one for one in pod["status"]["initContainerStatuses"] if one["name"] == "outrigger")["restartCount"]
+
+
+def restarts(node, namespace, name):
+    return count(node.api.get("Pod", namespace, name))
+
+
+def test_a_job_completes(outrigger, space):
+    node = outrigger
+    files, deployment = application(space, command=("ask",))
+    template = deployment["spec"]["template"]
+    template["spec"]["restartPolicy"] = "Never"
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "once", "namespace": space, "annotations": ours(ASKS)},
+        "spec": {"template": template, "backoffLimit": 0},
+    }
+    for one in (mock(space), key(space), files, job):
+        node.api.apply(one)
+    node.api.until("Job", space, "once", lambda one: one.get("status", {}).get("succeeded") == 1, SECONDS)
+    assert node.kubectl("logs", "job/once", "-n", space, "-c", "main").strip() == "Hello."
+
+
+def test_a_rollout_loses_no_request(outrigger, space):
+    node = outrigger
+    start(node, mock(space), key(space), *application(space, command=("keep", "0.02")))
+    (first,) = node.pods(space, "app=app", lambda pods: len(pods) == 1)
+    node.kubectl("delete", "pod", first["metadata"]["name"], "-n", space, "--wait=false")
+    # Its log goes with it: followed to its end.
+    said = node.kubectl("logs", "--follow", first["metadata"]["name"], "-n", space, "-c", "main").splitlines()
+    assert len(said) > 5 and set(said) == {"Hello."}
+
+
+def test_a_secret_reaches_gateways_and_nobody_else(outrigger, space):
+    node = outrigger
+    provider = object_of(
+        *("LLMProvider", space, "openai"),
+        type="OpenAI",
+        endpoint="http://127.0.0.1:9",
+        credentials=[{"name": "main", "secretRef": {"name": "openai"}}],
+    )
+    app = start(node, secret(space, "openai", apiKey="sk-of-this-test"), provider, key(space), *application(space))
+    node.until("the credential", lambda: ask(node, space, app) == "502 upstream_unreachable")
+    everything = node.kubectl(
+        *("exec", app, "-n", space, "-c", "main", "--", "python", "-c"),
+        "import os; print(dict(os.environ)); [print(open(os.path.join(at, f), errors='replace').read()) "
+        "for at, _, files in os.walk('/var/run') for f in files]",
+    )
+    assert "sk-of-this-test" not in everything
+
+
+def test_the_operator_says_that_it_is_well(outrigger):
+    node = outrigger
+    for pod in node.api.list("Pod", "outrigger-system", labelSelector="app.kubernetes.io/name=outrigger"):
+        said = node.kubectl("logs", pod["metadata"]["name"], "-n", "outrigger-system", check=False)
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert [line for line in lines if "is forbidden" in json.dumps(line)] == []
+        assert images.OPERATOR in {one["image"] for one in pod["spec"]["containers"]}

@@ -1,0 +1,57 @@
+"""The one place where tests of a cluster wait: for something to hold, by a deadline, as long as what should bring it lives."""
+
+import os
+import select
+import time
+
+# Between two questions. An end of a watched process is noticed at once.
+PACE_SECONDS = 0.05
+
+
+class Ended(RuntimeError):
+    """A process that should have brought it about ended first."""
+
+
+def until(what, holds, seconds, alive=()):
+    """Asks until `holds()` is true, and returns what it gave. What can't be reached yet is not there yet.
+
+    `alive`: daemons that must run meanwhile.
+    """
+    deadline = time.monotonic() + seconds
+    last = None
+    while True:
+        try:
+            if given := holds():
+                return given
+        except OSError as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds} s" + (f" ({last})" if last else ""))
+        if ended := first_to_end(alive, PACE_SECONDS):
+            raise Ended(f"{what}: {ended.name} has ended:\n{ended.tail()}")
+
+
+def first_to_end(daemons, seconds):
+    """The first of them that is at its end, if one is within this time."""
+    poll = select.poll()
+    by_file = {}
+    for daemon in daemons:
+        try:
+            file = os.pidfd_open(daemon.pid)
+        except ProcessLookupError:
+            file = None
+        if file is None:
+            close(by_file)
+            return daemon
+        by_file[file] = daemon
+        poll.register(file, select.POLLIN)
+    try:
+        ready = poll.poll(seconds * 1000)
+        return by_file[ready[0][0]] if ready else None
+    finally:
+        close(by_file)
+
+
+def close(files):
+    for file in files:
+        os.close(file)
