@@ -1,7 +1,7 @@
 //! From what watches tell to what is known, and to who must look again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::DynamicObject;
@@ -61,6 +61,7 @@ pub struct Feed {
     caches: Arc<Caches>,
     readiness: Readiness,
     wanted: watch::Sender<BTreeSet<Wanted>>,
+    wanting: Mutex<()>,
     /// Wanted, and not read yet.
     unread: watch::Sender<BTreeSet<Wanted>>,
 }
@@ -74,7 +75,13 @@ impl std::fmt::Debug for Feed {
 impl Feed {
     #[must_use]
     pub fn new(caches: Arc<Caches>, readiness: Readiness) -> Self {
-        Feed { caches, readiness, wanted: watch::Sender::default(), unread: watch::Sender::default() }
+        Feed {
+            caches,
+            readiness,
+            wanted: watch::Sender::default(),
+            wanting: Mutex::default(),
+            unread: watch::Sender::default(),
+        }
     }
 
     /// What must be watched by name.
@@ -161,6 +168,8 @@ impl Feed {
 
     /// What is wanted has changed perhaps, by objects or by a plan.
     pub fn want(&self) {
+        // Who looked first must also say so first: the planner calls this as well.
+        let _alone = self.wanting.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = self.caches.index().wanted();
         let before = self.wanted.borrow().clone();
         if wanted == before {

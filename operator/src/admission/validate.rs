@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
-use outrigger_compile::{Cause, Cluster, Finding, Severity, compile_in};
+use outrigger_compile::{Cause, Cluster, Finding, Judgement, Severity, compile_in};
 use outrigger_policy::ObjectRef;
 use serde_json::{Value, json};
 
@@ -136,8 +136,10 @@ fn judged(version: Version, mut index: Index) -> (Answer, Judged) {
 
 /// What is wrong with it whatever else there is.
 fn alone(version: &Version, index: &Index) -> Vec<Finding> {
+    let judgement = Judgement::of(version.object());
     let compiled = compile_in(&Cluster {
-        objects: &[version.object()],
+        objects: &[(version.object(), &judgement)],
+        others: &[],
         namespace: &version.id.namespace,
         operator_namespace: index.operator_namespace(),
     });
