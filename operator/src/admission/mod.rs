@@ -49,7 +49,9 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    fn is_labelled(&self) -> bool {
+    /// All its pods are asked to carry a gateway.
+    #[must_use]
+    pub fn is_labelled(&self) -> bool {
         self.labels.get(names::INJECT).is_some_and(|value| value == "true")
     }
 }
