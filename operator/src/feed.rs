@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::admission::Namespace;
+use crate::bare::WatchedBare;
 use crate::binding::Binding;
 use crate::caches::Caches;
 use crate::generated::Held;
@@ -36,6 +37,8 @@ pub enum Event {
     },
     Generated(Told<Box<ConfigMap>>),
     Pod(Told<Box<WatchedPod>>),
+    /// A pod without a gateway.
+    Bare(Told<Box<WatchedBare>>),
     /// Time has passed.
     Tick,
 }
@@ -124,6 +127,7 @@ impl Feed {
                     lists.insert(GENERATED);
                 }
                 Event::Generated(told) => bound |= self.generated(told, &mut news),
+                Event::Bare(told) => self.caches.bare.take(&told),
                 Event::Tick => bound |= self.caches.pods.expire(),
                 Event::Pod(Told::Listed) => {
                     // Even where there is none: it is known now.

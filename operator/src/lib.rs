@@ -9,6 +9,7 @@ pub mod answers;
 pub mod api;
 pub mod api_error;
 pub mod apply;
+pub mod bare;
 pub mod binding;
 pub mod caches;
 pub mod certs;
