@@ -46,7 +46,7 @@ def is_rolled_out(deployment):
     return current and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == replicas
 
 
-def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "1")):
+def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3")):
     """A Deployment of example_app.py, which has no more than the annotations."""
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files", "namespace": namespace}}
     files["data"] = {"app.py": (HERE / "example_app.py").read_text()}
