@@ -5,10 +5,13 @@
 //! | `/admit/pods` | pods that ask for a gateway by an annotation |
 //! | `/admit/namespaces` | pods in namespaces whose label asks |
 //! | `/admit/workloads` | workloads with an annotation of ours |
+//! | `/admit/validate` | objects of ours: [`validate`] |
 
+mod named;
 pub mod patch;
 mod pods;
 pub mod review;
+pub mod validate;
 mod workloads;
 
 use std::collections::BTreeMap;
