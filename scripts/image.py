@@ -45,8 +45,9 @@ class Layer:
     def __init__(self):
         self.entries = {}
 
-    def add(self, path, source, mode=None):
-        self.entries[path.strip("/")] = ("file", Path(source), mode)
+    def add(self, path, source, mode=None, dated=False):
+        """A file; `dated`: with the time at which it was changed."""
+        self.entries[path.strip("/")] = ("dated" if dated else "file", Path(source), mode)
 
     def write(self, path, content, mode=0o644):
         self.entries[path.strip("/")] = ("content", content, mode)
@@ -57,7 +58,7 @@ class Layer:
     def folder(self, path, mode=0o755):
         self.entries[path.strip("/")] = ("folder", None, mode)
 
-    def tree(self, path, source, leave_out=()):
+    def tree(self, path, source, leave_out=(), dated=False):
         """A folder with all that is in it. Links stay links."""
         for inner, folders, files in os.walk(source):
             folders[:] = [name for name in folders if name not in leave_out]
@@ -67,11 +68,11 @@ class Layer:
                 if file.is_symlink():
                     self.link(to, os.readlink(file))
                 elif file.is_file() and name not in leave_out:
-                    self.add(to, file)
+                    self.add(to, file, dated=dated)
 
     def libraries(self):
         """What the programs and libraries in it need of the system's libraries."""
-        programs = [source for kind, source, _ in self.entries.values() if kind == "file" and is_elf(source)]
+        programs = [source for kind, source, _ in self.entries.values() if kind in ("file", "dated") and is_elf(source)]
         for path, source in libraries(programs).items():
             self.entries.setdefault(path.strip("/"), ("file", source, 0o755))
 
@@ -94,6 +95,7 @@ class Layer:
                 else:
                     runs = given.stat().st_mode & 0o111
                     info.size, info.mode = given.stat().st_size, mode or (0o755 if runs else 0o644)
+                    info.mtime = int(given.stat().st_mtime) if kind == "dated" else 0
                     with open(given, "rb") as source:
                         tar.addfile(info, source)
 

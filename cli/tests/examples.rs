@@ -11,11 +11,12 @@ use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, Unit, decide};
 
 /// Each, and what `outrigger check` says of it.
-const EXAMPLES: [(&str, &str); 9] = [
+const EXAMPLES: [(&str, &str); 10] = [
     ("budget-tree", "6 objects, 0 errors"),
     ("cost-optimized-failover", "3 objects, 0 errors"),
     ("environments", "5 objects, 0 errors"),
     ("failover", "4 objects, 0 errors"),
+    ("gitops/objects", "8 objects, 3 tests, 0 errors, 1 object of other kinds"),
     ("multi-tenant", "7 objects, 0 errors"),
     ("premium-routing", "8 objects, 9 tests, 0 errors"),
     ("provider-governance", "4 objects, 0 errors"),

@@ -1,6 +1,7 @@
 //! A namespace of a cluster, compiled.
 
 use crate::finding::Severity;
+use crate::judgement::Judgement;
 use crate::source::Object;
 use crate::validate::Keyless;
 use crate::world::World;
@@ -9,9 +10,10 @@ use crate::{Compiled, bindings, in_steps, validate};
 /// What the policies of a namespace are compiled from.
 #[derive(Clone, Copy, Debug)]
 pub struct Cluster<'a> {
-    /// Its own objects, those of other namespaces that they name, those of the operator's that act on it, and the Secrets,
-    /// ConfigMaps and Namespaces of all these.
-    pub objects: &'a [&'a Object],
+    /// Its own objects, those of other namespaces that they name, and those of the operator's that act on it.
+    pub objects: &'a [(&'a Object, &'a Judgement)],
+    /// The Secrets, ConfigMaps and Namespaces of all these.
+    pub others: &'a [&'a Object],
     pub namespace: &'a str,
     /// As in [`crate::Inputs`].
     pub operator_namespace: &'a str,
@@ -24,7 +26,7 @@ pub struct Cluster<'a> {
 #[must_use]
 pub fn compile_in(cluster: &Cluster<'_>) -> Compiled {
     let mut findings = Vec::new();
-    let mut folder = validate::folder(cluster.objects.iter().copied(), &mut findings);
+    let mut folder = validate::folder(cluster.objects.iter().copied(), cluster.others.iter().copied(), &mut findings);
     folder.keyless = Keyless::WithoutDefault;
     let everywhere = cluster.namespace == cluster.operator_namespace;
     let world =

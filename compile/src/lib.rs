@@ -5,7 +5,7 @@
 //! and [`Slices`] cut what its pods obey out of the document. One file a step:
 //!
 //! ```text
-//! read -> validate -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
+//! read -> judgement -> validate -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
 //!      -> keys (namespaces, limits) -> bindings -> applies -> consumers -> rules (fence) -> trials
 //!      -> unpriced, downgrades (counted)
 //! ```
@@ -25,6 +25,7 @@ mod credentials;
 mod downgrades;
 mod fence;
 mod finding;
+mod judgement;
 mod keys;
 mod limits;
 mod missing;
@@ -54,6 +55,7 @@ pub use bindings::COMMAND_LINE;
 pub use cluster::{Cluster, compile_in};
 pub use credentials::variable;
 pub use finding::{Cause, Finding, Place, Severity};
+pub use judgement::Judgement;
 pub use slice::Slices;
 pub use source::{DEFAULT_NAMESPACE, Object, Source, read};
 pub use trials::PlacedTrial;
@@ -126,7 +128,10 @@ impl fmt::Debug for Compiled {
 #[must_use]
 pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut findings = Vec::new();
-    let folder = validate::folder(inputs.objects.iter(), &mut findings);
+    let (ours, others): (Vec<&Object>, Vec<&Object>) =
+        inputs.objects.iter().partition(|object| source::is_ours(&object.api_version));
+    let judgements: Vec<Judgement> = ours.iter().map(|object| Judgement::of(object)).collect();
+    let folder = validate::folder(ours.into_iter().zip(&judgements), others.into_iter(), &mut findings);
     let world = World {
         environment: Some(inputs.environment),
         without_value: inputs.without_value,

@@ -1,18 +1,19 @@
-//! Step one: each object judged by itself, and sorted by kind.
+//! Step one: objects sorted by kind, those that are sound by themselves.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
 use outrigger_policy::ObjectRef;
-use serde::de::DeserializeOwned;
 
 use crate::finding::{Cause, Finding};
-use crate::source::{Object, is_ours};
+use crate::judgement::{Judgement, Typed};
+use crate::source::Object;
 
 /// An object together with its type.
 pub(crate) struct Read<'a, T> {
     pub object: &'a Object,
-    pub typed: T,
+    pub typed: &'a T,
 }
 
 /// By namespace and name, in that order: what is made of them is canonical.
@@ -61,63 +62,61 @@ impl Object {
     }
 }
 
-pub(crate) fn folder<'a>(objects: impl Iterator<Item = &'a Object>, findings: &mut Vec<Finding>) -> Folder<'a> {
+/// Sorts objects: ours, each with what was found of it by itself, and others.
+pub(crate) fn folder<'a>(
+    ours: impl Iterator<Item = (&'a Object, &'a Judgement)>,
+    others: impl Iterator<Item = &'a Object>,
+    findings: &mut Vec<Finding>,
+) -> Folder<'a> {
     let mut folder = Folder::default();
     let mut seen: HashMap<(&str, ObjectRef), &Object> = HashMap::new();
-    for object in objects {
-        let identity = (object.kind.as_str(), object.id());
-        if !object.name.is_empty() {
-            if let Some(first) = seen.get(&identity) {
-                findings.push(object.error("", format!("is already defined at {}: keep one of the two", first.place)));
-                continue;
-            }
-            seen.insert(identity.clone(), object);
+    let mut is_new = |object: &'a Object, findings: &mut Vec<Finding>| {
+        if object.name.is_empty() {
+            return true;
         }
-        if is_ours(&object.api_version) {
-            let before = findings.len();
-            ours(&mut folder, object, findings);
-            if findings.len() > before {
-                folder.unsound.insert(identity);
+        match seen.entry((object.kind.as_str(), object.id())) {
+            Entry::Vacant(place) => {
+                place.insert(object);
+                true
             }
-        } else if object.name.is_empty() {
+            Entry::Occupied(first) => {
+                let message = format!("is already defined at {}: keep one of the two", first.get().place);
+                findings.push(object.error("", message));
+                false
+            }
+        }
+    };
+    for (object, judgement) in ours {
+        if !is_new(object, findings) {
+            continue;
+        }
+        match judgement.sound() {
+            Ok(Typed::Provider(typed)) => drop(folder.providers.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Key(typed)) => drop(folder.keys.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Rule(typed)) => drop(folder.rules.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), Read { object, typed })),
+            Err(found) => {
+                let told = |one: &schema::Finding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
+                findings.extend(found.iter().map(told));
+                folder.unsound.insert((object.kind.as_str(), object.id()));
+            }
+        }
+    }
+    for object in others {
+        if !is_new(object, findings) {
+            continue;
+        }
+        if object.name.is_empty() {
             findings.push(object.error("metadata.name", "is required"));
-        } else {
-            match object.kind.as_str() {
-                "Secret" => drop(folder.secrets.insert(object.id(), object)),
-                "ConfigMap" => drop(folder.config_maps.insert(object.id(), object)),
-                "Namespace" => drop(folder.namespaces.insert(&object.name, object)),
-                _ => {}
-            }
+            continue;
+        }
+        match object.kind.as_str() {
+            "Secret" => drop(folder.secrets.insert(object.id(), object)),
+            "ConfigMap" => drop(folder.config_maps.insert(object.id(), object)),
+            "Namespace" => drop(folder.namespaces.insert(&object.name, object)),
+            _ => {}
         }
     }
     folder
-}
-
-fn ours<'a>(folder: &mut Folder<'a>, object: &'a Object, findings: &mut Vec<Finding>) {
-    let found = schema::validate(&object.value);
-    if !found.is_empty() {
-        let told = |finding: schema::Finding| object.error(&finding.path, finding.message).because(Cause::Schema);
-        findings.extend(found.into_iter().map(told));
-        return;
-    }
-    let told = match object.kind.as_str() {
-        "LLMProvider" => take(&mut folder.providers, object),
-        "VirtualKey" => take(&mut folder.keys, object),
-        "RoutingRule" => take(&mut folder.rules, object),
-        "Budget" => take(&mut folder.budgets, object),
-        "ModelCatalog" => take(&mut folder.catalogs, object),
-        // The schema knows no other kind, and has told.
-        _ => None,
-    };
-    findings.extend(told);
-}
-
-fn take<'a, T: DeserializeOwned>(into: &mut ByName<Read<'a, T>>, object: &'a Object) -> Option<Finding> {
-    match serde_json::from_value(schema::with_defaults(&object.value)) {
-        Ok(typed) => {
-            into.insert(object.id(), Read { object, typed });
-            None
-        }
-        Err(error) => Some(object.error("", format!("can't be read: {error}")).because(Cause::Schema)),
-    }
 }

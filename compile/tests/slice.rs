@@ -4,7 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use outrigger_compile::{Cluster, Compiled, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
+use outrigger_compile::{Cluster, Compiled, Judgement, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
 use outrigger_policy::{
     Conditions, Credential, Decision, Document, Draw, Pace, Policy, Provider, Request, Skip, decide,
 };
@@ -40,8 +40,11 @@ fn objects(lines: &[String]) -> Vec<Object> {
 
 fn compiled(lines: &[String]) -> Compiled {
     let objects = objects(lines);
-    let objects: Vec<&Object> = objects.iter().collect();
-    compile_in(&Cluster { objects: &objects, namespace: "shop", operator_namespace: OPERATOR_NAMESPACE })
+    let (ours, others): (Vec<&Object>, Vec<&Object>) = objects.iter().partition(|object| object.api_version != "v1");
+    let judgements: Vec<Judgement> = ours.iter().map(|object| Judgement::of(object)).collect();
+    let ours: Vec<(&Object, &Judgement)> = ours.into_iter().zip(&judgements).collect();
+    let operator_namespace = OPERATOR_NAMESPACE;
+    compile_in(&Cluster { objects: &ours, others: &others, namespace: "shop", operator_namespace })
 }
 
 const WORLD: &[&str] = &[

@@ -9,6 +9,7 @@
 //! Doc comments on fields of the types become the descriptions that `kubectl explain` shows: they speak to users.
 
 pub mod budget;
+pub mod carries;
 pub mod catalog;
 pub mod credential;
 pub mod definitions;

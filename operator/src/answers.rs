@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::admission::{self, AdmissionContext};
+use crate::admission::{self, AdmissionContext, validate};
 use crate::caches::Caches;
 use crate::certs::{Certificates, Spread};
 use crate::health::{Readiness, Report};
@@ -27,6 +27,13 @@ pub struct Admission {
 
 impl Admit for Admission {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
+        if path == validate::PATH {
+            let tell = |judged: validate::Judged| {
+                let (effect, reason) = judged.words();
+                self.metrics.admitted(validate::WEBHOOK, effect, reason);
+            };
+            return validate::answer(&body, || self.caches.index().clone(), tell);
+        }
         let context = AdmissionContext {
             settings: &self.settings,
             namespace: &|name| self.caches.namespace(name),

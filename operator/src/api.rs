@@ -63,6 +63,12 @@ impl CallError {
         self.code() == Some(403)
     }
 
+    /// Too much is asked, or a disruption budget does not let it.
+    #[must_use]
+    pub fn is_too_many(&self) -> bool {
+        self.code() == Some(429)
+    }
+
     /// Stable; for metrics.
     #[must_use]
     pub fn word(&self) -> &'static str {

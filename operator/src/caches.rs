@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::admission::Namespace;
 use crate::apply::Owner;
+use crate::bare::BarePods;
 use crate::binding::Binding;
 use crate::generated::Generated;
 use crate::index::Index;
@@ -23,6 +24,7 @@ pub struct Caches {
     namespaces: RwLock<BTreeMap<String, Namespace>>,
     pub generated: Generated,
     pub pods: Pods,
+    pub bare: BarePods,
 }
 
 impl Caches {
@@ -33,6 +35,7 @@ impl Caches {
             namespaces: RwLock::default(),
             generated: Generated::default(),
             pods: Pods::default(),
+            bare: BarePods::default(),
         }
     }
 

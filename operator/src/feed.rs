@@ -1,7 +1,7 @@
 //! From what watches tell to what is known, and to who must look again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::DynamicObject;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::admission::Namespace;
+use crate::bare::WatchedBare;
 use crate::binding::Binding;
 use crate::caches::Caches;
 use crate::generated::Held;
@@ -36,6 +37,8 @@ pub enum Event {
     },
     Generated(Told<Box<ConfigMap>>),
     Pod(Told<Box<WatchedPod>>),
+    /// A pod without a gateway.
+    Bare(Told<Box<WatchedBare>>),
     /// Time has passed.
     Tick,
 }
@@ -58,6 +61,7 @@ pub struct Feed {
     caches: Arc<Caches>,
     readiness: Readiness,
     wanted: watch::Sender<BTreeSet<Wanted>>,
+    wanting: Mutex<()>,
     /// Wanted, and not read yet.
     unread: watch::Sender<BTreeSet<Wanted>>,
 }
@@ -71,7 +75,13 @@ impl std::fmt::Debug for Feed {
 impl Feed {
     #[must_use]
     pub fn new(caches: Arc<Caches>, readiness: Readiness) -> Self {
-        Feed { caches, readiness, wanted: watch::Sender::default(), unread: watch::Sender::default() }
+        Feed {
+            caches,
+            readiness,
+            wanted: watch::Sender::default(),
+            wanting: Mutex::default(),
+            unread: watch::Sender::default(),
+        }
     }
 
     /// What must be watched by name.
@@ -124,6 +134,7 @@ impl Feed {
                     lists.insert(GENERATED);
                 }
                 Event::Generated(told) => bound |= self.generated(told, &mut news),
+                Event::Bare(told) => self.caches.bare.take(&told),
                 Event::Tick => bound |= self.caches.pods.expire(),
                 Event::Pod(Told::Listed) => {
                     // Even where there is none: it is known now.
@@ -157,6 +168,8 @@ impl Feed {
 
     /// What is wanted has changed perhaps, by objects or by a plan.
     pub fn want(&self) {
+        // Who looked first must also say so first: the planner calls this as well.
+        let _alone = self.wanting.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = self.caches.index().wanted();
         let before = self.wanted.borrow().clone();
         if wanted == before {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest, Sha256};
 
 use crate::binding::Binding;
@@ -31,6 +32,8 @@ pub struct Held {
     pub labelled: bool,
     /// A Secret of the same name belongs to it.
     pub has_secret: bool,
+    /// Somebody has said that it may not change.
+    pub immutable: bool,
     pub sources: Bytes,
 }
 
@@ -42,7 +45,6 @@ impl Held {
         let file = |name: &str| object.data.as_ref().and_then(|data| data.get(name)).map_or("", String::as_str);
         let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
         let sources = object.binary_data.as_ref().and_then(|data| data.get(names::SOURCES_FILE));
-        let label = meta.labels.as_ref().and_then(|labels| labels.get(names::MANAGED_BY));
         Held {
             uid: meta.uid.clone().unwrap_or_default(),
             resource_version: meta.resource_version.clone().unwrap_or_default(),
@@ -52,11 +54,27 @@ impl Held {
             authorities: hash(file(names::AUTHORITIES_FILE)),
             trusted: fingerprints(file(names::AUTHORITIES_FILE)),
             owners: owners.collect(),
-            labelled: label.is_some_and(|value| value == names::MANAGED_BY_VALUE),
+            labelled: is_ours(meta),
+            immutable: object.immutable == Some(true),
             has_secret: annotation(names::HAS_SECRET).is_some(),
             sources: sources.map(|sources| Bytes::copy_from_slice(&sources.0)).unwrap_or_default(),
         }
     }
+}
+
+impl Held {
+    /// It was never the operator's: neither its label is there nor a sequence.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        !self.labelled && self.sequence.is_none()
+    }
+}
+
+/// Whether an object bears the operator's label.
+#[must_use]
+pub fn is_ours(meta: &ObjectMeta) -> bool {
+    let label = meta.labels.as_ref().and_then(|labels| labels.get(names::MANAGED_BY));
+    label.is_some_and(|value| value == names::MANAGED_BY_VALUE)
 }
 
 #[must_use]

@@ -9,14 +9,14 @@
 //! read back from what was written beside each policy ([`LastGood::restore`]). There a namespace's own words count for the
 //! namespace alone: whoever may write its ConfigMaps must not get to say what a provider of another namespace was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use outrigger_policy::SecretAt;
 
 use crate::index::{Holding, Index};
 use crate::object::{Kind, ObjectId};
-use crate::refs::Wanted;
+use crate::refs::{Named, Wanted};
 use crate::sources::{self, SourcesError};
 use crate::version::Version;
 
@@ -75,8 +75,6 @@ pub(crate) struct Export {
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
     pub version: Arc<Version>,
-    /// The same, with nothing taken away.
-    pub origin: Arc<Version>,
     /// Something of it serves. Else it is there to be missed.
     pub usable: bool,
     /// Its home has a good version of it: this one, or the last.
@@ -162,16 +160,33 @@ impl LastGood {
         self.views.entry(viewer.to_owned()).or_default()
     }
 
+    /// What is kept of an object for one that looks at it, wherever it stands.
+    pub(crate) fn past(&self, index: &Index, viewer: &str, id: &ObjectId) -> Option<&Arc<Version>> {
+        match index.get(id) {
+            Some(known) => self.of(&known.version).or_else(|| self.seen_by(viewer, &known.version)),
+            None => self.ghost(viewer, id),
+        }
+    }
+
+    /// Forgets a namespace that has nothing any more.
+    pub(crate) fn forget(&mut self, namespace: &str) {
+        self.views.remove(namespace);
+        self.homes.remove(namespace);
+    }
+
     pub(crate) fn keep(&mut self, version: &Arc<Version>) {
         self.good.insert(version.id.clone(), version.clone());
     }
 
-    /// Forgets what of a namespace is gone for good: a Budget is not, as long as somebody names it.
-    pub(crate) fn forget_gone(&mut self, index: &Index, namespace: &str) {
-        let gone = |id: &ObjectId| match index.get(id) {
-            Some(_) => false,
-            None => id.kind != Kind::Budget || index.users(id).is_empty(),
+    /// Forgets what of a namespace is gone for good: a Budget is not, as long as somebody names it, or something that serves
+    /// in the place of another. `looked` is what the namespace itself hangs on.
+    pub(crate) fn forget_gone(&mut self, index: &Index, namespace: &str, looked: &BTreeSet<Named>) {
+        let named = |id: &ObjectId| {
+            !index.users(id).is_empty()
+                || looked.contains(&Named::Object(id.clone()))
+                || index.is_looked_at_beside(namespace, id)
         };
+        let gone = |id: &ObjectId| index.get(id).is_none() && !(id.kind == Kind::Budget && named(id));
         for kind in Kind::ALL {
             let first = ObjectId { kind, namespace: namespace.to_owned(), name: String::new() };
             let own = self.good.range(first..).map(|(id, _)| id).take_while(|id| id.kind == kind);

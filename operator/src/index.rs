@@ -86,8 +86,9 @@ pub struct Index {
     lookers: BTreeMap<Named, BTreeSet<String>>,
     /// Keys by namespace, so that who has any is known without looking at all.
     keys: BTreeMap<String, BTreeSet<String>>,
-    /// Counts the changes that concern a namespace.
+    /// The number of the last change that concerns a namespace, and of the last one of all.
     stamps: BTreeMap<String, u64>,
+    changes: u64,
 }
 
 impl Index {
@@ -106,6 +107,7 @@ impl Index {
             lookers: BTreeMap::new(),
             keys: BTreeMap::new(),
             stamps: BTreeMap::new(),
+            changes: 0,
         }
     }
 
@@ -192,6 +194,10 @@ impl Index {
         if plan.looked.is_empty() {
             self.looked.remove(&plan.namespace);
         }
+        // Names of namespaces come and go.
+        if plan.verdicts.is_empty() && plan.revisions.is_empty() {
+            self.stamps.remove(&plan.namespace);
+        }
         let mut concerned: BTreeSet<String> = plan.exported.iter().flat_map(|id| self.by_object(id)).collect();
         concerned.remove(&plan.namespace);
         self.changed(concerned)
@@ -234,6 +240,12 @@ impl Index {
     pub fn namespaces(&self) -> BTreeSet<String> {
         let of_objects = self.objects.keys().map(|id| id.namespace.clone());
         of_objects.chain(self.bindings.keys().cloned()).collect()
+    }
+
+    /// Whether the last plan of some other namespace hung on an object.
+    pub(crate) fn is_looked_at_beside(&self, namespace: &str, id: &ObjectId) -> bool {
+        let lookers = self.lookers.get(&Named::Object(id.clone()));
+        lookers.is_some_and(|lookers| lookers.iter().any(|looker| looker != namespace))
     }
 
     /// Whether somebody calls from a namespace: it has keys, or pods with a gateway.
@@ -374,8 +386,9 @@ impl Index {
     }
 
     fn changed(&mut self, namespaces: BTreeSet<String>) -> Changed {
+        self.changes += 1;
         for namespace in &namespaces {
-            *self.stamps.entry(namespace.clone()).or_default() += 1;
+            self.stamps.insert(namespace.clone(), self.changes);
         }
         Changed { namespaces }
     }

@@ -61,11 +61,15 @@ fn alone(index: &Index, good: &mut LastGood, namespace: &str, scope: Scope) -> J
     let (mut judged, stands_in) = Desk::new(index, good, namespace, scope).judge();
     let replaced = judged.sound.iter().any(|version| good.of(version).is_some_and(|old| !old.says_the_same(version)));
     judged.sound.iter().for_each(|version| good.keep(version));
-    good.forget_gone(index, namespace);
     remember::remember(index, good, namespace, &judged);
     if replaced {
         // What only the version of before named is of no account any more.
         judged.looked = Scope::of(index, good, namespace).looked;
+    }
+    good.forget_gone(index, namespace, &judged.looked);
+    if judged.chosen.is_empty() && judged.compiled.document.keys.is_empty() {
+        good.forget(namespace);
+        return judged;
     }
     let exports = exports::of(index, namespace, &judged, &stands_in);
     let told = good.homes.get(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());

@@ -82,9 +82,11 @@ impl Candidate {
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), LeadError> {
         let mut stop = std::pin::pin!(stop);
         let mut seen = Seen::default();
-        let mut held = loop {
+        // From before the call: others count from when it was written, not from when that was answered.
+        let (mut held, mut renewed) = loop {
+            let began = Instant::now();
             let pause = match self.try_to_lead(&mut seen).await {
-                Ok(Some(lease)) => break lease,
+                Ok(Some(lease)) => break (lease, began),
                 Ok(None) => LOOK,
                 Err(error) => {
                     tracing::warn!(%error, "the Lease can't be read or taken");
@@ -96,7 +98,6 @@ impl Candidate {
                 () = tokio::time::sleep(spread(pause)) => {}
             }
         };
-        let mut renewed = Instant::now();
         let mut last = CallError::Late;
         self.leader.send_replace(Leader::Me);
         loop {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use outrigger_compile::Slices;
 use outrigger_policy::{Document, SecretAt};
+use serde_json::Value;
 
 use crate::binding::Binding;
 use crate::good::{LastGood, SecretVersion, View};
@@ -19,7 +20,7 @@ use crate::object::{Kind, ObjectId};
 use crate::reason::Reason;
 use crate::revision::{Plan, Revision};
 use crate::sources::{self, Bundle};
-use crate::verdict::Problem;
+use crate::verdict::{Problem, Verdict};
 use crate::version::{Version, text};
 
 /// The most that a policy may be as JSON, in bytes: a ConfigMap takes a little more than a million, and there is more in it.
@@ -40,6 +41,7 @@ pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp)
     let slices = Slices::of(&judged.compiled.document);
     let maker = Maker {
         index,
+        namespace,
         judged: &judged,
         view: good.view(namespace),
         good,
@@ -57,6 +59,18 @@ pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp)
         }
     }
     plan
+}
+
+/// What would be said of an object if it were there, and nothing of the past were known: for those who ask before it is.
+/// `None` if it is none of ours.
+#[must_use]
+pub fn rehearse(index: &Index, value: &Value, now: Timestamp) -> Option<Verdict> {
+    let id = Version::of(value)?.id;
+    let mut index = index.clone();
+    let _ = index.apply(value);
+    let mut good = LastGood::new();
+    let judged = judge(&index, &mut good, &id.namespace);
+    verdicts::of(&index, &good, &id.namespace, &judged, now).remove(&id)
 }
 
 /// One for every key, and for the pods that are there; where pods are, also for those that name no key.
@@ -108,6 +122,7 @@ fn too_large(plan: &mut Plan, binding: &Binding, size: usize) {
 
 struct Maker<'a> {
     index: &'a Index,
+    namespace: &'a str,
     judged: &'a Judged,
     view: Option<&'a View>,
     good: &'a LastGood,
@@ -139,9 +154,8 @@ impl Maker<'_> {
 
     /// Those of its objects that are good, with what they need beside.
     fn sources(&self, objects: &BTreeSet<ObjectId>, document: &Document) -> Vec<u8> {
-        let good = |id: &ObjectId| self.judged.chosen.get(id).and_then(|chosen| self.good.of(&chosen.origin));
-        let versions: Vec<&Arc<Version>> =
-            objects.iter().filter_map(|id| self.judged.foreign.get(id).or_else(|| good(id))).collect();
+        let past = |id: &ObjectId| self.good.past(self.index, self.namespace, id);
+        let versions: Vec<&Arc<Version>> = objects.iter().filter_map(past).collect();
         let mut bundles: Vec<Bundle<'_>> = Vec::new();
         let wanted: Vec<_> = versions.iter().map(|version| authorities(version)).collect();
         for (version, wanted) in versions.iter().zip(&wanted) {

@@ -33,6 +33,7 @@ use crate::settings::Settings;
 use crate::stream::cluster::ApiServer;
 use crate::stream::{self, Hub, Streams, Verifier};
 use crate::tell::Teller;
+use crate::watchdog::Watchdog;
 use crate::watches;
 
 /// Events of watches that nobody has taken yet.
@@ -197,6 +198,11 @@ impl Parts {
         }
     }
 
+    fn watchdog(&self) -> Watchdog {
+        let (caches, metrics) = (Arc::clone(&self.caches), Arc::clone(&self.metrics));
+        Watchdog::new(self.client.clone(), caches, metrics, &self.settings)
+    }
+
     /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
     /// nothing to hold up a stream for.
     fn feed(&self, tasks: &mut JoinSet<()>) -> Result<(), RunError> {
@@ -298,6 +304,8 @@ impl Parts {
                         hub.lead(true);
                         leader.begin();
                         work(leader, &self.teller, &mut workers);
+                        let watchdog = self.watchdog();
+                        workers.spawn(async move { watchdog.run().await });
                     }
                     lead::Leader::Other(address) => hub.leader(address),
                     lead::Leader::Nobody => {}

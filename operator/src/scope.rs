@@ -111,6 +111,9 @@ impl Finder<'_> {
 
     fn object(&mut self, id: ObjectId) {
         let gone = id.kind == Kind::Budget && self.index.get(&id).is_none();
+        if gone {
+            self.scope.looked.insert(Named::Object(id.clone()));
+        }
         let new = gone && self.scope.missing.insert(id.clone());
         match id.namespace == self.namespace {
             false => self.foreign(id),

@@ -129,22 +129,27 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Sources, SourcesError> {
     if written.format != FORMAT {
         return Err(SourcesError::Format(written.format));
     }
-    let bundle = |bundle: BundleAt| {
-        let holder = Holder::named(&bundle.kind)?;
-        let field = if holder == Holder::Secret { "stringData" } else { "data" };
+    let mut bundles: BTreeMap<Wanted, Map<String, Value>> = BTreeMap::new();
+    for BundleAt { kind, namespace, name, key, pem } in written.bundles {
+        if let Some(holder) = Holder::named(&kind) {
+            bundles.entry(Wanted { holder, namespace, name }).or_default().insert(key, json!(pem));
+        }
+    }
+    let bundle = |(wanted, keys): (Wanted, Map<String, Value>)| {
+        let field = if wanted.holder == Holder::Secret { "stringData" } else { "data" };
         let value = json!({
             "apiVersion": "v1",
-            "kind": bundle.kind,
-            "metadata": {"namespace": bundle.namespace, "name": bundle.name},
-            field: {bundle.key: bundle.pem},
+            "kind": wanted.holder.name(),
+            "metadata": {"namespace": wanted.namespace, "name": wanted.name},
+            field: keys,
         });
-        Some((Wanted { holder, namespace: bundle.namespace, name: bundle.name }, Holding::remembered(value)))
+        (wanted, Holding::remembered(value))
     };
     let secret =
         |secret: SecretSeen| (secret.at, SecretVersion { uid: secret.uid, resource_version: secret.resource_version });
     Ok(Sources {
         objects: written.objects.iter().filter_map(Version::of).collect(),
-        bundles: written.bundles.into_iter().filter_map(bundle).collect(),
+        bundles: bundles.into_iter().map(bundle).collect(),
         secrets: written.secrets.into_iter().map(secret).collect(),
     })
 }

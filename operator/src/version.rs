@@ -1,8 +1,9 @@
 //! One version of an object, as plans are made of it.
 
 use std::fmt;
+use std::sync::OnceLock;
 
-use outrigger_compile::{Object, Place};
+use outrigger_compile::{Judgement, Object, Place};
 use serde_json::{Map, Value};
 
 use crate::object::{Kind, ObjectId};
@@ -19,6 +20,7 @@ pub struct Version {
     /// 0 where none is said.
     pub generation: i64,
     object: Object,
+    judgement: OnceLock<Judgement>,
 }
 
 impl Version {
@@ -38,6 +40,7 @@ impl Version {
             uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
             generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
             object: object(trimmed(value)),
+            judgement: OnceLock::new(),
             id,
         })
     }
@@ -46,6 +49,12 @@ impl Version {
     #[must_use]
     pub fn object(&self) -> &Object {
         &self.object
+    }
+
+    /// What was found of it by itself.
+    #[must_use]
+    pub fn judgement(&self) -> &Judgement {
+        self.judgement.get_or_init(|| Judgement::of(&self.object))
     }
 
     /// apiVersion, kind, metadata (as far as it counts) and spec.
@@ -62,7 +71,7 @@ impl Version {
 
     /// The same version with another content: what is said of it stays true of its generation.
     pub(crate) fn with(&self, value: Value) -> Self {
-        Version { object: object(value), ..self.clone() }
+        Version { object: object(value), judgement: OnceLock::new(), ..self.clone() }
     }
 
     /// Whether the other one says the same of everything that a plan looks at.

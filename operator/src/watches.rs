@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::api;
+use crate::bare::{self, WatchedBare};
 use crate::feed::{Event, NAMESPACE};
 use crate::metrics::Metrics;
 use crate::names;
@@ -47,6 +48,9 @@ pub fn start(client: &Client, metrics: &Arc<Metrics>, events: &mpsc::Sender<Even
     watches.start("generated", Api::all(client.clone()), ours, |told| Event::Generated(told.boxed()));
     let pods: Api<WatchedPod> = Api::all_with(client.clone(), &api::pods());
     watches.start("pods", pods, Config::default().labels(names::SIDECAR), |told| Event::Pod(told.boxed()));
+    let pods: Api<WatchedBare> = Api::all(client.clone());
+    let without = Config::default().labels(&format!("!{}", names::SIDECAR)).fields(bare::FIELDS);
+    watches.start("pods without a gateway", pods, without, |told| Event::Bare(told.boxed()));
 }
 
 struct Watches<'a> {

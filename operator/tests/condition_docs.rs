@@ -8,6 +8,7 @@ use std::path::Path;
 
 use outrigger_operator::reason::Reason;
 use outrigger_operator::status::ConditionType;
+use outrigger_operator::watchdog::NOT_INJECTED;
 
 const HEAD: &str = "\
 # Conditions
@@ -59,6 +60,9 @@ same words again are counted on it.
 ";
 
 const TAIL: &str = "
+One more is the reason of Events alone: `NotInjected`, at what made a pod (its ReplicaSet, StatefulSet, DaemonSet or Job) that should carry a
+gateway and does not. The Event has the command to type; `outrigger_uninjected_pods` counts them.
+
 ## The network
 
 `Unconnected`: gateways call the operator's Service, port 443 unless the chart was told otherwise, which leads to port 10250 of its pods. A
@@ -105,6 +109,7 @@ fn conditions() {
         writeln!(text, "| `{}` | {} | {remedy} |", reason.word(), reason.meaning()).unwrap();
     }
     text.push_str(TAIL);
+    assert!(text.contains(&format!("`{NOT_INJECTED}`")));
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conditions.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();

@@ -137,16 +137,22 @@ def test_the_policy_of_the_page_of_rights_holds_it_to_its_names(release, namespa
     release.install({})
     cluster.kubectl("apply", "-f", "-", input=policy)
     try:
-        def write(name):
-            made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
-            return cluster.kubectl(
-                "apply", "--server-side", f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}", "-f", "-",
-                input=json.dumps(made), check=False,
-            )
+        def write(kind, name, **more):
+            made = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}} | more
+            account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
+            return cluster.kubectl("apply", "--server-side", account, "-f", "-", input=json.dumps(made), check=False)
 
         # A policy is in force some moments after it is written.
-        until("the policy", lambda: "the operator writes only what is named" in write("app"), 60)
-        assert "serverside-applied" in write("outrigger-search")
+        until("the policy", lambda: "the operator writes only what is named" in write("ConfigMap", "app"), 60)
+        assert "the operator writes only what is named" in write("Secret", "app")
+        assert "serverside-applied" in write("ConfigMap", "outrigger-search")
+        assert "serverside-applied" in write("Secret", "outrigger-search", type="Opaque")
+        for_account = {"name": "outrigger-a", "namespace": namespace}
+        for_account["annotations"] = {"kubernetes.io/service-account.name": "default"}
+        token = write("Secret", "outrigger-a", type="kubernetes.io/service-account-token", metadata=for_account)
+        assert "Secrets of type Opaque only" in token
+        account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
+        assert "deleted" in cluster.kubectl("delete", "secret", "outrigger-search", "-n", namespace, account)
         listed = yaml.safe_load(cluster.kubectl("get", "configmaps", "-n", namespace, "-o", "yaml"))["items"]
         assert "outrigger-search" in {it["metadata"]["name"] for it in listed}
     finally:

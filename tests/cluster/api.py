@@ -93,9 +93,9 @@ class Api:
         self.kept = connection
         # `299 - "text"`, one a header.
         warnings = [warning.split(" ", 2)[2].strip('"') for warning in response.headers.get_all("Warning", [])]
-        try:
+        if response.headers.get_content_type() == "application/json":
             content = json.loads(text)
-        except ValueError:
+        else:
             content = {"message": text.decode(errors="replace")}
         return Answer(response.status, content, warnings)
 

@@ -24,10 +24,9 @@ def cluster(request):
 
 @pytest.fixture(scope="session")
 def node(request):
-    """A cluster with a node, and our kinds."""
+    """A cluster with a node."""
     failed = request.session.testsfailed
     with NodeCluster() as node:
-        node.install_definitions()
         yield node
         node.keep_logs = request.session.testsfailed > failed
 

@@ -11,9 +11,9 @@ from api import Api
 from authority import Authority
 from daemon import Daemon
 from gateway import environment, free_port
+from machine import SERVICES
 from waiting import until
 
-SERVICES = "10.96.0.0/16"
 KUBERNETES = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 # Both are there after 20 s on a quiet machine; tests run on busy ones.

@@ -10,12 +10,16 @@ import threading
 import openai
 
 
+client = openai.OpenAI(max_retries=0)
+
+
 def ask(model):
-    client = openai.OpenAI(max_retries=0)
     try:
         answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hello"}])
     except openai.APIStatusError as error:
         return f"{error.status_code} {error.body.get('type') if isinstance(error.body, dict) else error.message}"
+    except openai.APIConnectionError:
+        return "nobody answers"
     return answer.choices[0].message.content
 
 

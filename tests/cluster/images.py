@@ -16,7 +16,7 @@ VERSION = "tests"
 OPERATOR, SIDECAR = f"{REGISTRY}/outrigger-operator:{VERSION}", f"{REGISTRY}/outrigger-sidecar:{VERSION}"
 USER = "65532:65532"
 # Of Python's library; a tenth is what is left.
-LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "__pycache__"}
+LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3"}
 
 
 def pause(to):
@@ -63,8 +63,9 @@ def python(to):
     program = venv.resolve()
     layer.add(str(program), program, 0o755)
     layer.link("/bin/python", str(program))
-    layer.tree(library, library, LEFT_OUT)
-    layer.tree("/packages", packages, {"pip", "setuptools", "__pycache__"})
+    # What is compiled names the time of its source: with another one it would be compiled at each start.
+    layer.tree(library, library, LEFT_OUT, dated=True)
+    layer.tree("/packages", packages, {"pip", "setuptools"}, dated=True)
     layer.libraries()
     layer.folder("/tmp", 0o1777)
     env = ["PATH=/bin", "PYTHONPATH=/packages", f"PYTHONHOME={prefix}", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"]

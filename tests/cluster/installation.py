@@ -4,6 +4,8 @@ from pathlib import Path
 
 import chart
 import images
+from objects import deployment
+from waiting import until
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 180
@@ -31,6 +33,9 @@ def install(node, **more):
     kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
     for kind in kinds:
         node.api.until(kind, None, chart.RELEASE, lambda one: all("caBundle" in w["clientConfig"] for w in one["webhooks"]))
+    # And once kube-proxy leads there.
+    asked = deployment("default", "asked", {"inject": "true"})
+    until("the webhooks", lambda: node.api.create(asked, dryRun="All").status == 201, SECONDS, node.daemons.values())
     return said
 
 
@@ -41,7 +46,7 @@ def is_rolled_out(deployment):
     return current and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == replicas
 
 
-def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "1")):
+def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3")):
     """A Deployment of example_app.py, which has no more than the annotations."""
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files", "namespace": namespace}}
     files["data"] = {"app.py": (HERE / "example_app.py").read_text()}

@@ -13,7 +13,7 @@ from daemon import Daemon, write_down
 from waiting import until
 
 HERE = Path(__file__).resolve().parent
-GATEWAY, PODS = "10.88.0.1", "10.88.0.0/16"
+GATEWAY, PODS, SERVICES = "10.88.0.1", "10.88.0.0/16", "10.96.0.0/16"
 SECONDS = 30
 
 
@@ -41,7 +41,12 @@ class Machine:
         ip("link", "add", name, "type", "veth", "peer", "name", "host", "netns", str(self.init))
         ip("address", "add", f"{outside}/30", "dev", name)
         ip("link", "set", name, "up")
-        for command in (["address", "add", f"{self.address}/30", "dev", "host"], ["link", "set", "host", "up"]):
+        for command in (
+            ["address", "add", f"{self.address}/30", "dev", "host"],
+            ["link", "set", "host", "up"],
+            # What goes to a Service finds its pod on the way out, and needs a way out for that.
+            ["route", "add", SERVICES, "dev", "pods"],
+        ):
             subprocess.run(self.inside(["ip", *command]), check=True, timeout=SECONDS)
 
     def inside(self, command):

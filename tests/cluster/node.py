@@ -6,9 +6,10 @@ import subprocess
 
 import images
 import runs
+from api import path
 from binaries import DEBIAN, Missing
-from control_plane import SERVICES, ControlPlane
-from machine import GATEWAY, PODS, Machine
+from control_plane import ControlPlane
+from machine import GATEWAY, PODS, SERVICES, Machine
 
 NAME = "node"
 DOMAIN = "cluster.local"
@@ -99,6 +100,11 @@ state = "{base / "state"}"
         file = images.archive(name, self.folder)
         self.ctr("images", "import", "--snapshotter=overlayfs", file)
         file.unlink()
+
+    def lines(self, namespace, pod, container="main"):
+        """What a container has written."""
+        answer = self.api.ask("GET", path("Pod", namespace, pod, "log"), container=container)
+        return self.api.sound(answer).body["message"].splitlines()
 
     def end_container(self, namespace, pod, name):
         """Kills the process of a container, as a lack of memory would."""

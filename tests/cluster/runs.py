@@ -41,6 +41,12 @@ def clear_left():
                 remove(folder)
 
 
+def is_alive(folder):
+    """Whether all of a cluster's processes run."""
+    known = [json.loads(record.read_text()) for record in (folder / "processes").glob("*.json")]
+    return bool(known) and all(started_at(one["pid"]) == one["started"] for one in known)
+
+
 def remove(folder, keep_logs=False):
     """Ends what is left of a cluster, and takes its folder and its cgroups away. Where its logs are kept, or None."""
     end_written_down(folder)

@@ -5,10 +5,13 @@
 //! | `/admit/pods` | pods that ask for a gateway by an annotation |
 //! | `/admit/namespaces` | pods in namespaces whose label asks |
 //! | `/admit/workloads` | workloads with an annotation of ours |
+//! | `/admit/validate` | objects of ours: [`validate`] |
 
+mod named;
 pub mod patch;
 mod pods;
 pub mod review;
+pub mod validate;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -46,7 +49,9 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    fn is_labelled(&self) -> bool {
+    /// All its pods are asked to carry a gateway.
+    #[must_use]
+    pub fn is_labelled(&self) -> bool {
         self.labels.get(names::INJECT).is_some_and(|value| value == "true")
     }
 }

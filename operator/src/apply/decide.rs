@@ -66,7 +66,7 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
 
 /// The sequence that stands there, if the policy there is the one that is wished for and no gateway is ahead of it.
 fn current(wish: Wish<'_>, held: &Held) -> Option<u64> {
-    let sequence = held.sequence?;
+    let sequence = held.sequence.filter(|sequence| is_likely(wish, *sequence))?;
     let behind = claimed(wish).is_some_and(|highest| highest > sequence);
     let same = !behind && !wish.anew && held.digest == wish.revision.digest;
     // Last, since it is the only one that costs something.
@@ -76,8 +76,8 @@ fn current(wish: Wish<'_>, held: &Held) -> Option<u64> {
 /// Above everything that a gateway has: one that was written before, and, where the ConfigMap was deleted and its past is
 /// forgotten, whatever the time makes of it.
 fn next(wish: Wish<'_>, held: Option<&Held>) -> u64 {
-    let sequence = match held.and_then(|held| held.sequence) {
-        Some(sequence) => sequence.saturating_add(1),
+    let sequence = match held.and_then(|held| held.sequence).filter(|sequence| is_likely(wish, *sequence)) {
+        Some(sequence) => sequence + 1,
         None => wish.now,
     };
     sequence.max(claimed(wish).map_or(0, |highest| highest + 1))
@@ -85,7 +85,12 @@ fn next(wish: Wish<'_>, held: Option<&Held>) -> u64 {
 
 /// A gateway may say what it likes, and its neighbours must still be able to go forwards.
 fn claimed(wish: Wish<'_>) -> Option<u64> {
-    wish.highest.filter(|highest| *highest < wish.now.saturating_add(AHEAD_MAX))
+    wish.highest.filter(|highest| is_likely(wish, *highest))
+}
+
+/// Not so far ahead of the time that somebody must have made it up.
+fn is_likely(wish: Wish<'_>, sequence: u64) -> bool {
+    sequence < wish.now.saturating_add(AHEAD_MAX)
 }
 
 fn uids(owners: &[Owner]) -> impl Iterator<Item = &String> {
@@ -144,7 +149,7 @@ fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
     if has_secret(revision, held) {
         object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
     }
-    if let Some(held) = held {
+    if let Some(held) = held.filter(|held| !held.immutable) {
         // Whoever wrote in between has a sequence that we do not know of.
         object["metadata"]["resourceVersion"] = json!(held.resource_version);
     }
@@ -260,6 +265,11 @@ mod tests {
         let first = held(&decide(wish(&revision, &owners), None).unwrap());
         let edited = Held { policy: hash("{}"), ..first.clone() };
         assert_eq!(decide(wish(&revision, &owners), Some(&edited)).unwrap().sequence, NOW + 1);
+        let made_up = Held { sequence: Some(u64::MAX), ..first.clone() };
+        assert_eq!(decide(wish(&revision, &owners), Some(&made_up)).unwrap().sequence, NOW);
+        let frozen = Held { immutable: true, policy: hash("{}"), ..first.clone() };
+        let anew = decide(wish(&revision, &owners), Some(&frozen)).unwrap();
+        assert_eq!((anew.sequence, &anew.object["metadata"]["resourceVersion"]), (NOW + 1, &Value::Null));
         let unnumbered = Held { sequence: None, ..first.clone() };
         assert_eq!(decide(wish(&revision, &owners), Some(&unnumbered)).unwrap().sequence, NOW);
         let unlabelled = Held { labelled: false, ..first };

@@ -27,14 +27,14 @@ use crate::api::{CallError, timed};
 use crate::binding::Binding;
 use crate::caches::Caches;
 use crate::certs::Bundle;
-use crate::generated::Held;
+use crate::generated::{Held, is_ours};
 use crate::metrics::Metrics;
 use crate::names::{CERTIFICATES, FIELD_MANAGER};
 use crate::revision::{Revision, Written};
 use crate::stream::Hub;
 
 pub use decide::{Owner, Wish, Write, decide, has_secret};
-pub use secret::{lacks_values, secret};
+pub use secret::secret;
 
 /// How often somebody may be quicker before it is left for later.
 const TRIES: usize = 5;
@@ -50,6 +50,8 @@ pub enum ApplyError {
     NoAuthorities,
     #[error("Secret {0} is the operator's own certificate, and a key of that name can have no Secret of its own there")]
     OwnSecret(String),
+    #[error("{kind} {place} is somebody else's, and stays as it is: rename it, or the VirtualKey that needs its name")]
+    Foreign { kind: &'static str, place: String },
 }
 
 /// Writes, and remembers what was written.
@@ -106,14 +108,15 @@ impl Applier {
         let before = self.lock().get(binding).map(|applied| applied.written.clone());
         let same = before.filter(|before| before.revision.digest == revision.digest);
         let anew = same.as_ref().is_some_and(|before| knows_more(&before.revision, revision));
-        let (held, sequence) = self.config_map(revision, anew).await?;
+        self.forget_secret(revision).await?;
+        let sequence = self.config_map(revision, anew).await?;
         let is_new = same.is_none_or(|before| before.sequence != sequence);
         if is_new {
             let written = Written { revision: Arc::clone(revision), sequence };
             self.hub.publish(&written);
             self.remember(written);
         }
-        self.secret(revision, held.as_ref()).await?;
+        self.secret(revision).await?;
         Ok(is_new)
     }
 
@@ -125,33 +128,37 @@ impl Applier {
         self.lock().remove(binding);
         self.hub.withdraw(binding);
         let Some(held) = self.caches.generated.get(binding) else { return Ok(()) };
-        let name = binding.object_name();
         if held.has_secret {
             self.remove_secret(binding).await?;
         }
-        // Not one that was made anew, or written, by another since.
-        let preconditions = Preconditions { uid: Some(held.uid), resource_version: Some(held.resource_version) };
-        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        let deleted = timed(self.config_maps(binding).delete(&name, &parameters)).await;
-        self.count("ConfigMap", &deleted);
-        match deleted {
-            Ok(_) => {}
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(failed("ConfigMap", binding, "deleted", error)),
-        }
+        self.delete_config_map(binding, &held).await?;
         self.caches.generated.put(binding.clone(), None);
         Ok(())
     }
 
-    /// The ConfigMap as it stands then, and its sequence.
-    async fn config_map(&self, revision: &Revision, anew: bool) -> Result<(Option<Held>, u64), ApplyError> {
+    /// Not one that was made anew, or written, by another since.
+    async fn delete_config_map(&self, binding: &Binding, held: &Held) -> Result<(), ApplyError> {
+        let parameters = exactly(&held.uid, &held.resource_version);
+        let deleted = timed(self.config_maps(binding).delete(&binding.object_name(), &parameters)).await;
+        self.count("ConfigMap", &deleted);
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(failed("ConfigMap", binding, "deleted", error)),
+        }
+    }
+
+    /// The sequence of the ConfigMap as it stands then.
+    async fn config_map(&self, revision: &Revision, anew: bool) -> Result<u64, ApplyError> {
         let binding = &revision.binding;
         let mut held = match self.caches.generated.get(binding) {
             Some(held) => Some(held),
             None => self.read(binding).await?,
         };
         for _ in 0..TRIES {
-            let before = held.clone();
+            if held.as_ref().is_some_and(Held::is_foreign) {
+                return Err(foreign("ConfigMap", binding));
+            }
             let write = {
                 let authorities = self.authorities.borrow().clone().ok_or(ApplyError::NoAuthorities)?;
                 let owners = self.caches.owners(binding);
@@ -161,9 +168,12 @@ impl Applier {
                 decide(wish, held.as_ref())
             };
             let Some(write) = write else {
-                let sequence = held.as_ref().and_then(|held| held.sequence).unwrap_or_default();
-                return Ok((before, sequence));
+                return Ok(held.as_ref().and_then(|held| held.sequence).unwrap_or_default());
             };
+            // Whoever made it immutable must not keep what is revoked in force: only another one can take its place.
+            if let Some(frozen) = held.as_ref().filter(|held| held.immutable && !held.uid.is_empty()) {
+                self.delete_config_map(binding, frozen).await?;
+            }
             let applied = timed(self.config_maps(binding).patch(
                 &binding.object_name(),
                 &parameters(),
@@ -174,7 +184,7 @@ impl Applier {
             match applied {
                 Ok(object) => {
                     self.caches.generated.put(binding.clone(), Some(Held::of(&object)));
-                    return Ok((before, write.sequence));
+                    return Ok(write.sequence);
                 }
                 Err(error) if error.is_conflict() => {
                     self.metrics.conflict("ConfigMap");
@@ -192,35 +202,34 @@ impl Applier {
         let found = timed(self.config_maps(binding).get_opt(&binding.object_name())).await;
         let found = found.map_err(|error| failed("ConfigMap", binding, "read", error))?;
         let held = found.as_ref().map(Held::of);
-        if held.is_some() {
+        if held.as_ref().is_some_and(|held| !held.is_foreign()) {
             self.caches.generated.put(binding.clone(), held.clone());
         }
         Ok(held)
     }
 
-    /// After the ConfigMap, which says that there is one: whoever leads next knows of it, and writes it again at first.
-    async fn secret(&self, revision: &Revision, before: Option<&Held>) -> Result<(), ApplyError> {
-        let binding = &revision.binding;
-        if !has_secret(revision, before) {
-            return match before.is_some_and(|held| held.has_secret) {
-                true => self.remove_secret(binding).await,
-                false => Ok(()),
-            };
+    /// Before the ConfigMap that no longer speaks of it: what could not be taken away is tried again by whoever leads.
+    async fn forget_secret(&self, revision: &Revision) -> Result<(), ApplyError> {
+        let held = self.caches.generated.get(&revision.binding);
+        match held.as_ref().is_some_and(|held| held.has_secret) && !has_secret(revision, held.as_ref()) {
+            true => self.remove_secret(&revision.binding).await,
+            false => Ok(()),
         }
-        self.spare_own(binding)?;
+    }
+
+    /// After the ConfigMap, which says that there is one: whoever leads next knows of it, and writes it again at first.
+    async fn secret(&self, revision: &Revision) -> Result<(), ApplyError> {
+        let binding = &revision.binding;
+        if !has_secret(revision, self.caches.generated.get(binding).as_ref()) {
+            return Ok(());
+        }
         let written = self.lock().get(binding).and_then(|applied| applied.secret.clone());
         if written.as_ref() == Some(&revision.digest) {
             return Ok(());
         }
-        let name = binding.object_name();
-        let held = match lacks_values(revision) {
-            false => None,
-            true => {
-                let found = timed(self.secrets(binding).get_opt(&name)).await;
-                found.map_err(|error| failed("Secret", binding, "read", error))?
-            }
-        };
+        let held = self.read_secret(binding).await?;
         let object: Value = secret(revision, &self.caches.owners(binding), held.as_ref());
+        let name = binding.object_name();
         let applied = timed(self.secrets(binding).patch(&name, &parameters(), &Patch::Apply(&object))).await;
         self.count("Secret", &applied);
         applied.map_err(|error| failed("Secret", binding, "written", error))?;
@@ -231,13 +240,27 @@ impl Applier {
     }
 
     async fn remove_secret(&self, binding: &Binding) -> Result<(), ApplyError> {
-        self.spare_own(binding)?;
-        let deleted = timed(self.secrets(binding).delete(&binding.object_name(), &DeleteParams::default())).await;
+        let Some(held) = self.read_secret(binding).await? else { return Ok(()) };
+        let (uid, version) =
+            (held.metadata.uid.unwrap_or_default(), held.metadata.resource_version.unwrap_or_default());
+        let parameters = exactly(&uid, &version);
+        let deleted = timed(self.secrets(binding).delete(&binding.object_name(), &parameters)).await;
         self.count("Secret", &deleted);
         match deleted {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(failed("Secret", binding, "deleted", error)),
+        }
+    }
+
+    /// The binding's Secret, which must be the operator's own making.
+    async fn read_secret(&self, binding: &Binding) -> Result<Option<Secret>, ApplyError> {
+        self.spare_own(binding)?;
+        let found = timed(self.secrets(binding).get_opt(&binding.object_name())).await;
+        let found = found.map_err(|error| failed("Secret", binding, "read", error))?;
+        match found.as_ref().is_some_and(|found| !is_ours(&found.metadata)) {
+            true => Err(foreign("Secret", binding)),
+            false => Ok(found),
         }
     }
 
@@ -298,6 +321,16 @@ impl fmt::Debug for Applier {
 /// At the start a Secret may be told late, and the version that it has is known from before.
 fn knows_more(before: &Revision, now: &Revision) -> bool {
     now.credentials.iter().any(|value| !before.credentials.contains(value))
+}
+
+/// Deletes this one alone, as it was seen.
+fn exactly(uid: &str, version: &str) -> DeleteParams {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
+    DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
+}
+
+fn foreign(kind: &'static str, binding: &Binding) -> ApplyError {
+    ApplyError::Foreign { kind, place: format!("{}/{}", binding.namespace, binding.object_name()) }
 }
 
 fn parameters() -> PatchParams {

@@ -34,7 +34,7 @@ pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> V
         Some((file(secret), STANDARD.encode(&value.0)))
     });
     let data: BTreeMap<String, String> = known.chain(kept).collect();
-    json!({
+    let mut object = json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -46,7 +46,12 @@ pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> V
         },
         "type": "Opaque",
         "data": data,
-    })
+    });
+    // Whoever leads by now has written another one: it is not overwritten with an older one.
+    if let Some(version) = held.and_then(|held| held.metadata.resource_version.as_ref()) {
+        object["metadata"]["resourceVersion"] = json!(version);
+    }
+    object
 }
 
 fn named(revision: &Revision) -> impl Iterator<Item = &SecretAt> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_compile::{Cluster, Compiled, Finding, Object, compile_in};
+use outrigger_compile::{Cluster, Compiled, Finding, Judgement, Object, compile_in};
 
 use super::seen::{Rank, Seen, Stage};
 use super::{Judged, authorities};
@@ -86,15 +86,12 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The version of one of its own that is tried now, as it is and as it serves; `None` if nothing of it is.
-    fn own(&self, id: &ObjectId) -> Option<(Arc<Version>, Arc<Version>)> {
+    /// The version of one of its own that is tried now; `None` if nothing of it is.
+    fn own(&self, id: &ObjectId) -> Option<Arc<Version>> {
         let now = self.scope.own.get(id)?;
         match self.states.get(id)? {
-            State::Now | State::Kept => Some((now.clone(), now.clone())),
-            State::Trying(_) | State::Good => {
-                let good = self.good.of(now)?;
-                Some((good.clone(), withdrawn::less(good, now)))
-            }
+            State::Now | State::Kept => Some(now.clone()),
+            State::Trying(_) | State::Good => Some(withdrawn::less(self.good.of(now)?, now)),
             State::Out => None,
         }
     }
@@ -125,18 +122,19 @@ impl<'a> Desk<'a> {
     fn compile(&self) -> Pass {
         let of = |id: &ObjectId| Some((id.clone(), self.foreign(id)?));
         let foreign: BTreeMap<ObjectId, Arc<Version>> = self.scope.foreign.iter().filter_map(of).collect();
-        let own: Vec<Arc<Version>> = self.scope.own.keys().filter_map(|id| Some(self.own(id)?.1)).collect();
+        let own: Vec<Arc<Version>> = self.scope.own.keys().filter_map(|id| self.own(id)).collect();
         let held = |wanted: &Wanted| Some((wanted.clone(), self.value(wanted)?));
         let values: BTreeMap<Wanted, Arc<Holding>> = self.scope.values.iter().filter_map(held).collect();
         let spaces: Vec<&Arc<Object>> =
             self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
-        let versions = own.iter().chain(foreign.values()).chain(&self.ghosts).map(|version| version.object());
-        let objects: Vec<&Object> = versions
-            .chain(values.values().map(|holding| holding.object()))
-            .chain(spaces.into_iter().map(AsRef::as_ref))
-            .collect();
+        let versions = own.iter().chain(foreign.values()).chain(&self.ghosts);
+        let objects: Vec<(&Object, &Judgement)> =
+            versions.map(|version| (version.object(), version.judgement())).collect();
+        let others: Vec<&Object> =
+            values.values().map(|holding| holding.object()).chain(spaces.into_iter().map(AsRef::as_ref)).collect();
         let compiled = compile_in(&Cluster {
             objects: &objects,
+            others: &others,
             namespace: self.namespace,
             operator_namespace: self.index.operator_namespace(),
         });
@@ -266,8 +264,8 @@ impl<'a> Desk<'a> {
             }
             // Where nothing was ever good at home, others may remember what was.
             let known = is_sound || self.good.of(now).is_some();
-            let (origin, version) = served.unwrap_or_else(|| (now.clone(), now.clone()));
-            chosen.insert(id.clone(), Chosen { version, origin, usable, known });
+            let version = served.unwrap_or_else(|| now.clone());
+            chosen.insert(id.clone(), Chosen { version, usable, known });
         }
         let judged = Judged {
             compiled: pass.compiled,

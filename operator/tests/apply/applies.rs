@@ -157,9 +157,55 @@ async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_
     // The next leader can't know that the first one got that far.
     let next = operator(&server);
     next.applier.apply(&with_secret("d")).await.unwrap();
-    assert_eq!(server.asked(), ["GET configmaps/outrigger-search", "PATCH secrets/outrigger-search"]);
+    let asked = ["GET configmaps/outrigger-search", "GET secrets/outrigger-search", "PATCH secrets/outrigger-search"];
+    assert_eq!(server.asked(), asked);
     next.applier.apply(&search("e")).await.unwrap();
     assert_eq!(server.get(SECRET), None);
+}
+
+#[tokio::test]
+async fn a_secret_that_can_not_be_taken_away_is_not_forgotten() {
+    let server = Server::default();
+    let operator = operator(&server);
+    operator.applier.apply(&with_secret("d")).await.unwrap();
+    server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
+    assert!(operator.applier.apply(&search("e")).await.is_err());
+    assert!(server.get(SECRET).is_some());
+    operator.applier.apply(&search("e")).await.unwrap();
+    assert_eq!(server.get(SECRET), None);
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_stays_as_it_is() {
+    for (path, kind) in [(CONFIG_MAP, "ConfigMap"), (SECRET, "Secret")] {
+        let server = Server::default();
+        let operator = operator(&server);
+        let theirs =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "outrigger-search", "namespace": "shop"}});
+        server.with(|stored| stored.put(path, theirs));
+        let before = server.get(path);
+        let error = operator.applier.apply(&with_secret("d")).await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("{kind} shop/outrigger-search is somebody else's")), "{error}");
+        assert!(operator.applier.remove(&Binding::of("shop", "search")).await.is_err() || kind == "ConfigMap");
+        assert_eq!(server.get(path), before);
+    }
+}
+
+#[tokio::test]
+async fn who_makes_a_policy_immutable_keeps_nothing_that_is_revoked() {
+    let server = Server::default();
+    let operator = operator(&server);
+    operator.applier.apply(&search("d")).await.unwrap();
+    let first = sequence(&server);
+    server.with(|stored| {
+        let mut frozen = stored.objects[CONFIG_MAP].clone();
+        frozen["immutable"] = json!(true);
+        stored.put(CONFIG_MAP, frozen);
+    });
+    operator.caches.generated.put(Binding::of("shop", "search"), None);
+    operator.applier.apply(&search("e")).await.unwrap();
+    assert_eq!(sequence(&server), first + 1);
+    assert_eq!(server.get(CONFIG_MAP).unwrap().get("immutable"), None);
 }
 
 #[tokio::test]

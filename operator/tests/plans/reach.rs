@@ -162,3 +162,54 @@ fn what_is_named_is_wanted_and_what_serves_in_a_broken_one_s_place() {
     assert_eq!(wanted(&story), Vec::<String>::new());
     assert_eq!(Holder::named("Pod"), None);
 }
+
+#[test]
+fn a_policy_that_is_too_large_is_held_and_told() {
+    let mut story = Story::new(false);
+    let models: Vec<String> = (0..500).map(|place| format!("{{name: \"{place:04}{}\"}}", "m".repeat(200))).collect();
+    let models = models.join(", ");
+    let mut namespaces = BTreeSet::new();
+    for place in 0..9 {
+        let line = format!("ModelCatalog shop/c{place} {{models: [{models}]}}");
+        namespaces.extend(story.apply(object(&line)).namespaces);
+    }
+    for line in ["LLMProvider shop/p {type: Ollama}", "VirtualKey shop/k {}", "VirtualKey shop/off {suspended: true}"] {
+        namespaces.extend(story.apply(object(line)).namespaces);
+    }
+    let plans = story.settle(Changed { namespaces });
+    let plan = &plans["shop"];
+    assert_eq!(plan.held, BTreeSet::from([binding("shop/k")]));
+    assert_eq!(
+        plan.revisions.keys().cloned().collect::<Vec<_>>(),
+        [binding("shop/off")],
+        "what reaches nothing is small"
+    );
+    let (_, verdict) = plan.verdicts.iter().find(|(id, _)| id.name == "k").unwrap();
+    let [problem] = verdict.refused.as_slice() else { panic!("{verdict:?}") };
+    assert_eq!(problem.reason.word(), "TooLarge");
+    assert!(problem.message.starts_with("the policy of outrigger-k would be "), "{}", problem.message);
+    assert!(problem.message.contains(" kB, and 900 kB is the most"), "{}", problem.message);
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let mut story = Story::new(false);
+    let mut namespaces = BTreeSet::new();
+    for line in [
+        "Secret shop/s {apiKey: c2stbmV2ZXItc2hvd24=}",
+        "LLMProvider shop/p {type: OpenAI, credentials: [{name: main, secretRef: {name: s}}]}",
+        "VirtualKey shop/k {}",
+    ] {
+        namespaces.extend(story.apply(object(line)).namespaces);
+    }
+    let plans = story.settle(Changed { namespaces });
+    let revision = &plans["shop"].revisions[&binding("shop/k")];
+    assert_eq!(revision.credentials[0].value, "sk-never-shown");
+    let shown = format!("{:?} {:?} {plans:?}", story.index, story.good);
+    for secret in ["sk-never-shown", "c2stbmV2ZXItc2hvd24"] {
+        assert!(!shown.contains(secret));
+    }
+    let mut sources = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&revision.sources[..]), &mut sources).unwrap();
+    assert!(sources.contains("\"resourceVersion\"") && !sources.contains("c2stbmV2ZXItc2hvd24"), "{sources}");
+}

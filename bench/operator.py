@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Measures the operator on a real control plane, and prints the tables of docs/performance.md. Takes about five minutes.
+
+    make bench-operator          [--quick: fewer streams, fewer changes]
+
+Gateways are streams of one process (bench/src/bin/fleet.rs), each with the token of a pod of its own that no node runs.
+`apply to served` is from before the request that applies a change until a gateway has the policy in hand.
+"""
+
+import copy
+import http.client
+import json
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "cluster")]
+
+import chart  # noqa: E402
+from api import path  # noqa: E402
+from control_plane import ControlPlane  # noqa: E402
+from gateway import free_port  # noqa: E402
+from operator_process import HOST, OperatorProcess  # noqa: E402
+
+QUICK = "--quick" in sys.argv
+FLEETS = [1, 20] if QUICK else [1, 100, 1000]
+CHANGES = 10 if QUICK else 40
+OBJECTS = 100 if QUICK else 1000
+REVIEWS = 200 if QUICK else 2000
+IDLE_SECONDS = 10 if QUICK else 60
+TICKS = os.sysconf("SC_CLK_TCK")
+API = "outrigger.dev/v1alpha1"
+
+
+def percentile(values, share):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+def resident(pid):
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    return int(fields["VmRSS"].split()[0]) / 1024
+
+
+def processor(pid):
+    """Seconds of the processor that it has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def many(items, do):
+    """`do` for each, a few at a time."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(do, items))
+
+
+def mock(namespace, name, reply="Hello"):
+    spec = {"type": "Mock", "withoutKey": "Allow", "mock": {"dialect": "OpenAI", "reply": reply}}
+    return {"apiVersion": API, "kind": "LLMProvider", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def pod(namespace, name):
+    container = {"name": "app", "image": "outrigger.test/app:1"}
+    meta = {"name": name, "namespace": namespace, "annotations": {"outrigger.dev/inject": "true"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": [container]}}
+
+
+class Bench:
+    def __init__(self, cluster, operator):
+        self.cluster, self.operator, self.pid = cluster, operator, operator.daemon.pid
+        self.kept = threading.local()
+
+    def client(self):
+        """One for each thread: its connection is one request's at a time."""
+        if not hasattr(self.kept, "api"):
+            self.kept.api = copy.copy(self.cluster.api)
+            self.kept.api.kept = None
+        return self.kept.api
+
+    def namespace(self, name):
+        self.cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        self.cluster.api.until("ServiceAccount", name, "default", bool)
+        return name
+
+    def fleet(self, size):
+        """Milliseconds from apply to served, of each stream and each change."""
+        namespace = self.namespace(f"fleet-{size}")
+        self.cluster.api.apply(mock(namespace, "mock"))
+
+        def token(index):
+            api = self.client()
+            made = api.sound(api.create(pod(namespace, f"p{index}"))).body
+            bound = {"kind": "Pod", "apiVersion": "v1", "name": f"p{index}", "uid": made["metadata"]["uid"]}
+            spec = {"audiences": ["outrigger"], "boundObjectRef": bound}
+            asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+            where = path("ServiceAccount", namespace, "default", "token")
+            return api.sound(api.ask("POST", where, asked)).body["status"]["token"]
+
+        tokens = self.cluster.folder / f"tokens-{size}"
+        tokens.write_text("\n".join(many(range(size), token)) + "\n")
+        map = self.cluster.api.until("ConfigMap", namespace, "outrigger-default", bool)
+        authorities = self.cluster.folder / "authorities.pem"
+        authorities.write_text(map["data"]["ca.crt"])
+        program = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "profiling" / "fleet"
+        operator = ["--operator", f"127.0.0.1:{self.operator.port}", "--name", HOST]
+        command = [program, *operator, "--authorities", authorities, "--tokens", tokens]
+        took = []
+        before = time.monotonic()
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                if "ready" in json.loads(line):
+                    break
+            connected, used = time.monotonic() - before, processor(self.pid)
+            for change in range(CHANGES):
+                object = mock(namespace, "mock", f"Hello for the {change}th time")
+                began = time.time_ns()
+                self.cluster.api.apply(object)
+                for _ in range(size):
+                    took.append((json.loads(process.stdout.readline())["at"] - began) / 1e6)
+            memory, used = resident(self.pid), processor(self.pid) - used
+            process.stdin.close()
+            process.wait(30)
+        print(
+            f"| {size} | {statistics.median(took):.0f} | {percentile(took, 0.99):.0f} | {max(took):.0f} "
+            f"| {connected:.1f} | {memory:.0f} | {1000 * used / CHANGES:.0f} |",
+            flush=True,
+        )
+        many(range(size), lambda n: self.client().delete("Pod", namespace, f"p{n}", gracePeriodSeconds=0))
+        self.cluster.api.delete("Namespace", None, namespace)
+
+    def requests(self):
+        return self.operator.metric("outrigger_operator_api_requests_total")
+
+    def writes(self):
+        return self.operator.metric("outrigger_operator_writes_total")
+
+    def settled(self):
+        """Waits until nothing has been written for two seconds."""
+        last, since = None, time.monotonic()
+        while time.monotonic() - since < 2:
+            if (now := self.writes()) != last:
+                last, since = now, time.monotonic()
+            time.sleep(0.1)
+        return since
+
+    def objects(self):
+        """A thousand objects in twenty namespaces: a fifth each of providers, rules, budgets; the rest keys."""
+        namespaces = [self.namespace(f"many-{n}") for n in range(20)]
+
+        def make(n):
+            namespace, group = namespaces[n % 20], n // 20
+            meta = lambda kind: {"apiVersion": API, "kind": kind, "metadata": {"name": f"n{group}", "namespace": namespace}}
+            at = {"providers": [{"name": f"n{group - group % 5}"}]}
+            match group % 5:
+                case 0:
+                    object = mock(namespace, f"n{group}")
+                case 1:
+                    object = meta("Budget") | {"spec": {"amount": "100", "window": "Month"}}
+                case 2:
+                    target = {"provider": f"n{group - 2}", "weight": 1}
+                    scope = {"virtualKeys": [f"n{group + 1}"]}
+                    object = meta("RoutingRule") | {"spec": {"scope": scope, "when": "model == 'a'", "targets": [target]}}
+                case _:
+                    object = meta("VirtualKey") | {"spec": at | {"budgetRefs": [{"name": f"n{group - group % 5 + 1}"}]}}
+            self.client().apply(object)
+
+        began = time.monotonic()
+        many(range(OBJECTS), make)
+        applied = time.monotonic() - began
+        behind = self.settled() - began - applied
+        # What the renewal of the Lease asks is no reconcile: its requests are told apart by the metric's label.
+        before, used, writes = self.requests(), processor(self.pid), self.writes()
+        time.sleep(IDLE_SECONDS)
+        idle = (processor(self.pid) - used) / IDLE_SECONDS
+        written = self.writes() - writes
+        print(f"\n| with {OBJECTS} objects | |\n|---|---|")
+        print(f"| all applied in, by this client | {applied:.0f} s |")
+        print(f"| the operator was done after that | {max(behind, 0):.1f} s later |")
+        print(f"| resident | {resident(self.pid):.0f} MiB |")
+        print(f"| a processor, idle | {100 * idle:.1f} % |")
+        print(f"| writes in {IDLE_SECONDS} s without a change | {written:.0f} |")
+        print(f"| requests in {IDLE_SECONDS} s without a change (Lease, webhook configurations) | {self.requests() - before:.0f} |")
+        before, used, writes = self.requests(), processor(self.pid), self.writes()
+        for change in range(CHANGES):
+            self.cluster.api.apply(mock(namespaces[0], "n0", f"change {change}"))
+            self.settled()
+        print(f"| writes for a change of a provider that {3 if OBJECTS >= 100 else 2} policies hold | {(self.writes() - writes) / CHANGES:.1f} |")
+        print(f"| the operator's processor time for it | {1000 * (processor(self.pid) - used) / CHANGES:.0f} ms |", flush=True)
+
+    def reviews(self):
+        context = ssl.create_default_context(cafile=self.cluster.folder / "authorities.pem")
+        connection = http.client.HTTPSConnection(HOST, self.operator.port, context=context, timeout=10)
+        review = {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "u",
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "operation": "CREATE",
+                "namespace": "default",
+                "name": "p",
+                "userInfo": {},
+                "object": pod("default", "p"),
+            },
+        }
+        body, took = json.dumps(review), []
+        for _ in range(REVIEWS):
+            began = time.perf_counter()
+            connection.request("POST", "/admit/pods", body, {"content-type": "application/json"})
+            answer = json.loads(connection.getresponse().read())
+            took.append(1000 * (time.perf_counter() - began))
+            assert answer["response"]["allowed"] and answer["response"]["patch"], answer
+        print("\n| a pod is injected | |\n|---|---|")
+        print(f"| p50 | {statistics.median(took):.2f} ms |\n| p99 | {percentile(took, 0.99):.2f} ms |", flush=True)
+
+
+def main():
+    with ControlPlane() as cluster:
+        cluster.install_definitions()
+        port = free_port()
+        chart.install(cluster, {"webhooks": {"url": f"https://{HOST}:{port}"}, "crds": {"enabled": False}})
+        token = cluster.token(chart.NAMESPACE, chart.RELEASE, expirationSeconds=6 * 3600)
+        kubeconfig = cluster.authority.kubeconfig(cluster.folder / "operator.kubeconfig", cluster.server, token=token)
+        with OperatorProcess(cluster, kubeconfig, port=port) as operator:
+            bench = Bench(cluster, operator)
+            print("| gateways | p50 ms | p99 ms | slowest ms | all connected s | operator MiB | its processor ms a change |")
+            print("|---|---|---|---|---|---|---|", flush=True)
+            for size in FLEETS:
+                bench.fleet(size)
+            bench.reviews()
+            bench.objects()
+
+
+if __name__ == "__main__":
+    main()

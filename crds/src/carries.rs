@@ -1,0 +1,101 @@
+//! Which pods should carry a gateway, by their own words and their namespace's, and what to type where one doesn't. The
+//! operator's watchdog and `outrigger doctor` ask the same.
+
+use serde_json::Value;
+
+/// On pods (annotation) and namespaces (label).
+pub const INJECT: &str = "outrigger.dev/inject";
+/// Written on a workload's template: the workload's own annotations, as JSON.
+pub const WORKLOAD: &str = "outrigger.dev/workload";
+/// Written on a pod that was looked at: what was added, or why nothing was.
+pub const INJECTED: &str = "outrigger.dev/injected";
+/// Label, written on a pod that carries a gateway.
+pub const SIDECAR: &str = "outrigger.dev/sidecar";
+
+/// Whether a pod *without* the label [`SIDECAR`] should have it. One that was looked at and passed over says so itself, and
+/// is not missed. `annotation` gives the pod's, by name; `labelled` is whether its namespace has the label
+/// [`INJECT`]`=true`.
+#[must_use]
+pub fn should_carry<'a>(annotation: impl Fn(&str) -> Option<&'a str>, labelled: bool) -> bool {
+    if annotation(INJECTED).is_some() {
+        return false;
+    }
+    let stamp: Value = annotation(WORKLOAD).and_then(|stamp| serde_json::from_str(stamp).ok()).unwrap_or_default();
+    let of_workload = stamp.get("inject").and_then(Value::as_str);
+    annotation(INJECT).or(of_workload).map_or(labelled, |value| value != "false")
+}
+
+/// How the pods of a controller are made anew: a command, or words where there is none. `hash` is the pod's label
+/// `pod-template-hash`; without it the end of a ReplicaSet's name tells.
+#[must_use]
+pub fn renew(namespace: &str, pod: &str, controller: Option<(&str, &str)>, hash: Option<&str>) -> String {
+    let restart = |kind: &str, name: &str| format!("kubectl rollout restart {kind}/{name} -n {namespace}");
+    match controller {
+        Some(("ReplicaSet", name)) => match deployment(name, hash) {
+            Some(deployment) => restart("deployment", deployment),
+            None => format!("kubectl delete pod {pod} -n {namespace}"),
+        },
+        Some(("StatefulSet", name)) => restart("statefulset", name),
+        Some(("DaemonSet", name)) => restart("daemonset", name),
+        Some(("Job", name)) => format!("delete job/{name} of namespace {namespace} and create it anew, or let it end"),
+        Some((_, _)) => format!("kubectl delete pod {pod} -n {namespace}"),
+        None => format!("delete pod/{pod} of namespace {namespace} and create it anew: nothing else would"),
+    }
+}
+
+/// The Deployment that a ReplicaSet is of, by its name.
+fn deployment<'a>(name: &'a str, hash: Option<&str>) -> Option<&'a str> {
+    let (front, end) = name.rsplit_once('-')?;
+    match hash {
+        Some(hash) => (end == hash).then_some(front),
+        // What Kubernetes writes hashes with.
+        None => end.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte)).then_some(front),
+    }
+    .filter(|front| !front.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn should(annotations: &[(&str, &str)], labelled: bool) -> bool {
+        let find = |name: &str| annotations.iter().find(|(one, _)| *one == name).map(|(_, value)| *value);
+        should_carry(find, labelled)
+    }
+
+    #[test]
+    fn a_pods_own_word_outranks_its_workloads_and_that_its_namespaces() {
+        let stamp = |value: &'static str| (WORKLOAD, value);
+        for (annotations, labelled, expected) in [
+            (vec![], false, false),
+            (vec![], true, true),
+            (vec![(INJECT, "true")], false, true),
+            (vec![(INJECT, "false")], true, false),
+            (vec![stamp(r#"{"inject":"true"}"#)], false, true),
+            (vec![stamp(r#"{"inject":"false"}"#)], true, false),
+            (vec![stamp(r#"{"virtual-key":"a"}"#)], false, false),
+            (vec![stamp(r#"{"virtual-key":"a"}"#)], true, true),
+            (vec![(INJECT, "true"), stamp(r#"{"inject":"false"}"#)], false, true),
+            (vec![stamp("no JSON")], true, true),
+            (vec![(INJECT, "true"), (INJECTED, r#"{"skipped":["HostNetwork"]}"#)], true, false),
+        ] {
+            assert_eq!(should(&annotations, labelled), expected, "{annotations:?} {labelled}");
+        }
+    }
+
+    #[test]
+    fn what_to_type_is_the_owners() {
+        let of = |controller, hash| renew("shop", "web-1", controller, hash);
+        let restart = "kubectl rollout restart deployment/web -n shop";
+        assert_eq!(of(Some(("ReplicaSet", "web-5d4f8b")), Some("5d4f8b")), restart);
+        assert_eq!(of(Some(("ReplicaSet", "web-5d4f8b")), None), restart);
+        assert_eq!(of(Some(("ReplicaSet", "web-app")), None), "kubectl delete pod web-1 -n shop");
+        assert_eq!(of(Some(("StatefulSet", "db")), None), "kubectl rollout restart statefulset/db -n shop");
+        assert_eq!(
+            of(Some(("Job", "once")), None),
+            "delete job/once of namespace shop and create it anew, or let it end"
+        );
+        assert_eq!(of(Some(("Rollout", "web")), None), "kubectl delete pod web-1 -n shop");
+        assert_eq!(of(None, None), "delete pod/web-1 of namespace shop and create it anew: nothing else would");
+    }
+}

@@ -1,0 +1,92 @@
+"""`make demo`: what Outrigger does for an application, in the terminal, on the cluster of `make cluster`."""
+
+import json
+from pathlib import Path
+
+from installation import application
+
+OBJECTS = Path(__file__).resolve().parent / "demo"
+NAMESPACE, APP = "shop", "app"
+KINDS = "llmp,vkey,rrule,llmb"
+READY = ["wait", KINDS, "--all", "-n", NAMESPACE, "--for=condition=Accepted", "--timeout=60s"]
+
+
+class Walk:
+    """Each step is typed, shows what comes, and fails if that is not what it promises."""
+
+    def __init__(self, node, tell=lambda text: print(text, flush=True)):
+        self.node, self.tell = node, tell
+
+    def all(self):
+        for step in (self.apply, self.inject, self.ask, self.fail_over, self.route, self.spend, self.slip):
+            self.tell(f"\n# {step.__doc__}")
+            step()
+
+    def kubectl(self, *words, input=None):
+        shown = [word if len(word) < 100 else "…" for word in map(str, words)]
+        shown = [word.replace(f"{OBJECTS}/", "demo/") for word in shown]
+        self.tell(f"$ kubectl {' '.join(shown)}")
+        said = self.node.kubectl(*words, input=input)
+        self.tell(said.rstrip())
+        return said
+
+    def apply_file(self, name):
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", OBJECTS / name)
+
+    def until_it_says(self, words, *model):
+        """Asks as the application does, until a change has come to it: within a second."""
+
+        def asked():
+            said = self.node.kubectl(
+                *("exec", "-n", NAMESPACE, f"deploy/{APP}", "-c", "main", "--", "python", "/app/app.py", "ask", *model)
+            )
+            return (said.strip().splitlines() or [""])[-1]
+
+        self.tell(f"$ kubectl exec -n {NAMESPACE} deploy/{APP} -- python app.py ask {' '.join(model)}".rstrip())
+        self.node.until(words, lambda: asked() == words)
+        self.tell(words)
+
+    def apply(self):
+        """Providers, and a key that says who may serve and how much may be spent."""
+        self.apply_file("1-objects.yaml")
+        self.kubectl(*READY)
+        self.kubectl("get", KINDS, "-n", NAMESPACE)
+
+    def inject(self):
+        """An application with the OpenAI SDK, no key, no address; and one annotation."""
+        annotations = {"outrigger.dev/inject": "true", "outrigger.dev/virtual-key": "shop"}
+        objects = application(NAMESPACE, APP, annotations, command=("keep", "1"))
+        self.kubectl("apply", "--server-side", "-f", "-", input="".join(f"---\n{json.dumps(one)}\n" for one in objects))
+        self.kubectl("rollout", "status", f"deploy/{APP}", "-n", NAMESPACE, "--timeout=120s")
+        self.kubectl("get", "pods", "-n", NAMESPACE, "-L", "outrigger.dev/virtual-key,outrigger.dev/sidecar")
+
+    def ask(self):
+        """It asks, and a provider answers."""
+        self.until_it_says("Hello from openai.")
+
+    def fail_over(self):
+        """The provider's servers fail. The next one answers, and the application sees nothing of it."""
+        self.apply_file("2-outage.yaml")
+        self.until_it_says("Hello from anthropic.")
+        self.kubectl("logs", "-n", NAMESPACE, f"deploy/{APP}", "-c", "main", "--tail=5")
+
+    def route(self):
+        """A rule, with its own test, in force while the application runs."""
+        self.apply_file("3-rule.yaml")
+        self.until_it_says("Hello from anthropic.", "gpt-4o-mini")
+        self.until_it_says("Hello from openai, again.", "gpt-4o")
+        self.kubectl("get", "rrule", "-n", NAMESPACE)
+
+    def spend(self):
+        """A budget that is spent: the SDK says so, and nothing is paid any more."""
+        self.apply_file("4-budget.yaml")
+        self.until_it_says("402 budget_exceeded")
+        self.kubectl("get", "vkey", "-n", NAMESPACE)
+
+    def slip(self):
+        """A mistake: what was good goes on, and the object says what to mend."""
+        self.apply_file("5-mistake.yaml")
+        self.kubectl(*("wait", "vkey/shop", "-n", NAMESPACE, "--for=condition=ResolvedRefs=False", "--timeout=60s"))
+        conditions = '-o=jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\\n"}{end}'
+        self.kubectl("get", "vkey/shop", "-n", NAMESPACE, conditions)
+        self.until_it_says("402 budget_exceeded")
