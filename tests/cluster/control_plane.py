@@ -3,7 +3,9 @@
 Or, in a `machine`, where a node can be added to it.
 """
 
+import json
 import subprocess
+import urllib.request
 
 import binaries
 import runs
@@ -123,10 +125,27 @@ class ControlPlane:
 
     def restart_api(self):
         """Ends the API server at once, and starts it again with all that it had."""
+        self.stop_api()
+        self.resume_api()
+
+    def stop_api(self):
+        self.daemons["kube-apiserver"].stop(kill=True)
+
+    def resume_api(self):
         server = self.daemons["kube-apiserver"]
-        server.stop(kill=True)
         self.daemons["kube-apiserver"] = Daemon(server.name, server.command, self.folder, self.bound, environment())
         self.ready("the API server", self.is_ready, API_SECONDS)
+
+    def forget_the_past(self):
+        """What was before now is no longer there to be watched from: etcd is compacted."""
+
+        def etcd(what, **asked):
+            request = urllib.request.Request(f"{self.etcd}/v3/{what}", json.dumps(asked).encode())
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+
+        revision = etcd("maintenance/status")["header"]["revision"]
+        etcd("kv/compaction", revision=revision, physical=True)
 
     def start_controllers(self):
         """They make service accounts, roll Deployments out, and take away what belonged to something deleted."""
@@ -208,5 +227,5 @@ class ControlPlane:
 
 
 def is_served(definition):
-    conditions = {one["type"]: one["status"] for one in (definition or {}).get("status", {}).get("conditions", [])}
+    conditions = {one["type"]: one["status"] for one in (definition or {}).get("status", {}).get("conditions") or []}
     return conditions.get("Established") == "True" and conditions.get("NamesAccepted") == "True"
