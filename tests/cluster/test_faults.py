@@ -9,6 +9,7 @@ import pytest
 
 import truth
 from api import path
+from authority import Authority, encoded
 from gateway_process import GatewayProcess
 from objects import ASKS, key, mock, outrigger, pod, secret
 from operator_process import OperatorProcess
@@ -106,6 +107,37 @@ def test_killed_at_any_step_of_a_change(cluster, operator, namespace, apply):
     secrets = lambda: cluster.api.list("Secret", namespace, labelSelector=truth.OURS)  # noqa: E731
     cluster.until("no credential to be left", lambda: secrets() == [], truth.SECONDS)
     assert set(truth.policies(cluster, namespace)) <= {"outrigger-default"}
+
+
+def test_killed_at_any_step_of_a_rotation(cluster, operator, namespace, apply, tmp_path):
+    certificates = ("Secret", "outrigger-system", "outrigger-certificates")
+
+    def killed_once(name):
+        return killed(cluster, operator, *certificates, lambda secret: name in secret["data"])
+
+    apply(mock(namespace, reply="one"))
+    apply(key(namespace))
+    with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
+        app.until("a policy", lambda: app.is_connected() and app.says() == "one")
+        with Witness(app):
+            # The next authority, as ten years from now: it signs once all have been told of it.
+            following = Authority(tmp_path / "next")
+            spread = killed_once("next.since")
+            data = {"next.crt": following.bundle(), "next.key": encoded(following.key)}
+            cluster.api.merge(*certificates, {"data": data})
+            assert spread.result(), "nobody was told of the next authority"
+            promoted = killed_once("retired.crt")
+            operator.start()
+            # The gateway's files come late, as a kubelet's do: it has to see them before anything is signed anew.
+            cluster.until("the next to sign", lambda: app.mount() or promoted.done(), truth.SECONDS)
+            assert promoted.result()
+            operator.start()
+            app.until("its stream, under the next authority", app.is_connected, truth.SECONDS)
+            apply(mock(namespace, reply="two"))
+            app.until("what is new", lambda: app.says() == "two", truth.SECONDS)
+            cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
+        # And the API server trusts it.
+        cluster.until("webhooks", lambda: cluster.api.create(pod(namespace, "other", ASKS), dryRun="All").status == 201)
 
 
 def leader(cluster):

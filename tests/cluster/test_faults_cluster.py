@@ -1,0 +1,220 @@
+"""What a cluster does to an operator: it is away, forgets, is full of others who write, and loses what was relied on."""
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+import truth
+from gateway_process import GatewayProcess
+from objects import ASKS, condition, key, mock, outrigger, pod, secret
+from operator_process import OperatorProcess
+from upstream import Upstream
+from witness import Witness
+
+
+@pytest.fixture(autouse=True)
+def running(operator):
+    """Whatever became of it in the test before."""
+    operator.as_a_kubelet_would()
+
+
+@pytest.fixture
+def apply(cluster):
+    return cluster.api.apply
+
+
+def restored(cluster, namespace, app, word):
+    app.until(f"“{word}”", lambda: app.says() == word, truth.SECONDS)
+    cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
+
+
+def test_an_api_server_that_is_away_until_nobody_leads(cluster, operator, namespace, apply):
+    apply(mock(namespace, reply="one"))
+    apply(key(namespace))
+    with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
+        restored(cluster, namespace, app, "one")
+        assert operator.refusals() == []
+        with Witness(app) as witness:
+            cluster.stop_api()
+            # It can't tell that it leads, so that it ends; nobody renews anything, and every watch is gone.
+            app.until("the leader to end itself", lambda: operator.daemon.process.poll() is not None, truth.SECONDS)
+            cluster.resume_api()
+            operator.as_a_kubelet_would()
+            apply(mock(namespace, reply="two"))
+            restored(cluster, namespace, app, "two")
+        assert witness.words[-2:] == ["one", "two"]
+        operator.forgive()
+
+
+@contextmanager
+def asleep(replica):
+    """As a machine that is suspended."""
+    os.kill(replica.daemon.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(replica.daemon.pid, signal.SIGCONT)
+
+
+def test_a_replica_that_slept_while_all_watches_expired(cluster, operator, installed, namespace, apply):
+    kubeconfig, _ = installed
+    apply(mock(namespace, reply="one"))
+    apply(key(namespace))
+    apply(key(namespace, "goes"))
+    with (
+        OperatorProcess(cluster, kubeconfig, name="sleeper") as sleeper,
+        # It calls the one that sleeps, as a Service would let it, and was sent on to the one that leads.
+        GatewayProcess(sleeper, pod(namespace, "app", ASKS)) as app,
+    ):
+        restored(cluster, namespace, app, "one")
+        cluster.api.until("ConfigMap", namespace, "outrigger-goes", bool)
+        with Witness(app):
+            with asleep(sleeper):
+                cluster.api.delete("VirtualKey", namespace, "goes")
+                apply(mock(namespace, reply="two"))
+                restored(cluster, namespace, app, "two")
+                operator.stop()
+                # Nobody is there to see this.
+                apply(mock(namespace, reply="three"))
+                apply(key(namespace, "comes"))
+                cluster.forget_the_past()
+                cluster.restart_api()
+            restored(cluster, namespace, app, "three")
+            cluster.until("the other", sleeper.leads, truth.SECONDS)
+            assert set(truth.policies(cluster, namespace)) == {"outrigger-default", "outrigger-comes"}
+            sleeper.forgive()
+            operator.start()
+
+
+class Meddler:
+    """Somebody who writes, again and again, where the operator writes."""
+
+    def __init__(self, cluster, namespace):
+        self.api, self.namespace = cluster.client(*cluster.admin), namespace
+        self.done, self.wrong, self.count = threading.Event(), [], 0
+        self.thread = threading.Thread(target=self.meddle, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join(truth.SECONDS)
+        assert self.wrong == [] and self.count > 20
+
+    def meddle(self):
+        turns = [
+            {"data": {"policy.v1.json": "{}"}},
+            {"metadata": {"annotations": {"outrigger.dev/sequence": "1"}}},
+            {"metadata": {"annotations": {"outrigger.dev/digest": "none"}}},
+            {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}, "ownerReferences": []}},
+            {"data": {"ca.crt": "none", "more": "of it"}, "binaryData": None},
+        ]
+        while not self.done.wait(0.01):
+            try:
+                self.api.merge("ConfigMap", self.namespace, "outrigger-default", turns[self.count % len(turns)])
+                for kind, name in (("LLMProvider", "openai"), ("VirtualKey", "default")):
+                    self.api.merge(kind, self.namespace, name, {"status": {"conditions": [], "observedGeneration": 0}}, "status")
+                self.count += 1
+            except Exception as error:  # noqa: BLE001
+                self.wrong.append(repr(error))
+                return
+
+
+def test_who_meddles_with_what_is_written_gains_nothing(cluster, operator, namespace, apply):
+    apply(mock(namespace, reply="0"))
+    apply(key(namespace))
+    with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
+        restored(cluster, namespace, app, "0")
+        with Witness(app) as witness:
+            with Meddler(cluster, namespace) as meddler:
+                for word in ("1", "2", "3"):
+                    apply(mock(namespace, reply=word))
+                    app.until(f"“{word}”, for all that", lambda word=word: app.says() == word, truth.SECONDS)
+                app.until("enough of it", lambda: meddler.count > 20, truth.SECONDS)
+            restored(cluster, namespace, app, "3")
+            found = cluster.api.get("ConfigMap", namespace, "outrigger-default")
+            assert "BEGIN CERTIFICATE" in found["data"]["ca.crt"] and found["binaryData"]
+            assert found["metadata"]["ownerReferences"][0]["name"] == "default"
+        assert witness.words == ["0", "1", "2", "3"]
+    assert operator.metric("outrigger_operator_queue_depth", work="write") == 0
+
+
+@pytest.mark.parametrize("delivery", ["Stream", "Secret"])
+def test_a_credential_comes_and_goes(cluster, operator, namespace, apply, delivery):
+    def is_missing(provider):
+        return truth.is_current(provider) and condition(provider, "ResolvedRefs")[:2] == ("False", "SecretNotFound")
+
+    with Upstream() as upstream:
+        apply(secret(namespace, "main", apiKey="sk-1"))
+        credential = {"name": "main", "secretRef": {"name": "main"}}
+        apply(outrigger(
+            *("LLMProvider", namespace, "openai"),
+            **{"type": "OpenAI", "endpoint": f"{upstream.url}/v1", "credentials": [credential], "credentialDelivery": delivery},
+        ))
+        apply(key(namespace))
+        with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
+
+            def says(word):
+                app.mount()
+                return app.says() == word
+
+            app.until("the first", lambda: says("sk-1"), truth.SECONDS)
+            with Witness(app) as witness:
+                cluster.api.delete("Secret", namespace, "main")
+                cluster.api.until("LLMProvider", namespace, "openai", is_missing, truth.SECONDS)
+                assert says("sk-1")
+                # Neither does an operator that never saw it take it away, nor does a container that begins anew miss it.
+                operator.kill()
+                operator.start()
+                apply(key(namespace, team="another"))
+                app.until("the next change", lambda: app.served()["policy"]["keys"][0].get("team") == "another", truth.SECONDS)
+                assert says("sk-1")
+                apply(secret(namespace, "main", apiKey="sk-2"))
+                app.until("the restored one", lambda: says("sk-2"), truth.SECONDS)
+                apply(secret(namespace, "main", apiKey="sk-3"))
+                operator.kill()
+                operator.start()
+                app.until("the rotated one", lambda: says("sk-3"), truth.SECONDS)
+                cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
+            # Whatever else was written, the value is in one Secret of ours at most.
+            assert witness.words == ["sk-1", "sk-2", "sk-3"]
+            made = cluster.api.list("Secret", namespace, labelSelector=truth.OURS)
+            assert len(made) == (1 if delivery == "Secret" else 0)
+
+
+def test_a_namespace_is_deleted_and_made_again(cluster, operator, namespace, apply):
+    platform = f"{namespace[:45]}-platform"
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": platform}}
+
+    def begin(word):
+        apply(made)
+        apply(mock(platform, reply=word, allowedNamespaces={"from": "All"}))
+        apply(key(platform))
+        cluster.api.until("ConfigMap", platform, "outrigger-default", bool, truth.SECONDS)
+
+    begin("one")
+    apply(key(namespace, providers=[{"name": "openai", "providerRef": {"name": "openai", "namespace": platform}}]))
+    with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
+        restored(cluster, namespace, app, "one")
+        before, (first, *_) = app.sequence(), truth.policies(cluster, platform)["outrigger-default"]
+        cluster.api.delete("Namespace", None, platform)
+        cluster.api.until("Namespace", None, platform, lambda one: one is None, truth.SECONDS)
+        # Gone is gone, and others are told why.
+        app.until("the refusal", lambda: app.says() != "one", truth.SECONDS)
+        told = cluster.api.until(
+            *("VirtualKey", namespace, "default"),
+            lambda one: truth.is_current(one) and (condition(one, "ResolvedRefs") or ("",))[0] == "False",
+            truth.SECONDS,
+        )
+        assert platform in condition(told, "ResolvedRefs")[2]
+        # Nothing is tried in vain for ever.
+        cluster.until("nothing to be left to do", lambda: operator.metric("outrigger_operator_queue_depth", work="write") == 0, truth.SECONDS)
+        begin("two")
+        restored(cluster, namespace, app, "two")
+        assert app.sequence() > before and truth.policies(cluster, platform)["outrigger-default"][0] > first
+    cluster.api.delete("Namespace", None, platform)
