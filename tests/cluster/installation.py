@@ -1,5 +1,6 @@
 """Outrigger on the node: the chart as people install it, with images made here."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import chart
@@ -39,17 +40,40 @@ def install(node, **more):
     return said
 
 
+@contextmanager
+def without_operator(node):
+    """No replica runs. Afterwards both do, and are Ready."""
+    scale(node, 0)
+    try:
+        yield
+    finally:
+        scale(node, 2)
+
+
+def scale(node, replicas):
+    node.api.merge("Deployment", chart.NAMESPACE, chart.RELEASE, {"spec": {"replicas": replicas}})
+    node.api.until("Deployment", chart.NAMESPACE, chart.RELEASE, is_rolled_out, SECONDS)
+    if not replicas:
+        node.until("its pods' end", lambda: replicas_of(node) == [], SECONDS)
+
+
+def replicas_of(node):
+    """The operator's pods."""
+    return node.api.list("Pod", chart.NAMESPACE, labelSelector="app.kubernetes.io/name=outrigger")
+
+
 def is_rolled_out(deployment):
     status, spec = deployment.get("status", {}), deployment["spec"]
     current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     replicas = spec["replicas"]
-    return current and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == replicas
+    counts = (status.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas"))
+    return current and all(count == replicas for count in counts)
 
 
-def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3")):
-    """A Deployment of example_app.py, which has no more than the annotations."""
+def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3"), program="example_app.py"):
+    """A Deployment of a program of this folder, which has no more than the annotations."""
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files", "namespace": namespace}}
-    files["data"] = {"app.py": (HERE / "example_app.py").read_text()}
+    files["data"] = {"app.py": (HERE / program).read_text()}
     container = {
         "name": "main",
         "image": images.PYTHON,
