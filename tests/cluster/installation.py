@@ -34,20 +34,25 @@ def install(node, **more):
     kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
     for kind in kinds:
         node.api.until(kind, None, chart.RELEASE, lambda one: all("caBundle" in w["clientConfig"] for w in one["webhooks"]))
-    # And once kube-proxy leads there.
+    until_webhooks_answer(node)
+    return said
+
+
+def until_webhooks_answer(node):
+    """What is Ready is asked once kube-proxy leads there, a little later."""
     asked = deployment("default", "asked", {"inject": "true"})
     until("the webhooks", lambda: node.api.create(asked, dryRun="All").status == 201, SECONDS, node.daemons.values())
-    return said
 
 
 @contextmanager
 def without_operator(node):
-    """No replica runs. Afterwards both do, and are Ready."""
+    """No replica runs. Afterwards both do, and answer."""
     scale(node, 0)
     try:
         yield
     finally:
         scale(node, 2)
+        until_webhooks_answer(node)
 
 
 def scale(node, replicas):

@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 import chart
+from api import path
 from conftest import a_namespace
 from installation import application, replicas_of, without_operator
 from objects import ASKS, condition, deployment, key, mock, pod
@@ -37,6 +38,12 @@ def until_it_says(node, namespace, app, words):
     node.until(words, lambda: node.lines(namespace, app)[-1:] == [words], SECONDS)
 
 
+def is_connected(node, namespace, app):
+    """Whether the gateway's stream is open, as it says itself."""
+    said = node.api.ask("GET", path("Pod", namespace, f"{app}:4181", "proxy") + "/readyz").body
+    return (said.get("operator") or {}).get("connected")
+
+
 def since(object, type):
     """When a condition became what it is."""
     return next(one["lastTransitionTime"] for one in object["status"]["conditions"] if one["type"] == type)
@@ -61,6 +68,7 @@ def test_both_replicas_restart_at_once(outrigger, space):
         states = node.api.get("Pod", chart.NAMESPACE, name)["status"]["containerStatuses"]
         assert [one["restartCount"] for one in states] == [1], states
     node.kubectl("wait", "llmp/openai", "-n", space, "--for=condition=Ready", f"--timeout={SECONDS}s")
+    node.until("its gateway's return", lambda: is_connected(node, space, app), SECONDS)
     # The application noticed nothing, and nobody was told that the key was not well.
     assert set(node.lines(space, app)) == {"one", "two"}
     after = node.api.get("VirtualKey", space, "default")

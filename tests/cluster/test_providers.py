@@ -7,7 +7,7 @@ import pytest
 
 import images
 from conftest import a_namespace
-from installation import HERE, application
+from installation import HERE, application, without_operator
 from objects import condition, key, outrigger as object_of, secret
 
 SECONDS = 120
@@ -146,6 +146,25 @@ def suspend(node, platform, **credentials):
 def used(node, platform):
     """The keys that the provider was asked with, in order."""
     return [json.loads(line)["key"] for line in node.lines(platform, "first")]
+
+
+def test_a_restarted_gateway_has_its_credentials_without_an_operator(outrigger, space, platform):
+    node = outrigger
+    start_upstream(node, platform, "first")
+    node.api.apply(provider(platform, "first", main={}))
+    node.api.apply(uses(space, platform, "first"))
+    app = start_app(node, space, "keep", "0.1")
+    until_it_says(node, space, app, "from first")
+    with without_operator(node):
+        node.end_container(space, app, "outrigger")
+        node.api.until("Pod", space, app, lambda pod: pod["status"]["initContainerStatuses"][0]["restartCount"] == 1, SECONDS)
+        node.until_ready("Pod", space, app)
+        until_it_says(node, space, app, "from first")
+        # What it has came by no file that others could read: it was in the memory of its own.
+        assert node.api.list("Secret", space) == []
+        known = len(node.lines(space, app))
+        node.until("more answers", lambda: len(node.lines(space, app)) > known + 10)
+        assert set(node.lines(space, app)[known:]) == {"from first"}
 
 
 # What an application could read of its container without being root: variables and arguments of all its processes, and all
