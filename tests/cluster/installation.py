@@ -1,5 +1,6 @@
 """Outrigger on the node: the chart as people install it, with images made here."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import chart
@@ -33,23 +34,51 @@ def install(node, **more):
     kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
     for kind in kinds:
         node.api.until(kind, None, chart.RELEASE, lambda one: all("caBundle" in w["clientConfig"] for w in one["webhooks"]))
-    # And once kube-proxy leads there.
+    until_webhooks_answer(node)
+    return said
+
+
+def until_webhooks_answer(node):
+    """What is Ready is asked once kube-proxy leads there, a little later."""
     asked = deployment("default", "asked", {"inject": "true"})
     until("the webhooks", lambda: node.api.create(asked, dryRun="All").status == 201, SECONDS, node.daemons.values())
-    return said
+
+
+@contextmanager
+def without_operator(node):
+    """No replica runs. Afterwards both do, and answer."""
+    scale(node, 0)
+    try:
+        yield
+    finally:
+        scale(node, 2)
+        until_webhooks_answer(node)
+
+
+def scale(node, replicas):
+    node.api.merge("Deployment", chart.NAMESPACE, chart.RELEASE, {"spec": {"replicas": replicas}})
+    node.api.until("Deployment", chart.NAMESPACE, chart.RELEASE, is_rolled_out, SECONDS)
+    if not replicas:
+        node.until("its pods' end", lambda: replicas_of(node) == [], SECONDS)
+
+
+def replicas_of(node):
+    """The operator's pods."""
+    return node.api.list("Pod", chart.NAMESPACE, labelSelector="app.kubernetes.io/name=outrigger")
 
 
 def is_rolled_out(deployment):
     status, spec = deployment.get("status", {}), deployment["spec"]
     current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     replicas = spec["replicas"]
-    return current and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == replicas
+    counts = (status.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas"))
+    return current and all(count == replicas for count in counts)
 
 
-def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3")):
-    """A Deployment of example_app.py, which has no more than the annotations."""
+def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3"), program="example_app.py"):
+    """A Deployment of a program of this folder, which has no more than the annotations."""
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files", "namespace": namespace}}
-    files["data"] = {"app.py": (HERE / "example_app.py").read_text()}
+    files["data"] = {"app.py": (HERE / program).read_text()}
     container = {
         "name": "main",
         "image": images.PYTHON,

@@ -109,7 +109,7 @@ state = "{base / "state"}"
     def end_container(self, namespace, pod, name):
         """Kills the process of a container, as a lack of memory would."""
         known = self.api.get("Pod", namespace, pod)["status"]
-        (state,) = [one for one in known["initContainerStatuses"] + known["containerStatuses"] if one["name"] == name]
+        (state,) = [one for one in known.get("initContainerStatuses", []) + known["containerStatuses"] if one["name"] == name]
         self.ctr("tasks", "kill", "--signal=SIGKILL", state["containerID"].removeprefix("containerd://"))
 
     def until_ready(self, kind, namespace, name, seconds=READY_SECONDS):

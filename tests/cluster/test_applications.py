@@ -6,7 +6,7 @@ import pytest
 
 import images
 from conftest import a_namespace
-from installation import application
+from installation import application, without_operator
 from objects import ASKS, key, mock, ours, outrigger as object_of, secret
 
 SECONDS = 120
@@ -47,6 +47,36 @@ def test_one_annotation_is_all_it_takes(outrigger, space):
     assert not any(mount["name"].startswith("outrigger") for mount in main["volumeMounts"])
 
 
+def test_what_is_applied_is_followed_without_a_restart(outrigger, space):
+    node = outrigger
+    price = {"defaultPrice": {"inputPerMillion": "1000", "outputPerMillion": "1000"}}
+    for name in ("openai", "anthropic"):
+        node.api.apply(mock(space, name, f"from {name}", **price))
+
+    def limited(amount):
+        providers = [{"name": "openai"}, {"name": "anthropic", "weight": 0}]
+        return key(space, providers=providers, limits={"budgets": [{"name": "day", "amount": amount, "window": "Day"}]})
+
+    app = start(node, limited("10.00"), *application(space))
+    until_it_says(node, space, app, "from openai")
+    before = node.api.get("Pod", space, app)["status"]
+    rule = {"when": 'model == "gpt-4o"', "targets": [{"provider": "anthropic"}]}
+    node.api.apply(object_of("RoutingRule", space, "all", **rule))
+    until_it_says(node, space, app, "from anthropic")
+    node.api.delete("RoutingRule", space, "all")
+    until_it_says(node, space, app, "from openai")
+    # More than that is spent already.
+    node.api.apply(limited("0.001"))
+    until_it_says(node, space, app, "402 budget_exceeded")
+    node.api.apply(limited("10.00"))
+    until_it_says(node, space, app, "from openai")
+    node.kubectl("wait", "llmp,vkey", "--all", "-n", space, "--for=condition=Ready", f"--timeout={SECONDS}s")
+    assert set(node.lines(space, app)) == {"from openai", "from anthropic", "402 budget_exceeded"}
+    after = node.api.get("Pod", space, app)["status"]
+    for kind in ("containerStatuses", "initContainerStatuses"):
+        assert [one["containerID"] for one in after[kind]] == [one["containerID"] for one in before[kind]]
+
+
 def test_gateways_are_counted(outrigger, space):
     node = outrigger
     start(node, mock(space), key(space), *application(space))
@@ -69,17 +99,13 @@ def test_a_restarted_gateway_needs_no_operator(outrigger, space):
     app = start(node, mock(space, reply="one"), key(space), *application(space))
     node.api.apply(mock(space, reply="two"))
     until_it_says(node, space, app, "two")
-    node.kubectl("scale", "deployment/outrigger", "-n", "outrigger-system", "--replicas=0")
-    node.api.until("Deployment", "outrigger-system", "outrigger", lambda one: not one["status"].get("replicas"), SECONDS)
-    try:
+    with without_operator(node):
         until_it_says(node, space, app, "two")
         before = restarts(node, space, app)
         node.end_container(space, app, "outrigger")
         node.api.until("Pod", space, app, lambda pod: count(pod) > before, SECONDS)
         node.until_ready("Pod", space, app)
         until_it_says(node, space, app, "two")
-    finally:
-        node.kubectl("scale", "deployment/outrigger", "-n", "outrigger-system", "--replicas=2")
     # It is told of what is new again.
     node.api.apply(mock(space, reply="three"))
     until_it_says(node, space, app, "three")

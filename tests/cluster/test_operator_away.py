@@ -1,0 +1,110 @@
+"""On a real node: what applications and their authors see while the operator is restarted, or away."""
+
+import shlex
+
+import pytest
+
+import chart
+from api import path
+from conftest import a_namespace
+from installation import application, replicas_of, without_operator
+from objects import ASKS, condition, deployment, key, mock, pod
+
+SECONDS = 120
+LABELLED = {"metadata": {"labels": {"outrigger.dev/inject": "true"}}}
+
+
+@pytest.fixture
+def space(outrigger, request):
+    yield from a_namespace(outrigger, request)
+
+
+def start(node, *objects):
+    """Applies them; the one pod of the Deployment, once it is Ready."""
+    for one in objects:
+        node.api.apply(one)
+    namespace = objects[-1]["metadata"]["namespace"]
+    return the_pod(node, namespace)
+
+
+def the_pod(node, namespace, other_than=None):
+    """The one pod of the Deployment, once it is Ready."""
+    living = lambda pods: [p for p in pods if p["metadata"]["name"] != other_than]  # noqa: E731
+    (found,) = living(node.pods(namespace, "app=app", lambda pods: len(living(pods)) == 1))
+    return node.until_ready("Pod", namespace, found["metadata"]["name"])["metadata"]["name"]
+
+
+def until_it_says(node, namespace, app, words):
+    node.until(words, lambda: node.lines(namespace, app)[-1:] == [words], SECONDS)
+
+
+def is_connected(node, namespace, app):
+    """Whether the gateway's stream is open, as it says itself."""
+    said = node.api.ask("GET", path("Pod", namespace, f"{app}:4181", "proxy") + "/readyz").body
+    return (said.get("operator") or {}).get("connected")
+
+
+def since(object, type):
+    """When a condition became what it is."""
+    return next(one["lastTransitionTime"] for one in object["status"]["conditions"] if one["type"] == type)
+
+
+def test_both_replicas_restart_at_once(outrigger, space):
+    node = outrigger
+    app = start(node, mock(space, reply="one"), key(space), *application(space, command=("keep", "0.05")))
+    until_it_says(node, space, app, "one")
+    counted = lambda one: one["status"].get("sidecars", {}).get("summary") == "1/1"  # noqa: E731
+    before = node.api.until("VirtualKey", space, "default", counted, SECONDS)
+    assert condition(before, "Ready")[0] == "True"
+    replicas = [one["metadata"]["name"] for one in replicas_of(node)]
+    assert len(replicas) == 2
+    for name in replicas:
+        node.end_container(chart.NAMESPACE, name, "operator")
+    # What is applied meanwhile is judged when they are back, and not refused for their being away.
+    node.api.apply(mock(space, reply="two"))
+    until_it_says(node, space, app, "two")
+    for name in replicas:
+        node.until_ready("Pod", chart.NAMESPACE, name)
+        states = node.api.get("Pod", chart.NAMESPACE, name)["status"]["containerStatuses"]
+        assert [one["restartCount"] for one in states] == [1], states
+    node.kubectl("wait", "llmp/openai", "-n", space, "--for=condition=Ready", f"--timeout={SECONDS}s")
+    node.until("its gateway's return", lambda: is_connected(node, space, app), SECONDS)
+    # The application noticed nothing, and nobody was told that the key was not well.
+    assert set(node.lines(space, app)) == {"one", "two"}
+    after = node.api.get("VirtualKey", space, "default")
+    assert [since(after, one) for one in ("Programmed", "Ready")] == [since(before, one) for one in ("Programmed", "Ready")]
+    assert [one["note"] for one in node.api.list("Event", space) if one["regarding"].get("kind") == "VirtualKey"] == []
+
+
+def test_without_an_operator_no_pod_goes_without_its_gateway(outrigger, space):
+    node = outrigger
+    app = start(node, mock(space, reply="one"), key(space), *application(space))
+    with without_operator(node):
+        # Who asks is refused, and told by whom. Who doesn't is none of Outrigger's business.
+        for asks in (pod(space, "asks", ASKS), deployment(space, "asks", ASKS)):
+            refused = node.api.create(asks)
+            assert refused.status == 500 and "outrigger.dev" in refused.message, refused
+        assert node.api.create(pod(space, "silent")).status == 201
+        node.until_ready("Pod", space, "silent")
+        # A pod that is gone is made anew by its Deployment: later.
+        node.kubectl("delete", "pod", app, "-n", space, "--wait=true")
+        assert node.api.list("Pod", space, labelSelector="app=app") == []
+    another = the_pod(node, space, app)
+    until_it_says(node, space, another, "one")
+
+
+def test_a_pod_that_came_while_nobody_looked_is_told_of(outrigger, space):
+    node = outrigger
+    node.api.merge("Namespace", None, space, LABELLED)
+    with without_operator(node):
+        # The label asks for all pods, and what asks so does not keep them away.
+        node.api.apply(deployment(space, "app"))
+        name = the_pod(node, space)
+        assert "initContainers" not in node.api.get("Pod", space, name)["spec"]
+    (owner,) = node.api.get("Pod", space, name)["metadata"]["ownerReferences"]
+    told = node.wait_for_event(space, owner["kind"], owner["name"], "NotInjected")
+    # What it says to type helps.
+    program, *words = shlex.split(told["note"].partition("made anew: ")[2])
+    assert program == "kubectl", told
+    node.kubectl(*words)
+    node.pods(space, "app=app", lambda pods: [p for p in pods if "initContainers" in p["spec"]])

@@ -1,0 +1,223 @@
+"""On a real node, with providers that are processes of their own: they die, and their credentials are withdrawn."""
+
+import base64
+import json
+
+import pytest
+
+import images
+from conftest import a_namespace
+from installation import HERE, application, without_operator
+from objects import condition, key, outrigger as object_of, secret
+
+SECONDS = 120
+KEYS = {"main": "sk-main-of-this-test", "spare": "sk-spare-of-this-test"}
+
+
+@pytest.fixture
+def space(outrigger, request):
+    yield from a_namespace(outrigger, request)
+
+
+@pytest.fixture
+def platform(outrigger, space):
+    """Where the providers' keys are: not where the application is."""
+    name = f"{space[:50]}-platform"
+    outrigger.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    outrigger.api.until("ServiceAccount", name, "default", bool)
+    for credential, value in KEYS.items():
+        outrigger.api.apply(secret(name, credential, apiKey=value))
+    yield name
+    outrigger.api.delete("Namespace", None, name)
+
+
+def start_upstream(node, namespace, name, seconds=0):
+    """A pod of upstream_pod.py, and a Service by which it is found. Once it has ended it stays so."""
+    metadata = {"name": name, "namespace": namespace}
+    files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    files["data"] = {"upstream.py": (HERE / "upstream_pod.py").read_text()}
+    container = {
+        "name": "main",
+        "image": images.PYTHON,
+        "imagePullPolicy": "Never",
+        "command": ["python", "/app/upstream.py", name, ",".join(KEYS.values()), str(seconds)],
+        "volumeMounts": [{"name": "files", "mountPath": "/app"}],
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata | {"labels": {"provider": name}}}
+    pod["spec"] = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+        "volumes": [{"name": "files", "configMap": {"name": name}}],
+    }
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    service["spec"] = {"selector": {"provider": name}, "ports": [{"port": 80, "targetPort": 8080}]}
+    for one in (files, pod, service):
+        node.api.apply(one)
+    node.until_ready("Pod", namespace, name)
+
+
+def provider(namespace, name, **credentials):
+    """The upstream of this name, with these credentials."""
+    return object_of(
+        *("LLMProvider", namespace, name),
+        type="OpenAI",
+        endpoint=f"http://{name}.{namespace}.svc.cluster.local/v1",
+        credentials=[{"name": one, "secretRef": {"name": one}} | more for one, more in credentials.items()],
+        allowedNamespaces={"from": "All"},
+    )
+
+
+def uses(namespace, platform, first, *fallbacks):
+    """A key of providers that are another namespace's: the first, then the others."""
+    weights = {first: 1} | dict.fromkeys(fallbacks, 0)
+    listed = [{"name": one, "providerRef": {"name": one, "namespace": platform}, "weight": w} for one, w in weights.items()]
+    return key(namespace, providers=listed)
+
+
+def start_app(node, namespace, *command):
+    for one in application(namespace, command=command):
+        node.api.apply(one)
+    (pod,) = node.pods(namespace, "app=app", lambda pods: len(pods) == 1)
+    return node.until_ready("Pod", namespace, pod["metadata"]["name"])["metadata"]["name"]
+
+
+def until_it_says(node, namespace, pod, words):
+    node.until(words, lambda: node.lines(namespace, pod)[-1:] == [words], SECONDS)
+
+
+def test_a_provider_that_dies_is_not_missed(outrigger, space, platform):
+    node = outrigger
+    # The first one answers slowly: some request is always under way.
+    start_upstream(node, platform, "first", 0.2)
+    start_upstream(node, platform, "second")
+    for one in (provider(platform, "first", main={}), provider(platform, "second", main={})):
+        node.api.apply(one)
+    node.api.apply(uses(space, platform, "first", "second"))
+    app = start_app(node, space, "keep", "0.05")
+    until_it_says(node, space, app, "from first")
+    node.end_container(platform, "first", "main")
+    until_it_says(node, space, app, "from second")
+    # Nothing else was ever said: not while it died, and not at the beginning.
+    assert set(node.lines(space, app)) == {"from first", "from second"}
+    # It comes back by itself, too.
+    node.api.delete("Pod", platform, "first")
+    node.api.until("Pod", platform, "first", lambda pod: pod is None)
+    start_upstream(node, platform, "first")
+    until_it_says(node, space, app, "from first")
+    assert set(node.lines(space, app)) == {"from first", "from second"}
+
+
+def test_a_suspended_credential_is_used_no_more(outrigger, space, platform):
+    node = outrigger
+    start_upstream(node, platform, "first")
+    node.api.apply(provider(platform, "first", main={"weight": 100}, spare={"weight": 1}))
+    node.api.apply(uses(space, platform, "first"))
+    app = start_app(node, space, "keep", "0.02")
+    until_it_says(node, space, app, "from first")
+    node.until("its use", lambda: KEYS["main"] in used(node, platform))
+    suspend(node, platform, main={"weight": 100, "suspended": True}, spare={"weight": 1})
+    # Ready says that it is so on every gateway: what was asked before that may be written down still, and nothing after.
+    known = len(used(node, platform)) + 3
+    node.until("more requests", lambda: len(used(node, platform)) > known + 20)
+    assert set(used(node, platform)[known:]) == {KEYS["spare"]}
+    # The application was served by the other one all the time.
+    assert set(node.lines(space, app)) == {"from first"}
+    # Without any, nobody is asked.
+    suspend(node, platform, main={"weight": 100, "suspended": True}, spare={"weight": 1, "suspended": True})
+    until_it_says(node, space, app, "403 provider_blocked")
+    known = len(used(node, platform))
+    told = len(node.lines(space, app))
+    node.until("more refusals", lambda: len(node.lines(space, app)) > told + 20)
+    assert len(used(node, platform)) == known
+
+
+def suspend(node, platform, **credentials):
+    """Says so, and waits until that is Ready."""
+    applied = node.api.apply(provider(platform, "first", **credentials))["metadata"]["generation"]
+
+    def is_in_force(one):
+        return one["status"]["observedGeneration"] == applied and condition(one, "Ready")[0] == "True"
+
+    node.api.until("LLMProvider", platform, "first", is_in_force, SECONDS)
+
+
+def used(node, platform):
+    """The keys that the provider was asked with, in order."""
+    return [json.loads(line)["key"] for line in node.lines(platform, "first")]
+
+
+def test_a_restarted_gateway_has_its_credentials_without_an_operator(outrigger, space, platform):
+    node = outrigger
+    start_upstream(node, platform, "first")
+    node.api.apply(provider(platform, "first", main={}))
+    node.api.apply(uses(space, platform, "first"))
+    app = start_app(node, space, "keep", "0.1")
+    until_it_says(node, space, app, "from first")
+    with without_operator(node):
+        node.end_container(space, app, "outrigger")
+        node.api.until("Pod", space, app, lambda pod: pod["status"]["initContainerStatuses"][0]["restartCount"] == 1, SECONDS)
+        node.until_ready("Pod", space, app)
+        until_it_says(node, space, app, "from first")
+        # What it has came by no file that others could read: it was in the memory of its own.
+        assert node.api.list("Secret", space) == []
+        known = len(node.lines(space, app))
+        node.until("more answers", lambda: len(node.lines(space, app)) > known + 10)
+        assert set(node.lines(space, app)[known:]) == {"from first"}
+
+
+# What an application could read of its container without being root: variables and arguments of all its processes, and all
+# files below these; and what its gateway says on loopback.
+LOOK = """
+import glob, os, urllib.error, urllib.request
+def read(file):
+    try:
+        with open(file, errors="replace") as content:
+            print(file, content.read())
+    except OSError:
+        pass
+for process in glob.glob("/proc/[0-9]*"):
+    for name in ("environ", "cmdline", "mountinfo"):
+        read(f"{process}/{name}")
+for root in ("/var/run", "/run", "/etc", "/tmp", "/dev/shm", "/app"):
+    for at, _, files in os.walk(root):
+        for file in files:
+            read(os.path.join(at, file))
+for port, paths in {4181: ("/policy", "/readyz", "/metrics", "/decisions", "/"), 4180: ("/v1/models", "/")}.items():
+    for path in paths:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                print(port, path, answer.status, answer.read().decode())
+        except urllib.error.HTTPError as refused:
+            print(port, path, refused.code, refused.read().decode())
+"""
+
+
+def test_no_credential_is_where_its_users_could_see_it(outrigger, space, platform):
+    node = outrigger
+    start_upstream(node, platform, "first")
+    node.api.apply(provider(platform, "first", main={}))
+    node.api.apply(uses(space, platform, "first"))
+    app = start_app(node, space, "keep", "0.2")
+    until_it_says(node, space, app, "from first")
+    assert used(node, platform)[-1] == KEYS["main"]
+    seen = node.kubectl("exec", app, "-n", space, "-c", "main", "--", "python", "-c", LOOK)
+    # It did look: at its own placeholder, and at its gateway's policy.
+    assert "OPENAI_API_KEY=outrigger" in seen and "4181 /policy 200" in seen
+    # In its namespace there is nothing, either, for those who may read everything in it.
+    kinds = "configmaps,secrets,pods,events,deployments,replicasets,vkey,llmp"
+    seen += node.kubectl("get", kinds, "-n", space, "-o", "json")
+    seen += node.kubectl("logs", app, "-n", space, "--all-containers")
+    seen += node.kubectl("logs", "-n", "outrigger-system", "-l", "app.kubernetes.io/name=outrigger", "--tail=-1")
+    assert "outrigger-default" in seen
+    found = sorted(name for name, value in KEYS.items() for shape in shapes(value) if shape in seen)
+    assert found == []
+    # The operator's word is for the gateway alone: nothing of it is mounted in the application.
+    assert "outrigger-token" not in seen.partition("4181 /policy")[0]
+    assert node.api.list("Secret", space) == []
+
+
+def shapes(value):
+    """As it is, and as a Secret has it."""
+    return value, base64.b64encode(value.encode()).decode().rstrip("=")

@@ -1,0 +1,48 @@
+"""A provider of the tests' own, as a pod: it speaks OpenAI's API, and writes down who asked with which key.
+
+    NAME KEY[,KEY] [SECONDS]      answers "from NAME" to who has one of the keys, after so long
+"""
+
+import http.server
+import json
+import sys
+import threading
+
+NAME, KEYS = sys.argv[1], sys.argv[2].split(",")
+SECONDS = float(sys.argv[3]) if sys.argv[3:] else 0
+PORT = 8080
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        key = self.headers["authorization"].removeprefix("Bearer ")
+        print(json.dumps({"key": key, "model": asked["model"]}), flush=True)
+        threading.Event().wait(SECONDS)
+        if key not in KEYS:
+            return self.answer(401, {"error": {"message": "who?", "type": "invalid_request_error", "code": "invalid_api_key"}})
+        message = {"role": "assistant", "content": f"from {NAME}"}
+        self.answer(200, {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": asked["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+        })
+
+    def answer(self, status, body):
+        body = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer(("", PORT), Handler).serve_forever()
