@@ -5,6 +5,7 @@ mod check;
 mod child;
 mod crds;
 mod diff;
+mod doctor;
 mod environment;
 mod explain;
 mod folder;
@@ -55,6 +56,11 @@ enum Command {
     Diff(diff::Args),
     /// Write the objects for what another gateway is configured to do, and say what they do not carry over.
     Import(import::Args),
+    /// Say what is wrong in a cluster, and what to type.
+    ///
+    /// Asks through kubectl: whatever way that has into the cluster is used. Ends with 0 if nothing is wrong, with 1 if
+    /// something is, and with 2 if the cluster can't be asked.
+    Doctor(doctor::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
 }
@@ -78,6 +84,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::main(&args),
         Command::Diff(args) => diff::main(&args),
         Command::Import(args) => import::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Crds => crds::main(),
     }
 }

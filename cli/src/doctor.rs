@@ -1,0 +1,83 @@
+//! `outrigger doctor`: what is wrong with Outrigger in a cluster, in lines that a person can act on.
+//!
+//! kubectl does the asking, so that whatever way it has into a cluster is this command's way, too. What comes back is
+//! judged without it.
+
+mod judge;
+mod kubectl;
+mod objects;
+mod operator;
+mod pods;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use crate::style::{self, Style};
+use judge::{Level, Line, judge};
+use kubectl::Kubectl;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Look at the objects and pods of one namespace alone. Absent: at those of all.
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// As kubectl's.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// As kubectl's.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+pub(crate) fn main(args: &Args) -> ExitCode {
+    let kubectl = Kubectl::new(args.kubeconfig.as_deref(), args.context.as_deref(), args.namespace.as_deref());
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return style::fail(&error),
+    };
+    let seen = match runtime.block_on(kubectl.look()) {
+        Ok(seen) => seen,
+        Err(error) => {
+            style::fail(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let lines = judge(&seen, Timestamp::now());
+    let mut stdout = io::stdout().lock();
+    let text = told(&lines, Style::of(&stdout));
+    match stdout.write_all(text.as_bytes()) {
+        Ok(()) if lines.iter().any(|line| line.level == Level::Wrong) => ExitCode::FAILURE,
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => style::fail(&error),
+    }
+}
+
+fn told(lines: &[Line], style: Style) -> String {
+    let mut text = String::new();
+    for Line { level, text: said, hint } in lines {
+        let mark = match level {
+            Level::Well => style.dim("ok   "),
+            Level::Note => style.yellow("note "),
+            Level::Wrong => style.red("wrong"),
+        };
+        let _ = writeln!(text, "{mark}  {said}");
+        for hint in hint.iter().flat_map(|hint| hint.lines()) {
+            let _ = writeln!(text, "       {}", style.cyan(hint));
+        }
+    }
+    let wrong = lines.iter().filter(|line| line.level == Level::Wrong).count();
+    let end = match wrong {
+        0 => "nothing is wrong".to_owned(),
+        1 => "1 thing is wrong".to_owned(),
+        many => format!("{many} things are wrong"),
+    };
+    let _ = writeln!(text, "{}", style.bold(end));
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Clusters in `tests/doctor/*.yaml`, and what is told of each beside them; `UPDATE=1` writes it anew.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::*;
+use kubectl::{Answer, Seen};
+
+const NOW: &str = "2026-11-25T12:00:00Z";
+
+/// A list, or a text that says why there is none.
+fn answer(cluster: &Value, name: &str) -> Answer {
+    match cluster.get(name) {
+        Some(Value::String(why)) => Err(why.clone()),
+        Some(Value::Array(objects)) => Ok(objects.clone()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn seen(cluster: &Value) -> Seen {
+    Seen {
+        namespace: cluster.get("namespace").and_then(Value::as_str).map(str::to_owned),
+        operators: answer(cluster, "operators"),
+        leases: answer(cluster, "leases"),
+        webhooks: answer(cluster, "webhooks"),
+        objects: answer(cluster, "objects"),
+        namespaces: answer(cluster, "namespaces"),
+        gateways: answer(cluster, "gateways"),
+        bare: answer(cluster, "bare"),
+        policies: answer(cluster, "policies"),
+    }
+}
+
+fn golden(name: &str) -> bool {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doctor");
+    let cluster: Value =
+        serde_yaml::from_str(&fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap()).unwrap();
+    let lines = judge(&seen(&cluster), NOW.parse().unwrap());
+    let text = told(&lines, Style { colour: false });
+    let file = folder.join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, &text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(file).unwrap_or_default(), "{name}: UPDATE=1 writes it anew");
+    lines.iter().any(|line| line.level == Level::Wrong)
+}
+
+#[test]
+fn a_cluster_in_which_all_is_well() {
+    assert!(!golden("well"));
+}
+
+#[test]
+fn a_cluster_in_which_much_is_not() {
+    assert!(golden("ill"));
+}
+
+#[test]
+fn a_cluster_without_an_operator() {
+    assert!(golden("absent"));
+}
+
+#[test]
+fn a_person_who_may_see_one_namespace_alone() {
+    assert!(!golden("narrow"));
+}
+
+#[test]
+fn two_operators_and_one_that_nobody_leads() {
+    assert!(golden("two"));
+}
+
+#[test]
+fn odd_answers_are_no_panic() {
+    for odd in [
+        Value::Null,
+        serde_json::json!([]),
+        serde_json::json!("x"),
+        serde_json::json!({"metadata": 3, "status": {"conditions": [1]}}),
+    ] {
+        let all = serde_json::json!({
+            "operators": [odd], "leases": [odd], "webhooks": [odd], "objects": [odd], "namespaces": [odd],
+            "gateways": [odd], "bare": [odd], "policies": [odd],
+        });
+        assert!(!judge(&seen(&all), NOW.parse().unwrap()).is_empty());
+    }
+}
