@@ -23,6 +23,21 @@ def cluster(request):
 
 
 @pytest.fixture(scope="session")
+def bare(request):
+    """A control plane of its own, with our kinds and no operator: what the definitions alone do."""
+    failed = request.session.testsfailed
+    with ControlPlane("bare") as bare:
+        bare.install_definitions()
+        yield bare
+        bare.keep_logs = request.session.testsfailed > failed
+
+
+@pytest.fixture
+def bare_namespace(bare, request):
+    yield from a_namespace(bare, request)
+
+
+@pytest.fixture(scope="session")
 def node(request):
     """A cluster with a node."""
     failed = request.session.testsfailed

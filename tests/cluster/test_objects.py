@@ -12,7 +12,7 @@ CASES = json.loads((Path(__file__).parent / "objects.json").read_text())
 
 
 @pytest.fixture(scope="session")
-def rules(cluster):
+def rules(bare):
     """What each of our rules says when it is broken."""
     words = set()
 
@@ -24,22 +24,22 @@ def rules(cluster):
             for inner in node:
                 walk(inner)
 
-    for definition in cluster.api.list("CustomResourceDefinition"):
+    for definition in bare.api.list("CustomResourceDefinition"):
         walk(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
     assert len(words) > 40
     return words
 
 
-def given(cluster, case, **query):
+def given(bare, case, **query):
     object = case["object"] | {"metadata": {"name": "example", "namespace": "default"}}
-    return cluster.api.create(object, dryRun="All", fieldValidation="Strict", **query)
+    return bare.api.create(object, dryRun="All", fieldValidation="Strict", **query)
 
 
-def test_sound_objects_are_taken(cluster):
+def test_sound_objects_are_taken(bare):
     wrong = []
     for case in CASES:
         if not case["findings"]:
-            answer = given(cluster, case)
+            answer = given(bare, case)
             if answer.status != 201 or answer.warnings:
                 wrong.append((case["object"], answer.status, answer.message, answer.warnings))
     assert wrong == []
@@ -57,12 +57,12 @@ def expected(findings, rules, answer):
     return [path for path, _ in findings] + [message for _, message in findings if message in rules]
 
 
-def test_unsound_objects_are_refused_alike(cluster, rules):
+def test_unsound_objects_are_refused_alike(bare, rules):
     wrong, broken = [], set()
     for case in CASES:
         if not case["findings"]:
             continue
-        answer = given(cluster, case)
+        answer = given(bare, case)
         wanted = expected(case["findings"], rules, answer)
         broken |= rules.intersection(wanted)
         missing = [words for words in wanted if words not in answer.message]
@@ -80,23 +80,23 @@ def test_unsound_objects_are_refused_alike(cluster, rules):
     ("Budget", {"tokens": 1, "window": "Day"}),
     ("ModelCatalog", {"models": [{"name": "a"}]}),
 ])
-def test_names_are_labels_of_fifty(cluster, kind, spec):
+def test_names_are_labels_of_fifty(bare, kind, spec):
     def named(name):
         object = {"apiVersion": "outrigger.dev/v1alpha1", "kind": kind, "spec": spec}
-        return cluster.api.create(object | {"metadata": {"name": name, "namespace": "default"}}, dryRun="All")
+        return bare.api.create(object | {"metadata": {"name": name, "namespace": "default"}}, dryRun="All")
 
     assert named("a" * 50).status == named("a-1").status == 201
     for name in ("a" * 51, "a.b"):
         assert "the name must be a DNS label of at most 50" in named(name).message
 
 
-def test_a_budget_keeps_its_unit(cluster, namespace):
+def test_a_budget_keeps_its_unit(bare, bare_namespace):
     def budget(**spec):
-        metadata = {"name": "team", "namespace": namespace}
+        metadata = {"name": "team", "namespace": bare_namespace}
         spec = {"window": "Day"} | spec
         return {"apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget", "metadata": metadata, "spec": spec}
 
-    cluster.api.apply(budget(amount="5.00"))
-    cluster.api.apply(budget(amount="6.00"))
-    refused = cluster.api.try_apply(budget(tokens=5))
+    bare.api.apply(budget(amount="5.00"))
+    bare.api.apply(budget(amount="6.00"))
+    refused = bare.api.try_apply(budget(tokens=5))
     assert refused.status == 422 and "a Budget keeps its unit" in refused.message
