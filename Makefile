@@ -51,7 +51,8 @@ test-chart: ## the Helm chart: what it renders and refuses, and what a real API 
 
 test-cluster: build-cluster install-clients ## the operator and its gateways in a real Kubernetes, on this machine alone
 	@scripts/node-packages.sh
-	$(PYTEST) -q tests/cluster
+	@# A session for each file: what one does to its cluster is nothing to the next.
+	@for file in tests/cluster/test_*.py; do echo "$$file"; $(PYTEST) -q "$$file"; done
 
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model

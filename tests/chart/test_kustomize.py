@@ -73,4 +73,5 @@ def test_an_api_server_takes_it_without_a_warning(empty_cluster):
     finally:
         # The namespace goes in time, and a test after this one would meet it on its way.
         empty_cluster.kubectl("delete", "-f", FOLDER / "operator.yaml")
-        empty_cluster.kubectl("delete", "-k", REPOSITORY / "charts/outrigger-crds")
+        # Not waited for: an API server takes its time to let go of a kind.
+        empty_cluster.kubectl("delete", "--wait=false", "-k", REPOSITORY / "charts/outrigger-crds")

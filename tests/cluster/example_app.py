@@ -4,6 +4,7 @@
     keep [SECONDS]    asks for ever, a line for each answer: what `make cluster` has running
 """
 
+import signal
 import sys
 import threading
 
@@ -11,6 +12,8 @@ import openai
 
 
 client = openai.OpenAI(max_retries=0)
+# The first process of a container ends by SIGTERM only if it says so; else it is killed, and its gateway with it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def ask(model):
