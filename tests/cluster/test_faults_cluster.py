@@ -141,7 +141,7 @@ def test_who_meddles_with_what_is_written_gains_nothing(cluster, operator, names
             assert "BEGIN CERTIFICATE" in found["data"]["ca.crt"] and found["binaryData"]
             assert found["metadata"]["ownerReferences"][0]["name"] == "default"
         assert witness.words == ["0", "1", "2", "3"]
-    assert operator.metric("outrigger_operator_queue_depth", work="write") == 0
+    operator.until("nothing left to write", lambda: operator.metric("outrigger_operator_queue_depth", work="write") == 0)
 
 
 @pytest.mark.parametrize("delivery", ["Stream", "Secret"])
