@@ -105,7 +105,8 @@ class Api:
         return None if answer.status == 404 else self.sound(answer).body
 
     def list(self, kind, namespace=None, **query):
-        return self.sound(self.ask("GET", path(kind, namespace), **query)).body["items"]
+        # None at all may be null.
+        return self.sound(self.ask("GET", path(kind, namespace), **query)).body["items"] or []
 
     def create(self, object, **query):
         """Whatever the answer is."""
@@ -145,7 +146,7 @@ class Api:
             one = {"fieldSelector": f"metadata.name={name}"}
             listed = self.sound(self.ask("GET", path(kind, namespace), **one)).body
             # Items of a list say neither kind nor version; nor does what looks at them need it.
-            seen = next(iter(listed["items"]), None)
+            seen = next(iter(listed["items"] or []), None)
             if given := holds(seen):
                 return seen if given is True else given
             version = listed["metadata"]["resourceVersion"]
