@@ -32,6 +32,8 @@ pub struct Held {
     pub labelled: bool,
     /// A Secret of the same name belongs to it.
     pub has_secret: bool,
+    /// The operator has written fields of it.
+    pub managed: bool,
     /// Somebody has said that it may not change.
     pub immutable: bool,
     pub sources: Bytes,
@@ -55,6 +57,11 @@ impl Held {
             trusted: fingerprints(file(names::AUTHORITIES_FILE)),
             owners: owners.collect(),
             labelled: is_ours(meta),
+            managed: meta
+                .managed_fields
+                .iter()
+                .flatten()
+                .any(|one| one.manager.as_deref() == Some(names::FIELD_MANAGER)),
             immutable: object.immutable == Some(true),
             has_secret: annotation(names::HAS_SECRET).is_some(),
             sources: sources.map(|sources| Bytes::copy_from_slice(&sources.0)).unwrap_or_default(),
@@ -63,10 +70,11 @@ impl Held {
 }
 
 impl Held {
-    /// It was never the operator's: neither its label is there nor a sequence.
+    /// Nothing of it is the operator's: neither label nor sequence, nor any field that it wrote. Whoever takes the first two
+    /// away holds up nothing that is revoked.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
-        !self.labelled && self.sequence.is_none()
+        !self.labelled && self.sequence.is_none() && !self.managed
     }
 }
 

@@ -248,6 +248,9 @@ def test_both_replicas_at_once_write_nothing_that_stands_already(cluster, operat
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
         app.until("a policy", lambda: app.is_connected() and app.says() == "one")
         cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
+        # Numbers follow at most every 15 seconds: what is written of them later is no news of the replicas that came.
+        for kind, name in (("LLMProvider", "openai"), ("VirtualKey", "default")):
+            cluster.api.until(kind, namespace, name, is_counted, truth.SECONDS)
         before = truth.versions(cluster, namespace)
         with Witness(app) as witness:
             for one in replicas:
@@ -261,6 +264,10 @@ def test_both_replicas_at_once_write_nothing_that_stands_already(cluster, operat
             after = truth.versions(cluster, namespace)
         assert {which: after.get(which) for which in before} == before
         assert len(witness.sequences) == 1 and leading.refusals() == []
+
+
+def is_counted(object):
+    return object["status"].get("sidecars", {}).get("connected") == 1
 
 
 def in_minutes(minutes):

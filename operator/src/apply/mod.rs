@@ -65,6 +65,8 @@ pub struct Applier {
     /// Where the operator's own certificate lies, in a Secret that a policy's could be named as.
     own_namespace: String,
     applied: Mutex<BTreeMap<Binding, Applied>>,
+    /// Of the ConfigMaps that this replica wrote: they are the operator's, whatever somebody takes off them.
+    uids: Mutex<BTreeMap<Binding, String>>,
 }
 
 struct Applied {
@@ -84,7 +86,16 @@ impl Applier {
         own_namespace: &str,
     ) -> Self {
         let own_namespace = own_namespace.to_owned();
-        Applier { client, caches, hub, metrics, authorities, own_namespace, applied: Mutex::default() }
+        Applier {
+            client,
+            caches,
+            hub,
+            metrics,
+            authorities,
+            own_namespace,
+            applied: Mutex::default(),
+            uids: Mutex::default(),
+        }
     }
 
     /// What was written for a binding last, or found to be written.
@@ -133,6 +144,7 @@ impl Applier {
         }
         self.delete_config_map(binding, &held).await?;
         self.caches.generated.put(binding.clone(), None);
+        self.uids().remove(binding);
         Ok(())
     }
 
@@ -156,7 +168,7 @@ impl Applier {
             None => self.read(binding).await?,
         };
         for _ in 0..TRIES {
-            if held.as_ref().is_some_and(Held::is_foreign) {
+            if held.as_ref().is_some_and(|held| held.is_foreign() && !self.made(binding, &held.uid)) {
                 return Err(foreign("ConfigMap", binding));
             }
             let write = {
@@ -183,7 +195,9 @@ impl Applier {
             self.count("ConfigMap", &applied);
             match applied {
                 Ok(object) => {
-                    self.caches.generated.put(binding.clone(), Some(Held::of(&object)));
+                    let held = Held::of(&object);
+                    self.uids().insert(binding.clone(), held.uid.clone());
+                    self.caches.generated.put(binding.clone(), Some(held));
                     return Ok(write.sequence);
                 }
                 Err(error) if error.is_conflict() => {
@@ -288,6 +302,14 @@ impl Applier {
 
     fn secrets(&self, binding: &Binding) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &binding.namespace)
+    }
+
+    fn made(&self, binding: &Binding, uid: &str) -> bool {
+        self.uids().get(binding).is_some_and(|made| made == uid)
+    }
+
+    fn uids(&self) -> MutexGuard<'_, BTreeMap<Binding, String>> {
+        self.uids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Applied>> {

@@ -192,6 +192,29 @@ async fn what_is_somebody_elses_stays_as_it_is() {
 }
 
 #[tokio::test]
+async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
+    let server = Server::default();
+    let first = operator(&server);
+    first.applier.apply(&search("d")).await.unwrap();
+    let strip = |managed: Value| {
+        server.with(|stored| {
+            let mut bare = stored.objects[CONFIG_MAP].clone();
+            bare["metadata"] = json!({"name": "outrigger-search", "namespace": "shop", "managedFields": managed});
+            stored.put(CONFIG_MAP, bare);
+        });
+    };
+    // By the replica that wrote it.
+    strip(json!([]));
+    first.caches.generated.put(Binding::of("shop", "search"), None);
+    first.applier.apply(&search("e")).await.unwrap();
+    assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
+    // By another one, which sees who wrote its fields.
+    strip(json!([{"manager": "outrigger"}]));
+    operator(&server).applier.apply(&search("f")).await.unwrap();
+    assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("f"));
+}
+
+#[tokio::test]
 async fn who_makes_a_policy_immutable_keeps_nothing_that_is_revoked() {
     let server = Server::default();
     let operator = operator(&server);
