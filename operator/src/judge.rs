@@ -44,15 +44,13 @@ pub(crate) struct Judged {
 /// first where their last word is not up to date.
 pub(crate) fn judge(index: &Index, good: &mut LastGood, namespace: &str) -> Judged {
     let scope = Scope::of(index, good, namespace);
-    if !scope.everywhere {
-        let stale = |home: &&str| *home != namespace && !good.is_judged(index, home);
-        let homes: Vec<String> = scope.homes().into_iter().filter(stale).map(str::to_owned).collect();
-        for home in homes {
-            // One step far: what a home says of its own objects hangs on others only by the budgets above its budgets, and
-            // these are of this scope, too.
-            let scope = Scope::of(index, good, &home);
-            alone(index, good, &home, scope);
-        }
+    let stale = |home: &&str| *home != namespace && !good.is_judged(index, home);
+    let homes: Vec<String> = scope.homes().into_iter().filter(stale).map(str::to_owned).collect();
+    for home in homes {
+        // One step far: what a home says of its own objects hangs on others only by the budgets above its budgets, and these
+        // are of this scope, too.
+        let scope = Scope::of(index, good, &home);
+        alone(index, good, &home, scope);
     }
     alone(index, good, namespace, scope)
 }
