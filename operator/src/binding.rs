@@ -109,7 +109,8 @@ impl fmt::Display for Binding {
     }
 }
 
-/// What the webhook writes on a pod, under [`crate::names::INJECTED`]: the one place that says what a pod is bound to.
+/// What the webhook writes on a pod, under [`crate::names::INJECTED`]: for whoever looks at it. What
+/// the pod is bound to its volume says, which nobody can change: [`crate::genuine::PodSpec::mounted`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Injected {
@@ -120,15 +121,6 @@ pub struct Injected {
     /// What was left out, and why: `app: OPENAI_API_KEY is set already`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
-}
-
-impl Injected {
-    /// Of a pod's annotation; `None` where it says nothing that could be one.
-    #[must_use]
-    pub fn binding(namespace: &str, annotation: &str) -> Option<Binding> {
-        let injected: Injected = serde_json::from_str(annotation).ok()?;
-        Binding::parse(namespace, Some(&injected.keys.join(","))).ok()
-    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ impl Caches {
         }
     }
 
+    /// With what pods' gateways are known by.
+    #[must_use]
+    pub fn with_pods(self, pods: Pods) -> Self {
+        Caches { pods, ..self }
+    }
+
     pub fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,6 +92,6 @@ impl Caches {
 impl stream::Pods for Caches {
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts> {
         let pod = self.pods.get(namespace, name, uid)?;
-        Some(PodFacts { binding: pod.binding, service_account: pod.service_account })
+        Some(PodFacts { binding: pod.binding, service_account: pod.service_account, foreign: pod.foreign })
     }
 }

@@ -17,6 +17,7 @@ pub mod events;
 pub mod evict;
 pub mod feed;
 pub mod generated;
+pub mod genuine;
 pub mod good;
 pub mod health;
 pub mod index;

@@ -52,5 +52,7 @@ pub const TOKEN_VOLUME: &str = "outrigger-token";
 pub const POLICY_VOLUME: &str = "outrigger-policy";
 pub const STATE_VOLUME: &str = "outrigger-state";
 pub const TOKEN_DIR: &str = "/var/run/outrigger/token";
+/// In [`TOKEN_DIR`].
+pub const TOKEN_FILE: &str = "token";
 pub const POLICY_DIR: &str = "/var/run/outrigger/policy";
 pub const STATE_DIR: &str = "/var/run/outrigger/state";

@@ -11,19 +11,13 @@ use kube::core::Object;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::binding::{Binding, DEFAULT, Injected};
+use crate::binding::{Binding, DEFAULT};
+use crate::genuine::{Foreign, Genuine, PodSpec};
 use crate::names;
 use crate::watch::{Place, Told};
 
 /// How long what no key keeps stays after its last pod.
 const LINGER: Duration = Duration::from_secs(15 * 60);
-
-/// Of a pod's spec, what is looked at.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
-    service_account_name: Option<String>,
-}
 
 /// Of a pod's status, what is looked at.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -51,7 +45,10 @@ pub struct Pod {
     pub place: Place,
     pub uid: String,
     pub service_account: String,
+    /// As it was admitted: of its volume, which nobody can change.
     pub binding: Binding,
+    /// Its gateway is not the operator's, or not alone.
+    pub foreign: Option<Foreign>,
     /// Its gateway has started, and neither it nor the pod has ended or is ending.
     pub live: bool,
     /// Its gateway takes requests.
@@ -61,12 +58,11 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// `None`: its annotation says nothing of a binding.
+    /// `None`: it mounts no policy.
     #[must_use]
-    pub fn of(pod: &WatchedPod) -> Option<Self> {
+    pub fn of(pod: &WatchedPod, genuine: &Genuine) -> Option<Self> {
         let place = Place::of(pod);
-        let annotation = pod.metadata.annotations.as_ref()?.get(names::INJECTED)?;
-        let binding = Injected::binding(&place.namespace, annotation)?;
+        let binding = Binding::of_object(&place.namespace, pod.spec.mounted()?)?;
         let status = pod.status.clone().unwrap_or_default();
         let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         let gateway = (status.init_container_statuses.iter().chain(&status.container_statuses))
@@ -77,6 +73,7 @@ impl Pod {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             service_account: account.unwrap_or_else(|| "default".to_owned()),
             binding,
+            foreign: genuine.judge(&pod.spec).err(),
             live: started && !finished && pod.metadata.deletion_timestamp.is_none(),
             ready: gateway.is_some_and(|container| container.ready) && !finished,
             finished,
@@ -87,7 +84,10 @@ impl Pod {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub struct Pods(RwLock<Known>);
+pub struct Pods {
+    known: RwLock<Known>,
+    genuine: Genuine,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -108,10 +108,16 @@ pub struct PodsChanged {
 }
 
 impl Pods {
+    /// None yet, and what their gateways will be known by.
+    #[must_use]
+    pub fn new(genuine: Genuine) -> Self {
+        Pods { genuine, ..Pods::default() }
+    }
+
     /// Takes what a watch tells.
     pub fn take(&self, told: &Told<Box<WatchedPod>>) -> PodsChanged {
         let (place, pod) = match told {
-            Told::Is(pod) => (Place::of(&**pod), Pod::of(pod).filter(|pod| !pod.finished)),
+            Told::Is(pod) => (Place::of(&**pod), Pod::of(pod, &self.genuine).filter(|pod| !pod.finished)),
             Told::Gone(place) => (place.clone(), None),
             Told::Listed | Told::Unreadable(_) => return PodsChanged::default(),
         };
@@ -157,11 +163,11 @@ impl Pods {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -211,9 +217,15 @@ mod tests {
         let mut pod = json!({
             "metadata": {
                 "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
-                "annotations": {"outrigger.dev/injected": format!(r#"{{"version":"0.1.0","keys":["{keys}"]}}"#)},
             },
-            "spec": {"serviceAccountName": "app", "containers": [{"name": "app", "unheardOf": {}}]},
+            "spec": {
+                "serviceAccountName": "app",
+                "containers": [{"name": "app", "unheardOf": {}}],
+                "volumes": [{
+                    "name": "outrigger-policy",
+                    "projected": {"sources": [{"configMap": {"name": format!("outrigger-{keys}")}}]},
+                }],
+            },
             "status": {
                 "phase": phase,
                 "initContainerStatuses": [{"name": "outrigger", "started": true, "ready": true, "restartCount": 0}],
@@ -247,7 +259,7 @@ mod tests {
 
     #[test]
     fn live_is_started_and_not_ending() {
-        let live = |pod: Box<WatchedPod>| Pod::of(&pod).map(|pod| pod.live);
+        let live = |pod: Box<WatchedPod>| Pod::of(&pod, &Genuine::default()).map(|pod| pod.live);
         assert_eq!(live(pod("a", "k", "Running", json!({}))), Some(true));
         assert_eq!(live(pod("a", "k", "Pending", json!({}))), Some(true), "the app has not started yet");
         assert_eq!(live(pod("a", "k", "Succeeded", json!({}))), Some(false));

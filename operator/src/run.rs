@@ -21,11 +21,13 @@ use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::certs::Certificates;
 use crate::feed::{Feed, GENERATED, NAMESPACE, PODS};
+use crate::genuine::Genuine;
 use crate::health::{self, Readiness};
 use crate::index::Index;
 use crate::lead::{self, Candidate, LeadError};
 use crate::metrics::Metrics;
 use crate::object::Kind;
+use crate::pods::Pods;
 use crate::reconcile::Leader;
 use crate::secrets::Secrets;
 use crate::serve::{ServeError, Services, serve};
@@ -158,7 +160,8 @@ struct Parts {
 
 impl Parts {
     fn new(settings: Arc<Settings>, client: Client, metrics: Arc<Metrics>, readiness: Readiness) -> Self {
-        let caches = Arc::new(Caches::new(Index::new(&settings.namespace, settings.copies)));
+        let caches = Caches::new(Index::new(&settings.namespace, settings.copies));
+        let caches = Arc::new(caches.with_pods(Pods::new(Genuine::of(&settings))));
         let feed = Arc::new(Feed::new(Arc::clone(&caches), readiness.clone()));
         let (hub, certificates) = (Arc::new(Hub::default()), Arc::new(Certificates::default()));
         let applier = Arc::new(Applier::new(

@@ -22,6 +22,8 @@ outrigger-operator: gives LLM gateways beside applications what they shall obey
   --certificates DIR         tls.crt, tls.key and ca.crt of somebody else's making; without it
                              the operator makes its own
   --image IMAGE              the sidecar's image
+  --trusted-image REPOSITORY under which the same image runs in pods, too: a mirror's, or the one
+                             before; several times
   --image-pull-policy WORD   Always, IfNotPresent or Never [the cluster's default]
   --image-pull-secret NAME   several times
   --provider-namespace NAME  where providers' Secrets may be read; several times [everywhere]
@@ -61,6 +63,8 @@ pub struct Settings {
     pub webhooks: Option<String>,
     /// The sidecar's image.
     pub image: String,
+    /// Other repositories of it: gateways of these get credentials as well.
+    pub trusted_images: Vec<String>,
     pub image_pull_policy: Option<String>,
     pub image_pull_secrets: Vec<String>,
     /// Where providers' Secrets may be read. Empty: everywhere.
@@ -123,6 +127,7 @@ where
         metrics: (IpAddr::V6(Ipv6Addr::UNSPECIFIED), METRICS).into(),
         webhooks: None,
         image: String::new(),
+        trusted_images: Vec::new(),
         image_pull_policy: None,
         image_pull_secrets: Vec::new(),
         provider_namespaces: Vec::new(),
@@ -144,6 +149,7 @@ where
             Long("webhooks") => settings.webhooks = Some(parser.value()?.string()?),
             Long("certificates") => settings.certificates = Some(parser.value()?.into()),
             Long("image") => image = Some(parser.value()?.string()?),
+            Long("trusted-image") => settings.trusted_images.push(parser.value()?.string()?),
             Long("image-pull-policy") => settings.image_pull_policy = Some(pull_policy(&mut parser)?),
             Long("image-pull-secret") => settings.image_pull_secrets.push(parser.value()?.string()?),
             Long("provider-namespace") => {

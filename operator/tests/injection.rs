@@ -8,7 +8,7 @@ mod support;
 use std::fmt::Write as _;
 
 use outrigger_operator::admission::patch::between;
-use outrigger_operator::inject::{Reason, Verdict, asks, inject};
+use outrigger_operator::inject::{Facts, Reason, Verdict, asks, inject};
 use serde_json::{Value, json};
 use support::{Case, cases, folder};
 
@@ -237,6 +237,16 @@ fn another_injector_may_come_in_between() {
     curious["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "outrigger-state", "mountPath": "/x"}]);
     let Verdict::Refused(cause) = inject(&curious, &case.facts()) else { panic!("it is refused") };
     assert_eq!(cause.reason, Reason::NameTaken);
+
+    // A mirror that nobody named runs what nobody knows.
+    let mut mirrored = once.clone();
+    mirrored["spec"]["initContainers"][0]["image"] = "mirror.example/outrigger-sidecar:1".into();
+    let Verdict::Refused(cause) = inject(&mirrored, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, Reason::ForeignGateway);
+    let mut settings = case.settings.clone();
+    settings.trusted_images.push("mirror.example/outrigger-sidecar".to_owned());
+    let facts = Facts { settings: &settings, ..case.facts() };
+    assert_eq!(inject(&mirrored, &facts), Verdict::Unchanged(Reason::AlreadyInjected));
 
     // A volume that got lost comes back.
     let mut robbed = once.clone();

@@ -7,7 +7,7 @@ use crate::inject::resources::resources;
 use crate::inject::wishes::{ADMIN_PORT, PORT, Wishes};
 use crate::names::{
     AUTHORITIES_FILE, CONTAINER, LABELS_FILE, POLICY_DIR, POLICY_FILE, POLICY_VOLUME, SIDECAR_BINARY, STATE_DIR,
-    STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME,
+    STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
 };
 
 /// Readable by the gateway whoever it runs as; no other container mounts it.
@@ -70,8 +70,6 @@ fn arguments(wishes: &Wishes, facts: &Facts<'_>) -> Vec<String> {
     }
     all
 }
-
-const TOKEN_FILE: &str = "token";
 
 /// By the program itself over loopback: no mesh, no NetworkPolicy and no family of addresses is in the way.
 fn probe(what: &str, wishes: &Wishes) -> Vec<String> {

@@ -28,6 +28,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::binding::Injected;
+use crate::genuine::Genuine;
 use crate::names;
 use crate::settings::Settings;
 use annotations::AnnotationError;
@@ -117,6 +118,14 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
             },
             false => injected(pod, &wishes, facts),
         });
+    // What would get no credentials later is told to whoever makes it.
+    let done = done.and_then(|(pod, warnings)| match Genuine::of(facts.settings).judge_json(&pod) {
+        Ok(()) => Ok((pod, warnings)),
+        Err(why) => Err(Cause {
+            reason: Reason::ForeignGateway,
+            message: format!("the pod could not be given credentials: {why}"),
+        }),
+    });
     match done {
         Ok((after, _)) if after == *pod => Verdict::Unchanged(Reason::AlreadyInjected),
         Ok((pod, warnings)) => Verdict::Injected { pod, warnings },
@@ -133,7 +142,7 @@ pub fn asks(pod: &Value) -> Option<bool> {
     Said::of(pod).and_then(|said| said.inject()).ok().flatten()
 }
 
-/// Whether the gateway in the pod is of the operator's making.
+/// Whether the gateway in the pod says that it is of the operator's making.
 fn is_injected(pod: &Value) -> bool {
     let said = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)).is_some();
     let gateway = place::position(pod).and_then(|at| pod::list(pod, "initContainers").get(at));

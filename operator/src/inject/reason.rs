@@ -18,6 +18,7 @@ pub enum Reason {
     Windows,
     PortInUse,
     NameTaken,
+    ForeignGateway,
     UnknownContainer,
     UnknownAnnotation,
     InvalidAnnotation,
@@ -25,7 +26,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 14] = [
         Reason::NotAsked,
         Reason::OptedOut,
         Reason::AlreadyInjected,
@@ -35,6 +36,7 @@ impl Reason {
         Reason::Windows,
         Reason::PortInUse,
         Reason::NameTaken,
+        Reason::ForeignGateway,
         Reason::UnknownContainer,
         Reason::UnknownAnnotation,
         Reason::InvalidAnnotation,
@@ -53,6 +55,7 @@ impl Reason {
             Reason::Windows => "Windows",
             Reason::PortInUse => "PortInUse",
             Reason::NameTaken => "NameTaken",
+            Reason::ForeignGateway => "ForeignGateway",
             Reason::UnknownContainer => "UnknownContainer",
             Reason::UnknownAnnotation => "UnknownAnnotation",
             Reason::InvalidAnnotation => "InvalidAnnotation",
@@ -88,6 +91,12 @@ impl Reason {
             Reason::NameTaken => {
                 "The pod has a container `outrigger` or a volume of one of the gateway's names that is not the \
                  operator's, or a container mounts one that is. Rename it, or take the mount away."
+            }
+            Reason::ForeignGateway => {
+                "The pod's gateway is not as the operator makes it (image, arguments, mounts), or not alone with what only \
+                 it may have: another volume holds a token for the audience `outrigger`, or `hostAliases` say where the \
+                 operator is. Such a gateway gets no credentials. Take away what the message names; a mirror of the image \
+                 is named to the operator with `--trusted-image`."
             }
             Reason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",
             Reason::UnknownAnnotation => {

@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 
+use crate::genuine::Foreign;
 use crate::serve::{AnswerBody, answer};
 
 /// Why a stream is not opened. Never tells a token or a part of it that was not verified.
@@ -33,6 +34,8 @@ pub enum Refusal {
     PodUnknown { namespace: String, pod: String },
     #[error("pod {namespace}/{pod} runs as another service account than the token's")]
     Account { namespace: String, pod: String },
+    #[error("pod {namespace}/{pod} gets no credentials: {why}")]
+    Foreign { namespace: String, pod: String, why: Foreign },
     #[error("the cluster's keys for tokens can't be had, and the API server did not review the token: {0}")]
     Unverifiable(&'static str),
     #[error("this replica does not lead; {0} does")]
@@ -59,6 +62,7 @@ impl Refusal {
             Refusal::NoPod => (StatusCode::FORBIDDEN, "token_without_pod"),
             Refusal::PodUnknown { .. } => (StatusCode::FORBIDDEN, "pod_unknown"),
             Refusal::Account { .. } => (StatusCode::FORBIDDEN, "service_account_differs"),
+            Refusal::Foreign { .. } => (StatusCode::FORBIDDEN, "gateway_foreign"),
             Refusal::Unverifiable(_) => (StatusCode::SERVICE_UNAVAILABLE, "token_unverifiable"),
             Refusal::Elsewhere(_) => (StatusCode::MISDIRECTED_REQUEST, "not_leader"),
             Refusal::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no_leader"),

@@ -37,6 +37,8 @@ pub enum Ended {
     Replaced,
     /// Its pod is gone.
     PodGone,
+    /// Its pod was changed: the gateway is not the operator's any more, or not alone.
+    Foreign,
     /// This replica does not lead any more.
     NotLeading,
     /// This replica is shutting down.

@@ -93,6 +93,7 @@ impl Spoken {
     fn beat(&mut self) {
         let gateway = self.seat.gateway();
         self.missed = match self.pods.find(&gateway.namespace, &gateway.pod, &gateway.uid) {
+            Some(facts) if facts.foreign.is_some() => return self.seat.end(Ended::Foreign),
             Some(_) => 0,
             None => self.missed + 1,
         };

@@ -15,6 +15,7 @@ use super::keys::{Found, Keys, Published};
 use super::refusal::Refusal;
 use super::seat::Gateway;
 use crate::binding::Binding;
+use crate::genuine::Foreign;
 
 /// How far the API server's clock may be from ours, in seconds. Whether the pod lives is known apart from it.
 const LEEWAY: u64 = 600;
@@ -33,9 +34,11 @@ pub trait Pods: fmt::Debug + Send + Sync + 'static {
 /// What is known of a pod with a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodFacts {
-    /// Of its annotation [`crate::names::INJECTED`].
+    /// As it was admitted.
     pub binding: Binding,
     pub service_account: String,
+    /// Its gateway is not the operator's, or not alone: it gets nothing.
+    pub foreign: Option<Foreign>,
 }
 
 /// Whom a token is of, verified.
@@ -101,6 +104,9 @@ impl Verifier {
         let Some(facts) = self.facts(&namespace, &pod, &uid).await else {
             return Err(Refusal::PodUnknown { namespace, pod });
         };
+        if let Some(why) = facts.foreign {
+            return Err(Refusal::Foreign { namespace, pod, why });
+        }
         match facts.service_account == service_account && facts.binding.namespace == namespace {
             true => Ok(Gateway { namespace, pod, uid, service_account, binding: facts.binding }),
             false => Err(Refusal::Account { namespace, pod }),

@@ -122,6 +122,18 @@ async fn tokens_are_taken_or_refused_for_what_they_are() {
     }
 }
 
+/// Its token is good, and its gateway is not.
+#[tokio::test]
+async fn a_pod_that_somebody_reached_into_gets_nothing() {
+    let judge = judge();
+    let token = judge.signer.sign(&good());
+    assert!(judge.verifier.gateway(&token).await.is_ok());
+    judge.pods.spoil("uid-1");
+    let refusal = judge.verifier.gateway(&token).await.unwrap_err();
+    assert_eq!((refusal.status(), refusal.word()), (StatusCode::FORBIDDEN, "gateway_foreign"));
+    assert!(refusal.to_string().ends_with("container debugger mounts a volume that is the gateway's alone"));
+}
+
 #[tokio::test]
 async fn keys_of_rsa_are_known_too() {
     let judge = judge();

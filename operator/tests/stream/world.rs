@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use outrigger_operator::binding::Binding;
+use outrigger_operator::genuine::Foreign;
 use outrigger_operator::revision::{Delivery, Revision, Value as Credential, Written};
 use outrigger_operator::serve::{Admit, Server, Services};
 use outrigger_operator::stream::cluster::{Cluster, ClusterError};
@@ -106,8 +107,19 @@ pub struct FakePods(Mutex<BTreeMap<String, (String, String, PodFacts)>>);
 
 impl FakePods {
     pub fn add(&self, namespace: &str, pod: &str, uid: &str, service_account: &str) {
-        let facts = PodFacts { binding: Binding::of(namespace, "search"), service_account: service_account.to_owned() };
+        let facts = PodFacts {
+            binding: Binding::of(namespace, "search"),
+            service_account: service_account.to_owned(),
+            foreign: None,
+        };
         self.0.lock().unwrap().insert(uid.to_owned(), (namespace.to_owned(), pod.to_owned(), facts));
+    }
+
+    /// Somebody adds a container to the pod that mounts what is the gateway's.
+    pub fn spoil(&self, uid: &str) {
+        if let Some((_, _, facts)) = self.0.lock().unwrap().get_mut(uid) {
+            facts.foreign = Some(Foreign::Mounted("debugger".to_owned()));
+        }
     }
 
     pub fn remove(&self, uid: &str) {

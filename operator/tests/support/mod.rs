@@ -21,6 +21,7 @@ pub fn settings() -> Settings {
         metrics: ([0, 0, 0, 0], 8080).into(),
         webhooks: None,
         image: "registry.example/outrigger-sidecar:1".to_owned(),
+        trusted_images: Vec::new(),
         image_pull_policy: None,
         image_pull_secrets: Vec::new(),
         provider_namespaces: Vec::new(),
