@@ -196,7 +196,7 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
     };
     let key = &policy.keys[caller.key];
     let seen = KeySeen::of(policy, key, caller.by, args.key.is_some());
-    if let Err(refusal) = identify(policy, &asking.headers, &asking.query, now.div_euclid(1_000)) {
+    if let Err(refusal) = identify(policy, &asking.headers, &asking.query, None, now.div_euclid(1_000)) {
         return Ok(Explained::refused(request, Some(seen), &refusal));
     }
     let world = World::of(policy, key, &asking, args, now)?;

@@ -76,6 +76,7 @@ pub(crate) fn compile(
             expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
             team,
             customer,
+            service_accounts: spec.allowed_workloads.as_ref().map(|workloads| workloads.service_accounts.clone()),
             ..KeyDoc::default()
         });
     }

@@ -259,7 +259,7 @@ fn is_elsewhere(path: &str) -> bool {
     let below = |place: &&str| {
         path.strip_prefix(place.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    ELSEWHERE.iter().any(|place| below(&place)) && !path.split('/').any(|part| part == "..")
+    ELSEWHERE.iter().any(below) && !path.split('/').any(|part| part == "..")
 }
 
 /// Without tag and digest.

@@ -139,6 +139,8 @@ pub struct Key {
     pub team: Option<String>,
     pub customer: Option<String>,
     pub keyless: bool,
+    /// Whose pods alone may use it; `None`: all.
+    pub service_accounts: Option<Vec<String>>,
     allow: Globs,
     deny: Globs,
 }
@@ -378,6 +380,7 @@ fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildEr
         team: doc.team.clone(),
         customer: doc.customer.clone(),
         keyless: doc.keyless,
+        service_accounts: doc.service_accounts.clone(),
         allow: Globs::new(&doc.allow),
         deny: Globs::new(&doc.deny),
     })

@@ -1,17 +1,22 @@
 //! Knowing when a folder's files have changed, and are done changing.
+//!
+//! A node has only so many watches, which its pods share: a gateway that gets none looks for itself, though later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{self, Receiver};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, timeout_at};
 
 /// An editor writes, renames and touches: this long without a further event, and it is done.
 const QUIET: Duration = Duration::from_millis(60);
 /// However busy a folder is, it is looked at this often.
 const LONGEST: Duration = Duration::from_millis(500);
+
+/// Without a watch it is looked at this often: the kubelet takes a minute for its copies itself.
+const LOOKS: Duration = Duration::from_secs(5);
 
 /// Why a folder cannot be followed.
 pub type FollowError = notify::Error;
@@ -20,10 +25,17 @@ pub type FollowError = notify::Error;
 #[derive(Debug)]
 pub struct Watch {
     dir: PathBuf,
-    watcher: RecommendedWatcher,
-    watched: BTreeSet<PathBuf>,
-    events: Receiver<()>,
+    by: By,
 }
+
+#[derive(Debug)]
+enum By {
+    Events { watcher: RecommendedWatcher, watched: BTreeSet<PathBuf>, events: Receiver<()> },
+    Looks { at: Interval, seen: Seen },
+}
+
+/// Where each file lies, when it was written and how long it is.
+type Seen = BTreeMap<PathBuf, (PathBuf, Option<SystemTime>, u64)>;
 
 impl Watch {
     /// Begins to watch a folder, or a single file.
@@ -39,14 +51,41 @@ impl Watch {
                 let _ = sender.try_send(());
             }
         })?;
-        let mut watch = Watch { dir: dir.to_owned(), watcher, watched: BTreeSet::new(), events };
+        let by = By::Events { watcher, watched: BTreeSet::new(), events };
+        let mut watch = Watch { dir: dir.to_owned(), by };
         watch.arm()?;
         Ok(watch)
+    }
+
+    /// The same, which looks now and then where the system watches no more.
+    ///
+    /// # Errors
+    /// When the folder is not there.
+    pub fn or_looks(dir: &Path) -> notify::Result<Self> {
+        match Self::of(dir) {
+            Err(error) if dir.exists() => {
+                tracing::warn!(
+                    dir = %dir.display(),
+                    %error,
+                    "changes are looked for every {} s: if the node's inotify limits are reached, raise them",
+                    LOOKS.as_secs()
+                );
+                Ok(Self::looks(dir))
+            }
+            watch => watch,
+        }
+    }
+
+    fn looks(dir: &Path) -> Self {
+        let mut at = tokio::time::interval(LOOKS);
+        at.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Watch { dir: dir.to_owned(), by: By::Looks { at, seen: seen(dir) } }
     }
 
     /// Watches folders, not files: an editor's rename, and the swap of a mounted ConfigMap's link, put new files in the
     /// place of old ones.
     fn arm(&mut self) -> notify::Result<()> {
+        let By::Events { watcher, watched, .. } = &mut self.by else { return Ok(()) };
         let folder = match self.dir.is_dir() {
             true => self.dir.clone(),
             false => parent(&self.dir),
@@ -55,30 +94,52 @@ impl Watch {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
         wanted.extend(links.filter_map(|link| Some(parent(&std::fs::canonicalize(link.path()).ok()?))));
-        for gone in self.watched.difference(&wanted) {
-            let _ = self.watcher.unwatch(gone);
+        for gone in watched.difference(&wanted) {
+            let _ = watcher.unwatch(gone);
         }
-        for new in wanted.difference(&self.watched) {
-            let watched = self.watcher.watch(new, RecursiveMode::NonRecursive);
+        for new in wanted.difference(watched) {
+            let begun = watcher.watch(new, RecursiveMode::NonRecursive);
             // Where a link leads may be gone already; the folder itself must be there.
             if *new == folder {
-                watched?;
+                begun?;
             }
         }
-        self.watched = wanted;
+        *watched = wanted;
         Ok(())
     }
 
     /// Waits until something has changed and it is quiet again. False: nothing is watched any more.
     pub async fn changed(&mut self) -> bool {
-        if self.events.recv().await.is_none() {
-            return false;
+        match &mut self.by {
+            By::Events { events, .. } => {
+                if events.recv().await.is_none() {
+                    return false;
+                }
+                let latest = Instant::now() + LONGEST;
+                while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), events.recv()).await {}
+            }
+            By::Looks { at, seen: before } => loop {
+                at.tick().await;
+                let now = seen(&self.dir);
+                if now != *before {
+                    *before = now;
+                    break;
+                }
+            },
         }
-        let latest = Instant::now() + LONGEST;
-        while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), self.events.recv()).await {}
         let _ = self.arm();
         true
     }
+}
+
+/// What there is to see of a folder, or of a single file. What can't be seen is not there.
+fn seen(dir: &Path) -> Seen {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let look = |path: PathBuf| {
+        let (lies, metadata) = (std::fs::canonicalize(&path).ok()?, std::fs::metadata(&path).ok()?);
+        Some((path, (lies, metadata.modified().ok(), metadata.len())))
+    };
+    entries.chain([dir.to_owned()]).filter_map(look).collect()
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -151,6 +212,29 @@ mod tests {
             .await;
             assert_eq!(fs::read_to_string(at("a.yaml")).unwrap(), text);
         }
+    }
+
+    /// Where the system watches no more. The clock moves on by itself where nobody has anything to do.
+    #[tokio::test(start_paused = true)]
+    async fn without_watches_changes_are_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (version, text) in [("..1", "one"), ("..2", "two")] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("a.yaml"), text).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/a.yaml", at("a.yaml")).unwrap();
+        let mut watch = Watch::looks(folder.path());
+        sees(&mut watch, || {
+            symlink("..2", at("..tmp")).unwrap();
+            fs::rename(at("..tmp"), at("..data")).unwrap();
+        })
+        .await;
+        sees(&mut watch, || fs::remove_file(at("a.yaml")).unwrap()).await;
+        let quiet = tokio::time::timeout(20 * LOOKS, watch.changed()).await;
+        assert!(quiet.is_err(), "nothing has changed");
+        assert!(Watch::or_looks(&at("nowhere/a")).is_err(), "a slip in the path is told");
     }
 
     #[tokio::test]

@@ -56,6 +56,8 @@ pub struct Settings {
     pub workload: Option<String>,
     /// The pod's, for records of those whose key is not known.
     pub namespace: Option<String>,
+    /// The pod's: some keys are for certain ones. Absent: outside of a cluster, where there are none.
+    pub service_account: Option<String>,
     pub hooks: Hooks,
     /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
     pub state: Option<PathBuf>,
@@ -87,6 +89,7 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) records: Records,
     pub(crate) hooks: Hooks,
+    service_account: Option<String>,
     pub(crate) workload: Option<String>,
     namespace: String,
     pub(crate) labels: Vec<(String, String)>,
@@ -118,6 +121,7 @@ impl Gateway {
             metrics: Metrics::new().map_err(|error| InstallError::Metrics(error.to_string()))?,
             records: Records::new(settings.lines),
             hooks: settings.hooks,
+            service_account: settings.service_account,
             workload: settings.workload,
             namespace: settings.namespace.unwrap_or_default(),
             labels: settings.labels,
@@ -266,7 +270,7 @@ impl Gateway {
             return refuse(dialect, matched.operation.name, &refusal);
         };
         let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
-        let key = match identify(&served.policy, &head.headers, &query, now) {
+        let key = match identify(&served.policy, &head.headers, &query, self.service_account.as_deref(), now) {
             Ok(key) => key,
             Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
         };

@@ -17,13 +17,19 @@ pub struct Caller {
     pub by: Option<&'static str>,
 }
 
-/// The index of the caller's key.
+/// The index of the caller's key, in a pod of that service account.
 ///
 /// # Errors
-/// As [`caller`]; and a key that is suspended or has expired.
-pub fn identify(policy: &Policy, headers: &HeaderMap, query: &str, now: i64) -> Result<usize, Refusal> {
+/// As [`caller`]; and a key that is suspended, has expired, or is for other service accounts.
+pub fn identify(
+    policy: &Policy,
+    headers: &HeaderMap,
+    query: &str,
+    service_account: Option<&str>,
+    now: i64,
+) -> Result<usize, Refusal> {
     let caller = caller(policy, headers, query)?;
-    usable(policy, caller.key, now)
+    usable(policy, caller.key, service_account, now)
 }
 
 /// Who is calling.
@@ -99,7 +105,7 @@ fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = (&'static s
     all.into_iter().filter_map(|(by, value)| Some((by, value?)))
 }
 
-fn usable(policy: &Policy, index: usize, now: i64) -> Result<usize, Refusal> {
+fn usable(policy: &Policy, index: usize, service_account: Option<&str>, now: i64) -> Result<usize, Refusal> {
     let key = &policy.keys[index];
     let blocked = |why: &str| Refusal::new(403, "virtual_key_blocked", format!("VirtualKey {} {why}", key.id));
     if key.suspended {
@@ -107,6 +113,19 @@ fn usable(policy: &Policy, index: usize, now: i64) -> Result<usize, Refusal> {
     }
     if key.expires_at.is_some_and(|at| at <= now) {
         return Err(blocked("has expired (spec.expiresAt)"));
+    }
+    // Outside of a cluster there is no account to be held against it.
+    if let (Some(accounts), Some(own)) = (&key.service_accounts, service_account)
+        && !accounts.iter().any(|account| account == own)
+    {
+        return Err(blocked(&match own {
+            "" => {
+                "is for certain service accounts (spec.allowedWorkloads), and this gateway was not told its own: make \
+                   the pod anew"
+                    .to_owned()
+            }
+            _ => format!("is not for service account `{own}` (spec.allowedWorkloads)"),
+        }));
     }
     Ok(index)
 }
@@ -172,18 +191,38 @@ mod tests {
         ] {
             let map: HeaderMap =
                 headers.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
-            let found = identify(&policy, &map, query, 100);
+            let found = identify(&policy, &map, query, Some("app"), 100);
             let found = found.as_ref().map(|index| policy.keys[*index].id.name.as_str()).map_err(|r| r.status);
             assert_eq!(found, expected, "{headers:?} {query}");
         }
         let nobody = Policy::build(Document { default_key: None, ..document }).unwrap();
-        let refusal = identify(&nobody, &HeaderMap::new(), "", 0).unwrap_err();
+        let refusal = identify(&nobody, &HeaderMap::new(), "", None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
         assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
         let others = OthersDoc { keys: vec!["search".to_owned(), "batch".to_owned()], ..OthersDoc::default() };
         let unbound = Policy::build(Document { format: FORMAT, others, ..Document::default() }).unwrap();
-        let refusal = identify(&unbound, &HeaderMap::new(), "", 0).unwrap_err();
+        let refusal = identify(&unbound, &HeaderMap::new(), "", None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
         assert_eq!(refusal.message, "no VirtualKey that exists is bound here; its namespace has search, batch");
+    }
+
+    /// Its credentials are kept from other pods by the operator; this is for providers that need none.
+    #[test]
+    fn keys_for_certain_service_accounts_are_for_these() {
+        let key = KeyDoc { service_accounts: Some(vec!["crawler".to_owned()]), ..key("search") };
+        let document = Document {
+            format: FORMAT,
+            keys: vec![key],
+            default_key: Some("apps/search".to_owned()),
+            ..Document::default()
+        };
+        let policy = Policy::build(document).unwrap();
+        let asked =
+            |own| identify(&policy, &HeaderMap::new(), "", own, 0).map_err(|refusal| (refusal.status, refusal.kind));
+        assert_eq!(asked(Some("crawler")), Ok(0));
+        assert_eq!(asked(None), Ok(0), "outside of a cluster");
+        for own in ["app", ""] {
+            assert_eq!(asked(Some(own)), Err((403, "virtual_key_blocked")), "{own}");
+        }
     }
 }

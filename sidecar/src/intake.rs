@@ -9,13 +9,16 @@
 //! A credential that the document names, and of which nothing was said with it, keeps the value that is known. One that
 //! the document does not name is forgotten. At the same sequence a mounted value gives way to a streamed one: the
 //! kubelet's copies lag behind.
+//!
+//! A streamed value goes where the operator said, and nowhere else: whoever may write a ConfigMap may not thereby send it
+//! to a place of their own. Where a mounted document leads it elsewhere, it is forgotten until the operator says it anew.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outrigger_policy::{Document, SecretAt};
+use outrigger_policy::{Document, ProviderDoc, SecretAt};
 use outrigger_sync::{Credential, Outcome, Policy, Rejection};
 use tokio::sync::watch;
 
@@ -186,7 +189,7 @@ impl Intake {
                 }
             },
         };
-        let values = merged(&offer, &state.values, newer);
+        let values = merged(&offer, &state.values, in_force, newer);
         let streamed = state.origin.filter(|origin| !newer && *origin != Origin::Mounted);
         let origin = match offer.origin {
             Origin::Mounted => streamed.unwrap_or(Origin::Mounted),
@@ -234,16 +237,31 @@ impl Intake {
 }
 
 /// What is known of the credentials that a document names, when it is in force.
-fn merged(offer: &Offer, known: &Values, newer: bool) -> Values {
+fn merged(offer: &Offer, known: &Values, in_force: Option<&Document>, newer: bool) -> Values {
     let named = offer.document.providers.iter().flat_map(|provider| &provider.credentials);
     named
         .filter_map(|credential| {
             let at = &credential.secret;
             let (old, new) = (known.get(at), offer.values.get(at));
+            let led = |old: &&Known| {
+                let leads = old.streamed && offer.origin == Origin::Mounted;
+                !leads || in_force.is_some_and(|in_force| goes_the_same_way(at, &offer.document, in_force))
+            };
+            let old = old.filter(led);
             let stays = old.filter(|old| new.is_none_or(|new| !newer && old.streamed && !new.streamed));
             Some((at.clone(), stays.or(new)?.clone()))
         })
         .collect()
+}
+
+/// Whether a credential's value goes where it goes by what is in force, and is shown to nobody else on the way.
+fn goes_the_same_way(at: &SecretAt, offered: &Document, in_force: &Document) -> bool {
+    let names = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
+    let same = |a: &ProviderDoc, b: &ProviderDoc| {
+        (&a.namespace, &a.kind, &a.endpoint, &a.ca, &a.headers)
+            == (&b.namespace, &b.kind, &b.endpoint, &b.ca, &b.headers)
+    };
+    offered.providers.iter().filter(names).all(|new| in_force.providers.iter().filter(names).any(|old| same(new, old)))
 }
 
 fn secrets(values: &Values) -> Secrets {
@@ -252,7 +270,7 @@ fn secrets(values: &Values) -> Secrets {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::{FORMAT, KeyDoc};
+    use outrigger_policy::{CredentialDoc, FORMAT, KeyDoc};
 
     use super::*;
     use crate::gateway::Settings;
@@ -268,6 +286,68 @@ mod tests {
         let keys = keys.iter().map(key).collect();
         let document = Document { format: FORMAT, sequence, keys, ..Document::default() };
         Offer { document, digest: None, values: Values::new(), origin }
+    }
+
+    fn at() -> SecretAt {
+        SecretAt { namespace: "a".to_owned(), name: "s".to_owned(), key: "k".to_owned() }
+    }
+
+    /// Of a provider that names the credential.
+    fn leads(sequence: u64, origin: Origin, values: Values, change: impl FnOnce(&mut ProviderDoc)) -> Offer {
+        let credential =
+            CredentialDoc { name: "c".to_owned(), weight: 1, models: Vec::new(), suspended: false, secret: at() };
+        let mut provider = ProviderDoc {
+            namespace: "a".to_owned(),
+            name: "p".to_owned(),
+            kind: "OpenAI".to_owned(),
+            endpoint: Some("https://models.test/v1".to_owned()),
+            credentials: vec![credential],
+            ..ProviderDoc::default()
+        };
+        change(&mut provider);
+        let mut offer = offer(sequence, &[], origin);
+        offer.document.providers.push(provider);
+        Offer { values, ..offer }
+    }
+
+    fn streamed() -> Values {
+        Values::from([(at(), Known { value: Some(Secret::new("sk-1")), streamed: true })])
+    }
+
+    /// Whoever may edit a ConfigMap may not have a credential sent to a place of their own by it.
+    #[test]
+    fn a_mounted_document_leads_no_streamed_value_elsewhere() {
+        type Change = fn(&mut ProviderDoc);
+        let elsewhere: [(&str, Change); 4] = [
+            ("endpoint", |provider| provider.endpoint = Some("https://evil.test/v1".to_owned())),
+            ("type", |provider| provider.kind = "vLLM".to_owned()),
+            ("headers", |provider| drop(provider.headers.insert("host".to_owned(), "evil.test".to_owned()))),
+            ("namespace", |provider| provider.namespace = "b".to_owned()),
+        ];
+        for (name, change) in elsewhere {
+            let intake = intake();
+            intake.offer(leads(3, Origin::Stream, streamed(), |_| {}));
+            intake.offer(leads(4, Origin::Mounted, Values::new(), change));
+            assert_eq!((in_force(&intake).sequence, intake.lock().values.len()), (4, 0), "{name}");
+            // And not by going back, either: the operator has to say it anew.
+            intake.offer(leads(5, Origin::Mounted, Values::new(), |_| {}));
+            assert!(intake.lock().values.is_empty(), "{name}");
+            intake.offer(leads(6, Origin::Stream, streamed(), |_| {}));
+            assert_eq!(intake.lock().values, streamed(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_mounted_document_that_leads_nowhere_else_costs_no_value() {
+        let intake = intake();
+        intake.offer(leads(3, Origin::Stream, streamed(), |_| {}));
+        intake.offer(leads(4, Origin::Mounted, Values::new(), |provider| provider.max_attempts = Some(2)));
+        assert_eq!((in_force(&intake).sequence, intake.lock().values.clone()), (4, streamed()));
+        // The operator may lead it where it likes.
+        intake.offer(leads(5, Origin::Stream, Values::new(), |provider| {
+            provider.endpoint = Some("https://other.test/v1".to_owned());
+        }));
+        assert_eq!(intake.lock().values, streamed());
     }
 
     fn in_force(intake: &Intake) -> Document {

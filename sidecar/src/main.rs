@@ -34,7 +34,8 @@ outrigger-sidecar: an LLM gateway beside an application
 outrigger-sidecar probe started|ready [--admin ADDRESS] [--listen ADDRESS]
   for exec probes: whether a policy was served (or 30 s have passed), whether clients are answered
 
-The pod's name and namespace for records are POD_NAME and POD_NAMESPACE. The log goes to standard
+The pod's name and namespace for records are POD_NAME and POD_NAMESPACE; keys that are for certain
+service accounts want POD_SERVICE_ACCOUNT. The log goes to standard
 error (OUTRIGGER_LOG=debug for more), a JSON line per decision to standard output.
 ";
 
@@ -152,13 +153,22 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (workload, namespace) = (named("POD_NAME").or_else(|| named("HOSTNAME")), named("POD_NAMESPACE"));
-    let settings = Settings { workload, namespace, state: arguments.state.clone(), labels, ..Settings::default() };
+    // A pod without its own word was made by an older operator: it is no account that a key could be for.
+    let service_account = named("POD_SERVICE_ACCOUNT").or_else(|| namespace.as_ref().map(|_| String::new()));
+    let settings = Settings {
+        workload,
+        namespace,
+        service_account,
+        state: arguments.state.clone(),
+        labels,
+        ..Settings::default()
+    };
     let gateway = Gateway::new(settings)?;
     // Without an operator there is nothing that is not mounted.
     let held = arguments.state.as_deref().filter(|_| operator.is_some());
     let intake = Arc::new(Intake::new(Arc::clone(&gateway), held));
     // Watched before it is read: what changes in between is seen.
-    let mut watch = Watch::of(&dir)?;
+    let mut watch = Watch::or_looks(&dir)?;
     intake.restore();
     intake.mount(&dir);
     let listeners = Listeners::bind(&clients, &admin).await?;

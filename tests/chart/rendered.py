@@ -33,7 +33,10 @@ CASES = {
     "outside": {"webhooks": {"url": "https://operator.example:8443/", "failurePolicy": "Fail"}},
     "digests": {
         "image": {"registry": "registry.example:5000/mirror", "digest": DIGEST, "pullSecrets": ["pull"]},
-        "sidecar": {"image": {"digest": DIGEST, "pullPolicy": "Always", "pullSecrets": ["pull"]}},
+        "sidecar": {
+            "image": {"digest": DIGEST, "pullPolicy": "Always", "pullSecrets": ["pull"]},
+            "trustedImages": ["mirror.example/outrigger-dev/outrigger-sidecar"],
+        },
     },
     "host-network": {"hostNetwork": True, "port": 10260},
     "monitoring": {

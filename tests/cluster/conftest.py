@@ -79,8 +79,8 @@ def namespace(cluster, request):
 def a_namespace(cluster, request):
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50].rstrip("-")
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    # Pods need its service account.
-    cluster.api.until("ServiceAccount", name, "default", bool)
+    # Pods need its service account. The controllers make one too, but after an API server's absence they may rest for a minute.
+    cluster.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}})
     yield name
     # Its content goes in time; a name is used once.
     cluster.api.delete("Namespace", None, name)

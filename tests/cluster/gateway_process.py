@@ -74,7 +74,8 @@ class GatewayProcess:
             *("--token", self.folder / "token", "--state", self.folder / "state"),
             *("--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"),
         ]
-        env = environment(POD_NAME=self.name, POD_NAMESPACE=self.namespace, OUTRIGGER_LOG="info")
+        pod = {"POD_NAME": self.name, "POD_NAMESPACE": self.namespace, "POD_SERVICE_ACCOUNT": self.account}
+        env = environment(**pod, OUTRIGGER_LOG="info")
         name = f"gateway-{self.namespace}-{self.name}"
         self.daemon = Daemon(name, command, self.cluster.folder, self.cluster.bound, env)
         self.until("its listener", lambda: self.get("/healthz")[0] == 200)

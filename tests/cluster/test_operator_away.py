@@ -7,7 +7,7 @@ import pytest
 import chart
 from api import path
 from conftest import a_namespace
-from installation import application, replicas_of, without_operator
+from installation import application, is_rolled_out, replicas_of, values, without_operator
 from objects import ASKS, condition, deployment, key, mock, pod
 
 SECONDS = 120
@@ -74,6 +74,29 @@ def test_both_replicas_restart_at_once(outrigger, space):
     after = node.api.get("VirtualKey", space, "default")
     assert [since(after, one) for one in ("Programmed", "Ready")] == [since(before, one) for one in ("Programmed", "Ready")]
     assert [one["note"] for one in node.api.list("Event", space) if one["regarding"].get("kind") == "VirtualKey"] == []
+
+
+def test_an_upgrade_is_noticed_by_nobody(outrigger, space):
+    node = outrigger
+    app = start(node, mock(space, reply="one"), key(space), *application(space, command=("keep", "0.05")))
+    until_it_says(node, space, app, "one")
+    before = {one["metadata"]["uid"] for one in replicas_of(node)}
+    chart.install(node, values(podAnnotations={"tests/upgraded-to": "another"}))
+    asks, answers = pod(space, "asks", ASKS), []
+
+    def is_done():
+        # Pods are made all the time, and each has its gateway.
+        made = node.api.create(asks, dryRun="All")
+        answers.append("injected" if "initContainers" in made.body.get("spec", {}) else made.message)
+        return is_rolled_out(node.api.get("Deployment", chart.NAMESPACE, chart.RELEASE)) and len(replicas_of(node)) == 2
+
+    node.until("both to be new", is_done, SECONDS)
+    assert set(answers) == {"injected"}
+    assert before.isdisjoint(one["metadata"]["uid"] for one in replicas_of(node))
+    node.until("its gateway's return", lambda: is_connected(node, space, app), SECONDS)
+    node.api.apply(mock(space, reply="two"))
+    until_it_says(node, space, app, "two")
+    assert set(node.lines(space, app)) == {"one", "two"}
 
 
 def test_without_an_operator_no_pod_goes_without_its_gateway(outrigger, space):

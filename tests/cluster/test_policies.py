@@ -34,8 +34,7 @@ def test_a_change_is_served_at_once(cluster, operator, namespace, apply):
     apply(mock(namespace, reply="one"))
     apply(key(namespace))
     with gateway(operator, namespace) as app:
-        app.until("a policy", app.sequence)
-        assert app.says() == "one"
+        app.until("the first words", lambda: app.says() == "one")
         first = app.sequence()
         apply(mock(namespace, reply="two"))
         app.until("the new words", lambda: app.says() == "two")

@@ -49,7 +49,10 @@ pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionCont
         }
         Verdict::Unchanged(reason) => {
             tell(Effect::Unchanged, Some(reason), "");
-            Answer { audit: audit(Effect::Unchanged, Some(reason)), ..Answer::default() }
+            // On a second pass the API server has the first one's words, and takes no others in their place.
+            let said =
+                if reason == Reason::AlreadyInjected { Vec::new() } else { audit(Effect::Unchanged, Some(reason)) };
+            Answer { audit: said, ..Answer::default() }
         }
         Verdict::Skipped { pod, cause } => {
             tell(Effect::Skipped, Some(cause.reason), &cause.message);

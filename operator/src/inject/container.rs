@@ -89,6 +89,8 @@ fn environment(wishes: &Wishes) -> Value {
         field("POD_NAME", "metadata.name"),
         field("POD_NAMESPACE", "metadata.namespace"),
         field("POD_UID", "metadata.uid"),
+        // Some keys are for certain ones.
+        field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
         field("NODE_NAME", "spec.nodeName"),
     ];
     if let Some(level) = wishes.log_level {

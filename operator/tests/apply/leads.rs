@@ -76,13 +76,10 @@ fn place(name: &str) -> Place {
 }
 
 fn pod(name: &str, keys: &[&str]) -> Event {
-    let injected = json!({"version": "0.1.0", "keys": keys}).to_string();
+    let source = json!({"configMap": {"name": format!("outrigger-{}", keys.join("."))}});
     let object = json!({
-        "metadata": {
-            "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
-            "annotations": {"outrigger.dev/injected": injected},
-        },
-        "spec": {},
+        "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")},
+        "spec": {"volumes": [{"name": "outrigger-policy", "projected": {"sources": [source]}}]},
     });
     Event::Pod(Told::Is(serde_json::from_value(object).unwrap()))
 }

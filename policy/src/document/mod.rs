@@ -256,6 +256,9 @@ pub struct KeyDoc {
     pub team: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
+    /// Names of service accounts whose pods alone may use it; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_accounts: Option<Vec<String>>,
     /// Stands for callers of a place without a VirtualKey; there is no such object.
     #[serde(default)]
     pub keyless: bool,
