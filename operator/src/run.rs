@@ -26,9 +26,11 @@ use crate::health::{self, Readiness};
 use crate::index::Index;
 use crate::lead::{self, Candidate, LeadError};
 use crate::metrics::Metrics;
+use crate::names;
 use crate::object::Kind;
 use crate::pods::Pods;
 use crate::reconcile::Leader;
+use crate::seal::{self, Seal};
 use crate::secrets::Secrets;
 use crate::serve::{ServeError, Services, serve};
 use crate::settings::Settings;
@@ -47,6 +49,8 @@ const TELLERS: usize = 8;
 /// A thousand gateways that come back are looked at a few times, not a thousand.
 const LISTEN: Duration = Duration::from_millis(100);
 const AUTHORITIES: &str = "authorities of the certificate";
+/// How long after a failure the seal's key is asked for again.
+const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the operator ends.
 #[derive(Debug, Error)]
@@ -111,7 +115,7 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
     let client = connect(&metrics).await?;
     let readiness = Readiness::default();
     let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
-    lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
+    lists.chain([AUTHORITIES, names::SEAL]).for_each(|what| readiness.awaits(what));
     let parts = Parts::new(settings, client, metrics, readiness);
 
     let mut tasks = JoinSet::new();
@@ -274,9 +278,27 @@ impl Parts {
         Ok(())
     }
 
+    /// What the operator knows its own writing by: nobody leads without, who could not say what was good.
+    async fn seal(&self) -> Seal {
+        loop {
+            match seal::load(self.client.clone(), &self.settings.namespace).await {
+                Ok(seal) => {
+                    self.readiness.has(names::SEAL);
+                    return seal;
+                }
+                Err(error) => tracing::warn!(%error, "this replica can't lead without; it asks again"),
+            }
+            tokio::time::sleep(SEAL_AGAIN).await;
+        }
+    }
+
     /// Takes its turn, and does what the leader does.
     async fn lead(self, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         let Parts { settings, client, metrics, leader, hub, .. } = &self;
+        let seal = tokio::select! {
+            seal = self.seal() => seal,
+            () = told_to_end(&mut stopped) => return Ok(()),
+        };
         // What was not read yet would be planned as missing.
         tokio::select! {
             () = self.readiness.ready() => {}
@@ -305,7 +327,7 @@ impl Parts {
                         tracing::info!(identity = settings.identity, "this replica leads");
                         metrics.leads(true);
                         hub.lead(true);
-                        leader.begin();
+                        leader.begin(seal.clone());
                         work(leader, &self.teller, &mut workers);
                         let watchdog = self.watchdog();
                         workers.spawn(async move { watchdog.run().await });

@@ -228,7 +228,8 @@ impl Sight<'_> {
         let tally = self.tally;
         match self.lost() {
             Some(Reason::TooLarge) => {
-                let message = "its policy is too large to be written. What was written before stays in force";
+                let message = "its policy is too large to be written. What was written before stays in force, without what was \
+                               taken away since";
                 return Programmed::Is(Truth::False, Reason::TooLarge, message.to_owned());
             }
             Some(reason) => return Programmed::Is(Truth::False, reason, "nothing of it serves".to_owned()),
@@ -242,6 +243,10 @@ impl Sight<'_> {
                 cut_to(told, MESSAGE_MAX - 120)
             );
             return Programmed::Is(Truth::False, Reason::Rejected, message);
+        }
+        if let Some(why) = &tally.failure {
+            let message = format!("{}. What was written before stays in force", cut_to(why.clone(), MESSAGE_MAX - 60));
+            return Programmed::Is(Truth::False, Reason::NotWritten, message);
         }
         match tally.behind {
             Some(since) if self.now < since + BEHIND => return Programmed::Unsettled(Some(since + BEHIND)),
@@ -329,7 +334,8 @@ impl Sight<'_> {
             };
         }
         let named = self.tally.refusal.as_ref().is_some_and(|refusal| refusal.object == self.id.to_string());
-        (programmed.reason == Reason::Rejected && named).then(|| of(programmed))
+        let refused = programmed.reason == Reason::Rejected && named;
+        (refused || programmed.reason == Reason::NotWritten).then(|| of(programmed))
     }
 }
 

@@ -11,6 +11,7 @@ use outrigger_operator::health::Readiness;
 use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
 use outrigger_operator::reconcile::Leader;
+use outrigger_operator::seal::Seal;
 use outrigger_operator::stream::Hub;
 use outrigger_operator::tell::Teller;
 use outrigger_operator::watch::{Place, Told};
@@ -59,6 +60,10 @@ impl Operator {
     }
 }
 
+fn seal() -> Seal {
+    Seal::of(&[7; 32]).unwrap()
+}
+
 fn key(name: &str) -> Event {
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "1"},
@@ -101,7 +106,7 @@ async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_doe
     operator.hear(vec![key("search")]);
     operator.work().await;
     assert_eq!(operator.server.asked(), Vec::<String>::new());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.work().await;
     let object = operator.server.get(SEARCH).unwrap();
     assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], json!("uid-search"));
@@ -116,13 +121,13 @@ async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_doe
 async fn the_next_leader_writes_nothing_anew() {
     let server = Server::default();
     let first = operator(&server);
-    first.leader.begin();
+    first.leader.begin(seal());
     first.hear(vec![key("search")]);
     first.work().await;
     let next = operator(&server);
     next.hear(vec![key("search"), told(&server, SEARCH)]);
     server.asked();
-    next.leader.begin();
+    next.leader.begin(seal());
     next.work().await;
     assert_eq!(server.asked(), Vec::<String>::new());
 }
@@ -130,7 +135,7 @@ async fn the_next_leader_writes_nothing_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_it() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search"), pod("app", &["search"])]);
     operator.work().await;
     operator.hear(vec![key_gone("search")]);
@@ -144,7 +149,7 @@ async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_i
 #[tokio::test(start_paused = true)]
 async fn what_goes_with_its_key_is_not_made_again() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
@@ -159,7 +164,7 @@ async fn what_goes_with_its_key_is_not_made_again() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_deletes_is_made_again() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
@@ -171,7 +176,7 @@ async fn what_somebody_deletes_is_made_again() {
 #[tokio::test(start_paused = true)]
 async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![pod("app", &["search", "batch"])]);
     operator.work().await;
     operator.hear(vec![Event::Pod(Told::Gone(place("app")))]);
