@@ -25,18 +25,18 @@ use crate::caches::Caches;
 use crate::feed::{Feed, News};
 use crate::good::LastGood;
 use crate::metrics::Metrics;
+use crate::patience::Patience;
 use crate::plan::plan;
 use crate::queue::{DEBOUNCE, Outcome, Queue};
 use crate::refs::Wanted;
 use crate::revision::{Plan, Revision};
+use crate::scope::Scope;
 use crate::stream::Hub;
 use crate::tell::Teller;
 
 /// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
 /// another watch.
 const REPAIR: Duration = Duration::from_millis(500);
-/// How long a plan waits for Secrets that have just been named.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How long nothing is tried that there is no right to.
 const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
 /// Clocks are set: a time that is far away is looked at again before.
@@ -65,6 +65,7 @@ struct State {
     /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
     since: BTreeMap<String, Instant>,
     pending: BTreeMap<Binding, Instant>,
+    patience: Patience,
 }
 
 #[derive(Default)]
@@ -185,9 +186,20 @@ impl Leader {
 
     /// Plans namespaces, one after the other, for ever.
     pub async fn plan_all(self: &Arc<Self>) {
+        let mut unread = self.unread.clone();
         loop {
-            let namespace = self.plans.next().await;
-            self.settled().await;
+            let namespace = tokio::select! {
+                namespace = self.plans.next() => namespace,
+                Ok(()) = unread.changed() => {
+                    let ready = self.lock().patience.read(&unread.borrow_and_update());
+                    ready.into_iter().for_each(|namespace| self.plans.add(namespace));
+                    continue;
+                }
+            };
+            if let Some(until) = self.waits(&namespace) {
+                self.plans.done(namespace, Outcome::Again(until));
+                continue;
+            }
             let began = Instant::now();
             let planned = {
                 let (leader, namespace) = (Arc::clone(self), namespace.clone());
@@ -221,18 +233,24 @@ impl Leader {
 
     /// Measures, for whoever asks.
     pub fn measure(&self) {
-        self.metrics.queued("plan", self.plans.depth());
+        let waiting = self.lock().patience.waiting();
+        self.metrics.queued("plan", self.plans.depth() + waiting);
         self.metrics.queued("write", self.writes.depth());
         self.metrics.queued("status", self.teller.depth());
     }
 
-    /// What is to be read by name has been, or has had its time.
-    async fn settled(&self) {
-        let mut unread = self.unread.clone();
-        let settled = unread.wait_for(BTreeSet::is_empty);
-        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
-            tracing::debug!("a Secret could not be read in time; it is taken as missing");
-        }
+    /// Until when a plan is put off: what it hangs on was not read yet, and would be planned as missing.
+    fn waits(&self, namespace: &str) -> Option<Instant> {
+        let unread = self.unread.borrow().clone();
+        // Mostly all has been read, and nobody need look what hangs on what.
+        let hangs_on = match unread.is_empty() {
+            true => BTreeSet::new(),
+            false => {
+                let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+                Scope::of(&self.caches.index(), &good, namespace).values
+            }
+        };
+        self.lock().patience.put_off(namespace, &hangs_on, &unread, Instant::now())
     }
 
     /// The time at which to plan again.
