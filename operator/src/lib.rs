@@ -32,6 +32,7 @@ mod patience;
 pub mod plan;
 pub mod pods;
 pub mod queue;
+mod raises;
 pub mod reason;
 pub mod reconcile;
 pub mod refs;

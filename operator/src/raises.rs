@@ -29,9 +29,9 @@ impl Raises {
         Some(due)
     }
 
-    /// Nobody is ahead of these any more, and they are not there any more.
-    pub fn keep(&mut self, is_there: impl Fn(&Binding) -> bool) {
-        self.0.retain(|binding, _| is_there(binding));
+    /// It is not there any more.
+    pub fn forget(&mut self, binding: &Binding) {
+        self.0.remove(binding);
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
         assert!(dues.windows(2).all(|two| two[1] - two[0] >= PAUSE), "{dues:?}");
         assert_eq!(dues.first(), Some(&PAUSE));
         assert_eq!(raises.due(&other, began), Some(began), "a neighbour is another matter");
-        raises.keep(|binding| *binding == other);
+        raises.forget(&search);
         assert_eq!(raises.due(&search, began), Some(began));
     }
 }

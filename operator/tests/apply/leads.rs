@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::server::Server;
 
 const SEARCH: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
+const SECRET: &str = "/api/v1/namespaces/shop/secrets/outrigger-search";
 const PAIR: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search.batch";
 
 struct Operator {
@@ -231,4 +232,54 @@ async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
     operator.hear(vec![Event::Value { wanted, told: Told::Listed }]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get(SEARCH).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
+    let operator = operator(&Server::default());
+    operator.leader.begin();
+    operator.hear(vec![key("search")]);
+    operator.work().await;
+    let object = operator.server.get(SEARCH).unwrap();
+    operator.hear(vec![key_gone("search")]);
+    operator.work().await;
+    assert_eq!(operator.server.get(SEARCH), None);
+    // Written by the leader before, and told late.
+    operator.server.with(|stored| stored.put(SEARCH, object));
+    operator.hear(vec![told(&operator.server, SEARCH)]);
+    operator.work().await;
+    assert_eq!(operator.server.get(SEARCH), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
+    let operator = operator(&Server::default());
+    operator.leader.begin();
+    let object = json!({
+        "metadata": {"name": "search", "namespace": "shop", "uid": "uid-search", "generation": 1, "resourceVersion": "1"},
+        "spec": {"providers": [{"name": "openai"}]},
+    });
+    let key = Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) };
+    let object = json!({
+        "metadata": {"name": "openai", "namespace": "shop", "uid": "s", "resourceVersion": "1"}, "data": {"k": "c2s="},
+    });
+    let wanted = Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
+    let value = Event::Value { wanted, told: Told::Is(serde_json::from_value(object).unwrap()) };
+    operator.hear(vec![provider(), key]);
+    operator.hear(vec![value]);
+    operator.work().await;
+    let data = |operator: &Operator| operator.server.get(SECRET).map(|secret| secret["data"].clone());
+    let right = data(&operator).unwrap();
+    for somebody in [None, Some(json!({}))] {
+        operator.server.with(|stored| match somebody {
+            None => drop(stored.objects.remove(SECRET)),
+            Some(data) => {
+                let mut secret = stored.objects[SECRET].clone();
+                secret["data"] = data;
+                stored.put(SECRET, secret);
+            }
+        });
+        operator.work_for(Duration::from_secs(6 * 60)).await;
+        assert_eq!(data(&operator).as_ref(), Some(&right));
+    }
 }
