@@ -78,7 +78,7 @@ impl BarePods {
             Told::Is(pod) => drop(pods.insert(Place::of(&**pod), Bare::of(pod))),
             Told::Gone(place) => drop(pods.remove(place)),
             Told::Listed => self.listed.store(true, Ordering::Relaxed),
-            Told::Unreadable(_) => {}
+            Told::Unreadable(_) | Told::Failed => {}
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
         let config = kube::runtime::watcher::Config::default().fields(FIELDS);
         let (listener, _told) = tokio::sync::mpsc::channel::<()>(1);
         let metrics = std::sync::Arc::new(crate::metrics::Metrics::new().unwrap());
-        let followed = crate::watch::Followed { what: "test", one_of_many: false, metrics };
+        let followed = crate::watch::Followed { what: "test", one_of_many: false, metrics, turn: None };
         let watch = tokio::spawn(crate::watch::follow(followed, api, config, listener, |_| None));
         let (uri, accept) = heard.await.unwrap();
         watch.abort();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::DynamicObject;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::admission::Namespace;
 use crate::bare::WatchedBare;
@@ -41,6 +41,8 @@ pub enum Event {
     Bare(Told<Box<WatchedBare>>),
     /// Time has passed.
     Tick,
+    /// Answered once all that was told before it has been taken.
+    Taken(oneshot::Sender<()>),
 }
 
 /// Who must look again, after a batch.
@@ -116,7 +118,7 @@ impl Feed {
     pub fn take(&self, batch: Vec<Event>) -> News {
         let mut news = News::default();
         let (mut named, mut bound, mut read) = (false, false, BTreeSet::new());
-        let mut lists = BTreeSet::new();
+        let (mut lists, mut asked) = (BTreeSet::new(), Vec::new());
         for event in batch {
             match event {
                 Event::Object { kind, told: Told::Listed } => {
@@ -135,6 +137,7 @@ impl Feed {
                 }
                 Event::Generated(told) => bound |= self.generated(told, &mut news),
                 Event::Bare(told) => self.caches.bare.take(&told),
+                Event::Taken(by) => asked.push(by),
                 Event::Tick => bound |= self.caches.pods.expire(),
                 Event::Pod(Told::Listed) => {
                     // Even where there is none: it is known now.
@@ -163,6 +166,10 @@ impl Feed {
         });
         // Last: what is ready is known.
         lists.iter().for_each(|list| self.readiness.has(list));
+        for by in asked {
+            // Whoever asked may have gone.
+            let _ = by.send(());
+        }
         news
     }
 
@@ -202,7 +209,7 @@ impl Feed {
                 }
                 changed
             }
-            Told::Listed | Told::Unreadable(_) => return,
+            Told::Listed | Told::Unreadable(_) | Told::Failed => return,
         };
         news.namespaces.extend(changed.namespaces);
     }
@@ -213,7 +220,7 @@ impl Feed {
             Told::Is(object) => self.caches.index_mut().apply(&value(kind, *object)),
             Told::Gone(_) => self.caches.index_mut().delete(kind, &wanted.namespace, &wanted.name),
             // What can't be read is as good as not there: the object that names it says so.
-            Told::Listed | Told::Unreadable(_) => return,
+            Told::Listed | Told::Unreadable(_) | Told::Failed => return,
         };
         news.namespaces.extend(changed.namespaces);
     }
@@ -223,7 +230,7 @@ impl Feed {
         let (place, held) = match told {
             Told::Is(object) => (Place::of(&*object), Some(Held::of(&object))),
             Told::Gone(place) => (place, None),
-            Told::Listed | Told::Unreadable(_) => return false,
+            Told::Listed | Told::Unreadable(_) | Told::Failed => return false,
         };
         // Something else may bear our label.
         let Some(binding) = Binding::of_object(&place.namespace, &place.name) else { return false };
@@ -340,6 +347,15 @@ mod tests {
         assert_eq!(feed.readiness.awaited(), [GENERATED]);
         let _ = feed.take(vec![Event::Generated(Told::Listed)]);
         assert!(feed.readiness.awaited().is_empty());
+    }
+
+    #[test]
+    fn who_asks_is_answered_when_what_was_told_before_is_known() {
+        let feed = feed();
+        let (asks, mut taken) = oneshot::channel();
+        let _ = feed.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), Event::Taken(asks)]);
+        assert_eq!(taken.try_recv(), Ok(()));
+        assert!(feed.caches.namespace("shop").is_some());
     }
 
     #[test]

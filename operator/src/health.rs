@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +19,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// Kubelets and Prometheus, and somebody who looks.
 const CONNECTIONS_MAX: usize = 64;
+/// Of one address.
+const PEER_MAX: usize = 8;
+/// For a request's head, and between two requests of one connection.
 const HEAD: Duration = Duration::from_secs(5);
-/// A connection that says nothing for longer is nobody's.
-const WHOLE: Duration = Duration::from_secs(120);
+const WHOLE: Duration = Duration::from_secs(60);
 
 /// What a replica waits for before it is ready.
 #[derive(Clone, Debug, Default)]
@@ -65,22 +68,18 @@ pub trait Report: Send + Sync + 'static {
 
 /// Answers for as long as it is polled.
 pub async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
+    let mut open = Open::default();
     loop {
-        while connections.try_join_next().is_some() {}
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection for health and metrics could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        // Too many: this one is closed.
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
         let report = Arc::clone(&report);
-        connections.spawn(async move {
+        open.take(peer.ip().to_canonical(), async move {
             let service = service_fn(|request: Request<Incoming>| {
                 let answer = answer(&*report, &request);
                 async move { Ok::<_, Infallible>(answer) }
@@ -89,8 +88,32 @@ pub async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
             http.timer(TokioTimer::new()).header_read_timeout(HEAD);
             // Whoever breaks off is nobody to tell.
             let _ = tokio::time::timeout(WHOLE, http.serve_connection(TokioIo::new(stream), service)).await;
-            drop(place);
         });
+    }
+}
+
+/// Connections, in the order in which they came. Any pod may open some, and none of them may keep a kubelet from being
+/// answered, which takes no longer than a moment: so the newest is always let in, and the oldest ends where there are too
+/// many, of the same address first.
+#[derive(Default)]
+struct Open {
+    tasks: JoinSet<()>,
+    all: Vec<(IpAddr, AbortHandle)>,
+}
+
+impl Open {
+    fn take(&mut self, peer: IpAddr, connection: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        self.all.retain(|(_, held)| !held.is_finished());
+        let crowds = self.all.iter().filter(|(of, _)| *of == peer).count() >= PEER_MAX;
+        let oldest = match crowds {
+            true => self.all.iter().position(|(of, _)| *of == peer),
+            false => (self.all.len() >= CONNECTIONS_MAX).then_some(0),
+        };
+        if let Some(oldest) = oldest {
+            self.all.remove(oldest).1.abort();
+        }
+        self.all.push((peer, self.tasks.spawn(connection)));
     }
 }
 
@@ -124,6 +147,8 @@ fn told(status: StatusCode, body: impl fmt::Display) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpSocket, TcpStream};
 
     use super::*;
 
@@ -156,5 +181,33 @@ mod tests {
         assert_eq!(get(&report, "/readyz").await.0, 200);
         assert_eq!(get(&report, "/metrics").await, (200, "metrics".to_owned()));
         assert_eq!(get(&report, "/x").await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn a_kubelet_is_answered_whoever_holds_connections() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(listener, Arc::new(Told(Readiness::default()))));
+        let connect = |from: String| async move {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(from.parse().unwrap()).unwrap();
+            socket.connect(address).await.unwrap()
+        };
+        let mut silent: Vec<TcpStream> = Vec::new();
+        // One pod that opens many, and many that open some.
+        for number in 0..CONNECTIONS_MAX * 2 {
+            silent.push(connect("127.0.0.2:0".to_owned()).await);
+            silent.push(connect(format!("127.0.0.{}:0", 3 + number)).await);
+        }
+        let mut probe = connect("127.0.0.1:0".to_owned()).await;
+        probe.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), probe.read_to_string(&mut answer)).await;
+        read.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        // The oldest of them have been ended, and the newest have not.
+        let mut byte = [0];
+        assert!(matches!(silent[0].read(&mut byte).await, Ok(0) | Err(_)));
+        serving.abort();
     }
 }

@@ -200,6 +200,10 @@ impl Index {
         }
         let mut concerned: BTreeSet<String> = plan.exported.iter().flat_map(|id| self.by_object(id)).collect();
         concerned.remove(&plan.namespace);
+        // What nobody looked at before may have changed since it was planned with, and whom that concerns was not known.
+        if plan.seen != self.changes && !plan.looked.is_subset(&before) {
+            concerned.insert(plan.namespace.clone());
+        }
         self.changed(concerned)
     }
 
@@ -290,6 +294,12 @@ impl Index {
         self.stamps.get(namespace).copied().unwrap_or_default()
     }
 
+    /// The number of the last change of all.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     fn apply_version(&mut self, version: Version, value: &Value) -> Changed {
         let id = version.id.clone();
         let known = Known {
@@ -358,7 +368,8 @@ impl Index {
         let labels = value.pointer("/metadata/labels");
         let ours = labels.and_then(|labels| labels.get(names::MANAGED_BY)).and_then(Value::as_str);
         if ours == Some(names::MANAGED_BY_VALUE) {
-            return Changed::default();
+            // Somebody's that has become ours is theirs no more, and nobody's credential.
+            return self.delete(holder.name(), namespace, name);
         }
         let mut kept = Map::new();
         kept.insert("apiVersion".to_owned(), json!("v1"));
@@ -388,8 +399,19 @@ impl Index {
     fn changed(&mut self, namespaces: BTreeSet<String>) -> Changed {
         self.changes += 1;
         for namespace in &namespaces {
-            self.stamps.insert(namespace.clone(), self.changes);
+            match self.is_anything(namespace) {
+                true => self.stamps.insert(namespace.clone(), self.changes),
+                // Namespaces come and go, and a replica that does not lead plans none.
+                false => self.stamps.remove(namespace),
+            };
         }
         Changed { namespaces }
+    }
+
+    /// The namespace is there, or something in it.
+    fn is_anything(&self, namespace: &str) -> bool {
+        self.namespaces.contains_key(namespace)
+            || self.bindings.contains_key(namespace)
+            || Kind::ALL.into_iter().any(|kind| self.of(kind, namespace).next().is_some())
     }
 }

@@ -103,7 +103,11 @@ impl Metrics {
                 "Writes that somebody else was quicker than, and that were done again",
                 &["kind"],
             )?,
-            queue: gauges("outrigger_operator_queue_depth", "Pieces of work that wait or are under way", &["work"])?,
+            queue: gauges(
+                "outrigger_operator_queue_depth",
+                "Pieces of work that are due, under way, or failed and wait to be tried again",
+                &["work"],
+            )?,
             api_requests: counters(
                 "outrigger_operator_api_requests_total",
                 "Requests to the API server; code none: there was no answer",

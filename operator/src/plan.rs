@@ -37,6 +37,7 @@ pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp)
         recheck: recheck(&judged, now),
         looked: judged.looked.clone(),
         exported: told(good, namespace),
+        seen: index.changes(),
         ..Plan::default()
     };
     let slices = Slices::of(&judged.compiled.document);

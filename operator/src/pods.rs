@@ -119,7 +119,7 @@ impl Pods {
         let (place, pod) = match told {
             Told::Is(pod) => (Place::of(&**pod), Pod::of(pod, &self.genuine).filter(|pod| !pod.finished)),
             Told::Gone(place) => (place.clone(), None),
-            Told::Listed | Told::Unreadable(_) => return PodsChanged::default(),
+            Told::Listed | Told::Unreadable(_) | Told::Failed => return PodsChanged::default(),
         };
         self.write().put(place, pod)
     }

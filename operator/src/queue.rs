@@ -125,11 +125,14 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// Keys that wait or run.
+    /// Keys that run, or would if there were more hands, or that failed. Not those that are to be looked at again at some
+    /// time though nothing is left to do: who waits for the work to be done would wait for ever.
     #[must_use]
     pub fn depth(&self) -> usize {
+        let soon = Instant::now() + self.debounce;
         let state = self.lock();
-        state.waiting.len() + state.running.len()
+        let left = |(key, due): &(&K, &Instant)| **due <= soon || state.failed.contains_key(*key);
+        state.waiting.iter().filter(left).count() + state.running.len()
     }
 
     /// Forgets what waits; what runs is not run once more.
@@ -261,6 +264,22 @@ mod tests {
         queue.add("soon");
         assert_eq!(queue.next().await, "soon");
         assert!(began.elapsed() <= MOST + DEBOUNCE + Duration::from_millis(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_only_looked_at_again_some_time_is_not_left_to_do() {
+        let queue = queue();
+        queue.add("a");
+        assert_eq!(queue.depth(), 1, "though it waits for more of the same");
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(queue.depth(), 1);
+        queue.done("a", Outcome::Again(Instant::now() + MOST));
+        assert_eq!(queue.depth(), 0);
+        tokio::time::advance(MOST).await;
+        assert_eq!(queue.depth(), 1, "now it is");
+        assert_eq!(queue.next().await, "a");
+        queue.done("a", Outcome::Failed);
+        assert_eq!(queue.depth(), 1, "it is not as it should be");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,9 @@
 //! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
 //! what was good; policies and statuses are written several at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod state;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +21,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::apply::{Applier, ApplyError};
+use crate::apply::{Applier, ApplyError, has_secret};
 use crate::binding::Binding;
 use crate::caches::Caches;
 use crate::feed::{Feed, News};
@@ -30,15 +32,15 @@ use crate::plan::plan;
 use crate::queue::{DEBOUNCE, Outcome, Queue};
 use crate::refs::Wanted;
 use crate::revision::{Plan, Revision};
+use crate::scope::Scope;
 use crate::seal::Seal;
 use crate::stream::Hub;
 use crate::tell::Teller;
+use state::{Planned, SECRETS, State};
 
 /// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
 /// another watch.
 const REPAIR: Duration = Duration::from_millis(500);
-/// How long a plan waits for Secrets that have just been named.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How long nothing is tried that there is no right to.
 const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
 /// Clocks are set: a time that is far away is looked at again before.
@@ -59,20 +61,6 @@ pub struct Leader {
     writes: Queue<Binding>,
     teller: Arc<Teller>,
     pods: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    planned: BTreeMap<String, Planned>,
-    /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
-    since: BTreeMap<String, Instant>,
-    pending: BTreeMap<Binding, Instant>,
-}
-
-#[derive(Default)]
-struct Planned {
-    revisions: BTreeMap<Binding, Arc<Revision>>,
-    held: BTreeSet<Binding>,
 }
 
 /// What shall become of a binding's policy.
@@ -189,18 +177,31 @@ impl Leader {
             return;
         }
         self.teller.look();
-        for (binding, sequence) in self.applier.sequences() {
-            if self.hub.highest(&binding).is_some_and(|highest| highest > sequence) {
-                self.writes.add(binding);
-            }
+        let (sequences, now) = (self.applier.sequences(), Instant::now());
+        let is_ahead =
+            |(binding, sequence): &(Binding, u64)| self.hub.highest(binding).is_some_and(|highest| highest > *sequence);
+        for (binding, _) in sequences.into_iter().filter(is_ahead) {
+            let due = self.lock().raises.due(&binding, now);
+            due.into_iter().for_each(|due| self.writes.add_at(binding.clone(), due));
         }
     }
 
     /// Plans namespaces, one after the other, for ever.
     pub async fn plan_all(self: &Arc<Self>) {
+        let mut unread = self.unread.clone();
         loop {
-            let namespace = self.plans.next().await;
-            self.settled().await;
+            let namespace = tokio::select! {
+                namespace = self.plans.next() => namespace,
+                Ok(()) = unread.changed() => {
+                    let ready = self.lock().patience.read(&unread.borrow_and_update());
+                    ready.into_iter().for_each(|namespace| self.plans.add(namespace));
+                    continue;
+                }
+            };
+            if let Some(until) = self.waits(&namespace) {
+                self.plans.done(namespace, Outcome::Again(until));
+                continue;
+            }
             let began = Instant::now();
             let planned = {
                 let (leader, namespace) = (Arc::clone(self), namespace.clone());
@@ -231,27 +232,33 @@ impl Leader {
         loop {
             let binding = self.writes.next().await;
             let began = Instant::now();
-            let outcome = self.write(&binding).await;
-            let result = if outcome == Outcome::Done { "ok" } else { "error" };
+            let written = self.write(&binding).await;
+            let result = if written.is_ok() { "ok" } else { "error" };
             self.metrics.reconciled("write", result, began.elapsed().as_secs_f64());
-            self.writes.done(binding, outcome);
+            self.writes.done(binding, written.unwrap_or_else(|failed| failed));
         }
     }
 
     /// Measures, for whoever asks.
     pub fn measure(&self) {
-        self.metrics.queued("plan", self.plans.depth());
+        let waiting = self.lock().patience.waiting();
+        self.metrics.queued("plan", self.plans.depth() + waiting);
         self.metrics.queued("write", self.writes.depth());
         self.metrics.queued("status", self.teller.depth());
     }
 
-    /// What is to be read by name has been, or has had its time.
-    async fn settled(&self) {
-        let mut unread = self.unread.clone();
-        let settled = unread.wait_for(BTreeSet::is_empty);
-        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
-            tracing::debug!("a Secret could not be read in time; it is taken as missing");
-        }
+    /// Until when a plan is put off: what it hangs on was not read yet, and would be planned as missing.
+    fn waits(&self, namespace: &str) -> Option<Instant> {
+        let unread = self.unread.borrow().clone();
+        // Mostly all has been read, and nobody need look what hangs on what.
+        let hangs_on = match unread.is_empty() {
+            true => BTreeSet::new(),
+            false => {
+                let good = self.good();
+                Scope::of(&self.caches.index(), &good, namespace).values
+            }
+        };
+        self.lock().patience.put_off(namespace, &hangs_on, &unread, Instant::now())
     }
 
     /// Reads what was written for bindings whose next policy can't be; whether there is news of any.
@@ -302,20 +309,29 @@ impl Leader {
             }
         }
         self.teller.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
-        state.planned.insert(plan.namespace, Planned { revisions, held: plan.held });
+        let stays = |binding: &&Binding| revisions.contains_key(*binding) || plan.held.contains(*binding);
+        let going = writes.iter().filter(|binding| !stays(binding)).cloned().collect();
+        let planned = Planned { revisions, held: plan.held, going };
+        if !planned.is_empty() {
+            state.planned.insert(plan.namespace, planned);
+        }
         drop(state);
         writes.into_iter().for_each(|binding| self.writes.add(binding));
     }
 
-    async fn write(&self, binding: &Binding) -> Outcome {
+    /// What then, whether or not it went well.
+    async fn write(&self, binding: &Binding) -> Result<Outcome, Outcome> {
         if !self.leads() {
-            return Outcome::Done;
+            return Ok(Outcome::Done);
         }
         let revision = match self.fate(binding) {
-            Fate::Stays => return Outcome::Done,
+            Fate::Stays => return Ok(Outcome::Done),
             Fate::Goes => return self.remove(binding).await,
             Fate::Stands(revision) => revision,
         };
+        if self.lock().doubts(binding, Instant::now()) {
+            self.applier.doubt_secret(binding);
+        }
         match self.applier.apply(&revision).await {
             Ok(news) => {
                 let since = self.lock().pending.remove(binding);
@@ -323,36 +339,43 @@ impl Leader {
                     self.metrics.propagated(since.elapsed().as_secs_f64());
                 }
                 self.applier.written(binding).iter().for_each(|written| self.teller.stands(written));
-                Outcome::Done
+                Ok(match has_secret(&revision, self.caches.generated.get(binding).as_ref()) {
+                    true => Outcome::Again(Instant::now() + SECRETS),
+                    false => Outcome::Done,
+                })
             }
-            Err(error) if error.is_going() => Outcome::Done,
+            Err(error) if error.is_going() => Ok(Outcome::Done),
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
                 if error.is_lasting() {
                     self.teller.failed(binding, &error.to_string());
                 }
-                after(&error)
+                Err(after(&error))
             }
         }
     }
 
-    async fn remove(&self, binding: &Binding) -> Outcome {
+    async fn remove(&self, binding: &Binding) -> Result<Outcome, Outcome> {
         match self.applier.remove(binding).await {
             Ok(()) => {
                 tracing::info!(%binding, "nobody needs this policy any more");
-                self.lock().pending.remove(binding);
-                Outcome::Done
+                self.lock().forget(binding);
+                Ok(Outcome::Done)
             }
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy that nobody needs is still there");
-                after(&error)
+                Err(after(&error))
             }
         }
     }
 
     fn fate(&self, binding: &Binding) -> Fate {
         let state = self.lock();
-        let Some(planned) = state.planned.get(&binding.namespace) else { return Fate::Stays };
+        let Some(planned) = state.planned.get(&binding.namespace) else {
+            // Nothing was left of the namespace, and there is something again.
+            self.plans.add(binding.namespace.clone());
+            return Fate::Stays;
+        };
         if let Some(revision) = planned.revisions.get(binding) {
             return Fate::Stands(Arc::clone(revision));
         }

@@ -30,6 +30,8 @@ pub struct Plan {
     /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for
     /// [`crate::index::Index::planned`].
     pub looked: BTreeSet<Named>,
+    /// [`crate::index::Index::changes`] as it was planned with.
+    pub seen: u64,
 }
 
 /// What a binding's pods shall obey. Its document's `sequence` is 0: the writer gives it one.

@@ -20,11 +20,12 @@ use crate::api::{ConnectError, connect};
 use crate::apply::Applier;
 use crate::caches::Caches;
 use crate::certs::Certificates;
-use crate::feed::{Feed, GENERATED, NAMESPACE, PODS};
+use crate::feed::{Event, Feed, GENERATED, NAMESPACE, PODS};
 use crate::genuine::Genuine;
 use crate::health::{self, Readiness};
 use crate::index::Index;
 use crate::lead::{self, Candidate, LeadError};
+use crate::lists::Lists;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::object::Kind;
@@ -48,6 +49,9 @@ const WRITERS: usize = 24;
 const TELLERS: usize = 8;
 /// A thousand gateways that come back are looked at a few times, not a thousand.
 const LISTEN: Duration = Duration::from_millis(100);
+/// For lists of everything, by an API server that has just come back perhaps. A leader that plans nothing is no better than
+/// one that may be a moment behind.
+const ANEW: Duration = Duration::from_secs(20);
 const AUTHORITIES: &str = "authorities of the certificate";
 /// How long after a failure the seal's key is asked for again.
 const SEAL_AGAIN: Duration = Duration::from_secs(5);
@@ -116,11 +120,12 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
     let readiness = Readiness::default();
     let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
     lists.chain([AUTHORITIES, names::SEAL]).for_each(|what| readiness.awaits(what));
-    let parts = Parts::new(settings, client, metrics, readiness);
+    let (events, taken) = mpsc::channel(EVENTS_MAX);
+    let parts = Parts::new(settings, client, metrics, readiness, events);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(health::serve(clear, Arc::new(parts.health())));
-    parts.feed(&mut tasks)?;
+    parts.feed(taken, &mut tasks)?;
     tasks.spawn(parts.clone().keep_certificates());
     tasks.spawn(parts.clone().tell_authorities());
     tasks.spawn(parts.clone().listen_to_gateways());
@@ -160,10 +165,18 @@ struct Parts {
     certificates: Arc<Certificates>,
     leader: Arc<Leader>,
     teller: Arc<Teller>,
+    lists: Lists,
+    events: mpsc::Sender<Event>,
 }
 
 impl Parts {
-    fn new(settings: Arc<Settings>, client: Client, metrics: Arc<Metrics>, readiness: Readiness) -> Self {
+    fn new(
+        settings: Arc<Settings>,
+        client: Client,
+        metrics: Arc<Metrics>,
+        readiness: Readiness,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let caches = Caches::new(Index::new(&settings.namespace, settings.copies));
         let caches = Arc::new(caches.with_pods(Pods::new(Genuine::of(&settings))));
         let feed = Arc::new(Feed::new(Arc::clone(&caches), readiness.clone()));
@@ -191,7 +204,8 @@ impl Parts {
             Arc::clone(&teller),
             Arc::clone(&metrics),
         ));
-        Parts { settings, client, metrics, readiness, caches, feed, hub, certificates, leader, teller }
+        let lists = Lists::default();
+        Parts { settings, client, metrics, readiness, caches, feed, hub, certificates, leader, teller, lists, events }
     }
 
     fn health(&self) -> Health {
@@ -212,12 +226,11 @@ impl Parts {
 
     /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
     /// nothing to hold up a stream for.
-    fn feed(&self, tasks: &mut JoinSet<()>) -> Result<(), RunError> {
-        let (events, taken) = mpsc::channel(EVENTS_MAX);
-        watches::start(&self.client, &self.metrics, &events, tasks);
-        tasks.spawn(watches::tick(events.clone()));
+    fn feed(&self, taken: mpsc::Receiver<Event>, tasks: &mut JoinSet<()>) -> Result<(), RunError> {
+        watches::start(&self.client, &self.metrics, &self.events, &self.lists, tasks);
+        tasks.spawn(watches::tick(self.events.clone()));
         let namespaces = &self.settings.provider_namespaces;
-        let secrets = Secrets::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, events);
+        let secrets = Secrets::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
         tasks.spawn(secrets.run(self.feed.wanted()));
         let (feed, leader) = (Arc::clone(&self.feed), Arc::clone(&self.leader));
         let take = move || feed.run(taken, |news| leader.hear(news));
@@ -292,6 +305,26 @@ impl Parts {
         }
     }
 
+    /// Begins to lead once all that plans hang on has been heard of anew: what the one before wrote may be newer than what
+    /// watches have told.
+    async fn begin(self, seal: Seal) {
+        let heard = async {
+            self.lists.anew().await;
+            let (asks, taken) = oneshot::channel();
+            // Neither ends before the process does.
+            let _ = self.events.send(Event::Taken(asks)).await;
+            let _ = taken.await;
+        };
+        if tokio::time::timeout(ANEW, heard).await.is_err() {
+            tracing::warn!(
+                seconds = ANEW.as_secs(),
+                "not everything could be listed since this replica leads: it goes by what watches have told so far"
+            );
+        }
+        self.leader.begin(seal);
+        self.watchdog().run().await;
+    }
+
     /// Takes its turn, and does what the leader does.
     async fn lead(self, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         let Parts { settings, client, metrics, leader, hub, .. } = &self;
@@ -320,6 +353,8 @@ impl Parts {
                     hub.lead(false);
                     metrics.leads(false);
                     workers.shutdown().await;
+                    // It may have begun just then.
+                    leader.end();
                     return Ok(ended?);
                 }
                 Ok(()) = role.changed() => match role.borrow_and_update().clone() {
@@ -327,10 +362,8 @@ impl Parts {
                         tracing::info!(identity = settings.identity, "this replica leads");
                         metrics.leads(true);
                         hub.lead(true);
-                        leader.begin(seal.clone());
                         work(leader, &self.teller, &mut workers);
-                        let watchdog = self.watchdog();
-                        workers.spawn(async move { watchdog.run().await });
+                        workers.spawn(self.clone().begin(seal.clone()));
                     }
                     lead::Leader::Other(address) => hub.leader(address),
                     lead::Leader::Nobody => {}
@@ -339,6 +372,7 @@ impl Parts {
                 () = told_to_end(&mut stopped), if give_up.is_some() => {
                     leader.end();
                     workers.shutdown().await;
+                    leader.end();
                     hub.close();
                     give_up = None;
                 }

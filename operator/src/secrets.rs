@@ -95,11 +95,62 @@ impl Secrets {
         let config = Config::default().fields(&format!("metadata.name={}", wanted.name));
         let mut permit = Arc::clone(&self.beginning).acquire_owned().await.ok();
         let map = |told: Told<DynamicObject>| {
-            // Whatever came, it has begun.
+            // Whatever came, it has begun; one that fails is no reason for the others not to begin.
             permit = None;
-            Some(Event::Value { wanted: wanted.clone(), told: told.boxed() })
+            let news = !matches!(told, Told::Failed);
+            news.then(|| Event::Value { wanted: wanted.clone(), told: told.boxed() })
         };
-        let followed = Followed { what, one_of_many: true, metrics: self.metrics };
+        let followed = Followed { what, one_of_many: true, metrics: self.metrics, turn: None };
         follow(followed, api, config, self.listener, map).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// An API server that can't read Secrets whose names begin with `bad`, and never tells of changes.
+    fn client() -> Client {
+        let service = tower::service_fn(|request: Request<Body>| async move {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            if query.contains("watch=true") {
+                std::future::pending::<()>().await;
+            }
+            let (code, body) = match query.contains("bad") {
+                true => (500, json!({"kind": "Status", "status": "Failure", "code": 500, "reason": "InternalError"})),
+                false => {
+                    let secret =
+                        json!({"metadata": {"name": "good", "namespace": "shop", "uid": "u", "resourceVersion": "1"}});
+                    let list = json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [secret]});
+                    (200, list)
+                }
+            };
+            let body = Body::from(body.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+        });
+        Client::new(service, "outrigger")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn secrets_that_can_not_be_read_keep_nobody_from_the_others() {
+        let value = |name: String| Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name };
+        let bad = (0..BEGINNING_MAX).map(|number| value(format!("bad-{number}")));
+        let wanted = bad.chain([value("good".to_owned())]).collect::<BTreeSet<_>>();
+        let (events, mut told) = mpsc::channel(16);
+        let (sender, receiver) = watch::channel(wanted);
+        let secrets = Secrets::new(client(), Arc::new(Metrics::new().unwrap()), &[], events);
+        let running = tokio::spawn(secrets.run(receiver));
+        let first = tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+        let Event::Value { wanted, told: Told::Is(_) } = first else { panic!("{first:?}") };
+        assert_eq!(wanted.name, "good");
+        drop(sender);
+        running.await.unwrap();
     }
 }

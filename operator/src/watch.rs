@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::api::CallError;
 use crate::api_error::message;
+use crate::lists::Turn;
 use crate::metrics::Metrics;
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -31,6 +32,8 @@ pub enum Told<K> {
     Listed,
     /// It can't be read: there is no right to it, or no such kind. Tried again all the same.
     Unreadable(&'static str),
+    /// It could not be read this time, which says nothing about it.
+    Failed,
 }
 
 impl<K> Told<K> {
@@ -42,6 +45,7 @@ impl<K> Told<K> {
             Told::Gone(place) => Told::Gone(place),
             Told::Listed => Told::Listed,
             Told::Unreadable(why) => Told::Unreadable(why),
+            Told::Failed => Told::Failed,
         }
     }
 }
@@ -68,6 +72,8 @@ pub struct Followed {
     /// There are hundreds of its kind, and an API server that is gone is told of by others.
     pub one_of_many: bool,
     pub metrics: Arc<Metrics>,
+    /// Where it can be asked to list anew.
+    pub turn: Option<Turn>,
 }
 
 /// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
@@ -80,11 +86,23 @@ pub async fn follow<K, E>(
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let Followed { what, one_of_many, metrics } = followed;
-    let mut events = std::pin::pin!(watcher(api, config));
+    let Followed { what, one_of_many, metrics, mut turn } = followed;
+    let begin = |turn: &mut Option<Turn>| {
+        let round = turn.as_mut().map_or(0, Turn::round);
+        (watcher(api.clone(), config.clone()).boxed(), round)
+    };
+    let (mut events, mut round) = begin(&mut turn);
     let mut listing = Listing::default();
     let mut failures = 0;
-    while let Some(event) = events.next().await {
+    loop {
+        let event = tokio::select! {
+            () = asked(&mut turn) => {
+                (events, round) = begin(&mut turn);
+                continue;
+            }
+            event = events.next() => event,
+        };
+        let Some(event) = event else { return };
         let mut wait = None;
         let told = match event {
             Ok(event) => {
@@ -112,17 +130,31 @@ pub async fn follow<K, E>(
                 }
                 wait = Some(pause(failures));
                 failures += 1;
-                unreadable.map(Told::Unreadable).into_iter().collect()
+                vec![unreadable.map_or(Told::Failed, Told::Unreadable)]
             }
         };
+        let whole = told.iter().any(|told| matches!(told, Told::Listed));
         for event in told.into_iter().filter_map(&mut map) {
             if listener.send(event).await.is_err() {
                 return;
             }
         }
-        if let Some(wait) = wait {
-            tokio::time::sleep(wait).await;
+        if let Some(turn) = turn.as_ref().filter(|_| whole) {
+            turn.told(round);
         }
+        if let Some(wait) = wait {
+            tokio::select! {
+                () = asked(&mut turn) => (events, round) = begin(&mut turn),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+async fn asked(turn: &mut Option<Turn>) {
+    match turn {
+        Some(turn) => turn.asked().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -204,6 +236,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
+    use crate::lists::Lists;
 
     fn object(name: &str) -> ConfigMap {
         let mut object = ConfigMap::default();
@@ -222,6 +255,7 @@ mod tests {
             Told::Gone(place) => format!("gone {}", place.name),
             Told::Listed => "listed".to_owned(),
             Told::Unreadable(why) => why.to_owned(),
+            Told::Failed => "failed".to_owned(),
         };
         listing.take(event).into_iter().map(word).collect()
     }
@@ -238,13 +272,62 @@ mod tests {
         let api: Api<ConfigMap> = Api::all(kube::Client::new(gone, "default"));
         let (listener, mut told) = mpsc::channel::<()>(1);
         let metrics = Arc::new(Metrics::new().unwrap());
-        let followed = Followed { what: "test", one_of_many: false, metrics };
+        let followed = Followed { what: "test", one_of_many: false, metrics, turn: None };
         let watch = follow(followed, api, Config::default(), listener, |_| None);
         let hour = Duration::from_secs(60 * 60);
         assert!(tokio::time::timeout(hour, watch).await.is_err(), "it never ends");
         let asked = asked.load(Ordering::Relaxed);
         assert!((120..=260).contains(&asked), "{asked}");
         assert_eq!(told.recv().await, None);
+    }
+
+    /// A watch that says nothing: whoever must be sure lists anew, and is told what is gone as well.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_watch_has_not_told_yet_is_told_by_a_list_that_is_asked_for() {
+        let there = Arc::new(std::sync::Mutex::new("a"));
+        let stands = Arc::clone(&there);
+        let silent = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let name = *stands.lock().unwrap();
+            async move {
+                if request.uri().query().unwrap_or_default().contains("watch=true") {
+                    std::future::pending::<()>().await;
+                }
+                let list = serde_json::json!({
+                    "kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
+                    "items": [{"metadata": {"name": name, "namespace": "n", "resourceVersion": "1"}}],
+                });
+                let body = kube::client::Body::from(list.to_string().into_bytes());
+                Ok::<_, std::convert::Infallible>(http::Response::new(body))
+            }
+        });
+        let api: Api<ConfigMap> = Api::all(kube::Client::new(silent, "default"));
+        let lists = Lists::default();
+        let followed = Followed {
+            what: "test",
+            one_of_many: false,
+            metrics: Arc::new(Metrics::new().unwrap()),
+            turn: Some(lists.join("test")),
+        };
+        let (listener, mut told) = mpsc::channel(16);
+        let watch = tokio::spawn(follow(followed, api, Config::default(), listener, Some));
+        let mut next = async |count: usize| {
+            let mut words = Vec::new();
+            for _ in 0..count {
+                words.push(match told.recv().await.unwrap() {
+                    Told::Is(object) => format!("is {}", object.metadata.name.unwrap()),
+                    Told::Gone(place) => format!("gone {}", place.name),
+                    Told::Listed => "listed".to_owned(),
+                    other => panic!("{other:?}"),
+                });
+            }
+            words
+        };
+        assert_eq!(next(2).await, ["is a", "listed"]);
+        *there.lock().unwrap() = "b";
+        let anew = tokio::spawn(async move { lists.anew().await });
+        assert_eq!(next(3).await, ["is b", "gone a", "listed"]);
+        anew.await.unwrap();
+        watch.abort();
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::api;
 use crate::bare::{self, WatchedBare};
 use crate::feed::{Event, NAMESPACE};
+use crate::lists::Lists;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::object::Kind;
@@ -34,9 +35,16 @@ pub async fn tick(events: mpsc::Sender<Event>) {
     }
 }
 
-/// Starts all but those of single Secrets and ConfigMaps. They end when nobody takes events any more.
-pub fn start(client: &Client, metrics: &Arc<Metrics>, events: &mpsc::Sender<Event>, tasks: &mut JoinSet<()>) {
-    let mut watches = Watches { metrics, events, tasks };
+/// Starts all but those of single Secrets and ConfigMaps. They end when nobody takes events any more. What plans hang on can
+/// be asked for anew by `lists`.
+pub fn start(
+    client: &Client,
+    metrics: &Arc<Metrics>,
+    events: &mpsc::Sender<Event>,
+    lists: &Lists,
+    tasks: &mut JoinSet<()>,
+) {
+    let mut watches = Watches { metrics, events, lists: Some(lists), tasks };
     for kind in Kind::ALL {
         let (name, api) = (kind.name(), api::objects(client, kind));
         watches.start(name, api, Config::default(), move |told| Event::Object { kind: name, told: told.boxed() });
@@ -48,6 +56,7 @@ pub fn start(client: &Client, metrics: &Arc<Metrics>, events: &mpsc::Sender<Even
     watches.start("generated", Api::all(client.clone()), ours, |told| Event::Generated(told.boxed()));
     let pods: Api<WatchedPod> = Api::all_with(client.clone(), &api::pods());
     watches.start("pods", pods, Config::default().labels(names::SIDECAR), |told| Event::Pod(told.boxed()));
+    watches.lists = None;
     let pods: Api<WatchedBare> = Api::all(client.clone());
     let without = Config::default().labels(&format!("!{}", names::SIDECAR)).fields(bare::FIELDS);
     watches.start("pods without a gateway", pods, without, |told| Event::Bare(told.boxed()));
@@ -56,6 +65,7 @@ pub fn start(client: &Client, metrics: &Arc<Metrics>, events: &mpsc::Sender<Even
 struct Watches<'a> {
     metrics: &'a Arc<Metrics>,
     events: &'a mpsc::Sender<Event>,
+    lists: Option<&'a Lists>,
     tasks: &'a mut JoinSet<()>,
 }
 
@@ -69,7 +79,10 @@ impl Watches<'_> {
     ) where
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics) };
-        self.tasks.spawn(follow(followed, api, config, self.events.clone(), move |told| Some(map(told))));
+        let turn = self.lists.map(|lists| lists.join(what));
+        let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics), turn };
+        // A failure is nothing that is known of the cluster.
+        let map = move |told| (!matches!(told, Told::Failed)).then(|| map(told));
+        self.tasks.spawn(follow(followed, api, config, self.events.clone(), map));
     }
 }

@@ -143,12 +143,24 @@ fn what_cant_work_is_refused_or_passed_over() {
 /// Passing over what a namespace says would bind the pod to another key.
 #[test]
 fn a_pod_of_an_unknown_namespace_comes_again() {
-    for path in ["/admit/pods", "/admit/namespaces"] {
-        let refused = ask(path, &create("new", "Pod", &pod(&json!({"outrigger.dev/inject": "true"}))));
-        assert_eq!(refused.refusal(), "the operator has not seen namespace new yet: try again");
-        assert_eq!(refused.response["status"]["code"], 503);
-        assert_eq!(refused.response["status"]["details"], json!({"retryAfterSeconds": 1}));
-    }
+    let refused = ask("/admit/pods", &create("new", "Pod", &pod(&json!({"outrigger.dev/inject": "true"}))));
+    assert_eq!(refused.refusal(), "the operator has not seen namespace new yet: try again");
+    assert_eq!(refused.response["status"]["code"], 503);
+    assert_eq!(refused.response["status"]["details"], json!({"retryAfterSeconds": 1}));
+}
+
+/// Its webhook's `failurePolicy` is `Ignore`: no pod that did not ask waits for the operator.
+#[test]
+fn a_pod_that_did_not_ask_does_not_wait_for_its_namespace_to_be_known() {
+    let passed = ask("/admit/namespaces", &create("new", "Pod", &pod(&json!({}))));
+    assert_eq!((&passed.response["allowed"], passed.response.get("patch")), (&json!(true), None));
+    assert_eq!(passed.told, ["namespaces skipped NamespaceUnknown of ReplicaSet app-1"]);
+    let audit = json!({"result": "skipped", "reason": "NamespaceUnknown"});
+    assert_eq!(passed.response["auditAnnotations"], audit);
+    assert_eq!(
+        passed.warnings(),
+        ["no gateway is added: the operator has not seen namespace new yet: make the pod again"]
+    );
 }
 
 #[test]

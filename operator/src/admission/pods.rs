@@ -24,11 +24,7 @@ pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionCont
         });
     };
     let Some(namespace) = (context.namespace)(&request.namespace) else {
-        // What it says by labels and annotations must not be passed over because nobody has heard of it yet.
-        let message = format!("the operator has not seen namespace {} yet: try again", request.namespace);
-        tell(Effect::Refused, Some(Reason::NamespaceUnknown), &message);
-        let reason = Reason::NamespaceUnknown.word();
-        return Answer { refusal: Some(Refusal { reason, message, retry: Some(1) }), ..Answer::default() };
+        return unknown(webhook, request, tell);
     };
     let facts = Facts {
         settings: context.settings,
@@ -66,6 +62,24 @@ pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionCont
             Answer { audit: audit(Effect::Refused, Some(reason)), ..Answer::refuse(reason.word(), opt_out) }
         }
     }
+}
+
+/// What a namespace says by labels and annotations must not be passed over because nobody has heard of it yet: the pod would
+/// be bound to another key. Who asks for a gateway comes again; who was not asked goes without, as where nobody answers,
+/// and is found by the watchdog.
+fn unknown(webhook: Webhook, request: &Request, tell: impl Fn(Effect, Option<Reason>, &str)) -> Answer {
+    let reason = Reason::NamespaceUnknown;
+    let asked = webhook != Webhook::Namespaces;
+    let (effect, then) = if asked { (Effect::Refused, "try again") } else { (Effect::Skipped, "make the pod again") };
+    let message = format!("the operator has not seen namespace {} yet: {then}", request.namespace);
+    tell(effect, Some(reason), &message);
+    if asked {
+        let refusal = Refusal { reason: reason.word(), message, retry: Some(1) };
+        return Answer { refusal: Some(refusal), ..Answer::default() };
+    }
+    let warnings = vec![format!("no gateway is added: {message}")];
+    let audit = vec![("result", effect.word().to_owned()), ("reason", reason.word().to_owned())];
+    Answer { warnings, audit, ..Answer::default() }
 }
 
 /// The pod's controller, which has an Event told where the pod itself never comes to be.

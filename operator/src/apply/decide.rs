@@ -19,7 +19,7 @@ use crate::seal::Seal;
 /// than nothing written.
 const DATA_MAX: usize = 1_000_000;
 /// Sequences begin with the time and rise by one: one further ahead was invented. JSON's numbers are exact up to 2^53.
-const AHEAD_MAX: u64 = 1 << 32;
+pub(crate) const AHEAD_MAX: u64 = 1 << 32;
 
 /// A VirtualKey that a generated object belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

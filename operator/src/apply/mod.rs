@@ -35,6 +35,7 @@ use crate::revision::{Revision, Written};
 use crate::seal::Seal;
 use crate::stream::Hub;
 
+pub(crate) use decide::AHEAD_MAX;
 pub use decide::{Owner, Wish, Write, decide, has_secret};
 pub use secret::secret;
 
@@ -134,6 +135,13 @@ impl Applier {
     #[must_use]
     pub fn sequences(&self) -> BTreeMap<Binding, u64> {
         self.lock().iter().map(|(binding, applied)| (binding.clone(), applied.written.sequence)).collect()
+    }
+
+    /// Somebody may have changed a binding's Secret, which nothing tells: with the next [`Applier::apply`] it is written again.
+    pub fn doubt_secret(&self, binding: &Binding) {
+        if let Some(applied) = self.lock().get_mut(binding) {
+            applied.secret = None;
+        }
     }
 
     /// Makes the cluster hold this, and pushes it. `true`: it is another one than before.

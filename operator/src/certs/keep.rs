@@ -9,17 +9,18 @@ use jiff::Timestamp;
 use kube::Client;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::bundle::Bundle;
 use super::folder::{self, FolderError};
 use super::held::Held;
 use super::issue::IssueError;
 use super::served::Served;
-use super::step::{Step, next, take};
+use super::step::{Renewals, Step, next, take};
 use super::store::{Seen, Store, StoreError};
 use super::webhooks::Webhooks;
 use super::x509::Unreadable;
+use crate::names::CERTIFICATES;
 use crate::settings::Settings;
 
 /// How often time is looked at, files are, and webhook configurations are: the chart may have made them anew.
@@ -112,13 +113,13 @@ impl Certificates {
         let webhooks = settings.webhooks.as_deref().map(|name| Webhooks::new(client, name));
         let keeper = Keeper { certificates: self, store, webhooks, names: &settings.service, spread };
         let (mut looks, mut changes) = (looks(), keeper.store.changes());
-        let mut last = None;
+        let (mut last, mut renewals) = (None, Renewals::default());
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
                 Some(()) = changes.next() => {}
             }
-            if let Err(error) = keeper.look(&mut last).await {
+            if let Err(error) = keeper.look(&mut last, &mut renewals).await {
                 tracing::warn!(%error, "certificates are as they were");
             }
         }
@@ -151,7 +152,7 @@ struct Keeper<'a> {
 
 impl Keeper<'_> {
     /// Takes steps until there is none to take. What is held is served first, and told before the next step is looked for.
-    async fn look(&self, last: &mut Option<Held>) -> Result<(), KeepError> {
+    async fn look(&self, last: &mut Option<Held>, renewals: &mut Renewals) -> Result<(), KeepError> {
         let mut seen = self.store.read().await?;
         for _ in 0..STEPS_MAX {
             let found = seen.held();
@@ -172,8 +173,21 @@ impl Keeper<'_> {
             let applied = self.applied(&bundle).await;
             let step = next(&held, Timestamp::now(), self.names, &Reached { spread: self.spread, applied });
             *last = Some(held.clone());
-            if let Step::Keep { .. } = step {
-                return Ok(());
+            match step {
+                Step::Keep { .. } => return Ok(()),
+                Step::Early { from } => {
+                    tracing::warn!(
+                        %from,
+                        "the authority in the Secret {CERTIFICATES} is valid only later, and is used as it is: set this node's \
+                         clock. If it is right, scale the operator to 0, delete the Secret, and scale it up again"
+                    );
+                    return Ok(());
+                }
+                step if !renewals.allow(step, Instant::now()) => {
+                    tracing::warn!("another replica renews the certificate for other names, or by another clock");
+                    return Ok(());
+                }
+                _ => {}
             }
             seen = self.step(&seen, step, &held).await?;
         }
@@ -212,7 +226,7 @@ impl Keeper<'_> {
 
 fn word(step: Step) -> &'static str {
     match step {
-        Step::Keep { .. } => "nothing to do",
+        Step::Keep { .. } | Step::Early { .. } => "nothing to do",
         Step::Begin => "a new authority",
         Step::RenewLeaf => "the certificate is renewed",
         Step::Announce => "the next authority is being told to all",

@@ -9,7 +9,10 @@
 //!
 //! `RenewLeaf` is possible in every state, and changes nothing else.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::held::Held;
 use super::issue::{self, BACKDATED, IssueError};
@@ -26,6 +29,8 @@ const OLD_AGE: i64 = 365 * DAY;
 pub enum Step {
     /// Nothing, until then or until something changes.
     Keep { until: Timestamp },
+    /// Nothing: what there is, is valid only then, by a clock that is wrong here or was where it was made.
+    Early { from: Timestamp },
     /// There is no authority to go on with: a new one, and a certificate under it. Clients trust it when they have been told.
     Begin,
     /// A certificate under the same authority.
@@ -45,7 +50,12 @@ pub enum Step {
 pub fn next(held: &Held, now: Timestamp, names: &[String], spread: &dyn Spread) -> Step {
     let usable = |pair: &Option<Pair>| pair.as_ref().is_some_and(|pair| pair.certificate.is_valid_at(now));
     let Some(authority) = held.authority.as_ref().filter(|_| usable(&held.authority)) else {
-        return if usable(&held.next) { Step::Promote } else { Step::Begin };
+        return match [&held.authority, &held.next].into_iter().find_map(|pair| early(pair, now)) {
+            _ if usable(&held.next) => Step::Promote,
+            // Everybody trusts it, and it lasts for years: a clock that goes wrong must not take that away.
+            Some(from) => Step::Early { from },
+            None => Step::Begin,
+        };
     };
     let authority = &authority.certificate;
     let Some(leaf) = held.leaf.as_ref().filter(|leaf| leaf.certificate.vouches(names, authority, now).is_ok()) else {
@@ -75,6 +85,11 @@ pub fn next(held: &Held, now: Timestamp, names: &[String], spread: &dyn Spread) 
     }
 }
 
+/// From when it is valid, where that is still to come.
+fn early(pair: &Option<Pair>, now: Timestamp) -> Option<Timestamp> {
+    pair.as_ref().map(|pair| pair.certificate.not_before).filter(|from| *from > now)
+}
+
 fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> Step {
     if spread.written(fingerprint) { Step::Spread } else { Step::Keep { until: due } }
 }
@@ -86,7 +101,7 @@ fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> Step {
 pub fn take(step: Step, held: &Held, now: Timestamp, names: &[String]) -> Result<Held, IssueError> {
     let held = held.clone();
     match step {
-        Step::Keep { .. } => Ok(held),
+        Step::Keep { .. } | Step::Early { .. } => Ok(held),
         Step::Begin => {
             let authority = issue::authority(now)?;
             let leaf = issue::leaf(&authority, names, now)?;
@@ -107,6 +122,28 @@ pub fn take(step: Step, held: &Held, now: Timestamp, names: &[String]) -> Result
             None => take(Step::Begin, &Held::default(), now, names),
         },
         Step::Retire => Ok(Held { retired: None, ..held }),
+    }
+}
+
+/// How often the certificate is renewed at the most. Replicas that don't agree about it, by their names or their clocks, would
+/// else take turns as fast as the API server answers.
+const RENEWALS: Duration = Duration::from_secs(60);
+
+/// The renewals of one replica.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Renewals(Option<Instant>);
+
+impl Renewals {
+    /// Whether the step may be taken now.
+    pub fn allow(&mut self, step: Step, now: Instant) -> bool {
+        if step != Step::RenewLeaf {
+            return true;
+        }
+        let free = self.0.is_none_or(|last| now.duration_since(last) >= RENEWALS);
+        if free {
+            self.0 = Some(now);
+        }
+        free
     }
 }
 

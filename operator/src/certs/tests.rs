@@ -1,15 +1,17 @@
 //! From nothing to the third authority, killed after every step.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use tokio::time::Instant;
 
 use super::held::Held;
 use super::issue;
 use super::keep::Spread;
-use super::step::{Step, next, take};
+use super::step::{Renewals, Step, next, take};
 use super::x509::{Certificate, Pair, Unreadable};
 use super::{Bundle, fingerprints};
 
@@ -99,6 +101,7 @@ impl Life {
 fn word(step: Step) -> &'static str {
     match step {
         Step::Keep { .. } => "keep",
+        Step::Early { .. } => "early",
         Step::Begin => "begin",
         Step::RenewLeaf => "renew",
         Step::Announce => "announce",
@@ -176,6 +179,44 @@ fn an_authority_that_was_slept_through_is_replaced_by_the_best_there_is() {
 }
 
 #[test]
+fn a_replica_whose_clock_is_behind_begins_nothing_over_what_is_there() {
+    let now = at("2026-01-01T00:00:00Z");
+    let whole = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let behind = |late: i64| hours(now, -late);
+    assert!(matches!(next(&whole, behind(0), &names(), &Said::default()), Step::Keep { .. }));
+    for late in [2, DAY, YEAR] {
+        let step = next(&whole, behind(late), &names(), &Said::default());
+        assert_eq!(step, Step::Early { from: hours(now, -1) }, "{late} hours behind");
+        assert_eq!(take(step, &whole, behind(late), &names()).unwrap(), whole);
+    }
+    let next_alone = Held { next: whole.authority.clone(), ..Held::default() };
+    assert_eq!(word(next(&next_alone, behind(2), &names(), &Said::default())), "early");
+    let old = hours(now, 11 * YEAR);
+    assert_eq!(word(next(&whole, old, &names(), &Said::default())), "begin", "it is over");
+}
+
+/// Each sees what the other wrote as soon as it is written, for ten minutes.
+#[test]
+fn replicas_that_do_not_agree_take_turns_once_a_minute() {
+    let now = at("2026-01-01T00:00:00Z");
+    let (began, said) = (Instant::now(), Said::default());
+    let other = vec!["outrigger.other.svc".to_owned()];
+    let mut held = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let mut replicas = [(names(), Renewals::default()), (other, Renewals::default())];
+    let mut renewed = 0;
+    for second in 0..600 {
+        for (names, renewals) in &mut replicas {
+            let step = next(&held, now, names, &said);
+            if step == Step::RenewLeaf && renewals.allow(step, began + Duration::from_secs(second)) {
+                held = take(step, &held, now, names).unwrap();
+                renewed += 1;
+            }
+        }
+    }
+    assert!((10..=20).contains(&renewed), "{renewed}");
+}
+
+#[test]
 fn whatever_is_missing_or_broken_is_made_anew() {
     let now = at("2026-01-01T00:00:00Z");
     let said = Said::default();
@@ -221,7 +262,7 @@ fn whatever_is_missing_or_broken_is_made_anew() {
 }
 
 #[test]
-fn clocks_that_differ_by_ten_minutes_are_no_matter_and_one_that_was_put_back_is_got_over() {
+fn clocks_that_differ_by_ten_minutes_are_no_matter_and_one_that_was_put_back_throws_nothing_away() {
     let now = at("2026-01-01T00:00:00Z");
     let said = Said { written: true, trusted: false };
     let held = take(Step::Begin, &Held::default(), now, &names()).unwrap();
@@ -230,8 +271,8 @@ fn clocks_that_differ_by_ten_minutes_are_no_matter_and_one_that_was_put_back_is_
         assert!(is_trusted(&held, &held.bundle(), there), "{minutes}");
         assert!(matches!(next(&held, there, &names(), &said), Step::Keep { .. }), "{minutes}");
     }
-    // Made by a clock that was a month ahead.
-    assert_eq!(next(&held, hours(now, -30 * DAY), &names(), &said), Step::Begin);
+    // Made by a clock that was a month ahead, or this one is a month behind: people are told, and nothing is thrown away.
+    assert_eq!(word(next(&held, hours(now, -30 * DAY), &names(), &said)), "early");
     let next_one = Some(issue::authority(now).unwrap());
     let ahead = Held { next: next_one, since: Some(hours(now, 90 * DAY)), ..held };
     assert_eq!(next(&ahead, now, &names(), &said), Step::Spread);

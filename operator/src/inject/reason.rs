@@ -106,8 +106,8 @@ impl Reason {
                 "The value is none that the annotation can have. The message says what is allowed."
             }
             Reason::NamespaceUnknown => {
-                "The operator has not seen the pod's namespace yet. Clients and controllers try again after a second by \
-                 themselves."
+                "The operator has not seen the pod's namespace yet. A pod that asks is refused, and clients and controllers \
+                 try again after a second by themselves; one that only its namespace asks for goes without."
             }
         }
     }

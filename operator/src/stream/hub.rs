@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::newest::Newest;
 use super::refusal::Refusal;
 use super::seat::{Ended, Gateway, Place, Seat};
+use crate::apply::AHEAD_MAX;
 use crate::binding::Binding;
 use crate::revision::{SidecarState, Written};
 
@@ -193,8 +194,10 @@ impl Hub {
         self.changes.send_replace(());
     }
 
-    /// A gateway told what it has.
+    /// A gateway told what it has. What it must have made up is passed over: it would hide what its neighbours have.
     pub(super) fn saw(&self, binding: &Binding, sequence: Option<u64>) {
+        let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+        let sequence = sequence.filter(|sequence| *sequence < now.saturating_add(AHEAD_MAX));
         if let Some(topic) = self.lock().topics.get_mut(binding) {
             topic.highest = topic.highest.max(sequence);
         }

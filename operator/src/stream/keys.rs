@@ -41,7 +41,8 @@ impl fmt::Debug for Key {
 }
 
 impl Published {
-    /// From the discovery document and the set of keys. Keys of a kind that is not known are left out.
+    /// From the discovery document and the set of keys. Keys of a kind that is not known are left out, and what is beyond
+    /// the most that are held: the API server, which has them all, is asked about their tokens.
     ///
     /// # Errors
     /// [`ClusterError::Unreadable`].
@@ -87,16 +88,6 @@ fn key(value: serde_json::Value) -> Option<(String, Key)> {
     Some((jwk.common.key_id.clone()?, Key { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm }))
 }
 
-/// What became of looking for a key.
-#[derive(Debug)]
-pub enum Found {
-    Known(Arc<Published>),
-    /// The cluster publishes no such key.
-    Unknown,
-    /// What the cluster publishes could not be had lately.
-    Unavailable,
-}
-
 /// The last that could be had.
 #[derive(Debug)]
 pub struct Keys {
@@ -117,17 +108,14 @@ impl Keys {
         Keys { cluster, current: ArcSwapOption::empty(), asked: Mutex::new(None) }
     }
 
-    /// The key's set; asks for it anew where the key is not in it, though not often.
-    pub async fn find(&self, id: &str) -> Found {
+    /// The key's set; asks for it anew where the key is not in it, though not often. `None`: there is no such key, or none
+    /// that can be used here, or what the cluster publishes could not be had lately.
+    pub async fn find(&self, id: &str) -> Option<Arc<Published>> {
         if let Some(published) = self.held(id) {
-            return Found::Known(published);
+            return Some(published);
         }
-        let answered = self.ask().await;
-        match (self.held(id), answered) {
-            (Some(published), _) => Found::Known(published),
-            (None, true) => Found::Unknown,
-            (None, false) => Found::Unavailable,
-        }
+        self.ask().await;
+        self.held(id)
     }
 
     /// Asks again every few minutes, and sooner while there is no answer.

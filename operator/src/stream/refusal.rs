@@ -36,7 +36,7 @@ pub enum Refusal {
     Account { namespace: String, pod: String },
     #[error("pod {namespace}/{pod} gets no credentials: {why}")]
     Foreign { namespace: String, pod: String, why: Foreign },
-    #[error("the cluster's keys for tokens can't be had, and the API server did not review the token: {0}")]
+    #[error("no key that the cluster publishes can verify the token, and the API server did not review it: {0}")]
     Unverifiable(&'static str),
     #[error("this replica does not lead; {0} does")]
     Elsewhere(String),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
-use super::keys::{Found, Keys, Published};
+use super::keys::{Keys, Published};
 use super::refusal::Refusal;
 use super::seat::Gateway;
 use crate::binding::Binding;
@@ -22,8 +24,10 @@ const LEEWAY: u64 = 600;
 /// A gateway may be quicker than the watch that tells of its pod.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
-/// Reviews at once, of tokens that can't be verified here.
+/// Reviews at once, of tokens that can't be verified here. Anybody may make up a token that has to be reviewed; it costs the
+/// API server as much as if it had been sent there.
 const REVIEWS_MAX: usize = 8;
+const NO_HEAD: &str = "it has no readable head of a JWT";
 
 /// The cache of pods.
 pub trait Pods: fmt::Debug + Send + Sync + 'static {
@@ -70,7 +74,8 @@ struct Named {
     uid: String,
 }
 
-/// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be had.
+/// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be had or used: a cluster
+/// may sign with keys of a kind that is not known here, or not publish all of them.
 pub struct Verifier {
     keys: Keys,
     cluster: Arc<dyn Cluster>,
@@ -125,17 +130,16 @@ impl Verifier {
     }
 
     async fn bearer(&self, token: &str) -> Result<Bearer, Refusal> {
-        let header = decode_header(token).map_err(|_| Refusal::NoJwt("it has no readable head of a JWT"))?;
-        let kid = header.kid.ok_or(Refusal::NoJwt("its head names no key"))?;
+        let kid = key_id(token)?;
         match self.keys.find(&kid).await {
-            Found::Known(published) => verified(token, &kid, &published),
-            Found::Unknown => Err(Refusal::Signature),
-            Found::Unavailable => self.reviewed(token).await,
+            Some(published) => verified(token, &kid, &published),
+            None => self.reviewed(token).await,
         }
     }
 
     async fn reviewed(&self, token: &str) -> Result<Bearer, Refusal> {
-        let Ok(_permit) = self.reviews.try_acquire() else {
+        // All gateways of a cluster may have to come by here, and at the same time.
+        let Ok(Ok(_permit)) = tokio::time::timeout(PATIENCE, self.reviews.acquire()).await else {
             return Err(Refusal::Unverifiable("too many reviews are under way"));
         };
         match self.cluster.review(token).await {
@@ -155,7 +159,19 @@ impl fmt::Debug for Verifier {
     }
 }
 
+/// The name of the key that signed it, read by ourselves: the library takes no head with an algorithm that it does not know.
+fn key_id(token: &str) -> Result<String, Refusal> {
+    #[derive(Deserialize)]
+    struct Head {
+        kid: Option<String>,
+    }
+    let head = token.split_once('.').and_then(|(head, _)| URL_SAFE_NO_PAD.decode(head).ok());
+    let head = head.and_then(|head| serde_json::from_slice::<Head>(&head).ok()).ok_or(Refusal::NoJwt(NO_HEAD))?;
+    head.kid.ok_or(Refusal::NoJwt("its head names no key"))
+}
+
 fn verified(token: &str, kid: &str, published: &Published) -> Result<Bearer, Refusal> {
+    decode_header(token).map_err(|_| Refusal::NoJwt(NO_HEAD))?;
     let key = published.key(kid).ok_or(Refusal::Signature)?;
     let mut validation = Validation::new(key.algorithm);
     validation.leeway = LEEWAY;

@@ -11,6 +11,7 @@ use outrigger_operator::health::Readiness;
 use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
 use outrigger_operator::reconcile::Leader;
+use outrigger_operator::refs::{Holder, Wanted};
 use outrigger_operator::seal::Seal;
 use outrigger_operator::stream::Hub;
 use outrigger_operator::tell::Teller;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use crate::server::Server;
 
 const SEARCH: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
+const SECRET: &str = "/api/v1/namespaces/shop/secrets/outrigger-search";
 const PAIR: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search.batch";
 
 struct Operator {
@@ -55,8 +57,12 @@ impl Operator {
 
     /// Works until nothing has been left to do for a while.
     async fn work(&self) {
+        self.work_for(Duration::from_secs(5)).await;
+    }
+
+    async fn work_for(&self, time: Duration) {
         let working = async { tokio::join!(self.leader.plan_all(), self.leader.write_each()) };
-        assert!(tokio::time::timeout(Duration::from_secs(5), working).await.is_err());
+        assert!(tokio::time::timeout(time, working).await.is_err());
     }
 }
 
@@ -70,6 +76,15 @@ fn key(name: &str) -> Event {
         "spec": {},
     });
     Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) }
+}
+
+/// With a credential in a Secret that nobody has read yet.
+fn provider() -> Event {
+    let object = json!({
+        "metadata": {"name": "openai", "namespace": "shop", "uid": "p", "generation": 1, "resourceVersion": "1"},
+        "spec": {"type": "OpenAI", "credentials": [{"name": "main", "secretRef": {"name": "openai", "key": "k"}}]},
+    });
+    Event::Object { kind: "LLMProvider", told: Told::Is(serde_json::from_value(object).unwrap()) }
 }
 
 fn key_gone(name: &str) -> Event {
@@ -190,4 +205,86 @@ async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
     operator.hear(vec![Event::Tick]);
     operator.work().await;
     assert_eq!(operator.server.get(PAIR), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once() {
+    let operator = operator(&Server::default());
+    operator.leader.begin(seal());
+    let other = json!({
+        "metadata": {"name": "teller", "namespace": "wharf", "uid": "w", "generation": 1, "resourceVersion": "1"}, "spec": {},
+    });
+    let other = Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(other).unwrap()) };
+    operator.hear(vec![provider(), key("search"), other]);
+    operator.work_for(Duration::from_secs(1)).await;
+    assert!(operator.server.get("/api/v1/namespaces/wharf/configmaps/outrigger-teller").is_some());
+    assert_eq!(operator.server.get(SEARCH), None, "its Secret may come yet");
+    operator.work_for(Duration::from_secs(3)).await;
+    assert!(operator.server.get(SEARCH).is_some());
+    operator.hear(vec![key("batch")]);
+    operator.work_for(Duration::from_secs(1)).await;
+    assert!(operator.server.get("/api/v1/namespaces/shop/configmaps/outrigger-batch").is_some(), "waited for twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
+    let operator = operator(&Server::default());
+    operator.leader.begin(seal());
+    operator.hear(vec![provider(), key("search")]);
+    operator.work_for(Duration::from_secs(1)).await;
+    assert_eq!(operator.server.get(SEARCH), None);
+    let wanted = Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
+    operator.hear(vec![Event::Value { wanted, told: Told::Listed }]);
+    operator.work_for(Duration::from_secs(1)).await;
+    assert!(operator.server.get(SEARCH).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
+    let operator = operator(&Server::default());
+    operator.leader.begin(seal());
+    operator.hear(vec![key("search")]);
+    operator.work().await;
+    let object = operator.server.get(SEARCH).unwrap();
+    operator.hear(vec![key_gone("search")]);
+    operator.work().await;
+    assert_eq!(operator.server.get(SEARCH), None);
+    // Written by the leader before, and told late.
+    operator.server.with(|stored| stored.put(SEARCH, object));
+    operator.hear(vec![told(&operator.server, SEARCH)]);
+    operator.work().await;
+    assert_eq!(operator.server.get(SEARCH), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
+    let operator = operator(&Server::default());
+    operator.leader.begin(seal());
+    let object = json!({
+        "metadata": {"name": "search", "namespace": "shop", "uid": "uid-search", "generation": 1, "resourceVersion": "1"},
+        "spec": {"providers": [{"name": "openai"}]},
+    });
+    let key = Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) };
+    let object = json!({
+        "metadata": {"name": "openai", "namespace": "shop", "uid": "s", "resourceVersion": "1"}, "data": {"k": "c2s="},
+    });
+    let wanted = Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
+    let value = Event::Value { wanted, told: Told::Is(serde_json::from_value(object).unwrap()) };
+    operator.hear(vec![provider(), key]);
+    operator.hear(vec![value]);
+    operator.work().await;
+    let data = |operator: &Operator| operator.server.get(SECRET).map(|secret| secret["data"].clone());
+    let right = data(&operator).unwrap();
+    for somebody in [None, Some(json!({}))] {
+        operator.server.with(|stored| match somebody {
+            None => drop(stored.objects.remove(SECRET)),
+            Some(data) => {
+                let mut secret = stored.objects[SECRET].clone();
+                secret["data"] = data;
+                stored.put(SECRET, secret);
+            }
+        });
+        operator.work_for(Duration::from_secs(61 * 60)).await;
+        assert_eq!(data(&operator).as_ref(), Some(&right));
+    }
 }

@@ -124,3 +124,19 @@ fn an_object_can_be_rehearsed_before_it_is_there() {
     before.sort();
     assert_eq!(story.index.objects().map(|(id, _)| id.clone()).collect::<Vec<_>>(), before, "nothing has come of it");
 }
+
+#[test]
+fn nothing_is_kept_of_what_is_gone() {
+    let mut story = two();
+    let _ = endpoint(&mut story, "one");
+    for (kind, namespace, name) in [
+        ("VirtualKey", "one", "k"),
+        ("VirtualKey", "two", "k"),
+        ("LLMProvider", "platform", "openai"),
+        ("Secret", "platform", "s"),
+    ] {
+        let changed = story.index.delete(kind, namespace, name);
+        let _ = story.settle(changed);
+    }
+    assert_eq!(format!("{:?}", story.good), format!("{:?}", LastGood::new()));
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use outrigger_operator::index::{Changed, Index};
 use outrigger_operator::refs::{Holder, Wanted};
+use outrigger_operator::revision::Plan;
 use outrigger_policy::{CredentialDoc, Document, KeyDoc, Policy, ProviderDoc};
 use serde_json::{Value, json};
 
@@ -288,4 +289,58 @@ fn no_secret_is_shown() {
     let mut sources = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&revision.sources[..]), &mut sources).unwrap();
     assert!(sources.contains("\"resourceVersion\"") && !sources.contains("c2stbmV2ZXItc2hvd24"), "{sources}");
+}
+
+#[test]
+fn a_secret_that_becomes_the_operators_is_nobodys_credential_any_more() {
+    let mut story = Story::new(false);
+    let _ =
+        story.apply(object("LLMProvider platform/p {type: OpenAI, credentials: [{name: a, secretRef: {name: s}}]}"));
+    let mut secret = object("Secret platform/s {apiKey: c2stb25l}");
+    assert!(!story.apply(secret.clone()).namespaces.is_empty());
+    secret["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "outrigger"});
+    let changed = story.apply(secret);
+    assert_eq!(changed.namespaces, BTreeSet::from(["platform".to_owned()]));
+    assert!(story.index.value(&wanted("s")).is_none());
+}
+
+/// Nobody else names it: the version that serves in the place of a broken one does.
+#[test]
+fn what_changes_while_it_is_looked_at_for_the_first_time_is_planned_anew() {
+    let mut index = Index::new("outrigger-system", false);
+    let looked = BTreeSet::from([wanted("s").into()]);
+    let plan = Plan { namespace: "shop".to_owned(), looked, seen: index.changes(), ..Plan::default() };
+    assert_eq!(index.apply(&object("Secret platform/s {apiKey: c2stb25l}")).namespaces, BTreeSet::new());
+    let shop = BTreeSet::from(["shop".to_owned()]);
+    assert_eq!(index.planned(&plan).namespaces, shop);
+    assert_eq!(index.planned(&Plan { seen: index.changes(), ..plan }).namespaces, BTreeSet::new());
+    let mut rotated = object("Secret platform/s {apiKey: c2stdHdv}");
+    rotated["metadata"]["resourceVersion"] = json!("2");
+    assert_eq!(index.apply(&rotated).namespaces, shop, "and told from then on");
+}
+
+/// As a replica that does not lead sees it: nothing is planned.
+#[test]
+fn nothing_is_kept_of_namespaces_that_are_gone() {
+    let mut index = Index::new("outrigger-system", false);
+    let empty = Index::new("outrigger-system", false);
+    for place in 0..3 {
+        let namespace = format!("ci-{place}");
+        let _ = index.apply(&object(&format!("Namespace /{namespace} {{}}")));
+        let _ = index.apply(&object(&format!("VirtualKey {namespace}/k {{}}")));
+        let _ = index.bind(BTreeSet::from([binding(&format!("{namespace}/k"))]));
+        let _ = index.bind(BTreeSet::new());
+        // In either order.
+        let gone = [("VirtualKey", namespace.as_str(), "k"), ("Namespace", "", namespace.as_str())];
+        for at in [place % 2, 1 - place % 2] {
+            let (kind, of, name) = gone[at];
+            let _ = index.delete(kind, of, name);
+        }
+    }
+    let counted = |index: &Index| format!("changes: {}", index.changes());
+    assert_eq!(format!("{index:?}").replace(&counted(&index), &counted(&empty)), format!("{empty:?}"));
+}
+
+fn wanted(name: &str) -> Wanted {
+    Wanted { holder: Holder::Secret, namespace: "platform".to_owned(), name: name.to_owned() }
 }

@@ -39,6 +39,19 @@ async fn a_hello_is_answered_with_the_policy_and_its_outcome_becomes_known() {
     assert_eq!(world.hub.connected(), 0);
 }
 
+/// One that made up a sequence beyond all times would hide another one that is truly ahead, and never be followed itself.
+#[tokio::test]
+async fn a_gateway_that_makes_up_a_sequence_hides_nobody() {
+    let world = World::new().await;
+    let liar = Stream::open(&world, &world.pod("search-1", "search")).await.unwrap();
+    liar.hello(Hello { sequence: Some(u64::MAX), ..Hello::default() }).await;
+    until(&world, || only(&world)).await;
+    assert_eq!(world.hub.highest(&binding()), None);
+    let honest = Stream::open(&world, &world.pod("search-2", "search")).await.unwrap();
+    honest.hello(Hello { sequence: Some(41), ..Hello::default() }).await;
+    assert_eq!(until(&world, || world.hub.highest(&binding())).await, 41);
+}
+
 #[tokio::test]
 async fn each_newer_policy_follows_and_an_older_one_never() {
     let world = World::new().await;

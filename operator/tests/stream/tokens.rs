@@ -35,6 +35,16 @@ fn good() -> Value {
     claims("shop", "search-1", "uid-1", "search")
 }
 
+/// As the API server says whose the good token is.
+fn bearer() -> Bearer {
+    Bearer {
+        namespace: "shop".to_owned(),
+        service_account: "search".to_owned(),
+        pod: "search-1".to_owned(),
+        uid: "uid-1".to_owned(),
+    }
+}
+
 fn with(change: impl FnOnce(&mut Value)) -> Value {
     let mut claims = good();
     change(&mut claims);
@@ -44,6 +54,7 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
 #[tokio::test(start_paused = true)]
 async fn tokens_are_taken_or_refused_for_what_they_are() {
     let judge = judge();
+    *judge.cluster.reviews.lock().unwrap() = Some(None);
     let sign = |claims: Value| judge.signer.sign(&claims);
     let kubernetes = |field: &'static str, value: Value| with(|claims| claims["kubernetes.io"][field] = value);
     let pod_unknown =
@@ -76,7 +87,7 @@ async fn tokens_are_taken_or_refused_for_what_they_are() {
             Err(Refusal::Issuer("https://cluster.test".to_owned())),
         ),
         ("wrong key", strange.sign(&good()), Err(Refusal::Signature)),
-        ("unknown key", Signer::new("two").sign(&good()), Err(Refusal::Signature)),
+        ("unknown key", Signer::new("two").sign(&good()), Err(Refusal::NotAuthenticated)),
         ("changed claims", format!("{header}.{other}.{signature}"), Err(Refusal::Signature)),
         ("no signature", format!("{message}."), Err(Refusal::Signature)),
         ("none", unsigned("none"), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
@@ -169,8 +180,9 @@ async fn a_new_key_is_asked_for_and_not_often() {
     assert_eq!(asked(), 1);
     let second = Signer::new("two");
     judge.cluster.keys.lock().unwrap().as_mut().unwrap().push(second.jwk.clone());
+    *judge.cluster.reviews.lock().unwrap() = Some(None);
     for _ in 0..100 {
-        assert_eq!(judge.verifier.gateway(&second.sign(&good())).await, Err(Refusal::Signature));
+        assert_eq!(judge.verifier.gateway(&second.sign(&good())).await, Err(Refusal::NotAuthenticated));
     }
     assert_eq!(asked(), 1);
     tokio::time::advance(Duration::from_secs(11)).await;
@@ -191,7 +203,8 @@ async fn keys_that_are_known_work_on_while_the_cluster_is_away_and_go_when_it_wi
     assert!(judge.verifier.gateway(&judge.signer.sign(&good())).await.is_ok());
     *judge.cluster.keys.lock().unwrap() = Some(vec![Signer::new("two").jwk]);
     tokio::select! { () = &mut fresh => {}, () = pass(301) => {} }
-    assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::Signature));
+    *judge.cluster.reviews.lock().unwrap() = Some(None);
+    assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::NotAuthenticated), "not without the cluster's word");
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,16 +213,28 @@ async fn where_keys_cannot_be_had_the_api_server_is_asked() {
     *judge.cluster.keys.lock().unwrap() = None;
     let token = judge.signer.sign(&good());
     assert!(matches!(judge.verifier.gateway(&token).await, Err(Refusal::Unverifiable(_))));
-    let bearer = Bearer {
-        namespace: "shop".to_owned(),
-        service_account: "search".to_owned(),
-        pod: "search-1".to_owned(),
-        uid: "uid-1".to_owned(),
-    };
-    *judge.cluster.reviews.lock().unwrap() = Some(Some(bearer));
+    *judge.cluster.reviews.lock().unwrap() = Some(Some(bearer()));
     assert!(judge.verifier.gateway(&token).await.is_ok());
     *judge.cluster.reviews.lock().unwrap() = Some(None);
     assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::NotAuthenticated));
+}
+
+/// Signed by a key of a kind that is not known here, and by one beyond the most that are held.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_whose_keys_can_not_be_used_is_asked_about_its_tokens() {
+    let judge = judge();
+    *judge.cluster.reviews.lock().unwrap() = Some(Some(bearer()));
+    let p521 = json!({"kty": "EC", "crv": "P-521", "kid": "big", "use": "sig", "alg": "ES512", "x": "AA", "y": "AA"});
+    let last = Signer::new("last");
+    let many = (0..64).map(|number| Signer::new(&format!("key-{number}")).jwk);
+    *judge.cluster.keys.lock().unwrap() = Some([p521].into_iter().chain(many).chain([last.jwk.clone()]).collect());
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let big = format!("{}.{}.AAAA", part(json!({"alg": "ES512", "kid": "big"})), part(good()));
+    for token in [big.clone(), last.sign(&good())] {
+        assert_eq!(judge.verifier.gateway(&token).await.map(|gateway| gateway.uid), Ok("uid-1".to_owned()));
+    }
+    *judge.cluster.reviews.lock().unwrap() = Some(None);
+    assert_eq!(judge.verifier.gateway(&big).await, Err(Refusal::NotAuthenticated));
 }
 
 #[tokio::test]
