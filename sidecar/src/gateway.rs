@@ -169,7 +169,8 @@ impl Gateway {
                 self.in_force.store(Some(Arc::new(served)));
                 self.installed.notify_one();
                 self.stands(None);
-                tracing::info!(%revision, source = ?origin, "policy in force");
+                let source = origin.map_or("", Origin::word);
+                tracing::info!(%revision, source, "policy in force");
                 Ok(revision)
             }
             Err(error) => {
