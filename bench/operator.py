@@ -12,12 +12,14 @@ import copy
 import http.client
 import json
 import os
+import re
 import ssl
 import statistics
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +42,7 @@ REVIEWS = 200 if QUICK else 2000
 IDLE_SECONDS = 10 if QUICK else 60
 # Longer than any change or connection takes on a busy machine.
 FLEET_SECONDS = 120
+ASKED, WRITTEN = "outrigger_operator_api_requests_total", "outrigger_operator_writes_total"
 TICKS = os.sysconf("SC_CLK_TCK")
 API = "outrigger.dev/v1alpha1"
 
@@ -58,6 +61,12 @@ def processor(pid):
     """Seconds of the processor that it has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def told(counts, of=1):
+    """A sum, and what it is of."""
+    parts = ", ".join(f"{name} {count / of:.3g}" for name, count in counts.items())
+    return f"{counts.total() / of:.3g}" + (f" ({parts})" if parts else "")
 
 
 def many(items, do):
@@ -178,11 +187,21 @@ class Bench:
         )
         many(range(size), lambda n: self.client().delete("Pod", namespace, f"p{n}", gracePeriodSeconds=0))
         self.cluster.api.delete("Namespace", None, namespace)
+        # What goes costs the operator, too, and is none of what is measured next.
+        self.cluster.api.until("Namespace", None, namespace, lambda namespace: namespace is None, FLEET_SECONDS)
+        self.settled()
 
     def counted(self):
-        """Requests to the API server, and those of them that write an object; the renewal of the Lease is the first alone."""
-        asked, written = "outrigger_operator_api_requests_total", "outrigger_operator_writes_total"
-        return self.operator.metric(asked), self.operator.metric(written), processor(self.pid), time.monotonic()
+        """Requests to the API server by verb, writes of objects by kind (the Lease is none), seconds of processor and clock."""
+        return Counter(self.by(ASKED, "verb")), Counter(self.by(WRITTEN, "kind")), processor(self.pid), time.monotonic()
+
+    def by(self, metric, label):
+        sums = {}
+        for line in self.operator.get("/metrics")[1].splitlines():
+            if line.startswith(metric + "{"):
+                name = re.search(f'{label}="([^"]*)"', line)[1]
+                sums[name] = sums.get(name, 0) + float(line.rpartition(" ")[2])
+        return sums
 
     def since(self, before):
         return [now - then for now, then in zip(self.counted(), before)]
@@ -191,7 +210,7 @@ class Bench:
         """Waits until nothing has been written for two seconds."""
         last, since = None, time.monotonic()
         while time.monotonic() - since < 2:
-            if (now := self.counted()[1]) != last:
+            if (now := self.by(WRITTEN, "kind")) != last:
                 last, since = now, time.monotonic()
             time.sleep(0.1)
         return since
@@ -224,21 +243,21 @@ class Bench:
         before = self.counted()
         time.sleep(IDLE_SECONDS)
         asked, written, used, seconds = self.since(before)
-        pace, idle = asked / seconds, used / seconds
+        pace, idle = asked.total() / seconds, used / seconds
         print(f"\n| with {OBJECTS} objects | |\n|---|---|")
         print(f"| all applied in, by this client | {applied:.0f} s |")
         print(f"| the operator was done after that | {max(behind, 0):.1f} s later |")
         print(f"| resident | {resident(self.pid):.0f} MiB |")
         print(f"| a processor, idle | {100 * idle:.1f} % |")
-        print(f"| writes in {IDLE_SECONDS} s without a change | {written:.0f} |")
-        print(f"| requests in {IDLE_SECONDS} s without a change (Lease, watches) | {asked:.0f} |")
+        print(f"| writes in {IDLE_SECONDS} s without a change | {told(written)} |")
+        print(f"| requests in {IDLE_SECONDS} s without a change (Lease, watches) | {told(asked)} |")
         before = self.counted()
         for change in range(CHANGES):
             self.cluster.api.apply(mock(namespaces[0], "n0", f"change {change}"))
             self.settled()
         asked, written, used, seconds = self.since(before)
-        print(f"| a change of a provider that {HOLDERS} keys hold: writes | {written / CHANGES:.1f} |")
-        print(f"| its requests, without what is asked anyway | {(asked - pace * seconds) / CHANGES:.1f} |")
+        print(f"| a change of a provider that {HOLDERS} keys hold: writes | {told(written, CHANGES)} |")
+        print(f"| its requests, without what is asked anyway | {(asked.total() - pace * seconds) / CHANGES:.1f} |")
         print(f"| its processor time, likewise | {1000 * (used - idle * seconds) / CHANGES:.0f} ms |", flush=True)
 
     def reviews(self):
