@@ -155,7 +155,7 @@ impl Reason {
             Reason::Rejected => (
                 "Rejected",
                 "A gateway refused the policy, and goes on with the one before.",
-                "Mend the object and field that the message names. A gateway that is older than the operator may not know a field:                  restart its pod.",
+                "Mend the object and field that the message names. A gateway that is older than the operator may not know a field: restart its pod.",
             ),
             Reason::SidecarsBehind => (
                 "SidecarsBehind",
@@ -164,7 +164,7 @@ impl Reason {
             ),
             Reason::Unconnected => (
                 "Unconnected",
-                "Gateways have not been connected for 5 minutes. They serve what they have, and read new policies from the mounted                  ConfigMap, a minute or two late; credentials that come by the stream alone stay as they were.",
+                "Gateways have not been connected for 5 minutes. They serve what they have, and read new policies from the mounted ConfigMap, a minute or two late; credentials that come by the stream alone stay as they were.",
                 "Let their pods reach the operator: see [the network](#the-network).",
             ),
         }

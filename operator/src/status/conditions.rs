@@ -205,7 +205,17 @@ impl Sight<'_> {
         // That reason's own words say what serves, and there is room for it after a cut.
         match problems.iter().any(|problem| problem.reason == Reason::TooLarge) {
             true => message,
-            false => format!("{}. {}", cut_to(message, MESSAGE_MAX - 80), self.meanwhile()),
+            false => {
+                let told = cut_to(message, MESSAGE_MAX - 200);
+                // A question is the end of a sentence, too: `did you mean …?`.
+                let end = if told.ends_with(['?', '.']) { "" } else { "." };
+                let kept = match problems.iter().any(|problem| problem.reason == Reason::SecretNotFound) {
+                    // Whoever deletes a Secret may mean to revoke it.
+                    true => "; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)",
+                    false => "",
+                };
+                format!("{told}{end} {}{kept}", self.meanwhile())
+            }
         }
     }
 

@@ -433,7 +433,9 @@ fn a_missing_name_may_be_only_the_order_of_things() {
     scene.write();
     let no_sidecars = "Programmed=True NoSidecars";
     assert_eq!(scene.said(), [WELL[0], unresolved[0], no_sidecars, unresolved[1]]);
-    assert!(scene.condition("Ready")["message"].as_str().unwrap().ends_with(". What can be used of it serves"));
+    let told = scene.condition("Ready")["message"].clone();
+    let served = ". What can be used of it serves; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)";
+    assert!(told.as_str().unwrap().ends_with(served), "{told}");
     scene.pass(30);
     scene.write();
     assert_eq!(scene.said()[4..], ["Stalled=True SecretNotFound"]);
@@ -454,6 +456,8 @@ fn off_is_in_force() {
         let mut scene = Scene::new();
         scene.look(&[("a", Some(7))]);
         scene.verdict.withdrawn = Some(reason);
+        let happenings = scene.update().happenings;
+        assert_eq!((happenings.len(), happenings[0].reason, happenings[0].warning), (1, reason.word(), false));
         scene.write();
         assert_eq!(scene.said()[3], format!("Ready=True {}", reason.word()));
         assert_eq!(scene.condition("Ready")["message"], message);
