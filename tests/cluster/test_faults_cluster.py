@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +15,8 @@ from objects import ASKS, condition, key, mock, outrigger, pod, secret
 from operator_process import OperatorProcess
 from upstream import Upstream
 from witness import Witness
+
+MINUTE = 60
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +43,10 @@ def test_an_api_server_that_is_away_until_nobody_leads(cluster, operator, namesp
         assert operator.refusals() == []
         with Witness(app) as witness:
             cluster.stop_api()
+            away = time.monotonic()
             # It can't tell that it leads, so that it ends; nobody renews anything, and every watch is gone.
             app.until("the leader to end itself", lambda: operator.daemon.process.poll() is not None, truth.SECONDS)
+            app.until("a minute of it", lambda: time.monotonic() > away + MINUTE, truth.SECONDS)
             cluster.resume_api()
             operator.as_a_kubelet_would()
             apply(mock(namespace, reply="two"))
