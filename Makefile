@@ -10,7 +10,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 DIR ?= examples/langgraph-agent/objects
 PYTEST := .cache/venv/pytest/bin/python -m pytest
 PYTEST_CHART := .cache/venv/chart/bin/python -m pytest
-PYTHON_TESTS := PYTHONPATH=tests .cache/venv/pytest/bin/python
+# Nothing but Python's own library is in it.
+PYTHON_TESTS := PYTHONPATH=tests python3
 
 # Recorded exchanges, kept beside the repository and read where they lie.
 CORPUS := $(realpath ../shared/corpus)
@@ -29,11 +30,11 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench clean crds kustomize docs catalogue deny \
-        corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-model
+.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
+        corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-cluster install-model
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
@@ -49,7 +50,7 @@ test-chart: ## the Helm chart: what it renders and refuses, and what a real API 
 	@scripts/venv.sh chart tests/chart/requirements.txt
 	$(PYTEST_CHART) -q tests/chart
 
-test-cluster: build-cluster install-clients ## the operator and its gateways in a real Kubernetes, on this machine alone
+test-cluster: build-cluster install-cluster ## the operator and its gateways in a real Kubernetes, on this machine alone
 	@scripts/node-packages.sh
 	@# A session for each file: what one does to its cluster is nothing to the next.
 	@for file in tests/cluster/test_*.py; do echo "$$file"; $(PYTEST) -q "$$file"; done
@@ -60,16 +61,14 @@ test-model: build install-model ## a real small model behind the gateway
 run: ## the gateway on this machine with the objects in DIR (default: the example's)
 	$(CARGO) run -q -p outrigger-cli --bin outrigger -- run $(DIR)
 
-cluster: build-cluster install-clients ## a Kubernetes on this machine with Outrigger and an example in it, to play with (root)
-	@scripts/node-packages.sh
-	$(PYTHON_TESTS) tests/cluster/cluster.py up
+cluster: build-cluster install-cluster ## a Kubernetes on this machine with Outrigger and an example in it, to play with (root)
+	@$(PYTHON_TESTS) tests/cluster/cluster.py up
 
 cluster-down: ## end it, and all that is in it
-	$(PYTHON_TESTS) tests/cluster/cluster.py down
+	@$(PYTHON_TESTS) tests/cluster/cluster.py down
 
-demo: build-cluster install-clients ## a walk through it: injection, failover, a budget that is spent, a rule that changes
-	@scripts/node-packages.sh
-	$(PYTHON_TESTS) tests/cluster/cluster.py demo
+demo: build-cluster install-cluster ## a walk through it: injection, failover, a budget that is spent, a rule that changes
+	@$(PYTHON_TESTS) tests/cluster/cluster.py demo
 
 # Each by itself: built together they would share features that only one of them asked for.
 size: ## what ships: the stripped release binaries, in bytes
@@ -102,6 +101,12 @@ deny: ## licences, advisories and sources of every crate (needs cargo-deny)
 
 bench: ## measure what ships, on loopback: the tables of docs/performance.md (three minutes)
 	bench/run.sh
+
+# Without the release's LTO: its code is hardly another, and is built in minutes.
+bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects (ten minutes; QUICK=1: two)
+	$(CARGO) build -q --profile profiling --locked -p outrigger-operator
+	$(CARGO) build -q --profile profiling --locked -p outrigger-bench --bin fleet
+	@OUTRIGGER_OPERATOR=$(TARGET)/profiling/outrigger-operator $(PYTHON_TESTS) bench/operator.py $(if $(QUICK),--quick)
 
 clean: ## remove what was built and installed
 	$(CARGO) clean -q
@@ -145,6 +150,11 @@ install-clients:
 	done
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
 	@scripts/node.sh tests/clients/node
+
+# The node's programs, and the SDK of the application that runs on it.
+install-cluster:
+	@scripts/node-packages.sh
+	@scripts/venv.sh openai tests/clients/requirements-openai.txt
 
 install-model:
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt

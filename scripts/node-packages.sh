@@ -7,7 +7,7 @@ missing=()
 # A program of each package, and where it lies.
 while read -r package program; do
     [ -e "$program" ] || command -v "$program" > /dev/null || missing+=("$package")
-done <<'LIST'
+done <<LIST
 containerd containerd
 runc runc
 containernetworking-plugins /usr/lib/cni/bridge
@@ -15,6 +15,7 @@ busybox-static busybox
 nftables nft
 iproute2 ip
 conntrack conntrack
+libfaketime /usr/lib/$(uname -m)-linux-gnu/faketime/libfaketime.so.1
 LIST
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then

@@ -201,7 +201,7 @@ fn resolve(
         findings.push(match folder.unsound.contains(&("LLMProvider", id.clone())) {
             true => unusable(object, &path, &id),
             false => object
-                .error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id)))
+                .error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id, &object.namespace)))
                 .because(Cause::RefNotFound),
         });
         return None;
@@ -246,7 +246,7 @@ fn unusable(object: &Object, path: &str, id: &ObjectRef) -> Finding {
 }
 
 /// Where the one that is missing might be.
-fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
+fn elsewhere(folder: &Folder<'_>, id: &ObjectRef, asking: &str) -> String {
     let others: Vec<&str> =
         folder.providers.keys().filter(|other| other.name == id.name).map(|other| other.namespace.as_str()).collect();
     if let Some(namespace) = others.first() {
@@ -258,7 +258,11 @@ fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
         .filter(|other| other.namespace == id.namespace)
         .map(|other| other.name.as_str())
         .collect();
-    hint(&id.name, &here)
+    match here.is_empty() && id.namespace != asking {
+        // Those that there are may be none of its business.
+        true => format!(": namespace {} has none that may be used here", id.namespace),
+        false => hint(&id.name, &here),
+    }
 }
 
 /// `, did you mean …?`, or all that there is.

@@ -27,15 +27,10 @@ use crate::{
     derive = "PartialEq",
     doc = "A Budget is money or tokens over a time, for all the keys that name it, all the budgets under it, and whom it applies to. What is used of it is used of its parent, too.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
     printcolumn(name = "Limit", type_ = "string", json_path = ".status.summary.limit"),
     printcolumn(name = "Resets", type_ = "string", json_path = ".status.summary.resets"),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        priority = 1
-    ),
     printcolumn(name = "Available", type_ = "string", json_path = ".status.available", priority = 1),
     printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name", priority = 1),
     printcolumn(name = "Sidecars", type_ = "string", json_path = ".status.sidecars.summary"),

@@ -32,7 +32,7 @@ const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 /// What each pattern of the schema asks for, in words that complete "must be …".
-const EXPECTED: [(&str, &str); 22] = [
+const EXPECTED: [(&str, &str); 23] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -61,7 +61,8 @@ const EXPECTED: [(&str, &str); 22] = [
     ),
     (crate::money::PATTERN, "an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\""),
     (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
-    (crate::status::REASON, "a condition's reason or type, such as InvalidEndpoint"),
+    (crate::status::REASON, "a condition's reason, such as InvalidEndpoint"),
+    (crate::status::CONDITION, "a condition's type, such as Ready or example.org/Approved"),
 ];
 
 /// Words for a pattern of this schema, to complete "must be …".

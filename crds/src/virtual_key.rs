@@ -22,12 +22,7 @@ use crate::{budget::BudgetRef, limits::Limits, mock::yes, shapes, status::Limite
     derive = "PartialEq",
     doc = "A VirtualKey says which providers and models the workloads that carry it may use, and whose they are.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        priority = 1
-    ),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
     printcolumn(name = "Limit", type_ = "string", json_path = ".status.summary.limit"),
     printcolumn(name = "Resets", type_ = "string", json_path = ".status.summary.resets"),

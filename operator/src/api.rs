@@ -63,6 +63,12 @@ impl CallError {
         self.code() == Some(403)
     }
 
+    /// Trying again will not do: somebody has to change something first.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.code(), Some(400..=499)) && !self.is_not_found() && !self.is_conflict() && !self.is_too_many()
+    }
+
     /// Too much is asked, or a disruption budget does not let it.
     #[must_use]
     pub fn is_too_many(&self) -> bool {

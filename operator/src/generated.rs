@@ -11,15 +11,18 @@ use sha2::{Digest, Sha256};
 use crate::binding::Binding;
 use crate::certs::fingerprints;
 use crate::names;
+use crate::seal::Seal;
 
 /// A generated ConfigMap as it stands in the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub uid: String,
     pub resource_version: String,
     /// `None`: somebody took it away, or wrote nonsense.
     pub sequence: Option<u64>,
     pub digest: String,
+    /// See [`crate::seal`].
+    pub seal: String,
     /// SHA-256 of the policy's file: what is there need not be what the annotations say.
     pub policy: [u8; 32],
     /// SHA-256 of the authorities' file.
@@ -52,6 +55,7 @@ impl Held {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             sequence: annotation(names::SEQUENCE).and_then(|sequence| sequence.parse().ok()),
             digest: annotation(names::DIGEST).unwrap_or_default(),
+            seal: annotation(names::SEALED).unwrap_or_default(),
             policy: hash(file(names::POLICY_FILE)),
             authorities: hash(file(names::AUTHORITIES_FILE)),
             trusted: fingerprints(file(names::AUTHORITIES_FILE)),
@@ -128,11 +132,14 @@ impl Generated {
         self.lock().values().all(|held| held.trusted.iter().any(|trusted| trusted == fingerprint))
     }
 
-    /// What each policy was compiled from.
+    /// What each policy was compiled from, of those that the operator wrote; and how many somebody else did.
     #[must_use]
-    pub fn sources(&self) -> Vec<(Binding, Bytes)> {
-        let with = |(binding, held): (&Binding, &Held)| (binding.clone(), held.sources.clone());
-        self.lock().iter().map(with).filter(|(_, sources)| !sources.is_empty()).collect()
+    pub fn sources(&self, seal: &Seal) -> (Vec<(Binding, Bytes)>, usize) {
+        let all = self.lock();
+        let (own, others): (Vec<_>, Vec<_>) = (all.iter())
+            .filter(|(_, held)| !held.sources.is_empty())
+            .partition(|(binding, held)| seal.holds(binding, held));
+        (own.into_iter().map(|(binding, held)| (binding.clone(), held.sources.clone())).collect(), others.len())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Held>> {
@@ -181,8 +188,12 @@ mod tests {
         assert!(!generated.put(binding.clone(), Some(held("10"))));
         assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
         let anew = Held { uid: "v".to_owned(), ..held("3") };
-        assert!(generated.put(binding.clone(), Some(anew)), "one made anew is another object");
-        assert_eq!(generated.sources(), [(binding.clone(), Bytes::from_static(&[1, 2]))]);
+        assert!(generated.put(binding.clone(), Some(anew.clone())), "one made anew is another object");
+        let seal = Seal::of(&[7; 32]).unwrap();
+        assert_eq!(generated.sources(&seal), (vec![], 1), "anybody could have written it");
+        let mark = seal.mark(&binding, &hash("{}"), &[1, 2]);
+        generated.put(binding.clone(), Some(Held { seal: mark, resource_version: "4".to_owned(), ..anew }));
+        assert_eq!(generated.sources(&seal), (vec![(binding.clone(), Bytes::from_static(&[1, 2]))], 0));
         assert!(generated.put(binding.clone(), None));
         assert!(!generated.put(binding, None));
     }

@@ -12,11 +12,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_policy::SecretAt;
+use outrigger_policy::{Document, SecretAt};
 
+use crate::binding::Binding;
 use crate::index::{Holding, Index};
 use crate::object::{Kind, ObjectId};
 use crate::refs::{Named, Wanted};
+use crate::revision::Revision;
 use crate::sources::{self, SourcesError};
 use crate::version::Version;
 
@@ -27,6 +29,15 @@ pub struct LastGood {
     good: BTreeMap<ObjectId, Arc<Version>>,
     views: BTreeMap<String, View>,
     pub(crate) homes: BTreeMap<String, Home>,
+    /// What was planned for each binding last, for when the next can't be written.
+    policies: BTreeMap<Binding, Policy>,
+}
+
+#[derive(Debug)]
+enum Policy {
+    Planned(Arc<Revision>),
+    /// Of before this process; `None`: there is nothing that could be read.
+    Written(Option<Box<Document>>),
 }
 
 /// What a namespace alone remembers.
@@ -107,6 +118,37 @@ impl LastGood {
         }
         view.secrets.extend(read.secrets);
         Ok(())
+    }
+
+    /// Whether nobody has looked yet for what was written for a binding.
+    #[must_use]
+    pub fn wants_policy(&self, binding: &Binding) -> bool {
+        !self.policies.contains_key(binding)
+    }
+
+    /// Takes what was written for a binding, as it was found when [`Self::wants_policy`]. `None`: nothing of use.
+    pub fn read_back(&mut self, binding: &Binding, document: Option<Document>) {
+        self.policies.entry(binding.clone()).or_insert(Policy::Written(document.map(Box::new)));
+    }
+
+    /// What was planned or written for a binding before.
+    pub(crate) fn policy(&self, binding: &Binding) -> Option<&Document> {
+        match self.policies.get(binding)? {
+            Policy::Planned(revision) => Some(&revision.document),
+            Policy::Written(document) => document.as_deref(),
+        }
+    }
+
+    /// Those of a namespace, as they were planned; of `held` ones what is known stays.
+    pub(crate) fn keep_policies(
+        &mut self,
+        namespace: &str,
+        planned: &BTreeMap<Binding, Arc<Revision>>,
+        held: &BTreeSet<Binding>,
+    ) {
+        self.policies.retain(|binding, _| binding.namespace != namespace || held.contains(binding));
+        let planned = planned.iter().map(|(binding, revision)| (binding.clone(), Policy::Planned(revision.clone())));
+        self.policies.extend(planned);
     }
 
     /// The last good version of an object of a namespace's own, if it is of the object that is there now.

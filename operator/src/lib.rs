@@ -39,6 +39,7 @@ pub mod refs;
 pub mod revision;
 pub mod run;
 mod scope;
+pub mod seal;
 pub mod secrets;
 pub mod serve;
 pub mod settings;

@@ -7,6 +7,8 @@ pub const LEASE: &str = "outrigger";
 /// Annotation of the Lease: `host:port` of the listener of the one that holds it.
 pub const ADDRESS: &str = "outrigger.dev/address";
 pub const CERTIFICATES: &str = "outrigger-certificates";
+/// The Secret with what the operator knows its own writing by, in its namespace.
+pub const SEAL: &str = "outrigger-seal";
 
 /// On pods, templates and workloads (annotation), and on namespaces (label).
 pub const INJECT: &str = "outrigger.dev/inject";
@@ -28,6 +30,8 @@ pub const MANAGED_BY_VALUE: &str = "outrigger";
 /// Annotations of a generated ConfigMap: the policy's sequence and digest, in full.
 pub const SEQUENCE: &str = "outrigger.dev/sequence";
 pub const DIGEST: &str = "outrigger.dev/digest";
+/// That this is the operator's own writing: [`crate::seal`].
+pub const SEALED: &str = "outrigger.dev/seal";
 /// And that a Secret of the same name belongs to it.
 pub const HAS_SECRET: &str = "outrigger.dev/has-secret";
 

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod digest;
+mod narrow;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,17 +50,27 @@ pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp)
         values: judged.compiled.secrets.iter().map(|(at, value)| (at, value.as_str())).collect(),
     };
     for binding in bindings(index, namespace) {
-        let document = slices.slice(namespace, binding.keys(), now.as_second());
-        let json = serde_json::to_vec(&document).unwrap_or_default();
-        match json.len() > LARGEST {
-            true => {
-                too_large(&mut plan, &binding, json.len());
+        let mut document = slices.slice(namespace, binding.keys(), now.as_second());
+        let mut json = json(&document);
+        if json.len() > LARGEST {
+            too_large(&mut plan, &binding, json.len());
+            let Some(before) = good.policy(&binding) else {
                 plan.held.insert(binding);
-            }
-            false => drop(plan.revisions.insert(binding.clone(), maker.revision(binding, document, &json))),
+                continue;
+            };
+            document = narrow::narrow(before, &document);
+            json = self::json(&document);
         }
+        let revision = Arc::new(maker.revision(binding.clone(), document, &json));
+        plan.revisions.insert(binding, revision);
     }
+    good.keep_policies(namespace, &plan.revisions, &plan.held);
     plan
+}
+
+fn json(document: &Document) -> Vec<u8> {
+    // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
+    serde_json::to_vec(document).unwrap_or_default()
 }
 
 /// What would be said of an object if it were there, and nothing of the past were known: for those who ask before it is.
@@ -108,7 +119,7 @@ pub(crate) fn expires(version: &Version) -> Option<Timestamp> {
 fn too_large(plan: &mut Plan, binding: &Binding, size: usize) {
     let message = format!(
         "the policy of {} would be {} kB, and {} kB is the most: let its keys have fewer providers, rules or catalogues. What \
-         was written for it before stays in force",
+         was written for it before stays in force, without what was taken away since",
         binding.object_name(),
         size / 1000,
         LARGEST / 1000
@@ -137,6 +148,7 @@ impl Maker<'_> {
         let allowed = delivery::allowed(&binding, &document, &|id| self.serving(id));
         let digest = digest::of(json, &reached, &allowed, &|at| self.view?.secrets.get(at));
         Revision {
+            copied: delivery::copied(&reached),
             sources: self.sources(&objects, &document),
             allowed,
             credentials: delivery::values(reached, &self.values),

@@ -30,6 +30,8 @@ pub enum Reason {
     Suspended,
     /// `expiresAt` has passed.
     Expired,
+    /// The API server does not take its policy from the operator, and will not before somebody changes something.
+    NotWritten,
     /// No pod is bound to it.
     NoSidecars,
     /// A gateway refused the policy.
@@ -41,7 +43,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 19] = [
+    pub const ALL: [Reason; 20] = [
         Reason::Accepted,
         Reason::Resolved,
         Reason::Programmed,
@@ -57,6 +59,7 @@ impl Reason {
         Reason::DependencyInvalid,
         Reason::Suspended,
         Reason::Expired,
+        Reason::NotWritten,
         Reason::NoSidecars,
         Reason::Rejected,
         Reason::SidecarsBehind,
@@ -110,7 +113,8 @@ impl Reason {
             ),
             Reason::TooLarge => (
                 "TooLarge",
-                "The policy of a key would be over 900 kB. What was written for it before stays in force.",
+                "The policy of a key would be over 900 kB. What was written for it before stays in force, without what was \
+                 taken away since.",
                 "Let the key have fewer providers, rules or catalogues: `spec.providers` names those that it needs.",
             ),
             Reason::RefNotFound => (
@@ -141,11 +145,17 @@ impl Reason {
             Reason::Expired => {
                 ("Expired", "In force, and off because `expiresAt` has passed.", "Give a later time, or delete it.")
             }
+            Reason::NotWritten => (
+                "NotWritten",
+                "The policy could not be written into the cluster: what was written before stays in force.",
+                "Do what the message asks: give the operator its right back, raise the namespace's quota, or rename what has the \
+                 name `outrigger-…` and is not the operator's.",
+            ),
             Reason::NoSidecars => ("NoSidecars", "No running gateway is bound to it.", ""),
             Reason::Rejected => (
                 "Rejected",
                 "A gateway refused the policy, and goes on with the one before.",
-                "Mend the object and field that the message names. A gateway that is older than the operator may not know a field:                  restart its pod.",
+                "Mend the object and field that the message names. A gateway that is older than the operator may not know a field: restart its pod.",
             ),
             Reason::SidecarsBehind => (
                 "SidecarsBehind",
@@ -154,7 +164,7 @@ impl Reason {
             ),
             Reason::Unconnected => (
                 "Unconnected",
-                "Gateways have not been connected for 5 minutes. They serve what they have, and read new policies from the mounted                  ConfigMap, a minute or two late; credentials that come by the stream alone stay as they were.",
+                "Gateways have not been connected for 5 minutes. They serve what they have, and read new policies from the mounted ConfigMap, a minute or two late; credentials that come by the stream alone stay as they were.",
                 "Let their pods reach the operator: see [the network](#the-network).",
             ),
         }

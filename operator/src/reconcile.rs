@@ -11,7 +11,7 @@
 
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,11 +27,13 @@ use crate::caches::Caches;
 use crate::feed::{Feed, News};
 use crate::good::LastGood;
 use crate::metrics::Metrics;
+use crate::names;
 use crate::plan::plan;
 use crate::queue::{DEBOUNCE, Outcome, Queue};
 use crate::refs::Wanted;
 use crate::revision::{Plan, Revision};
 use crate::scope::Scope;
+use crate::seal::Seal;
 use crate::stream::Hub;
 use crate::tell::Teller;
 use state::{Planned, SECRETS, State};
@@ -97,16 +99,27 @@ impl Leader {
         }
     }
 
-    /// Begins: what was good is read from what was written, and everything is planned.
-    pub fn begin(&self) {
+    /// Begins: what was good is read from what was written, and everything is planned. What does not bear the seal is
+    /// somebody else's writing, and says nothing.
+    pub fn begin(&self, seal: Seal) {
         {
-            let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-            for (binding, sources) in self.caches.generated.sources() {
+            let mut good = self.good();
+            let (own, others) = self.caches.generated.sources(&seal);
+            if others > 0 {
+                tracing::warn!(
+                    others,
+                    "some policies are not as the operator wrote them, or its Secret {} is another one: what they were made \
+                     of is passed over, and they are written anew",
+                    names::SEAL
+                );
+            }
+            for (binding, sources) in own {
                 if let Err(error) = good.restore(&binding.namespace, &sources) {
                     tracing::warn!(%binding, %error, "what its policy was made of can't be read: broken objects of it serve nothing");
                 }
             }
         }
+        self.applier.begin(seal);
         self.teller.begin();
         self.leads.store(true, Ordering::SeqCst);
         self.caches.concerned().into_iter().for_each(|namespace| self.plans.add(namespace));
@@ -195,8 +208,14 @@ impl Leader {
                 tokio::task::spawn_blocking(move || leader.plan(&namespace)).await
             };
             let outcome = match planned {
-                Ok(None) => Outcome::Done,
-                Ok(Some(recheck)) => Outcome::Again(recheck),
+                Ok((unread, recheck)) => match self.read_back(&unread).await {
+                    Ok(true) => Outcome::Again(Instant::now()),
+                    Ok(false) => recheck.map_or(Outcome::Done, Outcome::Again),
+                    Err(error) => {
+                        tracing::warn!(namespace, %error, "what stands there stays for now, revoked or not");
+                        Outcome::Failed
+                    }
+                },
                 Err(error) => {
                     tracing::error!(namespace, %error, "a plan failed, which is a bug; what was written stays");
                     Outcome::Failed
@@ -235,20 +254,33 @@ impl Leader {
         let hangs_on = match unread.is_empty() {
             true => BTreeSet::new(),
             false => {
-                let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+                let good = self.good();
                 Scope::of(&self.caches.index(), &good, namespace).values
             }
         };
         self.lock().patience.put_off(namespace, &hangs_on, &unread, Instant::now())
     }
 
-    /// The time at which to plan again.
-    fn plan(&self, namespace: &str) -> Option<Instant> {
+    /// Reads what was written for bindings whose next policy can't be; whether there is news of any.
+    async fn read_back(&self, bindings: &[Binding]) -> Result<bool, ApplyError> {
+        let mut news = false;
+        for binding in bindings {
+            let document = self.applier.policy(binding).await?;
+            news |= document.is_some();
+            self.good().read_back(binding, document);
+        }
+        Ok(news)
+    }
+
+    /// The bindings of which somebody must read what was written, and the time at which to plan again.
+    fn plan(&self, namespace: &str) -> (Vec<Binding>, Option<Instant>) {
         let since = self.lock().since.remove(namespace);
         let now = Timestamp::now();
-        let plan = {
-            let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-            plan(&self.caches.index(), &mut good, namespace, now)
+        let (unread, plan) = {
+            let mut good = self.good();
+            let plan = plan(&self.caches.index(), &mut good, namespace, now);
+            let unread = plan.held.iter().filter(|binding| good.wants_policy(binding)).cloned().collect();
+            (unread, plan)
         };
         let others = self.caches.index_mut().planned(&plan);
         // A version that serves in the place of a broken one may name what nobody else does.
@@ -259,12 +291,11 @@ impl Leader {
             Instant::now() + wait.max(Duration::from_millis(1))
         });
         self.take(plan, since);
-        recheck
+        (unread, recheck)
     }
 
     fn take(&self, plan: Plan, since: Option<Instant>) {
-        let revisions: BTreeMap<Binding, Arc<Revision>> =
-            plan.revisions.into_iter().map(|(binding, revision)| (binding, Arc::new(revision))).collect();
+        let revisions = plan.revisions;
         let mut state = self.lock();
         let before = state.planned.remove(&plan.namespace).unwrap_or_default();
         let mut writes: BTreeSet<Binding> = revisions.keys().chain(before.revisions.keys()).cloned().collect();
@@ -316,6 +347,9 @@ impl Leader {
             Err(error) if error.is_going() => Ok(Outcome::Done),
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
+                if error.is_lasting() {
+                    self.teller.failed(binding, &error.to_string());
+                }
                 Err(after(&error))
             }
         }
@@ -349,6 +383,10 @@ impl Leader {
             true => Fate::Stays,
             false => Fate::Goes,
         }
+    }
+
+    fn good(&self) -> MutexGuard<'_, LastGood> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -16,8 +16,9 @@ use crate::verdict::Verdict;
 pub struct Plan {
     pub namespace: String,
     /// One for every VirtualKey of the namespace, every binding of a pod that is there, and `default` where pods are.
-    pub revisions: BTreeMap<Binding, Revision>,
-    /// Bindings whose policy would be too large: what was written for them before stays, as does its Secret.
+    pub revisions: BTreeMap<Binding, Arc<Revision>>,
+    /// Bindings whose policy would be too large, and of which it is not known what was written before: that stays, as does
+    /// its Secret, until it is ([`crate::good::LastGood::read_back`]). Where it is known, `revisions` has what is left of it.
     pub held: BTreeSet<Binding>,
     /// Of every object of the namespace.
     pub verdicts: BTreeMap<ObjectId, Verdict>,
@@ -41,8 +42,11 @@ pub struct Revision {
     /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, how
     /// each is delivered, and `allowed`: who loses a right is told so by the next sequence. Never over a secret. Lower-case hex.
     pub digest: String,
-    /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have.
+    /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have. One that is
+    /// suspended is here with an empty value: they forget it.
     pub credentials: Vec<Value>,
+    /// Those that may lie in a Secret of the namespace, whether their value is known or not.
+    pub copied: BTreeSet<SecretAt>,
     /// The objects that it is made of: their status counts this binding's gateways.
     pub objects: BTreeSet<ObjectId>,
     /// Service accounts that may use a key of the binding; a key that is not here may be used by all.

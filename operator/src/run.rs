@@ -27,9 +27,11 @@ use crate::index::Index;
 use crate::lead::{self, Candidate, LeadError};
 use crate::lists::Lists;
 use crate::metrics::Metrics;
+use crate::names;
 use crate::object::Kind;
 use crate::pods::Pods;
 use crate::reconcile::Leader;
+use crate::seal::{self, Seal};
 use crate::secrets::Secrets;
 use crate::serve::{ServeError, Services, serve};
 use crate::settings::Settings;
@@ -51,6 +53,8 @@ const LISTEN: Duration = Duration::from_millis(100);
 /// one that may be a moment behind.
 const ANEW: Duration = Duration::from_secs(20);
 const AUTHORITIES: &str = "authorities of the certificate";
+/// How long after a failure the seal's key is asked for again.
+const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the operator ends.
 #[derive(Debug, Error)]
@@ -115,7 +119,7 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
     let client = connect(&metrics).await?;
     let readiness = Readiness::default();
     let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
-    lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
+    lists.chain([AUTHORITIES, names::SEAL]).for_each(|what| readiness.awaits(what));
     let (events, taken) = mpsc::channel(EVENTS_MAX);
     let parts = Parts::new(settings, client, metrics, readiness, events);
 
@@ -287,9 +291,23 @@ impl Parts {
         Ok(())
     }
 
+    /// What the operator knows its own writing by: nobody leads without, who could not say what was good.
+    async fn seal(&self) -> Seal {
+        loop {
+            match seal::load(self.client.clone(), &self.settings.namespace).await {
+                Ok(seal) => {
+                    self.readiness.has(names::SEAL);
+                    return seal;
+                }
+                Err(error) => tracing::warn!(%error, "this replica can't lead without; it asks again"),
+            }
+            tokio::time::sleep(SEAL_AGAIN).await;
+        }
+    }
+
     /// Begins to lead once all that plans hang on has been heard of anew: what the one before wrote may be newer than what
     /// watches have told.
-    async fn begin(self) {
+    async fn begin(self, seal: Seal) {
         let heard = async {
             self.lists.anew().await;
             let (asks, taken) = oneshot::channel();
@@ -303,13 +321,17 @@ impl Parts {
                 "not everything could be listed since this replica leads: it goes by what watches have told so far"
             );
         }
-        self.leader.begin();
+        self.leader.begin(seal);
         self.watchdog().run().await;
     }
 
     /// Takes its turn, and does what the leader does.
     async fn lead(self, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         let Parts { settings, client, metrics, leader, hub, .. } = &self;
+        let seal = tokio::select! {
+            seal = self.seal() => seal,
+            () = told_to_end(&mut stopped) => return Ok(()),
+        };
         // What was not read yet would be planned as missing.
         tokio::select! {
             () = self.readiness.ready() => {}
@@ -341,7 +363,7 @@ impl Parts {
                         metrics.leads(true);
                         hub.lead(true);
                         work(leader, &self.teller, &mut workers);
-                        workers.spawn(self.clone().begin());
+                        workers.spawn(self.clone().begin(seal.clone()));
                     }
                     lead::Leader::Other(address) => hub.leader(address),
                     lead::Leader::Nobody => {}

@@ -93,6 +93,12 @@ impl Teller {
         self.add(concerned);
     }
 
+    /// A policy can't be written, and somebody has to do something about it.
+    pub fn failed(&self, binding: &Binding, why: &str) {
+        let concerned = self.lock().statuses.failed(binding, why, Instant::now());
+        self.add(concerned);
+    }
+
     /// Looks at gateways: those that run, and those that are connected.
     pub fn look(&self) {
         let live: Vec<Live> =

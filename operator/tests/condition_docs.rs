@@ -52,8 +52,8 @@ What is spent is known to each gateway, and told on its `/metrics`.
 
 ## Reasons
 
-A closed list. The message has the object, the field and what to do. When a condition becomes False, an Event says the same with the same reason; the
-same words again are counted on it.
+A closed list. The message has the object, the field and what to do. When a condition becomes False, or an object is off from now on
+(`Suspended`, `Expired`), an Event says the same with the same reason; the same words again are counted on it.
 
 | reason | means | what to do |
 |---|---|---|

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/policy.v1.json             the policy's document
-//! DIR/NAMESPACE.SECRET.KEY       one credential's value each
+//! DIR/NAMESPACE_SECRET_KEY       one credential's value each
 //! ```
 
 use std::io;
@@ -44,7 +44,7 @@ pub fn read(dir: &Path) -> Result<Option<(Document, Secrets)>, FilesError> {
     let mut secrets = Secrets::new();
     for credential in document.providers.iter().flat_map(|provider| &provider.credentials) {
         let at = &credential.secret;
-        let path = dir.join(format!("{}.{}.{}", at.namespace, at.name, at.key));
+        let path = dir.join(at.file_name());
         match std::fs::read_to_string(&path) {
             Ok(value) => {
                 secrets.insert(at.clone(), Secret::new(&value));

@@ -169,7 +169,7 @@ impl Gateway {
                 self.in_force.store(Some(Arc::new(served)));
                 self.installed.notify_one();
                 self.stands(None);
-                tracing::info!(%revision, source = ?origin, "policy in force");
+                tracing::info!(%revision, source = origin.map(Origin::word), "policy in force");
                 Ok(revision)
             }
             Err(error) => {

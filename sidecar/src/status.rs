@@ -42,6 +42,18 @@ pub enum Origin {
     Held,
 }
 
+impl Origin {
+    /// As it is written everywhere.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Origin::Stream => "stream",
+            Origin::Mounted => "mounted",
+            Origin::Held => "held",
+        }
+    }
+}
+
 /// The connection to the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {

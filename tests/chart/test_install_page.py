@@ -70,6 +70,7 @@ def test_the_rest_is_removed(release, namespace):
         ("ConfigMap", namespace, "outrigger-default"),
         ("Secret", namespace, "outrigger-default"),
         ("Secret", NAMESPACE, "outrigger-certificates"),
+        ("Secret", NAMESPACE, "outrigger-seal"),
     ]:
         metadata = {"name": name, "namespace": where, "labels": labels}
         cluster.api.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata})

@@ -71,7 +71,7 @@ def test_what_the_operator_calls_by_name_is_named_so():
     rules = one(objects({}), "Role", "outrigger")["rules"]
     of = lambda resource: {name for rule in rules if resource in rule["resources"] for name in rule.get("resourceNames", [])}
     assert of("leases") == {constant("LEASE")}
-    assert of("secrets") == {constant("CERTIFICATES")}
+    assert of("secrets") == {constant("CERTIFICATES"), constant("SEAL")}
     monitor = one(objects(CASES["monitoring"]), "PodMonitor")["spec"]
     assert monitor["podMetricsEndpoints"][0]["port"] == constant("ADMIN_PORT")
     assert monitor["selector"]["matchExpressions"][0]["key"] == constant("SIDECAR")

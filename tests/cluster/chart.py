@@ -22,6 +22,8 @@ def helm(cluster, *arguments, input=None):
     home = cluster.folder / "helm"
     env = environment(
         KUBECONFIG=str(cluster.kubeconfig),
+        # Helm writes down what kinds there are before the chart's own are, where kubectl would read it.
+        KUBECACHEDIR=str(cluster.folder / "helm-cache"),
         HELM_CACHE_HOME=str(home / "cache"),
         HELM_CONFIG_HOME=str(home / "config"),
         HELM_DATA_HOME=str(home / "data"),

@@ -1,30 +1,38 @@
 #!/usr/bin/env python3
 """A Kubernetes on this machine with Outrigger in it, to play with: `make cluster`, `make demo`, `make cluster-down`."""
 
+import hashlib
+import os
+import subprocess
 import sys
 
 import binaries
 import installation
 import runs
 import walk
+from gateway import REPOSITORY
 from node import NodeCluster
 
-NAME = "cluster"
+# Another checkout has another one: neither ends the other's.
+NAME = f"cluster-{hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:6]}"
+FOLDER = runs.ROOT / NAME
 KUBECONFIG = binaries.CACHE / "cluster" / "kubeconfig"
 
 
 def up():
-    if is_up():
-        print(f"it is there already; {told()}")
-        return
-    runs.ROOT.mkdir(exist_ok=True)
-    # What is left of one that was ended some other way, by a restart of the machine for instance.
-    down()
+    """A new cluster with Outrigger in it."""
+    # Asked before anything is made, and in words of its own: everything below needs it.
+    if os.geteuid() != 0:
+        raise PermissionError("a node needs root: sudo, or a shell of root's")
+    if FOLDER.exists():
+        print("what there was has not all of its processes any more, after a restart of this machine for instance: it is made anew")
+        down()
+    print("starting Kubernetes (half a minute)", flush=True)
     cluster = NodeCluster(NAME, bound=False)
     cluster.__enter__()
     try:
-        print("installing the chart", flush=True)
-        print(installation.install(cluster))
+        print("installing the chart, with images made here (a minute)", flush=True)
+        installation.install(cluster)
     except BaseException:
         print(f"logs: {cluster.down(keep_logs=True)}")
         raise
@@ -34,35 +42,49 @@ def up():
     return cluster
 
 
+def there():
+    """The cluster of an earlier call."""
+    cluster = NodeCluster(NAME, bound=False)
+    cluster.folder, cluster.kubeconfig = FOLDER, KUBECONFIG
+    cluster.kubectl_binary = binaries.kubectl()
+    return cluster
+
+
 def down():
-    folder = runs.ROOT / NAME
-    if folder.exists():
-        runs.remove(folder)
+    """Whether there was one."""
     KUBECONFIG.unlink(missing_ok=True)
+    if not FOLDER.exists():
+        return False
+    runs.remove(FOLDER)
+    return True
 
 
 def is_up():
-    return KUBECONFIG.exists() and runs.is_alive(runs.ROOT / NAME)
+    return KUBECONFIG.exists() and runs.is_alive(FOLDER)
 
 
 def told():
-    return f"""to use it:
+    return f"""To use it:
 
   export KUBECONFIG={KUBECONFIG} PATH={binaries.CACHE / "bin"}:$PATH
-  kubectl get llmp,vkey,rrule,llmb -A
-  make cluster-down        # ends it, and all that is in it"""
+  kubectl get llm,pods -n {walk.NAMESPACE}
+  kubectl logs -n {walk.NAMESPACE} deploy/{walk.APP} -c main -f    # an application that asks every second
+  {binaries.outrigger("outrigger")} doctor
+  make cluster-down                         # ends it, and all that is in it"""
 
 
 def main():
     match sys.argv[1:]:
         case ["up"]:
-            if cluster := up():
-                example(cluster)
-                print(told())
+            if is_up():
+                print("A cluster is there already, with what was built when it was made (make cluster-down ends it).")
+            else:
+                example(up())
+            print(told())
         case ["demo"]:
             demo()
         case ["down"]:
-            down()
+            print("The cluster is gone." if down() else "There is no cluster of this checkout.")
         case _:
             print(__doc__)
             sys.exit(2)
@@ -76,13 +98,17 @@ def example(cluster):
 
 
 def demo():
-    if is_up():
-        print(f"beginning anew needs `make cluster-down`: a cluster is there; {told()}")
-        sys.exit(1)
-    cluster = up()
-    walk.Walk(cluster).all()
-    print(f"\nThe cluster stays; {told()}")
+    steps = walk.Walk(there() if is_up() else up())
+    steps.forget()
+    steps.all()
+    print(f"\nThe cluster stays. {told()}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -21,8 +21,8 @@ AUDIENCE = "outrigger"
 class GatewayProcess:
     """The gateway of an injected pod. It serves once the block is entered."""
 
-    def __init__(self, operator, object):
-        self.operator, self.cluster = operator, operator.cluster
+    def __init__(self, operator, object, env=None):
+        self.operator, self.cluster, self.env = operator, operator.cluster, env or {}
         self.namespace, self.name = object["metadata"]["namespace"], object["metadata"]["name"]
         self.object = object
 
@@ -75,7 +75,7 @@ class GatewayProcess:
             *("--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"),
         ]
         pod = {"POD_NAME": self.name, "POD_NAMESPACE": self.namespace, "POD_SERVICE_ACCOUNT": self.account}
-        env = environment(**pod, OUTRIGGER_LOG="info")
+        env = environment(**pod, OUTRIGGER_LOG="info", **self.env)
         name = f"gateway-{self.namespace}-{self.name}"
         self.daemon = Daemon(name, command, self.cluster.folder, self.cluster.bound, env)
         self.until("its listener", lambda: self.get("/healthz")[0] == 200)

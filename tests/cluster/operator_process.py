@@ -19,10 +19,10 @@ HOST = "localhost"
 class OperatorProcess:
     """One replica. Ready once the block is entered, ended by SIGTERM when it is left."""
 
-    def __init__(self, cluster, kubeconfig, *flags, name="operator", port=None):
+    def __init__(self, cluster, kubeconfig, *flags, name="operator", port=None, env=None):
         self.cluster, self.kubeconfig, self.name, self.flags = cluster, kubeconfig, name, flags
         self.port, self.clear = port or free_port(), free_port()
-        self.forgiven = 0
+        self.env, self.forgiven = env or {}, 0
         self.url = f"https://{HOST}:{self.port}"
 
     def start(self):
@@ -33,7 +33,7 @@ class OperatorProcess:
             *("--webhooks", chart.RELEASE),
             *self.flags,
         ]
-        env = environment(KUBECONFIG=str(self.kubeconfig), OUTRIGGER_LOG="info")
+        env = environment(KUBECONFIG=str(self.kubeconfig), OUTRIGGER_LOG="info", **self.env)
         self.daemon = Daemon(self.name, command, self.cluster.folder, self.cluster.bound, env)
         until("the operator", self.is_ready, READY_SECONDS, [self.daemon])
         return self

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 import truth
+from clocks import clock
 from gateway_process import GatewayProcess
 from objects import ASKS, condition, key, mock, outrigger, pod, secret
 from operator_process import OperatorProcess
@@ -87,6 +88,28 @@ def test_a_replica_that_slept_while_all_watches_expired(cluster, operator, insta
             assert set(truth.policies(cluster, namespace)) == {"outrigger-default", "outrigger-comes"}
             sleeper.forgive()
             operator.start()
+
+
+@pytest.mark.parametrize("seconds", [600, -600], ids=["ahead", "behind"])
+def test_clocks_that_are_ten_minutes_off(cluster, operator, installed, namespace, apply, seconds):
+    kubeconfig, port = installed
+    apply(mock(namespace, reply="one"))
+    apply(key(namespace))
+    with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
+        restored(cluster, namespace, app, "one")
+        with Witness(app) as witness:
+            operator.stop()
+            skewed = OperatorProcess(cluster, kubeconfig, name=f"at{seconds:+}", port=port, env=clock(seconds))
+            # It leads, admits a pod and verifies its token, writes, and tells what is true; the other's clock is off the other way.
+            with skewed, GatewayProcess(skewed, pod(namespace, "new", ASKS), clock(-seconds)) as new:
+                apply(mock(namespace, reply="two"))
+                restored(cluster, namespace, app, "two")
+                restored(cluster, namespace, new, "two")
+                skewed.forgive()
+            operator.start()
+            apply(mock(namespace, reply="three"))
+            restored(cluster, namespace, app, "three")
+        assert witness.words == ["one", "two", "three"]
 
 
 class Meddler:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from gateway import REPOSITORY
 from installation import application
 
 OBJECTS = Path(__file__).resolve().parent / "demo"
@@ -22,9 +23,14 @@ class Walk:
             self.tell(f"\n# {step.__doc__}")
             step()
 
+    def forget(self):
+        """What an earlier walk has left that would be in the way of this one."""
+        self.node.kubectl("delete", f"deploy/{APP}", "-n", NAMESPACE, "--ignore-not-found")
+        self.node.kubectl("delete", "rrule/cheap", "-n", NAMESPACE, "--ignore-not-found")
+
     def kubectl(self, *words, input=None):
         shown = [word if len(word) < 100 else "…" for word in map(str, words)]
-        shown = [word.replace(f"{OBJECTS}/", "demo/") for word in shown]
+        shown = [word.replace(f"{REPOSITORY}/", "") for word in shown]
         self.tell(f"$ kubectl {' '.join(shown)}")
         said = self.node.kubectl(*words, input=input)
         self.tell(said.rstrip())
@@ -35,14 +41,12 @@ class Walk:
 
     def until_it_says(self, words, *model):
         """Asks as the application does, until a change has come to it: within a second."""
+        asking = ["exec", "-n", NAMESPACE, f"deploy/{APP}", "-c", "main", "--", "python", "/app/app.py", "ask", *model]
 
         def asked():
-            said = self.node.kubectl(
-                *("exec", "-n", NAMESPACE, f"deploy/{APP}", "-c", "main", "--", "python", "/app/app.py", "ask", *model)
-            )
-            return (said.strip().splitlines() or [""])[-1]
+            return (self.node.kubectl(*asking).strip().splitlines() or [""])[-1]
 
-        self.tell(f"$ kubectl exec -n {NAMESPACE} deploy/{APP} -- python app.py ask {' '.join(model)}".rstrip())
+        self.tell(f"$ kubectl {' '.join(asking)}")
         self.node.until(words, lambda: asked() == words)
         self.tell(words)
 

@@ -53,6 +53,7 @@ pub(crate) struct Seen {
     pub bare: Answer,
     /// NetworkPolicies.
     pub policies: Answer,
+    pub deployments: Answer,
 }
 
 /// The way into a cluster.
@@ -93,14 +94,15 @@ impl Kubectl {
             self.get("mutatingwebhookconfigurations,validatingwebhookconfigurations", &[], &[]),
             self.get("namespaces", &[], &[]),
         )?;
-        let (objects, gateways, bare, policies) = tokio::try_join!(
+        let (objects, gateways, bare, policies, deployments) = tokio::try_join!(
             self.get(KINDS, &here, &[]),
             self.get("pods", &here, &["-l", "outrigger.dev/sidecar", RUNNING]),
             self.get("pods", &here, &["-l", "!outrigger.dev/sidecar", RUNNING]),
             self.get("networkpolicies.networking.k8s.io", &here, &[]),
+            self.get("deployments.apps", &here, &[]),
         )?;
         let namespace = self.namespace.clone();
-        Ok(Seen { namespace, operators, leases, webhooks, objects, namespaces, gateways, bare, policies })
+        Ok(Seen { namespace, operators, leases, webhooks, objects, namespaces, gateways, bare, policies, deployments })
     }
 
     async fn get(&self, what: &str, where_: &[&str], which: &[&str]) -> Result<Answer, LookError> {
@@ -162,7 +164,7 @@ mod tests {
         assert_eq!(seen.objects.unwrap().len(), 1);
         let said = fs::read_to_string(said).unwrap();
         let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 10);
         assert!(
             lines
                 .iter()

@@ -34,6 +34,7 @@ pub(super) fn judge(seen: &Seen, now: Timestamp) -> Vec<Line> {
         _ => Line::note(text),
     });
     lines.extend(judged);
+    lines.extend(objects.iter().filter_map(off));
     lines.extend(objects.iter().filter_map(|object| unconnected(object, seen)));
     lines
 }
@@ -64,6 +65,14 @@ fn ready(object: &Value, now: Timestamp) -> Option<Line> {
         "True" => Line::wrong(format!("{name} was changed, and the operator has not seen its generation yet")),
         _ => Line::wrong(format!("{name} is not Ready: {reason}: {message}")),
     })
+}
+
+/// Ready, as its author asked for, and nothing goes through it.
+fn off(object: &Value) -> Option<Line> {
+    let ready = condition(object, "Ready").filter(|ready| text(ready, "/status") == "True")?;
+    let reason = text(ready, "/reason");
+    let name = format!("{} {}", text(object, "/kind"), place(object));
+    matches!(reason, "Expired" | "Suspended").then(|| Line::note(format!("{name} is off: {}", text(ready, "/message"))))
 }
 
 /// Of a key alone: what else is concerned is so because of it.

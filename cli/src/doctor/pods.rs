@@ -12,6 +12,8 @@ use crate::check::counted;
 
 /// Versions of gateways that an operator speaks with, either side of its own.
 const SKEW: u32 = 2;
+/// What the names of our webhooks end with.
+const WEBHOOKS: &str = ".outrigger.dev\"";
 
 pub(super) fn judge(seen: &Seen) -> Vec<Line> {
     let mut lines = Vec::new();
@@ -31,6 +33,8 @@ pub(super) fn judge(seen: &Seen) -> Vec<Line> {
         let what = if pods.len() == 1 { "has" } else { "have" };
         lines.push(Line::wrong(format!("{}{more} {what} no gateway", named.join(", "))).with(remedy));
     }
+    lines.extend(seen.deployments.iter().flatten().filter_map(refused));
+    lines.extend(seen.namespaces.iter().flatten().filter_map(neither));
     lines.extend(bare.iter().filter_map(passed_over));
     lines.extend(gateways.iter().filter_map(stuck));
     lines.extend(skew(seen, gateways));
@@ -72,6 +76,30 @@ fn controller(pod: &Value) -> Option<(&str, &str)> {
     let owners = list(pod, "/metadata/ownerReferences");
     let owner = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
     Some((text(owner, "/kind"), text(owner, "/name")))
+}
+
+/// A Deployment whose pods the operator does not let in: there is no pod that could say so.
+fn refused(deployment: &Value) -> Option<Line> {
+    let told = |condition: &&Value| {
+        text(condition, "/type") == "ReplicaFailure"
+            && text(condition, "/status") == "True"
+            && text(condition, "/message").contains(WEBHOOKS)
+    };
+    let condition = list(deployment, "/status/conditions").iter().find(told)?;
+    let message = text(condition, "/message");
+    // After the API server's own words.
+    let why = message.split_once("denied the request: ").map_or(message, |(_, why)| why);
+    Some(Line::wrong(format!("Deployment {}: its new pods are refused: {why}", place(deployment))))
+}
+
+/// A namespace whose label asks for nothing that there is.
+fn neither(namespace: &Value) -> Option<Line> {
+    let said = word(namespace, "labels", INJECT).filter(|said| !matches!(*said, "true" | "false"))?;
+    let name = text(namespace, "/metadata/name");
+    let text = format!(
+        "namespace {name}: its label {INJECT} is `{said}`, neither `true` nor `false`: its pods get no gateway by it"
+    );
+    Some(Line::wrong(text).with(format!("kubectl label namespace {name} {INJECT}=true --overwrite")))
 }
 
 /// Asked for by its namespace, and it could not be.

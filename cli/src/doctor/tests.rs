@@ -30,6 +30,7 @@ fn seen(cluster: &Value) -> Seen {
         gateways: answer(cluster, "gateways"),
         bare: answer(cluster, "bare"),
         policies: answer(cluster, "policies"),
+        deployments: answer(cluster, "deployments"),
     }
 }
 

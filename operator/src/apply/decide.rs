@@ -13,6 +13,7 @@ use super::secret::lacks_values;
 use crate::generated::{Held, hash};
 use crate::names;
 use crate::revision::{Delivery, Revision};
+use crate::seal::Seal;
 
 /// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
 /// than nothing written.
@@ -39,6 +40,8 @@ pub struct Wish<'a> {
     pub highest: Option<u64>,
     /// Seconds since 1970.
     pub now: u64,
+    /// What the operator knows its own writing by.
+    pub seal: &'a Seal,
     /// Values have become known since it was written: whoever took it without them takes it once more.
     pub anew: bool,
 }
@@ -57,7 +60,8 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
     let authorities = held.is_some_and(|held| held.authorities == hash(wish.authorities));
     let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
     let marked = held.is_some_and(|held| held.labelled && held.has_secret == has_secret(wish.revision, Some(held)));
-    if current.is_some() && authorities && owned && marked {
+    let sealed = held.is_some_and(|held| wish.seal.holds(&wish.revision.binding, held));
+    if current.is_some() && authorities && owned && marked && sealed {
         return None;
     }
     let sequence = current.unwrap_or_else(|| next(wish, held));
@@ -129,8 +133,10 @@ pub(super) fn owner_references(owners: &[Owner]) -> Value {
 }
 
 fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
-    let Wish { revision, authorities, owners, .. } = wish;
+    let Wish { revision, authorities, owners, seal, .. } = wish;
     let policy = policy(revision, sequence);
+    let fits = policy.len() + authorities.len() + revision.sources.len() <= DATA_MAX;
+    let sources = if fits { revision.sources.as_slice() } else { &[] };
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -138,12 +144,16 @@ fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
             "name": revision.binding.object_name(),
             "namespace": revision.binding.namespace,
             "labels": {names::MANAGED_BY: names::MANAGED_BY_VALUE},
-            "annotations": {names::SEQUENCE: sequence.to_string(), names::DIGEST: revision.digest},
+            "annotations": {
+                names::SEQUENCE: sequence.to_string(),
+                names::DIGEST: revision.digest,
+                names::SEALED: seal.mark(&revision.binding, &hash(&policy), sources),
+            },
             "ownerReferences": owner_references(owners),
         },
     });
-    if policy.len() + authorities.len() + revision.sources.len() <= DATA_MAX {
-        object["binaryData"] = json!({names::SOURCES_FILE: STANDARD.encode(&revision.sources)});
+    if fits {
+        object["binaryData"] = json!({names::SOURCES_FILE: STANDARD.encode(sources)});
     }
     object["data"] = json!({names::POLICY_FILE: policy, names::AUTHORITIES_FILE: authorities});
     if has_secret(revision, held) {
@@ -158,7 +168,10 @@ fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
+    use std::sync::LazyLock;
+
+    use bytes::Bytes;
+    use outrigger_policy::{Document, SecretAt};
 
     use super::*;
     use crate::binding::Binding;
@@ -166,12 +179,15 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
+    static SEAL: LazyLock<Seal> = LazyLock::new(|| Seal::of(&[7; 32]).unwrap());
+
     fn revision(digest: &str) -> Revision {
         Revision {
             binding: Binding::of("shop", "search"),
             document: Document { format: 1, ..Document::default() },
             digest: digest.to_owned(),
             credentials: Vec::new(),
+            copied: BTreeSet::new(),
             objects: BTreeSet::new(),
             allowed: std::collections::BTreeMap::new(),
             sources: vec![1, 2, 3],
@@ -183,17 +199,7 @@ mod tests {
     }
 
     fn wish<'a>(revision: &'a Revision, owners: &'a [Owner]) -> Wish<'a> {
-        Wish { revision, authorities: "PEM", owners, highest: None, now: NOW, anew: false }
-    }
-
-    fn credential(secret: &SecretAt) -> CredentialDoc {
-        CredentialDoc {
-            name: "main".to_owned(),
-            weight: 1,
-            models: Vec::new(),
-            suspended: false,
-            secret: secret.clone(),
-        }
+        Wish { revision, authorities: "PEM", owners, highest: None, now: NOW, seal: &SEAL, anew: false }
     }
 
     /// As it would stand in the cluster after the write.
@@ -277,13 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_wrote_with_the_same_words_is_written_anew() {
+        let (revision, owners) = (revision("d"), owners());
+        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let forged = Held { sources: Bytes::from_static(b"forged"), ..first.clone() };
+        let write = decide(wish(&revision, &owners), Some(&forged)).unwrap();
+        assert_eq!((write.sequence, held(&write)), (NOW, first), "which no gateway has to notice");
+    }
+
+    #[test]
     fn it_says_whether_a_secret_belongs_to_it() {
         let mut revision = revision("d");
         let secret = SecretAt { namespace: "shop".to_owned(), name: "openai".to_owned(), key: "apiKey".to_owned() };
-        revision
-            .document
-            .providers
-            .push(ProviderDoc { credentials: vec![credential(&secret)], ..ProviderDoc::default() });
+        revision.copied.insert(secret.clone());
         revision.credentials.push(Credential {
             secret,
             value: "sk".to_owned(),
@@ -296,6 +308,12 @@ mod tests {
         let mut missing = revision.clone();
         missing.credentials.clear();
         assert_eq!(decide(wish(&missing, &[]), Some(&held(&write))), None, "its Secret is gone for the moment");
+        missing.copied.clear();
+        assert!(
+            !held(&decide(wish(&missing, &[]), Some(&held(&write))).unwrap()).has_secret,
+            "it may not lie there any more"
+        );
+        revision.copied.clear();
         revision.credentials[0].delivery = Delivery::Stream;
         let write = decide(wish(&revision, &[]), Some(&held(&write))).unwrap();
         assert!(!held(&write).has_secret);

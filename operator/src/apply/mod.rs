@@ -14,11 +14,12 @@ mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
+use outrigger_policy::Document;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -29,8 +30,9 @@ use crate::caches::Caches;
 use crate::certs::Bundle;
 use crate::generated::{Held, is_ours};
 use crate::metrics::Metrics;
-use crate::names::{CERTIFICATES, FIELD_MANAGER};
+use crate::names::{CERTIFICATES, FIELD_MANAGER, POLICY_FILE, SEAL};
 use crate::revision::{Revision, Written};
+use crate::seal::Seal;
 use crate::stream::Hub;
 
 pub(crate) use decide::AHEAD_MAX;
@@ -49,7 +51,9 @@ pub enum ApplyError {
     Contended(Binding),
     #[error("no authority is known yet that gateways could trust")]
     NoAuthorities,
-    #[error("Secret {0} is the operator's own certificate, and a key of that name can have no Secret of its own there")]
+    #[error("it is not known yet what the operator's own writing is known by")]
+    NoSeal,
+    #[error("Secret {0} is the operator's own, and a key of that name can have no Secret of its own there")]
     OwnSecret(String),
     #[error("{kind} {place} is somebody else's, and stays as it is: rename it, or the VirtualKey that needs its name")]
     Foreign { kind: &'static str, place: String },
@@ -65,6 +69,8 @@ pub struct Applier {
     authorities: watch::Receiver<Option<Arc<Bundle>>>,
     /// Where the operator's own certificate lies, in a Secret that a policy's could be named as.
     own_namespace: String,
+    /// Since this replica leads.
+    seal: RwLock<Option<Seal>>,
     applied: Mutex<BTreeMap<Binding, Applied>>,
     /// Of the ConfigMaps that this replica wrote: they are the operator's, whatever somebody takes off them.
     uids: Mutex<BTreeMap<Binding, String>>,
@@ -94,9 +100,29 @@ impl Applier {
             metrics,
             authorities,
             own_namespace,
+            seal: RwLock::default(),
             applied: Mutex::default(),
             uids: Mutex::default(),
         }
+    }
+
+    /// This replica leads, and knows what is of the operator's writing.
+    pub fn begin(&self, seal: Seal) {
+        *self.seal.write().unwrap_or_else(PoisonError::into_inner) = Some(seal);
+    }
+
+    /// The policy that was written for a binding, as it stands in the cluster; `None`: there is none, or it is not the
+    /// operator's own writing.
+    ///
+    /// # Errors
+    /// [`ApplyError`], to be tried again.
+    pub async fn policy(&self, binding: &Binding) -> Result<Option<Document>, ApplyError> {
+        let Some(object) = self.get(binding).await? else { return Ok(None) };
+        if !self.seal()?.holds(binding, &Held::of(&object)) {
+            return Ok(None);
+        }
+        let text = object.data.as_ref().and_then(|data| data.get(POLICY_FILE));
+        Ok(text.and_then(|text| Document::read(text.as_bytes()).ok()))
     }
 
     /// What was written for a binding last, or found to be written.
@@ -183,8 +209,10 @@ impl Applier {
                 let authorities = self.authorities.borrow().clone().ok_or(ApplyError::NoAuthorities)?;
                 let owners = self.caches.owners(binding);
                 let highest = self.hub.highest(binding);
+                let seal = self.seal()?;
                 let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-                let wish = Wish { revision, authorities: &authorities.pem, owners: &owners, highest, now, anew };
+                let wish =
+                    Wish { revision, authorities: &authorities.pem, owners: &owners, highest, now, seal: &seal, anew };
                 decide(wish, held.as_ref())
             };
             let Some(write) = write else {
@@ -220,10 +248,17 @@ impl Applier {
         Err(ApplyError::Contended(binding.clone()))
     }
 
-    async fn read(&self, binding: &Binding) -> Result<Option<Held>, ApplyError> {
+    async fn get(&self, binding: &Binding) -> Result<Option<ConfigMap>, ApplyError> {
         let found = timed(self.config_maps(binding).get_opt(&binding.object_name())).await;
-        let found = found.map_err(|error| failed("ConfigMap", binding, "read", error))?;
-        let held = found.as_ref().map(Held::of);
+        found.map_err(|error| failed("ConfigMap", binding, "read", error))
+    }
+
+    fn seal(&self) -> Result<Seal, ApplyError> {
+        self.seal.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(ApplyError::NoSeal)
+    }
+
+    async fn read(&self, binding: &Binding) -> Result<Option<Held>, ApplyError> {
+        let held = self.get(binding).await?.as_ref().map(Held::of);
         if held.as_ref().is_some_and(|held| !held.is_foreign()) {
             self.caches.generated.put(binding.clone(), held.clone());
         }
@@ -288,7 +323,7 @@ impl Applier {
 
     fn spare_own(&self, binding: &Binding) -> Result<(), ApplyError> {
         let name = binding.object_name();
-        match binding.namespace == self.own_namespace && name == CERTIFICATES {
+        match binding.namespace == self.own_namespace && [CERTIFICATES, SEAL].contains(&name.as_str()) {
             true => Err(ApplyError::OwnSecret(name)),
             false => Ok(()),
         }
@@ -330,6 +365,16 @@ impl ApplyError {
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         matches!(self, ApplyError::Call { error, .. } if error.is_forbidden())
+    }
+
+    /// Trying again will not do: somebody has to change something first.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            ApplyError::Call { error, .. } => error.is_lasting(),
+            ApplyError::OwnSecret(_) | ApplyError::Foreign { .. } => true,
+            ApplyError::Contended(_) | ApplyError::NoAuthorities | ApplyError::NoSeal => false,
+        }
     }
 
     /// The namespace is going, and takes everything with it.

@@ -12,26 +12,22 @@ use super::decide::{Owner, owner_references};
 use crate::names;
 use crate::revision::{Delivery, Revision};
 
-/// As the gateway looks for it: `NAMESPACE.SECRET.KEY`.
-fn file(secret: &SecretAt) -> String {
-    format!("{}.{}.{}", secret.namespace, secret.name, secret.key)
-}
-
-/// Credentials that the policy names and whose values are not known at the moment.
+/// Credentials that may lie there and whose values are not known at the moment.
 #[must_use]
 pub fn lacks_values(revision: &Revision) -> bool {
-    named(revision).any(|secret| !is_known(revision, secret))
+    revision.copied.iter().any(|secret| !is_known(revision, secret))
 }
 
-/// The Secret. Values that are not known stay as they are in `held`, the one that stands there.
+/// The Secret. Values that are not known stay as they are in `held`, the one that stands there, as long as they may lie
+/// there at all.
 #[must_use]
 pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> Value {
     let known = (revision.credentials.iter())
         .filter(|value| value.delivery == Delivery::Secret)
-        .map(|value| (file(&value.secret), STANDARD.encode(&value.value)));
-    let kept = named(revision).filter(|secret| !is_known(revision, secret)).filter_map(|secret| {
-        let value = held?.data.as_ref()?.get(&file(secret))?;
-        Some((file(secret), STANDARD.encode(&value.0)))
+        .map(|value| (value.secret.file_name(), STANDARD.encode(&value.value)));
+    let kept = revision.copied.iter().filter(|secret| !is_known(revision, secret)).filter_map(|secret| {
+        let value = held?.data.as_ref()?.get(&secret.file_name())?;
+        Some((secret.file_name(), STANDARD.encode(&value.0)))
     });
     let data: BTreeMap<String, String> = known.chain(kept).collect();
     let mut object = json!({
@@ -54,10 +50,6 @@ pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> V
     object
 }
 
-fn named(revision: &Revision) -> impl Iterator<Item = &SecretAt> {
-    revision.document.providers.iter().flat_map(|provider| &provider.credentials).map(|credential| &credential.secret)
-}
-
 fn is_known(revision: &Revision, secret: &SecretAt) -> bool {
     revision.credentials.iter().any(|value| value.secret == *secret)
 }
@@ -67,7 +59,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use k8s_openapi::ByteString;
-    use outrigger_policy::{CredentialDoc, Document, ProviderDoc};
+    use outrigger_policy::Document;
 
     use super::*;
     use crate::binding::Binding;
@@ -77,26 +69,19 @@ mod tests {
         SecretAt { namespace: "llm".to_owned(), name: name.to_owned(), key: "apiKey".to_owned() }
     }
 
-    fn revision(named: &[&str], known: &[(&str, Delivery)]) -> Revision {
-        let credential = |name: &&str| CredentialDoc {
-            name: (*name).to_owned(),
-            weight: 1,
-            models: Vec::new(),
-            suspended: false,
-            secret: at(name),
-        };
+    fn revision(copied: &[&str], known: &[(&str, Delivery)]) -> Revision {
         let value = |(name, delivery): &(&str, Delivery)| Credential {
             secret: at(name),
             value: format!("sk-{name}"),
             delivery: *delivery,
             keys: BTreeSet::new(),
         };
-        let provider = ProviderDoc { credentials: named.iter().map(credential).collect(), ..ProviderDoc::default() };
         Revision {
             binding: Binding::of("shop", "search"),
-            document: Document { providers: vec![provider], ..Document::default() },
+            document: Document::default(),
             digest: "d".to_owned(),
             credentials: known.iter().map(value).collect(),
+            copied: copied.iter().map(|name| at(name)).collect(),
             objects: BTreeSet::new(),
             allowed: BTreeMap::new(),
             sources: Vec::new(),
@@ -104,26 +89,26 @@ mod tests {
     }
 
     fn held(names: &[&str]) -> Secret {
-        let data = names.iter().map(|name| (file(&at(name)), ByteString(b"old".to_vec()))).collect();
+        let data = names.iter().map(|name| (at(name).file_name(), ByteString(b"old".to_vec()))).collect();
         Secret { data: Some(data), ..Secret::default() }
     }
 
     #[test]
     fn it_holds_what_may_lie_there_and_nothing_else() {
-        let revision = revision(&["a", "b"], &[("a", Delivery::Secret), ("b", Delivery::Stream)]);
+        let revision = revision(&["a"], &[("a", Delivery::Secret), ("b", Delivery::Stream)]);
         assert!(!lacks_values(&revision));
         let made = secret(&revision, &[], None);
-        assert_eq!(made["data"], json!({"llm.a.apiKey": STANDARD.encode("sk-a")}));
+        assert_eq!(made["data"], json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
         assert_eq!(made["metadata"]["name"], json!("outrigger-search"));
     }
 
     #[test]
-    fn a_value_that_is_missing_at_the_moment_stays_and_one_that_is_not_named_goes() {
+    fn a_value_that_is_missing_at_the_moment_stays_and_one_that_may_not_lie_there_goes() {
         let revision = revision(&["a", "b"], &[("a", Delivery::Secret)]);
         assert!(lacks_values(&revision));
         let made = secret(&revision, &[], Some(&held(&["a", "b", "c"])));
-        let wanted = json!({"llm.a.apiKey": STANDARD.encode("sk-a"), "llm.b.apiKey": STANDARD.encode("old")});
+        let wanted = json!({"llm_a_apiKey": STANDARD.encode("sk-a"), "llm_b_apiKey": STANDARD.encode("old")});
         assert_eq!(made["data"], wanted);
-        assert_eq!(secret(&revision, &[], None)["data"], json!({"llm.a.apiKey": STANDARD.encode("sk-a")}));
+        assert_eq!(secret(&revision, &[], None)["data"], json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
     }
 }

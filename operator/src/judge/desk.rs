@@ -170,7 +170,7 @@ impl<'a> Desk<'a> {
             stages.entry((seen.stage(&id), turn)).or_default().push((id, state));
         }
         stages.into_values().any(|stage| {
-            let steps = stage.into_iter().map(|(id, state)| self.step(&id, state, seen.rank(&id)));
+            let steps = stage.into_iter().map(|(id, state)| self.step(&id, state, seen));
             steps.fold(false, |changed, step| changed | step)
         })
     }
@@ -180,10 +180,14 @@ impl<'a> Desk<'a> {
     }
 
     /// Whether something else serves of an object after what was found of it.
-    fn step(&mut self, id: &ObjectId, state: State, rank: Rank) -> bool {
+    fn step(&mut self, id: &ObjectId, state: State, seen: &Seen) -> bool {
+        let rank = seen.rank(id);
         match state {
             State::Now => self.fall_back(id, rank),
-            State::Trying(was) => self.compare(id, was, rank),
+            State::Trying(was) => {
+                let fewer = self.findings.get(id).is_some_and(|found| seen.has_fewer_problems(id, found));
+                self.compare(id, was, rank, fewer)
+            }
             State::Kept if rank == Rank::Untested => self.fall_back(id, rank),
             State::Good | State::Kept | State::Out => false,
         }
@@ -238,11 +242,12 @@ impl<'a> Desk<'a> {
         matches!(state, State::Trying(_) | State::Out)
     }
 
-    /// Keeps the last good version if it is better than the present one was.
-    fn compare(&mut self, id: &ObjectId, was: Rank, is: Rank) -> bool {
+    /// Keeps the last good version if it is better than the present one was: more of it can be used, or it has some of the
+    /// present one's faults and no other.
+    fn compare(&mut self, id: &ObjectId, was: Rank, is: Rank, fewer: bool) -> bool {
         // Its tests have held once, among others' objects as they were then.
         let is = if is == Rank::Untested { Rank::Partial } else { is };
-        let state = match is > was {
+        let state = match is > was || (is == was && fewer) {
             true => State::Good,
             false if was == Rank::Untested => State::Out,
             false => State::Kept,

@@ -106,6 +106,12 @@ impl Seen {
             && !self.failed.contains_key(&id.to_string())
     }
 
+    /// Whether its problems are some of those that were found of another version of it, and not all.
+    pub fn has_fewer_problems(&self, id: &ObjectId, of_another: &[Finding]) -> bool {
+        let another = of_another.iter().filter(|finding| is_problem(finding)).count();
+        self.problems(id).count() < another && self.problems(id).all(|finding| of_another.contains(finding))
+    }
+
     fn problems(&self, id: &ObjectId) -> impl Iterator<Item = &Finding> {
         self.findings.get(&id.to_string()).into_iter().flatten().filter(|finding| is_problem(finding))
     }

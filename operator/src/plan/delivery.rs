@@ -2,7 +2,8 @@
 //!
 //! Within the provider's own namespace in a generated Secret, unless the provider says `Stream`; across namespaces by the
 //! stream, unless the provider says `Secret` *and* the installation lets credentials be copied. What a key may reach that
-//! only some workloads may use comes by the stream alone: a mounted Secret asks nobody who he is.
+//! only some workloads may use comes by the stream alone: a mounted Secret asks nobody who he is. One that is suspended
+//! gets nowhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(super) struct Reached {
     pub secret: SecretAt,
     pub delivery: Delivery,
     pub keys: BTreeSet<String>,
+    /// Wherever the document names it.
+    pub suspended: bool,
 }
 
 type Serving<'a> = dyn Fn(&ObjectId) -> Option<&'a Arc<Version>> + 'a;
@@ -61,19 +64,33 @@ pub(super) fn of(index: &Index, binding: &Binding, document: &Document, serving:
                         known.delivery = Delivery::Stream;
                     }
                     known.keys.extend(keys.iter().cloned());
+                    known.suspended &= credential.suspended;
                 })
-                .or_insert_with(|| Reached { secret: credential.secret.clone(), delivery, keys });
+                .or_insert_with(|| Reached {
+                    secret: credential.secret.clone(),
+                    delivery,
+                    keys,
+                    suspended: credential.suspended,
+                });
         }
     }
     reached.into_values().collect()
 }
 
-/// Those whose values are known.
+/// Those that may lie in a Secret of the namespace.
+pub(super) fn copied(reached: &[Reached]) -> BTreeSet<SecretAt> {
+    let may = |one: &&Reached| one.delivery == Delivery::Secret && !one.suspended;
+    reached.iter().filter(may).map(|one| one.secret.clone()).collect()
+}
+
+/// Those whose values are known, and those that are to be forgotten.
 pub(super) fn values(reached: Vec<Reached>, values: &BTreeMap<&SecretAt, &str>) -> Vec<Value> {
     let value = |one: Reached| {
-        let value = (*values.get(&one.secret)?).to_owned();
-        let Reached { secret, delivery, keys } = one;
-        Some(Value { secret, value, delivery, keys })
+        let Reached { secret, delivery, keys, suspended } = one;
+        match suspended {
+            true => Some(Value { secret, value: String::new(), delivery: Delivery::Stream, keys }),
+            false => Some(Value { value: (*values.get(&secret)?).to_owned(), secret, delivery, keys }),
+        }
     };
     reached.into_iter().filter_map(value).collect()
 }

@@ -205,7 +205,17 @@ impl Sight<'_> {
         // That reason's own words say what serves, and there is room for it after a cut.
         match problems.iter().any(|problem| problem.reason == Reason::TooLarge) {
             true => message,
-            false => format!("{}. {}", cut_to(message, MESSAGE_MAX - 80), self.meanwhile()),
+            false => {
+                let told = cut_to(message, MESSAGE_MAX - 200);
+                // A question is the end of a sentence, too: `did you mean …?`.
+                let end = if told.ends_with(['?', '.']) { "" } else { "." };
+                let kept = match problems.iter().any(|problem| problem.reason == Reason::SecretNotFound) {
+                    // Whoever deletes a Secret may mean to revoke it.
+                    true => "; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)",
+                    false => "",
+                };
+                format!("{told}{end} {}{kept}", self.meanwhile())
+            }
         }
     }
 
@@ -228,7 +238,8 @@ impl Sight<'_> {
         let tally = self.tally;
         match self.lost() {
             Some(Reason::TooLarge) => {
-                let message = "its policy is too large to be written. What was written before stays in force";
+                let message = "its policy is too large to be written. What was written before stays in force, without what was \
+                               taken away since";
                 return Programmed::Is(Truth::False, Reason::TooLarge, message.to_owned());
             }
             Some(reason) => return Programmed::Is(Truth::False, reason, "nothing of it serves".to_owned()),
@@ -242,6 +253,10 @@ impl Sight<'_> {
                 cut_to(told, MESSAGE_MAX - 120)
             );
             return Programmed::Is(Truth::False, Reason::Rejected, message);
+        }
+        if let Some(why) = &tally.failure {
+            let message = format!("{}. What was written before stays in force", cut_to(why.clone(), MESSAGE_MAX - 60));
+            return Programmed::Is(Truth::False, Reason::NotWritten, message);
         }
         match tally.behind {
             Some(since) if self.now < since + BEHIND => return Programmed::Unsettled(Some(since + BEHIND)),
@@ -329,7 +344,8 @@ impl Sight<'_> {
             };
         }
         let named = self.tally.refusal.as_ref().is_some_and(|refusal| refusal.object == self.id.to_string());
-        (programmed.reason == Reason::Rejected && named).then(|| of(programmed))
+        let refused = programmed.reason == Reason::Rejected && named;
+        (refused || programmed.reason == Reason::NotWritten).then(|| of(programmed))
     }
 }
 

@@ -30,6 +30,8 @@ struct Standing {
     planned: Option<String>,
     /// Of what stands in the cluster.
     written: Option<(u64, String)>,
+    /// Why what was planned can't be written.
+    failure: Option<String>,
 }
 
 impl Standing {
@@ -90,13 +92,26 @@ pub struct Tally {
     pub unconnected: BTreeSet<Binding>,
     /// What was planned is not written yet.
     pub unwritten: bool,
+    /// Why it can't be.
+    pub failure: Option<String>,
 }
 
 impl Tally {
     /// With others' beside it.
     pub fn add(&mut self, other: &Tally) {
-        let Tally { live, connected, programmed, rejected, refusal, behind, late, alone, unconnected, unwritten } =
-            other;
+        let Tally {
+            live,
+            connected,
+            programmed,
+            rejected,
+            refusal,
+            behind,
+            late,
+            alone,
+            unconnected,
+            unwritten,
+            failure,
+        } = other;
         self.live += live;
         self.connected += connected;
         self.programmed += programmed;
@@ -107,6 +122,7 @@ impl Tally {
         self.alone = self.alone.into_iter().chain(*alone).min();
         self.unconnected.extend(unconnected.iter().cloned());
         self.unwritten |= unwritten;
+        self.failure = self.failure.take().into_iter().chain(failure.clone()).min();
     }
 }
 
@@ -141,7 +157,21 @@ impl Fleet {
     pub fn written(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> bool {
         let crew = self.crews.entry(binding.clone()).or_default();
         crew.standing.written = Some((sequence, digest.to_owned()));
+        crew.standing.failure = None;
         crew.count(binding, now)
+    }
+
+    /// What was planned for a binding can't be written. Whether that makes a difference.
+    pub fn failed(&mut self, binding: &Binding, why: &str, now: Instant) -> bool {
+        let crew = self.crews.entry(binding.clone()).or_default();
+        crew.standing.failure = Some(why.to_owned());
+        crew.count(binding, now)
+    }
+
+    /// What was planned is written, and no connected gateway has anything older.
+    #[must_use]
+    pub fn has_taken(&self, binding: &Binding) -> bool {
+        self.crews.get(binding).is_none_or(|crew| !crew.tally.unwritten && crew.tally.behind.is_none())
     }
 
     /// Nothing is planned for a binding any more.
@@ -197,7 +227,8 @@ impl Crew {
     /// Counts anew; whether anything is different.
     fn count(&mut self, binding: &Binding, now: Instant) -> bool {
         let wanted = self.standing.sequence();
-        let mut tally = Tally { unwritten: wanted.is_none(), ..Tally::default() };
+        let failure = self.standing.failure.clone();
+        let mut tally = Tally { unwritten: wanted.is_none() || failure.is_some(), failure, ..Tally::default() };
         for gateway in self.gateways.values_mut() {
             tally.add(&gateway.count(binding, wanted, now));
         }

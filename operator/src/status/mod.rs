@@ -67,6 +67,8 @@ pub struct Statuses {
     /// The objects that a binding's policy is made of, and the other way round.
     objects: BTreeMap<Binding, BTreeSet<ObjectId>>,
     bindings: BTreeMap<ObjectId, BTreeSet<Binding>>,
+    /// Those that a policy is no longer made of: they are concerned until gateways have taken the one without them.
+    leaving: BTreeMap<Binding, BTreeSet<ObjectId>>,
     written: BTreeMap<ObjectId, Written>,
 }
 
@@ -88,6 +90,7 @@ impl Statuses {
             fleet: Fleet::new(now),
             objects: BTreeMap::new(),
             bindings: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             written: BTreeMap::new(),
         }
     }
@@ -106,11 +109,12 @@ impl Statuses {
         let gone: Vec<Binding> = self.of_namespace(namespace).filter(gone).cloned().collect();
         for binding in gone {
             self.fleet.forget(&binding);
+            self.leaving.remove(&binding);
             concerned.extend(self.bind(&binding, BTreeSet::new()));
         }
         for (binding, revision) in revisions {
             let differs = self.fleet.planned(binding, Some(&revision.digest), now);
-            concerned.extend(self.bind(binding, revision.objects.clone()));
+            concerned.extend(self.rebind(binding, &revision.objects));
             concerned.extend(self.concerned(differs.then_some(binding)));
         }
         for binding in held {
@@ -123,13 +127,23 @@ impl Statuses {
     /// A policy stands in the cluster; says whose status may differ.
     pub fn stands(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> BTreeSet<ObjectId> {
         let differs = self.fleet.written(binding, sequence, digest, now);
+        let mut concerned = self.concerned(differs.then_some(binding));
+        concerned.extend(self.let_go());
+        concerned
+    }
+
+    /// A policy can't be written before somebody does what the message asks; says whose status may differ.
+    pub fn failed(&mut self, binding: &Binding, why: &str, now: Instant) -> BTreeSet<ObjectId> {
+        let differs = self.fleet.failed(binding, why, now);
         self.concerned(differs.then_some(binding))
     }
 
     /// Takes all gateways that run, and what is known of those that are connected; says whose status may differ.
     pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<ObjectId> {
         let bindings = self.fleet.look(live, states, now);
-        self.concerned(&bindings)
+        let mut concerned = self.concerned(&bindings);
+        concerned.extend(self.let_go());
+        concerned
     }
 
     /// What is to be written of an object that was judged.
@@ -193,6 +207,31 @@ impl Statuses {
 
     fn of_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Binding> {
         self.objects.keys().filter(move |binding| binding.namespace == namespace)
+    }
+
+    /// Takes the objects that a binding's policy will be made of, beside those that it still is; says which came or went.
+    fn rebind(&mut self, binding: &Binding, objects: &BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
+        let before = self.objects.get(binding).cloned().unwrap_or_default();
+        let leaving: BTreeSet<ObjectId> = before.difference(objects).cloned().collect();
+        let all = objects | &leaving;
+        match leaving.is_empty() {
+            true => self.leaving.remove(binding),
+            false => self.leaving.insert(binding.clone(), leaving),
+        };
+        self.bind(binding, all)
+    }
+
+    /// Lets go what gateways have nothing of any more; says what went.
+    fn let_go(&mut self) -> BTreeSet<ObjectId> {
+        let taken: Vec<Binding> =
+            self.leaving.keys().filter(|binding| self.fleet.has_taken(binding)).cloned().collect();
+        let mut gone = BTreeSet::new();
+        for binding in taken {
+            let leaving = self.leaving.remove(&binding).unwrap_or_default();
+            let left = self.objects.get(&binding).map(|objects| objects - &leaving).unwrap_or_default();
+            gone.extend(self.bind(&binding, left));
+        }
+        gone
     }
 
     /// Takes the objects of a binding; says which came or went.

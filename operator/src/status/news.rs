@@ -26,6 +26,10 @@ pub(super) fn between(before: Option<&Value>, after: &[Condition]) -> Vec<Happen
             // They repeat what another condition says.
             (ConditionType::Stalled, _) => continue,
             (ConditionType::Ready, Truth::True) if was_false => false,
+            // Nothing goes through it any more, by its own word, and that may be forgotten.
+            (ConditionType::Ready, Truth::True) if matches!(condition.reason, Reason::Suspended | Reason::Expired) => {
+                false
+            }
             (ConditionType::Ready, _) => continue,
             (_, Truth::False) => true,
             (_, Truth::True) if condition.reason == Reason::Unconnected => true,

@@ -37,6 +37,7 @@ fn revision(digest: &str, objects: &BTreeSet<ObjectId>) -> Arc<Revision> {
         document: outrigger_policy::Document::default(),
         digest: digest.to_owned(),
         credentials: Vec::new(),
+        copied: BTreeSet::new(),
         objects: objects.clone(),
         allowed: BTreeMap::new(),
         sources: Vec::new(),
@@ -432,7 +433,9 @@ fn a_missing_name_may_be_only_the_order_of_things() {
     scene.write();
     let no_sidecars = "Programmed=True NoSidecars";
     assert_eq!(scene.said(), [WELL[0], unresolved[0], no_sidecars, unresolved[1]]);
-    assert!(scene.condition("Ready")["message"].as_str().unwrap().ends_with(". What can be used of it serves"));
+    let told = scene.condition("Ready")["message"].clone();
+    let served = ". What can be used of it serves; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)";
+    assert!(told.as_str().unwrap().ends_with(served), "{told}");
     scene.pass(30);
     scene.write();
     assert_eq!(scene.said()[4..], ["Stalled=True SecretNotFound"]);
@@ -453,6 +456,8 @@ fn off_is_in_force() {
         let mut scene = Scene::new();
         scene.look(&[("a", Some(7))]);
         scene.verdict.withdrawn = Some(reason);
+        let happenings = scene.update().happenings;
+        assert_eq!((happenings.len(), happenings[0].reason, happenings[0].warning), (1, reason.word(), false));
         scene.write();
         assert_eq!(scene.said()[3], format!("Ready=True {}", reason.word()));
         assert_eq!(scene.condition("Ready")["message"], message);
@@ -582,4 +587,43 @@ fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
     scene.pass(15);
     scene.write();
     assert_eq!(scene.numbers()["summary"], "1/1");
+}
+
+#[test]
+fn a_policy_that_the_cluster_does_not_take_is_told_until_it_does() {
+    let mut scene = Scene::new();
+    scene.look(&[("a", Some(7))]);
+    scene.write();
+    scene.plan("d2");
+    let why = "ConfigMap shop/outrigger-search could not be written: exceeded quota";
+    assert_eq!(scene.statuses.failed(&binding(), why, scene.now.steady), BTreeSet::from([key()]));
+    assert!(scene.statuses.failed(&binding(), why, scene.now.steady).is_empty(), "tried again, and the same");
+    scene.write();
+    let told = ["Programmed=False NotWritten", "Ready=False NotWritten", "Stalled=True NotWritten"];
+    assert_eq!(scene.said(), [WELL[0], WELL[1], told[0], told[1], told[2]]);
+    assert_eq!(scene.condition("Ready")["message"], format!("{why}. What was written before stays in force"));
+    let _ = scene.statuses.stands(&binding(), 8, "d2", scene.now.steady);
+    scene.look(&[("a", Some(8))]);
+    scene.write();
+    assert_eq!(scene.said(), WELL);
+}
+
+/// What is taken out of a policy is in force where gateways have not taken the one without it.
+#[test]
+fn an_object_that_leaves_a_policy_is_ready_when_gateways_have_let_it_go() {
+    let mut scene = Scene::new();
+    scene.look(&[("a", Some(7))]);
+    scene.write();
+    scene.put(2, json!({"suspended": true}));
+    scene.verdict.withdrawn = Some(Reason::Suspended);
+    scene.objects.clear();
+    scene.plan("d2");
+    scene.write();
+    assert_eq!(scene.said()[2..], ["Programmed=Unknown Pending", "Ready=Unknown Pending"]);
+    let _ = scene.statuses.stands(&binding(), 8, "d2", scene.now.steady);
+    assert_eq!(scene.write(), None, "written, and not taken");
+    assert!(scene.look(&[("a", Some(8))]));
+    scene.pass(15);
+    scene.write();
+    assert_eq!(scene.said()[2..], ["Programmed=True NoSidecars", "Ready=True Suspended"]);
 }

@@ -10,6 +10,7 @@ use outrigger_operator::certs::Bundle;
 use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
 use outrigger_operator::revision::{Delivery, Revision, Value as Credential};
+use outrigger_operator::seal::Seal;
 use outrigger_operator::stream::Hub;
 use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
 use serde_json::{Value, json};
@@ -41,6 +42,7 @@ fn operator(server: &Server) -> Operator {
         authorities.subscribe(),
         "outrigger",
     );
+    applier.begin(Seal::of(&[7; 32]).unwrap());
     Operator { server: server.clone(), caches, hub, authorities, applier }
 }
 
@@ -54,8 +56,10 @@ fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<Revision>
         secret: secret.clone(),
     };
     let provider = ProviderDoc { credentials: vec![credential], ..ProviderDoc::default() };
+    let copied = BTreeSet::from([secret.clone()]).into_iter().filter(|_| delivery == Delivery::Secret).collect();
     Arc::new(Revision {
         binding,
+        copied,
         document: Document { format: 1, providers: vec![provider], ..Document::default() },
         digest: digest.to_owned(),
         credentials: vec![Credential { secret, value: "sk".to_owned(), delivery, keys: BTreeSet::new() }],
@@ -150,7 +154,7 @@ async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_
     let server = Server::default();
     let first = operator(&server);
     first.applier.apply(&with_secret("d")).await.unwrap();
-    assert_eq!(server.get(SECRET).unwrap()["data"], json!({"shop.openai.apiKey": "c2s="}));
+    assert_eq!(server.get(SECRET).unwrap()["data"], json!({"shop_openai_apiKey": "c2s="}));
     assert_eq!(server.asked().last().unwrap(), "PATCH secrets/outrigger-search");
     first.applier.apply(&with_secret("d")).await.unwrap();
     assert_eq!(server.asked(), Vec::<String>::new());
@@ -302,4 +306,21 @@ async fn a_namespace_that_goes_is_no_failure() {
     assert!(error.is_going(), "{error}");
     server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
     assert!(!operator(&server).applier.apply(&search("d")).await.unwrap_err().is_going());
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_back_unless_somebody_else_wrote_it() {
+    let server = Server::default();
+    let operator = operator(&server);
+    let binding = Binding::of("shop", "search");
+    assert!(operator.applier.policy(&binding).await.unwrap().is_none(), "there is none");
+    operator.applier.apply(&search("d")).await.unwrap();
+    let read = operator.applier.policy(&binding).await.unwrap().unwrap();
+    assert_eq!((read.format, read.providers.len()), (1, 1));
+    server.with(|stored| {
+        let object = stored.objects.get_mut(CONFIG_MAP).unwrap();
+        let text = object["data"]["policy.v1.json"].as_str().unwrap().replace("main", "mine");
+        object["data"]["policy.v1.json"] = json!(text);
+    });
+    assert!(operator.applier.policy(&binding).await.unwrap().is_none(), "anybody could have written it");
 }

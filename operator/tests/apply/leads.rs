@@ -12,6 +12,7 @@ use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
 use outrigger_operator::reconcile::Leader;
 use outrigger_operator::refs::{Holder, Wanted};
+use outrigger_operator::seal::Seal;
 use outrigger_operator::stream::Hub;
 use outrigger_operator::tell::Teller;
 use outrigger_operator::watch::{Place, Told};
@@ -65,6 +66,10 @@ impl Operator {
     }
 }
 
+fn seal() -> Seal {
+    Seal::of(&[7; 32]).unwrap()
+}
+
 fn key(name: &str) -> Event {
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "1"},
@@ -116,7 +121,7 @@ async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_doe
     operator.hear(vec![key("search")]);
     operator.work().await;
     assert_eq!(operator.server.asked(), Vec::<String>::new());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.work().await;
     let object = operator.server.get(SEARCH).unwrap();
     assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], json!("uid-search"));
@@ -131,13 +136,13 @@ async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_doe
 async fn the_next_leader_writes_nothing_anew() {
     let server = Server::default();
     let first = operator(&server);
-    first.leader.begin();
+    first.leader.begin(seal());
     first.hear(vec![key("search")]);
     first.work().await;
     let next = operator(&server);
     next.hear(vec![key("search"), told(&server, SEARCH)]);
     server.asked();
-    next.leader.begin();
+    next.leader.begin(seal());
     next.work().await;
     assert_eq!(server.asked(), Vec::<String>::new());
 }
@@ -145,7 +150,7 @@ async fn the_next_leader_writes_nothing_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_it() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search"), pod("app", &["search"])]);
     operator.work().await;
     operator.hear(vec![key_gone("search")]);
@@ -159,7 +164,7 @@ async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_i
 #[tokio::test(start_paused = true)]
 async fn what_goes_with_its_key_is_not_made_again() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
@@ -174,7 +179,7 @@ async fn what_goes_with_its_key_is_not_made_again() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_deletes_is_made_again() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
@@ -186,7 +191,7 @@ async fn what_somebody_deletes_is_made_again() {
 #[tokio::test(start_paused = true)]
 async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![pod("app", &["search", "batch"])]);
     operator.work().await;
     operator.hear(vec![Event::Pod(Told::Gone(place("app")))]);
@@ -205,7 +210,7 @@ async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     let other = json!({
         "metadata": {"name": "teller", "namespace": "wharf", "uid": "w", "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
@@ -224,7 +229,7 @@ async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once(
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![provider(), key("search")]);
     operator.work_for(Duration::from_secs(1)).await;
     assert_eq!(operator.server.get(SEARCH), None);
@@ -237,7 +242,7 @@ async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     let object = operator.server.get(SEARCH).unwrap();
@@ -254,7 +259,7 @@ async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
 #[tokio::test(start_paused = true)]
 async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
     let operator = operator(&Server::default());
-    operator.leader.begin();
+    operator.leader.begin(seal());
     let object = json!({
         "metadata": {"name": "search", "namespace": "shop", "uid": "uid-search", "generation": 1, "resourceVersion": "1"},
         "spec": {"providers": [{"name": "openai"}]},
@@ -279,7 +284,7 @@ async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
                 stored.put(SECRET, secret);
             }
         });
-        operator.work_for(Duration::from_secs(6 * 60)).await;
+        operator.work_for(Duration::from_secs(61 * 60)).await;
         assert_eq!(data(&operator).as_ref(), Some(&right));
     }
 }

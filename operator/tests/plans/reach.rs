@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use outrigger_operator::index::{Changed, Index};
 use outrigger_operator::refs::{Holder, Wanted};
 use outrigger_operator::revision::Plan;
+use outrigger_policy::{CredentialDoc, Document, KeyDoc, Policy, ProviderDoc};
 use serde_json::{Value, json};
 
 use crate::story::{Story, binding, object};
@@ -190,6 +191,81 @@ fn a_policy_that_is_too_large_is_held_and_told() {
     assert_eq!(problem.reason.word(), "TooLarge");
     assert!(problem.message.starts_with("the policy of outrigger-k would be "), "{}", problem.message);
     assert!(problem.message.contains(" kB, and 900 kB is the most"), "{}", problem.message);
+}
+
+/// What is taken away while a policy can't be written anew is taken away all the same; what is new does not come in.
+#[test]
+fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
+    let mut story = Story::new(false);
+    let two = "credentials: [{name: one, secretRef: {name: s, key: one}}, {name: two, secretRef: {name: s, key: two}";
+    let small = [
+        "Secret shop/s {one: b25l, two: dHdv}",
+        &format!("LLMProvider shop/p {{type: OpenAI, {two}}}]}}"),
+        "LLMProvider shop/q {type: Ollama}",
+        "VirtualKey shop/k {providers: [{name: p}, {name: q}]}",
+        "VirtualKey shop/off {providers: [{name: q}]}",
+        "RoutingRule shop/r {priority: 1, targets: [{provider: q}]}",
+    ];
+    let mut namespaces = BTreeSet::new();
+    for line in small {
+        namespaces.extend(story.apply(object(line)).namespaces);
+    }
+    let _ = story.index.bind(BTreeSet::from([binding("shop/k,off")]));
+    let plans = story.settle(Changed { namespaces });
+    assert_eq!(plans["shop"].held, BTreeSet::new());
+    let before = plans["shop"].revisions[&binding("shop/k,off")].document.clone();
+    assert_eq!((before.providers.len(), before.rules.len(), before.keys.len()), (2, 1, 2));
+
+    let models: Vec<String> = (0..500).map(|place| format!("{{name: \"{place:04}{}\"}}", "m".repeat(200))).collect();
+    let models = models.join(", ");
+    let mut namespaces = BTreeSet::new();
+    for place in 0..9 {
+        namespaces
+            .extend(story.apply(object(&format!("ModelCatalog shop/c{place} {{models: [{models}]}}"))).namespaces);
+    }
+    for line in [
+        &format!("LLMProvider shop/p {{type: OpenAI, {two}, suspended: true}}]}}"),
+        "VirtualKey shop/k {providers: [{name: p}]}",
+        "VirtualKey shop/off {providers: [{name: q}], suspended: true}",
+        "LLMProvider shop/new {type: Ollama}",
+    ] {
+        namespaces.extend(story.apply(object(line)).namespaces);
+    }
+    namespaces.extend(story.delete("RoutingRule", "shop", "r").namespaces);
+    let plans = story.settle(Changed { namespaces });
+    let plan = &plans["shop"];
+    assert_eq!(plan.held, BTreeSet::new(), "it is known what was written");
+    let revision = &plan.revisions[&binding("shop/k,off")];
+    let document = &revision.document;
+    let told = |document: &Document| {
+        let credential = |one: &CredentialDoc| format!("{}{}", one.name, if one.suspended { " off" } else { "" });
+        let provider = |one: &ProviderDoc| {
+            format!("{} [{}]", one.name, one.credentials.iter().map(credential).collect::<Vec<_>>().join(", "))
+        };
+        let key = |one: &KeyDoc| {
+            let providers: Vec<&str> = one.providers.iter().map(|one| one.name.as_str()).collect();
+            format!("{}{} {providers:?}", one.name, if one.suspended { " off" } else { "" })
+        };
+        let providers = document.providers.iter().map(provider);
+        providers.chain(document.keys.iter().map(key)).collect::<Vec<String>>()
+    };
+    assert_eq!(told(document), ["p [one, two off]", "q []", "k [\"p\"]", "off off []"]);
+    assert!(document.rules.is_empty() && document.catalogues.is_empty());
+    Policy::build(document.clone()).unwrap();
+    // The value that is suspended is to be forgotten, and the other one is still there.
+    let values: Vec<(&str, &str)> =
+        revision.credentials.iter().map(|one| (one.secret.key.as_str(), one.value.as_str())).collect();
+    assert_eq!(values, [("one", "one"), ("two", "")]);
+    assert_eq!(revision.copied.iter().map(|at| at.key.as_str()).collect::<Vec<_>>(), ["one"]);
+
+    // An operator that starts anew has to be told what stands there.
+    story.restart();
+    let namespaces = BTreeSet::from(["shop".to_owned()]);
+    let plan = story.settle(Changed { namespaces: namespaces.clone() }).remove("shop").unwrap();
+    assert!(plan.held.contains(&binding("shop/k,off")) && story.good.wants_policy(&binding("shop/k,off")));
+    story.good.read_back(&binding("shop/k,off"), Some(before));
+    let plan = story.settle(Changed { namespaces }).remove("shop").unwrap();
+    assert_eq!(told(&plan.revisions[&binding("shop/k,off")].document), told(document));
 }
 
 #[test]

@@ -234,6 +234,7 @@ pub fn revised(binding: Binding, sequence: u64, credentials: Vec<Credential>, al
         document: Document { format: 1, ..Document::default() },
         digest: format!("digest-{sequence}"),
         credentials,
+        copied: BTreeSet::new(),
         objects: BTreeSet::new(),
         allowed: allowed.iter().map(|(key, accounts)| ((*key).to_owned(), set(accounts))).collect(),
         sources: Vec::new(),

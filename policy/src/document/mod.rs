@@ -97,6 +97,15 @@ pub struct SecretAt {
     pub key: String,
 }
 
+impl SecretAt {
+    /// What a file with its value is called: `NAMESPACE_SECRET_KEY`. No two are called the same, since neither namespaces nor
+    /// Secrets have an underscore in their names, and dots are in both names and keys.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}_{}_{}", self.namespace, self.name, self.key)
+    }
+}
+
 impl std::fmt::Display for SecretAt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}[{}]", self.namespace, self.name, self.key)

@@ -68,7 +68,7 @@ fn written(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
     let folder = dir.join(name);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("policy.v1.json"), text).unwrap();
-    std::fs::write(folder.join("default.metered-main.apiKey"), "sk-test").unwrap();
+    std::fs::write(folder.join("default_metered-main_apiKey"), "sk-test").unwrap();
     folder
 }
 

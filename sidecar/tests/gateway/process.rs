@@ -94,7 +94,7 @@ async fn probes_say_what_is_so_and_why_not() {
         (not_yet.status.code(), text(&not_yet.stderr).as_str()),
         (Some(1), "outrigger-sidecar: no policy was served yet\n")
     );
-    pod.write("policy/default.first-main.apiKey", "sk-1");
+    pod.write("policy/default_first-main_apiKey", "sk-1");
     pod.mount(&document(1, vec![provider("first", &upstream.url)]));
     process.until("started").await;
     assert_eq!(process.chats().await, 200);

@@ -64,7 +64,7 @@ async fn nothing_goes_back_whichever_way_it_comes() {
     // What is told of an older one is what is in force.
     in_force(7, &stream.push(&with(6, &upstream), &[("first-main", "sk-6")]).await);
     pod.mount(&with(5, &upstream));
-    pod.write("policy/default.first-main.apiKey", "sk-5");
+    pod.write("policy/default_first-main_apiKey", "sk-5");
     sidecar.look();
     in_force(7, &stream.outcome().await);
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-7"));
@@ -81,7 +81,7 @@ async fn nothing_goes_back_whichever_way_it_comes() {
 async fn at_the_same_sequence_a_lagging_file_gives_way_to_the_stream() {
     let (mut operator, upstream, pod) = stage().await;
     pod.mount(&with(7, &upstream));
-    pod.write("policy/default.first-main.apiKey", "sk-mounted");
+    pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"));
     let (mut stream, hello) = operator.stream().await;
@@ -153,7 +153,7 @@ async fn a_restart_needs_no_operator_and_does_not_go_back() {
     let url = operator.url();
     drop((sidecar, stream, operator));
     pod.mount(&with(6, &upstream));
-    pod.write("policy/default.first-main.apiKey", "sk-older");
+    pod.write("policy/default_first-main_apiKey", "sk-older");
     let sidecar = pod.start(&url).await;
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-held"));
     assert_eq!(sidecar.ready().await["source"], "held");
@@ -239,7 +239,7 @@ async fn an_operator_that_nobody_vouches_for_gets_no_token() {
     let right = std::fs::read_to_string(pod.at("policy/ca.crt")).unwrap();
     pod.write("policy/ca.crt", &Authority::new().pem);
     pod.mount(&with(1, &upstream));
-    pod.write("policy/default.first-main.apiKey", "sk-mounted");
+    pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
     let told = sidecar.told(|operator| operator["problem"].is_string()).await;
     assert!(told["problem"].as_str().unwrap().contains("TLS with the operator"), "{told}");
@@ -258,7 +258,7 @@ async fn who_is_refused_hears_why_and_serves_on() {
     let (mut operator, upstream, pod) = stage().await;
     operator.answers(Answer::Refuse(403, "the token is bound\nto no pod"));
     pod.mount(&with(1, &upstream));
-    pod.write("policy/default.first-main.apiKey", "sk-mounted");
+    pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
     let told = sidecar.told(|operator| operator["problem"].is_string()).await;
     assert_eq!(told["problem"], "the operator answers 403: the token is bound to no pod");
