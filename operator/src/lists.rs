@@ -64,3 +64,29 @@ impl Turn {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_that_began_before_is_not_anew() {
+        let lists = Lists::default();
+        let (mut pods, mut keys) = (lists.join("pods"), lists.join("keys"));
+        let before = pods.round();
+        let mut anew = std::pin::pin!(lists.anew());
+        assert!(anew.as_mut().now_or_never().is_none());
+        keys.asked().await;
+        let round = keys.round();
+        keys.told(round);
+        // Under way when it was asked for.
+        pods.told(before);
+        assert!(anew.as_mut().now_or_never().is_none());
+        pods.asked().await;
+        let round = pods.round();
+        pods.told(round);
+        assert!(anew.as_mut().now_or_never().is_some());
+    }
+}

@@ -105,7 +105,7 @@ impl Metrics {
             )?,
             queue: gauges(
                 "outrigger_operator_queue_depth",
-                "Pieces of work that are due, under way, or failed and wait to be tried again",
+                "Pieces of work that wait or are under way; 0: nothing is left to do",
                 &["work"],
             )?,
             api_requests: counters(

@@ -46,6 +46,8 @@ struct State<K> {
     running: BTreeMap<K, Option<Instant>>,
     /// How often in a row.
     failed: BTreeMap<K, u32>,
+    /// Of those that wait: nobody asked but they themselves.
+    resting: BTreeSet<K>,
 }
 
 impl<K: Clone + Debug + Ord> Queue<K> {
@@ -56,6 +58,7 @@ impl<K: Clone + Debug + Ord> Queue<K> {
             order: BTreeSet::new(),
             running: BTreeMap::new(),
             failed: BTreeMap::new(),
+            resting: BTreeSet::new(),
         };
         Queue { state: Mutex::new(state), changed: Notify::new(), debounce }
     }
@@ -119,20 +122,24 @@ impl<K: Clone + Debug + Ord> Queue<K> {
             (_, asked, again) => asked.or(again),
         };
         if let Some(due) = due {
-            state.add(key, due);
+            state.add(key.clone(), due);
+        }
+        if asked.is_none() && matches!(outcome, Outcome::Again(_)) {
+            state.resting.insert(key);
         }
         drop(state);
         self.changed.notify_one();
     }
 
-    /// Keys that run, or would if there were more hands, or that failed. Not those that are to be looked at again at some
-    /// time though nothing is left to do: who waits for the work to be done would wait for ever.
+    /// Keys that wait or run. Not those that are to be looked at again at some time though nothing is left to do: who waits
+    /// for the work to be done would wait for ever.
     #[must_use]
     pub fn depth(&self) -> usize {
-        let soon = Instant::now() + self.debounce;
+        let now = Instant::now();
         let state = self.lock();
-        let left = |(key, due): &(&K, &Instant)| **due <= soon || state.failed.contains_key(*key);
-        state.waiting.iter().filter(left).count() + state.running.len()
+        let rest = |(key, due): &(&K, &Instant)| **due > now && state.resting.contains(*key);
+        let resting = state.waiting.iter().filter(rest).count();
+        state.waiting.len() - resting + state.running.len()
     }
 
     /// Forgets what waits; what runs is not run once more.
@@ -141,6 +148,7 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         state.waiting.clear();
         state.order.clear();
         state.failed.clear();
+        state.resting.clear();
         state.running.values_mut().for_each(|again| *again = None);
     }
 
@@ -151,6 +159,7 @@ impl<K: Clone + Debug + Ord> Queue<K> {
 
 impl<K: Clone + Ord> State<K> {
     fn add(&mut self, key: K, due: Instant) {
+        self.resting.remove(&key);
         if let Some(again) = self.running.get_mut(&key) {
             *again = Some(again.map_or(due, |again| again.min(due)));
             return;
@@ -175,6 +184,7 @@ impl<K: Clone + Ord> State<K> {
         }
         let (_, key) = self.order.pop_first().ok_or(None)?;
         self.waiting.remove(&key);
+        self.resting.remove(&key);
         self.running.insert(key.clone(), None);
         Ok(key)
     }
@@ -275,6 +285,11 @@ mod tests {
         assert_eq!(queue.depth(), 1);
         queue.done("a", Outcome::Again(Instant::now() + MOST));
         assert_eq!(queue.depth(), 0);
+        queue.add_at("a", Instant::now() + MOST / 2);
+        assert_eq!(queue.depth(), 1, "somebody asks for it");
+        tokio::time::advance(MOST / 2).await;
+        assert_eq!(queue.next().await, "a");
+        queue.done("a", Outcome::Again(Instant::now() + MOST));
         tokio::time::advance(MOST).await;
         assert_eq!(queue.depth(), 1, "now it is");
         assert_eq!(queue.next().await, "a");

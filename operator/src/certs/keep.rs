@@ -190,6 +190,7 @@ impl Keeper<'_> {
                 _ => {}
             }
             seen = self.step(&seen, step, &held).await?;
+            renewals.took(step, Instant::now());
         }
         Ok(())
     }

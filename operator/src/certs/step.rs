@@ -135,15 +135,16 @@ pub struct Renewals(Option<Instant>);
 
 impl Renewals {
     /// Whether the step may be taken now.
-    pub fn allow(&mut self, step: Step, now: Instant) -> bool {
-        if step != Step::RenewLeaf {
-            return true;
-        }
-        let free = self.0.is_none_or(|last| now.duration_since(last) >= RENEWALS);
-        if free {
+    #[must_use]
+    pub fn allow(self, step: Step, now: Instant) -> bool {
+        step != Step::RenewLeaf || self.0.is_none_or(|last| now.duration_since(last) >= RENEWALS)
+    }
+
+    /// The step was taken, or another replica was quicker.
+    pub fn took(&mut self, step: Step, now: Instant) {
+        if step == Step::RenewLeaf {
             self.0 = Some(now);
         }
-        free
     }
 }
 

@@ -207,8 +207,10 @@ fn replicas_that_do_not_agree_take_turns_once_a_minute() {
     for second in 0..600 {
         for (names, renewals) in &mut replicas {
             let step = next(&held, now, names, &said);
-            if step == Step::RenewLeaf && renewals.allow(step, began + Duration::from_secs(second)) {
+            let second = began + Duration::from_secs(second);
+            if step == Step::RenewLeaf && renewals.allow(step, second) {
                 held = take(step, &held, now, names).unwrap();
+                renewals.took(step, second);
                 renewed += 1;
             }
         }

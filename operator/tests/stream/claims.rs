@@ -1,0 +1,98 @@
+//! What gateways say they have, and what is written because of it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use outrigger_operator::apply::Applier;
+use outrigger_operator::caches::Caches;
+use outrigger_operator::certs::Bundle;
+use outrigger_operator::feed::{Event, Feed};
+use outrigger_operator::health::Readiness;
+use outrigger_operator::index::Index;
+use outrigger_operator::metrics::Metrics;
+use outrigger_operator::reconcile::Leader;
+use outrigger_operator::seal::Seal;
+use outrigger_operator::tell::Teller;
+use outrigger_operator::watch::Told;
+use outrigger_sync::Hello;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use crate::client::{Stream, until};
+use crate::world::{World, binding, now};
+
+/// An API server that takes everything, and tells the names of what is written, in order.
+fn client(written: mpsc::UnboundedSender<String>) -> Client {
+    let version = Arc::new(AtomicU64::new(1));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (written, version) = (written.clone(), Arc::clone(&version));
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let (code, object) = match head.method {
+                Method::PATCH => {
+                    let mut object: Value = serde_json::from_slice(&body).unwrap();
+                    object["metadata"]["uid"] = object["metadata"]["name"].clone();
+                    object["metadata"]["resourceVersion"] = json!(version.fetch_add(1, Ordering::SeqCst).to_string());
+                    written.send(object["metadata"]["name"].as_str().unwrap().to_owned()).unwrap();
+                    (200, object)
+                }
+                _ => (404, json!({"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound"})),
+            };
+            let body = Body::from(object.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+        }
+    });
+    Client::new(service, "outrigger")
+}
+
+fn key(name: &str) -> Event {
+    let object = json!({
+        "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": 1, "resourceVersion": "1"}, "spec": {},
+    });
+    Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) }
+}
+
+#[tokio::test]
+async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
+    let world = World::new().await;
+    let (names, mut written) = mpsc::unbounded_channel();
+    let client = client(names);
+    let caches = Arc::new(Caches::new(Index::new("outrigger", false)));
+    let (hub, metrics) = (Arc::clone(&world.hub), Arc::new(Metrics::new().unwrap()));
+    let authorities = watch::Sender::new(Some(Arc::new(Bundle::of("PEM".to_owned()))));
+    let feed = Arc::new(Feed::new(Arc::clone(&caches), Readiness::default()));
+    let bundle = authorities.subscribe();
+    let (of_caches, of_hub, of_metrics) = (Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics));
+    let applier = Arc::new(Applier::new(client.clone(), of_caches, of_hub, of_metrics, bundle, "outrigger"));
+    let teller = Arc::new(Teller::new(client, Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a"));
+    let leader = Arc::new(Leader::new(caches, Arc::clone(&feed), applier, hub, teller, metrics));
+    leader.begin(Seal::of(&[7; 32]).unwrap());
+    let working = Arc::clone(&leader);
+    let working = tokio::spawn(async move { tokio::join!(working.plan_all(), working.write_each()) });
+    leader.hear(feed.take(vec![key("search")]));
+    assert_eq!(written.recv().await.unwrap(), "outrigger-search");
+
+    let ahead = u64::try_from(now()).unwrap() + 1_000;
+    let mut gateway = Stream::open(&world, &world.pod("search-1", "search")).await.unwrap();
+    gateway.hello(Hello { sequence: Some(ahead), ..Hello::default() }).await;
+    let claims = |sequence| world.hub.highest(&binding()).filter(|highest| *highest == sequence);
+    until(&world, || claims(ahead)).await;
+    leader.listen();
+    assert_eq!(written.recv().await.unwrap(), "outrigger-search");
+    assert_eq!(gateway.policy().await.sequence, ahead + 1);
+    for further in 1..=10 {
+        gateway.took(ahead + 100 * further).await;
+        until(&world, || claims(ahead + 100 * further)).await;
+        leader.listen();
+    }
+    // Whatever was due before it has been written before it.
+    leader.hear(feed.take(vec![key("batch")]));
+    assert_eq!(written.recv().await.unwrap(), "outrigger-batch");
+    working.abort();
+}
