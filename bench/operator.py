@@ -236,17 +236,19 @@ class Bench:
                     object = meta("VirtualKey") | {"spec": at | {"budgetRefs": [{"name": f"n{group - group % 5 + 1}"}]}}
             self.client().apply(object)
 
-        began = time.monotonic()
+        began, used = time.monotonic(), processor(self.pid)
         many(range(OBJECTS), make)
         applied = time.monotonic() - began
         behind = self.settled() - began - applied
+        used = processor(self.pid) - used
         before = self.counted()
         time.sleep(IDLE_SECONDS)
-        asked, written, used, seconds = self.since(before)
-        pace, idle = asked.total() / seconds, used / seconds
+        asked, written, rested, seconds = self.since(before)
+        pace, idle = asked.total() / seconds, rested / seconds
         print(f"\n| with {OBJECTS} objects | |\n|---|---|")
         print(f"| all applied in, by this client | {applied:.0f} s |")
         print(f"| the operator was done after that | {max(behind, 0):.1f} s later |")
+        print(f"| its processor time for all that | {used:.1f} s |")
         print(f"| resident | {resident(self.pid):.0f} MiB |")
         print(f"| a processor, idle | {100 * idle:.1f} % |")
         print(f"| writes in {IDLE_SECONDS} s without a change | {told(written)} |")
@@ -260,32 +262,33 @@ class Bench:
         print(f"| its requests, without what is asked anyway | {(asked.total() - pace * seconds) / CHANGES:.1f} |")
         print(f"| its processor time, likewise | {1000 * (used - idle * seconds) / CHANGES:.0f} ms |", flush=True)
 
-    def reviews(self):
+    def reviews(self, what, path, object, **about):
+        """As the API server asks, without it: one at a time, on a kept connection."""
         context = ssl.create_default_context(cafile=self.cluster.folder / "authorities.pem")
         connection = http.client.HTTPSConnection(HOST, self.operator.port, context=context, timeout=10)
-        review = {
-            "apiVersion": "admission.k8s.io/v1",
-            "kind": "AdmissionReview",
-            "request": {
-                "uid": "u",
-                "kind": {"group": "", "version": "v1", "kind": "Pod"},
-                "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "operation": "CREATE",
-                "namespace": "default",
-                "name": "p",
-                "userInfo": {},
-                "object": pod("default", "p"),
-            },
-        }
+        meta = object["metadata"]
+        request = about | {"uid": "u", "operation": "CREATE", "namespace": meta["namespace"], "name": meta["name"]}
+        request |= {"userInfo": {}, "object": object}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
         body, took = json.dumps(review), []
         for _ in range(REVIEWS):
             began = time.perf_counter()
-            connection.request("POST", "/admit/pods", body, {"content-type": "application/json"})
+            connection.request("POST", path, body, {"content-type": "application/json"})
             answer = json.loads(connection.getresponse().read())
             took.append(1000 * (time.perf_counter() - began))
-            assert answer["response"]["allowed"] and answer["response"]["patch"], answer
-        print("\n| a pod is injected | |\n|---|---|")
-        print(f"| p50 | {statistics.median(took):.2f} ms |\n| p99 | {percentile(took, 0.99):.2f} ms |", flush=True)
+            assert answer["response"]["allowed"], answer
+        print(f"| {what} | {statistics.median(took):.2f} ms | {percentile(took, 0.99):.2f} ms |", flush=True)
+        return answer
+
+    def webhooks(self):
+        print("\n| webhook | p50 | p99 |\n|---|---|---|")
+        core, ours = {"group": "", "version": "v1"}, {"group": "outrigger.dev", "version": "v1alpha1"}
+        of_pods = {"kind": core | {"kind": "Pod"}, "resource": core | {"resource": "pods"}}
+        answer = self.reviews("a pod is injected", "/admit/pods", pod("default", "p"), **of_pods)
+        assert answer["response"]["patch"], answer
+        of_providers = {"kind": ours | {"kind": "LLMProvider"}, "resource": ours | {"resource": "llmproviders"}}
+        # Among the others of its namespace.
+        self.reviews("a provider is judged", "/admit/validate", mock("many-0", "new"), **of_providers)
 
 
 def main():
@@ -301,8 +304,8 @@ def main():
             print("|---|---|---|---|---|---|---|", flush=True)
             for size in FLEETS:
                 bench.fleet(size)
-            bench.reviews()
             bench.objects()
+            bench.webhooks()
 
 
 if __name__ == "__main__":

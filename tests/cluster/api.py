@@ -84,7 +84,7 @@ class Api:
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
-        except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
             connection.close()
             if kept is None:
                 raise

@@ -72,7 +72,9 @@ fn off(object: &Value) -> Option<Line> {
     let ready = condition(object, "Ready").filter(|ready| text(ready, "/status") == "True")?;
     let reason = text(ready, "/reason");
     let name = format!("{} {}", text(object, "/kind"), place(object));
-    matches!(reason, "Expired" | "Suspended").then(|| Line::note(format!("{name} is off: {}", text(ready, "/message"))))
+    let message = text(ready, "/message");
+    let why = message.strip_prefix("in force: ").unwrap_or(message);
+    matches!(reason, "Expired" | "Suspended").then(|| Line::note(format!("{name} is off: {why}")))
 }
 
 /// Of a key alone: what else is concerned is so because of it.
