@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -16,6 +17,9 @@ use crate::reconcile::Leader;
 use crate::serve::Admit;
 use crate::settings::Settings;
 use crate::stream::Hub;
+
+/// How long a review waits for a namespace that is not known yet: the API server waits five seconds for the answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers reviews.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ impl Admit for Admission {
         }
         let context = AdmissionContext {
             settings: &self.settings,
-            namespace: &|name| self.caches.namespace(name),
+            namespace: &|name| self.caches.namespace_within(name, PATIENCE),
             tell: &|told| self.metrics.admitted(told.webhook.word(), told.effect.word(), told.reason),
         };
         admission::admit(path, &body, &context)

@@ -4,7 +4,8 @@
 //! network, and what a plan looks at does not change while it looks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use crate::admission::Namespace;
 use crate::apply::Owner;
@@ -21,7 +22,9 @@ use crate::stream::{self, PodFacts};
 pub struct Caches {
     index: RwLock<Index>,
     /// What admission looks at, and a plan does not.
-    namespaces: RwLock<BTreeMap<String, Namespace>>,
+    namespaces: Mutex<BTreeMap<String, Namespace>>,
+    /// There is one more.
+    came: Condvar,
     pub generated: Generated,
     pub pods: Pods,
     pub bare: BarePods,
@@ -32,7 +35,8 @@ impl Caches {
     pub fn new(index: Index) -> Self {
         Caches {
             index: RwLock::new(index),
-            namespaces: RwLock::default(),
+            namespaces: Mutex::default(),
+            came: Condvar::new(),
             generated: Generated::default(),
             pods: Pods::default(),
             bare: BarePods::default(),
@@ -56,15 +60,27 @@ impl Caches {
     /// A namespace's own words, as far as they are ours; `None`: it is not known (yet).
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
-        self.namespaces.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.namespace_within(name, Duration::ZERO)
+    }
+
+    /// The same; `None`: it has not become known in time. Whoever makes a namespace and
+    /// a pod in one go may be quicker than a watch. Waits where it is called: on no thread that serves others.
+    #[must_use]
+    pub fn namespace_within(&self, name: &str, patience: Duration) -> Option<Namespace> {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = |namespaces: &mut BTreeMap<String, Namespace>| !namespaces.contains_key(name);
+        let waited = self.came.wait_timeout_while(namespaces, patience, unknown);
+        let (namespaces, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        namespaces.get(name).cloned()
     }
 
     pub fn put_namespace(&self, name: String, namespace: Option<Namespace>) {
-        let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         match namespace {
             Some(namespace) => namespaces.insert(name, namespace),
             None => namespaces.remove(&name),
         };
+        self.came.notify_all();
     }
 
     /// The keys of a binding that are there.
@@ -93,5 +109,25 @@ impl stream::Pods for Caches {
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts> {
         let pod = self.pods.get(namespace, name, uid)?;
         Some(PodFacts { binding: pod.binding, service_account: pod.service_account, foreign: pod.foreign })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_may_come_a_little_after_who_asks_for_it() {
+        let caches = Caches::new(Index::new("outrigger", false));
+        assert_eq!(caches.namespace("shop"), None);
+        std::thread::scope(|scope| {
+            // An hour: nothing but its coming ends the wait in time.
+            let asked = scope.spawn(|| caches.namespace_within("shop", Duration::from_secs(3_600)));
+            caches.put_namespace("other".to_owned(), Some(Namespace::default()));
+            caches.put_namespace("shop".to_owned(), Some(Namespace::default()));
+            assert_eq!(asked.join().unwrap(), Some(Namespace::default()));
+        });
+        caches.put_namespace("shop".to_owned(), None);
+        assert_eq!(caches.namespace("shop"), None);
     }
 }
