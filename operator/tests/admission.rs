@@ -149,18 +149,22 @@ fn a_pod_of_an_unknown_namespace_comes_again() {
     assert_eq!(refused.response["status"]["details"], json!({"retryAfterSeconds": 1}));
 }
 
-/// Its webhook's `failurePolicy` is `Ignore`: no pod that did not ask waits for the operator.
+/// The API server lets it through, or does not, as the webhook's `failurePolicy` says: `Ignore`, unless the chart is told.
 #[test]
-fn a_pod_that_did_not_ask_does_not_wait_for_its_namespace_to_be_known() {
-    let passed = ask("/admit/namespaces", &create("new", "Pod", &pod(&json!({}))));
-    assert_eq!((&passed.response["allowed"], passed.response.get("patch")), (&json!(true), None));
-    assert_eq!(passed.told, ["namespaces skipped NamespaceUnknown of ReplicaSet app-1"]);
-    let audit = json!({"result": "skipped", "reason": "NamespaceUnknown"});
-    assert_eq!(passed.response["auditAnnotations"], audit);
-    assert_eq!(
-        passed.warnings(),
-        ["no gateway is added: the operator has not seen namespace new yet: make the pod again"]
-    );
+fn a_pod_that_did_not_ask_is_not_refused_because_its_namespace_is_unknown() {
+    let settings = settings();
+    let heard = RefCell::new(Vec::new());
+    let tell = |told: &Told<'_>| {
+        heard.borrow_mut().push(format!("{} {} {}", told.webhook.word(), told.effect.word(), told.reason));
+    };
+    let context = AdmissionContext { settings: &settings, namespace: &known, tell: &tell };
+    let request = create("new", "Pod", &pod(&json!({})));
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let (status, body) = admit("/admit/namespaces", review.to_string().as_bytes(), &context);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body, json!({"error": "the operator has not seen namespace new yet: try again"}), "and no review");
+    assert_eq!(heard.into_inner(), ["namespaces skipped NamespaceUnknown"]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use review::{Answer, Request};
 #[derive(Clone, Copy)]
 pub struct AdmissionContext<'a> {
     pub settings: &'a Settings,
-    /// What is known of a namespace; `None`: nothing yet, and clients are asked to come again.
+    /// What is known of a namespace; `None`: nothing yet, and who asks for a gateway there is told to come again.
     pub namespace: &'a dyn Fn(&str) -> Option<Namespace>,
     /// Hears what became of each request, once: for metrics and Events.
     pub tell: &'a dyn Fn(&Told<'_>),
@@ -125,7 +125,8 @@ pub struct Owner<'a> {
     pub uid: &'a str,
 }
 
-/// Answers a review. What is none is a 400, and an unknown path a 404, with words for whoever set the webhook up.
+/// Answers a review. What is none is a 400, and an unknown path a 404, with words for whoever set the webhook up; one that can't
+/// be answered is a 503, by which the API server goes by the webhook's `failurePolicy`.
 #[must_use]
 pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (StatusCode, Bytes) {
     let answers: fn(&Request, &AdmissionContext<'_>) -> Answer = match path {
@@ -135,7 +136,10 @@ pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (Status
         _ => return (StatusCode::NOT_FOUND, error("no webhook answers here")),
     };
     match Request::read(body) {
-        Ok(request) => (StatusCode::OK, answers(&request, context).write(&request.uid)),
+        Ok(request) => match answers(&request, context) {
+            Answer { none: Some(why), .. } => (StatusCode::SERVICE_UNAVAILABLE, error(&why)),
+            answer => (StatusCode::OK, answer.write(&request.uid)),
+        },
         Err(wrong) => (StatusCode::BAD_REQUEST, error(&wrong.to_string())),
     }
 }

@@ -65,21 +65,22 @@ pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionCont
 }
 
 /// What a namespace says by labels and annotations must not be passed over because nobody has heard of it yet: the pod would
-/// be bound to another key. Who asks for a gateway comes again; who was not asked goes without, as where nobody answers,
-/// and is found by the watchdog.
+/// be bound to another key. Who asks for a gateway comes again. Who was not asked is let through or not, as the chart's
+/// `webhooks.failurePolicy` has it: as where nobody answers, and found by the watchdog.
 fn unknown(webhook: Webhook, request: &Request, tell: impl Fn(Effect, Option<Reason>, &str)) -> Answer {
     let reason = Reason::NamespaceUnknown;
-    let asked = webhook != Webhook::Namespaces;
-    let (effect, then) = if asked { (Effect::Refused, "try again") } else { (Effect::Skipped, "make the pod again") };
-    let message = format!("the operator has not seen namespace {} yet: {then}", request.namespace);
-    tell(effect, Some(reason), &message);
-    if asked {
-        let refusal = Refusal { reason: reason.word(), message, retry: Some(1) };
-        return Answer { refusal: Some(refusal), ..Answer::default() };
+    let message = format!("the operator has not seen namespace {} yet: try again", request.namespace);
+    match webhook {
+        Webhook::Namespaces => {
+            tell(Effect::Skipped, Some(reason), &message);
+            Answer { none: Some(message), ..Answer::default() }
+        }
+        Webhook::Pods | Webhook::Workloads => {
+            tell(Effect::Refused, Some(reason), &message);
+            let refusal = Refusal { reason: reason.word(), message, retry: Some(1) };
+            Answer { refusal: Some(refusal), ..Answer::default() }
+        }
     }
-    let warnings = vec![format!("no gateway is added: {message}")];
-    let audit = vec![("result", effect.word().to_owned()), ("reason", reason.word().to_owned())];
-    Answer { warnings, audit, ..Answer::default() }
 }
 
 /// The pod's controller, which has an Event told where the pod itself never comes to be.

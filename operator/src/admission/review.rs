@@ -83,6 +83,8 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// For the API server's audit log: words of closed lists.
     pub audit: Vec<(&'static str, String)>,
+    /// Why there is none, and the webhook's `failurePolicy` is to say what may happen.
+    pub none: Option<String>,
 }
 
 /// Why it may not happen.

@@ -107,7 +107,8 @@ impl Reason {
             }
             Reason::NamespaceUnknown => {
                 "The operator has not seen the pod's namespace yet. A pod that asks is refused, and clients and controllers \
-                 try again after a second by themselves; one that only its namespace asks for goes without."
+                 try again after a second by themselves; one that only its namespace asks for goes without, unless \
+                 `webhooks.failurePolicy` is `Fail`."
             }
         }
     }
