@@ -37,6 +37,7 @@ use crate::stream::Hub;
 
 pub(crate) use decide::AHEAD_MAX;
 pub use decide::{Owner, Wish, Write, decide, has_secret};
+use secret::is_as;
 pub use secret::secret;
 
 /// How often somebody may be quicker before it is left for later.
@@ -286,10 +287,12 @@ impl Applier {
         }
         let held = self.read_secret(binding).await?;
         let object: Value = secret(revision, &self.caches.owners(binding), held.as_ref());
-        let name = binding.object_name();
-        let applied = timed(self.secrets(binding).patch(&name, &parameters(), &Patch::Apply(&object))).await;
-        self.count("Secret", &applied);
-        applied.map_err(|error| failed("Secret", binding, "written", error))?;
+        if !held.is_some_and(|held| is_as(&held, &object)) {
+            let name = binding.object_name();
+            let applied = timed(self.secrets(binding).patch(&name, &parameters(), &Patch::Apply(&object))).await;
+            self.count("Secret", &applied);
+            applied.map_err(|error| failed("Secret", binding, "written", error))?;
+        }
         if let Some(applied) = self.lock().get_mut(binding) {
             applied.secret = Some(revision.digest.clone());
         }

@@ -1,10 +1,11 @@
 //! The Secret beside a policy, with the credentials that may lie in the namespace. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use outrigger_policy::SecretAt;
 use serde_json::{Value, json};
 
@@ -50,14 +51,27 @@ pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> V
     object
 }
 
+/// Whether the Secret that stands there has all that it should, and no value beside.
+#[must_use]
+pub fn is_as(held: &Secret, wanted: &Value) -> bool {
+    let Ok(wanted) = serde_json::from_value::<Secret>(wanted.clone()) else { return false };
+    let (have, want) = (&held.metadata, &wanted.metadata);
+    let owners = |meta: &ObjectMeta| {
+        let uids = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
+        uids.collect::<BTreeSet<String>>()
+    };
+    let annotation = |meta: &ObjectMeta| meta.annotations.as_ref().and_then(|all| all.get(names::DIGEST).cloned());
+    held.data.clone().unwrap_or_default() == wanted.data.clone().unwrap_or_default()
+        && annotation(have) == annotation(want)
+        && owners(have) == owners(want)
+}
+
 fn is_known(revision: &Revision, secret: &SecretAt) -> bool {
     revision.credentials.iter().any(|value| value.secret == *secret)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use k8s_openapi::ByteString;
     use outrigger_policy::Document;
 
@@ -100,6 +114,19 @@ mod tests {
         let made = secret(&revision, &[], None);
         assert_eq!(made["data"], json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
         assert_eq!(made["metadata"]["name"], json!("outrigger-search"));
+    }
+
+    #[test]
+    fn one_that_is_as_it_should_be_is_left_alone() {
+        let made = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[], None);
+        let held: Secret = serde_json::from_value(made.clone()).unwrap();
+        assert!(is_as(&held, &made));
+        let mut more = held.clone();
+        more.data.as_mut().unwrap().insert("b".to_owned(), ByteString(b"x".to_vec()));
+        let other = Secret { metadata: ObjectMeta { annotations: None, ..held.metadata.clone() }, ..held.clone() };
+        let owner = Owner { name: "search".to_owned(), uid: "u".to_owned() };
+        let owned = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[owner], None);
+        assert!(!is_as(&more, &made) && !is_as(&other, &made) && !is_as(&held, &owned));
     }
 
     #[test]

@@ -12,8 +12,7 @@ use crate::raises::Raises;
 use crate::revision::Revision;
 
 /// How often generated Secrets are held against what they should be. They are not watched: where copies lie, the operator may
-/// have no right to. It is the only request that is made where nothing changes, and only to whom may write there is a Secret
-/// put out of order.
+/// have no right to. A read each is all that is asked of the API server where nothing changes.
 pub(super) const SECRETS: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug, Default)]
