@@ -27,7 +27,7 @@ def test_what_is_installed_renders(command):
 
 
 def test_there_are_installs_and_values():
-    assert len(INSTALLS) >= 6 and len(VALUES) == 3
+    assert len(INSTALLS) >= 6 and len(VALUES) == 4
 
 
 @pytest.mark.parametrize("values", VALUES)

@@ -25,7 +25,7 @@ def up():
     if os.geteuid() != 0:
         raise PermissionError("a node needs root: sudo, or a shell of root's")
     if FOLDER.exists():
-        print("what there was has not all of its processes any more, after a restart of this machine for instance: it is made anew")
+        print("What there was has lost processes, by a restart of this machine for instance: it is made anew.")
         down()
     print("starting Kubernetes (half a minute)", flush=True)
     cluster = NodeCluster(NAME, bound=False)
