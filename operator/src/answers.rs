@@ -36,7 +36,7 @@ impl Admit for Admission {
                 let (effect, reason) = judged.words();
                 self.metrics.admitted(validate::WEBHOOK, effect, reason);
             };
-            return validate::answer(&body, || self.caches.index().clone(), tell);
+            return validate::answer(&body, || self.caches.index().to_rehearse(), tell);
         }
         let context = AdmissionContext {
             settings: &self.settings,

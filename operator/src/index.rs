@@ -111,6 +111,30 @@ impl Index {
         }
     }
 
+    /// A copy to judge an object in that is not there yet: without statuses, and without what plans looked at, which are the
+    /// most of it and say nothing of what an object is worth.
+    #[must_use]
+    pub fn to_rehearse(&self) -> Self {
+        let known = |(id, known): (&ObjectId, &Known)| {
+            let Known { version, status: _, resource_version } = known;
+            (id.clone(), Known { version: version.clone(), status: None, resource_version: resource_version.clone() })
+        };
+        Index {
+            operator_namespace: self.operator_namespace.clone(),
+            copies: self.copies,
+            objects: self.objects.iter().map(known).collect(),
+            values: self.values.clone(),
+            namespaces: self.namespaces.clone(),
+            bindings: self.bindings.clone(),
+            namers: self.namers.clone(),
+            looked: BTreeMap::new(),
+            lookers: BTreeMap::new(),
+            keys: self.keys.clone(),
+            stamps: BTreeMap::new(),
+            changes: 0,
+        }
+    }
+
     /// Takes an object as the API server tells it, with `apiVersion` and `kind`: one of our kinds, a Namespace, a Secret or
     /// a ConfigMap. Others, and what the operator makes itself, are passed over. What says nothing new changes nothing.
     pub fn apply(&mut self, value: &Value) -> Changed {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use outrigger_compile::Slices;
 use outrigger_policy::{Document, SecretAt};
-use serde_json::Value;
 
 use crate::binding::Binding;
 use crate::good::{LastGood, SecretVersion, View};
@@ -21,7 +20,7 @@ use crate::object::{Kind, ObjectId};
 use crate::reason::Reason;
 use crate::revision::{Plan, Revision};
 use crate::sources::{self, Bundle};
-use crate::verdict::{Problem, Verdict};
+use crate::verdict::Problem;
 use crate::version::{Version, text};
 
 /// The most that a policy may be as JSON, in bytes: a ConfigMap takes a little more than a million, and there is more in it.
@@ -71,18 +70,6 @@ pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp)
 fn json(document: &Document) -> Vec<u8> {
     // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
     serde_json::to_vec(document).unwrap_or_default()
-}
-
-/// What would be said of an object if it were there, and nothing of the past were known: for those who ask before it is.
-/// `None` if it is none of ours.
-#[must_use]
-pub fn rehearse(index: &Index, value: &Value, now: Timestamp) -> Option<Verdict> {
-    let id = Version::of(value)?.id;
-    let mut index = index.clone();
-    let _ = index.apply(value);
-    let mut good = LastGood::new();
-    let judged = judge(&index, &mut good, &id.namespace);
-    verdicts::of(&index, &good, &id.namespace, &judged, now).remove(&id)
 }
 
 /// One for every key, and for the pods that are there; where pods are, also for those that name no key.

@@ -3,7 +3,6 @@
 use outrigger_operator::good::LastGood;
 use outrigger_operator::index::Changed;
 use outrigger_operator::object::{Kind, ObjectId};
-use outrigger_operator::plan::rehearse;
 
 use crate::story::{Story, binding, object};
 
@@ -100,29 +99,6 @@ fn packed(json: &str) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, json.as_bytes()).unwrap();
     packed.finish().unwrap()
-}
-
-#[test]
-fn an_object_can_be_rehearsed_before_it_is_there() {
-    let story = two();
-    let mut before: Vec<_> = story.index.objects().map(|(id, _)| id.clone()).collect();
-    let said = |line: &str| {
-        let verdict = rehearse(&story.index, &object(line), story.now).unwrap();
-        let problems = verdict.refused.iter().chain(&verdict.unresolved);
-        problems.map(|problem| format!("{} {}", problem.reason.word(), problem.path)).collect::<Vec<_>>()
-    };
-    assert_eq!(said("RoutingRule one/r {targets: [{provider: openai}]}"), [""; 0]);
-    assert_eq!(said("RoutingRule one/r {targets: [{provider: nobody}]}"), ["RefNotFound spec.targets[0].provider"]);
-    assert_eq!(said("RoutingRule one/r {when: model = 1, targets: [{provider: openai}]}"), ["Invalid spec.when"]);
-    let test = "tests: [{name: t, request: {model: a}, expect: {provider: other}}]";
-    assert_eq!(
-        said(&format!("RoutingRule one/r {{targets: [{{provider: openai}}], {test}}}")),
-        ["TestsFailed spec.tests[0]"]
-    );
-    assert_eq!(said("VirtualKey one/k {providers: 7}"), ["Malformed spec.providers"]);
-    assert!(rehearse(&story.index, &object("Secret one/s {a: b}"), story.now).is_none());
-    before.sort();
-    assert_eq!(story.index.objects().map(|(id, _)| id.clone()).collect::<Vec<_>>(), before, "nothing has come of it");
 }
 
 #[test]
