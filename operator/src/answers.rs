@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::Semaphore;
 
-use crate::admission::{self, AdmissionContext, validate};
+use crate::admission::{self, AdmissionContext, Namespace, validate};
 use crate::caches::Caches;
 use crate::certs::{Certificates, Spread};
 use crate::health::{Readiness, Report};
@@ -20,13 +21,30 @@ use crate::stream::Hub;
 
 /// How long a review waits for a namespace that is not known yet: the API server waits five seconds for the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How many wait at the same time. Anybody may ask, and each holds up a thread.
+const WAITING_MAX: usize = 16;
 
 /// Answers reviews.
 #[derive(Debug)]
 pub struct Admission {
-    pub settings: Arc<Settings>,
-    pub caches: Arc<Caches>,
-    pub metrics: Arc<Metrics>,
+    settings: Arc<Settings>,
+    caches: Arc<Caches>,
+    metrics: Arc<Metrics>,
+    waiting: Semaphore,
+}
+
+impl Admission {
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, caches: Arc<Caches>, metrics: Arc<Metrics>) -> Self {
+        Admission { settings, caches, metrics, waiting: Semaphore::new(WAITING_MAX) }
+    }
+
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.caches.namespace(name).or_else(|| {
+            let _permit = self.waiting.try_acquire().ok()?;
+            self.caches.namespace_within(name, PATIENCE)
+        })
+    }
 }
 
 impl Admit for Admission {
@@ -40,7 +58,7 @@ impl Admit for Admission {
         }
         let context = AdmissionContext {
             settings: &self.settings,
-            namespace: &|name| self.caches.namespace_within(name, PATIENCE),
+            namespace: &|name| self.namespace(name),
             tell: &|told| self.metrics.admitted(told.webhook.word(), told.effect.word(), told.reason),
         };
         admission::admit(path, &body, &context)

@@ -41,6 +41,8 @@ pub enum Event {
     Bare(Told<Box<WatchedBare>>),
     /// Time has passed.
     Tick,
+    /// Secrets and ConfigMaps that objects refer to are read anew from here on.
+    Rereading,
     /// Answered once all that was told before it has been taken.
     Taken(oneshot::Sender<()>),
 }
@@ -117,7 +119,7 @@ impl Feed {
     /// Takes what was told, in order.
     pub fn take(&self, batch: Vec<Event>) -> News {
         let mut news = News::default();
-        let (mut named, mut bound, mut read) = (false, false, BTreeSet::new());
+        let (mut named, mut bound, mut read, mut rereading) = (false, false, BTreeSet::new(), false);
         let (mut lists, mut asked) = (BTreeSet::new(), Vec::new());
         for event in batch {
             match event {
@@ -137,6 +139,10 @@ impl Feed {
                 }
                 Event::Generated(told) => bound |= self.generated(told, &mut news),
                 Event::Bare(told) => self.caches.bare.take(&told),
+                Event::Rereading => {
+                    rereading = true;
+                    read.clear();
+                }
                 Event::Taken(by) => asked.push(by),
                 Event::Tick => bound |= self.caches.pods.expire(),
                 Event::Pod(Told::Listed) => {
@@ -161,8 +167,11 @@ impl Feed {
         }
         self.unread.send_if_modified(|unread| {
             let before = unread.len();
+            if rereading {
+                unread.extend(self.wanted.borrow().iter().cloned());
+            }
             unread.retain(|wanted| !read.contains(wanted));
-            unread.len() != before
+            rereading || unread.len() != before
         });
         // Last: what is ready is known.
         lists.iter().for_each(|list| self.readiness.has(list));
@@ -328,7 +337,12 @@ mod tests {
         assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
         assert!(feed.unread().borrow().is_empty());
         let gone = Place { namespace: "shop".to_owned(), name: "openai".to_owned() };
-        assert!(!feed.take(vec![value_told(Told::Gone(gone))]).namespaces.is_empty());
+        assert!(!feed.take(vec![value_told(Told::Gone(gone.clone()))]).namespaces.is_empty());
+        // What was told before a rereading counts for nothing after it.
+        let _ = feed.take(vec![value_told(Told::Gone(gone.clone())), Event::Rereading]);
+        assert_eq!(*feed.unread().borrow(), BTreeSet::from([wanted()]));
+        let _ = feed.take(vec![Event::Rereading, value_told(Told::Gone(gone))]);
+        assert!(feed.unread().borrow().is_empty());
     }
 
     #[test]

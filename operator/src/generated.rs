@@ -61,11 +61,7 @@ impl Held {
             trusted: fingerprints(file(names::AUTHORITIES_FILE)),
             owners: owners.collect(),
             labelled: is_ours(meta),
-            managed: meta
-                .managed_fields
-                .iter()
-                .flatten()
-                .any(|one| one.manager.as_deref() == Some(names::FIELD_MANAGER)),
+            managed: is_managed(meta),
             immutable: object.immutable == Some(true),
             has_secret: annotation(names::HAS_SECRET).is_some(),
             sources: sources.map(|sources| Bytes::copy_from_slice(&sources.0)).unwrap_or_default(),
@@ -89,6 +85,12 @@ pub fn is_ours(meta: &ObjectMeta) -> bool {
     label.is_some_and(|value| value == names::MANAGED_BY_VALUE)
 }
 
+/// Whether the operator has written fields of an object. A watch does not tell.
+#[must_use]
+pub fn is_managed(meta: &ObjectMeta) -> bool {
+    meta.managed_fields.iter().flatten().any(|one| one.manager.as_deref() == Some(names::FIELD_MANAGER))
+}
+
 #[must_use]
 pub fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
@@ -105,7 +107,11 @@ impl Generated {
         match held {
             // An answer to a write may be here before what the watch tells of an earlier one.
             Some(held) if all.get(&binding).is_some_and(|known| is_newer(known, &held)) => false,
-            Some(held) => all.insert(binding, held.clone()).as_ref() != Some(&held),
+            Some(mut held) => {
+                // A watch does not tell of it, and it does not come to an end.
+                held.managed |= all.get(&binding).is_some_and(|known| known.uid == held.uid && known.managed);
+                all.insert(binding, held.clone()).as_ref() != Some(&held)
+            }
             None => all.remove(&binding).is_some(),
         }
     }

@@ -36,8 +36,8 @@ pub struct LastGood {
 #[derive(Debug)]
 enum Policy {
     Planned(Arc<Revision>),
-    /// Of before this process; `None`: there is nothing that could be read.
-    Written(Option<Box<Document>>),
+    /// Of before this process.
+    Written(Box<Document>),
 }
 
 /// What a namespace alone remembers.
@@ -120,22 +120,22 @@ impl LastGood {
         Ok(())
     }
 
-    /// Whether nobody has looked yet for what was written for a binding.
+    /// Whether it is not known what was written for a binding.
     #[must_use]
     pub fn wants_policy(&self, binding: &Binding) -> bool {
         !self.policies.contains_key(binding)
     }
 
-    /// Takes what was written for a binding, as it was found when [`Self::wants_policy`]. `None`: nothing of use.
-    pub fn read_back(&mut self, binding: &Binding, document: Option<Document>) {
-        self.policies.entry(binding.clone()).or_insert(Policy::Written(document.map(Box::new)));
+    /// Takes what was written for a binding, as it was found when [`Self::wants_policy`].
+    pub fn read_back(&mut self, binding: &Binding, document: Document) {
+        self.policies.entry(binding.clone()).or_insert_with(|| Policy::Written(Box::new(document)));
     }
 
     /// What was planned or written for a binding before.
     pub(crate) fn policy(&self, binding: &Binding) -> Option<&Document> {
         match self.policies.get(binding)? {
             Policy::Planned(revision) => Some(&revision.document),
-            Policy::Written(document) => document.as_deref(),
+            Policy::Written(document) => Some(document),
         }
     }
 

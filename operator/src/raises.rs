@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::binding::Binding;
 
 /// The shortest time between two writes of a policy for what a gateway claims.
-const PAUSE: Duration = Duration::from_secs(60);
+pub(crate) const PAUSE: Duration = Duration::from_secs(60);
 
 /// When each binding's policy was raised, or will be.
 #[derive(Debug, Default)]

@@ -265,9 +265,17 @@ impl Leader {
     async fn read_back(&self, bindings: &[Binding]) -> Result<bool, ApplyError> {
         let mut news = false;
         for binding in bindings {
-            let document = self.applier.policy(binding).await?;
-            news |= document.is_some();
-            self.good().read_back(binding, document);
+            match self.applier.policy(binding).await? {
+                Some(document) => {
+                    self.good().read_back(binding, document);
+                    news = true;
+                }
+                None => tracing::warn!(
+                    %binding,
+                    "its policy is too large, and what stands there is not of the operator's writing: gateways keep what they \
+                     have, revoked or not, until it is smaller"
+                ),
+            }
         }
         Ok(news)
     }

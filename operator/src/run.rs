@@ -27,7 +27,6 @@ use crate::index::Index;
 use crate::lead::{self, Candidate, LeadError};
 use crate::lists::Lists;
 use crate::metrics::Metrics;
-use crate::names;
 use crate::object::Kind;
 use crate::pods::Pods;
 use crate::reconcile::Leader;
@@ -119,7 +118,7 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
     let client = connect(&metrics).await?;
     let readiness = Readiness::default();
     let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
-    lists.chain([AUTHORITIES, names::SEAL]).for_each(|what| readiness.awaits(what));
+    lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
     let (events, taken) = mpsc::channel(EVENTS_MAX);
     let parts = Parts::new(settings, client, metrics, readiness, events);
 
@@ -231,7 +230,7 @@ impl Parts {
         tasks.spawn(watches::tick(self.events.clone()));
         let namespaces = &self.settings.provider_namespaces;
         let secrets = Secrets::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
-        tasks.spawn(secrets.run(self.feed.wanted()));
+        tasks.spawn(secrets.run(self.feed.wanted(), self.lists.join("secrets and configmaps by name")));
         let (feed, leader) = (Arc::clone(&self.feed), Arc::clone(&self.leader));
         let take = move || feed.run(taken, |news| leader.hear(news));
         std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(RunError::Thread)?;
@@ -279,11 +278,7 @@ impl Parts {
     async fn serve(self, tls: TcpListener, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         let pods = Arc::clone(&self.caches) as Arc<dyn stream::Pods>;
         let verifier = Verifier::new(Arc::new(ApiServer::new(self.client.clone())), pods);
-        let admission = Admission {
-            settings: Arc::clone(&self.settings),
-            caches: Arc::clone(&self.caches),
-            metrics: Arc::clone(&self.metrics),
-        };
+        let admission = Admission::new(Arc::clone(&self.settings), Arc::clone(&self.caches), Arc::clone(&self.metrics));
         let services =
             Services { admit: Arc::new(admission), streams: Arc::new(Streams::new(Arc::clone(&self.hub), verifier)) };
         let shutdown = async move { told_to_end(&mut stopped).await };
@@ -291,14 +286,11 @@ impl Parts {
         Ok(())
     }
 
-    /// What the operator knows its own writing by: nobody leads without, who could not say what was good.
+    /// What the operator knows its own writing by: nobody leads without, who could not say what was good. Webhooks need none.
     async fn seal(&self) -> Seal {
         loop {
             match seal::load(self.client.clone(), &self.settings.namespace).await {
-                Ok(seal) => {
-                    self.readiness.has(names::SEAL);
-                    return seal;
-                }
+                Ok(seal) => return seal,
                 Err(error) => tracing::warn!(%error, "this replica can't lead without; it asks again"),
             }
             tokio::time::sleep(SEAL_AGAIN).await;

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::api;
 use crate::feed::Event;
+use crate::lists::Turn;
 use crate::metrics::Metrics;
 use crate::refs::{Holder, Wanted};
 use crate::watch::{Followed, Place, Told, follow};
@@ -43,8 +44,8 @@ impl Secrets {
         Secrets { client, metrics, namespaces: namespaces.iter().cloned().collect(), listener, beginning }
     }
 
-    /// Keeps a watch for each that is wanted, until nobody wants any more.
-    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<Wanted>>) {
+    /// Keeps a watch for each that is wanted, until nobody wants any more. All are begun anew when `turn` asks for it.
+    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<Wanted>>, mut turn: Turn) {
         let mut watches: BTreeMap<Wanted, JoinHandle<()>> = BTreeMap::new();
         loop {
             let now = wanted.borrow_and_update().clone();
@@ -65,9 +66,23 @@ impl Secrets {
                 let one = || tokio::spawn(self.clone().one(wanted.clone()));
                 watches.entry(wanted.clone()).or_insert_with(one);
             }
-            if wanted.changed().await.is_err() {
-                watches.into_values().for_each(|watch| watch.abort());
-                return;
+            tokio::select! {
+                changed = wanted.changed() => if changed.is_err() {
+                    watches.into_values().for_each(|watch| watch.abort());
+                    return;
+                },
+                () = turn.asked() => {
+                    let round = turn.round();
+                    for watch in std::mem::take(&mut watches).into_values() {
+                        watch.abort();
+                        let _ = watch.await;
+                    }
+                    // What they told before is older than what is asked for.
+                    if self.listener.send(Event::Rereading).await.is_err() {
+                        return;
+                    }
+                    turn.told(round);
+                }
             }
         }
     }
@@ -115,6 +130,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lists::Lists;
 
     /// An API server that can't read Secrets whose names begin with `bad`, and never tells of changes.
     fn client() -> Client {
@@ -146,9 +162,16 @@ mod tests {
         let (events, mut told) = mpsc::channel(16);
         let (sender, receiver) = watch::channel(wanted);
         let secrets = Secrets::new(client(), Arc::new(Metrics::new().unwrap()), &[], events);
-        let running = tokio::spawn(secrets.run(receiver));
+        let lists = Lists::default();
+        let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
         let first = tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
         let Event::Value { wanted, told: Told::Is(_) } = first else { panic!("{first:?}") };
+        assert_eq!(wanted.name, "good");
+        // Whoever takes the lead does not go by what a watch may have missed.
+        lists.anew().await;
+        let mut next = async || tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+        while !matches!(next().await, Event::Rereading) {}
+        let Event::Value { wanted, told: Told::Is(_) } = next().await else { panic!("it is read again") };
         assert_eq!(wanted.name, "good");
         drop(sender);
         running.await.unwrap();

@@ -17,9 +17,10 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_policy::{Document, ProviderDoc, SecretAt};
-use outrigger_sync::{Credential, Outcome, Policy, Rejection};
+use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection};
 use tokio::sync::watch;
 
 use crate::files::{self, FilesError};
@@ -164,6 +165,12 @@ impl Intake {
         let in_force = self.gateway.served();
         let in_force = in_force.as_deref().map(|served| &served.policy.document);
         let offered = offer.document.sequence;
+        // By which the operator could never be heard again.
+        if offer.origin != Origin::Stream && offered >= seconds().saturating_add(AHEAD_MAX) {
+            let message = format!("sequence {offered} is too far ahead of the time to be the operator's");
+            self.gateway.reject("policy", "sequence", &message);
+            return;
+        }
         let newer = match in_force {
             None => true,
             Some(document) => match offered.cmp(&document.sequence) {
@@ -234,6 +241,11 @@ impl Intake {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Since 1970.
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// What is known of the credentials that a document names, when it is in force.
@@ -335,6 +347,20 @@ mod tests {
             intake.offer(leads(6, Origin::Stream, streamed(), |_| {}));
             assert_eq!(intake.lock().values, streamed(), "{name}");
         }
+    }
+
+    /// Whoever may edit a ConfigMap may not thereby put a gateway out of the operator's reach.
+    #[test]
+    fn a_mounted_sequence_that_was_made_up_is_refused() {
+        let intake = intake();
+        intake.offer(offer(3, &["a"], Origin::Mounted));
+        for origin in [Origin::Mounted, Origin::Held] {
+            intake.offer(offer(1 << 53, &["b"], origin));
+            assert_eq!(in_force(&intake).sequence, 3);
+        }
+        intake.offer(offer(seconds() + 1_000, &["c"], Origin::Mounted));
+        intake.offer(offer(seconds() + 1_001, &["d"], Origin::Stream));
+        assert_eq!(in_force(&intake).keys[0].name, "d");
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub const PATH: &str = "/v1/stream";
 pub const AUDIENCE: &str = "outrigger";
 /// Either side says something at least this often, in seconds; silence for three times as long is a dead peer.
 pub const BEAT_SECONDS: u64 = 15;
+/// Sequences begin with the time, in seconds, and rise by one: one that is further ahead of the time was made up. JSON's
+/// numbers are exact up to 2^53.
+pub const AHEAD_MAX: u64 = 1 << 32;
 /// In the head of a 421 answer: `host:port` of the replica that answers streams now. Its certificate is for the same
 /// name as the Service's.
 pub const LEADER: &str = "x-outrigger-leader";

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use outrigger_sync::AHEAD_MAX;
 use serde_json::{Value, json};
 
 use super::secret::lacks_values;
@@ -18,8 +19,6 @@ use crate::seal::Seal;
 /// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
 /// than nothing written.
 const DATA_MAX: usize = 1_000_000;
-/// Sequences begin with the time and rise by one: one further ahead was invented. JSON's numbers are exact up to 2^53.
-pub(crate) const AHEAD_MAX: u64 = 1 << 32;
 
 /// A VirtualKey that a generated object belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +43,8 @@ pub struct Wish<'a> {
     pub seal: &'a Seal,
     /// Values have become known since it was written: whoever took it without them takes it once more.
     pub anew: bool,
+    /// A Secret that it no longer speaks of could not be taken away: whoever leads next must know of it.
+    pub secret_left: bool,
 }
 
 /// To be applied on the server.
@@ -59,7 +60,7 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
     let current = held.and_then(|held| current(wish, held));
     let authorities = held.is_some_and(|held| held.authorities == hash(wish.authorities));
     let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
-    let marked = held.is_some_and(|held| held.labelled && held.has_secret == has_secret(wish.revision, Some(held)));
+    let marked = held.is_some_and(|held| held.labelled && held.has_secret == speaks_of_secret(wish, Some(held)));
     let sealed = held.is_some_and(|held| wish.seal.holds(&wish.revision.binding, held));
     if current.is_some() && authorities && owned && marked && sealed {
         return None;
@@ -109,6 +110,10 @@ fn policy(revision: &Revision, sequence: u64) -> String {
     serde_json::to_string(&document).unwrap_or_default()
 }
 
+fn speaks_of_secret(wish: Wish<'_>, held: Option<&Held>) -> bool {
+    wish.secret_left || has_secret(wish.revision, held)
+}
+
 /// Some of its credentials may lie in the namespace. While values are missing, what lies there stays.
 #[must_use]
 pub fn has_secret(revision: &Revision, held: Option<&Held>) -> bool {
@@ -156,7 +161,7 @@ fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
         object["binaryData"] = json!({names::SOURCES_FILE: STANDARD.encode(sources)});
     }
     object["data"] = json!({names::POLICY_FILE: policy, names::AUTHORITIES_FILE: authorities});
-    if has_secret(revision, held) {
+    if speaks_of_secret(wish, held) {
         object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
     }
     if let Some(held) = held.filter(|held| !held.immutable) {
@@ -199,7 +204,16 @@ mod tests {
     }
 
     fn wish<'a>(revision: &'a Revision, owners: &'a [Owner]) -> Wish<'a> {
-        Wish { revision, authorities: "PEM", owners, highest: None, now: NOW, seal: &SEAL, anew: false }
+        Wish {
+            revision,
+            authorities: "PEM",
+            owners,
+            highest: None,
+            now: NOW,
+            seal: &SEAL,
+            anew: false,
+            secret_left: false,
+        }
     }
 
     /// As it would stand in the cluster after the write.

@@ -23,19 +23,20 @@ use outrigger_policy::Document;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::api::{CallError, timed};
 use crate::binding::Binding;
 use crate::caches::Caches;
 use crate::certs::Bundle;
-use crate::generated::{Held, is_ours};
+use crate::generated::{Held, is_managed, is_ours};
 use crate::metrics::Metrics;
 use crate::names::{CERTIFICATES, FIELD_MANAGER, POLICY_FILE, SEAL};
+use crate::raises::PAUSE;
 use crate::revision::{Revision, Written};
 use crate::seal::Seal;
 use crate::stream::Hub;
 
-pub(crate) use decide::AHEAD_MAX;
 pub use decide::{Owner, Wish, Write, decide, has_secret};
 use secret::is_as;
 pub use secret::secret;
@@ -73,8 +74,16 @@ pub struct Applier {
     /// Since this replica leads.
     seal: RwLock<Option<Seal>>,
     applied: Mutex<BTreeMap<Binding, Applied>>,
-    /// Of the ConfigMaps that this replica wrote: they are the operator's, whatever somebody takes off them.
-    uids: Mutex<BTreeMap<Binding, String>>,
+    /// Whose ConfigMap this replica wrote, and when it last followed what a gateway claimed.
+    made: Mutex<BTreeMap<Binding, Option<Instant>>>,
+}
+
+/// What gateways say they have.
+#[derive(Clone, Copy)]
+struct Claim {
+    sequence: u64,
+    /// It is the only reason to write.
+    alone: bool,
 }
 
 struct Applied {
@@ -103,7 +112,7 @@ impl Applier {
             own_namespace,
             seal: RwLock::default(),
             applied: Mutex::default(),
-            uids: Mutex::default(),
+            made: Mutex::default(),
         }
     }
 
@@ -154,14 +163,16 @@ impl Applier {
         let before = self.lock().get(binding).map(|applied| applied.written.clone());
         let same = before.filter(|before| before.revision.digest == revision.digest);
         let anew = same.as_ref().is_some_and(|before| knows_more(&before.revision, revision));
-        self.forget_secret(revision).await?;
-        let sequence = self.config_map(revision, anew).await?;
+        // What is revoked is revoked by the policy, whatever becomes of the Secret.
+        let forgotten = self.forget_secret(revision).await;
+        let sequence = self.config_map(revision, anew, forgotten.is_err()).await?;
         let is_new = same.is_none_or(|before| before.sequence != sequence);
         if is_new {
             let written = Written { revision: Arc::clone(revision), sequence };
             self.hub.publish(&written);
             self.remember(written);
         }
+        forgotten?;
         self.secret(revision).await?;
         Ok(is_new)
     }
@@ -172,6 +183,7 @@ impl Applier {
     /// [`ApplyError`], to be tried again.
     pub async fn remove(&self, binding: &Binding) -> Result<(), ApplyError> {
         self.lock().remove(binding);
+        self.made().remove(binding);
         self.hub.withdraw(binding);
         let Some(held) = self.caches.generated.get(binding) else { return Ok(()) };
         if held.has_secret {
@@ -179,7 +191,6 @@ impl Applier {
         }
         self.delete_config_map(binding, &held).await?;
         self.caches.generated.put(binding.clone(), None);
-        self.uids().remove(binding);
         Ok(())
     }
 
@@ -196,25 +207,27 @@ impl Applier {
     }
 
     /// The sequence of the ConfigMap as it stands then.
-    async fn config_map(&self, revision: &Revision, anew: bool) -> Result<u64, ApplyError> {
+    async fn config_map(&self, revision: &Revision, anew: bool, secret_left: bool) -> Result<u64, ApplyError> {
         let binding = &revision.binding;
         let mut held = match self.caches.generated.get(binding) {
             Some(held) => Some(held),
             None => self.read(binding).await?,
         };
         for _ in 0..TRIES {
-            if held.as_ref().is_some_and(|held| held.is_foreign() && !self.made(binding, &held.uid)) {
+            if held.as_ref().is_some_and(Held::is_foreign) && !self.serves(binding) {
                 return Err(foreign("ConfigMap", binding));
             }
-            let write = {
+            let (write, follows) = {
                 let authorities = self.authorities.borrow().clone().ok_or(ApplyError::NoAuthorities)?;
                 let owners = self.caches.owners(binding);
-                let highest = self.hub.highest(binding);
+                let claim = self.claim(revision, anew, held.as_ref());
+                let highest = claim.map(|claim| claim.sequence);
                 let seal = self.seal()?;
                 let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-                let wish =
-                    Wish { revision, authorities: &authorities.pem, owners: &owners, highest, now, seal: &seal, anew };
-                decide(wish, held.as_ref())
+                let authorities = &authorities.pem;
+                let owners = &owners;
+                let wish = Wish { revision, authorities, owners, highest, now, seal: &seal, anew, secret_left };
+                (decide(wish, held.as_ref()), claim.is_some_and(|claim| claim.alone))
             };
             let Some(write) = write else {
                 return Ok(held.as_ref().and_then(|held| held.sequence).unwrap_or_default());
@@ -233,7 +246,12 @@ impl Applier {
             match applied {
                 Ok(object) => {
                     let held = Held::of(&object);
-                    self.uids().insert(binding.clone(), held.uid.clone());
+                    let mut made = self.made();
+                    let followed = made.entry(binding.clone()).or_default();
+                    if follows {
+                        *followed = Some(Instant::now());
+                    }
+                    drop(made);
                     self.caches.generated.put(binding.clone(), Some(held));
                     return Ok(write.sequence);
                 }
@@ -286,8 +304,13 @@ impl Applier {
             return Ok(());
         }
         let held = self.read_secret(binding).await?;
-        let object: Value = secret(revision, &self.caches.owners(binding), held.as_ref());
-        if !held.is_some_and(|held| is_as(&held, &object)) {
+        let mut object: Value = secret(revision, &self.caches.owners(binding), held.as_ref());
+        if !held.as_ref().is_some_and(|held| is_as(held, &object)) {
+            // As with the ConfigMap: nobody may keep a value in force by this.
+            if held.is_some_and(|held| held.immutable == Some(true)) {
+                self.remove_secret(binding).await?;
+                object["metadata"]["resourceVersion"] = Value::Null;
+            }
             let name = binding.object_name();
             let applied = timed(self.secrets(binding).patch(&name, &parameters(), &Patch::Apply(&object))).await;
             self.count("Secret", &applied);
@@ -318,7 +341,7 @@ impl Applier {
         self.spare_own(binding)?;
         let found = timed(self.secrets(binding).get_opt(&binding.object_name())).await;
         let found = found.map_err(|error| failed("Secret", binding, "read", error))?;
-        match found.as_ref().is_some_and(|found| !is_ours(&found.metadata)) {
+        match found.as_ref().is_some_and(|found| !is_ours(&found.metadata) && !is_managed(&found.metadata)) {
             true => Err(foreign("Secret", binding)),
             false => Ok(found),
         }
@@ -350,12 +373,26 @@ impl Applier {
         Api::namespaced(self.client.clone(), &binding.namespace)
     }
 
-    fn made(&self, binding: &Binding, uid: &str) -> bool {
-        self.uids().get(binding).is_some_and(|made| made == uid)
+    /// Gateways obey what this replica wrote, or say that they do: whatever bears the name of their policy now, and whoever
+    /// made it, may not stand in the way of the next.
+    fn serves(&self, binding: &Binding) -> bool {
+        self.made().contains_key(binding) || self.hub.highest(binding).is_some()
     }
 
-    fn uids(&self) -> MutexGuard<'_, BTreeMap<Binding, String>> {
-        self.uids.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The sequence that the next must be above, of those that gateways say they have. Where nothing else has changed, it is
+    /// followed once in a while: one that lies may raise it with each answer.
+    fn claim(&self, revision: &Revision, anew: bool, held: Option<&Held>) -> Option<Claim> {
+        let sequence = self.hub.highest(&revision.binding)?;
+        let same = held.filter(|held| !anew && held.digest == revision.digest);
+        let alone = same.and_then(|held| held.sequence).is_some_and(|held| held < sequence);
+        let followed = self.made().get(&revision.binding).copied().flatten();
+        // Half of the time for which it is not asked for: whoever asks then is let through.
+        let rests = followed.is_some_and(|at| Instant::now() < at + PAUSE / 2);
+        (!(alone && rests)).then_some(Claim { sequence, alone })
+    }
+
+    fn made(&self) -> MutexGuard<'_, BTreeMap<Binding, Option<Instant>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Applied>> {

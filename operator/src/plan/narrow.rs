@@ -1,11 +1,13 @@
 //! What of a policy that was written is still wanted, where the one to follow can't be written: it is too large.
 //!
-//! Nothing new comes in, and what was taken away goes at once. What refers to something goes on referring to it, so that
-//! the result is a policy: a provider that is no more is there, suspended.
+//! No provider, rule or model comes in; what was taken away goes at once, and limits are as they are wanted now. What refers
+//! to something goes on referring to it, so that the result is a policy: a provider that is no more is there, suspended.
 
 use std::collections::BTreeMap;
 
-use outrigger_policy::{CredentialDoc, Document, KeyDoc, KeyProviderDoc, ProviderDoc, RuleDoc};
+use outrigger_policy::{
+    AppliesDoc, BudgetDoc, CredentialDoc, Document, KeyDoc, KeyProviderDoc, ObjectRef, ProviderDoc, RuleDoc,
+};
 
 /// `before`, as far as `wanted` still has it.
 #[must_use]
@@ -20,42 +22,54 @@ pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
     let is_wanted =
         |rule: &&RuleDoc| wanted.rules.iter().any(|one| (&one.namespace, &one.name) == (&rule.namespace, &rule.name));
     Document {
+        sequence: 0,
         providers: (before.providers.iter())
             .map(|one| provider(one, providers.get(&(one.namespace.as_str(), one.name.as_str())).copied()))
             .collect(),
         default_key: before.default_key.clone().filter(is_kept),
         rules: before.rules.iter().filter(is_wanted).cloned().collect(),
+        budgets: wanted.budgets.iter().map(|one| budget(one, &kept)).collect(),
         keys: kept,
         ..before.clone()
     }
 }
 
-/// As it is wanted now, without what the policy does not have. Its limits stay beside the new ones.
+/// As it is wanted now, without what the policy does not have.
 fn key(before: &KeyDoc, wanted: &KeyDoc) -> KeyDoc {
     let entry = |entry: &KeyProviderDoc| {
         let now = wanted.providers.iter().find(|now| now.provider == entry.provider)?;
-        let credentials = match (entry.credentials.is_empty(), now.credentials.is_empty()) {
-            (_, true) => entry.credentials.clone(),
-            (true, false) => now.credentials.clone(),
-            (false, false) => {
-                let both: Vec<String> =
-                    entry.credentials.iter().filter(|name| now.credentials.contains(*name)).cloned().collect();
-                if both.is_empty() {
-                    return None;
-                }
-                both
-            }
-        };
-        Some(KeyProviderDoc { credentials, ..entry.clone() })
+        Some(KeyProviderDoc {
+            models: common(&entry.models, &now.models)?,
+            credentials: common(&entry.credentials, &now.credentials)?,
+            limits: now.limits.clone(),
+            ..entry.clone()
+        })
     };
+    let allow = common(&before.allow, &wanted.allow);
+    let deny = before.deny.iter().chain(wanted.deny.iter().filter(|one| !before.deny.contains(one)));
     KeyDoc {
-        providers: before.providers.iter().filter_map(entry).collect(),
-        suspended: before.suspended || wanted.suspended,
-        expires_at: wanted.expires_at,
+        // Whoever may use no model has no provider: an empty list of models would mean all.
+        providers: match allow {
+            Some(_) => before.providers.iter().filter_map(entry).collect(),
+            None => Vec::new(),
+        },
+        allow: allow.unwrap_or_default(),
+        deny: deny.cloned().collect(),
         aliases: before.aliases.iter().filter(|alias| wanted.aliases.contains(alias)).cloned().collect(),
-        service_accounts: wanted.service_accounts.clone(),
-        deny: before.deny.iter().chain(wanted.deny.iter().filter(|one| !before.deny.contains(one))).cloned().collect(),
-        ..before.clone()
+        suspended: before.suspended || wanted.suspended,
+        ..wanted.clone()
+    }
+}
+
+/// What both lists let through, in which nothing means all; `None`: nothing that is certain.
+fn common(before: &[String], wanted: &[String]) -> Option<Vec<String>> {
+    match (before.is_empty(), wanted.is_empty()) {
+        (true, _) => Some(wanted.to_vec()),
+        (_, true) => Some(before.to_vec()),
+        _ => {
+            let both: Vec<String> = before.iter().filter(|one| wanted.contains(one)).cloned().collect();
+            (!both.is_empty()).then_some(both)
+        }
     }
 }
 
@@ -66,8 +80,27 @@ fn provider(before: &ProviderDoc, wanted: Option<&ProviderDoc>) -> ProviderDoc {
     };
     let credential = |one: &CredentialDoc| {
         let is = |now: &&CredentialDoc| now.name == one.name && now.secret == one.secret;
-        let suspended = wanted.credentials.iter().find(is).is_none_or(|now| now.suspended);
-        CredentialDoc { suspended: one.suspended || suspended, ..one.clone() }
+        let now = wanted.credentials.iter().find(is).filter(|now| !now.suspended);
+        let models = now.and_then(|now| common(&one.models, &now.models));
+        CredentialDoc {
+            suspended: one.suspended || models.is_none(),
+            models: models.unwrap_or_default(),
+            ..one.clone()
+        }
     };
-    ProviderDoc { credentials: before.credentials.iter().map(credential).collect(), ..before.clone() }
+    ProviderDoc {
+        credentials: before.credentials.iter().map(credential).collect(),
+        limits: wanted.limits.clone(),
+        ..before.clone()
+    }
+}
+
+/// Of the keys that it counts, those that are there.
+fn budget(wanted: &BudgetDoc, kept: &[KeyDoc]) -> BudgetDoc {
+    let is_there = |id: &&ObjectRef| kept.iter().any(|key| (&key.namespace, &key.name) == (&id.namespace, &id.name));
+    let narrowed = |applies: &AppliesDoc| AppliesDoc {
+        keys: applies.keys.as_ref().map(|keys| keys.iter().filter(is_there).cloned().collect()),
+        ..applies.clone()
+    };
+    BudgetDoc { applies_to: wanted.applies_to.as_ref().map(narrowed), ..wanted.clone() }
 }

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use super::newest::Newest;
 use super::refusal::Refusal;
 use super::seat::{Ended, Gateway, Place, Seat};
-use crate::apply::AHEAD_MAX;
 use crate::binding::Binding;
 use crate::revision::{SidecarState, Written};
 
@@ -197,7 +196,7 @@ impl Hub {
     /// A gateway told what it has. What it must have made up is passed over: it would hide what its neighbours have.
     pub(super) fn saw(&self, binding: &Binding, sequence: Option<u64>) {
         let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-        let sequence = sequence.filter(|sequence| *sequence < now.saturating_add(AHEAD_MAX));
+        let sequence = sequence.filter(|sequence| *sequence < now.saturating_add(outrigger_sync::AHEAD_MAX));
         if let Some(topic) = self.lock().topics.get_mut(binding) {
             topic.highest = topic.highest.max(sequence);
         }

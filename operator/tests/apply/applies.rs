@@ -174,8 +174,30 @@ async fn a_secret_that_can_not_be_taken_away_is_not_forgotten() {
     server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
     assert!(operator.applier.apply(&search("e")).await.is_err());
     assert!(server.get(SECRET).is_some());
+    // What the policy revokes does not wait for it, and the next leader will know that it is there.
+    let annotations = server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"].clone();
+    assert_eq!(
+        (&annotations["outrigger.dev/digest"], &annotations["outrigger.dev/has-secret"]),
+        (&json!("e"), &json!("true"))
+    );
+    assert_eq!(operator.applier.written(&Binding::of("shop", "search")).unwrap().revision.digest, "e");
     operator.applier.apply(&search("e")).await.unwrap();
     assert_eq!(server.get(SECRET), None);
+}
+
+#[tokio::test]
+async fn who_makes_a_secret_immutable_keeps_no_value_in_force() {
+    let server = Server::default();
+    let operator = operator(&server);
+    operator.applier.apply(&with_secret("d")).await.unwrap();
+    server.with(|stored| {
+        let mut frozen = stored.objects[SECRET].clone();
+        (frozen["immutable"], frozen["data"]) = (json!(true), json!({"shop_gone_apiKey": "c2s="}));
+        stored.put(SECRET, frozen);
+    });
+    operator.applier.apply(&with_secret("e")).await.unwrap();
+    let made = server.get(SECRET).unwrap();
+    assert_eq!((&made["data"], made.get("immutable")), (&json!({"shop_openai_apiKey": "c2s="}), None));
 }
 
 #[tokio::test]
@@ -211,6 +233,15 @@ async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
     first.caches.generated.put(Binding::of("shop", "search"), None);
     first.applier.apply(&search("e")).await.unwrap();
     assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
+    // Made anew by somebody in its place.
+    server.with(|stored| {
+        let theirs = json!({"metadata": {"name": "outrigger-search", "namespace": "shop"}});
+        stored.objects.remove(CONFIG_MAP);
+        stored.put(CONFIG_MAP, theirs);
+    });
+    first.caches.generated.put(Binding::of("shop", "search"), None);
+    first.applier.apply(&search("e2")).await.unwrap();
+    assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("e2"));
     // By another one, which sees who wrote its fields.
     strip(json!([{"manager": "outrigger"}]));
     operator(&server).applier.apply(&search("f")).await.unwrap();

@@ -263,7 +263,7 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
     let namespaces = BTreeSet::from(["shop".to_owned()]);
     let plan = story.settle(Changed { namespaces: namespaces.clone() }).remove("shop").unwrap();
     assert!(plan.held.contains(&binding("shop/k,off")) && story.good.wants_policy(&binding("shop/k,off")));
-    story.good.read_back(&binding("shop/k,off"), Some(before));
+    story.good.read_back(&binding("shop/k,off"), Document { sequence: 1_700_000_000, ..before });
     let plan = story.settle(Changed { namespaces }).remove("shop").unwrap();
     assert_eq!(told(&plan.revisions[&binding("shop/k,off")].document), told(document));
 }

@@ -94,5 +94,8 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
     // Whatever was due before it has been written before it.
     leader.hear(feed.take(vec![key("batch")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-batch");
+    // That plan was a reason to look at it again, and none to write it.
+    leader.hear(feed.take(vec![key("zoo")]));
+    assert_eq!(written.recv().await.unwrap(), "outrigger-zoo");
     working.abort();
 }
