@@ -49,6 +49,18 @@ pub const LABELS_FILE: &str = "labels";
 pub const CONTAINER: &str = "outrigger";
 /// Its program, in the image.
 pub const SIDECAR_BINARY: &str = "/outrigger-sidecar";
+/// Its variables, and the pod's fields that they are.
+pub const POD_FIELDS: [(&str, &str); 5] = [
+    ("POD_NAME", "metadata.name"),
+    ("POD_NAMESPACE", "metadata.namespace"),
+    ("POD_UID", "metadata.uid"),
+    // Some keys are for certain ones.
+    (POD_SERVICE_ACCOUNT, "spec.serviceAccountName"),
+    ("NODE_NAME", "spec.nodeName"),
+];
+pub const POD_SERVICE_ACCOUNT: &str = "POD_SERVICE_ACCOUNT";
+/// And where somebody asked for it, what it logs.
+pub const LOG: &str = "OUTRIGGER_LOG";
 /// The name of the port for metrics, for scrapers that look for one.
 pub const ADMIN_PORT: &str = "outrigger-admin";
 /// The volumes that it alone mounts, and where.

@@ -41,6 +41,14 @@ fn seen(pod: &Value) -> Pod {
     Pod::of(&pod, &Genuine::of(&settings())).unwrap()
 }
 
+/// Of a pod that was injected and then changed.
+fn judged(patch: Value) -> Option<Foreign> {
+    let mut pod = running(&case("plain"));
+    let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    seen(&pod).foreign
+}
+
 #[test]
 fn whatever_is_injected_is_known_again() {
     let mut found = 0;
@@ -164,10 +172,206 @@ fn whoever_changes_the_gateway_or_reaches_into_it_gets_nothing() {
         ),
     ];
     for (name, patch, expected) in cases {
+        assert_eq!(judged(patch), Some(expected), "{name}");
+    }
+}
+
+fn add(path: &str, value: &Value) -> Value {
+    json!([{"op": "add", "path": path, "value": value}])
+}
+
+#[test]
+fn only_the_gateway_s_own_program_probes_it() {
+    let exec = |command: Value| json!({"exec": {"command": command}});
+    let ours = |more: &[&str]| {
+        let command: Vec<&str> = ["/outrigger-sidecar", "probe", "ready"].iter().chain(more).copied().collect();
+        exec(json!(command))
+    };
+    let odd = [
+        exec(json!(["/tmp/x"])),
+        exec(json!([])),
+        json!({"exec": {}}),
+        exec(json!(["/outrigger-sidecar"])),
+        exec(json!(["/outrigger-sidecar", "probe", "other"])),
+        exec(json!(["/outrigger-sidecar", "--policy", "/tmp"])),
+        exec(json!(["/tmp/outrigger-sidecar", "probe", "ready"])),
+        ours(&["--listen"]),
+        ours(&["--listen", "/tmp/x"]),
+        ours(&["--policy", "/tmp"]),
+        ours(&["--listen", "127.0.0.1:1", "--state", "127.0.0.1:1"]),
+    ];
+    let fine = [
+        ours(&[]),
+        ours(&["--listen", "127.0.0.1:1", "--admin", "[::1]:2"]),
+        json!({"httpGet": {"path": "/startedz", "port": 4181}}),
+        json!({"tcpSocket": {"port": 4181}}),
+        json!({"grpc": {"port": 4181}}),
+    ];
+    for kind in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        let judged = |probe: &Value| judged(add(&format!("/spec/initContainers/0/{kind}"), probe));
+        for probe in &odd {
+            assert_eq!(judged(probe), Some(Foreign::Changed("a probe".to_owned())), "{kind} {probe}");
+        }
+        for probe in &fine {
+            assert_eq!(judged(probe), None, "{kind} {probe}");
+        }
+    }
+}
+
+#[test]
+fn what_its_volumes_hold_is_the_gateway_s_alone() {
+    let token = json!({"serviceAccountToken": {"audience": "outrigger", "path": "token"}});
+    let map = json!({"configMap": {"name": "outrigger-default", "items": [
+        {"key": "policy.v1.json", "path": "policy.v1.json"}, {"key": "ca.crt", "path": "ca.crt"},
+    ]}});
+    let secret = json!({"secret": {"name": "outrigger-default", "optional": true}});
+    let labels = json!({"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}});
+    let other = json!({"configMap": {"name": "mine", "items": [{"key": "ca.crt", "path": "ca.crt"}]}});
+    let changed = |from: &Value, path: &str, to: Value| {
+        let mut changed = from.clone();
+        *changed.pointer_mut(path).unwrap() = to;
+        changed
+    };
+    let projected = |sources: &[&Value]| json!({"projected": {"sources": sources}});
+    let renamed = |name: &str| changed(&map, "/configMap/name", name.into());
+    let with_items = json!({"secret": {"name": "outrigger-default", "items": [{"key": "x", "path": "ca.crt"}]}});
+    let annotations = "/downwardAPI/items/0/fieldRef/fieldPath";
+    let (state, policy, tokens) = ("outrigger-state", "outrigger-policy", "outrigger-token");
+    for (name, is_ours, volume) in [
+        (state, true, json!({"emptyDir": {"medium": "Memory"}})),
+        (state, false, json!({"emptyDir": {}})),
+        (state, false, json!({"emptyDir": {"medium": "HugePages"}})),
+        (state, false, json!({"persistentVolumeClaim": {"claimName": "shared"}})),
+        (state, false, json!({"hostPath": {"path": "/shared"}})),
+        (tokens, true, projected(&[&token])),
+        (tokens, false, projected(&[])),
+        (tokens, false, projected(&[&token, &token])),
+        (tokens, false, projected(&[&token, &other])),
+        (tokens, false, projected(&[&changed(&token, "/serviceAccountToken/audience", "else".into())])),
+        (tokens, false, projected(&[&changed(&token, "/serviceAccountToken/path", "else".into())])),
+        (tokens, false, json!({"secret": {"secretName": "mine"}})),
+        (policy, true, projected(&[&map, &secret, &labels])),
+        (policy, true, projected(&[&map, &labels])),
+        (policy, false, projected(&[&map, &secret, &labels, &other])),
+        (policy, false, projected(&[&map, &other, &labels])),
+        (policy, false, projected(&[&map, &secret, &other])),
+        (policy, false, projected(&[&map, &secret])),
+        (policy, false, projected(&[&secret, &map, &labels])),
+        (policy, false, projected(&[&map, &json!({"clusterTrustBundle": {"path": "ca.crt"}}), &labels])),
+        (policy, false, projected(&[&renamed("outrigger-other"), &secret, &labels])),
+        (
+            policy,
+            true,
+            projected(&[&renamed("outrigger-a.b"), &changed(&secret, "/secret/name", "outrigger-a.b".into()), &labels]),
+        ),
+        (policy, false, projected(&[&map, &with_items, &labels])),
+        (policy, false, projected(&[&changed(&map, "/configMap/items/0/key", "mine".into()), &secret, &labels])),
+        (policy, false, projected(&[&changed(&map, "/configMap/items/1/path", "labels".into()), &secret, &labels])),
+        (policy, false, projected(&[&changed(&map, "/configMap/items", json!([])), &secret, &labels])),
+        (policy, false, projected(&[&map, &secret, &changed(&labels, "/downwardAPI/items/0/path", "ca.crt".into())])),
+        (policy, false, projected(&[&map, &secret, &changed(&labels, annotations, "metadata.annotations".into())])),
+    ] {
         let mut pod = running(&case("plain"));
-        let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
-        json_patch::patch(&mut pod, &patch).unwrap();
-        assert_eq!(seen(&pod).foreign, Some(expected), "{name}");
+        let there = pod["spec"]["volumes"].as_array_mut().unwrap().iter_mut().find(|there| there["name"] == name);
+        let mut named = volume.clone();
+        named["name"] = name.into();
+        *there.unwrap() = named;
+        let expected = (!is_ours).then(|| Foreign::Volume(name.to_owned()));
+        assert_eq!(Genuine::of(&settings()).judge_json(&pod).err(), expected, "{name}: {volume}");
+    }
+}
+
+#[test]
+fn no_server_of_somebody_else_s_says_where_the_operator_is() {
+    let searches = Some(Foreign::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
+    let options = Some(Foreign::Dns("dnsConfig.options"));
+    for (spec, expected) in [
+        (json!({"dnsPolicy": "Default"}), None),
+        (json!({"dnsPolicy": "None"}), Some(Foreign::Dns("dnsPolicy None"))),
+        (json!({"dnsConfig": {"nameservers": ["10.0.0.1"]}}), Some(Foreign::Dns("dnsConfig.nameservers"))),
+        (json!({"dnsConfig": {"searches": ["corp.example"]}}), None),
+        (json!({"dnsPolicy": "ClusterFirst", "dnsConfig": {"searches": ["corp.example"]}}), None),
+        (json!({"dnsPolicy": "Default", "dnsConfig": {"searches": ["evil.example"]}}), searches.clone()),
+        (json!({"hostNetwork": true, "dnsConfig": {"searches": ["evil.example"]}}), searches),
+        (json!({"dnsConfig": {"options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}}), None),
+        (json!({"dnsConfig": {"options": [{"name": "ndots", "value": "1\nnameserver 10.0.0.1"}]}}), options.clone()),
+        (json!({"dnsConfig": {"options": [{"name": "x\nsearch evil.example"}]}}), options),
+    ] {
+        let mut pod = running(&case("plain"));
+        json_patch::merge(&mut pod["spec"], &spec);
+        assert_eq!(seen(&pod).foreign, expected, "{spec}");
+    }
+}
+
+#[test]
+fn variables_that_lead_the_gateway_are_as_it_was_given_them() {
+    let literal = |name: &str, value: &str| json!({"name": name, "value": value});
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
+    let from_map = json!({"name": "POD_NAMESPACE", "valueFrom": {"configMapKeyRef": {"name": "mine", "key": "x"}}});
+    // The later one of two counts.
+    for (is_fine, variable) in [
+        (false, literal("POD_SERVICE_ACCOUNT", "rich")),
+        (false, literal("POD_NAMESPACE", "")),
+        (false, field("POD_SERVICE_ACCOUNT", "metadata.labels['account']")),
+        (false, from_map),
+        (true, field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName")),
+        (true, literal("OUTRIGGER_LOG", "debug")),
+        (false, literal("OUTRIGGER_LOG", "h2=trace")),
+        (false, literal("OUTRIGGER_NEW", "1")),
+        (false, literal("LD_PRELOAD", "/tmp/x.so")),
+        (false, literal("LD_AUDIT", "/tmp/x.so")),
+        (false, literal("GLIBC_TUNABLES", "x")),
+        (false, literal("LOCALDOMAIN", "evil.example")),
+        // What others give every container: OpenShift and AKS, EKS, Datadog, OpenTelemetry.
+        (true, literal("HTTPS_PROXY", "http://proxy.corp:3128")),
+        (true, literal("KUBERNETES_SERVICE_HOST", "api.example")),
+        (true, literal("SSL_CERT_FILE", "/etc/ssl/corp.pem")),
+        (true, literal("AWS_ROLE_ARN", "arn:aws:iam::1:role/app")),
+        (true, field("DD_AGENT_HOST", "status.hostIP")),
+        (true, field("OTEL_RESOURCE_ATTRIBUTES_POD_NAME", "metadata.name")),
+        (true, field("POD_IP", "status.podIP")),
+    ] {
+        let name = variable["name"].as_str().unwrap();
+        let expected = (!is_fine).then(|| Foreign::Changed(format!("the variable {name}")));
+        assert_eq!(judged(add("/spec/initContainers/0/env/-", &variable)), expected, "{variable}");
+    }
+    let unseen = add("/spec/initContainers/0/envFrom", &json!([{"configMapRef": {"name": "mine"}}]));
+    assert_eq!(judged(unseen), Some(Foreign::Changed("envFrom".to_owned())));
+    // They stand in the order in which they are given. An older operator gave no service account.
+    let given = ["POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_SERVICE_ACCOUNT", "NODE_NAME"];
+    for (index, name) in given.into_iter().enumerate() {
+        let taken = json!([{"op": "remove", "path": format!("/spec/initContainers/0/env/{index}")}]);
+        let expected = (name != "POD_SERVICE_ACCOUNT").then_some(Foreign::Lacks(name));
+        assert_eq!(judged(taken), expected, "{name}");
+    }
+}
+
+/// What is looked at is all that the gateway reads, libraries aside: whoever has it read another one decides here who may
+/// set it.
+#[test]
+fn the_gateway_reads_no_other_variable() {
+    let main = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sidecar/src/main.rs");
+    let text = std::fs::read_to_string(main).unwrap();
+    let mut read: Vec<&str> = ["env::var(\"", "named(\""]
+        .iter()
+        .flat_map(|call| text.split(call).skip(1).filter_map(|rest| rest.split('"').next()))
+        .collect();
+    read.sort_unstable();
+    // The host's name counts where there is no POD_NAME.
+    assert_eq!(read, ["HOSTNAME", "OUTRIGGER_LOG", "POD_NAME", "POD_NAMESPACE", "POD_SERVICE_ACCOUNT"]);
+    for folder in ["sidecar", "sync", "ledger", "policy", "llm"] {
+        let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("src");
+        let mut folders = vec![sources];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if !entry.ends_with("sidecar/src/main.rs") {
+                    let text = std::fs::read_to_string(&entry).unwrap();
+                    assert!(!text.contains("env::var"), "{}", entry.display());
+                }
+            }
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use crate::inject::Facts;
 use crate::inject::resources::resources;
 use crate::inject::wishes::{ADMIN_PORT, PORT, Wishes};
 use crate::names::{
-    AUTHORITIES_FILE, CONTAINER, LABELS_FILE, POLICY_DIR, POLICY_FILE, POLICY_VOLUME, SIDECAR_BINARY, STATE_DIR,
-    STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
+    AUTHORITIES_FILE, CONTAINER, LABELS_FILE, LOG, POD_FIELDS, POLICY_DIR, POLICY_FILE, POLICY_VOLUME, SIDECAR_BINARY,
+    STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
 };
 
 /// Readable by the gateway whoever it runs as; no other container mounts it.
@@ -84,17 +84,10 @@ fn probe(what: &str, wishes: &Wishes) -> Vec<String> {
 }
 
 fn environment(wishes: &Wishes) -> Value {
-    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
-    let mut all = vec![
-        field("POD_NAME", "metadata.name"),
-        field("POD_NAMESPACE", "metadata.namespace"),
-        field("POD_UID", "metadata.uid"),
-        // Some keys are for certain ones.
-        field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
-        field("NODE_NAME", "spec.nodeName"),
-    ];
+    let field = |(name, path): (&str, &str)| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
+    let mut all: Vec<Value> = POD_FIELDS.into_iter().map(field).collect();
     if let Some(level) = wishes.log_level {
-        all.push(json!({"name": "OUTRIGGER_LOG", "value": level}));
+        all.push(json!({"name": LOG, "value": level}));
     }
     all.into()
 }

@@ -33,6 +33,7 @@ use crate::names;
 use crate::settings::Settings;
 use annotations::AnnotationError;
 pub use reason::Reason;
+pub(crate) use values::LEVELS;
 pub use wishes::ours;
 use wishes::{Said, Wishes, unread};
 

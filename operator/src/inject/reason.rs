@@ -93,9 +93,9 @@ impl Reason {
                  operator's, or a container mounts one that is. Rename it, or take the mount away."
             }
             Reason::ForeignGateway => {
-                "The pod's gateway is not as the operator makes it (image, arguments, mounts), or not alone with what only \
-                 it may have: another volume holds a token for the audience `outrigger`, or `hostAliases` say where the \
-                 operator is. Such a gateway gets no credentials. Take away what the message names; a mirror of the image \
+                "The pod's gateway is not as the operator makes it (image, arguments, variables, probes, mounts, volumes), \
+                 or not alone with what only it may have: another volume holds a token for the audience `outrigger`, or \
+                 `hostAliases`, `dnsPolicy` or `dnsConfig` say where the operator is. Such a gateway gets no credentials. Take away what the message names; a mirror of the image \
                  is named to the operator with `--trusted-image`."
             }
             Reason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",

@@ -172,7 +172,7 @@ pub(super) fn memory(value: &str) -> Result<Amount, Wrong> {
     Ok(amount)
 }
 
-const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+pub(crate) const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 pub(super) fn level(value: &str) -> Result<&'static str, Wrong> {
     let known = LEVELS.into_iter().find(|level| *level == value);

@@ -1,0 +1,172 @@
+//! The gateway's container: nothing in it runs, or leads it, but what the operator put there.
+
+use std::net::SocketAddr;
+
+use super::spec::{Container, FieldRef, Probe, Variable};
+use super::{Foreign, Genuine, cut, dir};
+use crate::inject::LEVELS;
+use crate::names::{
+    AUTHORITIES_FILE, LABELS_FILE, LOG, POD_FIELDS, POD_SERVICE_ACCOUNT, POLICY_DIR, SIDECAR_BINARY, STATE_DIR,
+    TOKEN_DIR, TOKEN_FILE,
+};
+
+/// Where others may mount what they please in the gateway's container: it reads nothing there. Service accounts, clouds'
+/// tokens and companies' authorities are mounted into every container of a cluster by somebody.
+const ELSEWHERE: [&str; 7] =
+    ["/var/run/secrets/", "/run/secrets/", "/etc/ssl/", "/etc/pki/", "/usr/share/zoneinfo", "/etc/localtime", "/tmp"];
+/// What a C library loads programs by, or looks for hosts by: a resolver's words are as good as `dnsConfig`.
+const LIBRARY: [&str; 5] = ["GLIBC_TUNABLES", "GCONV_PATH", "LOCALDOMAIN", "RES_OPTIONS", "HOSTALIASES"];
+const LOADER: &str = "LD_";
+const OURS: &str = "OUTRIGGER_";
+
+impl Genuine {
+    pub(super) fn gateway(&self, container: &Container) -> Result<(), Foreign> {
+        if !self.repositories.iter().any(|known| known == repository(&container.image)) {
+            return Err(Foreign::Image(cut(&container.image)));
+        }
+        if !container.command.is_empty() {
+            return Err(Foreign::Changed("a command".to_owned()));
+        }
+        if container.lifecycle.is_some() {
+            return Err(Foreign::Changed("a lifecycle hook".to_owned()));
+        }
+        let probes = [&container.startup_probe, &container.readiness_probe, &container.liveness_probe];
+        if !probes.into_iter().flatten().all(is_harmless) {
+            return Err(Foreign::Changed("a probe".to_owned()));
+        }
+        for argument in container.args.chunks(2) {
+            let is_ours = match argument {
+                [flag, value] => self.is_ours(flag, value),
+                _ => false,
+            };
+            if !is_ours {
+                return Err(Foreign::Changed(format!("the argument `{}`", cut(&argument.join(" ")))));
+            }
+        }
+        environment(container)?;
+        let changed = container.volume_mounts.iter().find(|mount| match dir(&mount.name) {
+            Some(dir) => mount.mount_path != dir,
+            None => !is_elsewhere(&mount.mount_path),
+        });
+        match changed {
+            Some(mount) => Err(Foreign::Changed(format!("a mount at {}", cut(&mount.mount_path)))),
+            None => Ok(()),
+        }
+    }
+
+    /// One that would lead its token, or what it is told, elsewhere is not.
+    fn is_ours(&self, flag: &str, value: &str) -> bool {
+        let within =
+            |dir: &str, file: &str| value.strip_prefix(dir).and_then(|rest| rest.strip_prefix('/')) == Some(file);
+        match flag {
+            "--policy" => value == POLICY_DIR,
+            "--state" => value == STATE_DIR,
+            "--labels" => within(POLICY_DIR, LABELS_FILE),
+            "--token" => within(TOKEN_DIR, TOKEN_FILE),
+            "--authorities" => within(POLICY_DIR, AUTHORITIES_FILE),
+            "--operator" => self.is_service(value),
+            "--listen" | "--admin" => true,
+            _ => false,
+        }
+    }
+
+    /// The port may have been another when the pod was made.
+    fn is_service(&self, url: &str) -> bool {
+        let host = url.strip_prefix("https://").and_then(|rest| rest.rsplit_once(':'));
+        host.is_some_and(|(host, port)| port.parse::<u16>().is_ok() && self.services.iter().any(|known| known == host))
+    }
+}
+
+/// What `exec` names runs beside the gateway, as whoever it runs as: only its own program may. Other kinds of probes ask
+/// from outside.
+fn is_harmless(probe: &Probe) -> bool {
+    let Some(exec) = &probe.exec else { return true };
+    let [program, word, what, rest @ ..] = &exec.command[..] else { return false };
+    let is_address = |pair: &[String]| match pair {
+        [flag, address] => matches!(flag.as_str(), "--listen" | "--admin") && address.parse::<SocketAddr>().is_ok(),
+        _ => false,
+    };
+    program == SIDECAR_BINARY
+        && word == "probe"
+        && matches!(what.as_str(), "started" | "ready")
+        && rest.chunks(2).all(is_address)
+}
+
+/// Clouds, meshes and tracers give variables to every container, proxies and authorities among them. The gateway reads none
+/// of those, so that they stay.
+fn environment(container: &Container) -> Result<(), Foreign> {
+    // What is in there can't be seen here.
+    if !container.env_from.is_empty() {
+        return Err(Foreign::Changed("envFrom".to_owned()));
+    }
+    if let Some(variable) = container.env.iter().find(|variable| !is_ours_or_idle(variable)) {
+        return Err(Foreign::Changed(format!("the variable {}", cut(&variable.name))));
+    }
+    // Without its namespace a gateway takes itself for one that stands alone, where every key is for everybody. Older
+    // operators gave no service account, and such a gateway gets no key that is for certain ones.
+    let lacks = |name: &str| name != POD_SERVICE_ACCOUNT && !container.env.iter().any(|variable| variable.name == name);
+    match POD_FIELDS.into_iter().find(|(name, _)| lacks(name)) {
+        Some((name, _)) => Err(Foreign::Lacks(name)),
+        None => Ok(()),
+    }
+}
+
+/// As the operator makes it, or one that the gateway knows nothing of.
+fn is_ours_or_idle(variable: &Variable) -> bool {
+    let name = variable.name.as_str();
+    let literal = variable.value.as_deref().unwrap_or_default();
+    if let Some((_, path)) = POD_FIELDS.into_iter().find(|(known, _)| *known == name) {
+        let field = variable.value_from.as_ref().and_then(|from| from.field_ref.as_ref());
+        return literal.is_empty() && field.is_some_and(|FieldRef { field_path }| field_path == path);
+    }
+    match name {
+        LOG => LEVELS.contains(&literal),
+        _ => !name.starts_with(OURS) && !name.starts_with(LOADER) && !LIBRARY.contains(&name),
+    }
+}
+
+fn is_elsewhere(path: &str) -> bool {
+    let below = |place: &&str| {
+        path.strip_prefix(place.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ELSEWHERE.iter().any(below) && !path.split('/').any(|part| part == "..")
+}
+
+/// Without tag and digest.
+pub(super) fn repository(image: &str) -> &str {
+    let image = image.split_once('@').map_or(image, |(image, _)| image);
+    let name = image.rfind('/').map_or(0, |slash| slash + 1);
+    match image[name..].find(':') {
+        Some(colon) => &image[..name + colon],
+        None => image,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_an_image_have_one_repository() {
+        for (image, expected) in [
+            ("a/b", "a/b"),
+            ("a/b:1", "a/b"),
+            ("a/b@sha256:0", "a/b"),
+            ("host:5000/b:1@sha256:0", "host:5000/b"),
+            ("host:5000/b", "host:5000/b"),
+            ("b:1", "b"),
+        ] {
+            assert_eq!(repository(image), expected);
+        }
+    }
+
+    #[test]
+    fn mounts_elsewhere_are_no_way_in() {
+        for path in ["/var/run/secrets/kubernetes.io/serviceaccount", "/etc/ssl/certs", "/tmp"] {
+            assert!(is_elsewhere(path), "{path}");
+        }
+        for path in ["/", "/outrigger-sidecar", "/var/run/outrigger/x", "/tmp/../outrigger-sidecar", "/tmpx", "/etc"] {
+            assert!(!is_elsewhere(path), "{path}");
+        }
+    }
+}
