@@ -2,7 +2,7 @@
 //!
 //! **Last good, or gone.** What is *invalid* or *unresolved* serves on as it was: an edit that is half done, a Secret that
 //! isn't there yet, takes nothing down. What is *withdrawn* (deleted, suspended, expired, no longer shared) is a valid new
-//! state, in force at once: see [`crate::withdrawn`]. A Budget alone outlives its deletion, as long as it is named: a limit
+//! state, in force at once: see `operator/src/withdrawn.rs`. A Budget alone outlives its deletion, as long as it is named: a limit
 //! must not vanish by accident.
 //!
 //! Whether an object is good is found by its home namespace's plan, and other namespaces go by that. After a restart it is
