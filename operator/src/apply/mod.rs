@@ -10,6 +10,7 @@
 //! told yet has a sequence, too.
 
 mod decide;
+mod error;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,6 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
 use outrigger_policy::Document;
 use serde_json::Value;
-use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -38,28 +38,13 @@ use crate::seal::Seal;
 use crate::stream::Hub;
 
 pub use decide::{Owner, Wish, Write, decide, has_secret};
+pub use error::ApplyError;
+use error::{failed, foreign};
 use secret::is_as;
 pub use secret::secret;
 
 /// How often somebody may be quicker before it is left for later.
 const TRIES: usize = 5;
-
-/// Why something is not as it should be in the cluster.
-#[derive(Debug, Error)]
-pub enum ApplyError {
-    #[error("{kind} {place} could not be {verb}: {error}")]
-    Call { kind: &'static str, place: String, verb: &'static str, error: CallError },
-    #[error("ConfigMap {0} is written by somebody else again and again")]
-    Contended(Binding),
-    #[error("no authority is known yet that gateways could trust")]
-    NoAuthorities,
-    #[error("it is not known yet what the operator's own writing is known by")]
-    NoSeal,
-    #[error("Secret {0} is the operator's own, and a key of that name can have no Secret of its own there")]
-    OwnSecret(String),
-    #[error("{kind} {place} is somebody else's, and stays as it is: rename it, or the VirtualKey that needs its name")]
-    Foreign { kind: &'static str, place: String },
-}
 
 /// Writes, and remembers what was written.
 pub struct Applier {
@@ -400,33 +385,6 @@ impl Applier {
     }
 }
 
-impl ApplyError {
-    /// There is no right to it, and trying again soon gives none.
-    #[must_use]
-    pub fn is_forbidden(&self) -> bool {
-        matches!(self, ApplyError::Call { error, .. } if error.is_forbidden())
-    }
-
-    /// Trying again will not do: somebody has to change something first.
-    #[must_use]
-    pub fn is_lasting(&self) -> bool {
-        match self {
-            ApplyError::Call { error, .. } => error.is_lasting(),
-            ApplyError::OwnSecret(_) | ApplyError::Foreign { .. } => true,
-            ApplyError::Contended(_) | ApplyError::NoAuthorities | ApplyError::NoSeal => false,
-        }
-    }
-
-    /// The namespace is going, and takes everything with it.
-    #[must_use]
-    pub fn is_going(&self) -> bool {
-        let ApplyError::Call { error: CallError::Refused(kube::Error::Api(status)), .. } = self else { return false };
-        let causes = status.details.iter().flat_map(|details| &details.causes);
-        causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
-            || (status.code == 404 && status.details.as_ref().is_some_and(|details| details.kind == "namespaces"))
-    }
-}
-
 impl fmt::Debug for Applier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Applier").field("bindings", &self.lock().len()).finish_non_exhaustive()
@@ -444,15 +402,6 @@ fn exactly(uid: &str, version: &str) -> DeleteParams {
     DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
 }
 
-fn foreign(kind: &'static str, binding: &Binding) -> ApplyError {
-    ApplyError::Foreign { kind, place: format!("{}/{}", binding.namespace, binding.object_name()) }
-}
-
 fn parameters() -> PatchParams {
     PatchParams::apply(FIELD_MANAGER).force()
-}
-
-fn failed(kind: &'static str, binding: &Binding, verb: &'static str, error: CallError) -> ApplyError {
-    let place = format!("{}/{}", binding.namespace, binding.object_name());
-    ApplyError::Call { kind, place, verb, error }
 }

@@ -1,0 +1,59 @@
+//! Why something is not as it should be in the cluster, and whether it will be.
+
+use thiserror::Error;
+
+use crate::api::CallError;
+use crate::binding::Binding;
+
+/// Why something is not as it should be in the cluster.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    #[error("{kind} {place} could not be {verb}: {error}")]
+    Call { kind: &'static str, place: String, verb: &'static str, error: CallError },
+    #[error("ConfigMap {0} is written by somebody else again and again")]
+    Contended(Binding),
+    #[error("no authority is known yet that gateways could trust")]
+    NoAuthorities,
+    #[error("it is not known yet what the operator's own writing is known by")]
+    NoSeal,
+    #[error("Secret {0} is the operator's own, and a key of that name can have no Secret of its own there")]
+    OwnSecret(String),
+    #[error("{kind} {place} is somebody else's, and stays as it is: rename it, or the VirtualKey that needs its name")]
+    Foreign { kind: &'static str, place: String },
+}
+
+impl ApplyError {
+    /// There is no right to it, and trying again soon gives none.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, ApplyError::Call { error, .. } if error.is_forbidden())
+    }
+
+    /// Trying again will not do: somebody has to change something first.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            ApplyError::Call { error, .. } => error.is_lasting(),
+            ApplyError::OwnSecret(_) | ApplyError::Foreign { .. } => true,
+            ApplyError::Contended(_) | ApplyError::NoAuthorities | ApplyError::NoSeal => false,
+        }
+    }
+
+    /// The namespace is going, and takes everything with it.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        let ApplyError::Call { error: CallError::Refused(kube::Error::Api(status)), .. } = self else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+            || (status.code == 404 && status.details.as_ref().is_some_and(|details| details.kind == "namespaces"))
+    }
+}
+
+pub(super) fn foreign(kind: &'static str, binding: &Binding) -> ApplyError {
+    ApplyError::Foreign { kind, place: format!("{}/{}", binding.namespace, binding.object_name()) }
+}
+
+pub(super) fn failed(kind: &'static str, binding: &Binding, verb: &'static str, error: CallError) -> ApplyError {
+    let place = format!("{}/{}", binding.namespace, binding.object_name());
+    ApplyError::Call { kind, place, verb, error }
+}
