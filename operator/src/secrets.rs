@@ -109,7 +109,15 @@ impl Secrets {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &wanted.namespace, &resource);
         let config = Config::default().fields(&format!("metadata.name={}", wanted.name));
         let mut permit = Arc::clone(&self.beginning).acquire_owned().await.ok();
+        let place = Place { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
+        let mut there = false;
         let map = |told: Told<DynamicObject>| {
+            there = matches!(told, Told::Is(_)) || (there && !matches!(told, Told::Gone(_)));
+            let told = match told {
+                // A watch that was begun anew does not know that the one before had told of it.
+                Told::Listed if !there => Told::Gone(place.clone()),
+                told => told,
+            };
             // Whatever came, it has begun; one that fails is no reason for the others not to begin.
             permit = None;
             let news = !matches!(told, Told::Failed);
@@ -123,35 +131,51 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     use http::{Request, Response};
     use kube::client::Body;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::lists::Lists;
 
-    /// An API server that can't read Secrets whose names begin with `bad`, and never tells of changes.
+    /// An API server that can't read Secrets whose names begin with `bad`, and never tells of changes: that `lost` is deleted
+    /// after it was listed once.
     fn client() -> Client {
-        let service = tower::service_fn(|request: Request<Body>| async move {
-            let query = request.uri().query().unwrap_or_default().to_owned();
-            if query.contains("watch=true") {
-                std::future::pending::<()>().await;
-            }
-            let (code, body) = match query.contains("bad") {
-                true => (500, json!({"kind": "Status", "status": "Failure", "code": 500, "reason": "InternalError"})),
-                false => {
-                    let secret =
-                        json!({"metadata": {"name": "good", "namespace": "shop", "uid": "u", "resourceVersion": "1"}});
-                    let list = json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [secret]});
-                    (200, list)
-                }
-            };
-            let body = Body::from(body.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+        let lost = Arc::new(AtomicBool::new(false));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let lost = Arc::clone(&lost);
+            async move { answer(request.uri().query().unwrap_or_default(), &lost).await }
         });
         Client::new(service, "outrigger")
+    }
+
+    async fn answer(query: &str, lost: &AtomicBool) -> Result<Response<Body>, Infallible> {
+        if query.contains("watch=true") {
+            std::future::pending::<()>().await;
+        }
+        let list = |items: Value| {
+            (
+                200,
+                json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}),
+            )
+        };
+        let secret =
+            |name: &str| json!([{"metadata": {"name": name, "namespace": "shop", "uid": "u", "resourceVersion": "1"}}]);
+        let (code, body) = match query {
+            query if query.contains("bad") => {
+                (500, json!({"kind": "Status", "status": "Failure", "code": 500, "reason": "InternalError"}))
+            }
+            query if query.contains("lost") => match lost.swap(true, Ordering::SeqCst) {
+                false => list(secret("lost")),
+                true => list(json!([])),
+            },
+            _ => list(secret("good")),
+        };
+        let body = Body::from(body.to_string().into_bytes());
+        Ok(Response::builder().status(code).body(body).unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -164,15 +188,44 @@ mod tests {
         let secrets = Secrets::new(client(), Arc::new(Metrics::new().unwrap()), &[], events);
         let lists = Lists::default();
         let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
-        let first = tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+        let mut next = async || tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+        let mut first = next().await;
+        while matches!(first, Event::Value { told: Told::Listed, .. }) {
+            first = next().await;
+        }
         let Event::Value { wanted, told: Told::Is(_) } = first else { panic!("{first:?}") };
         assert_eq!(wanted.name, "good");
-        // Whoever takes the lead does not go by what a watch may have missed.
+        drop(sender);
+        running.await.unwrap();
+    }
+
+    /// Whoever takes the lead does not go by what a watch may have missed.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_read_anew_may_be_gone() {
+        let value = |name: &str| Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: name.to_owned() };
+        let (events, mut told) = mpsc::channel(16);
+        let (sender, receiver) = watch::channel(BTreeSet::from([value("good"), value("lost")]));
+        let lists = Lists::default();
+        let secrets = Secrets::new(client(), Arc::new(Metrics::new().unwrap()), &[], events);
+        let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
+        let mut next = async || {
+            let event = tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+            match event {
+                Event::Value { wanted, told: Told::Is(_) } => format!("{} is there", wanted.name),
+                Event::Value { wanted, told: Told::Gone(_) } => format!("{} is gone", wanted.name),
+                Event::Value { wanted, told } => format!("{} {told:?}", wanted.name),
+                other => format!("{other:?}"),
+            }
+        };
+        let mut both = async || BTreeSet::from([next().await, next().await, next().await, next().await]);
+        let listed = ["good Listed".to_owned(), "lost Listed".to_owned()];
+        let words =
+            |more: [&str; 2]| more.map(str::to_owned).into_iter().chain(listed.clone()).collect::<BTreeSet<_>>();
+        assert_eq!(both().await, words(["good is there", "lost is there"]));
         lists.anew().await;
-        let mut next = async || tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
-        while !matches!(next().await, Event::Rereading) {}
-        let Event::Value { wanted, told: Told::Is(_) } = next().await else { panic!("it is read again") };
-        assert_eq!(wanted.name, "good");
+        assert_eq!(next().await, "Rereading");
+        let anew = BTreeSet::from([next().await, next().await, next().await]);
+        assert_eq!(anew, BTreeSet::from(["good is there", "good Listed", "lost is gone"].map(str::to_owned)));
         drop(sender);
         running.await.unwrap();
     }
