@@ -104,3 +104,60 @@ fn budget(wanted: &BudgetDoc, kept: &[KeyDoc]) -> BudgetDoc {
     };
     BudgetDoc { applies_to: wanted.applies_to.as_ref().map(narrowed), ..wanted.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{LimitsDoc, SecretAt};
+
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn lists_have_only_what_both_let_through_and_nothing_is_all() {
+        let both = |before: &[&str], wanted: &[&str]| common(&strings(before), &strings(wanted));
+        assert_eq!(both(&[], &[]), Some(Vec::new()));
+        assert_eq!(both(&[], &["a"]), Some(strings(&["a"])));
+        assert_eq!(both(&["a"], &[]), Some(strings(&["a"])));
+        assert_eq!(both(&["a", "b"], &["b", "c"]), Some(strings(&["b"])));
+        assert_eq!(both(&["a"], &["b"]), None, "which must not become everything");
+    }
+
+    fn entry(models: &[&str]) -> KeyProviderDoc {
+        KeyProviderDoc {
+            name: "p".to_owned(),
+            provider: ObjectRef { namespace: "shop".to_owned(), name: "p".to_owned() },
+            weight: 1,
+            models: strings(models),
+            credentials: Vec::new(),
+            limits: LimitsDoc::default(),
+        }
+    }
+
+    #[test]
+    fn what_a_key_may_do_is_less_and_what_holds_it_back_is_new() {
+        let before = KeyDoc { allow: strings(&["a"]), providers: vec![entry(&[])], ..KeyDoc::default() };
+        let wanted = KeyDoc { max_output_tokens: Some(7), providers: vec![entry(&["m"])], ..KeyDoc::default() };
+        let narrowed = key(&before, &wanted);
+        assert_eq!((narrowed.max_output_tokens, &narrowed.allow), (Some(7), &strings(&["a"])));
+        assert_eq!(narrowed.providers[0].models, strings(&["m"]));
+        let other = KeyDoc { allow: strings(&["b"]), ..wanted };
+        assert!(key(&before, &other).providers.is_empty(), "it may use no model that is certain");
+    }
+
+    #[test]
+    fn a_credential_for_no_model_that_is_certain_is_suspended() {
+        let credential = |models: &[&str]| CredentialDoc {
+            name: "c".to_owned(),
+            weight: 1,
+            models: strings(models),
+            suspended: false,
+            secret: SecretAt { namespace: "shop".to_owned(), name: "s".to_owned(), key: "k".to_owned() },
+        };
+        let with = |models: &[&str]| ProviderDoc { credentials: vec![credential(models)], ..ProviderDoc::default() };
+        assert!(provider(&with(&["a"]), Some(&with(&["b"]))).credentials[0].suspended);
+        assert!(!provider(&with(&["a"]), Some(&with(&["a", "b"]))).credentials[0].suspended);
+    }
+}
