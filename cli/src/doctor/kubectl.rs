@@ -141,17 +141,18 @@ fn why(stderr: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    /// A kubectl of a few lines.
+    /// A kubectl of a few lines. The shell reads it: a file that was just written can't be executed ("Text file busy")
+    /// while a process that another test began still holds the descriptor it was written through.
     fn kubectl(folder: &Path, script: &str) -> Kubectl {
-        let program = folder.join("kubectl");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let kubectl = Kubectl::new(Some(Path::new("/a/config")), Some("staging"), Some("shop"));
-        Kubectl { program: program.into(), ..kubectl }
+        let file = folder.join("kubectl");
+        fs::write(&file, script).unwrap();
+        let mut kubectl = Kubectl::new(Some(Path::new("/a/config")), Some("staging"), Some("shop"));
+        kubectl.program = "sh".into();
+        kubectl.global.insert(0, file.into());
+        kubectl
     }
 
     #[tokio::test]
