@@ -3,6 +3,7 @@
 mod delivery;
 mod digest;
 mod narrow;
+mod starved;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};

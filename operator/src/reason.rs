@@ -134,7 +134,7 @@ impl Reason {
             ),
             Reason::DependencyInvalid => (
                 "DependencyInvalid",
-                "Something that it rests on is itself not accepted.",
+                "Something that it rests on is itself not accepted, or none of its providers has a credential to be called with.",
                 "Mend the object that the message names; this one follows by itself.",
             ),
             Reason::Suspended => (

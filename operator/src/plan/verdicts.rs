@@ -10,6 +10,7 @@ use crate::good::{Chosen, LastGood};
 use crate::index::Index;
 use crate::judge::Judged;
 use crate::object::{Kind, ObjectId};
+use crate::plan::starved::Stock;
 use crate::reason::Reason;
 use crate::verdict::{Problem, Verdict};
 use crate::version::{Version, text};
@@ -22,11 +23,16 @@ pub(super) fn of(
     now: Timestamp,
 ) -> BTreeMap<ObjectId, Verdict> {
     let mut verdicts = BTreeMap::new();
+    let stock = Stock::of(&judged.compiled);
     for kind in Kind::ALL {
         for (id, known) in index.of(kind, namespace) {
             let findings = judged.findings.get(id).map(Vec::as_slice).unwrap_or_default();
             let mut verdict = Verdict { generation: known.version.generation, ..Verdict::default() };
             findings.iter().for_each(|finding| sort(finding, &mut verdict));
+            // What is wrong with the key itself comes first.
+            if kind == Kind::VirtualKey && verdict.is_sound() {
+                stock.tell(namespace, &id.name, &mut verdict);
+            }
             let chosen = judged.chosen.get(id);
             verdict.warnings.extend(chosen.and_then(|chosen| copies(index, &chosen.version)));
             if !verdict.is_sound() {
