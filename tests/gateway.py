@@ -5,6 +5,7 @@ The binary is OUTRIGGER_BIN, or what cargo built last: release before debug.
 
 import json
 import os
+import random
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READY_SECONDS = 20  # generous: the promise is 50 ms, and is tested where time is measured
+PORTS, GIVEN = range(12_000, 28_000), set()
 # Where what is spent is written down. Not the user's own folder, and gone with this process.
 STATES = tempfile.TemporaryDirectory(prefix="outrigger-states-")
 
@@ -40,9 +42,20 @@ def environment(**more):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One that nobody listens at, and that was not given before.
+
+    Below those that the system takes for connections: one of them could have it before the process that is told of it.
+    """
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
+    raise OSError(f"a hundred ports of {PORTS} are all in use")
 
 
 class Gateway:
