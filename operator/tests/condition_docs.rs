@@ -71,30 +71,21 @@ namespace that lets out only what it names needs this one beside its others, wit
 ```yaml
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata:
-  name: outrigger
+metadata: {name: outrigger-gateways}
 spec:
   podSelector:
-    matchExpressions:
-    - {key: outrigger.dev/sidecar, operator: Exists}
+    matchExpressions: [{key: outrigger.dev/sidecar, operator: Exists}]
   policyTypes: [Egress]
   egress:
-  - to:
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: outrigger-system}
-      podSelector:
-        matchLabels: {app.kubernetes.io/name: outrigger}
-    ports:
-    - {port: 10250, protocol: TCP}
-  - to:
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: kube-system}
-    ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
+  - to:                                   # the operator
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: outrigger-system}}
+      podSelector: {matchLabels: {app.kubernetes.io/name: outrigger}}
+    ports: [{port: 10250}]
+  - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}, {port: 443}]   # names, and the providers
 ```
 
-A policy that selects a pod lets out only what it and its other policies name: the providers' addresses must be among them.
+A policy that selects a pod lets out only what it and its other policies name. Names are asked for anywhere here, because a cluster's DNS is
+often at an address of the node, which no selector finds. Providers that listen at another port than 443 need that one, too.
 ";
 
 #[test]

@@ -48,7 +48,9 @@ def test_values_that_are_named_are_there():
 
 
 def test_the_policy_for_applications_is_that_of_the_notes(release):
-    (shown,) = re.findall(r"```yaml\n(apiVersion: networking.k8s.io/v1\n.*?)```", PAGE, re.DOTALL)
+    pages = [PAGE, (REPOSITORY / "docs" / "conditions.md").read_text()]
+    shown, again = [re.search(r"```yaml\n(apiVersion: networking.k8s.io/v1\n.*?)```", page, re.DOTALL)[1] for page in pages]
+    assert shown == again
     try:
         told = release.install({})
         noted = told.split("kind: NetworkPolicy\n")[1].split("# names, and the providers")[0]

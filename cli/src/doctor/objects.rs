@@ -83,17 +83,18 @@ fn unconnected(object: &Value, seen: &Seen) -> Option<Line> {
     let told = text(programmed, "/reason") == "Unconnected";
     let number = |name: &str| object.pointer(&format!("/status/sidecars/{name}")).and_then(Value::as_u64).unwrap_or(0);
     let alone = number("live").saturating_sub(number("connected"));
-    if !told {
-        return None;
-    }
     let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
     let what = match alone {
+        0 if !told => return None,
         0 => "gateways".to_owned(),
         alone => format!("{alone} of {}", counted(usize::try_from(number("live")).unwrap_or(usize::MAX), "gateway")),
     };
-    let text = format!(
-        "VirtualKey {namespace}/{name}: {what} not connected to the operator for 5 minutes or more: they serve what they have"
-    );
+    let text = format!("VirtualKey {namespace}/{name}: {what} not connected to the operator");
+    let line = match told {
+        true => Line::wrong(format!("{text} for 5 minutes or more: they serve what they have")),
+        // One that starts, and all of them while the leader changes, for a moment.
+        false => Line::note(format!("{text} at the moment: they serve what they have")),
+    };
     let closed: BTreeSet<&str> = egress(seen, namespace).collect();
     let hint = match closed.is_empty() {
         true => format!("kubectl logs -n {namespace} -l outrigger.dev/virtual-key={name} -c outrigger --tail=20"),
@@ -102,7 +103,7 @@ fn unconnected(object: &Value, seen: &Seen) -> Option<Line> {
             closed.into_iter().collect::<Vec<_>>().join(", ")
         ),
     };
-    Some(Line::wrong(text).with(hint))
+    Some(line.with(hint))
 }
 
 /// Names of NetworkPolicies that limit egress.
