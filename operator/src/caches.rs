@@ -8,12 +8,12 @@ use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWrit
 use std::time::Duration;
 
 use crate::admission::Namespace;
-use crate::apply::Owner;
 use crate::bare::BarePods;
 use crate::binding::Binding;
 use crate::generated::Generated;
 use crate::index::Index;
 use crate::object::{Kind, ObjectId};
+use crate::owner::Owner;
 use crate::pods::Pods;
 use crate::stream::{self, PodFacts};
 

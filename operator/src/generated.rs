@@ -70,6 +70,12 @@ impl Held {
 }
 
 impl Held {
+    /// It is as the operator wrote it for this binding, whoever else may write there.
+    #[must_use]
+    pub fn is_sealed(&self, seal: &Seal, binding: &Binding) -> bool {
+        seal.holds(binding, &self.seal, &self.policy, &self.sources)
+    }
+
     /// Nothing of it is the operator's: neither label nor sequence, nor any field that it wrote. Whoever takes the first two
     /// away holds up nothing that is revoked.
     #[must_use]
@@ -144,7 +150,7 @@ impl Generated {
         let all = self.lock();
         let (own, others): (Vec<_>, Vec<_>) = (all.iter())
             .filter(|(_, held)| !held.sources.is_empty())
-            .partition(|(binding, held)| seal.holds(binding, held));
+            .partition(|(binding, held)| held.is_sealed(seal, binding));
         (own.into_iter().map(|(binding, held)| (binding.clone(), held.sources.clone())).collect(), others.len())
     }
 

@@ -19,7 +19,7 @@ use crate::index::{Holding, Index};
 use crate::object::{Kind, ObjectId};
 use crate::refs::{Named, Wanted};
 use crate::revision::Revision;
-use crate::sources::{self, SourcesError};
+use crate::sources::{self, SecretVersion, SourcesError};
 use crate::version::Version;
 
 /// What was good, by the process's own experience and by what was written.
@@ -49,13 +49,6 @@ pub(crate) struct View {
     pub bundles: BTreeMap<Wanted, Arc<Holding>>,
     /// The versions of credentials' Secrets as their values were last read.
     pub secrets: BTreeMap<SecretAt, SecretVersion>,
-}
-
-/// Which Secret, and which version of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SecretVersion {
-    pub uid: String,
-    pub resource_version: String,
 }
 
 /// What a namespace said last of its own objects.

@@ -14,13 +14,13 @@ use outrigger_compile::Slices;
 use outrigger_policy::{Document, SecretAt};
 
 use crate::binding::Binding;
-use crate::good::{LastGood, SecretVersion, View};
+use crate::good::{LastGood, View};
 use crate::index::Index;
 use crate::judge::{Judged, authorities, changed, judge};
 use crate::object::{Kind, ObjectId};
 use crate::reason::Reason;
 use crate::revision::{Plan, Revision};
-use crate::sources::{self, Bundle};
+use crate::sources::{self, Bundle, SecretVersion};
 use crate::verdict::Problem;
 use crate::version::{Version, text};
 

@@ -12,7 +12,6 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::binding::Binding;
-use crate::generated::Held;
 
 pub use store::{SealError, load};
 
@@ -37,12 +36,12 @@ impl Seal {
         mark.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether a ConfigMap is as the operator wrote it for this binding, whoever else may write there.
+    /// Whether this is the mark of such a ConfigMap: whoever else may write there can't make it.
     #[must_use]
-    pub fn holds(&self, binding: &Binding, held: &Held) -> bool {
-        let nibbles = held.seal.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).ok());
+    pub fn holds(&self, binding: &Binding, mark: &str, policy: &[u8; 32], sources: &[u8]) -> bool {
+        let nibbles = mark.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).ok());
         let bytes: Option<Vec<u8>> = nibbles.map(|two| u8::from_str_radix(two?, 16).ok()).collect();
-        bytes.is_some_and(|bytes| self.over(binding, &held.policy, &held.sources).verify_slice(&bytes).is_ok())
+        bytes.is_some_and(|bytes| self.over(binding, policy, sources).verify_slice(&bytes).is_ok())
     }
 
     fn over(&self, binding: &Binding, policy: &[u8; 32], sources: &[u8]) -> Hmac<Sha256> {
@@ -64,29 +63,22 @@ impl fmt::Debug for Seal {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::generated::hash;
 
     #[test]
     fn only_what_was_marked_holds_and_only_in_its_place() {
         let (seal, other) = (Seal::of(&[7; 32]).unwrap(), Seal::of(&[8; 32]).unwrap());
         let (search, batch) = (Binding::of("shop", "search"), Binding::of("shop", "batch"));
-        let mark = seal.mark(&search, &hash("{}"), b"sources");
-        let written =
-            Held { policy: hash("{}"), sources: Bytes::from_static(b"sources"), seal: mark, ..Held::default() };
-        assert!(seal.holds(&search, &written));
-        assert!(!seal.holds(&batch, &written), "another's");
-        assert!(!other.holds(&search, &written), "another key");
-        let forged = [
-            Held { policy: hash("{ }"), ..written.clone() },
-            Held { sources: Bytes::from_static(b"others"), ..written.clone() },
-            Held { seal: String::new(), ..written.clone() },
-            Held { seal: "é7".to_owned(), ..written.clone() },
-            Held { seal: "zz".to_owned(), ..written },
-        ];
-        assert!(!forged.iter().any(|held| seal.holds(&search, held)));
+        let policy = [1; 32];
+        let mark = seal.mark(&search, &policy, b"sources");
+        assert!(seal.holds(&search, &mark, &policy, b"sources"));
+        assert!(!seal.holds(&batch, &mark, &policy, b"sources"), "another's");
+        assert!(!other.holds(&search, &mark, &policy, b"sources"), "another key");
+        assert!(!seal.holds(&search, &mark, &[2; 32], b"sources"));
+        assert!(!seal.holds(&search, &mark, &policy, b"others"));
+        for forged in ["", "é7", "zz"] {
+            assert!(!seal.holds(&search, forged, &policy, b"sources"), "{forged}");
+        }
         assert!(Seal::of(&[7; 31]).is_none());
         assert_eq!(format!("{seal:?}"), "Seal");
     }

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::good::SecretVersion;
 use crate::index::Holding;
 use crate::refs::{Holder, Wanted};
 use crate::version::Version;
@@ -68,6 +67,13 @@ struct SecretSeen {
     at: SecretAt,
     uid: String,
     resource_version: String,
+}
+
+/// Which Secret, and which version of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SecretVersion {
+    pub uid: String,
+    pub resource_version: String,
 }
 
 /// What was read back.

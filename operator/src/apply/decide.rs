@@ -13,19 +13,13 @@ use serde_json::{Value, json};
 use super::secret::lacks_values;
 use crate::generated::{Held, hash};
 use crate::names;
+use crate::owner::{Owner, owner_references};
 use crate::revision::{Delivery, Revision};
 use crate::seal::Seal;
 
 /// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
 /// than nothing written.
 const DATA_MAX: usize = 1_000_000;
-
-/// A VirtualKey that a generated object belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Owner {
-    pub name: String,
-    pub uid: String,
-}
 
 /// What shall stand in the cluster, and what bears on it.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +55,7 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
     let authorities = held.is_some_and(|held| held.authorities == hash(wish.authorities));
     let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
     let marked = held.is_some_and(|held| held.labelled && held.has_secret == speaks_of_secret(wish, Some(held)));
-    let sealed = held.is_some_and(|held| wish.seal.holds(&wish.revision.binding, held));
+    let sealed = held.is_some_and(|held| held.is_sealed(wish.seal, &wish.revision.binding));
     if current.is_some() && authorities && owned && marked && sealed {
         return None;
     }
@@ -119,22 +113,6 @@ fn speaks_of_secret(wish: Wish<'_>, held: Option<&Held>) -> bool {
 pub fn has_secret(revision: &Revision, held: Option<&Held>) -> bool {
     revision.credentials.iter().any(|value| value.delivery == Delivery::Secret)
         || (held.is_some_and(|held| held.has_secret) && lacks_values(revision))
-}
-
-/// Owner references, so that Kubernetes clears away what nobody would; neither a controller's nor one that holds up the
-/// deletion of the key.
-pub(super) fn owner_references(owners: &[Owner]) -> Value {
-    let reference = |owner: &Owner| {
-        json!({
-            "apiVersion": format!("{}/v1alpha1", outrigger_crds::GROUP),
-            "kind": "VirtualKey",
-            "name": owner.name,
-            "uid": owner.uid,
-            "controller": false,
-            "blockOwnerDeletion": false,
-        })
-    };
-    owners.iter().map(reference).collect()
 }
 
 fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {

@@ -37,7 +37,7 @@ use crate::revision::{Revision, Written};
 use crate::seal::Seal;
 use crate::stream::Hub;
 
-pub use decide::{Owner, Wish, Write, decide, has_secret};
+pub use decide::{Wish, Write, decide, has_secret};
 pub use error::ApplyError;
 use error::{failed, foreign};
 use secret::is_as;
@@ -113,7 +113,7 @@ impl Applier {
     /// [`ApplyError`], to be tried again.
     pub async fn policy(&self, binding: &Binding) -> Result<Option<Document>, ApplyError> {
         let Some(object) = self.get(binding).await? else { return Ok(None) };
-        if !self.seal()?.holds(binding, &Held::of(&object)) {
+        if !Held::of(&object).is_sealed(&self.seal()?, binding) {
             return Ok(None);
         }
         let text = object.data.as_ref().and_then(|data| data.get(POLICY_FILE));

@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use outrigger_policy::SecretAt;
 use serde_json::{Value, json};
 
-use super::decide::{Owner, owner_references};
 use crate::names;
+use crate::owner::{Owner, owner_references};
 use crate::revision::{Delivery, Revision};
 
 /// Credentials that may lie there and whose values are not known at the moment.

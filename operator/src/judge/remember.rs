@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use outrigger_policy::SecretAt;
 
 use super::Judged;
-use crate::good::{LastGood, SecretVersion};
+use crate::good::LastGood;
 use crate::index::Index;
 use crate::object::{Kind, ObjectId};
 use crate::refs::{Holder, Wanted, named_by};
+use crate::sources::SecretVersion;
 use crate::version::{Version, text};
 
 /// Where bundles came from that are in use, and the versions of Secrets whose values are.

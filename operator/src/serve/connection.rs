@@ -55,7 +55,7 @@ pub(super) async fn serve(
         async move {
             let response = router.answer(request).await;
             // With the answer's body, so that a stream counts for as long as it is open.
-            Ok::<_, Infallible>(response.map(|body| super::answer::held(body, held)))
+            Ok::<_, Infallible>(response.map(|body| crate::response::held(body, held)))
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());

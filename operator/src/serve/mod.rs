@@ -4,7 +4,6 @@
 //! and the time that each of them may take.
 
 mod accept;
-mod answer;
 mod connection;
 mod route;
 
@@ -20,7 +19,6 @@ use tokio::net::TcpListener;
 use crate::stream::Streams;
 
 pub use accept::{ServeError, Server};
-pub use answer::{AnswerBody, answer};
 
 /// Answers the API server's reviews. Pure, as far as the listener is concerned: it is called on a thread of its own, and one
 /// that panics is answered for.

@@ -11,7 +11,8 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
-use super::{AnswerBody, Services, answer};
+use super::Services;
+use crate::response::{AnswerBody, answer};
 
 /// An object may have 1.5 MiB as it is stored; a review holds it as JSON, and beside it the one it replaces.
 const BODY_MAX: usize = 8 << 20;

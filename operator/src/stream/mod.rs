@@ -28,7 +28,7 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Body;
 
-use crate::serve::AnswerBody;
+use crate::response::AnswerBody;
 
 pub use hub::Hub;
 pub use refusal::Refusal;

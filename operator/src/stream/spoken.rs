@@ -18,7 +18,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::newest::{Has, Newest};
 use super::seat::{Ended, Seat};
 use super::token::Pods;
-use crate::serve::AnswerBody;
+use crate::response::AnswerBody;
 
 const BEAT: Duration = Duration::from_secs(BEAT_SECONDS);
 /// A cache may miss a pod for a moment; a stream outlives its pod by no more than so many beats.

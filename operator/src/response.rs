@@ -1,4 +1,4 @@
-//! Answers in JSON.
+//! An answer of the listener's: JSON, or a stream.
 
 use std::convert::Infallible;
 
@@ -20,7 +20,7 @@ pub fn answer(status: StatusCode, json: impl Into<Bytes>) -> Response<AnswerBody
 }
 
 /// The body, and something that lives as long as it does.
-pub(super) fn held<T: Send + 'static>(body: AnswerBody, held: T) -> AnswerBody {
+pub(crate) fn held<T: Send + 'static>(body: AnswerBody, held: T) -> AnswerBody {
     body.map_frame(move |frame| {
         let _ = &held;
         frame

@@ -1,0 +1,26 @@
+//! Whom the operator's ConfigMaps and Secrets belong to.
+
+use serde_json::{Value, json};
+
+/// A VirtualKey that a generated object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    pub name: String,
+    pub uid: String,
+}
+
+/// Owner references, so that Kubernetes clears away what nobody would; neither a controller's nor one that holds up the
+/// deletion of the key.
+pub(crate) fn owner_references(owners: &[Owner]) -> Value {
+    let reference = |owner: &Owner| {
+        json!({
+            "apiVersion": format!("{}/v1alpha1", outrigger_crds::GROUP),
+            "kind": "VirtualKey",
+            "name": owner.name,
+            "uid": owner.uid,
+            "controller": false,
+            "blockOwnerDeletion": false,
+        })
+    };
+    owners.iter().map(reference).collect()
+}
