@@ -5,6 +5,7 @@
 
 mod judge;
 mod kubectl;
+mod line;
 mod objects;
 mod operator;
 mod pods;
@@ -17,8 +18,9 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use crate::style::{self, Style};
-use judge::{Level, Line, judge};
+use judge::judge;
 use kubectl::Kubectl;
+use line::{Level, Line};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

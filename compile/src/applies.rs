@@ -7,7 +7,7 @@ use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
 use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc, ObjectRef};
 
 use crate::finding::{Cause, Finding};
-use crate::keys::hint;
+use crate::hint::hint;
 use crate::namespaces::{label, selects};
 use crate::source::Object;
 use crate::validate::{Folder, Read};

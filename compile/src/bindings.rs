@@ -4,7 +4,8 @@ use outrigger_crds::WithoutKey;
 use outrigger_policy::{KeyDoc, ObjectRef, ProviderDoc};
 
 use crate::finding::{Cause, Finding, Place, Severity};
-use crate::keys::{all_of, hint};
+use crate::hint::hint;
+use crate::keys::all_of;
 use crate::source::DEFAULT_NAMESPACE;
 use crate::validate::Folder;
 

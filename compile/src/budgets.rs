@@ -5,10 +5,10 @@ use outrigger_crds::budget::{BudgetSpec, Threshold, ThresholdAction};
 use outrigger_policy::{BudgetDoc, ObjectRef, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
 use crate::finding::{Cause, Finding};
-use crate::keys::hint;
+use crate::hint::hint;
 use crate::limits::{whole, window};
 use crate::namespaces;
-use crate::providers::count;
+use crate::number::count;
 use crate::source::Object;
 use crate::validate::{Folder, Read};
 

@@ -6,8 +6,9 @@ use outrigger_crds::CatalogModel;
 use outrigger_policy::{CatalogueDoc, ModelDoc};
 
 use crate::finding::Finding;
+use crate::number::count;
 use crate::prices;
-use crate::providers::{capabilities, count};
+use crate::providers::capabilities;
 use crate::source::Object;
 use crate::validate::{Folder, Read};
 

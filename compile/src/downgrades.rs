@@ -5,7 +5,7 @@ use outrigger_policy::{LimitId, ObjectRef, Price};
 
 use crate::counted::{At, Counted, Named};
 use crate::finding::{Cause, Finding};
-use crate::keys::hint;
+use crate::hint::hint;
 use crate::validate::{Folder, Read};
 
 pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use outrigger_crds::virtual_key::{KeyProvider, OnHangUp, OnLimit, Uncounted, VirtualKey};
 use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, ObjectRef, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
-    nearest,
 };
 
 use crate::finding::{Cause, Finding};
-use crate::providers::{all_zero, balance, count};
+use crate::hint::hint;
+use crate::number::count;
+use crate::providers::{all_zero, balance};
 use crate::source::Object;
 use crate::validate::{Folder, Read};
 use crate::{budgets, limits, namespaces};
@@ -262,14 +263,5 @@ fn elsewhere(folder: &Folder<'_>, id: &ObjectRef, asking: &str) -> String {
         // Those that there are may be none of its business.
         true => format!(": namespace {} has none that may be used here", id.namespace),
         false => hint(&id.name, &here),
-    }
-}
-
-/// `, did you mean …?`, or all that there is.
-pub(crate) fn hint(name: &str, known: &[&str]) -> String {
-    match (nearest(name, known.iter().copied()), known) {
-        (Some(near), _) => format!(", did you mean `{near}`?"),
-        (None, []) => ": there is none at all".to_owned(),
-        (None, known) => format!(": there is {}", known.join(", ")),
     }
 }

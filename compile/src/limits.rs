@@ -4,7 +4,7 @@ use outrigger_crds::limits::{CountLimit, Limits, Period, Window};
 use outrigger_policy::{CalendarUnit, LimitDoc, LimitsDoc, WindowDoc};
 
 use crate::finding::Finding;
-use crate::providers::{count, millis};
+use crate::number::{count, millis};
 use crate::source::Object;
 use crate::zones;
 

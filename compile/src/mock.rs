@@ -5,7 +5,7 @@ use outrigger_crds::mock::{Fault, FaultType, Mock, MockDialect};
 use outrigger_policy::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 use serde_json::Value;
 
-use crate::providers::{count, millis};
+use crate::number::{count, millis};
 
 pub(crate) fn script(mock: &Mock) -> MockDoc {
     let timing = mock.timing.unwrap_or_default();

@@ -4,7 +4,7 @@ use outrigger_crds::Money;
 use outrigger_crds::price::{Price, PriceService, PriceTier, ServiceName};
 use outrigger_policy::{Price as PriceDoc, Service, Tier};
 
-use crate::providers::count;
+use crate::number::count;
 
 pub(crate) fn compile(price: &Price) -> PriceDoc {
     let mut tiers: Vec<Tier> = price.tiers.iter().map(tier).collect();

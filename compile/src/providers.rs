@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use outrigger_crds::{Balance, Capability, GoDuration, LlmProvider, ProviderModel, ProviderType};
+use outrigger_crds::{Balance, Capability, LlmProvider, ProviderModel, ProviderType};
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, SecretAt, TimeoutsDoc};
 
 use crate::finding::Finding;
+use crate::number::{count, millis};
 use crate::source::Object;
 use crate::validate::{Folder, Read};
 use crate::world::World;
@@ -192,15 +193,6 @@ pub(crate) fn balance(balance: Balance) -> BalanceDoc {
         Balance::Weighted => BalanceDoc::Weighted,
         Balance::Adaptive => BalanceDoc::Adaptive,
     }
-}
-
-pub(crate) fn millis(duration: GoDuration) -> u64 {
-    u64::try_from(duration.get().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The schema has no unsigned integers, and lets no negative one through.
-pub(crate) fn count(number: i32) -> u32 {
-    u32::try_from(number).unwrap_or_default()
 }
 
 pub(crate) fn all_zero(what: &str) -> String {

@@ -8,8 +8,9 @@ use outrigger_policy::{
 
 use crate::fence::Fence;
 use crate::finding::{Cause, Finding, Severity};
-use crate::keys::hint;
-use crate::providers::{all_zero, count};
+use crate::hint::hint;
+use crate::number::count;
+use crate::providers::all_zero;
 use crate::source::Object;
 use crate::validate::{Folder, Read};
 

@@ -7,7 +7,8 @@ use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialR
 use crate::bindings::DEFAULT;
 use crate::counted::id;
 use crate::finding::{Cause, Finding, Place, Severity};
-use crate::providers::{capability, count};
+use crate::number::count;
+use crate::providers::capability;
 use crate::validate::{Folder, Keyless, Read};
 
 /// A test of a rule, and where it stands.

@@ -1,46 +1,10 @@
 //! From what a cluster says to what is wrong with it. Pure.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::kubectl::{Answer, Seen};
+use super::kubectl::Seen;
+use super::line::Line;
 use super::{objects, operator, pods};
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    Well,
-    /// Worth knowing.
-    Note,
-    Wrong,
-}
-
-/// Something that was found out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub level: Level,
-    pub text: String,
-    /// What to type, or to look at.
-    pub hint: Option<String>,
-}
-
-impl Line {
-    pub(crate) fn well(text: impl Into<String>) -> Self {
-        Line { level: Level::Well, text: text.into(), hint: None }
-    }
-
-    pub(crate) fn note(text: impl Into<String>) -> Self {
-        Line { level: Level::Note, text: text.into(), hint: None }
-    }
-
-    pub(crate) fn wrong(text: impl Into<String>) -> Self {
-        Line { level: Level::Wrong, text: text.into(), hint: None }
-    }
-
-    pub(crate) fn with(self, hint: impl Into<String>) -> Self {
-        Line { hint: Some(hint.into()), ..self }
-    }
-}
 
 /// Everything, the operator first: most of what is wrong elsewhere may come from there.
 pub(crate) fn judge(seen: &Seen, now: Timestamp) -> Vec<Line> {
@@ -48,45 +12,4 @@ pub(crate) fn judge(seen: &Seen, now: Timestamp) -> Vec<Line> {
     lines.extend(objects::judge(seen, now));
     lines.extend(pods::judge(seen));
     lines
-}
-
-/// The objects of an answer; where there is none, a line says so.
-pub(super) fn answered<'a>(answer: &'a Answer, what: &str, lines: &mut Vec<Line>) -> Option<&'a [Value]> {
-    match answer {
-        Ok(objects) => Some(objects),
-        Err(why) => {
-            lines.push(Line::note(format!("{what} can't be looked at: {why}")));
-            None
-        }
-    }
-}
-
-pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// `namespace/name`.
-pub(super) fn place(object: &Value) -> String {
-    format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
-}
-
-/// A label or annotation.
-pub(super) fn word<'a>(object: &'a Value, map: &str, name: &str) -> Option<&'a str> {
-    object.get("metadata")?.get(map)?.get(name)?.as_str()
-}
-
-/// How long ago something was, in seconds; `None`: nobody knows.
-pub(super) fn age(value: &Value, pointer: &str, now: Timestamp) -> Option<i64> {
-    let then: Timestamp = text(value, pointer).parse().ok()?;
-    Some(now.duration_since(then).as_secs())
-}
-
-/// `0.12` of `0.12.3`.
-pub(super) fn minor(version: &str) -> Option<(u32, u32)> {
-    let mut parts = version.trim_start_matches('v').split('.');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

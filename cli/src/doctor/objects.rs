@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::judge::{Line, age, answered, list, place, text};
 use super::kubectl::Seen;
+use super::line::{Line, age, answered, list, place, text};
 use crate::check::counted;
 
 /// An object that changed less than so long ago may still be on its way.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::judge::{Line, age, answered, list, place, text, word};
 use super::kubectl::Seen;
+use super::line::{Line, age, answered, list, place, text, word};
 
 /// A Lease that was not renewed for so long is nobody's.
 const LEASE_SECONDS: i64 = 60;

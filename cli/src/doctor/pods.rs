@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use outrigger_crds::carries::{INJECT, INJECTED, SIDECAR, renew, should_carry};
 use serde_json::Value;
 
-use super::judge::{Line, answered, list, minor, place, text, word};
 use super::kubectl::Seen;
+use super::line::{Line, answered, list, minor, place, text, word};
 use super::operator;
 use crate::check::counted;
 

@@ -1,0 +1,12 @@
+//! What a name that names nothing may have been meant for.
+
+use outrigger_policy::nearest;
+
+/// `, did you mean …?`, or all that there is.
+pub(crate) fn hint(name: &str, known: &[&str]) -> String {
+    match (nearest(name, known.iter().copied()), known) {
+        (Some(near), _) => format!(", did you mean `{near}`?"),
+        (None, []) => ": there is none at all".to_owned(),
+        (None, known) => format!(": there is {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,12 @@
+//! Numbers of objects, as a document has them.
+
+use outrigger_crds::GoDuration;
+
+pub(crate) fn millis(duration: GoDuration) -> u64 {
+    u64::try_from(duration.get().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The schema has no unsigned integers, and lets no negative one through.
+pub(crate) fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
+}
