@@ -66,6 +66,9 @@ def operator(cluster, installed):
     """The operator as a process, with exactly the chart's rights. A test that ends it starts it again."""
     kubeconfig, port = installed
     with OperatorProcess(cluster, kubeconfig, port=port) as operator:
+        # They know its certificate a little after it is ready.
+        installation.until_webhooks_answer(cluster)
+        cluster.until("what is wrong to be refused", lambda: chart.is_validated(cluster))
         yield operator
     assert operator.refusals() == [], "the chart's rights don't suffice"
 

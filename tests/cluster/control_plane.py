@@ -6,6 +6,7 @@ Or, in a `machine`, where a node can be added to it.
 import json
 import subprocess
 import urllib.request
+from contextlib import contextmanager
 
 import binaries
 import runs
@@ -208,6 +209,19 @@ class ControlPlane:
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(map(str, arguments))}:\n{done.stdout}")
         return done.stdout
+
+    @contextmanager
+    def following(self, namespace, pod, container="main"):
+        """Follows a container's log that has a line at least. What is given returns all of its lines, once it has ended."""
+        command = [self.kubectl_binary, f"--kubeconfig={self.kubeconfig}", "logs", "--follow", pod, "-n", namespace, "-c", container]
+        env = environment(KUBECACHEDIR=str(self.folder / "kubectl-cache"))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as kubectl:
+            try:
+                # It is followed once there is one.
+                first = kubectl.stdout.readline()
+                yield lambda: (first + kubectl.communicate(timeout=KUBECTL_SECONDS)[0]).splitlines()
+            finally:
+                kubectl.kill()
 
     def install_definitions(self):
         """Our kinds, as crds/yaml has them; the warnings that came with it."""

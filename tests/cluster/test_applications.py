@@ -140,9 +140,10 @@ def test_a_rollout_loses_no_request(outrigger, space):
     node = outrigger
     first = start(node, mock(space), key(space), *application(space, command=("keep", "0.02")))
     node.until("some answers", lambda: len(node.lines(space, first)) > 5)
-    node.kubectl("delete", "pod", first, "-n", space, "--wait=false")
     # Its log goes with it: followed to its end.
-    said = node.kubectl("logs", "--follow", first, "-n", space, "-c", "main").splitlines()
+    with node.following(space, first) as rest:
+        node.kubectl("delete", "pod", first, "-n", space, "--wait=false")
+        said = rest()
     assert set(said) == {"Hello."}
 
 

@@ -32,8 +32,9 @@ def test_a_pod_that_is_deleted_under_load_loses_no_request(outrigger, space):
     (pod,) = node.pods(space, "app=app", lambda pods: len(pods) == 1)
     app = node.until_ready("Pod", space, pod["metadata"]["name"])["metadata"]["name"]
     node.until("load", lambda: "under load" in node.lines(space, app))
-    node.kubectl("delete", "pod", app, "-n", space, "--wait=false")
     # Followed to its end, which comes when the last answer is there.
-    outcomes = json.loads(node.kubectl("logs", "--follow", app, "-n", space, "-c", "main").splitlines()[-1])
+    with node.following(space, app) as rest:
+        node.kubectl("delete", "pod", app, "-n", space, "--wait=false")
+        outcomes = json.loads(rest()[-1])
     assert outcomes.pop("across the end") > 0, outcomes
     assert outcomes.keys() == {"answered"} and outcomes["answered"] > 2 * WORKERS, outcomes

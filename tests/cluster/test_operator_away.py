@@ -112,6 +112,8 @@ def test_without_an_operator_no_pod_goes_without_its_gateway(outrigger, space):
         # A pod that is gone is made anew by its Deployment: later.
         node.kubectl("delete", "pod", app, "-n", space, "--wait=true")
         assert node.api.list("Pod", space, labelSelector="app=app") == []
+    # Who makes its pods has been refused often, and rests for minutes by now: any change of the ReplicaSet has it try again.
+    node.kubectl("annotate", "replicaset", "-l", "app=app", "tests/again=now", "-n", space)
     another = the_pod(node, space, app)
     until_it_says(node, space, another, "one")
 

@@ -119,6 +119,7 @@ def test_a_suspended_credential_is_used_no_more(outrigger, space, platform):
     node.until("its use", lambda: KEYS["main"] in used(node, platform))
     suspend(node, platform, main={"weight": 100, "suspended": True}, spare={"weight": 1})
     # Ready says that it is so on every gateway: what was asked before that may be written down still, and nothing after.
+    until_written_down(node, space, app)
     known = len(used(node, platform)) + 3
     node.until("more requests", lambda: len(used(node, platform)) > known + 20)
     assert set(used(node, platform)[known:]) == {KEYS["spare"]}
@@ -127,10 +128,17 @@ def test_a_suspended_credential_is_used_no_more(outrigger, space, platform):
     # Without any, nobody is asked.
     suspend(node, platform, main={"weight": 100, "suspended": True}, spare={"weight": 1, "suspended": True})
     until_it_says(node, space, app, "403 provider_blocked")
+    until_written_down(node, space, app)
     known = len(used(node, platform))
     told = len(node.lines(space, app))
     node.until("more refusals", lambda: len(node.lines(space, app)) > told + 20)
     assert len(used(node, platform)) == known
+
+
+def until_written_down(node, space, app):
+    """What a container says is in its log a moment later: what others were told before the next answers is there after them."""
+    told = len(node.lines(space, app))
+    node.until("more answers", lambda: len(node.lines(space, app)) > told + 20)
 
 
 def suspend(node, platform, **credentials):

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::fake::{Act, Fake, answer, chunk, delta, end, json as replies, json_with, role, says, stop, stream_head};
+use crate::free::free;
 use crate::policies::{Running, chat, credential, document, provider, streamed, typed};
 
 /// A gateway with `first` before a second provider that answers `second`.
@@ -99,10 +100,9 @@ async fn an_empty_answer_that_goes_back_is_the_upstreams_own() {
 
 #[tokio::test]
 async fn no_connection_is_a_failover() {
-    // A port that was just free: nobody listens there.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free();
     let second = Fake::always(answer("second")).await;
-    let url = format!("http://{free}/v1");
+    let url = format!("http://{nobody}/v1");
     let running = Running::new(document(1, vec![provider("first", &url), provider("second", &second.url)])).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(got.json()["extra_fields"]["fallback_reason"], "connect");
@@ -259,7 +259,7 @@ async fn each_clock_has_its_word() {
         let first = Fake::always(script).await;
         let mut one = provider("first", &first.url);
         one.timeouts.first_token = Some(50);
-        one.timeouts.total = Some(if word == "timeout_total" { 50 } else { 60_000 });
+        one.timeouts.total = Some(if word == "timeout_total" { 500 } else { 60_000 });
         let running = Running::new(document(1, vec![one])).await;
         let got = running.post("/v1/chat/completions", &body).await;
         assert_eq!((got.status, got.json()["error"]["type"].as_str()), (504, Some("upstream_timeout")), "{name}");

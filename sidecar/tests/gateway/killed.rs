@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::escrow::{DOLLAR, nanos, with_a_dollar};
+use crate::free::free;
 use crate::meter::Meter;
 
 const KILLS: usize = 50;
@@ -23,11 +24,6 @@ struct Sidecar {
     state: std::path::PathBuf,
     clients: String,
     admin: String,
-}
-
-/// An address that nobody has at this moment.
-fn free() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 impl Sidecar {

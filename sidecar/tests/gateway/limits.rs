@@ -411,7 +411,7 @@ async fn what_is_only_set_aside_is_told_as_contended_in_every_dialect() {
         ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason", "BUDGET_CONTENDED"),
     ] {
         // The caller's own deadline is before the end of the gateway's patience.
-        let request = reqwest::Client::new().post(running.url(path)).header("x-stainless-timeout", "0.2").json(&body);
+        let request = reqwest::Client::new().post(running.url(path)).header("x-stainless-timeout", "1").json(&body);
         let got = running.send(request).await;
         let told = got.json();
         let said = told.pointer(pointer).and_then(Value::as_str);

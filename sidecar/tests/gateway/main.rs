@@ -6,6 +6,7 @@ mod corpus;
 mod escrow;
 mod failover;
 mod fake;
+mod free;
 mod gate;
 mod hook;
 mod killed;

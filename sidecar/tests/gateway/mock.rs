@@ -103,7 +103,8 @@ async fn every_fault_fails_over_and_is_named() {
         for dialect in ["OpenAI", "Anthropic", "Gemini"] {
             let mut bad = mock("bad", MockDoc { faults: vec![fault(kind)], ..speaking(dialect) });
             if kind == FaultKind::Hang {
-                bad.timeouts.total = Some(50);
+                // Long enough for the attempt to begin in it.
+                bad.timeouts.total = Some(500);
             }
             let running = Running::new(document(1, vec![bad, mock("good", speaking("OpenAI"))])).await;
             let got = running.post("/v1/chat/completions", &chat("x")).await;

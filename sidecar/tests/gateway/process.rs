@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 use crate::fake::{Act, Fake, answer, chunk, delta, end, role, stop, stream_head};
+use crate::free::free;
 use crate::limits::{limit, priced};
 use crate::operator::{Authority, Operator, Pod, in_force, soon};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
@@ -25,11 +26,6 @@ struct Process {
     clients: String,
     admin: String,
     child: Child,
-}
-
-/// An address that nobody has at this moment.
-fn free() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 fn binary() -> Command {
@@ -50,6 +46,13 @@ impl Process {
         let child = command.spawn().unwrap();
         let mut process = Process { clients, admin, child };
         process.until("ready").await;
+        // The admin port comes after that of the clients.
+        soon("the admin port", async {
+            while tokio::net::TcpStream::connect(&process.admin).await.is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        })
+        .await;
         process
     }
 
@@ -89,11 +92,17 @@ async fn probes_say_what_is_so_and_why_not() {
     let upstream = Fake::always(answer("hi")).await;
     let pod = Pod::new("");
     let mut process = Process::start(&pod, None).await;
-    let not_yet = process.probe("started").await;
-    assert_eq!(
-        (not_yet.status.code(), text(&not_yet.stderr).as_str()),
-        (Some(1), "outrigger-sidecar: no policy was served yet\n")
-    );
+    // On a busy machine a probe may give up before that, and says so.
+    soon("what is missing", async {
+        loop {
+            let not_yet = process.probe("started").await;
+            assert_eq!(not_yet.status.code(), Some(1));
+            if text(&not_yet.stderr) == "outrigger-sidecar: no policy was served yet\n" {
+                break;
+            }
+        }
+    })
+    .await;
     pod.write("policy/default_first-main_apiKey", "sk-1");
     pod.mount(&document(1, vec![provider("first", &upstream.url)]));
     process.until("started").await;

@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::escrow::nanos;
 use crate::fake::{Act, Fake, answer, chunk, delta, json as told, role, stop, stream_head};
+use crate::free::free;
 use crate::limits::{hourly, limit, priced, short, spent};
 use crate::policies::{Running, streamed};
 
@@ -123,7 +124,7 @@ async fn an_answer_that_did_not_come_in_time_is_charged_as_it_was_reserved() {
         let mut body = short("m");
         body["stream"] = json!(stream);
         let client = reqwest::Client::new();
-        let request = client.post(running.url("/v1/chat/completions")).header("x-stainless-timeout", "0.2").json(&body);
+        let request = client.post(running.url("/v1/chat/completions")).header("x-stainless-timeout", "1").json(&body);
         let got = running.send(request).await;
         assert_eq!(got.status, 504, "{what}: {}", got.text);
         let on_account = nanos(&spent(&running, "budgets[all]").await);
@@ -134,7 +135,7 @@ async fn an_answer_that_did_not_come_in_time_is_charged_as_it_was_reserved() {
 #[tokio::test]
 async fn what_did_not_leave_costs_nothing() {
     // A port that nobody listens on.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free();
     let mut policy = priced(&[("first", &format!("http://{nobody}/v1"))]);
     policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
     policy.keys[0].providers[0].limits.requests = vec![hourly("hour", 10)];
