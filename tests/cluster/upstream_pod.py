@@ -1,4 +1,4 @@
-"""A provider of the tests' own, as a pod: it speaks OpenAI's API, and writes down who asked with which key.
+"""A provider of the tests' own, as a pod: it speaks OpenAI's API, and writes down who asked when, and with which key.
 
     NAME KEY[,KEY] [SECONDS]      answers "from NAME" to who has one of the keys, after so long
 """
@@ -7,6 +7,7 @@ import http.server
 import json
 import sys
 import threading
+import time
 
 NAME, KEYS = sys.argv[1], sys.argv[2].split(",")
 SECONDS = float(sys.argv[3]) if sys.argv[3:] else 0
@@ -19,7 +20,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         key = self.headers["authorization"].removeprefix("Bearer ")
-        print(json.dumps({"key": key, "model": asked["model"]}), flush=True)
+        print(json.dumps({"key": key, "model": asked["model"], "at": time.time()}), flush=True)
         threading.Event().wait(SECONDS)
         if key not in KEYS:
             return self.answer(401, {"error": {"message": "who?", "type": "invalid_request_error", "code": "invalid_api_key"}})

@@ -45,18 +45,19 @@ impl<'a> Stock<'a> {
                     "there is no credential to call any of its providers with: {names} says what is missing"
                 ),
             }),
-            _ => verdict
-                .warnings
-                .push(format!("there is no credential to call {names} with, where it says what is missing")),
+            _ => verdict.warnings.push(format!("there is no credential to call {names} with: it says what is missing")),
         }
     }
 
-    /// Whether the credentials that a key has of a provider are all without a value. Those that are suspended are not
-    /// meant to be used, and a provider without any needs none.
+    /// Whether the credentials that a key has of a provider are all without a value. What is suspended is not meant to be
+    /// used, and a provider without any needs none.
     fn lacks(&self, entry: &KeyProviderDoc) -> bool {
         let id = &entry.provider;
         let Some(provider) = self.providers.get(&(id.namespace.as_str(), id.name.as_str())) else { return false };
         let mine = |name: &String| entry.credentials.is_empty() || entry.credentials.contains(name);
+        if provider.suspended {
+            return false;
+        }
         let mut live = provider.credentials.iter().filter(|one| !one.suspended && mine(&one.name)).peekable();
         live.peek().is_some() && !live.any(|one| self.values.contains(&one.secret))
     }

@@ -29,11 +29,12 @@ pub(super) fn of(
             let findings = judged.findings.get(id).map(Vec::as_slice).unwrap_or_default();
             let mut verdict = Verdict { generation: known.version.generation, ..Verdict::default() };
             findings.iter().for_each(|finding| sort(finding, &mut verdict));
-            // What is wrong with the key itself comes first.
-            if kind == Kind::VirtualKey && verdict.is_sound() {
+            let chosen = judged.chosen.get(id);
+            verdict.withdrawn = chosen.and_then(|chosen| withdrawn(chosen, now));
+            // What is wrong with the key itself comes first, and one that is off calls nobody.
+            if kind == Kind::VirtualKey && verdict.is_sound() && verdict.withdrawn.is_none() {
                 stock.tell(namespace, &id.name, &mut verdict);
             }
-            let chosen = judged.chosen.get(id);
             verdict.warnings.extend(chosen.and_then(|chosen| copies(index, &chosen.version)));
             if !verdict.is_sound() {
                 let here = chosen.filter(|chosen| chosen.usable).map(|chosen| chosen.version.generation);
@@ -41,7 +42,6 @@ pub(super) fn of(
                 let elsewhere = good.seen_elsewhere(&known.version).filter(|_| forgotten);
                 verdict.serving = elsewhere.or(here);
             }
-            verdict.withdrawn = chosen.and_then(|chosen| withdrawn(chosen, now));
             verdicts.insert(id.clone(), verdict);
         }
     }
