@@ -31,7 +31,7 @@ export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
 .PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
-        corpus fmt-check clippy unit catalogue-check build build-cluster install-clients install-cluster install-model
+        corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-cluster install-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,9 +50,16 @@ test-chart: ## the Helm chart: what it renders and refuses, and what a real API 
 	@scripts/venv.sh chart tests/chart/requirements.txt
 	$(PYTEST_CHART) -q tests/chart
 
-test-cluster: build-cluster install-cluster ## the operator and its gateways in a real Kubernetes, on this machine alone
-	@scripts/node-packages.sh
-	@# A session for each file: what one does to its cluster is nothing to the next.
+# Without a control plane, and unless one is named, what needs none is run and the rest is told in a line.
+test-cluster: build-cluster ## the operator and its gateways in a real Kubernetes, on this machine alone
+	@if $(PYTHON_TESTS) tests/cluster/cluster.py has-control-plane; then \
+	    $(MAKE) test-in-cluster; \
+	else \
+	    scripts/venv.sh pytest tests/clients/requirements-pytest.txt; $(PYTEST) -q tests/cluster; \
+	fi
+
+# A session for each file: what one does to its cluster is nothing to the next.
+test-in-cluster: install-cluster
 	@for file in tests/cluster/test_*.py; do echo "$$file"; $(PYTEST) -q "$$file"; done
 
 test-model: build install-model ## a real small model behind the gateway
@@ -60,6 +67,9 @@ test-model: build install-model ## a real small model behind the gateway
 
 run: ## the gateway on this machine with the objects in DIR (default: the example's)
 	$(CARGO) run -q -p outrigger-cli --bin outrigger -- run $(DIR)
+
+control-plane: ## build etcd and Kubernetes' daemons for the tests of the cluster, once (an hour)
+	@$(PYTHON_TESTS) tests/cluster/cluster.py control-plane
 
 cluster: build-cluster install-cluster ## a Kubernetes on this machine with Outrigger and an example in it, to play with (root)
 	@$(PYTHON_TESTS) tests/cluster/cluster.py up

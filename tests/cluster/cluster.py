@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A Kubernetes on this machine with Outrigger in it, to play with: `make cluster`, `make demo`, `make cluster-down`."""
+"""A Kubernetes on this machine with Outrigger in it, to play with: `make cluster`, `make demo`, `make cluster-down`;
+and the control plane that it and the tests need: `make control-plane`."""
 
 import hashlib
 import os
@@ -83,6 +84,10 @@ def main():
             print(told())
         case ["demo"]:
             demo()
+        case ["has-control-plane"]:
+            sys.exit(0 if binaries.has_controlplane() else 1)
+        case ["control-plane"]:
+            print(f"The control plane is {binaries.controlplane()}.")
         case ["down"]:
             print("The cluster is gone." if down() else "There is no cluster of this checkout.")
         case _:
