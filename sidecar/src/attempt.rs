@@ -6,6 +6,7 @@
 
 mod failed;
 mod once;
+mod refused;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                         remember(trying, &ending, candidate, index, credential);
                         return answer.tell(ending);
                     }
-                    Err(failed) => failed,
+                    Err(failed) => refused::named(failed, &served, candidate, index, credential),
                 };
                 match failed.passed.as_ref().filter(|passed| passed.status == 200) {
                     // Nothing was in it, and it was made all the same.
@@ -142,7 +143,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 }
                 let place = &served.places[index];
                 learn(&failed, &place.lanes[credential.unwrap_or(0)], &candidate.model);
-                let next = failed.next;
+                let next = failed.asks();
                 // The caller's own mistake is told as it is, whatever failed before it.
                 if matches!(next, Next::Back) {
                     ending.serves(candidate);

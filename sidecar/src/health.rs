@@ -14,6 +14,8 @@ use crate::breaker::Breaker;
 
 /// Models remembered for one lane, in each respect; beyond that all of it is dropped, and learnt anew.
 const MODELS: usize = 128;
+/// How often the log speaks of one credential's refusals, in milliseconds.
+const TOLD_EVERY: u64 = 60_000;
 /// How fast the average of the first token's time forgets: half a minute.
 const DECAY: f64 = 30.0;
 
@@ -32,6 +34,8 @@ pub struct Lane {
     paces: Mutex<HashMap<String, (f64, Instant)>>,
     /// Said that it does not know `stream_options`.
     pub refuses_usage: AtomicBool,
+    /// Milliseconds after `born` from which on the log may speak of a refusal again.
+    tells_from: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +54,7 @@ impl Default for Lane {
             in_flight: AtomicU32::new(0),
             paces: Mutex::default(),
             refuses_usage: AtomicBool::new(false),
+            tells_from: AtomicU64::new(0),
         }
     }
 }
@@ -86,6 +91,13 @@ impl Lane {
     pub fn rest(&self, pause: Duration, now: Instant) {
         let until = self.since_born(now).saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         self.rests_until.fetch_max(until, Ordering::Relaxed);
+    }
+
+    /// Whether the log should speak of a refusal now: once a minute for each credential.
+    pub fn may_tell(&self, now: Instant) -> bool {
+        let now = self.since_born(now);
+        let next = now.saturating_add(TOLD_EVERY);
+        self.tells_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| (now >= from).then_some(next)).is_ok()
     }
 
     /// One model rests.
@@ -179,6 +191,14 @@ mod tests {
         lane.rest(Duration::from_secs(1), now);
         assert_eq!(lane.gate("m", now + Duration::from_secs(9)), Some(Skip::Cooldown));
         assert_eq!(lane.gate("m", now + Duration::from_secs(11)), None);
+    }
+
+    #[test]
+    fn a_refusal_is_logged_once_a_minute() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        let after = |seconds| lane.may_tell(now + Duration::from_secs(seconds));
+        assert_eq!([after(0), after(1), after(59), after(61), after(62)], [true, false, false, true, false]);
     }
 
     #[test]

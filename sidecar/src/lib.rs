@@ -32,6 +32,7 @@ pub mod identify;
 pub mod intake;
 mod limits;
 mod listing;
+mod mask;
 mod memory;
 pub mod metrics;
 pub mod mock;

@@ -7,18 +7,36 @@ use outrigger_policy::SecretAt;
 
 /// A credential's value. It has no `Display`, and its `Debug` says nothing.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    value: String,
+    /// The variable that it was read from; `None`: the Secret that the policy names.
+    variable: Option<String>,
+}
 
 impl Secret {
     /// Trims what editors and shells leave at the end of a file.
     #[must_use]
     pub fn new(value: &str) -> Self {
-        Secret(value.trim().to_owned())
+        Secret { value: value.trim().to_owned(), variable: None }
+    }
+
+    /// The same, read from a variable of the environment: people are told of that one.
+    #[must_use]
+    pub fn of_variable(value: &str, variable: String) -> Self {
+        Secret { variable: Some(variable), ..Secret::new(value) }
     }
 
     /// The value itself, for the one place that sends it.
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        &self.value
+    }
+
+    /// Where the value is from, for people: `key apiKey of Secret shop/openai`.
+    pub(crate) fn origin(&self, at: &SecretAt) -> String {
+        match &self.variable {
+            Some(variable) => format!("the variable {variable}"),
+            None => format!("key {} of Secret {}/{}", at.key, at.namespace, at.name),
+        }
     }
 }
 

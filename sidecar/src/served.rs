@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::health::Lane;
 use crate::limits::LimitError;
+use crate::mask::Mask;
 use crate::mock::{self, Mock};
 use crate::pages::PagesError;
 use crate::secret::Secrets;
@@ -72,9 +73,20 @@ pub struct Place {
     pub lanes: Vec<Arc<Lane>>,
     /// In the same order: the header's value, or `None` where the Secret was not found.
     pub credentials: Vec<Option<HeaderValue>>,
+    /// In the same order: what takes the value out of answers, and where the value is from. `None` where it was not found.
+    pub known: Vec<Option<Known>>,
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
     /// It is of a newer version's type: it is passed over, and its neighbours serve.
     pub unknown: bool,
+}
+
+/// What is known of a credential beside the header that it is sent in.
+#[derive(Debug)]
+pub struct Known {
+    /// `None`: it is too short to be looked for.
+    pub mask: Option<Arc<Mask>>,
+    /// Where the value is from, for people.
+    pub origin: String,
 }
 
 /// What is known of a type that is not.
@@ -185,6 +197,7 @@ impl Served {
                 endpoint,
                 lanes: Vec::new(),
                 credentials: Vec::new(),
+                known: Vec::new(),
                 headers: own_headers(&provider.headers),
                 unknown: known.is_none(),
             };
@@ -204,6 +217,10 @@ impl Served {
                     .transpose()?;
                 place.lanes.push(lane(kept, &mut lanes, credential.identity, secret.map_or("", |s| s.expose())));
                 place.credentials.push(value);
+                place.known.push(secret.map(|secret| Known {
+                    mask: Mask::new(secret.expose()),
+                    origin: secret.origin(&credential.secret),
+                }));
             }
             if provider.credentials.is_empty() {
                 place.lanes.push(lane(kept, &mut lanes, provider.identity, ""));

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use outrigger_llm::classify::{Class, Failure};
 use outrigger_llm::usage::Usage;
 
+use crate::mask::Mask;
 use crate::upstream::SendError;
 
 /// Who is asked next.
@@ -43,6 +44,8 @@ pub struct Failed {
     pub passed: Option<Box<Passed>>,
     /// Status and type with which the gateway itself would tell it.
     pub tell: (u16, &'static str),
+    /// The answer held the gateway's own credential, which was taken out.
+    pub quoted: bool,
 }
 
 /// An upstream's error answer, in the caller's dialect.
@@ -74,6 +77,7 @@ impl Failed {
             retry_after: None,
             passed: None,
             tell: (502, "upstream_unreachable"),
+            quoted: false,
         }
     }
 
@@ -87,6 +91,11 @@ impl Failed {
         });
         let failed = Failed::unreachable("empty", format!("{provider} answered with nothing"));
         Failed { next: Next::Candidate, passed, ..failed }
+    }
+
+    /// Whether it was an answer with nothing in it, which goes back if nobody does better.
+    pub fn is_empty(&self) -> bool {
+        self.passed.as_ref().is_some_and(|passed| passed.status == 200)
     }
 
     /// With the upstream's own headers, for an empty answer that goes back after all.
@@ -145,6 +154,41 @@ impl Failed {
             retry_after: failure.retry_after,
             passed,
             tell,
+            quoted: false,
+        }
+    }
+
+    /// The same of an answer that held the gateway's own credential: somebody else is asked, and the caller is not told
+    /// the answer. What it teaches of the place stays what it was: a caller whose bad requests are quoted must not be able
+    /// to put a good credential to rest.
+    pub fn quoting(self) -> Self {
+        Failed {
+            word: Class::Credential.word(),
+            passed: None,
+            tell: (502, "upstream_credentials_exhausted"),
+            quoted: true,
+            ..self
+        }
+    }
+
+    /// Who is asked next.
+    pub fn asks(&self) -> Next {
+        match self.next {
+            Next::Back | Next::Candidate | Next::Larger | Next::Transient if self.quoted => Next::Credential,
+            next => next,
+        }
+    }
+
+    /// Whether a provider refused the credential, or its account.
+    pub fn refuses_credential(&self) -> bool {
+        self.quoted || self.next == Next::Credential
+    }
+
+    /// With the credential taken out of the words, which may be the other side's.
+    pub fn masked(self, mask: Option<&Mask>) -> Self {
+        match mask {
+            Some(mask) => Failed { message: mask.text(self.message), ..self },
+            None => self,
         }
     }
 

@@ -16,6 +16,7 @@ use super::{Failed, Passed, Trying, keep_content_type};
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::headers;
+use crate::mask::Masker;
 use crate::memory::LONGEST_ANSWER;
 use crate::mock::NoFallback;
 use crate::prepare::{Prepared, prepare};
@@ -141,6 +142,7 @@ async fn send(
     let (place, provider) = (&served.places[index], &served.policy.providers[index]);
     let timing = timing(ending, candidate, index, trying.deadline);
     ending.record.adapted.clone_from(&prepared.left_out);
+    let mask = credential.and_then(|at| place.known[at].as_ref()?.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 
     let sent_at = Instant::now();
@@ -154,13 +156,18 @@ async fn send(
     ending.waited();
     let sent = match outcome {
         Ok(Ok(sent)) => sent,
-        Ok(Err(error)) => return Err(Failed::not_sent(&error)),
+        Ok(Err(error)) => return Err(Failed::not_sent(&error).masked(mask.as_deref())),
         Err(_) => return Err(timing.late(&candidate.name)),
     };
-    let (head, mut body) = sent.response.into_parts();
+    let (mut head, mut body) = sent.response.into_parts();
     let encoding = head.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     body.decode(encoding).map_err(|error| Failed::unreachable("malformed", format!("{}: {error}", candidate.name)))?;
     let status = head.status.as_u16();
+    let mut quoted = false;
+    if let Some(mask) = &mask {
+        quoted = mask.headers(&mut head.headers);
+        body.mask(Masker::new(Arc::clone(mask), !head.status.is_success()));
+    }
     let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
     let same = place.dialect == ending.call.dialect;
     let down = match same {
@@ -177,7 +184,8 @@ async fn send(
             failure.class = outrigger_llm::classify::Class::Caller;
         }
         let passed = same.then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
-        return Err(Failed::answered(&failure, status, &candidate.name, passed));
+        let failed = Failed::answered(&failure, status, &candidate.name, passed);
+        return Err(if quoted || body.quoted() { failed.quoting() } else { failed });
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let stay = outrigger_policy::Stay {
@@ -213,7 +221,11 @@ async fn send(
         Err(failed) => return Err(Failed { message: format!("{}: {}", candidate.name, failed.message), ..failed }),
     };
     let mut headers = down;
-    let answer = whole_answer(setting, &ending.call, text).map_err(|failed| failed.with_headers(headers.clone()))?;
+    let answer = whole_answer(setting, &ending.call, text).map_err(|failed| {
+        // An error under 200 may quote the request as any other.
+        let failed = if body.quoted() && !failed.is_empty() { failed.quoting() } else { failed };
+        failed.with_headers(headers.clone())
+    })?;
     keep_content_type(&mut headers, &header::HeaderValue::from_static(answer.content_type));
     Ok(Answer::Whole { status, headers, answer })
 }

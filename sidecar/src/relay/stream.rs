@@ -130,7 +130,8 @@ impl Relay {
             if let Some(broken) = error {
                 // Content and an error in one piece: the content came first.
                 if !content {
-                    return Err(broken.failed(&self.setting));
+                    let failed = broken.failed(&self.setting);
+                    return Err(if self.body.quoted() { failed.quoting() } else { failed });
                 }
                 self.saw_content(ending);
                 self.break_off(&broken, ending);

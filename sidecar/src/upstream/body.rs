@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::Pieces;
 use super::pool::{Pool, Taken};
+use crate::mask::Masker;
 use crate::mock::MockBody;
 
 /// Why an answer ended before its end.
@@ -40,6 +41,8 @@ enum Source {
 pub struct UpstreamBody {
     source: Source,
     decoder: Option<Decoder>,
+    /// Takes the credential that was sent out of what comes.
+    masker: Option<Masker>,
     ended: bool,
 }
 
@@ -56,14 +59,18 @@ impl std::fmt::Debug for UpstreamBody {
 
 impl UpstreamBody {
     pub(super) fn pooled(incoming: Incoming, back: Back) -> Self {
-        let mut body =
-            UpstreamBody { source: Source::Pooled { incoming, back: Some(back) }, decoder: None, ended: false };
+        let mut body = UpstreamBody {
+            source: Source::Pooled { incoming, back: Some(back) },
+            decoder: None,
+            masker: None,
+            ended: false,
+        };
         body.notice_end();
         body
     }
 
     pub(crate) fn mock(mock: MockBody) -> Self {
-        UpstreamBody { source: Source::Mock(mock), decoder: None, ended: false }
+        UpstreamBody { source: Source::Mock(mock), decoder: None, masker: None, ended: false }
     }
 
     /// Reads through the encoding that the head named, if it is one that can be read.
@@ -78,6 +85,17 @@ impl UpstreamBody {
             other => return Err(BodyError::Compression(format!("{other}, though only identity was accepted"))),
         };
         Ok(())
+    }
+
+    /// From here on the credential that was sent stands in nothing that comes.
+    pub fn mask(&mut self, masker: Masker) {
+        self.masker = Some(masker);
+    }
+
+    /// Whether the credential stood in what came.
+    #[must_use]
+    pub fn quoted(&self) -> bool {
+        self.masker.as_ref().is_some_and(Masker::found)
     }
 
     /// The next chunk; `None` at the proper end.
@@ -100,7 +118,11 @@ impl UpstreamBody {
                     Poll::Ready(None) => None,
                     Poll::Ready(Some(Err(error))) => {
                         self.ended = true;
-                        return Poll::Ready(Some(Err(BodyError::Lost(error.to_string()))));
+                        // An HTTP/2 peer may say why, in words of its own.
+                        let reason = error.to_string();
+                        let reason =
+                            self.masker.as_ref().map_or_else(|| reason.clone(), |own| own.text(reason.clone()));
+                        return Poll::Ready(Some(Err(BodyError::Lost(reason))));
                     }
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) => Some(data),
@@ -116,11 +138,11 @@ impl UpstreamBody {
                 None => {
                     self.ended = true;
                     self.release();
-                    return Poll::Ready(self.finish_decoding());
+                    return Poll::Ready(self.finish());
                 }
                 Some(data) => {
                     self.notice_end();
-                    match self.decoded(data) {
+                    match self.decoded(data).map(|data| self.masked(data)) {
                         Ok(data) if data.is_empty() => {}
                         decoded => return Poll::Ready(Some(decoded)),
                     }
@@ -159,6 +181,29 @@ impl UpstreamBody {
                 decoder.write_all(&data).and_then(|()| decoder.flush()).map_err(failed)?;
                 Ok(Bytes::from(std::mem::take(decoder.get_mut())))
             }
+        }
+    }
+
+    fn masked(&mut self, data: Bytes) -> Bytes {
+        match &mut self.masker {
+            Some(masker) => masker.push(data),
+            None => data,
+        }
+    }
+
+    /// What is left at the end.
+    fn finish(&mut self) -> Option<Result<Bytes, BodyError>> {
+        let last = match self.finish_decoding() {
+            Some(Err(error)) => return Some(Err(error)),
+            Some(Ok(data)) => self.masked(data),
+            None => Bytes::new(),
+        };
+        let held = self.masker.as_mut().map(Masker::finish).unwrap_or_default();
+        match (last.is_empty(), held.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(Ok(last)),
+            (true, false) => Some(Ok(held)),
+            (false, false) => Some(Ok([last, held].concat().into())),
         }
     }
 

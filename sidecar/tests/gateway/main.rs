@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod corpus;
+mod credential;
 mod escrow;
 mod failover;
 mod fake;

@@ -98,6 +98,14 @@ impl Running {
         Running::of(gateway).await
     }
 
+    /// With other values of the credentials than [`secrets`] has.
+    pub async fn with_values(document: Document, value: impl Fn(&SecretAt) -> String) -> Self {
+        let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap();
+        let values = secrets(&document).into_keys().map(|at| (at.clone(), Secret::new(&value(&at)))).collect();
+        gateway.install(document, &values).unwrap();
+        Running::of(gateway).await
+    }
+
     pub async fn of(gateway: Arc<Gateway>) -> Self {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listeners = Listeners::bind(&[any], &[any]).await.unwrap();

@@ -1,0 +1,55 @@
+//! Says which credential a provider refused, and where its value is from: to the caller and, once in
+//! a while, in the log. Never the value.
+
+use std::time::Instant;
+
+use outrigger_policy::Candidate;
+
+use super::Failed;
+use crate::served::Served;
+
+/// Names the credential in a failure that is about one.
+pub fn named(
+    failed: Failed,
+    served: &Served,
+    candidate: &Candidate,
+    index: usize,
+    credential: Option<usize>,
+) -> Failed {
+    if !failed.refuses_credential() {
+        return failed;
+    }
+    let (provider, place) = (&served.policy.providers[index], &served.places[index]);
+    let lane = &place.lanes[credential.unwrap_or(0)];
+    let status = failed.status.unwrap_or_default();
+    let Some(at) = credential else {
+        if lane.may_tell(Instant::now()) {
+            tracing::warn!(
+                provider = %provider.id,
+                status,
+                answer = %failed.message,
+                "a provider without credentials was refused: it may want one"
+            );
+        }
+        return failed;
+    };
+    let name = &provider.credentials[at].name;
+    let origin = place.known[at].as_ref().map_or("", |known| &known.origin);
+    let what = if failed.quoted { "an error that quotes the credential" } else { "a refusal of the credential" };
+    if lane.may_tell(Instant::now()) {
+        tracing::warn!(
+            provider = %provider.id,
+            credential = %name,
+            from = origin,
+            status,
+            error = failed.word,
+            answer = %failed.message,
+            "a provider answered with {what}"
+        );
+    }
+    let words = failed.message.strip_prefix(&*candidate.name).unwrap_or(&failed.message);
+    let did = if failed.quoted { "answered with an error that quotes" } else { "refused" };
+    let message =
+        format!("{} {did} credential {name} of LLMProvider {}, from {origin}{words}", candidate.name, provider.id);
+    Failed { message, ..failed }
+}

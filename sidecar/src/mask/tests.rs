@@ -1,0 +1,132 @@
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+use super::*;
+
+const KEY: &str = "sk-live-0123456789abcdef";
+/// With bytes that JSON and URLs escape.
+const ODD: &str = "k+9/x==\"<a b>&%";
+
+fn cut_at(value: &str, text: &[u8], thorough: bool, at: &[usize]) -> (Vec<u8>, bool) {
+    let mut masker = Masker::new(Mask::new(value).unwrap(), thorough);
+    let mut out = Vec::new();
+    let mut from = 0;
+    for to in at.iter().copied().chain([text.len()]) {
+        out.extend_from_slice(&masker.push(Bytes::copy_from_slice(&text[from..to])));
+        from = to;
+    }
+    out.extend_from_slice(&masker.finish());
+    (out, masker.found())
+}
+
+#[test]
+fn the_value_is_taken_out_wherever_it_stands_and_is_cut() {
+    for (text, expected) in [
+        (format!(r#"{{"error":{{"param":"{KEY}"}}}}"#), r#"{"error":{"param":"***"}}"#),
+        (format!("Authorization: Bearer {KEY}\r\n"), "Authorization: Bearer ***\r\n"),
+        (format!("{KEY}{KEY} {KEY}"), "****** ***"),
+        (format!("sk-live-012345 {KEY}"), "sk-live-012345 ***"),
+        (format!("sk-live-sk-{KEY}"), "sk-live-sk-***"),
+        ("nothing here, sk-live".to_owned(), "nothing here, sk-live"),
+        (String::new(), ""),
+    ] {
+        for at in 0..=text.len() {
+            for thorough in [false, true] {
+                let (out, found) = cut_at(KEY, text.as_bytes(), thorough, &[at]);
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "cut at {at}");
+                assert_eq!(found, text.contains(KEY));
+            }
+        }
+        let every: Vec<usize> = (1..text.len()).collect();
+        assert_eq!(cut_at(KEY, text.as_bytes(), false, &every).0, expected.as_bytes());
+        assert_eq!(cut_at(KEY, text.as_bytes(), true, &every).0, expected.as_bytes());
+    }
+}
+
+#[test]
+fn an_error_is_searched_for_every_form_of_the_value() {
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    let percent =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let units = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04X}")).collect::<String>();
+    for value in [KEY, ODD] {
+        for form in [
+            json(value),
+            json(&json(value)),
+            json(&json(&json(value))),
+            value.replace('/', "\\/"),
+            units(value),
+            percent(value),
+            percent(value).to_lowercase(),
+            percent(&percent(value)),
+            STANDARD.encode(value),
+            STANDARD.encode(format!("user:{value}")),
+            STANDARD.encode(format!("u:{value}")),
+            STANDARD.encode(format!("{value}:")),
+            STANDARD.encode(format!("Bearer {value}, and more")),
+            URL_SAFE.encode(format!("me:{value}")),
+        ] {
+            let text = format!("before {form} after");
+            for at in 0..=text.len() {
+                let (out, found) = cut_at(value, text.as_bytes(), true, &[at]);
+                let out = String::from_utf8(out).unwrap();
+                assert!(found && out.contains(SHOWN), "{text} is told as {out}");
+                assert!(out.starts_with("before ") && out.ends_with(" after"), "{text} is told as {out}");
+                assert!(!out.contains(&value[2..value.len() - 2]), "{out}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_success_is_searched_for_escapes_where_the_value_has_any() {
+    let text = serde_json::to_string(ODD).unwrap();
+    assert_eq!(cut_at(ODD, text.as_bytes(), false, &[7]).0, b"\"***\"");
+    // Nobody escapes a plain one, so nothing is paid for it.
+    let text = KEY.replace('s', "\\u0073");
+    assert!(!cut_at(KEY, text.as_bytes(), false, &[]).1);
+}
+
+#[test]
+fn what_is_no_secret_stays() {
+    for value in ["", "x", "mock", "EMPTY", "1234567", "not-needed", "lm-studio"] {
+        assert!(Mask::new(value).is_none(), "{value}");
+    }
+    assert!(Mask::new("12345678").is_some());
+    assert_eq!(format!("{:?}", Mask::new(KEY).unwrap()), "Mask(…)");
+}
+
+#[test]
+fn whole_events_are_never_held_back() {
+    let mut masker = Masker::new(Mask::new(KEY).unwrap(), false);
+    for event in ["data: {\"a\":\"s\"}\n\n", "data: sk-live\n\n", ": sk\n\n"] {
+        let piece = Bytes::from(event);
+        let told = masker.push(piece.clone());
+        // Not even copied.
+        assert_eq!((told.as_ptr(), told.len()), (piece.as_ptr(), piece.len()));
+    }
+    assert!(masker.finish().is_empty());
+}
+
+#[test]
+fn headers_are_masked() {
+    let mut headers = HeaderMap::new();
+    headers.insert("www-authenticate", format!("Bearer realm=\"x\", token=\"{KEY}\"").parse().unwrap());
+    headers.insert("location", format!("https://x/?key={KEY}&a=1").parse().unwrap());
+    headers.insert("retry-after", "1".parse().unwrap());
+    assert!(Mask::new(KEY).unwrap().headers(&mut headers));
+    assert_eq!(headers["www-authenticate"], "Bearer realm=\"x\", token=\"***\"");
+    assert_eq!(headers["location"], "https://x/?key=***&a=1");
+    assert_eq!(headers["retry-after"], "1");
+    assert!(!Mask::new(KEY).unwrap().headers(&mut headers));
+}
+
+#[test]
+fn an_error_full_of_it_is_read_once() {
+    let quoted = format!("{} {KEY} ", STANDARD.encode(format!("u:{KEY}")));
+    let text = quoted.repeat((1 << 20) / quoted.len());
+    let begun = std::time::Instant::now();
+    let masked = Mask::new(KEY).unwrap().bytes(text.as_bytes()).into_owned();
+    assert!(!masked.windows(8).any(|window| window == b"sk-live-"));
+    // Once is a few milliseconds, also in a debug build; once for each place would be a minute.
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}
