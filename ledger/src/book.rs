@@ -304,15 +304,17 @@ impl Book {
     }
 
     /// Gives out what has to be written to the page file since the last call: the bytes at `slot * SLOT`, each slot once,
-    /// in the order in which they are to be written.
+    /// in the order in which they are to be written. The header is the last: it counts those before it.
     ///
     /// An attempt leaves only when what was given out after its reservation is written. Two calls must not overtake each
     /// other on their way to the file: write before the book is given to the next, or hand over to one writer in order.
     pub fn writes(&mut self, mut each: impl FnMut(u32, &[u8; SLOT])) {
         let Book { limits, slots, .. } = self;
+        let count = slots.count();
+        let mut header = false;
         for (slot, owner) in slots.drain() {
             match owner {
-                Owner::Header => each(slot, &page::header()),
+                Owner::Header => header = true,
                 Owner::Free => each(slot, &page::free(slot)),
                 Owner::Damaged => {}
                 Owner::Limit(no) => {
@@ -321,6 +323,9 @@ impl Book {
                     }
                 }
             }
+        }
+        if header {
+            each(0, &page::header(count));
         }
     }
 

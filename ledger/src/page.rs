@@ -1,13 +1,17 @@
 //! The page file: an account a slot, each written over in place.
 //!
 //! ```text
-//! slot 0    "OUTRPAGE" version:u32 slot size:u32                                                    zeros crc32
+//! slot 0    "OUTRPAGE" version:u32 slot size:u32 slots:u32                                          zeros crc32
 //! slot n>0  kind:u8 unit length:u8 name length:u16 n:u32 start:i64 end:i64 last:i64
 //!           granted:u128 returned:u128 spent:u64 reserved:u64 unit:[u8;16] name                     zeros crc32
 //! ```
 //!
 //! All little-endian. A slot that is free is written as one, so that zeros where an account should be are damage and not
 //! an empty account. Each checksum covers the whole slot and its number: what is torn, rotten or misplaced is told.
+//!
+//! Slot 0 is counted in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
+//! off. A slot behind them was being added when the process ended: nobody relied on it yet, and it may be torn. Version
+//! 1 has no count: of such a file it is not known whether something is missing at its end.
 //! Only what the bytes mean is known here; they are read and written by whoever owns the file.
 
 use crate::account::Counters;
@@ -20,7 +24,9 @@ pub const LONGEST_NAME: usize = 400;
 pub(crate) const LONGEST_UNIT: usize = 16;
 
 const MAGIC: &[u8; 8] = b"OUTRPAGE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Files of it are still read.
+const WITHOUT_COUNT: u32 = 1;
 const SUM: usize = SLOT - 4;
 const NAME: usize = SUM - LONGEST_NAME;
 const FREE: u8 = 1;
@@ -85,36 +91,52 @@ pub struct Damaged {
 /// Why nothing of a file can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
+    #[error("it is empty, and a file of accounts never is: it was cut off, or could not be written")]
+    Empty,
     #[error("it is no page file of accounts, or its first {SLOT} bytes are damaged")]
     Header,
     #[error("its format is {0}, and this program knows only {VERSION}: it was written by a newer one")]
     Version(u32),
 }
 
-/// Reads a whole file: its accounts, and what is damaged. A file of no bytes is one without accounts.
+/// Reads a whole file: its accounts, and what is damaged. Of the slots that are missing at its end, the first is told.
 ///
 /// # Errors
-/// It is something else.
+/// It is something else, or nothing at all.
 pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<Record, Damaged>> + '_, Unreadable> {
-    if !file.is_empty() {
-        check_header(file)?;
-    }
-    let slots = file.chunks(SLOT).zip(0_u32..).skip(1);
-    Ok(slots.filter_map(|(bytes, slot)| match bytes.try_into() {
-        Ok(bytes) => read(slot, bytes).transpose(),
-        Err(_) => Some(Err(Damaged { slot })),
-    }))
+    let counted = check_header(file)?;
+    let there = file.chunks(SLOT).zip(0_u32..).skip(1);
+    let records = there.filter_map(move |(bytes, slot)| {
+        let read = match bytes.try_into() {
+            Ok(bytes) => read(slot, bytes),
+            Err(_) => Err(Damaged { slot }),
+        };
+        match read {
+            Err(_) if counted.is_some_and(|counted| slot >= counted) => None,
+            read => read.transpose(),
+        }
+    });
+    let present = u32::try_from(file.len().div_ceil(SLOT)).unwrap_or(u32::MAX);
+    let missing = counted.filter(|counted| *counted > present).map(|_| Err(Damaged { slot: present }));
+    Ok(records.chain(missing))
 }
 
-fn check_header(file: &[u8]) -> Result<(), Unreadable> {
+/// How many slots there are, where the header counts them.
+fn check_header(file: &[u8]) -> Result<Option<u32>, Unreadable> {
+    if file.is_empty() {
+        return Err(Unreadable::Empty);
+    }
     let header: &[u8; SLOT] = file.first_chunk().ok_or(Unreadable::Header)?;
     let mut fields = Fields(header);
     if fields.take() != Some(*MAGIC) || !is_whole(header) {
         return Err(Unreadable::Header);
     }
-    match fields.take().map(u32::from_le_bytes) {
-        Some(VERSION) => Ok(()),
-        other => Err(Unreadable::Version(other.unwrap_or_default())),
+    let version = fields.take().map(u32::from_le_bytes).unwrap_or_default();
+    let _size: Option<[u8; 4]> = fields.take();
+    match version {
+        VERSION => Ok(fields.take().map(u32::from_le_bytes)),
+        WITHOUT_COUNT => Ok(None),
+        other => Err(Unreadable::Version(other)),
     }
 }
 
@@ -154,11 +176,17 @@ fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<Record>> {
     Some(Some(Record { slot, name, unit, period, last, counters, reserved }))
 }
 
-/// The first slot of every file.
-pub(crate) fn header() -> [u8; SLOT] {
+/// The first slot of a file of so many, itself among them.
+pub(crate) fn header(slots: u32) -> [u8; SLOT] {
     let mut slot = Slot::new();
-    slot.put(MAGIC).put(&VERSION.to_le_bytes()).put(&(SLOT as u32).to_le_bytes());
+    slot.put(MAGIC).put(&VERSION.to_le_bytes()).put(&(SLOT as u32).to_le_bytes()).put(&slots.to_le_bytes());
     slot.sealed()
+}
+
+/// A whole file without an account.
+#[must_use]
+pub fn empty_file() -> [u8; SLOT] {
+    header(1)
 }
 
 /// A slot without an account.

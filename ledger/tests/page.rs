@@ -57,8 +57,8 @@ fn the_format_is_what_it_always_was() {
     let (_, file) = written();
     let hex = |range: std::ops::Range<usize>| file[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(file.len(), 3 * SLOT);
-    // "OUTRPAGE", version 1, 512 bytes.
-    assert_eq!(hex(0..16), format!("{}{}{}", "4f55545250414745", "01000000", "00020000"));
+    // "OUTRPAGE", version 2, 512 bytes, 3 slots.
+    assert_eq!(hex(0..20), format!("{}{}{}{}", "4f55545250414745", "02000000", "00020000", "03000000"));
     let account = 512;
     for (what, at, bytes) in [
         ("kind, lengths, slot", 0, "020c010001000000"),
@@ -213,7 +213,7 @@ fn an_account_in_two_slots_gives_one_of_them_up() {
         file[slot as usize * SLOT..][..SLOT].copy_from_slice(bytes);
     });
     // What is kept is written before the other is gone.
-    assert_eq!(slots, [0, 1, 3]);
+    assert_eq!(slots, [1, 3, 0]);
     assert_eq!(read(&file).len(), 2);
     assert_eq!(spent(&file, ["a", "b"]), [500, 5]);
 }
@@ -227,23 +227,106 @@ fn a_file_of_something_else_is_refused_with_the_reason() {
         records(&file).map(Iterator::count)
     };
     assert_eq!(of(&|_| {}), Ok(2));
-    assert_eq!(of(&Vec::clear), Ok(0));
-    assert_eq!(of(&|file| file.truncate(SLOT)), Ok(0));
+    assert_eq!(of(&Vec::clear), Err(Unreadable::Empty));
     assert_eq!(of(&|file| file.truncate(SLOT - 1)), Err(Unreadable::Header));
     assert_eq!(of(&|file| file[0] = b'o'), Err(Unreadable::Header));
     assert_eq!(of(&|file| file[300] = 1), Err(Unreadable::Header));
     let newer = of(&|file| {
-        file[8] = 2;
+        file[8] = 3;
         let sum = crc32fast::hash(&file[..508]).to_le_bytes();
         file[508..512].copy_from_slice(&sum);
     });
-    assert_eq!(newer, Err(Unreadable::Version(2)));
+    assert_eq!(newer, Err(Unreadable::Version(3)));
     for (error, says) in [
         (Unreadable::Header, "it is no page file of accounts, or its first 512 bytes are damaged"),
-        (Unreadable::Version(2), "its format is 2, and this program knows only 1: it was written by a newer one"),
+        (Unreadable::Empty, "it is empty, and a file of accounts never is: it was cut off, or could not be written"),
+        (Unreadable::Version(3), "its format is 3, and this program knows only 2: it was written by a newer one"),
     ] {
         assert_eq!(error.to_string(), says);
     }
+}
+
+/// The same file as the format before wrote it: its header counts nothing.
+fn without_count(mut file: Vec<u8>) -> Vec<u8> {
+    file[8] = 1;
+    file[16..20].fill(0);
+    let sum = crc32fast::hash(&file[..508]).to_le_bytes();
+    file[508..512].copy_from_slice(&sum);
+    file
+}
+
+#[test]
+fn a_file_that_was_cut_off_anywhere_is_never_taken_for_a_whole_one() {
+    let (_, file) = written();
+    for length in 0..file.len() {
+        match records(&file[..length]) {
+            Err(error) => assert!(length < SLOT, "{length}: {error}"),
+            Ok(records) => {
+                let first = records.filter_map(Result::err).next();
+                assert_eq!(first, Some(Damaged { slot: (length / SLOT) as u32 }), "{length}");
+            }
+        }
+    }
+    // Also where the last slots are free ones.
+    let (mut book, mut file) = written();
+    let _ = book.adopt(&[], MIDNIGHT + 62 * DAY);
+    book.charge(MIDNIGHT + 62 * DAY, &[]);
+    write(&mut book, &mut file);
+    assert_eq!((read(&file), file.len()), (vec![], 3 * SLOT));
+    assert_eq!(read(&file[..2 * SLOT]), [Err(Damaged { slot: 2 })]);
+    assert_eq!(read(&file[..SLOT]), [Err(Damaged { slot: 1 })]);
+}
+
+#[test]
+fn a_slot_that_was_being_added_is_read_if_it_is_whole_and_is_no_damage_if_it_is_not() {
+    let (mut book, older) = written();
+    let c = book.adopt(&["a", "b", "c"].map(daily), NOON)[2];
+    book.charge(NOON, &[(c, 7)]);
+    // As far as it comes until the process is killed: the header last.
+    let (mut slots, mut newer) = (Vec::new(), older.clone());
+    book.writes(|slot, bytes| {
+        slots.push(slot);
+        newer.resize(newer.len().max((slot as usize + 1) * SLOT), 0);
+        if slot > 0 {
+            newer[slot as usize * SLOT..][..SLOT].copy_from_slice(bytes);
+        }
+    });
+    assert_eq!(slots, [3, 0]);
+    assert_eq!(spent(&newer, ["a", "b", "c"]), [500, 5, 7]);
+    for length in 3 * SLOT..4 * SLOT {
+        let records = read(&newer[..length]);
+        assert!(records.len() == 2 && records.iter().all(Result::is_ok), "{length}: {records:?}");
+    }
+    newer[3 * SLOT + 70] ^= 1;
+    let mut book = Book::new();
+    assert_eq!(book.restore(records(&newer).unwrap(), NOON).damaged, []);
+    let c = book.adopt(&["a", "b", "c"].map(daily), NOON)[2];
+    book.charge(NOON, &[(c, 8)]);
+    write(&mut book, &mut newer);
+    assert_eq!((spent(&newer, ["a", "b", "c"]), newer.len()), ([500, 5, 8], 4 * SLOT));
+}
+
+#[test]
+fn files_of_the_format_before_are_read_and_written_anew_with_a_count() {
+    let (_, file) = written();
+    let mut old = without_count(file.clone());
+    assert_eq!(read(&old), read(&file));
+    // Nobody knows whether it was longer.
+    assert_eq!(read(&old[..2 * SLOT]), read(&file)[..1]);
+    assert_eq!(read(&old[..2 * SLOT + 7]).last(), Some(&Err(Damaged { slot: 2 })));
+    let mut book = Book::new();
+    let _ = book.restore(records(&old).unwrap(), NOON);
+    write(&mut book, &mut old);
+    assert_eq!(old[..SLOT], file[..SLOT]);
+    assert_eq!(spent(&old, ["a", "b"]), [500, 5]);
+}
+
+#[test]
+fn a_file_without_accounts_is_no_file_without_bytes() {
+    assert_eq!(read(&outrigger_ledger::empty_file()), []);
+    let mut file = Vec::new();
+    write(&mut Book::new(), &mut file);
+    assert_eq!(file, outrigger_ledger::empty_file());
 }
 
 #[test]

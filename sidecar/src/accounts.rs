@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::pages::{Pages, PagesError};
+use crate::pages::{Folder, Pages, PagesError};
 
 /// Why nothing was set aside.
 #[derive(Debug, Error)]
@@ -38,16 +38,21 @@ struct Books {
     book: Book,
     /// Where they are kept. Absent: what is spent is forgotten with the process.
     dir: Option<PathBuf>,
+    /// That folder, from the first policy on.
+    folder: Option<Folder>,
     /// Open from the first limit on.
     pages: Option<Pages>,
+    /// It was said that what is spent will be forgotten.
+    warned: bool,
 }
 
 impl Accounts {
-    /// Accounts that are kept in a folder, which this process has for itself from the first limit on; or that end with
+    /// Accounts that are kept in a folder, which this process has for itself from the first policy on; or that end with
     /// the process.
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
-        Accounts { books: Mutex::new(Books { book: Book::new(), dir, pages: None }), freed: Notify::new() }
+        let books = Books { book: Book::new(), dir, folder: None, pages: None, warned: false };
+        Accounts { books: Mutex::new(books), freed: Notify::new() }
     }
 
     /// The limits of a policy that is about to be in force, each found again by its name.
@@ -56,9 +61,7 @@ impl Accounts {
     /// [`PagesError`]: another process has the folder, what lies there is damaged, or it can't be written.
     pub fn adopt(&self, limits: &[LimitSpec], now: Millis) -> Result<Vec<LimitNo>, PagesError> {
         let mut books = self.lock();
-        if !limits.is_empty() {
-            books.open()?;
-        }
+        books.open(!limits.is_empty())?;
         let numbers = books.book.adopt(limits, now);
         if let Err(error) = books.write() {
             // The policy before it goes on, with its own amounts.
@@ -141,11 +144,33 @@ impl Accounts {
 }
 
 impl Books {
-    fn open(&mut self) -> Result<(), PagesError> {
-        if let (Some(dir), None) = (&self.dir, &self.pages) {
+    /// Takes the folder, and opens its accounts where something is `limited`.
+    fn open(&mut self, limited: bool) -> Result<(), PagesError> {
+        let Some(dir) = &self.dir else {
+            if limited && !std::mem::replace(&mut self.warned, true) {
+                tracing::warn!(
+                    "what is spent is counted in memory alone: when this process ends, every budget and limit begins \
+                     anew. Name a folder to keep it in with --state DIR; `outrigger run` finds one by itself where \
+                     XDG_STATE_HOME or HOME is set"
+                );
+            }
+            return Ok(());
+        };
+        if self.folder.is_none() {
+            match Folder::take(dir) {
+                Ok(folder) => self.folder = Some(folder),
+                // Nothing has to be written down yet.
+                Err(PagesError::Open { dir, source }) if !limited => {
+                    let dir = dir.display();
+                    tracing::warn!(%dir, %source, "the folder for accounts can't be used: no policy with limits can be served");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let (Some(folder), None, true) = (&self.folder, &self.pages, limited) {
             // Into a book of its own: one that can't be read must not leave half of it behind.
             let mut book = Book::new();
-            self.pages = Some(Pages::open(dir, &mut book)?);
+            self.pages = Some(folder.accounts(&mut book)?);
             self.book = book;
         }
         Ok(())
@@ -227,6 +252,7 @@ mod tests {
         // As a killed process leaves it: nothing is settled any more.
         std::mem::forget(under_way);
         drop(accounts.lock().pages.take());
+        drop(accounts.lock().folder.take());
         let (accounts, number) = kept(dir.path(), 100);
         assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (50, 0));
         assert!(accounts.hold(1_000, &[(number, 51)]).is_err());
@@ -248,10 +274,30 @@ mod tests {
         let second = Accounts::new(Some(dir.path().to_owned()));
         let told = second.adopt(&limits(100), 1_000).unwrap_err().to_string();
         assert!(told.contains("another process's") && told.contains("--state"), "{told}");
-        // Without a limit there is nothing to keep, and nobody to be kept out.
-        assert!(second.adopt(&[], 1_000).unwrap().is_empty());
+        assert!(matches!(second.adopt(&[], 1_000), Err(PagesError::Taken { .. })));
         drop(first);
         assert!(second.adopt(&limits(100), 1_000).is_ok());
+    }
+
+    #[test]
+    fn a_folder_is_taken_before_anything_is_limited() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = [(); 2].map(|()| Accounts::new(Some(dir.path().to_owned())));
+        assert!(first.adopt(&[], 1_000).unwrap().is_empty());
+        assert!(matches!(second.adopt(&[], 1_000), Err(PagesError::Taken { .. })));
+        assert!(matches!(second.adopt(&limits(100), 1_000), Err(PagesError::Taken { .. })));
+        assert!(!dir.path().join("accounts").exists(), "nothing is to be written down yet");
+        assert_eq!(first.adopt(&limits(100), 1_000).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_can_t_be_used_stops_nobody_who_limits_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let accounts = Accounts::new(Some(file.join("state")));
+        assert!(accounts.adopt(&[], 1_000).unwrap().is_empty());
+        assert!(matches!(accounts.adopt(&limits(100), 1_000), Err(PagesError::Open { .. })));
     }
 
     #[test]
@@ -262,11 +308,50 @@ mod tests {
         drop(accounts);
         let file = dir.path().join("accounts");
         let mut bytes = std::fs::read(&file).unwrap();
+        let whole = bytes.clone();
         let last = bytes.len() - 100;
         bytes[last] ^= 1;
-        std::fs::write(&file, bytes).unwrap();
-        let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
-        assert!(told.contains("damaged") && told.contains("accounts"), "{told}");
+        for (what, bytes, says) in [
+            ("a bit is turned", &bytes[..], "slot 1 of the page file is damaged"),
+            ("cut in mid-slot", &whole[..whole.len() - 1], "slot 1 of the page file is damaged"),
+            ("cut between slots", &whole[..512], "slot 1 of the page file is damaged"),
+            ("cut in the header", &whole[..511], "its first 512 bytes are damaged"),
+            ("empty", &[], "it is empty"),
+            ("another file", &[b'x'; 1_024], "it is no page file"),
+        ] {
+            std::fs::write(&file, bytes).unwrap();
+            let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+            assert!(told.contains(says) && told.contains("accounts"), "{what}: {told}");
+            assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: it stays as it is");
+        }
+        // As nobody says it who has not moved it away.
+        std::fs::remove_file(&file).unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        assert_eq!(accounts.state(number, 1_000).spent, 0);
+    }
+
+    #[test]
+    fn what_a_full_disk_has_kept_out_is_written_in_order_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("accounts");
+        let both =
+            ["Budget a/b", "Budget a/c"].map(|name| LimitSpec { name: name.to_owned(), ..limits(100)[0].clone() });
+        let accounts = Arc::new(Accounts::new(Some(dir.path().to_owned())));
+        let numbers = accounts.adopt(&both, 1_000).unwrap();
+        accounts.hold(1_000, &[(numbers[0], 1)]).unwrap().settle(&[(numbers[0], 1)]);
+        let before = std::fs::read(&file).unwrap();
+        let read_only = std::fs::File::open(&file).unwrap();
+        let writable = accounts.lock().pages.as_mut().map(|pages| pages.swap(read_only)).unwrap();
+        // A second account would make the file longer.
+        assert!(accounts.hold(1_000, &[(numbers[1], 2)]).is_err());
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+        accounts.lock().pages.as_mut().map(|pages| pages.swap(writable)).unwrap();
+        accounts.hold(1_000, &[(numbers[0], 1), (numbers[1], 2)]).unwrap().settle(&[(numbers[0], 1), (numbers[1], 2)]);
+        assert_eq!(std::fs::read(&file).unwrap().len(), before.len() + 512);
+        drop(accounts);
+        let accounts = Accounts::new(Some(dir.path().to_owned()));
+        let numbers = accounts.adopt(&both, 1_000).unwrap();
+        assert_eq!([0, 1].map(|at| accounts.state(numbers[at], 1_000).spent), [2, 2]);
     }
 
     #[test]

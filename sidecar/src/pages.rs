@@ -1,9 +1,11 @@
 //! The accounts' file: fixed slots, written in place.
 //!
 //! ```text
-//! DIR/lock        held by the process whose accounts these are
-//! DIR/accounts    slot 0: what it is; then a slot for each account
+//! DIR/lock        held by the process whose accounts these are, whether or not anything is limited
+//! DIR/accounts    slot 0: what it is, and how many slots there are; then a slot for each account
 //! ```
+//! The file comes into being with its first slot in it, so one that is empty was damaged.
+//!
 //! A write is done when the system has it: what a killed process has written is there for the next one. Against the loss
 //! of the machine itself it is only as safe as the file system's own writing back.
 
@@ -14,13 +16,15 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use outrigger_ledger::{Book, Damaged, SLOT, Unreadable, records};
+use outrigger_ledger::{Book, Damaged, SLOT, Unreadable, empty_file, records};
 use thiserror::Error;
 
 use crate::accounts::millis;
 
 const LOCK: &str = "lock";
 const ACCOUNTS: &str = "accounts";
+/// A file of accounts that is being made.
+const BEGUN: &str = "accounts.new";
 
 /// Why the accounts can't be kept.
 #[derive(Debug, Error)]
@@ -37,35 +41,51 @@ pub enum PagesError {
     Write { source: io::Error },
 }
 
+/// A folder that this process has for itself.
+#[derive(Debug)]
+pub struct Folder {
+    dir: PathBuf,
+    /// Held until it is closed.
+    _lock: File,
+}
+
 /// An open file of accounts.
 #[derive(Debug)]
 pub struct Pages {
     file: File,
     /// What a write that failed has left, for the next one.
     left: BTreeMap<u32, [u8; SLOT]>,
-    /// Held until it is closed.
-    _lock: File,
 }
 
-impl Pages {
-    /// Opens the file of a folder, or makes one, and reads it into a book.
+impl Folder {
+    /// Takes a folder, and makes it where there is none.
+    ///
+    /// # Errors
+    /// [`PagesError::Taken`], or [`PagesError::Open`] where it can't be written.
+    pub fn take(dir: &Path) -> Result<Self, PagesError> {
+        let failed = |source| PagesError::Open { dir: dir.to_owned(), source };
+        fs::create_dir_all(dir).map_err(failed)?;
+        let lock = options().open(dir.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Folder { dir: dir.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(PagesError::Taken { dir: dir.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Opens its accounts, or begins them, and reads them into a book.
     ///
     /// # Errors
     /// [`PagesError`].
-    pub fn open(dir: &Path, book: &mut Book) -> Result<Self, PagesError> {
-        let failed = |source| PagesError::Open { dir: dir.to_owned(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        // What somebody spends is nobody else's to read.
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(dir.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(PagesError::Taken { dir: dir.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+    pub fn accounts(&self, book: &mut Book) -> Result<Pages, PagesError> {
+        let failed = |source| PagesError::Open { dir: self.dir.clone(), source };
+        let path = self.dir.join(ACCOUNTS);
+        if !path.try_exists().map_err(failed)? {
+            let begun = self.dir.join(BEGUN);
+            options().open(&begun).and_then(|file| file.write_all_at(&empty_file(), 0)).map_err(failed)?;
+            fs::rename(&begun, &path).map_err(failed)?;
         }
-        let path = dir.join(ACCOUNTS);
-        let file = options.open(&path).map_err(failed)?;
+        let file = options().create(false).open(&path).map_err(failed)?;
         let bytes = fs::read(&path).map_err(failed)?;
         let found = records(&bytes).map_err(|source| PagesError::Unreadable { path: path.clone(), source })?;
         let restored = book.restore(found, millis(SystemTime::now()));
@@ -83,9 +103,18 @@ impl Pages {
                 "what was under way when the last process ended is charged in full"
             );
         }
-        Ok(Pages { file, left: BTreeMap::new(), _lock: lock })
+        Ok(Pages { file, left: BTreeMap::new() })
     }
+}
 
+/// What somebody spends is nobody else's to read.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+}
+
+impl Pages {
     /// Writes what has changed.
     ///
     /// # Errors
@@ -107,9 +136,12 @@ impl Pages {
         book.writes(|slot, page| {
             self.left.insert(slot, *page);
         });
-        while let Some((slot, page)) = self.left.first_key_value() {
-            self.file.write_all_at(page, place(*slot)).map_err(|source| PagesError::Write { source })?;
-            self.left.pop_first();
+        // The header last: it counts the others.
+        while let Some(slot) = self.left.range(1..).next().or(self.left.first_key_value()).map(|(slot, _)| *slot) {
+            if let Some(page) = self.left.get(&slot) {
+                self.file.write_all_at(page, place(slot)).map_err(|source| PagesError::Write { source })?;
+            }
+            self.left.remove(&slot);
         }
         Ok(())
     }

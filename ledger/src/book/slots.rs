@@ -34,9 +34,18 @@ impl Slots {
 
     /// Gives a limit a slot.
     pub(super) fn take(&mut self, limit: LimitNo) -> u32 {
-        let slot = self.free.pop().unwrap_or(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            // The header counts one more.
+            self.touch(0);
+            self.count()
+        });
         self.own(slot, Owner::Limit(limit));
         slot
+    }
+
+    /// How many there are, the header among them.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
     /// Has it written that there is no account any more.
