@@ -30,7 +30,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-clients test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
+.PHONY: help check test test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
         corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-cluster install-model
 
 help: ## this list
@@ -38,10 +38,14 @@ help: ## this list
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
-test: check test-clients test-examples test-chart test-cluster test-model ## everything: check, then the tests that cross processes
+test: check test-hostile test-clients test-examples test-chart test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
+
+test-hostile: build ## what no peer should send: broken HTTP, floods, hostile upstreams, answers cut at every byte
+	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
+	$(PYTEST) -q tests/hostile
 
 test-examples: build install-clients ## the examples, end to end
 	$(PYTEST) -q tests/examples

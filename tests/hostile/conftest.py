@@ -1,0 +1,117 @@
+"""A gateway for hostile peers, and what must hold of it whatever they do."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from gateway import Gateway  # noqa: E402
+from wire import talk  # noqa: E402
+
+MIB = 1 << 20
+KEY = "sk-hostile-0123456789abcdef"
+DIALECTS = {"openai": "OpenAICompatible", "anthropic": "Anthropic", "gemini": "Gemini"}
+# A debug build and its allocator keep some of what was used once; what leaks grows with every kind of input.
+KEPT = 96 * MIB
+
+
+def objects(folder, **endpoints):
+    """A mock, and a provider for each endpoint: `openai="http://127.0.0.1:1/v1"`. Each is asked once."""
+    def provider(name, **spec):
+        return {"apiVersion": "outrigger.dev/v1alpha1", "kind": "LLMProvider", "metadata": {"name": name}, "spec": spec}
+
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"apiKey": KEY}}
+    upstreams = [
+        provider(
+            name,
+            type=DIALECTS[name],
+            endpoint=endpoint,
+            credentials=[{"name": "main", "secretRef": {"name": "key"}}],
+            retry={"maxAttempts": 1},
+            timeouts={"connect": "2s", "firstToken": "1s", "idle": "1s", "total": "3s"},
+        )
+        for name, endpoint in endpoints.items()
+    ]
+    names = ["mock", *endpoints]
+    key = {
+        "apiVersion": "outrigger.dev/v1alpha1",
+        "kind": "VirtualKey",
+        "metadata": {"name": "app"},
+        "spec": {"providers": [{"name": name} for name in names]},
+    }
+    for number, one in enumerate([secret, provider("mock", type="Mock", mock={}), *upstreams, key]):
+        Path(folder, f"{number}.json").write_text(json.dumps(one))
+    return folder
+
+
+class Hostage(Gateway):
+    """A gateway that is watched while it is attacked."""
+
+    @property
+    def clients(self):
+        host, port = self.base.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+    def answers(self):
+        """The next request, of somebody who means well, is served."""
+        body = b'{"model": "mock/m", "messages": [{"role": "user", "content": "Hello"}]}'
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+        assert talk(self.clients, head.encode() + body) == "200"
+
+    def is_well(self):
+        assert self.process.poll() is None, self.log.read_text()
+        log = self.log.read_text(errors="replace")
+        assert "panicked" not in log, log
+        assert KEY not in log, "the credential is in the log"
+        self.answers()
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Starts gateways, and ends them with the module."""
+    started = []
+    folders = []
+
+    def run(**endpoints):
+        folders.append(tempfile.TemporaryDirectory(prefix="outrigger-hostile-"))
+        gateway = Hostage(objects(folders[-1].name, **endpoints))
+        gateway.__enter__()
+        started.append(gateway)
+        gateway.answers()
+        return gateway
+
+    yield run
+    for gateway in started:
+        gateway.__exit__()
+    for folder in folders:
+        folder.cleanup()
+
+
+@pytest.fixture(scope="module")
+def gateway(start):
+    return start()
+
+
+@pytest.fixture
+def watched(gateway):
+    """Around a kind of input: nothing that it took is kept, and the gateway goes on."""
+    gateway.is_well()
+    descriptors, resident = gateway.descriptors(), gateway.resident()
+    yield gateway
+    gateway.is_well()
+    # A connection that was closed is noticed as soon as its task runs.
+    gateway.until(lambda: gateway.descriptors() <= descriptors + 2)
+    grown = gateway.resident() - resident
+    assert grown < KEPT, f"{grown / MIB:.0f} MiB more are resident than before"
