@@ -1,7 +1,7 @@
 //! What the keys in a rule's scope may use: a target outside of it would never be taken.
 
 use outrigger_crds::routing_rule::Target;
-use outrigger_policy::{Globs, KeyDoc, KeyProviderDoc, ProviderDoc, catalogue};
+use outrigger_policy::{Globs, KeyDoc, KeyProviderDoc, ModelDoc, ProviderDoc, catalogue};
 
 use crate::hint::hint;
 
@@ -130,7 +130,9 @@ fn usable<'a>(entry: &'a KeyProviderDoc, provider: &'a ProviderDoc) -> impl Iter
 }
 
 fn has(provider: &ProviderDoc, name: &str) -> bool {
-    provider.models.iter().any(|model| model.name == name || model.aliases.iter().any(|alias| alias == name))
+    let pattern = |model: &str| model.contains(['*', '?']) && Globs::new(&[model.to_owned()]).matches(name);
+    let is = |model: &ModelDoc| model.name == name || model.aliases.iter().any(|alias| alias == name);
+    provider.models.iter().any(|model| is(model) || pattern(&model.name))
 }
 
 /// Which list keeps a model out.

@@ -41,6 +41,7 @@ fn document(
         findings.push(object.error("spec.endpoint", format!("the port {port} is over 65535")));
     }
     overlaps(object, &spec.models, findings);
+    patterns(object, &spec.models, findings);
     let limits = limits::compile(object, "spec.limits", spec.limits.as_ref(), findings);
     let ca = spec.tls.as_ref().and_then(|tls| {
         authorities::bundle(folder, &object.namespace, &tls.ca_ref)
@@ -130,6 +131,20 @@ fn overlaps(object: &Object, models: &[ProviderModel], findings: &mut Vec<Findin
             } else {
                 names.insert(name, format!("an alias, at {path}"));
             }
+        }
+    }
+}
+
+/// A name with a wildcard stands for many: it has no other name, and is sent as it was asked for.
+fn patterns(object: &Object, models: &[ProviderModel], findings: &mut Vec<Finding>) {
+    for (index, model) in models.iter().enumerate().filter(|(_, model)| model.name.contains(['*', '?'])) {
+        let fields = [("upstreamName", model.upstream_name.is_some()), ("aliases", !model.aliases.is_empty())];
+        for (field, _) in fields.iter().filter(|(_, set)| *set) {
+            let message = format!(
+                "the name `{}` is a pattern, and what matches it is sent as it was asked for: remove {field}, or list the models one by one",
+                model.name
+            );
+            findings.push(object.error(&format!("spec.models[{index}].{field}"), message));
         }
     }
 }

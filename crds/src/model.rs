@@ -9,7 +9,7 @@ use crate::{price::Price, shapes};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderModel {
-    /// What callers say.
+    /// What callers say. With * or ?: every name that matches, sent as it was asked for; * alone is any name.
     #[schemars(schema_with = "shapes::model")]
     pub name: String,
     /// What the provider is sent. Absent: the name.

@@ -57,6 +57,8 @@ pub struct Candidate {
     pub weight: Option<u32>,
     /// Why it is not to be tried.
     pub skipped: Option<Skip>,
+    /// It serves the name only because it takes any: where it has no such model, nobody else of the kind is asked.
+    pub any_name: bool,
     /// The budget whose threshold put a cheaper model in the place of the one that was decided, as a place in
     /// [`crate::Limits::all`].
     pub downgraded_by: Option<usize>,

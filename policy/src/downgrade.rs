@@ -36,7 +36,8 @@ pub(crate) fn downgraded(
         let limit = &policy.limits.all[place];
         let Some(model) = limit.downgrades_to(request.conditions.used(place)) else { continue };
         let here = serves(policy, key, entry, model).then_some(entry);
-        let mut elsewhere = if here.is_some() { Vec::new() } else { serving(policy, key, model) };
+        let others = || serving(policy, key, model).map(|serving| serving.entries).unwrap_or_default();
+        let mut elsewhere = if here.is_some() { Vec::new() } else { others() };
         elsewhere.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
         for index in here.into_iter().chain(elsewhere) {
             let cheaper = Slot {
@@ -45,6 +46,7 @@ pub(crate) fn downgraded(
                 weight: slot.weight,
                 // A rule's word on credentials is about its own provider.
                 credential: slot.credential.clone().filter(|_| index == entry),
+                any_name: false,
             };
             let (other, Some(usable)) = enclosed(policy, key, request, &cheaper) else { continue };
             if is_cheaper(policy, &other, candidate) && can(policy, request, &other) {

@@ -7,7 +7,7 @@ use crate::decision::{Candidate, Decision, Skip};
 use crate::name::Asked;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
-use crate::serves::{Tier, tier};
+use crate::serves::{Serving, Tier, serving};
 use crate::walk::{Outcome, Seen, Walk};
 
 /// A decision, with its reasons. Names only: nothing here is an index.
@@ -164,14 +164,14 @@ fn understood(policy: &Policy, key: &Key, name: &str, asked: &Asked) -> Understo
     let (provider, served) = match asked {
         Asked::Pinned { provider, .. } => (Some(key.providers[*provider].name.to_string()), None),
         Asked::Blocked { provider, .. } => (Some(provider.clone()), None),
-        Asked::Bare { model } => (None, tier(policy, key, model)),
+        Asked::Bare { model } => (None, serving(policy, key, model)),
     };
     Understood {
         name: name.to_owned(),
         provider,
         model: asked.model().to_owned(),
         blocked: matches!(asked, Asked::Blocked { .. }),
-        served: served.map(|(by, entries)| Served {
+        served: served.map(|Serving { tier: by, entries, .. }| Served {
             by,
             providers: entries.iter().map(|entry| key.providers[*entry].name.to_string()).collect(),
         }),

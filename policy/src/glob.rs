@@ -37,10 +37,35 @@ impl Globs {
         self.literals().any(|pattern| pattern == name)
     }
 
+    /// A pattern that matches `name` and spells what it begins with up to the first `/`, as `azure/*` does.
+    #[must_use]
+    pub fn spells(&self, word: &str, name: &str) -> bool {
+        let spelt = |pattern: &WildMatch| {
+            pattern.to_string().strip_prefix(word).is_some_and(|rest| rest.starts_with('/')) && pattern.matches(name)
+        };
+        self.0.iter().any(spelt)
+    }
+
+    /// A pattern that matches whatever is asked.
+    #[must_use]
+    pub fn matches_anything(&self) -> bool {
+        self.0.iter().any(|pattern| is_anything(&pattern.pattern()))
+    }
+
     /// The patterns without a wildcard.
     pub fn literals(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(ToString::to_string).filter(|pattern| !pattern.contains(['*', '?']))
+        self.0.iter().map(ToString::to_string).filter(|pattern| !is_pattern(pattern))
     }
+}
+
+/// Whether a name in a list is a pattern.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+/// Whether a pattern matches whatever is asked.
+pub(crate) fn is_anything(pattern: &str) -> bool {
+    !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*')
 }
 
 #[cfg(test)]
@@ -64,5 +89,7 @@ mod tests {
         assert!(Globs::default().allows("anything"));
         assert!(!Globs::default().matches("anything"));
         assert!(!globs.names("gpt-4o"));
+        assert!(globs.spells("anthropic", "anthropic/claude") && !globs.spells("gpt-4o", "gpt-4o/x"));
+        assert!(!globs.matches_anything() && Globs::new(&["x".into(), "**".into()]).matches_anything());
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Slot {
     pub weight: Option<u32>,
     /// The one that a rule's target names.
     pub credential: Option<String>,
+    /// As [`Candidate::any_name`].
+    pub any_name: bool,
 }
 
 /// Asks the fence, then budgets for something cheaper, then the gates, whether a slot may be tried, and with which
@@ -57,6 +59,7 @@ pub(crate) fn enclosed(
         credentials: Vec::new(),
         weight: slot.weight,
         skipped: Some(Skip::ProviderBlocked),
+        any_name: slot.any_name,
         downgraded_by: None,
         entry: None,
     };

@@ -23,6 +23,7 @@ mod gate;
 mod glob;
 mod judge;
 mod limit;
+mod misnamed;
 mod moment;
 mod money;
 mod name;
@@ -38,6 +39,7 @@ mod slip;
 mod spent;
 mod syntax;
 pub mod trial;
+mod vendor;
 mod vocabulary;
 mod walk;
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::decision::Refusal;
 use crate::judge::Slot;
+use crate::misnamed::Misnamed;
 use crate::name::{Asked, understand};
 use crate::policy::{Key, Policy};
 use crate::refusal;
 use crate::request::Request;
 use crate::rule::Rule;
-use crate::serves::serving;
+use crate::serves::{Serving, serving};
 
 /// One of the primaries is drawn; the others follow by weight, then the fallbacks in order.
 #[derive(Debug, Default)]
@@ -29,6 +30,7 @@ pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> P
             model: target.model.as_deref().map_or_else(|| model.clone(), Arc::from),
             weight: Some(target.weight),
             credential: target.credential.clone(),
+            any_name: false,
         })
         .collect();
     let fallbacks = rule.fallbacks.iter().flat_map(|name| fallback(policy, key, name, &model)).collect();
@@ -45,26 +47,25 @@ pub(crate) fn without_rule(
     asked: Option<&Asked>,
     request: &Request<'_>,
 ) -> Result<Plan, Refusal> {
-    let slot = |provider: usize, model: &str| Slot {
+    let slot = |provider: usize, model: &str, any_name: bool| Slot {
         provider: Ok(provider),
         model: Arc::from(model),
         weight: Some(key.providers[provider].weight),
         credential: None,
+        any_name,
     };
     let primaries = match asked {
-        Some(Asked::Pinned { provider, model }) => vec![slot(*provider, model)],
+        Some(Asked::Pinned { provider, model }) => vec![slot(*provider, model, false)],
         Some(Asked::Blocked { provider, .. }) => {
             let refusal = refusal::provider_blocked(key, provider, "");
             return Err(Refusal { param: Some("model".to_owned()), ..refusal });
         }
         Some(Asked::Bare { model }) => {
-            let serving = serving(policy, key, model);
-            if serving.is_empty() {
-                return Err(refusal::nobody_serves(policy, key, model));
-            }
-            serving.into_iter().map(|provider| slot(provider, model)).collect()
+            let Serving { entries, any_name, .. } =
+                serving(policy, key, model).ok_or_else(|| refusal::nobody_serves(policy, key, model))?;
+            entries.into_iter().map(|provider| slot(provider, model, any_name)).collect()
         }
-        None => vec![slot(without_model(policy, key, request)?, "")],
+        None => vec![slot(without_model(policy, key, request)?, "", false)],
     };
     Ok(Plan { primaries, fallbacks: Vec::new() })
 }
@@ -86,8 +87,13 @@ fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<us
 
 /// A fallback's text: `provider/model`, a provider alone, or a model's name.
 pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<Slot> {
-    let slot =
-        |provider: Result<usize, Arc<str>>, model: Arc<str>| Slot { provider, model, weight: None, credential: None };
+    let slot = |provider: Result<usize, Arc<str>>, model: Arc<str>| Slot {
+        provider,
+        model,
+        weight: None,
+        credential: None,
+        any_name: false,
+    };
     if let Some(provider) = key.provider(text) {
         return vec![slot(Ok(provider), model.clone())];
     }
@@ -95,16 +101,16 @@ pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>)
         Asked::Pinned { provider, model } => vec![slot(Ok(provider), Arc::from(model))],
         Asked::Blocked { provider, model } => vec![slot(Err(Arc::from(provider)), Arc::from(model))],
         Asked::Bare { model } => {
-            let mut providers = serving(policy, key, &model);
-            providers.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
-            match providers.is_empty() {
+            // A text without a slash may be meant for a provider: one that is not there.
+            let meant = |serving: &Serving| !serving.any_name || Misnamed::alone(policy, key, text).is_none();
+            let Some(mut serving) = serving(policy, key, &model).filter(meant) else {
                 // A name of nobody's: it stays in the list, with its reason, for people to see.
-                true => {
-                    let (first, rest) = text.split_once('/').unwrap_or((text, text));
-                    vec![slot(Err(Arc::from(first)), Arc::from(rest))]
-                }
-                false => providers.into_iter().map(|index| slot(Ok(index), Arc::from(model.as_str()))).collect(),
-            }
+                let (first, rest) = text.split_once('/').unwrap_or((text, text));
+                return vec![slot(Err(Arc::from(first)), Arc::from(rest))];
+            };
+            serving.entries.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
+            let slots = serving.entries.into_iter().map(|index| slot(Ok(index), Arc::from(model.as_str())));
+            slots.map(|slot| Slot { any_name: serving.any_name, ..slot }).collect()
         }
     }
 }

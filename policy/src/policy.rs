@@ -13,7 +13,7 @@ use crate::document::{
 };
 use crate::draw::hash;
 use crate::expression::ExpressionError;
-use crate::glob::Globs;
+use crate::glob::{Globs, is_anything, is_pattern};
 use crate::limit::Limits;
 use crate::price::Price;
 use crate::rule::Rule;
@@ -86,6 +86,10 @@ pub struct Provider {
     /// What models cost that have no price of their own anywhere.
     pub default_price: Option<Price>,
     names: Names,
+    /// Of its models, the names that are patterns; `*` is none of them.
+    pub(crate) patterns: Globs,
+    /// It lists `*`: it says that it takes any name.
+    pub(crate) says_any: bool,
 }
 
 #[derive(Debug)]
@@ -210,6 +214,12 @@ impl Provider {
         self.models.get(self.names.place(name)?)
     }
 
+    /// The first entry whose name is a pattern that matches.
+    pub(crate) fn pattern(&self, name: &str) -> Option<&Model> {
+        let mut matching = self.models.iter().filter(|_| self.says_any || self.patterns.matches(name));
+        matching.find(|model| is_pattern(&model.name) && Globs::new(&[model.name.to_string()]).matches(name))
+    }
+
     /// The model's own name, where `name` is an alias; else `name`.
     pub(crate) fn own_name<'n>(&'n self, name: &'n str) -> &'n str {
         self.model(name).map_or(name, |model| &model.name)
@@ -217,7 +227,7 @@ impl Provider {
 
     /// Whether the provider has said which models it serves, and this is none of them.
     pub(crate) fn excludes(&self, name: &str) -> bool {
-        self.exclusive && self.model(name).is_none()
+        self.exclusive && self.model(name).is_none() && !self.says_any && !self.patterns.matches(name)
     }
 
     /// What the provider is sent for a model's name.
@@ -307,7 +317,11 @@ fn provider(doc: &ProviderDoc) -> Provider {
     let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
     let identity = hash(&[id.namespace.as_bytes(), id.name.as_bytes()]);
     let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
+    let patterns = models.iter().map(|one| one.name.to_string()).filter(|name| is_pattern(name));
+    let (any, patterns): (Vec<String>, Vec<String>) = patterns.partition(|name| is_anything(name));
     Provider {
+        patterns: Globs::new(&patterns),
+        says_any: !any.is_empty(),
         credentials: doc.credentials.iter().map(|credential| credential_of(credential, identity)).collect(),
         id,
         identity,

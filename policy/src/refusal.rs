@@ -6,10 +6,11 @@ use crate::document::{OnLimit, Unit};
 use crate::expression::{ExpressionError, nearest};
 use crate::gap::{Gap, gap};
 use crate::gate::is_budget;
+use crate::misnamed::Misnamed;
 use crate::policy::{Key, KeyProvider, Policy};
 use crate::request::Request;
 use crate::rule::Rule;
-use crate::serves::{list_models, permits};
+use crate::serves::{list_models, permits, serving, takers};
 
 /// A refusal of a request whose candidates were all passed over.
 pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, request: &Request<'_>) -> Refusal {
@@ -200,7 +201,12 @@ pub(crate) fn provider_blocked(key: &Key, provider: &str, by: &str) -> Refusal {
     Refusal {
         status: 403,
         kind: "provider_blocked",
-        message: format!("{} may not use the provider `{provider}`{by}{}", named(key), providers_hint(key)),
+        message: format!(
+            "{} may not use the provider `{provider}`{by}{}{}",
+            named(key),
+            did_you_mean(nearest(provider, key.providers.iter().map(|entry| &*entry.name))),
+            providers_hint(key)
+        ),
         param: None,
         limit: None,
     }
@@ -227,6 +233,9 @@ fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) ->
 
 /// Nobody serves a bare name; or somebody would, and the key's own lists keep it out.
 pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> Refusal {
+    if let Some(misnamed) = Misnamed::of(policy, key, model) {
+        return no_such_provider(policy, key, model, misnamed);
+    }
     let knows = |entry: &&KeyProvider| {
         let provider = &policy.providers[entry.provider];
         provider.model(model).is_some() || catalogue::lookup(&provider.kind, model).is_some()
@@ -249,6 +258,21 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> Refusal 
             limit: None,
         };
     }
+    let takers = takers(policy, key, model);
+    if let [first, _, ..] = takers[..] {
+        return Refusal {
+            status: 404,
+            kind: "model_not_found",
+            message: format!(
+                "no provider of {} lists the model `{model}`, and {} take any name: say which is meant, as in \
+                 `{first}/{model}`, or list it in the provider's `models`",
+                named(key),
+                takers.join(", "),
+            ),
+            param: Some("model".to_owned()),
+            limit: None,
+        };
+    }
     let known = list_models(policy, key);
     let full: Vec<String> = known.iter().map(|(provider, model)| format!("{provider}/{model}")).collect();
     let like = nearest(model, known.iter().map(|(_, name)| name.as_str()).chain(full.iter().map(String::as_str)));
@@ -258,12 +282,40 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> Refusal 
         message: format!(
             "no provider of {} serves the model `{model}`{}; GET /v1/models lists what there is{}",
             named(key),
-            like.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default(),
+            did_you_mean(like),
             providers_hint(key),
         ),
         param: Some("model".to_owned()),
         limit: None,
     }
+}
+
+/// What stands in front of a name is somebody's word, and no provider's name.
+fn no_such_provider(policy: &Policy, key: &Key, model: &str, misnamed: Misnamed<'_>) -> Refusal {
+    let Misnamed { word, rest, .. } = misnamed;
+    // Who is meant; else who is known to have a model of that name, under whatever provider.
+    let listed = || {
+        let serving = serving(policy, key, rest).filter(|serving| !serving.any_name)?;
+        serving.entries.first().map(|entry| &*key.providers[*entry].name)
+    };
+    let like = misnamed.meant(policy, key).or_else(listed).map(|name| format!("{name}/{rest}"));
+    let like = like.map(|name| name.trim_end_matches('/').to_owned());
+    Refusal {
+        status: 404,
+        kind: "model_not_found",
+        message: format!(
+            "no provider of {} is named `{word}`, and none lists the model `{model}`{}{}",
+            named(key),
+            did_you_mean(like),
+            providers_hint(key),
+        ),
+        param: Some("model".to_owned()),
+        limit: None,
+    }
+}
+
+fn did_you_mean(like: Option<String>) -> String {
+    like.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// Neither a model nor a provider says who is meant.

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::catalogue;
+use crate::glob::{Globs, is_pattern};
+use crate::misnamed::Misnamed;
 use crate::policy::{Key, KeyProvider, Policy, Provider};
 
 /// Types that pass on any name, because nobody can know what they serve.
@@ -26,40 +28,126 @@ pub enum Tier {
 impl Tier {
     const ALL: [Self; 4] = [Self::KeyModels, Self::ProviderModels, Self::Catalogue, Self::AnyName];
 
-    fn has(self, entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
+    fn has(self, asked: &Wanted<'_>, entry: &KeyProvider, provider: &Provider) -> bool {
+        let model = asked.model;
         match self {
-            Self::KeyModels => entry.models.matches(model) || entry.models.matches(provider.own_name(model)),
-            Self::ProviderModels => provider.model(model).is_some(),
+            Self::KeyModels => [model, provider.own_name(model)]
+                .into_iter()
+                .any(|name| entry.models.matches(name) && asked.may_match(&entry.models, name, provider)),
+            Self::ProviderModels => {
+                let pattern = || provider.patterns.matches(model) && asked.may_match(&provider.patterns, model, provider);
+                provider.model(model).is_some() || pattern()
+            }
             Self::Catalogue => !provider.exclusive && catalogue::lookup(&provider.kind, model).is_some(),
-            Self::AnyName => !provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()),
+            Self::AnyName => takes_any_name(provider) && asked.may_be_at(provider),
         }
     }
 }
 
-/// Indexes in [`Key::providers`] of those that serve `model`. Empty: nobody does.
-pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Vec<usize> {
-    tier(policy, key, model).map(|(_, entries)| entries).unwrap_or_default()
+/// Whether a provider passes on names that nobody has listed.
+fn takes_any_name(provider: &Provider) -> bool {
+    provider.says_any || (!provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()))
 }
 
-/// The same, with what makes them serve it.
-pub(crate) fn tier(policy: &Policy, key: &Key, model: &str) -> Option<(Tier, Vec<usize>)> {
-    Tier::ALL.into_iter().find_map(|tier| {
-        let matching: Vec<usize> = (0..key.providers.len())
-            .filter(|index| {
+/// A bare name, and whom its first segment asks for.
+struct Wanted<'n> {
+    model: &'n str,
+    misnamed: Option<Misnamed<'n>>,
+}
+
+impl<'n> Wanted<'n> {
+    fn of(policy: &Policy, key: &Key, model: &'n str) -> Self {
+        Wanted { model, misnamed: Misnamed::of(policy, key, model) }
+    }
+
+    /// Whether a model of that name may be there, though nobody lists it.
+    fn may_be_at(&self, provider: &Provider) -> bool {
+        self.misnamed.is_none_or(|misnamed| misnamed.is_name_at(&provider.kind))
+    }
+
+    /// Whether a list in which a pattern matches means such a name: `*` is no word for `azure/gpt-4o`, `azure/*` is one.
+    fn may_match(&self, list: &Globs, name: &str, provider: &Provider) -> bool {
+        let spelt = |misnamed: Misnamed<'_>| list.names(name) || list.spells(misnamed.word, name);
+        self.misnamed.is_none_or(spelt) || self.may_be_at(provider)
+    }
+}
+
+/// Who serves a bare name.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    pub tier: Tier,
+    /// Indexes in [`Key::providers`]; never empty.
+    pub entries: Vec<usize>,
+    /// Because they take any name, and not because anybody knows this one.
+    pub any_name: bool,
+}
+
+/// Who serves `model`. `None`: nobody does, or nobody can say which of several is meant.
+///
+/// A name that nobody lists goes to a provider that takes any name only if that is the only one, or says so in a list:
+/// asked in turn, all of them would read the prompt.
+pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving> {
+    let asked = Wanted::of(policy, key, model);
+    let of = |tier: Tier| {
+        let matching = |index: &usize| {
+            let entry = &key.providers[*index];
+            let provider = &policy.providers[entry.provider];
+            lists(entry, provider, model) && tier.has(&asked, entry, provider)
+        };
+        (0..key.providers.len()).filter(matching).collect::<Vec<_>>()
+    };
+    let (tier, mut entries) =
+        Tier::ALL.into_iter().map(|tier| (tier, of(tier))).find(|(_, entries)| !entries.is_empty())?;
+    let mut any_name = false;
+    let keep = |entries: &mut Vec<usize>, wanted: &dyn Fn(&KeyProvider, &Provider) -> bool| {
+        let is = |index: &usize| {
+            let entry = &key.providers[*index];
+            wanted(entry, &policy.providers[entry.provider])
+        };
+        let kept: Vec<usize> = entries.iter().copied().filter(is).collect();
+        if !kept.is_empty() {
+            *entries = kept;
+        }
+    };
+    match tier {
+        Tier::Catalogue => {}
+        // Who lists the name itself goes before a pattern.
+        Tier::ProviderModels => keep(&mut entries, &|_, provider| provider.model(model).is_some()),
+        Tier::KeyModels => {
+            any_name = entries.iter().all(|index| {
                 let entry = &key.providers[*index];
-                let provider = &policy.providers[entry.provider];
-                lists(entry, provider, model) && tier.has(entry, provider, model)
-            })
-            .collect();
-        (!matching.is_empty()).then_some((tier, matching))
-    })
+                let known = entry.models.names(model) || policy.providers[entry.provider].model(model).is_some();
+                entry.models.matches_anything() && !known
+            });
+        }
+        Tier::AnyName => {
+            any_name = true;
+            keep(&mut entries, &|_, provider| provider.says_any);
+            let says = |index: &usize| policy.providers[key.providers[*index].provider].says_any;
+            if entries.len() > 1 && !entries.iter().all(says) {
+                return None;
+            }
+        }
+    }
+    Some(Serving { tier, entries, any_name })
+}
+
+/// Those of a key's entries that would take a name because they take any: more than one is none.
+pub(crate) fn takers<'k>(policy: &Policy, key: &'k Key, model: &str) -> Vec<&'k str> {
+    let asked = Wanted::of(policy, key, model);
+    let takes = |entry: &&KeyProvider| {
+        let provider = &policy.providers[entry.provider];
+        lists(entry, provider, model) && Tier::AnyName.has(&asked, entry, provider)
+    };
+    key.providers.iter().filter(takes).map(|entry| &*entry.name).collect()
 }
 
 /// Whether a key's entry serves `model`, whoever else does: by any of the ways.
 pub(crate) fn serves(policy: &Policy, key: &Key, entry: usize, model: &str) -> bool {
+    let asked = Wanted::of(policy, key, model);
     let entry = &key.providers[entry];
     let provider = &policy.providers[entry.provider];
-    lists(entry, provider, model) && Tier::ALL.iter().any(|tier| tier.has(entry, provider, model))
+    lists(entry, provider, model) && Tier::ALL.iter().any(|tier| tier.has(&asked, entry, provider))
 }
 
 /// Whether `name` stands to the letter in a list of one of the key's providers.
@@ -88,7 +176,7 @@ pub fn list_models(policy: &Policy, key: &Key) -> Vec<(String, String)> {
             continue;
         }
         let mut names: Vec<String> = entry.models.literals().collect();
-        names.extend(provider.models.iter().map(|model| model.name.to_string()));
+        names.extend(provider.models.iter().map(|model| model.name.to_string()).filter(|name| !is_pattern(name)));
         if !provider.exclusive {
             names.extend(catalogue::models(&provider.kind).iter().map(|model| model.name.to_owned()));
         }

@@ -64,6 +64,8 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
     let mut per_provider: HashMap<usize, u32> = HashMap::new();
     // After an answer that the context is too long: only a window known to be larger will do.
     let mut needs_window: Option<u32> = None;
+    // After an answer that there is no such model, from a provider that takes any name: the others would only read it.
+    let mut nobodys_name = false;
 
     'candidates: for candidate in trying.decision.eligible() {
         let Some(index) = candidate.provider else { continue };
@@ -71,6 +73,9 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
         if let Some(least) = needs_window
             && served.policy.context_window(index, &candidate.model).is_none_or(|window| window <= least)
         {
+            continue;
+        }
+        if nobodys_name && candidate.any_name {
             continue;
         }
         let credentials: Vec<Option<usize>> = match candidate.credentials.is_empty() {
@@ -154,6 +159,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     };
                 }
                 ending.record.fallback_reason.get_or_insert(failed.word);
+                nobodys_name |= candidate.any_name && failed.word == "model_missing";
                 let shares_account = provider.account.is_some();
                 if matches!(next, Next::Larger) {
                     needs_window =

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::{Capabilities, Entry, lookup};
 use crate::document::{CatalogueDoc, Document};
+use crate::glob::is_pattern;
 use crate::policy::{Model, Policy, Provider};
 use crate::price::Price;
 
@@ -16,7 +17,7 @@ pub(crate) struct Names(HashMap<Box<str>, usize>);
 impl Names {
     pub fn of(models: &[Model]) -> Names {
         let mut names = HashMap::with_capacity(models.len());
-        for (place, model) in models.iter().enumerate() {
+        for (place, model) in models.iter().enumerate().filter(|(_, model)| !is_pattern(&model.name)) {
             names.entry(Box::from(&*model.name)).or_insert(place);
         }
         for (place, model) in models.iter().enumerate() {
@@ -106,7 +107,7 @@ impl Policy {
     ) -> Option<T> {
         let at: &Provider = self.providers.get(provider)?;
         let entry = at.model(name);
-        if let Some(told) = entry.and_then(&said) {
+        if let Some(told) = entry.or_else(|| at.pattern(name)).and_then(&said) {
             return Some(told);
         }
         let own = entry.map_or(name, |model| &*model.name);

@@ -6,7 +6,7 @@ use crate::world::*;
 
 #[test]
 fn what_lies_outside_is_passed_over_with_a_reason() {
-    let ps = || vec![provider("a", "vLLM"), provider("b", "vLLM"), provider("c", "vLLM")];
+    let ps = || vec![serving("a", &["m"]), serving("b", &["m"]), serving("c", &["m"])];
     let ab = || key(vec![entry("a", 1), only(entry("b", 0), &["n*"])]);
     let denies = |models: &[&str]| KeyDoc { deny: texts(models), ..ab() };
     let allows = |models: &[&str]| KeyDoc { allow: texts(models), ..ab() };
@@ -73,11 +73,11 @@ fn an_alias_is_no_way_around_a_denial_and_none_into_a_list() {
 #[test]
 fn credentials() {
     let with = |change: fn(&mut ProviderDoc, &mut KeyProviderDoc)| {
-        let mut provider = crate::world::credentials(provider("a", "vLLM"), &["x=1000000", "y=0"]);
+        let mut provider = crate::world::credentials(serving("a", &["m"]), &["x=1000000", "y=0"]);
         let mut entry = entry("a", 1);
         change(&mut provider, &mut entry);
         policy(
-            vec![provider, crate::world::provider("b", "vLLM")],
+            vec![provider, crate::world::serving("b", &["m"])],
             key(vec![entry, crate::world::entry("b", 0)]),
             vec![],
         )
@@ -98,7 +98,7 @@ fn credentials() {
             }),
             None,
             &all,
-            "a/m@x | b/m: model_blocked",
+            "a/m@x > b/m",
         ),
         ("the key's own", with(|_, e| e.credentials = texts(&["y"])), None, &all, "a/m@y > b/m"),
         ("suspended", with(|p, _| p.credentials[0].suspended = true), None, &all, "a/m@y > b/m"),
@@ -122,8 +122,6 @@ fn credentials() {
         ),
         ("all rest", with(|_, _| {}), None, &gate("a"), "b/m | a/m: cooldown"),
     ] {
-        // Where the provider lists the model, it alone is a candidate: that is the tiers' doing.
-        let expected = expected.trim_end_matches(" | b/m: model_blocked");
         let request = Request { credential: pinned, conditions: world, ..ask("m") };
         assert_eq!(decided(&policy, &request), expected, "{what}");
     }
@@ -131,8 +129,8 @@ fn credentials() {
 
 #[test]
 fn a_suspended_provider_is_passed_over() {
-    let off = ProviderDoc { suspended: true, ..provider("a", "vLLM") };
-    let policy = policy(vec![off, provider("b", "vLLM")], key(vec![entry("a", 99), entry("b", 1)]), vec![]);
+    let off = ProviderDoc { suspended: true, ..serving("a", &["m"]) };
+    let policy = policy(vec![off, serving("b", &["m"])], key(vec![entry("a", 99), entry("b", 1)]), vec![]);
     assert_eq!(decided(&policy, &ask("m")), "b/m | a/m: provider_blocked");
     assert_eq!(decided(&policy, &ask("a/m")), "403 provider_blocked");
     let request = Request { model: None, ..ask("") };
@@ -142,7 +140,7 @@ fn a_suspended_provider_is_passed_over() {
 #[test]
 fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
     let policy = policy(
-        vec![provider("a", "vLLM"), provider("b", "vLLM"), provider("c", "vLLM")],
+        vec![serving("a", &["m"]), serving("b", &["m"]), serving("c", &["m"])],
         key(vec![entry("a", 1), entry("b", 0), only(entry("c", 0), &["n"])]),
         vec![rule("all", "model == 'r'", &["c/m", "a/m=0"], &[])],
     );
@@ -165,9 +163,9 @@ fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
 fn when_all_rest_they_are_tried_all_the_same() {
     let policy = policy(
         vec![
-            crate::world::credentials(provider("a", "vLLM"), &["x", "y"]),
-            provider("b", "vLLM"),
-            provider("c", "vLLM"),
+            crate::world::credentials(serving("a", &["m"]), &["x", "y"]),
+            serving("b", &["m"]),
+            serving("c", &["m"]),
         ],
         key(vec![entry("a", 1), entry("b", 0)]),
         vec![rule("named", "model == 'r'", &["a/m@y", "c/m=0"], &[])],

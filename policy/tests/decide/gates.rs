@@ -122,7 +122,7 @@ fn weights_count_among_those_that_are_not_gated() {
     let [a, b, c] = entries;
     let weighted =
         [KeyProviderDoc { weight: 90, ..a }, KeyProviderDoc { weight: 8, ..b }, KeyProviderDoc { weight: 2, ..c }];
-    let policy = policy(["a", "b", "c"].map(|name| provider(name, "vLLM")).into(), key(weighted.into()), vec![]);
+    let policy = policy(["a", "b", "c"].map(|name| serving(name, &["m"])).into(), key(weighted.into()), vec![]);
     let world = spent(&policy, &[("providers[a].limits.requests[hour]", 9)]);
     let mut firsts = std::collections::BTreeMap::new();
     for bits in 0..10_000u64 {

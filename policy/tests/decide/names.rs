@@ -26,10 +26,10 @@ fn exact_names_first_then_a_provider_in_front_then_the_whole() {
         ("a prefix that names nobody", "meta-llama/Llama-3", "router/meta-llama/Llama-3"),
         ("a provider that the key may not use", "secret/gpt-4o", "403 provider_blocked"),
         ("nothing before the slash", "/gpt-4o", "router//gpt-4o"),
-        ("nothing behind it", "openai/", "router/openai/"),
-        ("names are names: case counts", "OpenAI/gpt-4o", "router/OpenAI/gpt-4o"),
+        ("nothing behind it", "openai/", "404 model_not_found"),
+        ("case counts, and a slip of the pen goes nowhere", "OpenAI/gpt-4o", "404 model_not_found"),
         ("nothing is decoded here", "openai%2Fo3", "router/openai%2Fo3"),
-        ("nor trimmed", " openai/o3", "router/ openai/o3"),
+        ("nor trimmed", " openai/o3", "404 model_not_found"),
     ] {
         assert_eq!(decided(&policy, &ask(model)), expected, "{what}: {model}");
     }
@@ -128,6 +128,164 @@ fn every_type_that_takes_any_name_does() {
         let policy = policy(vec![provider("p", kind)], key(vec![entry("p", 1)]), vec![]);
         assert_eq!(decided(&policy, &ask("unheard-of")), expected, "{kind}");
     }
+}
+
+/// Six vendors, each of which takes any name.
+fn six() -> outrigger_policy::Policy {
+    let kinds = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter", "Mock", "OpenAICompatible"];
+    let names = ["deep", "local", "laptop", "router", "stage", "grid"];
+    policy(
+        names.iter().zip(kinds).map(|(name, kind)| provider(name, kind)).collect(),
+        key(names.map(|name| entry(name, 1)).into()),
+        vec![],
+    )
+}
+
+/// What is asked of somebody who is not there is asked of nobody else.
+#[test]
+fn a_name_that_nobody_lists_never_goes_from_vendor_to_vendor() {
+    for model in ["gpt-4o", "azure/gpt-4o", "opanai/gpt-4o", "OpenAI/gpt-4o", "meta-llama/Llama-3-70b", "x", "a/b/c"] {
+        assert_eq!(decided(&six(), &ask(model)), "404 model_not_found", "{model}");
+    }
+    // Whose own names begin so is the only one that can be meant.
+    assert_eq!(decided(&six(), &ask("anthropic/claude-haiku-4.5")), "router/anthropic/claude-haiku-4.5");
+    for words in ["azure", "azure/gpt-4o", "gpt-4o", "OpenAI/gpt-4o"] {
+        let fallbacks = texts(&[words]);
+        let request = outrigger_policy::Request { fallbacks: Some(&fallbacks), ..ask("deep/x") };
+        let (first, rest) = words.split_once('/').unwrap_or((words, words));
+        assert_eq!(decided(&six(), &request), format!("deep/x | {first}/{rest}: provider_blocked"), "fallback {words}");
+    }
+}
+
+/// With one provider that takes any name: of what type, under which name, and what is asked.
+#[test]
+fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
+    let goes = |kind: &str, model: &str, beside: &[(&str, &str)]| {
+        let mut providers = vec![provider("any", kind)];
+        let mut entries = vec![entry("any", 1)];
+        for (name, kind) in beside {
+            providers.push(provider(name, kind));
+            entries.push(entry(name, 1));
+        }
+        decided(&policy(providers, key(entries), vec![]), &ask(model))
+    };
+    let openai = &[("openai", "OpenAI")][..];
+    let refused = "404 model_not_found";
+    for (kind, model, beside, there) in [
+        ("OpenRouter", "anthropic/claude-haiku-4.5", &[][..], true),
+        ("OpenRouter", "openai/gpt-4o", &[], true),
+        ("OpenRouter", "meta-llama/llama-3.3-70b-instruct:free", &[], true),
+        ("OpenRouter", "mistralai/mistral-large", &[("mistral", "Mistral")], true),
+        ("OpenRouter", "deepseek/deepseek-chat", openai, true),
+        ("OpenRouter", "x-ai/grok-4", &[("xai", "OpenAI")], true),
+        ("OpenRouter", "openrouter/auto", &[], true),
+        ("OpenRouter", "azure/gpt-4o", &[], false),
+        ("OpenRouter", "bedrock/anthropic.claude-haiku-4-5", &[], false),
+        ("OpenRouter", "vertex_ai/gemini-2.5-pro", &[], false),
+        ("OpenRouter", "Anthropic/claude-haiku-4.5", &[("anthropic", "Anthropic")], false),
+        ("OpenRouter", "openrouter/anthropic/claude-haiku-4.5", &[], false),
+        ("vLLM", "meta-llama/Llama-3-70b", openai, true),
+        ("vLLM", "mistralai/Mistral-7B-Instruct-v0.3", &[("mistral", "Mistral")], true),
+        ("vLLM", "deepseek-ai/DeepSeek-V3", &[("deepseek", "OpenAI")], true),
+        ("vLLM", "openai/gpt-oss-120b", &[], true),
+        ("vLLM", "google/gemma-3-27b-it", &[], true),
+        ("vLLM", "openai/gpt-4o", &[], false),
+        ("vLLM", "google/gemini-2.5-pro", &[], false),
+        ("vLLM", "azure/gpt-4o", openai, false),
+        ("vLLM", "azure_ai/gpt-4o", openai, false),
+        ("vLLM", "bedrock/us.anthropic.claude-haiku-4-5", openai, false),
+        ("vLLM", "Bedrock/x", openai, false),
+        ("vLLM", "together_ai/meta-llama/Llama-3-70b", &[], false),
+        ("vLLM", "huggingface/meta-llama/Llama-3-70b", &[], false),
+        ("vLLM", "opanai/gpt-4o", openai, false),
+        ("vLLM", "OpenAI/gpt-4o", openai, false),
+        ("vLLM", "OPENAI/gpt-oss-120b", openai, false),
+        ("vLLM", "/azure/gpt-4o", &[], false),
+        ("vLLM", "gpt-oss:120b", &[], true),
+        ("Ollama", "mistral", &[], true),
+        ("Ollama", "hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF", &[], true),
+        ("Ollama", "ollama/llama3", &[], false),
+        ("OpenAICompatible", "groq/llama-3.3-70b", &[], false),
+        ("OpenAICompatible", "accounts/fireworks/models/llama-v3p1-8b", &[], true),
+        ("Mock", "anthropic/claude-haiku-4-5", &[], false),
+    ] {
+        let expected = if there { format!("any/{model}") } else { refused.to_owned() };
+        assert_eq!(goes(kind, model, beside), expected, "{kind}: {model} beside {beside:?}");
+    }
+}
+
+/// Who says in a list that it takes any name is asked, whoever else takes any.
+#[test]
+fn a_list_may_say_that_any_name_is_meant() {
+    let three = |lists: [&[&str]; 2], entries: [&[&str]; 2]| {
+        policy(
+            vec![models(provider("a", "vLLM"), lists[0]), models(provider("b", "OpenAI"), lists[1]), provider("c", "vLLM")],
+            key(vec![only(entry("a", 1), entries[0]), only(entry("b", 0), entries[1]), entry("c", 0)]),
+            vec![],
+        )
+    };
+    let (none, any): (&[&str], &[&str]) = (&[], &["*"]);
+    for (what, policy, model, expected) in [
+        ("nobody says so", three([none, none], [none, none]), "new", "404 model_not_found"),
+        ("the provider's list", three([any, none], [none, none]), "new", "a/new"),
+        ("of a type that takes no other", three([none, any], [none, none]), "new", "b/new"),
+        ("the key's list", three([none, none], [any, none]), "new", "a/new"),
+        ("two say so", three([any, any], [none, none]), "new", "a/new > b/new"),
+        ("a part of the names", three([none, &["new*"]], [none, none]), "new-2", "b/new-2"),
+        ("another part", three([none, &["old*"]], [none, none]), "new-2", "404 model_not_found"),
+        ("any name is nobody else's", three([any, none], [none, none]), "azure/gpt-4o", "404 model_not_found"),
+        ("nor by the key's list", three([none, none], [any, none]), "azure/gpt-4o", "404 model_not_found"),
+        ("unless the list says whose", three([&["azure/*"], none], [none, none]), "azure/gpt-4o", "a/azure/gpt-4o"),
+        ("or the key's does", three([none, none], [&["azure/*"], none]), "azure/gpt-4o", "a/azure/gpt-4o"),
+        ("or names it", three([&["azure/gpt-4o"], none], [none, none]), "azure/gpt-4o", "a/azure/gpt-4o"),
+        ("a name to the letter goes first", three([any, &["new"]], [none, none]), "new", "b/new"),
+        ("and before a part of the names", three([&["n*"], &["new"]], [none, none]), "new", "b/new"),
+        ("and so does the catalogue", three([any, none], [none, none]), "gpt-4o", "b/gpt-4o"),
+        ("but not before a part of the names", three([&["gpt-*"], none], [none, none]), "gpt-4o", "a/gpt-4o"),
+    ] {
+        assert_eq!(decided(&policy, &ask(model)), expected, "{what}");
+    }
+    // An exclusive provider serves what a pattern of its list matches, and nothing else.
+    let closed = exclusive(models(provider("a", "OpenAI"), &["gpt-*"]));
+    let policy = policy(vec![closed], key(vec![entry("a", 1)]), vec![]);
+    for (model, expected) in
+        [("gpt-9", "a/gpt-9"), ("a/gpt-9", "a/gpt-9"), ("o3", "404 model_not_found"), ("a/o3", "403 model_blocked")]
+    {
+        assert_eq!(decided(&policy, &ask(model)), expected, "{model}");
+    }
+    assert!(outrigger_policy::list_models(&policy, &policy.keys[0]).iter().all(|(_, model)| !model.contains('*')));
+}
+
+/// The candidates that would only read a prompt which is meant for another.
+#[test]
+fn who_serves_any_name_is_told_apart() {
+    let listed = models(provider("a", "vLLM"), &["*", "m"]);
+    let policy = policy(vec![listed, provider("b", "OpenAI")], key(vec![entry("a", 1), entry("b", 1)]), vec![]);
+    for (model, any_name) in [("new", true), ("m", false), ("a/new", false), ("gpt-4o", false)] {
+        let decision = outrigger_policy::decide(&policy, &ask(model));
+        assert_eq!(decision.eligible().next().unwrap().any_name, any_name, "{model}");
+    }
+}
+
+#[test]
+fn who_may_be_meant_is_told() {
+    let policy = policy(
+        vec![provider("oai", "OpenAI"), provider("claude", "Anthropic"), provider("any", "vLLM")],
+        key(vec![entry("oai", 1), entry("claude", 1), entry("any", 1)]),
+        vec![],
+    );
+    for (model, told) in [
+        ("openai/gpt-4o", "did you mean `oai/gpt-4o`?"),
+        ("Anthropic/claude-9", "did you mean `claude/claude-9`?"),
+        ("azure/gpt-4o", "did you mean `oai/gpt-4o`?"),
+        ("OAI/gpt-4o", "did you mean `oai/gpt-4o`?"),
+        ("bedrock/x", "it has oai, claude, any"),
+    ] {
+        let message = outrigger_policy::decide(&policy, &ask(model)).refusal.unwrap().message;
+        assert!(message.contains(told), "{model}: {message}");
+    }
+    let message = outrigger_policy::decide(&six(), &ask("x")).refusal.unwrap().message;
+    assert!(message.contains("deep, local, laptop, router, stage, grid take any name") && message.contains("`deep/x`"));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn a_fallback_is_a_pin_a_provider_or_a_name() {
         ("b/n", "a/m > b/n"),
         ("b", "a/m > b/m"),
         ("n", "a/m > a/n > b/n > c/n"),
-        ("nobody/n", "a/m > a/nobody/n > b/nobody/n > c/nobody/n"),
+        ("nobody/n", "a/m | nobody/n: provider_blocked"),
         ("a/m", "a/m"),
         ("m", "a/m > b/m > c/m"),
     ] {

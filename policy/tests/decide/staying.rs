@@ -6,7 +6,7 @@ use crate::world::*;
 
 fn three() -> Policy {
     policy(
-        ["a", "b", "c"].map(|name| credentials(provider(name, "vLLM"), &["x", "y"])).into(),
+        ["a", "b", "c"].map(|name| credentials(serving(name, &["m"]), &["x", "y"])).into(),
         key(vec![entry("a", 80), entry("b", 20), entry("c", 0)]),
         vec![],
     )
@@ -78,7 +78,7 @@ fn what_is_remembered_goes_first_if_it_may() {
 #[test]
 fn the_fence_stands_before_the_memory() {
     let fenced = KeyDoc { deny: texts(&["m"]), ..key(vec![entry("a", 1), entry("b", 1)]) };
-    let policy = crate::world::policy(["a", "b"].map(|name| provider(name, "vLLM")).into(), fenced, vec![]);
+    let policy = crate::world::policy(["a", "b"].map(|name| serving(name, &["m"])).into(), fenced, vec![]);
     let request = Request { stay: Some(stay(&policy, "b", "")), ..ask("m") };
     assert_eq!(decided(&policy, &request), "403 model_blocked");
     // Nor does it reach past a pin.

@@ -6,7 +6,7 @@ use crate::world::*;
 
 fn four(balance: Balance) -> Policy {
     let entries = vec![entry("a", 80), entry("b", 20), entry("c", 0), only(entry("d", 100), &["other"])];
-    policy(["a", "b", "c", "d"].map(|name| provider(name, "vLLM")).into(), KeyDoc { balance, ..key(entries) }, vec![])
+    policy(["a", "b", "c", "d"].map(|name| serving(name, &["m"])).into(), KeyDoc { balance, ..key(entries) }, vec![])
 }
 
 /// How many of 10,000 requests went to each first.
@@ -66,7 +66,7 @@ fn ten_thousand_requests_land_within_two_per_cent() {
 #[test]
 fn those_not_drawn_follow_by_weight() {
     let policy = policy(
-        ["a", "b", "c", "z"].map(|name| provider(name, "vLLM")).into(),
+        ["a", "b", "c", "z"].map(|name| serving(name, &["m"])).into(),
         key(vec![entry("z", 0), entry("a", 10), entry("b", 30), entry("c", 20)]),
         vec![],
     );
@@ -85,8 +85,8 @@ fn those_not_drawn_follow_by_weight() {
 fn credentials_are_drawn_by_weight_and_apart_from_the_provider() {
     let policy = policy(
         vec![
-            credentials(provider("a", "vLLM"), &["x=70", "y=30"]),
-            credentials(provider("b", "vLLM"), &["x=70", "y=30"]),
+            credentials(serving("a", &["m"]), &["x=70", "y=30"]),
+            credentials(serving("b", &["m"]), &["x=70", "y=30"]),
         ],
         key(vec![entry("a", 50), entry("b", 50)]),
         vec![],

@@ -19,6 +19,11 @@ pub fn models(provider: ProviderDoc, names: &[&str]) -> ProviderDoc {
     ProviderDoc { models, ..provider }
 }
 
+/// A vLLM server that lists its models.
+pub fn serving(name: &str, names: &[&str]) -> ProviderDoc {
+    models(provider(name, "vLLM"), names)
+}
+
 pub fn exclusive(provider: ProviderDoc) -> ProviderDoc {
     ProviderDoc { exclusive: true, ..provider }
 }

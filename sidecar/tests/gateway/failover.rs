@@ -1,5 +1,6 @@
 //! How attempts fail, and what comes then.
 
+use outrigger_policy::{ModelDoc, ProviderDoc};
 use serde_json::{Value, json};
 
 use crate::fake::{Act, Fake, answer, chunk, delta, end, json as replies, json_with, role, says, stop, stream_head};
@@ -9,12 +10,39 @@ use crate::policies::{Running, chat, credential, document, provider, streamed, t
 /// A gateway with `first` before a second provider that answers `second`.
 async fn before_a_good_one(first: &Fake) -> (Running, Fake) {
     let second = Fake::new(vec![answer("second")]).await;
-    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
-    (running, second)
+    let both = vec![lists_m(provider("first", &first.url)), lists_m(provider("second", &second.url))];
+    (Running::new(document(1, both)).await, second)
+}
+
+/// It is known to have the model that is asked for.
+fn lists_m(mut provider: ProviderDoc) -> ProviderDoc {
+    provider.models = ["m", "*"].map(|name| ModelDoc { name: name.to_owned(), ..ModelDoc::default() }).into();
+    provider
 }
 
 fn openai_error(code: &str, message: &str) -> String {
     json!({"error": {"message": message, "type": code, "param": null, "code": code}}).to_string()
+}
+
+/// A prompt for a model that nobody knows is read by one provider at the most: by those that take any name it goes on to
+/// nobody but whom the caller names.
+#[tokio::test]
+async fn a_name_that_is_nobody_s_ends_where_it_was_asked() {
+    let missing = || replies(404, &openai_error("model_not_found", "no such model"));
+    let (first, second) = (Fake::always(missing()).await, Fake::new(vec![answer("second")]).await);
+    let both = vec![provider("first", &first.url), provider("second", &second.url)];
+    let running = Running::new(document(1, both)).await;
+    let got = running.post("/v1/chat/completions", &chat("nobody-s")).await;
+    assert_eq!((got.status, first.asked().len(), second.asked().len()), (404, 1, 0), "{}", got.text);
+    for name in ["azure/gpt-4o", "frist/gpt-4o", "First/gpt-4o", "bedrock/anthropic.claude-haiku-4-5"] {
+        let got = running.post("/v1/chat/completions", &chat(name)).await;
+        assert_eq!((got.status, got.json()["error"]["type"].as_str()), (404, Some("model_not_found")), "{name}");
+    }
+    assert_eq!((first.asked().len(), second.asked().len()), (1, 0), "nobody has read the prompt");
+    let mut named = chat("nobody-s");
+    named["fallbacks"] = json!(["second/nobody-s"]);
+    let got = running.post("/v1/chat/completions", &named).await;
+    assert_eq!((got.status, first.asked().len(), second.asked().len()), (200, 2, 1), "{}", got.text);
 }
 
 #[tokio::test]

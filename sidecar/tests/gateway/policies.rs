@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use outrigger_policy::{
-    CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
+    CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
 };
 use outrigger_sidecar::accept::Listeners;
 use outrigger_sidecar::record::Lines;
@@ -43,8 +43,14 @@ pub fn credential(provider: &str, name: &str, weight: u32) -> CredentialDoc {
     }
 }
 
-/// One key, `app`, with all providers: the first is drawn first (weight 1), the others follow.
-pub fn document(sequence: u64, providers: Vec<ProviderDoc>) -> Document {
+/// One key, `app`, with all providers: the first is drawn first (weight 1), the others follow. Those whose type takes any
+/// name say that they do, so that several of them serve the same name.
+pub fn document(sequence: u64, mut providers: Vec<ProviderDoc>) -> Document {
+    for provider in providers.iter_mut().filter(|one| matches!(one.kind.as_str(), "OpenAICompatible" | "Mock")) {
+        if provider.models.is_empty() {
+            provider.models.push(ModelDoc { name: "*".to_owned(), ..ModelDoc::default() });
+        }
+    }
     let entries = providers
         .iter()
         .enumerate()
