@@ -7,7 +7,8 @@ def outrigger(kind, namespace, name, **spec):
 
 
 def mock(namespace, name="openai", reply="Hello.", **more):
-    """A provider that answers with these words."""
+    """A provider that answers with these words, whatever the model is called, beside others that do."""
+    more = {"models": [{"name": "*"}]} | more
     return outrigger("LLMProvider", namespace, name, type="Mock", mock={"reply": reply}, **more)
 
 
