@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use outrigger_policy::catalogue::{self, Capabilities};
-use outrigger_policy::{Document, KeyDoc, LimitId, Policy, ProviderDoc, SecretAt, list_models};
+use outrigger_policy::{Document, KeyDoc, LimitId, Policy, Printable, ProviderDoc, SecretAt, list_models};
 
 use crate::serve::{answers, find};
 use crate::style::Style;
@@ -34,7 +34,7 @@ impl Banner<'_> {
             "{} {} serves {} {}\n\n",
             style.bold("outrigger"),
             env!("CARGO_PKG_VERSION"),
-            self.from,
+            Printable(self.from),
             style.dim(format_args!("(revision {})", self.revision)),
         );
         let urls = |all: &[SocketAddr]| all.iter().map(|at| format!("http://{at}")).collect::<Vec<_>>().join("  ");
@@ -48,7 +48,7 @@ impl Banner<'_> {
         let policy = Policy::build(self.document.clone()).ok();
         if policy.as_ref().is_some_and(|policy| !policy.limits.all.is_empty()) {
             let kept = match self.state {
-                Some(state) => state.display().to_string(),
+                Some(state) => Printable(state.display()).to_string(),
                 None => "in memory: budgets begin anew when this process ends (--state DIR keeps them)".to_owned(),
             };
             let _ = writeln!(text, "  accounts {kept}");

@@ -73,7 +73,7 @@ fn diff(args: &Args) -> Result<bool, DiffError> {
     let objects = tell_objects(&mut stdout, style, &old.source, &new.source)?;
     let replayed = replay::replay(&old.policy, &new.policy, &records);
     writeln!(stdout)?;
-    stdout.write_all(replayed.text(style).as_bytes())?;
+    stdout.write_all(style::screen(&replayed.text(style)).as_bytes())?;
     Ok(objects || replayed.differs())
 }
 
@@ -89,6 +89,6 @@ fn sound(dir: &Path) -> Result<Looked, DiffError> {
 
 fn tell_objects(out: &mut impl Write, style: Style, old: &Source, new: &Source) -> io::Result<bool> {
     let changes = objects::changes(&old.objects, &new.objects);
-    out.write_all(objects::text(&changes, style).as_bytes())?;
+    out.write_all(style::screen(&objects::text(&changes, style)).as_bytes())?;
     Ok(!changes.is_empty())
 }

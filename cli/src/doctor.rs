@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
+use outrigger_policy::Printable;
 
 use crate::style::{self, Style};
 use judge::judge;
@@ -50,7 +51,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     };
     let lines = judge(&seen, Timestamp::now());
     let mut stdout = io::stdout().lock();
-    let text = told(&lines, Style::of(&stdout));
+    let text = style::screen(&told(&lines, Style::of(&stdout)));
     match stdout.write_all(text.as_bytes()) {
         Ok(()) if lines.iter().any(|line| line.level == Level::Wrong) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
@@ -66,9 +67,9 @@ fn told(lines: &[Line], style: Style) -> String {
             Level::Note => style.yellow("note "),
             Level::Wrong => style.red("wrong"),
         };
-        let _ = writeln!(text, "{mark}  {said}");
+        let _ = writeln!(text, "{mark}  {}", Printable(said));
         for hint in hint.iter().flat_map(|hint| hint.lines()) {
-            let _ = writeln!(text, "       {}", style.cyan(hint));
+            let _ = writeln!(text, "       {}", style.cyan(Printable(hint)));
         }
     }
     let wrong = lines.iter().filter(|line| line.level == Level::Wrong).count();

@@ -173,7 +173,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     let mut stdout = io::stdout().lock();
     let told = match args.json {
         true => serde_json::to_string_pretty(&explained).map(|json| json + "\n").map_err(io::Error::from),
-        false => Ok(explained.text(Style::of(&stdout))),
+        false => Ok(style::screen(&explained.text(Style::of(&stdout)))),
     };
     match told.and_then(|told| stdout.write_all(told.as_bytes())) {
         Ok(()) if explained.decision.refusal.is_some() => ExitCode::from(REFUSED),

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use outrigger_compile::{Finding, Object, Place, Severity};
+use outrigger_policy::{Printable, is_printable};
 
 use crate::check::Judged;
 
@@ -97,7 +98,8 @@ fn escape(text: &str) -> String {
             '\t' => escaped.push_str("&#9;"),
             '\r' => escaped.push_str("&#13;"),
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
+            other if is_printable(other) => escaped.push(other),
+            other => escaped.push_str(&Printable(other).to_string()),
         }
     }
     escaped
@@ -135,5 +137,6 @@ mod tests {
     #[test]
     fn what_xml_cannot_hold_is_replaced() {
         assert_eq!(escape("a\u{1}<\"'&>\n"), "a\u{fffd}&lt;&quot;&apos;&amp;&gt;&#10;");
+        assert_eq!(escape("\u{9b}\u{202e}\u{7f}"), "\\u{9b}\\u{202e}\\u{7f}");
     }
 }

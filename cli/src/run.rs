@@ -93,7 +93,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let quiet = || EnvFilter::new("warn,outrigger_sidecar::gateway=off");
     let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| quiet());
     let style = Style::of(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(style::Log).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return style::fail(&RunError::Io { what: "can't start", source }),
@@ -234,7 +234,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
 /// On a terminal, to the person there; else one line on stderr, because stdout is for records or the application.
 fn greet(banner: &Banner<'_>, style: Style, person: bool) {
     if person {
-        let _ = writeln!(std::io::stdout().lock(), "{}", banner.text(style));
+        let _ = writeln!(std::io::stdout().lock(), "{}", style::screen(&banner.text(style)));
     } else {
         let urls: Vec<String> = banner.clients.iter().map(|at| format!("http://{at}")).collect();
         let admin: Vec<String> = banner.admin.iter().map(|at| format!("http://{at}")).collect();

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use outrigger_compile::{Compiled, Finding};
+use outrigger_compile::{Compiled, Finding, variable};
 use outrigger_llm::provider::lookup;
 use outrigger_policy::{Document, ObjectRef, ProviderDoc, SecretAt};
 use outrigger_sidecar::accept::Listeners;
@@ -37,7 +37,11 @@ pub(crate) async fn bind(asked: &[SocketAddr], admin: Option<SocketAddr>) -> Res
 
 /// Puts what is compiled in force, and says which revision that is.
 pub(crate) fn install(gateway: &Gateway, compiled: Compiled) -> Result<String, outrigger_sidecar::InstallError> {
-    let secrets: Secrets = compiled.secrets.iter().map(|(at, value)| (at.clone(), Secret::new(value))).collect();
+    let secret = |at: &SecretAt, value: &str| match compiled.from_environment.contains(at) {
+        true => Secret::of_variable(value, variable(&at.name, &at.key)),
+        false => Secret::new(value),
+    };
+    let secrets: Secrets = compiled.secrets.iter().map(|(at, value)| (at.clone(), secret(at, value))).collect();
     gateway.install(compiled.document, &secrets)
 }
 

@@ -5,6 +5,8 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use outrigger_compile::{Finding, Severity};
+use outrigger_policy::{Printable, is_printable};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Whether to colour what goes to a stream: a terminal, and the person has not asked for none (<https://no-color.org>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +50,73 @@ impl Style {
 
     pub fn finding(self, finding: &Finding) -> String {
         match finding.severity {
-            Severity::Error => self.red(finding),
-            Severity::Warning => self.yellow(finding),
+            Severity::Error => self.red(Printable(finding)),
+            Severity::Warning => self.yellow(Printable(finding)),
         }
+    }
+}
+
+/// A text of ours for a terminal: lines, colours and what is printable. Whatever else got into it is escaped, though those who
+/// wrote it should have done so.
+pub(crate) fn screen(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let after = rest.get(letter.len_utf8()..).unwrap_or_default();
+        rest = match (letter, colour(after)) {
+            ('\x1b', Some(length)) => {
+                shown.push(letter);
+                shown.push_str(after.get(..length).unwrap_or_default());
+                after.get(length..).unwrap_or_default()
+            }
+            ('\n', _) => {
+                shown.push(letter);
+                after
+            }
+            (letter, _) if is_printable(letter) => {
+                shown.push(letter);
+                after
+            }
+            (letter, _) => {
+                shown.push_str(&Printable(letter).to_string());
+                after
+            }
+        };
+    }
+    shown
+}
+
+/// How long the rest of a colour is, as [`Style`] and `tracing` write them: `[31m`.
+fn colour(text: &str) -> Option<usize> {
+    let code = text.strip_prefix('[')?;
+    let length = code.find(|letter: char| !letter.is_ascii_digit())?;
+    (length <= 2 && code.get(length..)?.starts_with('m')).then_some(length + 2)
+}
+
+/// Where lines of the log go: to stderr, each one line whatever stands in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log;
+
+impl Write for Log {
+    /// Takes a whole line at once, as `tracing` writes them.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
+        let shown = screen(text).replace('\n', "\\n");
+        std::io::stderr().lock().write_all(format!("{shown}{end}").as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Log;
+
+    fn make_writer(&self) -> Log {
+        Log
     }
 }
 
@@ -66,7 +132,7 @@ pub(crate) fn tell(findings: &[Finding]) {
 
 /// Tells a line on stderr.
 pub(crate) fn say(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "outrigger: {text}");
+    let _ = writeln!(std::io::stderr().lock(), "outrigger: {}", Printable(text));
 }
 
 /// Tells why the command ends, with what is behind it, and ends it.
@@ -83,4 +149,41 @@ pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
     }
     say(text);
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_compile::{Cause, Place};
+
+    use super::*;
+
+    #[test]
+    fn a_screen_gets_lines_and_colours_and_nothing_else() {
+        let style = Style { colour: true };
+        let ours = format!("{}\n{}\n", style.bold("a"), style.red("b"));
+        assert_eq!(screen(&ours), ours);
+        for (text, shown) in [
+            ("\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
+            ("\x1b[2Jx", "\\u{1b}[2Jx"),
+            ("\x1b[38;5;1mx", "\\u{1b}[38;5;1mx"),
+            ("\x1b[", "\\u{1b}["),
+            ("a\rb\u{9b}2J", "a\\rb\\u{9b}2J"),
+        ] {
+            assert_eq!(screen(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let finding = Finding {
+            severity: Severity::Error,
+            cause: Cause::Schema,
+            place: Place { file: "a\nb".to_owned(), line: 1 },
+            object: "LLMProvider default/\x1b[2J".to_owned(),
+            path: String::new(),
+            message: "no \u{202e}model".to_owned(),
+        };
+        let told = Style { colour: false }.finding(&finding);
+        assert_eq!(told, "a\\nb:1: LLMProvider default/\\u{1b}[2J: no \\u{202e}model");
+    }
 }

@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 
+use outrigger_policy::Printable;
+
 use crate::style::Style;
 
-/// Writes a table, two spaces in. A column in which no row has anything takes no room.
+/// Writes a table, two spaces in; what is in it is escaped where it must be. A column in which no row has anything takes no room.
 pub(crate) fn table<const N: usize>(text: &mut String, style: Style, head: [&str; N], rows: &[[String; N]]) {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| std::array::from_fn(|column| Printable(&row[column]).to_string())).collect();
     let mut widths = head.map(str::len);
     for (column, width) in widths.iter_mut().enumerate() {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -18,7 +22,7 @@ pub(crate) fn table<const N: usize>(text: &mut String, style: Style, head: [&str
         padded.join("  ").trim_end().to_owned()
     };
     let _ = writeln!(text, "  {}", style.dim(line(head)));
-    for row in rows {
+    for row in &rows {
         let _ = writeln!(text, "  {}", line(std::array::from_fn(|column| row[column].as_str())));
     }
 }

@@ -100,6 +100,8 @@ pub struct Compiled {
     pub document: Document,
     /// The values of its credentials, as far as they were found.
     pub secrets: Vec<(SecretAt, String)>,
+    /// Those of them that no object holds: their values are from the environment, from [`variable`].
+    pub from_environment: Vec<SecretAt>,
     /// By file and line.
     pub findings: Vec<Finding>,
     /// The tests of the document's rules, not run yet.
@@ -120,6 +122,7 @@ impl fmt::Debug for Compiled {
         f.debug_struct("Compiled")
             .field("document", &self.document)
             .field("secrets", &self.secrets.iter().map(|(at, _)| at).collect::<Vec<_>>())
+            .field("from_environment", &self.from_environment)
             .field("findings", &self.findings)
             .field("trials", &self.trials)
             .finish()
@@ -154,6 +157,8 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
     let operator_namespace = world.operator_namespace;
     let (providers, secrets) = providers::compile(&folder, world, &mut findings);
     folder.left_out("LLMProvider", providers.iter().map(keys::id));
+    let is_object = |at: &SecretAt| folder.secrets.contains_key(&counted::id(&at.namespace, &at.name));
+    let from_environment = secrets.iter().map(|(at, _)| at).filter(|at| !is_object(at)).cloned().collect();
     let catalogues = catalogues::compile(&folder, operator_namespace, &mut findings);
     let mut budgets = budgets::compile(&folder, &mut findings);
     folder.left_out("Budget", budgets.iter().map(BudgetDoc::id));
@@ -181,5 +186,5 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
         downgrades::check(&folder, &counted, &mut findings);
     }
     finding::in_order(&mut findings);
-    Compiled { document, secrets, findings, trials }
+    Compiled { document, secrets, from_environment, findings, trials }
 }

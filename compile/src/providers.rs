@@ -40,6 +40,10 @@ fn document(
     if let Some(port) = spec.endpoint.as_deref().and_then(impossible_port) {
         findings.push(object.error("spec.endpoint", format!("the port {port} is over 65535")));
     }
+    if spec.endpoint.as_deref().is_some_and(has_dots) {
+        let message = "its path has a segment `.` or `..`, which leads elsewhere: write the path that is meant";
+        findings.push(object.error("spec.endpoint", message.to_owned()));
+    }
     overlaps(object, &spec.models, findings);
     patterns(object, &spec.models, findings);
     let limits = limits::compile(object, "spec.limits", spec.limits.as_ref(), findings);
@@ -149,6 +153,17 @@ fn patterns(object: &Object, models: &[ProviderModel], findings: &mut Vec<Findin
     }
 }
 
+/// Whether a segment of the path is one of dots, also encoded: the gateway does not ask such a path.
+fn has_dots(endpoint: &str) -> bool {
+    let path = endpoint.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    let mut path = path.to_ascii_lowercase();
+    while path.contains("%25") {
+        path = path.replace("%25", "%");
+    }
+    let path = path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("%3b", ";");
+    path.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+}
+
 /// What the schema's pattern lets through: five digits that are no port.
 fn impossible_port(endpoint: &str) -> Option<u32> {
     let authority = endpoint.split_once("://")?.1.split('/').next()?;
@@ -233,6 +248,23 @@ mod tests {
             Capability::Embeddings,
         ] {
             assert!(Capabilities::from_name(capability(word)).is_some(), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_leads_where_it_says() {
+        for (endpoint, expected) in [
+            ("https://x/v1", false),
+            ("https://x", false),
+            ("https://x/a..b/.../v1.5", false),
+            ("https://x/../v1", true),
+            ("https://x/a/./v1", true),
+            ("https://x/%2E%2e/v1", true),
+            ("https://x/%252e%252e", true),
+            ("https://x/a%2f..%2fb", true),
+            ("https://x/..;a/v1", true),
+        ] {
+            assert_eq!(has_dots(endpoint), expected, "{endpoint}");
         }
     }
 

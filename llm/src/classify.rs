@@ -121,6 +121,8 @@ fn class(dialect: Dialect, status: u16, told: &Told) -> Class {
     match status {
         // Under 200, and in streams: whatever code there is.
         0..300 => by_code(GENERAL).unwrap_or(Class::Transient),
+        // A redirect is no answer, and where it leads is not where the provider was said to be.
+        300..=399 => Class::Transient,
         401 | 403 | 407 => Class::Credential,
         402 => Class::Quota,
         408 | 409 | 424 | 425 | 499 => Class::Transient,

@@ -67,7 +67,7 @@ pub fn openai_to_gemini(body: &Object, model: &str) -> Result<GeminiRequest, Req
     }
     let request = |text: &str| {
         let mut request = Object::new();
-        request.insert("model".to_owned(), json!(format!("models/{}", model.trim_start_matches("models/"))));
+        request.insert("model".to_owned(), json!(crate::path::gemini_resource(model)));
         request.insert("content".to_owned(), json!({"parts": [{"text": text}]}));
         if let Some(dimensions) = &dimensions {
             request.insert("outputDimensionality".to_owned(), Value::Number(dimensions.clone()));

@@ -23,6 +23,7 @@ pub mod models;
 pub mod needs;
 pub mod openai;
 pub mod operation;
+pub mod path;
 mod pieces;
 pub mod provider;
 pub mod refusal;

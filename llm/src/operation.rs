@@ -3,9 +3,12 @@
 //! One row an operation. A path is matched after the prefix of a migration (`/openai`, `/litellm`,
 //! …) and the version were taken off; what no row matches is a 404 that lists the dialects.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::Dialect;
+use crate::path::{self, PathError, PathSegment, UpstreamPath};
 
 /// What an operation does: how it is relayed, counted and named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +176,10 @@ pub struct Hints {
 /// Finds the row for a method and a path (no query), under any of the known prefixes.
 #[must_use]
 pub fn find(method: &str, path: &str) -> Option<Matched> {
+    // What some server would tidy up to another path is none of ours: the gateway writes its own.
+    if path::check(path).is_err() {
+        return None;
+    }
     let mut rest = path.trim_start_matches('/');
     let mut dialect = None;
     let mut deployment = None;
@@ -191,7 +198,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     }
     if let Some(after) = strip_segment(rest, "deployments") {
         let (name, after) = after.split_once('/')?;
-        deployment = Some(decode(name));
+        deployment = Some(decode(name)?);
         rest = after;
     }
     if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
@@ -209,7 +216,10 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
             continue;
         }
         if let Some(model) = match_path(operation.path, rest) {
-            let model = model.or_else(|| deployment.clone());
+            let model = match model {
+                Some(raw) => Some(decode(raw)?),
+                None => deployment,
+            };
             return Some(Matched { operation, model });
         }
     }
@@ -235,59 +245,60 @@ fn strip_segment<'a>(path: &'a str, segment: &str) -> Option<&'a str> {
     path.strip_prefix(segment)?.strip_prefix('/')
 }
 
-/// `Some(None)` for a match without a model, `Some(Some(model))` for one with.
-fn match_path(pattern: &str, path: &str) -> Option<Option<String>> {
+/// `Some(None)` for a match without a model, `Some(Some(model))` for one with, still encoded.
+fn match_path<'p>(pattern: &str, path: &'p str) -> Option<Option<&'p str>> {
     let Some((before, after)) = pattern.split_once('*') else {
         return (pattern == path).then_some(None);
     };
     let rest = path.strip_prefix(before)?;
     // The colon of the verb may come percent-encoded, as some clients encode whole segments.
-    let rest = rest.replace("%3A", ":").replace("%3a", ":");
-    let model = rest.strip_suffix(after)?;
+    let model = match after.strip_prefix(':') {
+        None => rest,
+        Some(verb) => {
+            let rest = rest.strip_suffix(verb)?;
+            [":", "%3A", "%3a"].iter().find_map(|colon| rest.strip_suffix(colon))?
+        }
+    };
     let takes_verb = !after.is_empty();
-    (!model.is_empty() && (takes_verb || !is_verb(model))).then(|| Some(decode(model)))
+    (!model.is_empty() && (takes_verb || !is_verb(model))).then_some(Some(model))
 }
 
 fn is_verb(model: &str) -> bool {
-    model.rsplit_once(':').is_some_and(|(_, verb)| {
+    let verb = ["%3A", "%3a", ":"].iter().find_map(|colon| model.rsplit_once(colon));
+    verb.is_some_and(|(_, verb)| {
         TABLE.iter().any(|operation| operation.path.ends_with(verb) && operation.path.contains(':'))
     })
 }
 
-fn decode(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+/// `None`: it is no text, or none that may stand in a path.
+fn decode(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned)?;
+    path::check(&text).is_ok().then_some(text)
 }
 
 /// The path below an endpoint at which an upstream is asked, the model's name in it where its
 /// dialect wants it there.
-#[must_use]
-pub fn upstream_path(operation: &Operation, dialect: Dialect, model: &str, stream: bool) -> String {
+///
+/// # Errors
+/// [`PathError`] where the model's name would stand in the path, and can't.
+pub fn upstream_path(
+    operation: &Operation,
+    dialect: Dialect,
+    model: &str,
+    stream: bool,
+) -> Result<UpstreamPath, PathError> {
     if operation.kind == Kind::Chat && dialect != operation.dialect {
         return match dialect {
-            OpenAi => "chat/completions".to_owned(),
-            Anthropic => "messages".to_owned(),
-            Gemini => {
-                format!("models/{}:{}", encode(model), if stream { "streamGenerateContent" } else { "generateContent" })
-            }
+            OpenAi => Ok(UpstreamPath::fixed("chat/completions")),
+            Anthropic => Ok(UpstreamPath::fixed("messages")),
+            Gemini => UpstreamPath::gemini(model, if stream { ":streamGenerateContent" } else { ":generateContent" }),
         };
     }
     match operation.path.split_once('*') {
-        Some((before, after)) => format!("{before}{}{after}", encode(model)),
-        None => operation.path.to_owned(),
+        Some((_, verb)) if dialect == Gemini => UpstreamPath::gemini(model, verb),
+        Some((before, after)) => Ok(UpstreamPath::with(before, &PathSegment::encode(model)?, after)),
+        None => Ok(UpstreamPath::fixed(operation.path)),
     }
-}
-
-fn encode(model: &str) -> String {
-    // A model's name may hold slashes (`tunedModels/x` does not come here), which must not look
-    // like segments; colons and dots stay, as every provider takes them so.
-    const KEEP: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~')
-        .remove(b':')
-        .remove(b'@');
-    percent_encoding::utf8_percent_encode(model, KEEP).to_string()
 }
 
 #[cfg(test)]
@@ -350,6 +361,23 @@ mod tests {
             ("POST", "/v1beta/models/:generateContent", None),
             ("POST", "/", None),
             ("POST", "/openai/deployments/x", None),
+            // What is no path of anybody's.
+            ("POST", "/v1/../v1/chat/completions", None),
+            ("POST", "/v1/./chat/completions", None),
+            ("POST", "/v1/%2e%2e/v1/chat/completions", None),
+            ("POST", "/v1/chat%2Fcompletions", None),
+            ("POST", "/v1\\chat/completions", None),
+            ("POST", "/v1//chat/completions", None),
+            ("POST", "/v1;a=b/chat/completions", None),
+            ("POST", "/v1beta/models/../../x:generateContent", None),
+            ("POST", "/v1beta/models/..%2F..%2Fx:generateContent", None),
+            ("POST", "/v1beta/models/%252e%252e:generateContent", None),
+            ("POST", "/v1beta/models/a%0d%0ab:generateContent", None),
+            ("POST", "/v1beta/models/a%00:generateContent", None),
+            ("POST", "/v1beta/models/%ff:generateContent", None),
+            ("POST", "/openai/deployments/../chat/completions", None),
+            ("POST", "/openai/deployments/%2e%2e/chat/completions", None),
+            ("GET", "/v1/models/..", None),
         ] {
             let found = find(method, path);
             let found = found.as_ref().map(|m| (m.operation.dialect, m.operation.name, m.model.as_deref()));
@@ -361,9 +389,16 @@ mod tests {
     fn models_stand_in_upstream_paths_encoded() {
         let generate = find("POST", "/v1beta/models/m:generateContent").unwrap().operation;
         let chat = find("POST", "/v1/chat/completions").unwrap().operation;
-        assert_eq!(upstream_path(generate, Gemini, "a/b", false), "models/a%2Fb:generateContent");
-        assert_eq!(upstream_path(generate, Anthropic, "m", true), "messages");
-        assert_eq!(upstream_path(chat, Gemini, "m", true), "models/m:streamGenerateContent");
-        assert_eq!(upstream_path(chat, OpenAi, "m", true), "chat/completions");
+        let path = |operation, dialect, model, stream| {
+            upstream_path(operation, dialect, model, stream).map(|path| path.to_string())
+        };
+        let is = |path: &str| Ok(path.to_owned());
+        assert_eq!(path(generate, Gemini, "a/b", false), is("models/a%2Fb:generateContent"));
+        assert_eq!(path(generate, Anthropic, "m", true), is("messages"));
+        assert_eq!(path(chat, Gemini, "m", true), is("models/m:streamGenerateContent"));
+        assert_eq!(path(chat, OpenAi, "m", true), is("chat/completions"));
+        assert_eq!(path(chat, Gemini, "a/../b", false), Err(PathError::Dots));
+        // There the name stands in the body, where it harms nobody.
+        assert_eq!(path(chat, OpenAi, "../models/llama", false), is("chat/completions"));
     }
 }

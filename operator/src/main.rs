@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use outrigger_operator::run::{RunError, run};
 use outrigger_operator::settings::{Asked, HELP, Settings, read};
+use outrigger_policy::Printable;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -62,6 +63,6 @@ fn tell(text: &str) -> ExitCode {
 }
 
 fn fail(message: &str, code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "outrigger-operator: {message}");
+    let _ = writeln!(std::io::stderr(), "outrigger-operator: {}", Printable(message));
     ExitCode::from(code)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use outrigger_policy::Printable;
 use outrigger_sidecar::accept::Listeners;
 use outrigger_sidecar::follow::Watch;
 use outrigger_sidecar::intake::Intake;
@@ -136,7 +137,7 @@ fn tell(text: &str) -> Option<Arguments> {
 }
 
 fn fail(message: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "outrigger-sidecar: {message}");
+    let _ = writeln!(std::io::stderr(), "outrigger-sidecar: {}", Printable(message));
     ExitCode::FAILURE
 }
 

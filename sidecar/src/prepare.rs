@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_llm::chat::Object;
 use outrigger_llm::embeddings::{self, Encoding};
 use outrigger_llm::operation::{self, Kind, ModelPlace};
+use outrigger_llm::path::{self, PathError, UpstreamPath};
 use outrigger_llm::scan::{self, Cap, CapField, Edits, Piece};
 use outrigger_llm::{
     Dialect, RequestError, chat, decode_request, encode_request, encode_request_within, foreign, strict,
@@ -20,7 +21,7 @@ use serde_json::value::RawValue;
 use crate::call::Call;
 use crate::headers;
 use crate::served::Place;
-use crate::upstream::Pieces;
+use crate::upstream::{Endpoint, Pieces};
 
 /// How the answer must be told back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +139,16 @@ pub fn prepare(
     let upstream = place.dialect;
     let mut left_out = Vec::new();
     let mut asked_usage = false;
-    let mut path = operation::upstream_path(call.operation, upstream, model, call.stream);
+    let no_path = |error: PathError| RequestError::Invalid {
+        path: "model".to_owned(),
+        problem: format!("`{model}` can't be part of a path: {error}"),
+    };
+    // Vectors have their own, below.
+    let crosses = call.operation.kind == Kind::Embeddings && upstream != call.dialect;
+    let mut path = match crosses {
+        true => UpstreamPath::fixed("embeddings"),
+        false => operation::upstream_path(call.operation, upstream, model, call.stream).map_err(no_path)?,
+    };
     let mut query = String::new();
     let mut headers;
     let (body, way) = if upstream == call.dialect {
@@ -176,7 +186,7 @@ pub fn prepare(
     own_headers(&mut headers, place, credential);
     let target = match &place.endpoint {
         Some(endpoint) => endpoint.target(&path, &query),
-        None => format!("/{path}").parse().ok(),
+        None => Endpoint::bare(&path),
     };
     let target = target.ok_or_else(|| RequestError::Invalid {
         path: "model".to_owned(),
@@ -233,7 +243,7 @@ fn gemini_names(body: Cow<'_, [u8]>, model: &str) -> Vec<u8> {
         Ok(named) => named,
         Err(_) => return body.into_owned(),
     };
-    let name = Value::from(format!("models/{model}")).to_string();
+    let name = Value::from(path::gemini_resource(model)).to_string();
     let mut edited = Vec::with_capacity(body.len() + 64);
     let mut at = 0;
     // As they stand in the body: the outer one may come after the list.
@@ -251,7 +261,7 @@ fn gemini_names(body: Cow<'_, [u8]>, model: &str) -> Vec<u8> {
     edited
 }
 
-type Vectors = (Object, String, Way, Vec<String>);
+type Vectors = (Object, UpstreamPath, Way, Vec<String>);
 
 /// An embeddings request in the other of the two dialects that have them.
 fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &str) -> Result<Vectors, RequestError> {
@@ -260,15 +270,24 @@ fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &st
     match upstream {
         Dialect::Gemini => {
             let told = embeddings::openai_to_gemini(body, model)?;
-            let verb = if told.batch { "batchEmbedContents" } else { "embedContent" };
+            let verb = if told.batch { ":batchEmbedContents" } else { ":embedContent" };
             let way = Way::Vectors { encoding: told.encoding, batch: told.batch };
-            Ok((told.body, format!("models/{model}:{verb}"), way, told.left_out))
+            // Whether the request fits is asked before there is a model.
+            let path = match model {
+                "" => Ok(UpstreamPath::fixed("models")),
+                model => UpstreamPath::gemini(model, verb),
+            };
+            let path = path.map_err(|error| RequestError::Invalid {
+                path: "model".to_owned(),
+                problem: format!("`{model}` can't be part of a path: {error}"),
+            })?;
+            Ok((told.body, path, way, told.left_out))
         }
         _ => {
             let batch = call.operation.path.ends_with("batchEmbedContents");
             let told = embeddings::gemini_to_openai(body, model, batch)?;
             let way = Way::Vectors { encoding: Encoding::Float, batch };
-            Ok((told.body, "embeddings".to_owned(), way, told.left_out))
+            Ok((told.body, UpstreamPath::fixed("embeddings"), way, told.left_out))
         }
     }
 }

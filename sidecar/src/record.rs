@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use outrigger_llm::usage::Usage;
-use outrigger_policy::Decision;
+use outrigger_policy::{Decision, Printable};
 use serde::{Serialize, Serializer};
 use tokio::sync::oneshot;
 
@@ -273,8 +273,10 @@ fn pretty(record: &Record, colour: bool) -> String {
     };
     let mut line = format!("{status}  {:>6.0}ms  ", record.latency_ms);
     match (&record.provider, &record.model) {
-        (Some(provider), Some(model)) => line.push_str(&paint("1", format!("{provider}/{model}"))),
-        _ => line.push_str(record.model_requested.as_deref().unwrap_or("-")),
+        (Some(provider), Some(model)) => {
+            line.push_str(&paint("1", Printable(format!("{provider}/{model}")).to_string()))
+        }
+        _ => line.push_str(&Printable(record.model_requested.as_deref().unwrap_or("-")).to_string()),
     }
     line.push_str(&format!("  {}  {}{}", record.key, record.operation, if record.stream { " stream" } else { "" }));
     if let (Some(input), Some(output)) = (record.tokens.input, record.tokens.output) {
@@ -284,7 +286,7 @@ fn pretty(record: &Record, colour: bool) -> String {
         line.push_str(&format!("  ${cost}"));
     }
     if let Some(rule) = &record.rule {
-        line.push_str(&format!("  rule {rule}"));
+        line.push_str(&format!("  rule {}", Printable(rule)));
     }
     let failed: Vec<String> = record
         .attempts
@@ -292,7 +294,7 @@ fn pretty(record: &Record, colour: bool) -> String {
         .filter_map(|attempt| attempt.error.map(|error| format!("{}: {error}", attempt.provider)))
         .collect();
     if !failed.is_empty() {
-        line.push_str(&paint("33", format!("  ({})", failed.join(", "))));
+        line.push_str(&paint("33", format!("  ({})", Printable(failed.join(", ")))));
     }
     if let Some(error) = &record.error_type {
         line.push_str(&paint("31", format!("  {error}")));
@@ -349,6 +351,19 @@ mod tests {
             .collect();
         assert_eq!(decisions, ["d0", "d1", "d2"]);
         assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn a_terminal_obeys_no_name() {
+        let record = Record {
+            status: 404,
+            model_requested: Some("\x1b]52;c;aGk=\x07\r\n200  all is well\u{202e}".to_owned()),
+            operation: "chat",
+            ..Record::default()
+        };
+        let line = pretty(&record, false);
+        assert!(line.contains("\\u{1b}]52;c;aGk=\\u{7}\\r\\n200  all is well\\u{202e}"), "{line}");
+        assert!(line.chars().all(outrigger_policy::is_printable), "{line:?}");
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
         call.model = None;
         return Err(invalid(format!("a model's name may have {LONGEST_NAME} bytes at the most")));
     }
+    if call.model.iter().chain(fallbacks).any(|name| name.chars().any(char::is_control)) {
+        return Err(invalid("a model's name has no control characters".to_owned()));
+    }
     let in_path = call.operation.dialect == Dialect::Gemini;
     call.stream = call.operation.streams && (in_path || call.scanned.stream);
     call.as_array = in_path && call.stream && !call.query.split('&').any(|pair| pair == "alt=sse");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_compile::Object;
+use outrigger_policy::Printable;
 use serde_json::Value;
 
 use crate::check::counted;
@@ -150,10 +151,10 @@ pub(crate) fn text(changes: &[Change], style: Style) -> String {
     let mut text = String::new();
     for Change { object, what } in changes {
         match what {
-            What::Added => text.push_str(&format!("+ {object}\n")),
-            What::Removed => text.push_str(&format!("- {object}\n")),
+            What::Added => text.push_str(&format!("+ {}\n", Printable(object))),
+            What::Removed => text.push_str(&format!("- {}\n", Printable(object))),
             What::Changed(fields) => {
-                text.push_str(&format!("~ {object}\n"));
+                text.push_str(&format!("~ {}\n", Printable(object)));
                 for Field { path, old, new } in fields {
                     let told = match (old, new) {
                         (Some(old), Some(new)) => format!("{old} -> {new}"),
@@ -161,7 +162,7 @@ pub(crate) fn text(changes: &[Change], style: Style) -> String {
                         (Some(old), None) => format!("removed: {old}"),
                         (None, None) => String::new(),
                     };
-                    text.push_str(&format!("    {path}: {told}\n"));
+                    text.push_str(&format!("    {}: {}\n", Printable(path), Printable(told)));
                 }
             }
         }

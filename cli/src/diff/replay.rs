@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use outrigger_policy::Policy;
+use outrigger_policy::{Policy, Printable};
 
 use super::decided::{Decided, Side, Unsaid, Untold};
 use super::records::Record;
@@ -109,15 +109,22 @@ impl Replayed {
         let mut changed: Vec<_> = self.changed.iter().collect();
         changed.sort_by_key(|(_, decisions)| std::cmp::Reverse(decisions.len()));
         for ((was, is), decisions) in changed {
-            let _ =
-                writeln!(text, "{:>6}  {was}\n     -> {is}\n        {}", decisions.len(), examples(style, decisions));
+            let _ = writeln!(
+                text,
+                "{:>6}  {}\n     -> {}\n        {}",
+                decisions.len(),
+                Printable(was),
+                Printable(is),
+                examples(style, decisions)
+            );
         }
         let mut unsaid: Vec<_> = self.unsaid.iter().collect();
         unsaid.sort_by_key(|(_, decisions)| std::cmp::Reverse(decisions.len()));
         for (why, decisions) in unsaid {
             let told = format!("can't say: {why}, which these records don't tell");
             let told = if why.starts_with("RoutingRule") { told } else { format!("can't say: {why}") };
-            let _ = writeln!(text, "{:>6}  {told}\n        {}", decisions.len(), examples(style, decisions));
+            let _ =
+                writeln!(text, "{:>6}  {}\n        {}", decisions.len(), Printable(told), examples(style, decisions));
         }
         let number: usize = self.changed.values().map(Vec::len).sum();
         let unsaid: usize = self.unsaid.values().map(Vec::len).sum();
@@ -134,5 +141,5 @@ impl Replayed {
 fn examples(style: Style, decisions: &[String]) -> String {
     let shown: Vec<&str> = decisions.iter().take(EXAMPLES).map(String::as_str).collect();
     let more = if decisions.len() > shown.len() { ", …" } else { "" };
-    style.dim(format_args!("{}{more}", shown.join(", ")))
+    style.dim(format_args!("{}{more}", Printable(shown.join(", "))))
 }

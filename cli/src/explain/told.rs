@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use outrigger_policy::{CandidateSeen, Explanation, RuleOutcome, ServedBy, Understood, grouped};
+use outrigger_policy::{CandidateSeen, Explanation, Printable, RuleOutcome, ServedBy, Understood, grouped};
 
 use super::Explained;
 use crate::style::Style;
@@ -13,7 +13,7 @@ impl Explained {
     pub fn text(&self, style: Style) -> String {
         let mut text = String::new();
         let mut line = |name: &str, what: &str| {
-            let _ = writeln!(text, "{} {what}", style.dim(format_args!("{name:<9}")));
+            let _ = writeln!(text, "{} {}", style.dim(format_args!("{name:<9}")), Printable(what));
         };
         line("request", &self.request_line());
         if let Some(key) = &self.key {
@@ -43,11 +43,11 @@ impl Explained {
                 Some(cap) => told.push_str(&format!("; capped at {}", grouped(cap))),
                 None => {}
             }
-            let _ = writeln!(text, "{} {told}", style.dim("reserved "));
+            let _ = writeln!(text, "{} {}", style.dim("reserved "), Printable(told));
         }
         let _ = writeln!(text, "{}", self.verdict(style));
         for note in &self.notes {
-            let _ = writeln!(text, "{} {note}", style.dim("note     "));
+            let _ = writeln!(text, "{} {}", style.dim("note     "), Printable(note));
         }
         text
     }
@@ -161,7 +161,7 @@ impl Explained {
     fn verdict(&self, style: Style) -> String {
         if let Some(refusal) = &self.decision.refusal {
             let told = format!("{} {}: {}", refusal.status, refusal.kind, refusal.message);
-            return format!("{} {told}", style.red("refused  "));
+            return format!("{} {}", style.red("refused  "), Printable(told));
         }
         let tried: Vec<String> = self
             .decision
@@ -175,7 +175,8 @@ impl Explained {
             Some(rule) => format!(" (RoutingRule {rule})"),
             None => String::new(),
         };
-        format!("{} {}{by}{resting}", style.bold("goes to  "), tried.join(", then "))
+        let told = format!("{}{by}{resting}", tried.join(", then "));
+        format!("{} {}", style.bold("goes to  "), Printable(told))
     }
 }
 

@@ -24,7 +24,7 @@ mod source;
 mod weights;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -169,7 +169,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         return style::fail(&error);
     }
     // Without a stderr there is nobody to tell.
-    let _ = io::stderr().lock().write_all(report.as_bytes());
+    let _ = io::stderr().lock().write_all(style::screen(&report).as_bytes());
     let on = imported.objects.iter().filter(|object| object.off.is_none()).count();
     let told = |fate| imported.report.count(fate);
     style::say(format_args!(
@@ -252,7 +252,10 @@ fn unpriced(work: &Work<'_>, path: &str) {
 fn print(files: &[File]) -> Result<(), ImportError> {
     let failed = |source| ImportError::Write { path: PathBuf::from("stdout"), source };
     let text = files.iter().map(|file| file.text.as_str()).collect::<Vec<_>>().join("---\n");
-    io::stdout().lock().write_all(text.as_bytes()).map_err(failed)
+    let mut stdout = io::stdout().lock();
+    // A file gets it as it is; a person's terminal does not obey it.
+    let text = if stdout.is_terminal() { style::screen(&text) } else { text };
+    stdout.write_all(text.as_bytes()).map_err(failed)
 }
 
 /// Into a folder. What an earlier import left there would be served with the rest, so it goes.

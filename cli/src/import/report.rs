@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use outrigger_policy::is_printable;
+
 use super::scrub::Scrub;
 
 /// What became of a value.
@@ -95,5 +97,5 @@ pub(crate) fn code(text: &str) -> String {
 
 /// Without what would break the line, or move a terminal's cursor.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    text.chars().map(|letter| if is_printable(letter) { letter } else { ' ' }).collect()
 }

@@ -383,7 +383,7 @@ fn every_provider_s_way_to_say_it() {
         (OpenAi, 408, "", Transient),
         (OpenAi, 522, "", Transient),
         (Gemini, 500, "null", Transient),
-        (Anthropic, 302, "", Caller),
+        (Anthropic, 302, "", Transient),
         // An error under 200.
         (OpenAi, 200, r#"{"error":{"message":"Provider returned error","code":429}}"#, RateLimited),
         (OpenAi, 200, r#"{"error":{"message":"x","type":"invalid_request_error"}}"#, Caller),

@@ -183,7 +183,8 @@ async fn send(
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::classify::Class::Caller;
         }
-        let passed = same.then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
+        // What is no error is not passed on either: an SDK would follow a redirect.
+        let passed = (same && status >= 400).then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
         let failed = Failed::answered(&failure, status, &candidate.name, passed);
         return Err(if quoted || body.quoted() { failed.quoting() } else { failed });
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Uri;
 use http::uri::PathAndQuery;
+use outrigger_llm::path::{self, PathError, UpstreamPath};
 use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +24,10 @@ pub enum EndpointError {
     Scheme(String),
     #[error("`{0}` must have no query; the gateway adds what is needed")]
     Query(String),
+    #[error("`{url}` has no path that could be asked: {source}")]
+    Path { url: String, source: PathError },
+    #[error("`{0}` must have no fragment")]
+    Fragment(String),
     /// Not told which: a password would be in it.
     #[error("a user name or password stands in the URL; use a credential of the provider")]
     User,
@@ -34,6 +39,9 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`] says what is wrong with it.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        if url.contains('#') {
+            return Err(EndpointError::Fragment(url.to_owned()));
+        }
         let uri: Uri = url.parse().map_err(|_| EndpointError::NotUrl(url.to_owned()))?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
@@ -47,6 +55,7 @@ impl Endpoint {
         if uri.query().is_some() {
             return Err(EndpointError::Query(url.to_owned()));
         }
+        path::check(uri.path()).map_err(|source| EndpointError::Path { url: url.to_owned(), source })?;
         Ok(Endpoint {
             tls,
             host: host.trim_matches(['[', ']']).to_owned(),
@@ -61,18 +70,24 @@ impl Endpoint {
         &self.base
     }
 
-    /// The request target for an operation's path, which is already encoded.
+    /// The request target for an operation's path. The query is the caller's, as it came; `None` where it can't be one.
     #[must_use]
-    pub fn target(&self, path: &str, query: &str) -> Option<PathAndQuery> {
-        let mut target = String::with_capacity(self.base.len() + path.len() + query.len() + 2);
+    pub fn target(&self, path: &UpstreamPath, query: &str) -> Option<PathAndQuery> {
+        let mut target = String::with_capacity(self.base.len() + path.as_str().len() + query.len() + 2);
         target.push_str(&self.base);
         target.push('/');
-        target.push_str(path);
+        target.push_str(path.as_str());
         if !query.is_empty() {
             target.push('?');
             target.push_str(query);
         }
         PathAndQuery::try_from(target).ok()
+    }
+
+    /// The same where there is no endpoint, as for a mock.
+    #[must_use]
+    pub fn bare(path: &UpstreamPath) -> Option<PathAndQuery> {
+        PathAndQuery::try_from(format!("/{path}")).ok()
     }
 
     /// The value of `Host`.
@@ -109,9 +124,21 @@ mod tests {
         ] {
             let endpoint = Endpoint::parse(url).unwrap();
             assert_eq!(endpoint.to_string(), told);
-            assert_eq!(endpoint.target("x", "a=1").unwrap(), target);
+            assert_eq!(endpoint.target(&UpstreamPath::fixed("x"), "a=1").unwrap(), target);
         }
-        for url in ["api.openai.com", "ftp://x", "", "https://", "http://x/?a", "http://me:secret@x/"] {
+        for url in [
+            "api.openai.com",
+            "ftp://x",
+            "",
+            "https://",
+            "http://x/?a",
+            "http://me:secret@x/",
+            "http://x/v1#a",
+            "http://x/../v1",
+            "http://x/a/%2e%2e/v1",
+            "http://x/./v1",
+            "http://x/a%00",
+        ] {
             assert!(Endpoint::parse(url).is_err(), "{url}");
         }
     }

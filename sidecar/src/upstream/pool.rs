@@ -31,6 +31,9 @@ const WARM: Duration = Duration::from_secs(300);
 const MAX_IDLE: usize = 64;
 /// How long a peer's settings are waited for before others open connections too.
 const SETTINGS: Duration = Duration::from_millis(200);
+/// Bytes read at once of an HTTP/1.1 answer, and of its head. Without a bound a peer that sends 1xx after 1xx keeps a worker
+/// busy for as long as it takes to read tens of megabytes, and nobody else is served meanwhile.
+const READ_AT_ONCE: usize = 64 << 10;
 /// Streams put on one HTTP/2 connection, whatever more its peer allows.
 const MAX_STREAMS: usize = 100;
 
@@ -256,8 +259,10 @@ impl Pool {
                 lock(&self.shared).push(shared.clone());
                 return Ok(Sender::Many(shared));
             }
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(READ_AT_ONCE);
             let (sender, connection) =
-                http1::Builder::new().handshake(connected.io).await.map_err(|error| self.closed(&error, false))?;
+                builder.handshake(connected.io).await.map_err(|error| self.closed(&error, false))?;
             tokio::spawn(connection);
             Ok(Sender::One(sender))
         };

@@ -15,6 +15,7 @@ mod limits;
 mod meter;
 mod mock;
 mod operator;
+mod paths;
 mod policies;
 mod process;
 mod relay;

@@ -1,0 +1,264 @@
+//! Paths at an upstream: fixed words of ours, and segments that are encoded.
+//!
+//! A model's name is the caller's text. In a path it must stay one segment, whatever a proxy or a
+//! server on the way decodes and tidies up:
+//!
+//! ```text
+//! ge/../../v1beta/cachedContents?x=   refused: a segment of dots
+//! a/b c?d                             models/a%2Fb%20c%3Fd:generateContent
+//! ```
+//! [`UpstreamPath`] can only be made here, so no caller's text stands in one as it came.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use thiserror::Error;
+
+/// Why a text can't be part of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PathError {
+    #[error("it is empty")]
+    Empty,
+    /// `.` or `..` between slashes or backslashes, however often encoded.
+    #[error("it has a segment of dots, which servers take for another path")]
+    Dots,
+    /// CR, LF, NUL, ESC and the like.
+    #[error("it has control characters")]
+    Control,
+}
+
+/// RFC 3986's unreserved characters, and `@`, with which Vertex names versions.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
+
+/// How often a text is decoded to see what somebody on the way may make of it.
+const DECODED: usize = 4;
+
+/// Whether a text may be part of a path once it is encoded.
+///
+/// # Errors
+/// [`PathError`] says why not.
+pub fn check(text: &str) -> Result<(), PathError> {
+    if text.is_empty() {
+        return Err(PathError::Empty);
+    }
+    let mut seen = Cow::Borrowed(text);
+    for _ in 0..DECODED {
+        if seen.chars().any(char::is_control) {
+            return Err(PathError::Control);
+        }
+        // Some servers take what is behind a semicolon for parameters: `..;x` is `..` there.
+        let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+        if seen.split(['/', '\\']).any(dots) {
+            return Err(PathError::Dots);
+        }
+        if !seen.contains('%') {
+            break;
+        }
+        let decoded = percent_decode_str(&seen).decode_utf8_lossy().into_owned();
+        if decoded == seen {
+            break;
+        }
+        seen = Cow::Owned(decoded);
+    }
+    Ok(())
+}
+
+/// One segment of a path, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathSegment(String);
+
+impl PathSegment {
+    /// Encodes a text as one segment: its slashes are no separators.
+    ///
+    /// # Errors
+    /// [`PathError`] for what no encoding makes safe.
+    pub fn encode(text: &str) -> Result<Self, PathError> {
+        check(text)?;
+        Ok(PathSegment(utf8_percent_encode(text, KEPT).to_string()))
+    }
+}
+
+impl fmt::Display for PathSegment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A path below an endpoint, without a slash in front: `models/gemini-2.5-flash:generateContent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamPath(String);
+
+impl UpstreamPath {
+    /// A path in which nothing is to be filled in.
+    #[must_use]
+    pub fn fixed(path: &'static str) -> Self {
+        UpstreamPath(path.to_owned())
+    }
+
+    /// A path with one segment of foreign text in it.
+    #[must_use]
+    pub fn with(before: &'static str, segment: &PathSegment, after: &'static str) -> Self {
+        UpstreamPath(format!("{before}{segment}{after}"))
+    }
+
+    /// The path of a Gemini model's method: `models/NAME:generateContent`, `tunedModels/NAME:generateContent`.
+    ///
+    /// # Errors
+    /// [`PathError`] where the name can't be part of a path.
+    pub fn gemini(model: &str, verb: &str) -> Result<Self, PathError> {
+        let resource = Resource::of(model);
+        let mut path = String::with_capacity(model.len() + verb.len() + 16);
+        for (collection, name) in resource.pairs() {
+            path.push_str(collection);
+            path.push('/');
+            path.push_str(&PathSegment::encode(name)?.0);
+            path.push('/');
+        }
+        path.pop();
+        path.push_str(verb);
+        Ok(UpstreamPath(path))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UpstreamPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What Google calls a model's resource name: `models/x`, `tunedModels/x`, `publishers/google/models/x`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resource<'a> {
+    Model(&'a str),
+    Tuned(&'a str),
+    Published(&'a str, &'a str),
+}
+
+impl<'a> Resource<'a> {
+    /// A bare name is a model, and so is one that has slashes for reasons of its own.
+    fn of(model: &'a str) -> Self {
+        let parts: Vec<&str> = model.splitn(5, '/').collect();
+        match parts[..] {
+            ["models", name] => Resource::Model(name),
+            ["tunedModels", name] => Resource::Tuned(name),
+            ["publishers", publisher, "models", name] => Resource::Published(publisher, name),
+            _ => Resource::Model(model),
+        }
+    }
+
+    fn pairs(self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let (first, second) = match self {
+            Resource::Model(name) => (("models", name), None),
+            Resource::Tuned(name) => (("tunedModels", name), None),
+            Resource::Published(publisher, name) => (("publishers", publisher), Some(("models", name))),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
+/// A Gemini model's resource name, as bodies repeat it: `models/gemini-2.5-flash`.
+#[must_use]
+pub fn gemini_resource(model: &str) -> String {
+    match Resource::of(model) {
+        Resource::Model(name) => format!("models/{name}"),
+        Resource::Tuned(_) | Resource::Published(..) => model.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_stays_one_segment() {
+        for (model, expected) in [
+            ("gemini-2.5-flash", "models/gemini-2.5-flash:verb"),
+            ("models/gemini-2.5-flash", "models/gemini-2.5-flash:verb"),
+            ("tunedModels/mine-1", "tunedModels/mine-1:verb"),
+            ("publishers/google/models/x@001", "publishers/google/models/x@001:verb"),
+            ("a/b", "models/a%2Fb:verb"),
+            ("models/a/b", "models/models%2Fa%2Fb:verb"),
+            ("org/model:free", "models/org%2Fmodel%3Afree:verb"),
+            ("a?b#c;d\\e f", "models/a%3Fb%23c%3Bd%5Ce%20f:verb"),
+            ("a:countTokens", "models/a%3AcountTokens:verb"),
+            ("モデル", "models/%E3%83%A2%E3%83%87%E3%83%AB:verb"),
+            // Written as it is: the name is `a%20b`.
+            ("a%20b", "models/a%2520b:verb"),
+            ("...", "models/...:verb"),
+            ("v1.5..6", "models/v1.5..6:verb"),
+            ("a/.../b", "models/a%2F...%2Fb:verb"),
+        ] {
+            assert_eq!(UpstreamPath::gemini(model, ":verb").unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn what_no_encoding_makes_safe_is_refused() {
+        for model in [
+            ".",
+            "..",
+            "../x",
+            "a/..",
+            "a/../b",
+            "ge/../../v1beta/cachedContents?x=",
+            "a\\..\\b",
+            "..;/a",
+            "a/.;x=1/b",
+            "./llama",
+            "%2e%2e",
+            "a/%2E%2e/b",
+            "%252e%252e/x",
+            "a%2f..%2fb",
+            "a%5c..",
+            "%25252e",
+            "models/..",
+            "tunedModels/../x",
+            "publishers/../models/x",
+        ] {
+            assert_eq!(UpstreamPath::gemini(model, ":verb"), Err(PathError::Dots), "{model}");
+        }
+        for model in ["a\r\nhost: x", "a\0", "\u{1b}]52;c;x\u{7}", "a\u{85}", "a%00", "a%250d", "\t", "a\u{7f}"] {
+            assert_eq!(UpstreamPath::gemini(model, ":verb"), Err(PathError::Control), "{model:?}");
+        }
+        for model in ["", "models/", "publishers//models/x"] {
+            assert_eq!(UpstreamPath::gemini(model, ":verb"), Err(PathError::Empty), "{model:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_repeat_the_resource() {
+        for (model, expected) in [
+            ("gemini-2.5-flash", "models/gemini-2.5-flash"),
+            ("models/gemini-2.5-flash", "models/gemini-2.5-flash"),
+            ("tunedModels/mine-1", "tunedModels/mine-1"),
+            ("publishers/google/models/x", "publishers/google/models/x"),
+        ] {
+            assert_eq!(gemini_resource(model), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_leads_out_of_its_segment(model in "[a/.%2eE5cf\\\\;?#:@ \u{e9}\r\u{0}-]{0,24}") {
+            if let Ok(path) = UpstreamPath::gemini(&model, ":verb") {
+                let path = path.as_str();
+                prop_assert!(path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~@%/:".contains(&byte)), "{path}");
+                prop_assert_eq!(path.matches(':').count(), 1);
+                // Whatever is decoded on the way, and tidied up, it is where it was.
+                let mut seen = path.to_owned();
+                for _ in 0..3 {
+                    prop_assert!(!seen.split(['/', '\\']).any(|part| part == "." || part == ".."), "{}", seen);
+                    seen = percent_decode_str(&seen).decode_utf8_lossy().into_owned();
+                }
+            }
+        }
+    }
+}
