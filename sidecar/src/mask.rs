@@ -143,9 +143,9 @@ impl Mask {
 
     /// The bytes without the value.
     #[must_use]
-    pub fn bytes<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+    pub fn bytes<'t>(&self, text: &'t [u8], thorough: bool) -> Cow<'t, [u8]> {
         let mut out = Vec::new();
-        match self.write(text, true, &mut out) {
+        match self.write(text, thorough, &mut out) {
             0 => Cow::Borrowed(text),
             from => {
                 out.extend_from_slice(&text[from..]);
@@ -157,17 +157,17 @@ impl Mask {
     /// The words without the value.
     #[must_use]
     pub fn text(&self, text: String) -> String {
-        match self.bytes(text.as_bytes()) {
+        match self.bytes(text.as_bytes(), true) {
             Cow::Borrowed(_) => text,
             Cow::Owned(masked) => String::from_utf8_lossy(&masked).into_owned(),
         }
     }
 
     /// Takes the value out of headers. True if it was there.
-    pub fn headers(&self, headers: &mut HeaderMap) -> bool {
+    pub fn headers(&self, headers: &mut HeaderMap, thorough: bool) -> bool {
         let mut found = false;
         for value in headers.values_mut() {
-            if let Cow::Owned(masked) = self.bytes(value.as_bytes()) {
+            if let Cow::Owned(masked) = self.bytes(value.as_bytes(), thorough) {
                 found = true;
                 *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(SHOWN));
             }

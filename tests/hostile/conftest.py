@@ -20,8 +20,11 @@ DIALECTS = {"openai": "OpenAICompatible", "anthropic": "Anthropic", "gemini": "G
 KEPT = 96 * MIB
 
 
-def objects(folder, **endpoints):
-    """A mock, and a provider for each endpoint: `openai="http://127.0.0.1:1/v1"`. Each is asked once."""
+def objects(folder, certificate=None, **endpoints):
+    """A mock, and a provider for each endpoint: `openai="http://127.0.0.1:1/v1"`. Each is asked once.
+
+    `certificate`: the authority (PEM) that they are trusted by.
+    """
     def provider(name, **spec):
         return {"apiVersion": "outrigger.dev/v1alpha1", "kind": "LLMProvider", "metadata": {"name": name}, "spec": spec}
 
@@ -33,10 +36,12 @@ def objects(folder, **endpoints):
             endpoint=endpoint,
             credentials=[{"name": "main", "secretRef": {"name": "key"}}],
             retry={"maxAttempts": 1},
+            **({"tls": {"caRef": {"name": "ca"}}} if certificate else {}),
             timeouts={"connect": "2s", "firstToken": "1s", "idle": "1s", "total": "3s"},
         )
         for name, endpoint in endpoints.items()
     ]
+    authority = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca"}, "data": {"ca.crt": certificate or ""}}
     names = ["mock", *endpoints]
     key = {
         "apiVersion": "outrigger.dev/v1alpha1",
@@ -44,7 +49,7 @@ def objects(folder, **endpoints):
         "metadata": {"name": "app"},
         "spec": {"providers": [{"name": name} for name in names]},
     }
-    for number, one in enumerate([secret, provider("mock", type="Mock", mock={}), *upstreams, key]):
+    for number, one in enumerate([secret, provider("mock", type="Mock", mock={}), *upstreams, key, *([authority] if certificate else [])]):
         Path(folder, f"{number}.json").write_text(json.dumps(one))
     return folder
 

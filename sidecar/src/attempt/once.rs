@@ -165,8 +165,9 @@ async fn send(
     let status = head.status.as_u16();
     let mut quoted = false;
     if let Some(mask) = &mask {
-        quoted = mask.headers(&mut head.headers);
-        body.mask(Masker::new(Arc::clone(mask), !head.status.is_success()));
+        let thorough = !head.status.is_success();
+        quoted = mask.headers(&mut head.headers, thorough);
+        body.mask(Masker::new(Arc::clone(mask), thorough));
     }
     let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
     let same = place.dialect == ending.call.dialect;
@@ -184,7 +185,8 @@ async fn send(
             failure.class = outrigger_llm::classify::Class::Caller;
         }
         // What is no error is not passed on either: an SDK would follow a redirect.
-        let passed = (same && status >= 400).then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
+        let passed = (same && status >= 400)
+            .then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
         let failed = Failed::answered(&failure, status, &candidate.name, passed);
         return Err(if quoted || body.quoted() { failed.quoting() } else { failed });
     }
