@@ -68,6 +68,7 @@ fn document(
         timeouts: TimeoutsDoc {
             connect: timeouts.connect.map(millis),
             first_token: timeouts.first_token.map(millis),
+            attempt: timeouts.attempt.map(millis),
             idle: timeouts.idle.map(millis),
             total: timeouts.total.map(millis),
         },

@@ -112,10 +112,10 @@ pub struct LlmProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::name")]
     pub account: Option<String>,
-    /// How the next credential is chosen. Weighted: by weight alone. Adaptive: less of those that are slow at present.
+    /// How the next credential is chosen. Weighted: by weight alone. Adaptive: less of those that are slow or fail at present.
     #[serde(default)]
     pub balance: Balance,
-    /// How often a request is tried here. Absent: four times.
+    /// How often a request is tried here. Absent: at most four times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// Headers added to each request. No credentials: those are in credentials.

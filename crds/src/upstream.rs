@@ -13,15 +13,23 @@ pub struct Timeouts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub connect: Option<GoDuration>,
-    /// From the request to the first content of a stream. Absent: 30s, or 5m for a model that reasons.
+    /// From the request to the first content of a stream. Absent: 30s, or 5m for a model that reasons and for types Ollama
+    /// and vLLM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub first_token: Option<GoDuration>,
-    /// Between two bytes of a stream. Absent: 30s.
+    /// For one attempt: to the first content of a stream, or to the whole of another answer. Absent: two thirds of the time
+    /// that is left while another provider can take over, else all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shapes::deadline")]
+    pub attempt: Option<GoDuration>,
+    /// Between two bytes of an answer that flows. Absent: 30s, or 5m for a model that reasons or of which nothing is known,
+    /// and for types Ollama and vLLM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub idle: Option<GoDuration>,
-    /// For the whole request, all its attempts together. Absent: 10m.
+    /// For the whole request, all its attempts together, until a stream has content: what flows may take longer.
+    /// Absent: 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub total: Option<GoDuration>,
@@ -31,7 +39,9 @@ pub struct Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
-    /// Attempts at this provider for one request, the first included.
+    /// The most attempts at this provider for one request, the first included, by whatever credential. Where no other
+    /// provider is left, it is asked again after no connection, 5xx, and a 429 or 503 that asks to wait for 5 s at most;
+    /// once only if the answer may have been made. Other limits: the time of the request, and one retry for five requests.
     #[schemars(range(min = 1, max = 10))]
     pub max_attempts: i32,
 }

@@ -39,7 +39,7 @@ pub struct VirtualKeySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub providers: Vec<KeyProvider>,
-    /// How the next provider is chosen. Weighted: by weight alone. Adaptive: less of those that are slow at present.
+    /// How the next provider is chosen. Weighted: by weight alone. Adaptive: less of those that are slow or fail at present.
     #[serde(default)]
     pub balance: Balance,
     /// Which models may be asked for. Absent: all that the providers serve.

@@ -1,5 +1,7 @@
 //! What a decision is made from: the request, and the state of the world as far as it matters.
 
+use std::time::Duration;
+
 use crate::catalogue::Capabilities;
 use crate::policy::{Credential, Provider};
 
@@ -70,8 +72,8 @@ pub trait Conditions {
     /// Why nothing should be sent there now: [`crate::Skip::Cooldown`] or [`crate::Skip::Breaker`].
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<crate::Skip>;
 
-    /// How long the first token of a model takes there, in milliseconds (a peak-weighted average), and how many
-    /// requests are under way. `None` when nothing is known yet.
+    /// How long answers of a model take there that are measured as this request's will be (see [`crate::Observed`]), how
+    /// many attempts fail, and how many requests are under way. `None` when nothing is known yet.
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace>;
 
     /// How much of a limit is spent in the window of now, in its unit; what is only reserved is not in it. `limit` is a
@@ -132,9 +134,15 @@ pub trait Conditions {
 }
 
 /// See [`Conditions::pace`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
-    pub first_token_ms: f64,
+    /// How long an answer takes, in milliseconds: the first token of a stream, or the whole of another answer. `None` where
+    /// nobody has waited for one yet.
+    pub ms: Option<f64>,
+    /// How long ago that was learnt.
+    pub age: Duration,
+    /// The share of attempts that failed of late, from 0 to below 1.
+    pub errors: f64,
     pub in_flight: u32,
 }
 

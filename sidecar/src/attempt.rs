@@ -4,17 +4,21 @@
 //! the caller's own mistakes go back as they are. An untried place is failover and not limited;
 //! going back to one is a retry and is.
 
+mod again;
+mod clock;
 mod failed;
+mod learn;
 mod once;
 mod refused;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::Response;
 use outrigger_policy::{Candidate, Decision};
 
+pub use clock::{Clock, Timing};
 pub use failed::{Failed, Next, Passed, keep_content_type};
 
 use crate::duration::ms;
@@ -24,24 +28,13 @@ use crate::prepare::Translation;
 use crate::record::AttemptRecord;
 use crate::refuse::Refusal;
 use crate::reserve::{NotReserved, reserve};
-use crate::retry;
-
-/// The default of `timeouts.total`.
-const TOTAL: Duration = Duration::from_secs(600);
-/// How long a credential rests that was refused, or whose account is empty.
-const CREDENTIAL_REST: Duration = Duration::from_secs(60);
-/// How long a place rests that is limited or overloaded and does not say for how long.
-const DEFAULT_REST: Duration = Duration::from_secs(1);
-/// The longest rest that a provider can order.
-const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// What is known while candidates are tried.
 pub struct Trying<'a> {
     pub gateway: &'a Arc<Gateway>,
     pub decision: &'a Decision,
     pub translation: &'a Translation,
-    /// No attempt goes on after this.
-    pub deadline: Instant,
+    pub clock: Clock,
     /// Under which a good place is remembered.
     pub conversation: Option<u64>,
 }
@@ -67,7 +60,9 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
     // After an answer that there is no such model, from a provider that takes any name: the others would only read it.
     let mut nobodys_name = false;
 
-    'candidates: for candidate in trying.decision.eligible() {
+    let mut candidates = trying.decision.eligible().peekable();
+    'candidates: while let Some(candidate) = candidates.next() {
+        let others = candidates.peek().is_some();
         let Some(index) = candidate.provider else { continue };
         let provider = &served.policy.providers[index];
         if let Some(least) = needs_window
@@ -82,14 +77,15 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
             true => vec![None],
             false => candidate.credentials.iter().copied().map(Some).collect(),
         };
-        'credentials: for credential in credentials {
+        let mut credentials = credentials.into_iter().peekable();
+        'credentials: while let Some(credential) = credentials.next() {
             let mut retries = 0;
             loop {
                 let sent = per_provider.entry(index).or_default();
                 if *sent >= provider.max_attempts {
                     continue 'candidates;
                 }
-                if Instant::now() >= trying.deadline {
+                if Instant::now() >= trying.clock.deadline() {
                     break 'candidates;
                 }
                 if ending.call.is_gone() {
@@ -125,7 +121,9 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     ms: 0.0,
                 });
                 ending.serves(candidate);
-                let outcome = once::once(trying, &mut ending, candidate, index, credential, &reserved).await;
+                let capable = served.policy.capabilities(index, &candidate.model);
+                let timing = trying.clock.attempt(begun, provider, capable, others);
+                let outcome = once::once(trying, &mut ending, candidate, index, credential, &reserved, timing).await;
                 if let Some(record) = ending.record.attempts.last_mut() {
                     record.ms = ms(begun.elapsed());
                     match &outcome {
@@ -146,8 +144,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     Some(passed) => ending.answered(&passed.usage, 0),
                     None => ending.failed(&failed),
                 }
-                let place = &served.places[index];
-                learn(&failed, &place.lanes[credential.unwrap_or(0)], &candidate.model);
+                learn::learn(&failed, &ending.call, candidate, index, credential, begun);
                 let next = failed.asks();
                 // The caller's own mistake is told as it is, whatever failed before it.
                 if matches!(next, Next::Back) {
@@ -165,26 +162,34 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                     needs_window =
                         served.policy.context_window(index, &candidate.model).or(needs_window).or(Some(u32::MAX));
                 }
+                let next_credential = match next {
+                    Next::Back | Next::Credential => true,
+                    // A rate limit is the credential's; where credentials share an account, it is everybody's there.
+                    Next::RateLimited => !shares_account,
+                    _ => false,
+                };
+                let elsewhere =
+                    (next_credential && credentials.peek().is_some()) || has_other(trying.decision, candidate);
+                let pause = again::after(&failed, retries).filter(|_| next == Next::Again || !elsewhere);
                 primary.get_or_insert((failed, candidate));
-                match next {
-                    Next::Back | Next::Credential => continue 'credentials,
-                    // A rate limit is the credential's; where credentials share an account, it is
-                    // everybody's there.
-                    Next::RateLimited if shares_account => continue 'candidates,
-                    Next::RateLimited => continue 'credentials,
-                    Next::Candidate | Next::Larger => continue 'candidates,
-                    Next::Transient | Next::Again => {
-                        let others = next == Next::Transient && has_other(trying.decision, candidate);
-                        let now = Instant::now();
-                        if !others && retries < 1 && now < trying.deadline && trying.gateway.retries.take(now) {
-                            retries += 1;
-                            ending.waits();
-                            tokio::time::sleep(retry::pause(retries)).await;
-                            ending.waited();
-                            continue;
-                        }
-                        continue 'candidates;
-                    }
+                let now = Instant::now();
+                if let Some(pause) = pause
+                    && now + pause < trying.clock.deadline()
+                    && *sent < provider.max_attempts
+                    && trying.gateway.retries.take(now)
+                {
+                    retries += 1;
+                    // Nobody is asked meanwhile: others may be.
+                    ending.busy = None;
+                    ending.places.clear();
+                    ending.waits();
+                    tokio::time::sleep(pause).await;
+                    ending.waited();
+                    continue;
+                }
+                match next_credential {
+                    true => continue 'credentials,
+                    false => continue 'candidates,
                 }
             }
         }
@@ -207,23 +212,6 @@ fn lasts(refusal: &Refusal) -> u8 {
 /// Whether there is another candidate than this one.
 fn has_other(decision: &Decision, candidate: &Candidate) -> bool {
     decision.eligible().any(|other| !std::ptr::eq(other, candidate))
-}
-
-/// What a failure teaches about the place.
-fn learn(failed: &Failed, lane: &crate::health::Lane, model: &str) {
-    // That the caller's time was over says nothing of the place.
-    if failed.word == "timeout_total" {
-        return;
-    }
-    let now = Instant::now();
-    let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
-    match failed.next {
-        Next::Credential => lane.rest(asked.unwrap_or(CREDENTIAL_REST), now),
-        Next::RateLimited => lane.rest(asked.unwrap_or(DEFAULT_REST), now),
-        Next::Candidate if failed.word == "overloaded" => lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now),
-        Next::Transient => lane.failed(model, now),
-        Next::Back | Next::Candidate | Next::Larger | Next::Again => {}
-    }
 }
 
 /// The conversation's next turn should come here too.
@@ -249,7 +237,7 @@ fn all_failed(
     primary: Option<(Failed, &Candidate)>,
     tried: u32,
 ) -> Response<ReplyBody> {
-    let late = Instant::now() >= trying.deadline;
+    let late = Instant::now() >= trying.clock.deadline();
     let Some((mut failed, candidate)) = primary else {
         let message = "the time that the caller or the provider allows was over before an attempt could begin";
         return ending.refuse(&Refusal { final_word: true, ..Refusal::new(504, "upstream_timeout", message) });
@@ -280,11 +268,8 @@ fn line(attempt: &AttemptRecord) -> String {
     format!("{}/{}{credential}{status} {}", attempt.provider, attempt.model, attempt.error.unwrap_or("ok"))
 }
 
-/// The deadline of all attempts: the least of what the primary's provider and the caller allow.
-pub fn deadline(ending: &Ending, decision: &Decision) -> Instant {
-    let served = &ending.call.served;
+/// The clocks of a request: the primary's provider says how long all of it may take.
+pub fn clock(ending: &Ending, decision: &Decision) -> Clock {
     let primary = decision.eligible().find_map(|candidate| candidate.provider);
-    let total =
-        primary.and_then(|index| served.policy.providers[index].timeouts.total).map_or(TOTAL, Duration::from_millis);
-    ending.call.started + ending.call.patience.map_or(total, |patience| patience.min(total))
+    Clock::of(ending, primary.and_then(|index| ending.call.served.policy.providers[index].timeouts.total))
 }

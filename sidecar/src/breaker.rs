@@ -1,11 +1,13 @@
 //! One breaker: closed, open for a while after failures in a row, then one request to try.
-//! A success is the end of it: whoever keeps breakers drops this one.
+//! A success closes it: whoever keeps breakers drops this one.
 //!
 //! ```text
-//! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying --ok--> Closed(0)
-//!                                            ^                    |
-//!                                            +------failure-------+   (twice as long)
+//! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying(since) --ok--> Closed(0)
+//!                                            ^                      |
+//!                                            +--failure of the try--+   (twice as long)
 //! ```
+//! Requests that are under way when it opens often fail together, a little later. They say nothing new, so they change
+//! nothing: a failure counts while it is closed, and after that only for a request that began as a try.
 
 use std::time::{Duration, Instant};
 
@@ -14,35 +16,61 @@ const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Breaker {
-    failures: u32,
-    pause: Option<Duration>,
-    open_until: Option<Instant>,
+#[derive(Clone, Copy, Debug)]
+pub enum Breaker {
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Instant,
+        pause: Duration,
+    },
+    /// One request tries. The others wait for its outcome, as long as another pause.
+    Trying {
+        since: Instant,
+        until: Instant,
+        pause: Duration,
+    },
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Breaker::Closed { failures: 0 }
+    }
 }
 
 impl Breaker {
-    /// A request passes. After a pause it is the one that tries: the pause begins anew for the
-    /// others until its outcome is known.
+    /// A request passes. After a pause it is the one that tries: the pause begins anew for the others until its outcome is
+    /// known.
     pub fn enter(&mut self, now: Instant) {
-        if self.open_until.is_some_and(|until| now >= until) {
-            self.open_until = Some(now + self.pause.unwrap_or(FIRST_PAUSE));
+        match *self {
+            Breaker::Open { until, pause } | Breaker::Trying { until, pause, .. } if now >= until => {
+                *self = Breaker::Trying { since: now, until: now + pause, pause };
+            }
+            _ => {}
         }
     }
 
-    /// Whether it is open.
+    /// Whether requests should go elsewhere.
     pub fn is_open(&self, now: Instant) -> bool {
-        self.open_until.is_some_and(|until| now < until)
+        match *self {
+            Breaker::Closed { .. } => false,
+            Breaker::Open { until, .. } | Breaker::Trying { until, .. } => now < until,
+        }
     }
 
-    pub fn failed(&mut self, now: Instant) {
-        self.failures += 1;
-        if self.failures < FAILURES {
-            return;
-        }
-        let pause = self.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
-        self.pause = Some(pause);
-        self.open_until = Some(now + pause);
+    /// A request failed that began at `began`.
+    pub fn failed(&mut self, began: Instant, now: Instant) {
+        let pause = match *self {
+            Breaker::Closed { failures } if failures + 1 < FAILURES => {
+                *self = Breaker::Closed { failures: failures + 1 };
+                return;
+            }
+            Breaker::Closed { .. } => FIRST_PAUSE,
+            Breaker::Trying { since, pause, .. } if began >= since => (pause * 2).min(LONGEST_PAUSE),
+            Breaker::Open { .. } | Breaker::Trying { .. } => return,
+        };
+        *self = Breaker::Open { until: now + pause, pause };
     }
 }
 
@@ -50,20 +78,75 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    /// What happens at so many milliseconds.
+    enum Does {
+        /// A request begins.
+        Enters,
+        /// One fails that began at so many milliseconds.
+        Fails(u64),
+        /// So many of them at once.
+        AllFail(u32, u64),
+    }
+    use Does::{AllFail, Enters, Fails};
+
     #[test]
-    fn five_failures_in_a_row_open_it_and_each_failed_try_for_longer() {
-        let now = Instant::now();
+    fn states_follow_from_what_happens() {
+        let table: &[(&str, &[(u64, Does)], &[(u64, bool)])] = &[
+            ("four failures", &[(0, AllFail(4, 0))], &[(0, false)]),
+            ("five", &[(0, AllFail(5, 0))], &[(0, true), (1_999, true), (2_000, false)]),
+            ("twenty at once", &[(0, AllFail(20, 0))], &[(1_999, true), (2_000, false)]),
+            ("twelve streams that a restart cut", &[(100, AllFail(6, 0)), (900, AllFail(6, 0))], &[(2_100, false)]),
+            ("late ones, when the pause is over", &[(0, AllFail(5, 0)), (2_500, AllFail(7, 0))], &[(2_500, false)]),
+            ("one tries, the others wait", &[(0, AllFail(5, 0)), (2_000, Enters)], &[(2_000, true), (3_999, true)]),
+            (
+                "the try fails: twice as long",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_100, Fails(2_000))],
+                &[(6_099, true), (6_100, false)],
+            ),
+            (
+                "what began before the try says nothing of it",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_100, AllFail(9, 1_000))],
+                &[(3_999, true), (4_000, false)],
+            ),
+            (
+                "several pass at the moment of the try, and all fail",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_100, AllFail(9, 2_050))],
+                &[(6_099, true), (6_100, false)],
+            ),
+            (
+                "a try that never ends makes room for another",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (4_000, Enters), (4_100, Fails(4_000))],
+                &[(8_099, true), (8_100, false)],
+            ),
+        ];
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        for (name, story, expected) in table {
+            let mut breaker = Breaker::default();
+            for (ms, does) in *story {
+                match does {
+                    Enters => breaker.enter(at(*ms)),
+                    Fails(began) => breaker.failed(at(*began), at(*ms)),
+                    AllFail(count, began) => (0..*count).for_each(|_| breaker.failed(at(*began), at(*ms))),
+                }
+            }
+            for (ms, open) in *expected {
+                assert_eq!(breaker.is_open(at(*ms)), *open, "{name}: at {ms} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let mut now = Instant::now();
         let mut breaker = Breaker::default();
-        (0..4).for_each(|_| breaker.failed(now));
-        assert!(!breaker.is_open(now));
-        breaker.failed(now);
-        assert!(breaker.is_open(now));
-        let later = now + FIRST_PAUSE;
-        assert!(!breaker.is_open(later), "one may try");
-        breaker.enter(later);
-        assert!(breaker.is_open(later), "the others wait for its outcome");
-        breaker.failed(later);
-        assert!(breaker.is_open(later + FIRST_PAUSE), "the second pause is twice as long");
-        assert!(!breaker.is_open(later + FIRST_PAUSE * 2));
+        (0..5).for_each(|_| breaker.failed(now, now));
+        for seconds in [2, 4, 8, 16, 32, 60, 60] {
+            assert!(breaker.is_open(now + Duration::from_secs(seconds) - Duration::from_millis(1)), "{seconds}");
+            now += Duration::from_secs(seconds);
+            assert!(!breaker.is_open(now), "{seconds}");
+            breaker.enter(now);
+            breaker.failed(now, now);
+        }
     }
 }

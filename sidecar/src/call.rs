@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,6 +18,7 @@ use outrigger_policy::catalogue::Capabilities;
 
 use crate::memory::Held;
 use crate::served::Served;
+use crate::understand::Patience;
 
 /// Everything that was read of a request before it is decided.
 pub struct Call {
@@ -48,7 +49,7 @@ pub struct Call {
     pub body: Bytes,
     pub held: Held,
     /// What the caller itself is prepared to wait.
-    pub patience: Option<Duration>,
+    pub patience: Patience,
     /// What its input is made of, once somebody has asked.
     pub estimate: OnceLock<Input>,
     /// How its cost is counted, once somebody has asked.

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
-use outrigger_policy::{Conditions, Credential, Decision, Draw, Pace, Provider, Request, Skip, decide as by_policy};
+use outrigger_policy::{
+    Conditions, Credential, Decision, Draw, Measure, Pace, Provider, Request, Skip, decide as by_policy,
+};
 
 use crate::accounts::millis;
 use crate::affinity;
@@ -107,13 +109,11 @@ impl Conditions for World<'_> {
     }
 
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace> {
+        let measure = if self.call.stream { Measure::FirstToken } else { Measure::Whole };
         if credential.is_some() {
-            return self.lane(provider, credential)?.pace(model);
+            return self.lane(provider, credential)?.pace(model, measure, self.now);
         }
-        // A provider is as fast as its fastest credential, and as busy as all of them.
-        let paces: Vec<Pace> = self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model)).collect();
-        let best = paces.iter().map(|pace| pace.first_token_ms).min_by(f64::total_cmp)?;
-        Some(Pace { first_token_ms: best, in_flight: paces.iter().map(|pace| pace.in_flight).sum() })
+        Pace::of_all(self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model, measure, self.now)))
     }
 
     fn used(&self, limit: usize) -> u64 {

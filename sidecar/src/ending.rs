@@ -21,7 +21,7 @@ use outrigger_llm::usage::Usage;
 use outrigger_policy::{Candidate, Dollars, Skip};
 
 /// The status recorded for callers that went away before the end, as proxies have it.
-const CLIENT_CLOSED: u16 = 499;
+pub const CLIENT_CLOSED: u16 = 499;
 
 /// Everything that is held until a request ends.
 #[derive(Debug)]

@@ -366,8 +366,8 @@ impl Gateway {
                 }
             }
         }
-        let deadline = attempt::deadline(&ending, &decision);
-        let trying = Trying { gateway: &self, decision: &decision, translation: &translation, deadline, conversation };
+        let clock = attempt::clock(&ending, &decision);
+        let trying = Trying { gateway: &self, decision: &decision, translation: &translation, clock, conversation };
         attempt(&trying, ending).await
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use outrigger_policy::{Pace, Skip};
+use outrigger_policy::{Measure, Observed, Pace, Skip};
 
 use crate::breaker::Breaker;
 
@@ -16,8 +16,6 @@ use crate::breaker::Breaker;
 const MODELS: usize = 128;
 /// How often the log speaks of one credential's refusals, in milliseconds.
 const TOLD_EVERY: u64 = 60_000;
-/// How fast the average of the first token's time forgets: half a minute.
-const DECAY: f64 = 30.0;
 
 /// One provider with one credential.
 #[derive(Debug)]
@@ -30,8 +28,8 @@ pub struct Lane {
     /// Whether `models` holds anything: most lanes never fail.
     troubled: AtomicU32,
     in_flight: AtomicU32,
-    /// By model: the time to the first token, in milliseconds, and when it was last learnt.
-    paces: Mutex<HashMap<String, (f64, Instant)>>,
+    /// By model: how long answers take, and how many attempts fail.
+    seen: Mutex<HashMap<String, Observed>>,
     /// Said that it does not know `stream_options`.
     pub refuses_usage: AtomicBool,
     /// Milliseconds after `born` from which on the log may speak of a refusal again.
@@ -52,7 +50,7 @@ impl Default for Lane {
             models: Mutex::default(),
             troubled: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
-            paces: Mutex::default(),
+            seen: Mutex::default(),
             refuses_usage: AtomicBool::new(false),
             tells_from: AtomicU64::new(0),
         }
@@ -105,12 +103,43 @@ impl Lane {
         self.with(model, |state| state.rests_until = state.rests_until.max(Some(now + pause)));
     }
 
-    pub fn failed(&self, model: &str, now: Instant) {
-        self.with(model, |state| state.breaker.failed(now));
+    /// An attempt failed that began at `began`.
+    pub fn failed(&self, model: &str, began: Instant, now: Instant) {
+        self.with(model, |state| state.breaker.failed(began, now));
+        self.observe(model, now, |seen, at| seen.ended(false, at));
     }
 
-    /// The breaker's count begins anew; a rest that a provider asked for goes on.
+    /// The place is up, and did not serve: it counts as a failure, and opens no breaker.
+    pub fn unserved(&self, model: &str, now: Instant) {
+        self.observe(model, now, |seen, at| seen.ended(false, at));
+    }
+
+    /// An attempt was given up that had told nothing for so long.
+    pub fn waited(&self, model: &str, measure: Measure, began: Instant, now: Instant) {
+        let waited = now.saturating_duration_since(began);
+        self.observe(model, now, |seen, at| seen.waited(measure, waited, at));
+    }
+
+    /// A whole answer came.
+    pub fn served(&self, model: &str, took: Option<Duration>, now: Instant) {
+        self.answered(model, now);
+        self.observe(model, now, |seen, at| {
+            if let Some(took) = took {
+                seen.took(Measure::Whole, took, at);
+            }
+            seen.ended(true, at);
+        });
+    }
+
+    /// A stream came to its end.
     pub fn succeeded(&self, model: &str, now: Instant) {
+        self.answered(model, now);
+        self.observe(model, now, |seen, at| seen.ended(true, at));
+    }
+
+    /// The place answered, be it that it refused the request: it is up. The breaker's count begins anew; a rest that a
+    /// provider asked for goes on.
+    pub fn answered(&self, model: &str, now: Instant) {
         if self.troubled.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -140,28 +169,28 @@ impl Lane {
         Busy(Arc::clone(self))
     }
 
-    /// Notes how long the first token of a stream took. A peak counts at once, calm is learnt slowly.
+    /// The first token of a stream came.
     pub fn saw_first_token(&self, model: &str, took: Duration, now: Instant) {
-        let ms = took.as_secs_f64() * 1_000.0;
-        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        match paces.get_mut(model) {
-            Some(pace) if ms < pace.0 => {
-                let keep = (-now.saturating_duration_since(pace.1).as_secs_f64() / DECAY).exp();
-                *pace = (pace.0 * keep + ms * (1.0 - keep), now);
-            }
-            Some(pace) => *pace = (ms, now),
-            None => {
-                if paces.len() >= MODELS {
-                    paces.clear();
-                }
-                paces.insert(model.to_owned(), (ms, now));
-            }
-        }
+        self.observe(model, now, |seen, at| seen.took(Measure::FirstToken, took, at));
     }
 
-    pub fn pace(&self, model: &str) -> Option<Pace> {
-        let (first_token_ms, _) = *self.paces.lock().unwrap_or_else(PoisonError::into_inner).get(model)?;
-        Some(Pace { first_token_ms, in_flight: self.in_flight.load(Ordering::Relaxed) })
+    fn observe(&self, model: &str, now: Instant, change: impl FnOnce(&mut Observed, Duration)) {
+        let at = now.saturating_duration_since(self.born);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = seen.get_mut(model) {
+            return change(seen, at);
+        }
+        if seen.len() >= MODELS {
+            seen.clear();
+        }
+        change(seen.entry(model.to_owned()).or_default(), at);
+    }
+
+    /// What is known of a model's answers that are measured so.
+    pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
+        let at = now.saturating_duration_since(self.born);
+        let pace = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(model)?.pace(measure, at)?;
+        Some(Pace { in_flight: self.in_flight.load(Ordering::Relaxed), ..pace })
     }
 
     fn since_born(&self, now: Instant) -> u64 {
@@ -205,7 +234,7 @@ mod tests {
     fn a_breaker_concerns_its_model_alone() {
         let lane = Lane::default();
         let now = Instant::now();
-        (0..5).for_each(|_| lane.failed("a", now));
+        (0..5).for_each(|_| lane.failed("a", now, now));
         assert_eq!(lane.gate("a", now), Some(Skip::Breaker));
         assert_eq!(lane.gate("b", now), None);
         lane.succeeded("a", now);
@@ -216,7 +245,7 @@ mod tests {
     fn a_success_closes_the_breaker_and_ends_no_rest() {
         let lane = Lane::default();
         let now = Instant::now();
-        (0..5).for_each(|_| lane.failed("a", now));
+        (0..5).for_each(|_| lane.failed("a", now, now));
         lane.rest_model("a", Duration::from_secs(30), now);
         lane.succeeded("a", now);
         assert_eq!(lane.gate("a", now), Some(Skip::Cooldown));
@@ -229,9 +258,42 @@ mod tests {
         let now = Instant::now();
         lane.saw_first_token("m", Duration::from_millis(100), now);
         lane.saw_first_token("m", Duration::from_millis(900), now);
-        assert!((lane.pace("m").unwrap().first_token_ms - 900.0).abs() < 1.0);
+        let pace = |now| lane.pace("m", Measure::FirstToken, now).and_then(|pace| pace.ms).unwrap();
+        assert!((pace(now) - 900.0).abs() < 1.0);
         lane.saw_first_token("m", Duration::from_millis(100), now + Duration::from_secs(30));
-        let learnt = lane.pace("m").unwrap().first_token_ms;
+        let learnt = pace(now + Duration::from_secs(30));
         assert!((350.0..450.0).contains(&learnt), "{learnt}");
+    }
+    #[test]
+    fn an_answer_of_any_kind_closes_the_breaker_of_a_place_that_is_tried() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(2);
+        for (name, comes, shut) in [
+            ("a failure", (|lane: &Lane, now| lane.failed("m", now, now)) as fn(&Lane, Instant), true),
+            ("a whole answer", |lane, now| lane.served("m", Some(Duration::ZERO), now), false),
+            ("a stream's end", |lane, now| lane.succeeded("m", now), false),
+            ("a refusal of the request", |lane, now| lane.answered("m", now), false),
+        ] {
+            let lane = Lane::default();
+            (0..5).for_each(|_| lane.failed("m", now, now));
+            lane.enter("m", later);
+            assert_eq!(lane.gate("m", later), Some(Skip::Breaker), "others wait for the one that tries");
+            comes(&lane, later);
+            assert_eq!(lane.gate("m", later).is_some(), shut, "{name}");
+        }
+    }
+
+    #[test]
+    fn whole_answers_and_failures_are_learnt_as_streams_are() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        assert_eq!(lane.pace("m", Measure::Whole, now), None);
+        lane.failed("m", now, now);
+        assert!(lane.pace("m", Measure::Whole, now).unwrap().errors > 0.2);
+        lane.served("m", Some(Duration::from_millis(700)), now);
+        let pace = lane.pace("m", Measure::Whole, now).unwrap();
+        assert_eq!(pace.ms, Some(700.0));
+        assert_eq!(lane.pace("m", Measure::FirstToken, now).unwrap().ms, None, "streams are measured apart");
+        assert_eq!(lane.pace("other", Measure::Whole, now), None, "models are apart");
     }
 }

@@ -79,7 +79,7 @@ pub async fn reserve(
                 return Err(asked.exhausted(ending, &gone, &worst));
             }
             Err(NotHeld::Refused(Refused::Contended { limit })) => {
-                let until = *waits_until.get_or_insert_with(|| trying.deadline.min(Instant::now() + PATIENCE));
+                let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
                 // Asked here too: who is woken again and again would never see the time pass.
                 if Instant::now() >= until {
                     return Err(asked.contended(ending, limit));

@@ -72,14 +72,24 @@ pub fn trace_id(headers: &HeaderMap, own: &str) -> String {
     from_header.unwrap_or_else(|| own.to_owned())
 }
 
-/// What the client itself says that it will wait, in seconds.
-pub fn patience(headers: &HeaderMap) -> Option<Duration> {
-    ["x-stainless-timeout", "x-stainless-read-timeout"]
-        .iter()
-        .filter_map(|name| headers.get(*name)?.to_str().ok()?.parse::<f64>().ok())
-        .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
-        .map(|seconds| Duration::from_secs_f64(seconds.min(86_400.0)))
-        .min()
+/// How long a client waits, as its SDK announces it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// For an answer: the whole of it, or the beginning of a stream.
+    pub answer: Option<Duration>,
+    /// Between two pieces of a stream.
+    pub gap: Option<Duration>,
+}
+
+/// What the client says of it, in seconds. `x-stainless-read-timeout` is the time of one read: it bounds the wait for the
+/// answer and each gap in it. `x-stainless-timeout` ends with the answer's head.
+pub fn patience(headers: &HeaderMap) -> Patience {
+    let told = |name: &str| {
+        let seconds = headers.get(name)?.to_str().ok()?.parse::<f64>().ok()?;
+        (seconds.is_finite() && seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
+    };
+    let gap = told("x-stainless-read-timeout");
+    Patience { answer: told("x-stainless-timeout").into_iter().chain(gap).min(), gap }
 }
 
 #[cfg(test)]
@@ -89,11 +99,18 @@ mod tests {
     #[test]
     fn patience_is_the_least_of_what_is_announced() {
         let mut headers = HeaderMap::new();
-        assert_eq!(patience(&headers), None);
+        let told = |headers: &HeaderMap| {
+            let Patience { answer, gap } = patience(headers);
+            (answer.map(|answer| answer.as_millis()), gap.map(|gap| gap.as_millis()))
+        };
+        assert_eq!(told(&headers), (None, None));
         headers.insert("x-stainless-timeout", "600".parse().unwrap());
+        assert_eq!(told(&headers), (Some(600_000), None));
         headers.insert("x-stainless-read-timeout", "2.5".parse().unwrap());
-        assert_eq!(patience(&headers), Some(Duration::from_millis(2_500)));
-        headers.insert("x-stainless-read-timeout", "nan".parse().unwrap());
-        assert_eq!(patience(&headers), Some(Duration::from_secs(600)));
+        assert_eq!(told(&headers), (Some(2_500), Some(2_500)));
+        for odd in ["nan", "0", "-1", "inf", "soon"] {
+            headers.insert("x-stainless-read-timeout", odd.parse().unwrap());
+            assert_eq!(told(&headers), (Some(600_000), None), "{odd}");
+        }
     }
 }

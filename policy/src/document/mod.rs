@@ -208,6 +208,9 @@ pub struct TimeoutsDoc {
     pub connect: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token: Option<u64>,
+    /// One attempt; absent means its share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

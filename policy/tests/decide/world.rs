@@ -149,8 +149,8 @@ impl Conditions for World {
     }
 
     fn pace(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
-        let (_, first_token_ms, in_flight) = *self.paces.iter().find(|(name, ..)| *name == provider.id.name)?;
-        Some(Pace { first_token_ms, in_flight })
+        let (_, ms, in_flight) = *self.paces.iter().find(|(name, ..)| *name == provider.id.name)?;
+        Some(Pace { ms: Some(ms), in_flight, ..Pace::default() })
     }
 
     fn used(&self, limit: usize) -> u64 {

@@ -46,6 +46,8 @@ pub struct Failed {
     pub tell: (u16, &'static str),
     /// The answer held the gateway's own credential, which was taken out.
     pub quoted: bool,
+    /// Whether it says something of the place. That the caller's own time was over does not.
+    pub teaches: bool,
 }
 
 /// An upstream's error answer, in the caller's dialect.
@@ -78,6 +80,7 @@ impl Failed {
             passed: None,
             tell: (502, "upstream_unreachable"),
             quoted: false,
+            teaches: true,
         }
     }
 
@@ -155,6 +158,7 @@ impl Failed {
             passed,
             tell,
             quoted: false,
+            teaches: true,
         }
     }
 
@@ -190,6 +194,11 @@ impl Failed {
             Some(mask) => Failed { message: mask.text(self.message), ..self },
             None => self,
         }
+    }
+
+    /// Whether the provider may have served it all the same, and bills it: it left, and nobody said that it failed.
+    pub fn may_have_served(&self) -> bool {
+        self.status.is_none() && !matches!(self.word, "connect" | "tls" | "timeout_connect" | "unsupported")
     }
 
     pub fn not_sent(error: &SendError) -> Self {

@@ -8,11 +8,11 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
 use outrigger_llm::RequestError;
 use outrigger_llm::classify::classify;
+use outrigger_llm::operation::Kind;
 use outrigger_llm::usage::Usage;
 use outrigger_policy::Candidate;
-use outrigger_policy::catalogue::Capabilities;
 
-use super::{Failed, Passed, Trying, keep_content_type};
+use super::{Failed, Passed, Timing, Trying, keep_content_type};
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::headers;
@@ -20,15 +20,11 @@ use crate::mask::Masker;
 use crate::memory::LONGEST_ANSWER;
 use crate::mock::NoFallback;
 use crate::prepare::{Prepared, prepare};
-use crate::relay::{Relay, Setting, Timing, WholeAnswer, binary, whole_answer};
+use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
 use crate::reserve::Reserved;
 use crate::upstream::UpstreamBody;
 
 const CONNECT: Duration = Duration::from_secs(2);
-const FIRST_TOKEN: Duration = Duration::from_secs(30);
-/// Models that think first may take this long to say something.
-const FIRST_THOUGHT: Duration = Duration::from_secs(300);
-const IDLE: Duration = Duration::from_secs(30);
 /// How long the body of an error is waited for.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 /// The longest error body that is read.
@@ -82,6 +78,7 @@ pub async fn once(
     index: usize,
     credential: Option<usize>,
     reserved: &Reserved,
+    timing: Timing,
 ) -> Result<Answer, Failed> {
     let served = Arc::clone(&ending.call.served);
     let place = &served.places[index];
@@ -90,7 +87,7 @@ pub async fn once(
     let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
     let cap = if place.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
-    lane.enter(&candidate.model, Instant::now());
+    lane.enter(&candidate.model, timing.began);
     ending.busy = Some(lane.busy());
     loop {
         let prepared =
@@ -103,7 +100,7 @@ pub async fn once(
                 }
             })?;
         let asked_usage = prepared.asked_usage;
-        match send(trying, ending, candidate, index, credential, prepared).await {
+        match send(ending, candidate, index, credential, prepared, timing).await {
             Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,
             Err(failed) => return Err(failed),
             Ok(answer) => {
@@ -113,7 +110,11 @@ pub async fn once(
                 }
                 // A stream has still to come to its end.
                 if !matches!(answer, Answer::Stream { .. }) {
-                    lane.succeeded(&candidate.model, Instant::now());
+                    let now = Instant::now();
+                    // Counting tokens takes no time that says anything of an answer's.
+                    let counting = ending.call.operation.kind == Kind::CountTokens;
+                    let took = (!counting).then(|| now.saturating_duration_since(timing.began));
+                    lane.served(&candidate.model, took, now);
                 }
                 return Ok(answer);
             }
@@ -131,16 +132,16 @@ fn refuses_usage(failed: &Failed) -> bool {
 }
 
 async fn send(
-    trying: &Trying<'_>,
     ending: &mut Ending,
     candidate: &Candidate,
     index: usize,
     credential: Option<usize>,
     prepared: Prepared,
+    timing: Timing,
 ) -> Result<Answer, Failed> {
     let served = Arc::clone(&ending.call.served);
     let (place, provider) = (&served.places[index], &served.policy.providers[index]);
-    let timing = timing(ending, candidate, index, trying.deadline);
+    let limit = timing.limit(ending.call.stream);
     ending.record.adapted.clone_from(&prepared.left_out);
     let mask = credential.and_then(|at| place.known[at].as_ref()?.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
@@ -151,13 +152,13 @@ async fn send(
         Some(charge) => prepared.request.map(|body| body.telling(&charge.left)),
         None => prepared.request,
     };
-    let sending = tokio::time::timeout_at(timing.first_by.into(), place.upstream.send(request, connect));
+    let sending = tokio::time::timeout_at(limit.at.into(), place.upstream.send(request, connect));
     let outcome = sending.await;
     ending.waited();
     let sent = match outcome {
         Ok(Ok(sent)) => sent,
         Ok(Err(error)) => return Err(Failed::not_sent(&error).masked(mask.as_deref())),
-        Err(_) => return Err(timing.late(&candidate.name)),
+        Err(_) => return Err(limit.late(&candidate.name)),
     };
     let (mut head, mut body) = sent.response.into_parts();
     let encoding = head.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -177,8 +178,9 @@ async fn send(
     };
     if !head.status.is_success() {
         // Its status says enough: the words are not waited for as an answer would be.
-        let by = timing.first_by.min(Instant::now() + ERROR_TIME);
-        let text = read_whole(&mut body, LONGEST_ERROR, by, ending).await.unwrap_or_default();
+        let by = limit.at.min(Instant::now() + ERROR_TIME);
+        let waits = Waits { by, silence: Duration::ZERO, at_most: by };
+        let text = read_whole(&mut body, LONGEST_ERROR, waits, ending).await.unwrap_or_default();
         let look_up = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut failure = classify(place.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
@@ -219,10 +221,17 @@ async fn send(
     if same && (is_binary(content_type) || (ending.call.is_binary() && !content_type.starts_with("application/json"))) {
         return Ok(Answer::Binary { status, headers: down, body, timing });
     }
-    let text = match read_whole(&mut body, LONGEST_ANSWER, timing.total_at, ending).await {
-        Ok(text) => text,
-        Err(failed) => return Err(Failed { message: format!("{}: {}", candidate.name, failed.message), ..failed }),
-    };
+    // Some keep a long answer's connection busy with white space: that is no silence.
+    let share = timing.whole.at.saturating_duration_since(timing.began);
+    let waits = Waits { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
+    let text = read_whole(&mut body, LONGEST_ANSWER, waits, ending).await.map_err(|failed| match failed {
+        NotRead::Late => timing.whole.late(&candidate.name),
+        NotRead::Lost(reason) => Failed::unreachable("cut", format!("{}: {reason}", candidate.name)),
+        NotRead::TooLong => {
+            let message = format!("{}: the answer is longer than {} MiB", candidate.name, LONGEST_ANSWER >> 20);
+            Failed::unreachable("malformed", message)
+        }
+    })?;
     let mut headers = down;
     let answer = whole_answer(setting, &ending.call, text).map_err(|failed| {
         // An error under 200 may quote the request as any other.
@@ -238,45 +247,44 @@ fn is_binary(content_type: &str) -> bool {
     ["audio/", "image/", "video/", "application/octet-stream"].iter().any(|prefix| content_type.starts_with(prefix))
 }
 
-fn timing(ending: &Ending, candidate: &Candidate, index: usize, total_at: Instant) -> Timing {
-    let policy = &ending.call.served.policy;
-    let provider = &policy.providers[index];
-    let capabilities = || policy.capabilities(index, &candidate.model);
-    let thinks = || capabilities().is_some_and(|capable| capable.contains(Capabilities::REASONING));
-    let first = match provider.timeouts.first_token {
-        Some(ms) => Duration::from_millis(ms),
-        None if thinks() => FIRST_THOUGHT,
-        None => FIRST_TOKEN,
-    };
-    let first_by = match ending.call.stream {
-        true => (Instant::now() + first).min(total_at),
-        false => total_at,
-    };
-    Timing { first_by, first, total_at, idle: provider.timeouts.idle.map_or(IDLE, Duration::from_millis) }
+/// How long a body is waited for: until `by`, and as long as it comes without such a silence, until `at_most`.
+#[derive(Clone, Copy, Debug)]
+struct Waits {
+    by: Instant,
+    silence: Duration,
+    at_most: Instant,
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug)]
+enum NotRead {
+    Late,
+    Lost(String),
+    TooLong,
 }
 
 /// Reads a body to its end, within bounds.
 async fn read_whole(
     body: &mut UpstreamBody,
     longest: usize,
-    by: Instant,
+    mut waits: Waits,
     ending: &mut Ending,
-) -> Result<Bytes, Failed> {
+) -> Result<Bytes, NotRead> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
         ending.waits();
-        let chunk = tokio::time::timeout_at(by.into(), body.chunk()).await;
+        let chunk = tokio::time::timeout_at(waits.by.into(), body.chunk()).await;
         ending.waited();
         let chunk = match chunk {
-            Err(_) => return Err(Failed::timeout("timeout_total", "the answer took longer than allowed".to_owned())),
+            Err(_) => return Err(NotRead::Late),
             Ok(None) => break,
-            Ok(Some(Err(error))) => return Err(Failed::unreachable("cut", error.to_string())),
+            Ok(Some(Err(error))) => return Err(NotRead::Lost(error.to_string())),
             Ok(Some(Ok(chunk))) => chunk,
         };
+        waits.by = waits.by.max((Instant::now() + waits.silence).min(waits.at_most));
         if first.len() + whole.len() + chunk.len() > longest {
-            let message = format!("the answer is longer than {} MiB", longest >> 20);
-            return Err(Failed::unreachable("malformed", message));
+            return Err(NotRead::TooLong);
         }
         // Most answers come in one piece: that one is kept as it is, without a copy.
         if first.is_empty() && whole.is_empty() {

@@ -4,7 +4,7 @@ use outrigger_llm::chat::StreamError;
 use outrigger_llm::classify::classify_event;
 
 use super::Setting;
-use crate::attempt::Failed;
+use crate::attempt::{Failed, Timing};
 
 /// What ended a stream before its end.
 #[derive(Debug)]
@@ -14,6 +14,13 @@ pub enum Broken {
     Malformed(String),
     Lost(String),
     Timeout(&'static str),
+}
+
+impl Broken {
+    /// Whether it says something of the place: that the caller bears no longer silence does not.
+    pub fn teaches(&self, timing: &Timing) -> bool {
+        !matches!(self, Broken::Timeout("timeout_idle") if timing.idle_is_callers)
+    }
 }
 
 impl Broken {

@@ -18,7 +18,7 @@ use outrigger_llm::estimate;
 use outrigger_policy::OnHangUp;
 
 use super::Relay;
-use crate::ending::Ending;
+use crate::ending::{CLIENT_CLOSED, Ending};
 
 /// How long an answer is read on for that nobody waits for.
 const LINGER: Duration = Duration::from_secs(1);
@@ -64,7 +64,11 @@ impl Body for Flow {
 impl Drop for Flow {
     fn drop(&mut self) {
         let Some(mut flowing) = self.0.take() else { return };
-        flowing.ending.hung_up();
+        // Whoever has read an answer to its end may close at once.
+        if !flowing.relay.is_told() {
+            flowing.ending.hung_up();
+            flowing.status = CLIENT_CLOSED;
+        }
         let drains = flowing.ending.call.key().on_hang_up == OnHangUp::Drain;
         let runtime = tokio::runtime::Handle::try_current();
         match runtime {
@@ -93,13 +97,17 @@ impl Flowing {
 
     /// The upstream is cancelled where it is.
     fn end_early(mut self) {
-        self.account();
-        self.ending.gone();
+        if self.relay.is_finished() {
+            self.relay.served();
+        }
+        let status = self.status;
+        self.end(status);
     }
 
     /// Reads on for a moment, or to the end.
     async fn linger(mut self, drains: bool) {
         let said = self.relay.said();
+        let longest = if drains { self.relay.longest() } else { LINGER };
         let reading = async {
             while std::future::poll_fn(|cx| self.relay.poll_next(cx, &mut self.ending)).await.is_some() {
                 if !drains && estimate::output_tokens(self.relay.said() - said) >= LINGER_TOKENS {
@@ -107,11 +115,8 @@ impl Flowing {
                 }
             }
         };
-        match drains {
-            true => reading.await,
-            // That the moment is over is as good an end as any.
-            false => drop(tokio::time::timeout(LINGER, reading).await),
-        }
+        // That the time is over is as good an end as any.
+        drop(tokio::time::timeout(longest, reading).await);
         self.end_early();
     }
 }

@@ -7,7 +7,7 @@ mod stream;
 mod whole;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use outrigger_llm::Dialect;
 use outrigger_policy::Stay;
@@ -16,7 +16,6 @@ use serde::Serialize;
 pub use stream::Relay;
 pub use whole::{WholeAnswer, binary, whole_answer};
 
-use crate::attempt::Failed;
 use crate::ending::Ending;
 use crate::health::Lane;
 use crate::prepare::Way;
@@ -34,31 +33,6 @@ pub struct Setting {
     pub stay: Stay,
     pub lane: Arc<Lane>,
     pub sent_at: Instant,
-}
-
-/// By when what must have come.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// The first content of a stream; the whole of another answer.
-    pub first_by: Instant,
-    pub first: Duration,
-    pub total_at: Instant,
-    /// Between two chunks of a stream.
-    pub idle: Duration,
-}
-
-impl Timing {
-    /// The failure of waiting until [`Timing::first_by`].
-    pub fn late(&self, provider: &str) -> Failed {
-        let message = |what: &str| format!("{provider} took longer than {what}");
-        match self.first_by < self.total_at {
-            true => Failed::timeout(
-                "timeout_first_token",
-                message(&format!("{} to the first token", crate::duration::text(self.first))),
-            ),
-            false => Failed::timeout("timeout_total", message("the time that is allowed in all")),
-        }
-    }
 }
 
 /// What answers of the OpenAI dialect carry beside the answer.

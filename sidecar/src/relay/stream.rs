@@ -20,8 +20,8 @@ use tokio::time::Sleep;
 use super::broken::Broken;
 use super::flow::Flow;
 use super::lens::{AsArray, Lens};
-use super::{Setting, Timing, extra_fields};
-use crate::attempt::Failed;
+use super::{Setting, extra_fields};
+use crate::attempt::{Failed, Timing};
 use crate::call::Call;
 use crate::duration::ms;
 use crate::ending::Ending;
@@ -103,15 +103,29 @@ impl Relay {
     /// What another candidate could cure.
     pub async fn until_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
         let held_until = Instant::now() + HELD_TIME;
+        let limit = self.timing.first;
+        let mut let_go = self.timing.let_go;
+        let mut heard = Instant::now();
         let provider = self.setting.provider.to_string();
         let mut events = 0;
         loop {
-            let by = preamble_until(self.timing.first_by, held_until, self.out.is_empty());
+            let by = preamble_until(
+                limit.at,
+                let_go.map_or(held_until, |caller| caller.at.min(held_until)),
+                self.out.is_empty(),
+            );
             ending.waits();
             let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
             ending.waited();
             let chunk = match chunk {
-                Err(_) if Instant::now() >= self.timing.first_by => return Err(self.timing.late(&provider)),
+                Err(_) if Instant::now() >= limit.at => return Err(limit.late(&provider)),
+                // The caller would not wait any longer. What is silent by then is failed with, as long as that can be.
+                Err(_)
+                    if let_go.is_some_and(|caller| heard + caller.since < caller.at && Instant::now() < held_until) =>
+                {
+                    let_go = None;
+                    continue;
+                }
                 // Ten seconds of preamble: let it go.
                 Err(_) => break,
                 Ok(Some(Err(error))) => {
@@ -121,6 +135,7 @@ impl Relay {
                 Ok(None) => None,
             };
             if let Some(chunk) = &chunk {
+                heard = Instant::now();
                 self.reader.push(chunk, &mut self.events);
             } else if let Some(rest) = self.reader.finish() {
                 self.events.push(rest);
@@ -259,8 +274,12 @@ impl Relay {
     /// Ready when the upstream has been silent for longer than it may.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
+            // What flows is bounded by silence alone; before there is content also by the time of the whole.
             let silent = Instant::now() + self.timing.idle;
-            let by = if self.content { silent } else { silent.max(self.timing.first_by) }.min(self.timing.total_at);
+            let by = match self.content {
+                true => silent,
+                false => silent.max(self.timing.first_at).min(self.timing.total_at),
+            };
             match &mut self.alarm {
                 Some(alarm) => alarm.as_mut().reset(by.into()),
                 None => self.alarm = Some(Box::pin(tokio::time::sleep_until(by.into()))),
@@ -275,6 +294,23 @@ impl Relay {
     /// What the answer used, as far as it was told.
     pub fn usage(&self) -> Usage {
         self.lens.usage()
+    }
+
+    /// Whether the answer came to its own end, and all of it was handed on.
+    pub fn is_told(&self) -> bool {
+        self.lens.finished() && self.out.is_empty() && (self.array.is_none() || self.closed)
+    }
+
+    /// Nobody waits for what may still come behind the answer's end: it served.
+    pub fn served(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.setting.lane.succeeded(&self.setting.model, Instant::now());
+        }
+    }
+
+    /// How long an answer may take that nobody reads.
+    pub fn longest(&self) -> Duration {
+        self.timing.total
     }
 
     /// Whether the answer came to its own end.
@@ -303,7 +339,7 @@ impl Relay {
         match chunk {
             // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
             Err(_) | Ok(Some(Err(_))) if self.lens.finished() => self.close(ending),
-            Err(_) if Instant::now() >= self.timing.total_at => {
+            Err(_) if !self.content && Instant::now() >= self.timing.total_at => {
                 self.break_off(&Broken::Timeout("timeout_total"), ending)
             }
             Err(_) => self.break_off(&Broken::Timeout("timeout_idle"), ending),
@@ -353,7 +389,9 @@ impl Relay {
             attempt.error = Some(word);
         }
         ending.record.error_type = Some(kind.to_owned());
-        self.setting.lane.failed(&self.setting.model, Instant::now());
+        if broken.teaches(&self.timing) {
+            self.setting.lane.failed(&self.setting.model, self.setting.sent_at, Instant::now());
+        }
         // An upstream's own error event of the same dialect was already passed on.
         if matches!((broken, self.setting.way), (Broken::Told(_), Way::Same)) {
             return;

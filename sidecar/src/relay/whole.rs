@@ -12,8 +12,8 @@ use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, embeddings, encode_response};
 use serde_json::Value;
 
-use super::{Setting, Timing, extra_fields};
-use crate::attempt::Failed;
+use super::{Setting, extra_fields};
+use crate::attempt::{Failed, Timing};
 use crate::call::Call;
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
@@ -190,8 +190,19 @@ pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: 
     ending.let_go_of_body();
     let stream = futures_util::stream::unfold(Some((body, ending)), move |state| async move {
         let (mut body, mut ending) = state?;
-        let by = timing.total_at.min(Instant::now() + timing.idle);
+        let by = Instant::now() + timing.idle;
         let (word, kind, error) = match tokio::time::timeout_at(by.into(), body.chunk()).await {
+            // A caller that has the last byte need not ask for more.
+            Ok(Some(Ok(chunk))) if body.is_over() => {
+                // Nothing is waited for: what is left was held back.
+                let chunk = match body.chunk().await {
+                    Some(Ok(rest)) => [chunk, rest].concat().into(),
+                    _ => chunk,
+                };
+                ending.answered(&Usage::default(), 0);
+                ending.finish(status);
+                return Some((Ok(Frame::data(chunk)), None));
+            }
             Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, ending)))),
             Ok(None) => {
                 ending.answered(&Usage::default(), 0);

@@ -161,6 +161,13 @@ impl UpstreamBody {
         }
     }
 
+    /// Whether nothing more can come but what was held back, which is there at once.
+    pub fn is_over(&self) -> bool {
+        self.ended
+            || (self.decoder.is_none()
+                && matches!(&self.source, Source::Pooled { incoming, .. } if incoming.is_end_stream()))
+    }
+
     fn release(&mut self) {
         if let Source::Pooled { back, .. } = &mut self.source
             && let Some(Back::One { pool, sender }) = back.take()

@@ -399,16 +399,48 @@ async fn what_follows_the_end_of_a_stream_is_no_loss() {
 }
 
 #[tokio::test]
-async fn a_lone_place_is_asked_once_more_and_no_more() {
+async fn a_lone_place_is_asked_again_as_often_as_may_be() {
     let oops = replies(500, &openai_error("server_error", "oops"));
     let first = Fake::new(vec![oops.clone(), answer("again")]).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("2")));
-    let first = Fake::always(oops).await;
-    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
-    let got = running.post("/v1/chat/completions", &chat("m")).await;
-    assert_eq!((got.status, first.asked().len()), (500, 2));
+    let limited = |headers: &str| json_with(429, headers, &openai_error("rate_limit_exceeded", "slow"));
+    let busy = json_with(503, "retry-after-ms: 20\r\n", &openai_error("overloaded", "busy"));
+    for (name, script, most, status, asked) in [
+        ("500", oops.clone(), Some(6), 500, 6),
+        ("500, by default", oops.clone(), None, 500, 4),
+        ("500, once", oops, Some(1), 500, 1),
+        ("429 for a moment", limited("retry-after-ms: 20\r\n"), Some(6), 429, 6),
+        ("429 for a minute", limited("retry-after: 60\r\n"), Some(6), 429, 1),
+        ("503 for a moment", busy, Some(3), 503, 3),
+        ("400", replies(400, &openai_error("invalid_request_error", "no")), Some(6), 400, 1),
+        // It may have been served, and billed: once more and no more.
+        ("closed without a word", vec![Act::Close], Some(6), 502, 2),
+    ] {
+        let first = Fake::always(script).await;
+        let mut one = provider("first", &first.url);
+        one.max_attempts = most;
+        let running = Running::new(document(1, vec![one])).await;
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert_eq!((got.status, first.asked().len()), (status, asked), "{name}: {}", got.text);
+        assert_eq!(got.header("x-should-retry"), (asked > 1).then_some("false"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn going_back_is_bounded_by_the_budget_of_retries() {
+    let first = Fake::always(replies(500, &openai_error("server_error", "oops"))).await;
+    let mut one = provider("first", &first.url);
+    one.max_attempts = Some(10);
+    let running = Running::new(document(1, vec![one])).await;
+    let body = chat("m");
+    let begun = std::time::Instant::now();
+    futures_util::future::join_all((0..20).map(|_| running.post("/v1/chat/completions", &body))).await;
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    // Ten saved, a fifth of twenty, and one a second.
+    let most = 20 + 10 + 4 + seconds + 1;
+    assert!((20..=most).contains(&first.asked().len()), "{} of {most}", first.asked().len());
 }
 
 #[tokio::test]

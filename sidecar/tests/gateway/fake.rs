@@ -19,6 +19,8 @@ pub enum Act {
     Bytes(Vec<u8>),
     /// Wait until the test says so.
     Wait(Arc<Notify>),
+    /// Take so long: the pace of this upstream.
+    Pause(std::time::Duration),
     /// Close the connection.
     Close,
     /// Never answer.
@@ -135,6 +137,10 @@ impl Fake {
                                 return;
                             }
                         }
+                        continue;
+                    }
+                    Act::Pause(pause) => {
+                        tokio::time::sleep(pause).await;
                         continue;
                     }
                     Act::Close => return,

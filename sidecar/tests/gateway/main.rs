@@ -23,5 +23,6 @@ mod rules;
 mod settled;
 mod stream;
 mod swaps;
+mod time;
 mod tls;
 mod warm;

@@ -97,22 +97,19 @@ async fn every_fault_fails_over_and_is_named() {
         (FaultKind::Empty, "malformed"),
         (FaultKind::CutAfterEvents, "cut"),
         (FaultKind::ErrorEvent, "server_error"),
-        (FaultKind::Hang, "timeout_total"),
+        (FaultKind::Hang, "timeout_attempt"),
     ];
     for (kind, word) in cases {
         for dialect in ["OpenAI", "Anthropic", "Gemini"] {
             let mut bad = mock("bad", MockDoc { faults: vec![fault(kind)], ..speaking(dialect) });
             if kind == FaultKind::Hang {
-                // Long enough for the attempt to begin in it.
-                bad.timeouts.total = Some(500);
+                bad.timeouts.attempt = Some(300);
             }
             let running = Running::new(document(1, vec![bad, mock("good", speaking("OpenAI"))])).await;
             let got = running.post("/v1/chat/completions", &chat("x")).await;
             let record = running.record().await;
             assert_eq!(record["attempts"][0]["error"], word, "{kind:?} {dialect}: {record}");
-            if kind != FaultKind::Hang {
-                assert_eq!(got.header("x-outrigger-provider"), Some("good"), "{kind:?} {dialect}: {}", got.text);
-            }
+            assert_eq!(got.header("x-outrigger-provider"), Some("good"), "{kind:?} {dialect}: {}", got.text);
         }
     }
 }

@@ -1,0 +1,170 @@
+//! What was seen of one model at one place: how long answers take, and how many attempts fail.
+//!
+//! Two averages are kept, since two things are measured: the time to the first token of a stream, and the whole of an
+//! answer that is not streamed. A request is compared by its own kind. A failure counts in no average of times (what fails
+//! at once is not fast): it counts in the rate of failures, which [`crate::Pace`] carries beside them.
+//!
+//! Everything is forgotten with time, so that a place that nobody asks is tried again.
+
+use std::time::Duration;
+
+use crate::request::Pace;
+
+/// How fast a high average of streams comes down, and how much older times of whole answers count.
+const MEMORY: f64 = 30.0;
+/// The least that one whole answer counts: they differ in length, so that the last few count together.
+const ONE_OF_FEW: f64 = 0.2;
+/// How much of earlier attempts is left after another one: about twenty count.
+const KEPT: f64 = 0.95;
+/// The half-life of what is known of failures, in seconds.
+const HALF: f64 = 180.0;
+/// As many attempts without a failure are taken for granted, so that one failure is no verdict.
+const GRANTED: f64 = 3.0;
+
+/// What an answer is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// The time to the first token of a stream.
+    FirstToken,
+    /// The time to the end of an answer that is told whole.
+    Whole,
+}
+
+/// See the module. Times are given as what has passed since any fixed moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observed {
+    first_token: Option<Average>,
+    whole: Option<Average>,
+    tried: f64,
+    failed: f64,
+    /// When `tried` and `failed` were last brought up to date.
+    counted: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Average {
+    ms: f64,
+    at: Duration,
+}
+
+impl Observed {
+    /// An answer took so long.
+    pub fn took(&mut self, measure: Measure, took: Duration, now: Duration) {
+        let ms = took.as_secs_f64() * 1_000.0;
+        let slot = self.slot(measure);
+        let Some(average) = slot else {
+            *slot = Some(Average { ms, at: now });
+            return;
+        };
+        let passed = (-now.saturating_sub(average.at).as_secs_f64() / MEMORY).exp();
+        let weight = match measure {
+            // A peak counts at once, calm is learnt slowly.
+            Measure::FirstToken if ms >= average.ms => 1.0,
+            Measure::FirstToken => 1.0 - passed,
+            Measure::Whole => (1.0 - passed).max(ONE_OF_FEW),
+        };
+        *average = Average { ms: average.ms + (ms - average.ms) * weight, at: now };
+    }
+
+    /// Nothing came for so long, and then it was given up: it is at least as slow as that.
+    pub fn waited(&mut self, measure: Measure, waited: Duration, now: Duration) {
+        let ms = waited.as_secs_f64() * 1_000.0;
+        if self.slot(measure).is_none_or(|average| average.ms < ms) {
+            *self.slot(measure) = Some(Average { ms, at: now });
+        }
+    }
+
+    /// An attempt came to its end: served, or not.
+    pub fn ended(&mut self, served: bool, now: Duration) {
+        let kept = KEPT * self.left(now);
+        self.tried = self.tried * kept + 1.0;
+        self.failed = self.failed * kept + if served { 0.0 } else { 1.0 };
+        self.counted = self.counted.max(now);
+    }
+
+    /// What is known at this moment of answers that are measured so; `None` for nothing.
+    #[must_use]
+    pub fn pace(&self, measure: Measure, now: Duration) -> Option<Pace> {
+        let average = match measure {
+            Measure::FirstToken => self.first_token,
+            Measure::Whole => self.whole,
+        };
+        let left = self.left(now);
+        let errors = self.failed * left / (self.tried * left + GRANTED);
+        if average.is_none() && errors == 0.0 {
+            return None;
+        }
+        let age = average.map_or(Duration::ZERO, |average| now.saturating_sub(average.at));
+        Some(Pace { ms: average.map(|average| average.ms), age, errors, in_flight: 0 })
+    }
+
+    fn slot(&mut self, measure: Measure) -> &mut Option<Average> {
+        match measure {
+            Measure::FirstToken => &mut self.first_token,
+            Measure::Whole => &mut self.whole,
+        }
+    }
+
+    /// How much of what was counted is still worth something.
+    fn left(&self, now: Duration) -> f64 {
+        0.5f64.powf(now.saturating_sub(self.counted).as_secs_f64() / HALF)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn each_kind_of_answer_has_its_own_time() {
+        let mut seen = Observed::default();
+        assert_eq!(seen.pace(Measure::Whole, at(0)), None);
+        seen.took(Measure::FirstToken, at(100), at(0));
+        assert_eq!(seen.pace(Measure::Whole, at(0)), None, "streams say nothing of whole answers");
+        seen.took(Measure::Whole, at(9_000), at(0));
+        assert_eq!(seen.pace(Measure::FirstToken, at(0)).and_then(|pace| pace.ms), Some(100.0));
+        assert_eq!(seen.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms), Some(9_000.0));
+    }
+
+    #[test]
+    fn one_long_answer_is_no_verdict() {
+        let mut seen = Observed::default();
+        (0..10).for_each(|_| seen.took(Measure::Whole, at(1_000), at(0)));
+        seen.took(Measure::Whole, at(10_000), at(0));
+        let ms = seen.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms).unwrap();
+        assert!((2_700.0..2_900.0).contains(&ms), "{ms}");
+    }
+
+    #[test]
+    fn a_wait_in_vain_is_the_least_that_it_takes() {
+        let mut seen = Observed::default();
+        seen.waited(Measure::Whole, at(5_000), at(0));
+        seen.waited(Measure::Whole, at(1_000), at(0));
+        assert_eq!(seen.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms), Some(5_000.0));
+    }
+
+    #[test]
+    fn failures_are_a_rate_that_time_forgets() {
+        let rate = |outcomes: &[bool], later: u64| {
+            let mut seen = Observed::default();
+            seen.took(Measure::Whole, at(1), at(0));
+            outcomes.iter().for_each(|served| seen.ended(*served, at(0)));
+            seen.pace(Measure::Whole, at(later)).unwrap().errors
+        };
+        let half: Vec<bool> = (0..100).map(|index| index % 2 == 0).collect();
+        for (name, outcomes, later, expected) in [
+            ("nothing but successes", &[true; 9][..], 0, 0.0..0.001),
+            ("one failure alone is no verdict", &[false], 0, 0.2..0.3),
+            ("nothing but failures", &[false; 100], 0, 0.8..1.0),
+            ("half of them", &half, 0, 0.4..0.5),
+            ("half of them, an hour ago", &half, 3_600_000, 0.0..0.01),
+        ] {
+            let seen = rate(outcomes, later);
+            assert!(expected.contains(&seen), "{name}: {seen}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether the same place is asked once more, and after how long.
+//!
+//! Up to the provider's `retry.maxAttempts`, within the retry budget and the request's time, and only where nobody else is
+//! left. What may have been served already, and billed, is sent a second time and no third.
+
+use std::time::Duration;
+
+use super::{Failed, Next};
+use crate::retry;
+
+/// The longest wait that a provider can ask for and is waited for here. A caller that has to wait longer is told so.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The first wait where a place is limited or overloaded and does not say for how long. It doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// How long to wait before the same place is asked again that failed so, after so many retries; `None` if it is not.
+pub fn after(failed: &Failed, retries: u32) -> Option<Duration> {
+    match failed.next {
+        Next::Again => (retries == 0).then(|| retry::pause(1)),
+        Next::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
+        Next::Transient => Some(retry::pause(retries + 1)),
+        Next::RateLimited => Some(wait(failed, retries)).filter(|wait| *wait <= LONGEST_WAIT),
+        Next::Candidate if failed.word == "overloaded" => {
+            Some(wait(failed, retries)).filter(|wait| *wait <= LONGEST_WAIT)
+        }
+        Next::Back | Next::Credential | Next::Candidate | Next::Larger => None,
+    }
+}
+
+/// As long as the provider says, else twice as long each time; up to a quarter more, so that not all come back at once.
+fn wait(failed: &Failed, retries: u32) -> Duration {
+    let wait = failed.retry_after.unwrap_or(FIRST_WAIT * (1 << retries.min(4)));
+    wait + wait.mul_f64(0.25 * fastrand::f64()).min(FIRST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_llm::classify::{Class, Failure};
+
+    use super::*;
+
+    fn answered(class: Class, status: u16, retry_after: Option<u64>) -> Failed {
+        let retry_after = retry_after.map(Duration::from_millis);
+        let failure = Failure { class, retry_after, message: String::new(), code: None };
+        Failed::answered(&failure, status, "p", None)
+    }
+
+    #[test]
+    fn what_is_asked_again_and_how_often() {
+        let cut = Failed::unreachable("cut", String::new());
+        let connect = Failed::unreachable("connect", String::new());
+        let late = Failed::timeout("timeout_first_token", String::new());
+        for (name, failed, times) in [
+            ("no connection", connect, 9),
+            ("an answer that says so itself", answered(Class::Transient, 500, None), 9),
+            ("closed in mid-answer: it may be billed", cut, 1),
+            ("silent: it may be billed", late, 1),
+            ("limited, without a word for how long", answered(Class::RateLimited, 429, None), 9),
+            ("limited for a moment", answered(Class::RateLimited, 429, Some(2_000)), 9),
+            ("limited for a minute", answered(Class::RateLimited, 429, Some(60_000)), 0),
+            ("overloaded for a moment", answered(Class::Overloaded, 503, Some(1_000)), 9),
+            ("a wrong key", answered(Class::Credential, 401, None), 0),
+            ("a mistake of the caller's", answered(Class::Caller, 400, None), 0),
+            ("no such model", answered(Class::ModelMissing, 404, None), 0),
+        ] {
+            let again = (0..9).take_while(|retries| after(&failed, *retries).is_some()).count();
+            assert_eq!(again, times, "{name}");
+        }
+        let told = after(&answered(Class::RateLimited, 429, Some(2_000)), 0).unwrap();
+        assert!(told >= Duration::from_secs(2) && told <= Duration::from_millis(2_250), "{told:?}");
+    }
+}

@@ -1,0 +1,269 @@
+//! Who has how long: the clocks of a request and of each of its attempts, and whose clock it is that runs out.
+//!
+//! ```text
+//! request  |----------------------- total, or what the caller waits ------------------------|
+//! attempt  |-------- its share: two thirds of what is left --------|-- the next one's ------|
+//! stream   |-- first token --| idle | idle | idle | ...            (once it flows, no other clock)
+//! ```
+//! An attempt that has told nothing leaves the next candidate a third of the time. One that is the last has all of it.
+
+use std::time::{Duration, Instant};
+
+use outrigger_policy::Provider;
+use outrigger_policy::catalogue::Capabilities;
+
+use super::Failed;
+use crate::duration;
+use crate::ending::Ending;
+
+/// The default of `timeouts.total`.
+const TOTAL: Duration = Duration::from_secs(600);
+const FIRST_TOKEN: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(30);
+/// Models that think, and servers that load a model when it is asked for, may be silent for this long.
+const LONG: Duration = Duration::from_secs(300);
+
+/// The clocks of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// What the provider allows for an answer to begin, from the request on.
+    total: Duration,
+    total_at: Instant,
+    /// When the caller gives up, if nothing has come by then.
+    caller_at: Option<Instant>,
+    /// How long the caller bears with silence.
+    gap: Option<Duration>,
+    started: Instant,
+}
+
+/// The clocks of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    pub began: Instant,
+    /// By when there must be content of a stream.
+    pub first: Limit,
+    /// By when there must be the whole of another answer.
+    pub whole: Limit,
+    /// Nothing is waited for after this that has not begun to flow.
+    pub deadline: Instant,
+    /// The same, as the provider alone would have it: a caller who has something already does not give up.
+    pub total_at: Instant,
+    pub total: Duration,
+    /// The first token's own time, if there were no other clock.
+    pub first_at: Instant,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// It is the caller that bears no longer silence.
+    pub idle_is_callers: bool,
+    /// When what is held back is let go, for the caller would not wait for it any longer.
+    pub let_go: Option<LetGo>,
+}
+
+/// See [`Timing::let_go`].
+#[derive(Clone, Copy, Debug)]
+pub struct LetGo {
+    pub at: Instant,
+    /// Only if something came since so long before: an upstream that fell silent may still fail.
+    pub since: Duration,
+}
+
+/// A moment, and what it means that it has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub at: Instant,
+    pub runs_out: RunsOut,
+}
+
+/// Whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsOut {
+    FirstToken(Duration),
+    /// The attempt's, by the provider's `timeouts.attempt` or by its share. Whether the share is one of the caller's time.
+    Attempt {
+        allowed: Duration,
+        of_callers: bool,
+    },
+    Total,
+    Caller,
+}
+
+impl Clock {
+    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::understand::Patience`].
+    pub fn of(ending: &Ending, total: Option<u64>) -> Self {
+        let total = total.map_or(TOTAL, Duration::from_millis);
+        let call = &ending.call;
+        Clock {
+            total,
+            total_at: call.started + total,
+            caller_at: call.patience.answer.map(|patience| call.started + patience),
+            gap: call.patience.gap,
+            started: call.started,
+        }
+    }
+
+    /// No attempt is begun after this.
+    pub fn deadline(&self) -> Instant {
+        self.caller_at.map_or(self.total_at, |caller| caller.min(self.total_at))
+    }
+
+    /// The clocks of an attempt that begins now. `others`: another candidate can still take over.
+    pub fn attempt(&self, began: Instant, provider: &Provider, capable: Option<Capabilities>, others: bool) -> Timing {
+        let of_callers = self.caller_at.is_some_and(|caller| caller < self.total_at);
+        let deadline = self.deadline();
+        let timeouts = &provider.timeouts;
+        let mut whole = Limit { at: deadline, runs_out: if of_callers { RunsOut::Caller } else { RunsOut::Total } };
+        let left = deadline.saturating_duration_since(began);
+        let allowed = match timeouts.attempt {
+            Some(ms) => Some((Duration::from_millis(ms), false)),
+            None => others.then_some((left * 2 / 3, of_callers)),
+        };
+        if let Some((allowed, of_callers)) = allowed.filter(|(allowed, _)| *allowed < left) {
+            whole = Limit { at: began + allowed, runs_out: RunsOut::Attempt { allowed, of_callers } };
+        }
+        let thinks = capable.is_some_and(|capable| capable.contains(Capabilities::REASONING));
+        let local = matches!(provider.kind.as_str(), "Ollama" | "vLLM");
+        let token = match timeouts.first_token {
+            Some(ms) => Duration::from_millis(ms),
+            None if thinks || local => LONG,
+            None => FIRST_TOKEN,
+        };
+        let first_at = began + token;
+        let first = match first_at < whole.at {
+            true => Limit { at: first_at, runs_out: RunsOut::FirstToken(token) },
+            false => whole,
+        };
+        let idle = match timeouts.idle {
+            Some(ms) => Duration::from_millis(ms),
+            // A model of which nothing is known may be one that thinks.
+            None if thinks || local || capable.is_none() => LONG,
+            None => IDLE,
+        };
+        let gap = self.gap.filter(|gap| *gap < idle);
+        Timing {
+            began,
+            first,
+            whole,
+            deadline,
+            total_at: self.total_at,
+            total: self.total,
+            first_at,
+            idle: gap.unwrap_or(idle),
+            idle_is_callers: gap.is_some(),
+            let_go: self.caller_at.map(|caller| {
+                let patience = caller.saturating_duration_since(self.started);
+                LetGo { at: self.started + patience * 9 / 10, since: patience / 2 }
+            }),
+        }
+    }
+}
+
+impl Timing {
+    /// By when there must be something, of a stream or of a whole answer.
+    pub fn limit(&self, stream: bool) -> &Limit {
+        if stream { &self.first } else { &self.whole }
+    }
+}
+
+impl Limit {
+    /// The failure of waiting until then.
+    pub fn late(&self, provider: &str) -> Failed {
+        let (word, teaches, what) = match self.runs_out {
+            RunsOut::FirstToken(allowed) => {
+                ("timeout_first_token", true, format!("{} to the first token", duration::text(allowed)))
+            }
+            RunsOut::Attempt { allowed, of_callers } => {
+                let what = format!("{}, which one attempt may take", duration::text(allowed));
+                ("timeout_attempt", !of_callers, what)
+            }
+            RunsOut::Total => ("timeout_total", true, "the time that is allowed in all".to_owned()),
+            RunsOut::Caller => ("timeout_total", false, "the time that the caller allows".to_owned()),
+        };
+        Failed { teaches, ..Failed::timeout(word, format!("{provider} took longer than {what}")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::TimeoutsDoc;
+
+    use super::*;
+
+    const REASONS: Capabilities = Capabilities::REASONING;
+
+    fn clock(total: u64, caller: Option<u64>, gap: Option<u64>) -> Clock {
+        let (started, total) = (Instant::now(), Duration::from_secs(total));
+        let seconds = Duration::from_secs;
+        Clock {
+            total,
+            total_at: started + total,
+            caller_at: caller.map(|caller| started + seconds(caller)),
+            gap: gap.map(seconds),
+            started,
+        }
+    }
+
+    fn provider(kind: &str, timeouts: TimeoutsDoc) -> Provider {
+        let provider = outrigger_policy::ProviderDoc {
+            namespace: "a".to_owned(),
+            name: "p".to_owned(),
+            kind: kind.to_owned(),
+            timeouts,
+            ..outrigger_policy::ProviderDoc::default()
+        };
+        let document = outrigger_policy::Document {
+            format: outrigger_policy::FORMAT,
+            providers: vec![provider],
+            ..outrigger_policy::Document::default()
+        };
+        outrigger_policy::Policy::build(document).unwrap().providers.remove(0)
+    }
+
+    #[test]
+    fn each_attempt_has_its_share_and_the_last_one_all_that_is_left() {
+        let own = TimeoutsDoc { attempt: Some(50_000), ..TimeoutsDoc::default() };
+        let none = TimeoutsDoc::default();
+        for (name, caller, timeouts, others, seconds, word, teaches) in [
+            ("alone", None, &none, false, 90, "timeout_total", true),
+            ("another is left", None, &none, true, 60, "timeout_attempt", true),
+            ("the caller waits for less", Some(30), &none, false, 30, "timeout_total", false),
+            ("both", Some(30), &none, true, 20, "timeout_attempt", false),
+            ("the caller waits for more", Some(600), &none, true, 60, "timeout_attempt", true),
+            ("as the object says", None, &own, true, 50, "timeout_attempt", true),
+            ("as the object says, alone", None, &own, false, 50, "timeout_attempt", true),
+            ("the object says more than there is", Some(30), &own, true, 30, "timeout_total", false),
+        ] {
+            let clock = clock(90, caller, None);
+            let timing = clock.attempt(clock.started, &provider("OpenAI", timeouts.clone()), Some(REASONS), others);
+            let whole = timing.whole;
+            assert_eq!(whole.at - clock.started, Duration::from_secs(seconds), "{name}");
+            let failed = whole.late("p");
+            assert_eq!((failed.word, failed.teaches, failed.tell.0), (word, teaches, 504), "{name}");
+        }
+        let clock = clock(90, None, None);
+        let second = clock.attempt(clock.started + Duration::from_secs(60), &provider("OpenAI", none), None, false);
+        assert_eq!(second.whole.at, clock.total_at, "what the first left is the second's");
+    }
+
+    #[test]
+    fn silence_is_borne_with_longer_where_it_is_to_be_expected() {
+        let knows = Some(Capabilities::default());
+        let own = TimeoutsDoc { first_token: Some(7_000), idle: Some(8_000), ..TimeoutsDoc::default() };
+        let none = TimeoutsDoc::default();
+        for (name, kind, capable, timeouts, gap, first, idle, callers) in [
+            ("known not to think", "OpenAI", knows, &none, None, 30, 30, false),
+            ("thinks", "OpenAI", Some(REASONS), &none, None, 300, 300, false),
+            ("nothing is known of it", "OpenAICompatible", None, &none, None, 30, 300, false),
+            ("local", "Ollama", knows, &none, None, 300, 300, false),
+            ("local, too", "vLLM", None, &none, None, 300, 300, false),
+            ("as the object says", "Ollama", Some(REASONS), &own, None, 7, 8, false),
+            ("the caller bears less", "Ollama", None, &none, Some(3), 300, 3, true),
+            ("the caller bears more", "OpenAI", knows, &none, Some(600), 30, 30, false),
+        ] {
+            let clock = clock(600, None, gap);
+            let timing = clock.attempt(clock.started, &provider(kind, timeouts.clone()), capable, false);
+            let seconds = |at: Instant| (at - clock.started).as_secs();
+            assert_eq!((seconds(timing.first.at), timing.idle.as_secs()), (first, idle), "{name}");
+            assert_eq!(timing.idle_is_callers, callers, "{name}");
+        }
+    }
+}

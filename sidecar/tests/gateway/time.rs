@@ -1,0 +1,206 @@
+//! Whose time runs out when, and what that teaches.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, role, says, stop, stream_head};
+use crate::policies::{Answer, Running, chat, document, provider, streamed, typed};
+
+async fn patient(running: &Running, header: &str, seconds: &str, body: &Value) -> Answer {
+    let request = reqwest::Client::new().post(running.url("/v1/chat/completions")).header(header, seconds).json(body);
+    running.send(request).await
+}
+
+/// A stream that says a word every 60 ms, ten times.
+fn flowing() -> Vec<Act> {
+    let mut script = vec![stream_head(), chunk(&role())];
+    for _ in 0..10 {
+        script.extend([chunk(&delta("word ")), Act::Pause(Duration::from_millis(60))]);
+    }
+    script.extend([chunk(&stop()), chunk("data: [DONE]\n\n"), end()]);
+    script
+}
+
+#[tokio::test]
+async fn a_stream_that_flows_outlasts_every_clock_but_silence() {
+    for (name, header, total) in [
+        ("a read time-out", Some(("x-stainless-read-timeout", "0.3")), None),
+        ("a time-out", Some(("x-stainless-timeout", "0.3")), None),
+        ("the total", None, Some(300)),
+    ] {
+        let first = Fake::always(flowing()).await;
+        let mut one = provider("first", &first.url);
+        one.timeouts.total = total;
+        let running = Running::new(document(1, vec![one])).await;
+        let (header, seconds) = header.unwrap_or(("x-none", "0"));
+        let got = patient(&running, header, seconds, &streamed("m")).await;
+        assert_eq!((got.status, got.text.matches("word ").count()), (200, 10), "{name}: {}", got.text);
+        assert!(got.text.ends_with("data: [DONE]\n\n"), "{name}: {}", got.text);
+        assert_eq!(running.record().await["attempts"][0]["error"], Value::Null, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_preamble_goes_out_before_its_caller_gives_up() {
+    // It speaks, and thinks for longer than the caller waits for an answer.
+    let mut script = vec![stream_head(), chunk(&role())];
+    for _ in 0..6 {
+        script.extend([chunk(": thinking\n\n"), Act::Pause(Duration::from_millis(100))]);
+    }
+    script.extend([chunk(&format!("{}{}data: [DONE]\n\n", delta("at last"), stop())), end()]);
+    let first = Fake::always(script).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
+    let got = patient(&running, "x-stainless-read-timeout", "0.4", &streamed("m")).await;
+    assert!(got.text.contains("at last"), "{} {}", got.status, got.text);
+}
+
+#[tokio::test]
+async fn a_read_time_out_bounds_gaps_and_is_the_callers_own() {
+    let half = vec![stream_head(), chunk(&role()), chunk(&delta("half")), Act::Silence];
+    let first = Fake::always(half).await;
+    let second = Fake::always(says("second")).await;
+    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
+    for _ in 0..7 {
+        let got = patient(&running, "x-stainless-read-timeout", "0.05", &streamed("m")).await;
+        assert!(got.text.contains("half") && got.text.contains("upstream_timeout"), "{}", got.text);
+    }
+    first.play(says("fine"));
+    let got = running.post("/v1/chat/completions", &streamed("m")).await;
+    assert!(got.text.contains("fine"), "seven callers had no patience, and nobody else: {}", got.text);
+}
+
+#[tokio::test]
+async fn an_attempt_that_hangs_leaves_the_next_one_its_share() {
+    let stalled = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{";
+    for (name, script, body) in [
+        ("no head", vec![Act::Silence], chat("m")),
+        ("a head and no more", vec![Act::Send(stalled.to_owned()), Act::Silence], chat("m")),
+        ("a stream without a head", vec![Act::Silence], streamed("m")),
+        ("a stream without content", vec![stream_head(), chunk(&role()), Act::Silence], streamed("m")),
+    ] {
+        let first = Fake::always(script).await;
+        let second = Fake::always(if body["stream"].is_null() { answer("second") } else { says("second") }).await;
+        let mut one = provider("first", &first.url);
+        one.timeouts.total = Some(900);
+        let running = Running::new(document(1, vec![one, provider("second", &second.url)])).await;
+        let got = running.post("/v1/chat/completions", &body).await;
+        assert!(got.status == 200 && got.text.contains("second"), "{name}: {} {}", got.status, got.text);
+        let record = running.record().await;
+        assert_eq!(record["attempts"][0]["error"], "timeout_attempt", "{name}: {record}");
+        let took = record["attempts"][0]["ms"].as_f64().unwrap();
+        assert!((500.0..800.0).contains(&took), "{name}: two thirds of the time, not {took} ms");
+    }
+}
+
+#[tokio::test]
+async fn time_outs_open_the_breaker_and_a_callers_deadline_does_not() {
+    for (name, own, header, opens) in
+        [("the provider's", Some(30), "x-none", true), ("the caller's", None, "x-stainless-timeout", false)]
+    {
+        let (first, second) = (Fake::always(vec![Act::Silence]).await, Fake::always(answer("second")).await);
+        let mut one = provider("first", &first.url);
+        one.timeouts.attempt = own;
+        let running = Running::new(document(1, vec![one, provider("second", &second.url)])).await;
+        for _ in 0..7 {
+            patient(&running, header, "0.06", &chat("m")).await;
+        }
+        first.play(answer("first"));
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert_eq!(got.header("x-outrigger-provider"), Some(if opens { "second" } else { "first" }), "{name}");
+        let skipped = &running.record().await["candidates"][1]["skipped"];
+        assert_eq!(*skipped, if opens { json!("breaker") } else { Value::Null }, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn white_space_in_front_of_an_answer_is_no_silence() {
+    let told = completion("at last");
+    let length = told.len() + 10;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+    let mut script = vec![Act::Send(head)];
+    for _ in 0..10 {
+        script.extend([Act::Send("\n".to_owned()), Act::Pause(Duration::from_millis(60))]);
+    }
+    script.push(Act::Send(told));
+    let (first, second) = (Fake::always(script).await, Fake::always(answer("second")).await);
+    let mut one = provider("first", &first.url);
+    one.timeouts.attempt = Some(300);
+    let running = Running::new(document(1, vec![one, provider("second", &second.url)])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert!(got.text.contains("at last"), "{}", got.text);
+}
+
+/// Reads an answer until `mark` is in it, and closes.
+async fn reads_until(running: &Running, path: &str, body: &Value, mark: &str) {
+    let body = body.to_string();
+    let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while memchr::memmem::find(&seen, mark.as_bytes()).is_none() {
+        assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "{}", String::from_utf8_lossy(&seen));
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_read_to_the_end_may_close() {
+    let anthropic = |end: &str| {
+        let events = [
+            r#"{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            end,
+        ];
+        let told: Vec<String> = events
+            .iter()
+            .filter(|event| !event.is_empty())
+            .map(|event| {
+                let kind = serde_json::from_str::<Value>(event).unwrap()["type"].as_str().unwrap().to_owned();
+                format!("event: {kind}\ndata: {event}\n\n")
+            })
+            .collect();
+        told.concat()
+    };
+    let done = format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop());
+    let gemini = r#"data: {"candidates":[{"content":{"parts":[{"text":"hi"}],"role":"model"},"finishReason":"STOP"}]}"#;
+    let ask = json!({"model": "m", "stream": true, "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]});
+    let contents = json!({"contents": [{"parts": [{"text": "x"}]}]});
+    let gemini_path = "/v1beta/models/m:streamGenerateContent?alt=sse";
+    let openai = "/v1/chat/completions";
+    for (name, kind, path, body, told, mark, status) in [
+        ("[DONE]", "OpenAICompatible", openai, streamed("m"), done.clone(), "[DONE]", 200),
+        (
+            "message_stop",
+            "Anthropic",
+            "/v1/messages",
+            ask.clone(),
+            anthropic(r#"{"type":"message_stop"}"#),
+            "message_stop\"",
+            200,
+        ),
+        ("finishReason", "Gemini", gemini_path, contents, format!("{gemini}\n\n"), "STOP", 200),
+        ("translated", "OpenAICompatible", "/v1/messages", ask.clone(), done, "message_stop\"", 200),
+        ("in mid-answer", "OpenAICompatible", openai, streamed("m"), format!("{}{}", role(), delta("hi")), "hi", 499),
+        ("in mid-message", "Anthropic", "/v1/messages", ask, anthropic(""), "hi", 499),
+    ] {
+        // It never closes by itself.
+        let first = Fake::always(vec![stream_head(), chunk(&told), Act::Silence]).await;
+        let running = Running::new(document(1, vec![typed("first", kind, &first.url)])).await;
+        reads_until(&running, path, &body, mark).await;
+        let record = loop {
+            let records = running.admin("/decisions").await;
+            match records.get(0) {
+                Some(record) => break record.clone(),
+                None => tokio::task::yield_now().await,
+            }
+        };
+        let error = if status == 200 { Value::Null } else { json!("client_closed") };
+        assert_eq!((&record["status"], &record["error_type"]), (&json!(status), &error), "{name}: {record}");
+    }
+}
