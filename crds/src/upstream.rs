@@ -40,8 +40,9 @@ pub struct Timeouts {
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
     /// The most attempts at this provider for one request, the first included, by whatever credential. Where no other
-    /// provider is left, it is asked again after no connection, 5xx, and a 429 or 503 that asks to wait for 5 s at most;
-    /// once only if the answer may have been made. Other limits: the time of the request, and one retry for five requests.
+    /// provider is left, it is asked again after no connection, after 5xx, and after a 429 or 503 that does not ask to wait
+    /// for longer than 5 s; once only if the answer may have been made. The time of the request and the gateway's budget of
+    /// retries (one for five requests) bound it too.
     #[schemars(range(min = 1, max = 10))]
     pub max_attempts: i32,
 }

@@ -8,6 +8,7 @@
 //! where they open the message, so that no caller can talk the gateway out of a good key.
 
 mod mask;
+mod scope;
 mod told;
 mod wait;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use crate::Dialect;
 use crate::chat::StreamError;
+pub use scope::Scope;
 use told::Told;
 
 /// What kind of failure it was; it decides who is asked next.
@@ -64,6 +66,8 @@ pub struct Failure {
     pub class: Class,
     /// How long the provider asks to wait. Never zero.
     pub retry_after: Option<Duration>,
+    /// What was limited, or refused.
+    pub scope: Scope,
     /// The provider's own words, at most 500 characters, with keys masked; empty when it sent none.
     pub message: String,
     /// The provider's own code or type, the most telling one.
@@ -83,7 +87,8 @@ pub fn classify(dialect: Dialect, status: u16, header: &dyn Fn(&str) -> Option<S
     let status = if status < 300 { told.status.unwrap_or(0) } else { status };
     let class = class(dialect, status, &told);
     let retry_after = wait::told(class, header, &told);
-    failure(class, retry_after, told)
+    let scope = scope::scope(dialect, class, header, &told);
+    failure(class, retry_after, scope, told)
 }
 
 /// Reads an error told inside a stream that began with 200.
@@ -94,12 +99,13 @@ pub fn classify_event(dialect: Dialect, error: &StreamError) -> Failure {
     let status = error.status.or(told.status).unwrap_or(0);
     let class = class(dialect, status, &told);
     let retry_after = wait::told(class, &|_| None, &told);
-    failure(class, retry_after, told)
+    let scope = scope::scope(dialect, class, &|_| None, &told);
+    failure(class, retry_after, scope, told)
 }
 
-fn failure(class: Class, retry_after: Option<Duration>, told: Told) -> Failure {
+fn failure(class: Class, retry_after: Option<Duration>, scope: Scope, told: Told) -> Failure {
     let code = told.codes.into_iter().next().map(|code| mask::masked(&code, CODE));
-    Failure { class, retry_after, message: mask::masked(&told.message, MESSAGE), code }
+    Failure { class, retry_after, scope, message: mask::masked(&told.message, MESSAGE), code }
 }
 
 /// Longest message and code, in characters.

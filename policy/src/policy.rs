@@ -77,6 +77,8 @@ pub struct Provider {
     pub account: Option<String>,
     pub balance: Balance,
     pub max_attempts: u32,
+    /// The object says so itself.
+    pub wants_attempts: bool,
     pub headers: BTreeMap<String, String>,
     pub prewarm: bool,
     pub ca: Option<String>,
@@ -335,6 +337,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
         account: doc.account.clone(),
         balance: doc.balance,
         max_attempts: doc.max_attempts.unwrap_or(4).max(1),
+        wants_attempts: doc.max_attempts.is_some(),
         headers: doc.headers.clone(),
         prewarm: doc.prewarm,
         ca: doc.ca.clone(),

@@ -35,7 +35,8 @@ impl Tier {
                 .into_iter()
                 .any(|name| entry.models.matches(name) && asked.may_match(&entry.models, name, provider)),
             Self::ProviderModels => {
-                let pattern = || provider.patterns.matches(model) && asked.may_match(&provider.patterns, model, provider);
+                let pattern =
+                    || provider.patterns.matches(model) && asked.may_match(&provider.patterns, model, provider);
                 provider.model(model).is_some() || pattern()
             }
             Self::Catalogue => !provider.exclusive && catalogue::lookup(&provider.kind, model).is_some(),

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,6 +22,8 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::admin;
 use crate::gateway::{Gateway, ReplyBody};
+use crate::sockets;
+use crate::unread;
 
 /// How long a client may take to send a request's head. The wait for the next request on a kept
 /// connection counts too, so it is longer than clients keep theirs: they close first.
@@ -157,17 +159,19 @@ async fn connection(
     port: Port,
     mut stopped: watch::Receiver<()>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
+    sockets::inward(&stream, UNREAD);
     let service = service_fn(move |request: Request<Incoming>| {
         let gateway = Arc::clone(&gateway);
         async move {
+            let version = request.version();
             let response: Response<ReplyBody> = match port {
                 Port::Clients => gateway.handle(request).await,
                 Port::Admin => admin::answer(&gateway, &request, peer),
             };
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(match version {
+                Version::HTTP_2 => response.map(|body| unread::watched(body, UNREAD)),
+                _ => response,
+            })
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());

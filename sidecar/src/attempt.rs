@@ -170,7 +170,8 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 };
                 let elsewhere =
                     (next_credential && credentials.peek().is_some()) || has_other(trying.decision, candidate);
-                let pause = again::after(&failed, retries).filter(|_| next == Next::Again || !elsewhere);
+                let pause = again::after(&failed, retries, provider.wants_attempts)
+                    .filter(|_| next == Next::Again || !elsewhere);
                 primary.get_or_insert((failed, candidate));
                 let now = Instant::now();
                 if let Some(pause) = pause

@@ -47,10 +47,12 @@ mod reserve;
 mod retry;
 mod secret;
 mod served;
+mod sockets;
 mod spending;
 mod status;
 pub mod stream;
 mod understand;
+mod unread;
 pub mod upstream;
 pub mod worst;
 

@@ -18,6 +18,8 @@ pub(super) struct Told {
     pub retry: Option<Duration>,
     /// Google names a quota that is counted by the day.
     pub daily: bool,
+    /// Google names quotas: whether each of them is counted for a model apart.
+    pub per_model: Option<bool>,
 }
 
 /// Bytes of a body that are looked at: error bodies are small, and some quote the request.
@@ -103,9 +105,12 @@ impl Told {
             self.retry = detail.get("retryDelay").and_then(Value::as_str).and_then(wait::duration);
         } else if kind.ends_with("google.rpc.QuotaFailure") {
             let violations = detail.get("violations").and_then(Value::as_array).into_iter().flatten();
-            self.daily |= violations
-                .filter_map(|violation| violation.get("quotaId").and_then(Value::as_str))
-                .any(|id| id.contains("PerDay"));
+            for violation in violations {
+                let Some(id) = violation.get("quotaId").and_then(Value::as_str) else { continue };
+                self.daily |= id.contains("PerDay");
+                let of_model = id.contains("PerModel") || violation.pointer("/quotaDimensions/model").is_some();
+                self.per_model = Some(of_model && self.per_model.unwrap_or(true));
+            }
         }
     }
 

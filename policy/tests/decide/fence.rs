@@ -162,11 +162,7 @@ fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
 #[test]
 fn when_all_rest_they_are_tried_all_the_same() {
     let policy = policy(
-        vec![
-            crate::world::credentials(serving("a", &["m"]), &["x", "y"]),
-            serving("b", &["m"]),
-            serving("c", &["m"]),
-        ],
+        vec![crate::world::credentials(serving("a", &["m"]), &["x", "y"]), serving("b", &["m"]), serving("c", &["m"])],
         key(vec![entry("a", 1), entry("b", 0)]),
         vec![rule("named", "model == 'r'", &["a/m@y", "c/m=0"], &[])],
     );

@@ -219,7 +219,11 @@ fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
 fn a_list_may_say_that_any_name_is_meant() {
     let three = |lists: [&[&str]; 2], entries: [&[&str]; 2]| {
         policy(
-            vec![models(provider("a", "vLLM"), lists[0]), models(provider("b", "OpenAI"), lists[1]), provider("c", "vLLM")],
+            vec![
+                models(provider("a", "vLLM"), lists[0]),
+                models(provider("b", "OpenAI"), lists[1]),
+                provider("c", "vLLM"),
+            ],
             key(vec![only(entry("a", 1), entries[0]), only(entry("b", 0), entries[1]), entry("c", 0)]),
             vec![],
         )

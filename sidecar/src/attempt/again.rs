@@ -14,34 +14,34 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// How long to wait before the same place is asked again that failed so, after so many retries; `None` if it is not.
-pub fn after(failed: &Failed, retries: u32) -> Option<Duration> {
+/// `wanted`: the object says itself how often. Else only what says when to come back is asked again: an SDK does the rest.
+pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
     match failed.next {
         Next::Again => (retries == 0).then(|| retry::pause(1)),
         Next::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
         Next::Transient => Some(retry::pause(retries + 1)),
-        Next::RateLimited => Some(wait(failed, retries)).filter(|wait| *wait <= LONGEST_WAIT),
-        Next::Candidate if failed.word == "overloaded" => {
-            Some(wait(failed, retries)).filter(|wait| *wait <= LONGEST_WAIT)
-        }
+        Next::RateLimited => wait(failed, retries, wanted),
+        Next::Candidate if failed.word == "overloaded" => wait(failed, retries, wanted),
         Next::Back | Next::Credential | Next::Candidate | Next::Larger => None,
     }
 }
 
 /// As long as the provider says, else twice as long each time; up to a quarter more, so that not all come back at once.
-fn wait(failed: &Failed, retries: u32) -> Duration {
-    let wait = failed.retry_after.unwrap_or(FIRST_WAIT * (1 << retries.min(4)));
-    wait + wait.mul_f64(0.25 * fastrand::f64()).min(FIRST_WAIT)
+fn wait(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
+    let own = wanted.then(|| FIRST_WAIT * (1 << retries.min(4)));
+    let wait = failed.retry_after.or(own).filter(|wait| *wait <= LONGEST_WAIT)?;
+    Some(wait + wait.mul_f64(0.25 * fastrand::f64()).min(FIRST_WAIT))
 }
 
 #[cfg(test)]
 mod tests {
-    use outrigger_llm::classify::{Class, Failure};
+    use outrigger_llm::classify::{Class, Failure, Scope};
 
     use super::*;
 
     fn answered(class: Class, status: u16, retry_after: Option<u64>) -> Failed {
         let retry_after = retry_after.map(Duration::from_millis);
-        let failure = Failure { class, retry_after, message: String::new(), code: None };
+        let failure = Failure { class, retry_after, scope: Scope::Model, message: String::new(), code: None };
         Failed::answered(&failure, status, "p", None)
     }
 
@@ -58,15 +58,18 @@ mod tests {
             ("limited, without a word for how long", answered(Class::RateLimited, 429, None), 9),
             ("limited for a moment", answered(Class::RateLimited, 429, Some(2_000)), 9),
             ("limited for a minute", answered(Class::RateLimited, 429, Some(60_000)), 0),
+            ("overloaded, without a word for how long", answered(Class::Overloaded, 503, None), 9),
             ("overloaded for a moment", answered(Class::Overloaded, 503, Some(1_000)), 9),
             ("a wrong key", answered(Class::Credential, 401, None), 0),
             ("a mistake of the caller's", answered(Class::Caller, 400, None), 0),
             ("no such model", answered(Class::ModelMissing, 404, None), 0),
         ] {
-            let again = (0..9).take_while(|retries| after(&failed, *retries).is_some()).count();
-            assert_eq!(again, times, "{name}");
+            let again = |wanted| (0..9).take_while(|retries| after(&failed, *retries, wanted).is_some()).count();
+            assert_eq!(again(true), times, "{name}");
+            let told = failed.retry_after.is_some() || !matches!(failed.status, Some(429 | 503));
+            assert_eq!(again(false), if told { times } else { 0 }, "{name}, where nobody asked for it");
         }
-        let told = after(&answered(Class::RateLimited, 429, Some(2_000)), 0).unwrap();
+        let told = after(&answered(Class::RateLimited, 429, Some(2_000)), 0, false).unwrap();
         assert!(told >= Duration::from_secs(2) && told <= Duration::from_millis(2_250), "{told:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use outrigger_llm::classify::{Class, Failure};
+use outrigger_llm::classify::{Class, Failure, Scope};
 use outrigger_llm::usage::Usage;
 
 use crate::mask::Mask;
@@ -46,6 +46,8 @@ pub struct Failed {
     pub tell: (u16, &'static str),
     /// The answer held the gateway's own credential, which was taken out.
     pub quoted: bool,
+    /// What rests.
+    pub scope: Scope,
     /// Whether it says something of the place. That the caller's own time was over does not.
     pub teaches: bool,
 }
@@ -80,6 +82,7 @@ impl Failed {
             passed: None,
             tell: (502, "upstream_unreachable"),
             quoted: false,
+            scope: Scope::Model,
             teaches: true,
         }
     }
@@ -158,6 +161,7 @@ impl Failed {
             passed,
             tell,
             quoted: false,
+            scope: failure.scope,
             teaches: true,
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use outrigger_llm::classify::Scope;
 use outrigger_policy::{Candidate, Measure};
 
 use super::{Failed, Next};
 use crate::call::Call;
+use crate::health::Lane;
 
 /// How long a credential rests that was refused, or whose account is empty.
 const CREDENTIAL_REST: Duration = Duration::from_secs(60);
@@ -34,8 +36,8 @@ pub fn learn(
         lane.answered(model, now);
     }
     match failed.next {
-        Next::Credential => lane.rest(asked.unwrap_or(CREDENTIAL_REST), now),
-        Next::RateLimited => lane.rest(asked.unwrap_or(DEFAULT_REST), now),
+        Next::Credential => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(CREDENTIAL_REST)),
+        Next::RateLimited => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(DEFAULT_REST)),
         Next::Candidate if failed.word == "overloaded" => {
             lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
             lane.unserved(model, now);
@@ -49,5 +51,24 @@ pub fn learn(
             lane.failed(model, began, now);
         }
         Next::Back | Next::Candidate | Next::Larger | Next::Again => {}
+    }
+}
+
+/// What the answer spoke of rests. Credentials that share an account share its limits.
+fn rest(scope: Scope, call: &Call, candidate: &Candidate, provider: usize, lane: &Lane, pause: Duration) {
+    let now = Instant::now();
+    let one = |lane: &Lane| match scope {
+        Scope::Model => lane.rest_model(&candidate.model, pause, now),
+        Scope::Credential | Scope::Account => lane.rest(pause, now),
+    };
+    let providers = &call.served.policy.providers;
+    let own = &providers[provider];
+    if own.account.is_none() || scope == Scope::Credential {
+        return one(lane);
+    }
+    for (other, place) in providers.iter().zip(&call.served.places) {
+        if other.account == own.account && other.id.namespace == own.id.namespace {
+            place.lanes.iter().for_each(|lane| one(lane));
+        }
     }
 }

@@ -13,7 +13,6 @@ use outrigger_sync::{FromGateway, Hello, LEADER};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -21,7 +20,7 @@ use super::said::{Mouth, Said, pair};
 use super::trust::{Authorities, contents};
 use super::{Ended, Operator};
 use crate::intake::{Has, Intake};
-use crate::upstream::Stream;
+use crate::upstream::{Stream, tcp};
 
 /// What the operator may send ahead of being read. A policy of a megabyte takes a few rounds, and that is rare.
 const WINDOW: u32 = 128 << 10;
@@ -58,8 +57,7 @@ async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, inta
         None => (endpoint.host.as_str(), endpoint.port),
     };
     let failed = |source| Ended::Connect { at: at.to_owned(), source };
-    let tcp = TcpStream::connect((host, port)).await.map_err(failed)?;
-    tcp.set_nodelay(true).map_err(failed)?;
+    let tcp = tcp(host, port, operator.pace.dial, None).await.map_err(failed)?;
     // The Service's name, whichever replica it is: each has a certificate for it.
     let failed = |source| Ended::Tls { at: at.to_owned(), source };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;

@@ -1,9 +1,11 @@
 //! Opening a connection: TCP, then TLS where the endpoint asks for it.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -15,7 +17,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::reach::{in_order, reach};
 use super::{Endpoint, SendError};
+use crate::sockets;
 
 /// Certificate authorities that cannot be used.
 #[derive(Debug, Error)]
@@ -62,17 +66,35 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
+/// A connection to a host by its name, whichever of its addresses answers. `within`: the time that there is for all.
+///
+/// # Errors
+/// When the name has no address, or none of them answers.
+pub async fn tcp(host: &str, port: u16, within: Duration, answered: Option<IpAddr>) -> io::Result<TcpStream> {
+    let found = tokio::net::lookup_host((host, port)).await?;
+    let (_, tcp) = reach(in_order(found, answered), within, TcpStream::connect::<SocketAddr>).await?;
+    sockets::outward(&tcp);
+    Ok(tcp)
+}
+
 /// An open connection, and the protocol that both sides agreed on.
 pub struct Connected {
     pub io: TokioIo<Stream>,
     pub http2: bool,
 }
 
-/// Opens one.
-pub async fn connect(endpoint: &Endpoint, tls: &Arc<ClientConfig>) -> Result<Connected, SendError> {
+/// Opens one. `within`: the time that there is. `answered`: the address that did the last time, and does this time.
+pub async fn connect(
+    endpoint: &Endpoint,
+    tls: &Arc<ClientConfig>,
+    within: Duration,
+    answered: &Mutex<Option<IpAddr>>,
+) -> Result<Connected, SendError> {
     let failed = |reason: io::Error| SendError::Connect { endpoint: endpoint.to_string(), reason: reason.to_string() };
-    let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(failed)?;
-    tcp.set_nodelay(true).map_err(failed)?;
+    let last = *answered.lock().unwrap_or_else(PoisonError::into_inner);
+    let tcp = tcp(&endpoint.host, endpoint.port, within, last).await.map_err(failed)?;
+    let peer = tcp.peer_addr().ok().map(|peer| peer.ip());
+    *answered.lock().unwrap_or_else(PoisonError::into_inner) = peer;
     if !endpoint.tls {
         return Ok(Connected { io: TokioIo::new(Stream::Plain(tcp)), http2: false });
     }

@@ -3,8 +3,10 @@
 mod body;
 mod connect;
 mod endpoint;
+mod opening;
 mod pieces;
 mod pool;
+mod reach;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use thiserror::Error;
 use crate::mock::Mock;
 
 pub use body::{BodyError, UpstreamBody};
-pub use connect::{Stream, TlsError, trust};
+pub use connect::{Stream, TlsError, tcp, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;
 pub use pool::{Pool, Pools};

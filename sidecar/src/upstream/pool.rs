@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 
 use super::body::{Back, UpstreamBody};
 use super::connect::connect;
+use super::opening::{Opening, Turn};
 use super::{Endpoint, Pieces, SendError, Sent};
 
 /// An idle connection is closed after this long; below the 60 s at which load balancers begin to.
@@ -31,6 +33,10 @@ const WARM: Duration = Duration::from_secs(300);
 const MAX_IDLE: usize = 64;
 /// How long a peer's settings are waited for before others open connections too.
 const SETTINGS: Duration = Duration::from_millis(200);
+/// How long a request waits for a connection that another one opens, before it opens its own.
+const OTHERS: Duration = Duration::from_millis(300);
+/// How often an HTTP/2 peer is asked, while it has requests, whether it is there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(10);
 /// Bytes read at once of an HTTP/1.1 answer, and of its head. Without a bound a peer that sends 1xx after 1xx keeps a worker
 /// busy for as long as it takes to read tens of megabytes, and nobody else is served meanwhile.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -49,10 +55,9 @@ pub struct Pool {
     touched: AtomicU64,
     born: Instant,
     keep_warm: AtomicBool,
-    /// HTTP/1.1 is spoken there, as the last connection showed: then many may open one at once.
-    http1: AtomicBool,
-    /// Held while a connection is opened that others may share.
-    opening: Arc<tokio::sync::Mutex<()>>,
+    opening: Arc<Opening>,
+    /// The address that answered last.
+    answered: Mutex<Option<IpAddr>>,
 }
 
 struct Idle {
@@ -108,8 +113,8 @@ impl Pool {
             touched: AtomicU64::new(0),
             born: Instant::now(),
             keep_warm: AtomicBool::new(false),
-            http1: AtomicBool::new(!tls_endpoint),
-            opening: Arc::default(),
+            opening: Opening::new((!tls_endpoint).then_some(1)),
+            answered: Mutex::default(),
         }
     }
 
@@ -218,23 +223,28 @@ impl Pool {
     }
 
     async fn open(self: &Arc<Self>, limit: Duration) -> Result<Sender, SendError> {
-        let opening = async {
-            let mut alone = None;
-            if !self.http1.load(Ordering::Relaxed) {
-                alone = Some(Arc::clone(&self.opening).lock_owned().await);
-                // Whoever was before may have left a stream to take.
-                if let Some(shared) = self.free_stream() {
-                    return Ok(Sender::Many(shared));
+        let until = Instant::now() + OTHERS;
+        let permit = loop {
+            match self.opening.turn(Instant::now() < until) {
+                Turn::Open(permit) => break permit,
+                Turn::Wait(waiting) => {
+                    let _either = tokio::time::timeout_at(until.into(), waiting.settled()).await;
+                    // Whoever opened one may have left a place on it.
+                    if let Some(sender) = self.warm_sender() {
+                        return Ok(sender);
+                    }
                 }
             }
-            let connected = connect(&self.endpoint, &self.tls).await?;
-            self.http1.store(!connected.http2, Ordering::Relaxed);
+        };
+        let opening = async {
+            let connected = connect(&self.endpoint, &self.tls, limit, &self.answered).await?;
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .adaptive_window(true)
                     .initial_max_send_streams(1)
-                    .keep_alive_interval(Duration::from_secs(20))
+                    .keep_alive_interval(PING)
+                    .keep_alive_timeout(PING)
                     .handshake(connected.io)
                     .await
                     .map_err(|error| self.closed(&error, false))?;
@@ -249,16 +259,19 @@ impl Pool {
                     }
                     polled
                 }));
-                // The next one to open waits until the peer has said how many streams it takes.
+                // Those who wait do so until the peer has said how many streams it takes.
+                let takes = Arc::clone(&most);
                 tokio::spawn(async move {
                     let _either = tokio::time::timeout(SETTINGS, settled.notified()).await;
-                    drop(alone);
+                    permit.serves(takes.load(Ordering::Relaxed).min(MAX_STREAMS));
                 });
                 let (streams, used) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicU64::new(self.now())));
                 let shared = Shared { sender, streams, most, used };
                 lock(&self.shared).push(shared.clone());
                 return Ok(Sender::Many(shared));
             }
+            permit.serves(1);
+            drop(permit);
             let mut builder = http1::Builder::new();
             builder.max_buf_size(READ_AT_ONCE);
             let (sender, connection) =

@@ -412,6 +412,8 @@ async fn a_lone_place_is_asked_again_as_often_as_may_be() {
         ("500, by default", oops.clone(), None, 500, 4),
         ("500, once", oops, Some(1), 500, 1),
         ("429 for a moment", limited("retry-after-ms: 20\r\n"), Some(6), 429, 6),
+        ("429 that says nothing", limited(""), Some(3), 429, 3),
+        ("429 that says nothing, by default", limited(""), None, 429, 1),
         ("429 for a minute", limited("retry-after: 60\r\n"), Some(6), 429, 1),
         ("503 for a moment", busy, Some(3), 503, 3),
         ("400", replies(400, &openai_error("invalid_request_error", "no")), Some(6), 400, 1),

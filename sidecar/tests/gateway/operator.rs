@@ -293,6 +293,16 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
+    /// Stops it, and waits until it has let go of its folder: one process at a time has it.
+    pub async fn ends(mut self) {
+        let gateway = Arc::downgrade(&self.running.gateway);
+        self.running.stop().await.unwrap().unwrap();
+        drop(self);
+        while gateway.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The files have changed.
     pub fn look(&self) {
         self.intake.mount(Path::new(&self.policy));

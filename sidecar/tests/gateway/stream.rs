@@ -151,7 +151,8 @@ async fn a_restart_needs_no_operator_and_does_not_go_back() {
     let (mut stream, _) = operator.stream().await;
     in_force(7, &stream.push(&with(7, &upstream), &[("first-main", "sk-held")]).await);
     let url = operator.url();
-    drop((sidecar, stream, operator));
+    drop((stream, operator));
+    sidecar.ends().await;
     pod.mount(&with(6, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-older");
     let sidecar = pod.start(&url).await;
@@ -168,7 +169,8 @@ async fn who_restarts_says_what_it_has() {
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
     in_force(7, &stream.push(&with(7, &upstream), &[("first-main", "sk-held")]).await);
-    drop((sidecar, stream));
+    drop(stream);
+    sidecar.ends().await;
     let _sidecar = pod.start(&operator.url()).await;
     let (_stream, hello) = operator.stream().await;
     assert_eq!((hello.sequence, hello.digest.as_deref()), (Some(7), Some("digest of 7")));

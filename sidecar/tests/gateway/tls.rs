@@ -1,4 +1,4 @@
-//! Upstreams behind TLS that speak HTTP/2.
+//! Upstreams behind TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ struct Http2 {
     connections: Arc<AtomicUsize>,
 }
 
-async fn http2(together: usize) -> Http2 {
+/// What it takes to accept TLS as `localhost`, and the certificate that vouches for it.
+fn certified(alpn: &[&[u8]]) -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = made.cert.pem();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -34,11 +34,16 @@ async fn http2(together: usize) -> Http2 {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
+
+async fn http2(together: usize) -> Http2 {
+    let (acceptor, pem) = certified(&[b"h2"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
-    let (counted, acceptor) = (Arc::clone(&connections), TlsAcceptor::from(Arc::new(config)));
+    let counted = Arc::clone(&connections);
     let barrier = Arc::new(Barrier::new(together));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -90,4 +95,88 @@ async fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, got.json()["error"]["type"].as_str()), (502, Some("upstream_unreachable")));
     assert_eq!(running.record().await["attempts"][0]["error"], "tls");
+}
+
+/// An upstream that speaks HTTP/1.1 behind TLS, and takes so long for each handshake. What it offers by ALPN.
+async fn http1(handshake: std::time::Duration, alpn: &[&[u8]]) -> Http2 {
+    let (acceptor, pem) = certified(alpn);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, counted) = (acceptor.clone(), Arc::clone(&counted));
+            tokio::spawn(async move {
+                tokio::time::sleep(handshake).await;
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                counted.fetch_add(1, Ordering::SeqCst);
+                let service = service_fn(|_: http::Request<hyper::body::Incoming>| async {
+                    let answer = http::Response::builder()
+                        .header("content-type", "application/json")
+                        .body(Full::new(bytes::Bytes::from(completion("over 1.1"))));
+                    Ok::<_, std::convert::Infallible>(answer.unwrap())
+                });
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+            });
+        }
+    });
+    Http2 { address, pem, connections }
+}
+
+#[tokio::test]
+async fn a_cold_start_on_http1_opens_connections_side_by_side() {
+    for alpn in [&[&b"http/1.1"[..]][..], &[]] {
+        let upstream = http1(std::time::Duration::from_millis(250), alpn).await;
+        let mut one = provider("first", &format!("https://localhost:{}/v1", upstream.address.port()));
+        one.ca = Some(upstream.pem.clone());
+        one.max_attempts = Some(1);
+        // Enough for two handshakes one after the other, and not for twelve.
+        one.timeouts.connect = Some(900);
+        let running = Running::new(document(1, vec![one])).await;
+        let body = chat("m");
+        let all = (0..12).map(|_| running.post("/v1/chat/completions", &body));
+        for got in futures_util::future::join_all(all).await {
+            assert_eq!(got.status, 200, "{}", got.text);
+        }
+        assert!(upstream.connections.load(Ordering::SeqCst) >= 6, "side by side");
+    }
+}
+
+/// An upstream that stops at some point of the way, over TLS.
+async fn stalls(alpn: &[&[u8]], after_handshake: bool) -> (SocketAddr, String) {
+    let (acceptor, pem) = certified(alpn);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            if after_handshake {
+                let stream = acceptor.accept(stream).await;
+                kept.push((None, Some(stream)));
+            } else {
+                kept.push((Some(stream), None));
+            }
+        }
+    });
+    (address, pem)
+}
+
+#[tokio::test]
+async fn whatever_stalls_behind_tls_another_takes_over() {
+    for (name, alpn, after, word) in [
+        ("no handshake", &[&b"h2"[..]][..], false, "timeout_connect"),
+        ("HTTP/2 without a frame", &[&b"h2"[..]], true, "timeout_attempt"),
+        ("HTTP/1.1 without an answer", &[&b"http/1.1"[..]], true, "timeout_attempt"),
+    ] {
+        let (address, pem) = stalls(alpn, after).await;
+        let mut one = provider("first", &format!("https://localhost:{}/v1", address.port()));
+        one.ca = Some(pem);
+        (one.timeouts.connect, one.timeouts.attempt) = (Some(400), Some(600));
+        let second = crate::fake::Fake::always(crate::fake::answer("second")).await;
+        let running = Running::new(document(1, vec![one, provider("second", &second.url)])).await;
+        let got = running.post("/v1/chat/completions", &chat("m")).await;
+        assert!(got.text.contains("second"), "{name}: {} {}", got.status, got.text);
+        assert_eq!(running.record().await["attempts"][0]["error"], word, "{name}");
+    }
 }
