@@ -8,7 +8,7 @@ mod undone;
 
 use std::collections::BTreeMap;
 
-use outrigger_policy::Document;
+use outrigger_policy::{Document, ProviderDoc};
 use serde_json::Value;
 
 use self::recorded::{Asking, Exchange, Told, UPSTREAMS, exchanges, told};
@@ -80,7 +80,8 @@ fn providers(recorded: &[Exchange], fake: &Fake) -> Document {
     let root = fake.url.trim_end_matches("/v1");
     let named = |upstream: usize, name: &str| {
         let (kind, version) = UPSTREAMS[upstream];
-        typed(name, kind, &format!("{root}/{version}"))
+        // One exchange each: an answer that asks to come back in a second would be asked again.
+        ProviderDoc { max_attempts: Some(1), ..typed(name, kind, &format!("{root}/{version}")) }
     };
     let mut all: Vec<_> = (0..UPSTREAMS.len()).map(|upstream| named(upstream, &format!("up{upstream}"))).collect();
     for (index, exchange) in recorded.iter().enumerate().filter(|(_, exchange)| exchange.is_odd()) {
