@@ -6,6 +6,8 @@
 //! or add a container to it: `docs/rights.md`.
 
 mod container;
+mod image;
+mod privileges;
 mod resolve;
 mod spec;
 mod volumes;
@@ -15,9 +17,10 @@ use thiserror::Error;
 
 use crate::names::{CONTAINER, POLICY_DIR, POLICY_VOLUME, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME};
 use crate::settings::Settings;
-use container::repository;
+use image::Images;
 use spec::Container;
 pub use spec::{PodSpec, Volume};
+pub(crate) use image::version;
 
 /// Of what somebody else wrote, in a message.
 const WORDS_MAX: usize = 120;
@@ -32,6 +35,11 @@ pub enum Foreign {
          name it with --trusted-image"
     )]
     Image(String),
+    #[error(
+        "the image of its container `{CONTAINER}` is {image}: only a tag that is a version, {least} or newer, is known; another \
+         one must be named in full, with tag or digest, by --trusted-image (the chart's sidecar.trustedImages)"
+    )]
+    Version { image: String, least: String },
     #[error("its container `{CONTAINER}` has {0} that the operator did not give it")]
     Changed(String),
     #[error("its container `{CONTAINER}` has no variable {0}, which the operator gives it")]
@@ -44,6 +52,10 @@ pub enum Foreign {
     Token(String),
     #[error("its containers see each other's processes")]
     SharedProcesses,
+    #[error("it is in its node's network: every process of the node could call the gateway")]
+    HostNetwork,
+    #[error("its ephemeral container {0} sees the gateway's processes")]
+    Debugged(String),
     #[error("its hostAliases say where the operator is to be found")]
     HostAlias,
     #[error("its {0} would let another DNS server say where the operator is to be found")]
@@ -55,8 +67,7 @@ pub enum Foreign {
 /// What a gateway of the operator's making is known by. Nothing is, by default.
 #[derive(Clone, Debug, Default)]
 pub struct Genuine {
-    /// Images, without tag and digest: what runs may be of another version.
-    repositories: Vec<String>,
+    images: Images,
     /// The Service's names.
     services: Vec<String>,
 }
@@ -66,7 +77,7 @@ impl Genuine {
     pub fn of(settings: &Settings) -> Self {
         let images = std::iter::once(&settings.image).chain(&settings.trusted_images);
         Genuine {
-            repositories: images.map(|image| repository(image).to_owned()).collect(),
+            images: Images::new(images, settings.least_version.clone()),
             services: settings.service.clone(),
         }
     }
@@ -76,6 +87,13 @@ impl Genuine {
     pub fn judge(&self, pod: &PodSpec) -> Result<(), Foreign> {
         if pod.share_process_namespace == Some(true) || pod.host_pid == Some(true) {
             return Err(Foreign::SharedProcesses);
+        }
+        if pod.host_network == Some(true) {
+            return Err(Foreign::HostNetwork);
+        }
+        let mut debuggers = pod.ephemeral_containers.iter();
+        if let Some(one) = debuggers.find(|one| one.target_container_name.as_deref() == Some(CONTAINER)) {
+            return Err(Foreign::Debugged(cut(&one.name)));
         }
         resolve::judge(pod, &self.services)?;
         volumes::judge(&pod.volumes)?;

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use lexopt::prelude::*;
+use semver::Version;
 use thiserror::Error;
+
+use crate::genuine;
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -22,8 +25,9 @@ outrigger-operator: gives LLM gateways beside applications what they shall obey
   --certificates DIR         tls.crt, tls.key and ca.crt of somebody else's making; without it
                              the operator makes its own
   --image IMAGE              the sidecar's image
-  --trusted-image REPOSITORY under which the same image runs in pods, too: a mirror's, or the one
-                             before; several times
+  --trusted-image IMAGE      another image of the sidecar that pods may run: a mirror's, or the one before.
+                             With a tag or digest that one, without any new enough one; several times
+  --least-version VERSION    the oldest version of the sidecar that gets credentials, by its image's tag [0.1.0]
   --image-pull-policy WORD   Always, IfNotPresent or Never [the cluster's default]
   --image-pull-secret NAME   several times
   --provider-namespace NAME  where providers' Secrets may be read; several times [everywhere]
@@ -40,6 +44,8 @@ goes to standard error (OUTRIGGER_LOG=debug for more).
 const LISTEN: u16 = 10250;
 const METRICS: u16 = 9090;
 const SERVICE_PORT: u16 = 443;
+/// Of the sidecar. Raised when an older one has a fault that a pod's author could use.
+const LEAST_VERSION: Version = Version::new(0, 1, 0);
 
 /// How the operator is set up for as long as it lives.
 #[derive(Clone, Debug)]
@@ -63,8 +69,10 @@ pub struct Settings {
     pub webhooks: Option<String>,
     /// The sidecar's image.
     pub image: String,
-    /// Other repositories of it: gateways of these get credentials as well.
+    /// Other images of it, whose gateways get credentials as well: with a tag or digest that one, without a repository.
     pub trusted_images: Vec<String>,
+    /// The oldest version of the sidecar that gets credentials.
+    pub least_version: Version,
     pub image_pull_policy: Option<String>,
     pub image_pull_secrets: Vec<String>,
     /// Where providers' Secrets may be read. Empty: everywhere.
@@ -128,6 +136,7 @@ where
         webhooks: None,
         image: String::new(),
         trusted_images: Vec::new(),
+        least_version: LEAST_VERSION,
         image_pull_policy: None,
         image_pull_secrets: Vec::new(),
         provider_namespaces: Vec::new(),
@@ -150,6 +159,7 @@ where
             Long("certificates") => settings.certificates = Some(parser.value()?.into()),
             Long("image") => image = Some(parser.value()?.string()?),
             Long("trusted-image") => settings.trusted_images.push(parser.value()?.string()?),
+            Long("least-version") => settings.least_version = least_version(&mut parser)?,
             Long("image-pull-policy") => settings.image_pull_policy = Some(pull_policy(&mut parser)?),
             Long("image-pull-secret") => settings.image_pull_secrets.push(parser.value()?.string()?),
             Long("provider-namespace") => {
@@ -195,6 +205,14 @@ fn host_and_port(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
     match told.parse::<http::uri::Authority>() {
         Ok(authority) if authority.port_u16().is_some() && !authority.host().is_empty() => Ok(told),
         _ => Err(SettingsError::Wrong { flag: "address", value, what: "no HOST:PORT" }),
+    }
+}
+
+fn least_version(parser: &mut lexopt::Parser) -> Result<Version, SettingsError> {
+    let value = parser.value()?.string()?;
+    match genuine::version(&value) {
+        Some(version) => Ok(version),
+        None => Err(SettingsError::Wrong { flag: "least-version", value, what: "no version, as 0.1.0 is" }),
     }
 }
 
@@ -261,6 +279,7 @@ mod tests {
         assert_eq!(refused(&[]), "--namespace is needed: objects there act on all namespaces; see --help");
         assert_eq!(refused(&["--namespace", "a/b"]), "--namespace `a/b` is no name of a namespace");
         assert_eq!(refused(&["--repair", "kill"]), "--repair `kill` is neither report nor evict");
+        assert_eq!(refused(&["--least-version", "new"]), "--least-version `new` is no version, as 0.1.0 is");
         assert_eq!(refused(&["--address", "10.0.0.1"]), "--address `10.0.0.1` is no HOST:PORT");
         assert!(refused(&["--nope"]).contains("--nope"));
     }

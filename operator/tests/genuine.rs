@@ -291,8 +291,8 @@ fn no_server_of_somebody_else_s_says_where_the_operator_is() {
         (json!({"dnsConfig": {"nameservers": ["10.0.0.1"]}}), Some(Foreign::Dns("dnsConfig.nameservers"))),
         (json!({"dnsConfig": {"searches": ["corp.example"]}}), None),
         (json!({"dnsPolicy": "ClusterFirst", "dnsConfig": {"searches": ["corp.example"]}}), None),
-        (json!({"dnsPolicy": "Default", "dnsConfig": {"searches": ["evil.example"]}}), searches.clone()),
-        (json!({"hostNetwork": true, "dnsConfig": {"searches": ["evil.example"]}}), searches),
+        (json!({"dnsPolicy": "Default", "dnsConfig": {"searches": ["evil.example"]}}), searches),
+        (json!({"hostNetwork": true, "dnsConfig": {"searches": ["evil.example"]}}), Some(Foreign::HostNetwork)),
         (json!({"dnsConfig": {"options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}}), None),
         (json!({"dnsConfig": {"options": [{"name": "ndots", "value": "1\nnameserver 10.0.0.1"}]}}), options.clone()),
         (json!({"dnsConfig": {"options": [{"name": "x\nsearch evil.example"}]}}), options),
@@ -377,12 +377,62 @@ fn the_gateway_reads_no_other_variable() {
 
 #[test]
 fn other_versions_and_named_mirrors_are_known() {
+    let gateway = |image: &str| json!([{"op": "replace", "path": "/spec/initContainers/0/image", "value": image}]);
+    let too_old = |image: &str| Some(Foreign::Version { image: image.to_owned(), least: "0.1.0".to_owned() });
+    assert_eq!(judged(gateway("registry.example/outrigger-sidecar:0.9")), None);
+    for image in [
+        "registry.example/outrigger-sidecar:0.0.9",
+        "registry.example/outrigger-sidecar:latest",
+        "registry.example/outrigger-sidecar:0.9@sha256:00",
+    ] {
+        assert_eq!(judged(gateway(image)), too_old(image));
+    }
     let mut pod = running(&case("plain"));
-    pod["spec"]["initContainers"][0]["image"] = "registry.example/outrigger-sidecar:0.9@sha256:00".into();
-    assert_eq!(seen(&pod).foreign, None);
-    pod["spec"]["initContainers"][0]["image"] = "mirror.example/outrigger-sidecar:1".into();
-    let mut settings = settings();
-    assert!(Genuine::of(&settings).judge_json(&pod).is_err());
-    settings.trusted_images.push("mirror.example/outrigger-sidecar".to_owned());
-    assert_eq!(Genuine::of(&settings).judge_json(&pod), Ok(()));
+    let mut mirrored = |image: &str, trusted: &str| {
+        pod["spec"]["initContainers"][0]["image"] = image.into();
+        let mut settings = settings();
+        assert!(Genuine::of(&settings).judge_json(&pod).is_err(), "{image}");
+        settings.trusted_images.push(trusted.to_owned());
+        Genuine::of(&settings).judge_json(&pod)
+    };
+    assert_eq!(mirrored("mirror.example/outrigger-sidecar:1", "mirror.example/outrigger-sidecar"), Ok(()));
+    let pinned = "registry.example/outrigger-sidecar@sha256:00";
+    assert_eq!(mirrored(pinned, pinned), Ok(()));
+}
+
+#[test]
+fn a_gateway_with_more_rights_than_it_was_given_gets_nothing() {
+    let context = |field: &str, value: Value| {
+        judged(add(&format!("/spec/initContainers/0/securityContext/{field}"), &value))
+    };
+    for (field, value, told) in [
+        ("privileged", json!(true), "privileges"),
+        ("allowPrivilegeEscalation", json!(true), "allowPrivilegeEscalation"),
+        ("procMount", json!("Unmasked"), "a procMount"),
+        ("capabilities", json!({"add": ["SYS_PTRACE"], "drop": ["ALL"]}), "the capability SYS_PTRACE"),
+    ] {
+        assert_eq!(context(field, value), Some(Foreign::Changed(told.to_owned())), "{field}");
+    }
+    // What a cluster's own rules choose stays.
+    for (field, value) in [
+        ("runAsUser", json!(1_000_700_000)),
+        ("seLinuxOptions", json!({"level": "s0:c1,c2"})),
+        ("seccompProfile", json!({"type": "Localhost", "localhostProfile": "x"})),
+        ("procMount", json!("Default")),
+        ("capabilities", json!({"drop": ["ALL"], "add": []})),
+    ] {
+        assert_eq!(context(field, value), None, "{field}");
+    }
+}
+
+#[test]
+fn whoever_is_beside_its_processes_is_beside_its_keys() {
+    let debugger = |target: Value| {
+        add("/spec/ephemeralContainers", &json!([{"name": "debug", "image": "x", "targetContainerName": target}]))
+    };
+    assert_eq!(judged(debugger("outrigger".into())), Some(Foreign::Debugged("debug".to_owned())));
+    assert_eq!(judged(debugger("app".into())), None);
+    assert_eq!(judged(debugger(Value::Null)), None);
+    assert_eq!(judged(add("/spec/hostNetwork", &true.into())), Some(Foreign::HostNetwork));
+    assert_eq!(judged(add("/spec/hostNetwork", &false.into())), None);
 }

@@ -35,7 +35,7 @@ CASES = {
         "image": {"registry": "registry.example:5000/mirror", "digest": DIGEST, "pullSecrets": ["pull"]},
         "sidecar": {
             "image": {"digest": DIGEST, "pullPolicy": "Always", "pullSecrets": ["pull"]},
-            "trustedImages": ["mirror.example/outrigger-dev/outrigger-sidecar"],
+            "trustedImages": ["mirror.example/outrigger-dev/outrigger-sidecar", f"old.example/outrigger-sidecar@{DIGEST}"],
         },
     },
     "host-network": {"hostNetwork": True, "port": 10260},

@@ -18,7 +18,8 @@ pub(super) fn judge(pod: &PodSpec, services: &[String]) -> Result<(), Foreign> {
         return Err(Foreign::Dns("dnsConfig.nameservers"));
     }
     // Behind the cluster's own domains, where the name is found, a pod's are never asked for it.
-    if !dns.searches.is_empty() && !asks_cluster_first(pod) {
+    let asks_cluster_first = matches!(pod.dns_policy.as_deref(), None | Some("ClusterFirst" | "ClusterFirstWithHostNet"));
+    if !dns.searches.is_empty() && !asks_cluster_first {
         return Err(Foreign::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
     }
     // Written into resolv.conf as they are: with a line break, whatever follows is a line of its own.
@@ -26,14 +27,6 @@ pub(super) fn judge(pod: &PodSpec, services: &[String]) -> Result<(), Foreign> {
         return Err(Foreign::Dns("dnsConfig.options"));
     }
     Ok(())
-}
-
-/// On the node's network ClusterFirst is the node's own.
-fn asks_cluster_first(pod: &PodSpec) -> bool {
-    match pod.dns_policy.as_deref() {
-        None | Some("ClusterFirst") => pod.host_network != Some(true),
-        policy => policy == Some("ClusterFirstWithHostNet"),
-    }
 }
 
 fn is_one_word(option: &DnsOption) -> bool {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::privileges::SecurityContext;
 use crate::names::POLICY_VOLUME;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -120,6 +121,9 @@ pub(super) struct Container {
     pub volume_mounts: Vec<Mount>,
     pub restart_policy: Option<String>,
     pub lifecycle: Option<Value>,
+    pub security_context: SecurityContext,
+    /// Of an ephemeral container: whose processes it sees.
+    pub target_container_name: Option<String>,
     pub startup_probe: Option<Probe>,
     pub readiness_probe: Option<Probe>,
     pub liveness_probe: Option<Probe>,

@@ -22,6 +22,7 @@ pub fn settings() -> Settings {
         webhooks: None,
         image: "registry.example/outrigger-sidecar:1".to_owned(),
         trusted_images: Vec::new(),
+        least_version: semver::Version::new(0, 1, 0),
         image_pull_policy: None,
         image_pull_secrets: Vec::new(),
         provider_namespaces: Vec::new(),
