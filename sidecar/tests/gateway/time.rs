@@ -321,3 +321,23 @@ async fn adaptive_shares_follow_whole_answers_and_failures() {
         assert!((1..60).contains(&asked), "{name}: {asked} of 150");
     }
 }
+
+#[tokio::test]
+async fn a_refusal_closes_the_breaker_of_a_place_that_is_tried() {
+    let failing = |status: u16| {
+        let error = json!({"error": {"message": "no", "type": "invalid_request_error", "code": null}});
+        crate::fake::json(status, &error.to_string())
+    };
+    let (first, second) = (Fake::always(failing(500)).await, Fake::always(answer("second")).await);
+    let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
+    for _ in 0..6 {
+        running.post("/v1/chat/completions", &chat("m")).await;
+    }
+    assert_eq!(first.asked().len(), 5, "the breaker is open");
+    first.play(failing(400));
+    // Until the pause is over and one request tries.
+    while running.post("/v1/chat/completions", &chat("m")).await.status == 200 {}
+    first.play(answer("first"));
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.header("x-outrigger-provider"), Some("first"), "it answered, so it is up");
+}
