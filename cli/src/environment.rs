@@ -1,14 +1,17 @@
 //! Without a folder: providers from the variables that hold their keys. And what an application is given in their place.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use outrigger_compile::variable;
 use outrigger_llm::capture::{CAPTURES, PLACEHOLDER};
 use outrigger_llm::provider::{ProviderType, TYPES};
-use outrigger_policy::Document;
+use outrigger_policy::{Document, SecretAt};
+use serde_json::Value;
 
-use crate::folder::Text;
+use crate::folder::{self, Text};
 
 /// What findings call objects that are made here.
 const FILE: &str = "environment";
@@ -55,13 +58,37 @@ pub(crate) fn variables() -> Vec<&'static str> {
     TYPES.iter().flat_map(|kind| kind.variables).copied().collect()
 }
 
+/// The variables in which the credentials of some objects are looked for, whether or not the objects can be used.
+pub(crate) fn named(texts: &[Text]) -> Vec<String> {
+    let objects = folder::objects(texts).objects;
+    let credentials = objects
+        .iter()
+        .filter(|object| object.kind == "LLMProvider")
+        .flat_map(|object| object.value.pointer("/spec/credentials").and_then(Value::as_array).into_iter().flatten());
+    let named = |credential: &Value| {
+        let reference = credential.get("secretRef")?;
+        let key = reference.get("key").and_then(Value::as_str).unwrap_or("apiKey");
+        Some(variable(reference.get("name")?.as_str()?, key))
+    };
+    credentials.filter_map(named).collect()
+}
+
+/// Of all variables, those that hold one of these values: the same key by another name.
+pub(crate) fn holding(secrets: &[(SecretAt, String)], all: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let values: BTreeSet<&str> =
+        secrets.iter().map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).collect();
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    all.filter_map(text).filter(|(_, value)| values.contains(value.trim())).map(|(name, _)| name).collect()
+}
+
 /// What an application is started with: where its SDKs go, and placeholders for the keys that it must not hold.
 ///
 /// A placeholder stands for every key that an SDK insists on, and for each variable that a provider's key was, or would
-/// have been, taken from, if it is set.
+/// have been, taken from, if it is set; `taken` are more of those.
 pub(crate) fn for_application(
     client: SocketAddr,
     document: &Document,
+    taken: &[String],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
     let address = client.to_string();
@@ -70,8 +97,9 @@ pub(crate) fn for_application(
         usual().flat_map(|capture| capture.urls_at(&address)).map(|(name, value)| (name.to_owned(), value)).collect();
     let mut held: Vec<String> = usual().map(|capture| capture.key.to_owned()).collect();
     let secrets = document.providers.iter().flat_map(|provider| &provider.credentials);
-    let from = secrets.map(|credential| variable(&credential.secret.name, &credential.secret.key));
-    held.extend(from.chain(variables().into_iter().map(str::to_owned)).filter(|name| environment(name).is_some()));
+    let from = secrets.map(|credential| variable(credential.secret.name(), credential.secret.key()));
+    let from = from.chain(taken.iter().cloned()).chain(variables().into_iter().map(str::to_owned));
+    held.extend(from.filter(|name| environment(name).is_some()));
     // Claude Code sends this one as a bearer token, and prefers it.
     held.extend(environment("ANTHROPIC_AUTH_TOKEN").map(|_| "ANTHROPIC_AUTH_TOKEN".to_owned()));
     held.sort();
@@ -104,7 +132,6 @@ mod tests {
     use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile};
 
     use super::*;
-    use crate::folder;
 
     fn compiled(set: &[&str]) -> outrigger_compile::Compiled {
         let environment = |name: &str| set.contains(&name).then(|| format!("value-of-{name}"));
@@ -159,11 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_found_by_whichever_name_it_is_held() {
+        let text = "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: broken}\nspec:\n  type: Nope\n  \
+                    credentials:\n  - {name: a, secretRef: {name: corp-models}}\n  - {name: b, secretRef: {name: x, key: token}}\n";
+        let texts = [Text { file: "a.yaml".to_owned(), text: text.to_owned() }];
+        assert_eq!(named(&texts), ["CORP_MODELS_API_KEY", "X_TOKEN"], "of one that can't be used as well");
+        let at = SecretAt::new("a", "b", "c").unwrap();
+        let all = [("COPY", "sk-1\n"), ("OTHER", "sk-2"), ("EMPTY", ""), ("LONGER", "sk-12")];
+        let all = all.into_iter().map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(holding(&[(at.clone(), "sk-1".to_owned()), (at, " ".to_owned())], all), ["COPY"]);
+        let taken = ["COPY".to_owned(), "NOT_SET".to_owned()];
+        let given = for_application(([127, 0, 0, 1], 1).into(), &Document::default(), &taken, &|name| {
+            (name == "COPY").then(|| "sk-1".to_owned())
+        });
+        assert!(given.contains(&("COPY".to_owned(), PLACEHOLDER.to_owned())));
+        assert!(!given.iter().any(|(name, _)| name == "NOT_SET"));
+    }
+
+    #[test]
     fn the_application_holds_no_key() {
         let compiled = compiled(&["OPENAI_API_KEY", "GROQ_API_KEY"]);
         let set = ["OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_API_KEY", "HOME"];
         let environment = |name: &str| set.contains(&name).then(|| "secret".to_owned());
-        let given = for_application(([127, 0, 0, 1], 4180).into(), &compiled.document, &environment);
+        let given = for_application(([127, 0, 0, 1], 4180).into(), &compiled.document, &[], &environment);
         let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(
             given,

@@ -12,7 +12,7 @@ use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, OPERATOR_NAMESP
 use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
 use outrigger_sidecar::follow::{FollowError, Watch};
-use outrigger_sidecar::{Gateway, InstallError, Settings, record::Lines};
+use outrigger_sidecar::{Gateway, InstallError, Settings, private, record::Lines};
 use rustix::process::Signal;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,6 +94,12 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| quiet());
     let style = Style::of(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(style::Log).init();
+    // The application keeps its own right to leave a core.
+    let alone = args.command.is_empty();
+    let hidden = private::keep_memory_private().and_then(|()| if alone { private::write_no_cores() } else { Ok(()) });
+    if let Err(error) = hidden {
+        tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return style::fail(&RunError::Io { what: "can't start", source }),
@@ -169,6 +175,8 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let gateway = Gateway::new(Settings { lines, state: state.clone(), ..Settings::default() })?;
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
+    let mut taken = environment::named(&texts);
+    taken.extend(environment::holding(&first.secrets, std::env::vars_os()));
     let revision = serve::install(&gateway, first)?;
     if let Some(finding) = &left_out {
         serve::reject(&gateway, finding);
@@ -205,7 +213,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let following = follow(Arc::clone(&gateway), args.dir.as_deref(), &args.keys, texts, watch);
     let waiting = async {
         let status = match clients.first() {
-            Some(client) if !alone => behind(&args.command, *client, &document).await,
+            Some(client) if !alone => behind(&args.command, *client, &document, &taken).await,
             _ => until_signal().await,
         };
         drop(stop);
@@ -325,8 +333,13 @@ fn blocking(compiled: &Compiled) -> Option<&Finding> {
 }
 
 /// Runs the application to its end, and passes signals on to it.
-async fn behind(command: &[OsString], client: SocketAddr, document: &Document) -> Result<u8, RunError> {
-    let variables = environment::for_application(reachable(client), document, &variable);
+async fn behind(
+    command: &[OsString],
+    client: SocketAddr,
+    document: &Document,
+    taken: &[String],
+) -> Result<u8, RunError> {
+    let variables = environment::for_application(reachable(client), document, taken, &variable);
     let mut held: Vec<&str> = variables
         .iter()
         .filter(|(name, value)| value == PLACEHOLDER && std::env::var_os(name).is_some())

@@ -38,7 +38,7 @@ pub(crate) async fn bind(asked: &[SocketAddr], admin: Option<SocketAddr>) -> Res
 /// Puts what is compiled in force, and says which revision that is.
 pub(crate) fn install(gateway: &Gateway, compiled: Compiled) -> Result<String, outrigger_sidecar::InstallError> {
     let secret = |at: &SecretAt, value: &str| match compiled.from_environment.contains(at) {
-        true => Secret::of_variable(value, variable(&at.name, &at.key)),
+        true => Secret::of_variable(value, variable(at.name(), at.key())),
         false => Secret::new(value),
     };
     let secrets: Secrets = compiled.secrets.iter().map(|(at, value)| (at.clone(), secret(at, value))).collect();

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+/// So much of a folder's own name stands in that of its state.
+const NAME_MAX: usize = 200;
+
 /// The accounts of a folder of objects: `$XDG_STATE_HOME/outrigger/NAME-HASH`, else below `~/.local/state`. `None` where
 /// the environment names neither, and then they end with the process.
 pub(crate) fn folder(objects: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
@@ -15,6 +18,8 @@ pub(crate) fn folder(objects: &Path, environment: &dyn Fn(&str) -> Option<String
     // The same folder by whatever way it is named.
     let whole = fs::canonicalize(objects).unwrap_or_else(|_| objects.to_owned());
     let name = whole.file_stem().map_or_else(|| "objects".into(), |name| name.to_string_lossy().into_owned());
+    // With the hash it is one file's name, which has an end.
+    let name = &name[..name.floor_char_boundary(NAME_MAX)];
     let hash = Sha256::digest(whole.as_os_str().as_encoded_bytes());
     let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     Some(base.join("outrigger").join(format!("{name}-{hash}")))
@@ -38,6 +43,8 @@ mod tests {
         let state = at("objects", &[("XDG_STATE_HOME", "/state"), ("HOME", "/home/me")]).unwrap();
         assert!(state.starts_with("/state/outrigger"), "{}", state.display());
         assert_eq!(Some(&state), at("objects/../objects/.", &[("XDG_STATE_HOME", "/state")]).as_ref());
+        let long = at(&"n".repeat(250), &[("XDG_STATE_HOME", "/state")]).unwrap();
+        assert!(long.file_name().unwrap().len() < 255 && long.parent() == Some(Path::new("/state/outrigger")));
         assert_ne!(Some(state), at("others", &[("XDG_STATE_HOME", "/state")]));
         let state = at("objects", &[("XDG_STATE_HOME", "relative"), ("HOME", "/home/me")]).unwrap();
         assert!(state.starts_with("/home/me/.local/state/outrigger"), "{}", state.display());

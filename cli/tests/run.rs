@@ -361,3 +361,30 @@ fn under_kubectls_name_it_is_a_plugin() {
     let output = Command::new(plugin).arg("check").arg("--help").output().unwrap();
     assert!(text(&output.stdout).contains("kubectl outrigger check"), "{}", text(&output.stdout));
 }
+
+/// Who runs as the same user reads neither the memory nor the environment of what holds the keys.
+#[test]
+fn the_application_can_t_look_into_the_gateway() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let folder = objects(OBJECTS);
+    let root = rustix::process::getuid().is_root();
+    let program = folder.path().join("outrigger");
+    fs::copy(env!("CARGO_BIN_EXE_outrigger"), &program).unwrap();
+    for path in [folder.path(), &program] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let script = "for file in environ maps mem; do cat /proc/$PPID/$file >/dev/null 2>&1 && echo read $file; done; \
+                  cat /proc/self/environ >/dev/null && echo own; stat -c %U /proc/$PPID/environ";
+    let mut command = Command::new(&program);
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).stdin(Stdio::null());
+    command.arg("run").arg(folder.path().join("objects.yaml")).args(["--listen", "0", "--admin", "0"]);
+    command.arg("--state").arg("/dev/null/none").args(["--", "sh", "-c", script]);
+    command.env("OPENAI_API_KEY", "sk-real");
+    // Root may trace anybody: it is nobody here.
+    if root {
+        command.uid(65_534).gid(65_534);
+    }
+    let Output { stdout, stderr, .. } = command.output().unwrap();
+    assert_eq!(text(&stdout), "own\nroot\n", "{}", text(&stderr));
+}

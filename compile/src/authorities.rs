@@ -2,19 +2,24 @@
 
 use outrigger_crds::upstream::{CaKind, CaRef};
 use outrigger_policy::ObjectRef;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use crate::credentials::{decode, without};
 use crate::finding::Cause;
+use crate::pem::{Certificates, NoCertificates};
 use crate::validate::Folder;
+
+/// Certificates, and what else should be known of where they lie.
+pub(crate) struct Bundle {
+    pub pem: String,
+    pub warning: Option<String>,
+}
 
 /// The bundle that a reference of an object in `namespace` stands for.
 ///
 /// # Errors
 /// What is missing. A provider can't do without: public authorities in its place would be a surprise.
-pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) -> Result<String, (Cause, String)> {
+pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) -> Result<Bundle, (Cause, String)> {
     let id = ObjectRef { namespace: namespace.to_owned(), name: reference.name.clone() };
     let key = &reference.key;
     let (kind, object, plain, encoded) = match reference.kind {
@@ -34,12 +39,19 @@ pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) ->
         (None, Some(text)) => decode(text).ok_or_else(|| damaged(format!("{kind} {id} has `{key}` not in base64")))?,
         (None, None) => return Err((missing, format!("{kind} {id} {}", without(key, of(plain), of(encoded))))),
     };
-    let certificates: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(bundle.as_bytes()).collect();
-    match certificates.as_deref() {
-        Ok([]) => Err(damaged(format!("{kind} {id} has no certificate (PEM) in `{key}`"))),
-        Ok(_) => Ok(bundle),
-        Err(_) => {
-            Err(damaged(format!("{kind} {id} has a certificate in `{key}` that is damaged: was all of it copied?")))
-        }
-    }
+    let found = Certificates::of(&bundle).map_err(|why| {
+        let what = match why {
+            NoCertificates::None => format!("no certificate (PEM) in `{key}`"),
+            NoCertificates::Damaged => format!("a certificate in `{key}` that is damaged: was all of it copied?"),
+            NoCertificates::Mislabelled => format!("something in `{key}` that is called a certificate and is none"),
+        };
+        damaged(format!("{kind} {id} has {what}"))
+    })?;
+    let warning = found.beside_a_key.then(|| {
+        format!(
+            "{kind} {id} has a private key in `{key}`, beside certificates: only those are used, and whoever may read the \
+             {kind} can read the key: remove it"
+        )
+    });
+    Ok(Bundle { pem: found.pem, warning })
 }

@@ -40,9 +40,9 @@ pub(crate) fn value(
     at: &SecretAt,
     findings: &mut Vec<Finding>,
 ) -> Option<String> {
-    let id = ObjectRef { namespace: at.namespace.clone(), name: at.name.clone() };
+    let id = ObjectRef { namespace: at.namespace().to_owned(), name: at.name().to_owned() };
     let found = match folder.secrets.get(&id) {
-        Some(secret) => in_secret(secret, &at.key),
+        Some(secret) => in_secret(secret, at.key()),
         None => in_environment(world, at),
     };
     match found {
@@ -60,9 +60,9 @@ type Missing = (Option<Severity>, String);
 
 fn in_environment(world: &World<'_>, at: &SecretAt) -> Result<String, Missing> {
     let Some(environment) = world.environment else {
-        return Err((None, format!("there is no Secret {}/{}: add it", at.namespace, at.name)));
+        return Err((None, format!("there is no Secret {}/{}: add it", at.namespace(), at.name())));
     };
-    let variable = variable(&at.name, &at.key);
+    let variable = variable(at.name(), at.key());
     match environment(&variable) {
         Some(value) if !value.trim().is_empty() => {
             usable(value).map_err(|what| (Some(Severity::Error), format!("the variable {variable} {what}")))
@@ -71,7 +71,8 @@ fn in_environment(world: &World<'_>, at: &SecretAt) -> Result<String, Missing> {
             None,
             format!(
                 "there is no Secret {}/{} here, and no variable {variable}: add one of them",
-                at.namespace, at.name
+                at.namespace(),
+                at.name()
             ),
         )),
     }

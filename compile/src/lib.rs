@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! read -> judgement -> validate -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
-//!      -> keys (namespaces, limits) -> bindings -> applies -> consumers -> rules (fence) -> trials
+//!      -> keys (namespaces, limits) -> bindings -> applies -> consumers -> clear_text -> rules (fence) -> trials
 //!      -> unpriced, downgrades (counted)
 //! ```
 //!
@@ -18,6 +18,7 @@ mod authorities;
 mod bindings;
 mod budgets;
 mod catalogues;
+mod clear_text;
 mod cluster;
 mod consumers;
 mod counted;
@@ -33,6 +34,7 @@ mod missing;
 mod mock;
 mod namespaces;
 mod number;
+mod pem;
 mod prices;
 mod providers;
 mod rules;
@@ -58,6 +60,7 @@ pub use cluster::{Cluster, compile_in};
 pub use credentials::variable;
 pub use finding::{Cause, Finding, Place, Severity};
 pub use judgement::Judgement;
+pub use pem::{Certificates, NoCertificates};
 pub use slice::Slices;
 pub use source::{DEFAULT_NAMESPACE, Object, Source, read};
 pub use trials::PlacedTrial;
@@ -157,7 +160,7 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
     let operator_namespace = world.operator_namespace;
     let (providers, secrets) = providers::compile(&folder, world, &mut findings);
     folder.left_out("LLMProvider", providers.iter().map(keys::id));
-    let is_object = |at: &SecretAt| folder.secrets.contains_key(&counted::id(&at.namespace, &at.name));
+    let is_object = |at: &SecretAt| folder.secrets.contains_key(&counted::id(at.namespace(), at.name()));
     let from_environment = secrets.iter().map(|(at, _)| at).filter(|at| !is_object(at)).cloned().collect();
     let catalogues = catalogues::compile(&folder, operator_namespace, &mut findings);
     let mut budgets = budgets::compile(&folder, &mut findings);
@@ -178,6 +181,8 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
         ..Document::default()
     };
     consumers::enforce(&folder, &mut document, &mut findings);
+    // In a cluster no variable holds a credential.
+    clear_text::enforce(&folder, world.environment.is_some(), &mut document, &mut findings);
     document.rules = rules::compile(&folder, operator_namespace, &document.providers, &document.keys, &mut findings);
     folder.left_out("RoutingRule", document.rules.iter().map(|rule| counted::id(&rule.namespace, &rule.name)));
     let trials = trials::compile(&folder, operator_namespace, &document, &mut findings);

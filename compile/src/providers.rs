@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use outrigger_crds::{Balance, Capability, LlmProvider, ProviderModel, ProviderType};
+use outrigger_crds::provider::ClearTextCredentials;
+use outrigger_crds::{Balance, Capability, LlmProvider, ProviderModel, ProviderType, SecretKeyRef};
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, SecretAt, TimeoutsDoc};
 
+use crate::authorities::Bundle;
 use crate::finding::Finding;
 use crate::number::{count, millis};
 use crate::source::Object;
@@ -21,7 +23,8 @@ pub(crate) fn compile(
     let mut documents = Vec::new();
     for provider in folder.providers.values() {
         let Some(mut document) = document(folder, provider, findings) else { continue };
-        document.credentials = credentials_of(folder, world, provider, &mut secrets, findings);
+        let Some(credentials) = credentials_of(folder, world, provider, &mut secrets, findings) else { continue };
+        document.credentials = credentials;
         documents.push(document);
     }
     secrets.sort();
@@ -55,6 +58,10 @@ fn document(
     if findings.len() > before {
         return None;
     }
+    let ca = ca.map(|Bundle { pem, warning }| {
+        findings.extend(warning.map(|message| object.warning("spec.tls.caRef", message)));
+        pem
+    });
     let timeouts = spec.timeouts.unwrap_or_default();
     Some(ProviderDoc {
         namespace: object.namespace.clone(),
@@ -76,6 +83,7 @@ fn document(
         balance: balance(spec.balance),
         max_attempts: spec.retry.map(|retry| count(retry.max_attempts)),
         headers: spec.headers.clone(),
+        clear_text_credentials: spec.clear_text_credentials == ClearTextCredentials::Allow,
         prewarm: spec.prewarm,
         ca,
         mock: spec.mock.as_ref().map(mock::script),
@@ -90,7 +98,7 @@ fn credentials_of(
     Read { object, typed }: &Read<'_, LlmProvider>,
     secrets: &mut Vec<(SecretAt, String)>,
     findings: &mut Vec<Finding>,
-) -> Vec<CredentialDoc> {
+) -> Option<Vec<CredentialDoc>> {
     let credentials = &typed.spec.credentials;
     if credentials.len() > 1 && credentials.iter().all(|credential| credential.weight == 0) {
         findings.push(object.warning("spec.credentials", all_zero("credentials")));
@@ -99,25 +107,24 @@ fn credentials_of(
         .iter()
         .enumerate()
         .map(|(index, credential)| {
-            let secret = SecretAt {
-                namespace: object.namespace.clone(),
-                name: credential.secret_ref.name.clone(),
-                key: credential.secret_ref.key.clone(),
-            };
             let path = format!("spec.credentials[{index}].secretRef");
+            let SecretKeyRef { name, key } = &credential.secret_ref;
+            let secret = SecretAt::new(&object.namespace, name, key)
+                .map_err(|error| findings.push(object.error(&path, error.to_string())))
+                .ok()?;
             // One that is suspended is not called with, so its value may well be gone.
             if !credential.suspended
                 && let Some(value) = credentials::value(folder, world, object, &path, &secret, findings)
             {
                 secrets.push((secret.clone(), value));
             }
-            CredentialDoc {
+            Some(CredentialDoc {
                 name: credential.name.clone(),
                 weight: count(credential.weight),
                 models: credential.models.clone(),
                 suspended: credential.suspended,
                 secret,
-            }
+            })
         })
         .collect()
 }

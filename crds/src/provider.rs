@@ -76,6 +76,11 @@ pub struct LlmProviderSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub credentials: Vec<Credential>,
+    /// Whether keys of other namespaces may have its credentials sent over an http:// endpoint. Whoever makes a pod there says
+    /// where a name leads in it (hostAliases), and so can have them sent to a place of their own. Without TLS a credential
+    /// stays in this namespace, unless this says Allow.
+    #[serde(default)]
+    pub clear_text_credentials: ClearTextCredentials,
     /// How gateways get its credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_delivery: Option<CredentialDelivery>,
@@ -184,6 +189,16 @@ pub enum CredentialDelivery {
     Stream,
     /// In a Secret beside them.
     Secret,
+}
+
+/// Whether credentials leave their namespace without TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ClearTextCredentials {
+    /// They may: every namespace that may use the provider is trusted with its credentials.
+    Allow,
+    /// They may not.
+    #[default]
+    Refuse,
 }
 
 /// What is asked of keys of other namespaces.

@@ -25,6 +25,8 @@ pub struct Held {
     pub seal: String,
     /// SHA-256 of the policy's file: what is there need not be what the annotations say.
     pub policy: [u8; 32],
+    /// The file of signatures.
+    pub signatures: String,
     /// SHA-256 of the authorities' file.
     pub authorities: [u8; 32],
     /// The fingerprint of each of them.
@@ -57,6 +59,7 @@ impl Held {
             digest: annotation(names::DIGEST).unwrap_or_default(),
             seal: annotation(names::SEALED).unwrap_or_default(),
             policy: hash(file(names::POLICY_FILE)),
+            signatures: file(names::SIGNATURES_FILE).to_owned(),
             authorities: hash(file(names::AUTHORITIES_FILE)),
             trusted: fingerprints(file(names::AUTHORITIES_FILE)),
             owners: owners.collect(),
@@ -74,6 +77,12 @@ impl Held {
     #[must_use]
     pub fn is_sealed(&self, seal: &Seal, binding: &Binding) -> bool {
         seal.holds(binding, &self.seal, &self.policy, &self.sources)
+    }
+
+    /// Gateways take it for what it is.
+    #[must_use]
+    pub fn is_signed(&self, seal: &Seal, binding: &Binding) -> bool {
+        self.signatures == seal.signatures(binding, &self.policy, &self.authorities)
     }
 
     /// Nothing of it is the operator's: neither label nor sequence, nor any field that it wrote. Whoever takes the first two

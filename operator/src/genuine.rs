@@ -15,12 +15,13 @@ mod volumes;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::names::{CONTAINER, POLICY_DIR, POLICY_VOLUME, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME};
+use crate::names::{CONTAINER, POLICY_DIR, POLICY_VOLUME, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME};
+use crate::seal::VerifyingKeys;
 use crate::settings::Settings;
 use image::Images;
+pub(crate) use image::version;
 use spec::Container;
 pub use spec::{PodSpec, Volume};
-pub(crate) use image::version;
 
 /// Of what somebody else wrote, in a message.
 const WORDS_MAX: usize = 120;
@@ -42,6 +43,16 @@ pub enum Foreign {
     Version { image: String, least: String },
     #[error("its container `{CONTAINER}` has {0} that the operator did not give it")]
     Changed(String),
+    #[error(
+        "its container `{CONTAINER}` does not ask for the operator's signature ({SIGNED_BY} with its key): it would obey whoever may \
+         write its ConfigMap. Have the pod made anew"
+    )]
+    Unsigned,
+    #[error(
+        "its container `{CONTAINER}` asks for the signature of a key that the operator does not have ({0}): where the operator's \
+         was replaced, have the pod made anew"
+    )]
+    OtherKey(String),
     #[error("its container `{CONTAINER}` has no variable {0}, which the operator gives it")]
     Lacks(&'static str),
     #[error("its volume {0} is not as the operator makes it")]
@@ -70,6 +81,7 @@ pub struct Genuine {
     images: Images,
     /// The Service's names.
     services: Vec<String>,
+    verifying: VerifyingKeys,
 }
 
 impl Genuine {
@@ -79,6 +91,7 @@ impl Genuine {
         Genuine {
             images: Images::new(images, settings.least_version.clone()),
             services: settings.service.clone(),
+            verifying: settings.verifying.clone(),
         }
     }
 
@@ -99,7 +112,8 @@ impl Genuine {
         volumes::judge(&pod.volumes)?;
         let gateway = pod.init_containers.iter().find(|container| container.name == CONTAINER);
         let gateway = gateway.filter(|container| container.restart_policy.as_deref() == Some("Always"));
-        self.gateway(gateway.ok_or(Foreign::NoGateway)?)?;
+        let gateway = gateway.ok_or(Foreign::NoGateway)?;
+        self.gateway(gateway, pod.mounted())?;
         let mut all = pod.init_containers.iter().chain(&pod.containers).chain(&pod.ephemeral_containers);
         let intrudes = |container: &&Container| {
             container.name != CONTAINER && container.volume_mounts.iter().any(|mount| dir(&mount.name).is_some())

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use outrigger_operator::run::{RunError, run};
 use outrigger_operator::settings::{Asked, HELP, Settings, read};
 use outrigger_policy::Printable;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.to_string(), 2),
     };
     log();
+    if let Err(error) = keep_memory_private() {
+        tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+    }
     // Where other crates bring another one, the choice would have to be made.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match serve(settings) {
@@ -30,6 +34,12 @@ fn main() -> ExitCode {
         Err(Ended::Run(error)) => fail(&error.to_string(), 1),
         Err(Ended::Runtime(error)) => fail(&format!("cannot start: {error}"), 1),
     }
+}
+
+/// Every credential goes through this process: it writes no core, and no other one of its user reads its memory.
+fn keep_memory_private() -> std::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 enum Ended {

@@ -39,6 +39,8 @@ pub const HAS_SECRET: &str = "outrigger.dev/has-secret";
 pub const POLICY_FILE: &str = "policy.v1.json";
 /// The authorities that the operator's certificate is trusted by, PEM.
 pub const AUTHORITIES_FILE: &str = "ca.crt";
+/// What is signed of both: [`crate::seal`].
+pub const SIGNATURES_FILE: &str = outrigger_sync::SIGNATURES_FILE;
 /// Under `binaryData`: what the policy was compiled from, gzip of JSON, for an operator that starts anew while an object
 /// is broken.
 pub const SOURCES_FILE: &str = "sources.v1.json.gz";
@@ -61,6 +63,9 @@ pub const POD_FIELDS: [(&str, &str); 5] = [
 pub const POD_SERVICE_ACCOUNT: &str = "POD_SERVICE_ACCOUNT";
 /// And where somebody asked for it, what it logs.
 pub const LOG: &str = "OUTRIGGER_LOG";
+/// Its arguments that say whose signature it asks for, and for which ConfigMap.
+pub const SIGNED_BY: &str = "--signed-by";
+pub const POLICY_NAME: &str = "--policy-name";
 /// The name of the port for metrics, for scrapers that look for one.
 pub const ADMIN_PORT: &str = "outrigger-admin";
 /// The volumes that it alone mounts, and where.

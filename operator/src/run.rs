@@ -27,6 +27,7 @@ use crate::index::Index;
 use crate::lead::{self, Candidate, LeadError};
 use crate::lists::Lists;
 use crate::metrics::Metrics;
+use crate::names::SEAL;
 use crate::object::Kind;
 use crate::pods::Pods;
 use crate::reconcile::Leader;
@@ -120,16 +121,25 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
     let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
     lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
     let (events, taken) = mpsc::channel(EVENTS_MAX);
+    readiness.awaits(SEAL);
     let parts = Parts::new(settings, client, metrics, readiness, events);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(health::serve(clear, Arc::new(parts.health())));
+    // Pods are given its public half, and judged by it.
+    let mut told = stopped.clone();
+    let seal = tokio::select! {
+        seal = parts.seal() => seal,
+        () = told_to_end(&mut told) => return Ok(()),
+    };
+    parts.settings.verifying.set(seal.verifying());
+    parts.readiness.has(SEAL);
     parts.feed(taken, &mut tasks)?;
     tasks.spawn(parts.clone().keep_certificates());
     tasks.spawn(parts.clone().tell_authorities());
     tasks.spawn(parts.clone().listen_to_gateways());
     let mut serving = tokio::spawn(parts.clone().serve(tls, stopped.clone()));
-    let mut leading = tokio::spawn(parts.lead(stopped));
+    let mut leading = tokio::spawn(parts.lead(seal, stopped));
     let (mut served, mut led) = (false, false);
     while !served || !led {
         tokio::select! {
@@ -286,12 +296,13 @@ impl Parts {
         Ok(())
     }
 
-    /// What the operator knows its own writing by: nobody leads without, who could not say what was good. Webhooks need none.
+    /// What the operator knows its own writing by, and gateways know it by: without it nobody could say what was good, and a
+    /// pod would be given a gateway that obeys anybody.
     async fn seal(&self) -> Seal {
         loop {
             match seal::load(self.client.clone(), &self.settings.namespace).await {
                 Ok(seal) => return seal,
-                Err(error) => tracing::warn!(%error, "this replica can't lead without; it asks again"),
+                Err(error) => tracing::warn!(%error, "this replica can't lead or inject without; it asks again"),
             }
             tokio::time::sleep(SEAL_AGAIN).await;
         }
@@ -318,12 +329,8 @@ impl Parts {
     }
 
     /// Takes its turn, and does what the leader does.
-    async fn lead(self, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
+    async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         let Parts { settings, client, metrics, leader, hub, .. } = &self;
-        let seal = tokio::select! {
-            seal = self.seal() => seal,
-            () = told_to_end(&mut stopped) => return Ok(()),
-        };
         // What was not read yet would be planned as missing.
         tokio::select! {
             () = self.readiness.ready() => {}

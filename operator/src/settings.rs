@@ -8,6 +8,7 @@ use semver::Version;
 use thiserror::Error;
 
 use crate::genuine;
+use crate::seal::VerifyingKeys;
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -85,6 +86,8 @@ pub struct Settings {
     pub repair: Repair,
     /// A folder with `tls.crt`, `tls.key` and `ca.crt` of somebody else's making; `None`: the operator makes its own.
     pub certificates: Option<std::path::PathBuf>,
+    /// What pods are given to know the operator's writing by. No flag says it: it comes from the operator's Secret.
+    pub verifying: VerifyingKeys,
 }
 
 /// What becomes of pods that should carry a gateway and don't.
@@ -144,6 +147,7 @@ where
         openshift: false,
         repair: Repair::default(),
         certificates: None,
+        verifying: VerifyingKeys::default(),
     };
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {

@@ -7,6 +7,7 @@ use outrigger_operator::binding::Binding;
 use outrigger_operator::genuine::{Foreign, Genuine};
 use outrigger_operator::inject::{Verdict, inject};
 use outrigger_operator::pods::{Pod, WatchedPod};
+use outrigger_operator::seal::{Seal, VerifyingKeys};
 use serde_json::{Value, json};
 use support::{Case, cases, settings};
 
@@ -224,6 +225,12 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
     let map = json!({"configMap": {"name": "outrigger-default", "items": [
         {"key": "policy.v1.json", "path": "policy.v1.json"}, {"key": "ca.crt", "path": "ca.crt"},
     ]}});
+    let with = |more: &[(&str, &str)]| {
+        let mut map = map.clone();
+        let items = map["configMap"]["items"].as_array_mut().unwrap();
+        items.extend(more.iter().map(|(key, path)| json!({"key": key, "path": path})));
+        map
+    };
     let secret = json!({"secret": {"name": "outrigger-default", "optional": true}});
     let labels = json!({"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}});
     let other = json!({"configMap": {"name": "mine", "items": [{"key": "ca.crt", "path": "ca.crt"}]}});
@@ -252,6 +259,10 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
         (tokens, false, json!({"secret": {"secretName": "mine"}})),
         (policy, true, projected(&[&map, &secret, &labels])),
         (policy, true, projected(&[&map, &labels])),
+        (policy, true, projected(&[&with(&[("policy.v1.sig", "policy.v1.sig")]), &secret, &labels])),
+        (policy, false, projected(&[&with(&[("mine", "policy.v1.sig")]), &secret, &labels])),
+        (policy, false, projected(&[&with(&[("policy.v1.sig", "labels")]), &secret, &labels])),
+        (policy, false, projected(&[&with(&[("policy.v1.sig", "policy.v1.sig"), ("x", "y")]), &secret, &labels])),
         (policy, false, projected(&[&map, &secret, &labels, &other])),
         (policy, false, projected(&[&map, &other, &labels])),
         (policy, false, projected(&[&map, &secret, &other])),
@@ -276,9 +287,68 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
         let mut named = volume.clone();
         named["name"] = name.into();
         *there.unwrap() = named;
+        // Its gateway is told for which ConfigMap a signature holds.
+        if let Some(name) = volume.pointer("/projected/sources/0/configMap/name") {
+            let at = argument(&pod, "--policy-name").unwrap();
+            pod["spec"]["initContainers"][0]["args"][at] = name.clone();
+        }
         let expected = (!is_ours).then(|| Foreign::Volume(name.to_owned()));
         assert_eq!(Genuine::of(&settings()).judge_json(&pod).err(), expected, "{name}: {volume}");
     }
+}
+
+/// Where the value of an argument of the gateway's stands.
+fn argument(pod: &Value, flag: &str) -> Option<usize> {
+    let arguments = pod["spec"]["initContainers"][0]["args"].as_array()?;
+    Some(arguments.iter().position(|argument| argument == flag)? + 1)
+}
+
+#[test]
+fn a_gateway_asks_for_the_operator_s_signature_over_what_is_its_own() {
+    let other = Seal::of(&[9; 32]).unwrap();
+    let other_key = other.verifying().keys[0].to_string();
+    let changed = |change: &dyn Fn(&mut Vec<Value>)| {
+        let mut pod = running(&case("plain"));
+        change(pod["spec"]["initContainers"][0]["args"].as_array_mut().unwrap());
+        pod
+    };
+    let without = |flag: &'static str| {
+        changed(&move |arguments| {
+            let at = arguments.iter().position(|argument| argument == flag).unwrap();
+            arguments.drain(at..at + 2);
+        })
+    };
+    let with = |flag: &str, value: &str| changed(&|arguments| arguments.extend([flag.into(), value.into()]));
+    assert_eq!(seen(&without("--signed-by")).foreign, Some(Foreign::Unsigned));
+    assert_eq!(
+        seen(&with("--signed-by", &other_key)).foreign,
+        Some(Foreign::OtherKey(other_key.clone())),
+        "its author's"
+    );
+    let nonsense = Foreign::OtherKey("nonsense".to_owned());
+    assert_eq!(seen(&with("--signed-by", "nonsense")).foreign, Some(nonsense));
+    let elsewhere = Foreign::Changed("the argument `--policy-name outrigger-rich`".to_owned());
+    assert_eq!(seen(&with("--policy-name", "outrigger-rich")).foreign, Some(elsewhere));
+    // Without its place a gateway does not even start.
+    assert_eq!(seen(&without("--policy-name")).foreign, None);
+
+    let judged_by = |seal: &Seal, pod: &Value| {
+        let mut settings = settings();
+        settings.verifying = VerifyingKeys::default();
+        settings.verifying.set(seal.verifying());
+        Genuine::of(&settings).judge_json(pod).err()
+    };
+    // A key that follows another knows the pods of that one, until it is forgotten.
+    let followed = Seal::with(&[9; 32], &[&[7; 32]], true).unwrap();
+    let pod = running(&case("plain"));
+    assert_eq!(judged_by(&followed, &pod), None);
+    assert!(matches!(judged_by(&other, &pod), Some(Foreign::OtherKey(_))));
+    // Pods of an operator that signed nothing go on, where there was one.
+    let lenient = Seal::of(&[7; 32]).unwrap();
+    let mut old = without("--signed-by");
+    old["spec"]["volumes"][1]["projected"]["sources"][0]["configMap"]["items"].as_array_mut().unwrap().truncate(2);
+    assert_eq!(judged_by(&lenient, &old), None);
+    assert_eq!(judged_by(&Seal::with(&[7; 32], &[], true).unwrap(), &old), Some(Foreign::Unsigned));
 }
 
 #[test]
@@ -402,9 +472,8 @@ fn other_versions_and_named_mirrors_are_known() {
 
 #[test]
 fn a_gateway_with_more_rights_than_it_was_given_gets_nothing() {
-    let context = |field: &str, value: Value| {
-        judged(add(&format!("/spec/initContainers/0/securityContext/{field}"), &value))
-    };
+    let context =
+        |field: &str, value: Value| judged(add(&format!("/spec/initContainers/0/securityContext/{field}"), &value));
     for (field, value, told) in [
         ("privileged", json!(true), "privileges"),
         ("allowPrivilegeEscalation", json!(true), "allowPrivilegeEscalation"),

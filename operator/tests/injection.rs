@@ -232,6 +232,25 @@ fn another_injector_may_come_in_between() {
     assert!(text.contains("outrigger-search") && !text.contains("outrigger-default"), "{text}");
     assert_eq!(pod["metadata"]["labels"]["outrigger.dev/virtual-key"], "search");
 
+    // A replica of an older version was here first: what the gateway needs to tell whose writing it reads is added.
+    let mut older = once.clone();
+    let arguments = older["spec"]["initContainers"][0]["args"].as_array_mut().unwrap();
+    for flag in ["--signed-by", "--policy-name"] {
+        let at = arguments.iter().position(|argument| argument == flag).unwrap();
+        arguments.drain(at..at + 2);
+    }
+    let items = "/spec/volumes/1/projected/sources/0/configMap/items";
+    older.pointer_mut(items).unwrap().as_array_mut().unwrap().truncate(2);
+    let Verdict::Injected { pod, .. } = inject(&older, &case.facts()) else { panic!("it is mended") };
+    assert_eq!(pod.pointer(items), once.pointer(items));
+    let sorted = |pod: &Value| {
+        let arguments = pod["spec"]["initContainers"][0]["args"].as_array().unwrap();
+        let mut pairs: Vec<String> = arguments.chunks(2).map(|pair| format!("{pair:?}")).collect();
+        pairs.sort();
+        pairs
+    };
+    assert_eq!(sorted(&pod), sorted(&once));
+
     // Nobody else may read what is the gateway's.
     let mut curious = once.clone();
     curious["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "outrigger-state", "mountPath": "/x"}]);

@@ -49,9 +49,9 @@ pub use decide::decide;
 pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CalendarUnit, CatalogueDoc, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind,
-    KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, ObjectRef, OnError, OnHangUp,
-    OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction, ThresholdDoc,
-    TimeoutsDoc, Unit, Unknown, WindowDoc,
+    KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, NotAPlace, ObjectRef, OnError,
+    OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction,
+    ThresholdDoc, TimeoutsDoc, Unit, Unknown, WindowDoc,
 };
 pub use explain::{
     CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, Served, ShadowSeen, Understood, explain,

@@ -80,6 +80,8 @@ pub struct Provider {
     /// The object says so itself.
     pub wants_attempts: bool,
     pub headers: BTreeMap<String, String>,
+    /// Its credentials may be sent without TLS from pods of other namespaces.
+    pub clear_text_credentials: bool,
     pub prewarm: bool,
     pub ca: Option<String>,
     pub mock: Option<MockDoc>,
@@ -339,6 +341,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
         max_attempts: doc.max_attempts.unwrap_or(4).max(1),
         wants_attempts: doc.max_attempts.is_some(),
         headers: doc.headers.clone(),
+        clear_text_credentials: doc.clear_text_credentials,
         prewarm: doc.prewarm,
         ca: doc.ca.clone(),
         mock: doc.mock.clone(),

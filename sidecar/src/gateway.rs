@@ -158,7 +158,7 @@ impl Gateway {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => {
                 let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, millis(SystemTime::now()));
-                Served::build(document, secrets, &mut kept, adopt).map_err(InstallError::from)
+                Served::build(document, secrets, &self.namespace, &mut kept, adopt).map_err(InstallError::from)
             }
         };
         match built {

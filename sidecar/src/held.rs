@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn at(name: &str) -> SecretAt {
-        SecretAt { namespace: "a".to_owned(), name: name.to_owned(), key: "k".to_owned() }
+        SecretAt::new("a", name, "k").unwrap()
     }
 
     fn values(size: usize) -> Values {

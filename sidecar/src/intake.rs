@@ -11,7 +11,8 @@
 //! kubelet's copies lag behind.
 //!
 //! A streamed value goes where the operator said, and nowhere else: whoever may write a ConfigMap may not thereby send it
-//! to a place of their own. Where a mounted document leads it elsewhere, it is forgotten until the operator says it anew.
+//! to a place of their own. Where a mounted document that nobody signed leads it elsewhere, it is forgotten until the
+//! operator says it anew.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -20,10 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_policy::{Document, ProviderDoc, SecretAt};
-use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection};
+use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection, Trust};
 use tokio::sync::watch;
 
-use crate::files::{self, FilesError};
+use crate::files::{self, FilesError, Mounted};
 use crate::gateway::Gateway;
 use crate::held::Held;
 use crate::secret::{Secret, Secrets};
@@ -48,6 +49,8 @@ struct Offer {
     /// Those of which something was said.
     values: Values,
     origin: Origin,
+    /// Mounted, and the operator's own word all the same.
+    signed: bool,
 }
 
 /// What a gateway has, as it tells the operator.
@@ -64,6 +67,7 @@ pub struct Has {
 pub struct Intake {
     gateway: Arc<Gateway>,
     held: Option<Held>,
+    trust: Option<Trust>,
     state: Mutex<State>,
     mounted: watch::Sender<()>,
 }
@@ -80,7 +84,13 @@ impl Intake {
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, state: Option<&Path>) -> Self {
         let held = state.map(Held::within);
-        Intake { gateway, held, state: Mutex::default(), mounted: watch::Sender::new(()) }
+        Intake { gateway, held, trust: None, state: Mutex::default(), mounted: watch::Sender::new(()) }
+    }
+
+    /// Takes nothing that is mounted but what the operator has signed.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Self {
+        Intake { trust, ..self }
     }
 
     #[must_use]
@@ -104,7 +114,7 @@ impl Intake {
         let Some(held) = &self.held else { return };
         match held.read() {
             Ok(Some((document, digest, values))) => {
-                self.offer(Offer { document, digest, values, origin: Origin::Held });
+                self.offer(Offer { document, digest, values, origin: Origin::Held, signed: false });
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "what was in force before is not taken up"),
@@ -113,12 +123,12 @@ impl Intake {
 
     /// Looks at what is mounted. Files that are not there mean nothing.
     pub fn mount(&self, dir: &Path) {
-        match files::read(dir) {
+        match files::read(dir, self.trust.as_ref()) {
             Ok(None) => tracing::info!(dir = %dir.display(), "no policy is mounted (yet)"),
-            Ok(Some((document, secrets))) => {
+            Ok(Some(Mounted { document, secrets, signed })) => {
                 let known = |(at, value)| (at, Known { value: Some(value), streamed: false });
                 let values = secrets.into_iter().map(known).collect();
-                self.offer(Offer { document, digest: None, values, origin: Origin::Mounted });
+                self.offer(Offer { document, digest: None, values, origin: Origin::Mounted, signed });
             }
             Err(FilesError::Document { path, source }) => {
                 let Rejection { object, path: at, message, .. } = Rejection::of(0, source);
@@ -139,7 +149,7 @@ impl Intake {
             (secret, Known { value, streamed: true })
         };
         let values = credentials.into_iter().map(known).collect();
-        self.offer(Offer { document, digest: Some(digest), values, origin: Origin::Stream });
+        self.offer(Offer { document, digest: Some(digest), values, origin: Origin::Stream, signed: false });
         self.outcome()
     }
 
@@ -256,7 +266,7 @@ fn merged(offer: &Offer, known: &Values, in_force: Option<&Document>, newer: boo
             let at = &credential.secret;
             let (old, new) = (known.get(at), offer.values.get(at));
             let led = |old: &&Known| {
-                let leads = old.streamed && offer.origin == Origin::Mounted;
+                let leads = old.streamed && offer.origin == Origin::Mounted && !offer.signed;
                 !leads || in_force.is_some_and(|in_force| goes_the_same_way(at, &offer.document, in_force))
             };
             let old = old.filter(led);
@@ -270,8 +280,8 @@ fn merged(offer: &Offer, known: &Values, in_force: Option<&Document>, newer: boo
 fn goes_the_same_way(at: &SecretAt, offered: &Document, in_force: &Document) -> bool {
     let names = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
     let same = |a: &ProviderDoc, b: &ProviderDoc| {
-        (&a.namespace, &a.kind, &a.endpoint, &a.ca, &a.headers)
-            == (&b.namespace, &b.kind, &b.endpoint, &b.ca, &b.headers)
+        (&a.namespace, &a.kind, &a.endpoint, &a.ca, &a.headers, a.clear_text_credentials)
+            == (&b.namespace, &b.kind, &b.endpoint, &b.ca, &b.headers, b.clear_text_credentials)
     };
     offered.providers.iter().filter(names).all(|new| in_force.providers.iter().filter(names).any(|old| same(new, old)))
 }
@@ -297,11 +307,11 @@ mod tests {
         let key = |name: &&str| KeyDoc { namespace: "a".to_owned(), name: (*name).to_owned(), ..KeyDoc::default() };
         let keys = keys.iter().map(key).collect();
         let document = Document { format: FORMAT, sequence, keys, ..Document::default() };
-        Offer { document, digest: None, values: Values::new(), origin }
+        Offer { document, digest: None, values: Values::new(), origin, signed: false }
     }
 
     fn at() -> SecretAt {
-        SecretAt { namespace: "a".to_owned(), name: "s".to_owned(), key: "k".to_owned() }
+        SecretAt::new("a", "s", "k").unwrap()
     }
 
     /// Of a provider that names the credential.
@@ -330,7 +340,8 @@ mod tests {
     #[test]
     fn a_mounted_document_leads_no_streamed_value_elsewhere() {
         type Change = fn(&mut ProviderDoc);
-        let elsewhere: [(&str, Change); 4] = [
+        let elsewhere: [(&str, Change); 5] = [
+            ("clear text", |provider| provider.clear_text_credentials = true),
             ("endpoint", |provider| provider.endpoint = Some("https://evil.test/v1".to_owned())),
             ("type", |provider| provider.kind = "vLLM".to_owned()),
             ("headers", |provider| drop(provider.headers.insert("host".to_owned(), "evil.test".to_owned()))),
@@ -374,6 +385,16 @@ mod tests {
             provider.endpoint = Some("https://other.test/v1".to_owned());
         }));
         assert_eq!(intake.lock().values, streamed());
+    }
+
+    /// What the operator has signed is its own word, whichever way it came.
+    #[test]
+    fn a_signed_document_leads_a_streamed_value_where_it_says() {
+        let intake = intake();
+        intake.offer(leads(3, Origin::Stream, streamed(), |_| {}));
+        let moved = leads(4, Origin::Mounted, Values::new(), |one| one.endpoint = Some("https://new.test".to_owned()));
+        intake.offer(Offer { signed: true, ..moved });
+        assert_eq!((in_force(&intake).sequence, intake.lock().values.clone()), (4, streamed()));
     }
 
     fn in_force(intake: &Intake) -> Document {

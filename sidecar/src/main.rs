@@ -12,7 +12,8 @@ use outrigger_sidecar::follow::Watch;
 use outrigger_sidecar::intake::Intake;
 use outrigger_sidecar::probe::Probe;
 use outrigger_sidecar::stream::{Operator, Pace};
-use outrigger_sidecar::{Gateway, Settings, files};
+use outrigger_sidecar::{Gateway, Settings, files, private};
+use outrigger_sync::{Place, PublicKey, Trust};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
@@ -29,6 +30,9 @@ outrigger-sidecar: an LLM gateway beside an application
   --admin ADDRESS      where operators are answered [0.0.0.0:4181]
   --state DIR          where accounts are kept, and what the operator sent; without it both are
                        forgotten with the process
+  --signed-by KEY      the operator's public key: nothing that is mounted is taken without its
+                       signature; several times, while one key follows another
+  --policy-name NAME   the ConfigMap that is mounted, for which alone a signature holds
   --labels FILE        the pod's labels for rules, as the downward API writes them
   --version, --help
 
@@ -54,6 +58,8 @@ struct Arguments {
     admin: Vec<SocketAddr>,
     state: Option<PathBuf>,
     labels: Option<PathBuf>,
+    signed_by: Vec<PublicKey>,
+    policy_name: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +78,10 @@ fn main() -> ExitCode {
     let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    // Before there is a key in it.
+    if let Err(error) = private::keep_memory_private().and_then(|()| private::write_no_cores()) {
+        tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+    }
     // What the CPU limit allows, and never the node's cores: two carry more than one pod can ask.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
@@ -100,6 +110,8 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Long("listen") => arguments.listen.push(parser.value()?.parse()?),
             Long("admin") => arguments.admin.push(parser.value()?.parse()?),
             Long("state") => arguments.state = Some(parser.value()?.into()),
+            Long("signed-by") => arguments.signed_by.push(parser.value()?.parse()?),
+            Long("policy-name") => arguments.policy_name = Some(parser.value()?.string()?),
             Long("labels") => arguments.labels = Some(parser.value()?.into()),
             Long("version") => return Ok(tell(&format!("outrigger-sidecar {}\n", env!("CARGO_PKG_VERSION")))),
             Long("help") | Short('h') => return Ok(tell(HELP)),
@@ -119,6 +131,18 @@ impl Arguments {
             true => {
                 [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|ip| (ip, 4180).into()).to_vec()
             }
+        }
+    }
+
+    /// Whose signatures are asked for, and for which place.
+    fn trust(&self, namespace: Option<&str>) -> Result<Option<Trust>, &'static str> {
+        let keys = self.signed_by.clone();
+        match (keys.is_empty(), namespace.map(str::to_owned), self.policy_name.clone()) {
+            (true, _, _) => Ok(None),
+            (false, Some(namespace), Some(name)) => Ok(Some(Trust { keys, place: Place { namespace, name } })),
+            _ => Err(
+                "--signed-by needs --policy-name NAME and the variable POD_NAMESPACE: a signature holds for one place",
+            ),
         }
     }
 
@@ -142,18 +166,19 @@ fn fail(message: &str) -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let (clients, admin) = (arguments.clients(), arguments.admin());
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (workload, namespace) = (named("POD_NAME").or_else(|| named("HOSTNAME")), named("POD_NAMESPACE"));
+    let (clients, admin, trust) = (arguments.clients(), arguments.admin(), arguments.trust(namespace.as_deref())?);
     let dir = arguments.policy.unwrap_or_default();
     let token = arguments.token.unwrap_or_else(|| TOKEN.into());
     let authorities = arguments.authorities.unwrap_or_else(|| dir.join(AUTHORITIES));
     let operator =
         arguments.operator.map(|url| Operator::new(&url, token, authorities, Pace::default())).transpose()?;
+    let operator = operator.map(|operator| operator.trusting(trust.clone()));
     let labels = match &arguments.labels {
         Some(file) => files::labels(file)?,
         None => Vec::new(),
     };
-    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (workload, namespace) = (named("POD_NAME").or_else(|| named("HOSTNAME")), named("POD_NAMESPACE"));
     // A pod without its own word was made by an older operator: it is no account that a key could be for.
     let service_account = named("POD_SERVICE_ACCOUNT").or_else(|| namespace.as_ref().map(|_| String::new()));
     let settings = Settings {
@@ -167,7 +192,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let gateway = Gateway::new(settings)?;
     // Without an operator there is nothing that is not mounted.
     let held = arguments.state.as_deref().filter(|_| operator.is_some());
-    let intake = Arc::new(Intake::new(Arc::clone(&gateway), held));
+    let intake = Arc::new(Intake::new(Arc::clone(&gateway), held).trusting(trust));
     // Watched before it is read: what changes in between is seen.
     let mut watch = Watch::or_looks(&dir)?;
     intake.restore();

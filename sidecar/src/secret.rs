@@ -35,7 +35,7 @@ impl Secret {
     pub(crate) fn origin(&self, at: &SecretAt) -> String {
         match &self.variable {
             Some(variable) => format!("the variable {variable}"),
-            None => format!("key {} of Secret {}/{}", at.key, at.namespace, at.name),
+            None => format!("key {} of Secret {}/{}", at.key(), at.namespace(), at.name()),
         }
     }
 }

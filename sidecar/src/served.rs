@@ -150,11 +150,13 @@ impl Served {
     /// Builds what a document and its credentials amount to, adopting the state that is kept.
     ///
     /// # Errors
-    /// [`ServeError`] names the object; what is kept is then as it was. `adopt` opens the accounts of the policy's limits, when
+    /// [`ServeError`] names the object; what is kept is then as it was. `namespace` is the pod's own, empty outside of a
+    /// cluster. `adopt` opens the accounts of the policy's limits, when
     /// nothing else can fail any more.
     pub fn build(
         document: Document,
         secrets: &Secrets,
+        namespace: &str,
         kept: &mut Kept,
         adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, PagesError>,
     ) -> Result<Self, ServeError> {
@@ -201,8 +203,16 @@ impl Served {
                 headers: own_headers(&provider.headers),
                 unknown: known.is_none(),
             };
+            let stays = clear_text(provider, place.endpoint.as_ref(), namespace);
+            if stays && !provider.credentials.is_empty() {
+                tracing::warn!(
+                    provider = name(),
+                    "its credentials are not sent over http:// from namespace {namespace}: use https://, or set its \
+                     spec.clearTextCredentials: Allow"
+                );
+            }
             for credential in &provider.credentials {
-                let secret = secrets.get(&credential.secret).filter(|_| known.is_some());
+                let secret = secrets.get(&credential.secret).filter(|_| known.is_some() && !stays);
                 let value = secret
                     .map(|secret| {
                         let mut value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()))
@@ -252,6 +262,12 @@ impl Served {
         kept.pools = pools.done();
         Ok(Served { policy, places, slots, entry_slots, place_slots, limits, origin: None })
     }
+}
+
+/// Whether a provider's credentials stay where they are: without TLS, whoever makes this pod says who gets them.
+fn clear_text(provider: &outrigger_policy::Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
+    let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
+    foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
 }
 
 /// Finds the counts of those who are under way again.

@@ -22,9 +22,14 @@
 
 mod line;
 mod message;
+mod signature;
 
 pub use line::{LINE_MAX, LineError, Lines, write};
 pub use message::{Credential, FromGateway, FromOperator, Hello, Outcome, Policy, Rejection, Unused};
+pub use signature::{
+    CREDENTIALS_FILE, KEY_BYTES, NoKey, Place, PublicKey, SIGNATURES_FILE, Signatures, SigningKey, Statement, Trust,
+    hash,
+};
 
 /// The path of the stream.
 pub const PATH: &str = "/v1/stream";

@@ -142,7 +142,7 @@ mod tests {
             digest: "d".repeat(64),
             document: Document { format: 1, sequence, ..Document::default() },
             credentials: vec![Credential {
-                secret: SecretAt { namespace: "a".to_owned(), name: "b".to_owned(), key: "c".to_owned() },
+                secret: SecretAt::new("a", "b", "c").unwrap(),
                 value: "sk-never-shown".to_owned(),
             }],
         })

@@ -5,6 +5,7 @@ The pod is real, and so is its token; what a kubelet would do for it (say that i
 
 import base64
 import json
+import shutil
 import urllib.error
 import urllib.request
 
@@ -32,6 +33,7 @@ class GatewayProcess:
         self.folder = self.cluster.folder / "gateways" / f"{self.namespace}-{self.name}"
         self.policy = self.folder / "policy"
         self.policy.mkdir(parents=True, exist_ok=True)
+        self.moment = 0
         self.account = self.object["spec"]["serviceAccountName"]
         self.renew_token()
         self.mount()
@@ -54,17 +56,37 @@ class GatewayProcess:
 
     def mount(self):
         """The files of the pod's projected volume, as they are now. The ConfigMap comes with the first pod that needs it."""
+        files = {}
         volume = next(v for v in self.object["spec"]["volumes"] if v["name"] == "outrigger-policy")
         for source in volume["projected"]["sources"]:
             if map := source.get("configMap"):
                 known = self.cluster.api.until("ConfigMap", self.namespace, map["name"], bool)
                 for item in map["items"]:
                     if item["key"] in known.get("data", {}):
-                        (self.policy / item["path"]).write_text(known["data"][item["key"]])
+                        files[item["path"]] = known["data"][item["key"]].encode()
             if secret := source.get("secret"):
                 known = self.cluster.api.get("Secret", self.namespace, secret["name"]) or {}
                 for key, value in known.get("data", {}).items():
-                    (self.policy / key).write_bytes(base64.b64decode(value))
+                    files[key] = base64.b64decode(value)
+        self.put(files)
+
+    def put(self, files):
+        """All of them at once, as a kubelet does: the files are links into a folder that another takes the place of."""
+        self.moment += 1
+        now = self.policy / f"..{self.moment}"
+        now.mkdir()
+        for name, content in files.items():
+            (now / name).write_bytes(content)
+        next = self.policy / "..next"
+        next.symlink_to(now.name)
+        next.replace(self.policy / "..data")
+        for name in files:
+            if not (self.policy / name).is_symlink():
+                (self.policy / name).symlink_to(f"..data/{name}")
+        for gone in [one for one in self.policy.iterdir() if one.is_symlink() and not one.exists()]:
+            gone.unlink()
+        for before in [one for one in self.policy.iterdir() if one.is_dir() and not one.is_symlink() and one != now]:
+            shutil.rmtree(before)
 
     def start(self):
         port, admin = free_port(), free_port()
@@ -73,6 +95,7 @@ class GatewayProcess:
             *(binaries.outrigger("outrigger-sidecar"), "--policy", self.policy, "--operator", self.operator.url),
             *("--token", self.folder / "token", "--state", self.folder / "state"),
             *("--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"),
+            *self.given("--signed-by", "--policy-name"),
         ]
         pod = {"POD_NAME": self.name, "POD_NAMESPACE": self.namespace, "POD_SERVICE_ACCOUNT": self.account}
         env = environment(**pod, OUTRIGGER_LOG="info", **self.env)
@@ -80,6 +103,11 @@ class GatewayProcess:
         self.daemon = Daemon(name, command, self.cluster.folder, self.cluster.bound, env)
         self.until("its listener", lambda: self.get("/healthz")[0] == 200)
         self.say_that_it_runs()
+
+    def given(self, *flags):
+        """Of the arguments that were injected, these."""
+        arguments = self.container["args"]
+        return [one for flag, value in zip(arguments[::2], arguments[1::2]) if flag in flags for one in (flag, value)]
 
     def say_that_it_runs(self):
         running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}

@@ -141,6 +141,7 @@ class Meddler:
             {"metadata": {"annotations": {"outrigger.dev/digest": "none"}}},
             {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}, "ownerReferences": []}},
             {"data": {"ca.crt": "none", "more": "of it"}, "binaryData": None},
+            {"data": {"policy.v1.sig": "{}"}},
         ]
         while not self.done.wait(0.01):
             try:

@@ -67,6 +67,7 @@ def provider(namespace, name, **credentials):
         endpoint=f"http://{name}.{namespace}.svc.cluster.local/v1",
         credentials=[{"name": one, "secretRef": {"name": one}} | more for one, more in credentials.items()],
         allowedNamespaces={"from": "All"},
+        clearTextCredentials="Allow",
     )
 
 

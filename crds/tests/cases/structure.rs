@@ -76,6 +76,11 @@ pub const BROKEN: &[Invalid] = &[
         &[("spec.credentialDelivery", "must be one of Stream, Secret, did you mean `Secret`?")],
     ),
     (PROVIDER, "{type: Ollama, withoutKey: Yes}", &[("spec.withoutKey", "must be one of Allow, Refuse")]),
+    (
+        PROVIDER,
+        "{type: Ollama, clearTextCredentials: Never}",
+        &[("spec.clearTextCredentials", "must be one of Allow, Refuse")],
+    ),
     (KEY, "{balance: weighted}", &[("spec.balance", "must be one of Weighted, Adaptive, did you mean `Weighted`?")]),
     (RULE, "{targets: [{provider: a}], onError: Ignore}", &[("spec.onError", "must be one of Skip, Refuse")]),
     // Patterns.

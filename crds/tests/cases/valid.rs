@@ -13,6 +13,7 @@ pub const VALID: &[(&str, &str)] = &[
         credentials:
         - {name: premium, secretRef: {name: openai.corp, key: tls.key}, weight: 70, models: ["gpt-4o", "o*"]}
         - {name: standard, secretRef: {name: openai-2}, weight: 0, suspended: true}
+        clearTextCredentials: Allow
         credentialDelivery: Secret
         suspended: false
         withoutKey: Refuse

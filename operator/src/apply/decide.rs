@@ -56,7 +56,8 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
     let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
     let marked = held.is_some_and(|held| held.labelled && held.has_secret == speaks_of_secret(wish, Some(held)));
     let sealed = held.is_some_and(|held| held.is_sealed(wish.seal, &wish.revision.binding));
-    if current.is_some() && authorities && owned && marked && sealed {
+    let signed = || held.is_some_and(|held| held.is_signed(wish.seal, &wish.revision.binding));
+    if current.is_some() && authorities && owned && marked && sealed && signed() {
         return None;
     }
     let sequence = current.unwrap_or_else(|| next(wish, held));
@@ -138,7 +139,12 @@ fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
     if fits {
         object["binaryData"] = json!({names::SOURCES_FILE: STANDARD.encode(sources)});
     }
-    object["data"] = json!({names::POLICY_FILE: policy, names::AUTHORITIES_FILE: authorities});
+    let signatures = seal.signatures(&revision.binding, &hash(&policy), &hash(authorities));
+    object["data"] = json!({
+        names::POLICY_FILE: policy,
+        names::AUTHORITIES_FILE: authorities,
+        names::SIGNATURES_FILE: signatures,
+    });
     if speaks_of_secret(wish, held) {
         object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
     }
@@ -155,10 +161,12 @@ mod tests {
 
     use bytes::Bytes;
     use outrigger_policy::{Document, SecretAt};
+    use outrigger_sync::{Signatures, Statement, Trust, hash as sha256};
 
     use super::*;
     use crate::binding::Binding;
     use crate::revision::Value as Credential;
+    use crate::seal::place;
 
     const NOW: u64 = 1_800_000_000;
 
@@ -284,9 +292,31 @@ mod tests {
     }
 
     #[test]
+    fn gateways_can_tell_what_is_written_from_what_is_not() {
+        let (revision, owners) = (revision("d"), owners());
+        let write = decide(wish(&revision, &owners), None).unwrap();
+        let file = |name: &str| write.object["data"][name].as_str().unwrap().as_bytes();
+        let signatures: Signatures = serde_json::from_slice(file("policy.v1.sig")).unwrap();
+        let trust = Trust { keys: SEAL.verifying().keys, place: place(&revision.binding) };
+        assert!(trust.holds(&Statement::Policy(&sha256(file("policy.v1.json"))), &signatures.policy));
+        assert!(trust.holds(&Statement::Authorities(&sha256(file("ca.crt"))), &signatures.authorities));
+        // One that an older operator wrote, or somebody has changed, is signed under the same sequence.
+        let first = held(&write);
+        for signatures in ["", "{}", "nonsense"] {
+            let unsigned = Held { signatures: signatures.to_owned(), ..first.clone() };
+            let again = decide(wish(&revision, &owners), Some(&unsigned)).unwrap();
+            assert_eq!((again.sequence, held(&again)), (NOW, first.clone()));
+        }
+        // And one that a key signed which is not the first any more, too.
+        let seal = Seal::with(&[8; 32], &[&[7; 32]], true).unwrap();
+        let followed = Wish { seal: &seal, ..wish(&revision, &owners) };
+        assert_eq!(decide(followed, Some(&first)).unwrap().sequence, NOW);
+    }
+
+    #[test]
     fn it_says_whether_a_secret_belongs_to_it() {
         let mut revision = revision("d");
-        let secret = SecretAt { namespace: "shop".to_owned(), name: "openai".to_owned(), key: "apiKey".to_owned() };
+        let secret = SecretAt::new("shop", "openai", "apiKey").unwrap();
         revision.copied.insert(secret.clone());
         revision.credentials.push(Credential {
             secret,

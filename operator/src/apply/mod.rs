@@ -289,7 +289,7 @@ impl Applier {
             return Ok(());
         }
         let held = self.read_secret(binding).await?;
-        let mut object: Value = secret(revision, &self.caches.owners(binding), held.as_ref());
+        let mut object: Value = secret(revision, &self.caches.owners(binding), held.as_ref(), &self.seal()?);
         if !held.as_ref().is_some_and(|held| is_as(held, &object)) {
             // As with the ConfigMap: nobody may keep a value in force by this.
             if held.is_some_and(|held| held.immutable == Some(true)) {

@@ -7,11 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use outrigger_policy::SecretAt;
+use outrigger_sync::CREDENTIALS_FILE;
 use serde_json::{Value, json};
 
 use crate::names;
 use crate::owner::{Owner, owner_references};
 use crate::revision::{Delivery, Revision};
+use crate::seal::Seal;
 
 /// Credentials that may lie there and whose values are not known at the moment.
 #[must_use]
@@ -20,17 +22,29 @@ pub fn lacks_values(revision: &Revision) -> bool {
 }
 
 /// The Secret. Values that are not known stay as they are in `held`, the one that stands there, as long as they may lie
-/// there at all.
+/// there at all; and so do their signatures, since others may have changed the values.
 #[must_use]
-pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> Value {
-    let known = (revision.credentials.iter())
-        .filter(|value| value.delivery == Delivery::Secret)
-        .map(|value| (value.secret.file_name(), STANDARD.encode(&value.value)));
-    let kept = revision.copied.iter().filter(|secret| !is_known(revision, secret)).filter_map(|secret| {
-        let value = held?.data.as_ref()?.get(&secret.file_name())?;
-        Some((secret.file_name(), STANDARD.encode(&value.0)))
-    });
-    let data: BTreeMap<String, String> = known.chain(kept).collect();
+pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>, seal: &Seal) -> Value {
+    let mut data: BTreeMap<String, String> = BTreeMap::new();
+    let mut signed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for known in revision.credentials.iter().filter(|value| value.delivery == Delivery::Secret) {
+        let (file, goes) = (known.secret.file_name(), revision.document.goes(&known.secret));
+        let signatures = seal.credential(&revision.binding, &file, &goes, known.value.as_bytes());
+        signed.insert(file.clone(), signatures);
+        data.insert(file, STANDARD.encode(&known.value));
+    }
+    let mut before = held.and_then(signatures).unwrap_or_default();
+    for secret in revision.copied.iter().filter(|secret| !is_known(revision, secret)) {
+        let file = secret.file_name();
+        let Some(value) = held.and_then(|held| held.data.as_ref()?.get(&file)) else { continue };
+        data.insert(file.clone(), STANDARD.encode(&value.0));
+        signed.extend(before.remove_entry(&file));
+    }
+    if !signed.is_empty() {
+        // A map of strings: there is nothing in it that could fail to be written.
+        let signed = serde_json::to_vec(&signed).unwrap_or_default();
+        data.insert(CREDENTIALS_FILE.to_owned(), STANDARD.encode(signed));
+    }
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "Secret",
@@ -49,6 +63,10 @@ pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>) -> V
         object["metadata"]["resourceVersion"] = json!(version);
     }
     object
+}
+
+fn signatures(held: &Secret) -> Option<BTreeMap<String, Vec<String>>> {
+    serde_json::from_slice(&held.data.as_ref()?.get(CREDENTIALS_FILE)?.0).ok()
 }
 
 /// Whether the Secret that stands there has all that it should, and no value beside.
@@ -74,13 +92,15 @@ fn is_known(revision: &Revision, secret: &SecretAt) -> bool {
 mod tests {
     use k8s_openapi::ByteString;
     use outrigger_policy::Document;
+    use outrigger_sync::{Statement, Trust};
 
     use super::*;
     use crate::binding::Binding;
     use crate::revision::Value as Credential;
+    use crate::seal::place;
 
     fn at(name: &str) -> SecretAt {
-        SecretAt { namespace: "llm".to_owned(), name: name.to_owned(), key: "apiKey".to_owned() }
+        SecretAt::new("llm", name, "apiKey").unwrap()
     }
 
     fn revision(copied: &[&str], known: &[(&str, Delivery)]) -> Revision {
@@ -102,6 +122,18 @@ mod tests {
         }
     }
 
+    fn seal() -> Seal {
+        Seal::of(&[7; 32]).unwrap()
+    }
+
+    /// As it was made, without the signatures; and the signatures.
+    fn parts(made: &Value) -> (Value, BTreeMap<String, Vec<String>>) {
+        let mut data = made["data"].clone();
+        let signed = data.as_object_mut().unwrap().remove(CREDENTIALS_FILE);
+        let signed = signed.map(|signed| STANDARD.decode(signed.as_str().unwrap()).unwrap());
+        (data, signed.map(|signed| serde_json::from_slice(&signed).unwrap()).unwrap_or_default())
+    }
+
     fn held(names: &[&str]) -> Secret {
         let data = names.iter().map(|name| (at(name).file_name(), ByteString(b"old".to_vec()))).collect();
         Secret { data: Some(data), ..Secret::default() }
@@ -111,21 +143,27 @@ mod tests {
     fn it_holds_what_may_lie_there_and_nothing_else() {
         let revision = revision(&["a"], &[("a", Delivery::Secret), ("b", Delivery::Stream)]);
         assert!(!lacks_values(&revision));
-        let made = secret(&revision, &[], None);
-        assert_eq!(made["data"], json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
+        let made = secret(&revision, &[], None, &seal());
+        let (data, signed) = parts(&made);
+        assert_eq!(data, json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
         assert_eq!(made["metadata"]["name"], json!("outrigger-search"));
+        let trust = Trust { keys: seal().verifying().keys, place: place(&revision.binding) };
+        let goes = revision.document.goes(&at("a"));
+        let statement = |value| Statement::Credential { file: "llm_a_apiKey", goes: &goes, value };
+        assert!(trust.holds(&statement(b"sk-a"), &signed["llm_a_apiKey"]));
+        assert!(!trust.holds(&statement(b"sk-b"), &signed["llm_a_apiKey"]));
     }
 
     #[test]
     fn one_that_is_as_it_should_be_is_left_alone() {
-        let made = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[], None);
+        let made = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[], None, &seal());
         let held: Secret = serde_json::from_value(made.clone()).unwrap();
         assert!(is_as(&held, &made));
         let mut more = held.clone();
         more.data.as_mut().unwrap().insert("b".to_owned(), ByteString(b"x".to_vec()));
         let other = Secret { metadata: ObjectMeta { annotations: None, ..held.metadata.clone() }, ..held.clone() };
         let owner = Owner { name: "search".to_owned(), uid: "u".to_owned() };
-        let owned = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[owner], None);
+        let owned = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[owner], None, &seal());
         assert!(!is_as(&more, &made) && !is_as(&other, &made) && !is_as(&held, &owned));
     }
 
@@ -133,9 +171,19 @@ mod tests {
     fn a_value_that_is_missing_at_the_moment_stays_and_one_that_may_not_lie_there_goes() {
         let revision = revision(&["a", "b"], &[("a", Delivery::Secret)]);
         assert!(lacks_values(&revision));
-        let made = secret(&revision, &[], Some(&held(&["a", "b", "c"])));
+        let made = secret(&revision, &[], Some(&held(&["a", "b", "c"])), &seal());
         let wanted = json!({"llm_a_apiKey": STANDARD.encode("sk-a"), "llm_b_apiKey": STANDARD.encode("old")});
-        assert_eq!(made["data"], wanted);
-        assert_eq!(secret(&revision, &[], None)["data"], json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
+        let (data, signed) = parts(&made);
+        assert_eq!(data, wanted);
+        // Nobody knows whose writing the old value is: it is not signed by that.
+        assert_eq!(signed.keys().collect::<Vec<_>>(), ["llm_a_apiKey"]);
+        let mut before = held(&["a", "b", "c"]);
+        let old = BTreeMap::from([("llm_b_apiKey", ["SB"]), ("llm_c_apiKey", ["SC"])]);
+        let old = ByteString(serde_json::to_vec(&old).unwrap());
+        before.data.as_mut().unwrap().insert(CREDENTIALS_FILE.to_owned(), old);
+        let (_, signed) = parts(&secret(&revision, &[], Some(&before), &seal()));
+        assert_eq!((signed.len(), &signed["llm_b_apiKey"]), (2, &vec!["SB".to_owned()]));
+        let (data, _) = parts(&secret(&revision, &[], None, &seal()));
+        assert_eq!(data, json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
     }
 }

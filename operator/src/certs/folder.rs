@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use outrigger_compile::{Certificates, NoCertificates};
 use thiserror::Error;
 
 use super::bundle::Bundle;
@@ -15,6 +16,8 @@ pub enum FolderError {
     File { path: PathBuf, why: String },
     #[error("{}: {why}", .path.display())]
     Pair { path: PathBuf, why: Unreadable },
+    #[error("{}: it has {why}", .path.display())]
+    Authorities { path: PathBuf, why: NoCertificates },
 }
 
 /// The certificate and its authorities. Reads files; a kubelet replaces them all at once.
@@ -33,7 +36,12 @@ pub fn read(folder: &Path, names: &[String]) -> Result<(Pair, Bundle), FolderErr
         // Not ours to judge for certain: there may be an intermediate, or several authorities.
         tracing::warn!(%error, folder = %folder.display(), "clients may not trust the certificate");
     }
-    Ok((pair, Bundle::of(ca)))
+    // It goes into ConfigMaps: nothing else that stands in the file may.
+    let ca = Certificates::of(&ca).map_err(|why| FolderError::Authorities { path: folder.join("ca.crt"), why })?;
+    if ca.beside_a_key {
+        tracing::warn!(folder = %folder.display(), "ca.crt has a private key in it, which is not used: remove it");
+    }
+    Ok((pair, Bundle::of(ca.pem)))
 }
 
 fn at(folder: &Path, name: &str) -> impl Fn(Unreadable) -> FolderError {

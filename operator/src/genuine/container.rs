@@ -6,8 +6,8 @@ use super::spec::{Container, FieldRef, Probe, Variable};
 use super::{Foreign, Genuine, cut, dir, privileges};
 use crate::inject::LEVELS;
 use crate::names::{
-    AUTHORITIES_FILE, LABELS_FILE, LOG, POD_FIELDS, POD_SERVICE_ACCOUNT, POLICY_DIR, SIDECAR_BINARY, STATE_DIR,
-    TOKEN_DIR, TOKEN_FILE,
+    AUTHORITIES_FILE, LABELS_FILE, LOG, POD_FIELDS, POD_SERVICE_ACCOUNT, POLICY_DIR, POLICY_NAME, SIDECAR_BINARY,
+    SIGNED_BY, STATE_DIR, TOKEN_DIR, TOKEN_FILE,
 };
 
 /// Where others may mount what they please in the gateway's container: it reads nothing there. Service accounts, clouds'
@@ -20,7 +20,7 @@ const LOADER: &str = "LD_";
 const OURS: &str = "OUTRIGGER_";
 
 impl Genuine {
-    pub(super) fn gateway(&self, container: &Container) -> Result<(), Foreign> {
+    pub(super) fn gateway(&self, container: &Container, mounted: Option<&str>) -> Result<(), Foreign> {
         self.images.judge(&container.image)?;
         privileges::judge(&container.security_context)?;
         if !container.command.is_empty() {
@@ -33,14 +33,27 @@ impl Genuine {
         if !probes.into_iter().flatten().all(is_harmless) {
             return Err(Foreign::Changed("a probe".to_owned()));
         }
+        let mut signed = false;
         for argument in container.args.chunks(2) {
             let is_ours = match argument {
+                [flag, value] if flag == SIGNED_BY => match self.verifying.knows(value) {
+                    true => {
+                        signed = true;
+                        true
+                    }
+                    false => return Err(Foreign::OtherKey(cut(value))),
+                },
+                // A signature is for the place that is mounted, and for no other.
+                [flag, value] if flag == POLICY_NAME => mounted == Some(value.as_str()),
                 [flag, value] => self.is_ours(flag, value),
                 _ => false,
             };
             if !is_ours {
                 return Err(Foreign::Changed(format!("the argument `{}`", cut(&argument.join(" ")))));
             }
+        }
+        if !signed && self.verifying.are_required() {
+            return Err(Foreign::Unsigned);
         }
         environment(container)?;
         let changed = container.volume_mounts.iter().find(|mount| match dir(&mount.name) {

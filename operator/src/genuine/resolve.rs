@@ -18,7 +18,8 @@ pub(super) fn judge(pod: &PodSpec, services: &[String]) -> Result<(), Foreign> {
         return Err(Foreign::Dns("dnsConfig.nameservers"));
     }
     // Behind the cluster's own domains, where the name is found, a pod's are never asked for it.
-    let asks_cluster_first = matches!(pod.dns_policy.as_deref(), None | Some("ClusterFirst" | "ClusterFirstWithHostNet"));
+    let asks_cluster_first =
+        matches!(pod.dns_policy.as_deref(), None | Some("ClusterFirst" | "ClusterFirstWithHostNet"));
     if !dns.searches.is_empty() && !asks_cluster_first {
         return Err(Foreign::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
     }

@@ -3,7 +3,9 @@
 use super::spec::{Item, Object, Source, Volume};
 use super::{Foreign, cut};
 use crate::binding::Binding;
-use crate::names::{AUTHORITIES_FILE, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, STATE_VOLUME, TOKEN_FILE, TOKEN_VOLUME};
+use crate::names::{
+    AUTHORITIES_FILE, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, SIGNATURES_FILE, STATE_VOLUME, TOKEN_FILE, TOKEN_VOLUME,
+};
 
 pub(super) fn judge(volumes: &[Volume]) -> Result<(), Foreign> {
     for volume in volumes {
@@ -55,8 +57,15 @@ fn is_policy(volume: &Volume) -> bool {
 
 fn is_generated(map: &Object) -> bool {
     let is_plain = |item: &Item, file: &str| item.key == file && item.path == file;
-    let [policy, authorities] = &map.items[..] else { return false };
-    let has_files = is_plain(policy, POLICY_FILE) && is_plain(authorities, AUTHORITIES_FILE);
+    // Without signatures it is of an older operator's making: whether its gateway asks for any, its arguments say.
+    let has_files = match &map.items[..] {
+        [policy, authorities, rest @ ..] => {
+            is_plain(policy, POLICY_FILE)
+                && is_plain(authorities, AUTHORITIES_FILE)
+                && (rest.is_empty() || matches!(rest, [signatures] if is_plain(signatures, SIGNATURES_FILE)))
+        }
+        _ => false,
+    };
     has_files && Binding::of_object("", &map.name).is_some()
 }
 

@@ -6,8 +6,8 @@ use crate::inject::Facts;
 use crate::inject::resources::resources;
 use crate::inject::wishes::{ADMIN_PORT, PORT, Wishes};
 use crate::names::{
-    AUTHORITIES_FILE, CONTAINER, LABELS_FILE, LOG, POD_FIELDS, POLICY_DIR, POLICY_FILE, POLICY_VOLUME, SIDECAR_BINARY,
-    STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
+    AUTHORITIES_FILE, CONTAINER, LABELS_FILE, LOG, POD_FIELDS, POLICY_DIR, POLICY_FILE, POLICY_NAME, POLICY_VOLUME,
+    SIDECAR_BINARY, SIGNATURES_FILE, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
 };
 
 /// Readable by the gateway whoever it runs as; no other container mounts it.
@@ -56,6 +56,10 @@ fn arguments(wishes: &Wishes, facts: &Facts<'_>) -> Vec<String> {
     give("--policy", POLICY_DIR.to_owned());
     give("--state", STATE_DIR.to_owned());
     give("--labels", format!("{POLICY_DIR}/{LABELS_FILE}"));
+    if let Some(key) = settings.verifying.current() {
+        give(SIGNED_BY, key.to_string());
+        give(POLICY_NAME, wishes.binding.object_name());
+    }
     if let Some(service) = settings.service.first() {
         give("--operator", format!("https://{service}:{}", settings.service_port));
         give("--token", format!("{TOKEN_DIR}/{TOKEN_FILE}"));
@@ -69,6 +73,20 @@ fn arguments(wishes: &Wishes, facts: &Facts<'_>) -> Vec<String> {
         give("--admin", format!("0.0.0.0:{}", wishes.admin_port));
     }
     all
+}
+
+/// A gateway that an older replica made knows nobody's key yet, and one whose binding was named anew is to know the new one:
+/// what it has is mended, and what somebody else gave it stays, to be judged.
+pub fn mend(container: &mut Value, wishes: &Wishes, facts: &Facts<'_>) {
+    let Some(key) = facts.settings.verifying.current() else { return };
+    let Some(arguments) = container.get_mut("args").and_then(Value::as_array_mut) else { return };
+    let mut set = |flag: &str, value: String, over: bool| match arguments.iter().position(|argument| argument == flag) {
+        Some(at) if over && arguments.len() > at + 1 => arguments[at + 1] = value.into(),
+        Some(_) => {}
+        None => arguments.extend([Value::from(flag), value.into()]),
+    };
+    set(SIGNED_BY, key.to_string(), false);
+    set(POLICY_NAME, wishes.binding.object_name(), true);
 }
 
 /// By the program itself over loopback: no mesh, no NetworkPolicy and no family of addresses is in the way.
@@ -119,10 +137,10 @@ pub fn volumes(wishes: &Wishes) -> [Value; 3] {
     ]
 }
 
-/// The ConfigMap's two files that a gateway reads, the Secret whole, the pod's labels.
+/// The ConfigMap's three files that a gateway reads, the Secret whole, the pod's labels.
 fn policy_volume(wishes: &Wishes) -> Value {
     let object = wishes.binding.object_name();
-    let items = [POLICY_FILE, AUTHORITIES_FILE].map(|file| json!({"key": file, "path": file}));
+    let items = [POLICY_FILE, AUTHORITIES_FILE, SIGNATURES_FILE].map(|file| json!({"key": file, "path": file}));
     let labels = json!({"path": LABELS_FILE, "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}});
     json!({
         "name": POLICY_VOLUME,
@@ -135,6 +153,14 @@ fn policy_volume(wishes: &Wishes) -> Value {
             ],
         },
     })
+}
+
+/// Whether a pod's policy volume shows all that is read of the ConfigMap: an older replica's did not.
+pub fn is_whole(volume: &Value) -> bool {
+    let sources = volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten();
+    let mut items = sources.filter_map(|source| source.pointer("/configMap/items")?.as_array()).flatten();
+    volume.get("name").and_then(Value::as_str) != Some(POLICY_VOLUME)
+        || items.any(|item| item["key"] == SIGNATURES_FILE)
 }
 
 /// The ConfigMap that a pod's policy volume is of.

@@ -115,7 +115,7 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
         said.wishes(facts.namespace, facts.defaults).map_err(Cause::from).and_then(|wishes| match is_injected(pod) {
             true => match conflicts::intruder(pod) {
                 Some(cause) => Err(cause),
-                None => Ok((mended(pod, &wishes), Vec::new())),
+                None => Ok((mended(pod, &wishes, facts), Vec::new())),
             },
             false => injected(pod, &wishes, facts),
         });
@@ -183,13 +183,19 @@ fn injected(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Result<(Value, V
 }
 
 /// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
-fn mended(pod: &Value, wishes: &Wishes) -> Value {
+fn mended(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Value {
     let mut after = pod.clone();
     place::restore(&mut after);
+    if let Some(at) = place::position(&after)
+        && let Some(container) = pod::list_mut(&mut after, "initContainers").and_then(|list| list.get_mut(at))
+    {
+        container::mend(container, wishes, facts);
+    }
     if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
         for volume in container::volumes(wishes) {
             match volumes.iter_mut().find(|there| pod::name(there) == pod::name(&volume)) {
-                Some(there) if container::mounted(there) == container::mounted(&volume) => {}
+                Some(there)
+                    if container::mounted(there) == container::mounted(&volume) && container::is_whole(there) => {}
                 // Another key was named in between.
                 Some(there) => *there = volume,
                 None => volumes.push(volume),

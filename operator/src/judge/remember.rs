@@ -39,7 +39,8 @@ pub(super) fn remember(index: &Index, good: &mut LastGood, namespace: &str, judg
     }
     view.secrets.retain(|at, _| credentials.contains(at));
     for (at, _) in &judged.compiled.secrets {
-        let wanted = Wanted { holder: Holder::Secret, namespace: at.namespace.clone(), name: at.name.clone() };
+        let wanted =
+            Wanted { holder: Holder::Secret, namespace: at.namespace().to_owned(), name: at.name().to_owned() };
         if let Some(holding) = index.value(&wanted) {
             let version =
                 SecretVersion { uid: holding.uid.clone(), resource_version: holding.resource_version.clone() };

@@ -26,8 +26,9 @@ pub(super) fn of<'a>(
             Delivery::Stream => "Stream",
             Delivery::Secret => "Secret",
         };
-        let SecretAt { namespace, name, key } = &one.secret;
-        let (uid, resource_version) = version.map_or(("", ""), |seen| (&seen.uid, &seen.resource_version));
+        let at = &one.secret;
+        let (namespace, name, key) = (at.namespace(), at.name(), at.key());
+        let (uid, resource_version) = version.map_or(("", ""), |seen| (&*seen.uid, &*seen.resource_version));
         [namespace, name, key, uid, resource_version, delivery].into_iter().for_each(|part| add(&mut hash, part));
     }
     for (key, accounts) in allowed {

@@ -91,6 +91,7 @@ fn provider(before: &ProviderDoc, wanted: Option<&ProviderDoc>) -> ProviderDoc {
     ProviderDoc {
         credentials: before.credentials.iter().map(credential).collect(),
         limits: wanted.limits.clone(),
+        clear_text_credentials: before.clear_text_credentials && wanted.clear_text_credentials,
         ..before.clone()
     }
 }
@@ -154,7 +155,7 @@ mod tests {
             weight: 1,
             models: strings(models),
             suspended: false,
-            secret: SecretAt { namespace: "shop".to_owned(), name: "s".to_owned(), key: "k".to_owned() },
+            secret: SecretAt::new("shop", "s", "k").unwrap(),
         };
         let with = |models: &[&str]| ProviderDoc { credentials: vec![credential(models)], ..ProviderDoc::default() };
         assert!(provider(&with(&["a"]), Some(&with(&["b"]))).credentials[0].suspended);

@@ -15,13 +15,21 @@ use crate::names::{FIELD_MANAGER, MANAGED_BY, MANAGED_BY_VALUE, SEAL};
 
 /// Where the key lies in the Secret.
 const AT: &str = "key";
+/// Those before it are in entries that begin so, for as long as pods know no other.
+const BEFORE: &str = "previous";
+/// What gateways of this key do, all of them: the entry is written with it.
+const GATEWAYS: &str = "gateways";
+const VERIFY: &str = "verify";
 
 /// Why there is no key.
 #[derive(Debug, Error)]
 pub enum SealError {
     #[error("Secret {SEAL} could not be {verb}: {error}")]
     Call { verb: &'static str, error: CallError },
-    #[error("Secret {SEAL} has no `{AT}` of {KEY} bytes: delete it, and another is made")]
+    #[error(
+        "Secret {SEAL} has no `{AT}` of {KEY} bytes, or a `{BEFORE}…` that is not as long: mend it, or delete it, and another \
+         is made, and pods with a gateway have to be made anew"
+    )]
     Broken,
     #[error("this machine gives no random numbers")]
     Random,
@@ -49,8 +57,12 @@ pub async fn load(client: Client, namespace: &str) -> Result<Seal, SealError> {
 }
 
 fn read(secret: &Secret) -> Result<Seal, SealError> {
-    let key = secret.data.as_ref().and_then(|data| data.get(AT));
-    key.and_then(|key| Seal::of(&key.0)).ok_or(SealError::Broken)
+    let data = secret.data.as_ref().ok_or(SealError::Broken)?;
+    let key = data.get(AT).ok_or(SealError::Broken)?;
+    let before: Vec<&[u8]> =
+        data.iter().filter(|(name, _)| name.starts_with(BEFORE)).map(|(_, key)| key.0.as_slice()).collect();
+    let required = data.get(GATEWAYS).is_some_and(|word| word.0.trim_ascii() == VERIFY.as_bytes());
+    Seal::with(&key.0, &before, required).ok_or(SealError::Broken)
 }
 
 fn secret(key: Vec<u8>) -> Secret {
@@ -62,7 +74,36 @@ fn secret(key: Vec<u8>) -> Secret {
         },
         type_: Some("Opaque".to_owned()),
         immutable: Some(true),
-        data: Some(BTreeMap::from([(AT.to_owned(), ByteString(key))])),
+        data: Some(BTreeMap::from([
+            (AT.to_owned(), ByteString(key)),
+            (GATEWAYS.to_owned(), ByteString(VERIFY.as_bytes().to_vec())),
+        ])),
         ..Secret::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(data: &[(&str, &[u8])]) -> Result<(usize, bool), String> {
+        let data = data.iter().map(|(name, value)| ((*name).to_owned(), ByteString(value.to_vec()))).collect();
+        let seal = read(&Secret { data: Some(data), ..Secret::default() }).map_err(|error| error.to_string())?;
+        Ok((seal.verifying().keys.len(), seal.verifying().required))
+    }
+
+    #[test]
+    fn the_secret_has_a_key_those_before_it_and_what_gateways_do() {
+        assert_eq!(of(&[("key", &[1; 32])]), Ok((1, false)), "of a version whose gateways did not look");
+        assert_eq!(of(&[("key", &[1; 32]), ("gateways", b"verify\n")]), Ok((1, true)));
+        let several: [(&str, &[u8]); 3] = [("key", &[1; 32]), ("previous", &[2; 32]), ("previous-2", &[3; 32])];
+        assert_eq!(of(&several), Ok((3, false)));
+        let broken: [&[(&str, &[u8])]; 4] =
+            [&[], &[("key", &[1; 31])], &[("previous", &[1; 32])], &[("key", &[1; 32]), ("previous", b"x")]];
+        for broken in broken {
+            assert!(of(broken).is_err_and(|error| error.contains("Secret outrigger-seal")));
+        }
+        let made = secret(vec![1; 32]);
+        assert!(read(&made).unwrap().verifying().required, "one that is made now");
     }
 }

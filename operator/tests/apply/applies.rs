@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use outrigger_operator::apply::{Applier, ApplyError};
 use outrigger_operator::binding::Binding;
 use outrigger_operator::caches::Caches;
 use outrigger_operator::certs::Bundle;
+use outrigger_operator::generated::Held;
 use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
 use outrigger_operator::revision::{Delivery, Revision, Value as Credential};
-use outrigger_operator::seal::Seal;
+use outrigger_operator::seal::{Seal, place};
 use outrigger_operator::stream::Hub;
 use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
+use outrigger_sync::{Signatures, Statement, Trust, hash};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -47,7 +51,7 @@ fn operator(server: &Server) -> Operator {
 }
 
 fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<Revision> {
-    let secret = SecretAt { namespace: "shop".to_owned(), name: "openai".to_owned(), key: "apiKey".to_owned() };
+    let secret = SecretAt::new("shop", "openai", "apiKey").unwrap();
     let credential = CredentialDoc {
         name: "main".to_owned(),
         weight: 1,
@@ -86,6 +90,41 @@ fn left(sequence: u64, digest: &str) -> Value {
 fn sequence(server: &Server) -> u64 {
     let object = server.get(CONFIG_MAP).unwrap();
     object["metadata"]["annotations"]["outrigger.dev/sequence"].as_str().unwrap().parse().unwrap()
+}
+
+/// What a Secret holds beside the signatures, of which there is one for each.
+fn values(secret: &Value) -> Value {
+    let mut data = secret["data"].clone();
+    let signed = data.as_object_mut().unwrap().remove("credentials.v1.sig").unwrap();
+    let signed: BTreeMap<String, Vec<String>> =
+        serde_json::from_slice(&STANDARD.decode(signed.as_str().unwrap()).unwrap()).unwrap();
+    assert!(signed.keys().eq(data.as_object().unwrap().keys()));
+    data
+}
+
+/// Somebody who writes over the operator's files is written over, and what stands there bears its signature again.
+#[tokio::test]
+async fn what_gateways_would_refuse_is_written_anew() {
+    let operator = operator(&Server::default());
+    operator.applier.apply(&search("d")).await.unwrap();
+    let right = operator.server.get(CONFIG_MAP).unwrap();
+    let binding = Binding::of("shop", "search");
+    for (file, text) in [("policy.v1.sig", ""), ("policy.v1.json", "{}"), ("ca.crt", "theirs")] {
+        operator.server.with(|stored| {
+            let mut changed = stored.objects[CONFIG_MAP].clone();
+            changed["data"][file] = json!(text);
+            stored.put(CONFIG_MAP, changed);
+        });
+        let told = operator.server.get(CONFIG_MAP).unwrap();
+        operator.caches.generated.put(binding.clone(), Some(Held::of(&serde_json::from_value(told).unwrap())));
+        operator.applier.apply(&search("d")).await.unwrap();
+        let found = operator.server.get(CONFIG_MAP).unwrap();
+        let signatures: Signatures = serde_json::from_str(found["data"]["policy.v1.sig"].as_str().unwrap()).unwrap();
+        let trust = Trust { keys: Seal::of(&[7; 32]).unwrap().verifying().keys, place: place(&binding) };
+        let policy = hash(found["data"]["policy.v1.json"].as_str().unwrap().as_bytes());
+        assert!(trust.holds(&Statement::Policy(&policy), &signatures.policy), "{file}");
+        assert_eq!(found["data"]["ca.crt"], right["data"]["ca.crt"]);
+    }
 }
 
 #[tokio::test]
@@ -154,7 +193,7 @@ async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_
     let server = Server::default();
     let first = operator(&server);
     first.applier.apply(&with_secret("d")).await.unwrap();
-    assert_eq!(server.get(SECRET).unwrap()["data"], json!({"shop_openai_apiKey": "c2s="}));
+    assert_eq!(values(&server.get(SECRET).unwrap()), json!({"shop_openai_apiKey": "c2s="}));
     assert_eq!(server.asked().last().unwrap(), "PATCH secrets/outrigger-search");
     first.applier.apply(&with_secret("d")).await.unwrap();
     assert_eq!(server.asked(), Vec::<String>::new());
@@ -197,7 +236,7 @@ async fn who_makes_a_secret_immutable_keeps_no_value_in_force() {
     });
     operator.applier.apply(&with_secret("e")).await.unwrap();
     let made = server.get(SECRET).unwrap();
-    assert_eq!((&made["data"], made.get("immutable")), (&json!({"shop_openai_apiKey": "c2s="}), None));
+    assert_eq!((values(&made), made.get("immutable")), (json!({"shop_openai_apiKey": "c2s="}), None));
 }
 
 #[tokio::test]

@@ -254,9 +254,9 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
     Policy::build(document.clone()).unwrap();
     // The value that is suspended is to be forgotten, and the other one is still there.
     let values: Vec<(&str, &str)> =
-        revision.credentials.iter().map(|one| (one.secret.key.as_str(), one.value.as_str())).collect();
+        revision.credentials.iter().map(|one| (one.secret.key(), one.value.as_str())).collect();
     assert_eq!(values, [("one", "one"), ("two", "")]);
-    assert_eq!(revision.copied.iter().map(|at| at.key.as_str()).collect::<Vec<_>>(), ["one"]);
+    assert_eq!(revision.copied.iter().map(|at| at.key()).collect::<Vec<_>>(), ["one"]);
 
     // An operator that starts anew has to be told what stands there.
     story.restart();

@@ -219,7 +219,7 @@ pub fn binding() -> Binding {
 }
 
 pub fn secret(name: &str) -> SecretAt {
-    SecretAt { namespace: "models".to_owned(), name: name.to_owned(), key: "key".to_owned() }
+    SecretAt::new("models", name, "key").unwrap()
 }
 
 /// A policy of `shop`'s key `search`.

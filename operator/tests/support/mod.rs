@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use outrigger_operator::inject::Facts;
+use outrigger_operator::seal::{Seal, VerifyingKeys};
 use outrigger_operator::settings::{Repair, Settings};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -30,7 +31,15 @@ pub fn settings() -> Settings {
         openshift: false,
         repair: Repair::Report,
         certificates: None,
+        verifying: verifying(),
     }
+}
+
+/// Of a replica that has read its Secret: pods made by it know its key.
+pub fn verifying() -> VerifyingKeys {
+    let keys = VerifyingKeys::default();
+    keys.set(Seal::with(&[7; 32], &[], true).unwrap().verifying());
+    keys
 }
 
 /// A pod of `tests/pods`, and what is known beside it.

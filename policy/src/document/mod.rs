@@ -3,8 +3,10 @@
 //! Names are the users' own. Unknown fields are ignored, so that a gateway can read what a newer
 //! operator writes; [`FORMAT`] is raised when that would be wrong.
 
+mod goes;
 mod limits;
 mod read;
+mod secret_at;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ pub use limits::{
     AppliesDoc, BudgetDoc, CalendarUnit, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
 };
 pub use read::ReadError;
+pub use secret_at::{NotAPlace, SecretAt};
 use serde::{Deserialize, Serialize};
 
 use crate::price::Price;
@@ -89,29 +92,6 @@ impl std::fmt::Display for ObjectRef {
     }
 }
 
-/// Where a credential's value is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SecretAt {
-    pub namespace: String,
-    pub name: String,
-    pub key: String,
-}
-
-impl SecretAt {
-    /// What a file with its value is called: `NAMESPACE_SECRET_KEY`. No two are called the same, since neither namespaces nor
-    /// Secrets have an underscore in their names, and dots are in both names and keys.
-    #[must_use]
-    pub fn file_name(&self) -> String {
-        format!("{}_{}_{}", self.namespace, self.name, self.key)
-    }
-}
-
-impl std::fmt::Display for SecretAt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}[{}]", self.namespace, self.name, self.key)
-    }
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Balance {
     /// By weight, whatever the health.
@@ -152,6 +132,9 @@ pub struct ProviderDoc {
     pub max_attempts: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// Its credentials may be sent without TLS from pods of other namespaces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clear_text_credentials: bool,
     #[serde(default)]
     pub prewarm: bool,
     /// Certificate authorities to trust, PEM, in place of the public ones.

@@ -45,7 +45,7 @@ pub fn credentials(provider: ProviderDoc, names: &[&str]) -> ProviderDoc {
                 weight: weight.parse().unwrap(),
                 models: Vec::new(),
                 suspended: false,
-                secret: SecretAt { namespace: "t".into(), name: name.into(), key: "apiKey".into() },
+                secret: SecretAt::new("t", name, "apiKey").unwrap(),
             }
         })
         .collect();

@@ -46,8 +46,8 @@ pub(super) async fn dial(operator: &Operator, leader: Option<&Authority>, intake
 }
 
 async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, intake: &Intake) -> Result<Open, Ended> {
-    let Operator { endpoint, token, authorities: path, .. } = operator;
-    let authorities = Authorities::read(path)?;
+    let Operator { endpoint, token, authorities: path, trust, .. } = operator;
+    let authorities = Authorities::read(path, trust.as_ref())?;
     let fingerprints = authorities.fingerprints();
     let config = authorities.config().map_err(|source| Ended::Authorities { path: path.clone(), source })?;
     let token = contents(token, TOKEN).map_err(|source| Ended::Token { path: token.clone(), source })?;

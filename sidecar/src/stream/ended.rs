@@ -7,6 +7,7 @@ use http::uri::Authority;
 use outrigger_sync::LineError;
 use thiserror::Error;
 
+use crate::files::FilesError;
 use crate::upstream::TlsError;
 
 /// Why a stream did not open, or is open no more. Never tells a token.
@@ -16,6 +17,8 @@ pub enum Ended {
     NoAuthorities { path: PathBuf },
     #[error("the operator's authorities in {} can't be used: {source}", path.display())]
     Authorities { path: PathBuf, source: TlsError },
+    #[error(transparent)]
+    Files(FilesError),
     #[error("the pod's token in {} can't be read: {source}", path.display())]
     Token { path: PathBuf, source: io::Error },
     #[error("the pod's token in {} is none that a header can carry", path.display())]

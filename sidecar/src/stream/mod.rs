@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use http::uri::Authority;
-use outrigger_sync::PATH;
+use outrigger_sync::{PATH, Trust};
 
 use crate::intake::Intake;
 use crate::upstream::{Endpoint, EndpointError};
@@ -38,6 +38,7 @@ pub struct Operator {
     target: Uri,
     token: PathBuf,
     authorities: PathBuf,
+    trust: Option<Trust>,
     pace: Pace,
 }
 
@@ -63,7 +64,13 @@ impl Operator {
         }
         let target = format!("https://{}{PATH}", endpoint.authority());
         let target = target.parse().map_err(|_| EndpointError::NotUrl(url.to_owned()))?;
-        Ok(Operator { endpoint, target, token, authorities, pace })
+        Ok(Operator { endpoint, target, token, authorities, trust: None, pace })
+    }
+
+    /// Trusts no authorities but those that the operator has signed.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Self {
+        Operator { trust, ..self }
     }
 
     /// Keeps a stream open for as long as it is polled.
@@ -93,7 +100,7 @@ impl Operator {
             let wait = tokio::time::sleep(self.pace.wait(failures));
             match ended {
                 // What is missing was mounted since, or is about to be.
-                Ended::NoAuthorities { .. } | Ended::Authorities { .. } => tokio::select! {
+                Ended::NoAuthorities { .. } | Ended::Authorities { .. } | Ended::Files(_) => tokio::select! {
                     () = wait => {}
                     Ok(()) = mounted.changed() => {}
                 },

@@ -70,7 +70,8 @@ fn hear(
 /// With the authorities as they are mounted now: the next connection trusts these.
 fn tell(mouth: &Mouth, outcome: Option<Outcome>, operator: &Operator) -> Result<(), Ended> {
     let Some(outcome) = outcome else { return Ok(()) };
-    let authorities = Authorities::read(&operator.authorities).map(|found| found.fingerprints()).unwrap_or_default();
+    let authorities = Authorities::read(&operator.authorities, operator.trust.as_ref());
+    let authorities = authorities.map(|found| found.fingerprints()).unwrap_or_default();
     mouth.say(&FromGateway::Outcome(Outcome { authorities, ..outcome }))
 }
 

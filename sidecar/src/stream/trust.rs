@@ -6,12 +6,15 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use outrigger_sync::Trust;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 
 use super::Ended;
+use crate::files::vouched;
+use crate::mounted::Folder;
 use crate::upstream::TlsError;
 
 /// Two authorities while one follows the other, and room.
@@ -24,14 +27,23 @@ pub(super) struct Authorities {
 }
 
 impl Authorities {
-    pub(super) fn read(path: &Path) -> Result<Self, Ended> {
+    /// Those of a file, which the operator must have signed where somebody's signature is asked for.
+    pub(super) fn read(path: &Path, trust: Option<&Trust>) -> Result<Self, Ended> {
         let failed = |source| Ended::Authorities { path: path.to_owned(), source };
-        let pem = match contents(path, MOST) {
-            Ok(pem) => pem,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Ended::NoAuthorities { path: path.to_owned() });
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Ended::NoAuthorities { path: path.to_owned() },
+            _ => failed(TlsError::Pem(error.to_string())),
+        };
+        let pem = match trust {
+            None => contents(path, MOST).map_err(unreadable)?,
+            Some(trust) => {
+                let folder = Folder::of(path.parent().unwrap_or(Path::new("."))).map_err(unreadable)?;
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let pem = folder.read(name, MOST).map_err(unreadable)?;
+                let pem = pem.ok_or_else(|| Ended::NoAuthorities { path: path.to_owned() })?;
+                vouched(&folder, path, &pem, trust).map_err(Ended::Files)?;
+                pem
             }
-            Err(error) => return Err(failed(TlsError::Pem(error.to_string()))),
         };
         let certificates = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()

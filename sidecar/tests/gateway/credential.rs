@@ -141,7 +141,7 @@ async fn the_caller_is_told_which_credential_was_refused() {
     let first = Fake::always(json_with(401, "", &refused.to_string())).await;
     let mut policy = document(1, vec![provider("first", &first.url)]);
     policy.providers[0].credentials.push(credential("first", "spare", 0));
-    let running = Running::with_values(policy, |at| format!("value-of-{}", at.name)).await;
+    let running = Running::with_values(policy, |at| format!("value-of-{}", at.name())).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     let message = got.json()["error"]["message"].as_str().unwrap().to_owned();
     for part in [

@@ -21,6 +21,7 @@ mod process;
 mod relay;
 mod rules;
 mod settled;
+mod signed;
 mod stream;
 mod swaps;
 mod time;

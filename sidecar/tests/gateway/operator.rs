@@ -132,6 +132,11 @@ impl Operator {
         *self.answer.lock().unwrap() = answer;
     }
 
+    /// A stream that was opened in the meantime.
+    pub fn knocked(&mut self) -> Option<Stream> {
+        self.streams.try_recv().ok()
+    }
+
     /// The next stream that is opened, and how it begins.
     pub async fn stream(&mut self) -> (Stream, Hello) {
         let mut stream = soon("a stream", self.streams.recv()).await.unwrap();
@@ -226,7 +231,7 @@ pub fn policy(document: &Document, credentials: &[(&str, &str)]) -> FromOperator
 }
 
 pub fn secret(name: &str) -> SecretAt {
-    SecretAt { namespace: "default".to_owned(), name: name.to_owned(), key: "apiKey".to_owned() }
+    SecretAt::new("default", name, "apiKey").unwrap()
 }
 
 /// A pod's files.
@@ -270,8 +275,20 @@ impl Pod {
         std::fs::read_to_string(self.state().join("held/policy.v1")).unwrap_or_default()
     }
 
+    /// One that was dropped before keeps the folder until its tasks are dropped as well.
+    async fn is_left(&self) {
+        let Ok(lock) = std::fs::File::open(self.state().join("lock")) else { return };
+        soon("the folder", async {
+            while lock.try_lock().is_err() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// A gateway in it: a process, but for the process.
     pub async fn start(&self, url: &str) -> Sidecar {
+        self.is_left().await;
         let settings = Settings { lines: Lines::Off, state: Some(self.state()), ..Settings::default() };
         let gateway = Gateway::new(settings).unwrap();
         let intake = Arc::new(Intake::new(Arc::clone(&gateway), Some(&self.state())));

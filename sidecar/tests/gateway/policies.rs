@@ -24,6 +24,8 @@ pub fn typed(name: &str, kind: &str, url: &str) -> ProviderDoc {
         kind: kind.to_owned(),
         endpoint: Some(url.to_owned()),
         credentials: vec![credential(name, "main", 1)],
+        // Some gateways here are of another namespace's pods.
+        clear_text_credentials: true,
         timeouts: TimeoutsDoc { connect: Some(2_000), ..TimeoutsDoc::default() },
         ..ProviderDoc::default()
     }
@@ -35,11 +37,7 @@ pub fn credential(provider: &str, name: &str, weight: u32) -> CredentialDoc {
         weight,
         models: Vec::new(),
         suspended: false,
-        secret: SecretAt {
-            namespace: "default".to_owned(),
-            name: format!("{provider}-{name}"),
-            key: "apiKey".to_owned(),
-        },
+        secret: SecretAt::new("default", format!("{provider}-{name}"), "apiKey").unwrap(),
     }
 }
 
@@ -84,7 +82,8 @@ pub fn key(name: &str, providers: Vec<KeyProviderDoc>) -> KeyDoc {
 
 pub fn secrets(document: &Document) -> Secrets {
     let all = document.providers.iter().flat_map(|provider| &provider.credentials);
-    all.map(|credential| (credential.secret.clone(), Secret::new(&format!("sk-{}", credential.secret.name)))).collect()
+    all.map(|credential| (credential.secret.clone(), Secret::new(&format!("sk-{}", credential.secret.name()))))
+        .collect()
 }
 
 /// A gateway on free ports, which stops when it is dropped.

@@ -22,18 +22,22 @@ use crate::operator::{Authority, Operator, Pod, in_force, soon};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
 use crate::settled::hang_up;
 
-struct Process {
+pub struct Process {
     clients: String,
     admin: String,
-    child: Child,
+    pub child: Child,
 }
 
-fn binary() -> Command {
+pub fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_outrigger-sidecar"))
 }
 
 impl Process {
     async fn start(pod: &Pod, operator: Option<&str>) -> Self {
+        Self::with(pod, operator, &[]).await
+    }
+
+    pub async fn with(pod: &Pod, operator: Option<&str>, more: &[String]) -> Self {
         let (clients, admin) = (free(), free());
         let mut command = binary();
         command.args(["--listen", &clients, "--admin", &admin]);
@@ -41,6 +45,7 @@ impl Process {
         if let Some(url) = operator {
             command.args(["--operator", url]).arg("--token").arg(pod.at("token"));
         }
+        command.args(more);
         command.env("POD_NAME", "shop-1").env("POD_NAMESPACE", "shop").env("HOSTNAME", "node-7");
         command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let child = command.spawn().unwrap();
@@ -62,7 +67,7 @@ impl Process {
     }
 
     /// Until a probe says so, which only other events than ours bring about.
-    async fn until(&mut self, name: &str) {
+    pub async fn until(&mut self, name: &str) {
         soon(name, async {
             while !self.probe(name).await.status.success() {
                 assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
@@ -71,12 +76,17 @@ impl Process {
         .await;
     }
 
-    async fn asks(&self, name: &str) -> Value {
+    pub async fn asks(&self, name: &str) -> Value {
         let url = format!("http://{}/{name}", self.admin);
         reqwest::get(url).await.unwrap().json().await.unwrap()
     }
 
-    async fn chats(&self) -> u16 {
+    pub async fn is_in_force(&self, sequence: u64) -> bool {
+        let ready = self.asks("readyz").await;
+        ready["revision"].as_str().is_some_and(|revision| revision.starts_with(&format!("{sequence}-")))
+    }
+
+    pub async fn chats(&self) -> u16 {
         let url = format!("http://{}/v1/chat/completions", self.clients);
         reqwest::Client::new().post(url).json(&chat("m")).send().await.unwrap().status().as_u16()
     }
@@ -163,6 +173,64 @@ async fn a_killed_process_leaves_all_that_the_next_one_needs() {
         [(&"default".into(), &"shop-1".into(), &200.into()), (&"shop".into(), &"shop-1".into(), &404.into())]
     );
     assert!(Path::new(&pod.state().join("accounts")).exists() && pod.held().contains("sk-streamed"));
+}
+
+/// Of the process's user, another process is not let in; and no core is written, whoever kills it.
+#[tokio::test]
+async fn its_memory_is_its_own() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let root = std::fs::metadata("/proc/self/environ").unwrap().uid() == 0;
+    let upstream = Fake::always(answer("hi")).await;
+    let pod = Pod::new("");
+    pod.write("policy/default_first-main_apiKey", "sk-1");
+    pod.mount(&document(1, vec![provider("first", &upstream.url)]));
+    // Root's own files are root's anyway: it is nobody, as in a pod.
+    let program = pod.at("sidecar");
+    std::fs::copy(env!("CARGO_BIN_EXE_outrigger-sidecar"), &program).unwrap();
+    std::fs::create_dir(pod.state()).unwrap();
+    for path in [pod.at(""), pod.policy(), program.clone()] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let (clients, admin) = (free(), free());
+    let mut command = Command::new(&program);
+    if root {
+        chown(pod.state(), Some(65_534), Some(65_534)).unwrap();
+        command.uid(65_534).gid(65_534);
+    }
+    command.args(["--listen", &clients, "--admin", &admin]);
+    command.arg("--policy").arg(pod.policy()).arg("--state").arg(pod.state());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut process = Process { clients, admin, child: command.spawn().unwrap() };
+    process.until("started").await;
+    assert_eq!(process.chats().await, 200);
+    let pid = process.child.id().unwrap();
+    let owner = |file: &str| std::fs::metadata(format!("/proc/{pid}/{file}")).unwrap().uid();
+    assert_eq!((owner("environ"), owner("mem")), (0, 0));
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{cores}");
+    process.signal("-ABRT");
+    let status = soon("its end", process.child.wait()).await.unwrap();
+    assert!(!std::os::unix::process::ExitStatusExt::core_dumped(&status), "{status}");
+}
+
+/// Whoever makes a pod says where a name leads in it: without TLS only its own namespace's credentials go there.
+#[tokio::test]
+async fn a_credential_goes_over_http_in_its_own_namespace_alone() {
+    for (namespace, allowed, sent) in [("shop", false, true), ("models", false, false), ("models", true, true)] {
+        let upstream = Fake::always(answer("hi")).await;
+        let mut policy = document(1, vec![provider("first", &upstream.url)]);
+        policy.providers[0].namespace = namespace.to_owned();
+        policy.providers[0].clear_text_credentials = allowed;
+        policy.keys[0].providers[0].provider.namespace = namespace.to_owned();
+        let pod = Pod::new("");
+        pod.write("policy/default_first-main_apiKey", "sk-1");
+        pod.mount(&policy);
+        let mut process = Process::start(&pod, None).await;
+        process.until("started").await;
+        let status = process.chats().await;
+        assert_eq!((status == 200, upstream.asked().len()), (sent, usize::from(sent)), "{namespace} {allowed}");
+    }
 }
 
 #[derive(Default)]

@@ -5,7 +5,7 @@ use outrigger_sync::{FromOperator, Unused};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer};
-use crate::operator::{Answer, Authority, Operator, Pod, Sidecar, in_force, policy, rejection};
+use crate::operator::{Answer, Authority, Operator, Pod, Sidecar, in_force, policy, rejection, secret};
 use crate::policies::{chat, document, provider};
 
 /// An operator, an upstream, and a pod between them.
@@ -185,7 +185,7 @@ async fn a_credential_is_gone_as_soon_as_it_is_withdrawn() {
     assert!(pod.held().contains("sk-gone"));
     // No longer named.
     let mut without = with(2, &upstream);
-    without.providers[0].credentials[0].secret.name = "other".to_owned();
+    without.providers[0].credentials[0].secret = secret("other");
     in_force(2, &stream.push(&without, &[]).await);
     assert_eq!(asks(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
     assert!(!pod.held().contains("sk-gone"));

@@ -1,5 +1,6 @@
 //! How the servers of a provider are reached, and what is said of its traffic.
 
+use outrigger_compile::Certificates;
 use serde_json::{Map, Value, json};
 
 use super::super::Work;
@@ -45,11 +46,17 @@ pub(crate) fn shared(
                 }
             }
             "ca_cert_pem" => match node.text() {
-                Some(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => {
+                Some(pem) if let Ok(found) = Certificates::of(pem) => {
                     let name = work.names.free("ConfigMap", &format!("{called}-ca"));
                     let mut map = Object::new(Kind::ConfigMap, &name, node.path());
-                    map.set("data", json!({"ca.crt": pem}));
-                    node.became(&format!("ConfigMap {}", code(&name)));
+                    map.set("data", json!({"ca.crt": found.pem}));
+                    match found.beside_a_key {
+                        true => node.doubtful(format!(
+                            "became ConfigMap {}, without the private key that stands beside its certificates: none is sent",
+                            code(&name)
+                        )),
+                        false => node.became(&format!("ConfigMap {}", code(&name))),
+                    }
                     work.objects.push(map);
                     shared.insert("tls".to_owned(), json!({"caRef": {"kind": "ConfigMap", "name": name}}));
                 }

@@ -1,0 +1,72 @@
+//! Where a document sends a credential.
+
+use serde_json::json;
+
+use super::{Document, ProviderDoc, SecretAt};
+
+impl Document {
+    /// The places of all credentials that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretAt> {
+        self.providers.iter().flat_map(|provider| &provider.credentials).map(|credential| &credential.secret)
+    }
+
+    /// Where it sends a credential, and what vouches for whoever answers there: the same text for the same way, in every
+    /// version of this program. Values are signed with it.
+    #[must_use]
+    pub fn goes(&self, at: &SecretAt) -> String {
+        let sends = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
+        let way = |provider: &ProviderDoc| {
+            let ProviderDoc { namespace, name, kind, endpoint, ca, headers, .. } = provider;
+            json!([namespace, name, kind, endpoint, ca, headers]).to_string()
+        };
+        let mut ways: Vec<String> = self.providers.iter().filter(sends).map(way).collect();
+        ways.sort();
+        ways.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::CredentialDoc;
+
+    fn provider(name: &str, secret: &str) -> ProviderDoc {
+        let secret = SecretAt::new("a", secret, "k").unwrap();
+        let credential =
+            CredentialDoc { name: "main".to_owned(), weight: 1, models: Vec::new(), suspended: false, secret };
+        ProviderDoc {
+            namespace: "a".to_owned(),
+            name: name.to_owned(),
+            kind: "OpenAI".to_owned(),
+            credentials: vec![credential],
+            ..ProviderDoc::default()
+        }
+    }
+
+    #[test]
+    fn the_way_is_all_that_decides_who_sees_it() {
+        type Change = fn(&mut ProviderDoc);
+        let document = |change: Change| {
+            let mut of = provider("one", "s");
+            change(&mut of);
+            Document { providers: vec![of, provider("two", "t")], ..Document::default() }
+        };
+        let at = SecretAt::new("a", "s", "k").unwrap();
+        let plain = document(|_| {}).goes(&at);
+        // It is signed: another spelling would be another way.
+        assert_eq!(plain, r#"["a","one","OpenAI",null,null,{}]"#);
+        let elsewhere: [Change; 6] = [
+            |one| one.endpoint = Some("https://evil.test".to_owned()),
+            |one| one.kind = "vLLM".to_owned(),
+            |one| one.ca = Some("PEM".to_owned()),
+            |one| drop(one.headers.insert("x".to_owned(), "y".to_owned())),
+            |one| one.namespace = "b".to_owned(),
+            |one| one.name = "b".to_owned(),
+        ];
+        for change in elsewhere {
+            assert_ne!(document(change).goes(&at), plain);
+        }
+        assert_eq!(document(|one| one.max_attempts = Some(3)).goes(&at), plain);
+        assert_eq!(document(|_| {}).goes(&SecretAt::new("a", "none", "k").unwrap()), "");
+    }
+}

@@ -1,0 +1,226 @@
+//! Where a credential's value is kept. A gateway makes a file's name of it, so it can hold no path.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// Longest name of a namespace: a DNS label.
+const NAMESPACE_MAX: usize = 63;
+/// Longest name of a Secret, and longest key in one. A file's name is a key of the Secret that it is mounted from.
+const NAME_MAX: usize = 253;
+/// So much of a name that is refused is repeated.
+const TOLD_MAX: usize = 60;
+
+/// A Secret and a key in it. Each part is a name as Kubernetes has them: none can hold a separator, a `..` or a NUL, whoever
+/// wrote the document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
+pub struct SecretAt {
+    namespace: String,
+    name: String,
+    key: String,
+}
+
+/// Why there can be no such place.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotAPlace {
+    #[error("`{0}` is no name of a namespace: lower-case letters, digits and `-`, at most {NAMESPACE_MAX}")]
+    Namespace(String),
+    #[error("`{0}` is no name of a Secret: lower-case letters, digits, `-` and `.`, at most {NAME_MAX}")]
+    Name(String),
+    #[error(
+        "`{0}` is no key of a Secret: letters, digits, `-`, `_` and `.`, at most {NAME_MAX}, not beginning with `..`"
+    )]
+    Key(String),
+}
+
+/// As it is written, before it is judged.
+#[derive(Deserialize)]
+struct Parts {
+    namespace: String,
+    name: String,
+    key: String,
+}
+
+impl TryFrom<Parts> for SecretAt {
+    type Error = NotAPlace;
+
+    fn try_from(Parts { namespace, name, key }: Parts) -> Result<Self, NotAPlace> {
+        SecretAt::new(namespace, name, key)
+    }
+}
+
+impl SecretAt {
+    /// A place, where such names can exist.
+    ///
+    /// # Errors
+    /// [`NotAPlace`], with the name that can't.
+    pub fn new(
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Result<Self, NotAPlace> {
+        let (namespace, name, key) = (namespace.into(), name.into(), key.into());
+        if namespace.len() > NAMESPACE_MAX || !is_label(&namespace) {
+            return Err(NotAPlace::Namespace(told(&namespace)));
+        }
+        if name.len() > NAME_MAX || !name.split('.').all(is_label) {
+            return Err(NotAPlace::Name(told(&name)));
+        }
+        if key.len() > NAME_MAX || !is_key(&key) {
+            return Err(NotAPlace::Key(told(&key)));
+        }
+        Ok(SecretAt { namespace, name, key })
+    }
+
+    /// The Secret's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The Secret's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key in its data.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What a file with its value is called: `NAMESPACE_SECRET_KEY`, and `NAMESPACE_` with a SHA-256 where that is longer
+    /// than a key of a Secret may be. No two are called the same, since neither namespaces nor Secrets have an underscore in
+    /// their names, and dots are in both names and keys.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let SecretAt { namespace, name, key } = self;
+        let whole = format!("{namespace}_{name}_{key}");
+        if whole.len() <= NAME_MAX {
+            return whole;
+        }
+        let hash = Sha256::digest(&whole).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("{namespace}_{hash}")
+    }
+}
+
+impl fmt::Display for SecretAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}[{}]", self.namespace, self.name, self.key)
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
+        && bytes.first().is_some_and(alphanumeric)
+        && bytes.last().is_some_and(alphanumeric)
+}
+
+/// As the API server has them: `.dockerconfigjson` is one.
+fn is_key(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !text.is_empty() && text.bytes().all(inner) && text != "." && !text.starts_with("..")
+}
+
+fn told(name: &str) -> String {
+    name.chars().take(TOLD_MAX).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// None of these may be a part of a file's name, in whichever of the three places it stands.
+    const HOSTILE: [&str; 24] = [
+        "",
+        ".",
+        "..",
+        "../x",
+        "..x",
+        "a/b",
+        "/lib/x86",
+        "64-linux-gnu/../x86",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "a b",
+        "a:b",
+        "a%2fb",
+        "%2e%2e",
+        "a\u{2215}b",
+        "a\u{2044}b",
+        "a\u{ff0f}b",
+        "\u{2024}\u{2024}",
+        "\u{202e}txt",
+        "é",
+        "~",
+        "*",
+        "a\u{1b}[2Jb",
+    ];
+
+    #[test]
+    fn a_name_that_could_lead_elsewhere_is_none() {
+        let long = "a".repeat(300);
+        for hostile in HOSTILE.into_iter().chain([long.as_str()]) {
+            for place in 0..3 {
+                let mut parts = ["a", "b", "c"];
+                parts[place] = hostile;
+                let [namespace, name, key] = parts;
+                let written = json!({"namespace": namespace, "name": name, "key": key});
+                let error = serde_json::from_value::<SecretAt>(written).expect_err(hostile).to_string();
+                assert!(error.contains("is no name of a") || error.contains("is no key of a"), "{error}");
+                assert!(error.len() < 400 && !error.contains(['\0', '\n', '\u{1b}']), "{error:?}");
+                assert!(SecretAt::new(namespace, name, key).is_err(), "{parts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_kind_is_none() {
+        for (namespace, name, key) in [
+            ("a.b", "b", "c"),
+            ("a", "B", "c"),
+            ("a", "b_c", "c"),
+            ("-a", "b", "c"),
+            ("a", "b-", "c"),
+            ("a", "b..c", "c"),
+        ] {
+            assert!(SecretAt::new(namespace, name, key).is_err(), "{namespace} {name} {key}");
+        }
+    }
+
+    #[test]
+    fn what_kubernetes_lets_through_is_a_place_and_comes_back() {
+        let (long, label) = ("a".repeat(253), "a".repeat(63));
+        for (namespace, name, key) in [
+            ("default", "openai", "apiKey"),
+            ("a", "a.b-c.d", ".dockerconfigjson"),
+            ("0", "1", "tls.crt"),
+            (label.as_str(), long.as_str(), "API_KEY-2..x"),
+        ] {
+            let at = SecretAt::new(namespace, name, key).unwrap();
+            let written = serde_json::to_value(&at).unwrap();
+            assert_eq!(written, json!({"namespace": namespace, "name": name, "key": key}));
+            assert_eq!(serde_json::from_value::<SecretAt>(written).unwrap(), at);
+        }
+    }
+
+    #[test]
+    fn a_file_has_a_name_that_a_secret_can_have() {
+        let at = |namespace: &str, name: &str, key: &str| SecretAt::new(namespace, name, key).unwrap().file_name();
+        assert_eq!(at("shop", "openai", "apiKey"), "shop_openai_apiKey");
+        let long = "a".repeat(253);
+        let (one, two) = (at("shop", &long, "a"), at("shop", &long, "b"));
+        assert!(one.len() <= 253 && one.starts_with("shop_") && one != two, "{one} {two}");
+        // By one underscore it is no other's.
+        assert_eq!(one.matches('_').count(), 1);
+    }
+}

@@ -1,0 +1,101 @@
+//! A folder of files that somebody mounts, as it is at one moment.
+//!
+//! The kubelet puts all files of a volume in place at once, by a link (`..data`) to a folder that never changes: two files
+//! that are read one after the other are of one moment only below where the link leads.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The kubelet's link.
+const DATA: &str = "..data";
+
+/// Where the files lie at this moment.
+#[derive(Debug)]
+pub struct Folder {
+    real: PathBuf,
+}
+
+impl Folder {
+    /// The folder as it is now. One that is not there has no files.
+    ///
+    /// # Errors
+    /// What the system says of it.
+    pub fn of(dir: &Path) -> io::Result<Self> {
+        let data = dir.join(DATA);
+        let dir = if data.is_dir() { data } else { dir.to_owned() };
+        Ok(Folder { real: fs::canonicalize(dir)? })
+    }
+
+    /// A file of the folder, of at most so many bytes. `None`: there is none of this name. A link may lead to another file of
+    /// the folder, and not out of it; what is no plain file (a pipe, a device, a folder) is not opened.
+    ///
+    /// # Errors
+    /// What the system says of it, or why it is not opened.
+    pub fn read(&self, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let real = match fs::canonicalize(self.real.join(name)) {
+            Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if real.parent().is_none_or(|parent| !parent.starts_with(&self.real)) {
+            return Err(io::Error::other("it leads out of its folder"));
+        }
+        if !fs::metadata(&real)?.is_file() {
+            return Err(io::Error::other("it is no plain file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(&real)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > most {
+            true => Err(io::Error::other(format!("it is over {most} bytes"))),
+            false => Ok(Some(bytes)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn files_of_a_volume_are_of_one_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        for (moment, text) in [("..1", "one"), ("..2", "two")] {
+            fs::create_dir(at(moment)).unwrap();
+            fs::write(at(moment).join("file"), text).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/file", at("file")).unwrap();
+        let folder = Folder::of(dir.path()).unwrap();
+        symlink("..2", at("next")).unwrap();
+        fs::rename(at("next"), at("..data")).unwrap();
+        assert_eq!(folder.read("file", 9).unwrap().unwrap(), b"one");
+        assert_eq!(Folder::of(dir.path()).unwrap().read("file", 9).unwrap().unwrap(), b"two");
+    }
+
+    #[test]
+    fn nothing_leads_out_of_the_folder() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "s").unwrap();
+        let dir = outside.path().join("mounted");
+        fs::create_dir(&dir).unwrap();
+        fs::create_dir(dir.join("deep")).unwrap();
+        fs::write(dir.join("plain"), "p").unwrap();
+        symlink(outside.path().join("secret"), dir.join("link")).unwrap();
+        symlink("../secret", dir.join("relative")).unwrap();
+        symlink("plain", dir.join("within")).unwrap();
+        symlink("..", dir.join("up")).unwrap();
+        let folder = Folder::of(&dir).unwrap();
+        for name in ["link", "relative", "../secret", "up/secret", "deep", ".", "..", ""] {
+            assert!(folder.read(name, 9).is_err(), "{name}");
+        }
+        let absolute = outside.path().join("secret");
+        assert!(folder.read(absolute.to_str().unwrap(), 9).is_err());
+        assert_eq!(folder.read("within", 9).unwrap().unwrap(), b"p");
+        assert_eq!(folder.read("none", 9).unwrap(), None);
+        assert!(folder.read("plain", 0).unwrap_err().to_string().contains("over 0 bytes"));
+    }
+}

@@ -1,0 +1,268 @@
+//! Mounted files that bear the operator's signature, and what becomes of those that somebody else has written.
+
+use std::collections::BTreeMap;
+
+use outrigger_policy::Document;
+use outrigger_sidecar::files::{self, FilesError};
+use outrigger_sync::{Place, Signatures, SigningKey, Statement, Trust, hash};
+use serde_json::{Value, json};
+
+use crate::fake::{Fake, answer};
+use crate::operator::{Authority, Operator, Pod, in_force, soon};
+use crate::policies::{document, provider};
+use crate::process::Process;
+
+const VALUE: &str = "sk-mounted";
+const CREDENTIAL: &str = "default_first-main_apiKey";
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::of(&[seed; 32]).unwrap()
+}
+
+fn place(namespace: &str, name: &str) -> Place {
+    Place { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+fn here() -> Place {
+    place("shop", "outrigger-search")
+}
+
+fn trust(seeds: &[u8]) -> Trust {
+    Trust { keys: seeds.iter().map(|seed| key(*seed).public()).collect(), place: here() }
+}
+
+/// What the sidecar is started with in such a pod.
+fn arguments(seed: u8) -> Vec<String> {
+    ["--signed-by", &key(seed).public().to_string(), "--policy-name", "outrigger-search"].map(str::to_owned).to_vec()
+}
+
+impl Pod {
+    fn text(&self, file: &str) -> Vec<u8> {
+        std::fs::read(self.policy().join(file)).unwrap_or_default()
+    }
+
+    /// As the operator does it with what is mounted now, for a place.
+    fn sign(&self, by: &SigningKey, place: &Place) {
+        let signatures = Signatures {
+            policy: vec![by.sign(&Statement::Policy(&hash(&self.text("policy.v1.json"))), place)],
+            authorities: vec![by.sign(&Statement::Authorities(&hash(&self.text("ca.crt"))), place)],
+        };
+        self.write("policy/policy.v1.sig", &serde_json::to_string(&signatures).unwrap());
+        let Ok(document) = Document::read(&self.text("policy.v1.json")) else { return };
+        let signed: BTreeMap<String, Vec<String>> = (document.secrets())
+            .map(|at| {
+                let (file, goes) = (at.file_name(), document.goes(at));
+                let value = self.text(&file);
+                let signature = by.sign(&Statement::Credential { file: &file, goes: &goes, value: &value }, place);
+                (file, vec![signature])
+            })
+            .collect();
+        self.write("policy/credentials.v1.sig", &serde_json::to_string(&signed).unwrap());
+    }
+}
+
+/// A pod with a policy, a credential and their signatures.
+fn signed(document: &Document, authorities: &str) -> Pod {
+    let pod = Pod::new(authorities);
+    pod.write(&format!("policy/{CREDENTIAL}"), VALUE);
+    pod.mount(document);
+    pod.sign(&key(1), &here());
+    pod
+}
+
+fn one(sequence: u64, url: &str) -> Document {
+    document(sequence, vec![provider("first", url)])
+}
+
+fn refused(pod: &Pod, trust: &Trust) -> String {
+    match files::read(&pod.policy(), Some(trust)) {
+        Err(error @ FilesError::Unsigned { .. }) => error.to_string(),
+        other => panic!("it is not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn what_the_operator_signed_for_this_place_is_taken() {
+    let pod = signed(&one(1, "https://models.test/v1"), "PEM");
+    for keys in [trust(&[1]), trust(&[2, 1])] {
+        let read = files::read(&pod.policy(), Some(&keys)).unwrap().unwrap();
+        assert!(read.signed && read.secrets.len() == 1);
+    }
+    // Who is started by hand and knows no key obeys whoever writes there, as ever.
+    let read = files::read(&pod.policy(), None).unwrap().unwrap();
+    assert!(!read.signed && read.secrets.len() == 1);
+}
+
+#[test]
+fn what_anybody_else_wrote_is_refused_and_says_who_may_have() {
+    let pod = signed(&one(1, "https://models.test/v1"), "PEM");
+    let told = refused(&pod, &trust(&[2]));
+    for word in
+        ["policy.v1.json", "namespace shop", "outrigger-search", "ConfigMaps or Secrets", "--show-managed-fields"]
+    {
+        assert!(told.contains(word), "{told}");
+    }
+    refused(&pod, &trust(&[]));
+    for elsewhere in [place("shop", "outrigger-batch"), place("other", "outrigger-search"), place("", "")] {
+        pod.sign(&key(1), &elsewhere);
+        refused(&pod, &trust(&[1]));
+    }
+    pod.sign(&key(1), &here());
+    let good = String::from_utf8(pod.text("policy.v1.sig")).unwrap();
+    let swapped: Signatures = serde_json::from_str(&good).unwrap();
+    let swapped = Signatures { policy: swapped.authorities, authorities: swapped.policy };
+    for wrong in
+        [String::new(), "{}".to_owned(), "[]".to_owned(), "\u{0}".to_owned(), serde_json::to_string(&swapped).unwrap()]
+    {
+        pod.write("policy/policy.v1.sig", &wrong);
+        refused(&pod, &trust(&[1]));
+    }
+    std::fs::remove_file(pod.policy().join("policy.v1.sig")).unwrap();
+    assert!(refused(&pod, &trust(&[1])).contains("there is no policy.v1.sig beside it"));
+    // Every byte counts.
+    pod.write("policy/policy.v1.sig", &good);
+    let document = pod.text("policy.v1.json");
+    for at in 0..document.len() {
+        let mut changed = document.clone();
+        changed[at] ^= 1;
+        std::fs::write(pod.policy().join("policy.v1.json"), &changed).unwrap();
+        refused(&pod, &trust(&[1]));
+    }
+}
+
+#[test]
+fn a_value_is_for_its_way_and_nobody_puts_another_in_its_place() {
+    let found = |pod: &Pod| files::read(&pod.policy(), Some(&trust(&[1]))).unwrap().unwrap().secrets.len();
+    let pod = signed(&one(1, "https://models.test/v1"), "PEM");
+    assert_eq!(found(&pod), 1);
+    pod.write(&format!("policy/{CREDENTIAL}"), "sk-invented");
+    assert_eq!(found(&pod), 0);
+    pod.write(&format!("policy/{CREDENTIAL}"), VALUE);
+    assert_eq!(found(&pod), 1);
+    // A policy of another time, which the operator signed as well, does not take the value along to where it went then.
+    let signatures = String::from_utf8(pod.text("credentials.v1.sig")).unwrap();
+    pod.mount(&one(2, "https://before.test/v1"));
+    pod.sign(&key(1), &here());
+    assert_eq!(found(&pod), 1);
+    pod.write("policy/credentials.v1.sig", &signatures);
+    assert_eq!(found(&pod), 0);
+    for wrong in ["", "{}", "[1]"] {
+        pod.write("policy/credentials.v1.sig", wrong);
+        assert_eq!(found(&pod), 0, "{wrong}");
+    }
+}
+
+/// Whoever writes the document by hand, or a ConfigMap of a gateway that asks for no signature, reads none of its files.
+#[test]
+fn no_name_in_a_document_leads_to_a_file_of_the_gateway_s() {
+    let pod = Pod::new("PEM");
+    std::fs::create_dir_all(pod.state().join("held")).unwrap();
+    pod.write("state/held/policy.v1", "sk-held");
+    let written = serde_json::to_value(one(1, "https://evil.test/v1")).unwrap();
+    for (namespace, name, key) in [
+        ("/lib/x86", "64-linux-gnu/../x86", "64-linux-gnu/../../var/run/outrigger/state/held/policy.v1"),
+        ("..", "..", "../state/held/policy.v1"),
+        ("default", "first-main", "../../state/held/policy.v1"),
+        ("default", "first-main", "a/../../../token"),
+        ("default", "first-main", "a\u{0}b"),
+        ("default", "../token", "x"),
+        ("default", "first\u{2215}main", "x"),
+        ("default", "first-main", "%2e%2e%2ftoken"),
+    ] {
+        let mut written = written.clone();
+        written["providers"][0]["credentials"][0]["secret"] = json!({"namespace": namespace, "name": name, "key": key});
+        pod.write("policy/policy.v1.json", &written.to_string());
+        let told = files::read(&pod.policy(), None).unwrap_err().to_string();
+        assert!(told.contains("LLMProvider default/first") && told.contains("is no"), "{told}");
+    }
+    // Nor does a link beside it.
+    std::os::unix::fs::symlink(pod.at("token"), pod.policy().join(CREDENTIAL)).unwrap();
+    pod.mount(&one(1, "https://evil.test/v1"));
+    assert!(files::read(&pod.policy(), None).unwrap_err().to_string().contains("leads out of its folder"));
+}
+
+async fn rejected(process: &Process) -> Value {
+    soon("a rejection", async {
+        loop {
+            let ready = process.asks("readyz").await;
+            if !ready["rejected"].is_null() {
+                return ready;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_changed_config_map_neither_redirects_a_credential_nor_invents_one() {
+    let (upstream, evil) = (Fake::always(answer("hi")).await, Fake::always(answer("thanks")).await);
+    let pod = signed(&one(1, &upstream.url), "");
+    let mut process = Process::with(&pod, None, &arguments(1)).await;
+    process.until("started").await;
+    assert_eq!(process.chats().await, 200);
+    // Somebody who may write ConfigMaps leads it elsewhere, with the signature that is there, and without.
+    pod.mount(&one(2, &evil.url));
+    let ready = rejected(&process).await;
+    assert_eq!(ready["rejected"]["object"], "policy");
+    let told = ready["rejected"]["message"].as_str().unwrap();
+    assert!(told.contains("is not as the operator wrote it") && told.contains("namespace shop"), "{told}");
+    assert_eq!((process.chats().await, evil.asked().len()), (200, 0));
+    // The operator writes it anew.
+    pod.mount(&one(3, &upstream.url));
+    pod.sign(&key(1), &here());
+    soon("it is in force", async { while !process.is_in_force(3).await {} }).await;
+    assert!(process.asks("readyz").await["rejected"].is_null());
+    assert_eq!(process.chats().await, 200);
+    process.child.kill().await.unwrap();
+    // The one that comes after has nothing but what is mounted: what is not the operator's is nothing.
+    pod.mount(&one(4, &evil.url));
+    let process = Process::with(&pod, None, &arguments(1)).await;
+    rejected(&process).await;
+    assert_eq!((process.chats().await, evil.asked().len()), (503, 0));
+    let known: Vec<_> =
+        upstream.asked().iter().map(|asked| asked.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(known, [format!("Bearer {VALUE}").as_str(); 3]);
+}
+
+#[tokio::test]
+async fn nobody_but_the_operator_says_where_the_operator_is_trusted() {
+    let (authority, forged) = (Authority::new(), Authority::new());
+    let (mut operator, mut evil) = (Operator::new(&authority).await, Operator::new(&forged).await);
+    let upstream = Fake::always(answer("hi")).await;
+    let pod = signed(&one(1, &upstream.url), &authority.pem);
+    // With authorities of somebody's own an operator of theirs would be believed, and be told the pod's token.
+    pod.write("policy/ca.crt", &forged.pem);
+    let process = Process::with(&pod, Some(&evil.url()), &arguments(1)).await;
+    soon("why there is no stream", async {
+        loop {
+            let ready = process.asks("readyz").await;
+            let problem = ready["operator"]["problem"].as_str().unwrap_or_default().to_owned();
+            if problem.contains("ca.crt is not as the operator wrote it") {
+                break;
+            }
+        }
+    })
+    .await;
+    assert!(evil.knocked().is_none(), "nobody came");
+    drop(process);
+    pod.write("policy/ca.crt", &authority.pem);
+    let process = Process::with(&pod, Some(&operator.url()), &arguments(1)).await;
+    let (mut stream, hello) = operator.stream().await;
+    assert_eq!(hello.authorities.len(), 1);
+    in_force(2, &stream.push(&one(2, &upstream.url), &[("first-main", "sk-streamed")]).await);
+    assert_eq!(process.chats().await, 200);
+}
+
+#[tokio::test]
+async fn a_key_without_its_place_is_a_mistake_that_is_told() {
+    let pod = Pod::new("");
+    let mut command = crate::process::binary();
+    command.arg("--policy").arg(pod.policy()).args(["--signed-by", &key(1).public().to_string()]);
+    let output = soon("its end", command.output()).await.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("--signed-by needs --policy-name"), "{told}");
+    let mut command = crate::process::binary();
+    command.arg("--policy").arg(pod.policy()).args(["--signed-by", "nonsense"]);
+    let output = soon("its end", command.output()).await.unwrap();
+    assert!(!output.status.success() && String::from_utf8(output.stderr).unwrap().contains("no Ed25519 public key"));
+}
