@@ -25,6 +25,7 @@ pub mod openai;
 pub mod operation;
 pub mod path;
 mod pieces;
+pub mod plausible;
 pub mod provider;
 pub mod refusal;
 pub mod relay;

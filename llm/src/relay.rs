@@ -118,11 +118,12 @@ impl Watch {
     /// What was used, as told so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        match &self.tokens {
+        let told = match &self.tokens {
             Tokens::OpenAi(tokens) => tokens.usage(),
             Tokens::Anthropic(tokens) => tokens.usage(),
             Tokens::Gemini(tokens) => tokens.usage(),
-        }
+        };
+        told.believed(self.content)
     }
 
     /// Bytes of content told so far: text, thinking, tools' arguments, refusals. About so many, since events are not

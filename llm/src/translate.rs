@@ -105,11 +105,13 @@ pub fn encode_request_within(
 /// # Errors
 /// [`Malformed`] when it is not one: no choices, no content where there must be some.
 pub fn decode_response(upstream: Dialect, body: &Value) -> Result<Response, Malformed> {
-    match upstream {
+    let mut response = match upstream {
         Dialect::OpenAi => openai::response::decode(body),
         Dialect::Anthropic => anthropic::response::decode(body),
         Dialect::Gemini => gemini::response::decode(body),
-    }
+    }?;
+    response.usage = response.usage.believed(!response.parts.is_empty());
+    Ok(response)
 }
 
 /// Tells a whole answer to a caller.
@@ -145,11 +147,18 @@ impl StreamDecoder {
     /// # Errors
     /// [`Malformed`] when the event is not of the dialect.
     pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let before = out.len();
         match self {
             StreamDecoder::OpenAi(decoder) => decoder.push(event, out),
             StreamDecoder::Anthropic(decoder) => decoder.push(event, out),
             StreamDecoder::Gemini(decoder) => decoder.push(event, out),
+        }?;
+        for event in out.iter_mut().skip(before) {
+            if let Event::Usage(usage) = event {
+                *usage = usage.believed(false);
+            }
         }
+        Ok(())
     }
 }
 

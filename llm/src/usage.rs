@@ -1,6 +1,7 @@
 //! What an answer used, in one meaning for all dialects.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Tokens of one answer, and what else is counted. Absent means that the upstream did not say; it is never a zero.
 ///
@@ -35,6 +36,21 @@ pub struct Usage {
     pub milliseconds: Option<u64>,
     /// How the answer was served, where that is told: it may not be what was asked for.
     pub service: Option<ServiceTier>,
+}
+
+/// More than this nobody counts in one answer: no window and no stream is so long. In tokens.
+const MOST: u64 = 10_000_000_000;
+
+/// A figure as an answer tells it: a whole number, which some providers write with a point. A negative one, one with a
+/// fraction and text are none.
+pub(crate) fn count(value: &Value) -> Option<u64> {
+    let number = value.as_number()?;
+    number.as_u64().or_else(|| number.as_f64().and_then(of_float))
+}
+
+pub(crate) fn of_float(number: f64) -> Option<u64> {
+    // What is too large becomes the largest, so that a sum with it is none that is believed.
+    (number.fract() == 0.0 && number >= 0.0).then_some(number as u64)
 }
 
 /// A service that providers price apart.
@@ -91,25 +107,75 @@ impl Usage {
         *self == Usage { service: self.service, ..Usage::default() }
     }
 
+    /// Less the figures that nobody can have meant: those beyond all bounds, and no token for an answer with content.
+    #[must_use]
+    pub fn believed(mut self, content: bool) -> Usage {
+        self.output = self.output.filter(|output| *output > 0 || !content);
+        for figure in self.figures() {
+            *figure = figure.filter(|figure| *figure <= MOST);
+        }
+        self
+    }
+
+    /// All but the service.
+    fn figures(&mut self) -> [&mut Option<u64>; 12] {
+        [
+            &mut self.input,
+            &mut self.cached_input,
+            &mut self.cache_write,
+            &mut self.cache_write_1h,
+            &mut self.output,
+            &mut self.reasoning,
+            &mut self.audio_input,
+            &mut self.audio_output,
+            &mut self.image_input,
+            &mut self.image_output,
+            &mut self.images,
+            &mut self.milliseconds,
+        ]
+    }
+
     /// Takes each figure that `later` tells, as streams tell them cumulatively.
     pub fn merge(&mut self, later: &Usage) {
-        let take = |mine: &mut Option<u64>, other: Option<u64>| {
-            if other.is_some() {
-                *mine = other;
-            }
-        };
-        take(&mut self.input, later.input);
-        take(&mut self.cached_input, later.cached_input);
-        take(&mut self.cache_write, later.cache_write);
-        take(&mut self.cache_write_1h, later.cache_write_1h);
-        take(&mut self.output, later.output);
-        take(&mut self.reasoning, later.reasoning);
-        take(&mut self.audio_input, later.audio_input);
-        take(&mut self.audio_output, later.audio_output);
-        take(&mut self.image_input, later.image_input);
-        take(&mut self.image_output, later.image_output);
-        take(&mut self.images, later.images);
-        take(&mut self.milliseconds, later.milliseconds);
+        let mut later = *later;
+        for (mine, other) in self.figures().into_iter().zip(later.figures()) {
+            *mine = other.or(*mine);
+        }
         self.service = later.service.or(self.service);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn figures_are_whole_numbers_from_zero_on() {
+        for (value, expected) in [
+            (json!(0), Some(0)),
+            (json!(7), Some(7)),
+            (json!(7.0), Some(7)),
+            (json!(1e3), Some(1_000)),
+            (json!(7.5), None),
+            (json!(-1), None),
+            (json!(-0.5), None),
+            (json!("7"), None),
+            (json!(null), None),
+            (json!(true), None),
+            (json!([7]), None),
+            (json!(u64::MAX), Some(u64::MAX)),
+            (json!(1e300), Some(u64::MAX)),
+        ] {
+            assert_eq!(count(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_have_meant_is_no_figure() {
+        let told = Usage { input: Some(1 << 63), output: Some(0), cached_input: Some(5), ..Usage::default() };
+        assert_eq!(told.believed(true), Usage { cached_input: Some(5), ..Usage::default() });
+        assert_eq!(told.believed(false), Usage { output: Some(0), cached_input: Some(5), ..Usage::default() });
     }
 }

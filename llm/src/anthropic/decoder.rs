@@ -85,8 +85,8 @@ impl Decoder {
         let text = |key: &str| message.and_then(|m| m.get(key)).and_then(Value::as_str).map(str::to_owned);
         out.push(Event::Start { id: text("id"), model: text("model") });
         if let Some(usage) = message.and_then(|m| m.get("usage")) {
-            self.spent.take(usage);
-            let usage = self.spent.without_output().usage();
+            self.spent.correct(Spent::read(usage).without_output());
+            let usage = self.spent.usage();
             if !usage.is_empty() {
                 out.push(Event::Usage(usage));
             }
@@ -149,7 +149,7 @@ impl Decoder {
     fn message_delta(&mut self, data: &Value, out: &mut Vec<Event>) {
         self.close_all(out);
         if let Some(usage) = data.get("usage") {
-            self.spent.take(usage);
+            self.spent.correct(Spent::read(usage));
             let usage = self.spent.usage();
             if !usage.is_empty() {
                 out.push(Event::Usage(usage));

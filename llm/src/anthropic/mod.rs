@@ -12,7 +12,7 @@ pub mod request;
 pub mod response;
 mod schema;
 mod shape;
-mod spent;
+pub(crate) mod spent;
 pub mod stream;
 mod tool_id;
 mod turns;

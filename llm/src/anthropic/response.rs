@@ -24,10 +24,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
             parts.push(part);
         }
     }
-    let mut usage = spent::Spent::default();
-    if let Some(told) = body.get("usage") {
-        usage.take(told);
-    }
+    let usage = body.get("usage").map(spent::Spent::read).unwrap_or_default();
     Ok(Response {
         id: text(body, "id").map(str::to_owned),
         model: text(body, "model").map(str::to_owned),

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::usage::{ServiceTier, Usage};
+use crate::usage::{self, ServiceTier, Usage};
 
 /// Reads `usageMetadata`. Gemini counts what it thought and what tools put into the prompt apart.
 pub(super) fn decode(metadata: &Value) -> Usage {
-    let count = |name: &str| metadata.get(name).and_then(Value::as_u64);
+    let count = |name: &str| metadata.get(name).and_then(usage::count);
     let service = |name: &str| metadata.get(name).and_then(Value::as_str).and_then(ServiceTier::parse);
     let prompt = count("promptTokenCount");
     let input = plus(prompt, count("toolUsePromptTokenCount"));
@@ -73,8 +73,8 @@ fn modality(metadata: &Value, name: &str, modality: &str) -> Option<u64> {
     details
         .iter()
         .find(|detail| detail.get("modality").and_then(Value::as_str) == Some(modality))?
-        .get("tokenCount")?
-        .as_u64()
+        .get("tokenCount")
+        .and_then(usage::count)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::Object;
-use crate::usage::{ServiceTier, Usage};
+use crate::usage::{self, ServiceTier, Usage};
 
 /// Reads the usage of a body: `usage`, and the service told beside it.
 pub(super) fn of(body: &Object, usage: Option<&Value>) -> Usage {
@@ -17,8 +17,8 @@ fn service(word: Option<&Value>) -> Option<ServiceTier> {
 }
 
 /// Reads a `usage` object; figures that it does not have stay absent.
-fn read(usage: &Value) -> Usage {
-    let figure = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
+fn read(told: &Value) -> Usage {
+    let figure = |pointer: &str| told.pointer(pointer).and_then(usage::count);
     let text = figure("/prompt_tokens");
     let heard = figure("/prompt_tokens_details/audio_tokens");
     let said = figure("/completion_tokens");
@@ -59,7 +59,7 @@ fn read(usage: &Value) -> Usage {
         images: None,
         // Mistral's.
         milliseconds: figure("/prompt_audio_seconds").and_then(|seconds| seconds.checked_mul(1_000)),
-        service: service(usage.get("service_tier")),
+        service: service(told.get("service_tier")),
     }
 }
 

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use super::lenient::{Count, Fault, Filled, List, Object, Served, Text, is_object, object};
 use super::{Seen, Told};
+use crate::anthropic::spent::{Part, Spent};
 use crate::chat::StreamError;
-use crate::usage::{ServiceTier, Usage};
+use crate::usage::Usage;
 
 /// A whole message, as the answer itself and in `message_start`.
 #[derive(Debug, Default, Deserialize)]
@@ -58,10 +59,10 @@ struct Delta<'a> {
     stop_reason: Text<'a>,
 }
 
-/// Anthropic's usage: cumulative, and a later event may leave figures out.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// Anthropic's usage, as one event tells it, or one of its iterations.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Tokens {
+struct Figures {
     input_tokens: Count,
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
@@ -70,6 +71,7 @@ pub(super) struct Tokens {
     output_tokens_details: Object<OutputDetails>,
     service_tier: Served,
     speed: Served,
+    iterations: List<Figures>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -85,52 +87,51 @@ struct OutputDetails {
     thinking_tokens: Count,
 }
 
+impl Figures {
+    fn part(&self) -> Part {
+        let creation = self.cache_creation.0.unwrap_or_default();
+        Part {
+            input: self.input_tokens.0,
+            cache_read: self.cache_read_input_tokens.0,
+            cache_write: self.cache_creation_input_tokens.0,
+            cache_write_5m: creation.ephemeral_5m_input_tokens.0,
+            cache_write_1h: creation.ephemeral_1h_input_tokens.0,
+            output: self.output_tokens.0,
+            thinking: self.output_tokens_details.0.and_then(|details| details.thinking_tokens.0),
+        }
+    }
+}
+
+/// What was told so far: see [`Spent`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tokens(Spent);
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let figures = Figures::deserialize(deserializer)?;
+        Ok(Tokens(Spent {
+            told: figures.part(),
+            iterations: figures.iterations.iter().map(Figures::part).reduce(Part::plus),
+            service: figures.service_tier.0,
+            speed: figures.speed.0,
+        }))
+    }
+}
+
 impl Tokens {
-    /// Cumulative figures never fall: a smaller one, as of a server that does not know, changes nothing.
+    /// Takes a later statement.
     pub fn merge(&mut self, later: Option<Tokens>) {
-        let Some(later) = later else { return };
-        self.input_tokens.raise(later.input_tokens);
-        self.cache_read_input_tokens.raise(later.cache_read_input_tokens);
-        self.cache_creation_input_tokens.raise(later.cache_creation_input_tokens);
-        self.output_tokens.raise(later.output_tokens);
-        if let Some(later) = later.cache_creation.0 {
-            let creation = self.cache_creation.0.get_or_insert_default();
-            creation.ephemeral_5m_input_tokens.raise(later.ephemeral_5m_input_tokens);
-            creation.ephemeral_1h_input_tokens.raise(later.ephemeral_1h_input_tokens);
+        if let Some(Tokens(later)) = later {
+            self.0.correct(later);
         }
-        if let Some(later) = later.output_tokens_details.0 {
-            self.output_tokens_details.0.get_or_insert_default().thinking_tokens.raise(later.thinking_tokens);
-        }
-        self.service_tier = Served(later.service_tier.0.or(self.service_tier.0));
-        self.speed = Served(later.speed.0.or(self.speed.0));
     }
 
-    /// Forgets the output: `message_start` tells a first token or so, which is no count.
     fn without_output(self) -> Tokens {
-        Tokens { output_tokens: Count::default(), output_tokens_details: Object::default(), ..self }
+        Tokens(self.0.without_output())
     }
 
     pub fn usage(&self) -> Usage {
-        let creation = self.cache_creation.0.unwrap_or_default();
-        let hour = creation.ephemeral_1h_input_tokens.0;
-        // The total may have grown in a later event that does not tell the parts again.
-        let five = match self.cache_creation_input_tokens.0 {
-            Some(all) => Some(all.saturating_sub(hour.unwrap_or(0))),
-            None => creation.ephemeral_5m_input_tokens.0,
-        };
-        let written = five.unwrap_or(0).saturating_add(hour.unwrap_or(0));
-        let read = self.cache_read_input_tokens.0;
-        let fresh = self.input_tokens.0;
-        Usage {
-            input: fresh.map(|fresh| fresh.saturating_add(read.unwrap_or(0)).saturating_add(written)),
-            cached_input: read,
-            cache_write: five,
-            cache_write_1h: hour,
-            output: self.output_tokens.0,
-            reasoning: self.output_tokens_details.0.and_then(|details| details.thinking_tokens.0),
-            service: self.speed.0.filter(|speed| *speed == ServiceTier::Fast).or(self.service_tier.0),
-            ..Usage::default()
-        }
+        self.0.usage()
     }
 }
 

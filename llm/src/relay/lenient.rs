@@ -10,7 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::
 use serde_json::Value;
 
 use crate::chat::StreamError;
-use crate::usage::ServiceTier;
+use crate::usage::{self, ServiceTier};
 
 /// Reads an object with the fields of `T`.
 ///
@@ -133,11 +133,6 @@ impl Count {
             *self = later;
         }
     }
-
-    /// As [`Count::merge`], of a figure that never falls.
-    pub fn raise(&mut self, later: Count) {
-        self.0 = self.0.max(later.0);
-    }
 }
 
 impl<'de> Deserialize<'de> for Count {
@@ -159,9 +154,7 @@ impl<'de> Deserialize<'de> for Count {
             }
 
             fn visit_f64<E>(self, number: f64) -> Result<Count, E> {
-                // Some providers write whole numbers with a point. No one counts past 2^53.
-                let whole = (0.0..9e15).contains(&number);
-                Ok(Count(whole.then_some(number as u64)))
+                Ok(Count(usage::of_float(number)))
             }
 
             otherwise!(Count(None); bool str null list object);

@@ -61,8 +61,9 @@ fn chat(body: &[u8]) -> Option<Whole> {
         return Some(failed(error, usage, model));
     }
     let Some(choices) = &chunk.choices.0 else { return Some(malformed("`choices` is missing")) };
-    let empty = !choices.iter().any(|choice| choice.filled() || choice.explained());
-    Some(Whole { usage, model, empty, ..Whole::default() })
+    let filled = choices.iter().any(openai::Choice::filled);
+    let empty = !filled && !choices.iter().any(openai::Choice::explained);
+    Some(Whole { usage: usage.believed(filled), model, empty, ..Whole::default() })
 }
 
 fn response(body: &[u8]) -> Option<Whole> {
@@ -77,8 +78,9 @@ fn response(body: &[u8]) -> Option<Whole> {
     if response.output.0.is_none() && !(response.object.is("response") && explained) {
         return Some(malformed("`output` is missing"));
     }
-    let empty = !explained && !response.output.iter().any(openai::Item::filled);
-    Some(Whole { usage, model, empty, ..Whole::default() })
+    let filled = response.output.iter().any(openai::Item::filled);
+    let empty = !explained && !filled;
+    Some(Whole { usage: usage.believed(filled), model, empty, ..Whole::default() })
 }
 
 fn message(body: &[u8]) -> Option<Whole> {
@@ -90,8 +92,9 @@ fn message(body: &[u8]) -> Option<Whole> {
         return Some(failed(error, usage, model));
     }
     let Some(content) = &message.content.0 else { return Some(malformed("`content` is missing")) };
-    let empty = !content.iter().any(anthropic::Block::filled) && !anthropic::explains(&message.stop_reason);
-    Some(Whole { usage, model, empty, ..Whole::default() })
+    let filled = content.iter().any(anthropic::Block::filled);
+    let empty = !filled && !anthropic::explains(&message.stop_reason);
+    Some(Whole { usage: usage.believed(filled), model, empty, ..Whole::default() })
 }
 
 /// One answer, or the list of pieces that a stream without `alt=sse` is.
@@ -107,19 +110,20 @@ fn generate_content(body: &[u8]) -> Option<Whole> {
 fn pieces(all: &[&[u8]]) -> Option<Whole> {
     let mut tokens = gemini::Tokens::default();
     let mut whole = Whole { empty: true, ..Whole::default() };
+    let mut filled = false;
     for body in all {
         let mut slow = None;
         let piece: gemini::Piece<'_> = object(body, &mut slow)?;
         if !piece.known() {
             return Some(malformed("`candidates` is missing"));
         }
-        let mut candidates = piece.candidates.iter();
-        whole.empty &= !candidates.any(|candidate| candidate.filled() || candidate.explained()) && !piece.blocked();
+        filled |= piece.candidates.iter().any(gemini::Candidate::filled);
+        whole.empty &= !filled && !piece.candidates.iter().any(gemini::Candidate::explained) && !piece.blocked();
         whole.model = whole.model.or_else(|| piece.model_version.owned());
         tokens.merge(piece.usage_metadata.0);
         whole.error = whole.error.or(piece.error.0);
     }
-    whole.usage = tokens.usage();
+    whole.usage = tokens.usage().believed(filled);
     whole.empty &= whole.error.is_none();
     Some(whole)
 }
@@ -149,7 +153,7 @@ fn plain(dialect: Dialect, operation: &str, body: &[u8]) -> Option<Whole> {
     let plain: Plain<'_> = object(body, &mut slow)?;
     let openai = plain.usage.0.map(|tokens| tokens.usage());
     let gemini = plain.usage_metadata.0.as_ref().map(gemini::Tokens::usage);
-    let usage = openai.or(gemini).unwrap_or_default();
+    let usage = openai.or(gemini).unwrap_or_default().believed(false);
     let model = plain.model.owned();
     if let Some(error) = plain.error.0 {
         return Some(failed(error, usage, model));
@@ -176,6 +180,7 @@ fn other(body: &[u8]) -> Whole {
     let mut usage = plain.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
     usage.milliseconds = usage.milliseconds.or(plain.duration.0);
     usage.service = usage.service.or(plain.service_tier.0);
+    usage = usage.believed(false);
     Whole { usage, model: plain.model.owned(), error: plain.error.0, ..Whole::default() }
 }
 
@@ -201,5 +206,6 @@ fn pictures(body: &[u8]) -> Whole {
     usage.images = told.data.0.as_ref().map(|data| u64::try_from(data.len()).unwrap_or(u64::MAX));
     // Nothing else is made here; the older models do not say so.
     usage.image_output = usage.image_output.or(usage.output);
+    usage = usage.believed(false);
     Whole { usage, model: told.model.owned(), error: told.error.0, ..Whole::default() }
 }
