@@ -162,11 +162,12 @@ fn what_a_model_has_outgrown_is_not_said_to_it() {
             none,
         ),
         (
-            capped(1_000, 5_000),
+            capped(3_000, 5_000),
             "claude-haiku-4-5",
-            json!({"thinking": {"type": "enabled", "budget_tokens": 5000}, "max_tokens": 6000}),
+            json!({"thinking": {"type": "enabled", "budget_tokens": 1500}, "max_tokens": 3000}),
             none,
         ),
+        (capped(1_000, 5_000), "claude-haiku-4-5", json!({"thinking": null, "max_tokens": 1000}), &["thinking"]),
         (
             capped(1_000, 5_000),
             "claude-opus-5",
@@ -265,9 +266,14 @@ fn no_more_is_asked_for_than_may_be() {
         (Some(300), None, Some(500), 300, None),
         (Some(800), None, Some(500), 500, None),
         (Some(800), None, None, 800, None),
-        // A budget stays below the cap, which is raised for it only as far as it may be.
-        (Some(1_000), Some(2_000), None, 3_000, Some(2_000)),
-        (Some(1_000), Some(2_000), Some(2_500), 2_500, Some(2_000)),
+        // A budget stays below the cap, and a cap of the caller's is never raised for it.
+        (Some(1_000), Some(2_000), None, 1_000, None),
+        (Some(1_025), Some(24_576), None, 1_025, Some(1_024)),
+        (Some(2_000), Some(24_576), None, 2_000, Some(1_024)),
+        (Some(100), Some(24_576), Some(2_000), 100, None),
+        (Some(32_000), Some(16_000), Some(2_000), 2_000, Some(1_024)),
+        (None, Some(2_000), None, 18_384, Some(2_000)),
+        (None, Some(2_000), Some(2_500), 2_500, Some(2_000)),
         (Some(9_000), Some(8_000), Some(4_000), 4_000, Some(2_000)),
         (None, Some(8_000), Some(1_025), 1_025, Some(1_024)),
         (None, Some(8_000), Some(1_024), 1_024, None),

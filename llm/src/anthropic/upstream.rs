@@ -6,7 +6,8 @@
 //! | in the request | told as |
 //! |---|---|
 //! | no cap on output | `max_tokens` by the model ([`super::models`]); a cap above the model's most becomes that |
-//! | a thinking budget not below the cap | the cap raised by the budget, up to the model's most |
+//! | a thinking budget not below the caller's cap, or the gateway's | half of the cap; the thinking is left out and named where that is too little |
+//! | a thinking budget, no cap | the model's `max_tokens` raised by the budget, up to the model's most |
 //! | thinking and a forced tool | the forced tool; the thinking is left out where it can be |
 //! | temperature above 1 | 1, and named |
 //! | `temperature` and `top_p` | `temperature` alone, where the model takes but one |
@@ -19,14 +20,12 @@ use serde_json::{Number, Value, json};
 use super::models::{self, Model, Sampling, ThinkingForm, TopEffort};
 use super::{schema, turns};
 use crate::chat::{Effort, Object, OutputFormat, Part, Request, Role, Thinking, Tool, ToolChoice};
+use crate::scan::thinking::{LEAST_BUDGET, below};
 use crate::{Dialect, EncodedRequest, RequestError};
 
 /// Stands for a JSON object wanted without a schema, for which Anthropic has no switch.
 const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no prose around it, and no code fence.";
-
-/// The least budget that Anthropic takes, in tokens.
-const LEAST_BUDGET: u64 = 1_024;
 
 /// Tells `request` to the model named `model`, with `most` tokens of output.
 ///
@@ -54,7 +53,9 @@ pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<Encod
         }
     }
     // A budget stands below the cap, and there is a least one.
-    if matches!(thinking.config, Some(Config::Budget(_))) && most.is_some_and(|most| most <= LEAST_BUDGET) {
+    if matches!(thinking.config, Some(Config::Budget(_)))
+        && request.output_within(most).is_some_and(|most| most <= LEAST_BUDGET)
+    {
         thinking.config = None;
         leave_out(&mut left_out, "thinking");
     }
@@ -173,21 +174,17 @@ impl Asked {
         matches!(self.config, Some(Config::Adaptive | Config::Budget(_)))
     }
 
-    /// `max_tokens`, which must be above the budget: the cap is raised by it, and where the model
-    /// cannot give so much, or may not, the budget is lowered.
+    /// `max_tokens`, which must be above the budget. A cap of the caller's stays, for it is what an answer may cost, and
+    /// the budget is lowered. Without one the model's usual cap is raised by it, as far as the model, or the gateway,
+    /// allows.
     fn fit_into(&mut self, cap: Option<u64>, most: Option<u64>, takes: &Model) -> u64 {
         let most = most.unwrap_or(u64::MAX).min(takes.max_output);
         let cap_or_default = cap.unwrap_or(takes.default_output).min(most);
         let Some(Config::Budget(budget)) = &mut self.config else { return cap_or_default };
-        if cap.is_some() && *budget < cap_or_default {
-            return cap_or_default;
-        }
-        let raised = cap_or_default.saturating_add(*budget).min(most);
-        if *budget >= raised {
-            // Half for the answer, as far as the least budget leaves it.
-            *budget = (raised / 2).max(LEAST_BUDGET);
-        }
-        raised
+        let told = if cap.is_some() { cap_or_default } else { cap_or_default.saturating_add(*budget).min(most) };
+        // There is room: it was looked at before.
+        *budget = below(*budget, told, LEAST_BUDGET).unwrap_or(LEAST_BUDGET);
+        told
     }
 }
 

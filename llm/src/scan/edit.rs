@@ -106,6 +106,10 @@ impl Scanned {
     /// that counts, into the first.
     fn cap(&self, body: &[u8], cap: Cap<'_>, changes: &mut Changes) {
         let tokens = cap.tokens.to_string();
+        if self.takes(body, cap) {
+            let fitted = self.fit_thinking(body, cap.tokens);
+            changes.places.extend(fitted.into_iter().map(|fitted| (fitted.at, fitted.text)));
+        }
         let mut said = false;
         for field in cap.fields {
             let Some(at) = self.cap_at(*field).filter(|at| body.get((*at).clone()) != Some(b"null")) else { continue };
@@ -122,6 +126,14 @@ impl Scanned {
             },
             _ => {}
         }
+    }
+
+    /// Whether a cap is written: the caller says more, or nothing.
+    pub(super) fn takes(&self, body: &[u8], cap: Cap<'_>) -> bool {
+        let said = |field: &CapField| self.cap_at(*field).is_some_and(|at| body.get(at) != Some(b"null"));
+        let more = |field: &CapField| self.caps[*field as usize].is_none_or(|own| own > cap.tokens);
+        let mut said = cap.fields.iter().filter(|field| said(field)).peekable();
+        !cap.fields.is_empty() && (said.peek().is_none() || said.any(more))
     }
 
     /// Where the value of a field stands that caps the answer.

@@ -126,7 +126,7 @@ fn generation_config(
         put("responseJsonSchema", Some(schema.clone()));
     }
     if let Some(thinking) = &request.thinking {
-        let told = thinking::encode(thinking, generation);
+        let told = thinking::encode(thinking, generation, max_output_tokens);
         // A model that does not think is as asked when thinking is off.
         if told.is_none() && *thinking != crate::chat::Thinking::Off {
             left_out.push("thinking".to_owned());

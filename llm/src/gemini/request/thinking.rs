@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::RequestError;
 use crate::chat::{Effort, Thinking};
 use crate::gemini::reader::{Reader, invalid};
+use crate::scan::thinking::below;
 
 /// Reads `thinkingConfig`. A level goes before a budget, as Gemini 3 has it.
 pub(super) fn decode(mut config: Reader<'_>, fields: &mut Vec<String>) -> Result<Option<Thinking>, RequestError> {
@@ -63,8 +64,9 @@ impl Generation {
 
 /// Tells `thinkingConfig` for a model. `None` where it has no such thing.
 ///
-/// Thoughts are asked for whenever thinking is: callers of other dialects expect to see them.
-pub(super) fn encode(thinking: &Thinking, generation: Generation) -> Option<Value> {
+/// Thoughts are asked for whenever thinking is: callers of other dialects expect to see them. They count against the `cap`
+/// on output, so a budget is below it.
+pub(super) fn encode(thinking: &Thinking, generation: Generation, cap: Option<u64>) -> Option<Value> {
     match generation {
         Generation::Other => None,
         Generation::Budgets { pro } => Some(match thinking {
@@ -72,8 +74,8 @@ pub(super) fn encode(thinking: &Thinking, generation: Generation) -> Option<Valu
             // The least that the Pro takes.
             Thinking::Off if pro => json!({"thinkingBudget": 128}),
             Thinking::Off => json!({"thinkingBudget": 0}),
-            Thinking::Effort(effort) => budget(effort.tokens(), pro),
-            Thinking::Budget(tokens) => budget(*tokens, pro),
+            Thinking::Effort(effort) => budget(effort.tokens(), pro, cap),
+            Thinking::Budget(tokens) => budget(*tokens, pro, cap),
         }),
         Generation::Levels { pro, first_pro } => {
             let effort = match thinking {
@@ -99,10 +101,16 @@ pub(super) fn encode(thinking: &Thinking, generation: Generation) -> Option<Valu
     }
 }
 
-/// Within what both Flash and Flash-Lite take, or what the Pro takes.
-fn budget(tokens: u64, pro: bool) -> Value {
-    let tokens = if pro { tokens.clamp(128, 32_768) } else { tokens.clamp(512, 24_576) };
-    json!({"thinkingBudget": tokens, "includeThoughts": true})
+/// Within what both Flash and Flash-Lite take, or what the Pro takes, and below the cap. Where that leaves none, Flash does
+/// not think, and the Pro no more than it must.
+fn budget(tokens: u64, pro: bool, cap: Option<u64>) -> Value {
+    let (least, most) = if pro { (128, 32_768) } else { (512, 24_576) };
+    let tokens = tokens.clamp(least, most);
+    match cap.map_or(Some(tokens), |cap| below(tokens, cap, least)) {
+        Some(tokens) => json!({"thinkingBudget": tokens, "includeThoughts": true}),
+        None if pro => json!({"thinkingBudget": least, "includeThoughts": true}),
+        None => json!({"thinkingBudget": 0}),
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +170,22 @@ mod tests {
             ("gemini-3-flash", Thinking::Adaptive, Some(json!({"includeThoughts": true}))),
             ("gemini-2.0-flash", Thinking::Adaptive, None),
         ] {
-            assert_eq!(encode(&thinking, Generation::of(model)), expected, "{model} {thinking:?}");
+            assert_eq!(encode(&thinking, Generation::of(model), None), expected, "{model} {thinking:?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_is_below_the_cap() {
+        for (model, cap, expected) in [
+            ("gemini-2.5-flash", 30_000, json!({"thinkingBudget": 24_576, "includeThoughts": true})),
+            ("gemini-2.5-flash", 10_000, json!({"thinkingBudget": 5_000, "includeThoughts": true})),
+            ("gemini-2.5-flash", 600, json!({"thinkingBudget": 512, "includeThoughts": true})),
+            ("gemini-2.5-flash", 100, json!({"thinkingBudget": 0})),
+            ("gemini-2.5-pro", 600, json!({"thinkingBudget": 300, "includeThoughts": true})),
+            ("gemini-2.5-pro", 100, json!({"thinkingBudget": 128, "includeThoughts": true})),
+        ] {
+            let told = encode(&Thinking::Effort(Effort::High), Generation::of(model), Some(cap));
+            assert_eq!(told, Some(expected), "{model} {cap}");
         }
     }
 }
