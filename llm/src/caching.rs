@@ -3,7 +3,8 @@
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::scan::Scanned;
+use crate::pieces::spelled;
+use crate::scan::{Field, Scanned};
 
 /// How long a prefix is to be kept. A longer time costs more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,7 @@ impl Scanned {
             kind: String,
             ttl: Option<String>,
         }
+        let body = &*spelled(body);
         let mut longest = None;
         for at in memmem::find_iter(body, KEY) {
             let rest = body[at + KEY.len()..].trim_ascii_start();
@@ -38,6 +40,12 @@ impl Scanned {
             }
         }
         longest
+    }
+
+    /// Whether OpenAI is asked to keep the prefix for longer than usual.
+    #[must_use]
+    pub fn keeps_cache(&self, body: &[u8]) -> bool {
+        self.value(body, Field::PromptCacheRetention).is_some()
     }
 }
 

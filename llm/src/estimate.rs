@@ -13,6 +13,7 @@ mod text;
 mod walk;
 
 use crate::Dialect;
+use crate::pieces::spelled;
 use family::{Family, Picture};
 use walk::Found;
 
@@ -43,7 +44,32 @@ impl Input {
     /// Reads a body of the caller's dialect. Bytes that are none make some estimate too.
     #[must_use]
     pub fn read(caller: Dialect, body: &[u8]) -> Self {
-        Input(walk::found(caller, body).0)
+        Input(walk::found(caller, &spelled(body)).0)
+    }
+
+    /// Whether something of it is elsewhere, and nobody knows how long it is: what the provider keeps, a document or a
+    /// recording behind a URL or a name. A picture is not: it has a largest size.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        let found = &self.0;
+        found.kept > 0 || found.clips_elsewhere > 0 || found.documents_elsewhere > 0
+    }
+
+    /// Whether all of it is words, and in the body.
+    #[must_use]
+    pub fn is_words(&self) -> bool {
+        let found = &self.0;
+        let beside = [
+            found.heard,
+            found.seen,
+            found.pages,
+            found.packed,
+            found.pictures_elsewhere,
+            found.clips_elsewhere,
+            found.documents_elsewhere,
+            found.kept,
+        ];
+        beside.into_iter().chain(found.pictures).all(|count| count == 0)
     }
 
     /// What a model of that name is billed for, where an upstream of that dialect serves it.
@@ -88,7 +114,8 @@ const PAGES: u64 = 5;
 /// Tokens of the input of a request in a dialect, for the model that the body names.
 #[must_use]
 pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
-    let (found, model) = walk::found(dialect, body);
+    let body = spelled(body);
+    let (found, model) = walk::found(dialect, &body);
     Input(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
 }
 

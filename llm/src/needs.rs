@@ -15,6 +15,8 @@ use serde_json::value::RawValue;
 
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
+use crate::pieces::spelled;
+use crate::scan::members::unescape;
 use crate::scan::{Field, Scanned};
 
 /// A set of what is needed.
@@ -112,7 +114,7 @@ impl Scanned {
             Dialect::OpenAi | Dialect::Anthropic => Field::Messages,
             Dialect::Gemini => Field::Contents,
         };
-        needs |= value(turns).map_or(Needs::default(), parts::needs);
+        needs |= value(turns).map_or(Needs::default(), |turns| parts::needs(&spelled(turns.as_bytes())));
         needs |= Needs::TOOLS.when(value(Field::Tools).is_some_and(|raw| declares(operation.dialect, raw)));
         if operation.dialect == Dialect::Gemini {
             return needs | value(Field::GenerationConfig).map_or(Needs::default(), generation);
@@ -123,7 +125,7 @@ impl Scanned {
             || object(Field::OutputConfig)["format"].is_object()
             || object(Field::OutputFormat).is_object();
         let reasoning = object(Field::Reasoning);
-        let thinks = value(Field::ReasoningEffort).is_some_and(|raw| raw != "\"none\"")
+        let thinks = value(Field::ReasoningEffort).is_some_and(|raw| unescape(raw) != "none")
             || reasoning.is_object() && reasoning["effort"] != "none" && reasoning["enabled"] != false
             || matches!(object(Field::Thinking)["type"].as_str(), Some("enabled" | "adaptive"))
             || value(Field::EnableThinking) == Some("true");

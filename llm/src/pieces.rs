@@ -2,7 +2,9 @@
 //!
 //! Made for bytes that a scan has already taken for JSON. Of others it makes something, and ends.
 
-use memchr::memchr2;
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2, memmem};
 
 /// A piece. Strings are told as they stand between their quotes, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,40 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
+/// The same JSON with printable ASCII characters that are escaped by number told as they are. An upstream reads
+/// `image\u005furl` as `image_url`, so whatever looks at the bytes alone looks at these. Serializers don't write so.
+pub(crate) fn spelled(json: &[u8]) -> Cow<'_, [u8]> {
+    if memmem::find(json, b"\\u00").is_none() {
+        return Cow::Borrowed(json);
+    }
+    let mut told: Vec<u8> = Vec::new();
+    // How far it is copied, and looked at.
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = memchr(b'\\', json.get(at..).unwrap_or_default()) {
+        let escape = at + found;
+        at = escape + 2;
+        let coded = json.get(escape + 1..escape + 6).and_then(|code| code.strip_prefix(b"u00"));
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let byte = coded.and_then(|code| Some(digit(code.first()?)? * 16 + digit(code.get(1)?)?));
+        let Some(byte) = byte.and_then(|byte| u8::try_from(byte).ok()).filter(|byte| (0x20..0x7f).contains(byte))
+        else {
+            continue;
+        };
+        told.extend_from_slice(&json[copied..escape]);
+        if matches!(byte, b'"' | b'\\') {
+            told.push(b'\\');
+        }
+        told.push(byte);
+        at = escape + 6;
+        copied = at;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    told.extend_from_slice(&json[copied..]);
+    Cow::Owned(told)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,6 +142,23 @@ mod tests {
             Piece::Close,
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_escaped_without_need_is_told_as_it_is() {
+        for (json, expected) in [
+            (r#""image\u005Furl""#, r#""image_url""#),
+            (r#"{"\u0074ype":"\u0061\u0062"}"#, r#"{"type":"ab"}"#),
+            // A quote stays one of the text's, a backslash before a letter a backslash.
+            (r#""\u0022\u005c""#, r#""\"\\""#),
+            (r#""\\u0041\\\u0041""#, r#""\\u0041\\A""#),
+            (r#""\u00e9\u0000\u4e2d\n\u000a""#, r#""\u00e9\u0000\u4e2d\n\u000a""#),
+            (r#""\u00"#, r#""\u00"#),
+            (r#""\u00zz\u0041"#, r#""\u00zzA"#),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&spelled(json.as_bytes())), expected, "{json}");
+        }
+        assert!(matches!(spelled(br#""\u00e9""#), Cow::Borrowed(_)));
     }
 
     proptest! {

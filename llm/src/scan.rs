@@ -10,6 +10,7 @@
 //! | `members` | an object's members, and the shapes of values |
 //! | `generation` | Gemini's `generationConfig`, which is looked into |
 //! | `cap` | how long an answer may be, and how many are asked for |
+//! | `thinking` | budgets for thinking that must stay below a cap |
 //! | `edit` | the edits, and nothing else, that a body of the caller's own dialect gets |
 
 mod cap;
@@ -19,6 +20,7 @@ mod generation;
 pub(crate) mod members;
 #[cfg(test)]
 mod tests;
+pub(crate) mod thinking;
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};

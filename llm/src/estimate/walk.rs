@@ -145,6 +145,8 @@ pub(super) struct Found {
     pub pictures_elsewhere: u64,
     pub clips_elsewhere: u64,
     pub documents_elsewhere: u64,
+    /// Items that the provider has stored, by their names alone.
+    pub kept: u64,
 }
 
 #[derive(Debug)]
@@ -164,6 +166,9 @@ struct Walk<'a> {
     documents: Parts,
     /// Files by name alone, and those of which the type was told.
     files: Parts,
+    /// Of the turn in hand: it has a name, and nothing but that and a type.
+    named: bool,
+    bare: bool,
 }
 
 /// Walks through a body: what was found, and the body's own name for the model, as it stands there.
@@ -180,6 +185,8 @@ pub(super) fn found(caller: Dialect, body: &[u8]) -> (Found, &[u8]) {
         pictures: Parts::default(),
         documents: Parts::default(),
         files: Parts::default(),
+        named: false,
+        bare: false,
     };
     for piece in Pieces::of(body) {
         walk.take(piece);
@@ -195,6 +202,9 @@ impl<'a> Walk<'a> {
         match piece {
             Piece::Open => self.open(),
             Piece::Close => {
+                if self.depth == 3 && self.region == Region::Words {
+                    self.found.kept += u64::from(self.named && self.bare);
+                }
                 self.depth = self.depth.saturating_sub(1);
                 self.opened_by = b"";
                 self.free = self.free.filter(|since| self.depth > *since);
@@ -207,6 +217,10 @@ impl<'a> Walk<'a> {
                     self.found.keys += 1;
                     self.found.has_schema |= self.region == Region::Schema && SCHEMAS.contains(&key);
                     self.found.words.add(key);
+                }
+                if self.depth == 3 {
+                    self.named |= key == b"id";
+                    self.bare &= matches!(key, b"id" | b"type");
                 }
                 self.key = key;
             }
@@ -237,7 +251,10 @@ impl<'a> Walk<'a> {
         self.depth += 1;
         self.opened_by = std::mem::take(&mut self.key);
         match (self.region, self.caller, self.depth) {
-            (Region::Words, _, 3) => self.found.messages += 1,
+            (Region::Words, _, 3) => {
+                self.found.messages += 1;
+                (self.named, self.bare) = (false, true);
+            }
             // `[{"functionDeclarations": [{…}]}]`
             (Region::Tools, Dialect::Gemini, 5) | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic, 3) => {
                 self.found.tools += 1;

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
 use crate::scan::members::{Members, unescape};
@@ -43,11 +45,12 @@ const TYPES: &[(&str, Bill)] = &[
     ("local_shell", Free),
     ("memory_", Free),
     ("text_editor_", Free),
-    // The provider runs them, and they cost what their tokens do.
-    ("mcp", Free),
+    // The provider runs them, on what is in the request.
     ("programmatic_tool_calling", Free),
     ("tool_search", Free),
-    ("web_fetch_", Free),
+    // The provider runs them, and bills what they bring as input, however much that is and however often it is read.
+    ("mcp", Own("what MCP servers answer is billed as input that is not in the request")),
+    ("web_fetch", Own("what the tool web_fetch reads is billed as input that is not in the request")),
     // The provider runs them, and bills each call, each container or each picture.
     ("code_execution", Own("the tool code_execution is billed by its own price")),
     ("code_interpreter", Own("the tool code_interpreter is billed by its own price")),
@@ -64,10 +67,9 @@ const GOOGLE: &[(&str, Bill)] = &[
     ("functionDeclarations", Free),
     ("codeExecution", Free),
     ("computerUse", Free),
-    // Indexing is billed when it is done; what is found costs its tokens.
-    ("fileSearch", Free),
-    ("mcpServers", Free),
-    ("urlContext", Free),
+    ("fileSearch", Own("what the tool fileSearch finds is billed as input that is not in the request")),
+    ("mcpServers", Own("what MCP servers answer is billed as input that is not in the request")),
+    ("urlContext", Own("what the tool urlContext reads is billed as input that is not in the request")),
     ("enterpriseWebSearch", Own("the tool enterpriseWebSearch is billed by its own price")),
     ("exaAiSearch", Own("the tool exaAiSearch is billed by its own price")),
     ("googleMaps", Own("the tool googleMaps is billed by its own price")),
@@ -82,7 +84,9 @@ const KEPT_PROMPT: &str = "a prompt that the provider keeps may bring text and t
 
 /// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and what OpenRouter and Perplexity
 /// keep under a name.
-const BESIDE: [(Field, &str); 4] = [
+const BESIDE: [(Field, &str); 6] = [
+    (Field::McpServers, "what MCP servers answer is billed as input that is not in the request"),
+    (Field::Container, "what runs in a container is billed by its own price"),
     (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
     (Field::Plugins, "plugins are billed by their own price"),
     (Field::Preset, "a preset that the provider keeps may bring tools that are not in the request"),
@@ -103,9 +107,31 @@ impl Scanned {
         if operation.dialect == Dialect::Gemini {
             return google(tools?);
         }
+        if self.value(body, Field::ContextManagement).is_some_and(compacts) {
+            return Some(COMPACTS);
+        }
         let beside = || BESIDE.iter().find(|(field, _)| self.value(body, *field).is_some_and(|raw| raw != "[]"));
         tools.and_then(|tools| by_type(tools, operation.dialect)).or_else(|| beside().map(|(_, reason)| *reason))
     }
+}
+
+/// Anthropic and OpenAI summarize a long conversation on request, and bill the turn that does it beside the answer.
+const COMPACTS: &str = "compacting the context is billed beside the answer";
+
+/// Whether a way to manage the context is another one than to leave parts of it out.
+fn compacts(raw: &str) -> bool {
+    fn any(value: &Value) -> bool {
+        match value {
+            Value::Array(all) => all.iter().any(any),
+            Value::Object(object) => {
+                let kind = object.get("type");
+                let leaves_out = kind.and_then(Value::as_str).is_some_and(|kind| kind.starts_with("clear_"));
+                kind.is_some() && !leaves_out || object.get("edits").is_some_and(any)
+            }
+            _ => false,
+        }
+    }
+    serde_json::from_str(raw).map_or(true, |value| any(&value))
 }
 
 /// The first of them that is billed. What can't be read in one way is no tool that is known: an upstream may be laxer, or
@@ -174,7 +200,21 @@ mod tests {
             (CHAT, r#"{"web_search_options":{}}"#, Some("what web_search_options asks for")),
             (CHAT, r#"{"web_search_options":null,"plugins":[]}"#, None),
             (CHAT, r#"{"plugins":[{"id":"web"}]}"#, Some("plugins")),
-            (RESPONSES, r#"{"tools":[{"type":"computer_use_preview"},{"type":"mcp"},{"type":"custom"}]}"#, None),
+            (RESPONSES, r#"{"tools":[{"type":"computer_use_preview"},{"type":"custom"}]}"#, None),
+            (RESPONSES, r#"{"tools":[{"type":"mcp","server_url":"u"}]}"#, Some("what MCP servers answer")),
+            (MESSAGES, r#"{"mcp_servers":[{"type":"url","url":"u"}]}"#, Some("what MCP servers answer")),
+            (MESSAGES, r#"{"mcp_servers":[],"container":null}"#, None),
+            (MESSAGES, r#"{"container":{"skills":[]}}"#, Some("what runs in a container")),
+            (MESSAGES, r#"{"tools":[{"type":"web_fetch_20260318"}]}"#, Some("what the tool web_fetch reads")),
+            (MESSAGES, r#"{"context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]}}"#, None),
+            (
+                MESSAGES,
+                r#"{"context_management":{"edits":[{"type":"clear_thinking_20251015"},{"type":"compact_20260112"}]}}"#,
+                Some(COMPACTS),
+            ),
+            (RESPONSES, r#"{"context_management":[{"type":"compaction","compact_threshold":9}]}"#, Some(COMPACTS)),
+            (GEMINI, r#"{"tools":[{"url_context":{}}]}"#, Some("what the tool urlContext reads")),
+            (GEMINI, r#"{"tools":[{"fileSearch":{}}]}"#, Some("what the tool fileSearch finds")),
             (
                 RESPONSES,
                 r#"{"tools":[{"type":"function"},{"type":"web_search_preview"}]}"#,
@@ -206,13 +246,13 @@ mod tests {
             (RESPONSES, r#"{"prompt":null}"#, None),
             (COMPLETIONS, r#"{"prompt":"Once"}"#, None),
             (CHAT, r#"{"preset":"support"}"#, Some("a preset that the provider keeps")),
-            (MESSAGES, r#"{"tools":[{"name":"f"},{"type":"bash_20250124"},{"type":"web_fetch_20260318"}]}"#, None),
+            (MESSAGES, r#"{"tools":[{"name":"f"},{"type":"bash_20250124"}]}"#, None),
             (
                 MESSAGES,
                 r#"{"tools":[{"name":"f"},{"type":"web\u005fsearch_20260318"}]}"#,
                 Some("the tool web_search is"),
             ),
-            (GEMINI, r#"{"tools":[{"function_declarations":[]},{"urlContext":{},"googleSearch":null}]}"#, None),
+            (GEMINI, r#"{"tools":[{"function_declarations":[]},{"codeExecution":{},"googleSearch":null}]}"#, None),
             (GEMINI, r#"{"tools":[{"google_search":{}}]}"#, Some("the tool googleSearch is")),
             (GEMINI, r#"{"tools":{"googleMaps":{}}}"#, Some("the tool googleMaps is")),
             (GEMINI, r#"{"tools":[{"mindReading":{}}]}"#, Some(UNKNOWN)),

@@ -7,14 +7,14 @@ use crate::pieces::{Piece, Pieces};
 const TOOLS: [&[u8]; 4] = [b"arguments", b"args", b"input", b"response"];
 
 /// What the turns need: a list of them, or the only one.
-pub(super) fn needs(turns: &str) -> Needs {
+pub(super) fn needs(turns: &[u8]) -> Needs {
     let mut needs = Needs::default();
     // Documents that parts say are there, and those whose words stand in them, for which nothing is needed.
     let (mut documents, mut written) = (0_u64, 0_u64);
     let mut depth = 0_usize;
     let mut inside_tool: Option<usize> = None;
     let (mut key, mut opened_by): (&[u8], &[u8]) = (b"", b"");
-    for piece in Pieces::of(turns.as_bytes()) {
+    for piece in Pieces::of(turns) {
         match piece {
             Piece::Open => {
                 if inside_tool.is_none() && depth > 0 && TOOLS.contains(&key) {

@@ -109,6 +109,18 @@ impl Scanned {
         whole(thinking.budget_tokens.get())
     }
 
+    /// Tokens of an answer that the caller predicts: those that turn out otherwise are billed as output, beside the answer
+    /// and whatever its cap. Estimated.
+    #[must_use]
+    pub fn predicted(&self, operation: &Operation, body: &[u8]) -> u64 {
+        match (operation.dialect, operation.kind) {
+            (Dialect::OpenAi, Kind::Chat) => self
+                .value(body, Field::Prediction)
+                .map_or(0, |raw| crate::estimate::input_tokens(Dialect::OpenAi, raw.as_bytes())),
+            _ => 0,
+        }
+    }
+
     /// Completions answer each of several prompts: strings, or lists of tokens.
     fn prompts(&self, body: &[u8]) -> u64 {
         let prompts = self.value(body, Field::Prompt).and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw).ok());
