@@ -1,9 +1,9 @@
 //! Models that a budget in money counts, and whose price nobody knows: told when the policy is written, not when the
-//! first request is refused.
+//! first request is refused. So are providers of which nobody knows any price.
 
 use std::collections::HashSet;
 
-use outrigger_policy::Unknown;
+use outrigger_policy::{CatalogueDoc, Unknown, catalogue};
 
 use crate::counted::{At, By, Counted, Named, id};
 use crate::finding::Finding;
@@ -43,6 +43,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
         }
     }
     let policy = counted.policy();
+    let mut without = Vec::new();
     for rule in &policy.rules {
         let Some(read) = folder.rules.get(&rule.id) else { continue };
         for (index, target) in read.typed.spec.targets.iter().enumerate() {
@@ -54,6 +55,63 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
             }
         }
     }
+    for (key, document) in policy.document.keys.iter().enumerate() {
+        let of_key = folder.keys.get(&id(&document.namespace, &document.name)).map(|read| read.object);
+        for (entry, resolved) in policy.keys[key].providers.iter().enumerate() {
+            let provider = resolved.provider;
+            // Its models are told one by one.
+            if told.iter().any(|(known, _)| *known == provider) {
+                continue;
+            }
+            let at = At { key, entry, provider, model: "any".to_owned() };
+            let Some(message) = any_model(counted, &at) else { continue };
+            let name = document.providers.get(entry).map(|entry| entry.name.as_str());
+            let listed = folder
+                .keys
+                .get(&id(&document.namespace, &document.name))
+                .and_then(|read| read.typed.spec.providers.iter().position(|entry| Some(entry.name.as_str()) == name));
+            match (of_key, listed) {
+                (Some(object), Some(listed)) => {
+                    without.push(object.warning(&format!("spec.providers[{listed}]"), message))
+                }
+                // A key that names no providers has them all.
+                (Some(object), None) => without.push(object.warning("spec", message)),
+                (None, _) => {}
+            }
+        }
+    }
+    findings.append(&mut without);
+}
+
+/// Why requests for models that nobody has named are refused at a provider, and what would mend it; `None` if they are not,
+/// or if some price is known there.
+fn any_model(counted: &Counted, at: &At) -> Option<String> {
+    let policy = counted.policy();
+    let (key, provider) = (&policy.document.keys[at.key], &policy.providers[at.provider]);
+    let document = &policy.document.providers[at.provider];
+    let listed = key.providers.get(at.entry).map(|entry| entry.models.as_slice()).unwrap_or_default();
+    let names_alone = !listed.is_empty() && listed.iter().all(|model| !model.contains(['*', '?']));
+    let excused = key.suspended || provider.suspended || provider.exclusive || key.unpriced == Unknown::Allow;
+    if excused || names_alone || provider.default_price.is_some() || !catalogue::models(&provider.kind).is_empty() {
+        return None;
+    }
+    // Models that it lists are told one by one.
+    let near = |doc: &&CatalogueDoc| doc.everywhere || doc.namespace == document.namespace;
+    let mut told = policy.document.catalogues.iter().filter(near).flat_map(|doc| &doc.models);
+    if !document.models.is_empty() || told.any(|model| model.price.is_some()) {
+        return None;
+    }
+    let limit = counted.money(at)?;
+    let what = match provider.kind.as_str() {
+        "OpenRouter" => "models of other vendors than OpenAI, Anthropic and Google cost",
+        _ => "any model costs",
+    };
+    Some(format!(
+        "nobody knows what {what} at LLMProvider {}, and a budget counts it ({}), so every such request is refused \
+         (403 model_unpriced): give that provider a defaultPrice, give its models prices (in its spec.models, or in a \
+         ModelCatalog), or say unpriced: Allow in VirtualKey {}/{}",
+        provider.id, limit.id, key.namespace, key.name,
+    ))
 }
 
 /// Why requests for the model are refused, and what would mend it; `None` if they are not.

@@ -35,7 +35,8 @@ static KNOWN: LazyLock<Vec<(WildMatch, &str)>> =
     LazyLock::new(|| NAMES.iter().map(|(name, why)| (WildMatch::new(name), *why)).collect());
 
 /// Why a conversation with a model of this name may cost more than its tokens, if it may.
-pub(crate) fn bills_by_call(model: &str) -> Option<&'static str> {
+#[must_use]
+pub fn bills_by_call(model: &str) -> Option<&'static str> {
     let model = model.to_ascii_lowercase();
     KNOWN.iter().find(|(known, _)| known.matches(&model)).map(|(_, why)| *why)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Capabilities, Entry, lookup};
+use super::{Capabilities, Entry, lookup, resold};
 use crate::document::{CatalogueDoc, Document};
 use crate::glob::is_pattern;
 use crate::policy::{Model, Policy, Provider};
@@ -115,9 +115,9 @@ impl Policy {
         let told = |(models, names): &'p (Vec<Model>, Names)| {
             [own, upstream, name].into_iter().find_map(|name| said(models.get(names.place(name)?)?))
         };
-        self.catalogues
-            .of(provider)
-            .find_map(told)
-            .or_else(|| [upstream, own, name].into_iter().find_map(|name| built_in(lookup(&at.kind, name)?)))
+        self.catalogues.of(provider).find_map(told).or_else(|| {
+            let entry = |name: &str| lookup(&at.kind, name).or_else(|| resold::entry(&at.kind, name));
+            [upstream, own, name].into_iter().find_map(|name| built_in(entry(name)?))
+        })
     }
 }

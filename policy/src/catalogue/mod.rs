@@ -9,12 +9,13 @@
 mod builtin;
 mod by_call;
 mod known;
+mod resold;
 
 use std::fmt;
 use std::ops::BitOr;
 
 pub use builtin::SOURCE;
-pub(crate) use by_call::bills_by_call;
+pub use by_call::bills_by_call;
 pub(crate) use known::{Catalogues, Names};
 
 use crate::price::Price;

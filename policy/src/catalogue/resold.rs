@@ -1,0 +1,56 @@
+//! Models that a provider passes on from the vendor who makes them, at the vendor's own price: OpenRouter's.
+//!
+//! OpenRouter says that it passes its vendors' prices through. That can be relied on where one vendor sells a model: for
+//! models that several serve, each at a price of its own, and for variants (`:free`, `:nitro`), nobody knows.
+
+use super::{Entry, lookup};
+
+/// The first segment of a name, and the provider type of whoever sells those models.
+const VENDORS: [(&str, &str); 3] = [("anthropic", "Anthropic"), ("google", "Gemini"), ("openai", "OpenAI")];
+
+/// What is known of a model under OpenRouter's name for it: `anthropic/claude-haiku-4.5`.
+pub(super) fn entry(provider_type: &str, model: &str) -> Option<&'static Entry> {
+    if provider_type != "OpenRouter" {
+        return None;
+    }
+    let (vendor, name) = model.split_once('/')?;
+    let (_, kind) = VENDORS.iter().find(|(known, _)| *known == vendor)?;
+    // OpenAI's models with open weights are served by many.
+    if name.starts_with("gpt-oss") {
+        return None;
+    }
+    // Anthropic's own names have no points.
+    lookup(kind, name).or_else(|| lookup(kind, &name.replace('.', "-")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_costs_what_its_vendor_takes() {
+        for (model, kind, own) in [
+            ("anthropic/claude-haiku-4.5", "Anthropic", "claude-haiku-4-5"),
+            ("anthropic/claude-sonnet-4-5", "Anthropic", "claude-sonnet-4-5"),
+            ("openai/gpt-4.1-mini", "OpenAI", "gpt-4.1-mini"),
+            ("google/gemini-2.5-flash", "Gemini", "gemini-2.5-flash"),
+        ] {
+            let found = entry("OpenRouter", model).and_then(|entry| entry.price);
+            assert!(found.is_some(), "{model}");
+            assert_eq!(found, lookup(kind, own).and_then(|entry| entry.price), "{model}");
+            assert!(entry("OpenAICompatible", model).is_none(), "{model}");
+        }
+        for model in [
+            "gpt-4o",
+            "openai/gpt-oss-120b",
+            "openai/gpt-4o:online",
+            "anthropic/claude-haiku-4.5:beta",
+            "mistralai/mistral-large",
+            "openai/",
+            "/gpt-4o",
+            "openai/openai/gpt-4o",
+        ] {
+            assert!(entry("OpenRouter", model).is_none(), "{model}");
+        }
+    }
+}
