@@ -115,7 +115,7 @@ impl Call {
     #[must_use]
     pub fn cache_ask(&self) -> CacheAsk {
         match self.scanned.caching(&self.body) {
-            _ if memchr::memmem::find(&self.body, b"\"prompt_cache_retention\"").is_some() => CacheAsk::Hour,
+            _ if self.scanned.keeps_cache(&self.body) => CacheAsk::Hour,
             None => CacheAsk::None,
             Some(Caching::FiveMinutes) => CacheAsk::Short,
             Some(Caching::Hour) => CacheAsk::Hour,
@@ -140,6 +140,12 @@ impl Call {
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
         self.operation.meter == Meter::Tokens
+    }
+
+    /// Whether it is a recording, of which the seconds count.
+    #[must_use]
+    pub fn counts_seconds(&self) -> bool {
+        self.operation.meter == Meter::Seconds
     }
 
     /// Whether its answers are made of tokens.

@@ -16,11 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use outrigger_ledger::{LimitNo, Settled};
 use outrigger_llm::estimate;
 use outrigger_llm::meter::Metered;
+use outrigger_llm::plausible::{Known, Reads};
 use outrigger_llm::usage::Usage;
+use outrigger_policy::catalogue::bills_by_call;
 use outrigger_policy::{CacheAsk, Policy, Unit, Used};
 
 use crate::accounts::Held;
 use crate::worst::{PICTURE, Worst};
+
+/// Bytes for each second of a recording whose length nobody tells: speech at 32 kbit/s.
+const SPOKEN: u64 = 4_000;
 
 /// A limit that an attempt counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +54,16 @@ pub struct Charge {
     pub by_tokens: bool,
     /// Its answers are made of tokens.
     pub in_words: bool,
+    /// It is a recording, of which the seconds count.
+    pub by_seconds: bool,
     /// The model thinks, and need not say how long.
     pub thinks: bool,
     /// How long its prefix is to be cached.
     pub cache: CacheAsk,
     /// The service that the caller asked for, by the provider's word.
     pub service: Option<String>,
+    /// What its figures are held against.
+    pub known: Known,
     /// What was set aside.
     pub worst: Worst,
     /// Set by the request's body when it leaves.
@@ -72,11 +81,33 @@ pub struct Cost {
     pub usage: Usage,
 }
 
-impl Cost {
-    /// It came to nothing.
+/// What all attempts of a request cost, in nano-dollars. A sum of which a part is not known is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Money {
+    /// There was no attempt of which anything is known.
+    #[default]
+    Unasked,
+    Known(u64),
+    Unknown,
+}
+
+impl Money {
+    /// With one more attempt; `None` where it is not known what that one cost.
     #[must_use]
-    pub fn nothing() -> Self {
-        Cost { money: Some(0), ..Cost::default() }
+    pub fn with(self, more: Option<u64>) -> Money {
+        match (self, more) {
+            (Money::Unknown, _) | (_, None) => Money::Unknown,
+            (Money::Unasked, Some(more)) => Money::Known(more),
+            (Money::Known(sum), Some(more)) => Money::Known(sum.saturating_add(more)),
+        }
+    }
+
+    #[must_use]
+    pub fn known(self) -> Option<u64> {
+        match self {
+            Money::Known(sum) => Some(sum),
+            Money::Unasked | Money::Unknown => None,
+        }
     }
 }
 
@@ -96,13 +127,28 @@ impl Charge {
         self.left.load(Ordering::Acquire)
     }
 
-    /// What an answer cost of which so many bytes of content were seen.
+    /// What was told, less what can't be.
+    #[must_use]
+    pub fn judge(&self, usage: &Usage, said: u64) -> Usage {
+        let judged = self.known.judge(usage, said);
+        // Asked where it matters: what reads the web by itself reads more than it was sent.
+        if judged != *usage && bills_by_call(&self.model).is_some() {
+            return Known { reads: Reads::Elsewhere, ..self.known }.judge(usage, said);
+        }
+        judged
+    }
+
+    /// What an answer cost of which so many bytes of content were seen. Its figures are [judged](Self::judge).
     #[must_use]
     pub fn cost(&self, policy: &Policy, usage: &Usage, said: u64, heard: Heard) -> Cost {
         let mut told = *usage;
         let mut estimated = false;
         if self.by_tokens {
             let output = if self.in_words { estimate::output_tokens(said) } else { 0 };
+            // Of a model that thinks, what is seen says little of what was made.
+            if heard == Heard::All && self.in_words && self.thinks && told.output.is_none() && said > 0 {
+                return self.in_full(policy);
+            }
             if heard == Heard::Part && usage.output.is_none_or(|told| told < output) {
                 if self.thinks {
                     return self.in_full(policy);
@@ -120,6 +166,14 @@ impl Charge {
             estimated = true;
             told.input.get_or_insert(self.input);
             told.output = Some(asked.saturating_mul(PICTURE));
+        }
+        // A recording whose length nobody told, sold by the second.
+        if self.by_seconds
+            && told.is_empty()
+            && policy.price(self.provider, &self.model).is_some_and(|price| price.second.is_some())
+        {
+            estimated = true;
+            told.milliseconds = Some(self.known.sent.saturating_mul(1_000) / SPOKEN);
         }
         Cost { money: self.money(policy, &told), tokens: tokens(&told), estimated, usage: told }
     }
@@ -166,12 +220,19 @@ impl Charge {
         }
     }
 
+    /// It came to nothing. Where there is no price, nobody knows even that.
+    #[must_use]
+    pub fn nothing(&self, policy: &Policy) -> Cost {
+        let money = policy.price(self.provider, &self.model).map(|_| 0);
+        Cost { money: money.or((self.metered == Metered::Free).then_some(0)), ..Cost::default() }
+    }
+
     /// The input alone: it was sent, and nobody answered.
     #[must_use]
     pub fn unanswered(&self, policy: &Policy) -> Cost {
         if !self.by_tokens {
             // Nothing was made.
-            return Cost { money: Some(0), estimated: true, ..Cost::default() };
+            return Cost { estimated: true, ..self.nothing(policy) };
         }
         let usage = Usage { input: Some(self.input), output: Some(0), ..Usage::default() };
         Cost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated: true, usage }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::{Failed, Passed};
 use crate::call::Call;
-use crate::charge::{Charge, Cost, Heard};
+use crate::charge::{Charge, Cost, Heard, Money};
 use crate::duration::ms;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::headers;
@@ -42,7 +42,7 @@ pub struct Ending {
     /// What was used, as far as it is known.
     pub usage: Usage,
     /// Nano-dollars of all attempts.
-    money: Option<u64>,
+    money: Money,
     /// The limits that attempts were counted against, as places in the policy's.
     counted: Vec<usize>,
     refused: Option<&'static str>,
@@ -80,7 +80,7 @@ impl Ending {
             admitted: false,
             charge: None,
             usage: Usage::default(),
-            money: None,
+            money: Money::Unasked,
             counted: Vec::new(),
             refused: None,
             waited: Duration::ZERO,
@@ -107,7 +107,7 @@ impl Ending {
         }
         headers::set(to, "x-outrigger-attempts", &self.record.attempts.len().to_string());
         // Known by then for a whole answer, and for a stream only of the attempts before it.
-        if let Some(money) = self.money.filter(|_| self.charge.is_none()) {
+        if let Some(money) = self.money.known().filter(|_| self.charge.is_none()) {
             headers::set(to, "x-outrigger-cost-usd", &Dollars(money).exact());
         }
         if !self.record.adapted.is_empty() {
@@ -132,11 +132,15 @@ impl Ending {
         self.charge.as_ref().is_some_and(|charge| charge.held.is_some())
     }
 
-    /// What an answer costs that used so much, in nano-dollars, with the attempts before it.
-    pub fn cost_of(&self, usage: &Usage) -> Option<u64> {
-        let Some(charge) = &self.charge else { return self.money };
-        let cost = charge.cost(&self.call.served.policy, usage, 0, Heard::All);
-        Some(cost.money?.saturating_add(self.money.unwrap_or(0)))
+    /// What an answer costs that used so much and said so many bytes, in nano-dollars, with the attempts before it.
+    pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
+        let Some(charge) = &self.charge else { return self.money.known() };
+        let cost = charge.cost(&self.call.served.policy, &charge.judge(usage, said), said, Heard::All);
+        match cost.money {
+            // An estimate of an input that nobody looked at is no figure.
+            Some(_) if cost.estimated && charge.held.is_none() => None,
+            money => self.money.with(money).known(),
+        }
     }
 
     /// The attempt was answered to the end. `said`: bytes of content, for figures that were not told.
@@ -152,7 +156,10 @@ impl Ending {
     fn heard(&mut self, usage: &Usage, said: u64, heard: Heard) {
         self.usage = *usage;
         let Some(charge) = self.charge.take() else { return };
-        let cost = charge.cost(&self.call.served.policy, usage, said, heard);
+        self.usage = charge.judge(usage, said);
+        let cost = charge.cost(&self.call.served.policy, &self.usage, said, heard);
+        let known = cost.money.filter(|_| charge.held.is_some() || !cost.estimated);
+        self.money = self.money.with(known);
         self.settle(charge, &cost);
     }
 
@@ -161,14 +168,18 @@ impl Ending {
         let Some(charge) = self.charge.take() else { return };
         let policy = &self.call.served.policy;
         let cost = match failed.status {
-            _ if !charge.was_sent() => Cost::nothing(),
-            Some(status) if status < 500 => Cost::nothing(),
+            _ if !charge.was_sent() => charge.nothing(policy),
+            Some(status) if status < 500 => charge.nothing(policy),
             // It says itself that it did not serve.
             Some(_) => charge.unanswered(policy),
             // A stream that did not begin had nothing in it but thoughts.
             None if self.call.stream && !charge.thinks => charge.unanswered(policy),
             None => charge.in_full(policy),
         };
+        // Nothing came of it: where nobody knows what it cost, it takes nothing from what is known of the others.
+        if let Some(money) = cost.money.filter(|_| charge.held.is_some() || !cost.estimated) {
+            self.money = self.money.with(Some(money));
+        }
         self.settle(charge, &cost);
     }
 
@@ -177,12 +188,7 @@ impl Ending {
         if (charge.held.is_some() || charge.by_tokens && !cost.estimated) && !cost.usage.is_empty() {
             self.usage = cost.usage;
         }
-        // An estimate of an input that nobody looked at is no figure.
-        let known = charge.held.is_some() || !cost.estimated;
         self.record.usage_estimated |= charge.held.is_some() && cost.estimated;
-        if let Some(money) = cost.money.filter(|_| known) {
-            self.money = Some(self.money.unwrap_or(0).saturating_add(money));
-        }
         self.counted.extend(charge.counted.iter().map(|counted| counted.place));
         let settled = charge.settle(cost);
         self.gateway.crossed(&self.call.served, &settled);
@@ -294,11 +300,14 @@ impl Ending {
         if let Some(charge) = self.charge.take() {
             let cost = match charge.was_sent() {
                 true => charge.in_full(&self.call.served.policy),
-                false => Cost::nothing(),
+                false => charge.nothing(&self.call.served.policy),
             };
+            if let Some(money) = cost.money.filter(|_| charge.held.is_some() || !cost.estimated) {
+                self.money = self.money.with(Some(money));
+            }
             self.settle(charge, &cost);
         }
-        self.record.cost_usd = self.money.map(|money| Dollars(money).exact());
+        self.record.cost_usd = self.money.known().map(|money| Dollars(money).exact());
         self.record.budgets = self.gateway.budgets(&self.call.served, &mut self.counted);
         self.record.tokens = self.usage.into();
         let model = self.gateway.metric_model(&self.call, self.record.model.as_deref());

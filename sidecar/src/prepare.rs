@@ -160,6 +160,9 @@ pub fn prepare(
         asked_usage = usage_on_request && asks_usage && call.stream && !call.scanned.include_usage;
         let fields = CapField::heeded(call.operation, place.kind);
         let cap = cap.map(|tokens| Cap { tokens, fields });
+        if let Some(cap) = cap {
+            left_out = call.scanned.thinking_changed_by(&call.body, cap);
+        }
         (same(call, model, asked_usage, cap), Way::Same)
     } else {
         headers = headers::up_across(&call.headers);

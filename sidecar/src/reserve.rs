@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use outrigger_ledger::{LimitNo, Millis, Refused};
 use outrigger_llm::Dialect;
 use outrigger_llm::meter::Metered;
+use outrigger_llm::plausible::{Known, Reads};
 use outrigger_llm::scan::CapField;
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
@@ -19,7 +20,7 @@ use crate::charge::{Charge, Counted};
 use crate::ending::Ending;
 use crate::refuse::Refusal;
 use crate::served::Slot;
-use crate::worst::{Bounds, LEAST_CAP, Means, PICTURE, Worst, worst};
+use crate::worst::{Bounds, Means, PICTURE, Worst, worst};
 
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,7 +33,7 @@ pub struct Reserved {
     /// The most tokens of an answer, to be written into the request.
     pub cap: Option<u64>,
     /// The same for a request that is told in another dialect, where a cap may be one that nobody wrote: a dialect's
-    /// default, or the caller's with room for thoughts.
+    /// default, with room for thoughts.
     pub most: Option<u64>,
 }
 
@@ -100,13 +101,13 @@ fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
     let call = &ending.call;
     let dialect = call.served.places[provider].dialect;
     let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
-    match call.scanned.handle {
-        // What the provider has stored is billed too, and nobody here knows how much it is: as much as fits.
-        Some(_) => {
+    match call.scanned.handle.is_some() || call.input().is_elsewhere() {
+        // What the provider has stored, or fetches, is billed too, and nobody here knows how much it is: as much as fits.
+        true => {
             let window = call.served.policy.context_window(provider, &candidate.model);
             told.max(window.map_or(UNKNOWN_WINDOW, u64::from))
         }
-        None => told,
+        false => told,
     }
 }
 
@@ -164,6 +165,7 @@ struct Asked {
     cache: CacheAsk,
     service: Option<String>,
     thinks: bool,
+    known: Known,
 }
 
 impl Asked {
@@ -171,8 +173,6 @@ impl Asked {
         let call = &ending.call;
         let (served, key) = (&call.served, call.key());
         let policy = &served.policy;
-        let place = &policy.providers[provider];
-        let own = place.model(&candidate.model);
         let places = match candidate.entry.filter(|_| !policy.limits.all.is_empty()) {
             Some(entry) => policy.limits_of(call.key, entry, &candidate.model),
             None => Vec::new(),
@@ -191,29 +191,35 @@ impl Asked {
         if metered == Metered::Free {
             counted.retain(|counted| counted.unit == Unit::Requests);
         }
-        let least = |one: Option<u32>, other: Option<u32>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
         // An upstream of another dialect is told what the caller's own says.
         let fields = match served.places[provider].dialect == call.dialect {
             true => CapField::heeded(call.operation, served.places[provider].kind),
             false => CapField::said(call.operation),
         };
+        let bounds =
+            Bounds::of(policy, key, provider, &candidate.model, fields, (call.operation, &call.scanned, &call.body));
+        let price = policy.price(provider, &candidate.model);
         // The body is searched for it, so only where it has a price.
-        let writes = policy.price(provider, &candidate.model).is_some_and(|price| price.cache_write.is_some());
-        let thoughts = call.scanned.thinking_budget(&call.body);
-        let bounds = Bounds {
-            caller: call.scanned.output_cap(fields),
-            policy: least(key.max_output_tokens, own.and_then(|model| model.max_output_tokens)).map(u64::from),
-            model: policy.max_output_tokens(provider, &candidate.model).map(u64::from),
-            answers: call.scanned.answers(call.operation, &call.body),
-            // An answer that may think has to have room for its thoughts, or it is refused.
-            least: key
-                .min_output_tokens
-                .map_or(LEAST_CAP, u64::from)
-                .max(thoughts.map_or(0, |thoughts| thoughts.saturating_add(1))),
-            may_cap: key.cap_output,
+        let writes = price.is_some_and(|price| price.cache_write.is_some());
+        let capabilities = policy.capabilities(provider, &candidate.model);
+        let thinks = capabilities.is_some_and(|capable| capable.contains(Capabilities::REASONING));
+        // What it makes beside words has a price of its own.
+        let makes_words = price
+            .is_some_and(|price| price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none());
+        let known = Known {
+            sent: call.body.len() as u64,
+            reads: match metered {
+                Metered::Unmetered(_) => Reads::Elsewhere,
+                _ if call.scanned.handle.is_some() => Reads::Elsewhere,
+                Metered::Tokens if !counted.is_empty() && call.input().is_elsewhere() => Reads::Elsewhere,
+                // Nobody looks where nothing is counted.
+                Metered::Tokens if !counted.is_empty() && call.input().is_words() => Reads::Words,
+                _ => Reads::Media,
+            },
+            window: bounds.window,
+            cap: None,
+            most: bounds.model.map(|most| most.saturating_mul(bounds.answers)),
+            shows_all: capabilities.is_some() && !thinks && makes_words,
         };
         Asked {
             provider,
@@ -229,9 +235,8 @@ impl Asked {
                 Some(asked) => asked,
             },
             service: call.scanned.service_tier.clone(),
-            thinks: policy
-                .capabilities(provider, &candidate.model)
-                .is_some_and(|capable| capable.contains(Capabilities::REASONING)),
+            thinks,
+            known,
         }
     }
 
@@ -289,6 +294,9 @@ impl Asked {
             }
         };
         ending.record.capped |= worst.capped;
+        // The upstream is told the least of these.
+        let told = [self.bounds.caller, self.bounds.policy, worst.cap].into_iter().flatten().min();
+        let told = told.map(|each| each.saturating_mul(self.bounds.answers).saturating_add(self.bounds.beside));
         ending.charge = Some(Charge {
             held,
             counted: self.counted.clone(),
@@ -298,13 +306,17 @@ impl Asked {
             metered: self.metered,
             by_tokens: ending.call.counts_tokens(),
             in_words: ending.call.answers_with_text(),
+            by_seconds: ending.call.counts_seconds(),
             thinks: self.thinks,
+            known: Known { cap: told, ..self.known },
             cache: self.cache,
             service: self.service.clone(),
             worst: *worst,
             left: Arc::default(),
         });
-        Ok(Reserved { cap: worst.cap, most: worst.most.filter(|_| !self.counted.is_empty()).or(worst.cap) })
+        // Whatever is reckoned with, the policy's own bound holds.
+        let reckoned = worst.most.filter(|_| !self.counted.is_empty());
+        Ok(Reserved { cap: worst.cap, most: reckoned.into_iter().chain(worst.cap).chain(self.bounds.policy).min() })
     }
 
     /// The refusal of a limit that has no room for the worst case, whoever else waits.

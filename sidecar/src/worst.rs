@@ -4,13 +4,20 @@
 //! input   estimated from the body's bytes
 //! output  the least of what the caller, the key and the model allow, for each answer that is asked for
 //! ```
+//! Where nobody says what the model can say, it is what its context window leaves beside the input, or [`UNKNOWN_MOST`].
 //! Where the caller sets no bound and the worst case is over a quarter of what is left, the gateway writes one: a quarter
 //! of what is left, so that one request can't keep all others from being served.
 
-use outrigger_policy::{CacheAsk, Price};
+use outrigger_llm::operation::Operation;
+use outrigger_llm::scan::{CapField, Scanned};
+use outrigger_policy::{CacheAsk, Key, Policy, Price};
 
 /// What a cap is never below, unless the key says otherwise.
 pub const LEAST_CAP: u64 = 1_024;
+
+/// What an answer may have at the most where nobody has told what its model can say: it is written into the request
+/// where money or tokens are limited.
+pub const UNKNOWN_MOST: u64 = 8_192;
 
 /// Tokens of a picture of the largest size in the highest quality, as OpenAI bills them.
 pub const PICTURE: u64 = 6_240;
@@ -24,12 +31,47 @@ pub struct Bounds {
     pub policy: Option<u64>,
     /// The most that the model can say.
     pub model: Option<u64>,
+    /// Its context window, input and output together.
+    pub window: Option<u64>,
     /// Answers that are asked for at once.
     pub answers: u64,
+    /// Output that is billed whatever the bounds: an answer that was predicted and came otherwise.
+    pub beside: u64,
     /// Caps that the gateway writes are not below.
     pub least: u64,
     /// Whether it may write one where the caller set none.
     pub may_cap: bool,
+}
+
+impl Bounds {
+    /// Those of a request at a provider, by its place in the policy, under a model's name. `fields` are those in which the
+    /// caller's cap counts there.
+    #[must_use]
+    pub fn of(
+        policy: &Policy,
+        key: &Key,
+        provider: usize,
+        model: &str,
+        fields: &[CapField],
+        (operation, scanned, body): (&Operation, &Scanned, &[u8]),
+    ) -> Self {
+        let own = policy.providers.get(provider).and_then(|place| place.model(model)?.max_output_tokens);
+        let thoughts = scanned.thinking_budget(body);
+        Bounds {
+            caller: scanned.output_cap(fields),
+            policy: key.max_output_tokens.into_iter().chain(own).min().map(u64::from),
+            model: policy.max_output_tokens(provider, model).map(u64::from),
+            window: policy.context_window(provider, model).map(u64::from),
+            answers: scanned.answers(operation, body),
+            beside: scanned.predicted(operation, body),
+            // An answer that may think has to have room for its thoughts, or it is refused.
+            least: key
+                .min_output_tokens
+                .map_or(LEAST_CAP, u64::from)
+                .max(thoughts.map_or(0, |thoughts| thoughts.saturating_add(1))),
+            may_cap: key.cap_output,
+        }
+    }
 }
 
 /// How much an attempt may use.
@@ -108,13 +150,15 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
     let enforced = bounds.policy.filter(|most| bounds.caller.is_none_or(|caller| caller > *most));
     let said = least(least(bounds.caller, bounds.policy), bounds.model);
     let of = |each: Option<u64>, cap: Option<u64>, capped: bool| {
-        let output = each.unwrap_or(0).saturating_mul(answers);
+        let output = each.unwrap_or(0).saturating_mul(answers).saturating_add(bounds.beside);
         Worst { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped, most: each }
     };
     let limited = means.money.is_some() || means.tokens.is_some();
     // The caller's own bound stands, and with it what it may cost.
     if let Some(each) = said
-        && (!limited || bounds.caller.is_some() || !means.is_over_a_quarter(input, each.saturating_mul(answers)))
+        && (!limited
+            || bounds.caller.is_some()
+            || !means.is_over_a_quarter(input, each.saturating_mul(answers).saturating_add(bounds.beside)))
     {
         return of(Some(each), enforced, false);
     }
@@ -122,7 +166,12 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
         // Output costs nothing, or nothing is limited: no bound is needed, and none is known.
         None => of(said, enforced, false),
         Some(quarter) => {
-            let each = (quarter / answers).max(bounds.least).min(said.unwrap_or(u64::MAX));
+            let most = said.unwrap_or_else(|| match bounds.window {
+                Some(window) => window.saturating_sub(input).max(1),
+                None if bounds.may_cap => UNKNOWN_MOST.max(bounds.least),
+                None => u64::MAX,
+            });
+            let each = (quarter.saturating_sub(bounds.beside) / answers).max(bounds.least).min(most);
             match bounds.may_cap {
                 true => of(Some(each), Some(each), true),
                 // What goes beyond it is the stated excess of such keys.
@@ -145,7 +194,16 @@ mod tests {
         Means { price: Some(price), service: None, cache: CacheAsk::None, money, tokens }
     }
 
-    const OPEN: Bounds = Bounds { caller: None, policy: None, model: None, answers: 1, least: 1_024, may_cap: true };
+    const OPEN: Bounds = Bounds {
+        caller: None,
+        policy: None,
+        model: None,
+        window: None,
+        answers: 1,
+        beside: 0,
+        least: 1_024,
+        may_cap: true,
+    };
 
     #[test]
     fn the_least_bound_counts_and_a_cap_is_written_where_one_is_needed() {
@@ -160,7 +218,21 @@ mod tests {
             ("plenty is left", model, plenty, None, 16_000, None, false),
             ("a quarter suffices", model, dollar, None, 16_000, None, false),
             ("a quarter does not", model, dime, None, 2_400, Some(2_400), true),
-            ("the model's most is not known", OPEN, dollar, None, 24_900, Some(24_900), true),
+            ("the model's most is not known", OPEN, dollar, None, 8_192, Some(8_192), true),
+            (
+                "nothing is known, and a fortune is left",
+                OPEN,
+                Some(1_000_000_000_000_000),
+                None,
+                8_192,
+                Some(8_192),
+                true,
+            ),
+            ("nothing is known, and little is left", OPEN, dime, None, 2_400, Some(2_400), true),
+            ("its window is", Bounds { window: Some(20_000), ..OPEN }, plenty, None, 19_000, Some(19_000), true),
+            ("its window is large", Bounds { window: Some(200_000), ..OPEN }, dollar, None, 24_900, Some(24_900), true),
+            ("its window is full", Bounds { window: Some(900), ..OPEN }, dollar, None, 1, Some(1), true),
+            ("the key's least is more", Bounds { least: 10_000, ..OPEN }, dime, None, 10_000, Some(10_000), true),
             ("the caller has said", Bounds { caller: Some(9_000), ..model }, dime, None, 9_000, None, false),
             (
                 "the policy says less",
@@ -185,6 +257,7 @@ mod tests {
             ("the key's own least", Bounds { least: 16, ..model }, Some(10_000_000), None, 150, Some(150), true),
             ("no cap may be written", Bounds { may_cap: false, ..model }, dime, None, 2_400, None, false),
             ("several answers", Bounds { answers: 2, ..model }, dime, None, 2_400, Some(1_200), true),
+            ("another answer was predicted", Bounds { beside: 400, ..model }, dime, None, 2_400, Some(2_000), true),
             ("tokens are few", model, None, Some(20_000), 4_000, Some(4_000), true),
             ("both", model, dime, Some(8_000), 1_024, Some(1_024), true),
             ("nothing is left", model, Some(0), None, 1_024, Some(1_024), true),

@@ -7,10 +7,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::meter::{Metered, meter};
+use outrigger_llm::plausible::{Known, Reads};
 use outrigger_llm::relay::{Watch, whole};
+use outrigger_llm::scan::CapField;
 use outrigger_llm::sse;
 use outrigger_llm::usage::Usage;
-use outrigger_policy::{Price, Used, catalogue};
+use outrigger_policy::catalogue::{self, Capabilities};
+use outrigger_policy::{Price, Used};
 use serde_json::{Value, json};
 
 fn used(usage: &Usage) -> Used<'static> {
@@ -197,6 +201,164 @@ fn a_message_s_figures_are_told_twice_and_cost_once() {
     }
     // 9 × 1,000 + 100 × 100 + 20 × 1,250 + 30 × 2,000 + 9 × 5,000
     assert_eq!(price("Anthropic", "claude-haiku-4-5").cost(&used(&watch.usage())), 149_000);
+}
+
+/// Usage of a message as a stream tells it, one statement after the other.
+fn stream_costs(model: &str, statements: &[Value]) -> u64 {
+    let mut watch = Watch::new(Anthropic);
+    let mut decoder = outrigger_llm::StreamDecoder::new(Anthropic);
+    let mut translated = Usage::default();
+    for (at, usage) in statements.iter().enumerate() {
+        let data = match at {
+            0 => json!({"type": "message_start", "message": {"usage": usage}}),
+            _ => json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
+        };
+        let event = sse::Event { data: Some(data.to_string()), ..sse::Event::default() };
+        watch.see(&event);
+        let mut told = Vec::new();
+        decoder.push(&event, &mut told).unwrap();
+        for event in told {
+            if let outrigger_llm::chat::Event::Usage(usage) = event {
+                translated.merge(&usage);
+            }
+        }
+    }
+    assert_eq!(watch.usage(), translated, "read in both ways");
+    price("Anthropic", model).cost(&used(&translated))
+}
+
+#[test]
+fn iterations_are_billed_by_their_sum_and_corrections_replace_what_was_said_before() {
+    let model = "claude-sonnet-4-5";
+    let message = |usage: Value| json!({"content": [{"type": "text", "text": "a"}], "usage": usage});
+    let compacted = json!({
+        "input_tokens": 220, "output_tokens": 8,
+        "iterations": [{"type": "compaction", "input_tokens": 55_196, "output_tokens": 125},
+                       {"type": "message", "input_tokens": 220, "output_tokens": 8}]});
+    // (55,196 + 220) × 3,000 + (125 + 8) × 15,000
+    assert_eq!(cost("Anthropic", model, Anthropic, "messages", &message(compacted.clone())), 168_243_000);
+    assert_eq!(stream_costs(model, &[json!({"input_tokens": 220, "output_tokens": 1}), compacted]), 168_243_000);
+    // The turns of a tool's loop are in the total already: (10 + 20) × 3,000 + 30 × 300 + 40 × 3,750 + 7 × 15,000
+    let looped = json!({
+        "input_tokens": 30, "cache_read_input_tokens": 30, "cache_creation_input_tokens": 40, "output_tokens": 7,
+        "iterations": [
+            {"type": "message", "input_tokens": 10, "cache_creation_input_tokens": 40, "cache_read_input_tokens": 0,
+             "output_tokens": 3},
+            {"type": "message", "input_tokens": 20, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 30,
+             "output_tokens": 4}]});
+    assert_eq!(cost("Anthropic", model, Anthropic, "messages", &message(looped)), 354_000);
+    // What can't be read is no iteration.
+    let odd = json!({"input_tokens": 10, "output_tokens": 1, "iterations": [7, null, "x", {}]});
+    assert_eq!(cost("Anthropic", model, Anthropic, "messages", &message(odd)), 45_000);
+
+    // 3,883 × 3,000 + 30,464 × 300 + 49 × 15,000
+    let begun = json!({"input_tokens": 34_824, "output_tokens": 1});
+    let corrected = json!({"input_tokens": 3_883, "cache_read_input_tokens": 30_464, "output_tokens": 49});
+    assert_eq!(stream_costs(model, &[begun.clone(), corrected.clone()]), 21_523_200);
+    // It takes a part back as well: 100 × 3,000 + 5 × 15,000
+    let cached = json!({"input_tokens": 10, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 7,
+                        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}});
+    let none = json!({"input_tokens": 100, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0,
+                      "output_tokens": 5});
+    assert_eq!(stream_costs(model, &[cached.clone(), none]), 375_000);
+    // A server that does not know says zeros, or nothing: 34,824 × 3,000 + 49 × 15,000
+    for unknowing in
+        [json!({"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 49}), json!({"output_tokens": 49})]
+    {
+        assert_eq!(stream_costs(model, &[begun.clone(), unknowing]), 105_207_000);
+    }
+    // The last word counts, of the output too: 3,883 × 3,000 + 30,464 × 300 + 40 × 15,000
+    let again = json!({"output_tokens": 40});
+    assert_eq!(stream_costs(model, &[begun, corrected, again]), 21_388_200);
+}
+
+#[test]
+fn no_figure_that_was_recorded_is_taken_for_impossible() {
+    let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
+        eprintln!("skipped: OUTRIGGER_CORPUS is not set");
+        return;
+    };
+    let file = std::fs::File::open(Path::new(&folder).join("recorded.jsonl.gz")).unwrap();
+    let (mut judged, mut refused) = (0, Vec::new());
+    for line in BufReader::new(flate2::read::GzDecoder::new(file)).lines() {
+        let exchange: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let text = |key: &str| exchange[key].as_str().unwrap_or_default();
+        let (dialect, operation) = match text("api") {
+            "chat" => (OpenAi, "chat"),
+            "completions" => (OpenAi, "completions"),
+            "responses" => (OpenAi, "responses"),
+            "embeddings" => (OpenAi, "embeddings"),
+            "messages" => (Anthropic, "messages"),
+            "generateContent" | "streamGenerateContent" => (Gemini, "generate_content"),
+            _ => continue,
+        };
+        if exchange["status"] != 200 {
+            continue;
+        }
+        let body = exchange["req"].to_string();
+        let Ok(scanned) = outrigger_llm::scan::scan(body.as_bytes()) else { continue };
+        let (usage, said) = match text("kind") {
+            "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
+            _ => {
+                let (mut watch, mut reader, mut events) = (Watch::new(dialect), sse::Reader::default(), Vec::new());
+                reader.push(text("body").as_bytes(), &mut events);
+                events.extend(reader.finish());
+                for event in &events {
+                    watch.see(event);
+                }
+                (watch.usage(), watch.said())
+            }
+        };
+        if usage.is_empty() {
+            continue;
+        }
+        let path = match (dialect, operation) {
+            (OpenAi, "chat") => "/v1/chat/completions",
+            (OpenAi, "completions") => "/v1/completions",
+            (OpenAi, "responses") => "/v1/responses",
+            (OpenAi, _) => "/v1/embeddings",
+            (Anthropic, _) => "/v1/messages",
+            (Gemini, _) => "/v1beta/models/m:generateContent",
+        };
+        let operation = outrigger_llm::operation::find("POST", path).unwrap().operation;
+        let metered = meter(operation, &scanned, body.as_bytes());
+        let input = outrigger_llm::estimate::Input::read(dialect, body.as_bytes());
+        let kind = spoken(text("provider"), text("api")).map_or("OpenAI", |(kind, ..)| kind);
+        let model = exchange["req"]["model"]
+            .as_str()
+            .or_else(|| Some(text("path").rsplit_once("models/")?.1.split(':').next()?));
+        let entry = model.and_then(|model| catalogue::lookup(kind, model));
+        let answers = scanned.answers(operation, body.as_bytes());
+        let known = Known {
+            sent: body.len() as u64,
+            reads: match metered {
+                Metered::Unmetered(_) => Reads::Elsewhere,
+                _ if scanned.handle.is_some() => Reads::Elsewhere,
+                _ if input.is_words() => Reads::Words,
+                _ => Reads::Media,
+            },
+            window: entry.map(|entry| u64::from(entry.context_window)).filter(|window| *window > 0),
+            cap: scanned.output_cap(CapField::said(operation)).map(|cap| cap * answers),
+            most: entry.map(|entry| u64::from(entry.max_output_tokens) * answers).filter(|most| *most > 0),
+            shows_all: entry.is_some_and(|entry| {
+                !entry.capabilities.contains(Capabilities::REASONING)
+                    && entry.price.is_some_and(|price| {
+                        price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none()
+                    })
+            }),
+        };
+        judged += 1;
+        let believed = known.judge(&usage, said);
+        if believed != usage {
+            refused.push(format!(
+                "{} {} {}: {known:?} {said} {usage:?} -> {believed:?}",
+                text("provider"),
+                text("file"),
+                exchange["i"]
+            ));
+        }
+    }
+    assert!(refused.is_empty() && judged > 500, "{judged} judged, {}:\n{}", refused.len(), refused.join("\n"));
 }
 
 /// How a recorded exchange is spoken, and whose table has its models.

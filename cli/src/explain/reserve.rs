@@ -6,7 +6,7 @@ use outrigger_llm::operation::Kind;
 use outrigger_llm::provider;
 use outrigger_llm::scan::CapField;
 use outrigger_policy::{CacheAsk, CandidateSeen, Conditions, Dollars, Key, OnLimit, Policy, RefusalSeen, Unit};
-use outrigger_sidecar::worst::{Bounds, LEAST_CAP, Means, worst};
+use outrigger_sidecar::worst::{Bounds, Means, worst};
 use serde::Serialize;
 
 use super::asking::{Asking, dialect};
@@ -118,24 +118,19 @@ fn attempt(
 /// What bounds the answer.
 fn bounds(policy: &Policy, key: &Key, provider: usize, asking: &Asking, model: &str) -> Bounds {
     let place = &policy.providers[provider];
-    let own = place.model(model).and_then(|model| model.max_output_tokens);
     // An upstream of another dialect is told what the caller's own says.
     let fields = match provider::lookup(&place.kind) {
         Some(kind) if dialect(place) == asking.operation.dialect => CapField::heeded(asking.operation, kind),
         _ => CapField::said(asking.operation),
     };
-    Bounds {
-        caller: asking.scanned.output_cap(fields),
-        policy: key.max_output_tokens.into_iter().chain(own).min().map(u64::from),
-        model: policy.max_output_tokens(provider, model).map(u64::from),
-        answers: asking.scanned.answers(asking.operation, asking.body.as_deref().unwrap_or_default()),
-        least: key.min_output_tokens.map_or(LEAST_CAP, u64::from),
-        may_cap: key.cap_output,
-    }
+    let body = asking.body.as_deref().unwrap_or_default();
+    Bounds::of(policy, key, provider, model, fields, (asking.operation, &asking.scanned, body))
 }
 
 fn cache_ask(asking: &Asking) -> CacheAsk {
-    match asking.scanned.caching(asking.body.as_deref().unwrap_or_default()) {
+    let body = asking.body.as_deref().unwrap_or_default();
+    match asking.scanned.caching(body) {
+        _ if asking.scanned.keeps_cache(body) => CacheAsk::Hour,
         None => CacheAsk::None,
         Some(Caching::FiveMinutes) => CacheAsk::Short,
         Some(Caching::Hour) => CacheAsk::Hour,

@@ -50,6 +50,8 @@ pub struct Failed {
     pub scope: Scope,
     /// Whether it says something of the place. That the caller's own time was over does not.
     pub teaches: bool,
+    /// Nobody has looked at the request: it costs nothing, and may be sent again.
+    pub unprocessed: bool,
 }
 
 /// An upstream's error answer, in the caller's dialect.
@@ -84,6 +86,7 @@ impl Failed {
             quoted: false,
             scope: Scope::Model,
             teaches: true,
+            unprocessed: false,
         }
     }
 
@@ -163,6 +166,7 @@ impl Failed {
             quoted: false,
             scope: failure.scope,
             teaches: true,
+            unprocessed: false,
         }
     }
 
@@ -209,9 +213,11 @@ impl Failed {
         let word = error.word();
         match error {
             SendError::ConnectTimeout { .. } => Failed::timeout(word, error.to_string()),
-            SendError::Closed { kept: true, .. } => {
-                Failed { next: Next::Again, ..Failed::unreachable(word, error.to_string()) }
-            }
+            SendError::Closed { kept, unprocessed, .. } => Failed {
+                next: if *kept { Next::Again } else { Next::Transient },
+                unprocessed: *unprocessed,
+                ..Failed::unreachable(word, error.to_string())
+            },
             _ => Failed::unreachable(word, error.to_string()),
         }
     }

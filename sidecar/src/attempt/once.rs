@@ -86,6 +86,7 @@ pub async fn once(
     let value = credential.and_then(|at| place.credentials[at].as_ref());
     let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
+    let mut fresh = false;
     let cap = if place.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
     lane.enter(&candidate.model, timing.began);
     ending.busy = Some(lane.busy());
@@ -100,8 +101,17 @@ pub async fn once(
                 }
             })?;
         let asked_usage = prepared.asked_usage;
-        match send(ending, candidate, index, credential, prepared, timing).await {
+        let sent = send(ending, candidate, index, credential, prepared, (timing, fresh)).await;
+        if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut ending.charge) {
+            // As if it had not left.
+            charge.left = Arc::default();
+        }
+        match sent {
             Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,
+            // Once, and on a connection that nobody can have grown tired of.
+            Err(failed) if failed.unprocessed && !fresh && Instant::now() < timing.limit(ending.call.stream).at => {
+                fresh = true
+            }
             Err(failed) => return Err(failed),
             Ok(answer) => {
                 // It was that field indeed: an upstream that does not know it is not asked again.
@@ -137,7 +147,7 @@ async fn send(
     index: usize,
     credential: Option<usize>,
     prepared: Prepared,
-    timing: Timing,
+    (timing, fresh): (Timing, bool),
 ) -> Result<Answer, Failed> {
     let served = Arc::clone(&ending.call.served);
     let (place, provider) = (&served.places[index], &served.policy.providers[index]);
@@ -152,7 +162,7 @@ async fn send(
         Some(charge) => prepared.request.map(|body| body.telling(&charge.left)),
         None => prepared.request,
     };
-    let sending = tokio::time::timeout_at(limit.at.into(), place.upstream.send(request, connect));
+    let sending = tokio::time::timeout_at(limit.at.into(), place.upstream.send(request, connect, fresh));
     let outcome = sending.await;
     ending.waited();
     let sent = match outcome {

@@ -77,7 +77,7 @@ impl Mock {
         tokio::time::sleep(fault.delay()).await;
         let mut response = match fault.kind() {
             FaultKind::Refused => return Err(SendError::Connect { endpoint, reason }),
-            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason, kept: false }),
+            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason, kept: false, unprocessed: false }),
             FaultKind::Hang => std::future::pending().await,
             FaultKind::Status => fault.status(self.dialect),
             FaultKind::Malformed => fault::malformed(asked.stream),

@@ -58,7 +58,12 @@ impl Lens {
 
     /// Looks at an event and writes what the caller gets of it. `before_end` is asked for what
     /// stands before the stream's own end.
-    pub fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage) -> String) -> Told {
+    pub fn tell(
+        &mut self,
+        event: &sse::Event,
+        out: &mut Vec<u8>,
+        before_end: impl FnOnce(&Usage, u64) -> String,
+    ) -> Told {
         match self {
             Lens::Same { watch, withholds_usage } => {
                 let seen = watch.see(event);
@@ -69,7 +74,7 @@ impl Lens {
                     };
                 }
                 if event.data.as_deref() == Some("[DONE]") {
-                    out.extend_from_slice(before_end(&watch.usage()).as_bytes());
+                    out.extend_from_slice(before_end(&watch.usage(), watch.said()).as_bytes());
                 }
                 if !(*withholds_usage && seen.usage_only) {
                     out.extend_from_slice(&event.raw);
@@ -82,13 +87,13 @@ impl Lens {
 
     /// The upstream closed. Whether the answer had come to its end; what its dialect leaves unsaid
     /// is written.
-    pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage) -> String) -> bool {
+    pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage, u64) -> String) -> bool {
         match self {
             Lens::Same { watch, .. } => watch.finished(),
             Lens::Across(across) => {
                 if !across.ended && across.finish.is_some() {
                     across.ended = true;
-                    out.extend_from_slice(before_end(&across.usage).as_bytes());
+                    out.extend_from_slice(before_end(&across.usage(), across.said).as_bytes());
                     across.encoder.push(&Event::End, out);
                 }
                 across.ended
@@ -129,13 +134,17 @@ impl Lens {
     pub fn usage(&self) -> Usage {
         match self {
             Lens::Same { watch, .. } => watch.usage(),
-            Lens::Across(across) => across.usage,
+            Lens::Across(across) => across.usage(),
         }
     }
 }
 
 impl Across {
-    fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage) -> String) -> Told {
+    fn usage(&self) -> Usage {
+        self.usage.believed(self.content)
+    }
+
+    fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage, u64) -> String) -> Told {
         let mut told = Told::default();
         self.events.clear();
         if let Err(malformed) = self.decoder.push(event, &mut self.events) {
@@ -156,7 +165,7 @@ impl Across {
                 Event::End => {
                     self.ended = true;
                     if let Some(before_end) = before_end.take() {
-                        out.extend_from_slice(before_end(&self.usage).as_bytes());
+                        out.extend_from_slice(before_end(&self.usage(), self.said).as_bytes());
                     }
                 }
                 _ => {}

@@ -186,7 +186,7 @@ impl Relay {
     }
 
     fn ended_before_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
-        let finished = self.lens.close(&mut self.out, |usage| comment(ending, &self.setting, usage));
+        let finished = self.lens.close(&mut self.out, |usage, said| comment(ending, &self.setting, usage, said));
         let provider = &self.setting.provider;
         if !finished && self.out.is_empty() {
             return Err(Failed::empty(provider, None));
@@ -215,7 +215,7 @@ impl Relay {
         let mut content = false;
         let setting = &self.setting;
         for event in self.events.drain(..) {
-            let told = self.lens.tell(&event, &mut self.out, |usage| comment(ending, setting, usage));
+            let told = self.lens.tell(&event, &mut self.out, |usage, said| comment(ending, setting, usage, said));
             if let Some(hook) = &ending.gateway.hooks.on_answer {
                 hook.event(&ending.call, &event);
             }
@@ -371,7 +371,7 @@ impl Relay {
 
     /// The upstream is done. What it left unsaid is told, or that it broke off.
     fn close(&mut self, ending: &mut Ending) {
-        let finished = self.lens.close(&mut self.out, |usage| comment(ending, &self.setting, usage));
+        let finished = self.lens.close(&mut self.out, |usage, said| comment(ending, &self.setting, usage, said));
         match finished {
             true => {
                 self.over = true;
@@ -415,9 +415,9 @@ fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) ->
 }
 
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
-fn comment(ending: &Ending, setting: &Setting, usage: &Usage) -> String {
+fn comment(ending: &Ending, setting: &Setting, usage: &Usage, said: u64) -> String {
     // Without the upstream's figures the price of a stream is known at its end alone.
-    let cost = usage.output.and_then(|_| ending.cost_of(usage));
+    let cost = usage.output.and_then(|_| ending.cost_of(usage, said));
     match ending.call.tells_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(ending, setting, cost)),
         false => String::new(),

@@ -113,7 +113,10 @@ impl WholeAnswer {
             remember_handle(&ending, handle, self.setting.stay);
         }
         let body = match self.tells_extra_fields {
-            true => splice(&self.body, &extra_fields(&ending, &self.setting, ending.cost_of(&self.usage))),
+            true => splice(
+                &self.body,
+                &extra_fields(&ending, &self.setting, ending.cost_of(&self.usage, self.body.len() as u64)),
+            ),
             false => self.body,
         };
         ending.first_byte();

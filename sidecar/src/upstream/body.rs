@@ -9,11 +9,9 @@ use bytes::Bytes;
 use flate2::write::{GzDecoder, ZlibDecoder};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use thiserror::Error;
 
-use super::Pieces;
-use super::pool::{Pool, Taken};
+use super::pool::{One, Pool, Taken};
 use crate::mask::Masker;
 use crate::mock::MockBody;
 
@@ -28,7 +26,7 @@ pub enum BodyError {
 
 /// Where a connection goes when its answer was read.
 pub(super) enum Back {
-    One { pool: Arc<Pool>, sender: http1::SendRequest<Pieces> },
+    One { pool: Arc<Pool>, one: One },
     Many(#[allow(dead_code, reason = "held until the stream ends, then dropped")] Taken),
 }
 
@@ -170,9 +168,9 @@ impl UpstreamBody {
 
     fn release(&mut self) {
         if let Source::Pooled { back, .. } = &mut self.source
-            && let Some(Back::One { pool, sender }) = back.take()
+            && let Some(Back::One { pool, one }) = back.take()
         {
-            pool.give_back(sender);
+            pool.give_back(one);
         }
     }
 

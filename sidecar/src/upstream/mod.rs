@@ -7,6 +7,7 @@ mod opening;
 mod pieces;
 mod pool;
 mod reach;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub enum SendError {
         reason: String,
         /// It had served a request before: the other side may just have grown tired of waiting.
         kept: bool,
+        /// Nobody has looked at the request: see `watched`.
+        unprocessed: bool,
     },
 }
 
@@ -70,13 +73,14 @@ impl SendError {
 }
 
 impl Upstream {
-    /// Sends a request whose URI has path and query only, and waits for the answer's head.
+    /// Sends a request whose URI has path and query only, and waits for the answer's head. `fresh`: on a connection of its
+    /// own making, for another one has just failed.
     ///
     /// # Errors
     /// [`SendError`], when there is none.
-    pub async fn send(&self, request: Request<Pieces>, connect: Duration) -> Result<Sent, SendError> {
+    pub async fn send(&self, request: Request<Pieces>, connect: Duration, fresh: bool) -> Result<Sent, SendError> {
         match self {
-            Upstream::Http(pool) => pool.send(request, connect).await,
+            Upstream::Http(pool) => pool.send(request, connect, fresh).await,
             Upstream::Mock(mock) => mock.send(request).await,
             Upstream::Nobody => Err(SendError::Connect {
                 endpoint: "the provider".to_owned(),

@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::Notify;
 
 use super::body::{Back, UpstreamBody};
 use super::connect::connect;
 use super::opening::{Opening, Turn};
+use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
 
 /// An idle connection is closed after this long; below the 60 s at which load balancers begin to.
@@ -61,13 +62,20 @@ pub struct Pool {
 }
 
 struct Idle {
-    sender: http1::SendRequest<Body>,
+    one: One,
     since: Instant,
+}
+
+/// An HTTP/1.1 connection.
+pub(super) struct One {
+    sender: http1::SendRequest<Body>,
+    seen: Arc<Seen>,
 }
 
 #[derive(Clone)]
 struct Shared {
     sender: http2::SendRequest<Body>,
+    seen: Arc<Seen>,
     streams: Arc<AtomicUsize>,
     /// What the peer allows, as its settings last said.
     most: Arc<AtomicUsize>,
@@ -96,8 +104,17 @@ impl From<TrySendError<Request<Body>>> for Unsent {
 
 /// What a connection of either kind sends with.
 enum Sender {
-    One(http1::SendRequest<Body>),
+    One(One),
     Many(Shared),
+}
+
+impl Sender {
+    fn seen(&self) -> &Arc<Seen> {
+        match self {
+            Sender::One(one) => &one.seen,
+            Sender::Many(shared) => &shared.seen,
+        }
+    }
 }
 
 impl Pool {
@@ -135,29 +152,38 @@ impl Pool {
     /// Sends a request, on a warm connection if there is one.
     ///
     /// A warm connection may have been closed by the other side at that very moment. A request that
-    /// had not left yet goes on a new one; one that had may have been served, and is not sent again
-    /// here: whoever counts attempts decides.
+    /// had not left yet goes on a new one. One that had is not sent again here, for it is made anew:
+    /// the error says whether somebody may have looked at it.
     ///
     /// # Errors
     /// [`SendError`], when no answer's head came.
-    pub async fn send(self: &Arc<Self>, mut request: Request<Body>, limit: Duration) -> Result<Sent, SendError> {
-        while let Some(sender) = self.warm_sender() {
+    pub async fn send(
+        self: &Arc<Self>,
+        mut request: Request<Body>,
+        limit: Duration,
+        fresh: bool,
+    ) -> Result<Sent, SendError> {
+        while let Some(sender) = if fresh { None } else { self.warm_sender() } {
+            let mark = Mark::of(sender.seen(), true);
             match self.send_on(sender, request).await {
                 Ok(response) => return Ok(Sent { response }),
                 Err(Unsent { request: Some(back), .. }) => request = back,
-                Err(Unsent { error, .. }) => return Err(self.closed(&error, true)),
+                Err(Unsent { error, .. }) => return Err(self.closed(&error, true, mark.is_unprocessed(&error))),
             }
         }
-        let sender = self.open(limit).await?;
+        let sender = self.open(limit, fresh).await?;
+        let mark = Mark::of(sender.seen(), false);
         match self.send_on(sender, request).await {
             Ok(response) => Ok(Sent { response }),
-            Err(Unsent { error, .. }) => Err(self.closed(&error, false)),
+            Err(Unsent { error, request }) => {
+                Err(self.closed(&error, false, request.is_some() || mark.is_unprocessed(&error)))
+            }
         }
     }
 
-    fn closed(&self, error: &hyper::Error, kept: bool) -> SendError {
+    fn closed(&self, error: &hyper::Error, kept: bool, unprocessed: bool) -> SendError {
         let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-        SendError::Closed { endpoint: self.endpoint.to_string(), reason: format!("{error}{source}"), kept }
+        SendError::Closed { endpoint: self.endpoint.to_string(), reason: format!("{error}{source}"), kept, unprocessed }
     }
 
     fn warm_sender(&self) -> Option<Sender> {
@@ -165,9 +191,9 @@ impl Pool {
             return Some(Sender::Many(shared));
         }
         let mut idle = lock(&self.idle);
-        while let Some(Idle { sender, since }) = idle.pop() {
-            if sender.is_ready() && since.elapsed() < IDLE {
-                return Some(Sender::One(sender));
+        while let Some(Idle { one, since }) = idle.pop() {
+            if one.sender.is_ready() && since.elapsed() < IDLE {
+                return Some(Sender::One(one));
             }
         }
         None
@@ -196,9 +222,9 @@ impl Pool {
         mut request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, Unsent> {
         let (response, back) = match sender {
-            Sender::One(mut sender) => {
-                let response = sender.try_send_request(request).await?;
-                (response, Back::One { pool: Arc::clone(self), sender })
+            Sender::One(mut one) => {
+                let response = one.sender.try_send_request(request).await?;
+                (response, Back::One { pool: Arc::clone(self), one })
             }
             Sender::Many(mut shared) => {
                 let taken = Taken(Arc::clone(&shared.streams));
@@ -222,7 +248,8 @@ impl Pool {
             .ok()
     }
 
-    async fn open(self: &Arc<Self>, limit: Duration) -> Result<Sender, SendError> {
+    /// Opens a connection; `fresh`: even if another one has a place to spare.
+    async fn open(self: &Arc<Self>, limit: Duration, fresh: bool) -> Result<Sender, SendError> {
         let until = Instant::now() + OTHERS;
         let permit = loop {
             match self.opening.turn(Instant::now() < until) {
@@ -230,7 +257,7 @@ impl Pool {
                 Turn::Wait(waiting) => {
                     let _either = tokio::time::timeout_at(until.into(), waiting.settled()).await;
                     // Whoever opened one may have left a place on it.
-                    if let Some(sender) = self.warm_sender() {
+                    if let Some(sender) = if fresh { None } else { self.warm_sender() } {
                         return Ok(sender);
                     }
                 }
@@ -238,6 +265,8 @@ impl Pool {
         };
         let opening = async {
             let connected = connect(&self.endpoint, &self.tls, limit, &self.answered).await?;
+            let watched = Watched::new(connected.io.into_inner(), connected.http2);
+            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(watched));
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
@@ -245,9 +274,9 @@ impl Pool {
                     .initial_max_send_streams(1)
                     .keep_alive_interval(PING)
                     .keep_alive_timeout(PING)
-                    .handshake(connected.io)
+                    .handshake(io)
                     .await
-                    .map_err(|error| self.closed(&error, false))?;
+                    .map_err(|error| self.closed(&error, false, true))?;
                 let most = Arc::new(AtomicUsize::new(1));
                 let (told, settings) = (Arc::clone(&most), Arc::new(Notify::new()));
                 let settled = Arc::clone(&settings);
@@ -266,7 +295,7 @@ impl Pool {
                     permit.serves(takes.load(Ordering::Relaxed).min(MAX_STREAMS));
                 });
                 let (streams, used) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicU64::new(self.now())));
-                let shared = Shared { sender, streams, most, used };
+                let shared = Shared { sender, seen, streams, most, used };
                 lock(&self.shared).push(shared.clone());
                 return Ok(Sender::Many(shared));
             }
@@ -274,10 +303,9 @@ impl Pool {
             drop(permit);
             let mut builder = http1::Builder::new();
             builder.max_buf_size(READ_AT_ONCE);
-            let (sender, connection) =
-                builder.handshake(connected.io).await.map_err(|error| self.closed(&error, false))?;
+            let (sender, connection) = builder.handshake(io).await.map_err(|error| self.closed(&error, false, true))?;
             tokio::spawn(connection);
-            Ok(Sender::One(sender))
+            Ok(Sender::One(One { sender, seen }))
         };
         match tokio::time::timeout(limit, opening).await {
             Ok(opened) => opened,
@@ -286,28 +314,28 @@ impl Pool {
     }
 
     /// Takes a connection back whose answer was read to its end.
-    pub(super) fn give_back(self: Arc<Self>, mut sender: http1::SendRequest<Body>) {
-        if sender.is_ready() {
-            return self.keep(sender);
+    pub(super) fn give_back(self: Arc<Self>, mut one: One) {
+        if one.sender.is_ready() {
+            return self.keep(one);
         }
         tokio::spawn(async move {
-            if sender.ready().await.is_ok() {
-                self.keep(sender);
+            if one.sender.ready().await.is_ok() {
+                self.keep(one);
             }
         });
     }
 
-    fn keep(&self, sender: http1::SendRequest<Body>) {
+    fn keep(&self, one: One) {
         let mut idle = lock(&self.idle);
-        idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE);
+        idle.retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
         if idle.len() < MAX_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { one, since: Instant::now() });
         }
     }
 
     /// Closes connections that were idle for too long.
     pub fn sweep(&self) {
-        lock(&self.idle).retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE);
+        lock(&self.idle).retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
         let before = self.now().saturating_sub(IDLE.as_millis() as u64);
         lock(&self.shared).retain(|shared| {
             let busy = shared.streams.load(Ordering::Relaxed) > 0;
@@ -325,10 +353,10 @@ impl Pool {
         if self.has_warm() {
             return;
         }
-        match self.open(limit).await {
-            Ok(Sender::One(mut sender)) => {
-                if sender.ready().await.is_ok() {
-                    self.keep(sender);
+        match self.open(limit, false).await {
+            Ok(Sender::One(mut one)) => {
+                if one.sender.ready().await.is_ok() {
+                    self.keep(one);
                 }
             }
             Ok(Sender::Many(shared)) => drop(Taken(shared.streams)),
@@ -337,7 +365,7 @@ impl Pool {
     }
 
     fn has_warm(&self) -> bool {
-        let fresh = |idle: &Idle| idle.sender.is_ready() && idle.since.elapsed() < IDLE;
+        let fresh = |idle: &Idle| idle.one.sender.is_ready() && idle.since.elapsed() < IDLE;
         lock(&self.idle).iter().any(fresh) || lock(&self.shared).iter().any(|shared| !shared.sender.is_closed())
     }
 

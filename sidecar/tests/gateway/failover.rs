@@ -355,16 +355,16 @@ async fn the_callers_own_mistake_is_told_whatever_failed_before() {
 }
 
 #[tokio::test]
-async fn a_request_that_left_is_not_sent_again_unseen() {
+async fn a_kept_connection_that_closes_without_a_byte_is_not_seen() {
     // The second request goes out on the kept connection, which closes without an answer.
     let first = Fake::new(vec![answer("one"), vec![Act::Close], answer("three")]).await;
     let second = Fake::always(answer("second")).await;
     let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
     running.post("/v1/chat/completions", &chat("m")).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
-    assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("2")), "{}", got.text);
+    assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("1")), "{}", got.text);
     assert_eq!(got.header("x-outrigger-provider"), Some("first"), "a stale connection is no reason to go elsewhere");
-    assert_eq!(running.record().await["attempts"][0]["error"], "cut");
+    assert!(running.record().await["attempts"][0]["error"].is_null());
     assert_eq!(first.asked().len(), 3);
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod caps;
 mod corpus;
 mod credential;
 mod escrow;
@@ -10,6 +11,7 @@ mod fake;
 mod free;
 mod gate;
 mod hook;
+mod impossible;
 mod killed;
 mod limits;
 mod meter;
@@ -26,4 +28,5 @@ mod stream;
 mod swaps;
 mod time;
 mod tls;
+mod unprocessed;
 mod warm;

@@ -1,0 +1,276 @@
+//! What went over a connection, as far as it tells whether a request can have been served.
+//!
+//! A request that nobody has looked at is sent again, unseen and free of charge. That is so where HTTP/2 says it (a stream
+//! that is refused, or above the last one of a GOAWAY), and where a connection that was kept is found closed: not a byte
+//! came, and it was closed about as quickly as the news of an earlier closing needs to come.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Stream;
+
+/// Within this a kept connection was closed before the request came. Later it may have been closed because of it.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// The client's first bytes, before its frames.
+const PREFACE: u64 = 24;
+const HEADERS: u8 = 1;
+const GOAWAY: u8 = 7;
+
+/// What was seen of a connection so far.
+#[derive(Debug)]
+pub struct Seen {
+    /// Bytes that came.
+    read: AtomicU64,
+    /// The other side has closed it.
+    closed: AtomicBool,
+    /// HTTP/2: the highest stream that was opened on it, and the last one that the other side says to have looked at.
+    opened: AtomicU32,
+    last: AtomicU32,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        let (opened, last) = (AtomicU32::new(0), AtomicU32::new(u32::MAX));
+        Seen { read: AtomicU64::new(0), closed: AtomicBool::new(false), opened, last }
+    }
+}
+
+/// How a connection stood when a request was handed to it.
+#[derive(Debug)]
+pub struct Mark {
+    seen: Arc<Seen>,
+    read: u64,
+    opened: u32,
+    at: Instant,
+    kept: bool,
+}
+
+impl Mark {
+    /// Of a connection that is about to get a request; `kept` if it had served another one.
+    #[must_use]
+    pub fn of(seen: &Arc<Seen>, kept: bool) -> Self {
+        Mark {
+            read: seen.read.load(Ordering::Acquire),
+            opened: seen.opened.load(Ordering::Acquire),
+            seen: Arc::clone(seen),
+            at: Instant::now(),
+            kept,
+        }
+    }
+
+    /// Whether a request that ended so was looked at by nobody.
+    #[must_use]
+    pub fn is_unprocessed(&self, error: &hyper::Error) -> bool {
+        if let Some(told) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>())
+            && told.is_remote()
+        {
+            if told.is_reset() && told.reason() == Some(h2::Reason::REFUSED_STREAM) {
+                return true;
+            }
+            if told.is_go_away() {
+                // Its own stream is above all that were opened before it. And streams that may be looked at go on until
+                // the connection is closed: those that end before are above the last one.
+                let above = self.seen.last.load(Ordering::Acquire) <= self.opened;
+                return above || !self.seen.closed.load(Ordering::Acquire);
+            }
+        }
+        self.kept && self.seen.read.load(Ordering::Acquire) == self.read && self.at.elapsed() < AT_ONCE
+    }
+}
+
+/// A connection that is watched.
+#[derive(Debug)]
+pub struct Watched {
+    stream: Stream,
+    seen: Arc<Seen>,
+    /// HTTP/2 alone.
+    frames: Option<[Frames; 2]>,
+}
+
+impl Watched {
+    #[must_use]
+    pub fn new(stream: Stream, http2: bool) -> Self {
+        let frames = http2.then(|| [Frames::default(), Frames { skip: PREFACE, ..Frames::default() }]);
+        Watched { stream, seen: Arc::default(), frames }
+    }
+
+    #[must_use]
+    pub fn seen(&self) -> &Arc<Seen> {
+        &self.seen
+    }
+
+    fn came(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return self.seen.closed.store(true, Ordering::Release);
+        }
+        self.seen.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
+        if let Some([came, _]) = &mut self.frames {
+            came.pass(bytes, |kind, _, last| {
+                if let (GOAWAY, Some(last)) = (kind, last) {
+                    self.seen.last.fetch_min(last, Ordering::AcqRel);
+                }
+            });
+        }
+    }
+
+    fn went(&mut self, bytes: &[u8]) {
+        if let Some([_, went]) = &mut self.frames {
+            went.pass(bytes, |kind, stream, _| {
+                if kind == HEADERS {
+                    self.seen.opened.fetch_max(stream, Ordering::AcqRel);
+                }
+            });
+        }
+    }
+}
+
+/// Finds the heads of frames in bytes that go by: `length:u24 kind:u8 flags:u8 stream:u32 payload`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frames {
+    /// Of this frame's payload, still to come.
+    skip: u64,
+    /// Its head, and of a GOAWAY the first four bytes behind it.
+    head: [u8; 13],
+    have: usize,
+}
+
+impl Frames {
+    /// Tells each frame's kind and stream, and of a GOAWAY the last stream, as soon as they are known.
+    fn pass(&mut self, mut bytes: &[u8], mut tell: impl FnMut(u8, u32, Option<u32>)) {
+        while !bytes.is_empty() {
+            if self.skip > 0 {
+                let skipped = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+                self.skip -= skipped as u64;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            let wanted = if self.have >= 9 { 13 } else { 9 };
+            let taken = bytes.len().min(wanted - self.have);
+            self.head[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            self.have += taken;
+            bytes = &bytes[taken..];
+            if self.have < wanted {
+                return;
+            }
+            let [high, middle, low, kind, _, a, b, c, d, e, f, g, h] = self.head;
+            let length = u64::from(u32::from_be_bytes([0, high, middle, low]));
+            let number = |bytes: [u8; 4]| u32::from_be_bytes(bytes) & 0x7fff_ffff;
+            if wanted == 9 && kind == GOAWAY && length >= 8 {
+                continue;
+            }
+            tell(kind, number([a, b, c, d]), (wanted == 13).then(|| number([e, f, g, h])));
+            self.skip = length - (wanted as u64 - 9);
+            self.have = 0;
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = std::task::ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
+        match &read {
+            Ok(()) => this.came(&buf.filled()[before..]),
+            Err(_) => this.came(&[]),
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = std::task::ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
+        this.went(&buf[..written.min(buf.len())]);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = std::task::ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, bufs))?;
+        if this.frames.is_some() {
+            let mut left = written;
+            for buf in bufs {
+                let part = left.min(buf.len());
+                this.went(&buf[..part]);
+                left -= part;
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u32).to_be_bytes();
+        [&length[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat()
+    }
+
+    /// However the bytes are cut.
+    #[test]
+    fn frames_are_found_in_any_pieces() {
+        let bytes = [
+            vec![0; 24],
+            frame(4, 0, &[0; 12]),
+            frame(HEADERS, 1, &[7; 30]),
+            frame(0, 1, &[GOAWAY; 100]),
+            frame(GOAWAY, 0, &[0x80, 0, 0, 5, 0, 0, 0, 0, b'x']),
+            frame(GOAWAY, 0, &[1]),
+            frame(HEADERS, 3, &[]),
+        ]
+        .concat();
+        let last = Some(5);
+        let expected =
+            [(4, 0, None), (HEADERS, 1, None), (0, 1, None), (GOAWAY, 0, last), (GOAWAY, 0, None), (HEADERS, 3, None)];
+        for size in 1..bytes.len() {
+            for first in 0..size {
+                let mut frames = Frames { skip: PREFACE, ..Frames::default() };
+                let mut told = Vec::new();
+                let (begin, rest) = bytes.split_at(first);
+                for piece in std::iter::once(begin).chain(rest.chunks(size)) {
+                    frames.pass(piece, |kind, stream, last| told.push((kind, stream, last)));
+                }
+                assert_eq!(told, expected, "{first}, then {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_do_no_harm() {
+        for seed in 0..2_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut frames = Frames::default();
+            for _ in 0..20 {
+                let piece: Vec<u8> = (0..random.usize(0..64)).map(|_| random.u8(..)).collect();
+                frames.pass(&piece, |_, _, _| {});
+            }
+        }
+    }
+}
