@@ -16,7 +16,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long to wait before the same place is asked again that failed so, after so many retries; `None` if it is not.
 /// `wanted`: the object says itself how often. Else only what says when to come back is asked again: an SDK does the rest.
 pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
-    match failed.next {
+    // What is told of a credential is not mended by asking again.
+    match failed.asks() {
         Next::Again => (retries == 0).then(|| retry::pause(1)),
         Next::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
         Next::Transient => Some(retry::pause(retries + 1)),
@@ -61,6 +62,7 @@ mod tests {
             ("overloaded, without a word for how long", answered(Class::Overloaded, 503, None), 9),
             ("overloaded for a moment", answered(Class::Overloaded, 503, Some(1_000)), 9),
             ("a wrong key", answered(Class::Credential, 401, None), 0),
+            ("a failure that quotes our key", answered(Class::Transient, 500, None).quoting(), 0),
             ("a mistake of the caller's", answered(Class::Caller, 400, None), 0),
             ("no such model", answered(Class::ModelMissing, 404, None), 0),
         ] {
