@@ -17,7 +17,7 @@ class Connection:
         self.deadline = time.monotonic() + seconds
         self.socket = socket.create_connection(address, timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer, self.ended = b"", False
+        self.buffer, self.ended = bytearray(), False
 
     def __enter__(self):
         return self
@@ -47,7 +47,7 @@ class Connection:
 
     def left(self):
         if (left := self.deadline - time.monotonic()) <= 0:
-            raise Late(f"nothing more came; so far: {self.buffer[:500]!r}")
+            raise Late(f"nothing more came; so far: {bytes(self.buffer[:500])!r}")
         return left
 
     def receive(self):
@@ -58,7 +58,7 @@ class Connection:
         try:
             data = self.socket.recv(1 << 16)
         except TimeoutError:
-            raise Late(f"nothing more came; so far: {self.buffer[:500]!r}") from None
+            raise Late(f"nothing more came; so far: {bytes(self.buffer[:500])!r}") from None
         except ConnectionResetError:
             data = b""
         self.buffer += data
@@ -70,14 +70,17 @@ class Connection:
         while mark not in self.buffer:
             if not self.receive():
                 return None
-        found, self.buffer = self.buffer.split(mark, 1)
+        at = self.buffer.index(mark)
+        found = bytes(self.buffer[:at])
+        del self.buffer[: at + len(mark)]
         return found
 
     def exactly(self, length):
         while len(self.buffer) < length:
             if not self.receive():
                 return None
-        taken, self.buffer = self.buffer[:length], self.buffer[length:]
+        taken = bytes(self.buffer[:length])
+        del self.buffer[:length]
         return taken
 
     def response(self, head_alone=False):
@@ -86,31 +89,32 @@ class Connection:
             if not self.receive():
                 return None
         if not self.buffer.startswith(b"HTTP/1."):
-            kept, self.buffer, self.ended = self.buffer, b"", True
+            kept, self.ended = bytes(self.buffer), True
+            self.buffer.clear()
             return 0, {}, kept
         if (head := self.until(b"\r\n\r\n")) is None:
-            return 0, {}, self.buffer
+            return 0, {}, bytes(self.buffer)
         line, *rest = head.split(b"\r\n")
         status = int(line.split(b" ")[1])
         headers = {name.strip().lower().decode(): value.strip().decode("latin-1") for name, _, value in (one.partition(b":") for one in rest)}
         if status < 200 or head_alone:
             return status, headers, b""
         if "chunked" in headers.get("transfer-encoding", ""):
-            body = b""
+            body = bytearray()
             while (size := self.until(b"\r\n")) is not None:
                 chunk = self.exactly(int(size, 16) + 2)
                 if chunk is None:
-                    return 0, headers, body  # it was broken off
+                    return 0, headers, bytes(body)  # it was broken off
                 if size.strip(b"0") == b"":
-                    return status, headers, body
+                    return status, headers, bytes(body)
                 body += chunk[:-2]
-            return 0, headers, body
+            return 0, headers, bytes(body)
         if "content-length" in headers:
             body = self.exactly(int(headers["content-length"]))
-            return (status, headers, body) if body is not None else (0, headers, self.buffer)
+            return (status, headers, body) if body is not None else (0, headers, bytes(self.buffer))
         while self.receive():
             pass
-        return status, headers, self.buffer
+        return status, headers, bytes(self.buffer)
 
 
 def talk(address, pieces, answers=1, seconds=SECONDS):
