@@ -37,7 +37,7 @@ def objects(folder, certificate=None, **endpoints):
             credentials=[{"name": "main", "secretRef": {"name": "key"}}],
             retry={"maxAttempts": 1},
             **({"tls": {"caRef": {"name": "ca"}}} if certificate else {}),
-            timeouts={"connect": "2s", "firstToken": "1s", "idle": "1s", "total": "3s"},
+            timeouts={"connect": "3s", "firstToken": "3s", "idle": "2s", "total": "4s"},
         )
         for name, endpoint in endpoints.items()
     ]

@@ -26,7 +26,7 @@ SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 BARE = SSE + b"connection: close\r\n\r\n"  # until the connection ends
 EVENT = STREAM["openai"].split(b"\n\n")[1] + b"\n\n"
 FIRST = STREAM["openai"].split(b"\n\n")[0] + b"\n\n"
-# The time-outs of the provider are 1 s, and 3 s in all; a busy machine takes a while more.
+# The time-outs of the provider are 2 and 3 s, and 4 s in all; a busy machine takes a while more.
 LONGEST = 15
 
 

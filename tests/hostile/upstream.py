@@ -77,7 +77,7 @@ def says(*pieces):
 
 
 def whole(body, *headers, status=b"200 OK", content_type=b"application/json"):
-    lines = [b"HTTP/1.1 " + status, b"content-type: " + content_type, *headers, b"content-length: %d" % len(body)]
+    lines = [b"HTTP/1.1 " + status, b"content-type: " + content_type, b"connection: close", *headers, b"content-length: %d" % len(body)]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 

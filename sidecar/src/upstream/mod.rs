@@ -3,6 +3,7 @@
 mod body;
 mod connect;
 mod endpoint;
+mod fair;
 mod opening;
 mod pieces;
 mod pool;

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use super::body::{Back, UpstreamBody};
 use super::connect::connect;
+use super::fair::Fair;
 use super::opening::{Opening, Turn};
 use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
@@ -38,8 +39,7 @@ const SETTINGS: Duration = Duration::from_millis(200);
 const OTHERS: Duration = Duration::from_millis(300);
 /// How often an HTTP/2 peer is asked, while it has requests, whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(10);
-/// Bytes read at once of an HTTP/1.1 answer, and of its head. Without a bound a peer that sends 1xx after 1xx keeps a worker
-/// busy for as long as it takes to read tens of megabytes, and nobody else is served meanwhile.
+/// Bytes read at once of an HTTP/1.1 answer, and the longest head.
 const READ_AT_ONCE: usize = 64 << 10;
 /// Streams put on one HTTP/2 connection, whatever more its peer allows.
 const MAX_STREAMS: usize = 100;
@@ -266,7 +266,7 @@ impl Pool {
         let opening = async {
             let connected = connect(&self.endpoint, &self.tls, limit, &self.answered).await?;
             let watched = Watched::new(connected.io.into_inner(), connected.http2);
-            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(watched));
+            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(watched)));
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())

@@ -1,0 +1,92 @@
+//! A connection that lets others run: a peer that never stops sending keeps no worker for itself.
+//!
+//! What is read of it may be thrown away at once (1xx after 1xx, empty frames), so nothing else
+//! would end the reading, and with it the time-outs of everybody would wait.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes that are read in one go.
+const AT_ONCE: usize = 256 << 10;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Fair<S> {
+    inner: S,
+    /// Since others could last run.
+    read: usize,
+}
+
+impl<S> Fair<S> {
+    pub fn new(inner: S) -> Self {
+        Fair { inner, read: 0 }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.read >= AT_ONCE {
+            this.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
+        match polled {
+            Poll::Pending => this.read = 0,
+            Poll::Ready(_) => this.read += buf.filled().len() - before,
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn after_so_much_it_is_somebody_elses_turn() {
+        let mut endless = Fair::new(tokio::io::repeat(b'x'));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut bytes = vec![0; 64 << 10];
+        for _ in 0..3 {
+            let mut read = 0;
+            while Pin::new(&mut endless).poll_read(&mut cx, &mut ReadBuf::new(&mut bytes)).is_ready() {
+                read += bytes.len();
+            }
+            assert_eq!(read, AT_ONCE);
+        }
+    }
+}
