@@ -11,6 +11,8 @@ use std::sync::Arc;
 use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, compile};
 use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
+use outrigger_sidecar::accept::raise_descriptors;
+use outrigger_sidecar::access::{Access, AccessError};
 use outrigger_sidecar::follow::{FollowError, Watch};
 use outrigger_sidecar::{Gateway, InstallError, Settings, private, record::Lines};
 use rustix::process::Signal;
@@ -44,6 +46,14 @@ pub(crate) struct Args {
     /// The folder in which it is written down what is spent. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Take requests of web pages of this origin, such as http://localhost:3000; may be given several times. No other page
+    /// may send any.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// Another name under which clients may call, such as host.docker.internal; may be given several times. On a loopback
+    /// address only localhost and 127.0.0.1 are taken otherwise.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Start although a budget, a rule or a document can't be used: without what it would have kept out.
     #[arg(long)]
     keep_going: bool,
@@ -79,6 +89,8 @@ enum RunError {
     #[error("the objects can't be served")]
     Install(#[from] InstallError),
     #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
     Bind(#[from] BindError),
     #[error("can't follow changes of {}", dir.display())]
     Watch { dir: PathBuf, source: FollowError },
@@ -99,6 +111,9 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let hidden = private::keep_memory_private().and_then(|()| if alone { private::write_no_cores() } else { Ok(()) });
     if let Err(error) = hidden {
         tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+    }
+    if alone {
+        raise_descriptors();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -172,7 +187,8 @@ async fn run(args: Args) -> Result<u8, RunError> {
         (None, Some(dir)) => state::folder(dir, &variable),
         (None, None) => None,
     };
-    let gateway = Gateway::new(Settings { lines, state: state.clone(), ..Settings::default() })?;
+    let access = Access::new(&args.origins, &args.hosts)?;
+    let gateway = Gateway::new(Settings { lines, state: state.clone(), access, ..Settings::default() })?;
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
     let mut taken = environment::named(&texts);

@@ -21,6 +21,7 @@ mod expression;
 mod gap;
 mod gate;
 mod glob;
+pub mod headers;
 mod judge;
 mod limit;
 mod misnamed;

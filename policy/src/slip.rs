@@ -6,11 +6,8 @@ use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use thiserror::Error;
 
 use crate::expression::{Expression, VARIABLES, nearest};
+use crate::headers;
 use crate::samples::REQUEST_TYPES;
-
-/// Headers that gateways show to no rule, because callers put credentials there.
-const HIDDEN: [&str; 6] = ["authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"];
-const HIDDEN_FAMILIES: [&str; 3] = ["x-amz-security", "x-outrigger-", "x-bf-"];
 
 /// Variables that count in per cent.
 const PERCENTAGES: [&str; 3] = ["budget_used", "tokens_used", "request"];
@@ -149,7 +146,7 @@ impl Search {
 
     fn header(&mut self, name: &str, meant: String) {
         let lower = name.to_lowercase();
-        if HIDDEN.contains(&lower.as_str()) || HIDDEN_FAMILIES.iter().any(|family| lower.starts_with(family)) {
+        if headers::is_hidden(&lower) {
             self.add(Slip::Hidden(lower));
         } else if lower != name {
             self.add(Slip::Capitals(meant));

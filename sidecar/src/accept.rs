@@ -1,36 +1,40 @@
-//! Taking connections: clients' on one port, operators' on another, HTTP/1.1 and clear-text
-//! HTTP/2 on both. On shutdown requests under way finish first, and what they used is settled.
+//! Taking connections: clients' on one port, with HTTP/1.1 or clear-text HTTP/2, operators' on another, with HTTP/1.1. Both
+//! have their own bound, so that neither keeps the other out. On shutdown requests under way finish first, and what they used
+//! is settled.
 //!
 //! The ports are closed at once: a native sidecar is told to stop when its application has ended.
 
-use std::convert::Infallible;
+mod bounds;
+mod connection;
+mod frames;
+mod peers;
+mod wire;
+
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_io_timeout::TimeoutStream;
+use tokio::time::MissedTickBehavior;
 
-use crate::admin;
-use crate::gateway::{Gateway, ReplyBody};
-use crate::sockets;
-use crate::unread;
+pub use bounds::{Bounds, raise_descriptors};
+use peers::{Entry, Peer, Peers, Times};
 
-/// How long a client may take to send a request's head. The wait for the next request on a kept
-/// connection counts too, so it is longer than clients keep theirs: they close first.
-const HEAD_TIME: Duration = Duration::from_secs(360);
-/// How long a caller may leave an answer unread before its connection is closed: what is set aside for it, and its place among
-/// those that may be under way, are others' too.
-const UNREAD: Duration = Duration::from_secs(120);
+use crate::gateway::Gateway;
+
+/// Kept connections may wait longer than clients keep theirs: they close first. What is set aside for an answer that nobody
+/// reads, and its place among those that may be under way, are others' too.
+const CLIENTS: Times =
+    Times { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
+/// Prometheus comes each minute at the latest, as a rule.
+const OPERATORS: Times =
+    Times { head: Duration::from_secs(5), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
+/// How often it is looked who has waited for too long.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long requests under way may take after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long those go on after it whose callers have gone: what they used is being found out.
@@ -98,11 +102,12 @@ impl Gateway {
         let (stop, stopped) = watch::channel(());
         let warm = tokio::spawn(Arc::clone(&self).keep_warm());
         let mut accepting = JoinSet::new();
+        let rooms = Rooms::new(Bounds::of_this_process());
         for listener in listeners.clients {
-            accepting.spawn(accept(listener, Arc::clone(&self), Port::Clients, stopped.clone()));
+            accepting.spawn(accept(listener, Arc::clone(&self), Port::Clients, rooms.clone(), stopped.clone()));
         }
         for listener in listeners.admin {
-            accepting.spawn(accept(listener, Arc::clone(&self), Port::Admin, stopped.clone()));
+            accepting.spawn(accept(listener, Arc::clone(&self), Port::Admin, rooms.clone(), stopped.clone()));
         }
         drop(stopped);
         shutdown.await;
@@ -127,68 +132,90 @@ enum Port {
     Admin,
 }
 
+/// The connections of both ports.
+#[derive(Clone, Debug)]
+struct Rooms {
+    clients: Arc<Peers>,
+    admin: Arc<Peers>,
+}
+
+impl Rooms {
+    fn new(bounds: Bounds) -> Self {
+        Rooms {
+            clients: Arc::new(Peers::new(bounds.clients, CLIENTS, false)),
+            admin: Arc::new(Peers::new(bounds.admin, OPERATORS, true)),
+        }
+    }
+
+    fn of(&self, port: Port) -> &Arc<Peers> {
+        match port {
+            Port::Clients => &self.clients,
+            Port::Admin => &self.admin,
+        }
+    }
+}
+
 /// Accepts connections until the sender of `stopped` is gone, then waits for the open ones.
-async fn accept(listener: TcpListener, gateway: Arc<Gateway>, port: Port, mut stopped: watch::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    port: Port,
+    rooms: Rooms,
+    mut stopped: watch::Receiver<()>,
+) {
+    let peers = rooms.of(port);
+    let at = listener.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |at| at.ip());
     let mut connections = JoinSet::new();
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             biased;
             _ = stopped.changed() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            _ = look.tick(), if !peers.is_empty() => {
+                peers.sweep();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, Arc::clone(&gateway), port, stopped.clone()));
+            Ok((stream, remote)) => {
+                let peer = match peers.enter() {
+                    Entry::In(peer) | Entry::Crowded(peer) => peer,
+                    // Closed unheard.
+                    Entry::Out => continue,
+                };
+                let (gateway, stopped) = (Arc::clone(&gateway), stopped.clone());
+                let left = Leaves { peers: Arc::clone(peers), peer: Arc::clone(&peer) };
+                connections.spawn(async move {
+                    connection::serve(stream, remote, peer, gateway, (port, at), stopped).await;
+                    drop(left);
+                });
             }
             Err(error) => {
-                // Out of descriptors, most likely: others must end before the next can begin.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // Out of descriptors, in spite of all bounds: one that is in use for nothing is given up.
+                if !peers.spare() && !rooms.clients.spare() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
+        // In a flood each has its turn before the next comes: one whose head is here already is no slow one.
+        tokio::task::yield_now().await;
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    gateway: Arc<Gateway>,
-    port: Port,
-    mut stopped: watch::Receiver<()>,
-) {
-    sockets::inward(&stream, UNREAD);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let gateway = Arc::clone(&gateway);
-        async move {
-            let version = request.version();
-            let response: Response<ReplyBody> = match port {
-                Port::Clients => gateway.handle(request).await,
-                Port::Admin => admin::answer(&gateway, &request, peer),
-            };
-            Ok::<_, Infallible>(match version {
-                Version::HTTP_2 => response.map(|body| unread::watched(body, UNREAD)),
-                _ => response,
-            })
-        }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1_024).adaptive_window(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(UNREAD));
-    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "connection ended");
+/// Says when a connection has ended, whatever way that was.
+struct Leaves {
+    peers: Arc<Peers>,
+    peer: Arc<Peer>,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.peers.left(&self.peer);
     }
 }

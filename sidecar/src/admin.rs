@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use serde_json::json;
 
+use crate::access::not_from_here;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::refuse::json as answer_json;
 
@@ -37,11 +38,11 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
             response.headers_mut().insert(header::CONTENT_TYPE, text);
             response
         }
-        "/policy" | "/decisions" if !peer.ip().to_canonical().is_loopback() => {
-            problem(403, "this is told to callers on this machine alone")
-        }
-        "/policy" => policy(gateway),
-        "/decisions" => decisions(gateway, query),
+        "/policy" | "/decisions" => match not_from_here(request.uri(), request.headers(), peer.ip()) {
+            Some(why) => problem(403, why),
+            None if request.uri().path() == "/policy" => policy(gateway),
+            None => decisions(gateway, query),
+        },
         _ => problem(404, "here are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use outrigger_ledger::LimitSpec;
@@ -18,6 +18,7 @@ use outrigger_policy::{Document, OnHangUp};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::access::Access;
 use crate::accounts::{Accounts, millis};
 use crate::affinity::Affinity;
 use crate::attempt::{self, Trying, attempt};
@@ -63,6 +64,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// The pod's labels, for rules.
     pub labels: Vec<(String, String)>,
+    /// Which web pages may call, and under which names.
+    pub access: Access,
 }
 
 /// Why a policy was not put in force. The last good one serves on.
@@ -93,6 +96,7 @@ pub struct Gateway {
     pub(crate) workload: Option<String>,
     namespace: String,
     pub(crate) labels: Vec<(String, String)>,
+    pub(crate) access: Access,
     pub(crate) accounts: Arc<Accounts>,
     bodies: Bodies,
     /// When this process began to serve: what listed models are told to be created at.
@@ -125,6 +129,7 @@ impl Gateway {
             workload: settings.workload,
             namespace: settings.namespace.unwrap_or_default(),
             labels: settings.labels,
+            access: settings.access,
             accounts: Arc::new(Accounts::new(settings.state)),
             bodies: Bodies::of_this_machine(),
             born: SystemTime::now(),
@@ -222,16 +227,22 @@ impl Gateway {
         }
     }
 
+    /// Refuses a request by its head, before it is anybody's: it is counted, and not recorded, or a web page could push
+    /// everybody else's records out.
+    pub(crate) fn turn_away<B>(&self, request: &Request<B>, refusal: &Refusal) -> Response<ReplyBody> {
+        self.metrics.turned_away(refusal.kind);
+        let hints = hints(request.headers(), request.uri().query().unwrap_or_default());
+        let dialect = operation::dialect_of(request.uri().path(), hints);
+        refusal.answer(dialect, &format!("req_{}", new_id(SystemTime::now())), &[])
+    }
+
     /// Answers a request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
         let started = Instant::now();
         let received = SystemTime::now();
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
-        let hints = Hints {
-            anthropic: head.headers.contains_key("anthropic-version"),
-            google: head.headers.contains_key("x-goog-api-key") || query.split('&').any(|p| p.starts_with("key=")),
-        };
+        let hints = hints(&head.headers, &query);
         let decision_id = new_id(received);
         let request_id = format!("req_{decision_id}");
         let path = head.uri.path();
@@ -388,5 +399,13 @@ impl Gateway {
         let named = || policy.keys[call.key].providers.iter().any(|provider| provider.names(model));
         let ruled = || policy.rules.iter().any(|rule| rule.targets.iter().any(|t| t.model.as_deref() == Some(model)));
         if known || named() || ruled() { model.to_owned() } else { "other".to_owned() }
+    }
+}
+
+/// Which SDK it is, where the path does not say.
+fn hints(headers: &HeaderMap, query: &str) -> Hints {
+    Hints {
+        anthropic: headers.contains_key("anthropic-version"),
+        google: headers.contains_key("x-goog-api-key") || query.split('&').any(|pair| pair.starts_with("key=")),
     }
 }

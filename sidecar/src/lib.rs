@@ -9,6 +9,7 @@
 //! files, by the operator's [`stream`], and from the process before.
 
 pub mod accept;
+pub mod access;
 mod accounts;
 mod admin;
 mod affinity;

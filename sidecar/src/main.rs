@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use outrigger_policy::Printable;
-use outrigger_sidecar::accept::Listeners;
+use outrigger_sidecar::accept::{Listeners, raise_descriptors};
+use outrigger_sidecar::access::Access;
 use outrigger_sidecar::follow::Watch;
 use outrigger_sidecar::intake::Intake;
 use outrigger_sidecar::probe::Probe;
@@ -34,6 +35,9 @@ outrigger-sidecar: an LLM gateway beside an application
                        signature; several times, while one key follows another
   --policy-name NAME   the ConfigMap that is mounted, for which alone a signature holds
   --labels FILE        the pod's labels for rules, as the downward API writes them
+  --allow-origin ORIGIN  web pages of that origin may send requests; several times. No others may
+  --allow-host NAME    another name under which clients may call; several times. On loopback only
+                       loopback's own names are taken
   --version, --help
 
 outrigger-sidecar probe started|ready [--admin ADDRESS] [--listen ADDRESS]
@@ -60,6 +64,8 @@ struct Arguments {
     labels: Option<PathBuf>,
     signed_by: Vec<PublicKey>,
     policy_name: Option<String>,
+    origins: Vec<String>,
+    hosts: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
     if let Err(error) = private::keep_memory_private().and_then(|()| private::write_no_cores()) {
         tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
     }
+    raise_descriptors();
     // What the CPU limit allows, and never the node's cores: two carry more than one pod can ask.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
@@ -113,6 +120,8 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Long("signed-by") => arguments.signed_by.push(parser.value()?.parse()?),
             Long("policy-name") => arguments.policy_name = Some(parser.value()?.string()?),
             Long("labels") => arguments.labels = Some(parser.value()?.into()),
+            Long("allow-origin") => arguments.origins.push(parser.value()?.string()?),
+            Long("allow-host") => arguments.hosts.push(parser.value()?.string()?),
             Long("version") => return Ok(tell(&format!("outrigger-sidecar {}\n", env!("CARGO_PKG_VERSION")))),
             Long("help") | Short('h') => return Ok(tell(HELP)),
             other => return Err(other.unexpected()),
@@ -187,6 +196,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         service_account,
         state: arguments.state.clone(),
         labels,
+        access: Access::new(&arguments.origins, &arguments.hosts)?,
         ..Settings::default()
     };
     let gateway = Gateway::new(settings)?;

@@ -218,6 +218,11 @@ impl Metrics {
         }
     }
 
+    /// Counts a request that was refused by its head alone.
+    pub fn turned_away(&self, kind: &str) {
+        self.refusals.with_label_values(&[kind]).inc();
+    }
+
     /// The limits in force as they stand: name, unit, what is spent, and the limit. Of others nothing is told any more.
     pub fn levels(&self, levels: impl Iterator<Item = (String, Unit, u64, u64)>) {
         self.budget_spent.reset();

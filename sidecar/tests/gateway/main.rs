@@ -5,9 +5,11 @@
 mod caps;
 mod corpus;
 mod credential;
+mod doors;
 mod escrow;
 mod failover;
 mod fake;
+mod flood;
 mod free;
 mod gate;
 mod hook;

@@ -1,0 +1,371 @@
+//! Which headers pass between a caller and a provider, in each direction: one table, which the gateway and the rules read.
+//!
+//! Between a caller and a provider of the same dialect everything passes that has no row, unknown headers among it. Between
+//! dialects nothing does but what a row lets through.
+
+/// What becomes of a header on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Passes,
+    Dropped,
+    /// Passes if it speaks of the caller alone: if no other credential could have been asked.
+    OfOneCredential,
+}
+
+/// What a group of headers is, and why it goes where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Credential,
+    Ours,
+    Account,
+    Hop,
+    Message,
+    Proxy,
+    Browser,
+    Page,
+    Override,
+    Google,
+    Cloud,
+    Trace,
+    Baggage,
+    RateLimit,
+    Server,
+    Kept,
+}
+
+use Fate::{Dropped, OfOneCredential, Passes};
+use Group::{
+    Account, Baggage, Browser, Cloud, Credential, Google, Hop, Kept, Message, Override, Ours, Page, Proxy, RateLimit,
+    Server, Trace,
+};
+
+/// A group's row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub group: Group,
+    /// In lower case. A star at the end stands for every name that begins so.
+    pub names: &'static [&'static str],
+    /// To a provider of the caller's dialect.
+    pub up: Fate,
+    /// To a provider of another dialect.
+    pub across: Fate,
+    /// Back from a provider of the caller's dialect. From another dialect nothing comes back.
+    pub down: Fate,
+    /// Rules don't see it.
+    pub hidden: bool,
+    /// Why, in words of the docs.
+    pub why: &'static str,
+}
+
+const fn both_ways(group: Group, names: &'static [&'static str], why: &'static str) -> Row {
+    Row { group, names, up: Dropped, across: Dropped, down: Dropped, hidden: false, why }
+}
+
+/// All of it. A name of its own comes before a family that it is in.
+pub const TABLE: &[Row] = &[
+    Row {
+        hidden: true,
+        ..both_ways(
+            Credential,
+            &[
+                "authorization",
+                "proxy-authorization",
+                "authentication-info",
+                "proxy-authentication-info",
+                "www-authenticate",
+                "x-authorization",
+                "x-api-key",
+                "x-api-token",
+                "x-apikey",
+                "api-key",
+                "apikey",
+                "x-auth-token",
+                "x-auth-key",
+                "x-access-token",
+                "x-id-token",
+                "x-goog-api-key",
+                "x-goog-iam-*",
+                "x-amz-security*",
+                "x-ms-authorization*",
+                "x-ms-token*",
+                "ocp-apim-subscription-key",
+                "anthropic-api-key",
+                "openai-api-key",
+                "cf-access-*",
+                "cf-aig-authorization",
+                "x-csrf-token",
+                "x-xsrf-token",
+                "cookie*",
+                "set-cookie*",
+            ],
+            "The caller's own credentials, and the provider's cookies. The gateway sets the provider's credential.",
+        )
+    },
+    Row {
+        hidden: true,
+        ..both_ways(
+            Ours,
+            &["x-outrigger-*", "x-bf-*"],
+            "Words to and from the gateway. `x-bf-eh-NAME` goes up as `NAME`, by NAME's own row.",
+        )
+    },
+    both_ways(
+        Account,
+        &[
+            "openai-organization",
+            "openai-project",
+            "anthropic-organization-id",
+            "anthropic-workspace-id",
+            "x-goog-user-project",
+            "x-goog-quota-user",
+        ],
+        "Whose account is billed is the provider object's to say.",
+    ),
+    both_ways(
+        Hop,
+        &[
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "proxy-authenticate",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "http2-settings",
+        ],
+        "Of one connection, as is every header that `connection` names.",
+    ),
+    Row {
+        down: Passes,
+        ..both_ways(
+            Message,
+            &["host", "expect", "accept-encoding", "signature", "signature-input"],
+            "Set anew: the gateway sends another message than the caller did.",
+        )
+    },
+    both_ways(
+        Message,
+        &["content-length", "content-encoding", "content-md5", "content-digest", "repr-digest", "digest"],
+        "Of the body's bytes, which the gateway may edit.",
+    ),
+    both_ways(
+        Proxy,
+        &[
+            "forwarded",
+            "via",
+            "x-forwarded*",
+            "x-real-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-original-forwarded-for",
+            "x-envoy-*",
+            "x-istio-*",
+            "l5d-*",
+            "x-amzn-*",
+            "x-azure-*",
+            "x-arr-*",
+            "x-appengine-*",
+            "x-cloud-trace-context",
+            "true-client-ip",
+            "fastly-*",
+            "cdn-loop",
+            "cf-connecting-*",
+            "cf-ipcountry",
+            "cf-visitor",
+            "cf-worker",
+            "cf-ew-via",
+        ],
+        "What proxies say of the caller's network. A request with one of these is not told `/policy` and `/decisions`.",
+    ),
+    both_ways(
+        Browser,
+        &[
+            "origin",
+            "referer",
+            "sec-*",
+            "access-control-*",
+            "dnt",
+            "upgrade-insecure-requests",
+            "alt-used",
+            "save-data",
+            "purpose",
+            "x-requested-with",
+            "service-worker*",
+        ],
+        "Between a browser and this gateway. What a page may read is the gateway's to say.",
+    ),
+    Row {
+        up: Passes,
+        ..both_ways(
+            Page,
+            &[
+                "alt-svc",
+                "strict-transport-security",
+                "content-security-policy*",
+                "cross-origin-*",
+                "permissions-policy*",
+                "feature-policy",
+                "document-policy*",
+                "referrer-policy",
+                "clear-site-data",
+                "refresh",
+                "nel",
+                "report-to",
+                "reporting-endpoints",
+                "expect-ct",
+                "public-key-pins*",
+                "origin-agent-cluster",
+                "speculation-rules",
+                "supports-loading-mode",
+                "timing-allow-origin",
+                "accept-ch*",
+                "critical-ch",
+                "sourcemap",
+                "x-sourcemap",
+                "x-frame-options",
+                "x-xss-protection",
+                "x-permitted-cross-domain-policies",
+            ],
+            "Orders to a browser about the provider's site, which would be taken to be about this one.",
+        )
+    },
+    both_ways(
+        Override,
+        &[
+            "x-http-method-override",
+            "x-method-override",
+            "x-http-method",
+            "x-original-method",
+            "x-original-url",
+            "x-original-uri",
+            "x-original-host",
+            "x-rewrite-url",
+            "x-rewrite-uri",
+            "x-override-*",
+            "x-host",
+            "x-http-host-override",
+        ],
+        "Would make another request of the one that was decided and is charged.",
+    ),
+    Row {
+        up: Passes,
+        ..both_ways(Kept, &["x-goog-api-client"], "Which SDK asks; the rest of `x-goog-*` is a system parameter.")
+    },
+    both_ways(
+        Google,
+        &["x-goog-*", "x-vertex-*"],
+        "Google's system parameters: they cut the answer's usage away, or change who is billed.",
+    ),
+    both_ways(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and words to a cloud about its account."),
+    Row {
+        across: Passes,
+        up: Passes,
+        ..both_ways(Trace, &["traceparent", "tracestate"], "The caller's trace goes on.")
+    },
+    both_ways(Baggage, &["baggage"], "May hold anything that the application knows of its users."),
+    Row {
+        up: Passes,
+        down: OfOneCredential,
+        ..both_ways(
+            RateLimit,
+            &[
+                "x-ratelimit-*",
+                "x-rate-limit-*",
+                "ratelimit",
+                "ratelimit-*",
+                "anthropic-ratelimit-*",
+                "anthropic-priority-*",
+                "anthropic-fast-*",
+            ],
+            "Of one credential: passes down only where one alone can serve the key.",
+        )
+    },
+    Row { up: Passes, ..both_ways(Server, &["date"], "Of the provider's own clock; the gateway says its own.") },
+];
+
+/// The row of a header, by its name in lower case; `None`: it has none.
+#[must_use]
+pub fn row(name: &str) -> Option<&'static Row> {
+    // Some servers take one for the other.
+    match name.contains('_') {
+        true => find(&name.replace('_', "-")),
+        false => find(name),
+    }
+}
+
+fn find(name: &str) -> Option<&'static Row> {
+    let letter = Letters::of(name.as_bytes());
+    let rows = TABLE.iter().zip(&LETTERS).filter(|(_, letters)| letters.0 & letter != 0);
+    rows.map(|(row, _)| row).find(|row| row.names.iter().any(|known| matches(known.as_bytes(), name.as_bytes())))
+}
+
+fn matches(known: &[u8], name: &[u8]) -> bool {
+    match known {
+        [family @ .., b'*'] => name.starts_with(family),
+        _ => known == name,
+    }
+}
+
+/// The letters that a row's names are told apart by, so that most rows are passed over by one look: a request has a dozen
+/// headers, and most of them have no row.
+struct Letters(u64);
+
+impl Letters {
+    /// The first letter, or the one behind `x-`.
+    const fn of(name: &[u8]) -> u64 {
+        match name {
+            [b'x', b'-', letter, ..] => 1 << (32 + (*letter & 31)),
+            [letter, ..] => 1 << (*letter & 31),
+            [] => 0,
+        }
+    }
+
+    const fn of_all(names: &[&str]) -> Self {
+        let (mut letters, mut at) = (0, 0);
+        while at < names.len() {
+            letters |= Letters::of(names[at].as_bytes());
+            at += 1;
+        }
+        Letters(letters)
+    }
+}
+
+const LETTERS: [Letters; TABLE.len()] = {
+    let mut all = [const { Letters(0) }; TABLE.len()];
+    let mut at = 0;
+    while at < TABLE.len() {
+        all[at] = Letters::of_all(TABLE[at].names);
+        at += 1;
+    }
+    all
+};
+
+/// What becomes of a caller's header on its way to a provider of the caller's dialect.
+#[must_use]
+pub fn up(name: &str) -> Fate {
+    row(name).map_or(Passes, |row| row.up)
+}
+
+/// The names of the caller's headers that go to a provider of another dialect.
+pub fn up_across() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter(|row| row.across == Passes).flat_map(|row| row.names.iter().copied())
+}
+
+/// What becomes of a provider's header on its way back to a caller of its dialect.
+#[must_use]
+pub fn down(name: &str) -> Fate {
+    row(name).map_or(Passes, |row| row.down)
+}
+
+/// Whether rules don't see it, because callers put credentials there.
+#[must_use]
+pub fn is_hidden(name: &str) -> bool {
+    row(name).is_some_and(|row| row.hidden)
+}
+
+/// Whether it says that a proxy has passed the request on.
+#[must_use]
+pub fn is_of_a_proxy(name: &str) -> bool {
+    row(name).is_some_and(|row| row.group == Proxy)
+}

@@ -1,0 +1,87 @@
+//! Origins of web pages, as browsers send them.
+
+use super::AccessError;
+use super::authority::{Name, split};
+
+/// `http://localhost:3000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// In lower case.
+    scheme: String,
+    name: Name,
+    port: Option<u16>,
+}
+
+impl Origin {
+    /// As it stands in a header. `null` is nobody's.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let mut letters = scheme.bytes();
+        let plain = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+            && letters.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+        let (name, port) = split(authority)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let usual = match scheme.as_str() {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        };
+        plain.then(|| Origin { port: port.filter(|port| Some(*port) != usual), scheme, name })
+    }
+
+    /// As a person writes it.
+    pub fn configured(text: &str) -> Result<Self, AccessError> {
+        match text {
+            "*" | "null" => Err(AccessError::Anybody(text.to_owned())),
+            _ => Origin::parse(text.strip_suffix('/').unwrap_or(text))
+                .ok_or_else(|| AccessError::Origin(text.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_origin_is_known_again_and_its_neighbours_are_others() {
+        for (configured, sent, same) in [
+            ("http://localhost:3000", "http://localhost:3000", true),
+            ("http://localhost:3000/", "http://localhost:3000", true),
+            ("HTTP://LocalHost:3000", "http://localhost:3000", true),
+            ("http://app.example:80", "http://app.example", true),
+            ("https://app.example", "https://app.example:443", true),
+            ("http://[::1]:3000", "http://[0:0:0:0:0:0:0:1]:3000", true),
+            ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example", true),
+            ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop", true),
+            ("tauri://localhost", "tauri://localhost", true),
+            ("http://localhost:3000", "http://localhost:3001", false),
+            ("http://localhost:3000", "http://localhost", false),
+            ("http://localhost:3000", "https://localhost:3000", false),
+            ("http://localhost:3000", "http://127.0.0.1:3000", false),
+            ("http://localhost:3000", "http://localhost:3000.evil.example", false),
+            ("http://app.example", "http://app.example.evil.example", false),
+            ("http://app.example", "http://sub.app.example", false),
+            ("http://app.example", "http://evil.example@app.example", false),
+            ("http://app.example", "http://app.example/path", false),
+            ("http://app.example", "http://app.example, http://evil.example", false),
+            ("http://app.example", "null", false),
+            ("http://app.example", "", false),
+            ("http://app.example", "app.example", false),
+            ("http://app.example", "http://", false),
+        ] {
+            let allowed = Origin::configured(configured).unwrap();
+            assert_eq!(Origin::parse(sent) == Some(allowed), same, "{configured} {sent}");
+        }
+    }
+
+    #[test]
+    fn what_no_browser_sends_can_t_be_allowed() {
+        for text in ["localhost:3000", "http://localhost/app", "http://", "", "http://b\u{fc}cher.example", "http://*.a"] {
+            assert_eq!(Origin::configured(text), Err(AccessError::Origin(text.to_owned())), "{text}");
+        }
+        for text in ["*", "null"] {
+            assert_eq!(Origin::configured(text), Err(AccessError::Anybody(text.to_owned())), "{text}");
+        }
+    }
+}
