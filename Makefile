@@ -102,7 +102,7 @@ kustomize: ## write deploy/kustomize/operator.yaml anew, from the chart
 docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
-	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs --test headers
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test condition_docs --test metrics_docs
 

@@ -190,13 +190,13 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
         Err(refusal) => return Ok(Explained::refused(RequestSeen::unread(args), None, &refusal)),
     };
     let request = RequestSeen::of(&asking);
-    let caller = match caller(policy, &asking.headers, &asking.query) {
+    let caller = match caller(policy, &asking.headers, &asking.query()) {
         Ok(caller) => caller,
         Err(refusal) => return Ok(Explained::refused(request, None, &refusal)),
     };
     let key = &policy.keys[caller.key];
     let seen = KeySeen::of(policy, key, caller.by, args.key.is_some());
-    if let Err(refusal) = identify(policy, &asking.headers, &asking.query, None, now.div_euclid(1_000)) {
+    if let Err(refusal) = identify(policy, &asking.headers, &asking.query(), None, now.div_euclid(1_000)) {
         return Ok(Explained::refused(request, Some(seen), &refusal));
     }
     let world = World::of(policy, key, &asking, args, now)?;

@@ -61,6 +61,11 @@ const fn both_ways(group: Group, names: &'static [&'static str], why: &'static s
     Row { group, names, up: Dropped, across: Dropped, down: Dropped, hidden: false, why }
 }
 
+/// Not for the provider, and nobody's secret on the way back.
+const fn only_up(group: Group, names: &'static [&'static str], why: &'static str) -> Row {
+    Row { down: Passes, ..both_ways(group, names, why) }
+}
+
 /// All of it. A name of its own comes before a family that it is in.
 pub const TABLE: &[Row] = &[
     Row {
@@ -136,20 +141,17 @@ pub const TABLE: &[Row] = &[
         ],
         "Of one connection, as is every header that `connection` names.",
     ),
-    Row {
-        down: Passes,
-        ..both_ways(
-            Message,
-            &["host", "expect", "accept-encoding", "signature", "signature-input"],
-            "Set anew: the gateway sends another message than the caller did.",
-        )
-    },
+    only_up(
+        Message,
+        &["host", "expect", "accept-encoding", "signature", "signature-input"],
+        "Set anew: the gateway sends another message than the caller did.",
+    ),
     both_ways(
         Message,
         &["content-length", "content-encoding", "content-md5", "content-digest", "repr-digest", "digest"],
         "Of the body's bytes, which the gateway may edit.",
     ),
-    both_ways(
+    only_up(
         Proxy,
         &[
             "forwarded",
@@ -230,7 +232,7 @@ pub const TABLE: &[Row] = &[
             "Orders to a browser about the provider's site, which would be taken to be about this one.",
         )
     },
-    both_ways(
+    only_up(
         Override,
         &[
             "x-http-method-override",
@@ -252,12 +254,12 @@ pub const TABLE: &[Row] = &[
         up: Passes,
         ..both_ways(Kept, &["x-goog-api-client"], "Which SDK asks; the rest of `x-goog-*` is a system parameter.")
     },
-    both_ways(
+    only_up(
         Google,
         &["x-goog-*", "x-vertex-*"],
         "Google's system parameters: they cut the answer's usage away, or change who is billed.",
     ),
-    both_ways(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and words to a cloud about its account."),
+    only_up(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and words to a cloud about its account."),
     Row {
         across: Passes,
         up: Passes,

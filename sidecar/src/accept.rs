@@ -25,6 +25,7 @@ pub use bounds::{Bounds, raise_descriptors};
 use peers::{Entry, Peer, Peers, Times};
 
 use crate::gateway::Gateway;
+use crate::hop;
 
 /// Kept connections may wait longer than clients keep theirs: they close first. What is set aside for an answer that nobody
 /// reads, and its place among those that may be under way, are others' too.
@@ -99,6 +100,12 @@ impl Gateway {
     /// # Errors
     /// None today; the signature leaves room.
     pub async fn serve(self: Arc<Self>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let ports = [listeners.clients(), listeners.admin()].concat();
+        if let Some(served) = self.served() {
+            hop::tell_own(&served, &ports);
+        }
+        // A gateway serves once.
+        let _ = self.ports.set(ports);
         let (stop, stopped) = watch::channel(());
         let warm = tokio::spawn(Arc::clone(&self).keep_warm());
         let mut accepting = JoinSet::new();

@@ -17,6 +17,7 @@ use outrigger_policy::CacheAsk;
 use outrigger_policy::catalogue::Capabilities;
 
 use crate::memory::Held;
+use crate::query::Query;
 use crate::served::Served;
 use crate::understand::Patience;
 
@@ -42,8 +43,7 @@ pub struct Call {
     /// A Gemini caller that did not ask for `alt=sse` gets a JSON array.
     pub as_array: bool,
     pub headers: HeaderMap,
-    /// Without a key in it.
-    pub query: String,
+    pub query: Query,
     pub scanned: Scanned,
     /// Gone once content flows, so that its memory is free for others.
     pub body: Bytes,

@@ -3,7 +3,7 @@
 //! ```text
 //! begun -> not sent, refused (4xx)            nothing
 //!       -> failed (5xx, a stream not begun)   the input, estimated
-//!       -> answered                           what was told; estimated where nothing was
+//!       -> answered                           what was told; estimated where nothing was, in full where a model thinks
 //!       -> cut, hung up                       the input, and the output that was seen
 //!       -> nobody can know                    in full
 //! ```

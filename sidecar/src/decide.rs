@@ -44,7 +44,7 @@ pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: In
         credential: header("x-bf-api-key").or_else(|| header("x-bf-api-key-id")),
         // Only rules read these.
         headers: &if rules_read { lower_headers(call) } else { Vec::new() },
-        params: &if rules_read { params(&call.query) } else { Vec::new() },
+        params: &if rules_read { call.query.seen() } else { Vec::new() },
         draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), Draw::Session),
         stay,
         conditions: &world,
@@ -161,16 +161,5 @@ fn lower_headers(call: &Call) -> Vec<(String, String)> {
         .iter()
         .filter(|(name, _)| !headers::is_credential(name.as_str()))
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect()
-}
-
-fn params(query: &str) -> Vec<(String, String)> {
-    let decode =
-        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
         .collect()
 }

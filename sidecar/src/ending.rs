@@ -169,7 +169,7 @@ impl Ending {
         let policy = &self.call.served.policy;
         let cost = match failed.status {
             _ if !charge.was_sent() => charge.nothing(policy),
-            Some(status) if status < 500 => charge.nothing(policy),
+            Some(status) if status < 500 || status == StatusCode::LOOP_DETECTED.as_u16() => charge.nothing(policy),
             // It says itself that it did not serve.
             Some(_) => charge.unanswered(policy),
             // A stream that did not begin had nothing in it but thoughts.

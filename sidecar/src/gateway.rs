@@ -1,6 +1,7 @@
 //! The gateway: what is in force, and the way of a request through it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,12 +29,14 @@ use crate::decide::decide;
 use crate::ending::Ending;
 use crate::headers;
 use crate::hooks::Hooks;
+use crate::hop::{self, Own};
 use crate::identify::identify;
 use crate::listing::{list, unknown_path};
 use crate::memory::{Bodies, Held};
 use crate::metrics::Metrics;
 use crate::prepare::Translation;
 use crate::receive::receive;
+use crate::query::Query;
 use crate::record::{Lines, Record, Records, candidates, shadow};
 use crate::refuse::Refusal;
 use crate::retry::RetryBudget;
@@ -97,6 +100,9 @@ pub struct Gateway {
     namespace: String,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) access: Access,
+    own: Own,
+    /// Where it listens, once it does.
+    pub(crate) ports: OnceLock<Vec<SocketAddr>>,
     pub(crate) accounts: Arc<Accounts>,
     bodies: Bodies,
     /// When this process began to serve: what listed models are told to be created at.
@@ -130,6 +136,8 @@ impl Gateway {
             namespace: settings.namespace.unwrap_or_default(),
             labels: settings.labels,
             access: settings.access,
+            own: Own::new(),
+            ports: OnceLock::new(),
             accounts: Arc::new(Accounts::new(settings.state)),
             bodies: Bodies::of_this_machine(),
             born: SystemTime::now(),
@@ -169,6 +177,8 @@ impl Gateway {
         match built {
             Ok(mut served) => {
                 served.origin = origin;
+                served.sign(&self.own);
+                hop::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
                 let revision = served.policy.revision.to_string();
                 self.metrics.in_force(&revision);
                 self.in_force.store(Some(Arc::new(served)));
@@ -231,7 +241,7 @@ impl Gateway {
     /// everybody else's records out.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>, refusal: &Refusal) -> Response<ReplyBody> {
         self.metrics.turned_away(refusal.kind);
-        let hints = hints(request.headers(), request.uri().query().unwrap_or_default());
+        let hints = hints(request.headers(), &Query::parse(request.uri().query().unwrap_or_default()));
         let dialect = operation::dialect_of(request.uri().path(), hints);
         refusal.answer(dialect, &format!("req_{}", new_id(SystemTime::now())), &[])
     }
@@ -241,7 +251,7 @@ impl Gateway {
         let started = Instant::now();
         let received = SystemTime::now();
         let (head, body) = request.into_parts();
-        let query = head.uri.query().unwrap_or_default().to_owned();
+        let query = Query::parse(head.uri.query().unwrap_or_default());
         let hints = hints(&head.headers, &query);
         let decision_id = new_id(received);
         let request_id = format!("req_{decision_id}");
@@ -280,6 +290,9 @@ impl Gateway {
             let refusal = Refusal::new(503, "no_policy", "the gateway has no policy yet").after(1);
             return refuse(dialect, matched.operation.name, &refusal);
         };
+        if let Some(refusal) = self.own.refuses(&head.headers, &served.policy) {
+            return refuse(dialect, matched.operation.name, &refusal);
+        }
         let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
         let key = match identify(&served.policy, &head.headers, &query, self.service_account.as_deref(), now) {
             Ok(key) => key,
@@ -301,7 +314,7 @@ impl Gateway {
             as_array: false,
             patience: patience(&head.headers),
             headers: head.headers,
-            query: headers::query_without_key(&query),
+            query,
             scanned: Scanned::default(),
             body: Bytes::new(),
             held: Held::default(),
@@ -403,9 +416,9 @@ impl Gateway {
 }
 
 /// Which SDK it is, where the path does not say.
-fn hints(headers: &HeaderMap, query: &str) -> Hints {
+fn hints(headers: &HeaderMap, query: &Query) -> Hints {
     Hints {
         anthropic: headers.contains_key("anthropic-version"),
-        google: headers.contains_key("x-goog-api-key") || query.split('&').any(|pair| pair.starts_with("key=")),
+        google: headers.contains_key("x-goog-api-key") || query.key().is_some(),
     }
 }

@@ -1,89 +1,54 @@
-//! Which headers pass, each way. What is not listed here passes in the same dialect.
+//! The headers of a request on its way up and of its answer on the way back, by the table of the policy.
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-
-/// In which callers' SDKs put a key, and other things that are the caller's own.
-const CREDENTIALS: [&str; 6] =
-    ["authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"];
-
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
-/// Set anew, or about the caller's network and account.
-const NOT_UP: [&str; 10] = [
-    "host",
-    "content-length",
-    "expect",
-    "accept-encoding",
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "openai-organization",
-    "openai-project",
-    "anthropic-organization-id",
-];
-
-/// About the provider's account or its own host, or no longer true of the bytes.
-const NOT_DOWN: [&str; 9] = [
-    "set-cookie",
-    "content-length",
-    "content-encoding",
-    "openai-organization",
-    "openai-project",
-    "anthropic-organization-id",
-    "alt-svc",
-    "strict-transport-security",
-    "date",
-];
+use outrigger_policy::headers::{self as table, Fate};
 
 /// Whether a header may carry a credential of the caller's.
 pub fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name) || name.starts_with("x-amz-security") || is_ours(name)
+    table::is_hidden(name)
 }
 
-fn is_ours(name: &str) -> bool {
-    name.starts_with("x-outrigger-") || name.starts_with("x-bf-")
-}
-
-fn is_up(name: &str) -> bool {
-    !(CREDENTIALS.contains(&name)
-        || HOP_BY_HOP.contains(&name)
-        || NOT_UP.contains(&name)
-        || name.starts_with("x-forwarded-")
-        || name.starts_with("x-amz-")
-        || is_ours(name))
-}
+/// In front of the name of a header that is to go up.
+const EXTRA: &str = "x-bf-eh-";
 
 /// The caller's headers as they go to an upstream of the same dialect.
 pub fn up_same(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 4);
     let named = connection_headers(from);
+    let mut extras = false;
     for (name, value) in from {
-        if is_up(name.as_str()) && !named.iter().any(|hop| hop == name.as_str()) {
+        let text = name.as_str();
+        if table::up(text) == Fate::Passes && !is_named(&named, text) {
             to.append(name.clone(), value.clone());
-        } else if let Some(extra) = name.as_str().strip_prefix("x-bf-eh-")
-            && is_up(extra)
-            && let Ok(name) = extra.parse::<HeaderName>()
-        {
-            to.append(name, value.clone());
+        } else {
+            extras |= text.starts_with(EXTRA);
         }
     }
+    if extras {
+        add_extras(from, &mut to);
+    }
     to
+}
+
+/// Those that the caller names outright stand above its client's own. They obey the same table, and none says anew what the
+/// body is.
+fn add_extras(from: &HeaderMap, to: &mut HeaderMap) {
+    for (name, value) in from {
+        if let Some(extra) = name.as_str().strip_prefix(EXTRA)
+            && table::up(extra) == Fate::Passes
+            && *extra != *CONTENT_TYPE.as_str()
+            && let Ok(name) = extra.parse::<HeaderName>()
+        {
+            to.insert(name, value.clone());
+        }
+    }
 }
 
 /// The caller's headers as they go to an upstream of another dialect.
 pub fn up_across(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(8);
-    for name in ["traceparent", "tracestate"] {
+    for name in table::up_across() {
         if let Some(value) = from.get(name) {
             to.insert(HeaderName::from_static(name), value.clone());
         }
@@ -97,14 +62,12 @@ pub fn down_same(from: &HeaderMap, single_credential: bool) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 8);
     let named = connection_headers(from);
     for (name, value) in from {
-        let text = name.as_str();
-        let limits = text.starts_with("x-ratelimit-") || text.starts_with("anthropic-ratelimit-");
-        let passes = !HOP_BY_HOP.contains(&text)
-            && !NOT_DOWN.contains(&text)
-            && !is_ours(text)
-            && !named.iter().any(|hop| hop == text)
-            && (single_credential || !limits);
-        if passes {
+        let passes = match table::down(name.as_str()) {
+            Fate::Passes => true,
+            Fate::OfOneCredential => single_credential,
+            Fate::Dropped => false,
+        };
+        if passes && !is_named(&named, name.as_str()) {
             to.append(name.clone(), value.clone());
         }
     }
@@ -112,13 +75,15 @@ pub fn down_same(from: &HeaderMap, single_credential: bool) -> HeaderMap {
 }
 
 /// The names that `Connection` declares to be of this hop alone.
-fn connection_headers(from: &HeaderMap) -> Vec<String> {
-    from.get_all(http::header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect()
+fn connection_headers(from: &HeaderMap) -> Vec<&str> {
+    let all = from.get_all(http::header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    // Most say this and nothing else.
+    let others = all.filter(|value| !value.eq_ignore_ascii_case("keep-alive"));
+    others.flat_map(|value| value.split(',')).map(str::trim).collect()
+}
+
+fn is_named(named: &[&str], name: &str) -> bool {
+    named.iter().any(|hop| hop.eq_ignore_ascii_case(name))
 }
 
 /// Sets a header whose value is text of ours or of a policy's names; what can't be one is left out.
@@ -126,12 +91,6 @@ pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);
     }
-}
-
-/// The query without what carries a key (`key=`), as it goes upstream in the same dialect.
-pub fn query_without_key(query: &str) -> String {
-    let keep = |pair: &&str| !pair.is_empty() && *pair != "key" && !pair.starts_with("key=");
-    query.split('&').filter(keep).collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]
@@ -186,12 +145,25 @@ mod tests {
         assert_eq!(down_same(&from, true).len(), 4);
     }
 
+    /// However the caller spells it: the table is tested where it stands.
     #[test]
-    fn keys_are_taken_out_of_queries() {
-        for (query, kept) in
-            [("key=AIza", ""), ("alt=sse&key=AIza", "alt=sse"), ("key=a&x=1&key=b", "x=1"), ("keys=1", "keys=1")]
-        {
-            assert_eq!(query_without_key(query), kept);
-        }
+    fn an_extra_header_obeys_the_table_and_stands_above_the_clients_own() {
+        let from = map(&[
+            ("user-agent", "sdk"),
+            ("content-type", "application/json"),
+            ("x-bf-eh-user-agent", "mine"),
+            ("x-bf-eh-x-goog-fieldmask", "candidates"),
+            ("x-bf-eh-x_goog_fieldmask", "candidates"),
+            ("x-bf-eh-x-http-method-override", "DELETE"),
+            ("x-bf-eh-host", "evil.example"),
+            ("x-bf-eh-transfer-encoding", "chunked"),
+            ("x-bf-eh-content-type", "text/plain"),
+            ("x-bf-eh-x-outrigger-hop", "1"),
+            ("x-bf-eh-x-bf-eh-authorization", "Bearer smuggled"),
+            ("x-bf-eh-x-feature", "on"),
+        ]);
+        let up = up_same(&from);
+        assert_eq!(names(&up), ["content-type", "user-agent", "x-feature"]);
+        assert_eq!((up["user-agent"].as_bytes(), up["content-type"].as_bytes()), (&b"mine"[..], &b"application/json"[..]));
     }
 }

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use outrigger_policy::Policy;
 
+use crate::query::Query;
 use crate::refuse::Refusal;
 
 /// Headers in which a key can be named outright: what they say must be right.
@@ -24,7 +25,7 @@ pub struct Caller {
 pub fn identify(
     policy: &Policy,
     headers: &HeaderMap,
-    query: &str,
+    query: &Query,
     service_account: Option<&str>,
     now: i64,
 ) -> Result<usize, Refusal> {
@@ -39,7 +40,7 @@ pub fn identify(
 ///
 /// # Errors
 /// There is no such key, or one must be named.
-pub fn caller(policy: &Policy, headers: &HeaderMap, query: &str) -> Result<Caller, Refusal> {
+pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Caller, Refusal> {
     for name in NAMED {
         let Some(value) = headers.get(name) else { continue };
         let value = value.to_str().unwrap_or_default().trim();
@@ -77,7 +78,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &str) -> Result<Calle
 }
 
 /// What SDKs send as their key, in the order in which they are believed.
-fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = (&'static str, String)> {
+fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static str, String)> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let authorization = header("authorization").and_then(|value| {
         let (scheme, rest) = value.split_once(' ')?;
@@ -91,16 +92,12 @@ fn offered(headers: &HeaderMap, query: &str) -> impl Iterator<Item = (&'static s
             _ => None,
         }
     });
-    let in_query = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("key="))
-        .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned());
     let all = [
         ("authorization", authorization),
         ("x-api-key", header("x-api-key")),
         ("x-goog-api-key", header("x-goog-api-key")),
         ("api-key", header("api-key")),
-        ("?key=", in_query),
+        ("?key=", query.key().map(str::to_owned)),
     ];
     all.into_iter().filter_map(|(by, value)| Some((by, value?)))
 }
@@ -184,6 +181,7 @@ mod tests {
             (vec![("x-goog-api-key", "search")], "", Ok("search")),
             (vec![("api-key", "search")], "", Ok("search")),
             (vec![], "alt=sse&key=search", Ok("search")),
+            (vec![], "k%65y=s%65arch", Ok("search")),
             (vec![("authorization", "AWS4-HMAC-SHA256 Credential=search/2026/x, SignedHeaders=a")], "", Ok("search")),
             (vec![], "", Ok("batch")),
             (vec![("authorization", "Bearer old")], "", Err(403)),
@@ -191,17 +189,17 @@ mod tests {
         ] {
             let map: HeaderMap =
                 headers.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
-            let found = identify(&policy, &map, query, Some("app"), 100);
+            let found = identify(&policy, &map, &Query::parse(query), Some("app"), 100);
             let found = found.as_ref().map(|index| policy.keys[*index].id.name.as_str()).map_err(|r| r.status);
             assert_eq!(found, expected, "{headers:?} {query}");
         }
         let nobody = Policy::build(Document { default_key: None, ..document }).unwrap();
-        let refusal = identify(&nobody, &HeaderMap::new(), "", None, 0).unwrap_err();
+        let refusal = identify(&nobody, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
         assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
         let others = OthersDoc { keys: vec!["search".to_owned(), "batch".to_owned()], ..OthersDoc::default() };
         let unbound = Policy::build(Document { format: FORMAT, others, ..Document::default() }).unwrap();
-        let refusal = identify(&unbound, &HeaderMap::new(), "", None, 0).unwrap_err();
+        let refusal = identify(&unbound, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
         assert_eq!(refusal.message, "no VirtualKey that exists is bound here; its namespace has search, batch");
     }
@@ -218,7 +216,7 @@ mod tests {
         };
         let policy = Policy::build(document).unwrap();
         let asked =
-            |own| identify(&policy, &HeaderMap::new(), "", own, 0).map_err(|refusal| (refusal.status, refusal.kind));
+            |own| identify(&policy, &HeaderMap::new(), &Query::default(), own, 0).map_err(|refusal| (refusal.status, refusal.kind));
         assert_eq!(asked(Some("crawler")), Ok(0));
         assert_eq!(asked(None), Ok(0), "outside of a cluster");
         for own in ["app", ""] {

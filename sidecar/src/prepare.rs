@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 
 use crate::call::Call;
 use crate::headers;
+use crate::hop;
 use crate::served::Place;
 use crate::upstream::{Endpoint, Pieces};
 
@@ -153,7 +154,8 @@ pub fn prepare(
     let mut headers;
     let (body, way) = if upstream == call.dialect {
         headers = headers::up_same(&call.headers);
-        query.clone_from(&call.query);
+        query = call.query.upstream();
+        left_out.extend(call.query.left_out());
         let usage_on_request = call.dialect == Dialect::OpenAi
             && matches!(call.operation.kind, Kind::Chat | Kind::Completions)
             && place.kind.usage_on_request;
@@ -184,9 +186,12 @@ pub fn prepare(
     };
     if upstream == Dialect::Gemini && call.stream && call.operation.kind == Kind::Chat {
         // The gateway reads events; a caller that wants an array gets one made of them.
-        query = with_events(&query);
+        query.push_str(if query.is_empty() { "alt=sse" } else { "&alt=sse" });
     }
     own_headers(&mut headers, place, credential);
+    if let Some(hop) = &place.hop {
+        hop::onward(&call.headers, hop, &mut headers);
+    }
     let target = match &place.endpoint {
         Some(endpoint) => endpoint.target(&path, &query),
         None => Endpoint::bare(&path),
@@ -293,16 +298,6 @@ fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &st
             Ok((told.body, UpstreamPath::fixed("embeddings"), way, told.left_out))
         }
     }
-}
-
-fn with_events(query: &str) -> String {
-    let rest: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("alt=")).collect();
-    let mut query = rest.join("&");
-    if !query.is_empty() {
-        query.push('&');
-    }
-    query.push_str("alt=sse");
-    query
 }
 
 /// The provider's own headers, its credential, and what its dialect cannot do without.

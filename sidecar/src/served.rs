@@ -14,6 +14,7 @@ use outrigger_policy::{BuildError, Document, Policy};
 use thiserror::Error;
 
 use crate::health::Lane;
+use crate::hop::Own;
 use crate::limits::LimitError;
 use crate::mask::Mask;
 use crate::mock::{self, Mock};
@@ -76,6 +77,8 @@ pub struct Place {
     /// In the same order: what takes the value out of answers, and where the value is from. `None` where it was not found.
     pub known: Vec<Option<Known>>,
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
+    /// What tells a gateway behind the endpoint that a request was here; none where a vendor answers.
+    pub hop: Option<HeaderValue>,
     /// It is of a newer version's type: it is passed over, and its neighbours serve.
     pub unknown: bool,
 }
@@ -201,6 +204,7 @@ impl Served {
                 credentials: Vec::new(),
                 known: Vec::new(),
                 headers: own_headers(&provider.headers),
+                hop: None,
                 unknown: known.is_none(),
             };
             let stays = clear_text(provider, place.endpoint.as_ref(), namespace);
@@ -268,6 +272,17 @@ impl Served {
 fn clear_text(provider: &outrigger_policy::Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
     let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
     foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
+}
+
+impl Served {
+    /// So that a request which comes back is known. Not where a type's own endpoint is asked over TLS: no gateway is there.
+    pub fn sign(&mut self, own: &Own) {
+        for (index, (place, provider)) in self.places.iter_mut().zip(&self.policy.providers).enumerate() {
+            let may_be_a_gateway =
+                place.endpoint.as_ref().is_some_and(|endpoint| provider.endpoint.is_some() || !endpoint.tls);
+            place.hop = if may_be_a_gateway { own.signs(index) } else { None };
+        }
+    }
 }
 
 /// Finds the counts of those who are under way again.

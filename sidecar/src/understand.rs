@@ -50,7 +50,7 @@ pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
     }
     let in_path = call.operation.dialect == Dialect::Gemini;
     call.stream = call.operation.streams && (in_path || call.scanned.stream);
-    call.as_array = in_path && call.stream && !call.query.split('&').any(|pair| pair == "alt=sse");
+    call.as_array = in_path && call.stream && !call.query.wants_events();
     Ok(())
 }
 

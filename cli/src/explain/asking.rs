@@ -15,7 +15,7 @@ use outrigger_llm::{Dialect, RequestError, decode_request, embeddings, encode_re
 use outrigger_policy::Provider;
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_sidecar::refuse::Refusal;
-use outrigger_sidecar::{is_credential, mock, query_without_key};
+use outrigger_sidecar::{Query, is_credential, mock};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -119,13 +119,14 @@ impl Asking {
         seen.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
     }
 
-    /// The query as rules see it: without a key.
+    /// The query as rules see it: without credentials.
     pub fn seen_params(&self) -> Vec<(String, String)> {
-        let decode =
-            |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let query = query_without_key(&self.query);
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
+        self.query().seen()
+    }
+
+    /// The query, decoded.
+    pub fn query(&self) -> Query {
+        Query::parse(&self.query)
     }
 
     /// Tokens of the input for a model, estimated; `None` without a body.

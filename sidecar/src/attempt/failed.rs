@@ -118,6 +118,11 @@ impl Failed {
         self
     }
 
+    /// The provider leads back to a gateway that the request has passed through: it would do so again.
+    pub fn looping(self) -> Self {
+        Failed { word: "loop", next: Next::Candidate, retry_after: None, tell: (508, "loop_detected"), ..self }
+    }
+
     /// It took too long.
     pub fn timeout(word: &'static str, message: String) -> Self {
         Failed { tell: (504, "upstream_timeout"), ..Failed::unreachable(word, message) }

@@ -200,6 +200,9 @@ async fn send(
         let passed = (same && status >= 400)
             .then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
         let failed = Failed::answered(&failure, status, &candidate.name, passed);
+        if status == StatusCode::LOOP_DETECTED.as_u16() {
+            return Err(failed.looping());
+        }
         return Err(if quoted || body.quoted() { failed.quoting() } else { failed });
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -56,7 +56,7 @@ async fn too_large_is_said_before_it_is_all_sent() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 40000000\r\n\r\n{";
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut told = vec![0; 1_024];
     let read = stream.read(&mut told).await.unwrap();

@@ -1,0 +1,151 @@
+//! Which headers pass: the whole table, its neighbours, and `docs/headers.md`, which is written from it.
+#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use outrigger_policy::headers::{Fate, Group, TABLE, down, is_hidden, is_of_a_proxy, row, up, up_across};
+
+const HEAD: &str = "\
+# Headers
+
+Written from the table in `policy/src/headers.rs`; `make docs` writes it anew. Not edited by hand.
+
+Which headers pass between a caller and a provider. *Up* is to a provider of the caller's dialect, *across* to one of another,
+*down* is back from a provider of the caller's dialect; from one of another dialect nothing comes back. A star stands for every
+name that begins so. `_` in a name is read as `-`.
+
+**A header without a row passes up and down, and never across.** `x-bf-eh-NAME` goes up as `NAME` if `NAME` may. Then the gateway
+sets its own headers: the provider's `headers` and credential, `host`, `content-type`, `accept-encoding: identity`, and to
+endpoints that may be a gateway `x-outrigger-hop`; on the answer those of [semantics](semantics.md#headers). Rules see every
+header that is not marked as hidden.
+
+| names | up | across | down | why |
+|---|---|---|---|---|
+";
+
+fn word(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Passes => "passes",
+        Fate::Dropped => "no",
+        Fate::OfOneCredential => "of one credential",
+    }
+}
+
+#[test]
+fn the_document_is_current() {
+    let mut text = HEAD.to_owned();
+    for row in TABLE {
+        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
+        let hidden = if row.hidden { " Hidden from rules." } else { "" };
+        let fates = [row.up, row.across, row.down].map(word).join(" | ");
+        writeln!(text, "| {} | {fates} | {}{hidden} |", names.join(", "), row.why).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/headers.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap_or_default() == text, "docs/headers.md is not current: run `make docs`");
+}
+
+/// Every name of the table has its own row's fate, in each spelling, and a family holds for names that nobody has heard of.
+#[test]
+fn every_name_finds_its_own_row() {
+    for expected in TABLE {
+        for name in expected.names {
+            let samples = match name.strip_suffix('*') {
+                Some(family) => vec![family.to_owned(), format!("{family}anything"), format!("{family}x-y")],
+                None => vec![(*name).to_owned()],
+            };
+            for sample in samples.iter().flat_map(|sample| [sample.clone(), sample.replace('-', "_")]) {
+                let found = row(&sample).unwrap_or_else(|| panic!("{sample} has no row"));
+                assert_eq!((found.group, found.up, found.down), (expected.group, expected.up, expected.down), "{sample}");
+            }
+        }
+        assert!(expected.names.iter().all(|name| name.to_ascii_lowercase() == *name && !name.contains('_')));
+    }
+}
+
+#[test]
+fn no_name_stands_twice() {
+    let mut names: Vec<_> = TABLE.iter().flat_map(|row| row.names).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
+
+/// Written down a second time, by hand: what callers and pages try.
+#[test]
+fn what_may_not_go_up_does_not() {
+    for name in [
+        "authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "cookie2", "proxy-authorization", "host",
+        "connection", "transfer-encoding", "te", "upgrade", "content-length", "content-encoding", "origin", "referer",
+        "sec-fetch-site", "sec-fetch-mode", "sec-ch-ua", "sec-websocket-key", "access-control-request-method", "dnt",
+        "upgrade-insecure-requests", "alt-used", "forwarded", "x-forwarded-for", "x-forwarded", "x-real-ip", "via",
+        "x-http-method-override", "x-method-override", "x-http-method", "x-original-url", "x-rewrite-url",
+        "x-goog-fieldmask", "x-goog-user-project", "x-goog-iam-authorization-token", "x-goog-iam-authority-selector",
+        "x-goog-anything", "x-amz-date", "x-amz-security-token", "x-ms-token-aad-access-token", "x-envoy-original-path",
+        "x-outrigger-key", "x-outrigger-hop", "x-bf-vk", "x-bf-eh-x", "openai-organization", "openai-project",
+        "anthropic-organization-id", "baggage", "x_api_key", "x_goog_fieldmask", "transfer_encoding",
+    ] {
+        assert_eq!(up(name), Fate::Dropped, "{name}");
+    }
+    for name in [
+        "user-agent", "accept", "content-type", "anthropic-beta", "anthropic-version", "openai-beta", "traceparent",
+        "tracestate", "x-request-id", "x-client-request-id", "x-stainless-lang", "x-goog-api-client", "http-referer",
+        "x-title", "idempotency-key", "x-server-timeout", "never-heard-of", "x-never-heard-of", "",
+        // Neighbours of names that have a row.
+        "x-api-keys", "cooki", "originator", "hostname", "security", "x-goo",
+    ] {
+        assert_eq!(up(name), Fate::Passes, "{name}");
+    }
+}
+
+#[test]
+fn what_may_not_come_down_does_not() {
+    for name in [
+        "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers", "set-cookie",
+        "set-cookie2", "alt-svc", "strict-transport-security", "clear-site-data", "content-security-policy",
+        "content-security-policy-report-only", "cross-origin-resource-policy", "refresh", "nel", "report-to",
+        "www-authenticate", "connection", "transfer-encoding", "content-length", "content-encoding", "date",
+        "openai-organization", "anthropic-organization-id", "x-outrigger-provider", "x-bf-x",
+        "referrer-policy", "sec-websocket-accept", "baggage", "access_control_allow_origin",
+    ] {
+        assert_eq!(down(name), Fate::Dropped, "{name}");
+    }
+    for name in ["x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-limit", "ratelimit", "ratelimit-policy"] {
+        assert_eq!(down(name), Fate::OfOneCredential, "{name}");
+    }
+    for name in [
+        "content-type", "cache-control", "retry-after", "request-id", "x-request-id", "openai-processing-ms",
+        "openai-model", "x-should-retry", "server", "cf-ray", "vary", "via", "x-envoy-upstream-service-time", "x-amzn-requestid", "x-ms-region",
+        "never-heard-of",
+    ] {
+        assert_eq!(down(name), Fate::Passes, "{name}");
+    }
+}
+
+#[test]
+fn across_dialects_only_the_trace_goes_on() {
+    assert_eq!(up_across().collect::<Vec<_>>(), ["traceparent", "tracestate"]);
+}
+
+#[test]
+fn rules_see_no_credential_and_everything_else() {
+    for name in ["authorization", "x-api-key", "cookie", "x-amz-security-token", "x-outrigger-key", "x-bf-vk", "x_api_key"] {
+        assert!(is_hidden(name), "{name}");
+    }
+    for name in ["user-agent", "x-tier", "origin", "x-forwarded-for", "x-amz-date", "baggage"] {
+        assert!(!is_hidden(name), "{name}");
+    }
+}
+
+#[test]
+fn proxies_are_known_by_their_words() {
+    for row in TABLE {
+        let first = row.names[0].trim_end_matches('*');
+        assert_eq!(is_of_a_proxy(first), row.group == Group::Proxy, "{first}");
+    }
+}

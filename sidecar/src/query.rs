@@ -1,0 +1,309 @@
+//! A request's query, read by the names that its reader will see, and told again without what may not go on.
+//!
+//! Names are compared as they are meant, whatever way they are written: percent-encoded, once more so, in capitals, with
+//! other punctuation. What goes up is encoded anew.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// A credential under any of these, without punctuation and capitals.
+const CREDENTIALS: [&str; 22] = [
+    "key",
+    "apikey",
+    "xapikey",
+    "accesstoken",
+    "oauthtoken",
+    "oauthtokensecret",
+    "token",
+    "authtoken",
+    "bearertoken",
+    "idtoken",
+    "refreshtoken",
+    "auth",
+    "authorization",
+    "sig",
+    "signature",
+    "secret",
+    "clientsecret",
+    "password",
+    "passwd",
+    "credential",
+    "subscriptionkey",
+    "awsaccesskeyid",
+];
+/// Families of them: signed URLs.
+const SIGNED: [&str; 2] = ["xamz", "xgoog"];
+
+/// Google's system parameters, which every API of Google's obeys, and other words that make another request of it: they cut
+/// usage out of answers, choose another form for them, or say who is billed.
+const SYSTEM: [&str; 19] = [
+    "alt",
+    "fields",
+    "fieldmask",
+    "prettyprint",
+    "quotauser",
+    "userip",
+    "userproject",
+    "callback",
+    "jsonp",
+    "httpmethod",
+    "httpheaders",
+    "xhttpmethodoverride",
+    "xhttpmethod",
+    "methodoverride",
+    "uploadtype",
+    "uploadprotocol",
+    "uploadid",
+    "xgafv",
+    "outputdefaults",
+];
+
+/// What stays as it is in a part of a query.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// Of the caller's; only the gateway looks at it.
+    Credential,
+    /// Left out, and said so.
+    System,
+    /// Goes on.
+    Plain,
+}
+
+/// A query, decoded.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<Parameter>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Parameter {
+    name: String,
+    /// `None`: there is no `=`.
+    value: Option<String>,
+    sort: Sort,
+}
+
+impl fmt::Debug for Query {
+    /// Names alone: a value may be the caller's key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|parameter| &parameter.name)).finish()
+    }
+}
+
+impl Query {
+    /// Reads `alt=sse&key=AIza`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let parameter = |pair: &str| {
+            let (name, value) = match pair.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (pair, None),
+            };
+            let name = decoded(name);
+            Parameter { sort: sort(&name), value: value.map(decoded), name }
+        };
+        Query(text.split('&').filter(|pair| !pair.is_empty()).map(parameter).collect())
+    }
+
+    /// What Google's SDKs put their key into.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.iter().find(|parameter| parameter.name == "key")?.value.as_deref()
+    }
+
+    /// Whether Gemini's caller wants events in place of an array.
+    #[must_use]
+    pub fn wants_events(&self) -> bool {
+        let is_alt = |parameter: &&Parameter| matches!(parameter.name.as_str(), "alt" | "$alt");
+        self.0.iter().filter(is_alt).any(|parameter| parameter.value.as_deref() == Some("sse"))
+    }
+
+    /// Names and values as rules see them: without credentials.
+    #[must_use]
+    pub fn seen(&self) -> Vec<(String, String)> {
+        let seen = self.0.iter().filter(|parameter| parameter.sort != Sort::Credential);
+        seen.map(|parameter| (parameter.name.clone(), parameter.value.clone().unwrap_or_default())).collect()
+    }
+
+    /// As it goes to a provider of the caller's dialect.
+    #[must_use]
+    pub fn upstream(&self) -> String {
+        let mut query = String::new();
+        for Parameter { name, value, .. } in self.0.iter().filter(|parameter| parameter.sort == Sort::Plain) {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            query.extend(utf8_percent_encode(name, PLAIN));
+            if let Some(value) = value {
+                query.push('=');
+                query.extend(utf8_percent_encode(value, PLAIN));
+            }
+        }
+        query
+    }
+
+    /// What is left out of it and changes the answer: `?fields`.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        let changes = |parameter: &&Parameter| match parameter.value.as_deref() {
+            // What is asked for anyway.
+            Some("sse" | "json") if meant(&parameter.name) == "alt" => false,
+            _ => parameter.sort == Sort::System,
+        };
+        let clean = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '?' };
+        let told = move |parameter: &Parameter| format!("?{}", parameter.name.chars().take(64).map(clean).collect::<String>());
+        self.0.iter().filter(changes).map(told)
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}
+
+fn sort(name: &str) -> Sort {
+    let mut name = Cow::Borrowed(name);
+    // A reader on the way may decode once more than the next one.
+    for _ in 0..4 {
+        match sort_of(&name) {
+            Sort::Plain if name.contains('%') => {
+                let once_more = decoded(&name);
+                if once_more == *name {
+                    return Sort::Plain;
+                }
+                name = once_more.into();
+            }
+            sort => return sort,
+        }
+    }
+    // Nobody means a name that is encoded five times.
+    Sort::System
+}
+
+fn sort_of(name: &str) -> Sort {
+    let meant = meant(name);
+    if CREDENTIALS.contains(&&*meant) || SIGNED.iter().any(|family| meant.starts_with(family)) {
+        return Sort::Credential;
+    }
+    // `$…` are system parameters, all of them; `_method` is an override of some frameworks.
+    match name.trim_start().starts_with('$') || SYSTEM.contains(&&*meant) || name.trim() == "_method" {
+        true => Sort::System,
+        false => Sort::Plain,
+    }
+}
+
+/// Without punctuation and capitals.
+fn meant(name: &str) -> Cow<'_, str> {
+    match name.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        true => name.into(),
+        false => name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_go_on_does_not_in_any_spelling() {
+        for (name, sort) in [
+            ("key", Sort::Credential),
+            ("k%65y", Sort::Credential),
+            ("k%2565y", Sort::Credential),
+            ("k%252565y", Sort::Credential),
+            ("KEY", Sort::Credential),
+            ("$key", Sort::Credential),
+            ("%24key", Sort::Credential),
+            ("+key", Sort::Credential),
+            ("key%00", Sort::Credential),
+            ("access_token", Sort::Credential),
+            ("%24.access_token", Sort::Credential),
+            ("oauth_token", Sort::Credential),
+            ("api_key", Sort::Credential),
+            ("api-key", Sort::Credential),
+            ("apiKey", Sort::Credential),
+            ("X-Amz-Signature", Sort::Credential),
+            ("X-Amz-Security-Token", Sort::Credential),
+            ("X-Goog-Credential", Sort::Credential),
+            ("subscription-key", Sort::Credential),
+            ("fields", Sort::System),
+            ("$fields", Sort::System),
+            ("%24fields", Sort::System),
+            ("f%69elds", Sort::System),
+            ("%2524fields", Sort::System),
+            ("Fields", Sort::System),
+            ("alt", Sort::System),
+            ("$alt", Sort::System),
+            ("$.xgafv", Sort::System),
+            ("xgafv", Sort::System),
+            ("prettyPrint", Sort::System),
+            ("pretty_print", Sort::System),
+            ("quotaUser", Sort::System),
+            ("userIp", Sort::System),
+            ("callback", Sort::System),
+            ("jsonp", Sort::System),
+            ("$httpMethod", Sort::System),
+            ("httpMethod", Sort::System),
+            ("$req", Sort::System),
+            ("$ct", Sort::System),
+            ("$userProject", Sort::System),
+            ("$anything", Sort::System),
+            ("uploadType", Sort::System),
+            ("upload_protocol", Sort::System),
+            ("_method", Sort::System),
+            ("api-version", Sort::Plain),
+            ("beta", Sort::Plain),
+            ("keys", Sort::Plain),
+            ("keyboard", Sort::Plain),
+            ("fieldset", Sort::Plain),
+            ("alternative", Sort::Plain),
+            ("method", Sort::Plain),
+            ("pageSize", Sort::Plain),
+        ] {
+            let query = Query::parse(&format!("{name}=secret&alt=json"));
+            assert_eq!(query.0[0].sort, sort, "{name}");
+            assert_eq!(query.upstream().is_empty(), sort != Sort::Plain, "{name}");
+            assert_eq!(query.left_out().count(), usize::from(sort == Sort::System), "{name}");
+            let seen = query.seen().iter().any(|(_, value)| value == "secret");
+            assert_eq!(seen, sort != Sort::Credential, "{name}");
+            assert!(!format!("{query:?}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn everything_else_goes_on_and_means_the_same() {
+        for (told, upstream) in [
+            ("", ""),
+            ("&&", ""),
+            ("alt=sse", ""),
+            ("beta=true", "beta=true"),
+            ("beta", "beta"),
+            ("beta=", "beta="),
+            ("api-version=2024-10-21&key=a&x=1&key=b", "api-version=2024-10-21&x=1"),
+            ("a=1+2%2B3", "a=1%202%2B3"),
+            ("a=b=c", "a=b%3Dc"),
+            ("a=%26key%3Dx", "a=%26key%3Dx"),
+            ("a%26key=x", "a%26key=x"),
+            ("a=%zz", "a=%25zz"),
+            ("100%=a", "100%25=a"),
+            ("a=b#c/../d", "a=b%23c%2F..%2Fd"),
+            ("a=b%0d%0ac", "a=b%0D%0Ac"),
+            ("a=\u{fc}", "a=%C3%BC"),
+            ("=1", "=1"),
+        ] {
+            assert_eq!(Query::parse(told).upstream(), upstream, "{told}");
+            assert_eq!(Query::parse(upstream).upstream(), upstream, "once more: {told}");
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_looks_for_is_found_decoded() {
+        assert_eq!(Query::parse("alt=sse&k%65y=s%65arch").key(), Some("search"));
+        assert_eq!(Query::parse("keys=a").key(), None);
+        for (query, events) in [("alt=sse", true), ("%61lt=s%73e", true), ("$alt=sse", true), ("alt=json", false), ("", false)] {
+            assert_eq!(Query::parse(query).wants_events(), events, "{query}");
+        }
+    }
+}

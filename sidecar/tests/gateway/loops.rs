@@ -1,0 +1,73 @@
+//! Gateways that are their own providers, or each other's.
+
+use outrigger_sidecar::record::Lines;
+use outrigger_sidecar::{Gateway, Settings};
+
+use crate::fake::{Fake, answer};
+use crate::policies::{Running, chat, document, provider, secrets, streamed};
+
+/// A gateway that is given its policy when its port is known.
+async fn serving() -> Running {
+    let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap();
+    Running::of(gateway).await
+}
+
+fn leads(running: &Running, to: &[&str]) {
+    let names = ["onward", "second"];
+    let policy = document(1, names.iter().zip(to).map(|(name, url)| provider(name, url)).collect());
+    let values = secrets(&policy);
+    running.gateway.install(policy, &values).unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_its_own_provider_says_so_at_once() {
+    let running = serving().await;
+    leads(&running, &[&running.url("/v1")]);
+    for body in [chat("onward/m"), streamed("onward/m")] {
+        let got = running.post("/v1/chat/completions", &body).await;
+        assert_eq!((got.status, got.json()["error"]["type"].as_str()), (508, Some("loop_detected")), "{}", got.text);
+        let endpoint = running.url("/v1");
+        assert!(got.text.contains("LLMProvider default/onward") && got.text.contains(&endpoint), "{}", got.text);
+        assert_eq!(got.header("x-should-retry"), Some("false"));
+    }
+    // Two records for each: the request's, and that of the same when it came back.
+    let records = running.admin("/decisions").await;
+    let attempts: Vec<_> =
+        records.as_array().unwrap().iter().map(|record| record["attempts"].as_array().unwrap().len()).collect();
+    assert_eq!(attempts, [1, 0, 1, 0]);
+    assert_eq!(records[0]["attempts"][0]["error"], "loop");
+}
+
+#[tokio::test]
+async fn two_gateways_in_a_ring_are_found_out_by_the_first() {
+    let (one, other) = (serving().await, serving().await);
+    leads(&one, &[&other.url("/v1")]);
+    leads(&other, &[&one.url("/v1")]);
+    let got = one.post("/v1/chat/completions", &chat("onward/onward/m")).await;
+    assert_eq!((got.status, got.json()["error"]["type"].as_str()), (508, Some("loop_detected")), "{}", got.text);
+    assert!(got.text.contains(&other.url("/v1")), "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_loop_is_left_for_a_provider_that_answers() {
+    let upstream = Fake::always(answer("hi")).await;
+    let running = serving().await;
+    leads(&running, &[&running.url("/v1"), &upstream.url]);
+    let mut body = chat("onward/m");
+    body["fallbacks"] = serde_json::json!(["second/m"]);
+    let got = running.post("/v1/chat/completions", &body).await;
+    assert_eq!((got.status, got.header("x-outrigger-provider")), (200, Some("second")), "{}", got.text);
+}
+
+#[tokio::test]
+async fn gateways_behind_each_other_are_no_loop() {
+    let upstream = Fake::always(answer("hi")).await;
+    let (near, far) = (serving().await, serving().await);
+    leads(&far, &[&upstream.url]);
+    leads(&near, &[&far.url("/v1")]);
+    let got = near.post("/v1/chat/completions", &chat("onward/onward/m")).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    let asked = upstream.take_asked().remove(0);
+    let hops = asked.head.lines().filter(|line| line.starts_with("x-outrigger-hop")).count();
+    assert_eq!(hops, 2, "{}", asked.head);
+}
