@@ -30,15 +30,15 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
-        corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-cluster install-model
+.PHONY: help check test test-browser test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
+        corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
-test: check test-hostile test-clients test-examples test-chart test-cluster test-model ## everything: check, then the tests that cross processes
+test: check test-hostile test-clients test-examples test-browser test-chart test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
@@ -49,6 +49,9 @@ test-hostile: build ## what no peer should send: broken HTTP, floods, hostile up
 
 test-examples: build install-clients ## the examples, end to end
 	$(PYTEST) -q tests/examples
+
+test-browser: build install-browser ## web pages in Chromium: others' are kept out, an application's own works when it is allowed
+	$(PYTEST) -q tests/browser
 
 test-chart: ## the Helm chart: what it renders and refuses, and what a real API server says of it
 	@scripts/venv.sh chart tests/chart/requirements.txt
@@ -169,6 +172,11 @@ install-clients:
 install-cluster:
 	@scripts/node-packages.sh
 	@scripts/venv.sh openai tests/clients/requirements-openai.txt
+
+install-browser:
+	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
+	@scripts/node.sh tests/clients/node
+	@scripts/chromium.sh
 
 install-model:
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt

@@ -35,7 +35,7 @@ pub enum Group {
 
 use Fate::{Dropped, OfOneCredential, Passes};
 use Group::{
-    Account, Baggage, Browser, Cloud, Credential, Google, Hop, Kept, Message, Override, Ours, Page, Proxy, RateLimit,
+    Account, Baggage, Browser, Cloud, Credential, Google, Hop, Kept, Message, Ours, Override, Page, Proxy, RateLimit,
     Server, Trace,
 };
 

@@ -60,7 +60,11 @@ fn every_name_finds_its_own_row() {
             };
             for sample in samples.iter().flat_map(|sample| [sample.clone(), sample.replace('-', "_")]) {
                 let found = row(&sample).unwrap_or_else(|| panic!("{sample} has no row"));
-                assert_eq!((found.group, found.up, found.down), (expected.group, expected.up, expected.down), "{sample}");
+                assert_eq!(
+                    (found.group, found.up, found.down),
+                    (expected.group, expected.up, expected.down),
+                    "{sample}"
+                );
             }
         }
         assert!(expected.names.iter().all(|name| name.to_ascii_lowercase() == *name && !name.contains('_')));
@@ -80,24 +84,90 @@ fn no_name_stands_twice() {
 #[test]
 fn what_may_not_go_up_does_not() {
     for name in [
-        "authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "cookie2", "proxy-authorization", "host",
-        "connection", "transfer-encoding", "te", "upgrade", "content-length", "content-encoding", "origin", "referer",
-        "sec-fetch-site", "sec-fetch-mode", "sec-ch-ua", "sec-websocket-key", "access-control-request-method", "dnt",
-        "upgrade-insecure-requests", "alt-used", "forwarded", "x-forwarded-for", "x-forwarded", "x-real-ip", "via",
-        "x-http-method-override", "x-method-override", "x-http-method", "x-original-url", "x-rewrite-url",
-        "x-goog-fieldmask", "x-goog-user-project", "x-goog-iam-authorization-token", "x-goog-iam-authority-selector",
-        "x-goog-anything", "x-amz-date", "x-amz-security-token", "x-ms-token-aad-access-token", "x-envoy-original-path",
-        "x-outrigger-key", "x-outrigger-hop", "x-bf-vk", "x-bf-eh-x", "openai-organization", "openai-project",
-        "anthropic-organization-id", "baggage", "x_api_key", "x_goog_fieldmask", "transfer_encoding",
+        "authorization",
+        "x-api-key",
+        "x-goog-api-key",
+        "api-key",
+        "cookie",
+        "cookie2",
+        "proxy-authorization",
+        "host",
+        "connection",
+        "transfer-encoding",
+        "te",
+        "upgrade",
+        "content-length",
+        "content-encoding",
+        "origin",
+        "referer",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "sec-ch-ua",
+        "sec-websocket-key",
+        "access-control-request-method",
+        "dnt",
+        "upgrade-insecure-requests",
+        "alt-used",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded",
+        "x-real-ip",
+        "via",
+        "x-http-method-override",
+        "x-method-override",
+        "x-http-method",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-goog-fieldmask",
+        "x-goog-user-project",
+        "x-goog-iam-authorization-token",
+        "x-goog-iam-authority-selector",
+        "x-goog-anything",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-ms-token-aad-access-token",
+        "x-envoy-original-path",
+        "x-outrigger-key",
+        "x-outrigger-hop",
+        "x-bf-vk",
+        "x-bf-eh-x",
+        "openai-organization",
+        "openai-project",
+        "anthropic-organization-id",
+        "baggage",
+        "x_api_key",
+        "x_goog_fieldmask",
+        "transfer_encoding",
     ] {
         assert_eq!(up(name), Fate::Dropped, "{name}");
     }
     for name in [
-        "user-agent", "accept", "content-type", "anthropic-beta", "anthropic-version", "openai-beta", "traceparent",
-        "tracestate", "x-request-id", "x-client-request-id", "x-stainless-lang", "x-goog-api-client", "http-referer",
-        "x-title", "idempotency-key", "x-server-timeout", "never-heard-of", "x-never-heard-of", "",
+        "user-agent",
+        "accept",
+        "content-type",
+        "anthropic-beta",
+        "anthropic-version",
+        "openai-beta",
+        "traceparent",
+        "tracestate",
+        "x-request-id",
+        "x-client-request-id",
+        "x-stainless-lang",
+        "x-goog-api-client",
+        "http-referer",
+        "x-title",
+        "idempotency-key",
+        "x-server-timeout",
+        "never-heard-of",
+        "x-never-heard-of",
+        "",
         // Neighbours of names that have a row.
-        "x-api-keys", "cooki", "originator", "hostname", "security", "x-goo",
+        "x-api-keys",
+        "cooki",
+        "originator",
+        "hostname",
+        "security",
+        "x-goo",
     ] {
         assert_eq!(up(name), Fate::Passes, "{name}");
     }
@@ -106,12 +176,34 @@ fn what_may_not_go_up_does_not() {
 #[test]
 fn what_may_not_come_down_does_not() {
     for name in [
-        "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers", "set-cookie",
-        "set-cookie2", "alt-svc", "strict-transport-security", "clear-site-data", "content-security-policy",
-        "content-security-policy-report-only", "cross-origin-resource-policy", "refresh", "nel", "report-to",
-        "www-authenticate", "connection", "transfer-encoding", "content-length", "content-encoding", "date",
-        "openai-organization", "anthropic-organization-id", "x-outrigger-provider", "x-bf-x",
-        "referrer-policy", "sec-websocket-accept", "baggage", "access_control_allow_origin",
+        "access-control-allow-origin",
+        "access-control-allow-credentials",
+        "access-control-expose-headers",
+        "set-cookie",
+        "set-cookie2",
+        "alt-svc",
+        "strict-transport-security",
+        "clear-site-data",
+        "content-security-policy",
+        "content-security-policy-report-only",
+        "cross-origin-resource-policy",
+        "refresh",
+        "nel",
+        "report-to",
+        "www-authenticate",
+        "connection",
+        "transfer-encoding",
+        "content-length",
+        "content-encoding",
+        "date",
+        "openai-organization",
+        "anthropic-organization-id",
+        "x-outrigger-provider",
+        "x-bf-x",
+        "referrer-policy",
+        "sec-websocket-accept",
+        "baggage",
+        "access_control_allow_origin",
     ] {
         assert_eq!(down(name), Fate::Dropped, "{name}");
     }
@@ -119,8 +211,21 @@ fn what_may_not_come_down_does_not() {
         assert_eq!(down(name), Fate::OfOneCredential, "{name}");
     }
     for name in [
-        "content-type", "cache-control", "retry-after", "request-id", "x-request-id", "openai-processing-ms",
-        "openai-model", "x-should-retry", "server", "cf-ray", "vary", "via", "x-envoy-upstream-service-time", "x-amzn-requestid", "x-ms-region",
+        "content-type",
+        "cache-control",
+        "retry-after",
+        "request-id",
+        "x-request-id",
+        "openai-processing-ms",
+        "openai-model",
+        "x-should-retry",
+        "server",
+        "cf-ray",
+        "vary",
+        "via",
+        "x-envoy-upstream-service-time",
+        "x-amzn-requestid",
+        "x-ms-region",
         "never-heard-of",
     ] {
         assert_eq!(down(name), Fate::Passes, "{name}");
@@ -134,7 +239,9 @@ fn across_dialects_only_the_trace_goes_on() {
 
 #[test]
 fn rules_see_no_credential_and_everything_else() {
-    for name in ["authorization", "x-api-key", "cookie", "x-amz-security-token", "x-outrigger-key", "x-bf-vk", "x_api_key"] {
+    for name in
+        ["authorization", "x-api-key", "cookie", "x-amz-security-token", "x-outrigger-key", "x-bf-vk", "x_api_key"]
+    {
         assert!(is_hidden(name), "{name}");
     }
     for name in ["user-agent", "x-tier", "origin", "x-forwarded-for", "x-amz-date", "baggage"] {

@@ -108,13 +108,21 @@ impl Access {
         if !on_loopback && self.hosts.is_empty() {
             return None;
         }
-        let wrong = called(uri, headers).find(|told| {
-            let name = told.and_then(Name::of_authority);
-            // Whoever calls by a number was not led here by a name.
-            let own = |name: &Name| name.is_loopback() || (!on_loopback && matches!(name, Name::Address(_)));
-            !name.is_some_and(|name| own(&name) || self.hosts.contains(&name))
-        })?;
-        let told = clean(wrong.unwrap_or("(not text)"));
+        let malformed =
+            || Some(Refusal::new(400, "invalid_request", "`Host` must be there once, and be a name or an address"));
+        if headers.get_all(HOST).iter().count() > 1 {
+            return malformed();
+        }
+        // Whoever calls by a number was not led here by a name.
+        let own = |name: &Name| name.is_loopback() || (!on_loopback && matches!(name, Name::Address(_)));
+        let mut wrong = None;
+        for told in called(uri, headers) {
+            let Some(name) = told.and_then(Name::of_authority) else { return malformed() };
+            if !own(&name) && !self.hosts.contains(&name) {
+                wrong = wrong.or(told);
+            }
+        }
+        let told = clean(wrong?);
         let message = format!(
             "this gateway is not called `{told}`: use 127.0.0.1 or localhost, or start it with --allow-host {}",
             told.rsplit_once(':').map_or(told.as_str(), |(name, _)| name)

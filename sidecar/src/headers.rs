@@ -164,6 +164,9 @@ mod tests {
         ]);
         let up = up_same(&from);
         assert_eq!(names(&up), ["content-type", "user-agent", "x-feature"]);
-        assert_eq!((up["user-agent"].as_bytes(), up["content-type"].as_bytes()), (&b"mine"[..], &b"application/json"[..]));
+        assert_eq!(
+            (up["user-agent"].as_bytes(), up["content-type"].as_bytes()),
+            (&b"mine"[..], &b"application/json"[..])
+        );
     }
 }

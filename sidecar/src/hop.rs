@@ -37,7 +37,8 @@ impl Own {
     #[must_use]
     pub fn refuses(&self, headers: &HeaderMap, policy: &Policy) -> Option<Refusal> {
         let told = headers.get_all(HOP).iter().filter_map(|value| value.to_str().ok());
-        let hops: Vec<&str> = told.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
+        let hops: Vec<&str> =
+            told.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
         let provider = hops.iter().find_map(|hop| {
             let (id, provider) = hop.split_once('.')?;
             (u64::from_str_radix(id, 16) == Ok(self.0)).then(|| provider.parse::<usize>().ok())

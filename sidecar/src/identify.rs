@@ -215,8 +215,10 @@ mod tests {
             ..Document::default()
         };
         let policy = Policy::build(document).unwrap();
-        let asked =
-            |own| identify(&policy, &HeaderMap::new(), &Query::default(), own, 0).map_err(|refusal| (refusal.status, refusal.kind));
+        let asked = |own| {
+            identify(&policy, &HeaderMap::new(), &Query::default(), own, 0)
+                .map_err(|refusal| (refusal.status, refusal.kind))
+        };
         assert_eq!(asked(Some("crawler")), Ok(0));
         assert_eq!(asked(None), Ok(0), "outside of a cluster");
         for own in ["app", ""] {

@@ -153,7 +153,8 @@ impl Query {
             _ => parameter.sort == Sort::System,
         };
         let clean = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '?' };
-        let told = move |parameter: &Parameter| format!("?{}", parameter.name.chars().take(64).map(clean).collect::<String>());
+        let told =
+            move |parameter: &Parameter| format!("?{}", parameter.name.chars().take(64).map(clean).collect::<String>());
         self.0.iter().filter(changes).map(told)
     }
 }
@@ -198,7 +199,9 @@ fn sort_of(name: &str) -> Sort {
 fn meant(name: &str) -> Cow<'_, str> {
     match name.bytes().all(|byte| byte.is_ascii_lowercase()) {
         true => name.into(),
-        false => name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>().into(),
+        false => {
+            name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>().into()
+        }
     }
 }
 
@@ -302,7 +305,9 @@ mod tests {
     fn what_the_gateway_looks_for_is_found_decoded() {
         assert_eq!(Query::parse("alt=sse&k%65y=s%65arch").key(), Some("search"));
         assert_eq!(Query::parse("keys=a").key(), None);
-        for (query, events) in [("alt=sse", true), ("%61lt=s%73e", true), ("$alt=sse", true), ("alt=json", false), ("", false)] {
+        for (query, events) in
+            [("alt=sse", true), ("%61lt=s%73e", true), ("$alt=sse", true), ("alt=json", false), ("", false)]
+        {
             assert_eq!(Query::parse(query).wants_events(), events, "{query}");
         }
     }

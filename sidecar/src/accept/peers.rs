@@ -127,7 +127,8 @@ impl Peers {
     /// Tells those to go that have waited for too long.
     pub fn sweep(&self) {
         let now = millis(self.born);
-        let over = |since: u64, limit: Duration| since > 0 && u128::from(now.saturating_sub(since)) >= limit.as_millis();
+        let over =
+            |since: u64, limit: Duration| since > 0 && u128::from(now.saturating_sub(since)) >= limit.as_millis();
         for peer in self.lock().by_number.values() {
             let slow = over(peer.head_since.load(Ordering::Relaxed), self.times.head)
                 || over(peer.unread_since.load(Ordering::Relaxed), self.times.unread)

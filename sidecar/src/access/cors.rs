@@ -46,9 +46,6 @@ pub fn preflight(method: &Method, headers: &HeaderMap, origin: &HeaderValue) -> 
     if headers.get(&ASKS_PRIVATE).is_some_and(|asked| asked == "true") {
         to.insert(ALLOWS_PRIVATE, HeaderValue::from_static("true"));
     }
-    to.insert(
-        VARY,
-        HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
-    );
+    to.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
     Some(response)
 }

@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn what_no_browser_sends_can_t_be_allowed() {
-        for text in ["localhost:3000", "http://localhost/app", "http://", "", "http://b\u{fc}cher.example", "http://*.a"] {
+        for text in
+            ["localhost:3000", "http://localhost/app", "http://", "", "http://b\u{fc}cher.example", "http://*.a"]
+        {
             assert_eq!(Origin::configured(text), Err(AccessError::Origin(text.to_owned())), "{text}");
         }
         for text in ["*", "null"] {

@@ -51,10 +51,18 @@ async fn a_web_page_is_refused_before_anything_is_read_or_charged() {
     let port = running.address.port();
     let path = "/v1/chat/completions";
     for (target, lines, kind) in [
-        (path, "host: localhost\r\norigin: https://evil.example\r\ncontent-type: text/plain\r\n".to_owned(), "origin_blocked"),
+        (
+            path,
+            "host: localhost\r\norigin: https://evil.example\r\ncontent-type: text/plain\r\n".to_owned(),
+            "origin_blocked",
+        ),
         (path, "host: localhost\r\norigin: null\r\n".to_owned(), "origin_blocked"),
         (path, format!("host: localhost:{port}\r\norigin: http://localhost:{port}\r\n"), "origin_blocked"),
-        (path, "host: localhost\r\norigin: http://a.example\r\norigin: http://b.example\r\n".to_owned(), "origin_blocked"),
+        (
+            path,
+            "host: localhost\r\norigin: http://a.example\r\norigin: http://b.example\r\n".to_owned(),
+            "origin_blocked",
+        ),
         (path, "host: localhost\r\nsec-fetch-site: cross-site\r\n".to_owned(), "origin_blocked"),
         (path, "host: evil.example\r\n".to_owned(), "host_blocked"),
         (path, format!("host: evil.example:{port}\r\norigin: http://evil.example:{port}\r\n"), "host_blocked"),
@@ -67,13 +75,15 @@ async fn a_web_page_is_refused_before_anything_is_read_or_charged() {
     }
     // The body is not waited for, either.
     let stream = TcpStream::connect(running.address).await.unwrap();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 100\r\nconnection: close\r\n\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 100\r\nconnection: close\r\n\r\n");
     assert!(raw(stream, &head).await.starts_with("HTTP/1.1 403"));
     assert_eq!(upstream.asked().len(), 0);
     assert_eq!(running.admin("/decisions").await, json!([]), "and pushes nobody's record out");
     let metrics = reqwest::get(format!("http://{}/metrics", running.admin)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("outrigger_refusals_total{type=\"origin_blocked\"} 5"), "{metrics}");
-    for host in [format!("localhost:{port}"), "127.0.0.1".to_owned(), format!("[::1]:{port}"), "localhost.".to_owned()] {
+    for host in [format!("localhost:{port}"), "127.0.0.1".to_owned(), format!("[::1]:{port}"), "localhost.".to_owned()]
+    {
         let told = posted(&running, path, &format!("host: {host}\r\n")).await;
         assert!(told.starts_with("HTTP/1.1 200"), "{host}: {told}");
     }
@@ -98,7 +108,8 @@ async fn http2_names_are_judged_as_well() {
 
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_reads_every_answer() {
-    let upstream = Fake::new(vec![says("streamed"), answer("whole"), fake_json(422, r#"{"error":{"message":"no"}}"#)]).await;
+    let upstream =
+        Fake::new(vec![says("streamed"), answer("whole"), fake_json(422, r#"{"error":{"message":"no"}}"#)]).await;
     let running = allowing(&[APP], &["gateway.internal"], &upstream.url).await;
     let client = reqwest::Client::new();
     let url = running.url("/v1/chat/completions");
@@ -110,14 +121,19 @@ async fn a_page_of_an_allowed_origin_reads_every_answer() {
     let mut unknown = chat("m");
     unknown["model"] = json!("");
     for (body, status) in [(streamed("m"), 200), (chat("m"), 200), (chat("m"), 422), (unknown, 400)] {
-        let got = running.send(client.post(&url).header("origin", APP).header("sec-fetch-site", "same-site").json(&body)).await;
+        let got = running
+            .send(client.post(&url).header("origin", APP).header("sec-fetch-site", "same-site").json(&body))
+            .await;
         assert_eq!((got.status, got.header("access-control-allow-origin")), (status, Some(APP)), "{}", got.text);
         assert!(got.header("vary").is_some_and(|vary| vary.contains("Origin")));
         assert!(got.header("access-control-expose-headers").is_some_and(|told| told.contains("x-outrigger-decision")));
     }
     let nowhere = running.send(client.get(running.url("/nowhere")).header("origin", APP)).await;
     assert_eq!((nowhere.status, nowhere.header("access-control-allow-origin")), (404, Some(APP)));
-    assert_eq!(running.send(client.post(&url).header("origin", "http://localhost:3001").json(&chat("m"))).await.status, 403);
+    assert_eq!(
+        running.send(client.post(&url).header("origin", "http://localhost:3001").json(&chat("m"))).await.status,
+        403
+    );
     upstream.play(answer("hi"));
     let told = posted(&running, "/v1/chat/completions", "host: gateway.internal:4180\r\n").await;
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
@@ -148,7 +164,8 @@ async fn what_is_told_here_alone_is_told_to_no_page_and_no_mesh() {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.6:0".parse().unwrap()).unwrap();
         let stream = socket.connect(running.admin).await.unwrap();
-        let told = raw(stream, &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")).await;
+        let told =
+            raw(stream, &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")).await;
         assert!(told.starts_with("HTTP/1.1 403"), "{path} {told}");
     }
     // Probes and scrapes come by any name and through any proxy.

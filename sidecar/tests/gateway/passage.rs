@@ -53,9 +53,14 @@ async fn no_credential_and_no_system_parameter_reaches_google() {
         assert_eq!((got.status, got.header("x-outrigger-adapted")), (200, adapted), "{query}: {}", got.text);
         let asked = upstream.take_asked().remove(0);
         assert!(asked.target().ends_with(&format!("/models/m:generateContent{sent}")), "{query}: {}", asked.target());
-        for name in
-            ["x-goog-fieldmask", "x-http-method-override", "x-goog-user-project", "baggage", "referer", "sec-fetch-mode"]
-        {
+        for name in [
+            "x-goog-fieldmask",
+            "x-http-method-override",
+            "x-goog-user-project",
+            "baggage",
+            "referer",
+            "sec-fetch-mode",
+        ] {
             assert_eq!(asked.header(name), None, "{name}");
         }
         assert_eq!(asked.header("x-goog-api-client").as_deref(), Some("genai-py/1"));
