@@ -66,6 +66,7 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Ollama, headers: {'': c}}", &[("spec.headers", HEADER_NAME)]),
     (PROVIDER, "{type: Ollama, timeouts: {connect: 0s}}", &[("spec.timeouts.connect", ZERO)]),
     (PROVIDER, "{type: Ollama, timeouts: {firstToken: 0ms}}", &[("spec.timeouts.firstToken", ZERO)]),
+    (PROVIDER, "{type: Ollama, timeouts: {attempt: 0s}}", &[("spec.timeouts.attempt", ZERO)]),
     (PROVIDER, "{type: Ollama, timeouts: {idle: 0h0m}}", &[("spec.timeouts.idle", ZERO)]),
     (PROVIDER, "{type: Ollama, timeouts: {total: 00s}}", &[("spec.timeouts.total", ZERO)]),
     (

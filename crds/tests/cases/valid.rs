@@ -26,7 +26,7 @@ pub const VALID: &[(&str, &str)] = &[
           selector:
             matchLabels: {llm: allowed, example.com/empty: ""}
             matchExpressions: [{key: tier, operator: In, values: [a]}, {key: x.y/z, operator: DoesNotExist}]
-        timeouts: {connect: 2s, firstToken: 30s, idle: 1m30s, total: 10m}
+        timeouts: {connect: 2s, firstToken: 30s, attempt: 1m, idle: 1m30s, total: 10m}
         account: acme-prod
         balance: Adaptive
         retry: {maxAttempts: 4}
