@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use crate::arrange::{arrange, drop_repeats};
-use crate::decision::{Decision, Shadow, Skip};
+use crate::condition::Asking;
+use crate::decision::{Decision, Refusal, Shadow, Skip};
 use crate::document::OnLimit;
-use crate::expression::Asking;
 use crate::judge::judge;
 use crate::name::{Asked, understand};
 use crate::plan::{self, Plan, fallback};
@@ -62,6 +62,50 @@ pub(crate) fn decide_on<'a>(walk: &mut Walk<'a>, asked: Option<&'a Asked>) -> De
     decision
 }
 
+/// A request that is decided over and over, by other draws.
+pub(crate) struct Repeated<'a> {
+    policy: &'a Policy,
+    key: &'a Key,
+    asked: Option<&'a Asked>,
+    /// What the rules say, where no draw changes it: rules with `chain` are asked again about what was drawn.
+    ruled: Option<Result<Option<Ruled<'a>>, Refusal>>,
+    /// Steps that the rules took.
+    pub steps: u64,
+}
+
+impl<'a> Repeated<'a> {
+    pub(crate) fn new(policy: &'a Policy, key: &'a Key, request: &'a Request<'a>, asked: Option<&'a Asked>) -> Self {
+        let chains = policy.rules.iter().any(|rule| rule.chain);
+        let mut walk = Walk::new(policy, key, request);
+        let ruled = (!chains).then(|| walk.decides(asking(key, asked, request)));
+        Repeated { policy, key, asked, ruled, steps: walk.budget.taken() }
+    }
+
+    /// Whether rules are asked for each draw.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.ruled.is_none()
+    }
+
+    /// Decides by a draw; also the steps that it took.
+    pub(crate) fn decide(&self, request: &Request<'_>) -> (Decision, u64) {
+        let mut walk = Walk::new(self.policy, self.key, request);
+        let Some(ruled) = &self.ruled else {
+            let decision = decide_on(&mut walk, self.asked);
+            return (decision, walk.budget.taken());
+        };
+        let mut decision = Decision::default();
+        match ruled {
+            Err(refusal) => decision.refusal = Some(refusal.clone()),
+            Ok(Some(ruled)) => obey(&walk, ruled, self.asked, &mut decision),
+            Ok(None) => match plan::without_rule(self.policy, self.key, self.asked, request) {
+                Ok(plan) => fill(&walk, &plan, 0, self.asked, &mut decision),
+                Err(refusal) => decision.refusal = Some(refusal),
+            },
+        }
+        (decision, 0)
+    }
+}
+
 /// The names of the request as rules see them.
 fn asking<'a>(key: &'a Key, asked: Option<&'a Asked>, request: &Request<'a>) -> Asking<'a> {
     let (provider, entry) = match asked {
@@ -90,6 +134,7 @@ fn watched(walk: &Walk<'_>, asked: Option<&Asked>) -> Option<Shadow> {
     let (rule, asking) = walk.shadow?;
     let mut would = Decision::default();
     let mut again = Walk::new(walk.policy, walk.key, walk.request);
+    again.budget = walk.budget.clone();
     if let Ok(ruled) = again.from(rule, asking) {
         obey(&again, &ruled, asked, &mut would);
     }

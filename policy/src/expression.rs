@@ -1,18 +1,15 @@
 //! The expressions of rules: CEL, compiled once, over a closed table of variables.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::OnceLock;
 
-use cel::common::types::CelBool;
-use cel::objects::{Key as CelKey, Map};
-use cel::{Context, Env, ExecutionError, IdedExpr, Program, Value};
+use cel::parser::PrattParser;
 use thiserror::Error;
 
-use crate::document::Unit;
-use crate::moment::{self, Moment, NoZone};
-use crate::policy::{Key, Policy};
-use crate::request::Request;
-use crate::slip::{Slip, hyphens};
+use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
+use crate::condition::{self, Budget, Code, Cost, Inputs, Stop, Value};
+use crate::moment::{self, NoZone};
+use crate::slip::{self, Slip, hyphens};
+use crate::spent::grouped;
 use crate::syntax;
 use crate::vocabulary::{FUNCTIONS, MACROS, Names, is_function};
 
@@ -69,40 +66,51 @@ pub enum ExpressionError {
     NotBool(String),
     #[error("fails: {0}")]
     Runtime(String),
+    #[error(transparent)]
+    TooMuch(#[from] condition::TooMuch),
+    #[error(transparent)]
+    Code(#[from] condition::CodeError),
+    #[error(transparent)]
+    TooDear(#[from] condition::TooDear),
+    #[error(
+        "fails: the regular expressions of all rules together are larger than {} bytes, and this one's were left out",
+        grouped(condition::bounds::PATTERNS as u64)
+    )]
+    LeftOut,
 }
-
-static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    // It fails where the library has functions of these names by itself, as it does with a feature that is off: the test
-    // of the table in `vocabulary.rs` would tell.
-    let _declared = moment::declare(&mut env);
-    Arc::new(env)
-});
 
 /// A compiled condition.
 #[derive(Debug)]
 pub struct Expression {
-    program: Program,
+    code: Code,
     /// Those of [`VARIABLES`] that it reads: the others are not computed.
     reads: Vec<&'static str>,
+    slips: Vec<Slip>,
+    cost: Cost,
+    /// Its patterns have no room beside those of other rules.
+    left_out: bool,
+    /// What became of the samples, once they were tried.
+    sampled: OnceLock<Result<(), (&'static str, ExpressionError)>>,
 }
 
 impl Expression {
-    /// Compiles, and checks that each name is known.
+    /// Compiles, and checks that each name is known and that no request can make it cost too much.
     ///
     /// # Errors
-    /// [`ExpressionError::Syntax`], [`ExpressionError::UnknownVariable`],
-    /// [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`]; [`ExpressionError::Slip`] where an
-    /// unknown variable is the end of a name with hyphens.
+    /// [`ExpressionError::TooMuch`] before it is parsed, [`ExpressionError::Syntax`],
+    /// [`ExpressionError::UnknownVariable`], [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`];
+    /// [`ExpressionError::Slip`] where an unknown variable is the end of a name with hyphens;
+    /// [`ExpressionError::Code`] and [`ExpressionError::TooDear`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
-        let program = ENV.compile(source).map_err(|errors| ExpressionError::Syntax(syntax::told(source, &errors)))?;
-        let names = Names::of(program.expression());
+        condition::measure(source)?;
+        let tree = parse(source).map_err(|errors| ExpressionError::Syntax(syntax::told(source, &errors)))?;
+        let names = Names::of(&tree);
         let mut reads = Vec::new();
         for name in names.variables {
             match VARIABLES.iter().find(|variable| variable.name == name) {
                 Some(variable) => reads.push(variable.name),
                 None => {
-                    if let Some(slip) = hyphens(program.expression()) {
+                    if let Some(slip) = hyphens(&tree) {
                         return Err(slip.into());
                     }
                     return Err(ExpressionError::UnknownVariable {
@@ -120,7 +128,9 @@ impl Expression {
                 return Err(ExpressionError::UnknownZone { name: name.to_owned(), nearest });
             }
         }
-        Ok(Expression { program, reads })
+        let code = Code::new(&tree)?;
+        let cost = Cost::of(&code)?;
+        Ok(Expression { code, reads, slips: slip::of(&tree), cost, left_out: false, sampled: OnceLock::new() })
     }
 
     /// Those of [`VARIABLES`] that it reads.
@@ -129,94 +139,84 @@ impl Expression {
         &self.reads
     }
 
-    pub(crate) fn tree(&self) -> &IdedExpr {
-        self.program.expression()
+    /// The most that it can cost, over every request that rules are shown.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// What it says and can't mean, in the order of the text, nothing twice.
+    #[must_use]
+    pub fn slips(&self) -> &[Slip] {
+        &self.slips
+    }
+
+    /// Bytes that its regular expressions may come to take.
+    pub(crate) fn pattern_size(&self) -> usize {
+        self.code.pattern_size()
+    }
+
+    /// One without its regular expressions: it fails whenever it is asked.
+    pub(crate) fn left_out(&self) -> Self {
+        Expression {
+            code: Code::default(),
+            reads: self.reads.clone(),
+            slips: self.slips.clone(),
+            cost: Cost::default(),
+            left_out: true,
+            sampled: OnceLock::new(),
+        }
+    }
+
+    /// Evaluates on a sample of each of [`crate::REQUEST_TYPES`], once: every variable has its type; headers, parameters
+    /// and labels are empty.
+    ///
+    /// # Errors
+    /// The first request type that it fails on, and how: a type that doesn't fit, no bool.
+    pub fn try_on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
+        self.sampled.get_or_init(|| self.on_samples()).clone()
     }
 
     /// Whether the condition holds. A header or parameter that the request does not have makes it
     /// false: that is what its author means, and no error.
     ///
     /// # Errors
-    /// [`ExpressionError::Runtime`] when it fails otherwise, or is not a bool.
-    pub(crate) fn holds(
-        &self,
-        policy: &Policy,
-        key: &Key,
-        asked: Asking<'_>,
-        request: &Request<'_>,
-    ) -> Result<bool, ExpressionError> {
-        let mut context = Context::with_env(Arc::clone(&ENV));
-        for name in self.reads.iter().filter(|name| request.conditions.knows(name)) {
-            let value: Value = match *name {
-                "model" => asked.model.into(),
-                "provider" => asked.provider.into(),
-                "request_type" => request.request_type.into(),
-                "headers" => map(request.headers),
-                "params" => map(request.params),
-                "virtual_key_id" => key.id.to_string().into(),
-                "virtual_key_name" => key.id.name.as_str().into(),
-                "team_id" | "team_name" => key.team.as_deref().unwrap_or_default().into(),
-                "customer_id" | "customer_name" => key.customer.as_deref().unwrap_or_default().into(),
-                "virtual_key_namespace" => key.id.namespace.as_str().into(),
-                "budget_used" => most_used(policy, key, asked, request, Unit::Money).into(),
-                "tokens_used" => most_used(policy, key, asked, request, Unit::Tokens).into(),
-                "request" => most_used(policy, key, asked, request, Unit::Requests).into(),
-                "input_tokens" => i64::try_from(request.conditions.input_tokens()).unwrap_or(i64::MAX).into(),
-                "needs" => request.conditions.needs().names().collect::<Vec<_>>().into(),
-                "labels" => map(request.conditions.labels()),
-                "workload" => request.conditions.workload().into(),
-                "now" => {
-                    context.add_variable_as_val(*name, Box::new(Moment::of(request.conditions.now())));
-                    continue;
-                }
-                _ => continue,
-            };
-            context.add_variable_from_value(*name, value);
+    /// [`ExpressionError::Runtime`] when it fails otherwise or what is left of the budget is not enough,
+    /// [`ExpressionError::NotBool`] when it is not a bool.
+    pub(crate) fn holds(&self, inputs: &Inputs<'_>, budget: &mut Budget) -> Result<bool, ExpressionError> {
+        if self.left_out {
+            return Err(ExpressionError::LeftOut);
         }
-        match Value::resolve_val(self.program.expression(), &context) {
-            Ok(value) => match value.downcast_ref::<CelBool>() {
-                Some(holds) => Ok(*holds.inner()),
-                None => Err(ExpressionError::NotBool(value.get_type().name().to_owned())),
-            },
-            Err(ExecutionError::NoSuchKey(_)) => Ok(false),
-            Err(error) => Err(ExpressionError::Runtime(one_line(&error.to_string()))),
+        budget.begin();
+        let value = condition::evaluate(&self.code, inputs, budget);
+        let of_all = budget.end();
+        match value {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(ExpressionError::NotBool(other.kind().to_owned())),
+            Err(Stop::Missing) => Ok(false),
+            Err(Stop::Failed(failure)) => Err(ExpressionError::Runtime(failure.to_string())),
+            Err(Stop::Steps) => Err(spent(of_all, "steps", REQUEST_STEPS, RULE_STEPS)),
+            Err(Stop::Bytes) => Err(spent(of_all, "bytes of memory", REQUEST_BYTES, RULE_BYTES)),
         }
     }
 }
 
-/// The names of the request as rules see them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asking<'a> {
-    pub provider: &'a str,
-    /// The provider's place in [`Key::providers`].
-    pub entry: Option<usize>,
-    pub model: &'a str,
+fn spent(of_all: bool, unit: &str, all: u32, one: u32) -> ExpressionError {
+    ExpressionError::Runtime(match of_all {
+        true => format!("the rules that this request asks take more than {} {unit} together", grouped(all.into())),
+        false => format!("it takes more than {} {unit}", grouped(one.into())),
+    })
 }
 
-/// How far the fullest limit of a unit is used, in per cent: of those that count the request as it is asked for,
-/// whoever serves it, and of those of a provider that it is pinned to. 0 without one.
-fn most_used(policy: &Policy, key: &Key, asked: Asking<'_>, request: &Request<'_>, unit: Unit) -> f64 {
-    let places = match asked.entry {
-        Some(entry) => policy.limits_of(request.key, entry, asked.model),
-        None => policy.limits.of_asked(request.key, &key.id, asked.model),
-    };
-    let counting = places.into_iter().filter(|place| policy.limits.all[*place].unit == unit);
-    counting.map(|place| policy.limits.all[place].percent(request.conditions.used(place))).fold(0.0, f64::max)
-}
-
-fn map(pairs: &[(String, String)]) -> Value {
-    let map: HashMap<CelKey, Value> =
-        pairs.iter().map(|(name, value)| (CelKey::from(name.as_str()), Value::from(value.as_str()))).collect();
-    Value::Map(Map { map: Arc::new(map) })
+/// The crate's other parser recurses deeper, and takes longer on brackets in each other.
+fn parse(source: &str) -> Result<cel::IdedExpr, cel::ParseErrors> {
+    let depth = u16::try_from(condition::bounds::DEPTH).unwrap_or(u16::MAX);
+    PrattParser::new().enable_optional_syntax(true).max_recursion_depth(depth).parse(source)
 }
 
 fn like_function(name: &str) -> String {
     let like = nearest(name, FUNCTIONS.into_iter().chain(MACROS));
     like.map(|like| format!(", did you mean `{like}`?")).unwrap_or_default()
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The known name most like `name`, if one is like it at all.

@@ -11,6 +11,7 @@
 mod arrange;
 mod balance;
 pub mod catalogue;
+mod condition;
 mod decide;
 mod decision;
 mod document;
@@ -46,6 +47,7 @@ mod vendor;
 mod vocabulary;
 mod walk;
 
+pub use condition::{CodeError, Cost, TooDear, TooMuch, bounds};
 pub use decide::decide;
 pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
 pub use document::{
@@ -67,10 +69,10 @@ pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provid
 pub use price::{CacheAsk, Price, Service, Tier, Used};
 pub use printable::{Printable, is_printable};
 pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
-pub use rule::Rule;
+pub use rule::{Compiled as CompiledConditions, Rule};
 pub use samples::REQUEST_TYPES;
 pub use serves::{Tier as ServedBy, list_models};
 pub use slip::Slip;
 pub use spent::grouped;
-pub use trial::{Expect, Given, Trial, TrialRequest};
+pub use trial::{Expect, Given, Trial, TrialRequest, Work};
 pub use vocabulary::FUNCTIONS;

@@ -2,15 +2,8 @@
 //!
 //! The zones are those that are built in, not the machine's: a rule decides the same wherever it is asked.
 
-use std::any::Any;
-use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use cel::common::functions::Function;
-use cel::common::traits::Comparer;
-use cel::common::types::{CelInt, CelString, INT_TYPE, STRING_TYPE, Type};
-use cel::common::value::{CowVal, StaticVal, Val};
-use cel::{DeclarationError, Env, ExecutionError};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
@@ -18,7 +11,6 @@ use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use crate::expression::nearest;
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-static TYPE: Type = Type::new_unspecified_type("google.protobuf.Timestamp");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Timestamp);
@@ -29,44 +21,24 @@ impl Moment {
         let far = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
         Moment(Timestamp::from_millisecond(ms).unwrap_or(far))
     }
-}
 
-impl Val for Moment {
-    fn get_type(&self) -> &Type {
-        &TYPE
+    /// Seconds since 1970: `timestamp(1764547200)`.
+    pub(crate) fn of_seconds(seconds: i64) -> Option<Self> {
+        Timestamp::from_second(seconds).ok().map(Moment)
     }
 
-    fn cel_type() -> &'static Type {
-        &TYPE
+    /// `timestamp("2026-12-01T00:00:00Z")`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Moment)
     }
 
-    fn as_comparer(&self) -> Option<&dyn Comparer> {
-        Some(self)
-    }
-
-    fn equals(&self, other: &dyn Val) -> bool {
-        other.downcast_ref::<Self>() == Some(self)
-    }
-
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v>
-    where
-        Self: 'v,
-    {
-        Box::new(*self)
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl StaticVal for Moment {}
-
-impl Comparer for Moment {
-    fn compare(&self, other: &dyn Val) -> Result<Ordering, ExecutionError> {
-        let unlike =
-            || ExecutionError::UnexpectedType { got: other.get_type().name().to_owned(), want: TYPE.name().to_owned() };
-        other.downcast_ref::<Self>().map(|other| self.cmp(other)).ok_or_else(unlike)
+    /// The answer to one of [`QUESTIONS`], by its place, in UTC or in a zone.
+    pub(crate) fn ask(self, question: usize, zone: Option<&TimeZone>) -> i64 {
+        let at = match zone {
+            Some(zone) => zone.to_datetime(self.0),
+            None => TimeZone::UTC.to_datetime(self.0),
+        };
+        ANSWERS.get(question).map_or(0, |answer| answer(at))
     }
 }
 
@@ -75,14 +47,18 @@ impl Comparer for Moment {
 /// # Errors
 /// There is no such zone; with the name that it is most like.
 pub(crate) fn zone(text: &str) -> Result<TimeZone, NoZone> {
-    let found = match text.split_once(':') {
-        Some((hours, minutes)) => offset(hours, minutes),
-        None => ZONES.get(text).ok(),
-    };
-    found.ok_or_else(|| {
+    known_zone(text).ok_or_else(|| {
         let known: Vec<String> = ZONES.available().map(|name| name.to_string()).collect();
         NoZone { nearest: nearest(text, known.iter().map(String::as_str)) }
     })
+}
+
+/// As [`zone`], without looking for a like one.
+pub(crate) fn known_zone(text: &str) -> Option<TimeZone> {
+    match text.split_once(':') {
+        Some((hours, minutes)) => offset(hours, minutes),
+        None => ZONES.get(text).ok(),
+    }
 }
 
 /// No zone goes by the name.
@@ -107,21 +83,7 @@ macro_rules! questions {
     ($($name:literal => $answer:expr),+ $(,)?) => {
         /// The functions that ask something of a point in time.
         pub(crate) const QUESTIONS: &[&str] = &[$($name),+];
-
-        /// Teaches an environment the type's functions.
-        ///
-        /// # Errors
-        /// It has one of them already.
-        pub(crate) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
-            $(
-                let ask: Function = |args| answer(args, $answer);
-                env.add_member_overload($name, concat!("moment_", $name), TYPE.to_owned(), vec![], ask)?;
-                let id = concat!("moment_zone_", $name);
-                env.add_member_overload($name, id, TYPE.to_owned(), vec![STRING_TYPE], ask)?;
-            )+
-            env.add_overload("timestamp", "moment_of_string", vec![STRING_TYPE], parsed)?;
-            env.add_overload("timestamp", "moment_of_int", vec![INT_TYPE], counted)
-        }
+        const ANSWERS: &[fn(DateTime) -> i64] = &[$($answer),+];
     };
 }
 
@@ -136,41 +98,4 @@ questions! {
     "getMinutes" => |at| at.minute().into(),
     "getMonth" => |at| i64::from(at.month()) - 1,
     "getSeconds" => |at| at.second().into(),
-}
-
-fn answer<'b, 'v>(args: Vec<CowVal<'b, 'v>>, of: fn(DateTime) -> i64) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let moment: &Moment = argument(&args, 0)?;
-    let zone = match args.get(1) {
-        None => TimeZone::UTC,
-        Some(_) => {
-            let text = argument::<CelString<'_>>(&args, 1)?.inner();
-            zone(text).map_err(|_| ExecutionError::function_error("time zone", format!("there is no `{text}`")))?
-        }
-    };
-    Ok(CowVal::owned(CelInt::from(of(zone.to_datetime(moment.0)))))
-}
-
-/// `timestamp("2026-12-01T00:00:00Z")`.
-fn parsed<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let text = argument::<CelString<'_>>(&args, 0)?.inner();
-    let moment: Timestamp = text.parse().map_err(|_| {
-        ExecutionError::function_error("timestamp", format!("`{text}` is no time as RFC 3339 writes it"))
-    })?;
-    Ok(CowVal::owned(Moment(moment)))
-}
-
-/// `timestamp(1764547200)`: seconds since 1970.
-fn counted<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let seconds = *argument::<CelInt>(&args, 0)?.inner();
-    let moment = Timestamp::from_second(seconds)
-        .map_err(|_| ExecutionError::function_error("timestamp", format!("{seconds} is out of range")))?;
-    Ok(CowVal::owned(Moment(moment)))
-}
-
-/// The interpreter calls with what was declared; if it ever does not, that is an error of the expression.
-fn argument<'a, 'b, 'v, T>(args: &'a [CowVal<'b, 'v>], place: usize) -> Result<&'a T, ExecutionError>
-where
-    T: cel::common::value::FromVal<'a, 'v>,
-{
-    args.get(place).and_then(|value| value.as_ref().downcast_ref::<T>()).ok_or(ExecutionError::MissingArgumentOrTarget)
 }

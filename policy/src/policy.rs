@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::catalogue::{Capabilities, Catalogues, Names};
+use crate::condition::bounds::PATTERNS;
 use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ModelDoc, ObjectRef, OnHangUp, OnLimit,
     ProviderDoc, ReadError, SecretAt, TimeoutsDoc, Unknown,
@@ -16,7 +17,7 @@ use crate::expression::ExpressionError;
 use crate::glob::{Globs, is_anything, is_pattern};
 use crate::limit::Limits;
 use crate::price::Price;
-use crate::rule::Rule;
+use crate::rule::{Compiled, Rule};
 
 /// What a gateway obeys.
 #[derive(Debug)]
@@ -250,6 +251,14 @@ impl Policy {
     /// # Errors
     /// [`BuildError`] names the object that is at fault.
     pub fn build(document: Document) -> Result<Self, BuildError> {
+        Self::build_with(document, &Compiled::new())
+    }
+
+    /// As [`Policy::build`], with conditions that were compiled before.
+    ///
+    /// # Errors
+    /// As [`Policy::build`].
+    pub fn build_with(document: Document, known: &Compiled) -> Result<Self, BuildError> {
         if document.format != FORMAT {
             return Err(ReadError::Format { found: document.format }.into());
         }
@@ -258,8 +267,15 @@ impl Policy {
         let places: HashMap<&ObjectRef, usize> =
             providers.iter().enumerate().map(|(index, provider)| (&provider.id, index)).collect();
         let keys = document.keys.iter().map(|doc| key(doc, &places)).collect::<Result<Vec<_>, _>>()?;
-        let mut rules = document.rules.iter().map(Rule::build).collect::<Result<Vec<_>, _>>()?;
+        let mut rules = document.rules.iter().map(|rule| Rule::build(rule, known)).collect::<Result<Vec<_>, _>>()?;
         rules.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut room = PATTERNS;
+        for when in rules.iter_mut().filter_map(|rule| rule.when.as_mut()) {
+            match room.checked_sub(when.pattern_size()) {
+                Some(left) => room = left,
+                None => *when = Arc::new(when.left_out()),
+            }
+        }
 
         let mut by_name = HashMap::new();
         let mut by_alias = HashMap::new();

@@ -1,10 +1,14 @@
 //! A routing rule, compiled, and the order in which rules are asked.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::document::{KeyDoc, ObjectRef, OnError, RuleDoc, ScopeDoc, TargetDoc};
 use crate::expression::Expression;
 use crate::policy::{BuildError, Key};
+
+/// Conditions that are compiled already, by their text.
+pub type Compiled = HashMap<String, Arc<Expression>>;
 
 #[derive(Debug)]
 pub struct Rule {
@@ -23,19 +27,23 @@ pub struct Rule {
     pub chain: bool,
     /// It decides nothing, and is told.
     pub shadow: bool,
-    pub when: Option<Expression>,
+    pub when: Option<Arc<Expression>>,
     scope: ScopeDoc,
     created: i64,
 }
 
 impl Rule {
-    pub(crate) fn build(doc: &RuleDoc) -> Result<Self, BuildError> {
+    /// `known`: conditions that were compiled before, by their text.
+    pub(crate) fn build(doc: &RuleDoc, known: &Compiled) -> Result<Self, BuildError> {
         let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
         let when = match doc.when.as_deref() {
             None => None,
-            Some(source) => {
-                Some(Expression::compile(source).map_err(|error| BuildError::When { rule: id.clone(), error })?)
-            }
+            Some(source) => Some(match known.get(source) {
+                Some(expression) => Arc::clone(expression),
+                None => Expression::compile(source)
+                    .map(Arc::new)
+                    .map_err(|error| BuildError::When { rule: id.clone(), error })?,
+            }),
         };
         Ok(Rule {
             label: Arc::from(id.to_string()),

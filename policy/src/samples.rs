@@ -1,9 +1,10 @@
 //! Trying a condition before the first request does: on a sample of each request type.
 
 use crate::catalogue::Capabilities;
+use crate::condition::{Asking, Budget, Inputs};
 use crate::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
-use crate::expression::{Asking, Expression, ExpressionError};
+use crate::expression::{Expression, ExpressionError};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
 
@@ -62,12 +63,8 @@ impl Conditions for Sample {
 }
 
 impl Expression {
-    /// Evaluates on a sample of each of [`REQUEST_TYPES`]: every variable has its type; headers, parameters and labels
-    /// are empty.
-    ///
-    /// # Errors
-    /// The first request type that it fails on, and how: a type that doesn't fit, no bool.
-    pub fn try_on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
+    /// See [`Expression::try_on_samples`].
+    pub(crate) fn on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
         let half = |name: &str| LimitDoc { name: name.to_owned(), max: 2, window: WindowDoc::Lifetime };
         let key = KeyDoc {
             limits: LimitsDoc {
@@ -101,8 +98,9 @@ impl Expression {
                 stay: None,
                 conditions: &Sample,
             };
-            self.holds(&policy, key, Asking { provider: "", entry: None, model: "sample" }, &request)
-                .map_err(|error| (request_type, error))?;
+            let asking = Asking { provider: "", entry: None, model: "sample" };
+            let inputs = Inputs::new(&policy, key, asking, &request);
+            self.holds(&inputs, &mut Budget::of_a_request()).map_err(|error| (request_type, error))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use thiserror::Error;
 
-use crate::expression::{Expression, VARIABLES, nearest};
+use crate::expression::{VARIABLES, nearest};
 use crate::headers;
 use crate::samples::REQUEST_TYPES;
 
@@ -43,14 +43,11 @@ impl Slip {
     }
 }
 
-impl Expression {
-    /// What it says and can't mean, in the order of the text, nothing twice.
-    #[must_use]
-    pub fn slips(&self) -> Vec<Slip> {
-        let mut search = Search::default();
-        search.read(self.tree(), &mut Vec::new());
-        search.found
-    }
+/// What an expression says and can't mean, in the order of the text, nothing twice.
+pub(crate) fn of(tree: &IdedExpr) -> Vec<Slip> {
+    let mut search = Search::default();
+    search.read(tree, &mut Vec::new());
+    search.found
 }
 
 #[derive(Default)]
@@ -186,9 +183,7 @@ impl Search {
 
 /// The first name with hyphens that is written as a subtraction, wherever it stands.
 pub(crate) fn hyphens(tree: &IdedExpr) -> Option<Slip> {
-    let mut search = Search::default();
-    search.read(tree, &mut Vec::new());
-    search.found.into_iter().find(|slip| matches!(slip, Slip::Subtraction { .. }))
+    of(tree).into_iter().find(|slip| matches!(slip, Slip::Subtraction { .. }))
 }
 
 /// One of [`VARIABLES`], where the expression is that and nothing else.
@@ -231,10 +226,11 @@ fn hyphened(at: &IdedExpr) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Expression;
 
     fn told(source: &str) -> String {
-        let slips = Expression::compile(source).unwrap().slips();
-        slips.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        let expression = Expression::compile(source).unwrap();
+        expression.slips().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use cel::{ParseError, ParseErrors};
 
+/// Bytes that are quoted of what stands at a place.
+const MOST: usize = 40;
+
 /// The first thing that is wrong, and where: what follows it is mostly its consequence.
 pub(crate) fn told(source: &str, errors: &ParseErrors) -> String {
     let place = |error: &ParseError| (error.pos.0, error.pos.1);
     let Some(first) = errors.errors.iter().min_by_key(|error| place(error)) else {
         return "it can't be read".to_owned();
     };
-    let what = per_cent(source, place(first)).unwrap_or_else(|| words(&first.msg));
+    let what = per_cent(source, place(first)).unwrap_or_else(|| words(&first.msg, at(source, place(first))));
     match (source.trim().is_empty(), source.trim_end().contains('\n'), first.pos) {
         (true, ..) => "it is empty".to_owned(),
         (_, false, (_, column)) => format!("at column {column}, {what}"),
@@ -26,48 +29,58 @@ fn per_cent(source: &str, (line, column): (isize, isize)) -> Option<String> {
     Some(format!("`%` needs a number behind it: write {number}"))
 }
 
-/// The parser's message, without the lists of tokens that it would have taken.
-fn words(message: &str) -> String {
+/// What stands at a place: a word, or a sign.
+fn at(source: &str, (line, column): (isize, isize)) -> &str {
+    let found = || {
+        let line = source.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
+        let (start, first) = line.char_indices().nth(usize::try_from(column).ok()?.checked_sub(1)?)?;
+        let rest = &line[start..];
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let end = match is_word(first) {
+            true => rest.find(|letter| !is_word(letter)).unwrap_or(rest.len()),
+            false if rest.starts_with("&&") || rest.starts_with("||") || rest.starts_with("==") => 2,
+            false => first.len_utf8(),
+        };
+        rest.get(..end.min(MOST)).or(rest.get(..first.len_utf8()))
+    };
+    found().unwrap_or_default()
+}
+
+/// The parser's message in our words, with what stands at its place; empty at the end.
+fn words(message: &str, found: &str) -> String {
     let message = message.trim_start_matches("Syntax error:").trim();
-    if let Some(text) = quoted(message, "token recognition error at: ") {
-        return match text.trim() {
-            "=" => "`=` compares nothing: write `==`".to_owned(),
-            "&" | "|" => format!("`{0}` is half an operator: write `{0}{0}`", text.trim()),
-            text if text.starts_with(['\'', '"']) => "a text begins that has no closing quote".to_owned(),
-            text => format!("`{text}` has no meaning"),
-        };
-    }
-    for before in ["mismatched input ", "extraneous input ", "no viable alternative at input ", "missing "] {
-        let Some(found) = quoted(message, before) else { continue };
-        return match found {
-            "<EOF>" => "it ends too early".to_owned(),
-            _ if before == "missing " => format!("`{found}` is missing"),
-            // What was read up to there: the place says enough.
-            _ if before.starts_with("no viable") => "it makes no sense".to_owned(),
-            "and" => "`and` is no operator: write `&&`".to_owned(),
-            "or" => "`or` is no operator: write `||`".to_owned(),
-            found => format!("`{found}` can't stand here"),
-        };
-    }
     if let Some(word) = message.strip_prefix("reserved identifier: ") {
         return format!("`{word}` is a word that CEL keeps for itself");
     }
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    if let Some(missing) = message.strip_prefix("expected '").and_then(|rest| rest.split('\'').next()) {
+        return format!("`{missing}` is missing");
+    }
+    match (message, found) {
+        ("unterminated string literal" | "unterminated bytes literal", _) => {
+            "a text begins that has no closing quote".to_owned()
+        }
+        (message, _) if message.contains("expecting ')'") => "`)` is missing".to_owned(),
+        ("expected identifier after '.'" | "expected identifier", _) => "a name is missing".to_owned(),
+        (message, "") if message.contains("mismatched input") => "it ends too early".to_owned(),
+        (message, found) if is_out_of_place(message) => match found {
+            "=" => "`=` compares nothing: write `==`".to_owned(),
+            "&" | "|" => format!("`{found}` is half an operator: write `{found}{found}`"),
+            "and" => "`and` is no operator: write `&&`".to_owned(),
+            "or" => "`or` is no operator: write `||`".to_owned(),
+            found if message == "unexpected character" => format!("`{found}` has no meaning"),
+            found => format!("`{found}` can't stand here"),
+        },
+        (message, _) => message.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
 }
 
-/// What stands in quotes behind a beginning; the text itself may have quotes in it.
-fn quoted<'m>(message: &'m str, before: &str) -> Option<&'m str> {
-    let rest = message.strip_prefix(before)?;
-    let rest = rest.split(" expecting ").next().unwrap_or(rest);
-    let rest = rest.split(" at '").next().unwrap_or(rest).trim();
-    Some(rest.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\'')).unwrap_or(rest))
+fn is_out_of_place(message: &str) -> bool {
+    message.contains("mismatched input") || message.starts_with("unexpected")
 }
 
 #[cfg(test)]
 mod tests {
-    use cel::Env;
-
-    use super::*;
+    use crate::{Expression, ExpressionError};
 
     #[test]
     fn one_line_with_its_column() {
@@ -97,8 +110,8 @@ mod tests {
             ("1 +* 2", "at column 4, `*` can't stand here"),
             ("99999999999999999999999 == 1", "at column 1, invalid int literal"),
         ] {
-            let errors = Env::stdlib().compile(source).map(drop).unwrap_err();
-            assert_eq!(told(source, &errors), expected, "{source}");
+            let told = Expression::compile(source).map(drop).unwrap_err();
+            assert_eq!(told, ExpressionError::Syntax(expected.to_owned()), "{source}");
         }
     }
 }

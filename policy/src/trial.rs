@@ -3,11 +3,13 @@
 mod given;
 mod run;
 mod why;
+mod work;
 
 use std::collections::BTreeMap;
 
 pub use given::limit_named;
-pub use run::run;
+pub use run::{Outcome, run, run_within};
+pub use work::Work;
 
 use crate::document::ObjectRef;
 

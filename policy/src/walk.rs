@@ -1,12 +1,13 @@
 //! Which rule decides: the first that matches. Those that only watch are passed and told; after one with `chain` the
 //! rules are asked again, about what it decided.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::arrange::drawn;
+use crate::condition::{Asking, Budget, Inputs};
 use crate::decision::Refusal;
 use crate::document::OnError;
-use crate::expression::Asking;
 use crate::plan::{self, Plan};
 use crate::policy::{Key, Policy};
 use crate::refusal;
@@ -27,6 +28,10 @@ pub(crate) struct Walk<'a> {
     pub shadow: Option<(&'a Rule, Asking<'a>)>,
     /// What was seen of each rule, where somebody wants to know.
     pub seen: Option<Vec<Seen<'a>>>,
+    /// What is left of what rules may cost.
+    pub budget: Budget,
+    /// The places of rules that are in `errors`.
+    failed: BTreeSet<usize>,
 }
 
 /// What was seen of a rule when it was asked.
@@ -59,7 +64,16 @@ pub(crate) struct Ruled<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(policy: &'a Policy, key: &'a Key, request: &'a Request<'a>) -> Self {
-        Walk { policy, key, request, errors: Vec::new(), shadow: None, seen: None }
+        Walk {
+            policy,
+            key,
+            request,
+            errors: Vec::new(),
+            shadow: None,
+            seen: None,
+            budget: Budget::of_a_request(),
+            failed: BTreeSet::new(),
+        }
     }
 
     /// The rule that decides, if one does.
@@ -107,7 +121,8 @@ impl<'a> Walk<'a> {
 
     /// The first rule that matches and is to be obeyed. None is asked twice.
     fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, Refusal> {
-        for rule in &self.policy.rules {
+        let inputs = Inputs::new(self.policy, self.key, asking, self.request);
+        for (place, rule) in self.policy.rules.iter().enumerate() {
             if !rule.concerns(self.key) {
                 self.see(rule, passed, Outcome::OutOfScope);
                 continue;
@@ -118,7 +133,7 @@ impl<'a> Walk<'a> {
             }
             let holds = match &rule.when {
                 None => Ok(true),
-                Some(when) => when.holds(self.policy, self.key, asking, self.request),
+                Some(when) => when.holds(&inputs, &mut self.budget),
             };
             match holds {
                 Ok(false) => self.see(rule, passed, Outcome::False),
@@ -132,7 +147,7 @@ impl<'a> Walk<'a> {
                 }
                 Err(error) => {
                     self.see(rule, passed, Outcome::Failed(error.to_string()));
-                    if self.errors.iter().all(|(label, _)| *label != rule.label) {
+                    if self.failed.insert(place) {
                         self.errors.push((rule.label.clone(), error.to_string()));
                     }
                     // One that only watches refuses nothing.

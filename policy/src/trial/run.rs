@@ -5,39 +5,66 @@ use std::collections::BTreeMap;
 
 use super::given::{World, hint};
 use super::why::{is_named, why_not};
+use super::work::{Unfinished, Work};
 use super::{Expect, Trial};
-use crate::decide::decide;
+use crate::decide::{Repeated, asked_for, decide_on};
 use crate::decision::{Candidate, Decision, Refusal};
 use crate::draw::hash;
 use crate::policy::{Key, Policy};
 use crate::refusal::KINDS;
 use crate::request::{Draw, Request};
 use crate::samples::REQUEST_TYPES;
+use crate::walk::Walk;
 
 /// Draws for shares: of so many, 3 % are more than chance.
 const MANY: u64 = 2_000;
 /// Draws for what may come first: one of 5 % is missed less than once in a hundred tests.
 const SOME: u64 = 100;
 
+/// What became of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Passed,
+    /// What was expected and what came, with the candidates and why each was passed over; or what in the test itself is
+    /// wrong.
+    Failed(String),
+    /// There was too little work left for all.
+    Untried,
+}
+
 /// Runs a test of a rule. Always the same for the same policy.
 ///
 /// # Errors
-/// What was expected and what came, with the candidates and why each was passed over; or what in the test itself is
-/// wrong.
+/// As [`Outcome::Failed`].
 pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
-    if trial.expect == Expect::default() {
-        return Err("it expects nothing".to_owned());
+    match run_within(policy, trial, &mut Work::new(u64::MAX)) {
+        Outcome::Failed(message) => Err(message),
+        Outcome::Passed | Outcome::Untried => Ok(()),
     }
-    let place = key_of(policy, trial)?;
-    let key = &policy.keys[place];
+}
+
+/// Runs a test with what is left of the work for all.
+#[must_use]
+pub fn run_within(policy: &Policy, trial: &Trial, work: &mut Work) -> Outcome {
+    work.begin();
+    match tried(policy, trial, work) {
+        Ok(Ok(())) => Outcome::Passed,
+        Ok(Err(message)) => Outcome::Failed(message),
+        Err(Unfinished::All) => Outcome::Untried,
+        Err(Unfinished::Own) => Outcome::Failed(
+            "it is too much work: with `chain`, `anyOf` and `shares` ask all rules for each of many draws, so let the rules \
+             ask for less, or leave those out"
+                .to_owned(),
+        ),
+    }
+}
+
+fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), String>, Unfinished> {
+    let (place, request_type, world) = match prepared(policy, trial) {
+        Ok(prepared) => prepared,
+        Err(message) => return Ok(Err(message)),
+    };
     let asked = &trial.request;
-    let request_type = asked.request_type.as_deref().unwrap_or("chat_completion");
-    if !REQUEST_TYPES.contains(&request_type) {
-        let hint = hint(request_type, REQUEST_TYPES.into_iter());
-        return Err(format!("`{request_type}` is no type of requests{hint}"));
-    }
-    known(policy, trial)?;
-    let world = World::of(policy, key, trial)?;
     let lower = |(name, value): (&String, &String)| (name.to_lowercase(), value.clone());
     let headers: Vec<(String, String)> = asked.headers.iter().map(lower).collect();
     let params: Vec<(String, String)> = asked.params.clone().into_iter().collect();
@@ -54,19 +81,47 @@ pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
         stay: None,
         conditions: &world,
     };
-    let decision = decide(policy, &request);
+    let key = &policy.keys[place];
+    let named = asked_for(policy, key, &request);
+    let mut walk = Walk::new(policy, key, &request);
+    let decision = decide_on(&mut walk, named.as_ref());
+    work.decided(policy.rules.len(), walk.budget.taken())?;
     let expected = &trial.expect;
-    let failed =
-        one(expected, &decision).or_else(|| whatever(expected, policy, &request)).map(|what| (what, &decision));
-    if let Some((what, decision)) = failed {
-        let why = why_not(policy, &request, expected, &trial.rule, decision);
-        let why = why.map(|why| format!("; {why}")).unwrap_or_default();
-        return Err(format!("expected {what}, got {}{why}", told(policy, decision)));
+    let repeated = (!expected.any_of.is_empty() || !expected.shares.is_empty())
+        .then(|| Repeated::new(policy, key, &request, named.as_ref()));
+    if let Some(repeated) = &repeated {
+        work.decided(policy.rules.len(), repeated.steps)?;
     }
-    match shares(expected, policy, &request) {
+    let mut draws = Draws { repeated, request: &request, rules: policy.rules.len(), work };
+    let failed = match one(expected, &decision) {
+        Some(what) => Some(what),
+        None => draws.whatever(expected)?,
+    };
+    if let Some(what) = failed {
+        let why = why_not(policy, &request, expected, &trial.rule, &decision);
+        let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+        return Ok(Err(format!("expected {what}, got {}{why}", told(policy, &decision))));
+    }
+    Ok(match draws.shares(expected)? {
         None => Ok(()),
         Some(what) => Err(format!("{what}; the likeliest is {}", told(policy, &decision))),
+    })
+}
+
+/// The key, the type and the world of a test's request.
+fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(usize, &'a str, World<'a>), String> {
+    if trial.expect == Expect::default() {
+        return Err("it expects nothing".to_owned());
     }
+    let place = key_of(policy, trial)?;
+    let request_type = trial.request.request_type.as_deref().unwrap_or("chat_completion");
+    if !REQUEST_TYPES.contains(&request_type) {
+        let hint = hint(request_type, REQUEST_TYPES.into_iter());
+        return Err(format!("`{request_type}` is no type of requests{hint}"));
+    }
+    known(policy, trial)?;
+    let world = World::of(policy, &policy.keys[place], trial)?;
+    Ok((place, request_type, world))
 }
 
 /// What is expected by name must be something that can come.
@@ -159,44 +214,65 @@ fn is(candidate: &Candidate, text: &str) -> bool {
     *candidate.name == *text || both() == Some(&*candidate.model)
 }
 
-/// What does not hold of one draw or another.
-fn whatever(expect: &Expect, policy: &Policy, request: &Request<'_>) -> Option<String> {
-    if expect.any_of.is_empty() {
-        return None;
-    }
-    let stray = draws(policy, request, SOME).find(|decision| {
-        !decision.eligible().next().is_some_and(|first| expect.any_of.iter().any(|text| is(first, text)))
-    })?;
-    let came = match stray.eligible().next() {
-        Some(first) => format!(" (and {}/{} may come)", first.name, first.model),
-        None => String::new(),
-    };
-    Some(format!("any of {}{came}", expect.any_of.join(", ")))
+/// The same request, drawn for many times.
+struct Draws<'a, 'w> {
+    /// `None` where nothing is expected of draws.
+    repeated: Option<Repeated<'a>>,
+    request: &'a Request<'a>,
+    rules: usize,
+    work: &'w mut Work,
 }
 
-/// Which shares are others than expected.
-fn shares(expect: &Expect, policy: &Policy, request: &Request<'_>) -> Option<String> {
-    if expect.shares.is_empty() {
-        return None;
+impl Draws<'_, '_> {
+    fn draw(&mut self, seed: u64) -> Result<Decision, Unfinished> {
+        let Some(repeated) = &self.repeated else { return Ok(Decision::default()) };
+        let draw = Draw::Random(hash(&[&seed.to_le_bytes()]));
+        let (decision, steps) = repeated.decide(&Request { draw, ..*self.request });
+        self.work.decided(if repeated.asks_again() { self.rules } else { 0 }, steps)?;
+        Ok(decision)
     }
-    let mut counts: BTreeMap<&str, u64> = expect.shares.keys().map(|text| (text.as_str(), 0)).collect();
-    for decision in draws(policy, request, MANY) {
-        let Some(first) = decision.eligible().next() else { continue };
-        for (text, count) in &mut counts {
-            *count += u64::from(is(first, text));
+
+    /// What does not hold of one draw or another.
+    fn whatever(&mut self, expect: &Expect) -> Result<Option<String>, Unfinished> {
+        if expect.any_of.is_empty() {
+            return Ok(None);
         }
+        for seed in 0..SOME {
+            let decision = self.draw(seed)?;
+            let first = decision.eligible().next();
+            if first.is_some_and(|first| expect.any_of.iter().any(|text| is(first, text))) {
+                continue;
+            }
+            let came = match first {
+                Some(first) => format!(" (and {}/{} may come)", first.name, first.model),
+                None => String::new(),
+            };
+            return Ok(Some(format!("any of {}{came}", expect.any_of.join(", "))));
+        }
+        Ok(None)
     }
-    let percent = |count: u64| count as f64 * 100.0 / MANY as f64;
-    let off = |(text, share): (&String, &u32)| {
-        let got = counts.get(text.as_str()).copied().map_or(0.0, percent);
-        ((got - f64::from(*share)).abs() > 3.0).then(|| format!("{text} {share} % (got {got:.1} %)"))
-    };
-    let wrong: Vec<String> = expect.shares.iter().filter_map(off).collect();
-    (!wrong.is_empty()).then(|| format!("expected shares {}", wrong.join(", ")))
-}
 
-fn draws<'a>(policy: &'a Policy, request: &'a Request<'_>, number: u64) -> impl Iterator<Item = Decision> {
-    (0..number).map(|seed| decide(policy, &Request { draw: Draw::Random(hash(&[&seed.to_le_bytes()])), ..*request }))
+    /// Which shares are others than expected.
+    fn shares(&mut self, expect: &Expect) -> Result<Option<String>, Unfinished> {
+        if expect.shares.is_empty() {
+            return Ok(None);
+        }
+        let mut counts: BTreeMap<&str, u64> = expect.shares.keys().map(|text| (text.as_str(), 0)).collect();
+        for seed in 0..MANY {
+            let decision = self.draw(seed)?;
+            let Some(first) = decision.eligible().next() else { continue };
+            for (text, count) in &mut counts {
+                *count += u64::from(is(first, text));
+            }
+        }
+        let percent = |count: u64| count as f64 * 100.0 / MANY as f64;
+        let off = |(text, share): (&String, &u32)| {
+            let got = counts.get(text.as_str()).copied().map_or(0.0, percent);
+            ((got - f64::from(*share)).abs() > 3.0).then(|| format!("{text} {share} % (got {got:.1} %)"))
+        };
+        let wrong: Vec<String> = expect.shares.iter().filter_map(off).collect();
+        Ok((!wrong.is_empty()).then(|| format!("expected shares {}", wrong.join(", "))))
+    }
 }
 
 /// A decision in a line.

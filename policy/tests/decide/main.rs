@@ -3,6 +3,7 @@
 
 mod any;
 mod chain;
+mod costs;
 mod downgrade;
 mod explained;
 mod expressions;

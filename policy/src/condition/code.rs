@@ -1,0 +1,346 @@
+//! An expression, made ready: names resolved, macros told apart, patterns and time zones looked up once.
+
+use std::collections::BTreeMap;
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
+use jiff::tz::TimeZone;
+use thiserror::Error;
+
+use super::functions::Function;
+use super::inputs::Input;
+use super::operate::Operator;
+use super::pattern::Pattern;
+use super::{bounds, pattern};
+use crate::moment;
+
+/// A part of an expression.
+#[derive(Debug)]
+pub(super) enum Node {
+    Literal(LiteralValue),
+    Input(Input),
+    /// What a macro goes through: a place among those of the macros around, from the outermost.
+    Local(usize),
+    Select {
+        of: Box<Node>,
+        field: String,
+        test: bool,
+    },
+    SelectOptional {
+        of: Box<Node>,
+        field: String,
+    },
+    /// `||` and `&&`: the value that decides is true, or false.
+    Either {
+        decides: bool,
+        sides: Box<[Node; 2]>,
+    },
+    Not(Box<Node>),
+    If(Box<[Node; 3]>),
+    Negate(Box<Node>),
+    Binary(Operator, Box<[Node; 2]>),
+    /// `in` a list of literals.
+    Among(Box<Node>, Vec<LiteralValue>),
+    List(Vec<Item>),
+    Map(Vec<Pair>),
+    Loop(Box<Loop>),
+    Call {
+        function: Function,
+        target: Option<Box<Node>>,
+        arguments: Vec<Node>,
+    },
+    /// A question about a time, in a zone that is written in the rule.
+    Ask {
+        question: usize,
+        at: Box<Node>,
+        zone: TimeZone,
+    },
+    Matches {
+        text: Box<Node>,
+        pattern: Pattern,
+    },
+    /// With a pattern that is one of the texts of the rule.
+    MatchesOne {
+        text: Box<Node>,
+        pattern: Box<Node>,
+        member: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Item {
+    pub value: Node,
+    /// `[?value]`: left out if it is an optional without a value.
+    pub optional: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub key: Node,
+    pub value: Node,
+    pub optional: bool,
+}
+
+/// A macro over a list or the keys of a map.
+#[derive(Debug)]
+pub(super) struct Loop {
+    pub over: Node,
+    pub each: Each,
+    /// As it is called, and what it calls what it goes through: for what is told of it.
+    pub name: &'static str,
+    pub item: String,
+}
+
+#[derive(Debug)]
+pub(super) enum Each {
+    /// `exists` ends with the first that is true, `all` with the first that is false.
+    Until { decides: bool, test: Node },
+    /// `exists_one`.
+    One(Node),
+    /// `map` and `filter`.
+    Collect { test: Option<Node>, value: Node },
+}
+
+/// An expression that can be evaluated.
+#[derive(Debug)]
+pub(crate) struct Code {
+    pub(super) root: Node,
+    /// Texts of the expression that `matches` may be given by a name.
+    pub(super) patterns: BTreeMap<String, Pattern>,
+    pattern_size: usize,
+}
+
+/// What no rule can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CodeError {
+    #[error(
+        "the regular expression {quote} is too large: {text} bytes are the most, and {table} when it is compiled; repeat \
+         less, or use startsWith, endsWith, contains or a list",
+        text = bounds::PATTERN_TEXT, table = bounds::PATTERN_TABLE
+    )]
+    LargePattern { quote: String },
+    #[error(
+        "the regular expressions of one rule take more than {most} bytes when they are compiled: split it into several \
+         rules, or use startsWith, endsWith, contains or a list",
+        most = bounds::PATTERN_TABLES
+    )]
+    ManyPatterns,
+    #[error("`{0}` has no meaning in a rule")]
+    Unknown(String),
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        Code { root: Node::Literal(LiteralValue::Null), patterns: BTreeMap::new(), pattern_size: 0 }
+    }
+}
+
+impl Code {
+    /// Makes a tree ready whose variables and functions are known.
+    ///
+    /// # Errors
+    /// [`CodeError`].
+    pub(crate) fn new(tree: &IdedExpr) -> Result<Self, CodeError> {
+        let mut maker = Maker { locals: Vec::new(), texts: Vec::new(), names_patterns: false, size: 0, tables: 0 };
+        let root = maker.node(tree)?;
+        let mut patterns = BTreeMap::new();
+        let mut pattern_size = maker.size;
+        if maker.names_patterns {
+            for text in std::mem::take(&mut maker.texts) {
+                // One that is too large is told when it is given: most texts are no patterns.
+                let pattern = Pattern::new(text).unwrap_or_else(|_| Pattern::Wrong("it is too large".to_owned()));
+                maker.tables += pattern.table();
+                if maker.tables > bounds::PATTERN_TABLES {
+                    return Err(CodeError::ManyPatterns);
+                }
+                pattern_size += pattern.size();
+                patterns.insert(text.to_owned(), pattern);
+            }
+        }
+        Ok(Code { root, patterns, pattern_size })
+    }
+
+    /// Bytes that its patterns may come to take.
+    pub(crate) fn pattern_size(&self) -> usize {
+        self.pattern_size
+    }
+}
+
+struct Maker<'e> {
+    /// Names that the macros around have given.
+    locals: Vec<&'e str>,
+    /// Every text that is written, where one of them may be a pattern.
+    texts: Vec<&'e str>,
+    names_patterns: bool,
+    /// Bytes that patterns may come to take, and that their tables do.
+    size: usize,
+    tables: usize,
+}
+
+impl<'e> Maker<'e> {
+    fn boxed(&mut self, tree: &'e IdedExpr) -> Result<Box<Node>, CodeError> {
+        self.node(tree).map(Box::new)
+    }
+
+    fn node(&mut self, tree: &'e IdedExpr) -> Result<Node, CodeError> {
+        Ok(match &tree.expr {
+            Expr::Literal(literal) => {
+                if let LiteralValue::String(text) = literal {
+                    self.texts.push(text.inner());
+                }
+                Node::Literal(literal.clone())
+            }
+            Expr::Ident(name) => match self.locals.iter().rposition(|local| local == name) {
+                Some(place) => Node::Local(place),
+                None => Node::Input(Input::named(name).ok_or_else(|| CodeError::Unknown(name.clone()))?),
+            },
+            Expr::Select(select) => {
+                Node::Select { of: self.boxed(&select.operand)?, field: select.field.clone(), test: select.test }
+            }
+            Expr::Call(call) => self.call(call)?,
+            Expr::List(list) => {
+                let item = |(place, element)| {
+                    let value = self.node(element)?;
+                    Ok(Item { value, optional: list.optional_indices.contains(&place) })
+                };
+                Node::List(list.elements.iter().enumerate().map(item).collect::<Result<_, CodeError>>()?)
+            }
+            Expr::Map(map) => {
+                let mut entries = Vec::new();
+                for entry in &map.entries {
+                    let EntryExpr::MapEntry(pair) = &entry.expr else {
+                        return Err(CodeError::Unknown("a field".to_owned()));
+                    };
+                    let (key, value) = (self.node(&pair.key)?, self.node(&pair.value)?);
+                    entries.push(Pair { key, value, optional: pair.optional });
+                }
+                Node::Map(entries)
+            }
+            Expr::Comprehension(over) => self.comprehension(over)?,
+            Expr::Struct(made) => return Err(CodeError::Unknown(made.type_name.clone())),
+            Expr::Unspecified => return Err(CodeError::Unknown(String::new())),
+        })
+    }
+
+    fn call(&mut self, call: &'e CallExpr) -> Result<Node, CodeError> {
+        let name = call.func_name.as_str();
+        Ok(match (name, call.target.as_deref(), call.args.as_slice()) {
+            (operators::LOGICAL_OR | operators::LOGICAL_AND, None, [left, right]) => Node::Either {
+                decides: name == operators::LOGICAL_OR,
+                sides: Box::new([self.node(left)?, self.node(right)?]),
+            },
+            (operators::LOGICAL_NOT, None, [of]) => Node::Not(self.boxed(of)?),
+            (operators::NEGATE, None, [of]) => Node::Negate(self.boxed(of)?),
+            (operators::CONDITIONAL, None, [test, then, other]) => {
+                Node::If(Box::new([self.node(test)?, self.node(then)?, self.node(other)?]))
+            }
+            (operators::OPT_SELECT, None, [of, field]) => {
+                let Expr::Literal(LiteralValue::String(field)) = &field.expr else {
+                    return Err(CodeError::Unknown(name.to_owned()));
+                };
+                Node::SelectOptional { of: self.boxed(of)?, field: field.inner().to_owned() }
+            }
+            ("matches", Some(text), [pattern]) | ("matches", None, [text, pattern]) => {
+                self.matches(text, pattern, call.target.is_some())?
+            }
+            (_, None, [left, right]) if Operator::named(name).is_some() => {
+                let operator = Operator::named(name).unwrap_or(Operator::Equal);
+                if let (Operator::In, Some(literals)) = (operator, literals(right)) {
+                    let among = self.boxed(left)?;
+                    let texts = literals.iter().filter_map(|literal| match literal {
+                        LiteralValue::String(text) => Some(text.inner()),
+                        _ => None,
+                    });
+                    self.texts.extend(texts);
+                    return Ok(Node::Among(among, literals.into_iter().cloned().collect()));
+                }
+                Node::Binary(operator, Box::new([self.node(left)?, self.node(right)?]))
+            }
+            _ => {
+                let function = Function::named(name).ok_or_else(|| CodeError::Unknown(name.to_owned()))?;
+                if let (Function::Ask(question), Some(at), [zone]) = (function, call.target.as_deref(), &*call.args)
+                    && let Expr::Literal(LiteralValue::String(zone)) = &zone.expr
+                    && let Some(zone) = moment::known_zone(zone.inner())
+                {
+                    return Ok(Node::Ask { question, at: self.boxed(at)?, zone });
+                }
+                let target = call.target.as_deref().map(|target| self.boxed(target)).transpose()?;
+                let arguments = call.args.iter().map(|argument| self.node(argument)).collect::<Result<_, _>>()?;
+                Node::Call { function, target, arguments }
+            }
+        })
+    }
+
+    fn matches(&mut self, text: &'e IdedExpr, pattern: &'e IdedExpr, member: bool) -> Result<Node, CodeError> {
+        if let Expr::Literal(LiteralValue::String(source)) = &pattern.expr {
+            let text = self.boxed(text)?;
+            let made = Pattern::new(source.inner());
+            let pattern =
+                made.map_err(|pattern::TooLarge| CodeError::LargePattern { quote: shortened(source.inner()) })?;
+            self.tables += pattern.table();
+            if self.tables > bounds::PATTERN_TABLES {
+                return Err(CodeError::ManyPatterns);
+            }
+            self.size += pattern.size();
+            return Ok(Node::Matches { text, pattern });
+        }
+        self.names_patterns = true;
+        Ok(Node::MatchesOne { text: self.boxed(text)?, pattern: self.boxed(pattern)?, member })
+    }
+
+    /// The macros of the standard are all that a parser makes.
+    fn comprehension(&mut self, over: &'e ComprehensionExpr) -> Result<Node, CodeError> {
+        let unknown = || CodeError::Unknown("a macro of this kind".to_owned());
+        let range = self.node(&over.iter_range)?;
+        self.locals.push(&over.iter_var);
+        let is_result = |tree: &IdedExpr| matches!(&tree.expr, Expr::Ident(name) if *name == over.accu_var);
+        // What is appended: `@result + [value]`.
+        let appended = |tree: &'e IdedExpr| match &tree.expr {
+            Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::ADD => match args.as_slice() {
+                [result, IdedExpr { expr: Expr::List(list), .. }] if is_result(result) => list.elements.first(),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Expr::Call(step) = &over.loop_step.expr else { return Err(unknown()) };
+        let (name, each) = match (step.func_name.as_str(), step.args.as_slice()) {
+            (operators::LOGICAL_OR, [_, test]) => ("exists", Each::Until { decides: true, test: self.node(test)? }),
+            (operators::LOGICAL_AND, [_, test]) => ("all", Each::Until { decides: false, test: self.node(test)? }),
+            (operators::CONDITIONAL, [test, then, _]) => match appended(then) {
+                Some(value) => {
+                    let is_item = matches!(&value.expr, Expr::Ident(name) if *name == over.iter_var);
+                    let (test, value) = (Some(self.node(test)?), self.node(value)?);
+                    (if is_item { "filter" } else { "map" }, Each::Collect { test, value })
+                }
+                None => ("exists_one", Each::One(self.node(test)?)),
+            },
+            _ => {
+                let value = appended(&over.loop_step).ok_or_else(unknown)?;
+                ("map", Each::Collect { test: None, value: self.node(value)? })
+            }
+        };
+        self.locals.pop();
+        Ok(Node::Loop(Box::new(Loop { over: range, each, name, item: over.iter_var.clone() })))
+    }
+}
+
+/// The elements of a list that has nothing but literals.
+fn literals(tree: &IdedExpr) -> Option<Vec<&LiteralValue>> {
+    let Expr::List(list) = &tree.expr else { return None };
+    if !list.optional_indices.is_empty() {
+        return None;
+    }
+    let literal = |element| match element {
+        &IdedExpr { expr: Expr::Literal(ref literal), .. } => Some(literal),
+        _ => None,
+    };
+    list.elements.iter().map(literal).collect()
+}
+
+/// A text in quotes, cut where it is long.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Whether values are equal, and which comes first. Numbers of every type compare with each other.
+
+use std::cmp::Ordering;
+
+use super::budget::Budget;
+use super::failure::{Failure, Stop};
+use super::value::{Key, Pairs, Text, Value};
+use super::{bounds, price};
+
+/// Values of different types are different, and that is no error.
+pub(super) fn equal(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+    budget.step(1)?;
+    Ok(match (a, b) {
+        (Value::Null, Value::Null) => true,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Text(a), Value::Text(b)) => same(a.as_bytes(), b.as_bytes(), budget)?,
+        (Value::Bytes(a), Value::Bytes(b)) => same(a, b, budget)?,
+        (Value::Moment(a), Value::Moment(b)) => a == b,
+        (Value::Type(a), Value::Type(b)) => a == b,
+        (Value::Optional(a), Value::Optional(b)) => match (a, b) {
+            (None, None) => true,
+            (Some(a), Some(b)) => equal(a, b, budget)?,
+            _ => false,
+        },
+        (Value::List(a), Value::List(b)) => {
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            for (a, b) in a.iter().zip(b.iter()) {
+                if !equal(a, b, budget)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Pairs(_) | Value::Map(_), Value::Pairs(_) | Value::Map(_)) => maps(a, b, budget)?,
+        _ => numbers(a, b) == Some(Ordering::Equal),
+    })
+}
+
+fn same(a: &[u8], b: &[u8], budget: &mut Budget) -> Result<bool, Stop> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    budget.step(price::count(price::copy(a.len() as u64)))?;
+    Ok(a == b)
+}
+
+/// As many entries, and each of one is in the other.
+fn maps(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+    if size(a, budget)? != size(b, budget)? {
+        return Ok(false);
+    }
+    match a {
+        Value::Pairs(pairs) => {
+            for name in names(*pairs, budget)? {
+                let value = Value::Text(Text::Given(pairs.get(name).unwrap_or_default()));
+                let name = Value::Text(Text::Given(name));
+                budget.step(price::count(price::pick(pairs.0.len() as u64)))?;
+                let Some(other) = find(b, &name, budget)? else { return Ok(false) };
+                if !equal(&value, &other, budget)? {
+                    return Ok(false);
+                }
+            }
+        }
+        Value::Map(map) => {
+            for entry in map.entries() {
+                let Some(other) = find(b, &entry.written, budget)? else { return Ok(false) };
+                if !equal(&entry.value, &other, budget)? {
+                    return Ok(false);
+                }
+            }
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn names<'a>(pairs: Pairs<'a>, budget: &mut Budget) -> Result<Vec<&'a str>, Stop> {
+    let entries = pairs.0.len() as u64;
+    budget.step(price::count(price::names(entries)))?;
+    budget.bytes(price::count(entries * price::NAMED))?;
+    Ok(pairs.names())
+}
+
+/// Entries of a map.
+pub(super) fn size(map: &Value<'_>, budget: &mut Budget) -> Result<usize, Stop> {
+    Ok(match map {
+        Value::Pairs(pairs) => names(*pairs, budget)?.len(),
+        Value::Map(map) => map.entries().len(),
+        _ => 0,
+    })
+}
+
+/// What a map has under a key, if it has.
+pub(super) fn find<'a>(map: &Value<'a>, key: &Value<'_>, budget: &mut Budget) -> Result<Option<Value<'a>>, Stop> {
+    match map {
+        Value::Pairs(pairs) => {
+            budget.step(price::count(price::pick(pairs.0.len() as u64)))?;
+            let Value::Text(name) = key else { return Ok(None) };
+            let Some(value) = pairs.get(name) else { return Ok(None) };
+            if value.len() > bounds::VALUE {
+                return Err(Failure::TooLarge("a value", "bytes", bounds::VALUE).into());
+            }
+            Ok(Some(Value::Text(Text::Given(value))))
+        }
+        Value::Map(map) => {
+            let bytes = if let Value::Text(text) = key { text.len() } else { 0 };
+            budget.step(price::count(price::find(bytes as u64)))?;
+            Ok(Key::of(key).and_then(|key| map.get(&key)).cloned())
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Which comes first.
+///
+/// # Errors
+/// They don't compare.
+pub(super) fn order(
+    operator: &'static str,
+    a: &Value<'_>,
+    b: &Value<'_>,
+    budget: &mut Budget,
+) -> Result<Ordering, Stop> {
+    let bytes = |a: &[u8], b: &[u8], budget: &mut Budget| {
+        budget.step(price::count(price::copy(a.len().min(b.len()) as u64)))?;
+        Ok(a.cmp(b))
+    };
+    match (a, b) {
+        (Value::Text(a), Value::Text(b)) => bytes(a.as_bytes(), b.as_bytes(), budget),
+        (Value::Bytes(a), Value::Bytes(b)) => bytes(a, b, budget),
+        (Value::Bool(a), Value::Bool(b)) => Ok(a.cmp(b)),
+        (Value::Moment(a), Value::Moment(b)) => Ok(a.cmp(b)),
+        _ => numbers(a, b).ok_or_else(|| Failure::Types(operator, a.kind(), Some(b.kind())).into()),
+    }
+}
+
+fn numbers(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
+    let signed = |value: &Value<'_>| match value {
+        Value::Int(value) => Some(i128::from(*value)),
+        Value::Uint(value) => Some(i128::from(*value)),
+        _ => None,
+    };
+    let double = |value: &Value<'_>| match value {
+        Value::Int(value) => Some(*value as f64),
+        Value::Uint(value) => Some(*value as f64),
+        Value::Double(value) => Some(*value),
+        _ => None,
+    };
+    match (signed(a), signed(b)) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        _ => double(a)?.partial_cmp(&double(b)?),
+    }
+}

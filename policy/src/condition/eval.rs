@@ -1,0 +1,283 @@
+//! Evaluation: each part counts its step before it does anything.
+
+use std::rc::Rc;
+
+use super::budget::Budget;
+use super::code::{Code, Each, Item, Loop, Node, Pair};
+use super::compare::{equal, order};
+use super::failure::{Failure, Stop};
+use super::functions::Function;
+use super::inputs::{Input, Inputs};
+use super::operate::{self, Operator};
+use super::price;
+use super::value::{Entry, Key, Made, Value};
+
+/// What an expression says of a request.
+///
+/// # Errors
+/// It reads what is not there, fails, or costs more than is left.
+pub(crate) fn evaluate<'a>(code: &'a Code, inputs: &Inputs<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    Machine { code, inputs, budget, locals: Vec::new() }.node(&code.root)
+}
+
+struct Machine<'a, 'i> {
+    code: &'a Code,
+    inputs: &'i Inputs<'a>,
+    budget: &'i mut Budget,
+    /// What the macros around go through, from the outermost.
+    locals: Vec<Value<'a>>,
+}
+
+impl<'a> Machine<'a, '_> {
+    fn node(&mut self, node: &'a Node) -> Result<Value<'a>, Stop> {
+        self.budget.step(price::count(price::NODE))?;
+        match node {
+            Node::Literal(literal) => Ok(Value::of(literal)),
+            Node::Input(input) => self.input(*input),
+            Node::Local(place) => Ok(self.locals.get(*place).cloned().unwrap_or(Value::Null)),
+            Node::Select { of, field, test } => {
+                let of = self.node(of)?;
+                operate::select(of, field, *test, self.budget)
+            }
+            Node::SelectOptional { of, field } => {
+                let of = self.node(of)?;
+                operate::select_optional(of, field, self.budget)
+            }
+            Node::Either { decides, sides } => self.either(*decides, &sides[0], &sides[1]),
+            Node::Not(of) => match self.node(of)? {
+                Value::Bool(value) => Ok(Value::Bool(!value)),
+                other => Err(Failure::Types("!", other.kind(), None).into()),
+            },
+            Node::Negate(of) => operate::negate(self.node(of)?),
+            Node::If(parts) => match self.test(&parts[0])? {
+                true => self.node(&parts[1]),
+                false => self.node(&parts[2]),
+            },
+            Node::Binary(operator, sides) => self.binary(*operator, &sides[0], &sides[1]),
+            Node::Among(value, literals) => {
+                let value = self.node(value)?;
+                for literal in literals {
+                    if equal(&Value::of(literal), &value, self.budget)? {
+                        return Ok(Value::Bool(true));
+                    }
+                }
+                Ok(Value::Bool(false))
+            }
+            Node::List(items) => self.list(items),
+            Node::Map(entries) => self.map(entries),
+            Node::Loop(inner) => self.repeat(inner),
+            Node::Call { function, target, arguments } => self.call(*function, target.as_deref(), arguments),
+            Node::Ask { question, at, zone } => {
+                let at = self.node(at)?;
+                self.budget.step(price::count(price::CALENDAR))?;
+                match at {
+                    Value::Moment(at) => Ok(Value::Int(at.ask(*question, Some(zone)))),
+                    other => Err(Failure::Types(Function::Ask(*question).name(), other.kind(), Some("string")).into()),
+                }
+            }
+            Node::Matches { text, pattern, .. } => match self.node(text)? {
+                Value::Text(text) => pattern.is_in(&text, self.budget).map(Value::Bool),
+                other => Err(Failure::Types("matches", other.kind(), Some("string")).into()),
+            },
+            Node::MatchesOne { text, pattern, member } => self.matches(text, pattern, *member),
+        }
+    }
+
+    fn input(&mut self, input: Input) -> Result<Value<'a>, Stop> {
+        self.budget.step(price::count(price::input(input)))?;
+        self.budget.bytes(price::count(price::input_bytes(input)))?;
+        self.inputs.read(input)
+    }
+
+    /// Something that must be true or false.
+    fn test(&mut self, node: &'a Node) -> Result<bool, Stop> {
+        match self.node(node)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(Failure::NotBool(other.kind()).into()),
+        }
+    }
+
+    /// `||` and `&&`: what fails on the left is of no account if the right decides.
+    fn either(&mut self, decides: bool, left: &'a Node, right: &'a Node) -> Result<Value<'a>, Stop> {
+        let left = self.test(left);
+        match &left {
+            Ok(value) if *value == decides => return Ok(Value::Bool(decides)),
+            Err(stop) if stop.is_final() => return left.map(Value::Bool),
+            _ => {}
+        }
+        match (left, self.node(right)?) {
+            (Ok(_), Value::Bool(right)) => Ok(Value::Bool(right)),
+            (Err(_), Value::Bool(right)) if right == decides => Ok(Value::Bool(decides)),
+            (Err(stop), _) => Err(stop),
+            (Ok(_), other) => Err(Failure::NotBool(other.kind()).into()),
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, left: &'a Node, right: &'a Node) -> Result<Value<'a>, Stop> {
+        let left = self.node(left)?;
+        if matches!(operator, Operator::Index | Operator::OptionalIndex) {
+            return match operate::opened(operator, left) {
+                None => Ok(Value::Optional(None)),
+                Some((of, optional)) => {
+                    let at = self.node(right)?;
+                    operate::look_up(&of, &at, optional, self.budget)
+                }
+            };
+        }
+        let right = self.node(right)?;
+        let ordered = |budget: &mut Budget| order(operator.sign(), &left, &right, budget);
+        Ok(Value::Bool(match operator {
+            Operator::Equal => equal(&left, &right, self.budget)?,
+            Operator::Different => !equal(&left, &right, self.budget)?,
+            Operator::Less => ordered(self.budget)?.is_lt(),
+            Operator::LessEqual => ordered(self.budget)?.is_le(),
+            Operator::Greater => ordered(self.budget)?.is_gt(),
+            Operator::GreaterEqual => ordered(self.budget)?.is_ge(),
+            Operator::In => operate::contains(&left, &right, self.budget)?,
+            _ => return operate::calculate(operator, left, right, self.budget),
+        }))
+    }
+
+    fn list(&mut self, items: &'a [Item]) -> Result<Value<'a>, Stop> {
+        self.budget.step(price::count(price::MAKE + items.len() as u64))?;
+        self.budget.bytes(price::count(price::HEAD + items.len() as u64 * price::ELEMENT))?;
+        let mut list = Vec::with_capacity(items.len());
+        for item in items {
+            list.extend(given(self.node(&item.value)?, item.optional));
+        }
+        Ok(Value::List(Rc::new(list)))
+    }
+
+    fn map(&mut self, entries: &'a [Pair]) -> Result<Value<'a>, Stop> {
+        self.budget.step(price::count(price::MAKE))?;
+        self.budget.bytes(price::count(price::HEAD + entries.len() as u64 * price::ENTRY))?;
+        let mut map = Made::with_room(entries.len());
+        for entry in entries {
+            let written = self.node(&entry.key)?;
+            // A number with a fraction may be looked up, and be none.
+            let key = if let Value::Double(_) = written { None } else { Key::of(&written) };
+            let Some(key) = key else { return Err(Failure::Key(written.kind()).into()) };
+            let Some(value) = given(self.node(&entry.value)?, entry.optional) else { continue };
+            let bytes = if let Value::Text(text) = &written { text.len() } else { 0 };
+            self.budget.step(price::count(price::insert(entries.len() as u64, bytes as u64)))?;
+            if !map.add(Entry { key, written, value }) {
+                return Err(Failure::RepeatedKey.into());
+            }
+        }
+        Ok(Value::Map(Rc::new(map)))
+    }
+
+    fn repeat(&mut self, inner: &'a Loop) -> Result<Value<'a>, Stop> {
+        let over = self.node(&inner.over)?;
+        let Some(items) = operate::elements(&over, self.budget)? else {
+            return Err(Failure::NotIterable(over.kind()).into());
+        };
+        let place = self.locals.len();
+        self.locals.push(Value::Null);
+        let result = self.each(&inner.each, &items, place);
+        self.locals.truncate(place);
+        result
+    }
+
+    fn each(&mut self, each: &'a Each, items: &[Value<'a>], place: usize) -> Result<Value<'a>, Stop> {
+        let next = |machine: &mut Self, item: &Value<'a>| {
+            machine.budget.step(price::count(price::ROUND))?;
+            if let Some(local) = machine.locals.get_mut(place) {
+                *local = item.clone();
+            }
+            Ok::<(), Stop>(())
+        };
+        match each {
+            Each::Until { decides, test } => {
+                // What fails for one is of no account if another decides.
+                let mut failed = None;
+                for item in items {
+                    next(self, item)?;
+                    match self.test(test) {
+                        Ok(value) if value == *decides => return Ok(Value::Bool(*decides)),
+                        Ok(_) => {}
+                        Err(stop) if stop.is_final() => return Err(stop),
+                        Err(stop) => failed = Some(stop),
+                    }
+                }
+                failed.map_or(Ok(Value::Bool(!decides)), Err)
+            }
+            Each::One(test) => {
+                let mut found = 0_usize;
+                for item in items {
+                    next(self, item)?;
+                    found += usize::from(self.test(test)?);
+                }
+                Ok(Value::Bool(found == 1))
+            }
+            Each::Collect { test, value } => {
+                self.budget.bytes(price::count(price::HEAD + items.len() as u64 * price::ELEMENT))?;
+                let mut list = Vec::with_capacity(items.len());
+                for item in items {
+                    next(self, item)?;
+                    if let Some(test) = test
+                        && !self.test(test)?
+                    {
+                        continue;
+                    }
+                    list.push(self.node(value)?);
+                }
+                Ok(Value::List(Rc::new(list)))
+            }
+        }
+    }
+
+    /// What is given comes before what is asked, as the crate has it.
+    fn call(&mut self, function: Function, target: Option<&'a Node>, arguments: &'a [Node]) -> Result<Value<'a>, Stop> {
+        match (target, arguments) {
+            (Some(target), []) => {
+                let of = self.node(target)?;
+                function.call(true, of, None, self.budget)
+            }
+            (Some(target), [argument]) => {
+                let argument = self.node(argument)?;
+                let of = self.node(target)?;
+                function.call(true, of, Some(argument), self.budget)
+            }
+            (None, [argument]) => {
+                let of = self.node(argument)?;
+                function.call(false, of, None, self.budget)
+            }
+            (target, arguments) => {
+                for argument in arguments.iter().chain(target) {
+                    self.node(argument)?;
+                }
+                Err(Failure::Arguments(function.name()).into())
+            }
+        }
+    }
+
+    /// With a pattern that is one of the rule's own texts.
+    fn matches(&mut self, text: &'a Node, pattern: &'a Node, member: bool) -> Result<Value<'a>, Stop> {
+        let (text, pattern) = match member {
+            true => {
+                let pattern = self.node(pattern)?;
+                (self.node(text)?, pattern)
+            }
+            false => {
+                let text = self.node(text)?;
+                (text, self.node(pattern)?)
+            }
+        };
+        let (Value::Text(text), Value::Text(source)) = (&text, &pattern) else {
+            return Err(Failure::Types("matches", text.kind(), Some(pattern.kind())).into());
+        };
+        self.budget.step(price::count(price::find(source.len() as u64)))?;
+        let code = self.code;
+        let Some(pattern) = code.patterns.get(&**source) else { return Err(Failure::UnwrittenPattern.into()) };
+        pattern.is_in(text, self.budget).map(Value::Bool)
+    }
+}
+
+/// An element or a value that may be left out.
+fn given(value: Value<'_>, optional: bool) -> Option<Value<'_>> {
+    match value {
+        Value::Optional(inner) if optional => inner.map(|value| (*value).clone()),
+        value => Some(value),
+    }
+}

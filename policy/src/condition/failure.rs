@@ -1,0 +1,83 @@
+//! Why an expression has no value. Made without allocating, since most are absorbed by `||`, `&&`, `all` and `exists`; told
+//! in words at the end.
+
+use std::fmt;
+
+/// Why evaluation stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Stop {
+    /// A header, a parameter, a label or another entry that is not there.
+    Missing,
+    Failed(Failure),
+    /// The budget is used up. Nothing absorbs it.
+    Steps,
+    Bytes,
+}
+
+impl Stop {
+    /// Whether `||` and its like must not go on.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Stop::Steps | Stop::Bytes)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failed(failure)
+    }
+}
+
+/// What failed. Values stand in none of them: they are the caller's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// An operator or function, and a type or two that it does not take.
+    Types(&'static str, &'static str, Option<&'static str>),
+    /// A function that is given too few values, or too many.
+    Arguments(&'static str),
+    NotBool(&'static str),
+    NotIterable(&'static str),
+    Overflow(&'static str),
+    DivisionByZero,
+    OutOfBounds,
+    RepeatedKey,
+    Key(&'static str),
+    /// A text that is nothing of that type.
+    Text(&'static str),
+    /// A number beyond what the type holds.
+    Range(&'static str),
+    Pattern(String),
+    UnwrittenPattern,
+    Zone,
+    /// A variable that is not known of the request.
+    Unknown(&'static str),
+    /// A variable with more in it than rules are shown.
+    TooLarge(&'static str, &'static str, usize),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Types(name, one, None) => write!(f, "`{name}` does not take a value of type {one}"),
+            Failure::Types(name, one, Some(other)) => {
+                write!(f, "`{name}` does not take values of types {one} and {other}")
+            }
+            Failure::Arguments(name) => write!(f, "`{name}` is not called in this way"),
+            Failure::NotBool(found) => write!(f, "a {found} stands where true or false must stand"),
+            Failure::NotIterable(found) => write!(f, "a macro goes through a list or a map, not through a {found}"),
+            Failure::Overflow(name) => write!(f, "the result of `{name}` is too large a number"),
+            Failure::DivisionByZero => write!(f, "it divides by zero"),
+            Failure::OutOfBounds => write!(f, "a list has no element at that place"),
+            Failure::RepeatedKey => write!(f, "a map has the same key twice"),
+            Failure::Key(found) => write!(f, "a {found} can't be the key of a map"),
+            Failure::Text(wanted) => write!(f, "`{wanted}` is given a text that says no such thing"),
+            Failure::Range(wanted) => write!(f, "`{wanted}` is given a number that it can't hold"),
+            Failure::Pattern(why) => write!(f, "`matches` is given no regular expression: {why}"),
+            Failure::UnwrittenPattern => write!(f, "`matches` is given a pattern that is not written in the rule"),
+            Failure::Zone => write!(f, "there is no such time zone"),
+            Failure::Unknown(name) => write!(f, "`{name}` is not known of this request"),
+            Failure::TooLarge(name, unit, most) => {
+                write!(f, "`{name}` has more than {most} {unit} in this request, and rules are shown no more")
+            }
+        }
+    }
+}

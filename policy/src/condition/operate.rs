@@ -1,0 +1,296 @@
+//! Operators between values.
+
+use std::rc::Rc;
+
+use super::budget::Budget;
+use super::compare::{equal, find};
+use super::failure::{Failure, Stop};
+use super::price;
+use super::value::{Bytes, Pairs, Text, Value, whole};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Equal,
+    Different,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    In,
+    Index,
+    OptionalIndex,
+}
+
+impl Operator {
+    /// By the name that the parser has for it.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "_+_" => Operator::Add,
+            "_-_" => Operator::Subtract,
+            "_*_" => Operator::Multiply,
+            "_/_" => Operator::Divide,
+            "_%_" => Operator::Remainder,
+            "_==_" => Operator::Equal,
+            "_!=_" => Operator::Different,
+            "_<_" => Operator::Less,
+            "_<=_" => Operator::LessEqual,
+            "_>_" => Operator::Greater,
+            "_>=_" => Operator::GreaterEqual,
+            "@in" => Operator::In,
+            "_[_]" => Operator::Index,
+            "_[?_]" => Operator::OptionalIndex,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Operator::Add => "+",
+            Operator::Subtract => "-",
+            Operator::Multiply => "*",
+            Operator::Divide => "/",
+            Operator::Remainder => "%",
+            Operator::Equal => "==",
+            Operator::Different => "!=",
+            Operator::Less => "<",
+            Operator::LessEqual => "<=",
+            Operator::Greater => ">",
+            Operator::GreaterEqual => ">=",
+            Operator::In => "in",
+            Operator::Index => "[]",
+            Operator::OptionalIndex => "[?]",
+        }
+    }
+}
+
+fn unlike(operator: Operator, a: &Value<'_>, b: &Value<'_>) -> Stop {
+    Failure::Types(operator.sign(), a.kind(), Some(b.kind())).into()
+}
+
+/// `+`, `-`, `*`, `/` and `%`: between numbers of one type; texts, bytes and lists are joined.
+pub(super) fn calculate<'a>(
+    operator: Operator,
+    a: Value<'a>,
+    b: Value<'a>,
+    budget: &mut Budget,
+) -> Result<Value<'a>, Stop> {
+    match (a, b) {
+        (Value::Int(a), Value::Int(b)) => {
+            let result = match operator {
+                Operator::Add => a.checked_add(b),
+                Operator::Subtract => a.checked_sub(b),
+                Operator::Multiply => a.checked_mul(b),
+                _ if b == 0 => return Err(Failure::DivisionByZero.into()),
+                Operator::Divide => a.checked_div(b),
+                _ => a.checked_rem(b),
+            };
+            result.map(Value::Int).ok_or_else(|| Failure::Overflow(operator.sign()).into())
+        }
+        (Value::Uint(a), Value::Uint(b)) => {
+            let result = match operator {
+                Operator::Add => a.checked_add(b),
+                Operator::Subtract => a.checked_sub(b),
+                Operator::Multiply => a.checked_mul(b),
+                _ if b == 0 => return Err(Failure::DivisionByZero.into()),
+                Operator::Divide => a.checked_div(b),
+                _ => a.checked_rem(b),
+            };
+            result.map(Value::Uint).ok_or_else(|| Failure::Overflow(operator.sign()).into())
+        }
+        (Value::Double(a), Value::Double(b)) if operator != Operator::Remainder => Ok(Value::Double(match operator {
+            Operator::Add => a + b,
+            Operator::Subtract => a - b,
+            Operator::Multiply => a * b,
+            _ => a / b,
+        })),
+        (a, b) if operator == Operator::Add => join(a, b, budget),
+        (a, b) => Err(unlike(operator, &a, &b)),
+    }
+}
+
+fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    let make = |bytes: usize, budget: &mut Budget| {
+        budget.step(price::count(price::MAKE + price::copy(bytes as u64)))?;
+        budget.bytes(price::count(price::HEAD + bytes as u64))
+    };
+    match (&a, &b) {
+        (Value::Text(a), Value::Text(b)) => {
+            make(a.len() + b.len(), budget)?;
+            let mut text = String::with_capacity(a.len() + b.len());
+            text.push_str(a);
+            text.push_str(b);
+            Ok(Value::made(text))
+        }
+        (Value::Bytes(a), Value::Bytes(b)) => {
+            make(a.len() + b.len(), budget)?;
+            let mut bytes = Vec::with_capacity(a.len() + b.len());
+            bytes.extend_from_slice(a);
+            bytes.extend_from_slice(b);
+            Ok(Value::Bytes(Bytes::Made(Rc::new(bytes))))
+        }
+        (Value::List(list), _) => {
+            let Some(more) = elements(&b, budget)? else { return Err(unlike(Operator::Add, &a, &b)) };
+            let all = list.len() + more.len();
+            budget.step(price::count(price::MAKE + all as u64))?;
+            budget.bytes(price::count(price::HEAD + all as u64 * price::ELEMENT))?;
+            let mut joined = Vec::with_capacity(all);
+            joined.extend(list.iter().cloned());
+            joined.extend(more.iter().cloned());
+            Ok(Value::List(Rc::new(joined)))
+        }
+        _ => Err(unlike(Operator::Add, &a, &b)),
+    }
+}
+
+/// What a macro goes through: the elements of a list, the keys of a map.
+pub(super) fn elements<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Option<Rc<Vec<Value<'a>>>>, Stop> {
+    let keys = match of {
+        Value::List(list) => return Ok(Some(Rc::clone(list))),
+        Value::Pairs(Pairs(pairs)) => pairs.len(),
+        Value::Map(map) => map.entries().len(),
+        _ => return Ok(None),
+    };
+    budget.step(price::count(price::names(keys as u64)))?;
+    budget.bytes(price::count(price::HEAD + keys as u64 * (price::ELEMENT + price::NAMED)))?;
+    let keys: Vec<Value<'a>> = match of {
+        Value::Pairs(pairs) => pairs.names().into_iter().map(|name| Value::Text(Text::Given(name))).collect(),
+        Value::Map(map) => map.entries().iter().map(|entry| entry.written.clone()).collect(),
+        _ => Vec::new(),
+    };
+    Ok(Some(Rc::new(keys)))
+}
+
+/// `a in b`.
+pub(super) fn contains(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+    match b {
+        Value::List(list) => {
+            for element in list.iter() {
+                if equal(element, a, budget)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        Value::Pairs(pairs) if is_key(a) => {
+            budget.step(price::count(price::pick(pairs.0.len() as u64)))?;
+            let Value::Text(name) = a else { return Ok(false) };
+            Ok(pairs.get(name).is_some())
+        }
+        Value::Map(_) if is_key(a) => Ok(find(b, a, budget)?.is_some()),
+        _ => Err(unlike(Operator::In, a, b)),
+    }
+}
+
+/// Whether a map may be asked for it.
+fn is_key(value: &Value<'_>) -> bool {
+    matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Text(_))
+}
+
+/// `of[at]`, of what is no optional.
+pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    match of {
+        Value::List(list) => {
+            let place = match at {
+                Value::Int(place) => Some(i128::from(*place)),
+                Value::Uint(place) => Some(i128::from(*place)),
+                Value::Double(place) => whole(*place),
+                _ => None,
+            };
+            let Some(place) = place else { return Err(unlike(Operator::Index, of, at)) };
+            let found = usize::try_from(place).ok().and_then(|place| list.get(place));
+            found.cloned().ok_or_else(|| Failure::OutOfBounds.into())
+        }
+        Value::Pairs(_) | Value::Map(_) if is_key(at) => find(of, at, budget)?.ok_or(Stop::Missing),
+        _ => Err(unlike(Operator::Index, of, at)),
+    }
+}
+
+/// What an index is asked of, and whether it may be missing; `None` if there is nothing to ask.
+pub(super) fn opened<'a>(operator: Operator, of: Value<'a>) -> Option<(Value<'a>, bool)> {
+    match of {
+        Value::Optional(None) => None,
+        Value::Optional(Some(of)) => Some(((*of).clone(), true)),
+        of => Some((of, operator == Operator::OptionalIndex)),
+    }
+}
+
+/// `of[at]` and `of[?at]`: what is asked of an optional is optional as well.
+pub(super) fn look_up<'a>(
+    of: &Value<'a>,
+    at: &Value<'_>,
+    optional: bool,
+    budget: &mut Budget,
+) -> Result<Value<'a>, Stop> {
+    match index(of, at, budget) {
+        result if !optional => result,
+        result => wrap(result, budget),
+    }
+}
+
+/// As an optional: what is not there is none.
+fn wrap<'a>(result: Result<Value<'a>, Stop>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    match result {
+        Ok(value) => {
+            budget.bytes(price::count(price::HEAD))?;
+            Ok(Value::Optional(Some(Rc::new(value))))
+        }
+        Err(stop) if stop.is_final() => Err(stop),
+        Err(_) => Ok(Value::Optional(None)),
+    }
+}
+
+/// `of.?field`.
+pub(super) fn select_optional<'a>(of: Value<'a>, field: &str, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    let of = match of {
+        Value::Optional(None) => return Ok(Value::Optional(None)),
+        Value::Optional(Some(of)) => (*of).clone(),
+        of => of,
+    };
+    let result = index(&of, &Value::Text(Text::Given(field)), budget);
+    wrap(result, budget)
+}
+
+/// `of.field`, and `has(of.field)`.
+pub(super) fn select<'a>(of: Value<'a>, field: &str, test: bool, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    let key = Value::Text(Text::Given(field));
+    let has_entries = |of: &Value<'_>| matches!(of, Value::List(_) | Value::Pairs(_) | Value::Map(_));
+    let there = |result: Result<Value<'a>, Stop>| match result {
+        Ok(_) => Ok(true),
+        Err(stop) if stop.is_final() => Err(stop),
+        Err(_) => Ok(false),
+    };
+    let of = match of {
+        Value::Optional(None) if test => return Ok(Value::Bool(false)),
+        Value::Optional(None) => return Ok(Value::Optional(None)),
+        Value::Optional(Some(of)) if !has_entries(&of) => return Err(Stop::Missing),
+        Value::Optional(Some(of)) => {
+            let result = index(&of, &key, budget);
+            return if test { there(result).map(Value::Bool) } else { wrap(result, budget) };
+        }
+        of => of,
+    };
+    let result = index(&of, &key, budget).map_err(|stop| match stop {
+        Stop::Failed(Failure::Types(..)) => Stop::Failed(Failure::Types(".", of.kind(), None)),
+        other => other,
+    });
+    match (test, result) {
+        (false, result) => result,
+        (true, Ok(_)) => Ok(Value::Bool(true)),
+        (true, Err(Stop::Missing)) => Ok(Value::Bool(false)),
+        (true, Err(other)) => Err(other),
+    }
+}
+
+/// `-value`.
+pub(super) fn negate<'a>(value: Value<'a>) -> Result<Value<'a>, Stop> {
+    match value {
+        Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(|| Failure::Overflow("-").into()),
+        Value::Double(number) => Ok(Value::Double(-number)),
+        other => Err(Failure::Types("-", other.kind(), None).into()),
+    }
+}

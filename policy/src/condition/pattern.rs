@@ -1,0 +1,261 @@
+//! Regular expressions, compiled with the rule that has them, so that none is compiled for a request, and none is larger
+//! or slower than it may be.
+//!
+//! Nearly all that rules match is ASCII. For that a table is made that takes each byte once. Other texts are held against
+//! the pattern's states, which costs more, and is counted so.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::{Anchored, Input};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
+
+use super::budget::Budget;
+use super::failure::{Failure, Stop};
+use super::{bounds, price};
+
+/// Groups in each other.
+const NESTED: u32 = 32;
+
+/// A pattern, compiled.
+pub(crate) enum Pattern {
+    Ready(Box<Ready>),
+    /// It is no regular expression, and why.
+    Wrong(String),
+}
+
+pub(crate) struct Ready {
+    source: String,
+    ascii: dense::DFA<Vec<u32>>,
+    /// Of the automaton for texts that are not ASCII.
+    states: usize,
+    size: usize,
+    /// That automaton, made when the first such text comes.
+    any: OnceLock<Option<PikeVM>>,
+}
+
+/// A pattern that is too large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+impl Pattern {
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// It is too long, or too large when it is compiled. One that is no regular expression fails when it is asked.
+    pub(crate) fn new(source: &str) -> Result<Self, TooLarge> {
+        if source.len() > bounds::PATTERN_TEXT {
+            return Err(TooLarge);
+        }
+        let hir = match parsed(source) {
+            Ok(hir) => hir,
+            Err(error) => return Ok(Pattern::Wrong(why(&error))),
+        };
+        let any = automaton(&hir).map_err(|_| TooLarge)?;
+        // Without what only other texts have it is small and quick to make.
+        let plain = automaton(&plain(&hir)).map_err(|_| TooLarge)?;
+        let table = dense::Config::new()
+            .minimize(false)
+            .start_kind(StartKind::Unanchored)
+            .dfa_size_limit(Some(bounds::PATTERN_TABLE))
+            .determinize_size_limit(Some(bounds::PATTERN));
+        let ascii = dense::Builder::new().configure(table).build_from_nfa(&plain).map_err(|_| TooLarge)?;
+        Ok(Pattern::Ready(Box::new(Ready {
+            source: source.to_owned(),
+            states: any.states().len(),
+            size: ascii.memory_usage() + any.memory_usage(),
+            ascii,
+            any: OnceLock::new(),
+        })))
+    }
+
+    /// Bytes that it may come to take.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Pattern::Ready(ready) => ready.size,
+            Pattern::Wrong(_) => 0,
+        }
+    }
+
+    /// Bytes that its table takes.
+    pub(super) fn table(&self) -> usize {
+        match self {
+            Pattern::Ready(ready) => ready.ascii.memory_usage(),
+            Pattern::Wrong(_) => 0,
+        }
+    }
+
+    /// Whether it matches somewhere in the text.
+    pub(super) fn is_in(&self, text: &str, budget: &mut Budget) -> Result<bool, Stop> {
+        let ready = match self {
+            Pattern::Ready(ready) => ready,
+            Pattern::Wrong(why) => return Err(Failure::Pattern(why.clone()).into()),
+        };
+        let bytes = text.len() as u64;
+        budget.step(price::count(price::matched(bytes)))?;
+        let input = Input::new(text).anchored(Anchored::No).earliest(true);
+        if text.is_ascii()
+            && let Ok(found) = ready.ascii.try_search_fwd(&input)
+        {
+            return Ok(found.is_some());
+        }
+        budget.step(price::count(price::simulated(bytes, ready.states as u64)))?;
+        budget.bytes(price::count(price::HEAD + 16 * ready.states as u64))?;
+        let any = ready.any.get_or_init(|| PikeVM::new_from_nfa(automaton(&parsed(&ready.source).ok()?).ok()?).ok());
+        let Some(any) = any else { return Err(Failure::Pattern("it can't be compiled".to_owned()).into()) };
+        Ok(any.is_match(&mut any.create_cache(), text))
+    }
+}
+
+fn parsed(source: &str) -> Result<Hir, regex_syntax::Error> {
+    ParserBuilder::new().nest_limit(NESTED).build().parse(source)
+}
+
+fn automaton(hir: &Hir) -> Result<NFA, Box<thompson::BuildError>> {
+    let config = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(Some(bounds::PATTERN));
+    thompson::Compiler::new().configure(config).build_from_hir(hir).map_err(Box::new)
+}
+
+/// The same in ASCII.
+fn plain(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(literal) if literal.0.is_ascii() => hir.clone(),
+        HirKind::Literal(_) => Hir::fail(),
+        HirKind::Class(Class::Unicode(class)) => {
+            let mut class = class.clone();
+            class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\x7f')]));
+            Hir::class(Class::Unicode(class))
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            let mut class = class.clone();
+            class.intersect(&ClassBytes::new([ClassBytesRange::new(0, 0x7f)]));
+            Hir::class(Class::Bytes(class))
+        }
+        HirKind::Look(look) => Hir::look(match look {
+            Look::WordUnicode => Look::WordAscii,
+            Look::WordUnicodeNegate => Look::WordAsciiNegate,
+            Look::WordStartUnicode => Look::WordStartAscii,
+            Look::WordEndUnicode => Look::WordEndAscii,
+            Look::WordStartHalfUnicode => Look::WordStartHalfAscii,
+            Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
+            other => *other,
+        }),
+        HirKind::Repetition(times) => Hir::repetition(times.with(plain(&times.sub))),
+        HirKind::Capture(group) => plain(&group.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(plain).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(plain).collect()),
+    }
+}
+
+/// In one line, without the drawing of the place.
+fn why(error: &regex_syntax::Error) -> String {
+    match error {
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        _ => "it can't be read".to_owned(),
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pattern::Ready(ready) => f.debug_tuple("Ready").field(&ready.source).finish(),
+            Pattern::Wrong(why) => f.debug_tuple("Wrong").field(why).finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_the_regex_crate_says() {
+        for pattern in [
+            "^gpt",
+            "4o$",
+            r"^(gpt|o[0-9])",
+            r"\w+",
+            r"^\w+$",
+            "(?i)GPT",
+            r"^[\w.-]+@example\.com$",
+            ".*opus.*",
+            r"\d{4}-\d{2}",
+            "(a*)*b",
+            "[^/]+/.*",
+            r"\bgpt\b",
+            r"(?i)\w+\s\w+",
+            r"\pL+",
+            "(x+x+)+y",
+            "^$",
+            "",
+            "(?s).*",
+            r"\B",
+            "[é-ü]",
+            "é",
+            r"^\p{Greek}+$",
+            "[^a]",
+            ".",
+            r"\W",
+            r"(?-u:\w)",
+            "a|b||c",
+            r"^.{3}$",
+            "(?m)^o",
+            r"\x{e9}",
+        ] {
+            let ours = Pattern::new(pattern).unwrap();
+            let theirs = regex::Regex::new(pattern).unwrap();
+            for text in [
+                "",
+                "gpt-4o",
+                "o3",
+                "GPT-4o",
+                "a",
+                "b",
+                "aab",
+                "xxxxxxxxxxxxxx",
+                "xxxy",
+                "2026-11",
+                "a/b",
+                "me@example.com",
+                "claude opus",
+                "gpt é",
+                "é",
+                "ü",
+                "Ωμέγα",
+                "mo\nop",
+                "a b",
+                "日本",
+                "\u{e9}\u{301}",
+                "_",
+                "-",
+            ] {
+                let mut budget = Budget::of_a_request();
+                budget.begin();
+                assert_eq!(ours.is_in(text, &mut budget), Ok(theirs.is_match(text)), "{pattern:?} in {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn large_ones_are_refused_and_wrong_ones_say_why() {
+        let long = "(?i)\\w".repeat(100);
+        for pattern in ["(a{1000}){1000}", "(a{100}){100}", r"[ab]*a[ab]{20}", r"\w{1000}", r"(?i)\pL{50}", &long] {
+            assert_eq!(Pattern::new(pattern).err(), Some(TooLarge), "{pattern}");
+        }
+        for (pattern, part) in [("(", "unclosed"), ("[z-a]", "invalid"), ("a{2,1}", "invalid"), ("(?<x", "")] {
+            let mut budget = Budget::of_a_request();
+            budget.begin();
+            let Err(Stop::Failed(failure)) = Pattern::new(pattern).unwrap().is_in("a", &mut budget) else {
+                panic!("{pattern}")
+            };
+            let told = failure.to_string();
+            assert!(told.contains(part) && !told.contains('\n') && told.len() < 300, "{told}");
+        }
+    }
+}

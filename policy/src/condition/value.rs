@@ -1,0 +1,193 @@
+//! Values as expressions see them. What a request or the rule's text holds is borrowed; what is made is shared, so that
+//! handing a value on costs nothing.
+
+use std::cmp::Ordering;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use cel::common::ast::LiteralValue;
+
+use crate::moment::Moment;
+
+/// A text of the rule, of the request, or made.
+#[derive(Clone, Debug)]
+pub(crate) enum Text<'a> {
+    Given(&'a str),
+    Made(Rc<String>),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Text::Given(text) => text,
+            Text::Made(text) => text,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes<'a> {
+    Given(&'a [u8]),
+    Made(Rc<Vec<u8>>),
+}
+
+impl Deref for Bytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Given(bytes) => bytes,
+            Bytes::Made(bytes) => bytes,
+        }
+    }
+}
+
+/// The pairs of a request; of several with one name the last one counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pairs<'a>(pub &'a [(String, String)]);
+
+impl<'a> Pairs<'a> {
+    pub(crate) fn get(self, name: &str) -> Option<&'a str> {
+        let found = self.0.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Their names, each once, in order.
+    pub(crate) fn names(self) -> Vec<&'a str> {
+        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// A key of a map that an expression made. Whole numbers are one key, whichever type they have.
+#[derive(Clone, Debug)]
+pub(crate) enum Key<'a> {
+    Bool(bool),
+    Number(i128),
+    Text(Text<'a>),
+}
+
+impl<'a> Key<'a> {
+    /// A value as a key to look up; `None` for one that is none.
+    pub(crate) fn of(value: &Value<'a>) -> Option<Self> {
+        match value {
+            Value::Bool(value) => Some(Key::Bool(*value)),
+            Value::Int(value) => Some(Key::Number((*value).into())),
+            Value::Uint(value) => Some(Key::Number((*value).into())),
+            Value::Double(value) => whole(*value).map(Key::Number),
+            Value::Text(text) => Some(Key::Text(text.clone())),
+            _ => None,
+        }
+    }
+
+    fn order(&self, other: &Key<'_>) -> Ordering {
+        match (self, other) {
+            (Key::Bool(a), Key::Bool(b)) => a.cmp(b),
+            (Key::Number(a), Key::Number(b)) => a.cmp(b),
+            (Key::Text(a), Key::Text(b)) => (**a).cmp(&**b),
+            (Key::Bool(_), _) | (_, Key::Text(_)) => Ordering::Less,
+            (Key::Text(_), _) | (_, Key::Bool(_)) => Ordering::Greater,
+        }
+    }
+}
+
+/// An entry of a map that an expression made: its key as it is looked up and as it was written, and its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub key: Key<'a>,
+    pub written: Value<'a>,
+    pub value: Value<'a>,
+}
+
+/// The entries of a map that an expression made, in order of their keys.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Made<'a>(Vec<Entry<'a>>);
+
+impl<'a> Made<'a> {
+    pub(crate) fn with_room(entries: usize) -> Self {
+        Made(Vec::with_capacity(entries))
+    }
+
+    /// False if the key is there already.
+    pub(crate) fn add(&mut self, entry: Entry<'a>) -> bool {
+        match self.0.binary_search_by(|other| other.key.order(&entry.key)) {
+            Ok(_) => false,
+            Err(place) => {
+                self.0.insert(place, entry);
+                true
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, key: &Key<'_>) -> Option<&Value<'a>> {
+        let place = self.0.binary_search_by(|other| other.key.order(key)).ok()?;
+        self.0.get(place).map(|entry| &entry.value)
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
+        &self.0
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Double(f64),
+    Text(Text<'a>),
+    Bytes(Bytes<'a>),
+    List(Rc<Vec<Value<'a>>>),
+    Pairs(Pairs<'a>),
+    Map(Rc<Made<'a>>),
+    Moment(Moment),
+    Type(&'static str),
+    Optional(Option<Rc<Value<'a>>>),
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn of(literal: &'a LiteralValue) -> Self {
+        match literal {
+            LiteralValue::Boolean(value) => Value::Bool(*value.inner()),
+            LiteralValue::Bytes(value) => Value::Bytes(Bytes::Given(value.inner())),
+            LiteralValue::Double(value) => Value::Double(*value.inner()),
+            LiteralValue::Int(value) => Value::Int(*value.inner()),
+            LiteralValue::Null => Value::Null,
+            LiteralValue::String(value) => Value::Text(Text::Given(value.inner())),
+            LiteralValue::UInt(value) => Value::Uint(*value.inner()),
+        }
+    }
+
+    pub(crate) fn made(text: String) -> Self {
+        Value::Text(Text::Made(Rc::new(text)))
+    }
+
+    /// What `type` says of it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null_type",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::Uint(_) => "uint",
+            Value::Double(_) => "double",
+            Value::Text(_) => "string",
+            Value::Bytes(_) => "bytes",
+            Value::List(_) => "list",
+            Value::Pairs(_) | Value::Map(_) => "map",
+            Value::Moment(_) => "google.protobuf.Timestamp",
+            Value::Type(_) => "type",
+            Value::Optional(_) => "optional_type",
+        }
+    }
+}
+
+/// A double that is a whole number, as CEL looks keys and places up.
+pub(crate) fn whole(value: f64) -> Option<i128> {
+    let bounded = value > i64::MIN as f64 && value < u64::MAX as f64;
+    (bounded && value.trunc() == value).then_some(value as i128)
+}
