@@ -1,6 +1,6 @@
 //! What providers ask of keys of other namespaces: a budget in money.
 
-use outrigger_policy::Document;
+use outrigger_policy::{CompiledConditions, Document};
 
 use crate::counted::{At, Counted, id};
 use crate::finding::{Cause, Finding};
@@ -13,7 +13,7 @@ pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &m
     if !asking.contains(&true) {
         return;
     }
-    let counted = Counted::of(document);
+    let counted = Counted::of(document, &CompiledConditions::new());
     let mut taken: Vec<(usize, usize)> = Vec::new();
     for (key, doc) in document.keys.iter().enumerate() {
         for (entry, of_key) in doc.providers.iter().enumerate() {

@@ -2,7 +2,7 @@
 //! gateway will do.
 
 use outrigger_policy::{
-    Document, Draw, Limit, NoConditions, ObjectRef, Policy, Request, Skip, Unit, catalogue, decide,
+    CompiledConditions, Document, Draw, Limit, NoConditions, ObjectRef, Policy, Request, Skip, Unit, catalogue, decide,
 };
 
 /// A policy of which questions are asked.
@@ -23,7 +23,7 @@ pub(crate) struct At {
 
 impl Counted {
     /// `None` of a document that limits nothing, and of one that is no policy, which whoever serves it is told.
-    pub fn of(document: &Document) -> Option<Self> {
+    pub fn of(document: &Document, conditions: &CompiledConditions) -> Option<Self> {
         let limited = !document.budgets.is_empty()
             || document.providers.iter().any(|provider| !provider.limits.is_empty())
             || document
@@ -34,7 +34,8 @@ impl Counted {
             return None;
         }
         let plain = Document { rules: Vec::new(), ..document.clone() };
-        Some(Self { policy: Policy::build(document.clone()).ok()?, plain: Policy::build(plain).ok()? })
+        let policy = Policy::build_with(document.clone(), conditions).ok()?;
+        Some(Self { policy, plain: Policy::build(plain).ok()? })
     }
 
     pub fn policy(&self) -> &Policy {

@@ -1,7 +1,10 @@
 //! An object judged by itself, by its kind's schema and rules. It takes longer than what comes after, and changes only with
 //! the object: who compiles the same object again keeps it.
 
+use std::sync::Arc;
+
 use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
+use outrigger_policy::{Expression, ExpressionError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -15,9 +18,21 @@ pub struct Judgement(Result<Typed, Vec<schema::Finding>>);
 pub(crate) enum Typed {
     Provider(Box<LlmProvider>),
     Key(Box<VirtualKey>),
-    Rule(Box<RoutingRule>),
+    Rule(Box<RoutingRule>, Condition),
     Budget(Box<Budget>),
     Catalog(Box<ModelCatalog>),
+}
+
+/// The condition of a rule, compiled and tried on samples; `None` where there is none.
+pub(crate) type Condition = Option<Result<Arc<Expression>, ExpressionError>>;
+
+fn condition(rule: &RoutingRule) -> Condition {
+    let compiled = Expression::compile(rule.spec.when.as_deref()?).map(Arc::new);
+    if let Ok(expression) = &compiled {
+        // What came of it is kept in it.
+        let _kept = expression.try_on_samples();
+    }
+    Some(compiled)
 }
 
 impl Judgement {
@@ -31,7 +46,10 @@ impl Judgement {
         let typed = match object.kind.as_str() {
             "LLMProvider" => read(value).map(Typed::Provider),
             "VirtualKey" => read(value).map(Typed::Key),
-            "RoutingRule" => read(value).map(Typed::Rule),
+            "RoutingRule" => read(value).map(|rule| {
+                let condition = condition(&rule);
+                Typed::Rule(rule, condition)
+            }),
             "Budget" => read(value).map(Typed::Budget),
             "ModelCatalog" => read(value).map(Typed::Catalog),
             // The schema knows no other kind, and has told.

@@ -49,9 +49,12 @@ mod yaml;
 mod zones;
 
 use std::fmt;
+use std::sync::Arc;
 
 use counted::Counted;
-use outrigger_policy::{BudgetDoc, Document, FORMAT, KeyDoc, ProviderDoc, SecretAt};
+use outrigger_policy::{
+    BudgetDoc, BuildError, CompiledConditions, Document, FORMAT, KeyDoc, Policy, ProviderDoc, SecretAt,
+};
 use validate::Folder;
 use world::World;
 
@@ -109,6 +112,8 @@ pub struct Compiled {
     pub findings: Vec<Finding>,
     /// The tests of the document's rules, not run yet.
     pub trials: Vec<PlacedTrial>,
+    /// The conditions of the document's rules, by their text: for [`Compiled::policy`].
+    pub conditions: CompiledConditions,
 }
 
 impl Compiled {
@@ -116,6 +121,14 @@ impl Compiled {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)
+    }
+
+    /// The policy that the document is, without compiling its conditions anew.
+    ///
+    /// # Errors
+    /// As [`Policy::build`].
+    pub fn policy(&self) -> Result<Policy, BuildError> {
+        Policy::build_with(self.document.clone(), &self.conditions)
     }
 }
 
@@ -186,10 +199,18 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
     document.rules = rules::compile(&folder, operator_namespace, &document.providers, &document.keys, &mut findings);
     folder.left_out("RoutingRule", document.rules.iter().map(|rule| counted::id(&rule.namespace, &rule.name)));
     let trials = trials::compile(&folder, operator_namespace, &document, &mut findings);
-    if let Some(counted) = Counted::of(&document) {
+    let conditions: CompiledConditions = document
+        .rules
+        .iter()
+        .filter_map(|rule| {
+            let condition = folder.conditions.get(&counted::id(&rule.namespace, &rule.name))?.as_ref()?;
+            Some((rule.when.clone()?, Arc::clone(condition.as_ref().ok()?)))
+        })
+        .collect();
+    if let Some(counted) = Counted::of(&document, &conditions) {
         unpriced::check(&folder, &counted, &mut findings);
         downgrades::check(&folder, &counted, &mut findings);
     }
     finding::in_order(&mut findings);
-    Compiled { document, secrets, from_environment, findings, trials }
+    Compiled { document, secrets, from_environment, findings, trials, conditions }
 }

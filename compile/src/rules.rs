@@ -1,9 +1,12 @@
 //! RoutingRules: conditions that compile, and targets that somebody in their scope may use.
 
+use std::sync::Arc;
+
 use outrigger_crds::RoutingRule;
 use outrigger_crds::routing_rule::{Action, Mode, OnError};
 use outrigger_policy::{
-    Expression, KeyDoc, ObjectRef, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip, TargetDoc,
+    Expression, ExpressionError, KeyDoc, ObjectRef, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip,
+    TargetDoc,
 };
 
 use crate::fence::Fence;
@@ -40,7 +43,8 @@ fn document(
     findings: &mut Vec<Finding>,
 ) -> Option<RuleDoc> {
     let spec = &typed.spec;
-    let asks = condition(object, spec.when.as_deref(), findings);
+    let condition = folder.conditions.get(&object.id()).and_then(|condition| condition.as_ref());
+    let asks = can_be_asked(object, condition, findings);
     let scope = scope(typed);
     let keys = in_scope(folder, keys, object, everywhere, &scope, findings);
     let missing = keys.iter().flat_map(|key| folder.missing_providers(key)).collect();
@@ -98,11 +102,15 @@ fn document(
 
 /// Whether the condition compiles, and holds or doesn't of a sample of each request type. What it can't mean is told; it
 /// can be asked all the same, and a rule that never matches sends no request elsewhere.
-fn condition(object: &Object, when: Option<&str>, findings: &mut Vec<Finding>) -> bool {
-    let Some(source) = when else { return true };
-    let expression = match Expression::compile(source) {
-        Ok(expression) => expression,
-        Err(error) => {
+fn can_be_asked(
+    object: &Object,
+    condition: Option<&Result<Arc<Expression>, ExpressionError>>,
+    findings: &mut Vec<Finding>,
+) -> bool {
+    let expression = match condition {
+        None => return true,
+        Some(Ok(expression)) => expression,
+        Some(Err(error)) => {
             findings.push(object.error("spec.when", error.to_string()));
             return false;
         }

@@ -24,6 +24,23 @@ pub struct PlacedTrial {
 }
 
 impl PlacedTrial {
+    /// The finding that the test was not run.
+    #[must_use]
+    pub fn untried(&self) -> Finding {
+        Finding {
+            severity: Severity::Warning,
+            cause: Cause::Invalid,
+            place: self.place.clone(),
+            object: self.object.clone(),
+            path: self.path.clone(),
+            message: format!(
+                "the test `{}` and those after it were not run: the tests of all rules together are too much work, so leave \
+                 out `shares` and `anyOf` where another expectation will do, or have fewer tests",
+                self.trial.name
+            ),
+        }
+    }
+
     /// The finding that the test fails, with what came of it instead.
     #[must_use]
     pub fn failed(&self, message: &str) -> Finding {

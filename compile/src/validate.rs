@@ -7,7 +7,7 @@ use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey,
 use outrigger_policy::ObjectRef;
 
 use crate::finding::{Cause, Finding};
-use crate::judgement::{Judgement, Typed};
+use crate::judgement::{Condition, Judgement, Typed};
 use crate::source::Object;
 
 /// An object together with its type.
@@ -25,6 +25,8 @@ pub(crate) struct Folder<'a> {
     pub providers: ByName<Read<'a, LlmProvider>>,
     pub keys: ByName<Read<'a, VirtualKey>>,
     pub rules: ByName<Read<'a, RoutingRule>>,
+    /// Those of the rules.
+    pub conditions: ByName<&'a Condition>,
     pub budgets: ByName<Read<'a, Budget>>,
     pub catalogs: ByName<Read<'a, ModelCatalog>>,
     pub secrets: ByName<&'a Object>,
@@ -93,7 +95,10 @@ pub(crate) fn folder<'a>(
         match judgement.sound() {
             Ok(Typed::Provider(typed)) => drop(folder.providers.insert(object.id(), Read { object, typed })),
             Ok(Typed::Key(typed)) => drop(folder.keys.insert(object.id(), Read { object, typed })),
-            Ok(Typed::Rule(typed)) => drop(folder.rules.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Rule(typed, condition)) => {
+                folder.conditions.insert(object.id(), condition);
+                folder.rules.insert(object.id(), Read { object, typed });
+            }
             Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), Read { object, typed })),
             Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), Read { object, typed })),
             Err(found) => {

@@ -414,7 +414,7 @@ pub const BROKEN: &[Broken] = &[
             ),
         )],
         &[
-            "a.yaml:10: RoutingRule default/r: spec.when: on a request of type embedding, fails: found no matching overload for '_&&_' applied to '(bool, string)'",
+            "a.yaml:10: RoutingRule default/r: spec.when: on a request of type embedding, fails: a string stands where true or false must stand",
         ],
     ),
     broken(
