@@ -5,7 +5,7 @@ use std::time::Instant;
 use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
-    Conditions, Credential, Decision, Draw, Measure, Pace, Provider, Request, Skip, decide as by_policy,
+    Conditions, Credential, Decision, Draw, Measure, Pace, Provider, Request, Skip, bounds, decide as by_policy,
 };
 
 use crate::accounts::millis;
@@ -49,6 +49,7 @@ pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: In
         stay,
         conditions: &world,
     };
+    // Here, and not on another thread: all that rules may cost together is a millisecond at the most.
     let mut decision = by_policy(&call.served.policy, &request);
     if call.scanned.handle.is_some() {
         bind(&mut decision, stay, call);
@@ -156,10 +157,12 @@ impl Conditions for World<'_> {
     }
 }
 
+/// As many as rules are shown, and one more where there are more: then a rule that reads them fails.
 fn lower_headers(call: &Call) -> Vec<(String, String)> {
     call.headers
         .iter()
         .filter(|(name, _)| !headers::is_credential(name.as_str()))
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .take(bounds::ENTRIES + 1)
         .collect()
 }

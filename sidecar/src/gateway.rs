@@ -17,6 +17,7 @@ use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::scan::Scanned;
 use outrigger_policy::{Document, OnHangUp};
 use thiserror::Error;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use crate::access::Access;
@@ -115,6 +116,9 @@ pub struct Gateway {
     pub(crate) ended: Notify,
 }
 
+/// Rules that the log names for one request, of those whose expression failed.
+const RULES_TOLD: usize = 8;
+
 impl Gateway {
     /// A gateway without a policy: it answers 503 until one is installed.
     ///
@@ -171,7 +175,8 @@ impl Gateway {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => {
                 let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, millis(SystemTime::now()));
-                Served::build(document, secrets, &self.namespace, &mut kept, adopt).map_err(InstallError::from)
+                aside(|| Served::build(document, secrets, &self.namespace, &mut kept, adopt))
+                    .map_err(InstallError::from)
             }
         };
         match built {
@@ -362,9 +367,12 @@ impl Gateway {
         ending.record.candidates = candidates(&decision);
         ending.record.chain = decision.chain.iter().map(ToString::to_string).collect();
         ending.record.shadow = decision.shadow.as_ref().map(shadow);
-        for (rule, problem) in &decision.rule_errors {
-            self.metrics.rule_failed(rule);
+        decision.rule_errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
+        for (rule, problem) in decision.rule_errors.iter().take(RULES_TOLD) {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
+        }
+        if let Some(more) = decision.rule_errors.len().checked_sub(RULES_TOLD).filter(|more| *more > 0) {
+            tracing::warn!(more, "expressions of other rules failed on the same request");
         }
         if let Some(refusal) = &decision.refusal {
             // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
@@ -420,5 +428,14 @@ fn hints(headers: &HeaderMap, query: &Query) -> Hints {
     Hints {
         anthropic: headers.contains_key("anthropic-version"),
         google: headers.contains_key("x-goog-api-key") || query.key().is_some(),
+    }
+}
+
+/// Does what may take a while, such as compiling a policy's expressions, so that other requests are served meanwhile.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        // There is nobody else, or nobody to give the thread to.
+        _ => work(),
     }
 }
