@@ -32,6 +32,7 @@ pub mod owner;
 mod patience;
 pub mod plan;
 pub mod pods;
+mod prepare;
 pub mod queue;
 mod raises;
 pub mod reason;

@@ -28,6 +28,9 @@ pub enum Outcome {
     Again(Instant),
     /// To be tried again, after a pause that grows.
     Failed,
+    /// It took long. Whoever asks for it, it is not done before that time, so that others have their turn; with the time at
+    /// which it is to be done again if nobody asks.
+    Late(Instant, Option<Instant>),
 }
 
 /// Keys with work to be done.
@@ -48,6 +51,8 @@ struct State<K> {
     failed: BTreeMap<K, u32>,
     /// Of those that wait: nobody asked but they themselves.
     resting: BTreeSet<K>,
+    /// Of those that took long, when they may be done again.
+    not_before: BTreeMap<K, Instant>,
 }
 
 impl<K: Clone + Debug + Ord> Queue<K> {
@@ -59,6 +64,7 @@ impl<K: Clone + Debug + Ord> Queue<K> {
             running: BTreeMap::new(),
             failed: BTreeMap::new(),
             resting: BTreeSet::new(),
+            not_before: BTreeMap::new(),
         };
         Queue { state: Mutex::new(state), changed: Notify::new(), debounce }
     }
@@ -109,6 +115,13 @@ impl<K: Clone + Debug + Ord> Queue<K> {
                 state.failed.remove(&key);
                 Some(due)
             }
+            Outcome::Late(until, again) => {
+                state.failed.remove(&key);
+                let now = Instant::now();
+                state.not_before.retain(|_, until| *until > now);
+                state.not_before.insert(key.clone(), until);
+                again
+            }
             Outcome::Failed => {
                 let failures = state.failed.entry(key.clone()).or_default();
                 *failures = failures.saturating_add(1);
@@ -149,6 +162,7 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         state.order.clear();
         state.failed.clear();
         state.resting.clear();
+        state.not_before.clear();
         state.running.values_mut().for_each(|again| *again = None);
     }
 
@@ -164,6 +178,7 @@ impl<K: Clone + Ord> State<K> {
             *again = Some(again.map_or(due, |again| again.min(due)));
             return;
         }
+        let due = self.not_before.get(&key).map_or(due, |least| due.max(*least));
         // A key that failed waits for its pause: a change that comes meanwhile is taken along.
         if let Some(held) = self.waiting.get(&key).copied() {
             if held <= due || self.failed.contains_key(&key) {
@@ -185,6 +200,7 @@ impl<K: Clone + Ord> State<K> {
         let (_, key) = self.order.pop_first().ok_or(None)?;
         self.waiting.remove(&key);
         self.resting.remove(&key);
+        self.not_before.remove(&key);
         self.running.insert(key.clone(), None);
         Ok(key)
     }
@@ -259,6 +275,33 @@ mod tests {
         let began = Instant::now();
         assert_eq!(queue.next().await, "a");
         assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1), "a success forgets failures");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_took_long_waits_whoever_asks_and_others_do_not() {
+        let queue = queue();
+        for again in [None, Some(MOST)] {
+            queue.add("a");
+            assert_eq!(queue.next().await, "a");
+            let began = Instant::now();
+            queue.add("a");
+            queue.done("a", Outcome::Late(began + 2 * FIRST, again.map(|after| began + after)));
+            queue.add("a");
+            queue.add("b");
+            assert_eq!(queue.next().await, "b");
+            assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1));
+            queue.done("b", Outcome::Done);
+            assert_eq!(queue.next().await, "a");
+            assert!(began.elapsed() >= 2 * FIRST && began.elapsed() <= 2 * FIRST + Duration::from_millis(1));
+            queue.done("a", Outcome::Done);
+            // And that was that.
+            queue.add("a");
+            let began = Instant::now();
+            assert_eq!(queue.next().await, "a");
+            assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1));
+            queue.done("a", Outcome::Done);
+        }
+        assert_eq!(queue.depth(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
-//! what was good; policies and statuses are written several at a time.
+//! what was good; policies and statuses are written several at a time. A namespace that takes long has to pause for longer
+//! than it took, so that it holds up no other.
 
+mod plans;
 mod state;
 
 use std::collections::BTreeSet;
@@ -58,6 +60,8 @@ pub struct Leader {
     leads: AtomicBool,
     state: Mutex<State>,
     plans: Queue<String>,
+    /// Whoever plans.
+    turn: tokio::sync::Mutex<()>,
     writes: Queue<Binding>,
     teller: Arc<Teller>,
     pods: Notify,
@@ -93,6 +97,7 @@ impl Leader {
             leads: AtomicBool::new(false),
             state: Mutex::default(),
             plans: Queue::new(DEBOUNCE),
+            turn: tokio::sync::Mutex::default(),
             writes: Queue::new(Duration::ZERO),
             teller,
             pods: Notify::new(),
@@ -183,47 +188,6 @@ impl Leader {
         for (binding, _) in sequences.into_iter().filter(is_ahead) {
             let due = self.lock().raises.due(&binding, now);
             due.into_iter().for_each(|due| self.writes.add_at(binding.clone(), due));
-        }
-    }
-
-    /// Plans namespaces, one after the other, for ever.
-    pub async fn plan_all(self: &Arc<Self>) {
-        let mut unread = self.unread.clone();
-        loop {
-            let namespace = tokio::select! {
-                namespace = self.plans.next() => namespace,
-                Ok(()) = unread.changed() => {
-                    let ready = self.lock().patience.read(&unread.borrow_and_update());
-                    ready.into_iter().for_each(|namespace| self.plans.add(namespace));
-                    continue;
-                }
-            };
-            if let Some(until) = self.waits(&namespace) {
-                self.plans.done(namespace, Outcome::Again(until));
-                continue;
-            }
-            let began = Instant::now();
-            let planned = {
-                let (leader, namespace) = (Arc::clone(self), namespace.clone());
-                tokio::task::spawn_blocking(move || leader.plan(&namespace)).await
-            };
-            let outcome = match planned {
-                Ok((unread, recheck)) => match self.read_back(&unread).await {
-                    Ok(true) => Outcome::Again(Instant::now()),
-                    Ok(false) => recheck.map_or(Outcome::Done, Outcome::Again),
-                    Err(error) => {
-                        tracing::warn!(namespace, %error, "what stands there stays for now, revoked or not");
-                        Outcome::Failed
-                    }
-                },
-                Err(error) => {
-                    tracing::error!(namespace, %error, "a plan failed, which is a bug; what was written stays");
-                    Outcome::Failed
-                }
-            };
-            let result = if outcome == Outcome::Failed { "error" } else { "ok" };
-            self.metrics.reconciled("plan", result, began.elapsed().as_secs_f64());
-            self.plans.done(namespace, outcome);
         }
     }
 

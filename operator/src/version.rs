@@ -57,6 +57,12 @@ impl Version {
         self.judgement.get_or_init(|| Judgement::of(&self.object))
     }
 
+    /// Whether that is known already.
+    #[must_use]
+    pub(crate) fn is_judged(&self) -> bool {
+        self.judgement.get().is_some()
+    }
+
     /// apiVersion, kind, metadata (as far as it counts) and spec.
     #[must_use]
     pub fn value(&self) -> &Value {

@@ -23,7 +23,7 @@ const TAIL: &str = "
 | label | is |
 |---|---|
 | `work` | `plan`: a namespace's objects to policies; `write`: a policy to the cluster; `status`: an object's status |
-| `result` of work | `ok` or `error`; what failed is tried again, later and later |
+| `result` of work | `ok`, `error`, or `late`: a namespace that takes long pauses twice as long as it took, and others have their turn; what failed is tried again, later and later |
 | `kind` | of what is written: `ConfigMap`, `Secret`, or a kind of ours for its status |
 | `result` of writes | `ok`, or why not: `conflict`, `forbidden`, `not_found`, `throttled`, `refused`, `server_error`, `unreachable` |
 | `verb`, `code` | of a request to the API server; the code is HTTP's, or `none` where there was no answer |

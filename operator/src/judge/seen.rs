@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use outrigger_compile::{Cause, Compiled, Finding, Severity};
-use outrigger_policy::{Policy, trial};
+use outrigger_policy::Work;
+use outrigger_policy::trial::{self, Outcome};
 use serde_json::Value;
 
 use crate::object::{Kind, ObjectId};
 use crate::version::Version;
+
+/// How much work the tests of a namespace's rules may be, in steps: about 100 ms. A plan runs them a few times, and
+/// meanwhile nothing else is planned.
+const TESTS: u64 = 5_000_000;
 
 /// How much of an object can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,11 +50,15 @@ impl Seen {
         for finding in &compiled.findings {
             findings.entry(finding.object.clone()).or_default().push(finding.clone());
         }
+        let Tried { failed, untried } = tried(compiled, namespace);
         let mut tried: HashMap<String, usize> = HashMap::new();
-        for placed in &compiled.trials {
+        for placed in compiled.trials.iter().filter(|placed| !untried.contains_key(&placed.object)) {
             *tried.entry(placed.object.clone()).or_default() += 1;
         }
-        let mut seen = Seen { findings, failed: failed(compiled, namespace), ranks: BTreeMap::new(), tried };
+        for (object, finding) in untried {
+            findings.entry(object).or_default().push(finding);
+        }
+        let mut seen = Seen { findings, failed, ranks: BTreeMap::new(), tried };
         let there = there(compiled);
         for id in own {
             let rank = match seen.problems(id).next() {
@@ -135,19 +144,33 @@ fn there(compiled: &Compiled) -> HashSet<(Kind, &str, &str)> {
     providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
 }
 
-/// The tests of a namespace's own rules that fail, by the rule.
-fn failed(compiled: &Compiled, namespace: &str) -> HashMap<String, Vec<Finding>> {
-    let mut failed: HashMap<String, Vec<Finding>> = HashMap::new();
+/// What became of the tests of a namespace's own rules, by the rule.
+#[derive(Default)]
+struct Tried {
+    failed: HashMap<String, Vec<Finding>>,
+    /// Of rules with tests that there was no time for: what is told of them.
+    untried: HashMap<String, Finding>,
+}
+
+fn tried(compiled: &Compiled, namespace: &str) -> Tried {
+    let mut all = Tried::default();
     let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
     if own.peek().is_none() {
-        return failed;
+        return all;
     }
     // Each of its expressions compiled a moment ago, and each of its keys has its providers.
-    let Ok(policy) = Policy::build(compiled.document.clone()) else { return failed };
+    let Ok(policy) = compiled.policy() else { return all };
+    let mut work = Work::new(TESTS);
     for placed in own {
-        if let Err(message) = trial::run(&policy, &placed.trial) {
-            failed.entry(placed.object.clone()).or_default().push(placed.failed(&message));
+        match trial::run_within(&policy, &placed.trial, &mut work) {
+            Outcome::Passed => {}
+            Outcome::Failed(message) => {
+                all.failed.entry(placed.object.clone()).or_default().push(placed.failed(&message));
+            }
+            Outcome::Untried => {
+                all.untried.entry(placed.object.clone()).or_insert_with(|| placed.untried());
+            }
         }
     }
-    failed
+    all
 }

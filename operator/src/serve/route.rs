@@ -12,12 +12,15 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use super::Services;
+use crate::admission::validate;
 use crate::response::{AnswerBody, answer};
 
 /// An object may have 1.5 MiB as it is stored; a review holds it as JSON, and beside it the one it replaces.
 const BODY_MAX: usize = 8 << 20;
 /// What bodies that are being read or answered take together, in KiB.
 const BODIES_KIB: u32 = 64 << 10;
+/// Objects that are judged at the same time.
+const JUDGING: usize = 4;
 /// For room, the body, and the answer together. The API server waits for 30 s at the most, and for us 5.
 const TIME: Duration = Duration::from_secs(10);
 
@@ -56,11 +59,17 @@ impl Problem {
 pub(super) struct Router {
     services: Services,
     room: Arc<Semaphore>,
+    /// Who judges objects: each takes a thread for as long as a plan does, and pods must not wait for them.
+    judging: Arc<Semaphore>,
 }
 
 impl Router {
     pub(super) fn new(services: Services) -> Self {
-        Router { services, room: Arc::new(Semaphore::new(BODIES_KIB as usize)) }
+        Router {
+            services,
+            room: Arc::new(Semaphore::new(BODIES_KIB as usize)),
+            judging: Arc::new(Semaphore::new(JUDGING)),
+        }
     }
 
     pub(super) fn services(&self) -> &Services {
@@ -116,10 +125,14 @@ impl Router {
                 false => Problem::Broken,
             })?;
         let (admit, body) = (Arc::clone(&self.services.admit), body.to_bytes());
+        let judging = match head.uri.path() {
+            validate::PATH => Some(Arc::clone(&self.judging).acquire_owned().await.map_err(|_| Problem::Late)?),
+            _ => None,
+        };
         // Not on the threads that streams are served by: comparing a large object takes its time.
         let reviewed = tokio::task::spawn_blocking(move || {
             let reviewed = admit.admit(head.uri.path(), body);
-            drop(room);
+            drop((room, judging));
             reviewed
         });
         match reviewed.await {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
+mod many;
 mod order;
 mod past;
 mod reach;

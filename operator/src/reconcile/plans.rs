@@ -1,0 +1,112 @@
+//! Whose turn it is to be planned, and for how long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::Leader;
+use crate::prepare;
+use crate::queue::Outcome;
+
+/// Namespaces whose objects are judged at the same time.
+const PLANS: usize = 3;
+/// A plan that takes longer than that is followed by a pause.
+const LONG: Duration = Duration::from_millis(500);
+/// How much longer than it took.
+const PAUSES: u32 = 2;
+
+impl Leader {
+    /// Plans namespaces, for ever. What takes long of it is done for several at a time, and for each in slices; the rest one
+    /// after the other.
+    pub async fn plan_all(self: &Arc<Self>) {
+        let mut unread = self.unread.clone();
+        let mut running = JoinSet::new();
+        loop {
+            let namespace = tokio::select! {
+                Some(ended) = running.join_next(), if !running.is_empty() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a plan ended without a word, which is a bug");
+                    }
+                    continue;
+                }
+                namespace = self.plans.next(), if running.len() < PLANS => namespace,
+                Ok(()) = unread.changed() => {
+                    let ready = self.lock().patience.read(&unread.borrow_and_update());
+                    ready.into_iter().for_each(|namespace| self.plans.add(namespace));
+                    continue;
+                }
+            };
+            if let Some(until) = self.waits(&namespace) {
+                self.plans.done(namespace, Outcome::Again(until));
+                continue;
+            }
+            let leader = Arc::clone(self);
+            running.spawn(async move {
+                let outcome = leader.plan_one(&namespace).await;
+                leader.plans.done(namespace, outcome);
+            });
+        }
+    }
+
+    async fn plan_one(self: &Arc<Self>, namespace: &str) -> Outcome {
+        let began = Instant::now();
+        let (result, outcome) = match self.prepared(namespace).await {
+            Ok(true) => self.planned(namespace).await,
+            Ok(false) => {
+                tracing::warn!(namespace, "its objects take long to judge; others have their turn before it goes on");
+                let until = Instant::now() + began.elapsed() * PAUSES;
+                ("late", Outcome::Late(until, Some(until)))
+            }
+            Err(error) => {
+                tracing::error!(namespace, %error, "objects could not be judged, which is a bug; what was written stays");
+                ("error", Outcome::Failed)
+            }
+        };
+        self.metrics.reconciled("plan", result, began.elapsed().as_secs_f64());
+        outcome
+    }
+
+    /// Whether all has been judged by itself that a plan will look at.
+    async fn prepared(self: &Arc<Self>, namespace: &str) -> Result<bool, JoinError> {
+        let (leader, namespace) = (Arc::clone(self), namespace.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let versions = {
+                let good = leader.good();
+                prepare::versions(&leader.caches.index(), &good, &namespace)
+            };
+            prepare::judge(&versions, prepare::SLICE)
+        })
+        .await
+    }
+
+    /// Plans, when it is this namespace's turn.
+    async fn planned(self: &Arc<Self>, namespace: &str) -> (&'static str, Outcome) {
+        let turn = self.turn.lock().await;
+        let began = Instant::now();
+        let (leader, of) = (Arc::clone(self), namespace.to_owned());
+        let planned = tokio::task::spawn_blocking(move || leader.plan(&of)).await;
+        let took = began.elapsed();
+        drop(turn);
+        let outcome = match planned {
+            Ok((unread, recheck)) => match self.read_back(&unread).await {
+                Ok(true) => Outcome::Again(Instant::now()),
+                Ok(false) if took > LONG => {
+                    tracing::warn!(namespace, ?took, "a plan took long; others have their turn before the next");
+                    return ("late", Outcome::Late(Instant::now() + took * PAUSES, recheck));
+                }
+                Ok(false) => recheck.map_or(Outcome::Done, Outcome::Again),
+                Err(error) => {
+                    tracing::warn!(namespace, %error, "what stands there stays for now, revoked or not");
+                    Outcome::Failed
+                }
+            },
+            Err(error) => {
+                tracing::error!(namespace, %error, "a plan failed, which is a bug; what was written stays");
+                Outcome::Failed
+            }
+        };
+        (if outcome == Outcome::Failed { "error" } else { "ok" }, outcome)
+    }
+}
