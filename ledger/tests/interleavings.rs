@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use loom::model::Builder;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, Window, records};
+use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, Window, empty_file, records};
 
 /// 2024-05-15T12:00Z.
 const NOON: Millis = 1_715_774_400_000;
@@ -55,7 +55,7 @@ impl Gateway {
     fn new() -> Arc<Self> {
         let mut book = Book::new();
         let limits = book.adopt(&specs(), NOON).try_into().unwrap();
-        let (file, truth) = (Mutex::new(Vec::new()), Mutex::default());
+        let (file, truth) = (Mutex::new(empty_file().to_vec()), Mutex::default());
         Arc::new(Gateway { book: Mutex::new(book), released: Condvar::new(), file, truth, limits })
     }
 

@@ -268,7 +268,9 @@ fn a_file_that_was_cut_off_anywhere_is_never_taken_for_a_whole_one() {
         }
     }
     // Also where the last slots are free ones.
-    let (mut book, mut file) = written();
+    let (_, mut file) = written();
+    let mut book = Book::new();
+    let _ = book.restore(records(&file).unwrap(), NOON);
     let _ = book.adopt(&[], MIDNIGHT + 62 * DAY);
     book.charge(MIDNIGHT + 62 * DAY, &[]);
     write(&mut book, &mut file);

@@ -2,7 +2,7 @@
 
 use outrigger_ledger::{
     Book, CalendarUnit, Counters, LimitNo, LimitSpec, Millis, Period, Refused, Reservation, SLOT, State, Window,
-    records,
+    empty_file, records,
 };
 use proptest::prelude::*;
 
@@ -108,7 +108,7 @@ impl World {
         let numbers = book.adopt(&specs, START);
         let truth = |(spec, no)| Truth { spec, named: true, changed: false, no, spent: Vec::new(), promised: 0 };
         let truths = specs.into_iter().zip(numbers).map(truth).collect();
-        World { book, file: Vec::new(), truths, attempts: Vec::new(), clock: START, latest: START }
+        World { book, file: empty_file().to_vec(), truths, attempts: Vec::new(), clock: START, latest: START }
     }
 
     /// Does it, in the book and in truth.
