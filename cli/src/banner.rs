@@ -70,7 +70,10 @@ impl Banner<'_> {
         };
         let keys: Vec<_> = self.document.keys.iter().enumerate().map(key).collect();
         table(&mut text, style, ["KEY", "", "PROVIDERS", "LIMITS"], &keys);
-        if self.document.default_key.is_none() {
+        let must_be_named = |policy: &Policy| policy.default_key.is_some_and(|key| policy.keys[key].must_be_named);
+        if policy.as_ref().is_some_and(must_be_named) {
+            let _ = writeln!(text, "\n  callers must name a key: in x-outrigger-key, or as the SDK's API key");
+        } else if self.document.default_key.is_none() {
             let _ = writeln!(
                 text,
                 "\n  none of them is the default: callers say x-outrigger-key, or start with --key NAME"
@@ -118,6 +121,7 @@ impl Banner<'_> {
         let name = if key.keyless { "(no key needed)".to_owned() } else { id.clone() };
         let state = match (key.suspended, self.document.default_key.as_ref() == Some(&id)) {
             (true, _) => "suspended",
+            (false, true) if key.must_be_named => "by name",
             (false, true) if !key.keyless => "default",
             (false, _) => "",
         };
@@ -148,8 +152,8 @@ impl Banner<'_> {
         })?;
         let client = self.clients.first()?;
         let key = match policy.default_key {
-            Some(_) => String::new(),
-            None => format!(" -H 'x-outrigger-key: {}'", self.document.keys.get(index)?.name),
+            Some(key) if !policy.keys[key].must_be_named => String::new(),
+            _ => format!(" -H 'x-outrigger-key: {}'", self.document.keys.get(index)?.name),
         };
         Some(format!(
             "curl http://{client}/v1/chat/completions -H 'content-type: application/json'{key} -d '{{\"model\": \

@@ -10,17 +10,24 @@ use std::process::{Command, Output};
 
 use outrigger_compile::{Inputs, Severity, compile, read, variable};
 use outrigger_policy::{Draw, NoConditions, Policy, Request, Unknown, decide};
+use outrigger_sidecar::identify::identify;
 
 /// The product, and the configuration in `tests/import/PRODUCT`; what it becomes lies in the folder of the same name.
-const CONFIGURATIONS: [(&str, &str); 4] = [
+const CONFIGURATIONS: [(&str, &str); 7] = [
     ("bifrost", "governance.json"),
     ("bifrost", "older.json"),
     ("bifrost", "version-1.json"),
+    ("bifrost", "tutorial.json"),
+    ("bifrost", "one-key.json"),
     ("litellm", "proxy.yaml"),
+    ("litellm", "wildcards.yaml"),
 ];
 
 /// Keys and passwords that stand in the configurations.
-const LITERALS: [&str; 11] = [
+const LITERALS: [&str; 14] = [
+    "sk-same-literal-0001",
+    "sk-bf-app-literal",
+    "sk-master-literal-0001",
     "sk-ant-literal-0000000001",
     "sk-ant-literal-0000000002",
     "sk-bf-search-literal",
@@ -287,5 +294,107 @@ fn a_group_of_litellm_goes_where_it_went() {
     for unlisted in ["gpt-4-turbo", "anthropic/other", "openai/gpt-4-turbo"] {
         let (first, _) = tried(&policy, "litellm", unlisted, &[]);
         assert!(first.is_empty(), "what is not in the list is not served: {first:?}");
+    }
+}
+
+/// The file that Bifrost's tutorials begin with has empty lists of models, which since Bifrost 1.5 allow nothing.
+#[test]
+fn the_tutorial_s_file_serves_everything_and_by_the_later_reading_nothing_loudly() {
+    let policy = policy("bifrost/tutorial");
+    for (model, there) in [
+        ("gpt-4o", "openai/gpt-4o"),
+        ("anthropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5"),
+        ("gemini-2.5-flash", "gemini/gemini-2.5-flash"),
+    ] {
+        let (first, _) = tried(&policy, "default", model, &[]);
+        assert_eq!(first.keys().collect::<Vec<_>>(), [there], "{model}");
+    }
+    let out = tempfile::tempdir().unwrap();
+    let into = out.path().to_str().unwrap();
+    let source = configurations().join("bifrost/tutorial.json");
+    let output = import("bifrost", &source, &["--bifrost-version", "1.5", "--out", into]);
+    let told = text(&output.stderr);
+    let last = told.lines().last().unwrap();
+    assert!(last.contains("WARNING: NOTHING CAN ANSWER") && last.contains("--bifrost-version 1.4"), "{last}");
+    let providers = &files(out.path())["providers.yaml"];
+    assert_eq!(providers.matches("# SUSPENDED: credential").count(), 3, "{providers}");
+    // `check` and `run` say the same.
+    let judged = check(out.path());
+    let judged = text(&judged.stdout);
+    assert!(
+        judged.contains("`outrigger run` will not start") && judged.contains("every credential is suspended"),
+        "{judged}"
+    );
+    let mut run = outrigger();
+    run.arg("run").arg(out.path()).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let run = run.env("OPENAI_API_KEY", "x").output().unwrap();
+    let told = text(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{told}");
+    assert!(told.contains("every credential is suspended") && told.contains("nothing that could answer"), "{told}");
+
+    let output = import("bifrost", &source, &["--bifrost-version", "1.4", "--out", into, "--force"]);
+    assert!(!text(&output.stderr).contains("WARNING"), "{}", text(&output.stderr));
+    let output = import("bifrost", &source, &["--bifrost-version", "newest"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+/// What is filled into one Secret goes to one vendor.
+#[test]
+fn each_provider_has_a_secret_of_its_own() {
+    for (folder, wanted) in [("bifrost/one-key", 4), ("litellm/wildcards", 6)] {
+        let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for object in read("providers.yaml", &files(&configurations().join(folder))["providers.yaml"]).objects {
+            for credential in object.value["spec"]["credentials"].as_array().into_iter().flatten() {
+                let secret = credential["secretRef"]["name"].as_str().unwrap().to_owned();
+                places.entry(secret).or_default().insert(object.name.clone());
+            }
+        }
+        assert_eq!(places.len(), wanted, "{places:?}");
+        for (secret, providers) in places {
+            let expected = if secret == "shared" { 2 } else { 1 };
+            assert_eq!(providers.len(), expected, "{secret} is for {providers:?}: only a variable was one before");
+        }
+    }
+}
+
+/// Who had to send a key must send one still, though there is only one.
+#[test]
+fn without_a_key_it_stays_a_401() {
+    for (folder, token) in [("bifrost/one-key", "sk-bf-app-literal"), ("litellm/wildcards", "sk-master-literal-0001")] {
+        let policy = policy(folder);
+        let asks = |token: Option<&str>| {
+            let mut headers = http::HeaderMap::new();
+            if let Some(token) = token {
+                headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+            }
+            identify(&policy, &headers, "", None, 0).map_err(|refusal| (refusal.status, refusal.kind))
+        };
+        assert_eq!(asks(None), Err((401, "virtual_key_required")), "{folder}");
+        assert_eq!(asks(Some("sk-anything")), Err((401, "virtual_key_required")), "{folder}");
+        assert_eq!(asks(Some(token)), Ok(0), "{folder}");
+    }
+    // Where none was needed, none is.
+    let policy = policy("bifrost/tutorial");
+    assert!(identify(&policy, &http::HeaderMap::new(), "", None, 0).is_ok());
+}
+
+#[test]
+fn a_wildcard_of_litellm_passes_any_name() {
+    let policy = policy("litellm/wildcards");
+    for (model, there) in [
+        ("unheard-of", Some("openai/unheard-of")),
+        ("gpt-4o", Some("openai/gpt-4o")),
+        ("gpt-9", Some("openai/gpt-9")),
+        ("claude", Some("anthropic/claude-haiku-4-5")),
+        ("claude-of-tomorrow", Some("openai/claude-of-tomorrow")),
+        ("groq/unheard-of", Some("groq/unheard-of")),
+        ("mistral-of-tomorrow", Some("mistral/mistral-of-tomorrow")),
+        ("here", Some("openai-here/here")),
+        ("openai/unheard-of", Some("openai/unheard-of")),
+        ("azure/gpt-4o", None),
+        ("mistral/other", None),
+    ] {
+        let (first, _) = tried(&policy, "litellm", model, &[]);
+        assert_eq!(first.keys().next().map(String::as_str), there, "{model}: {first:?}");
     }
 }

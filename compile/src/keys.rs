@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use outrigger_crds::virtual_key::{KeyProvider, OnHangUp, OnLimit, Uncounted, VirtualKey};
+use outrigger_crds::virtual_key::{KeyProvider, Nameless, OnHangUp, OnLimit, Uncounted, VirtualKey};
 use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, ObjectRef, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
@@ -73,6 +73,7 @@ pub(crate) fn compile(
                 OnHangUp::Cancel => OnHangUpDoc::Cancel,
                 OnHangUp::Drain => OnHangUpDoc::Drain,
             },
+            must_be_named: spec.without_key == Nameless::Refuse,
             suspended: spec.suspended,
             expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
             team,

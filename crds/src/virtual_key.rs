@@ -78,6 +78,10 @@ pub struct VirtualKeySpec {
     /// The workloads that may use it, in a cluster. Absent: every pod of the namespace that is bound to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_workloads: Option<AllowedWorkloads>,
+    /// Whether callers who send neither its name nor a token of it may use it, where it is their key otherwise: as the only
+    /// one, as the one named default, or as the one that their pod is bound to. Refuse: 401.
+    #[serde(default)]
+    pub without_key: Nameless,
     /// Taken out of use: the way to revoke it.
     #[serde(default)]
     pub suspended: bool,
@@ -216,6 +220,16 @@ pub enum Uncounted {
     Refuse,
     /// They are served, and counted as free.
     Allow,
+}
+
+/// What callers may do who name no key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Nameless {
+    /// Use the key.
+    #[default]
+    Allow,
+    /// Not use it.
+    Refuse,
 }
 
 /// When a caller goes away.

@@ -143,6 +143,8 @@ pub struct Key {
     pub unpriced: Unknown,
     pub unmetered: Unknown,
     pub on_hang_up: OnHangUp,
+    /// It is nobody's key who does not name it.
+    pub must_be_named: bool,
     pub suspended: bool,
     pub expires_at: Option<i64>,
     pub team: Option<String>,
@@ -221,8 +223,10 @@ impl Provider {
 
     /// The first entry whose name is a pattern that matches.
     pub(crate) fn pattern(&self, name: &str) -> Option<&Model> {
-        let mut matching = self.models.iter().filter(|_| self.says_any || self.patterns.matches(name));
-        matching.find(|model| is_pattern(&model.name) && Globs::new(&[model.name.to_string()]).matches(name))
+        if !self.says_any && self.patterns.is_empty() {
+            return None;
+        }
+        self.models.iter().find(|model| is_pattern(&model.name) && Globs::new(&[model.name.to_string()]).matches(name))
     }
 
     /// The model's own name, where `name` is an alias; else `name`.
@@ -411,6 +415,7 @@ fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildEr
         unpriced: doc.unpriced,
         unmetered: doc.unmetered,
         on_hang_up: doc.on_hang_up,
+        must_be_named: doc.must_be_named,
         suspended: doc.suspended,
         expires_at: doc.expires_at,
         team: doc.team.clone(),

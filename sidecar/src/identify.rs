@@ -59,6 +59,15 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         }
     }
     match policy.default_key {
+        Some(key) if policy.keys[key].must_be_named => Err(Refusal::new(
+            401,
+            "virtual_key_required",
+            format!(
+                "VirtualKey {} is for callers who name it (spec.withoutKey: Refuse): send its token, or its name, in \
+                 `x-outrigger-key` or as the SDK's API key",
+                policy.keys[key].id
+            ),
+        )),
         Some(key) => Ok(Caller { key, by: None }),
         None if policy.keys.iter().all(|key| key.keyless) => Err(Refusal::new(
             401,
@@ -202,6 +211,26 @@ mod tests {
         let refusal = identify(&unbound, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
         assert_eq!(refusal.message, "no VirtualKey that exists is bound here; its namespace has search, batch");
+    }
+
+    /// A key that must be named is nobody's who does not, though it is the only one.
+    #[test]
+    fn a_key_may_have_to_be_named() {
+        let document = Document {
+            format: FORMAT,
+            keys: vec![KeyDoc { must_be_named: true, ..key("search") }],
+            default_key: Some("apps/search".to_owned()),
+            ..Document::default()
+        };
+        let policy = Policy::build(document).unwrap();
+        let asked = |value: Option<&str>| {
+            let headers =
+                value.iter().map(|value| (http::header::AUTHORIZATION, format!("Bearer {value}").parse().unwrap()));
+            identify(&policy, &headers.collect(), "", None, 0).map_err(|refusal| (refusal.status, refusal.kind))
+        };
+        assert_eq!(asked(None), Err((401, "virtual_key_required")));
+        assert_eq!(asked(Some("sk-dummy")), Err((401, "virtual_key_required")));
+        assert_eq!(asked(Some("search")), Ok(0));
     }
 
     /// Its credentials are kept from other pods by the operator; this is for providers that need none.

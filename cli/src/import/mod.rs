@@ -33,7 +33,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::check::counted;
-use crate::style;
+use crate::style::{self, Style};
 use name::Names;
 use objects::{FILES, File, Kind, Object};
 use report::{Fate, Report};
@@ -55,7 +55,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum From {
     /// Read the config.json of Bifrost.
-    Bifrost(Import),
+    Bifrost(OfBifrost),
     /// Read the config.yaml of LiteLLM's proxy.
     Litellm(Import),
 }
@@ -82,6 +82,16 @@ impl Product {
             Product::LiteLlm => "os.environ/",
         }
     }
+}
+
+#[derive(Debug, clap::Args)]
+struct OfBifrost {
+    #[command(flatten)]
+    import: Import,
+    /// The Bifrost that the file is for: before 1.5 an empty list of models, keys or providers allowed everything, since
+    /// then it allows nothing. [default: what the file says, or what its lists look like]
+    #[arg(long, value_name = "VERSION", value_parser = bifrost::Empty::of_version)]
+    bifrost_version: Option<bifrost::Empty>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -145,11 +155,11 @@ struct Imported {
 }
 
 pub(crate) fn main(args: &Args) -> ExitCode {
-    let (import, product) = match &args.from {
-        From::Bifrost(import) => (import, Product::Bifrost),
-        From::Litellm(import) => (import, Product::LiteLlm),
+    let (import, product, version) = match &args.from {
+        From::Bifrost(OfBifrost { import, bifrost_version }) => (import, Product::Bifrost, *bifrost_version),
+        From::Litellm(import) => (import, Product::LiteLlm, None),
     };
-    let imported = match read(import, product) {
+    let imported = match read(import, product, version) {
         Ok(imported) => imported,
         Err(error @ (ImportError::Yaml(_) | ImportError::Write { .. } | ImportError::Exists { .. })) => {
             return style::fail(&error);
@@ -179,10 +189,47 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         told(Fate::Doubtful),
         import.out.as_ref().map(|dir| format!("; see {}", dir.join(REPORT).display())).unwrap_or_default(),
     ));
+    if let Some(warning) = suspended(&imported.objects, product) {
+        style::say(format_args!("{}", Style::of(&io::stderr()).red(warning)));
+    }
     ExitCode::SUCCESS
 }
 
-fn read(import: &Import, product: Product) -> Result<Imported, ImportError> {
+/// What answers nobody, in a line that can't be overlooked; none where everything is in use.
+fn suspended(objects: &[Object], product: Product) -> Option<String> {
+    let is = |value: &Value| value.get("suspended") == Some(&Value::Bool(true));
+    let of = |kind| objects.iter().filter(move |object| object.kind == kind && object.off.is_none());
+    let body = |object: &Object| Value::Object(object.body.clone());
+    let (mut credentials, mut off, mut providers_off, mut providers) = (0, 0, 0, 0);
+    for provider in of(Kind::Provider).map(body) {
+        let all = provider.get("credentials").and_then(Value::as_array).cloned().unwrap_or_default();
+        let here = all.iter().filter(|one| is(one)).count();
+        (credentials, off, providers) = (credentials + all.len(), off + here, providers + 1);
+        providers_off += usize::from(is(&provider) || (!all.is_empty() && here == all.len()));
+    }
+    let keys = of(Kind::Key).count();
+    let keys_off = of(Kind::Key).map(body).filter(|key| is(key)).count();
+    if off == 0 && keys_off == 0 && providers_off == 0 {
+        return None;
+    }
+    let nothing = (providers > 0 && providers_off == providers) || (keys > 0 && keys_off == keys);
+    let verdict = if nothing { "WARNING: NOTHING CAN ANSWER, and `outrigger run` will not start" } else { "WARNING" };
+    let version = match product {
+        Product::Bifrost => {
+            "; if empty lists mean everything to your Bifrost (before 1.5), import again with --bifrost-version 1.4"
+        }
+        Product::LiteLlm => "",
+    };
+    Some(format!(
+        "{verdict}: suspended are {off} of {}, {providers_off} of {} and {keys_off} of {}. The comments in providers.yaml and keys.yaml \
+         say why{version}",
+        counted(credentials, "credential"),
+        counted(providers, "provider"),
+        counted(keys, "key"),
+    ))
+}
+
+fn read(import: &Import, product: Product, version: Option<bifrost::Empty>) -> Result<Imported, ImportError> {
     let path = || import.file.clone();
     let failed = |source| ImportError::Read { path: path(), source };
     if fs::metadata(&import.file).map_err(failed)?.len() > MOST_BYTES {
@@ -203,20 +250,23 @@ fn read(import: &Import, product: Product) -> Result<Imported, ImportError> {
     if !known.iter().any(|field| value.get(field).is_some()) {
         return Err(ImportError::Other { path: path(), product: product.name(), expected });
     }
-    convert(value, product, import.namespace.as_deref(), import.secrets)
+    convert(value, (product, version), import.namespace.as_deref(), import.secrets)
 }
 
-fn convert(value: Value, product: Product, namespace: Option<&str>, write: bool) -> Result<Imported, ImportError> {
+/// What is read, and what the person says of its version.
+type Told = (Product, Option<bifrost::Empty>);
+
+fn convert(value: Value, from: Told, namespace: Option<&str>, write: bool) -> Result<Imported, ImportError> {
     let scrub = Scrub::of(&value);
-    let secrets = Secrets::new(write, &value, product.variable_mark());
+    let secrets = Secrets::new(write, &value, from.0.variable_mark());
     let source = Source::new(value);
-    let mut objects = carry(&source, secrets, product, namespace);
+    let mut objects = carry(&source, secrets, from, namespace);
     let files = settle::settle(&mut objects, namespace, &source, &scrub)?;
     Ok(Imported { objects, files, report: source.finish().clean(&scrub) })
 }
 
 /// The objects, before they are judged.
-fn carry(source: &Source, secrets: Secrets, product: Product, namespace: Option<&str>) -> Vec<Object> {
+fn carry(source: &Source, secrets: Secrets, (product, version): Told, namespace: Option<&str>) -> Vec<Object> {
     let mut work = Work {
         source,
         namespace: namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE),
@@ -225,7 +275,7 @@ fn carry(source: &Source, secrets: Secrets, product: Product, namespace: Option<
         objects: Vec::new(),
     };
     match product {
-        Product::Bifrost => bifrost::import(&mut work),
+        Product::Bifrost => bifrost::import(&mut work, version),
         Product::LiteLlm => litellm::import(&mut work),
     }
     let mut objects = work.objects;
@@ -336,7 +386,7 @@ mod tests {
                 let mut value = fixture.clone();
                 value.pointer_mut(&at).unwrap()["zz_unheard_of"] = Value::from(1);
                 let source = Source::new(value);
-                carry(&source, Secrets::default(), product, None);
+                carry(&source, Secrets::default(), (product, None), None);
                 let report = source.finish();
                 let told = report.entries.iter().any(|entry| {
                     // By itself, or with all that it stands in.
@@ -390,7 +440,7 @@ mod tests {
                     let mut value = fixture.clone();
                     *value.pointer_mut(at).unwrap() = junk.clone();
                     let source = Source::new(value);
-                    let objects = carry(&source, Secrets::default(), product, Some("some-where"));
+                    let objects = carry(&source, Secrets::default(), (product, None), Some("some-where"));
                     for file in objects::files(&objects, Some("some-where")).unwrap() {
                         let read = outrigger_compile::read(file.name, &file.text);
                         let sound = read.findings.iter().all(|finding| !finding.message.starts_with("not YAML"));

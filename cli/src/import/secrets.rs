@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::name::Names;
 use super::objects::{Kind, Object};
-use super::report::code;
+use super::report::{Fate, code};
 use super::source::Node;
 
 /// Where a configuration holds a key.
@@ -43,6 +43,8 @@ impl SecretRef {
 /// One key that is needed.
 struct Needed {
     held: Held,
+    /// Whose key it is: the provider, as it is told apart from others.
+    owner: String,
     at: SecretRef,
     from: String,
 }
@@ -113,11 +115,42 @@ impl Secrets {
         secrets
     }
 
-    /// The Secret for a key. `hint` is a name for it where the configuration gives none; what the person has to do is
-    /// told at `node`.
-    pub fn refer(&mut self, held: &Held, hint: &str, node: &Node<'_>) -> SecretRef {
-        if let Some(known) = self.needed.iter().find(|needed| needed.held == *held) {
-            return known.at.clone();
+    /// The Secret for a key of `owner`, a provider. `hint` is a name for it where the configuration gives none; what the
+    /// person has to do is told at `node`.
+    ///
+    /// Each provider has Secrets of its own: what is filled into one must not go to another vendor, only because both had
+    /// the same words in the configuration. A variable is shared as it was, and that is told.
+    pub fn refer(&mut self, held: &Held, owner: &str, hint: &str, node: &Node<'_>) -> SecretRef {
+        let same = |needed: &&Needed| needed.held == *held && !matches!(held, Held::Elsewhere(_));
+        let known = self.needed.iter().filter(same).find(|needed| needed.owner == owner);
+        if let Some(Needed { at, from, .. }) = known {
+            if let Held::Literal(_) = held {
+                node.tell(Fate::Doubtful, format!("the same key as {}: it is in {}", code(from), place(at)));
+            }
+            return at.clone();
+        }
+        let other = self.needed.iter().find(same).map(|needed| (needed.at.clone(), needed.from.clone()));
+        match (held, other) {
+            (Held::Variable(name), Some((at, from))) => {
+                node.doubtful(format!(
+                    "the variable {} holds the key of {} as well, so both have one Secret: if they are not of one vendor, give each its \
+                     own",
+                    code(name),
+                    code(&from)
+                ));
+                self.needed.push(Needed {
+                    held: held.clone(),
+                    owner: owner.to_owned(),
+                    at: at.clone(),
+                    from: node.path().to_owned(),
+                });
+                return at;
+            }
+            (_, Some((_, from))) => node.tell(
+                Fate::Doubtful,
+                format!("the same key as {}, of another provider: each has a Secret of its own", code(&from)),
+            ),
+            (_, None) => {}
         }
         let (at, reached) = match held {
             Held::Variable(name) => match reaching(name) {
@@ -146,7 +179,8 @@ impl Secrets {
                 node.lost(format!("the key lies in {place}, which is not read here: put it into {told}"));
             }
         }
-        self.needed.push(Needed { held: held.clone(), at: at.clone(), from: node.path().to_owned() });
+        let (owner, from) = (owner.to_owned(), node.path().to_owned());
+        self.needed.push(Needed { held: held.clone(), owner, at: at.clone(), from });
         at
     }
 
@@ -166,7 +200,11 @@ impl Secrets {
     /// a variable holds need none.
     pub fn objects(&self) -> Vec<Object> {
         let mut objects: Vec<Object> = Vec::new();
-        for Needed { held, at, from } in &self.needed {
+        for (index, Needed { held, at, from, .. }) in self.needed.iter().enumerate() {
+            // Several providers may share a variable's.
+            if self.needed[..index].iter().any(|before| before.at == *at) {
+                continue;
+            }
             let reached = matches!(held, Held::Variable(name) if variable(&at.name, &at.key) == *name);
             if reached {
                 continue;
@@ -253,7 +291,7 @@ mod tests {
             let source = Source::new(value);
             let mut at = Vec::new();
             for node in source.root().items() {
-                at.push(secrets.refer(&Held::bifrost(&node).unwrap(), "openai", &node));
+                at.push(secrets.refer(&Held::bifrost(&node).unwrap(), "openai", "openai", &node));
             }
             assert_eq!(at[0], at[3], "the same key is the same Secret");
             assert_eq!(at[1].name, "openai", "its variable's own, though another asked for the name before");
@@ -262,6 +300,43 @@ mod tests {
             let text = super::super::objects::files(&objects, None).unwrap().remove(0).text;
             assert_eq!(text.contains("sk-literal-0001"), write, "{text}");
             assert!(!source.finish().markdown("x").contains("sk-literal-0001"));
+        }
+    }
+
+    #[test]
+    fn each_provider_has_secrets_of_its_own() {
+        for write in [false, true] {
+            let value = json!([
+                "sk-same-0001",
+                "sk-same-0001",
+                "sk-same-0001",
+                "vault.a",
+                "vault.b",
+                "env.A_API_KEY",
+                "env.A_API_KEY"
+            ]);
+            let mut secrets = Secrets::new(write, &value, "env.");
+            let source = Source::new(value);
+            let nodes = source.root().items();
+            let mut refer = |at: usize, owner: &str| {
+                secrets.refer(&Held::bifrost(&nodes[at]).unwrap(), owner, owner, &nodes[at]).name
+            };
+            assert_eq!(
+                [refer(0, "openai"), refer(1, "openai"), refer(2, "anthropic")],
+                ["openai", "openai", "anthropic"]
+            );
+            assert_ne!(refer(3, "openai"), refer(4, "openai"), "what lies in a vault may be two keys");
+            assert_eq!([refer(5, "groq"), refer(6, "mistral")], ["a", "a"], "one variable is one key, as it was");
+            let names: Vec<String> = secrets.objects().into_iter().map(|object| object.name).collect();
+            assert_eq!(names.len(), 4, "{names:?}");
+            let report = source.finish().markdown("x");
+            for told in [
+                "`[1]`: the same key as `[0]`",
+                "`[2]`: the same key as `[0]`, of another provider",
+                "`[6]`: the variable `A_API_KEY`",
+            ] {
+                assert!(report.contains(told), "{told} in {report}");
+            }
         }
     }
 

@@ -107,6 +107,11 @@ impl<'s> Node<'s> {
         joined(&self.path, field)
     }
 
+    /// The value itself; that it was looked at so is no account of it.
+    pub fn raw(&self) -> &'s Value {
+        self.value
+    }
+
     pub fn source(&self) -> &'s Source {
         self.source
     }

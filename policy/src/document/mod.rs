@@ -242,6 +242,9 @@ pub struct KeyDoc {
     pub unmetered: Unknown,
     #[serde(default)]
     pub on_hang_up: OnHangUp,
+    /// Callers must send its name or a token of it, also where it is the default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_be_named: bool,
     #[serde(default)]
     pub suspended: bool,
     /// Seconds since 1970.

@@ -11,7 +11,7 @@ use super::super::secrets::Held;
 use super::super::source::Node;
 use super::super::weights;
 use super::limits::{self, Found, Pool, plain};
-use super::lists::{Allowed, Empty};
+use super::lists::{Allowed, Empty, SUSPENDED};
 use super::owners::{OwnBudget, Owners};
 use super::providers::Providers;
 
@@ -30,6 +30,8 @@ pub(crate) struct Around<'a, 's> {
     pub owners: &'a Owners,
     pub pool: &'a Pool<'s>,
     pub empty: Empty,
+    /// Requests without a key are refused.
+    pub key_required: bool,
 }
 
 pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, around: &Around<'_, 's>) -> Vec<Named> {
@@ -78,6 +80,9 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     }
 
     token(node, &mut object);
+    if around.key_required {
+        object.set("withoutKey", "Refuse");
+    }
     if node.get("is_active").and_then(|node| node.flag()) == Some(false) {
         suspended.push("it is not active");
     }
@@ -105,7 +110,10 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     }
     if !suspended.is_empty() {
         object.set("suspended", true);
-        object.notes.push(format!("Suspended, because {}.", suspended.join(", and ")));
+        object.notes.push(format!("SUSPENDED, because {}.", suspended.join(", and ")));
+        if around.empty == Empty::Unsaid && object.body.get("providers").is_none() {
+            object.notes.push(format!("An empty or absent list: {SUSPENDED}."));
+        }
     }
     let state = if suspended.is_empty() { "" } else { ", suspended" };
     node.became(&format!("VirtualKey {}{state}", code(&name)));

@@ -1,6 +1,8 @@
 //! Allow-lists of Bifrost. An empty one allowed everything before version 1.5 and allows nothing since; one that is
 //! absent is read like an empty one.
 
+use serde_json::Value;
+
 use super::super::report::{Fate, code};
 use super::super::source::Node;
 
@@ -13,7 +15,13 @@ pub(crate) enum Empty {
     Nothing,
     /// The file does not say: nothing, and it is told.
     Unsaid,
+    /// The file does not say, and by what it holds it was written before: all, and it is told once.
+    Older,
 }
+
+/// Why a credential or a key with an empty list is suspended, for comments beside it.
+pub(crate) const SUSPENDED: &str = "since Bifrost 1.5 an empty list allows nothing. If everything is meant, as before 1.5, import again with \
+                                    `--bifrost-version 1.4`, or write [\"*\"] into the list";
 
 /// What a list allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,18 +32,55 @@ pub(crate) enum Allowed {
 }
 
 impl Empty {
-    pub fn of(root: &Node<'_>) -> Empty {
-        match root.get("version").and_then(|node| node.whole()) {
-            Some(1) => Empty::All,
-            Some(_) => Empty::Nothing,
-            None => Empty::Unsaid,
+    /// `asked` is what the person who imports says of Bifrost's version; else the file's own word counts, else its shape.
+    pub fn of(root: &Node<'_>, asked: Option<Empty>) -> Empty {
+        let said = root.get("version");
+        let by_file = said.as_ref().and_then(|node| node.whole()).map(|version| match version {
+            1 => Empty::All,
+            _ => Empty::Nothing,
+        });
+        match (asked, by_file) {
+            (Some(asked), by_file) => {
+                if let Some(node) = said.filter(|_| by_file.is_some_and(|by_file| by_file != asked)) {
+                    node.doubtful("the file says otherwise: `--bifrost-version` counts");
+                }
+                asked
+            }
+            (None, Some(by_file)) => by_file,
+            (None, None) if is_older(root) => {
+                root.source().tell(
+                    Fate::Doubtful,
+                    "version",
+                    "absent, and every list of models of a key is empty or absent: since Bifrost 1.5 that would allow nothing at all, so the \
+                     file is read as one of an older Bifrost, where empty lists allow everything. If nothing is meant, import again with \
+                     `--bifrost-version 1.5`",
+                );
+                Empty::Older
+            }
+            (None, None) => Empty::Unsaid,
+        }
+    }
+
+    /// Of Bifrost's version: `1.4`, `v1.5.3`.
+    ///
+    /// # Errors
+    /// It is no version, in words.
+    pub fn of_version(text: &str) -> Result<Empty, String> {
+        let mut numbers = text.trim_start_matches('v').split('.').map(|number| {
+            let digits = number.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(number.len());
+            number[..digits].parse::<u32>().ok()
+        });
+        match (numbers.next().flatten(), numbers.next().unwrap_or(Some(0))) {
+            (Some(major), Some(minor)) if (major, minor) >= (1, 5) => Ok(Empty::Nothing),
+            (Some(_), Some(_)) => Ok(Empty::All),
+            _ => Err("must be a version of Bifrost, such as 1.4 or 1.5.2".to_owned()),
         }
     }
 
     /// What an empty or absent list at `path` means; that it had to be guessed is told.
     pub fn meaning(self, node: &Node<'_>, path: &str, what: &str) -> Allowed {
         match self {
-            Empty::All => Allowed::All,
+            Empty::All | Empty::Older => Allowed::All,
             Empty::Nothing => {
                 let message = format!("empty or absent, which allows no {what} in a file of version 2");
                 node.source().tell(Fate::Doubtful, path, message);
@@ -47,7 +92,7 @@ impl Empty {
                     path,
                     format!(
                         "empty or absent, which allows no {what} since Bifrost 1.5 and every {what} before; read as none. If every \
-                         {what} is meant, write [\"*\"], or put \"version\": 1 at the top of the file, and import again"
+                         {what} is meant, write [\"*\"], or import again with `--bifrost-version 1.4`"
                     ),
                 );
                 Allowed::Nothing
@@ -86,12 +131,68 @@ impl Empty {
     }
 }
 
+/// Whether a file that says no version was written before 1.5: there `*` is in no list, and by the later reading no key of
+/// any provider could be used for anything.
+fn is_older(root: &Node<'_>) -> bool {
+    fn has_star(value: &Value) -> bool {
+        match value {
+            Value::Array(items) => items.iter().any(|item| item == "*" || has_star(item)),
+            Value::Object(fields) => fields.values().any(has_star),
+            _ => false,
+        }
+    }
+    let keys = |provider: &Value| provider.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(Value::Object(providers)) = root.raw().get("providers") else { return false };
+    let keys: Vec<Value> = providers.values().flat_map(keys).collect();
+    let allows_none = |key: &Value| {
+        let served = |config: &str| key.get(config).and_then(|config| config.get("model_name")).is_some();
+        let listed = key.get("models").and_then(Value::as_array).is_some_and(|models| !models.is_empty());
+        !listed && !["vllm_key_config", "ollama_key_config", "sgl_key_config"].iter().any(|config| served(config))
+    };
+    !keys.is_empty() && keys.iter().all(allows_none) && !has_star(root.raw())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::super::super::source::Source;
     use super::*;
+
+    #[test]
+    fn the_version_is_asked_for_then_the_file_s_word_then_its_shape() {
+        let none = json!({"providers": {"openai": {"keys": [{"models": []}, {"value": "x"}]}}});
+        let some = json!({"providers": {"openai": {"keys": [{"models": []}, {"models": ["gpt-4o"]}]}}});
+        let star = json!({"providers": {"openai": {"keys": [{"models": []}]}}, "governance": {"virtual_keys": [{"key_ids": ["*"]}]}});
+        let with = |mut value: Value, version: u32| {
+            value["version"] = version.into();
+            value
+        };
+        for (value, asked, expected) in [
+            (none.clone(), None, Empty::Older),
+            (some.clone(), None, Empty::Unsaid),
+            (star, None, Empty::Unsaid),
+            (json!({"providers": {}}), None, Empty::Unsaid),
+            (with(none.clone(), 2), None, Empty::Nothing),
+            (with(some, 1), None, Empty::All),
+            (with(none.clone(), 2), Some(Empty::All), Empty::All),
+            (none, Some(Empty::Nothing), Empty::Nothing),
+        ] {
+            assert_eq!(Empty::of(&Source::new(value.clone()).root(), asked), expected, "{value} {asked:?}");
+        }
+        for (text, expected) in [
+            ("1.4", Ok(Empty::All)),
+            ("v1.4.9", Ok(Empty::All)),
+            ("1", Ok(Empty::All)),
+            ("1.5", Ok(Empty::Nothing)),
+            ("v1.5.0-prerelease2", Ok(Empty::Nothing)),
+            ("2.0", Ok(Empty::Nothing)),
+            ("new", Err(())),
+            ("", Err(())),
+        ] {
+            assert_eq!(Empty::of_version(text).map_err(drop), expected, "{text}");
+        }
+    }
 
     #[test]
     fn an_empty_list_means_what_the_version_says() {
@@ -103,6 +204,7 @@ mod tests {
             (json!([]), Empty::All, Allowed::All, 0),
             (json!([]), Empty::Nothing, Allowed::Nothing, 1),
             (json!([]), Empty::Unsaid, Allowed::Nothing, 1),
+            (json!([]), Empty::Older, Allowed::All, 0),
             (json!(null), Empty::All, Allowed::All, 0),
             (json!(null), Empty::Unsaid, Allowed::Nothing, 1),
             (json!("gpt-4o"), Empty::Unsaid, Allowed::Nothing, 2),

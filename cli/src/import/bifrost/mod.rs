@@ -16,10 +16,10 @@ mod providers;
 mod rules;
 
 use super::Work;
-use super::report::Fate;
+use super::report::{Fate, code};
 use super::source::Node;
 use limits::Pool;
-use lists::Empty;
+pub(crate) use lists::Empty;
 
 /// What has no counterpart, and whether that matters.
 const ELSEWHERE: [(&str, Fate, &str); 27] = [
@@ -111,17 +111,22 @@ const GOVERNANCE: [(&str, Fate, &str); 5] = [
     ("complexity_analyzer_config", Fate::Lost, "there is no complexity_tier: rules may ask for input_tokens"),
 ];
 
-pub(crate) fn import(work: &mut Work<'_>) {
+/// `version` is what the person says that an empty list means.
+pub(crate) fn import(work: &mut Work<'_>, version: Option<Empty>) {
     let root = work.source.root();
-    let empty = Empty::of(&root);
+    let empty = Empty::of(&root, version);
     let governance = root.get("governance");
     let pool = Pool::of(governance.as_ref());
     let without_key = !key_required(&root);
     let providers = providers::import(work, &root, &pool, empty, without_key);
     if let Some(governance) = &governance {
         let owners = owners::import(work, governance, &pool);
-        let around = keys::Around { providers: &providers, owners: &owners, pool: &pool, empty };
+        let around =
+            keys::Around { providers: &providers, owners: &owners, pool: &pool, empty, key_required: !without_key };
         let named = keys::import(work, governance, &around);
+        if without_key {
+            nameless(governance, &named);
+        }
         models::import(work, governance, &pool, &providers, &named);
         rules::import(work, governance, &rules::Known { providers: &providers, owners: &owners, keys: &named });
         elsewhere(governance, &GOVERNANCE);
@@ -149,12 +154,12 @@ fn key_required(root: &Node<'_>) -> bool {
     let flags = ["enforce_auth_on_inference", "enforce_governance_header", "enforce_scim_auth"];
     for flag in flags.into_iter().filter_map(|field| root.get("client").and_then(|client| client.get(field))) {
         required |= flag.flag() == Some(true);
-        flag.became("`withoutKey` of the LLMProviders");
+        flag.became("`withoutKey` of the LLMProviders and VirtualKeys");
     }
     for plugin in root.get("plugins").map(|node| node.items()).unwrap_or_default() {
         if let Some(flag) = plugin.get("config").and_then(|config| config.get("is_vk_mandatory")) {
             required |= flag.flag() == Some(true);
-            flag.became("`withoutKey` of the LLMProviders");
+            flag.became("`withoutKey` of the LLMProviders and VirtualKeys");
         }
     }
     if !required && root.get("providers").is_some() {
@@ -166,6 +171,24 @@ fn key_required(root: &Node<'_>) -> bool {
         );
     }
     required
+}
+
+/// Who is served without a key, where the file requires none and has some: another than in Bifrost.
+fn nameless(governance: &Node<'_>, keys: &[keys::Named]) {
+    let message = match keys {
+        [] => return,
+        [only] => format!(
+            "requests without a key are served here as VirtualKey {}, the only one, and count against it: `withoutKey: Refuse` in it refuses \
+             them",
+            code(&only.name)
+        ),
+        _ => "requests without a key are refused here where there are several VirtualKeys and none is called `default`: add that one, or start \
+              with `--key`"
+            .to_owned(),
+    };
+    if let Some(node) = governance.get("virtual_keys") {
+        node.doubtful(message);
+    }
 }
 
 fn plugins(root: &Node<'_>) {

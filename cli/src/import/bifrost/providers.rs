@@ -11,7 +11,7 @@ use super::super::secrets::Held;
 use super::super::source::Node;
 use super::super::weights;
 use super::limits::{self, Pool};
-use super::lists::{Allowed, Empty};
+use super::lists::{Allowed, Empty, SUSPENDED};
 use super::network;
 
 /// What Bifrost calls a provider, and what it is here.
@@ -381,17 +381,21 @@ fn credentials(work: &mut Work<'_>, provider: &str, kind: &str, keys: &[Key<'_>]
         let called = key.called.first().map_or("main", String::as_str);
         let name = names.tell("credential", called, &key.node);
         let hint = if keys.len() == 1 { provider.to_owned() } else { format!("{provider}-{name}") };
-        let at = work.secrets.refer(held, &hint, value);
+        let at = work.secrets.refer(held, provider, &hint, value);
         let mut credential = Map::from_iter([("name".to_owned(), json!(name)), ("secretRef".to_owned(), at.value())]);
         if weight != 1 {
             credential.insert("weight".to_owned(), json!(weight));
         }
         match &key.allowed {
             Allowed::These(models) => drop(credential.insert("models".to_owned(), json!(models))),
-            Allowed::Nothing => drop(credential.insert("suspended".to_owned(), json!(true))),
+            Allowed::Nothing => {
+                object.notes.push(format!("SUSPENDED: credential {}: {SUSPENDED}.", code(&name)));
+                credential.insert("suspended".to_owned(), json!(true));
+            }
             Allowed::All => {}
         }
         if !key.enabled {
+            object.notes.push(format!("SUSPENDED: credential {}: it is not enabled.", code(&name)));
             credential.insert("suspended".to_owned(), json!(true));
         }
         credentials.push(Value::Object(credential));

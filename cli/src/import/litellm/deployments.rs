@@ -226,7 +226,8 @@ fn deployment<'s>(
         );
         params.source().tell(Fate::Doubtful, &params.at("api_base"), message);
     }
-    let secret = secret(work, root, known, kind, field("api_key"), &params, node)?;
+    let place = format!("{} {}", known.name, endpoint.as_deref().unwrap_or_default());
+    let secret = secret(work, root, (known, kind, &place), field("api_key"), &params, node)?;
     if !limits.is_empty() {
         settings.insert("limits".to_owned(), Value::Object(limits.clone()));
     }
@@ -243,6 +244,16 @@ fn deployment<'s>(
     let mut says = model.to_owned();
     if wildcard {
         provider.open = true;
+        // Callers write any name, in front of which nothing says whose it is.
+        let any = group == "*" && model == "*";
+        let object = work.objects.get_mut(provider.object).filter(|_| any);
+        let models = object.map(|object| object.body.entry("models").or_insert_with(|| json!([])));
+        if let Some(Value::Array(models)) = models {
+            let star = json!({"name": "*"});
+            if !models.contains(&star) {
+                models.push(star);
+            }
+        }
     } else {
         let entry = models::entry(node, &params, group, model);
         let object = work.objects.get_mut(provider.object)?;
@@ -301,8 +312,7 @@ fn credential<'s>(root: &Node<'s>, params: &Node<'s>) -> Option<Node<'s>> {
 fn secret<'s>(
     work: &mut Work<'s>,
     root: &Node<'s>,
-    known: &Known,
-    kind: &str,
+    (known, kind, place): (&Known, &str, &str),
     key: Option<Node<'s>>,
     params: &Node<'s>,
     node: &Node<'s>,
@@ -339,9 +349,9 @@ fn secret<'s>(
     if let Some(set) = set
         && let Some(Held::Literal(text)) = Held::litellm(&set)
     {
-        return Some(Some(work.secrets.refer(&Held::Literal(text), known.name, &set).value()));
+        return Some(Some(work.secrets.refer(&Held::Literal(text), place, known.name, &set).value()));
     }
-    Some(Some(work.secrets.refer(&held, known.name, &at).value()))
+    Some(Some(work.secrets.refer(&held, place, known.name, &at).value()))
 }
 
 /// Settings of a provider and limits, from the parameters; the share.

@@ -74,6 +74,7 @@ pub(crate) fn import(work: &mut Work<'_>) {
         settings::strategy(&strategy, &mut key);
     }
     if let Some(master) = &master {
+        key.insert("withoutKey".to_owned(), json!("Refuse"));
         token(master, &mut key);
     }
     virtual_key(work, &root, &deployments, key, defaults.without_key);
@@ -213,8 +214,9 @@ fn token(node: &Node<'_>, key: &mut Map<String, Value>) {
             }
             key.insert("aliases".to_owned(), json!([{"sha256": hash}]));
             node.doubtful(
-                "its hash is an alias of the VirtualKey, so that clients who hold it need no other; as the only key it is also that of callers who name none, so keep the port to yourself; it administers nothing here. A short one \
-                 can be guessed from its hash",
+                "its hash is an alias of the VirtualKey, so that clients who hold it need no other, and callers without it get a 401 as before (`withoutKey: \
+                 Refuse`); the key's name does as well as the token, so keep the port to yourself; it administers nothing here. A short one can be \
+                 guessed from its hash",
             );
         }
         Some(Held::Variable(variable)) => node.lost(format!(
