@@ -3,6 +3,7 @@
 //! A node has only so many watches, which its pods share: a gateway that gets none looks for itself, though later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -30,9 +31,12 @@ pub struct Watch {
 
 #[derive(Debug)]
 enum By {
-    Events { watcher: RecommendedWatcher, watched: BTreeSet<PathBuf>, events: Receiver<()> },
+    Events { watcher: RecommendedWatcher, watched: BTreeSet<Place>, events: Receiver<()> },
     Looks { at: Interval, seen: Seen },
 }
+
+/// A folder that is watched, and which one that is: another one of its name has to be watched anew.
+type Place = (PathBuf, Option<(u64, u64)>);
 
 /// Where each file lies, when it was written and how long it is.
 type Seen = BTreeMap<PathBuf, (PathBuf, Option<SystemTime>, u64)>;
@@ -52,6 +56,10 @@ impl Watch {
             }
         })?;
         let by = By::Events { watcher, watched: BTreeSet::new(), events };
+        // Later it may go and come back; at the start it is a slip in the path.
+        if !dir.exists() && !parent(dir).is_dir() {
+            return Err(notify::Error::path_not_found().add_path(dir.to_owned()));
+        }
         let mut watch = Watch { dir: dir.to_owned(), by };
         watch.arm()?;
         Ok(watch)
@@ -64,13 +72,9 @@ impl Watch {
     pub fn or_looks(dir: &Path) -> notify::Result<Self> {
         match Self::of(dir) {
             Err(error) if dir.exists() => {
-                tracing::warn!(
-                    dir = %dir.display(),
-                    %error,
-                    "changes are looked for every {} s: if the node's inotify limits are reached, raise them",
-                    LOOKS.as_secs()
-                );
-                Ok(Self::looks(dir))
+                let mut watch = Self::looks(dir);
+                watch.look_instead(&error);
+                Ok(watch)
             }
             watch => watch,
         }
@@ -86,26 +90,43 @@ impl Watch {
     /// place of old ones.
     fn arm(&mut self) -> notify::Result<()> {
         let By::Events { watcher, watched, .. } = &mut self.by else { return Ok(()) };
-        let folder = match self.dir.is_dir() {
-            true => self.dir.clone(),
-            false => parent(&self.dir),
-        };
-        let mut wanted = BTreeSet::from([folder.clone()]);
+        // A folder that is gone can come back, and a link to one can be swapped: its own folder tells.
+        let is_dir = self.dir.is_dir();
+        let folder = if is_dir { self.dir.clone() } else { there(&self.dir) };
+        let mut wanted = BTreeSet::from([place(folder.clone())]);
+        if is_dir && self.dir.is_symlink() {
+            wanted.insert(place(parent(&self.dir)));
+        }
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
-        wanted.extend(links.filter_map(|link| Some(parent(&std::fs::canonicalize(link.path()).ok()?))));
-        for gone in watched.difference(&wanted) {
+        // Of a folder in which another one is awaited, links are nobody's.
+        let links = entries.filter(|entry| {
+            (is_dir || entry.path() == self.dir) && entry.file_type().is_ok_and(|kind| kind.is_symlink())
+        });
+        wanted.extend(links.filter_map(|link| Some(place(parent(&std::fs::canonicalize(link.path()).ok()?)))));
+        for (gone, _) in watched.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
-        for new in wanted.difference(watched) {
-            let begun = watcher.watch(new, RecursiveMode::NonRecursive);
+        let mut begun = Ok(());
+        for (new, _) in wanted.difference(watched) {
+            let one = watcher.watch(new, RecursiveMode::NonRecursive);
             // Where a link leads may be gone already; the folder itself must be there.
             if *new == folder {
-                begun?;
+                begun = one;
             }
         }
         *watched = wanted;
-        Ok(())
+        begun
+    }
+
+    /// Looks for changes from now on, where the system watches no more.
+    fn look_instead(&mut self, error: &notify::Error) {
+        tracing::warn!(
+            dir = %self.dir.display(),
+            %error,
+            "changes are looked for every {} s: if the node's inotify limits are reached, raise them",
+            LOOKS.as_secs()
+        );
+        *self = Self::looks(&self.dir);
     }
 
     /// Waits until something has changed and it is quiet again. False: nothing is watched any more.
@@ -127,8 +148,27 @@ impl Watch {
                 }
             },
         }
-        let _ = self.arm();
+        if let Err(error) = self.arm() {
+            self.look_instead(&error);
+        }
         true
+    }
+
+    /// Waits for a change while what is there can't be used, so long at the most: then it is looked at again, and watched
+    /// anew. A change is not told before a moment has passed, since something may be writing again and again.
+    pub async fn changed_or(&mut self, pause: Duration) -> bool {
+        let begun = Instant::now();
+        let watched = match tokio::time::timeout(pause, self.changed()).await {
+            Ok(watched) => watched,
+            Err(_) => {
+                if let Err(error) = self.arm() {
+                    self.look_instead(&error);
+                }
+                true
+            }
+        };
+        tokio::time::sleep_until(begun + pause.min(LONGEST)).await;
+        watched
     }
 }
 
@@ -140,6 +180,20 @@ fn seen(dir: &Path) -> Seen {
         Some((path, (lies, metadata.modified().ok(), metadata.len())))
     };
     entries.chain([dir.to_owned()]).filter_map(look).collect()
+}
+
+/// The nearest folder above that is there.
+fn there(path: &Path) -> PathBuf {
+    let mut above = parent(path);
+    while !above.is_dir() && above.parent().is_some_and(|next| !next.as_os_str().is_empty()) {
+        above = parent(&above);
+    }
+    above
+}
+
+fn place(path: PathBuf) -> Place {
+    let which = std::fs::metadata(&path).ok().map(|found| (found.dev(), found.ino()));
+    (path, which)
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -212,6 +266,61 @@ mod tests {
             .await;
             assert_eq!(fs::read_to_string(at("a.yaml")).unwrap(), text);
         }
+    }
+
+    /// However it goes and comes: alone, with what is above it, as another folder of its name, or behind a link.
+    #[tokio::test]
+    async fn a_folder_that_goes_is_followed_when_it_comes_back() {
+        let above = tempfile::tempdir().unwrap();
+        let dir = above.path().join("a/objects");
+        let make = || {
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join("a.yaml"), "1").unwrap();
+        };
+        make();
+        let mut watch = Watch::of(&dir).unwrap();
+        for gone in [dir.clone(), above.path().join("a")] {
+            sees(&mut watch, || fs::remove_dir_all(&gone).unwrap()).await;
+            // Step by step, as it is made: until what is written in it is seen.
+            make();
+            while !dir.join("a.yaml").exists() || fs::read_to_string(dir.join("a.yaml")).unwrap() != "2" {
+                sees(&mut watch, || fs::write(dir.join("a.yaml"), "2").unwrap()).await;
+            }
+            while watch.changed_or(Duration::from_millis(300)).await && !quiet(&mut watch).await {}
+            sees(&mut watch, || fs::write(dir.join("a.yaml"), "3").unwrap()).await;
+        }
+        // Another one in its place, at once.
+        sees(&mut watch, || {
+            fs::rename(&dir, above.path().join("aside")).unwrap();
+            make();
+        })
+        .await;
+        while !quiet(&mut watch).await {}
+        sees(&mut watch, || fs::write(dir.join("a.yaml"), "4").unwrap()).await;
+    }
+
+    /// Whether nothing more is told for a moment.
+    async fn quiet(watch: &mut Watch) -> bool {
+        tokio::time::timeout(2 * LONGEST, watch.changed()).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn a_folder_behind_a_link_is_followed_through_its_swap() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for release in ["one", "two"] {
+            fs::create_dir(at(release)).unwrap();
+            fs::write(at(release).join("a.yaml"), release).unwrap();
+        }
+        symlink("one", at("current")).unwrap();
+        let mut watch = Watch::of(&at("current")).unwrap();
+        sees(&mut watch, || {
+            symlink("two", at("next")).unwrap();
+            fs::rename(at("next"), at("current")).unwrap();
+        })
+        .await;
+        while !quiet(&mut watch).await {}
+        sees(&mut watch, || fs::write(at("two").join("a.yaml"), "more").unwrap()).await;
     }
 
     /// Where the system watches no more. The clock moves on by itself where nobody has anything to do.

@@ -202,8 +202,11 @@ impl Gateway {
 
     /// Says that a change cannot be put in force. The last good policy serves on.
     pub fn reject(&self, object: &str, path: &str, message: &str) {
-        tracing::error!(object, path, message, "change not in force, the last good policy serves on");
         let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
+        // What stands already was told: files that stay broken are looked at again and again.
+        if self.rejected.read().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&rejected) {
+            tracing::error!(object, path, message, "change not in force, the last good policy serves on");
+        }
         self.stands(Some(rejected));
     }
 

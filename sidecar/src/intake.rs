@@ -17,6 +17,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering as Atomic};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -70,6 +71,8 @@ pub struct Intake {
     trust: Option<Trust>,
     state: Mutex<State>,
     mounted: watch::Sender<()>,
+    /// That nothing is mounted was told.
+    nothing_mounted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +87,9 @@ impl Intake {
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, state: Option<&Path>) -> Self {
         let held = state.map(Held::within);
-        Intake { gateway, held, trust: None, state: Mutex::default(), mounted: watch::Sender::new(()) }
+        let mounted = watch::Sender::new(());
+        let nothing_mounted = AtomicBool::new(false);
+        Intake { gateway, held, trust: None, state: Mutex::default(), mounted, nothing_mounted }
     }
 
     /// Takes nothing that is mounted but what the operator has signed.
@@ -124,8 +129,11 @@ impl Intake {
     /// Looks at what is mounted. Files that are not there mean nothing.
     pub fn mount(&self, dir: &Path) {
         match files::read(dir, self.trust.as_ref()) {
+            // Told once, however often it is looked at.
+            Ok(None) if self.nothing_mounted.swap(true, Atomic::Relaxed) => {}
             Ok(None) => tracing::info!(dir = %dir.display(), "no policy is mounted (yet)"),
             Ok(Some(Mounted { document, secrets, signed })) => {
+                self.nothing_mounted.store(false, Atomic::Relaxed);
                 let known = |(at, value)| (at, Known { value: Some(value), streamed: false });
                 let values = secrets.into_iter().map(known).collect();
                 self.offer(Offer { document, digest: None, values, origin: Origin::Mounted, signed });
