@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Cause, Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
+use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
+use outrigger_sidecar::record::Lines;
+use outrigger_sidecar::{Gateway, Settings};
 
 use crate::rule_tests::{self, RuleTest};
 use crate::style::{self, Style};
-use crate::{folder, junit};
+use crate::{folder, idle, junit, serve};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -82,8 +84,10 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         operator_namespace: OPERATOR_NAMESPACE,
     };
     let mut compiled = compile(&inputs);
+    let idle = idle::findings(source, &compiled);
     let mut findings = std::mem::take(&mut compiled.findings);
     findings.extend(source.findings.iter().cloned());
+    findings.extend(idle);
     let tests = rule_tests::run(&compiled).unwrap_or_else(|error| {
         let message = format!("the tests of rules can't be run: {error}");
         findings.push(Finding {
@@ -100,8 +104,24 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         Vec::new()
     });
     findings.extend(tests.iter().filter_map(|test| test.failure.clone()));
+    if findings.iter().all(|finding| finding.severity != Severity::Error) {
+        findings.extend(unservable(source, compiled));
+    }
     findings.sort_by(|a, b| a.place.cmp(&b.place));
     Judged { findings, tests }
+}
+
+/// Why a gateway could not be built of objects that nothing else is wrong with.
+fn unservable(source: &Source, compiled: Compiled) -> Option<Finding> {
+    // Nothing is sent or served; what is built belongs to a runtime all the same.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let _within = runtime.enter();
+    let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).ok()?;
+    let error = serve::install(&gateway, compiled).err()?;
+    let of = |object: &&outrigger_compile::Object| error.to_string().contains(&object.label());
+    let object = source.objects.iter().find(of).or_else(|| source.objects.first())?;
+    let message = format!("{error}. `outrigger run` will not start with it");
+    Some(Finding { object: String::new(), ..object.finding(Severity::Error, "", message) })
 }
 
 fn tell(mut out: impl Write, style: Style, source: &Source, judged: &Judged) -> io::Result<()> {

@@ -2,6 +2,8 @@
 //!
 //! Nothing is sent and no account is read: the world is well and nothing is spent, but for what the command line says.
 
+#[cfg(test)]
+mod agree;
 mod asking;
 mod reserve;
 mod told;
@@ -200,22 +202,7 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
         return Ok(Explained::refused(request, Some(seen), &refusal));
     }
     let world = World::of(policy, key, &asking, args, now)?;
-    let mut decision = explain(
-        policy,
-        &Request {
-            key: caller.key,
-            request_type: asking.request_type(),
-            model: asking.model.as_deref(),
-            provider: asking.header("x-outrigger-provider"),
-            fallbacks: asking.scanned.fallbacks.as_deref(),
-            credential: asking.header("x-bf-api-key").or_else(|| asking.header("x-bf-api-key-id")),
-            headers: &asking.seen_headers(),
-            params: &asking.seen_params(),
-            draw: Draw::Likeliest,
-            stay: None,
-            conditions: &world,
-        },
-    );
+    let mut decision = decided(policy, caller.key, &asking, &world);
     let mut reserved = None;
     match &mut decision.refusal {
         // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
@@ -240,6 +227,18 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
         reserved,
         decision,
     })
+}
+
+/// The decision for a key, by its place.
+fn decided(policy: &Policy, key: usize, asking: &Asking, world: &World<'_>) -> Explanation {
+    let fallbacks = asking.scanned.fallbacks.as_deref();
+    let header = |name: &str| asking.header(name);
+    let said = Request::said(key, asking.request_type(), asking.model.as_deref(), fallbacks, &header, world);
+    // A session goes where a gateway takes it; of others, most go to the likeliest.
+    let draw = asking.session().zip(policy.keys.get(key)).map(|(session, key)| Draw::of_session(&key.id, session));
+    let (headers, params) = (asking.seen_headers(), asking.seen_params());
+    let draw = draw.unwrap_or(Draw::Likeliest);
+    explain(policy, &Request { headers: &headers, params: &params, draw, ..said })
 }
 
 impl Explained {
@@ -344,7 +343,7 @@ fn notes(looked: &Looked, key: &Key, asking: &Asking, decision: &Explanation) ->
         let told = missing.join(", ");
         notes.push(format!("no value is known here of Secret {told}: without it a gateway passes the credential over"));
     }
-    if asking.header("x-outrigger-session").or_else(|| asking.header("x-bf-session-id")).is_some() {
+    if asking.session().is_some() {
         notes.push("a session stays where it was drawn: the shares hold over many sessions".to_owned());
     }
     if looked.errors.iter().any(|error| !error.object.is_empty()) {

@@ -9,6 +9,7 @@ mod doctor;
 mod environment;
 mod explain;
 mod folder;
+mod idle;
 mod import;
 mod junit;
 mod look;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, compile};
 use outrigger_llm::capture::PLACEHOLDER;
@@ -27,7 +28,7 @@ use crate::child::{Application, StartError};
 use crate::folder::{FolderError, Text};
 use crate::serve::{self, BindError};
 use crate::style::{self, Style};
-use crate::{environment, folder, state};
+use crate::{environment, folder, idle, state};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -167,6 +168,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     if let Some(dir) = args.dir.as_ref().filter(|_| first.document.providers.is_empty() && first.findings.is_empty()) {
         return Err(RunError::NoProvider(dir.display().to_string()));
     }
+    style::tell(&idle::findings(&folder::objects(&texts), &first));
     if !serve::is_servable(&first.document, &first.secrets) {
         return Err(RunError::NothingToServe);
     }
@@ -201,7 +203,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let watch = args
         .dir
         .as_ref()
-        .map(|dir| Watch::of(dir).map_err(|source| RunError::Watch { dir: dir.clone(), source }))
+        .map(|dir| Watch::or_looks(dir).map_err(|source| RunError::Watch { dir: dir.clone(), source }))
         .transpose()?;
     let listeners = serve::bind(&args.listen, args.admin).await?;
     let (clients, admin) = (listeners.clients(), listeners.admin());
@@ -294,22 +296,45 @@ fn warn_of_open_doors(clients: &[SocketAddr]) {
 
 const STAYS: &str = "the change can't be used: the policy before it stays in force";
 
+/// A folder that can't be read, as it was told, and when it is looked at again.
+struct Unreadable {
+    told: String,
+    pause: Duration,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
 /// Serves what the folder becomes, and keeps the last good policy where that can't be served.
 async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut seen: Vec<Text>, watch: Option<Watch>) {
     let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
     let mut sequence = 1;
-    while watch.changed().await {
+    let mut unreadable: Option<Unreadable> = None;
+    loop {
+        let watched = match &unreadable {
+            Some(unreadable) => watch.changed_or(unreadable.pause).await,
+            None => watch.changed().await,
+        };
+        if !watched {
+            break;
+        }
         let texts = match folder::texts(dir) {
             Ok(texts) => texts,
             Err(error) => {
-                let _ = style::fail(&error);
-                style::say(STAYS);
-                gateway.reject(&dir.display().to_string(), "", &error.to_string());
+                let told = error.to_string();
+                if unreadable.as_ref().is_none_or(|before| before.told != told) {
+                    let _ = style::fail(&error);
+                    style::say(STAYS);
+                    gateway.reject(&dir.display().to_string(), "", &told);
+                }
+                let pause = unreadable.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
+                unreadable = Some(Unreadable { told, pause });
                 // What comes back is a change, even if it is what was there.
                 seen.clear();
                 continue;
             }
         };
+        unreadable = None;
         if texts == seen {
             continue;
         }

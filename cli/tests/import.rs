@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use outrigger_compile::{Inputs, Severity, compile, read, variable};
 use outrigger_policy::{Draw, NoConditions, Policy, Request, Unknown, decide};
+use outrigger_sidecar::Query;
 use outrigger_sidecar::identify::identify;
 
 /// The product, and the configuration in `tests/import/PRODUCT`; what it becomes lies in the folder of the same name.
@@ -367,7 +368,7 @@ fn without_a_key_it_stays_a_401() {
             if let Some(token) = token {
                 headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
             }
-            identify(&policy, &headers, "", None, 0).map_err(|refusal| (refusal.status, refusal.kind))
+            identify(&policy, &headers, &Query::parse(""), None, 0).map_err(|refusal| (refusal.status, refusal.kind))
         };
         assert_eq!(asks(None), Err((401, "virtual_key_required")), "{folder}");
         assert_eq!(asks(Some("sk-anything")), Err((401, "virtual_key_required")), "{folder}");
@@ -375,7 +376,7 @@ fn without_a_key_it_stays_a_401() {
     }
     // Where none was needed, none is.
     let policy = policy("bifrost/tutorial");
-    assert!(identify(&policy, &http::HeaderMap::new(), "", None, 0).is_ok());
+    assert!(identify(&policy, &http::HeaderMap::new(), &Query::parse(""), None, 0).is_ok());
 }
 
 #[test]

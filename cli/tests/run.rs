@@ -388,3 +388,106 @@ fn the_application_can_t_look_into_the_gateway() {
     let Output { stdout, stderr, .. } = command.output().unwrap();
     assert_eq!(text(&stdout), "own\nroot\n", "{}", text(&stderr));
 }
+
+/// A folder that is deleted is told once, whatever is written beside it, and served again when it comes back.
+#[test]
+fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
+    let above = tempfile::tempdir().unwrap();
+    let dir = above.path().join("objects");
+    let make = |reply: &str| {
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("objects.yaml"), OBJECTS.replace("reply: one", reply)).unwrap();
+    };
+    make("reply: one");
+    let mut running = Running::start(run(&dir, &[]));
+    for (round, reply) in ["reply: two", "reply: six"].into_iter().enumerate() {
+        fs::remove_dir_all(&dir).unwrap();
+        running.line("the policy before it stays in force");
+        for number in 0..200 {
+            fs::write(above.path().join(format!("beside-{number}")), "x").unwrap();
+        }
+        assert!(chat(&running).starts_with("HTTP/1.1 200"), "the last good policy serves on");
+        make(reply);
+        // No line between: had it been told again, it would stand here.
+        let mut line = String::new();
+        running.stderr.read_line(&mut line).unwrap();
+        // The folder may be seen before its file is in it.
+        if line.contains("there is no .yaml") {
+            running.line("the policy before it stays in force");
+            line.clear();
+            running.stderr.read_line(&mut line).unwrap();
+        }
+        assert!(line.contains(&format!("serves revision {}-", round + 2)), "{line}");
+        assert!(chat(&running).contains(reply.trim_start_matches("reply: ")));
+    }
+}
+
+/// Whatever `run` refuses to start with, `check` tells: as an error, or as a warning that says so. And `run` says why.
+#[test]
+fn check_and_run_agree_on_what_can_be_served() {
+    let head = "apiVersion: outrigger.dev/v1alpha1\n";
+    let object = |kind: &str, name: &str, spec: &str| {
+        format!("{head}kind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n")
+    };
+    let secret = |value: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: openai}}\nstringData: {{apiKey: {value}}}\n---\n")
+    };
+    let keyed = "type: OpenAI, withoutKey: Allow, credentials: [{name: a, secretRef: {name: openai}";
+    let provider = |end: &str| object("LLMProvider", "openai", &format!("{keyed}{end}"));
+    let budget = object("Budget", "team", "amount: '5', window: Month");
+    for (what, objects_text, starts, said) in [
+        ("served", secret("x") + &provider("}]"), true, ""),
+        ("no provider", budget, false, "there is no LLMProvider"),
+        (
+            "its credential is suspended",
+            secret("x") + &provider(", suspended: true}]"),
+            false,
+            "every credential is suspended",
+        ),
+        ("it is suspended", secret("x") + &provider("}], suspended: true"), false, "can't answer"),
+        ("no value", provider("}]"), false, "no variable OPENAI_API_KEY"),
+        ("a value that no header carries", secret("\"a\\nb\"") + &provider("}]"), false, "no header can carry"),
+        (
+            "nobody may call",
+            secret("x") + &provider("}]").replace("withoutKey: Allow, ", ""),
+            false,
+            "say so here, or add a VirtualKey",
+        ),
+        (
+            "every key is suspended",
+            secret("x") + &provider("}]") + &object("VirtualKey", "app", "suspended: true"),
+            false,
+            "every VirtualKey is suspended",
+        ),
+        (
+            "a key whose only provider is off",
+            secret("x")
+                + &provider(", suspended: true}]")
+                + &object("VirtualKey", "app", "providers: [{name: openai}]"),
+            false,
+            "openai has every credential suspended",
+        ),
+        (
+            "a rule that can't be asked",
+            secret("x")
+                + &provider("}]")
+                + &object("RoutingRule", "r", "when: 'model =', targets: [{provider: openai}]"),
+            false,
+            "is not CEL",
+        ),
+    ] {
+        let folder = objects(&objects_text);
+        let checked = outrigger().arg("check").arg(folder.path()).output().unwrap();
+        let told = text(&checked.stdout);
+        let warned = !checked.status.success() || told.contains("`outrigger run` will not start");
+        assert_eq!(warned, !starts, "{what}: {told}");
+        if starts {
+            drop(Running::start(run(folder.path(), &[])));
+            continue;
+        }
+        let started = run(folder.path(), &[]).output().unwrap();
+        assert_eq!(started.status.code(), Some(1), "{what}: {}", text(&started.stderr));
+        assert!(told.contains(said), "{what}: check says {told}");
+        assert!(text(&started.stderr).contains(said), "{what}: run says {}", text(&started.stderr));
+    }
+}

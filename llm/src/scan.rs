@@ -68,6 +68,8 @@ pub struct Scanned {
     pub include_usage: bool,
     /// `fallbacks`: names, in order.
     pub fallbacks: Option<Vec<String>>,
+    /// `fallbacks` is Anthropic's own: `"default"`, or objects without a provider. It is left where it stands.
+    pub own_fallbacks: bool,
     /// `prompt_cache_key`.
     pub session: Option<String>,
     /// `previous_response_id`, or another handle that only one account knows, as it stands there.
@@ -133,6 +135,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
                 scanned.model = Some(string(raw).ok_or(ScanError::Wrong { field: "model", expected: "a string" })?);
             }
             Field::Stream => scanned.stream = boolean(raw, "stream")?,
+            Field::Fallbacks if is_anthropics(raw) => scanned.own_fallbacks = true,
             Field::Fallbacks => scanned.fallbacks = Some(fallbacks(raw)?),
             // OpenRouter's own way to fail over: around the key's fence, and at another price.
             Field::Models if !matches!(raw, "null" | "[]") => return Err(ScanError::OtherModels("models")),
@@ -182,6 +185,22 @@ impl Scanned {
 fn place(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()
+}
+
+/// Whether `fallbacks` is the field of Anthropic's API: `"default"`, or `[{"model": "claude-…"}]`. Ours names a provider in
+/// each object, or is a list of texts.
+fn is_anthropics(raw: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Other {
+        provider: Option<serde::de::IgnoredAny>,
+        #[serde(rename = "model")]
+        _model: String,
+    }
+    match string(raw) {
+        Some(word) => word == "default",
+        None => serde_json::from_str::<Vec<Other>>(raw)
+            .is_ok_and(|all| !all.is_empty() && all.iter().all(|one| one.provider.is_none())),
+    }
 }
 
 /// `["provider/model"]`, or with objects: `[{"provider": …, "model": …}]`.

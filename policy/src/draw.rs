@@ -5,6 +5,11 @@ use crate::request::Draw;
 /// A stable 64-bit hash (FNV-1a, then a finaliser): the same in every process and version, which
 /// the standard library's hasher does not promise. Not for secrets.
 pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
+    mix(fnv(parts))
+}
+
+/// FNV-1a over parts.
+pub(crate) fn fnv(parts: &[&[u8]]) -> u64 {
     let mut state: u64 = 0xcbf2_9ce4_8422_2325;
     for part in parts {
         // Each part ends in a byte that UTF-8 never has, so that ("ab", "c") is not ("a", "bc").
@@ -12,7 +17,7 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
             state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
-    mix(state)
+    state
 }
 
 /// The finaliser of SplitMix64: spreads each bit over all.

@@ -8,7 +8,7 @@ mod work;
 use std::collections::BTreeMap;
 
 pub use given::limit_named;
-pub use run::{Outcome, run, run_within};
+pub use run::{Outcome, decided, run, run_within};
 pub use work::Work;
 
 use crate::document::ObjectRef;

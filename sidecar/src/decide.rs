@@ -5,15 +5,15 @@ use std::time::Instant;
 use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
-    Conditions, Credential, Decision, Draw, Measure, Pace, Provider, Request, Skip, bounds, decide as by_policy,
+    Conditions, Credential, Decision, Draw, Measure, Pace, Provider, Request, Skip, decide as by_policy, session,
 };
 
 use crate::accounts::millis;
 use crate::affinity;
+use crate::asked;
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::handle::bind;
-use crate::headers;
 use crate::prepare::Translation;
 use crate::served::Place;
 
@@ -21,10 +21,7 @@ use crate::served::Place;
 pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: Instant) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
     let header = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok());
-    let explicit = header("x-outrigger-session")
-        .or_else(|| header("x-bf-session-id"))
-        .or(call.scanned.session.as_deref())
-        .map(|id| conversation(call, &[id.as_bytes()]));
+    let explicit = session(header).or(call.scanned.session.as_deref());
     let implicit = call.scanned.conversation.map(|seen| conversation(call, &[&seen.opening.to_le_bytes()]));
     let handle = call.scanned.handle.as_deref().map(|handle| conversation(call, &[b"handle", handle.as_bytes()]));
     let has_earlier_turns = call.scanned.conversation.is_some_and(|seen| seen.turns > 2);
@@ -35,19 +32,15 @@ pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: In
     };
     let world = World { gateway, call, translation, now };
     let rules_read = !call.served.policy.rules.is_empty();
+    let fallbacks = call.scanned.fallbacks.as_deref();
+    let said = Request::said(call.key, call.request_type(), call.model.as_deref(), fallbacks, &header, &world);
     let request = Request {
-        key: call.key,
-        request_type: call.request_type(),
-        model: call.model.as_deref(),
-        provider: header("x-outrigger-provider"),
-        fallbacks: call.scanned.fallbacks.as_deref(),
-        credential: header("x-bf-api-key").or_else(|| header("x-bf-api-key-id")),
         // Only rules read these.
-        headers: &if rules_read { lower_headers(call) } else { Vec::new() },
+        headers: &if rules_read { asked::seen_headers(&call.headers) } else { Vec::new() },
         params: &if rules_read { call.query.seen() } else { Vec::new() },
-        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), Draw::Session),
+        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&call.key().id, id)),
         stay,
-        conditions: &world,
+        ..said
     };
     // Here, and not on another thread: all that rules may cost together is a millisecond at the most.
     let mut decision = by_policy(&call.served.policy, &request);
@@ -155,14 +148,4 @@ impl Conditions for World<'_> {
     fn now(&self) -> i64 {
         millis(self.call.received)
     }
-}
-
-/// As many as rules are shown, and one more where there are more: then a rule that reads them fails.
-fn lower_headers(call: &Call) -> Vec<(String, String)> {
-    call.headers
-        .iter()
-        .filter(|(name, _)| !headers::is_credential(name.as_str()))
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .take(bounds::ENTRIES + 1)
-        .collect()
 }

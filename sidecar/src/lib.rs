@@ -13,6 +13,7 @@ pub mod access;
 mod accounts;
 mod admin;
 mod affinity;
+pub mod asked;
 mod attempt;
 mod attend;
 mod breaker;
@@ -62,7 +63,6 @@ pub mod upstream;
 pub mod worst;
 
 pub use gateway::{Gateway, InstallError, Settings};
-pub use headers::is_credential;
 pub use pages::PagesError;
 pub use query::Query;
 pub use secret::{Secret, Secrets};

@@ -10,14 +10,13 @@ use outrigger_llm::embeddings::{self, Encoding};
 use outrigger_llm::operation::{self, Kind, ModelPlace};
 use outrigger_llm::path::{self, PathError, UpstreamPath};
 use outrigger_llm::scan::{self, Cap, CapField, Edits, Piece};
-use outrigger_llm::{
-    Dialect, RequestError, chat, decode_request, encode_request, encode_request_within, foreign, strict,
-};
+use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request_within, foreign};
 use outrigger_policy::Candidate;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::asked;
 use crate::call::Call;
 use crate::headers;
 use crate::hop;
@@ -57,17 +56,7 @@ pub struct Translation {
 impl Translation {
     /// The body as JSON, each key once.
     fn body(&self, call: &Call) -> Result<&Object, String> {
-        let read = || {
-            let value = match call.dialect {
-                Dialect::Gemini => strict::google(&call.body),
-                Dialect::OpenAi | Dialect::Anthropic => strict::parse(&call.body),
-            };
-            match value {
-                Ok(Value::Object(object)) => Ok(object),
-                Ok(_) => Err("the body must be a JSON object".to_owned()),
-                Err(error) => Err(error.to_string()),
-            }
-        };
+        let read = || asked::object(call.dialect, &call.scanned, &call.body);
         self.body.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
@@ -98,27 +87,8 @@ impl Translation {
         if upstream == call.dialect {
             return None;
         }
-        let read = || match call.operation.kind {
-            Kind::Chat => {
-                let request = match self.chat(call) {
-                    Ok(request) => request,
-                    Err(error) => return Some(field(error)),
-                };
-                encode_request(call.dialect, request, upstream, &request.model).err().map(field)
-            }
-            Kind::Embeddings if upstream != Dialect::Anthropic && call.dialect != Dialect::Anthropic => {
-                vectors(call, self, upstream, "").err().map(field)
-            }
-            _ => Some(call.operation.name.to_owned()),
-        };
+        let read = || asked::unfit(call.operation, upstream, || self.chat(call), || self.body(call));
         self.unfit[upstream as usize].get_or_init(read).clone()
-    }
-}
-
-fn field(error: RequestError) -> String {
-    match error {
-        RequestError::Unsupported { field, .. } => field,
-        RequestError::Invalid { path, problem } => format!("{path} ({problem})"),
     }
 }
 

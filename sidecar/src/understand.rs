@@ -3,62 +3,30 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Matched, ModelPlace};
-use outrigger_llm::scan;
 
+use crate::asked::{self, Asked, NotAsked};
 use crate::call::Call;
-use crate::receive::form_model;
 use crate::refuse::Refusal;
 
-/// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
-const LONGEST_NAME: usize = 512;
-/// Fallbacks that a body may bring along.
-const MOST_FALLBACKS: usize = 32;
 /// Reads what the gateway needs of a body.
 pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
-    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
-    let from_path = matched.model;
-    call.model = match call.operation.model {
-        ModelPlace::Form => {
-            let found = form_model(&call.headers, &call.body);
-            Some(found.ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?.0)
+    match asked::read(matched, &call.headers, &call.query, &call.body) {
+        Ok(Asked { model, stream, as_array, scanned, .. }) => {
+            (call.model, call.stream, call.as_array, call.scanned) = (model, stream, as_array, scanned);
+            Ok(())
         }
-        _ => {
-            rescan(call)?;
-            match call.operation.model {
-                ModelPlace::Path => from_path,
-                // An Azure deployment stands in the path; the body's name, if any, means nothing there.
-                _ => from_path.or_else(|| call.scanned.model.clone()),
-            }
+        Err(NotAsked { refusal, model }) => {
+            call.model = model;
+            Err(refusal)
         }
-    };
-    if call.operation.model != ModelPlace::Nowhere && call.model.as_deref().is_none_or(str::is_empty) {
-        return Err(Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) });
     }
-    let fallbacks = call.scanned.fallbacks.as_deref().unwrap_or_default();
-    if fallbacks.len() > MOST_FALLBACKS {
-        return Err(invalid(format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most")));
-    }
-    if call.model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
-        // Not even recorded: a ring of such names would be a way to fill the memory.
-        call.model = None;
-        return Err(invalid(format!("a model's name may have {LONGEST_NAME} bytes at the most")));
-    }
-    if call.model.iter().chain(fallbacks).any(|name| name.chars().any(char::is_control)) {
-        return Err(invalid("a model's name has no control characters".to_owned()));
-    }
-    let in_path = call.operation.dialect == Dialect::Gemini;
-    call.stream = call.operation.streams && (in_path || call.scanned.stream);
-    call.as_array = in_path && call.stream && !call.query.wants_events();
-    Ok(())
 }
 
 /// Finds the places of what is read and edited, in the body as it is now.
 pub fn rescan(call: &mut Call) -> Result<(), Refusal> {
     if call.operation.model != ModelPlace::Form {
-        let scanned = scan::scan(&call.body);
-        call.scanned = scanned.map_err(|error| Refusal::new(400, "invalid_request", error.to_string()))?;
+        call.scanned = asked::scan(call.operation, &call.body)?;
     }
     Ok(())
 }

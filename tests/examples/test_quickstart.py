@@ -29,7 +29,7 @@ def gateway():
         ("gpt-4o-mini", "openai", "gpt-4o-mini"),
         ("claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
         ("gemini-2.5-flash", "gemini", "gemini-2.5-flash"),
-        ("a-name-that-nobody-lists", "openai", "a-name-that-nobody-lists"),
+        ("openai/a-name-that-nobody-lists", "openai", "a-name-that-nobody-lists"),
     ],
 )
 def test_each_provider_is_reached_by_name(gateway, asked, provider, model):
@@ -38,6 +38,12 @@ def test_each_provider_is_reached_by_name(gateway, asked, provider, model):
     assert answer["choices"][0]["message"]["content"] == f"Hello from {provider}, as {model}."
     assert (headers["x-outrigger-provider"], headers["x-outrigger-model"]) == (provider, model)
     assert answer["extra_fields"]["attempts"] == 1 and answer["extra_fields"]["fallback_reason"] is None
+
+
+def test_a_name_that_nobody_lists_goes_to_nobody(gateway):
+    status, _, answer = gateway.chat("a-name-that-nobody-lists")
+    assert (status, answer["error"]["type"]) == (404, "model_not_found")
+    assert "openai, anthropic, gemini take any name" in answer["error"]["message"], answer
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash"])

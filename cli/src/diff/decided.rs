@@ -5,7 +5,7 @@ use std::fmt;
 
 use outrigger_llm::operation::ModelPlace;
 use outrigger_policy::{
-    BuildError, Conditions, Credential, Draw, Explanation, Pace, Policy, Provider, Request, Skip, explain,
+    BuildError, Conditions, Credential, Explanation, Pace, Policy, Provider, Request, Skip, explain,
 };
 
 use super::records::Record;
@@ -102,19 +102,10 @@ impl<'p> Side<'p> {
         if key.suspended || key.expires_at.zip(seconds).is_some_and(|(expires, now)| expires <= now) {
             return Ok(Decided::refused(403, "virtual_key_blocked"));
         }
-        let request = Request {
-            key: place,
-            request_type: if record.stream { operation.request_type.1 } else { operation.request_type.0 },
-            model: record.model_requested.as_deref(),
-            provider: None,
-            fallbacks: None,
-            credential: None,
-            headers: &[],
-            params: &[],
-            draw: Draw::Likeliest,
-            stay: None,
-            conditions: &Recorded(record),
-        };
+        let request_type = if record.stream { operation.request_type.1 } else { operation.request_type.0 };
+        let world = Recorded(record);
+        // A record has no headers and no body.
+        let request = Request::said(place, request_type, record.model_requested.as_deref(), None, &|_| None, &world);
         let decision = explain(policy, &request);
         match undecided(policy, record, &decision) {
             Some(untold) => Err(Unsaid::Depends(untold)),

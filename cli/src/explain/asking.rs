@@ -7,16 +7,16 @@ use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_llm::chat::{self, Object};
-use outrigger_llm::estimate::{self, Input};
+use outrigger_llm::estimate::Input;
 use outrigger_llm::meter::{Metered, meter};
-use outrigger_llm::operation::{self, Kind, ModelPlace, Operation};
-use outrigger_llm::scan::{self, Scanned};
-use outrigger_llm::{Dialect, RequestError, decode_request, embeddings, encode_request, provider, strict};
-use outrigger_policy::Provider;
+use outrigger_llm::operation::{self, Kind, Matched, ModelPlace, Operation};
+use outrigger_llm::scan::Scanned;
+use outrigger_llm::{Dialect, RequestError, decode_request, provider};
 use outrigger_policy::catalogue::Capabilities;
+use outrigger_policy::{Provider, session};
+use outrigger_sidecar::asked::{self, Asked};
 use outrigger_sidecar::refuse::Refusal;
-use outrigger_sidecar::{Query, is_credential, mock};
-use serde_json::Value;
+use outrigger_sidecar::{Query, mock};
 use thiserror::Error;
 
 use super::Args;
@@ -50,7 +50,21 @@ pub(crate) struct Asking {
     /// `None` if the command line alone says what is asked for: then nothing is known of what is in it.
     pub body: Option<Vec<u8>>,
     pub scanned: Scanned,
+    object: OnceCell<Result<Object, String>>,
     chat: OnceCell<Result<chat::Request, RequestError>>,
+}
+
+/// What is said beside the body.
+#[derive(Debug)]
+pub(crate) struct Saying<'a> {
+    pub path: &'a str,
+    /// With a key in it, where there is one.
+    pub query: String,
+    pub headers: HeaderMap,
+    /// In the place of the one that the path or the body names.
+    pub model: Option<&'a str>,
+    /// A stream is asked for, whatever the body says.
+    pub stream: bool,
 }
 
 impl Asking {
@@ -62,42 +76,47 @@ impl Asking {
         let (path, query) = args.path.split_once('?').unwrap_or((&args.path, ""));
         let matched = ["POST", "GET"].iter().find_map(|method| operation::find(method, path));
         let matched = matched.ok_or_else(|| AskError::Path(path.to_owned()))?;
-        let operation = matched.operation;
         let body = args.request.as_deref().map(read).transpose()?;
-        if body.is_some() && operation.model == ModelPlace::Form {
-            return Err(AskError::Form(operation.name));
+        if body.is_some() && matched.operation.model == ModelPlace::Form {
+            return Err(AskError::Form(matched.operation.name));
         }
-        let scanned = match body.as_deref().map(scan::scan) {
-            None => Scanned::default(),
-            Some(Ok(scanned)) => scanned,
-            Some(Err(error)) => return Ok(Err(Refusal::new(400, "invalid_request", error.to_string()))),
-        };
-        let in_body = match operation.model {
-            ModelPlace::Path => matched.model,
-            _ => matched.model.or_else(|| scanned.model.clone()),
-        };
-        let model = args.model.clone().or(in_body).filter(|model| !model.is_empty());
-        if model.is_none() && operation.model != ModelPlace::Nowhere {
-            return match body {
-                None => Err(AskError::Nothing),
-                Some(_) => {
-                    let refusal = Refusal::new(400, "invalid_request", "`model` is missing");
-                    Ok(Err(Refusal { param: Some("model".to_owned()), ..refusal }))
-                }
-            };
+        if body.is_none() && args.model.is_none() && matched.model.is_none() && needs_model(matched.operation) {
+            return Err(AskError::Nothing);
         }
-        let in_path = operation.dialect == Dialect::Gemini;
-        Ok(Ok(Asking {
+        let (headers, query) = (headers(args)?, with_params(query, &args.params));
+        let said = Saying { path, query, headers, model: args.model.as_deref(), stream: args.stream };
+        Ok(Asking::of(matched, said, body))
+    }
+
+    /// A request as a client sends it.
+    ///
+    /// # Errors
+    /// The refusal of a body that a gateway would not take.
+    pub fn of(matched: Matched, said: Saying<'_>, body: Option<Vec<u8>>) -> Result<Self, Refusal> {
+        let Saying { path, query, headers, model, stream } = said;
+        let seen_query = Query::parse(&query);
+        let asked = match (model, body.as_deref()) {
+            // What is said in so many words stands in the place of what the body says.
+            (Some(model), body) => {
+                let scanned = body.map(|body| asked::scan(matched.operation, body)).transpose()?.unwrap_or_default();
+                asked::of(matched.operation, &seen_query, Some(model.to_owned()), scanned)
+            }
+            (None, Some(body)) => asked::read(matched, &headers, &seen_query, body),
+            (None, None) => asked::of(matched.operation, &seen_query, matched.model, Scanned::default()),
+        };
+        let Asked { operation, model, stream: streams, scanned, .. } = asked.map_err(|not_asked| not_asked.refusal)?;
+        Ok(Asking {
             operation,
             path: path.to_owned(),
-            headers: headers(args)?,
-            query: with_params(query, &args.params),
-            stream: operation.streams && (in_path || scanned.stream || args.stream),
+            headers,
+            query,
+            stream: streams || (operation.streams && stream),
             model,
             body,
             scanned,
+            object: OnceCell::new(),
             chat: OnceCell::new(),
-        }))
+        })
     }
 
     /// The operation in the words of rules.
@@ -115,8 +134,7 @@ impl Asking {
 
     /// Headers as rules see them: without credentials.
     pub fn seen_headers(&self) -> Vec<(String, String)> {
-        let seen = self.headers.iter().filter(|(name, _)| !is_credential(name.as_str()));
-        seen.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+        asked::seen_headers(&self.headers)
     }
 
     /// The query as rules see it: without credentials.
@@ -129,6 +147,11 @@ impl Asking {
         Query::parse(&self.query)
     }
 
+    /// The session that it names.
+    pub fn session(&self) -> Option<&str> {
+        session(|name| self.header(name)).or(self.scanned.session.as_deref())
+    }
+
     /// Tokens of the input for a model, estimated; `None` without a body.
     pub fn input_tokens(&self, upstream: Dialect, model: &str) -> Option<u64> {
         Some(Input::read(self.operation.dialect, self.body.as_deref()?).estimate(upstream, model).tokens())
@@ -136,7 +159,7 @@ impl Asking {
 
     /// The same as rules see it, whoever serves it.
     pub fn caller_tokens(&self) -> Option<u64> {
-        Some(estimate::input_tokens(self.operation.dialect, self.body.as_deref()?))
+        self.input_tokens(self.operation.dialect, self.model.as_deref().unwrap_or_default())
     }
 
     /// What it asks of a model.
@@ -152,22 +175,14 @@ impl Asking {
 
     /// What it needs and an upstream of that dialect can't say.
     pub fn unfit(&self, upstream: Dialect) -> Option<String> {
-        let caller = self.operation.dialect;
-        if upstream == caller {
-            return None;
+        // Without a body nothing is known of what it needs, but for the operation.
+        if self.body.is_none() && matches!(self.operation.kind, Kind::Chat | Kind::Embeddings) {
+            let anthropic = [self.operation.dialect, upstream].contains(&Dialect::Anthropic);
+            let vectors = self.operation.kind == Kind::Embeddings && anthropic;
+            return vectors.then(|| self.operation.name.to_owned());
         }
-        match self.operation.kind {
-            Kind::Chat if self.body.is_none() => None,
-            Kind::Chat => match self.chat() {
-                Ok(request) => encode_request(caller, request, upstream, &request.model).err().map(field),
-                Err(error) => Some(field(error.clone())),
-            },
-            Kind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => {
-                let body = self.body.as_ref().map(|_| self.object());
-                body.and_then(|body| body.and_then(|body| self.vectors(&body, upstream)).err()).map(field)
-            }
-            _ => Some(self.operation.name.to_owned()),
-        }
+        let chat = || self.chat().as_ref().map_err(Clone::clone);
+        asked::unfit(self.operation, upstream, chat, || self.object().as_ref().map_err(Clone::clone))
     }
 
     /// Where the body, as far as it had to be read, is no conversation, and what is wrong there.
@@ -181,33 +196,20 @@ impl Asking {
     fn chat(&self) -> &Result<chat::Request, RequestError> {
         self.chat.get_or_init(|| {
             let model = self.model.as_deref().unwrap_or_default();
-            decode_request(self.operation.dialect, &self.object()?, model, self.stream)
+            let invalid =
+                |problem: &String| RequestError::Invalid { path: "body".to_owned(), problem: problem.clone() };
+            decode_request(self.operation.dialect, self.object().as_ref().map_err(invalid)?, model, self.stream)
         })
     }
 
-    fn object(&self) -> Result<Object, RequestError> {
-        let invalid = |problem: String| RequestError::Invalid { path: "body".to_owned(), problem };
-        let body = self.body.as_deref().unwrap_or_default();
-        let value = match self.operation.dialect {
-            Dialect::Gemini => strict::google(body),
-            Dialect::OpenAi | Dialect::Anthropic => strict::parse(body),
-        };
-        match value {
-            Ok(Value::Object(object)) => Ok(object),
-            Ok(_) => Err(invalid("the body must be a JSON object".to_owned())),
-            Err(error) => Err(invalid(error.to_string())),
-        }
+    fn object(&self) -> &Result<Object, String> {
+        let body = || self.body.as_deref().unwrap_or_default();
+        self.object.get_or_init(|| asked::object(self.operation.dialect, &self.scanned, body()))
     }
+}
 
-    fn vectors(&self, body: &Object, upstream: Dialect) -> Result<(), RequestError> {
-        match upstream {
-            Dialect::Gemini => embeddings::openai_to_gemini(body, "").map(drop),
-            _ => {
-                let batch = self.operation.path.ends_with("batchEmbedContents");
-                embeddings::gemini_to_openai(body, "", batch).map(drop)
-            }
-        }
-    }
+fn needs_model(operation: &Operation) -> bool {
+    operation.model != ModelPlace::Nowhere
 }
 
 /// The dialect that a provider speaks.
@@ -215,13 +217,6 @@ pub(crate) fn dialect(provider: &Provider) -> Dialect {
     let kind = provider::lookup(&provider.kind);
     let of_mock = || provider.mock.as_ref().map_or(Dialect::OpenAi, mock::dialect);
     kind.and_then(|kind| kind.dialect).unwrap_or_else(of_mock)
-}
-
-fn field(error: RequestError) -> String {
-    match error {
-        RequestError::Unsupported { field, .. } => field,
-        RequestError::Invalid { path, problem } => format!("{path} ({problem})"),
-    }
 }
 
 /// A file, or standard input.

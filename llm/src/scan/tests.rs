@@ -25,6 +25,9 @@ fn only_the_listed_edits_are_made() {
         (r#"{"a":1,"fallbacks":["x/y"],"b":2}"#, Edits::default(), r#"{"a":1,"b":2}"#),
         (r#"{"a":1 , "fallbacks":[]}"#, Edits::default(), r#"{"a":1 }"#),
         (r#"{"fallbacks":[{"provider":"x","model":"y"}]}"#, Edits::default(), "{}"),
+        // Anthropic's own stays.
+        (r#"{"fallbacks":"default","a":1}"#, Edits::default(), r#"{"fallbacks":"default","a":1}"#),
+        (r#"{"fallbacks":[{"model":"m","x":1}]}"#, Edits::default(), r#"{"fallbacks":[{"model":"m","x":1}]}"#),
         ("{}", usage, r#"{"stream_options":{"include_usage":true}}"#),
         (r#"{"fallbacks":[]}"#, usage, r#"{"stream_options":{"include_usage":true}}"#),
         (r#" {"a":1}"#, usage, r#" {"stream_options":{"include_usage":true},"a":1}"#),

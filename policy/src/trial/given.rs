@@ -17,13 +17,14 @@ pub(super) struct World<'a> {
     input_tokens: u64,
     needs: Capabilities,
     labels: Vec<(String, String)>,
+    request_type: &'a str,
     given: &'a Given,
 }
 
 impl<'a> World<'a> {
     /// # Errors
     /// A name that the key or the policy does not have, with the one that may be meant.
-    pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial) -> Result<Self, String> {
+    pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial, request_type: &'a str) -> Result<Self, String> {
         let given = &trial.given;
         let mut unhealthy = Vec::new();
         for name in &given.unhealthy {
@@ -53,14 +54,36 @@ impl<'a> World<'a> {
             input_tokens: trial.request.input_tokens.unwrap_or(0),
             needs,
             labels: given.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            request_type,
             given,
         })
     }
 }
 
 impl Conditions for World<'_> {
-    fn unfit(&self, _: &Provider) -> Option<String> {
-        None
+    /// A test has no body: what is known is which operations a dialect has.
+    fn unfit(&self, provider: &Provider) -> Option<String> {
+        let dialect = match (&*provider.kind, &provider.mock) {
+            ("Mock", Some(mock)) => mock.dialect.as_str(),
+            (kind, _) => kind,
+        };
+        let of_openai = !matches!(dialect, "Anthropic" | "Gemini");
+        let fits = match self.request_type {
+            "chat_completion" | "chat_completion_stream" | "list_models" => true,
+            "embedding" => dialect != "Anthropic",
+            "count_tokens" => !of_openai,
+            _ => of_openai,
+        };
+        // As operations are named.
+        let operation = match self.request_type {
+            "text_completion" => "completions",
+            "embedding" => "embeddings",
+            "moderation" => "moderations",
+            "image_generation" => "images",
+            "responses_stream" => "responses",
+            other => other,
+        };
+        (!fits).then(|| operation.to_owned())
     }
 
     fn gate(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {
@@ -81,6 +104,10 @@ impl Conditions for World<'_> {
 
     fn needs(&self) -> Capabilities {
         self.needs
+    }
+
+    fn is_free(&self) -> bool {
+        matches!(self.request_type, "count_tokens" | "moderation" | "list_models")
     }
 
     fn workload(&self) -> &str {

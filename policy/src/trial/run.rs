@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use super::given::{World, hint};
 use super::why::{is_named, why_not};
 use super::work::{Unfinished, Work};
-use super::{Expect, Trial};
-use crate::decide::{Repeated, asked_for, decide_on};
+use super::{Expect, Trial, TrialRequest};
+use crate::decide::{Repeated, asked_for, decide, decide_on};
 use crate::decision::{Candidate, Decision, Refusal};
 use crate::draw::hash;
+use crate::headers::is_hidden;
 use crate::policy::{Key, Policy};
 use crate::refusal::KINDS;
 use crate::request::{Draw, Request};
+use crate::said::session;
 use crate::samples::REQUEST_TYPES;
 use crate::walk::Walk;
 
@@ -65,23 +67,9 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), S
         Err(message) => return Ok(Err(message)),
     };
     let asked = &trial.request;
-    let lower = |(name, value): (&String, &String)| (name.to_lowercase(), value.clone());
-    let headers: Vec<(String, String)> = asked.headers.iter().map(lower).collect();
-    let params: Vec<(String, String)> = asked.params.clone().into_iter().collect();
-    let request = Request {
-        key: place,
-        request_type,
-        model: asked.model.as_deref(),
-        provider: None,
-        fallbacks: asked.fallbacks.as_deref(),
-        credential: None,
-        headers: &headers,
-        params: &params,
-        draw: Draw::Likeliest,
-        stay: None,
-        conditions: &world,
-    };
     let key = &policy.keys[place];
+    let said = Said::of(asked);
+    let request = said.request(place, key, request_type, asked, &world);
     let named = asked_for(policy, key, &request);
     let mut walk = Walk::new(policy, key, &request);
     let decision = decide_on(&mut walk, named.as_ref());
@@ -120,8 +108,52 @@ fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(usize, &'a str, Wo
         return Err(format!("`{request_type}` is no type of requests{hint}"));
     }
     known(policy, trial)?;
-    let world = World::of(policy, &policy.keys[place], trial)?;
+    let world = World::of(policy, &policy.keys[place], trial, request_type)?;
     Ok((place, request_type, world))
+}
+
+/// What a test's request says beside its model.
+struct Said {
+    headers: Vec<(String, String)>,
+    /// Those that rules see.
+    seen: Vec<(String, String)>,
+    params: Vec<(String, String)>,
+}
+
+impl Said {
+    fn of(asked: &TrialRequest) -> Said {
+        let lower = |(name, value): (&String, &String)| (name.to_lowercase(), value.clone());
+        let headers: Vec<(String, String)> = asked.headers.iter().map(lower).collect();
+        let seen = headers.iter().filter(|(name, _)| !is_hidden(name)).cloned().collect();
+        Said { headers, seen, params: asked.params.clone().into_iter().collect() }
+    }
+
+    fn request<'a>(
+        &'a self,
+        place: usize,
+        key: &Key,
+        request_type: &'a str,
+        asked: &'a TrialRequest,
+        world: &'a World<'_>,
+    ) -> Request<'a> {
+        let header = |name: &str| self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let said =
+            Request::said(place, request_type, asked.model.as_deref(), asked.fallbacks.as_deref(), &header, world);
+        let draw = session(header).map_or(Draw::Likeliest, |session| Draw::of_session(&key.id, session));
+        Request { headers: &self.seen, params: &self.params, draw, ..said }
+    }
+}
+
+/// Decides the request of a test, for a key by its place in [`Policy::keys`]: as [`run`] does, whatever is expected.
+///
+/// # Errors
+/// What in the test itself is wrong.
+pub fn decided(policy: &Policy, place: usize, trial: &Trial) -> Result<Decision, String> {
+    let key = policy.keys.get(place).ok_or_else(|| "there is no such key".to_owned())?;
+    let request_type = trial.request.request_type.as_deref().unwrap_or("chat_completion");
+    let world = World::of(policy, key, trial, request_type)?;
+    let said = Said::of(&trial.request);
+    Ok(decide(policy, &said.request(place, key, request_type, &trial.request, &world)))
 }
 
 /// What is expected by name must be something that can come.

@@ -9,6 +9,7 @@ mod doors;
 mod escrow;
 mod failover;
 mod fake;
+mod fallbacks;
 mod flood;
 mod free;
 mod gate;
