@@ -29,6 +29,8 @@ const PEER_MAX: usize = 8;
 /// For a request's head, and between two requests of one connection.
 const HEAD: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(60);
+/// In bytes.
+const HEAD_MAX: usize = 8 << 10;
 
 /// What a replica waits for before it is ready.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +87,10 @@ pub async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
                 async move { Ok::<_, Infallible>(answer) }
             });
             let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+            http.timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .max_header_size(HEAD_MAX)
+                .max_buf_size(2 * HEAD_MAX);
             // Whoever breaks off is nobody to tell.
             let _ = tokio::time::timeout(WHOLE, http.serve_connection(TokioIo::new(stream), service)).await;
         });

@@ -7,10 +7,11 @@ use std::time::Duration;
 use rustls::server::ResolvesServerCert;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::room::{Room, Seat};
 use super::route::Router;
 use super::{Services, connection};
 use crate::stream::hub::STREAMS_MAX;
@@ -82,7 +83,7 @@ impl Server {
 
 /// Accepts connections until the sender of `stopped` is gone, then waits for the open ones.
 async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mut stopped: watch::Receiver<()>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut room = Room::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -92,16 +93,15 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mu
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match Arc::clone(&room).try_acquire_owned() {
-                Ok(place) => {
-                    let (tls, router, stopped) = (tls.clone(), Arc::clone(&router), stopped.clone());
-                    connections.spawn(async move {
-                        connection::serve(stream, peer, tls, router, stopped).await;
-                        drop(place);
-                    });
-                }
-                Err(_) => tracing::warn!(%peer, "too many connections: one was closed at once"),
-            },
+            Ok((_, peer)) if !room.has_place() => {
+                tracing::warn!(%peer, "too many connections, and a request on each: one was closed at once");
+            }
+            Ok((stream, peer)) => {
+                let (tls, router, stopped) = (tls.clone(), Arc::clone(&router), stopped.clone());
+                let seat = Arc::new(Seat::default());
+                let serving = connection::serve(stream, peer, tls, router, Arc::clone(&seat), stopped);
+                room.add(seat, connections.spawn(serving));
+            }
             Err(error) => {
                 // Out of descriptors, most likely: others must end before the next can begin.
                 tracing::warn!(%error, "a connection could not be accepted");

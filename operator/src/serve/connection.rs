@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use super::room::Seat;
 use super::route::Router;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -37,6 +38,7 @@ pub(super) async fn serve(
     peer: SocketAddr,
     tls: TlsAcceptor,
     router: Arc<Router>,
+    seat: Arc<Seat>,
     mut stopped: watch::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -47,11 +49,9 @@ pub(super) async fn serve(
         Ok(Err(error)) => return tracing::debug!(%error, %peer, "no TLS handshake"),
         Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
     };
-    // Cloned for each request.
-    let requests = Arc::new(());
-    let held = Arc::clone(&requests);
+    let held = Arc::clone(&seat);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, held) = (Arc::clone(&router), Arc::clone(&held));
+        let (router, held) = (Arc::clone(&router), held.begins());
         async move {
             let response = router.answer(request).await;
             // With the answer's body, so that a stream counts for as long as it is open.
@@ -73,7 +73,7 @@ pub(super) async fn serve(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = over(&requests, &mut stopped) => {
+        () = over(&seat, &mut stopped) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -84,15 +84,13 @@ pub(super) async fn serve(
 }
 
 /// Waits until the server is to stop, or nothing was asked for so long.
-async fn over(requests: &Arc<()>, stopped: &mut watch::Receiver<()>) {
-    // Ours, and the service's own.
-    let busy = || Arc::strong_count(requests) > 2;
+async fn over(seat: &Arc<Seat>, stopped: &mut watch::Receiver<()>) {
     let mut since = Instant::now();
     let mut look = tokio::time::interval(IDLE / 4);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
-            now = look.tick() => match busy() {
+            now = look.tick() => match seat.is_busy() {
                 true => since = now,
                 false if now.duration_since(since) >= IDLE => return,
                 false => {}

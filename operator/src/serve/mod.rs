@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod room;
 mod route;
 
 use std::fmt;

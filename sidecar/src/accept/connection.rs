@@ -18,9 +18,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{CLIENTS, Port};
 use super::peers::{Peer, Underway};
 use super::wire::Wire;
+use super::{CLIENTS, Port};
 use crate::access::{self, Admitted};
 use crate::admin;
 use crate::gateway::{Gateway, ReplyBody};

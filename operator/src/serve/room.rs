@@ -1,0 +1,105 @@
+//! Who may stay when there is no room: a stranger who only holds a connection must not keep the API server out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::AbortHandle;
+
+/// A connection: held by its task, by its service, and by each of its requests.
+#[derive(Debug, Default)]
+pub(super) struct Seat {
+    served: AtomicBool,
+}
+
+/// Who holds a seat that no request is under way on: the room, the connection, and its service.
+const HOLDERS: usize = 3;
+
+impl Seat {
+    /// A request has come; it is under way until what is returned is dropped.
+    pub(super) fn begins(self: &Arc<Self>) -> Arc<Self> {
+        self.served.store(true, Ordering::Relaxed);
+        Arc::clone(self)
+    }
+
+    pub(super) fn is_busy(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > HOLDERS
+    }
+}
+
+/// All connections, in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Room {
+    most: usize,
+    all: Vec<(Arc<Seat>, AbortHandle)>,
+}
+
+impl Room {
+    pub(super) fn new(most: usize) -> Self {
+        Room { most, all: Vec::new() }
+    }
+
+    /// Whether one more may come. Where it is full the oldest goes that asked for nothing yet, or else that asks for
+    /// nothing now; there is none if all of them are answered at this moment.
+    pub(super) fn has_place(&mut self) -> bool {
+        if self.all.len() < self.most {
+            return true;
+        }
+        self.all.retain(|(_, task)| !task.is_finished());
+        if self.all.len() < self.most {
+            return true;
+        }
+        let waiting = self.all.iter().enumerate().filter(|(_, (seat, _))| !seat.is_busy());
+        let Some((place, _)) = waiting.min_by_key(|(at, (seat, _))| (seat.served.load(Ordering::Relaxed), *at)) else {
+            return false;
+        };
+        self.all.remove(place).1.abort();
+        true
+    }
+
+    pub(super) fn add(&mut self, seat: Arc<Seat>, task: AbortHandle) {
+        self.all.push((seat, task));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_for_nothing_goes_first_and_who_is_answered_never() {
+        let mut room = Room::new(3);
+        let mut held = Vec::new();
+        let mut enter = |room: &mut Room| {
+            let seat = Arc::new(Seat::default());
+            let task = tokio::spawn(std::future::pending::<()>());
+            room.add(Arc::clone(&seat), task.abort_handle());
+            // As the connection and its service hold it.
+            held.push((Arc::clone(&seat), Arc::clone(&seat)));
+            (seat, task)
+        };
+        let (kept, kept_task) = enter(&mut room);
+        drop(kept.begins());
+        drop(kept);
+        let (busy, busy_task) = enter(&mut room);
+        let request = busy.begins();
+        drop(busy);
+        let (silent, silent_task) = enter(&mut room);
+        drop(silent);
+        assert!(room.has_place());
+        assert!(silent_task.await.unwrap_err().is_cancelled());
+        enter(&mut room).0.begins();
+        assert!(room.has_place());
+        assert!(kept_task.await.unwrap_err().is_cancelled(), "the older one of two that were served");
+        let (last, _last_task) = enter(&mut room);
+        let _one = last.begins();
+        drop(last);
+        assert!(room.has_place(), "one of them waits yet");
+        let (other, _other_task) = enter(&mut room);
+        let _other = other.begins();
+        drop(other);
+        assert!(!room.has_place(), "all are busy");
+        assert!(!busy_task.is_finished());
+        drop(request);
+        assert!(room.has_place());
+    }
+}
