@@ -356,7 +356,8 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (Outcome, Option<Out
         headers.insert(*name, value.parse().unwrap());
     }
     let parsed = Query::parse(query);
-    let named = caller(policy, &headers, &parsed).and_then(|who| identify(policy, &headers, &parsed, None, 0).map(|_| who));
+    let named =
+        caller(policy, &headers, &parsed).and_then(|who| identify(policy, &headers, &parsed, None, 0).map(|_| who));
     let key = match named {
         Ok(caller) => caller.key,
         Err(refusal) => return (refused(&refusal), None),
