@@ -14,6 +14,8 @@ pub enum Caching {
 }
 
 const KEY: &[u8] = b"\"cache_control\"";
+/// Bytes of a `cache_control` that are looked at: there may be many, one in the other.
+const LONGEST: usize = 256;
 
 impl Scanned {
     /// The longest time that a `cache_control` in the body asks for, wherever it stands.
@@ -32,8 +34,14 @@ impl Scanned {
         for at in memmem::find_iter(body, KEY) {
             let rest = body[at + KEY.len()..].trim_ascii_start();
             let Some(value) = rest.strip_prefix(b":") else { continue };
-            let control = serde_json::Deserializer::from_slice(value).into_iter::<Option<Control>>().next();
-            let Some(Ok(Some(control))) = control else { continue };
+            // One word, or two. Of what is longer nobody knows what a provider makes of it: it is taken for the dear one.
+            let looked_at = value.get(..LONGEST).unwrap_or(value);
+            let control = serde_json::Deserializer::from_slice(looked_at).into_iter::<Option<Control>>().next();
+            let control = match control {
+                Some(Ok(Some(control))) => control,
+                Some(Err(error)) if error.is_eof() && looked_at.len() < value.len() => return Some(Caching::Hour),
+                _ => continue,
+            };
             if control.kind == "ephemeral" {
                 let hour = control.ttl.as_deref() == Some("1h");
                 longest = longest.max(Some(if hour { Caching::Hour } else { Caching::FiveMinutes }));

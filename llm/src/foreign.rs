@@ -15,11 +15,8 @@
 //! Turns in which neither stands keep their bytes, and so does everything beside the turns.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use memchr::memmem;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::Dialect;
@@ -29,6 +26,7 @@ use crate::chat::signature::{self, unpack};
 use crate::gemini::request::stand_in;
 use crate::openai::model::takes_signatures;
 use crate::openai::tool_id;
+use crate::raw::{self, is, member};
 
 /// The body without what the gateway put in, for an upstream of the caller's own dialect and the
 /// model named `model` there. `None`: there is nothing of the kind, and the bytes go as they are.
@@ -41,37 +39,123 @@ pub fn take_out(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     // What is not the dialect's is the upstream's to refuse.
-    let mut members: Members<'_> = serde_json::from_slice(body).ok()?;
-    let list = if dialect == Dialect::Gemini { "contents" } else { "messages" };
-    let conversation = members.get(list)?.to_owned();
-    let turns: Vec<&RawValue> = serde_json::from_str(&conversation).ok()?;
+    let text = std::str::from_utf8(body).ok()?;
+    let list = if dialect == Dialect::Gemini { "\"contents\"" } else { "\"messages\"" };
+    let (mut turns, mut budget) = (None, false);
+    raw::members(text, |key, value| {
+        if unescaped(key.get(), list) {
+            turns.get_or_insert(value.get());
+        }
+        let thinks = dialect == Dialect::Anthropic && unescaped(key.get(), "\"thinking\"");
+        budget |= thinks && is(member(value.get(), "type"), "enabled");
+    })
+    .ok()?;
 
-    let mut told: Vec<Cow<'_, str>> = Vec::with_capacity(turns.len());
-    let mut changed = false;
-    for turn in turns {
+    let mut told = Told { list: turns?, upto: 0, out: None, first: true };
+    // The last turn, and the one before it.
+    let mut latest: [Cow<'_, str>; 2] = [Cow::Borrowed(""), Cow::Borrowed("")];
+    raw::elements(turns?, |turn| {
         let text = turn.get();
         let edited = if holds_any(text.as_bytes()) { edit(dialect, model, text) } else { Edited::Same };
-        match edited {
-            Edited::Same => told.push(Cow::Borrowed(text)),
-            Edited::Gone => changed = true,
-            Edited::Changed(turn) => {
-                changed = true;
-                told.push(Cow::Owned(turn.to_string()));
-            }
+        let last = match edited {
+            Edited::Gone => return told.leave_out(text),
+            Edited::Same => Cow::Borrowed(text),
+            Edited::Changed(turn) => Cow::Owned(turn.to_string()),
+        };
+        told.tell(text, &last);
+        latest.swap(0, 1);
+        latest[1] = last;
+    })
+    .ok()?;
+    let turns = told.done()?;
+    let lacks_thinking = budget && lacks_thinking(&latest);
+
+    let mut out = Vec::with_capacity(turns.len() + body.len() - told.list.len());
+    out.push(b'{');
+    raw::members(text, |key, value| {
+        let (key, value) = (key.get(), value.get());
+        if lacks_thinking && unescaped(key, "\"thinking\"") {
+            return;
         }
-    }
-    if !changed {
-        return None;
-    }
-    if dialect == Dialect::Anthropic && members.get("thinking").is_some_and(is_budget) && lacks_thinking(&told) {
-        members.0.retain(|(key, _)| key != "thinking");
-    }
-    members.set(list, format!("[{}]", told.join(",")));
-    Some(members.to_bytes())
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.extend_from_slice(key.as_bytes());
+        out.push(b':');
+        match std::ptr::eq(value, told.list) {
+            true => out.extend_from_slice(&turns),
+            false => out.extend_from_slice(value.as_bytes()),
+        }
+    })
+    .ok()?;
+    out.push(b'}');
+    Some(out)
 }
 
-fn holds_any(bytes: &[u8]) -> bool {
+/// Whether something stands in a body that the gateway put there, perhaps.
+#[must_use]
+pub fn holds_any(bytes: &[u8]) -> bool {
     [signature::MARK, mark::MARK].iter().any(|mark| memmem::find(bytes, mark.as_bytes()).is_some())
+}
+
+/// Whether a key, with its quotes, is this one, escapes undone.
+fn unescaped(key: &str, known: &str) -> bool {
+    key == known
+        || key.contains('\\') && serde_json::from_str::<String>(key).is_ok_and(|key| known[1..known.len() - 1] == key)
+}
+
+/// The list of turns as it is told. Nothing is copied of it before the first turn that is told otherwise.
+struct Told<'a> {
+    list: &'a str,
+    /// Up to here the list was gone through.
+    upto: usize,
+    out: Option<Vec<u8>>,
+    /// Nothing stands in what is told.
+    first: bool,
+}
+
+impl Told<'_> {
+    fn tell(&mut self, turn: &str, told: &str) {
+        let at = self.place(turn);
+        if self.out.is_none() && !std::ptr::eq(turn, told) {
+            self.begin(at);
+        }
+        if let Some(out) = &mut self.out {
+            if !self.first {
+                out.push(b',');
+            }
+            out.extend_from_slice(told.as_bytes());
+        }
+        self.first = false;
+        self.upto = at + turn.len();
+    }
+
+    fn leave_out(&mut self, turn: &str) {
+        let at = self.place(turn);
+        if self.out.is_none() {
+            self.begin(at);
+        }
+        self.upto = at + turn.len();
+    }
+
+    fn place(&self, turn: &str) -> usize {
+        turn.as_ptr() as usize - self.list.as_ptr() as usize
+    }
+
+    /// From here on it is written: what is before goes along.
+    fn begin(&mut self, at: usize) {
+        let before = if self.first { 1 } else { self.upto };
+        let mut out = Vec::with_capacity(self.list.len() + self.list.len() / 16);
+        out.extend_from_slice(&self.list.as_bytes()[..before.min(at)]);
+        self.out = Some(out);
+    }
+
+    /// What is told instead of the list; none where it is told as it is.
+    fn done(&mut self) -> Option<Vec<u8>> {
+        let mut out = self.out.take()?;
+        out.push(b']');
+        Some(out)
+    }
 }
 
 /// What became of a turn.
@@ -197,64 +281,21 @@ fn unpack_at(object: &mut Object, key: &str, fit: impl Fn(&str) -> String) -> Op
     signature
 }
 
-fn is_budget(thinking: &str) -> bool {
-    serde_json::from_str::<Value>(thinking).is_ok_and(|thinking| thinking["type"] == "enabled")
-}
-
 /// Whether the assistant's turn in hand begins without thinking, which Anthropic refuses where a
 /// budget for thinking is given.
-fn lacks_thinking(turns: &[Cow<'_, str>]) -> bool {
-    let mut latest = turns.iter().rev().map(|turn| serde_json::from_str::<Value>(turn).unwrap_or_default());
-    let first = |turn: &Value| turn.pointer("/content/0/type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let turn = match latest.next() {
-        Some(turn) if turn["role"] == "assistant" => Some(turn),
-        Some(turn) if first(&turn) == "tool_result" => latest.next(),
-        _ => None,
+fn lacks_thinking([before, last]: &[Cow<'_, str>; 2]) -> bool {
+    let first = |turn: &str| {
+        let mut kind = None;
+        raw::elements(member(turn, "content")?, |block| {
+            kind.get_or_insert_with(|| member(block.get(), "type").unwrap_or_default());
+        })
+        .ok()?;
+        kind.map(str::to_owned)
     };
-    turn.is_some_and(|turn| !matches!(first(&turn).as_str(), "thinking" | "redacted_thinking"))
-}
-
-/// The members of an object in order, their values as the bytes that they are.
-struct Members<'b>(Vec<(String, Cow<'b, str>)>);
-
-impl Members<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| &**value)
-    }
-
-    fn set(&mut self, key: &str, value: String) {
-        if let Some((_, old)) = self.0.iter_mut().find(|(name, _)| name == key) {
-            *old = Cow::Owned(value);
-        }
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        let members: Vec<String> =
-            self.0.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_str()))).collect();
-        format!("{{{}}}", members.join(",")).into_bytes()
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-
-        impl<'de> Visitor<'de> for Reading {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push((key, Cow::Borrowed(value.get())));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Reading)
-    }
+    let turn = match first(last) {
+        _ if is(member(last, "role"), "assistant") => last,
+        Some(kind) if kind == "\"tool_result\"" && !before.is_empty() => before,
+        _ => return false,
+    };
+    !matches!(first(turn).as_deref(), Some("\"thinking\"" | "\"redacted_thinking\""))
 }

@@ -27,6 +27,7 @@ pub mod path;
 mod pieces;
 pub mod plausible;
 pub mod provider;
+mod raw;
 pub mod refusal;
 pub mod relay;
 pub mod scan;
@@ -34,6 +35,7 @@ pub mod sse;
 pub mod strict;
 mod translate;
 pub mod usage;
+pub mod weigh;
 
 pub use dialect::Dialect;
 pub use translate::{

@@ -4,18 +4,13 @@
 
 mod parts;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
-
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
 use crate::pieces::spelled;
+use crate::raw::{self, is, member};
 use crate::scan::members::unescape;
 use crate::scan::{Field, Scanned};
 
@@ -119,72 +114,61 @@ impl Scanned {
         if operation.dialect == Dialect::Gemini {
             return needs | value(Field::GenerationConfig).map_or(Needs::default(), generation);
         }
-        let object = |field| value(field).and_then(|raw| serde_json::from_str::<Value>(raw).ok()).unwrap_or_default();
-        let schema = object(Field::ResponseFormat)["type"] == "json_schema"
-            || object(Field::Text)["format"]["type"] == "json_schema"
-            || object(Field::OutputConfig)["format"].is_object()
-            || object(Field::OutputFormat).is_object();
-        let reasoning = object(Field::Reasoning);
+        let of = |field, key| value(field).and_then(|raw| member(raw, key));
+        let object = |raw: Option<&str>| raw.is_some_and(|raw| raw.starts_with('{'));
+        let schema = is(of(Field::ResponseFormat, "type"), "json_schema")
+            || is(of(Field::Text, "format").and_then(|format| member(format, "type")), "json_schema")
+            || object(of(Field::OutputConfig, "format"))
+            || object(value(Field::OutputFormat));
+        let kind = of(Field::Thinking, "type");
         let thinks = value(Field::ReasoningEffort).is_some_and(|raw| unescape(raw) != "none")
-            || reasoning.is_object() && reasoning["effort"] != "none" && reasoning["enabled"] != false
-            || matches!(object(Field::Thinking)["type"].as_str(), Some("enabled" | "adaptive"))
+            || object(value(Field::Reasoning))
+                && !is(of(Field::Reasoning, "effort"), "none")
+                && of(Field::Reasoning, "enabled") != Some("false")
+            || is(kind, "enabled")
+            || is(kind, "adaptive")
             || value(Field::EnableThinking) == Some("true");
-        let speaks = list(value(Field::Modalities)).iter().any(|word| word == "audio");
+        let speaks = value(Field::Modalities).is_some_and(|raw| holds(raw, |word| is(Some(word), "audio")));
         needs | Needs::STRUCTURED_OUTPUTS.when(schema) | Needs::REASONING.when(thinks) | Needs::AUDIO.when(speaks)
     }
 }
 
-fn list(raw: Option<&str>) -> Vec<Cow<'_, str>> {
-    raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
+/// Whether a list holds such an element.
+fn holds(list: &str, such: impl Fn(&str) -> bool) -> bool {
+    let mut any = false;
+    raw::elements(list, |element| any |= such(element.get())).is_ok() && any
 }
 
 /// Google's tools come in groups, some of which hold none of the caller's functions.
 fn declares(dialect: Dialect, tools: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Group {
-        #[serde(default, alias = "functionDeclarations")]
-        function_declarations: Option<Vec<IgnoredAny>>,
-    }
     match dialect {
-        Dialect::Gemini => serde_json::from_str::<Vec<Group>>(tools)
-            .is_ok_and(|groups| groups.iter().any(|group| group.function_declarations.iter().flatten().count() > 0)),
-        _ => serde_json::from_str::<Vec<&RawValue>>(tools).is_ok_and(|tools| !tools.is_empty()),
+        Dialect::Gemini => holds(tools, |group| {
+            either(group, ["functionDeclarations", "function_declarations"]).and_then(raw::length) > Some(0)
+        }),
+        _ => raw::length(tools) > Some(0),
     }
+}
+
+/// The value under one of a key's two spellings; none where it is null.
+fn either<'a>(object: &'a str, [camel, snake]: [&str; 2]) -> Option<&'a str> {
+    member(object, camel).or_else(|| member(object, snake)).filter(|raw| *raw != "null")
 }
 
 /// What Gemini's `generationConfig` asks for.
 fn generation(config: &str) -> Needs {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Config<'a> {
-        #[serde(alias = "responseSchema")]
-        response_schema: Option<IgnoredAny>,
-        #[serde(alias = "responseJsonSchema")]
-        response_json_schema: Option<IgnoredAny>,
-        #[serde(borrow, alias = "responseModalities")]
-        response_modalities: Option<Vec<Cow<'a, str>>>,
-        #[serde(alias = "speechConfig")]
-        speech_config: Option<IgnoredAny>,
-        #[serde(alias = "thinkingConfig")]
-        thinking_config: Option<Thinking>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Thinking {
-        #[serde(alias = "thinkingBudget")]
-        thinking_budget: Option<i64>,
-        #[serde(alias = "thinkingLevel")]
-        thinking_level: Option<IgnoredAny>,
-        #[serde(alias = "includeThoughts")]
-        include_thoughts: Option<bool>,
-    }
-    let config: Config<'_> = serde_json::from_str(config).unwrap_or_default();
-    let schema = config.response_schema.is_some() || config.response_json_schema.is_some();
-    let modalities = config.response_modalities.unwrap_or_default();
-    let speaks = config.speech_config.is_some() || modalities.iter().any(|word| word.eq_ignore_ascii_case("audio"));
-    let thinks = config.thinking_config.is_some_and(|thinking| match thinking.thinking_budget {
-        Some(budget) => budget != 0,
-        None => thinking.thinking_level.is_some() || thinking.include_thoughts == Some(true),
+    let there = |names| either(config, names).is_some();
+    let schema = there(["responseSchema", "response_schema"]) || there(["responseJsonSchema", "response_json_schema"]);
+    let audio = |word: &str| word.starts_with('"') && unescape(word).eq_ignore_ascii_case("audio");
+    let speaks = there(["speechConfig", "speech_config"])
+        || either(config, ["responseModalities", "response_modalities"]).is_some_and(|list| holds(list, audio));
+    let thinks = either(config, ["thinkingConfig", "thinking_config"]).is_some_and(|thinking| {
+        match either(thinking, ["thinkingBudget", "thinking_budget"]) {
+            Some(budget) => budget.parse::<i64>() != Ok(0),
+            None => {
+                either(thinking, ["thinkingLevel", "thinking_level"]).is_some()
+                    || either(thinking, ["includeThoughts", "include_thoughts"]) == Some("true")
+            }
+        }
     });
     Needs::STRUCTURED_OUTPUTS.when(schema) | Needs::AUDIO.when(speaks) | Needs::REASONING.when(thinks)
 }

@@ -89,7 +89,7 @@ pub(crate) fn spelled(json: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(json, b"\\u00").is_none() {
         return Cow::Borrowed(json);
     }
-    let mut told: Vec<u8> = Vec::new();
+    let mut told: Vec<u8> = Vec::with_capacity(json.len());
     // How far it is copied, and looked at.
     let (mut copied, mut at) = (0, 0);
     while let Some(found) = memchr(b'\\', json.get(at..).unwrap_or_default()) {

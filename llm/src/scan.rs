@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `field` | the keys |
-//! | `members` | an object's members, and the shapes of values |
+//! | `members` | keys, and the shapes of values |
 //! | `generation` | Gemini's `generationConfig`, which is looked into |
 //! | `cap` | how long an answer may be, and how many are asked for |
 //! | `thinking` | budgets for thinking that must stay below a cap |
@@ -27,7 +27,6 @@ use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use thiserror::Error;
 
 pub use cap::CapField;
@@ -36,7 +35,9 @@ pub(crate) use field::Field;
 
 use field::Member;
 use generation::Generation;
-use members::{Members, boolean, differs_in_case, string, unescape, whole};
+use members::{boolean, differs_in_case, short, unescape, whole};
+
+use crate::raw;
 
 /// Why a body cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,6 +54,8 @@ pub enum ScanError {
         "`{0}` lets the provider answer with another model than the one that was decided; name others in `fallbacks`"
     )]
     OtherModels(&'static str),
+    #[error("`{0}` is longer than {LONGEST} bytes")]
+    TooLong(&'static str),
     #[error("`{field}` must be {expected}")]
     Wrong { field: &'static str, expected: &'static str },
 }
@@ -102,37 +105,64 @@ pub struct Conversation {
     pub turns: usize,
 }
 
+/// Bytes of the longest value that is kept: names, and what is looked up by them.
+const LONGEST: usize = 4_096;
+/// Fallbacks that a body may bring along.
+pub const MOST_FALLBACKS: usize = 32;
+
 /// Reads a body of any dialect: `messages`, `contents` and `input` are its turns.
 ///
 /// # Errors
 /// [`ScanError`], in words for the caller.
 pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
     let text = std::str::from_utf8(body).map_err(|e| ScanError::NotJson(format!("{e}")))?;
-    let members = match serde_json::from_str::<Members<'_>>(text) {
-        Ok(members) => members.0,
+    let mut reading = Reading { text, scanned: Scanned::default(), opening: [None, None], speed: None };
+    reading.scanned.inside = text.find('{').map_or(0, |at| at + 1);
+    // What is wrong first; that the rest is no JSON is worse.
+    let mut wrong = None;
+    let members = raw::members(text, |key, value| {
+        if wrong.is_none() {
+            wrong = reading.member(key.get(), value.get()).err();
+        }
+    });
+    reading.scanned.members = match members {
+        Ok(members) => members,
         Err(error) if error.is_data() => return Err(ScanError::NotObject),
         Err(error) => return Err(ScanError::NotJson(error.to_string())),
     };
-    let mut scanned = Scanned { members: members.len(), ..Scanned::default() };
-    scanned.inside = text.find('{').map_or(0, |at| at + 1);
-    let mut opening: [Option<&str>; 2] = [None, None];
-    let mut speed = None;
-    for (raw_key, value) in members {
-        let key = unescape(raw_key.get());
+    match wrong {
+        Some(error) => Err(error),
+        None => Ok(reading.done()),
+    }
+}
+
+/// A scan under way.
+struct Reading<'a> {
+    text: &'a str,
+    scanned: Scanned,
+    /// The system prompt, and the turns.
+    opening: [Option<&'a str>; 2],
+    speed: Option<String>,
+}
+
+impl<'a> Reading<'a> {
+    fn member(&mut self, raw_key: &'a str, raw: &'a str) -> Result<(), ScanError> {
+        let Reading { text, scanned, opening, speed } = self;
+        let key = unescape(raw_key);
         let Some(field) = Field::of(&key) else {
-            match Field::in_other_case(&key) {
-                Some(known) => return Err(ScanError::OtherCase { key: key.into_owned(), known }),
-                None => continue,
-            }
+            return match Field::in_other_case(&key) {
+                Some(known) => Err(ScanError::OtherCase { key: key.into_owned(), known }),
+                None => Ok(()),
+            };
         };
         if scanned.place(field).is_some() {
             return Err(ScanError::Twice(Field::name(&key).to_owned()));
         }
-        let raw = value.get();
-        let (key_at, value_at) = (place(text, raw_key.get()), place(text, raw));
+        let (key_at, value_at) = (place(text, raw_key), place(text, raw));
         match field {
             Field::Model => {
-                scanned.model = Some(string(raw).ok_or(ScanError::Wrong { field: "model", expected: "a string" })?);
+                let wrong = ScanError::Wrong { field: "model", expected: "a string" };
+                scanned.model = Some(short(raw, "model")?.ok_or(wrong)?);
             }
             Field::Stream => scanned.stream = boolean(raw, "stream")?,
             Field::Fallbacks if is_anthropics(raw) => scanned.own_fallbacks = true,
@@ -141,15 +171,18 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
             Field::Models if !matches!(raw, "null" | "[]") => return Err(ScanError::OtherModels("models")),
             Field::Route if raw != "null" => return Err(ScanError::OtherModels("route")),
             Field::StreamOptions => scanned.include_usage = include_usage(raw)?,
-            Field::PromptCacheKey => scanned.session = string(raw),
+            Field::PromptCacheKey => scanned.session = short(raw, "prompt_cache_key")?,
             Field::PreviousResponseId | Field::Conversation | Field::CachedContent if raw != "null" => {
-                scanned.handle = Some(string(raw).unwrap_or_else(|| raw.to_owned()));
+                let named = short(raw, "a name that only one account knows")?;
+                scanned.handle = Some(named.unwrap_or_else(|| raw.to_owned()));
             }
             Field::System | Field::Instructions | Field::SystemInstruction => opening[0] = Some(raw),
             Field::Messages | Field::Contents | Field::Input => opening[1] = Some(raw),
             Field::Background => scanned.background = !matches!(raw, "false" | "null"),
-            Field::ServiceTier => scanned.service_tier = string(raw).map(|word| word.to_ascii_lowercase()),
-            Field::Speed => speed = string(raw).filter(|word| word != "standard"),
+            Field::ServiceTier => {
+                scanned.service_tier = short(raw, "service_tier")?.map(|word| word.to_ascii_lowercase());
+            }
+            Field::Speed => *speed = short(raw, "speed")?.filter(|word| word != "standard"),
             Field::N => scanned.n = whole(raw),
             Field::BestOf => scanned.best_of = whole(raw),
             Field::MaxCompletionTokens => scanned.caps[CapField::MaxCompletionTokens as usize] = whole(raw),
@@ -160,13 +193,18 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
         }
         scanned.snake_case |= Field::name(&key) != key;
         scanned.places.push(Member { field, whole: key_at.start..value_at.end, value: value_at });
+        Ok(())
     }
-    scanned.service_tier = speed.or(scanned.service_tier);
-    // Zero is proto's word for nothing said.
-    let generation = scanned.generation.as_ref().and_then(|generation| generation.cap).filter(|cap| *cap > 0);
-    scanned.caps[CapField::Generation as usize] = generation;
-    scanned.conversation = opening[1].and_then(|turns| conversation(opening[0], turns));
-    Ok(scanned)
+
+    fn done(self) -> Scanned {
+        let Reading { mut scanned, opening, speed, .. } = self;
+        scanned.service_tier = speed.or(scanned.service_tier);
+        // Zero is proto's word for nothing said.
+        let generation = scanned.generation.as_ref().and_then(|generation| generation.cap).filter(|cap| *cap > 0);
+        scanned.caps[CapField::Generation as usize] = generation;
+        scanned.conversation = opening[1].and_then(|turns| conversation(opening[0], turns));
+        scanned
+    }
 }
 
 impl Scanned {
@@ -196,11 +234,14 @@ fn is_anthropics(raw: &str) -> bool {
         #[serde(rename = "model")]
         _model: String,
     }
-    match string(raw) {
-        Some(word) => word == "default",
-        None => serde_json::from_str::<Vec<Other>>(raw)
-            .is_ok_and(|all| !all.is_empty() && all.iter().all(|one| one.provider.is_none())),
+    if raw.starts_with('"') {
+        return raw::is(Some(raw), "default");
     }
+    let mut all = true;
+    let each = |one: &serde_json::value::RawValue| {
+        all &= serde_json::from_str::<Other>(one.get()).is_ok_and(|one| one.provider.is_none());
+    };
+    raw::elements(raw, each).is_ok_and(|count| count > 0) && all
 }
 
 /// `["provider/model"]`, or with objects: `[{"provider": …, "model": …}]`.
@@ -211,15 +252,26 @@ fn fallbacks(raw: &str) -> Result<Vec<String>, ScanError> {
         Name(String),
         Parts { provider: String, model: Option<String> },
     }
-    let entries: Option<Vec<Entry>> = serde_json::from_str(raw).map_err(|_| ScanError::Wrong {
+    let wrong = || ScanError::Wrong {
         field: "fallbacks",
         expected: "a list of names like \"provider/model\", or of objects with `provider` and `model`",
-    })?;
+    };
+    if raw == "null" {
+        return Ok(Vec::new());
+    }
     let name = |entry| match entry {
         Entry::Name(name) | Entry::Parts { provider: name, model: None } => name,
         Entry::Parts { provider, model: Some(model) } => format!("{provider}/{model}"),
     };
-    Ok(entries.unwrap_or_default().into_iter().map(name).collect())
+    let (mut names, mut sound) = (Vec::new(), true);
+    let read = raw::elements(raw, |entry| match serde_json::from_str::<Entry>(entry.get()) {
+        _ if entry.get().len() > LONGEST => sound = false,
+        // One more than may be named tells that there are too many.
+        Ok(entry) if names.len() <= MOST_FALLBACKS => names.push(name(entry)),
+        Ok(_) => {}
+        Err(_) => sound = false,
+    });
+    read.ok().filter(|_| sound).map(|_| names).ok_or_else(wrong)
 }
 
 fn include_usage(raw: &str) -> Result<bool, ScanError> {
@@ -227,18 +279,20 @@ fn include_usage(raw: &str) -> Result<bool, ScanError> {
         return Ok(false);
     }
     let wrong = ScanError::Wrong { field: "stream_options", expected: "an object" };
-    let members = serde_json::from_str::<Members<'_>>(raw).map_err(|_| wrong)?.0;
-    let mut asked = None;
-    for (key, value) in members {
+    let mut asked = Ok(None);
+    raw::members(raw, |key, value| {
+        let Ok(before) = &asked else { return };
         let key = unescape(key.get());
         if differs_in_case(&key, "include_usage") {
-            return Err(ScanError::OtherCase { key: key.into_owned(), known: "include_usage" });
+            asked = Err(ScanError::OtherCase { key: key.into_owned(), known: "include_usage" });
+        } else if key == "include_usage" && before.is_some() {
+            asked = Err(ScanError::Twice("stream_options.include_usage".to_owned()));
+        } else if key == "include_usage" {
+            asked = boolean(value.get(), "stream_options.include_usage").map(Some);
         }
-        if key == "include_usage" && asked.replace(boolean(value.get(), "stream_options.include_usage")?).is_some() {
-            return Err(ScanError::Twice("stream_options.include_usage".to_owned()));
-        }
-    }
-    Ok(asked.unwrap_or(false))
+    })
+    .map_err(|_| wrong)?;
+    Ok(asked?.unwrap_or(false))
 }
 
 /// Hashes the system prompt and the first turn that is the user's.
@@ -248,25 +302,23 @@ fn conversation(system: Option<&str>, turns: &str) -> Option<Conversation> {
         #[serde(borrow, default)]
         role: Option<Cow<'a, str>>,
     }
-    let turns: Vec<&RawValue> = serde_json::from_str(turns).ok()?;
-    let mut parts: Vec<&[u8]> = vec![system.unwrap_or_default().as_bytes()];
-    for turn in &turns {
-        let role = serde_json::from_str::<Turn<'_>>(turn.get()).ok()?.role;
-        parts.push(turn.get().as_bytes());
-        if role.is_none_or(|role| role == "user") {
-            break;
-        }
-    }
-    Some(Conversation { opening: hash(&parts), turns: turns.len() })
-}
-
-/// Remembered by this process alone, so that it need not be the same in another: a prompt may be long, and the standard
-/// hash reads eight bytes at a time.
-fn hash(parts: &[&[u8]]) -> u64 {
+    // Remembered by this process alone, so that it need not be the same in another: a prompt may be long, and the
+    // standard hash reads eight bytes at a time.
     let mut state = DefaultHasher::new();
-    for part in parts {
-        state.write(part);
+    let mut add = |part: &str| {
+        state.write(part.as_bytes());
         state.write_u8(0xff);
-    }
-    state.finish()
+    };
+    add(system.unwrap_or_default());
+    let (mut open, mut sound) = (true, true);
+    let turns = raw::elements(turns, |turn| {
+        if open && sound {
+            add(turn.get());
+            match serde_json::from_str::<Turn<'_>>(turn.get()) {
+                Ok(turn) => open = turn.role.is_some_and(|role| role != "user"),
+                Err(_) => sound = false,
+            }
+        }
+    });
+    turns.ok().filter(|_| sound).map(|turns| Conversation { opening: state.finish(), turns })
 }

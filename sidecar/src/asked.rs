@@ -16,7 +16,7 @@ use crate::receive::form_model;
 use crate::refuse::Refusal;
 
 /// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
-const LONGEST_NAME: usize = 512;
+pub(crate) const LONGEST_NAME: usize = 512;
 /// Fallbacks that a body may bring along.
 const MOST_FALLBACKS: usize = 32;
 

@@ -14,6 +14,7 @@ use crate::headers;
 use crate::health::Busy;
 use crate::record::Record;
 use crate::refuse::{self, Refusal};
+use crate::relay::Told;
 use crate::served::Slot;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -234,7 +235,7 @@ impl Ending {
     /// Content flows: nobody needs the request's body any more.
     pub fn let_go_of_body(&mut self) {
         self.call.body = bytes::Bytes::new();
-        self.call.held = crate::memory::Held::default();
+        self.call.held.shrink_to(crate::memory::REQUEST);
     }
 
     /// Refuses, before anybody was asked.
@@ -265,7 +266,10 @@ impl Ending {
 
     /// Passes an upstream's own error answer on.
     pub fn pass_on(mut self: Box<Self>, passed: Passed, error: &str, final_word: bool) -> Response<ReplyBody> {
-        let body = Full::new(passed.body).map_err(|never| match never {}).boxed_unsync();
+        let held = Arc::try_unwrap(passed.held).unwrap_or_default();
+        let body = Told::new([passed.body, Default::default(), Default::default()], held)
+            .map_err(|never| match never {})
+            .boxed_unsync();
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
         *response.headers_mut() = passed.headers;

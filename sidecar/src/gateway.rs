@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -33,11 +34,11 @@ use crate::hooks::Hooks;
 use crate::hop::{self, Own};
 use crate::identify::identify;
 use crate::listing::{list, unknown_path};
-use crate::memory::{Bodies, Held};
+use crate::memory::{Held, LONG_WORK, Memory, REQUEST};
 use crate::metrics::Metrics;
 use crate::prepare::Translation;
 use crate::query::Query;
-use crate::receive::receive;
+use crate::receive::{drain, overloaded, receive};
 use crate::record::{Lines, Record, Records, candidates, shadow};
 use crate::refuse::Refusal;
 use crate::retry::RetryBudget;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub hooks: Hooks,
     /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
     pub state: Option<PathBuf>,
+    /// Bytes that this process may use; absent: what its control group says.
+    pub memory: Option<usize>,
     /// The pod's labels, for rules.
     pub labels: Vec<(String, String)>,
     /// Which web pages may call, and under which names.
@@ -105,7 +108,7 @@ pub struct Gateway {
     /// Where it listens, once it does.
     pub(crate) ports: OnceLock<Vec<SocketAddr>>,
     pub(crate) accounts: Arc<Accounts>,
-    bodies: Bodies,
+    pub(crate) memory: Memory,
     /// When this process began to serve: what listed models are told to be created at.
     pub(crate) born: SystemTime,
     /// The same, for how long ago that is.
@@ -143,7 +146,7 @@ impl Gateway {
             own: Own::new(),
             ports: OnceLock::new(),
             accounts: Arc::new(Accounts::new(settings.state)),
-            bodies: Bodies::of_this_machine(),
+            memory: Memory::of_this_machine(settings.memory),
             born: SystemTime::now(),
             started: tokio::time::Instant::now(),
             installed: Notify::new(),
@@ -256,9 +259,17 @@ impl Gateway {
 
     /// Answers a request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
+        let (head, mut body) = request.into_parts();
+        let waits = head.headers.contains_key(http::header::EXPECT);
+        let response = self.answer(head, &mut body).await;
+        // What was refused before it was read.
+        drain(&mut body, waits).await;
+        response
+    }
+
+    async fn answer(self: Arc<Self>, head: Parts, body: &mut Incoming) -> Response<ReplyBody> {
         let started = Instant::now();
         let received = SystemTime::now();
-        let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let hints = hints(&head.headers, &query);
         let decision_id = new_id(received);
@@ -334,12 +345,16 @@ impl Gateway {
             call.model = matched.model;
             return list(Ending::new(Arc::clone(&self), call));
         }
-        match receive(&call.headers, body, &self.bodies).await {
+        match receive(&call.headers, body, &self.memory).await {
             Ok((body, held)) => (call.body, call.held) = (body, held),
             Err(refusal) => return Ending::new(Arc::clone(&self), call).refuse(&refusal),
         }
         call.read = Instant::now();
-        if let Err(refusal) = understand(&mut call, matched) {
+        if copies(&call.body) && call.held.grow_to(REQUEST + 2 * call.body.len(), &self.memory).is_err() {
+            return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
+        }
+        let understood = self.memory.work(call.body.len(), || understand(&mut call, matched)).await;
+        if let Err(refusal) = understood {
             return Ending::new(Arc::clone(&self), call).refuse(&refusal);
         }
         let counts = call.served.policy.limits.counts(call.key, &call.key().id);
@@ -362,8 +377,16 @@ impl Gateway {
         }
         let now = Instant::now();
         self.retries.request(now);
-        let translation = Translation::default();
-        let (decision, conversation) = decide(&self, &call, &translation, now);
+        let mut translation = Translation::new(&self.memory);
+        let (mut decision, mut conversation) =
+            self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
+        if decision.refusal.is_some() && translation.may_wait() {
+            // Nobody can take it as it is: others will soon give back what they have.
+            translation = Translation::new(&self.memory);
+            translation.make_room(&call).await;
+            (decision, conversation) =
+                self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
+        }
         let slots = call.served.slots[call.key].clone();
         let mut ending = Ending::new(Arc::clone(&self), call);
         ending.record.rule = decision.rule.as_deref().map(str::to_owned);
@@ -379,12 +402,14 @@ impl Gateway {
         }
         if let Some(refusal) = &decision.refusal {
             // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
-            let refusal = match translation.problem().filter(|_| refusal.kind == "unsupported_parameter") {
-                Some((path, problem)) => Refusal {
+            let unfit = refusal.kind == "unsupported_parameter";
+            let refusal = match (translation.problem(), translation.no_room()) {
+                (_, Some(no_room)) if unfit => no_room,
+                (Some((path, problem)), _) if unfit => Refusal {
                     param: Some(path.to_owned()),
                     ..Refusal::new(400, "invalid_request", format!("{path}: {problem}"))
                 },
-                None => self.with_time(&ending.call.served, refusal),
+                _ => self.with_time(&ending.call.served, refusal),
             };
             return ending.refuse(&refusal);
         }
@@ -441,4 +466,9 @@ fn aside<T>(work: impl FnOnce() -> T) -> T {
         // There is nobody else, or nobody to give the thread to.
         _ => work(),
     }
+}
+
+/// Whether a copy is made of a long body to look at it: letters in it may be escaped by number.
+fn copies(body: &[u8]) -> bool {
+    body.len() >= LONG_WORK && memchr::memmem::find(body, b"\\u00").is_some()
 }

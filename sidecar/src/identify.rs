@@ -226,7 +226,8 @@ mod tests {
         let asked = |value: Option<&str>| {
             let headers =
                 value.iter().map(|value| (http::header::AUTHORIZATION, format!("Bearer {value}").parse().unwrap()));
-            identify(&policy, &headers.collect(), &Query::default(), None, 0).map_err(|refusal| (refusal.status, refusal.kind))
+            identify(&policy, &headers.collect(), &Query::default(), None, 0)
+                .map_err(|refusal| (refusal.status, refusal.kind))
         };
         assert_eq!(asked(None), Err((401, "virtual_key_required")));
         assert_eq!(asked(Some("sk-dummy")), Err((401, "virtual_key_required")));

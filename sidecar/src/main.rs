@@ -38,6 +38,7 @@ outrigger-sidecar: an LLM gateway beside an application
   --allow-origin ORIGIN  web pages of that origin may send requests; several times. No others may
   --allow-host NAME    another name under which clients may call; several times. On loopback only
                        loopback's own names are taken
+  --memory MIB         what this process may use [the limit of its control group, or 1024]
   --version, --help
 
 outrigger-sidecar probe started|ready [--admin ADDRESS] [--listen ADDRESS]
@@ -66,6 +67,7 @@ struct Arguments {
     policy_name: Option<String>,
     origins: Vec<String>,
     hosts: Vec<String>,
+    memory: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -122,6 +124,7 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Long("labels") => arguments.labels = Some(parser.value()?.into()),
             Long("allow-origin") => arguments.origins.push(parser.value()?.string()?),
             Long("allow-host") => arguments.hosts.push(parser.value()?.string()?),
+            Long("memory") => arguments.memory = Some(parser.value()?.parse::<usize>()? << 20),
             Long("version") => return Ok(tell(&format!("outrigger-sidecar {}\n", env!("CARGO_PKG_VERSION")))),
             Long("help") | Short('h') => return Ok(tell(HELP)),
             other => return Err(other.unexpected()),
@@ -197,6 +200,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         state: arguments.state.clone(),
         labels,
         access: Access::new(&arguments.origins, &arguments.hosts)?,
+        memory: arguments.memory,
         ..Settings::default()
     };
     let gateway = Gateway::new(settings)?;

@@ -1,99 +1,380 @@
-//! What all held bodies may take together, and what one may.
+//! One account of the memory that requests and answers take.
+//!
+//! Whatever grows with what others send is charged here before it grows: bodies, what they are
+//! parsed and translated into, answers, what is inflated, and events that have no end yet. What does
+//! not fit is refused in words. Half of the memory that the process may use is for this; the other
+//! half is for the process itself, for connections, and for what the allocator cannot give back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 /// The longest body: 32 MiB.
 pub const LONGEST_BODY: usize = 32 << 20;
 /// The longest whole answer that is held: 64 MiB.
 pub const LONGEST_ANSWER: usize = 64 << 20;
-/// A permit stands for so many bytes.
-const UNIT: usize = 1 << 10;
+/// What each request takes beside its body: its head, its record, its part of a connection, a task.
+pub const REQUEST: usize = 32 << 10;
+/// An answer's events take so much without being counted: it is in [`REQUEST`].
+pub const EVENTS: usize = 16 << 10;
+/// Work on a text of so many bytes is no hindrance to others.
+pub const LONG_WORK: usize = 256 << 10;
+/// Where no control group says how much memory there is.
+const UNKNOWN: usize = 1 << 30;
+/// Those who want more than this part of all leave a sixteenth of it to those who want less.
+const LARGE: usize = 32;
+const LEFT: usize = 16;
+/// How long room is waited for that others will soon give back.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Long works that go on at one time.
+const WORKERS: usize = 2;
 
-/// A budget of bytes, shared by all requests.
+/// The account, shared by all requests.
 #[derive(Clone, Debug)]
-pub struct Bodies {
-    units: Arc<Semaphore>,
-    longest: usize,
+pub struct Memory {
+    room: Arc<Room>,
+    work: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Room {
+    total: usize,
+    used: AtomicUsize,
+    /// How many wait for room.
+    waiting: AtomicUsize,
+    freed: Notify,
 }
 
 /// Bytes that are held; given back when dropped.
 #[derive(Debug, Default)]
-pub struct Held(Option<OwnedSemaphorePermit>);
+pub struct Held {
+    room: Option<Arc<Room>>,
+    bytes: usize,
+}
 
-impl Bodies {
+/// Why there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// Others have it now.
+    Now,
+    /// There is not so much in all.
+    Ever { wanted: usize, total: usize },
+}
+
+impl Memory {
     /// At most `bytes` together.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Bodies { units: Arc::new(Semaphore::new(bytes / UNIT)), longest: bytes.min(LONGEST_BODY) }
+        let room = Room { total: bytes, used: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() };
+        Memory { room: Arc::new(room), work: Arc::new(Semaphore::new(WORKERS)) }
     }
 
-    /// A quarter of the memory that this process may use.
+    /// Half of what this process may use: `limit`, or what its control group says.
     #[must_use]
-    pub fn of_this_machine() -> Self {
-        Bodies::new(limit().unwrap_or(1 << 30) / 4)
+    pub fn of_this_machine(limit: Option<usize>) -> Self {
+        Memory::new(limit.or_else(cgroup::limit).unwrap_or(UNKNOWN) / 2)
     }
 
     /// The longest body that can be held at all, in bytes.
     #[must_use]
-    pub fn longest(&self) -> usize {
-        self.longest
+    pub fn longest_body(&self) -> usize {
+        (self.room.total / 2).min(LONGEST_BODY)
     }
 
-    /// Takes room for a body, or says that there is none now.
+    /// The longest whole answer.
     #[must_use]
-    pub fn hold(&self, bytes: usize) -> Option<Held> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        Arc::clone(&self.units).try_acquire_many_owned(units).ok().map(|permit| Held(Some(permit)))
+    pub fn longest_answer(&self) -> usize {
+        (self.room.total / 2).min(LONGEST_ANSWER)
+    }
+
+    /// Takes room.
+    ///
+    /// # Errors
+    /// [`NoRoom`], without waiting for it.
+    pub fn hold(&self, bytes: usize) -> Result<Held, NoRoom> {
+        let room = &self.room;
+        let most = room.most(bytes);
+        if bytes > most {
+            return Err(NoRoom::Ever { wanted: bytes, total: most });
+        }
+        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
+        match room.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
+            Ok(_) => Ok(Held { room: Some(Arc::clone(room)), bytes }),
+            Err(_) => Err(NoRoom::Now),
+        }
+    }
+
+    /// The same for one who holds so many bytes already, waiting for a moment until others have given some back.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub async fn wait(&self, bytes: usize, has: usize) -> Result<Held, NoRoom> {
+        let most = self.room.most(bytes);
+        if bytes.saturating_add(has) > most {
+            return Err(NoRoom::Ever { wanted: bytes, total: most.saturating_sub(has) });
+        }
+        match self.hold(bytes) {
+            Err(NoRoom::Now) => {}
+            outcome => return outcome,
+        }
+        let until = Instant::now() + PATIENCE;
+        let _waiting = Waiting::new(&self.room.waiting);
+        loop {
+            let freed = self.room.freed.notified();
+            tokio::pin!(freed);
+            // Before it is looked: some may be given back in between.
+            freed.as_mut().enable();
+            match self.hold(bytes) {
+                Err(NoRoom::Now) => {}
+                outcome => return outcome,
+            }
+            if tokio::time::timeout_at(until, freed).await.is_err() {
+                return self.hold(bytes);
+            }
+        }
+    }
+
+    /// Does what takes the processor for a while, where it takes long: beside the workers that serve
+    /// others, and two at a time.
+    pub async fn work<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
+        use tokio::runtime::{Handle, RuntimeFlavor};
+        let threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if bytes < LONG_WORK || !threads {
+            return work();
+        }
+        // Those in front are done in milliseconds each, and there are no more than there is room for.
+        let _turn = tokio::time::timeout(PATIENCE, self.work.acquire()).await;
+        tokio::task::block_in_place(work)
+    }
+}
+
+impl Room {
+    /// How much may be used when so many bytes more are.
+    fn most(&self, bytes: usize) -> usize {
+        if bytes > self.total / LARGE { self.total - self.total / LEFT } else { self.total }
     }
 }
 
 impl Held {
     /// Holds so many bytes in all, if there is room for what is more than before.
-    #[must_use]
-    pub fn grow_to(&mut self, bytes: usize, bodies: &Bodies) -> Option<()> {
-        let has = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = bodies.hold(bytes.div_ceil(UNIT).saturating_sub(has) * UNIT)?;
-        match (&mut self.0, more.0) {
-            (Some(mine), Some(more)) => mine.merge(more),
-            (mine, more) => *mine = more,
+    ///
+    /// # Errors
+    /// [`NoRoom`]; then it holds what it did.
+    pub fn grow_to(&mut self, bytes: usize, memory: &Memory) -> Result<(), NoRoom> {
+        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
+        let most = memory.room.most(more);
+        if bytes > most {
+            return Err(NoRoom::Ever { wanted: bytes, total: most });
         }
-        Some(())
+        let mut more = memory.hold(more)?;
+        self.bytes += std::mem::take(&mut more.bytes);
+        self.room = more.room.take();
+        Ok(())
+    }
+
+    /// Gives back what is more than so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let rest = self.bytes.saturating_sub(bytes);
+        self.bytes -= rest;
+        if let Some(room) = &self.room {
+            room.give_back(rest);
+        }
+    }
+
+    /// So many of them apart, or as many as there are.
+    #[must_use]
+    pub fn part(&mut self, bytes: usize) -> Held {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Held { room: self.room.clone(), bytes }
+    }
+
+    /// Bytes that are held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
-/// The memory limit of the control group, in bytes; `None` where there is none.
-fn limit() -> Option<usize> {
-    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<usize>().ok())
-        // Version 1 says "no limit" by a number near 2^63.
-        .filter(|limit| *limit < 1 << 50)
+impl Room {
+    fn give_back(&self, bytes: usize) {
+        if bytes > 0 {
+            self.used.fetch_sub(bytes, Ordering::AcqRel);
+            if self.waiting.load(Ordering::Acquire) > 0 {
+                self.freed.notify_waiters();
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(room) = &self.room {
+            room.give_back(self.bytes);
+        }
+    }
+}
+
+/// One who waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+#[path = "../../llm/tests/shapes/mod.rs"]
+mod shapes;
+
+/// What the kernel allows.
+mod cgroup {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// The memory limit of this process's control group, in bytes: the least of its own and of those around it. `None`
+    /// where there is none.
+    pub fn limit() -> Option<usize> {
+        of(&fs::read_to_string("/proc/self/cgroup").unwrap_or_default(), Path::new("/sys/fs/cgroup"))
+    }
+
+    /// In a container the group is mostly seen as the root; outside of one its path says where it is.
+    pub(super) fn of(own: &str, root: &Path) -> Option<usize> {
+        let mut least = None;
+        for line in own.lines().chain(["0::/", "0:memory:/"]) {
+            let Some((controllers, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':')) else {
+                continue;
+            };
+            let (mount, file) = match controllers {
+                "" => (root.to_owned(), "memory.max"),
+                one if one.split(',').any(|name| name == "memory") => (root.join("memory"), "memory.limit_in_bytes"),
+                _ => continue,
+            };
+            let mut group: PathBuf = mount.join(path.trim_start_matches('/'));
+            while group.starts_with(&mount) {
+                let said = fs::read_to_string(group.join(file)).ok().and_then(|text| text.trim().parse::<usize>().ok());
+                // Version 1 says "no limit" by a number near 2^63.
+                least = said.filter(|limit| *limit < 1 << 50).into_iter().chain(least).min();
+                if !group.pop() {
+                    break;
+                }
+            }
+        }
+        least
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const KIB: usize = 1 << 10;
+
     #[test]
     fn room_is_given_back_and_counted_once() {
-        let bodies = Bodies::new(8 * UNIT);
-        let all = bodies.hold(8 * UNIT).unwrap();
-        assert!(bodies.hold(1).is_none());
-        drop(all);
+        let memory = Memory::new(64 * KIB);
+        let mut all: Vec<Held> = (0..64).map(|_| memory.hold(KIB).unwrap()).collect();
+        assert_eq!(memory.hold(1).unwrap_err(), NoRoom::Now);
+        all.truncate(32);
         let mut held = Held::default();
-        // Ten bytes at a time: a unit is taken when the last one is full, not each time.
-        for length in (10..=7 * UNIT).step_by(10) {
-            held.grow_to(length, &bodies).unwrap();
+        for length in (10..=20 * KIB).step_by(10) {
+            held.grow_to(length, &memory).unwrap();
         }
-        assert!(bodies.hold(UNIT).is_some());
-        assert!(held.grow_to(9 * UNIT, &bodies).is_none());
+        assert_eq!(held.bytes(), 20 * KIB);
+        assert!(held.grow_to(60 * KIB, &memory).is_err());
+        held.shrink_to(KIB);
+        assert_eq!(memory.room.used.load(Ordering::Relaxed), 33 * KIB);
+        drop((held, all));
+        assert_eq!(memory.room.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn large_ones_leave_room_for_small_ones() {
+        let memory = Memory::new(64 * KIB);
+        assert_eq!(memory.hold(61 * KIB).unwrap_err(), NoRoom::Ever { wanted: 61 * KIB, total: 60 * KIB });
+        let large = memory.hold(60 * KIB).unwrap();
+        assert_eq!(memory.hold(3 * KIB).unwrap_err(), NoRoom::Now);
+        assert!(memory.hold(KIB).is_ok());
+        drop(large);
     }
 
     #[test]
     fn a_small_machine_takes_smaller_bodies() {
-        assert_eq!(Bodies::new(16 << 20).longest(), 16 << 20);
-        assert_eq!(Bodies::new(1 << 30).longest(), LONGEST_BODY);
+        assert_eq!(Memory::new(32 << 20).longest_body(), 16 << 20);
+        assert_eq!(Memory::new(1 << 30).longest_body(), LONGEST_BODY);
+        assert_eq!(Memory::new(1 << 30).longest_answer(), LONGEST_ANSWER);
+    }
+
+    /// The table of `docs/semantics.md`.
+    #[test]
+    fn what_fits_is_what_the_table_says() {
+        use outrigger_llm::Dialect;
+        use outrigger_llm::weigh::Weight;
+        const MIB: usize = 1 << 20;
+        let table = include_str!("../../docs/semantics.md");
+        let agent = shapes::agent(Dialect::OpenAi, MIB);
+        let picture = format!("{{\"a\":\"{}\"}}", "A".repeat(MIB));
+        // How many times its own length a body takes, with itself.
+        let times = |body: &str| 1.0 + Weight::of(body.as_bytes()).translated() as f64 / body.len() as f64;
+        for limit in [64, 128, 256, 1024] {
+            let memory = Memory::new(limit * MIB / 2);
+            let room = (memory.room.most(usize::MAX) - REQUEST) as f64 / MIB as f64;
+            let longest = memory.longest_body() / MIB;
+            let translated = |body: &str| ((room / times(body)) as usize).min(longest);
+            let row = format!(
+                "| {limit} MiB | {} MiB | {longest} MiB, {} MiB | {} MiB | {} MiB |",
+                limit / 2,
+                memory.longest_answer() / MIB,
+                translated(&picture),
+                translated(&agent),
+            );
+            assert!(table.contains(&row), "{row}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_waited_for_and_not_for_ever() {
+        let memory = Memory::new(64 * KIB);
+        let held = memory.hold(50 * KIB).unwrap();
+        let wanting = memory.clone();
+        let waiting = tokio::spawn(async move { wanting.wait(40 * KIB, 0).await.map(|held| held.bytes()) });
+        tokio::task::yield_now().await;
+        drop(held);
+        assert_eq!(waiting.await.unwrap(), Ok(40 * KIB));
+        let _held = memory.hold(50 * KIB).unwrap();
+        assert_eq!(memory.wait(40 * KIB, KIB).await.unwrap_err(), NoRoom::Now);
+        assert!(matches!(memory.wait(40 * KIB, 24 * KIB).await.unwrap_err(), NoRoom::Ever { .. }));
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_group_and_of_those_around_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert_eq!(cgroup::of("0::/\n", dir.path()), None);
+        at("pod/app/memory.max", "max\n");
+        at("pod/memory.max", "67108864\n");
+        assert_eq!(cgroup::of("0::/pod/app\n", dir.path()), Some(64 << 20));
+        at("memory/kubepods/x/memory.limit_in_bytes", "33554432\n");
+        at("memory/memory.limit_in_bytes", "9223372036854771712\n");
+        assert_eq!(cgroup::of("4:memory:/kubepods/x\n0::/pod/app\n", dir.path()), Some(32 << 20));
+        assert_eq!(cgroup::of("4:memory:/\n", dir.path()), None);
+        // As containers see it.
+        at("memory.max", "1048576\n");
+        assert_eq!(cgroup::of("", dir.path()), Some(1 << 20));
     }
 }

@@ -1,21 +1,27 @@
 //! What happened to a request, for those who ask afterwards: a ring in memory, a line each.
 
+mod bounds;
+
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::iter;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+pub(crate) use bounds::cut;
 use outrigger_llm::usage::Usage;
 use outrigger_policy::{Decision, Printable};
 use serde::{Serialize, Serializer};
 use tokio::sync::oneshot;
 
-/// Records kept for `/decisions`.
+/// Records kept for `/decisions`, as long as they take no more than these bytes together.
 const KEPT: usize = 1_000;
-/// Lines waiting to be written; beyond that they are dropped and counted.
+const KEPT_BYTES: usize = 4 << 20;
+/// Lines waiting to be written, and the bytes of their records; beyond that they are dropped and counted.
 const WAITING: usize = 4_096;
+const WAITING_BYTES: usize = 4 << 20;
 /// Bytes after which lines are written, though more are waiting.
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 /// How long the writer lets lines gather: to wake it for each would cost a busy gateway more than writing does.
@@ -163,14 +169,23 @@ pub enum Lines {
 /// Where records go: the ring, and a writer of its own that no request waits for.
 #[derive(Debug)]
 pub struct Records {
-    ring: Mutex<VecDeque<Arc<Record>>>,
+    ring: Mutex<Ring>,
     writer: Option<SyncSender<Told>>,
+    /// Bytes of the records that wait for the writer.
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    /// Each with the bytes that it takes.
+    records: VecDeque<(Arc<Record>, usize)>,
+    bytes: usize,
 }
 
 /// What the writer is told.
 #[derive(Debug)]
 enum Told {
-    Record(Arc<Record>),
+    Record(Arc<Record>, usize),
     /// Say when everything before this is written.
     End(oneshot::Sender<()>),
 }
@@ -179,30 +194,43 @@ impl Records {
     /// Starts the writer.
     #[must_use]
     pub fn new(lines: Lines) -> Self {
+        let waiting = Arc::new(AtomicUsize::new(0));
         let writer = (lines != Lines::Off).then(|| {
             let (sender, receiver) = mpsc::sync_channel(WAITING);
+            let waiting = Arc::clone(&waiting);
             std::thread::Builder::new()
                 .name("records".to_owned())
-                .spawn(move || write(&receiver, lines, &mut io::stdout()))
+                .spawn(move || write(&receiver, &waiting, lines, &mut io::stdout()))
                 .map(|_| sender)
                 .ok()
         });
-        Records { ring: Mutex::default(), writer: writer.flatten() }
+        Records { ring: Mutex::default(), writer: writer.flatten(), waiting }
     }
 
     /// Keeps a record. False: its line was dropped, for the writer is behind.
-    pub fn add(&self, record: Record) -> bool {
+    pub fn add(&self, mut record: Record) -> bool {
+        let bytes = record.bound();
         let record = Arc::new(record);
         {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-            if ring.len() == KEPT {
-                ring.pop_front();
+            ring.bytes += bytes;
+            ring.records.push_back((Arc::clone(&record), bytes));
+            while ring.records.len() > KEPT || ring.bytes > KEPT_BYTES {
+                let Some((_, bytes)) = ring.records.pop_front() else { break };
+                ring.bytes -= bytes;
             }
-            ring.push_back(Arc::clone(&record));
         }
-        match &self.writer {
-            None => true,
-            Some(writer) => !matches!(writer.try_send(Told::Record(record)), Err(TrySendError::Full(_))),
+        let Some(writer) = &self.writer else { return true };
+        if self.waiting.fetch_add(bytes, Ordering::AcqRel) > WAITING_BYTES {
+            self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+            return false;
+        }
+        match writer.try_send(Told::Record(record, bytes)) {
+            Ok(()) => true,
+            Err(error) => {
+                self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+                !matches!(error, TrySendError::Full(_))
+            }
         }
     }
 
@@ -220,22 +248,25 @@ impl Records {
     pub fn last(&self, id: Option<&str>, most: usize) -> Vec<Arc<Record>> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let asked = |record: &&Arc<Record>| id.is_none_or(|id| record.decision == id || record.request_id == id);
-        ring.iter().rev().filter(asked).take(most).cloned().collect()
+        ring.records.iter().rev().map(|(record, _)| record).filter(asked).take(most).cloned().collect()
     }
 }
 
 /// Writes until nobody can add a record any more, or nobody reads: what remains then is the ring.
-fn write(told: &Receiver<Told>, lines: Lines, out: &mut impl Write) {
+fn write(told: &Receiver<Told>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
     let mut text = Vec::new();
     let mut ends = Vec::new();
     while let Ok(first) = told.recv() {
-        if matches!(first, Told::Record(_)) {
+        if matches!(first, Told::Record(..)) {
             std::thread::sleep(GATHERS);
         }
         // One call to the system carries all that came meanwhile.
         for told in iter::once(first).chain(told.try_iter()) {
             match told {
-                Told::Record(record) => line(&record, lines, &mut text),
+                Told::Record(record, bytes) => {
+                    line(&record, lines, &mut text);
+                    waiting.fetch_sub(bytes, Ordering::AcqRel);
+                }
                 Told::End(said) => ends.push(said),
             }
             if text.len() >= WRITTEN_AT_ONCE {
@@ -320,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn the_ring_takes_no_more_than_its_bytes() {
+        let records = Records::new(Lines::Off);
+        let adapted = vec!["x".repeat(400); 60];
+        for _ in 0..KEPT {
+            assert!(records.add(Record { adapted: adapted.clone(), ..Record::default() }));
+        }
+        let kept = records.last(None, usize::MAX).len();
+        assert!((100..200).contains(&kept), "{kept}");
+    }
+
+    #[test]
     fn lines_that_wait_go_out_together() {
         struct Calls(Vec<String>);
         impl Write for Calls {
@@ -334,13 +376,15 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(4);
         for n in 0..3 {
             let record = Record { decision: format!("d{n}"), ..Record::default() };
-            sender.send(Told::Record(Arc::new(record))).unwrap();
+            sender.send(Told::Record(Arc::new(record), 10)).unwrap();
         }
         let (said, mut written) = oneshot::channel();
         sender.send(Told::End(said)).unwrap();
         drop(sender);
         let mut calls = Calls(Vec::new());
-        write(&receiver, Lines::Json, &mut calls);
+        let waiting = AtomicUsize::new(30);
+        write(&receiver, &waiting, Lines::Json, &mut calls);
+        assert_eq!(waiting.into_inner(), 0);
         assert_eq!(written.try_recv(), Ok(()));
         let [text] = calls.0.as_slice() else { panic!("{} calls", calls.0.len()) };
         let decisions: Vec<String> = text

@@ -7,6 +7,7 @@ use outrigger_llm::{Dialect, refusal};
 
 use crate::gateway::ReplyBody;
 use crate::headers;
+use crate::record::cut;
 
 /// Why a request is not served, and what the caller is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,15 @@ pub struct Refusal {
     pub final_word: bool,
 }
 
+/// Bytes of the longest message.
+const LONGEST: usize = 4_096;
+
 impl Refusal {
     pub fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
-        Refusal { status, kind, message: message.into(), param: None, retry_after: None, final_word: false }
+        let mut message = message.into();
+        // It may quote the caller, or an upstream.
+        cut(&mut message, LONGEST);
+        Refusal { status, kind, message, param: None, retry_after: None, final_word: false }
     }
 
     /// After so many seconds it may be otherwise.

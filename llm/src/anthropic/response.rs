@@ -105,9 +105,9 @@ pub(super) fn input(arguments: &str) -> Value {
     if arguments.trim().is_empty() {
         return Value::Object(Object::new());
     }
-    match serde_json::from_str::<Value>(arguments) {
-        Ok(Value::Object(object)) => Value::Object(object),
-        _ => json!({"_raw": arguments}),
+    match serde_json::from_str::<Object>(arguments) {
+        Ok(object) => Value::Object(object),
+        Err(_) => json!({"_raw": arguments}),
     }
 }
 

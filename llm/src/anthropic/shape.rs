@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 
 use crate::RequestError;
 use crate::chat::Object;
+use crate::chat::fields::{self, MOST_FIELDS};
 
 /// Where a value stands. Costs nothing until someone asks for its name.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +43,8 @@ impl<'a> Path<'a> {
     fn name(&self, indexes: bool) -> String {
         match self {
             Path::Root => String::new(),
-            Path::Key(Path::Root, key) => (*key).to_owned(),
-            Path::Key(parent, key) => format!("{}.{key}", parent.name(indexes)),
+            Path::Key(Path::Root, key) => fields::brief(key).to_owned(),
+            Path::Key(parent, key) => format!("{}.{}", parent.name(indexes), fields::brief(key)),
             Path::Index(parent, index) if indexes => format!("{}[{index}]", parent.name(indexes)),
             Path::Index(parent, _) => format!("{}[]", parent.name(indexes)),
         }
@@ -56,12 +57,14 @@ pub struct Places(Vec<String>);
 
 impl Places {
     pub fn note(&mut self, at: &Path<'_>) {
-        self.add(at.normalised());
+        if self.0.len() <= MOST_FIELDS {
+            self.add(at.normalised());
+        }
     }
 
     /// A place that matters for its value: `tools[].type:bash_20250124`.
     pub fn note_value(&mut self, at: &Path<'_>, value: &str) {
-        self.add(format!("{}:{value}", at.normalised()));
+        self.add(format!("{}:{}", at.normalised(), fields::brief(value)));
     }
 
     /// Notes each key of `object` that is not among `known`.
@@ -78,9 +81,7 @@ impl Places {
     }
 
     fn add(&mut self, path: String) {
-        if !self.0.contains(&path) {
-            self.0.push(path);
-        }
+        fields::add(&mut self.0, path);
     }
 }
 

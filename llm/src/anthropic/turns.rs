@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::response::input;
 use super::tool_id;
-use crate::chat::{Media, MediaSource, Message, Part, Role, Thought, ToolResult};
+use crate::chat::{Media, MediaSource, Message, Part, Role, Thought, ToolResult, object};
 use crate::{Dialect, RequestError};
 
 /// What the user says where the caller let the assistant speak first.
@@ -37,7 +37,7 @@ impl Turn {
             Role::User => "user",
             Role::Assistant => "assistant",
         };
-        json!({"role": role, "content": self.blocks})
+        object([("role", json!(role)), ("content", Value::Array(self.blocks))])
     }
 
     fn first_type(&self) -> &str {
@@ -113,12 +113,12 @@ impl Turns {
                     // Gemini's; the client keeps it in the call's id.
                     self.leave_out("thought_signature");
                 }
-                json!({
-                    "type": "tool_use",
-                    "id": tool_id::fit(&call.id),
-                    "name": call.name,
-                    "input": input(&call.arguments),
-                })
+                object([
+                    ("type", json!("tool_use")),
+                    ("id", json!(tool_id::fit(&call.id))),
+                    ("name", json!(call.name)),
+                    ("input", input(&call.arguments)),
+                ])
             }
             Part::ToolResult(result) => self.result(result)?,
             Part::Thinking(thought) => match thinking(thought).filter(|_| thinks) {
@@ -189,7 +189,7 @@ impl Turns {
                 (kind, json!({"type": "url", "url": url}))
             }
         };
-        let mut block = json!({"type": kind, "source": source});
+        let mut block = object([("type", json!(kind)), ("source", source)]);
         if let (Some(name), "document") = (&media.filename, kind) {
             block["title"] = Value::from(name.as_str());
         }

@@ -15,6 +15,8 @@
 //! | one of some tools | `any`, with the other tools left out |
 //! | calls in the turns, no tools declared | the called tools declared, `tool_choice: none` |
 
+use std::collections::HashSet;
+
 use serde_json::{Number, Value, json};
 
 use super::models::{self, Model, Sampling, ThinkingForm, TopEffort};
@@ -285,11 +287,12 @@ fn tools_of(request: &Request, takes: &Model, left_out: &mut Vec<String>) -> Res
         return Ok(Tools { declared, choice: Some(json!({"type": "none"})) });
     }
     let among = match &request.tool_choice {
-        Some(ToolChoice::AnyOf(names)) => Some(names),
+        Some(ToolChoice::AnyOf(names)) => Some(names.iter().map(String::as_str).collect::<HashSet<_>>()),
         _ => None,
     };
     let mut declared = Vec::with_capacity(request.tools.len());
-    for tool in request.tools.iter().filter(|tool| among.is_none_or(|names| names.contains(&tool.name))) {
+    let is_among = |tool: &&Tool| among.as_ref().is_none_or(|names| names.contains(tool.name.as_str()));
+    for tool in request.tools.iter().filter(is_among) {
         declared.push(tool_of(tool, takes, left_out)?);
     }
     if declared.is_empty() {
@@ -345,10 +348,10 @@ fn tool_of(tool: &Tool, takes: &Model, left_out: &mut Vec<String>) -> Result<Val
 
 /// Declares the tools that the turns call. Anthropic wants those known, used again or not.
 fn called_tools(request: &Request) -> Result<Vec<Value>, RequestError> {
-    let mut names: Vec<&str> = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for part in request.messages.iter().flat_map(|message| &message.parts) {
         if let Part::ToolCall(call) = part
-            && !names.contains(&call.name.as_str())
+            && seen.insert(call.name.as_str())
         {
             check_name(&call.name)?;
             names.push(&call.name);

@@ -49,6 +49,27 @@ pub fn fate(caller: Dialect, path: &str, upstream: Dialect) -> Fate {
     of(caller).iter().find(|field| field.path == path).map_or(Fate::Refused, |field| field.fates[upstream as usize])
 }
 
+/// Different fields of a request that are noted: more than any table has, and few enough that each is looked for among
+/// the others. What a request holds beyond them has no row, whatever it is.
+pub(crate) const MOST_FIELDS: usize = 64;
+
+/// Bytes of a key that are told of it, in errors and records.
+const BRIEF: usize = 128;
+
+/// A key as far as it is told.
+pub(crate) fn brief(key: &str) -> &str {
+    key.get(..key.floor_char_boundary(BRIEF)).unwrap_or(key)
+}
+
+/// Notes a field, once.
+pub(crate) fn add(fields: &mut Vec<String>, path: String) {
+    match fields.len() {
+        MOST_FIELDS => fields.push(format!("more than {MOST_FIELDS} fields that are not of every dialect")),
+        many if many < MOST_FIELDS && !fields.contains(&path) => fields.push(path),
+        _ => {}
+    }
+}
+
 /// Checks the fields that a request holds against an upstream's dialect, and returns the hints
 /// that will be left out.
 ///

@@ -350,3 +350,8 @@ pub struct StreamError {
 
 /// A JSON object, as codecs take and give it.
 pub type Object = Map<String, Value>;
+
+/// An object of these members. What is in it is moved, where `json!` would copy all of it.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::wait;
+use crate::weigh::parse_within;
 
 /// The parts of an error body, in no dialect.
 #[derive(Debug, Default)]
@@ -23,23 +24,25 @@ pub(super) struct Told {
 }
 
 /// Bytes of a body that are looked at: error bodies are small, and some quote the request.
-const LOOKED_AT: usize = 1 << 20;
+const LOOKED_AT: usize = 64 << 10;
+/// Bytes of the largest tree that is made of one.
+const LARGEST: usize = 1 << 20;
 
 impl Told {
     /// Reads a body: JSON of any provider, HTML, text or nothing.
     pub fn read(body: &[u8]) -> Told {
         let mut told = Told::default();
-        match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Object(root)) => told.root(&root),
+        match parse_within(body, LARGEST) {
+            Some(Value::Object(root)) => told.root(&root),
             // Gemini's stream without `alt=sse`.
-            Ok(Value::Array(list)) => {
+            Some(Value::Array(list)) => {
                 if let Some(Value::Object(root)) = list.first() {
                     told.root(root);
                 }
             }
-            Ok(Value::String(text)) => told.message = text,
-            Ok(_) => {}
-            Err(_) => told.text(body),
+            Some(Value::String(text)) => told.message = text,
+            Some(_) => {}
+            None => told.text(body),
         }
         told
     }

@@ -8,6 +8,7 @@
 pub mod array;
 pub mod fields;
 mod finish;
+pub mod named;
 mod parts;
 pub(crate) mod reader;
 pub mod request;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::mark::mark;
-use crate::chat::{Media, MediaSource, Part, Thought, ToolCall};
+use crate::chat::{Media, MediaSource, Part, Thought, ToolCall, object};
 
 /// Makes ids for the calls of one answer: Gemini 2 gives none.
 #[derive(Debug, Default)]
@@ -129,7 +129,8 @@ pub(super) fn encode_thought(thought: &Thought) -> Option<Value> {
 /// Tells a call; `None` when its arguments are not an object in JSON.
 pub(super) fn encode_call(call: &ToolCall, signature: Option<&str>) -> Option<Value> {
     let args = arguments(&call.arguments)?;
-    let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
+    let called = object([("id", json!(call.id)), ("name", json!(call.name)), ("args", Value::Object(args))]);
+    let mut part = object([("functionCall", called)]);
     sign(&mut part, signature);
     Some(part)
 }
@@ -152,7 +153,7 @@ pub(super) fn encode_media(media: &Media, media_type: Option<&str>) -> Value {
         blob.insert("mimeType".to_owned(), json!(media_type));
     }
     blob.insert(field.to_owned(), json!(data));
-    json!({ kind: blob })
+    object([(kind, Value::Object(blob))])
 }
 
 fn sign(part: &mut Value, signature: Option<&str>) {

@@ -4,6 +4,7 @@ use serde_json::{Number, Value};
 
 use crate::RequestError;
 use crate::chat::Object;
+use crate::chat::fields::{self, MOST_FIELDS};
 
 /// An object of a request and where it stands. Every `take` removes a field; what is left in the
 /// end is what the codec does not know, and [`Reader::rest`] reports it.
@@ -16,6 +17,10 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(path: &str, object: &'a Object) -> Result<Self, RequestError> {
+        // Each is looked for among the others.
+        if object.len() > MOST_FIELDS {
+            return Err(invalid(path, format!("has {} fields, and may have {MOST_FIELDS}", object.len())));
+        }
         let mut entries: Vec<(String, &'a Value)> = Vec::with_capacity(object.len());
         for (key, value) in object {
             // Google's JSON reads a null as a field that was not set.
@@ -110,12 +115,14 @@ impl<'a> Reader<'a> {
 
     /// Reports a field that was read but that the table decides about.
     pub(crate) fn report(&self, name: &str, fields: &mut Vec<String>) {
-        add(fields, normalised(&self.path(name)));
+        if fields.len() <= MOST_FIELDS {
+            fields::add(fields, normalised(&self.path(name)));
+        }
     }
 
     /// Reports a value that no row of the table can tell, as `path=value`: refused everywhere.
     pub(crate) fn report_value(&self, name: &str, value: &str, fields: &mut Vec<String>) {
-        add(fields, format!("{}={value}", normalised(&self.path(name))));
+        fields::add(fields, format!("{}={}", normalised(&self.path(name)), fields::brief(value)));
     }
 
     /// Reports all fields that nobody took.
@@ -156,13 +163,8 @@ pub(crate) fn wrong(path: &str, wanted: &str, found: &Value) -> RequestError {
 }
 
 fn join(path: &str, name: &str) -> String {
+    let name = fields::brief(name);
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-fn add(fields: &mut Vec<String>, path: String) {
-    if !fields.contains(&path) {
-        fields.push(path);
-    }
 }
 
 /// `contents[3].parts[0].text` as the table has it: `contents[].parts[].text`.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{self, CallIds, Told};
 use super::{finish, usage};
-use crate::chat::{Finish, Part, Response, Thought};
+use crate::chat::{Finish, Part, Response, Thought, object};
 use crate::{Answer, Dialect, Malformed};
 
 /// Reads an answer.
@@ -93,7 +93,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
         }
     }
     let mut candidate = Map::new();
-    candidate.insert("content".to_owned(), json!({"role": "model", "parts": told}));
+    candidate.insert("content".to_owned(), object([("role", json!("model")), ("parts", Value::Array(told))]));
     if let Some(finish) = response.finish {
         candidate.insert("finishReason".to_owned(), json!(finish::encode(finish)));
     }
@@ -104,7 +104,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
     candidate.insert("index".to_owned(), json!(0));
 
     let mut out = Map::new();
-    out.insert("candidates".to_owned(), json!([candidate]));
+    out.insert("candidates".to_owned(), Value::Array(vec![Value::Object(candidate)]));
     if let Some(usage) = usage::encode(&response.usage) {
         out.insert("usageMetadata".to_owned(), usage);
     }

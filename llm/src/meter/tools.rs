@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
-use crate::scan::members::{Members, unescape};
+use crate::raw;
+use crate::scan::members::unescape;
 use crate::scan::{Field, Scanned};
 
 /// What is known of a kind of tools.
@@ -137,26 +138,38 @@ fn compacts(raw: &str) -> bool {
 /// The first of them that is billed. What can't be read in one way is no tool that is known: an upstream may be laxer, or
 /// read the other of two keys.
 fn by_type(tools: &str, dialect: Dialect) -> Option<&'static str> {
-    let Ok(tools) = serde_json::from_str::<Vec<Members<'_>>>(tools) else { return Some(UNKNOWN) };
-    tools.iter().find_map(|tool| {
+    first(tools, |tool| {
         let mut named = dialect == Dialect::Anthropic;
-        for (key, value) in &tool.0 {
+        let mut told = None;
+        let read = raw::members(tool, |key, value| {
             let key = unescape(key.get());
             if key.eq_ignore_ascii_case("type") && value.get() != "null" {
                 named = true;
-                if let Some(reason) = kind_of(value.get()) {
-                    return Some(reason);
-                }
+                told = told.or_else(|| kind_of(value.get()));
             }
             // What names itself or a function is the caller's own, as in Anthropic's dialect it always is.
             named |= matches!(&*key, "function" | "name");
-        }
-        (!named).then_some(UNKNOWN)
+        });
+        told.or((read.is_err() || !named).then_some(UNKNOWN))
     })
+}
+
+/// What is said of the first of a list's elements of which something is; of what is no list, that it is not known.
+fn first(list: &str, reason: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+    let mut told = None;
+    let read = raw::elements(list, |element| {
+        if told.is_none() {
+            told = reason(element.get());
+        }
+    });
+    told.or(read.is_err().then_some(UNKNOWN))
 }
 
 /// Why tools of a type are billed, if they are. `raw` is the type's JSON.
 fn kind_of(raw: &str) -> Option<&'static str> {
+    if raw.len() > LONGEST_TYPE {
+        return Some(UNKNOWN);
+    }
     let Ok(kind) = serde_json::from_str::<Cow<'_, str>>(raw) else { return Some(UNKNOWN) };
     match TYPES.iter().find(|(known, _)| kind.starts_with(known)) {
         Some((_, bill)) => bill.reason(),
@@ -164,21 +177,31 @@ fn kind_of(raw: &str) -> Option<&'static str> {
     }
 }
 
+/// No kind of tools has a longer name, in bytes.
+const LONGEST_TYPE: usize = 256;
+
 fn google(tools: &str) -> Option<&'static str> {
     // A single group need not stand in a list.
-    let groups = serde_json::from_str::<Vec<Members<'_>>>(tools);
-    let Ok(groups) = groups.or_else(|_| serde_json::from_str(tools).map(|group| vec![group])) else {
-        return Some(UNKNOWN);
-    };
-    groups.iter().find_map(|group| {
-        group.0.iter().filter(|(_, value)| value.get() != "null").find_map(|(key, _)| {
-            let key = crate::gemini::reader::camel_case(&unescape(key.get()));
-            match GOOGLE.iter().find(|(known, _)| *known == key) {
-                Some((_, bill)) => bill.reason(),
-                None => Some(UNKNOWN),
-            }
-        })
-    })
+    if tools.starts_with('{') {
+        return group(tools);
+    }
+    first(tools, group)
+}
+
+fn group(group: &str) -> Option<&'static str> {
+    let mut told = None;
+    let read = raw::members(group, |key, value| {
+        if told.is_some() || value.get() == "null" {
+            return;
+        }
+        let key = unescape(key.get());
+        let known = (key.len() <= LONGEST_TYPE).then(|| crate::gemini::reader::camel_case(&key));
+        told = match GOOGLE.iter().find(|(name, _)| known.as_deref() == Some(*name)) {
+            Some((_, bill)) => bill.reason(),
+            None => Some(UNKNOWN),
+        };
+    });
+    told.or(read.is_err().then_some(UNKNOWN))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Content of a message: text, or parts of text, pictures and documents.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::shape::{self, Noted, join};
-use crate::chat::{Media, MediaSource, Object, Part, Thought};
+use crate::chat::{Media, MediaSource, Object, Part, Thought, object};
 use crate::{Dialect, RequestError};
 
 /// Reads the `content` of the message at `path` (`messages[2]`), adding its parts to `out`.
@@ -144,8 +146,10 @@ pub(super) fn media_url(media: &Media) -> String {
 }
 
 /// Tells the parts of a user's turn: a plain string if it is all one text.
-pub(super) fn encode(parts: &[Part]) -> Result<Value, RequestError> {
-    if let [Part::Text(text)] = parts {
+pub(super) fn encode(parts: &[Cow<'_, Part>]) -> Result<Value, RequestError> {
+    if let [one] = parts
+        && let Part::Text(text) = &**one
+    {
         return Ok(json!(text));
     }
     parts.iter().filter_map(|part| encode_part(part).transpose()).collect::<Result<Vec<_>, _>>().map(Value::Array)
@@ -179,7 +183,8 @@ fn encode_media(media: &Media) -> Result<Value, RequestError> {
                     "text/plain" => "document.txt",
                     _ => "document",
                 });
-                Ok(json!({"type": "file", "file": {"filename": filename, "file_data": media_url(media)}}))
+                let file = [("filename", json!(filename)), ("file_data", Value::String(media_url(media)))];
+                Ok(object([("type", json!("file")), ("file", object(file))]))
             }
         },
         MediaSource::Url(_) => Ok(picture(media)),
@@ -187,9 +192,12 @@ fn encode_media(media: &Media) -> Result<Value, RequestError> {
 }
 
 fn picture(media: &Media) -> Value {
+    fn shown<const N: usize>(url: [(&str, Value); N]) -> Value {
+        object([("type", json!("image_url")), ("image_url", object(url))])
+    }
     match &media.detail {
-        Some(detail) => json!({"type": "image_url", "image_url": {"url": media_url(media), "detail": detail}}),
-        None => json!({"type": "image_url", "image_url": {"url": media_url(media)}}),
+        Some(detail) => shown([("url", Value::String(media_url(media))), ("detail", json!(detail))]),
+        None => shown([("url", Value::String(media_url(media)))]),
     }
 }
 

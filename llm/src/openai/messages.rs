@@ -1,6 +1,7 @@
 //! The messages of a request. OpenAI has a message for each tool's result; here, as at Anthropic
 //! and Gemini, the results of one round stand in one turn of the user's, in front of what they say.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::shape::{self, Noted};
 use super::{tool_id, tools};
 use crate::RequestError;
 use crate::chat::signature::unpack;
-use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolResult};
+use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolResult, object};
 
 /// Reads `messages` into the request's prompts and turns.
 pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut Noted) -> Result<(), RequestError> {
@@ -178,23 +179,22 @@ fn encode_user(
             Part::ToolResult(result) => {
                 let content = result_content(result);
                 let id = tool_id::fit(&result.id, model);
-                messages.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
-                let media: Vec<Part> =
-                    result.content.iter().filter(|part| matches!(part, Part::Media(_))).cloned().collect();
-                if !media.is_empty() {
+                messages.push(object([("role", json!("tool")), ("tool_call_id", json!(id)), ("content", content)]));
+                let mut media = result.content.iter().filter(|part| matches!(part, Part::Media(_))).peekable();
+                if media.peek().is_some() {
                     let name = result.name.as_deref().unwrap_or(&result.id);
-                    shown.push(Part::Text(format!("Output of the tool {name}:")));
-                    shown.extend(media);
+                    shown.push(Cow::Owned(Part::Text(format!("Output of the tool {name}:"))));
+                    shown.extend(media.map(Cow::Borrowed));
                 }
             }
             Part::Thinking(_) => leave_out(left_out, "thinking"),
             Part::ToolCall(_) => return Err(unsupported("a tool call in a user's turn")),
-            Part::Text(_) | Part::Media(_) | Part::Refusal(_) => said.push(part.clone()),
+            Part::Text(_) | Part::Media(_) | Part::Refusal(_) => said.push(Cow::Borrowed(part)),
         }
     }
     shown.extend(said);
     if !shown.is_empty() {
-        messages.push(json!({"role": "user", "content": content::encode(&shown)?}));
+        messages.push(object([("role", json!("user")), ("content", content::encode(&shown)?)]));
     }
     Ok(())
 }
@@ -221,7 +221,7 @@ fn result_content(result: &ToolResult) -> Value {
     }
     match texts.as_slice() {
         [] => json!(""),
-        [text] => json!(text),
+        [_] => Value::String(texts.remove(0)),
         _ => texts.iter().map(|text| json!({"type": "text", "text": text})).collect(),
     }
 }
@@ -232,7 +232,7 @@ fn encode_assistant(parts: &[Part], model: &str, left_out: &mut Vec<String>) -> 
     let mut calls = Vec::new();
     for part in parts {
         match part {
-            Part::Text(_) => texts.push(part.clone()),
+            Part::Text(_) => texts.push(Cow::Borrowed(part)),
             Part::Refusal(text) => refusal.push_str(text),
             Part::ToolCall(call) => calls.push(encode_call(call, model, left_out)),
             Part::Thinking(_) => leave_out(left_out, "thinking"),

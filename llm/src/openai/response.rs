@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{answer, figures, finish};
 use crate::chat::signature::unpack;
-use crate::chat::{Finish, Object, Part, Response, ToolCall};
+use crate::chat::{Finish, Object, Part, Response, ToolCall, object};
 use crate::{Answer, Dialect, Malformed};
 
 /// Reads an upstream's answer, of which the first choice counts.
@@ -120,7 +120,15 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
     told.insert("created".into(), json!(answer.created));
     told.insert("model".into(), json!(response.model.as_deref().unwrap_or(&answer.model)));
     let finish = finish::word(response.finish.unwrap_or(Finish::Stop), has_tool_calls);
-    told.insert("choices".into(), json!([{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}]));
+    told.insert(
+        "choices".into(),
+        Value::Array(vec![object([
+            ("index", json!(0)),
+            ("message", Value::Object(message)),
+            ("logprobs", Value::Null),
+            ("finish_reason", json!(finish)),
+        ])]),
+    );
     if let Some(usage) = figures::tell(&response.usage) {
         told.insert("usage".into(), usage);
     }

@@ -6,6 +6,7 @@ use serde_json::{Number, Value};
 
 use crate::RequestError;
 use crate::chat::Object;
+use crate::chat::fields::{self, MOST_FIELDS};
 
 /// The paths of a request that the table of fields has to decide on.
 #[derive(Debug, Default)]
@@ -14,9 +15,8 @@ pub(super) struct Noted(Vec<String>);
 impl Noted {
     /// Notes the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
     pub(super) fn note(&mut self, path: &str, key: &str) {
-        let path = normalised(&join(path, key));
-        if !self.0.contains(&path) {
-            self.0.push(path);
+        if self.0.len() <= MOST_FIELDS {
+            fields::add(&mut self.0, normalised(&join(path, fields::brief(key))));
         }
     }
 
@@ -46,7 +46,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 pub(super) fn invalid(path: &str, key: &str, problem: &str) -> RequestError {
-    RequestError::Invalid { path: join(path, key), problem: problem.to_owned() }
+    RequestError::Invalid { path: join(path, fields::brief(key)), problem: problem.to_owned() }
 }
 
 /// The value of `key`; null counts as absent, as it does for OpenAI.

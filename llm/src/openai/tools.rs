@@ -1,12 +1,15 @@
 //! Tools, which of them to choose, and the calls of them.
 
+use std::collections::HashSet;
+
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::content::unsupported;
 use super::shape::{self, Noted, join};
 use crate::RequestError;
 use crate::chat::signature::unpack;
-use crate::chat::{Object, Tool, ToolCall, ToolChoice};
+use crate::chat::{Object, Tool, ToolCall, ToolChoice, object};
 
 /// Reads `tools`. Custom tools and vendors' built-in ones are noted.
 pub(super) fn decode(value: &Value, noted: &mut Noted) -> Result<Vec<Tool>, RequestError> {
@@ -93,6 +96,7 @@ pub(super) fn decode_choice(
             match shape::required_text(allowed, AT_ALLOWED, "mode")? {
                 "required" => Ok(Some(ToolChoice::AnyOf(names))),
                 "auto" => {
+                    let names: HashSet<String> = names.into_iter().collect();
                     tools.retain(|tool| names.contains(&tool.name));
                     Ok(Some(ToolChoice::Auto))
                 }
@@ -179,7 +183,7 @@ fn arguments(value: Option<&Value>, path: &str, noted: &mut Noted) -> Result<Str
         Some(Value::Object(object)) => Ok(json!(object).to_string()),
         Some(Value::String(text)) if text.trim().is_empty() => Ok("{}".to_owned()),
         Some(Value::String(text)) => {
-            if serde_json::from_str::<Object>(text).is_ok() {
+            if text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
                 return Ok(text.clone());
             }
             noted.note(path, "arguments");
@@ -205,7 +209,7 @@ pub(super) fn encode(tools: &[Tool]) -> Value {
             if let Some(strict) = tool.strict {
                 function.insert("strict".into(), json!(strict));
             }
-            json!({"type": "function", "function": function})
+            object([("type", json!("function")), ("function", Value::Object(function))])
         })
         .collect()
 }

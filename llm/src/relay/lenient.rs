@@ -11,18 +11,24 @@ use serde_json::Value;
 
 use crate::chat::StreamError;
 use crate::usage::{self, ServiceTier};
+use crate::weigh::parse_within;
+
+/// Bytes of the largest tree that is made of a text with a key that stands twice.
+const LARGEST_SLOW: usize = 1 << 20;
+/// Elements of a list that are looked at. Answers have few; of the rest it is only counted how many there are.
+const LOOKED_AT: usize = 128;
 
 /// Reads an object with the fields of `T`.
 ///
 /// Serde refuses a key that stands twice; clients take the last, so that is what happens then, by
-/// way of `slow`.
+/// way of `slow`, which only small texts may take: it is a tree.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a [u8], slow: &'a mut Option<Value>) -> Option<T> {
     if text.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
     match serde_json::from_slice(text) {
         Ok(read) => Some(read),
-        Err(_) => T::deserialize(&*slow.insert(serde_json::from_slice(text).ok()?)).ok(),
+        Err(_) => T::deserialize(&*slow.insert(parse_within(text, LARGEST_SLOW)?)).ok(),
     }
 }
 
@@ -289,19 +295,25 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A list of objects; `None` when it is no list. What is no object in it is left out.
+/// A list of objects; `None` when it is no list. What is no object in it is left out, and so is what stands behind the
+/// first hundred.
 #[derive(Debug)]
-pub(super) struct List<T>(pub Option<Vec<T>>);
+pub(super) struct List<T>(pub Option<Vec<T>>, usize);
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        List(None)
+        List(None, 0)
     }
 }
 
 impl<T> List<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
+    }
+
+    /// How many objects there are, with those that were not looked at.
+    pub fn count(&self) -> Option<usize> {
+        self.0.as_ref().map(|_| self.1)
     }
 }
 
@@ -316,14 +328,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<List<T>, A::Error> {
-                let mut list = Vec::new();
+                let (mut list, mut count) = (Vec::new(), 0);
                 while let Some(Object(one)) = access.next_element()? {
-                    list.extend(one);
+                    count += usize::from(one.is_some());
+                    list.extend(one.filter(|_| count <= LOOKED_AT));
                 }
-                Ok(List(Some(list)))
+                Ok(List(Some(list), count))
             }
 
-            otherwise!(List(None); bool number str null object);
+            otherwise!(List(None, 0); bool number str null object);
         }
         deserializer.deserialize_any(Read(PhantomData))
     }

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::lenient::{Count, Fault, List, Millis, Object, Present, Served, Text, object};
 use super::{anthropic, gemini, openai};
 use crate::Dialect;
 use crate::chat::StreamError;
+use crate::raw;
 use crate::usage::Usage;
 
 /// What a whole answer told.
@@ -99,33 +99,61 @@ fn message(body: &[u8]) -> Option<Whole> {
 
 /// One answer, or the list of pieces that a stream without `alt=sse` is.
 fn generate_content(body: &[u8]) -> Option<Whole> {
+    let whole = Whole { empty: true, ..Whole::default() };
+    let mut pieces = Pieces { whole, tokens: gemini::Tokens::default(), filled: false };
     if body.trim_ascii_start().first() != Some(&b'[') {
-        return pieces(&[body]);
+        pieces.add(body)?;
+        return Some(pieces.done());
     }
-    let list: Vec<&RawValue> = serde_json::from_slice(body).ok()?;
-    let all: Vec<&[u8]> = list.iter().map(|piece| piece.get().as_bytes()).collect();
-    pieces(&all)
+    let mut all = Some(());
+    raw::elements(std::str::from_utf8(body).ok()?, |piece| {
+        all = all.and_then(|()| pieces.add(piece.get().as_bytes()));
+    })
+    .ok()?;
+    all.map(|()| pieces.done())
 }
 
-fn pieces(all: &[&[u8]]) -> Option<Whole> {
-    let mut tokens = gemini::Tokens::default();
-    let mut whole = Whole { empty: true, ..Whole::default() };
-    let mut filled = false;
-    for body in all {
+/// One answer in pieces, as far as it was read.
+struct Pieces {
+    whole: Whole,
+    tokens: gemini::Tokens,
+    /// There is something in it.
+    filled: bool,
+}
+
+impl Pieces {
+    /// None: that is no object.
+    fn add(&mut self, body: &[u8]) -> Option<()> {
+        let Pieces { whole, tokens, filled } = self;
+        if whole.malformed.is_some() {
+            return Some(());
+        }
         let mut slow = None;
         let piece: gemini::Piece<'_> = object(body, &mut slow)?;
         if !piece.known() {
-            return Some(malformed("`candidates` is missing"));
+            *whole = malformed("`candidates` is missing");
+            return Some(());
         }
-        filled |= piece.candidates.iter().any(gemini::Candidate::filled);
-        whole.empty &= !filled && !piece.candidates.iter().any(gemini::Candidate::explained) && !piece.blocked();
-        whole.model = whole.model.or_else(|| piece.model_version.owned());
+        *filled |= piece.candidates.iter().any(gemini::Candidate::filled);
+        whole.empty &= !*filled && !piece.candidates.iter().any(gemini::Candidate::explained) && !piece.blocked();
+        if whole.model.is_none() {
+            whole.model = piece.model_version.owned();
+        }
         tokens.merge(piece.usage_metadata.0);
-        whole.error = whole.error.or(piece.error.0);
+        if whole.error.is_none() {
+            whole.error = piece.error.0;
+        }
+        Some(())
     }
-    whole.usage = tokens.usage().believed(filled);
-    whole.empty &= whole.error.is_none();
-    Some(whole)
+
+    fn done(self) -> Whole {
+        let Pieces { mut whole, tokens, filled } = self;
+        if whole.malformed.is_none() {
+            whole.usage = tokens.usage().believed(filled);
+            whole.empty &= whole.error.is_none();
+        }
+        whole
+    }
 }
 
 /// Answers that are no conversation.
@@ -203,7 +231,7 @@ fn pictures(body: &[u8]) -> Whole {
     let mut slow: Option<Value> = None;
     let Some(told) = object::<Pictures<'_>>(body, &mut slow) else { return Whole::default() };
     let mut usage = told.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
-    usage.images = told.data.0.as_ref().map(|data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+    usage.images = told.data.count().map(|count| u64::try_from(count).unwrap_or(u64::MAX));
     // Nothing else is made here; the older models do not say so.
     usage.image_output = usage.image_output.or(usage.output);
     usage = usage.believed(false);

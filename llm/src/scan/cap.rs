@@ -3,14 +3,12 @@
 //! Which field counts is the operation's and the upstream's affair: a `max_tokens` in a response's body caps nothing, and
 //! neither does a `max_completion_tokens` where the server knows only the older word.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::members::whole;
 use super::{Field, Scanned};
 use crate::Dialect;
 use crate::operation::{Kind, Operation};
 use crate::provider::ProviderType;
+use crate::raw;
 
 /// A field that caps the tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,13 +98,7 @@ impl Scanned {
     /// Tokens that the caller sets aside for thinking in Anthropic's dialect, which refuses a cap that is not above them.
     #[must_use]
     pub fn thinking_budget(&self, body: &[u8]) -> Option<u64> {
-        #[derive(Deserialize)]
-        struct Thinking<'a> {
-            #[serde(borrow)]
-            budget_tokens: &'a RawValue,
-        }
-        let thinking: Thinking<'_> = serde_json::from_str(self.value(body, Field::Thinking)?).ok()?;
-        whole(thinking.budget_tokens.get())
+        whole(raw::member(self.value(body, Field::Thinking)?, "budget_tokens")?)
     }
 
     /// Tokens of an answer that the caller predicts: those that turn out otherwise are billed as output, beside the answer
@@ -123,8 +115,13 @@ impl Scanned {
 
     /// Completions answer each of several prompts: strings, or lists of tokens.
     fn prompts(&self, body: &[u8]) -> u64 {
-        let prompts = self.value(body, Field::Prompt).and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw).ok());
-        let several = |prompts: &Vec<&RawValue>| prompts.first().is_some_and(|one| one.get().starts_with(['"', '[']));
-        prompts.filter(several).map_or(1, |prompts| prompts.len() as u64)
+        let mut several = None;
+        let mut read = |raw| {
+            raw::elements(raw, |one| {
+                several.get_or_insert(one.get().starts_with(['"', '[']));
+            })
+        };
+        let prompts = self.value(body, Field::Prompt).and_then(|raw| read(raw).ok());
+        prompts.filter(|_| several == Some(true)).map_or(1, |prompts| prompts as u64)
     }
 }

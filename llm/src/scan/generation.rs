@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::members::{Members, differs_in_case, unescape, whole};
+use super::members::{differs_in_case, unescape, whole};
 use super::{ScanError, place};
+use crate::raw;
 
 /// What is read, in either spelling.
 const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
@@ -28,33 +29,39 @@ impl Generation {
             return Ok(None);
         }
         let wrong = ScanError::Wrong { field: "generationConfig", expected: "an object" };
-        let members = serde_json::from_str::<Members<'_>>(raw).map_err(|_| wrong)?.0;
-        let mut generation =
-            Generation { cap: None, cap_at: None, answers: None, inside: start + 1, members: members.len() };
-        let mut counted = false;
-        for (key, value) in members {
-            let key = unescape(key.get());
-            match &*key {
-                "maxOutputTokens" | "max_output_tokens" => {
-                    let at = place(raw, value.get());
-                    generation.cap = whole(value.get());
-                    if generation.cap_at.replace(start + at.start..start + at.end).is_some() {
-                        return Err(ScanError::Twice("generationConfig.maxOutputTokens".to_owned()));
-                    }
+        let mut generation = Generation { cap: None, cap_at: None, answers: None, inside: start + 1, members: 0 };
+        let (mut counted, mut read) = (false, Ok(()));
+        let members = raw::members(raw, |key, value| {
+            if read.is_ok() {
+                read = generation.member(raw, start, key.get(), value.get(), &mut counted);
+            }
+        });
+        generation.members = members.map_err(|_| wrong)?;
+        read.map(|()| Some(generation))
+    }
+
+    fn member(&mut self, raw: &str, start: usize, key: &str, value: &str, counted: &mut bool) -> Result<(), ScanError> {
+        let key = unescape(key);
+        match &*key {
+            "maxOutputTokens" | "max_output_tokens" => {
+                let at = place(raw, value);
+                self.cap = whole(value);
+                if self.cap_at.replace(start + at.start..start + at.end).is_some() {
+                    return Err(ScanError::Twice("generationConfig.maxOutputTokens".to_owned()));
                 }
-                "candidateCount" | "candidate_count" => {
-                    generation.answers = whole(value.get());
-                    if std::mem::replace(&mut counted, true) {
-                        return Err(ScanError::Twice("generationConfig.candidateCount".to_owned()));
-                    }
+            }
+            "candidateCount" | "candidate_count" => {
+                self.answers = whole(value);
+                if std::mem::replace(counted, true) {
+                    return Err(ScanError::Twice("generationConfig.candidateCount".to_owned()));
                 }
-                _ => {
-                    if let Some(known) = KEYS.into_iter().find(|known| differs_in_case(&key, known)) {
-                        return Err(ScanError::OtherCase { key: key.into_owned(), known });
-                    }
+            }
+            _ => {
+                if let Some(known) = KEYS.into_iter().find(|known| differs_in_case(&key, known)) {
+                    return Err(ScanError::OtherCase { key: key.into_owned(), known });
                 }
             }
         }
-        Ok(Some(generation))
+        Ok(())
     }
 }

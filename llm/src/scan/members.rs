@@ -1,38 +1,8 @@
-//! Members of an object as they stand in the body, and the few shapes of a value that are read.
+//! Keys as they stand in the body, and the few shapes of a value that are read.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::ScanError;
-
-/// The members of an object in order, unparsed, duplicates and all.
-pub(crate) struct Members<'a>(pub Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
-}
+use super::{LONGEST, ScanError};
 
 /// What stands between the quotes.
 pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
@@ -55,8 +25,12 @@ pub(super) fn differs_in_case(key: &str, known: &str) -> bool {
     may && key != known && key.chars().map(fold).eq(known.chars().map(fold))
 }
 
-pub(super) fn string(raw: &str) -> Option<String> {
-    serde_json::from_str(raw).ok()
+/// A string that is kept, and so must be short; none where it is no string.
+pub(super) fn short(raw: &str, field: &'static str) -> Result<Option<String>, ScanError> {
+    match raw.len() > LONGEST {
+        true => Err(ScanError::TooLong(field)),
+        false => Ok(serde_json::from_str(raw).ok()),
+    }
 }
 
 pub(super) fn boolean(raw: &str, field: &'static str) -> Result<bool, ScanError> {

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::members::{Members, string, unescape};
+use super::members::unescape;
 use super::*;
 use crate::Dialect;
 use crate::operation::find;
+use crate::raw;
 
 fn edited(body: &str, edits: Edits<'_>) -> String {
     let scanned = scan(body.as_bytes()).unwrap();
@@ -292,8 +293,12 @@ proptest! {
         };
         let sent = scanned.edit(body.as_bytes(), Edits { model: Some(&name), ask_usage: true, cap: None });
         let last: Value = serde_json::from_slice(&sent).unwrap();
-        let first = serde_json::from_slice::<Members<'_>>(&sent).unwrap().0.into_iter()
-            .find(|(k, _)| unescape(k.get()) == "model").map(|(_, v)| string(v.get()).unwrap());
+        let mut first: Option<String> = None;
+        raw::members(std::str::from_utf8(&sent).unwrap(), |k, v| {
+            if unescape(k.get()) == "model" {
+                first.get_or_insert_with(|| serde_json::from_str(v.get()).unwrap());
+            }
+        }).unwrap();
         let expected = Some(name.clone());
         prop_assert_eq!(last["model"].as_str().map(str::to_owned), expected.clone());
         prop_assert_eq!(first, expected);

@@ -27,6 +27,11 @@ use crate::gateway::{Gateway, ReplyBody};
 use crate::refuse::Refusal;
 use crate::{sockets, unread};
 
+/// What an HTTP/2 client may send before it is read, for a stream and for a connection. Fixed: what nobody has read yet is
+/// memory.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
 /// A request's head, in bytes: an SDK's has one or two thousand.
 const HEAD: usize = 32 << 10;
 const ADMIN_HEAD: usize = 8 << 10;
@@ -90,7 +95,8 @@ pub async fn serve(
             .max_local_error_reset_streams(BROKEN)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG)
-            .adaptive_window(true);
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
         Box::pin(until_end(http.serve_connection(wire, service), &peer, &mut stopped)).await
     } else {
         let mut http = http1::Builder::new();

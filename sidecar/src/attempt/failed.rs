@@ -1,5 +1,6 @@
 //! How an attempt failed, what to do next, and what the caller would be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use outrigger_llm::classify::{Class, Failure, Scope};
 use outrigger_llm::usage::Usage;
 
 use crate::mask::Mask;
+use crate::memory::{Held, NoRoom};
+use crate::refuse::Refusal;
 use crate::upstream::SendError;
 
 /// Who is asked next.
@@ -62,6 +65,8 @@ pub struct Passed {
     pub body: Bytes,
     /// What it tells of it: nothing, in an error.
     pub usage: Usage,
+    /// Room for the body.
+    pub held: Arc<Held>,
 }
 
 /// The upstream's own word, with its charset, where it is true of what is told; else that.
@@ -96,7 +101,7 @@ impl Failed {
         let passed = answer.map(|(content_type, body, usage)| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            Box::new(Passed { status: 200, headers, body, usage })
+            Box::new(Passed { status: 200, headers, body, usage, held: Arc::default() })
         });
         let failed = Failed::unreachable("empty", format!("{provider} answered with nothing"));
         Failed { next: Next::Candidate, passed, ..failed }
@@ -121,6 +126,47 @@ impl Failed {
     /// The provider leads back to a gateway that the request has passed through: it would do so again.
     pub fn looping(self) -> Self {
         Failed { word: "loop", next: Next::Candidate, retry_after: None, tell: (508, "loop_detected"), ..self }
+    }
+
+    /// The answer is longer than any that can be held. Another one would be as long, and was paid for, too.
+    pub fn too_long(provider: &str, longest: usize) -> Self {
+        let longest =
+            if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
+        let message =
+            format!("{provider}: the answer is longer than {longest}, the most that this gateway's memory allows");
+        Failed { next: Next::Back, ..Failed::unreachable("malformed", message) }
+    }
+
+    /// The answer is there, and no room to hold it, or to tell it in another dialect.
+    pub fn crowded(no_room: NoRoom) -> Self {
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        match no_room {
+            NoRoom::Now => Failed {
+                next: Next::Back,
+                tell: (503, "overloaded"),
+                retry_after: Some(Duration::from_secs(1)),
+                ..Failed::unreachable(
+                    "malformed",
+                    "there is no room for the answer: the gateway holds as much as its memory allows".to_owned(),
+                )
+            },
+            NoRoom::Ever { wanted, total } => {
+                let (wanted, total) = (mib(wanted), total >> 20);
+                let message =
+                    format!("to tell the answer may take {wanted} MiB, and the gateway's memory allows {total}");
+                Failed { next: Next::Back, ..Failed::unreachable("malformed", message) }
+            }
+        }
+    }
+
+    /// There is no room to tell the request in the candidate's dialect.
+    pub fn no_room(refusal: Refusal) -> Self {
+        Failed {
+            next: Next::Candidate,
+            tell: (refusal.status, refusal.kind),
+            retry_after: refusal.retry_after.map(Duration::from_secs),
+            ..Failed::unreachable("unsupported", refusal.message)
+        }
     }
 
     /// It took too long.

@@ -17,7 +17,7 @@ use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::headers;
 use crate::mask::Masker;
-use crate::memory::LONGEST_ANSWER;
+use crate::memory::{Held, Memory, NoRoom};
 use crate::mock::NoFallback;
 use crate::prepare::{Prepared, prepare};
 use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
@@ -28,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long the body of an error is waited for.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 /// The longest error body that is read.
-const LONGEST_ERROR: usize = 1 << 20;
+const LONGEST_ERROR: usize = 256 << 10;
 
 /// An answer that can go to the caller.
 pub enum Answer {
@@ -91,15 +91,23 @@ pub async fn once(
     lane.enter(&candidate.model, timing.began);
     ending.busy = Some(lane.busy());
     loop {
-        let prepared =
-            prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, cap).map_err(|error| {
-                match error {
-                    RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
-                    RequestError::Invalid { path, problem } => {
-                        Failed::unsupported(format!("{path} ({problem})"), &candidate.name)
-                    }
+        if place.dialect != ending.call.dialect {
+            trying.translation.make_room(&ending.call).await;
+        }
+        let making = || prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, cap);
+        let made = trying.gateway.memory.work(ending.call.body.len(), making).await;
+        let prepared = made.map_err(|error| {
+            if let Some(refusal) = trying.translation.no_room() {
+                return Failed::no_room(refusal);
+            }
+            match error {
+                RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
+                RequestError::Invalid { path, problem } => {
+                    Failed::unsupported(format!("{path} ({problem})"), &candidate.name)
                 }
-            })?;
+            }
+        })?;
+        trying.translation.let_go(&ending.call);
         let asked_usage = prepared.asked_usage;
         let sent = send(ending, candidate, index, credential, prepared, (timing, fresh)).await;
         if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut ending.charge) {
@@ -190,15 +198,21 @@ async fn send(
         // Its status says enough: the words are not waited for as an answer would be.
         let by = limit.at.min(Instant::now() + ERROR_TIME);
         let waits = Waits { by, silence: Duration::ZERO, at_most: by };
-        let text = read_whole(&mut body, LONGEST_ERROR, waits, ending).await.unwrap_or_default();
+        let memory = ending.gateway.memory.clone();
+        let longest = LONGEST_ERROR.min(memory.longest_answer());
+        let read = read_whole(&mut body, longest, waits, ending, &memory).await.ok();
+        // Of what is too long, or did not come, its status is told in the gateway's own words.
+        let whole = read.is_some();
+        let (text, held) = read.unwrap_or_default();
         let look_up = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut failure = classify(place.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::classify::Class::Caller;
         }
         // What is no error is not passed on either: an SDK would follow a redirect.
-        let passed = (same && status >= 400)
-            .then(|| Box::new(Passed { status, headers: down, body: text, usage: Usage::default() }));
+        let passed = (same && whole && status >= 400).then(|| {
+            Box::new(Passed { status, headers: down, body: text, usage: Usage::default(), held: Arc::new(held) })
+        });
         let failed = Failed::answered(&failure, status, &candidate.name, passed);
         if status == StatusCode::LOOP_DETECTED.as_u16() {
             return Err(failed.looping());
@@ -227,7 +241,7 @@ async fn send(
             headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(told));
         }
         headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
-        let mut relay = Box::new(Relay::new(body, setting, timing, &ending.call));
+        let mut relay = Box::new(Relay::new(body, setting, timing, &ending.call, &ending.gateway.memory));
         relay.until_content(ending).await.map_err(|failed| failed.with_headers(headers.clone()))?;
         return Ok(Answer::Stream { status, headers, relay });
     }
@@ -237,16 +251,18 @@ async fn send(
     // Some keep a long answer's connection busy with white space: that is no silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
     let waits = Waits { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
-    let text = read_whole(&mut body, LONGEST_ANSWER, waits, ending).await.map_err(|failed| match failed {
+    let memory = ending.gateway.memory.clone();
+    let longest = memory.longest_answer();
+    let (text, held) = read_whole(&mut body, longest, waits, ending, &memory).await.map_err(|failed| match failed {
         NotRead::Late => timing.whole.late(&candidate.name),
         NotRead::Lost(reason) => Failed::unreachable("cut", format!("{}: {reason}", candidate.name)),
-        NotRead::TooLong => {
-            let message = format!("{}: the answer is longer than {} MiB", candidate.name, LONGEST_ANSWER >> 20);
-            Failed::unreachable("malformed", message)
-        }
+        NotRead::TooLong => Failed::too_long(&candidate.name, longest),
+        NotRead::NoRoom(no_room) => Failed::crowded(no_room),
     })?;
     let mut headers = down;
-    let answer = whole_answer(setting, &ending.call, text).map_err(|failed| {
+    let length = text.len();
+    let looking = || whole_answer(setting, &ending.call, text, held, &memory);
+    let answer = memory.work(length, looking).await.map_err(|failed| {
         // An error under 200 may quote the request as any other.
         let failed = if body.quoted() && !failed.is_empty() { failed.quoting() } else { failed };
         failed.with_headers(headers.clone())
@@ -274,6 +290,8 @@ enum NotRead {
     Late,
     Lost(String),
     TooLong,
+    /// It has no room.
+    NoRoom(NoRoom),
 }
 
 /// Reads a body to its end, within bounds.
@@ -282,7 +300,9 @@ async fn read_whole(
     longest: usize,
     mut waits: Waits,
     ending: &mut Ending,
-) -> Result<Bytes, NotRead> {
+    memory: &Memory,
+) -> Result<(Bytes, Held), NotRead> {
+    let mut held = Held::default();
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
@@ -296,9 +316,12 @@ async fn read_whole(
             Ok(Some(Ok(chunk))) => chunk,
         };
         waits.by = waits.by.max((Instant::now() + waits.silence).min(waits.at_most));
-        if first.len() + whole.len() + chunk.len() > longest {
+        let length = first.len() + whole.len() + chunk.len();
+        if length > longest {
             return Err(NotRead::TooLong);
         }
+        // Copied as it grows: some of both copies is there for a moment.
+        held.grow_to(if whole.is_empty() { length } else { length + length / 2 }, memory).map_err(NotRead::NoRoom)?;
         // Most answers come in one piece: that one is kept as it is, without a copy.
         if first.is_empty() && whole.is_empty() {
             first = chunk;
@@ -309,5 +332,7 @@ async fn read_whole(
         }
         whole.extend_from_slice(&chunk);
     }
-    Ok(if first.is_empty() { whole.freeze() } else { first })
+    let text = if first.is_empty() { whole.freeze() } else { first };
+    held.shrink_to(text.len());
+    Ok((text, held))
 }

@@ -105,10 +105,25 @@ fn input_tokens(request: &Request) -> u64 {
     (bytes as u64).div_ceil(4).max(1)
 }
 
+/// A longer text than this many words of this many bytes is streamed in larger pieces.
+const MOST_EVENTS: usize = 4_096;
+const MOST_BYTES: usize = 4;
+
 /// A part in the pieces in which it is streamed: words with the space behind them.
 fn words(part: &Part) -> Vec<String> {
     match part {
-        Part::Text(text) => text.split_inclusive(' ').map(str::to_owned).collect(),
+        Part::Text(text) => {
+            // Of a long text several words at a time: each piece is an event.
+            let several = text.len().div_ceil(MOST_EVENTS);
+            let mut pieces: Vec<String> = Vec::new();
+            for word in text.split_inclusive(' ') {
+                match pieces.last_mut().filter(|piece| several > MOST_BYTES && piece.len() < several) {
+                    Some(piece) => piece.push_str(word),
+                    None => pieces.push(word.to_owned()),
+                }
+            }
+            pieces
+        }
         Part::ToolCall(call) => {
             let middle = call.arguments.char_indices().nth(call.arguments.chars().count() / 2).map_or(0, |(at, _)| at);
             let (first, second) = call.arguments.split_at(middle);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use outrigger_llm::weigh::Weight;
 use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
 use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;
@@ -20,6 +21,7 @@ use serde_json::Value;
 pub use body::MockBody;
 use fault::Fault;
 
+use crate::memory::{Held, Memory};
 use crate::upstream::{Pieces, SendError, Sent, UpstreamBody};
 
 /// Marks an answer that must go back as it is (`allowFallbacks: false`).
@@ -62,7 +64,15 @@ impl Mock {
     /// [`SendError`] where a fault says that there is no connection.
     pub async fn send(&self, request: Request<Pieces>) -> Result<Sent, SendError> {
         let (head, body) = request.into_parts();
-        let asked = Asked::read(self.dialect, head.uri.path(), &body.joined());
+        let body = body.joined();
+        // A tree is made of it here, and what it says may be told again.
+        let held = match head.extensions.get::<Memory>() {
+            Some(memory) => memory.wait(Weight::of(&body).translated(), body.len()).await,
+            None => Ok(Held::default()),
+        };
+        let Ok(mut held) = held else { return Ok(Sent { response: others::too_large(self.dialect) }) };
+        let asked = Asked::read(self.dialect, head.uri.path(), &body);
+        held.shrink_to(2 * body.len());
         let fault = self.faults.iter().find(|fault| fault.strikes(&asked.model));
         let response = match fault {
             Some(fault) => self.fail(fault, &asked).await?,

@@ -39,6 +39,11 @@ pub fn unreadable(dialect: Dialect, problem: &str) -> Response<UpstreamBody> {
     problem_answer(dialect, 400, "invalid_request_error", &format!("the mock cannot read this request: {problem}"))
 }
 
+/// Says that there is no room to read it.
+pub fn too_large(dialect: Dialect) -> Response<UpstreamBody> {
+    problem_answer(dialect, 413, "request_too_large", "the mock has no memory to read this request")
+}
+
 fn unknown(dialect: Dialect, asked: &Asked) -> Response<UpstreamBody> {
     problem_answer(dialect, 404, "not_found", &format!("the mock has no answer for {}", asked.path))
 }

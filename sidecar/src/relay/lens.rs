@@ -25,6 +25,9 @@ pub enum Lens {
     Across(Box<Across>),
 }
 
+/// What an event takes that is kept.
+const KEPT: usize = 256;
+
 /// A translation under way.
 #[derive(Debug)]
 pub struct Across {
@@ -36,6 +39,8 @@ pub struct Across {
     ended: bool,
     events: Vec<Event>,
     said: u64,
+    /// Bytes that are kept of calls, and of what is told behind them.
+    keeps: usize,
 }
 
 impl Lens {
@@ -53,6 +58,7 @@ impl Lens {
             ended: false,
             events: Vec::new(),
             said: 0,
+            keeps: 0,
         }))
     }
 
@@ -131,6 +137,14 @@ impl Lens {
         }
     }
 
+    /// Bytes that may be kept of what was told, for later: calls are told whole, or before what comes behind them.
+    pub fn keeps(&self) -> usize {
+        match self {
+            Lens::Same { .. } => 0,
+            Lens::Across(across) => across.keeps,
+        }
+    }
+
     pub fn usage(&self) -> Usage {
         match self {
             Lens::Same { watch, .. } => watch.usage(),
@@ -172,6 +186,9 @@ impl Across {
             }
             told.content |= event.is_content();
             self.said += event.said() as u64;
+            if self.keeps > 0 || matches!(event, Event::ToolCall { .. }) {
+                self.keeps += 2 * event.said() + KEPT;
+            }
             self.encoder.push(event, out);
         }
         self.content |= told.content;

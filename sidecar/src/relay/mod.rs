@@ -4,6 +4,7 @@ mod broken;
 mod flow;
 mod lens;
 mod stream;
+mod told;
 mod whole;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use outrigger_policy::Stay;
 use serde::Serialize;
 
 pub use stream::Relay;
+pub use told::Told;
 pub use whole::{WholeAnswer, binary, whole_answer};
 
 use crate::ending::Ending;

@@ -27,8 +27,14 @@ use crate::duration::ms;
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::handle::{remember_handle, response_handle};
+use crate::memory::{EVENTS, Held, Memory};
 use crate::prepare::Way;
 use crate::upstream::UpstreamBody;
+
+/// So much of what came is read at one time: the events in it are many times as long in memory.
+const READ_AT_ONCE: usize = 8 << 10;
+/// How many times an event is there while it is told: read, taken apart, told, and on its way.
+const COPIES: usize = 6;
 
 /// How much is held back before content, at the most.
 const HELD_EVENTS: usize = 64;
@@ -47,12 +53,17 @@ pub struct Relay {
     /// Told and not yet sent.
     out: Vec<u8>,
     events: Vec<sse::Event>,
+    /// How many there were since somebody looked.
+    read_events: usize,
     /// There was content, or the end: from then on only silence counts against the upstream.
     content: bool,
     /// Nothing more comes from the upstream.
     over: bool,
     /// The last bytes were told.
     closed: bool,
+    memory: Memory,
+    /// For an event that has no end yet, and for what is kept to be told later.
+    held: Held,
     chunks: u32,
     chunk_time: Duration,
     /// The upstream is waited for, until the alarm.
@@ -65,7 +76,7 @@ pub struct Relay {
 struct Silence;
 
 impl Relay {
-    pub fn new(body: UpstreamBody, setting: Setting, timing: Timing, call: &Call) -> Self {
+    pub fn new(body: UpstreamBody, setting: Setting, timing: Timing, call: &Call, memory: &Memory) -> Self {
         let lens = match setting.way {
             Way::Same => Lens::same(call.dialect, setting.asked_usage),
             Way::Across | Way::Vectors { .. } => {
@@ -87,9 +98,12 @@ impl Relay {
             timing,
             out: Vec::new(),
             events: Vec::new(),
+            read_events: 0,
             content: false,
             over: false,
             closed: false,
+            memory: memory.clone(),
+            held: Held::default(),
             chunks: 0,
             chunk_time: Duration::ZERO,
             waiting: false,
@@ -134,14 +148,14 @@ impl Relay {
                 Ok(Some(Ok(chunk))) => Some(chunk),
                 Ok(None) => None,
             };
-            if let Some(chunk) = &chunk {
-                heard = Instant::now();
-                self.reader.push(chunk, &mut self.events);
-            } else if let Some(rest) = self.reader.finish() {
-                self.events.push(rest);
-            }
-            events += self.events.len();
-            let (content, error) = self.tell_events(ending);
+            let (content, error) = match &chunk {
+                Some(chunk) => {
+                    heard = Instant::now();
+                    self.read(chunk, ending)
+                }
+                None => self.read_rest(ending),
+            };
+            events += std::mem::take(&mut self.read_events);
             if let Some(broken) = error {
                 // Content and an error in one piece: the content came first.
                 if !content {
@@ -158,9 +172,6 @@ impl Relay {
             }
             if chunk.is_none() {
                 return self.ended_before_content(ending);
-            }
-            if self.reader.overflowed() {
-                return Err(Failed::unreachable("malformed", format!("{provider}: an event without an end")));
             }
             if events > HELD_EVENTS || self.out.len() > HELD_BYTES {
                 break;
@@ -210,9 +221,44 @@ impl Relay {
         Ok(())
     }
 
+    /// Reads what came and tells it. Whether there was content, and what broke the stream.
+    fn read(&mut self, chunk: &[u8], ending: &Ending) -> (bool, Option<Broken>) {
+        let mut content = false;
+        for piece in chunk.chunks(READ_AT_ONCE) {
+            // What has no end yet, or is told later, is in memory for as long; an event is there several times.
+            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.lens.keeps();
+            if grows > EVENTS {
+                if self.held.grow_to(grows, &self.memory).is_err() {
+                    return (
+                        content,
+                        Some(Broken::Malformed("an event is longer than there is memory for".to_owned())),
+                    );
+                }
+            }
+            self.reader.push(piece, &mut self.events);
+            let (told, broken) = self.tell_events(ending);
+            content |= told;
+            if broken.is_some() {
+                return (content, broken);
+            }
+            if self.reader.overflowed() {
+                return (content, Some(Broken::Malformed("an event without an end".to_owned())));
+            }
+        }
+        self.held.shrink_to(self.reader.buffered() * COPIES + self.lens.keeps());
+        (content, None)
+    }
+
+    /// The same at the end of what comes.
+    fn read_rest(&mut self, ending: &Ending) -> (bool, Option<Broken>) {
+        self.events.extend(self.reader.finish());
+        self.tell_events(ending)
+    }
+
     /// Tells the events at hand. Whether there was content, and what broke the stream.
     fn tell_events(&mut self, ending: &Ending) -> (bool, Option<Broken>) {
         let mut content = false;
+        self.read_events += self.events.len();
         let setting = &self.setting;
         for event in self.events.drain(..) {
             let told = self.lens.tell(&event, &mut self.out, |usage, said| comment(ending, setting, usage, said));
@@ -345,24 +391,18 @@ impl Relay {
             Err(_) => self.break_off(&Broken::Timeout("timeout_idle"), ending),
             Ok(Some(Err(error))) => self.break_off(&Broken::Lost(error.to_string()), ending),
             Ok(Some(Ok(chunk))) => {
-                self.reader.push(&chunk, &mut self.events);
-                let (content, broken) = self.tell_events(ending);
+                let (content, broken) = self.read(&chunk, ending);
                 if content && !self.content {
                     self.saw_content(ending);
                 }
                 ending.usage = self.lens.usage();
                 if let Some(broken) = broken {
                     self.break_off(&broken, ending);
-                } else if self.reader.overflowed() {
-                    self.break_off(&Broken::Malformed("an event without an end".to_owned()), ending);
                 }
             }
             Ok(None) => {
-                if let Some(rest) = self.reader.finish() {
-                    self.events.push(rest);
-                    if let (_, Some(broken)) = self.tell_events(ending) {
-                        return self.break_off(&broken, ending);
-                    }
+                if let (_, Some(broken)) = self.read_rest(ending) {
+                    return self.break_off(&broken, ending);
                 }
                 self.close(ending);
             }

@@ -4,20 +4,23 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use outrigger_llm::chat::{Event, Finish, Part, Response};
 use outrigger_llm::classify::classify_event;
 use outrigger_llm::relay::whole;
 use outrigger_llm::usage::Usage;
+use outrigger_llm::weigh::Weight;
 use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, embeddings, encode_response};
 use serde_json::Value;
 
+use super::told::Told;
 use super::{Setting, extra_fields};
 use crate::attempt::{Failed, Timing};
 use crate::call::Call;
 use crate::ending::Ending;
 use crate::gateway::ReplyBody;
 use crate::handle::{remember_handle, response_handle};
+use crate::memory::{EVENTS, Held, Memory};
 use crate::prepare::Way;
 use crate::upstream::UpstreamBody;
 
@@ -30,18 +33,29 @@ pub struct WholeAnswer {
     handle: Option<String>,
     tells_extra_fields: bool,
     setting: Setting,
+    held: Held,
 }
 
 /// Looks at a whole answer, and tells it in the caller's dialect.
 ///
 /// # Errors
 /// An error under 200, an answer with nothing in it, one that is not of the dialect.
-pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeAnswer, Failed> {
+pub fn whole_answer(
+    setting: Setting,
+    call: &Call,
+    text: Bytes,
+    mut held: Held,
+    memory: &Memory,
+) -> Result<WholeAnswer, Failed> {
     let provider = std::sync::Arc::clone(&setting.provider);
     let operation = match setting.way {
         Way::Same | Way::Vectors { .. } => call.operation.name,
         Way::Across => chat_name(setting.upstream),
     };
+    // Strings with escapes are put together elsewhere to look at them.
+    if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
+        held.grow_to(2 * text.len(), memory).map_err(Failed::crowded)?;
+    }
     let seen = whole(setting.upstream, operation, &text);
     if let Some(error) = &seen.error {
         let failure = classify_event(setting.upstream, error);
@@ -50,6 +64,9 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
     let malformed = |problem: String| Failed::unreachable("malformed", format!("{provider}: {problem}"));
     if let Some(problem) = seen.malformed {
         return Err(malformed(problem));
+    }
+    if setting.way != Way::Same {
+        held.grow_to(text.len() + Weight::of(&text).translated(), memory).map_err(Failed::crowded)?;
     }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
     let told = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
@@ -71,7 +88,7 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
                     content_type = "text/event-stream";
                     as_stream(call, &response, answer)
                 }
-                false => encode_response(call.dialect, &response, &answer).to_string().into_bytes(),
+                false => written(&encode_response(call.dialect, &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
         }
@@ -82,7 +99,7 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
                 Dialect::Gemini => told(embeddings::gemini_answer_to_openai(&value, encoding, &setting.model))?,
                 _ => told(embeddings::openai_answer_to_gemini(&value, batch))?,
             };
-            (Bytes::from(answer.to_string()), usage)
+            (Bytes::from(written(&answer, text.len())), usage)
         }
     };
     if seen.empty {
@@ -90,7 +107,16 @@ pub fn whole_answer(setting: Setting, call: &Call, text: Bytes) -> Result<WholeA
     }
     let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
     let handle = response_handle(call.dialect, call.operation.name, &text);
-    Ok(WholeAnswer { content_type, body, usage, handle, tells_extra_fields, setting })
+    held.shrink_to(body.len());
+    Ok(WholeAnswer { content_type, body, usage, handle, tells_extra_fields, setting, held })
+}
+
+/// A value as JSON; `like`: about how long that is.
+fn written(value: &Value, like: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(like + like / 8 + 128);
+    // Into memory it can't fail.
+    let _ = serde_json::to_writer(&mut text, value);
+    text
 }
 
 fn chat_name(dialect: Dialect) -> &'static str {
@@ -113,36 +139,44 @@ impl WholeAnswer {
             remember_handle(&ending, handle, self.setting.stay);
         }
         let body = match self.tells_extra_fields {
-            true => splice(
-                &self.body,
-                &extra_fields(&ending, &self.setting, ending.cost_of(&self.usage, self.body.len() as u64)),
-            ),
-            false => self.body,
+            true => {
+                let cost = ending.cost_of(&self.usage, self.body.len() as u64);
+                splice(&self.body, &extra_fields(&ending, &self.setting, cost))
+            }
+            false => [self.body, Bytes::new(), Bytes::new()],
         };
         ending.first_byte();
         ending.let_go_of_body();
         ending.finish(status);
-        Full::new(body).map_err(|never| match never {}).boxed_unsync()
+        Told::new(body, self.held).map_err(|never| match never {}).boxed_unsync()
     }
 }
 
+/// A longer answer is sent in pieces; a shorter one is copied, which takes less than to send several.
+const COPIED: usize = 64 << 10;
+
 /// `extra_fields` before the last brace of a JSON object; anything else stays as it is.
-fn splice(body: &Bytes, extra: &str) -> Bytes {
-    let Some(last) = body.iter().rposition(|byte| !byte.is_ascii_whitespace()) else { return body.clone() };
+fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
+    let whole = |body: Bytes| [body, Bytes::new(), Bytes::new()];
+    let Some(last) = body.iter().rposition(|byte| !byte.is_ascii_whitespace()) else { return whole(body.clone()) };
     if body[last] != b'}' {
-        return body.clone();
+        return whole(body.clone());
     }
     // A gateway behind this one has told already; the key may stand only once.
     if memchr::memmem::find(body, b"\"extra_fields\":").is_some() {
-        return body.clone();
+        return whole(body.clone());
     }
     let before = body[..last].iter().rev().find(|byte| !byte.is_ascii_whitespace());
     let comma = if before == Some(&b'{') { "" } else { "," };
+    if body.len() > COPIED {
+        let extra = format!("{comma}\"extra_fields\":{extra}");
+        return [body.slice(..last), extra.into(), body.slice(last..)];
+    }
     let mut spliced = Vec::with_capacity(body.len() + extra.len() + 20);
     spliced.extend_from_slice(&body[..last]);
     spliced.extend_from_slice(format!("{comma}\"extra_fields\":{extra}").as_bytes());
     spliced.extend_from_slice(&body[last..]);
-    spliced.into()
+    whole(spliced.into())
 }
 
 /// A whole answer as the events of a stream.
@@ -240,7 +274,7 @@ mod tests {
             ("[1]", "[1]"),
             ("", ""),
         ] {
-            assert_eq!(splice(&Bytes::from(body), "{}"), expected);
+            assert_eq!(splice(&Bytes::from(body), "{}").concat(), expected.as_bytes());
         }
     }
 }

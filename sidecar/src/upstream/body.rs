@@ -1,16 +1,15 @@
 //! An upstream's answer as it comes in, whatever it comes from.
 
-use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flate2::write::{GzDecoder, ZlibDecoder};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use thiserror::Error;
 
+use super::inflate::Inflate;
 use super::pool::{One, Pool, Taken};
 use crate::mask::Masker;
 use crate::mock::MockBody;
@@ -38,15 +37,10 @@ enum Source {
 /// Chunks of an answer, decompressed if the upstream compressed against our wish.
 pub struct UpstreamBody {
     source: Source,
-    decoder: Option<Decoder>,
+    inflate: Option<Inflate>,
     /// Takes the credential that was sent out of what comes.
     masker: Option<Masker>,
     ended: bool,
-}
-
-enum Decoder {
-    Gzip(GzDecoder<Vec<u8>>),
-    Deflate(ZlibDecoder<Vec<u8>>),
 }
 
 impl std::fmt::Debug for UpstreamBody {
@@ -59,7 +53,7 @@ impl UpstreamBody {
     pub(super) fn pooled(incoming: Incoming, back: Back) -> Self {
         let mut body = UpstreamBody {
             source: Source::Pooled { incoming, back: Some(back) },
-            decoder: None,
+            inflate: None,
             masker: None,
             ended: false,
         };
@@ -68,7 +62,7 @@ impl UpstreamBody {
     }
 
     pub(crate) fn mock(mock: MockBody) -> Self {
-        UpstreamBody { source: Source::Mock(mock), decoder: None, masker: None, ended: false }
+        UpstreamBody { source: Source::Mock(mock), inflate: None, masker: None, ended: false }
     }
 
     /// Reads through the encoding that the head named, if it is one that can be read.
@@ -76,13 +70,15 @@ impl UpstreamBody {
     /// # Errors
     /// [`BodyError::Compression`] for one that can't.
     pub fn decode(&mut self, encoding: &str) -> Result<(), BodyError> {
-        self.decoder = match encoding.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => None,
-            "gzip" | "x-gzip" => Some(Decoder::Gzip(GzDecoder::new(Vec::new()))),
-            "deflate" => Some(Decoder::Deflate(ZlibDecoder::new(Vec::new()))),
-            other => return Err(BodyError::Compression(format!("{other}, though only identity was accepted"))),
-        };
-        Ok(())
+        let encoding = encoding.trim().to_ascii_lowercase();
+        if matches!(encoding.as_str(), "" | "identity") {
+            return Ok(());
+        }
+        self.inflate = Inflate::of(&encoding);
+        match &self.inflate {
+            Some(_) => Ok(()),
+            None => Err(BodyError::Compression(format!("{encoding}, though only identity was accepted"))),
+        }
     }
 
     /// From here on the credential that was sent stands in nothing that comes.
@@ -109,6 +105,12 @@ impl UpstreamBody {
         loop {
             if self.ended {
                 return Poll::Ready(None);
+            }
+            // What came before is told first, a little at a time.
+            match self.inflated() {
+                None => {}
+                Some(Ok(data)) if data.is_empty() => continue,
+                inflated => return Poll::Ready(inflated),
             }
             let chunk = match &mut self.source {
                 Source::Pooled { incoming, .. } => match Pin::new(incoming).poll_frame(cx) {
@@ -140,9 +142,13 @@ impl UpstreamBody {
                 }
                 Some(data) => {
                     self.notice_end();
-                    match self.decoded(data).map(|data| self.masked(data)) {
-                        Ok(data) if data.is_empty() => {}
-                        decoded => return Poll::Ready(Some(decoded)),
+                    if let Some(inflate) = &mut self.inflate {
+                        inflate.push(data);
+                        continue;
+                    }
+                    let data = self.masked(data);
+                    if !data.is_empty() {
+                        return Poll::Ready(Some(Ok(data)));
                     }
                 }
             }
@@ -162,7 +168,7 @@ impl UpstreamBody {
     /// Whether nothing more can come but what was held back, which is there at once.
     pub fn is_over(&self) -> bool {
         self.ended
-            || (self.decoder.is_none()
+            || (self.inflate.is_none()
                 && matches!(&self.source, Source::Pooled { incoming, .. } if incoming.is_end_stream()))
     }
 
@@ -174,19 +180,10 @@ impl UpstreamBody {
         }
     }
 
-    fn decoded(&mut self, data: Bytes) -> Result<Bytes, BodyError> {
-        let failed = |error: std::io::Error| BodyError::Compression(error.to_string());
-        match &mut self.decoder {
-            None => Ok(data),
-            Some(Decoder::Gzip(decoder)) => {
-                decoder.write_all(&data).and_then(|()| decoder.flush()).map_err(failed)?;
-                Ok(Bytes::from(std::mem::take(decoder.get_mut())))
-            }
-            Some(Decoder::Deflate(decoder)) => {
-                decoder.write_all(&data).and_then(|()| decoder.flush()).map_err(failed)?;
-                Ok(Bytes::from(std::mem::take(decoder.get_mut())))
-            }
-        }
+    /// The next of what is inflated, if there is any.
+    fn inflated(&mut self) -> Option<Result<Bytes, BodyError>> {
+        let inflated = self.inflate.as_mut()?.next().map_err(|error| BodyError::Compression(error.to_string()));
+        Some(inflated.transpose()?.map(|data| self.masked(data)))
     }
 
     fn masked(&mut self, data: Bytes) -> Bytes {
@@ -213,13 +210,9 @@ impl UpstreamBody {
     }
 
     fn finish_decoding(&mut self) -> Option<Result<Bytes, BodyError>> {
-        let rest = match self.decoder.take()? {
-            Decoder::Gzip(decoder) => decoder.finish(),
-            Decoder::Deflate(decoder) => decoder.finish(),
-        };
-        match rest {
+        match self.inflate.take()?.finish() {
             Ok(rest) if rest.is_empty() => None,
-            Ok(rest) => Some(Ok(Bytes::from(rest))),
+            Ok(rest) => Some(Ok(rest)),
             Err(error) => Some(Err(BodyError::Compression(error.to_string()))),
         }
     }

@@ -4,6 +4,7 @@ mod body;
 mod connect;
 mod endpoint;
 mod fair;
+mod inflate;
 mod opening;
 mod pieces;
 mod pool;

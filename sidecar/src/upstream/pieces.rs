@@ -10,25 +10,42 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::memory::Held;
+
 /// Bytes that are sent one behind the other. Cheap to copy: the bytes themselves are shared.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
     /// Set when the first of them leaves.
     left: Arc<AtomicBool>,
+    /// Room that is theirs.
+    held: Option<Arc<Held>>,
 }
 
 impl Pieces {
     /// Of these, in order; empty ones are left out.
     pub fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        Pieces { pieces, left: Arc::default() }
+        Pieces { pieces, left: Arc::default(), held: None }
     }
 
     /// Says there when it leaves: from then on it may be served, and paid for.
     #[must_use]
     pub fn telling(self, left: &Arc<AtomicBool>) -> Self {
         Pieces { left: Arc::clone(left), ..self }
+    }
+
+    /// They give this back when they are gone.
+    #[must_use]
+    pub fn holding(self, held: Held) -> Self {
+        let held = (held.bytes() > 0).then(|| Arc::new(held));
+        Pieces { held, ..self }
+    }
+
+    /// Bytes in all.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
     }
 
     /// All of them in one, taken as having left.

@@ -44,6 +44,11 @@ const READ_AT_ONCE: usize = 64 << 10;
 /// Streams put on one HTTP/2 connection, whatever more its peer allows.
 const MAX_STREAMS: usize = 100;
 
+/// What an HTTP/2 peer may send before it is read, for a stream and for a connection: fixed, for what is not read yet is
+/// memory. At 100 ms of round trip a stream carries two megabytes and a half a second.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
 type Body = Pieces;
 
 /// The connections to one endpoint under one trust.
@@ -270,7 +275,9 @@ impl Pool {
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
-                    .adaptive_window(true)
+                    .initial_stream_window_size(STREAM_WINDOW)
+                    .initial_connection_window_size(CONNECTION_WINDOW)
+                    .max_header_list_size(READ_AT_ONCE as u32)
                     .initial_max_send_streams(1)
                     .keep_alive_interval(PING)
                     .keep_alive_timeout(PING)

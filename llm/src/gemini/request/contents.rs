@@ -1,5 +1,7 @@
 //! The turns of a request: `systemInstruction` and `contents`.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use serde_json::{Map, Value};
 
 use crate::RequestError;
@@ -148,9 +150,14 @@ fn standard_base64(data: &str) -> String {
 /// The calls of a conversation, so that results find theirs: by id, else by name in order.
 #[derive(Debug, Default)]
 struct Calls {
-    /// Calls without a result yet: id and name.
-    open: Vec<(String, String)>,
-    seen: Vec<String>,
+    /// All calls in order, id and name, until their result came.
+    open: Vec<Option<(String, String)>>,
+    /// Places there, by id and by name.
+    by_id: HashMap<String, VecDeque<usize>>,
+    by_name: HashMap<String, VecDeque<usize>>,
+    /// Before this one all have their results.
+    answered: usize,
+    seen: HashSet<String>,
     made: usize,
 }
 
@@ -173,19 +180,16 @@ impl Calls {
             Some(other) => return Err(wrong(&path, "an object", other)),
         };
         call.rest(fields);
-        self.open.push((id.clone(), name.to_owned()));
+        self.by_id.entry(id.clone()).or_default().push_back(self.open.len());
+        self.by_name.entry(name.to_owned()).or_default().push_back(self.open.len());
+        self.open.push(Some((id.clone(), name.to_owned())));
         Ok(ToolCall { id, name: name.to_owned(), arguments, signature })
     }
 
     fn read_result(&mut self, mut result: Reader<'_>, fields: &mut Vec<String>) -> Result<ToolResult, RequestError> {
         let name = result.string("name")?.filter(|name| !name.is_empty());
         let own = result.string("id")?.filter(|id| !id.is_empty());
-        let by_id = self.open.iter().position(|(id, _)| own == Some(id));
-        let call = by_id.or_else(|| match own {
-            Some(_) => None,
-            None => self.open.iter().position(|(_, called)| name.is_none_or(|name| name == called)),
-        });
-        let (id, called) = match call.map(|at| self.open.remove(at)) {
+        let (id, called) = match self.close(own, name) {
             Some((id, called)) => (id, Some(called)),
             None => (self.id(own), None),
         };
@@ -209,6 +213,26 @@ impl Calls {
         Ok(read)
     }
 
+    /// The first call that this is the result of, taken off those that are open.
+    fn close(&mut self, id: Option<&str>, name: Option<&str>) -> Option<(String, String)> {
+        let places = match (id, name) {
+            (Some(id), _) => self.by_id.get_mut(id)?,
+            (None, Some(name)) => self.by_name.get_mut(name)?,
+            (None, None) => {
+                let rest = self.open.get_mut(self.answered..)?;
+                let ahead = rest.iter().position(Option::is_some)?;
+                self.answered += ahead + 1;
+                return rest[ahead].take();
+            }
+        };
+        while let Some(place) = places.pop_front() {
+            if let Some(call) = self.open[place].take() {
+                return Some(call);
+            }
+        }
+        None
+    }
+
     /// The caller's id, or one by position that no other call has.
     fn id(&mut self, own: Option<&str>) -> String {
         let id = match own.filter(|id| !id.is_empty()) {
@@ -221,7 +245,7 @@ impl Calls {
                 }
             },
         };
-        self.seen.push(id.clone());
+        self.seen.insert(id.clone());
         id
     }
 }

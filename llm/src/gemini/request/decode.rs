@@ -1,5 +1,7 @@
 //! From Gemini's request to the hub's.
 
+use std::collections::HashSet;
+
 use super::{contents, thinking};
 use crate::RequestError;
 use crate::chat::{Object, OutputFormat, Request, Tool, ToolChoice};
@@ -77,7 +79,8 @@ fn read_tool_config(mut config: Reader<'_>, request: &mut Request) -> Result<(),
             None | Some("MODE_UNSPECIFIED" | "AUTO" | "VALIDATED") => {
                 // The model may call or not, but only these: the others need not be told of.
                 if !allowed.is_empty() {
-                    request.tools.retain(|tool| allowed.contains(&tool.name));
+                    let allowed: HashSet<&str> = allowed.iter().map(String::as_str).collect();
+                    request.tools.retain(|tool| allowed.contains(tool.name.as_str()));
                 }
                 mode.filter(|mode| *mode != "MODE_UNSPECIFIED").map(|_| ToolChoice::Auto)
             }

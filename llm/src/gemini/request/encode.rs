@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::thinking::{self, Generation};
 use crate::chat::{
     Media, MediaSource, Message, Object, OutputFormat, Part, Request, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    object,
 };
 use crate::gemini::parts;
 use crate::{Dialect, EncodedRequest, RequestError};
@@ -182,7 +183,7 @@ fn contents(request: &Request, generation: Generation, left_out: &mut Vec<String
         .into_iter()
         .map(|(role, _, parts)| {
             let role = if role == Role::User { "user" } else { "model" };
-            json!({"role": role, "parts": parts})
+            object([("role", json!(role)), ("parts", Value::Array(parts))])
         })
         .collect();
     Ok(Value::Array(turns))
@@ -237,7 +238,7 @@ fn result_parts(
     if !media.is_empty() && matches!(generation, Generation::Levels { .. }) {
         response.insert("parts".to_owned(), Value::Array(std::mem::take(&mut media)));
     }
-    out.push(json!({"functionResponse": response}));
+    out.push(object([("functionResponse", Value::Object(response))]));
     out.extend(media);
     Ok(())
 }
@@ -247,9 +248,9 @@ fn response_object(text: &str, is_error: bool) -> Value {
     if is_error {
         return json!({"error": text});
     }
-    match serde_json::from_str(text) {
-        Ok(object @ Value::Object(_)) => object,
-        _ => json!({"result": text}),
+    match serde_json::from_str::<Map<String, Value>>(text) {
+        Ok(told) => Value::Object(told),
+        Err(_) => json!({"result": text}),
     }
 }
 

@@ -1,0 +1,236 @@
+//! Bodies that take much more memory than they have bytes, where one lets them: wide, deep, many, long.
+
+#![allow(dead_code, reason = "each test that has this file uses some of it")]
+
+use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+
+/// A body of some shape.
+pub struct Shape {
+    pub name: &'static str,
+    pub dialect: Dialect,
+    make: Box<dyn Fn(usize) -> String + Send + Sync>,
+}
+
+impl Shape {
+    /// One of about so many bytes.
+    pub fn body(&self, bytes: usize) -> String {
+        (self.make)(bytes)
+    }
+
+    /// The path that a body of this dialect is sent to, for a model.
+    pub fn path(&self, model: &str) -> String {
+        match self.dialect {
+            OpenAi => "/v1/chat/completions".to_owned(),
+            Anthropic => "/v1/messages".to_owned(),
+            Gemini => format!("/v1beta/models/{model}:generateContent"),
+        }
+    }
+}
+
+/// What stands before and behind a list of turns that a dialect reads.
+fn around(dialect: Dialect) -> (&'static str, &'static str) {
+    match dialect {
+        OpenAi => (r#"{"model":"m","messages":["#, "]}"),
+        Anthropic => (r#"{"model":"m","max_tokens":10,"messages":["#, "]}"),
+        Gemini => (r#"{"contents":["#, "]}"),
+    }
+}
+
+/// One turn that each dialect takes.
+fn turn(dialect: Dialect) -> &'static str {
+    match dialect {
+        OpenAi | Anthropic => r#"{"role":"user","content":"x"}"#,
+        Gemini => r#"{"role":"user","parts":[{"text":"x"}]}"#,
+    }
+}
+
+/// As many of `one` as so many bytes hold, with commas.
+fn many(one: &str, bytes: usize) -> String {
+    let mut all = String::with_capacity(bytes + one.len());
+    while all.len() + one.len() < bytes {
+        if !all.is_empty() {
+            all.push(',');
+        }
+        all.push_str(one);
+    }
+    all
+}
+
+/// As many members of an object, each with another key.
+fn members(value: &str, bytes: usize) -> String {
+    let mut all = String::with_capacity(bytes + 32);
+    let mut count = 0;
+    while all.len() < bytes {
+        all.push_str(&format!("{}\"k{count}\":{value}", if count > 0 { "," } else { "" }));
+        count += 1;
+    }
+    all
+}
+
+/// A body with one turn, and this beside it.
+fn beside(dialect: Dialect, member: &str) -> String {
+    let (open, close) = around(dialect);
+    format!("{open}{}{},{member}}}", turn(dialect), &close[..close.len() - 1])
+}
+
+fn shape(name: &'static str, dialect: Dialect, make: impl Fn(usize) -> String + Send + Sync + 'static) -> Shape {
+    Shape { name, dialect, make: Box::new(make) }
+}
+
+/// All of them.
+pub fn all() -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    // The elements of lists that are read, as small as they can be.
+    let list = |name, dialect, key: &'static str, one: &'static str| {
+        shape(name, dialect, move |bytes| beside(dialect, &format!("\"{key}\":[{}]", many(one, bytes))))
+    };
+    shapes.extend([
+        list("tools {}", OpenAi, "tools", "{}"),
+        list("tools {}", Anthropic, "tools", "{}"),
+        list("tools {}", Gemini, "tools", "{}"),
+        list("tools 0", OpenAi, "tools", "0"),
+        list("tools [0]", OpenAi, "tools", "[0]"),
+        list("tools of many functions", OpenAi, "tools", r#"{"type":"function","function":{"name":"f"}}"#),
+        list("tools of many names", Anthropic, "tools", r#"{"name":"f","input_schema":{"type":"object"}}"#),
+        list("stop sequences", OpenAi, "stop", r#""""#),
+        list("modalities", OpenAi, "modalities", r#""""#),
+        list("safety settings", Gemini, "safetySettings", "{}"),
+        shape("functions of one group", Gemini, |bytes| {
+            beside(Gemini, &format!(r#""tools":[{{"functionDeclarations":[{}]}}]"#, many(r#"{"name":"f"}"#, bytes)))
+        }),
+        shape("a schema of many properties", OpenAi, |bytes| {
+            let schema = format!(r#"{{"type":"object","properties":{{{}}}}}"#, members(r#"{"type":"string"}"#, bytes));
+            beside(
+                OpenAi,
+                &format!(r#""tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}]"#),
+            )
+        }),
+        shape("response_format", OpenAi, |bytes| {
+            beside(OpenAi, &format!(r#""response_format":{{"type":"text","x":[{}]}}"#, many("[0]", bytes)))
+        }),
+        shape("thinking", Anthropic, |bytes| {
+            beside(Anthropic, &format!(r#""thinking":{{"type":"disabled","x":[{}]}}"#, many("{}", bytes)))
+        }),
+        shape("generationConfig", Gemini, |bytes| {
+            beside(Gemini, &format!(r#""generationConfig":{{{}}}"#, members("0", bytes)))
+        }),
+        shape("fields that nobody knows", OpenAi, |bytes| beside(OpenAi, &members("0", bytes))),
+        shape("fields that nobody knows", Anthropic, |bytes| beside(Anthropic, &members("0", bytes))),
+        shape("fields that nobody knows", Gemini, |bytes| beside(Gemini, &members("0", bytes))),
+        shape("one field with a long name", OpenAi, |bytes| beside(OpenAi, &format!("\"{}\":1", "k".repeat(bytes)))),
+        shape("one field with a long name", Gemini, |bytes| beside(Gemini, &format!("\"{}\":1", "k".repeat(bytes)))),
+        shape("a long name for the model", OpenAi, |bytes| {
+            format!(r#"{{"model":"{}","messages":[{}]}}"#, "m".repeat(bytes), turn(OpenAi))
+        }),
+        shape("fallbacks", OpenAi, |bytes| beside(OpenAi, &format!(r#""fallbacks":[{}]"#, many(r#""a/b""#, bytes)))),
+        shape("metadata", OpenAi, |bytes| beside(OpenAi, &format!(r#""metadata":{{{}}}"#, members(r#""v""#, bytes)))),
+        shape("cache_control in cache_control", Anthropic, |bytes| {
+            let deep = r#"{"cache_control":"#.repeat(100);
+            beside(Anthropic, &format!(r#""x":{deep}[{}]{}"#, many("0", bytes), "}".repeat(100)))
+        }),
+    ]);
+    for dialect in Dialect::ALL {
+        let turns = move |name, one: &'static str| {
+            shape(name, dialect, move |bytes| {
+                let (open, close) = around(dialect);
+                format!("{open}{}{close}", many(one, bytes))
+            })
+        };
+        shapes.extend([
+            turns("turns 0", "0"),
+            turns("turns {}", "{}"),
+            turns("turns []", "[]"),
+            turns("turns of one word", turn(dialect)),
+            shape("calls with large arguments", dialect, move |bytes| {
+                let (open, close) = around(dialect);
+                let inner = many("[0]", bytes);
+                let call = match dialect {
+                    OpenAi => format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","type":"function","function":{{"name":"f","arguments":" {{\"a\":[{inner}]}}"}}}}]}},{{"role":"tool","tool_call_id":"c","content":"\u007b\"a\":[{inner}]}}"}}"#),
+                    Anthropic => format!(r#"{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{"a":[{inner}]}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c","content":"{{\"a\":[{inner}]}}"}}]}}"#),
+                    Gemini => format!(r#"{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{{"a":[{inner}]}}}}}}]}}"#),
+                };
+                format!("{open}{},{call}{close}", turn(dialect))
+            }),
+            shape("many calls", dialect, move |bytes| {
+                let (open, close) = around(dialect);
+                let call = match dialect {
+                    OpenAi => format!(r#"{{"role":"assistant","tool_calls":[{}]}}"#, many(r#"{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}"#, bytes)),
+                    Anthropic => format!(r#"{{"role":"assistant","content":[{}]}}"#, many(r#"{"type":"tool_use","id":"c","name":"f","input":{}}"#, bytes)),
+                    Gemini => format!(r#"{{"role":"model","parts":[{}]}},{{"role":"user","parts":[{}]}}"#, many(r#"{"functionCall":{"name":"f"}}"#, bytes / 2), many(r#"{"functionResponse":{"name":"f"}}"#, bytes / 2)),
+                };
+                format!("{open}{},{call}{close}", turn(dialect))
+            }),
+            shape("one turn of many parts", dialect, move |bytes| {
+                let (open, close) = around(dialect);
+                let (content, part) = match dialect {
+                    Gemini => ("parts", r#"{"text":""}"#),
+                    _ => ("content", r#"{"type":"text","text":""}"#),
+                };
+                format!(r#"{open}{{"role":"user","{content}":[{}]}}{close}"#, many(part, bytes))
+            }),
+            shape("one long text", dialect, move |bytes| {
+                let (open, close) = around(dialect);
+                let words = "The quick brown fox\\n\\\"jumps\\\". ".repeat(bytes / 32);
+                match dialect {
+                    Gemini => format!(r#"{open}{{"role":"user","parts":[{{"text":"{words}"}}]}}{close}"#),
+                    _ => format!(r#"{open}{{"role":"user","content":"{words}"}}{close}"#),
+                }
+            }),
+            shape("a picture", dialect, move |bytes| {
+                let (open, close) = around(dialect);
+                let data = format!("iVBORw0KGgo{}", "A".repeat(bytes / 4 * 4 - 11));
+                let part = match dialect {
+                    OpenAi => format!(r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]"#),
+                    Anthropic => format!(r#""content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]"#),
+                    Gemini => format!(r#""parts":[{{"inlineData":{{"mimeType":"image/png","data":"{data}"}}}}]"#),
+                };
+                format!(r#"{open}{{"role":"user",{part}}}{close}"#)
+            }),
+            shape("an agent at work", dialect, move |bytes| agent(dialect, bytes)),
+            shape("deep", dialect, move |bytes| {
+                let one = format!("{}{}", "[".repeat(100), "]".repeat(100));
+                beside(dialect, &format!("\"x\":[{}]", many(&one, bytes)))
+            }),
+        ]);
+    }
+    shapes
+}
+
+/// A conversation as agents have it: twenty tools, and turns of calls and results of some two kilobytes.
+pub fn agent(dialect: Dialect, bytes: usize) -> String {
+    let schema = r#"{"type":"object","properties":{"path":{"type":"string","description":"Where it is."},"lines":{"type":"array","items":{"type":"integer"}},"all":{"type":"boolean"}},"required":["path"]}"#;
+    let text = "    let found = self.places.iter().find(|place| place.name == name);\\n".repeat(28);
+    let (mut tools, mut turns) = (Vec::new(), Vec::new());
+    for tool in 0..20 {
+        tools.push(match dialect {
+            OpenAi => format!(r#"{{"type":"function","function":{{"name":"tool{tool}","description":"Reads.","parameters":{schema}}}}}"#),
+            Anthropic => format!(r#"{{"name":"tool{tool}","description":"Reads.","input_schema":{schema}}}"#),
+            Gemini => format!(r#"{{"name":"tool{tool}","description":"Reads.","parametersJsonSchema":{schema}}}"#),
+        });
+    }
+    let mut length = 0;
+    for step in 0.. {
+        let pair = match dialect {
+            OpenAi => format!(
+                r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":"I look.","tool_calls":[{{"id":"call_{step}","type":"function","function":{{"name":"tool1","arguments":"{{\"path\":\"src/{step}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{step}","content":"{text}"}}"#
+            ),
+            Anthropic => format!(
+                r#"{{"role":"user","content":"Go on."}},{{"role":"assistant","content":[{{"type":"text","text":"I look."}},{{"type":"tool_use","id":"toolu_{step}","name":"tool1","input":{{"path":"src/{step}.rs"}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_{step}","content":"{text}"}}]}}"#
+            ),
+            Gemini => format!(
+                r#"{{"role":"user","parts":[{{"text":"Go on."}}]}},{{"role":"model","parts":[{{"text":"I look."}},{{"functionCall":{{"id":"c{step}","name":"tool1","args":{{"path":"src/{step}.rs"}}}}}}]}},{{"role":"user","parts":[{{"functionResponse":{{"id":"c{step}","name":"tool1","response":{{"output":"{text}"}}}}}}]}}"#
+            ),
+        };
+        length += pair.len();
+        turns.push(pair);
+        if length >= bytes {
+            break;
+        }
+    }
+    let (open, close) = around(dialect);
+    let tools = match dialect {
+        Gemini => format!(r#""tools":[{{"functionDeclarations":[{}]}}]"#, tools.join(",")),
+        _ => format!(r#""tools":[{}]"#, tools.join(",")),
+    };
+    format!("{open}{}],{tools}{}", turns.join(","), &close[1..])
+}

@@ -1,0 +1,94 @@
+//! How much a record may hold. Names in it are the caller's and the upstream's: nobody may fill the memory with them.
+
+use super::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
+
+/// Bytes of the longest text that is kept, as names and reasons are.
+pub const LONGEST: usize = 512;
+/// Entries of a list.
+pub const MOST: usize = 64;
+
+/// What stands for the rest of a text.
+const CUT: &str = "…";
+
+/// Cuts a text to so many bytes.
+pub fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most - CUT.len()));
+        text.push_str(CUT);
+        text.shrink_to_fit();
+    }
+}
+
+fn cut_all(texts: &mut Vec<String>) {
+    texts.truncate(MOST);
+    texts.iter_mut().for_each(|text| cut(text, LONGEST));
+}
+
+impl Record {
+    /// Cuts what is too long. Returns about how many bytes it takes.
+    pub fn bound(&mut self) -> usize {
+        let mut bytes = size_of::<Record>();
+        let mut one = |text: &mut String| {
+            cut(text, LONGEST);
+            bytes += text.capacity();
+        };
+        let Record { decision, trace_id, request_id, key, namespace, revision, .. } = self;
+        [decision, trace_id, request_id, key, namespace, revision].into_iter().for_each(&mut one);
+        let Record { workload, model_requested, provider, model, rule, cost_usd, error_type, .. } = self;
+        let optional = [workload, model_requested, provider, model, rule, cost_usd, error_type];
+        optional.into_iter().flatten().for_each(&mut one);
+        for list in [&mut self.chain, &mut self.adapted] {
+            cut_all(list);
+            bytes += list.iter().map(|text| text.capacity() + size_of::<String>()).sum::<usize>();
+        }
+        let mut one = |text: &mut String| {
+            cut(text, LONGEST);
+            bytes += text.capacity();
+        };
+        self.candidates.truncate(MOST);
+        for CandidateRecord { provider, model, skipped } in &mut self.candidates {
+            [provider, model].into_iter().chain(skipped).for_each(&mut one);
+        }
+        self.attempts.truncate(MOST);
+        for AttemptRecord { provider, model, credential, .. } in &mut self.attempts {
+            [provider, model].into_iter().chain(credential).for_each(&mut one);
+        }
+        self.budgets.truncate(MOST);
+        for BudgetRecord { name, spent, limit, .. } in &mut self.budgets {
+            [name, spent, limit].into_iter().for_each(&mut one);
+        }
+        if let Some(ShadowRecord { rule, provider, model }) = &mut self.shadow {
+            std::iter::once(rule).chain(provider).chain(model).for_each(&mut one);
+        }
+        bytes
+            + self.candidates.capacity() * size_of::<CandidateRecord>()
+            + self.attempts.capacity() * size_of::<AttemptRecord>()
+            + self.budgets.capacity() * size_of::<BudgetRecord>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_long_the_names_are_a_record_is_short() {
+        let long = "é".repeat(1 << 20);
+        let candidate = CandidateRecord { provider: long.clone(), model: long.clone(), skipped: Some(long.clone()) };
+        let mut record = Record {
+            model_requested: Some(long.clone()),
+            error_type: Some(long.clone()),
+            adapted: vec![long.clone(); 100],
+            candidates: vec![candidate; 100],
+            ..Record::default()
+        };
+        let bytes = record.bound();
+        assert!(bytes < 256 << 10, "{bytes}");
+        assert_eq!((record.adapted.len(), record.candidates.len()), (MOST, MOST));
+        let model = record.model_requested.unwrap();
+        assert!(model.len() <= LONGEST && model.ends_with("é…"), "{model}");
+        let mut usual = Record { model_requested: Some("gpt-4o".to_owned()), ..Record::default() };
+        assert!(usual.bound() < 2_048);
+        assert_eq!(usual.model_requested.as_deref(), Some("gpt-4o"));
+    }
+}

@@ -1,0 +1,49 @@
+//! A whole answer as a body: in one piece or three, with the room that it takes until it has left.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::memory::Held;
+
+/// The pieces that are still to be sent, in order; empty ones are passed over.
+#[derive(Debug, Default)]
+pub struct Told {
+    pieces: [Bytes; 3],
+    /// Given back when the last of them has left.
+    held: Held,
+}
+
+impl Told {
+    #[must_use]
+    pub fn new(pieces: [Bytes; 3], held: Held) -> Self {
+        Told { pieces, held }
+    }
+}
+
+impl From<Bytes> for Told {
+    fn from(whole: Bytes) -> Self {
+        Told::new([whole, Bytes::new(), Bytes::new()], Held::default())
+    }
+}
+
+impl Body for Told {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.pieces.iter_mut().find(|piece| !piece.is_empty()).map(std::mem::take);
+        Poll::Ready(next.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.iter().all(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.pieces.iter().map(|piece| piece.len() as u64).sum())
+    }
+}

@@ -1,0 +1,135 @@
+//! Undoing an answer's compression a little at a time: a kilobyte may hold a megabyte.
+
+use std::io::{self, Write};
+
+use bytes::{Buf, Bytes};
+use flate2::write::{GzDecoder, ZlibDecoder};
+
+/// What is compressed, and what was inflated of it and not yet taken.
+pub struct Inflate {
+    decoder: Decoder,
+    /// Not yet inflated.
+    rest: Bytes,
+}
+
+enum Decoder {
+    Gzip(GzDecoder<Vec<u8>>),
+    Deflate(ZlibDecoder<Vec<u8>>),
+}
+
+impl Inflate {
+    /// For a `content-encoding`; none for one that can't be read.
+    pub fn of(encoding: &str) -> Option<Inflate> {
+        let decoder = match encoding {
+            "gzip" | "x-gzip" => Decoder::Gzip(GzDecoder::new(Vec::new())),
+            "deflate" => Decoder::Deflate(ZlibDecoder::new(Vec::new())),
+            _ => return None,
+        };
+        Some(Inflate { decoder, rest: Bytes::new() })
+    }
+
+    /// What came. What came before must have been taken.
+    pub fn push(&mut self, data: Bytes) {
+        self.rest = data;
+    }
+
+    /// The next few dozen kilobytes; none when more has to come first.
+    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
+        while !self.rest.is_empty() {
+            // The decoder writes no more than a buffer of 32 kB before it returns.
+            let used = self.decoder.write(&self.rest)?;
+            if used == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.rest.advance(used);
+            if self.rest.is_empty() {
+                self.decoder.flush()?;
+            }
+            let inflated = std::mem::take(self.decoder.out());
+            if !inflated.is_empty() {
+                return Ok(Some(inflated.into()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is left at the end.
+    pub fn finish(self) -> io::Result<Bytes> {
+        match self.decoder {
+            Decoder::Gzip(decoder) => decoder.finish().map(Bytes::from),
+            Decoder::Deflate(decoder) => decoder.finish().map(Bytes::from),
+        }
+    }
+}
+
+impl Decoder {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Decoder::Gzip(decoder) => decoder.write(data),
+            Decoder::Deflate(decoder) => decoder.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Decoder::Gzip(decoder) => decoder.flush(),
+            Decoder::Deflate(decoder) => decoder.flush(),
+        }
+    }
+
+    fn out(&mut self) -> &mut Vec<u8> {
+        match self {
+            Decoder::Gzip(decoder) => decoder.get_mut(),
+            Decoder::Deflate(decoder) => decoder.get_mut(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    #[test]
+    fn a_small_answer_that_holds_a_large_one_comes_a_little_at_a_time() {
+        let plain = [&b"data: {\"a\":1}\n\n"[..], &vec![b'x'; 8 << 20]].concat();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&plain).unwrap();
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+        zlib.write_all(&plain).unwrap();
+        for (encoding, bytes) in [("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap())] {
+            let bytes = Bytes::from(bytes);
+            assert!(bytes.len() < plain.len() / 500);
+            for piece in [bytes.len(), 100] {
+                let mut inflate = Inflate::of(encoding).unwrap();
+                let mut all = Vec::new();
+                for at in (0..bytes.len()).step_by(piece) {
+                    inflate.push(bytes.slice(at..bytes.len().min(at + piece)));
+                    while let Some(inflated) = inflate.next().unwrap() {
+                        assert!(inflated.len() <= 128 << 10, "{}", inflated.len());
+                        all.extend_from_slice(&inflated);
+                    }
+                }
+                all.extend_from_slice(&inflate.finish().unwrap());
+                assert!(all == plain);
+            }
+        }
+        assert!(Inflate::of("br").is_none());
+    }
+
+    #[test]
+    fn what_is_cut_off_is_told_so() {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(b"some words").unwrap();
+        let bytes = Bytes::from(gzip.finish().unwrap());
+        let mut inflate = Inflate::of("gzip").unwrap();
+        inflate.push(bytes.slice(..bytes.len() - 9));
+        while inflate.next().unwrap().is_some() {}
+        assert!(inflate.finish().is_err());
+        let mut inflate = Inflate::of("gzip").unwrap();
+        inflate.push(Bytes::from_static(b"no gzip at all, this"));
+        assert!(inflate.next().is_err());
+    }
+}
