@@ -57,7 +57,7 @@ pub enum BuildError {
     #[error("VirtualKey {key}: providers[{name}] refers to LLMProvider {provider}, which is not in the policy")]
     NoProvider { key: ObjectRef, name: String, provider: ObjectRef },
     #[error("RoutingRule {rule}: `when` {error}")]
-    When { rule: ObjectRef, error: ExpressionError },
+    When { rule: ObjectRef, error: Box<ExpressionError> },
     #[error("the default key {0} is not in the policy")]
     NoDefaultKey(String),
 }

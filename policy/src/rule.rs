@@ -42,7 +42,7 @@ impl Rule {
                 Some(expression) => Arc::clone(expression),
                 None => Expression::compile(source)
                     .map(Arc::new)
-                    .map_err(|error| BuildError::When { rule: id.clone(), error })?,
+                    .map_err(|error| BuildError::When { rule: id.clone(), error: Box::new(error) })?,
             }),
         };
         Ok(Rule {

@@ -115,7 +115,7 @@ pub(crate) fn named(word: &str) -> Option<Known> {
                 known == byte.to_ascii_lowercase() || (known == b'_' && matches!(byte, b'-' | b'.' | b' '))
             })
     };
-    VENDORS.iter().find(|vendor| vendor.words.iter().any(|known| is(&known))).map(Known)
+    VENDORS.iter().find(|vendor| vendor.words.iter().any(is)).map(Known)
 }
 
 /// Whether names of models at a provider of that type may begin with that word.

@@ -55,12 +55,7 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
                 outside += level.depth() + 1;
                 open.push(Level::default());
             }
-            b')' | b']' | b'}' => {
-                if open.len() > 1 {
-                    open.pop();
-                    outside -= open.last().map_or(0, |level| level.depth() + 1);
-                }
-            }
+            b')' | b']' | b'}' => outside -= close(&mut open),
             b'?' => {
                 level.ifs += 1;
                 level.chain = 0;
@@ -93,6 +88,15 @@ impl Level {
     fn depth(self) -> usize {
         self.ifs + self.chain
     }
+}
+
+/// Leaves a pair of brackets: how much less deep it is outside. A closing one too many is the parser's to tell.
+fn close(open: &mut Vec<Level>) -> usize {
+    if open.len() < 2 {
+        return 0;
+    }
+    open.pop();
+    open.last().map_or(0, |level| level.depth() + 1)
 }
 
 /// Where the text ends that begins with the quote at a place.

@@ -24,6 +24,7 @@ macro_rules! inputs {
     ($($input:ident $name:literal),+ $(,)?) => {
         /// A variable: those of [`crate::VARIABLES`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(clippy::enum_variant_names, reason = "one of the variables is called `input_tokens`")]
         pub(crate) enum Input {
             $($input),+
         }

@@ -111,8 +111,8 @@ impl Pattern {
     }
 }
 
-fn parsed(source: &str) -> Result<Hir, regex_syntax::Error> {
-    ParserBuilder::new().nest_limit(NESTED).build().parse(source)
+fn parsed(source: &str) -> Result<Hir, Box<regex_syntax::Error>> {
+    ParserBuilder::new().nest_limit(NESTED).build().parse(source).map_err(Box::new)
 }
 
 fn automaton(hir: &Hir) -> Result<NFA, Box<thompson::BuildError>> {
