@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn states_follow_from_what_happens() {
-        let table: &[(&str, &[(u64, Does)], &[(u64, bool)])] = &[
+        /// What it is about; what is done at which millisecond; whether requests pass at which.
+        type Row = (&'static str, &'static [(u64, Does)], &'static [(u64, bool)]);
+        let table: &[Row] = &[
             ("four failures", &[(0, AllFail(4, 0))], &[(0, false)]),
             ("five", &[(0, AllFail(5, 0))], &[(0, true), (1_999, true), (2_000, false)]),
             ("twenty at once", &[(0, AllFail(20, 0))], &[(1_999, true), (2_000, false)]),

@@ -324,9 +324,8 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
         let metered = meter(operation, &scanned, body.as_bytes());
         let input = outrigger_llm::estimate::Input::read(dialect, body.as_bytes());
         let kind = spoken(text("provider"), text("api")).map_or("OpenAI", |(kind, ..)| kind);
-        let model = exchange["req"]["model"]
-            .as_str()
-            .or_else(|| Some(text("path").rsplit_once("models/")?.1.split(':').next()?));
+        let model =
+            exchange["req"]["model"].as_str().or_else(|| text("path").rsplit_once("models/")?.1.split(':').next());
         let entry = model.and_then(|model| catalogue::lookup(kind, model));
         let answers = scanned.answers(operation, body.as_bytes());
         let known = Known {

@@ -233,7 +233,7 @@ mod tests {
             ("the object says more than there is", Some(30), &own, true, 30, "timeout_total", false),
         ] {
             let clock = clock(90, caller, None);
-            let timing = clock.attempt(clock.started, &provider("OpenAI", timeouts.clone()), Some(REASONS), others);
+            let timing = clock.attempt(clock.started, &provider("OpenAI", *timeouts), Some(REASONS), others);
             let whole = timing.whole;
             assert_eq!(whole.at - clock.started, Duration::from_secs(seconds), "{name}");
             let failed = whole.late("p");
@@ -260,7 +260,7 @@ mod tests {
             ("the caller bears more", "OpenAI", knows, &none, Some(600), 30, 30, false),
         ] {
             let clock = clock(600, None, gap);
-            let timing = clock.attempt(clock.started, &provider(kind, timeouts.clone()), capable, false);
+            let timing = clock.attempt(clock.started, &provider(kind, *timeouts), capable, false);
             let seconds = |at: Instant| (at - clock.started).as_secs();
             assert_eq!((seconds(timing.first.at), timing.idle.as_secs()), (first, idle), "{name}");
             assert_eq!(timing.idle_is_callers, callers, "{name}");

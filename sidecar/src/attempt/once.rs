@@ -34,7 +34,7 @@ const LONGEST_ERROR: usize = 256 << 10;
 pub enum Answer {
     Whole { status: u16, headers: HeaderMap, answer: WholeAnswer },
     Stream { status: u16, headers: HeaderMap, relay: Box<Relay> },
-    Binary { status: u16, headers: HeaderMap, body: UpstreamBody, timing: Timing },
+    Binary { status: u16, headers: HeaderMap, body: Box<UpstreamBody>, timing: Timing },
 }
 
 impl Answer {
@@ -60,7 +60,7 @@ impl Answer {
             }
             Answer::Binary { mut headers, body, status, timing } => {
                 ending.tell_who(&mut headers);
-                (headers, binary(body, ending, status, timing))
+                (headers, binary(*body, ending, status, timing))
             }
         };
         headers.remove(header::CONTENT_LENGTH);
@@ -246,7 +246,7 @@ async fn send(
         return Ok(Answer::Stream { status, headers, relay });
     }
     if same && (is_binary(content_type) || (ending.call.is_binary() && !content_type.starts_with("application/json"))) {
-        return Ok(Answer::Binary { status, headers: down, body, timing });
+        return Ok(Answer::Binary { status, headers: down, body: Box::new(body), timing });
     }
     // Some keep a long answer's connection busy with white space: that is no silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
