@@ -62,7 +62,7 @@ pub struct Translation {
 /// What was read of a body.
 #[derive(Debug)]
 enum Read {
-    Chat(Result<chat::Request, RequestError>),
+    Chat(Box<Result<chat::Request, RequestError>>),
     /// Of what is no conversation: the body as JSON, each key once.
     Body(Result<Object, RequestError>),
 }
@@ -163,7 +163,7 @@ impl Translation {
         of: impl FnOnce(&chat::Request) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         self.with(call, |read| match read {
-            Read::Chat(chat) => of(chat.as_ref().map_err(Clone::clone)?),
+            Read::Chat(chat) => of(chat.as_ref().as_ref().map_err(Clone::clone)?),
             Read::Body(_) => {
                 Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
             }
@@ -174,7 +174,10 @@ impl Translation {
     /// body, and what is wrong there.
     pub fn problem(&self) -> Option<(String, String)> {
         match &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(Read::Chat(Err(RequestError::Invalid { path, problem }))) => Some((path.clone(), problem.clone())),
+            Some(Read::Chat(chat)) => match &**chat {
+                Err(RequestError::Invalid { path, problem }) => Some((path.clone(), problem.clone())),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -210,14 +213,17 @@ impl Read {
         let body = asked::object(call.dialect, &call.scanned, &call.body).map_err(invalid);
         let model = call.model.as_deref().unwrap_or_default();
         match call.operation.kind {
-            Kind::Chat => Read::Chat(body.and_then(|body| decode_request(call.dialect, &body, model, call.stream))),
+            Kind::Chat => {
+                let chat = body.and_then(|body| decode_request(call.dialect, &body, model, call.stream));
+                Read::Chat(Box::new(chat))
+            }
             _ => Read::Body(body),
         }
     }
 
     fn chat(&self, call: &Call) -> Result<&chat::Request, RequestError> {
         match self {
-            Read::Chat(chat) => chat.as_ref().map_err(Clone::clone),
+            Read::Chat(chat) => chat.as_ref().as_ref().map_err(Clone::clone),
             Read::Body(_) => {
                 Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
             }

@@ -227,13 +227,8 @@ impl Relay {
         for piece in chunk.chunks(READ_AT_ONCE) {
             // What has no end yet, or is told later, is in memory for as long; an event is there several times.
             let grows = (self.reader.buffered() + piece.len()) * COPIES + self.lens.keeps();
-            if grows > EVENTS {
-                if self.held.grow_to(grows, &self.memory).is_err() {
-                    return (
-                        content,
-                        Some(Broken::Malformed("an event is longer than there is memory for".to_owned())),
-                    );
-                }
+            if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
+                return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
             }
             self.reader.push(piece, &mut self.events);
             let (told, broken) = self.tell_events(ending);

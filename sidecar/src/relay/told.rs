@@ -14,13 +14,13 @@ use crate::memory::Held;
 pub struct Told {
     pieces: [Bytes; 3],
     /// Given back when the last of them has left.
-    held: Held,
+    _held: Held,
 }
 
 impl Told {
     #[must_use]
     pub fn new(pieces: [Bytes; 3], held: Held) -> Self {
-        Told { pieces, held }
+        Told { pieces, _held: held }
     }
 }
 

@@ -19,14 +19,14 @@ pub struct Pieces {
     /// Set when the first of them leaves.
     left: Arc<AtomicBool>,
     /// Room that is theirs.
-    held: Option<Arc<Held>>,
+    _held: Option<Arc<Held>>,
 }
 
 impl Pieces {
     /// Of these, in order; empty ones are left out.
     pub fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        Pieces { pieces, left: Arc::default(), held: None }
+        Pieces { pieces, left: Arc::default(), _held: None }
     }
 
     /// Says there when it leaves: from then on it may be served, and paid for.
@@ -39,7 +39,7 @@ impl Pieces {
     #[must_use]
     pub fn holding(self, held: Held) -> Self {
         let held = (held.bytes() > 0).then(|| Arc::new(held));
-        Pieces { held, ..self }
+        Pieces { _held: held, ..self }
     }
 
     /// Bytes in all.

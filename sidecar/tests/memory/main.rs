@@ -28,6 +28,7 @@ use upstream::{Script, Upstream};
 const MIB: usize = 1 << 20;
 
 /// One upstream for each dialect, and a gateway in front of them.
+#[derive(Debug)]
 pub struct Scene {
     pub process: Arc<Process>,
     openai: Upstream,

@@ -12,6 +12,7 @@ use crate::free::free;
 /// What a pod gives it where nobody says otherwise.
 pub const LIMIT: usize = 64 << 20;
 
+#[derive(Debug)]
 pub struct Process {
     pub clients: String,
     admin: String,

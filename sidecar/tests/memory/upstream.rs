@@ -38,6 +38,7 @@ impl Script {
     }
 }
 
+#[derive(Debug)]
 pub struct Upstream {
     pub url: String,
     script: watch::Sender<Arc<Script>>,
