@@ -318,7 +318,7 @@ fn defaults_are_filled_in() {
             json!({
                 "providers": [{"name": "a", "weight": 3}, {"name": "b", "weight": 1}],
                 "balance": "Weighted", "extraFields": true, "suspended": false,
-                "onLimit": "NextProvider", "unpriced": "Refuse", "unmetered": "Refuse", "onHangUp": "Cancel",
+                "onLimit": "NextProvider", "unpriced": "Refuse", "unmetered": "Refuse", "onHangUp": "Cancel", "withoutKey": "Allow",
             }),
         ),
         (
@@ -343,7 +343,7 @@ fn defaults_are_filled_in() {
             "{limits: {concurrentRequests: 1}}",
             json!({
                 "balance": "Weighted", "extraFields": true, "suspended": false,
-                "onLimit": "NextProvider", "unpriced": "Refuse", "unmetered": "Refuse", "onHangUp": "Cancel",
+                "onLimit": "NextProvider", "unpriced": "Refuse", "unmetered": "Refuse", "onHangUp": "Cancel", "withoutKey": "Allow",
                 "limits": {"concurrentRequests": 1, "capOutput": true},
             }),
         ),

@@ -138,7 +138,7 @@ async fn reads_until(running: &Running, path: &str, body: &Value, mark: &str) {
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     let mut seen = Vec::new();
