@@ -113,9 +113,11 @@ def test_what_files_say_on_the_terminal(tmp_path, command):
 
 def test_an_explanation_on_the_terminal(tmp_path):
     objects(tmp_path)
-    with Terminal("explain", tmp_path, "--model", f"mock/{EVIL}") as terminal:
-        text = terminal.all()
-        assert is_harmless(text) and "\\u{1b}]52" in text, ascii(text)
+    # A name with control characters is refused, and not repeated. What turns a line's direction is a name.
+    for model, says in [(EVIL, "no control characters"), ("x\u202ey\u2028z", "\\u{202e}")]:
+        with Terminal("explain", tmp_path, "--model", f"mock/{model}") as terminal:
+            text = terminal.all()
+            assert is_harmless(text) and says in text, ascii(text)
 
 
 def test_an_import_on_the_terminal(tmp_path):
