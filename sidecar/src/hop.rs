@@ -1,7 +1,8 @@
 //! Requests that come back: a provider whose endpoint is this gateway, or two gateways that are each other's.
 //!
 //! What goes to an endpoint that may be a gateway says which gateways it has passed through, and by which provider of
-//! theirs: `x-outrigger-hop: 9f3c2a7d1b4e8a60.2`. One that finds itself there answers 508 and names the provider.
+//! theirs: `x-outrigger-hop: 9f3c2a7d1b4e8a60.2`. One that finds the same provider of its own there twice answers 508 and names
+//! it. Once is no loop yet: a provider may lead to another one behind the same gateway.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -39,9 +40,14 @@ impl Own {
         let told = headers.get_all(HOP).iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> =
             told.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
-        let provider = hops.iter().find_map(|hop| {
+        let own = hops.iter().filter_map(|hop| {
             let (id, provider) = hop.split_once('.')?;
             (u64::from_str_radix(id, 16) == Ok(self.0)).then(|| provider.parse::<usize>().ok())
+        });
+        let own: Vec<Option<usize>> = own.collect();
+        // What is no place of a provider was not written here.
+        let provider = own.iter().enumerate().find_map(|(at, provider)| {
+            (provider.is_none() || own[..at].contains(provider)).then_some(*provider)
         });
         let message = match provider {
             Some(provider) => {
@@ -79,7 +85,7 @@ pub fn tell_own(served: &Served, ports: &[SocketAddr]) {
             tracing::warn!(
                 provider = %provider.id,
                 %endpoint,
-                "spec.endpoint is this gateway itself: every request to it will be a 508"
+                "spec.endpoint is this gateway itself: requests to it come back here, and are a 508 if they come to it again"
             );
         }
     }
@@ -132,9 +138,14 @@ mod tests {
         let many: Vec<String> = (1..=MOST).map(other).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         for (values, part) in [
-            (vec!["0000000000009f3c.1"], Some("LLMProvider default/self (spec.endpoint http://127.0.0.1:4180/v1)")),
-            (vec!["00000000000000aa.3, 0000000000009f3c.0"], Some("LLMProvider default/a ")),
-            (vec!["00000000000000aa.3", "0000000000009f3c.9"], Some("a provider leads back")),
+            (
+                vec!["0000000000009f3c.1", "0000000000009f3c.1"],
+                Some("LLMProvider default/self (spec.endpoint http://127.0.0.1:4180/v1)"),
+            ),
+            (vec!["0000000000009f3c.1"], None),
+            (vec!["0000000000009f3c.0, 0000000000009f3c.1"], None),
+            (vec!["0000000000009f3c.0, 00000000000000aa.3, 0000000000009f3c.0"], Some("LLMProvider default/a ")),
+            (vec!["0000000000009f3c.9", "0000000000009f3c.9"], Some("a provider leads back")),
             (vec!["0000000000009f3c.x"], Some("a provider leads back")),
             (many.clone(), Some("8 gateways")),
             (many[1..].to_vec(), None),

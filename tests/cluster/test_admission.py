@@ -93,7 +93,7 @@ def check(cluster, operator, namespace, name, given):
         reason, _, message = words.partition(": ")
         assert answer.status >= 400 and message in answer.message, answer
         return
-    expected = posted(cluster, OUTSIDE, as_here(told, operator) if fate in ("injected", "skipped") else given)
+    expected = posted(cluster, OUTSIDE, as_here(told, operator, answer.body) if fate in ("injected", "skipped") else given)
     if expected.status >= 400:
         # Such a pod can't be, with a gateway or without.
         assert answer.status == expected.status, (answer, expected)
@@ -109,10 +109,20 @@ def heard_of(answer):
     return None if "has not seen namespace" in answer.message else answer
 
 
-def as_here(told, operator):
-    """For this operator in place of the one that they were written for."""
+def as_here(told, operator, pod):
+    """For this operator in place of the one that they were written for. Its public key is as the pod has it: that gateways
+    take what is signed by it is for other tests."""
+    if key := signed_by(pod):
+        told = re.sub(r"(- --signed-by\n *- )\S+", rf"\g<1>{key}", told)
     told = re.sub(r"(?<![0-9.])0\.0\.0(?![0-9.])", version(), told.replace("registry.example/outrigger-sidecar:1", IMAGE))
     return told.replace("https://outrigger.outrigger-system.svc:443", operator.url)
+
+
+def signed_by(pod):
+    """The key that a pod's gateway is given, if it has one."""
+    containers = pod.get("spec", {}).get("initContainers", [])
+    given = next((container.get("args", []) for container in containers if container["name"] == "outrigger"), [])
+    return given[given.index("--signed-by") + 1] if "--signed-by" in given else None
 
 
 def test_enough_of_them_are_tried():

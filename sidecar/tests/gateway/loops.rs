@@ -30,11 +30,11 @@ async fn a_gateway_that_is_its_own_provider_says_so_at_once() {
         assert!(got.text.contains("LLMProvider default/onward") && got.text.contains(&endpoint), "{}", got.text);
         assert_eq!(got.header("x-should-retry"), Some("false"));
     }
-    // Two records for each: the request's, and that of the same when it came back.
+    // Three records for each: the request's, and those of the same when it came back and back again.
     let records = running.admin("/decisions").await;
     let attempts: Vec<_> =
         records.as_array().unwrap().iter().map(|record| record["attempts"].as_array().unwrap().len()).collect();
-    assert_eq!(attempts, [1, 0, 1, 0]);
+    assert_eq!(attempts, [1, 1, 0, 1, 1, 0]);
     assert_eq!(records[0]["attempts"][0]["error"], "loop");
 }
 
@@ -53,10 +53,19 @@ async fn a_loop_is_left_for_a_provider_that_answers() {
     let upstream = Fake::always(answer("hi")).await;
     let running = serving().await;
     leads(&running, &[&running.url("/v1"), &upstream.url]);
-    let mut body = chat("onward/m");
+    let mut body = chat("onward/onward/onward/m");
     body["fallbacks"] = serde_json::json!(["second/m"]);
     let got = running.post("/v1/chat/completions", &body).await;
     assert_eq!((got.status, got.header("x-outrigger-provider")), (200, Some("second")), "{}", got.text);
+}
+
+#[tokio::test]
+async fn a_provider_may_lead_to_another_one_of_the_same_gateway() {
+    let upstream = Fake::always(answer("hi")).await;
+    let running = serving().await;
+    leads(&running, &[&running.url("/v1"), &upstream.url]);
+    let got = running.post("/v1/chat/completions", &chat("onward/second/m")).await;
+    assert_eq!((got.status, got.header("x-outrigger-provider")), (200, Some("onward")), "{}", got.text);
 }
 
 #[tokio::test]
