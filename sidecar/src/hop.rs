@@ -46,9 +46,10 @@ impl Own {
         });
         let own: Vec<Option<usize>> = own.collect();
         // What is no place of a provider was not written here.
-        let provider = own.iter().enumerate().find_map(|(at, provider)| {
-            (provider.is_none() || own[..at].contains(provider)).then_some(*provider)
-        });
+        let provider = own
+            .iter()
+            .enumerate()
+            .find_map(|(at, provider)| (provider.is_none() || own[..at].contains(provider)).then_some(*provider));
         let message = match provider {
             Some(provider) => {
                 let provider = provider.and_then(|index| policy.providers.get(index));
