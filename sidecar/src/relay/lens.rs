@@ -27,6 +27,9 @@ pub enum Lens {
 
 /// What an event takes that is kept.
 const KEPT: usize = 256;
+/// Tool calls of one stream that is translated. Each new one is looked for among those before it, so that many cost more
+/// than their number; models make a few at once.
+const MOST_CALLS: usize = 1_024;
 
 /// A translation under way.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub struct Across {
     ended: bool,
     events: Vec<Event>,
     said: u64,
+    calls: usize,
     /// Bytes that are kept of calls, and of what is told behind them.
     keeps: usize,
 }
@@ -58,6 +62,7 @@ impl Lens {
             ended: false,
             events: Vec::new(),
             said: 0,
+            calls: 0,
             keeps: 0,
         }))
     }
@@ -169,6 +174,11 @@ impl Across {
         for event in &self.events {
             match event {
                 Event::Usage(usage) => self.usage.merge(usage),
+                Event::ToolCall { .. } if self.calls == MOST_CALLS => {
+                    told.malformed = Some(format!("a stream with more than {MOST_CALLS} tool calls"));
+                    return told;
+                }
+                Event::ToolCall { .. } => self.calls += 1,
                 Event::Finish { reason, .. } => self.finish = Some(*reason),
                 Event::Error(error) => {
                     told.error = Some(error.clone());
