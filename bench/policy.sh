@@ -5,7 +5,7 @@ set -euo pipefail
 provider() {
     cat << END
 { "namespace": "default", "name": "$1", "type": "OpenAICompatible", "endpoint": "http://$2/v1",
-  "defaultPrice": { "input": 1000000000, "output": 10000000000 },
+  "models": [{ "name": "bench-1" }], "defaultPrice": { "input": 1000000000, "output": 10000000000 },
   "credentials": [{ "name": "main", "weight": 1,
                     "secret": { "namespace": "default", "name": "main", "key": "apiKey" } }] }
 END
