@@ -286,61 +286,71 @@ pub const TABLE: &[Row] = &[
     Row { up: Passes, ..both_ways(Server, &["date"], "Of the provider's own clock; the gateway says its own.") },
 ];
 
-/// The row of a header, by its name in lower case; `None`: it has none.
+/// The row of a header, by its name in lower case; `None`: it has none. An underscore is taken for a hyphen, as some servers do.
 #[must_use]
 pub fn row(name: &str) -> Option<&'static Row> {
-    // Some servers take one for the other.
-    match name.contains('_') {
-        true => find(&name.replace('_', "-")),
-        false => find(name),
-    }
-}
-
-fn find(name: &str) -> Option<&'static Row> {
-    let letter = Letters::of(name.as_bytes());
-    let rows = TABLE.iter().zip(&LETTERS).filter(|(_, letters)| letters.0 & letter != 0);
-    rows.map(|(row, _)| row).find(|row| row.names.iter().any(|known| matches(known.as_bytes(), name.as_bytes())))
+    let shelf = shelf(name.as_bytes());
+    let mut known = INDEX.names[INDEX.starts[shelf]..INDEX.starts[shelf + 1]].iter();
+    known.find(|(known, _)| matches(known.as_bytes(), name.as_bytes())).map(|&(_, row)| &TABLE[row])
 }
 
 fn matches(known: &[u8], name: &[u8]) -> bool {
-    match known {
-        [family @ .., b'*'] => name.starts_with(family),
-        _ => known == name,
+    let (known, name) = match known {
+        [family @ .., b'*'] => (family, name.get(..family.len()).unwrap_or_default()),
+        _ => (known, name),
+    };
+    let same = |(known, letter): (&u8, &u8)| known == letter || (*known == b'-' && *letter == b'_');
+    known.len() == name.len() && known.iter().zip(name).all(same)
+}
+
+/// Names are kept on shelves by their first letter, or the one behind `x-`: a request has a dozen headers, and each is looked
+/// for among a few names instead of among all.
+const SHELVES: usize = 64;
+
+const fn shelf(name: &[u8]) -> usize {
+    match name {
+        [b'x', b'-' | b'_', letter, ..] => 32 + (*letter & 31) as usize,
+        [letter, ..] => (*letter & 31) as usize,
+        [] => 0,
     }
 }
 
-/// The letters that a row's names are told apart by, so that most rows are passed over by one look: a request has a dozen
-/// headers, and most of them have no row.
-struct Letters(u64);
-
-impl Letters {
-    /// The first letter, or the one behind `x-`.
-    const fn of(name: &[u8]) -> u64 {
-        match name {
-            [b'x', b'-', letter, ..] => 1 << (32 + (*letter & 31)),
-            [letter, ..] => 1 << (*letter & 31),
-            [] => 0,
-        }
+const fn count() -> usize {
+    let (mut names, mut row) = (0, 0);
+    while row < TABLE.len() {
+        names += TABLE[row].names.len();
+        row += 1;
     }
-
-    const fn of_all(names: &[&str]) -> Self {
-        let (mut letters, mut at) = (0, 0);
-        while at < names.len() {
-            letters |= Letters::of(names[at].as_bytes());
-            at += 1;
-        }
-        Letters(letters)
-    }
+    names
 }
 
-const LETTERS: [Letters; TABLE.len()] = {
-    let mut all = [const { Letters(0) }; TABLE.len()];
-    let mut at = 0;
-    while at < TABLE.len() {
-        all[at] = Letters::of_all(TABLE[at].names);
-        at += 1;
+/// The table's names shelf by shelf, each shelf in the table's order, with the numbers of their rows.
+struct Index {
+    names: [(&'static str, usize); count()],
+    /// Where each shelf starts, and where the last one ends.
+    starts: [usize; SHELVES + 1],
+}
+
+static INDEX: Index = {
+    let mut index = Index { names: [("", 0); count()], starts: [0; SHELVES + 1] };
+    let (mut at, mut wanted) = (0, 0);
+    while wanted < SHELVES {
+        let mut row = 0;
+        while row < TABLE.len() {
+            let mut name = 0;
+            while name < TABLE[row].names.len() {
+                if shelf(TABLE[row].names[name].as_bytes()) == wanted {
+                    index.names[at] = (TABLE[row].names[name], row);
+                    at += 1;
+                }
+                name += 1;
+            }
+            row += 1;
+        }
+        wanted += 1;
+        index.starts[wanted] = at;
     }
-    all
+    index
 };
 
 /// What becomes of a caller's header on its way to a provider of the caller's dialect.
