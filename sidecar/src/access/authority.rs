@@ -18,6 +18,10 @@ impl Name {
             let address: Ipv6Addr = inside.strip_suffix(']')?.parse().ok()?;
             return Some(Name::Address(IpAddr::from(address).to_canonical()));
         }
+        // As SDKs write it.
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Some(Name::Address(address.into()));
+        }
         let text = text.strip_suffix('.').unwrap_or(text);
         // As URLs are read: where the last part is a number the whole is an address, or nothing.
         let last = text.rsplit('.').next()?;
