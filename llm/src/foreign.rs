@@ -15,8 +15,9 @@
 //! Turns in which neither stands keep their bytes, and so does everything beside the turns.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde_json::{Value, json};
 
 use crate::Dialect;
@@ -95,7 +96,8 @@ pub fn take_out(dialect: Dialect, model: &str, body: &[u8]) -> Option<Vec<u8>> {
 /// Whether something stands in a body that the gateway put there, perhaps.
 #[must_use]
 pub fn holds_any(bytes: &[u8]) -> bool {
-    [signature::MARK, mark::MARK].iter().any(|mark| memmem::find(bytes, mark.as_bytes()).is_some())
+    static MARKS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [signature::MARK, mark::MARK].map(Finder::new));
+    MARKS.iter().any(|mark| mark.find(bytes).is_some())
 }
 
 /// Whether a key, with its quotes, is this one, escapes undone.

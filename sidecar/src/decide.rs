@@ -14,13 +14,18 @@ use crate::asked;
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::handle::bind;
+use crate::headers::has_words_to_us;
 use crate::prepare::Translation;
 use crate::served::Place;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
 pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: Instant) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
-    let header = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok());
+    let says_more = has_words_to_us(&call.headers);
+    let header = |name: &str| {
+        let value = says_more.then(|| call.headers.get(name)).flatten();
+        value.and_then(|value| value.to_str().ok())
+    };
     let explicit = session(header).or(call.scanned.session.as_deref());
     let implicit = call.scanned.conversation.map(|seen| conversation(call, &[&seen.opening.to_le_bytes()]));
     let handle = call.scanned.handle.as_deref().map(|handle| conversation(call, &[b"handle", handle.as_bytes()]));

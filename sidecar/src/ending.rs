@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::charge::{Charge, Cost, Heard, Money};
 use crate::duration::ms;
 use crate::gateway::{Gateway, ReplyBody};
-use crate::headers;
+use crate::headers::{self, name};
 use crate::health::Busy;
 use crate::record::Record;
 use crate::refuse::{self, Refusal};
@@ -98,21 +98,21 @@ impl Ending {
 
     /// Headers that say who was asked, on every answer.
     pub fn tell_who(&self, to: &mut HeaderMap) {
-        headers::set(to, "x-outrigger-decision", &self.call.decision_id);
+        headers::set(to, name::OUR_DECISION, &self.call.decision_id);
         if let (Some(provider), Some(model)) = (&self.record.provider, &self.record.model) {
-            headers::set(to, "x-outrigger-provider", provider);
-            headers::set(to, "x-outrigger-model", model);
+            headers::set(to, name::OUR_PROVIDER, provider);
+            headers::set(to, name::OUR_MODEL, model);
         }
         if let Some(rule) = &self.record.rule {
-            headers::set(to, "x-outrigger-rule", rule);
+            headers::set(to, name::OUR_RULE, rule);
         }
-        headers::set(to, "x-outrigger-attempts", &self.record.attempts.len().to_string());
+        headers::set(to, name::OUR_ATTEMPTS, &self.record.attempts.len().to_string());
         // Known by then for a whole answer, and for a stream only of the attempts before it.
         if let Some(money) = self.money.known().filter(|_| self.charge.is_none()) {
-            headers::set(to, "x-outrigger-cost-usd", &Dollars(money).exact());
+            headers::set(to, name::OUR_COST, &Dollars(money).exact());
         }
         if !self.record.adapted.is_empty() {
-            headers::set(to, "x-outrigger-adapted", &self.record.adapted.join(", "));
+            headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
         }
         refuse::tell_request_id(to, self.call.dialect, &self.call.request_id);
     }

@@ -29,7 +29,7 @@ use crate::attend::Attended;
 use crate::call::{Call, new_id};
 use crate::decide::decide;
 use crate::ending::Ending;
-use crate::headers;
+use crate::headers::{self, name};
 use crate::hooks::Hooks;
 use crate::hop::{self, Own};
 use crate::identify::identify;
@@ -296,8 +296,8 @@ impl Gateway {
             self.metrics.recorded(&record, "none", Some(refusal.kind));
             self.record(record);
             let mut response = refusal.answer(dialect, &request_id, &[]);
-            headers::set(response.headers_mut(), "x-outrigger-decision", &decision_id);
-            headers::set(response.headers_mut(), "x-outrigger-attempts", "0");
+            headers::set(response.headers_mut(), name::OUR_DECISION, &decision_id);
+            headers::set(response.headers_mut(), name::OUR_ATTEMPTS, "0");
             response
         };
         let Some(matched) = operation::find(head.method.as_str(), path) else {
@@ -454,8 +454,8 @@ impl Gateway {
 /// Which SDK it is, where the path does not say.
 fn hints(headers: &HeaderMap, query: &Query) -> Hints {
     Hints {
-        anthropic: headers.contains_key("anthropic-version"),
-        google: headers.contains_key("x-goog-api-key") || query.key().is_some(),
+        anthropic: headers.contains_key(&name::ANTHROPIC_VERSION),
+        google: headers.contains_key(&name::X_GOOG_API_KEY) || query.key().is_some(),
     }
 }
 

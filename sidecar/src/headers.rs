@@ -4,6 +4,38 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_policy::headers::{self as table, Fate};
 
+/// Names that each request is asked for and that HTTP's own list lacks. Looked up by text, a name is read anew each time.
+pub mod name {
+    use http::HeaderName;
+
+    macro_rules! names {
+        ($($constant:ident = $text:literal;)*) => { $(pub const $constant: HeaderName = HeaderName::from_static($text);)* };
+    }
+    names! {
+        ANTHROPIC_VERSION = "anthropic-version";
+        API_KEY = "api-key";
+        READ_TIMEOUT = "x-stainless-read-timeout";
+        REQUEST_ID = "request-id";
+        TIMEOUT = "x-stainless-timeout";
+        TRACEPARENT = "traceparent";
+        X_API_KEY = "x-api-key";
+        X_GOOG_API_KEY = "x-goog-api-key";
+        X_REQUEST_ID = "x-request-id";
+        OUR_ADAPTED = "x-outrigger-adapted";
+        OUR_ATTEMPTS = "x-outrigger-attempts";
+        OUR_COST = "x-outrigger-cost-usd";
+        OUR_DECISION = "x-outrigger-decision";
+        OUR_MODEL = "x-outrigger-model";
+        OUR_PROVIDER = "x-outrigger-provider";
+        OUR_RULE = "x-outrigger-rule";
+    }
+}
+
+/// Whether a caller says anything to the gateway itself. Few do, and then there is nothing to look up.
+pub fn has_words_to_us(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("x-outrigger-") || name.as_str().starts_with("x-bf-"))
+}
+
 /// Whether a header may carry a credential of the caller's.
 pub fn is_credential(name: &str) -> bool {
     table::is_hidden(name)
@@ -87,9 +119,9 @@ fn is_named(named: &[&str], name: &str) -> bool {
 }
 
 /// Sets a header whose value is text of ours or of a policy's names; what can't be one is left out.
-pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Who is calling: which VirtualKey a request belongs to.
 
-use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use outrigger_policy::Policy;
 
+use crate::headers::{has_words_to_us, name};
 use crate::query::Query;
 use crate::refuse::Refusal;
 
@@ -41,7 +43,8 @@ pub fn identify(
 /// # Errors
 /// There is no such key, or one must be named.
 pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Caller, Refusal> {
-    for name in NAMED {
+    let named = if has_words_to_us(headers) { &NAMED[..] } else { &[] };
+    for &name in named {
         let Some(value) = headers.get(name) else { continue };
         let value = value.to_str().unwrap_or_default().trim();
         let index = policy.key_named(value).or_else(|| policy.key_of_token(value)).ok_or_else(|| {
@@ -88,8 +91,8 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
 
 /// What SDKs send as their key, in the order in which they are believed.
 fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static str, String)> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let authorization = header("authorization").and_then(|value| {
+    let header = |name: HeaderName| headers.get(&name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let authorization = header(AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.split_once(' ')?;
         match scheme {
             _ if scheme.eq_ignore_ascii_case("bearer") => Some(rest.trim().to_owned()),
@@ -103,9 +106,9 @@ fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static
     });
     let all = [
         ("authorization", authorization),
-        ("x-api-key", header("x-api-key")),
-        ("x-goog-api-key", header("x-goog-api-key")),
-        ("api-key", header("api-key")),
+        ("x-api-key", header(name::X_API_KEY)),
+        ("x-goog-api-key", header(name::X_GOOG_API_KEY)),
+        ("api-key", header(name::API_KEY)),
         ("?key=", query.key().map(str::to_owned)),
     ];
     all.into_iter().filter_map(|(by, value)| Some((by, value?)))

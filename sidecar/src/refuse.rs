@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use outrigger_llm::{Dialect, refusal};
 
 use crate::gateway::ReplyBody;
-use crate::headers;
+use crate::headers::{self, name};
 use crate::record::cut;
 
 /// Why a request is not served, and what the caller is told.
@@ -77,14 +77,14 @@ impl From<&outrigger_policy::Refusal> for Refusal {
 /// Where SDKs look for a request's id, unless the upstream's own is already there.
 pub fn tell_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &str) {
     let name = match dialect {
-        Dialect::Anthropic => "request-id",
-        Dialect::OpenAi | Dialect::Gemini => "x-request-id",
+        Dialect::Anthropic => name::REQUEST_ID,
+        Dialect::OpenAi | Dialect::Gemini => name::X_REQUEST_ID,
     };
-    if !headers.contains_key(name) {
+    if !headers.contains_key(&name) {
         headers::set(headers, name, request_id);
     }
-    if !headers.contains_key("x-request-id") {
-        headers::set(headers, "x-request-id", request_id);
+    if !headers.contains_key(&name::X_REQUEST_ID) {
+        headers::set(headers, name::X_REQUEST_ID, request_id);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use outrigger_llm::operation::{Matched, ModelPlace};
 
 use crate::asked::{self, Asked, NotAsked};
 use crate::call::Call;
+use crate::headers::name;
 use crate::refuse::Refusal;
 
 /// Reads what the gateway needs of a body.
@@ -33,7 +34,7 @@ pub fn rescan(call: &mut Call) -> Result<(), Refusal> {
 
 /// The caller's trace, so that records and its spans find each other.
 pub fn trace_id(headers: &HeaderMap, own: &str) -> String {
-    let from_header = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(|value| {
+    let from_header = headers.get(&name::TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|value| {
         let id = value.split('-').nth(1)?;
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
     });
@@ -52,12 +53,12 @@ pub struct Patience {
 /// What the client says of it, in seconds. `x-stainless-read-timeout` is the time of one read: it bounds the wait for the
 /// answer and each gap in it. `x-stainless-timeout` ends with the answer's head.
 pub fn patience(headers: &HeaderMap) -> Patience {
-    let told = |name: &str| {
-        let seconds = headers.get(name)?.to_str().ok()?.parse::<f64>().ok()?;
+    let told = |name: HeaderName| {
+        let seconds = headers.get(&name)?.to_str().ok()?.parse::<f64>().ok()?;
         (seconds.is_finite() && seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
     };
-    let gap = told("x-stainless-read-timeout");
-    Patience { answer: told("x-stainless-timeout").into_iter().chain(gap).min(), gap }
+    let gap = told(name::READ_TIMEOUT);
+    Patience { answer: told(name::TIMEOUT).into_iter().chain(gap).min(), gap }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! A whole answer on its way back.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use memchr::memmem::Finder;
 use outrigger_llm::chat::{Event, Finish, Part, Response};
 use outrigger_llm::classify::classify_event;
 use outrigger_llm::relay::whole;
@@ -155,6 +157,8 @@ impl WholeAnswer {
 /// A longer answer is sent in pieces; a shorter one is copied, which takes less than to send several.
 const COPIED: usize = 64 << 10;
 
+static EXTRA_FIELDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"extra_fields\":"));
+
 /// `extra_fields` before the last brace of a JSON object; anything else stays as it is.
 fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
     let whole = |body: Bytes| [body, Bytes::new(), Bytes::new()];
@@ -163,7 +167,7 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
         return whole(body.clone());
     }
     // A gateway behind this one has told already; the key may stand only once.
-    if memchr::memmem::find(body, b"\"extra_fields\":").is_some() {
+    if EXTRA_FIELDS.find(body).is_some() {
         return whole(body.clone());
     }
     let before = body[..last].iter().rev().find(|byte| !byte.is_ascii_whitespace());

@@ -24,7 +24,7 @@ struct Http2 {
 }
 
 /// What it takes to accept TLS as `localhost`, and the certificate that vouches for it.
-fn certified(alpn: &[&[u8]]) -> (TlsAcceptor, String) {
+pub fn certified(alpn: &[&[u8]]) -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use outrigger_policy::Document;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::escrow::nanos;
 use crate::fake::{Act, Fake, answer, completion};
 use crate::limits::{limit, priced, short, spent};
 use crate::policies::Running;
+use crate::tls::certified;
 
 /// What a raw HTTP/2 server does with a request.
 #[derive(Clone, Copy, Debug)]
@@ -39,19 +38,9 @@ struct Raw {
 }
 
 async fn raw(script: &[Does]) -> Raw {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (acceptor, pem) = certified(&[b"h2"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let raw = Raw { address: listener.local_addr().unwrap(), pem: made.cert.pem(), asked: Arc::default() };
+    let raw = Raw { address: listener.local_addr().unwrap(), pem, asked: Arc::default() };
     let (asked, script) = (Arc::clone(&raw.asked), Arc::new(Mutex::new(VecDeque::from(script.to_vec()))));
     tokio::spawn(async move {
         let mut connection = 0;
