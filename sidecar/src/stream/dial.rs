@@ -57,7 +57,7 @@ async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, inta
         None => (endpoint.host.as_str(), endpoint.port),
     };
     let failed = |source| Ended::Connect { at: at.to_owned(), source };
-    let tcp = tcp(host, port, operator.pace.dial, None).await.map_err(failed)?;
+    let tcp = tcp(host, port, operator.pace.dial).await.map_err(failed)?;
     // The Service's name, whichever replica it is: each has a certificate for it.
     let failed = |source| Ended::Tls { at: at.to_owned(), source };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;

@@ -1,7 +1,7 @@
 //! Opening a connection: TCP, then TLS where the endpoint asks for it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::reach::{in_order, reach};
+use super::reach::{Known, in_order, reach};
 use super::{Endpoint, SendError};
 use crate::sockets;
 
@@ -70,9 +70,11 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
 ///
 /// # Errors
 /// When the name has no address, or none of them answers.
-pub async fn tcp(host: &str, port: u16, within: Duration, answered: Option<IpAddr>) -> io::Result<TcpStream> {
+pub async fn tcp(host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
     let found = tokio::net::lookup_host((host, port)).await?;
-    let (_, tcp) = reach(in_order(found, answered), within, TcpStream::connect::<SocketAddr>).await?;
+    let addresses = in_order(found, Known::default());
+    let (_, tcp) =
+        reach(addresses, within, TcpStream::connect::<SocketAddr>, |tcp| async { Ok::<_, io::Error>(tcp) }).await?;
     sockets::outward(&tcp);
     Ok(tcp)
 }
@@ -83,27 +85,58 @@ pub struct Connected {
     pub http2: bool,
 }
 
-/// Opens one. `within`: the time that there is. `answered`: the address that did the last time, and does this time.
+/// Why an address can't be used.
+enum Unreached {
+    Tcp(io::Error),
+    Tls(String),
+}
+
+impl From<io::Error> for Unreached {
+    fn from(error: io::Error) -> Self {
+        Unreached::Tcp(error)
+    }
+}
+
+/// Opens one, to whichever address of the host answers and, where the endpoint asks for it, speaks TLS. `within`: the time
+/// that there is. `known`: which addresses did and did not.
 pub async fn connect(
     endpoint: &Endpoint,
     tls: &Arc<ClientConfig>,
     within: Duration,
-    answered: &Mutex<Option<IpAddr>>,
+    known: &Mutex<Known>,
 ) -> Result<Connected, SendError> {
-    let failed = |reason: io::Error| SendError::Connect { endpoint: endpoint.to_string(), reason: reason.to_string() };
-    let last = *answered.lock().unwrap_or_else(PoisonError::into_inner);
-    let tcp = tcp(&endpoint.host, endpoint.port, within, last).await.map_err(failed)?;
-    let peer = tcp.peer_addr().ok().map(|peer| peer.ip());
-    *answered.lock().unwrap_or_else(PoisonError::into_inner) = peer;
-    if !endpoint.tls {
-        return Ok(Connected { io: TokioIo::new(Stream::Plain(tcp)), http2: false });
-    }
-    let failed = |reason: String| SendError::Tls { endpoint: endpoint.to_string(), reason };
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(error.to_string()))?;
-    let stream =
-        TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(|error| failed(error.to_string()))?;
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    Ok(Connected { io: TokioIo::new(Stream::Tls(Box::new(stream))), http2 })
+    let at = || endpoint.to_string();
+    let unreached = |why: Unreached| match why {
+        Unreached::Tcp(reason) => SendError::Connect { endpoint: at(), reason: reason.to_string() },
+        Unreached::Tls(reason) => SendError::Tls { endpoint: at(), reason },
+    };
+    let last = *known.lock().unwrap_or_else(PoisonError::into_inner);
+    let looked_up = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+    let found = looked_up.map_err(|error| unreached(error.into()))?;
+    let name = match endpoint.tls {
+        true => Some(
+            ServerName::try_from(endpoint.host.clone())
+                .map_err(|error| unreached(Unreached::Tls(error.to_string())))?,
+        ),
+        false => None,
+    };
+    let greet = |tcp: TcpStream| {
+        sockets::outward(&tcp);
+        let name = name.clone().map(|name| (name, TlsConnector::from(Arc::clone(tls))));
+        async move {
+            let Some((name, connector)) = name else { return Ok(Stream::Plain(tcp)) };
+            let stream = connector.connect(name, tcp).await.map_err(|error| Unreached::Tls(error.to_string()))?;
+            Ok(Stream::Tls(Box::new(stream)))
+        }
+    };
+    let reached = reach(in_order(found, last), within, TcpStream::connect::<SocketAddr>, greet).await;
+    let (address, stream) = reached.map_err(unreached)?;
+    known.lock().unwrap_or_else(PoisonError::into_inner).reached(address.ip());
+    let http2 = match &stream {
+        Stream::Plain(_) => false,
+        Stream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+    };
+    Ok(Connected { io: TokioIo::new(stream), http2 })
 }
 
 /// Bytes to and from a provider.

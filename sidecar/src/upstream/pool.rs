@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +23,7 @@ use super::body::{Back, UpstreamBody};
 use super::connect::connect;
 use super::fair::Fair;
 use super::opening::{Opening, Turn};
+use super::reach::Known;
 use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
 
@@ -62,8 +62,8 @@ pub struct Pool {
     born: Instant,
     keep_warm: AtomicBool,
     opening: Arc<Opening>,
-    /// The address that answered last.
-    answered: Mutex<Option<IpAddr>>,
+    /// Which of the host's addresses answer.
+    known: Mutex<Known>,
 }
 
 struct Idle {
@@ -136,7 +136,7 @@ impl Pool {
             born: Instant::now(),
             keep_warm: AtomicBool::new(false),
             opening: Opening::new((!tls_endpoint).then_some(1)),
-            answered: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -181,6 +181,8 @@ impl Pool {
         match self.send_on(sender, request).await {
             Ok(response) => Ok(Sent { response }),
             Err(Unsent { error, request }) => {
+                // Another address of the host may do better.
+                lock(&self.known).closed();
                 Err(self.closed(&error, false, request.is_some() || mark.is_unprocessed(&error)))
             }
         }
@@ -269,7 +271,7 @@ impl Pool {
             }
         };
         let opening = async {
-            let connected = connect(&self.endpoint, &self.tls, limit, &self.answered).await?;
+            let connected = connect(&self.endpoint, &self.tls, limit, &self.known).await?;
             let watched = Watched::new(connected.io.into_inner(), connected.http2);
             let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(watched)));
             if connected.http2 {

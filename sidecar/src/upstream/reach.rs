@@ -1,6 +1,8 @@
 //! Reaching a host: all of its addresses, one after the other, each with a head start over the next (RFC 8305).
 //!
-//! The first address of a host may be dead while others answer: a node that is gone, a family that is not routed.
+//! The first address of a host may be dead while others answer: a node that is gone, a family that is not routed. Or it
+//! takes connections and says nothing, as a load balancer with nobody behind it does: so what follows on a connection
+//! (TLS) belongs to reaching it.
 
 use std::future::Future;
 use std::io;
@@ -8,57 +10,107 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long an address is tried alone before the next one is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
+/// The same for one that has taken the connection.
+const GREETING: Duration = Duration::from_secs(1);
 
-/// Connects to the first of them that answers, and says which it was.
+/// How far an address has come.
+enum Came<T, U> {
+    Connected(T),
+    Greeted(U),
+}
+
+/// Connects to the first of them that answers and greets it, and says which it was.
 ///
 /// `within`: the time that there is for all of them; each gets its turn in it.
 ///
 /// # Errors
 /// Of the first one that failed, when all did.
-pub async fn reach<T, C>(
+pub async fn reach<T, U, E, C, G>(
     addresses: Vec<SocketAddr>,
     within: Duration,
     connect: impl Fn(SocketAddr) -> C,
-) -> io::Result<(SocketAddr, T)>
+    greet: impl Fn(T) -> G,
+) -> Result<(SocketAddr, U), E>
 where
     T: Send + 'static,
+    U: Send + 'static,
+    E: From<io::Error> + Send + 'static,
     C: Future<Output = io::Result<T>> + Send + 'static,
+    G: Future<Output = Result<U, E>> + Send + 'static,
 {
     if let [only] = addresses[..] {
-        return Ok((only, connect(only).await?));
+        return Ok((only, greet(connect(only).await?).await?));
     }
     let turns = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-    let head_start = HEAD_START.min(within / (turns + 1));
+    let share = within / (turns + 1);
     let mut left = addresses.into_iter();
     let mut tried = JoinSet::new();
     let mut failed = None;
+    let mut next_at = Instant::now();
     loop {
-        if let Some(address) = left.next() {
+        if Instant::now() >= next_at
+            && let Some(address) = left.next()
+        {
             let connecting = connect(address);
-            tried.spawn(async move { (address, connecting.await) });
+            tried.spawn(async move { (address, connecting.await.map(Came::Connected).map_err(E::from)) });
+            next_at = Instant::now() + HEAD_START.min(share);
         }
         let others = left.len() > 0;
         tokio::select! {
             joined = tried.join_next() => match joined {
-                Some(Ok((address, Ok(connected)))) => return Ok((address, connected)),
-                Some(Ok((_, Err(error)))) => drop(failed.get_or_insert(error)),
-                Some(Err(error)) => drop(failed.get_or_insert(io::Error::other(error))),
+                Some(Ok((address, Ok(Came::Greeted(greeted))))) => return Ok((address, greeted)),
+                Some(Ok((address, Ok(Came::Connected(connected))))) => {
+                    let greeting = greet(connected);
+                    tried.spawn(async move { (address, greeting.await.map(Came::Greeted)) });
+                    next_at = Instant::now() + GREETING.min(share);
+                }
+                Some(Ok((_, Err(error)))) => {
+                    failed.get_or_insert(error);
+                    next_at = Instant::now();
+                }
+                Some(Err(error)) => {
+                    failed.get_or_insert(io::Error::other(error).into());
+                    next_at = Instant::now();
+                }
                 None => {
-                    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+                    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address").into();
                     return Err(failed.unwrap_or_else(none));
                 }
             },
-            () = tokio::time::sleep(head_start), if others => {}
+            () = tokio::time::sleep_until(next_at), if others => {}
         }
+    }
+}
+
+/// What is known of a host's addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The one that was reached last: it goes first.
+    pub answered: Option<IpAddr>,
+    /// The one that was reached, and closed before it answered a request: it goes last.
+    pub closed: Option<IpAddr>,
+}
+
+impl Known {
+    /// An address was reached.
+    pub fn reached(&mut self, address: IpAddr) {
+        self.answered = Some(address);
+        self.closed = self.closed.filter(|closed| *closed != address);
+    }
+
+    /// The one that was reached last has closed without an answer.
+    pub fn closed(&mut self) {
+        self.closed = self.answered.take().or(self.closed);
     }
 }
 
 /// In the order in which to try them: the one that answered last, then one of each family in turn, beginning with the
 /// resolver's first.
-pub fn in_order(found: impl Iterator<Item = SocketAddr>, answered: Option<IpAddr>) -> Vec<SocketAddr> {
+pub fn in_order(found: impl Iterator<Item = SocketAddr>, known: Known) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> = found.collect();
     found.dedup();
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
@@ -71,8 +123,12 @@ pub fn in_order(found: impl Iterator<Item = SocketAddr>, answered: Option<IpAddr
             (one, another) => ordered.extend(one.into_iter().chain(another)),
         }
     }
-    if let Some(at) = ordered.iter().position(|address| Some(address.ip()) == answered) {
+    let place = |ordered: &[SocketAddr], of: Option<IpAddr>| ordered.iter().position(|at| Some(at.ip()) == of);
+    if let Some(at) = place(&ordered, known.answered) {
         ordered[..=at].rotate_right(1);
+    }
+    if let Some(at) = place(&ordered, known.closed) {
+        ordered[at..].rotate_left(1);
     }
     ordered
 }
@@ -93,10 +149,16 @@ mod tests {
         /// Packets to it are lost.
         Dead,
         Refuses,
+        /// It takes the connection, and never greets.
+        Mute,
+        /// It takes the connection, and closes it.
+        Closes,
         /// After so many milliseconds.
         Answers(u64),
+        /// It connects at once, and greets after so many milliseconds.
+        Greets(u64),
     }
-    use Host::{Answers, Dead, Refuses};
+    use Host::{Answers, Closes, Dead, Greets, Mute, Refuses};
 
     #[tokio::test(start_paused = true)]
     async fn the_first_that_answers_is_taken_and_the_dead_cost_a_moment() {
@@ -108,6 +170,12 @@ mod tests {
             ("the first is slow, and the second is quicker", &[Answers(900), Answers(100)], Some(1), 350),
             ("the first is slow, and still the quicker one", &[Answers(300), Answers(100)], Some(0), 300),
             ("the last is dead", &[Answers(10), Dead], Some(0), 10),
+            ("the first is mute", &[Mute, Answers(10)], Some(1), 710),
+            ("the first closes", &[Closes, Answers(10)], Some(1), 10),
+            ("mute, then dead", &[Mute, Dead, Answers(10)], Some(2), 785),
+            ("the first takes its time", &[Greets(600), Answers(10)], Some(0), 600),
+            ("the first takes too long, and is the quicker one", &[Greets(800), Greets(900)], Some(0), 800),
+            ("all close", &[Closes, Closes], None, 0),
             ("all refuse", &[Refuses, Refuses], None, 0),
             ("none", &[], None, 0),
         ] {
@@ -122,12 +190,22 @@ mod tests {
                         Refuses => Err(io::ErrorKind::ConnectionRefused.into()),
                         Answers(ms) => {
                             tokio::time::sleep(Duration::from_millis(ms)).await;
-                            Ok(())
+                            Ok(host)
                         }
+                        Mute | Closes | Greets(_) => Ok(host),
                     }
                 }
             };
-            let reached = reach(addresses.clone(), Duration::from_secs(2), connect).await.ok();
+            let greet = |host| async move {
+                match host {
+                    Mute => std::future::pending().await,
+                    Closes => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Greets(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+                    Dead | Refuses | Answers(_) => {}
+                }
+                Ok::<_, io::Error>(())
+            };
+            let reached = reach(addresses.clone(), Duration::from_millis(2_100), connect, greet).await.ok();
             assert_eq!(reached.map(|(at, ())| at), taken.map(|at: usize| addresses[at]), "{name}");
             assert_eq!(began.elapsed().as_millis(), ms, "{name}");
         }
@@ -142,7 +220,8 @@ mod tests {
             std::future::pending::<io::Result<()>>()
         };
         let within = Duration::from_millis(200);
-        let reached = tokio::time::timeout(within, reach(addresses.clone(), within, connect)).await;
+        let greet = |()| async { Ok::<_, io::Error>(()) };
+        let reached = tokio::time::timeout(within, reach(addresses.clone(), within, connect, greet)).await;
         assert!(reached.is_err());
         assert_eq!(*asked.lock().unwrap(), addresses);
     }
@@ -150,13 +229,26 @@ mod tests {
     #[test]
     fn families_take_turns_and_what_answered_goes_first() {
         let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2"].map(address);
+        let shown =
+            |order: Vec<SocketAddr>| order.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ");
         let ordered = |answered: Option<&str>| {
             let answered = answered.map(|text| text.parse().unwrap());
-            let order = in_order(all.into_iter(), answered);
-            order.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ")
+            shown(in_order(all.into_iter(), Known { answered, closed: None }))
         };
         assert_eq!(ordered(None), "10.0.0.1 fd00::1 10.0.0.2 fd00::2 10.0.0.3");
         assert_eq!(ordered(Some("10.0.0.3")), "10.0.0.3 10.0.0.1 fd00::1 10.0.0.2 fd00::2");
         assert_eq!(ordered(Some("10.9.9.9")), "10.0.0.1 fd00::1 10.0.0.2 fd00::2 10.0.0.3");
+        let mut known = Known::default();
+        known.reached(all[0].ip());
+        known.closed();
+        assert_eq!(shown(in_order(all.into_iter(), known)), "fd00::1 10.0.0.2 fd00::2 10.0.0.3 10.0.0.1");
+        known.reached(all[1].ip());
+        assert_eq!(shown(in_order(all.into_iter(), known)), "10.0.0.2 fd00::1 fd00::2 10.0.0.3 10.0.0.1");
+        known.reached(all[0].ip());
+        assert_eq!(
+            known,
+            Known { answered: Some(all[0].ip()), closed: None },
+            "whoever comes back is as good as before"
+        );
     }
 }

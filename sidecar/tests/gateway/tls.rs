@@ -143,6 +143,21 @@ async fn a_cold_start_on_http1_opens_connections_side_by_side() {
     }
 }
 
+/// `localhost` is two addresses; the first of them takes connections and says nothing.
+#[tokio::test]
+async fn an_address_that_never_greets_leaves_it_to_the_next_one() {
+    let upstream = http1(std::time::Duration::ZERO, &[b"http/1.1"]).await;
+    let port = upstream.address.port();
+    let _mute = TcpListener::bind(("::1", port)).await;
+    let mut one = provider("first", &format!("https://localhost:{port}/v1"));
+    one.ca = Some(upstream.pem.clone());
+    one.max_attempts = Some(1);
+    one.timeouts.connect = Some(900);
+    let running = Running::new(document(1, vec![one])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert!(got.text.contains("over 1.1"), "{} {}", got.status, got.text);
+}
+
 /// An upstream that stops at some point of the way, over TLS.
 async fn stalls(alpn: &[&[u8]], after_handshake: bool) -> (SocketAddr, String) {
     let (acceptor, pem) = certified(alpn);
