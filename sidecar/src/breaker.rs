@@ -5,6 +5,7 @@
 //! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying(since) --ok--> Closed(0)
 //!                                            ^                      |
 //!                                            +--failure of the try--+   (twice as long)
+//!                                            +--nothing was learnt--+   (over at once)
 //! ```
 //! Requests that are under way when it opens often fail together, a little later. They say nothing new, so they change
 //! nothing: a failure counts while it is closed, and after that only for a request that began as a try.
@@ -59,6 +60,16 @@ impl Breaker {
         }
     }
 
+    /// A request that began at `began` has ended, and nothing was learnt of it: its caller had no more time, or went away.
+    /// If it was the one that tried, the next one may.
+    pub fn undecided(&mut self, began: Instant, now: Instant) {
+        if let Breaker::Trying { since, pause, .. } = *self
+            && began >= since
+        {
+            *self = Breaker::Open { until: now, pause };
+        }
+    }
+
     /// A request failed that began at `began`.
     pub fn failed(&mut self, began: Instant, now: Instant) {
         let pause = match *self {
@@ -84,10 +95,12 @@ mod tests {
         Enters,
         /// One fails that began at so many milliseconds.
         Fails(u64),
+        /// One ends without an outcome that began at so many milliseconds.
+        Leaves(u64),
         /// So many of them at once.
         AllFail(u32, u64),
     }
-    use Does::{AllFail, Enters, Fails};
+    use Does::{AllFail, Enters, Fails, Leaves};
 
     #[test]
     fn states_follow_from_what_happens() {
@@ -116,6 +129,27 @@ mod tests {
                 &[(6_099, true), (6_100, false)],
             ),
             (
+                "a try that is given up makes room for another at once",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_300, Leaves(2_000)), (2_400, Enters)],
+                &[(2_400, true), (4_399, true)],
+            ),
+            (
+                "and until then it is open to it",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_300, Leaves(2_000))],
+                &[(2_300, false)],
+            ),
+            (
+                "what the next one finds counts as before",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_300, Leaves(2_000)), (2_400, Enters), (2_500, Fails(2_400))],
+                &[(6_499, true), (6_500, false)],
+            ),
+            (
+                "who began before the try and leaves does not end it",
+                &[(0, AllFail(5, 0)), (2_000, Enters), (2_300, Leaves(1_000))],
+                &[(3_999, true)],
+            ),
+            ("who leaves while it is open changes nothing", &[(0, AllFail(5, 0)), (300, Leaves(0))], &[(1_999, true)]),
+            (
                 "a try that never ends makes room for another",
                 &[(0, AllFail(5, 0)), (2_000, Enters), (4_000, Enters), (4_100, Fails(4_000))],
                 &[(8_099, true), (8_100, false)],
@@ -128,6 +162,7 @@ mod tests {
             for (ms, does) in *story {
                 match does {
                     Enters => breaker.enter(at(*ms)),
+                    Leaves(began) => breaker.undecided(at(*began), at(*ms)),
                     Fails(began) => breaker.failed(at(*began), at(*ms)),
                     AllFail(count, began) => (0..*count).for_each(|_| breaker.failed(at(*began), at(*ms))),
                 }

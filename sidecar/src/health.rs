@@ -163,10 +163,10 @@ impl Lane {
         self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// Counts a request that is under way until the guard is dropped.
-    pub fn busy(self: &Arc<Self>) -> Busy {
+    /// Counts a request that is under way until the guard is dropped. `began`: as in [`Lane::enter`].
+    pub fn busy(self: &Arc<Self>, model: &Arc<str>, began: Instant) -> Busy {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
+        Busy { lane: Arc::clone(self), model: Arc::clone(model), began }
     }
 
     /// The first token of a stream came.
@@ -200,11 +200,21 @@ impl Lane {
 
 /// See [`Lane::busy`].
 #[derive(Debug)]
-pub struct Busy(Arc<Lane>);
+pub struct Busy {
+    lane: Arc<Lane>,
+    model: Arc<str>,
+    began: Instant,
+}
 
 impl Drop for Busy {
+    /// However it ended. What was learnt of it is noted before.
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.lane.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.lane.troubled.load(Ordering::Relaxed) > 0
+            && let Some(state) = self.lane.models.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&*self.model)
+        {
+            state.breaker.undecided(self.began, Instant::now());
+        }
     }
 }
 
@@ -281,6 +291,27 @@ mod tests {
             comes(&lane, later);
             assert_eq!(lane.gate("m", later).is_some(), shut, "{name}");
         }
+    }
+
+    #[test]
+    fn a_try_that_is_given_up_lets_the_next_one_try() {
+        let lane = Arc::new(Lane::default());
+        let (model, now) = (Arc::from("m"), Instant::now());
+        let before = now.checked_sub(Duration::from_secs(3)).unwrap();
+        (0..5).for_each(|_| lane.failed("m", before, before));
+        lane.enter("m", now);
+        let trying = lane.busy(&model, now);
+        drop(lane.busy(&model, before));
+        assert_eq!(lane.gate("m", now), Some(Skip::Breaker), "who began before has nothing to do with it");
+        drop(trying);
+        assert_eq!(lane.gate("m", Instant::now()), None);
+        // A failure of the try is no less one for what is dropped behind it.
+        let again = Instant::now();
+        lane.enter("m", again);
+        let trying = lane.busy(&model, again);
+        lane.failed("m", again, again);
+        drop(trying);
+        assert_eq!(lane.gate("m", Instant::now()), Some(Skip::Breaker));
     }
 
     #[test]

@@ -42,7 +42,10 @@ pub fn learn(
             lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
             lane.unserved(model, now);
         }
-        Next::Candidate if failed.word == "empty" => lane.unserved(model, now),
+        Next::Candidate if failed.word == "empty" => {
+            lane.answered(model, now);
+            lane.unserved(model, now);
+        }
         Next::Transient => {
             if failed.word.starts_with("timeout_") && failed.word != "timeout_connect" {
                 let measure = if call.stream { Measure::FirstToken } else { Measure::Whole };

@@ -89,7 +89,7 @@ pub async fn once(
     let mut fresh = false;
     let cap = if place.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
     lane.enter(&candidate.model, timing.began);
-    ending.busy = Some(lane.busy());
+    ending.busy = Some(lane.busy(&candidate.model, timing.began));
     loop {
         if place.dialect != ending.call.dialect {
             trying.translation.make_room(&ending.call).await;
@@ -204,7 +204,10 @@ async fn send(
         // Of what is too long, or did not come, its status is told in the gateway's own words.
         let whole = read.is_some();
         let (text, held) = read.unwrap_or_default();
-        let look_up = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let told = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        // Where it does not say what time it is, it is now.
+        let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        let look_up = |name: &str| told(name).or_else(|| (name == "date").then(now));
         let mut failure = classify(place.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::classify::Class::Caller;
