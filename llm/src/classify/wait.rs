@@ -1,35 +1,89 @@
-//! How long a provider asks to wait. Without a clock: figures that are points in time are not read.
+//! How long a provider asks to wait. Points in time are measured from the answer's own `Date`: whose clock is wrong does not
+//! matter then.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::Class;
 use super::told::Told;
 
-/// No provider means more than this; some send seconds since 1970.
+/// No provider means more than this.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The first of: `retry-after-ms`, `retry-after`, Google's `RetryInfo`, the reset of an exhausted
 /// limit, the message itself.
 pub(super) fn told(class: Class, header: &dyn Fn(&str) -> Option<String>, told: &Told) -> Option<Duration> {
     let header_ms = || sane(header("retry-after-ms")?.trim().parse::<f64>().ok()? / 1000.0);
-    let header_s = || sane(header("retry-after")?.trim().parse().ok()?);
+    let now = header("date").and_then(|date| point(date.trim()));
+    let header_s = || pause(&header("retry-after")?, now);
     let limited = matches!(class, Class::RateLimited | Class::Overloaded | Class::Quota);
     header_ms()
         .or_else(header_s)
         .or(told.retry)
-        .or_else(|| if limited { resets(header).or_else(|| in_words(&told.message)) } else { None })
+        .or_else(|| if limited { resets(header, now).or_else(|| in_words(&told.message)) } else { None })
 }
 
-/// OpenAI's, Groq's and Cerebras' reset headers, of the limits that are used up.
-fn resets(header: &dyn Fn(&str) -> Option<String>) -> Option<Duration> {
-    ["requests", "tokens", "tokens-minute", "requests-day"]
-        .iter()
-        .filter_map(|limit| {
-            // Azure sends -1 where it does not know.
-            let remaining = header(&format!("x-ratelimit-remaining-{limit}"))?;
-            (remaining.trim() == "0").then(|| duration(&header(&format!("x-ratelimit-reset-{limit}"))?)).flatten()
-        })
-        .max()
+/// What is left of a limit, and when all of it is there again.
+const LIMITS: &[(&str, &str)] = &[
+    // OpenAI, Groq, Cerebras.
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("x-ratelimit-remaining-tokens-minute", "x-ratelimit-reset-tokens-minute"),
+    ("x-ratelimit-remaining-requests-day", "x-ratelimit-reset-requests-day"),
+    // Anthropic.
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
+    ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
+    ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
+    ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
+    // OpenRouter, and gateways in front of others.
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("ratelimit-remaining", "ratelimit-reset"),
+];
+
+/// The reset headers of the limits that are used up.
+fn resets(header: &dyn Fn(&str) -> Option<String>, now: Option<f64>) -> Option<Duration> {
+    let used_up = |(remaining, reset): &(&str, &str)| {
+        // Azure sends -1 where it does not know.
+        (header(remaining)?.trim() == "0").then(|| pause(&header(reset)?, now)).flatten()
+    };
+    let unified = || {
+        let rejected = header("anthropic-ratelimit-unified-status")?.trim() == "rejected";
+        rejected.then(|| pause(&header("anthropic-ratelimit-unified-reset")?, now)).flatten()
+    };
+    LIMITS.iter().filter_map(used_up).chain(unified()).max()
+}
+
+/// Seconds, a duration as Go writes it, or a point in time: seconds or milliseconds since 1970, a date of HTTP or RFC 3339.
+/// `now`: in seconds since 1970; without it, points in time tell nothing.
+fn pause(text: &str, now: Option<f64>) -> Option<Duration> {
+    /// Since 1970; nobody waits so long.
+    const SECONDS: f64 = 1e9;
+    const MILLISECONDS: f64 = 1e12;
+    /// No time at all.
+    const NONSENSE: f64 = 1e15;
+    let text = text.trim();
+    let until = |point: f64| longest(point - now?);
+    match text.parse::<f64>() {
+        Ok(number) if number >= NONSENSE => None,
+        Ok(number) if number >= MILLISECONDS => until(number / 1_000.0),
+        Ok(number) if number >= SECONDS => until(number),
+        Ok(seconds) => longest(seconds),
+        Err(_) => duration(text).or_else(|| until(point(text)?)),
+    }
+}
+
+/// A date of HTTP or of RFC 3339, in seconds since 1970.
+fn point(text: &str) -> Option<f64> {
+    let of_http = || DateTimeParser::new().parse_timestamp(text).ok();
+    let at = text.parse::<Timestamp>().ok().or_else(of_http)?;
+    Some(at.as_millisecond() as f64 / 1_000.0)
+}
+
+/// What is longer than anybody waits is as long as that.
+fn longest(seconds: f64) -> Option<Duration> {
+    (seconds > 0.0).then(|| sane(seconds.min(LONGEST.as_secs_f64()))).flatten()
 }
 
 /// `Please try again in 7m12.5s.`, `Please retry in 37.3s.`, `Please retry after 27 seconds.`
@@ -110,6 +164,36 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn pauses_and_points_in_time_are_read() {
+        let date = "Sun, 29 Nov 2026 21:00:00 GMT";
+        let now = point(date);
+        for (text, ms, without_date) in [
+            ("2", Some(2_000), true),
+            (" 2.5 ", Some(2_500), true),
+            ("3s", Some(3_000), true),
+            ("0", None, true),
+            ("-5", None, true),
+            ("NaN", None, true),
+            ("soon", None, true),
+            ("", None, true),
+            ("1000000", Some(604_800_000), true),
+            ("1e30", None, true),
+            ("inf", None, true),
+            ("Sun, 29 Nov 2026 21:00:07 GMT", Some(7_000), false),
+            ("Sun, 29 Nov 2026 20:59:00 GMT", None, false),
+            ("2026-11-29T21:00:04.5Z", Some(4_500), false),
+            ("1796000400", Some(14_400_000), false),
+            ("1795986003", Some(3_000), false),
+            ("1795986003500", Some(3_500), false),
+            ("1767225600", None, false),
+        ] {
+            assert_eq!(pause(text, now), ms.map(Duration::from_millis), "{text}");
+            let alone = ms.filter(|_| without_date).map(Duration::from_millis);
+            assert_eq!(pause(text, None), alone, "{text}, where nobody tells the time");
         }
     }
 
