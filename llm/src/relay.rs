@@ -18,6 +18,7 @@ use crate::chat::StreamError;
 use crate::sse::Event;
 use crate::usage::Usage;
 
+pub use said::whole as whole_said;
 pub use whole::{Whole, whole};
 
 /// Watches a same-dialect stream go by.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr2};
 
-use crate::Dialect;
+use crate::{Dialect, raw};
 
 /// Of OpenAI's responses, where no event's name tells.
 static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":"response."#));
@@ -24,6 +24,30 @@ pub(super) fn said(dialect: Dialect, name: &str, data: &str) -> u64 {
         Dialect::Gemini => sum(bytes, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
     }
 }
+
+/// Bytes of content in a whole answer, of an operation as in [`super::whole()`]. Nobody knows how many tokens a picture or
+/// a sound is: those count as they are written.
+pub fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> u64 {
+    let words = match dialect {
+        // The instructions are told again beside it.
+        Dialect::OpenAi if operation == "responses" => {
+            let output = std::str::from_utf8(body).ok().and_then(|text| raw::member(text, "output"));
+            let words = |key: &[u8]| matches!(key, b"text" | b"arguments" | b"input" | b"code" | b"refusal");
+            output.map_or(0, |output| sum(output.as_bytes(), &[], words))
+        }
+        Dialect::OpenAi => chunk(body),
+        Dialect::Anthropic => sum(body, &[b"input"], |key| matches!(key, b"text" | b"thinking" | b"input")),
+        Dialect::Gemini => sum(body, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
+    };
+    let mut media = 0;
+    values(body, &[], |key, length| {
+        media += if matches!(key, b"data" | b"url" | b"result") && length > LONGEST_WORD { length } else { 0 };
+    });
+    words + media
+}
+
+/// What stands under a word for media and is longer is some.
+const LONGEST_WORD: u64 = 4_096;
 
 /// Each piece is told again when it is done; sound and pictures are no words.
 fn response(name: &str, data: &[u8]) -> u64 {
@@ -213,6 +237,61 @@ mod tests {
         ];
         for (dialect, name, data, bytes) in table {
             assert_eq!(said(*dialect, name, data), *bytes, "{data}");
+        }
+    }
+
+    #[test]
+    fn a_whole_answer_says_what_its_stream_would() {
+        let picture = "A".repeat(5_000);
+        for (dialect, operation, body, bytes) in [
+            (
+                OpenAi,
+                "chat",
+                r#"{"id":"c","choices":[{"message":{"role":"assistant","content":"abc"}}],"usage":{}}"#.to_owned(),
+                3,
+            ),
+            (
+                OpenAi,
+                "chat",
+                r#"{"choices":[{"message":{"content":"ab","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]},
+                    "logprobs":{"content":[{"token":"ab","bytes":[1],"top_logprobs":[]}]}}]}"#
+                    .to_owned(),
+                4,
+            ),
+            (OpenAi, "completions", r#"{"choices":[{"text":"abcd"}]}"#.to_owned(), 4),
+            (
+                OpenAi,
+                "responses",
+                r#"{"instructions":"be kind","text":{"format":{"type":"text"}},"output":[{"type":"message","content":
+                    [{"type":"output_text","text":"abc"}]},{"type":"function_call","arguments":"{}"}]}"#
+                    .to_owned(),
+                5,
+            ),
+            (
+                Anthropic,
+                "messages",
+                r#"{"content":[{"type":"thinking","thinking":"ab","signature":"AAAA"},{"type":"text","text":"abc"},
+                    {"type":"tool_use","name":"f","input":{"a":1}}]}"#
+                    .to_owned(),
+                12,
+            ),
+            (
+                Gemini,
+                "generate_content",
+                r#"[{"candidates":[{"content":{"parts":[{"text":"ab"}]}}]},{"candidates":[]}]"#.to_owned(),
+                2,
+            ),
+            (
+                Gemini,
+                "generate_content",
+                format!(
+                    r#"{{"candidates":[{{"content":{{"parts":[{{"text":"ab"}},{{"inlineData":{{"data":"{picture}"}}}}]}}}}]}}"#
+                ),
+                5_002,
+            ),
+            (OpenAi, "chat", "no JSON".to_owned(), 0),
+        ] {
+            assert_eq!(whole(dialect, operation, body.as_bytes()), bytes, "{body}");
         }
     }
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, StreamBody};
 use memchr::memmem::Finder;
 use outrigger_llm::chat::{Event, Finish, Part, Response};
 use outrigger_llm::classify::classify_event;
-use outrigger_llm::relay::whole;
+use outrigger_llm::relay::{whole, whole_said};
 use outrigger_llm::usage::Usage;
 use outrigger_llm::weigh::Weight;
 use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, embeddings, encode_response};
@@ -31,6 +31,8 @@ pub struct WholeAnswer {
     pub content_type: &'static str,
     body: Bytes,
     usage: Usage,
+    /// Bytes of content.
+    said: u64,
     /// The id of a stored response, which only this place knows.
     handle: Option<String>,
     tells_extra_fields: bool,
@@ -107,10 +109,14 @@ pub fn whole_answer(
     if seen.empty {
         return Err(Failed::empty(&provider, Some((content_type, body, usage))));
     }
+    let said = match call.answers_with_text() {
+        true => whole_said(setting.upstream, operation, &text),
+        false => text.len() as u64,
+    };
     let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
     let handle = response_handle(call.dialect, call.operation.name, &text);
     held.shrink_to(body.len());
-    Ok(WholeAnswer { content_type, body, usage, handle, tells_extra_fields, setting, held })
+    Ok(WholeAnswer { content_type, body, usage, said, handle, tells_extra_fields, setting, held })
 }
 
 /// A value as JSON; `like`: about how long that is.
@@ -130,9 +136,9 @@ fn chat_name(dialect: Dialect) -> &'static str {
 }
 
 impl WholeAnswer {
-    /// What it used, as far as it was told, and how long it is, in bytes.
+    /// What it used, as far as it was told, and how much it says, in bytes.
     pub fn figures(&self) -> (&Usage, u64) {
-        (&self.usage, self.body.len() as u64)
+        (&self.usage, self.said)
     }
 
     /// The body, with `extra_fields` spliced in where the caller's dialect has them.
@@ -142,7 +148,7 @@ impl WholeAnswer {
         }
         let body = match self.tells_extra_fields {
             true => {
-                let cost = ending.cost_of(&self.usage, self.body.len() as u64);
+                let cost = ending.cost_of(&self.usage, self.said);
                 splice(&self.body, &extra_fields(&ending, &self.setting, cost))
             }
             false => [self.body, Bytes::new(), Bytes::new()],

@@ -72,6 +72,30 @@ async fn impossible_figures_count_as_not_told_and_are_neither_free_nor_a_fortune
     }
 }
 
+/// What was not told is estimated by what was said, and not by what stands around it.
+#[tokio::test]
+async fn a_whole_answer_without_figures_costs_what_its_stream_does() {
+    let mut costs = Vec::new();
+    for stream in [false, true] {
+        let script = match stream {
+            false => told(200, &whole("null")),
+            true => {
+                vec![stream_head(), chunk(&format!("{}{}{}data: [DONE]\n\n", role(), delta("hello"), stop())), end()]
+            }
+        };
+        let upstream = Fake::always(script).await;
+        let mut policy = priced(&[("first", &upstream.url)]);
+        policy.keys[0].limits.budgets = vec![limit("all", 20_000_000_000)];
+        let running = Running::new(policy).await;
+        let body = if stream { streamed("m") } else { short("m") };
+        assert_eq!(running.post("/v1/chat/completions", &body).await.status, 200);
+        let record = running.record().await;
+        assert_eq!(record["usage_estimated"], true, "{record}");
+        costs.push(record["tokens"]["output"].clone());
+    }
+    assert_eq!(costs[0], costs[1], "five letters are as many tokens either way");
+}
+
 #[tokio::test]
 async fn nothing_that_can_t_be_is_recorded_where_nothing_is_limited() {
     let upstream =
