@@ -78,6 +78,8 @@ enum RunError {
     Folder(#[from] FolderError),
     #[error("there is no LLMProvider in {0}; without a folder, providers are made from the environment's keys")]
     NoProvider(String),
+    #[error("{0} is empty, and had objects before: it may be half written. To take its objects away, remove the file")]
+    Emptied(String),
     #[error("there is nothing that could answer: see what is said above")]
     NothingToServe,
     #[error("no such key: see what is said above")]
@@ -165,7 +167,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     if first.findings.iter().any(|finding| finding.place.file == COMMAND_LINE) {
         return Err(RunError::NoSuchKey);
     }
-    if let Some(dir) = args.dir.as_ref().filter(|_| first.document.providers.is_empty() && first.findings.is_empty()) {
+    if let Some(dir) = args.dir.as_ref().filter(|_| has_no_provider(&first)) {
         return Err(RunError::NoProvider(dir.display().to_string()));
     }
     style::tell(&idle::findings(&folder::objects(&texts), &first));
@@ -310,6 +312,8 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
     let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
     let mut sequence = 1;
     let mut unreadable: Option<Unreadable> = None;
+    // What the policy in force is made of.
+    let mut served = seen.clone();
     loop {
         let watched = match &unreadable {
             Some(unreadable) => watch.changed_or(unreadable.pause).await,
@@ -321,7 +325,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
         let texts = match folder::texts(dir) {
             Ok(texts) => texts,
             Err(error) => {
-                let told = error.to_string();
+                let told = style::whole(&error);
                 if unreadable.as_ref().is_none_or(|before| before.told != told) {
                     let _ = style::fail(&error);
                     style::say(STAYS);
@@ -339,6 +343,15 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             continue;
         }
         seen = texts;
+        let stays = |error: &RunError| {
+            gateway.reject(&dir.display().to_string(), "", &style::whole(error));
+            let _ = style::fail(error);
+            style::say(STAYS);
+        };
+        if let Some(file) = emptied(&served, &seen) {
+            stays(&RunError::Emptied(file.to_owned()));
+            continue;
+        }
         let next = compiled(&seen, keys, sequence + 1);
         style::tell(&next.findings);
         if let Some(finding) = blocking(&next) {
@@ -346,16 +359,17 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             style::say(STAYS);
             continue;
         }
+        if has_no_provider(&next) {
+            stays(&RunError::NoProvider(dir.display().to_string()));
+            continue;
+        }
         match serve::install(&gateway, next) {
             Ok(revision) => {
                 sequence += 1;
+                served.clone_from(&seen);
                 style::say(format_args!("serves revision {revision}"));
             }
-            Err(error) => {
-                gateway.reject(&dir.display().to_string(), "", &error.to_string());
-                let _ = style::fail(&RunError::from(error));
-                style::say(STAYS);
-            }
+            Err(error) => stays(&error.into()),
         }
     }
     future::pending().await
@@ -366,6 +380,18 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
 fn opens_a_door(finding: &Finding) -> bool {
     let kind = finding.object.split(' ').next().unwrap_or_default();
     finding.severity == Severity::Error && matches!(kind, "" | "Budget" | "RoutingRule")
+}
+
+/// Nothing is wrong, and nothing is there.
+fn has_no_provider(compiled: &Compiled) -> bool {
+    compiled.document.providers.is_empty() && compiled.findings.is_empty()
+}
+
+/// A file that had something in it and has nothing now: most often it is being written anew.
+fn emptied<'t>(before: &[Text], now: &'t [Text]) -> Option<&'t str> {
+    let blank = |text: &Text| text.text.trim().is_empty();
+    let had = |file: &str| before.iter().any(|text| text.file == file && !blank(text));
+    now.iter().find(|text| blank(text) && had(&text.file)).map(|text| text.file.as_str())
 }
 
 /// What keeps a change from being used.

@@ -135,19 +135,24 @@ pub(crate) fn say(text: impl fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "outrigger: {}", Printable(text));
 }
 
-/// Tells why the command ends, with what is behind it, and ends it.
-pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
+/// An error with what is behind it. Many say themselves what is: that is not said twice.
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
+        if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
         }
         source = cause.source();
     }
-    say(text);
+    text
+}
+
+/// Tells why the command ends, with what is behind it, and ends it.
+pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
+    say(whole(error));
     ExitCode::FAILURE
 }
 
@@ -170,6 +175,30 @@ mod tests {
             ("a\rb\u{9b}2J", "a\\rb\\u{9b}2J"),
         ] {
             assert_eq!(screen(text), shown);
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Nested {
+        #[error("deep")]
+        Deep,
+        #[error("a: {source}; move it away")]
+        Says { source: Box<Nested> },
+        #[error("b")]
+        Behind { source: Box<Nested> },
+    }
+
+    #[test]
+    fn what_is_behind_an_error_is_told_once() {
+        let says = |source| Nested::Says { source: Box::new(source) };
+        let behind = |source| Nested::Behind { source: Box::new(source) };
+        for (error, told) in [
+            (behind(Nested::Deep), "b: deep"),
+            (says(Nested::Deep), "a: deep; move it away"),
+            (behind(says(Nested::Deep)), "b: a: deep; move it away"),
+            (says(behind(Nested::Deep)), "a: b; move it away: deep"),
+        ] {
+            assert_eq!(whole(&error), told);
         }
     }
 

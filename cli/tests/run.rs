@@ -235,6 +235,30 @@ fn a_folder_that_is_emptied_changes_nothing() {
     assert!(chat(&running).contains("\"one\""));
 }
 
+/// A file is empty for a moment while it is written anew, and one without a provider serves nobody.
+#[test]
+fn what_would_serve_nobody_changes_nothing() {
+    let folder = objects(OBJECTS);
+    let file = folder.path().join("objects.yaml");
+    let key = "apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: k}\nspec: {providers: []}\n";
+    let mut running = Running::start(run(folder.path(), &[]));
+    for (text, says) in [("", "is empty, and had objects before"), ("# to be written\n", "there is no LLMProvider in")]
+    {
+        fs::write(&file, text).unwrap();
+        running.line(says);
+        running.line("the policy before it stays in force");
+        assert!(chat(&running).contains("\"one\""), "{text}");
+        // Beside others it takes away what they are bound by.
+        fs::write(folder.path().join("more.yaml"), key).unwrap();
+        running.line("the policy before it stays in force");
+        fs::remove_file(folder.path().join("more.yaml")).unwrap();
+        running.line("the policy before it stays in force");
+    }
+    write_over(&file, &OBJECTS.replace("reply: one", "reply: two"));
+    running.line("serves revision 2-");
+    assert!(chat(&running).contains("\"two\""));
+}
+
 #[test]
 fn without_a_folder_it_serves_what_the_environment_has() {
     let mut command = outrigger();
@@ -412,7 +436,7 @@ fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
         let mut line = String::new();
         running.stderr.read_line(&mut line).unwrap();
         // The folder may be seen before its file is in it.
-        if line.contains("there is no .yaml") {
+        if line.contains("there is no .yaml") || line.contains("is empty") {
             running.line("the policy before it stays in force");
             line.clear();
             running.stderr.read_line(&mut line).unwrap();
