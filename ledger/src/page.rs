@@ -80,10 +80,7 @@ impl Record {
 
 /// A slot whose account can't be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "slot {slot} of the page file is damaged: whose account it was and what is spent is not known. Without the file all \
-     accounts begin anew"
-)]
+#[error("slot {slot} of the page file is damaged: whose account it was and what is spent is not known")]
 pub struct Damaged {
     pub slot: u32,
 }

@@ -324,6 +324,11 @@ mod tests {
             assert!(told.contains(says) && told.contains("accounts"), "{what}: {told}");
             assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: it stays as it is");
         }
+        // The accounts are on a volume that is not there.
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &file).unwrap();
+        let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+        assert!(told.contains("can't be opened") && file.is_symlink(), "{told}");
         // As nobody says it who has not moved it away.
         std::fs::remove_file(&file).unwrap();
         let (accounts, number) = kept(dir.path(), 100);

@@ -33,7 +33,7 @@ pub enum PagesError {
     Taken { dir: PathBuf },
     #[error("the accounts in {} can't be opened: {source}", dir.display())]
     Open { dir: PathBuf, source: io::Error },
-    #[error("{}: {source}; to go on without what is written there, move the file away", path.display())]
+    #[error("{}: {source}; to begin with no account at all, move the file away", path.display())]
     Damaged { path: PathBuf, source: Damaged },
     #[error("{}: {source}; to begin with no account at all, move the file away", path.display())]
     Unreadable { path: PathBuf, source: Unreadable },
@@ -80,7 +80,8 @@ impl Folder {
     pub fn accounts(&self, book: &mut Book) -> Result<Pages, PagesError> {
         let failed = |source| PagesError::Open { dir: self.dir.clone(), source };
         let path = self.dir.join(ACCOUNTS);
-        if !path.try_exists().map_err(failed)? {
+        // A link that leads nowhere is a file that is elsewhere, and not there now.
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             let begun = self.dir.join(BEGUN);
             options().open(&begun).and_then(|file| file.write_all_at(&empty_file(), 0)).map_err(failed)?;
             fs::rename(&begun, &path).map_err(failed)?;
