@@ -13,8 +13,8 @@ pub struct Timeouts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub connect: Option<GoDuration>,
-    /// From the request to the first content of a stream. Absent: 30s, or 5m for a model that reasons and for types Ollama
-    /// and vLLM.
+    /// From the request to the first content of a stream. Absent: 30s, or 5m for a model that reasons, for types Ollama
+    /// and vLLM, and for a model of which nothing is known where no other candidate is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::deadline")]
     pub first_token: Option<GoDuration>,

@@ -125,6 +125,8 @@ impl Clock {
         let token = match timeouts.first_token {
             Some(ms) => Duration::from_millis(ms),
             None if thinks || local => LONG,
+            // Of a model of which nothing is known it is waited for longer where nobody else can be asked.
+            None if capable.is_none() && !others => LONG,
             None => FIRST_TOKEN,
         };
         let first_at = began + token;
@@ -252,7 +254,7 @@ mod tests {
         for (name, kind, capable, timeouts, gap, first, idle, callers) in [
             ("known not to think", "OpenAI", knows, &none, None, 30, 30, false),
             ("thinks", "OpenAI", Some(REASONS), &none, None, 300, 300, false),
-            ("nothing is known of it", "OpenAICompatible", None, &none, None, 30, 300, false),
+            ("nothing is known of it", "OpenAICompatible", None, &none, None, 300, 300, false),
             ("local", "Ollama", knows, &none, None, 300, 300, false),
             ("local, too", "vLLM", None, &none, None, 300, 300, false),
             ("as the object says", "Ollama", Some(REASONS), &own, None, 7, 8, false),
@@ -264,6 +266,13 @@ mod tests {
             let seconds = |at: Instant| (at - clock.started).as_secs();
             assert_eq!((seconds(timing.first.at), timing.idle.as_secs()), (first, idle), "{name}");
             assert_eq!(timing.idle_is_callers, callers, "{name}");
+        }
+        let clock = clock(600, None, None);
+        for (name, capable, seconds) in
+            [("it may think", None, 30), ("it thinks", Some(REASONS), 300), ("it does not", knows, 30)]
+        {
+            let timing = clock.attempt(clock.started, &provider("OpenAI", none), capable, true);
+            assert_eq!((timing.first.at - clock.started).as_secs(), seconds, "another is left, and {name}");
         }
     }
 }
