@@ -91,6 +91,7 @@ const VENDORS: &[Vendor] = &[
     vendor(&["voyage", "jina_ai", "infinity"]),
     vendor(&["deepgram", "elevenlabs", "assemblyai", "recraft", "runwayml", "fal_ai", "stability"]),
     vendor(&["lm_studio", "lmstudio"]),
+    vendor(&["triton", "bytez", "lepton", "lepton_ai"]),
     vendor(&["llamafile", "llama_cpp", "xinference", "sgl", "sglang", "docker_model_runner"]),
     vendor(&["litellm", "litellm_proxy", "bifrost", "portkey", "helicone", "aiml", "aimlapi", "compactifai"]),
     vendor(&["vercel", "vercel_ai_gateway", "v0"]),
@@ -107,8 +108,9 @@ impl Known {
     }
 }
 
-/// The vendor that a word names, in any case.
+/// The vendor that a word names, in any case and with whatever space around it.
 pub(crate) fn named(word: &str) -> Option<Known> {
+    let word = word.trim();
     let is = |known: &&str| {
         known.len() == word.len()
             && known.bytes().zip(word.bytes()).all(|(known, byte)| {
@@ -157,7 +159,19 @@ mod tests {
 
     #[test]
     fn a_word_is_known_in_every_spelling() {
-        for word in ["azure", "Azure", "AZURE_AI", "azure-ai", "vertex_ai", "together_ai", "xai", "x-ai", "OpenAI"] {
+        for word in [
+            "azure",
+            "Azure",
+            "AZURE_AI",
+            "azure-ai",
+            "vertex_ai",
+            "together_ai",
+            "xai",
+            "x-ai",
+            "OpenAI",
+            " azure",
+            "azure ",
+        ] {
             assert!(named(word).is_some(), "{word}");
         }
         for word in ["meta-llama", "Qwen", "mistralai", "deepseek-ai", "nvidia", "jinaai", "", "azur", "models"] {
