@@ -60,6 +60,14 @@ pub enum ScanError {
     Wrong { field: &'static str, expected: &'static str },
 }
 
+/// The models with which Anthropic may answer in place of the one that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnFallbacks {
+    /// Those that Anthropic chooses.
+    Default,
+    Models(Vec<String>),
+}
+
 /// What a body says to the gateway.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
@@ -72,7 +80,7 @@ pub struct Scanned {
     /// `fallbacks`: names, in order.
     pub fallbacks: Option<Vec<String>>,
     /// `fallbacks` is Anthropic's own: `"default"`, or objects without a provider. It is left where it stands.
-    pub own_fallbacks: bool,
+    pub own_fallbacks: Option<OwnFallbacks>,
     /// `prompt_cache_key`.
     pub session: Option<String>,
     /// `previous_response_id`, or another handle that only one account knows, as it stands there.
@@ -165,8 +173,10 @@ impl<'a> Reading<'a> {
                 scanned.model = Some(short(raw, "model")?.ok_or(wrong)?);
             }
             Field::Stream => scanned.stream = boolean(raw, "stream")?,
-            Field::Fallbacks if is_anthropics(raw) => scanned.own_fallbacks = true,
-            Field::Fallbacks => scanned.fallbacks = Some(fallbacks(raw)?),
+            Field::Fallbacks => match anthropics(raw) {
+                Some(own) => scanned.own_fallbacks = Some(own),
+                None => scanned.fallbacks = Some(fallbacks(raw)?),
+            },
             // OpenRouter's own way to fail over: around the key's fence, and at another price.
             Field::Models if !matches!(raw, "null" | "[]") => return Err(ScanError::OtherModels("models")),
             Field::Route if raw != "null" => return Err(ScanError::OtherModels("route")),
@@ -225,23 +235,27 @@ fn place(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-/// Whether `fallbacks` is the field of Anthropic's API: `"default"`, or `[{"model": "claude-…"}]`. Ours names a provider in
+/// `fallbacks`, if it is the field of Anthropic's API: `"default"`, or `[{"model": "claude-…"}]`. Ours names a provider in
 /// each object, or is a list of texts.
-fn is_anthropics(raw: &str) -> bool {
+fn anthropics(raw: &str) -> Option<OwnFallbacks> {
     #[derive(Deserialize)]
     struct Other {
         provider: Option<serde::de::IgnoredAny>,
-        #[serde(rename = "model")]
-        _model: String,
+        model: String,
     }
     if raw.starts_with('"') {
-        return raw::is(Some(raw), "default");
+        return raw::is(Some(raw), "default").then_some(OwnFallbacks::Default);
     }
-    let mut all = true;
+    let mut models = Some(Vec::new());
     let each = |one: &serde_json::value::RawValue| {
-        all &= serde_json::from_str::<Other>(one.get()).is_ok_and(|one| one.provider.is_none());
+        let other = serde_json::from_str::<Other>(one.get()).ok().filter(|one| one.provider.is_none());
+        models = models.take().zip(other).map(|(mut models, other)| {
+            models.push(other.model);
+            models
+        });
     };
-    raw::elements(raw, each).is_ok_and(|count| count > 0) && all
+    let count = raw::elements(raw, each).ok()?;
+    models.filter(|_| count > 0).map(OwnFallbacks::Models)
 }
 
 /// `["provider/model"]`, or with objects: `[{"provider": …, "model": …}]`.

@@ -8,7 +8,7 @@ use crate::gate::is_budget;
 use crate::limit::Limit;
 use crate::policy::{Key, Policy};
 use crate::price::Price;
-use crate::request::Request;
+use crate::request::{Others, Request};
 
 /// See the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,10 @@ pub(crate) fn gap<'a>(
         Unit::Requests => None,
         // Those of a key or of a provider are limits of pace.
         Unit::Tokens => conditions.unmetered().filter(|_| is_budget(limit) && !conditions.tells_tokens()),
-        Unit::Money => conditions.unmetered().or_else(|| by_call(policy, request, candidate)),
+        Unit::Money => conditions
+            .unmetered()
+            .or_else(|| by_call(policy, request, candidate))
+            .or_else(|| by_another(policy, request, candidate)),
     };
     match unmetered {
         Some(why) if key.unmetered == Unknown::Refuse => return Some(Gap::Meter(why)),
@@ -53,6 +56,22 @@ fn by_call(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> Opt
     let provider = policy.providers.get(candidate.provider?)?;
     let names = [&*candidate.upstream_model, provider.own_name(&candidate.model)];
     names.into_iter().filter(|_| CONVERSATIONS.contains(&request.request_type)).find_map(bills_by_call)
+}
+
+/// Why the answer may be billed at another model's price, and that a higher one for all that is known.
+fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> Option<&'static str> {
+    let index = candidate.provider?;
+    let (provider, own) = (policy.providers.get(index)?, policy.price(index, &candidate.model)?);
+    let is_dearer = |name: &String| {
+        policy.price(index, name).is_none_or(|other| other.input > own.input || other.output > own.output)
+    };
+    match request.conditions.others(provider) {
+        Others::None => None,
+        Others::Named(names) => names.iter().any(is_dearer).then_some(
+            "`fallbacks` lets the provider answer with a model that may be dearer than the one that is asked for",
+        ),
+        Others::Any => Some("`fallbacks` lets the provider answer with any other model, at the price of that one"),
+    }
 }
 
 /// What a price must say for an operation, and what that is called. A price for seconds or pictures is none for words.

@@ -8,7 +8,7 @@ use crate::downgrade::downgraded;
 use crate::gate::gate;
 use crate::policy::{Key, KeyProvider, Policy, Provider};
 use crate::request::Request;
-use crate::serves::permits;
+use crate::serves::{permits, permits_others, serves_others};
 
 /// A place where the request might go, before anybody asked whether it may.
 #[derive(Clone, Debug)]
@@ -93,6 +93,7 @@ fn fenced(
     if has_model && !permits(key, entry, provider, &candidate.model) {
         return Err(Skip::ModelBlocked);
     }
+    let others = request.conditions.others(provider);
     let usable: Vec<usize> = (0..provider.credentials.len())
         .filter(|index| {
             let credential = &provider.credentials[*index];
@@ -100,6 +101,7 @@ fn fenced(
                 && wanted.is_none_or(|name| *credential.name == *name)
                 && (entry.credentials.is_empty() || entry.credentials.iter().any(|name| **name == *credential.name))
                 && (!has_model || credential.serves(&candidate.model, &candidate.upstream_model))
+                && serves_others(credential, others)
         })
         .collect();
     if usable.is_empty() && (!provider.credentials.is_empty() || wanted.is_some()) {
@@ -107,6 +109,7 @@ fn fenced(
     }
     match request.conditions.unfit(provider) {
         Some(field) => Err(Skip::Unsupported(field)),
+        None if !permits_others(key, entry, provider, others) => Err(Skip::ModelBlocked),
         None => Ok(usable),
     }
 }

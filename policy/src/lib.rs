@@ -69,7 +69,7 @@ pub use observed::{Measure, Observed};
 pub use policy::{BuildError, Credential, Key, KeyProvider, Model, Policy, Provider, Revision};
 pub use price::{CacheAsk, Price, Service, Tier, Used};
 pub use printable::{Printable, is_printable};
-pub use request::{Conditions, Draw, NoConditions, Pace, Request, Stay};
+pub use request::{Conditions, Draw, NoConditions, Others, Pace, Request, Stay};
 pub use rule::{Compiled as CompiledConditions, Rule};
 pub use said::session;
 pub use samples::REQUEST_TYPES;

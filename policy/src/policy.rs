@@ -113,6 +113,11 @@ impl Credential {
     pub(crate) fn serves(&self, model: &str, upstream_model: &str) -> bool {
         self.models.allows(model) || self.models.matches(upstream_model)
     }
+
+    /// Whether it may be used for every model.
+    pub(crate) fn serves_anything(&self) -> bool {
+        self.models.is_empty() || self.models.matches_anything()
+    }
 }
 
 #[derive(Debug)]
@@ -161,6 +166,11 @@ impl Key {
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
         self.permits(&[model])
+    }
+
+    /// Whether the key's own lists let every model through.
+    pub(crate) fn allows_anything(&self) -> bool {
+        (self.allow.is_empty() || self.allow.matches_anything()) && self.deny.is_empty()
     }
 
     /// Whether the key's own lists let a model through that goes by several names: one of them has

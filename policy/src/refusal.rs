@@ -216,6 +216,22 @@ pub(crate) fn provider_blocked(key: &Key, provider: &str, by: &str) -> Refusal {
 fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) -> Refusal {
     let Candidate { name, model, .. } = candidate;
     let entry = key.providers.iter().find(|entry| entry.name == *name);
+    let itself = |entry: &&KeyProvider| permits(key, entry, &policy.providers[entry.provider], model);
+    if let Some(entry) = entry.filter(itself) {
+        let message = format!(
+            "`fallbacks` of the request lets LLMProvider {} answer with models that {} does not allow (spec.models, \
+             spec.providers[{name}].models){by}",
+            policy.providers[entry.provider].id,
+            named(key)
+        );
+        return Refusal {
+            status: 403,
+            kind: "model_blocked",
+            message,
+            param: Some("fallbacks".to_owned()),
+            limit: None,
+        };
+    }
     let message = match entry {
         Some(entry) if policy.providers[entry.provider].excludes(model) => {
             format!(

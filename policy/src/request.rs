@@ -69,6 +69,12 @@ pub trait Conditions {
     /// What this request needs and the provider's dialect can't say: `logprobs`.
     fn unfit(&self, provider: &Provider) -> Option<String>;
 
+    /// Other models with which a provider may answer, as the request lets it in the words of the provider's own API.
+    fn others(&self, provider: &Provider) -> Others<'_> {
+        let _ = provider;
+        Others::None
+    }
+
     /// Why nothing should be sent there now: [`crate::Skip::Cooldown`] or [`crate::Skip::Breaker`].
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<crate::Skip>;
 
@@ -131,6 +137,16 @@ pub trait Conditions {
         let _ = variable;
         true
     }
+}
+
+/// See [`Conditions::others`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Others<'a> {
+    #[default]
+    None,
+    Named(&'a [String]),
+    /// Whichever the provider chooses.
+    Any,
 }
 
 /// See [`Conditions::pace`].

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::catalogue;
 use crate::glob::{Globs, is_pattern};
 use crate::misnamed::Misnamed;
-use crate::policy::{Key, KeyProvider, Policy, Provider};
+use crate::policy::{Credential, Key, KeyProvider, Policy, Provider};
+use crate::request::Others;
 
 /// Types that pass on any name, because nobody can know what they serve.
 const ANY_NAME: [&str; 5] = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter", "Mock"];
@@ -165,6 +166,32 @@ fn lists(entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
 /// provider, and the provider's if that is exclusive.
 pub(crate) fn permits(key: &Key, entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
     key.permits(&[model, provider.own_name(model)]) && lists(entry, provider, model) && !provider.excludes(model)
+}
+
+/// Whether a key may have all models of a provider with which that may answer in place of the one that is asked for. Their
+/// names are the provider's own.
+pub(crate) fn permits_others(key: &Key, entry: &KeyProvider, provider: &Provider, others: Others<'_>) -> bool {
+    let named = |name: &String| {
+        let ours = provider.models.iter().filter(|model| *provider.upstream_name(&model.name) == **name);
+        permits(key, entry, provider, name) && ours.into_iter().all(|model| permits(key, entry, provider, &model.name))
+    };
+    match others {
+        Others::None => true,
+        Others::Named(names) => names.iter().all(named),
+        Others::Any => {
+            let open = entry.models.is_empty() || entry.models.matches_anything();
+            key.allows_anything() && open && !provider.exclusive
+        }
+    }
+}
+
+/// The same, of what a credential may be used for.
+pub(crate) fn serves_others(credential: &Credential, others: Others<'_>) -> bool {
+    match others {
+        Others::None => true,
+        Others::Named(names) => names.iter().all(|name| credential.serves(name, name)),
+        Others::Any => credential.serves_anything(),
+    }
 }
 
 /// The models that a key can name, as `provider/model`, without asking anybody.

@@ -5,9 +5,9 @@
 use http::HeaderMap;
 use outrigger_llm::chat::{self, Object};
 use outrigger_llm::operation::{Kind, Matched, ModelPlace, Operation};
-use outrigger_llm::scan::{self, Scanned};
+use outrigger_llm::scan::{self, OwnFallbacks, Scanned};
 use outrigger_llm::{Dialect, RequestError, embeddings, encode_request, strict};
-use outrigger_policy::bounds;
+use outrigger_policy::{Others, bounds};
 use serde_json::Value;
 
 use crate::headers::is_credential;
@@ -80,7 +80,10 @@ pub fn of(
         let refusal = Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) };
         return Err(NotAsked { refusal, model });
     }
-    let fallbacks = scanned.fallbacks.as_deref().unwrap_or_default();
+    let fallbacks = match &scanned.own_fallbacks {
+        Some(OwnFallbacks::Models(models)) => models,
+        _ => scanned.fallbacks.as_deref().unwrap_or_default(),
+    };
     if fallbacks.len() > MOST_FALLBACKS {
         let message = format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most");
         return Err(NotAsked { refusal: invalid(message), model });
@@ -109,12 +112,25 @@ pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
     }
     let invalid = |message: String| Refusal::new(400, "invalid_request", message);
     let scanned = scan::scan(body).map_err(|error| invalid(error.to_string()))?;
-    if scanned.own_fallbacks && operation.dialect != Dialect::Anthropic {
+    if scanned.own_fallbacks.is_some() && operation.dialect != Dialect::Anthropic {
         let message =
             "`fallbacks` must be a list of names like \"provider/model\", or of objects with `provider` and `model`";
         return Err(Refusal { param: Some("fallbacks".to_owned()), ..invalid(message.to_owned()) });
     }
     Ok(scanned)
+}
+
+/// The other models with which an upstream of that dialect may answer.
+#[must_use]
+pub fn others(scanned: &Scanned, upstream: Dialect) -> Others<'_> {
+    match &scanned.own_fallbacks {
+        // To other dialects the field is not told.
+        Some(own) if upstream == Dialect::Anthropic => match own {
+            OwnFallbacks::Default => Others::Any,
+            OwnFallbacks::Models(models) => Others::Named(models),
+        },
+        _ => Others::None,
+    }
 }
 
 /// The headers as rules see them: in lower case, without credentials. As many as rules are shown, and one more where there

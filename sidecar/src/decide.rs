@@ -5,7 +5,8 @@ use std::time::Instant;
 use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
-    Conditions, Credential, Decision, Draw, Measure, Pace, Provider, Request, Skip, decide as by_policy, session,
+    Conditions, Credential, Decision, Draw, Measure, Others, Pace, Provider, Request, Skip, decide as by_policy,
+    session,
 };
 
 use crate::accounts::millis;
@@ -91,6 +92,13 @@ impl World<'_> {
 impl Conditions for World<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.translation.unfit(self.call, self.place(provider)?.dialect)
+    }
+
+    fn others(&self, provider: &Provider) -> Others<'_> {
+        match self.place(provider) {
+            Some(place) => asked::others(&self.call.scanned, place.dialect),
+            None => Others::None,
+        }
     }
 
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {

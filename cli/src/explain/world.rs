@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use outrigger_crds::Money;
 use outrigger_llm::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
-use outrigger_policy::{Conditions, Credential, Key, Limit, Pace, Policy, Provider, Skip, Unit, nearest, trial};
+use outrigger_policy::{
+    Conditions, Credential, Key, Limit, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,
+};
+use outrigger_sidecar::asked::others;
 use thiserror::Error;
 
 use super::Args;
@@ -134,6 +137,10 @@ fn known(policy: &Policy, key: &Key) -> Vec<String> {
 impl Conditions for World<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.asking.unfit(dialect(provider))
+    }
+
+    fn others(&self, provider: &Provider) -> Others<'_> {
+        others(&self.asking.scanned, dialect(provider))
     }
 
     fn gate(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {

@@ -70,7 +70,7 @@ impl Scanned {
             (Some(model), None) => changes.added.push(format!("\"model\":{}", quote(model))),
             _ => {}
         }
-        let fallbacks = self.place(Field::Fallbacks).filter(|_| !self.own_fallbacks);
+        let fallbacks = self.place(Field::Fallbacks).filter(|_| self.own_fallbacks.is_none());
         if let Some(member) = fallbacks {
             changes.places.push((without_comma(body, &member.whole), String::new()));
         }
