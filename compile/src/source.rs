@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use outrigger_policy::nearest;
 use serde_json::Value;
 
 use crate::finding::{Cause, Finding, Place, Severity};
@@ -178,9 +179,12 @@ fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
     }
 }
 
-/// Of the group `outrigger.dev`, in any version, or close enough that it was meant.
+/// Of the group `outrigger.dev`, in any version, or close enough that it was meant: one that is passed over for a slip of the
+/// pen may be a budget.
 pub(crate) fn is_ours(api_version: &str) -> bool {
-    api_version.split('/').next() == Some(outrigger_crds::GROUP)
+    let (group, version) = api_version.split_once('/').unwrap_or((api_version, ""));
+    let is_near = || nearest(group, [outrigger_crds::GROUP].into_iter()).is_some();
+    group == outrigger_crds::GROUP || is_near() || (group == outrigger_crds::VERSION && version.is_empty())
 }
 
 #[cfg(test)]
@@ -202,6 +206,35 @@ mod tests {
         assert_eq!(source.objects[0].at("spec.team").line, 10);
         assert_eq!(source.objects[0].at("spec.nothing[3].here").line, 9);
         assert_eq!(source.objects[0].at("nothing").line, 6);
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_no_other_group() {
+        for (api_version, ours) in [
+            ("outrigger.dev/v1alpha1", true),
+            ("outrigger.dev/v1", true),
+            ("outriger.dev/v1alpha1", true),
+            ("Outrigger.dev/v1alpha1", true),
+            ("outrigger.io/v1alpha1", true),
+            ("outrigger/v1alpha1", true),
+            ("outrigger.dev", true),
+            ("v1alpha1", true),
+            ("v1", false),
+            ("apps/v1", false),
+            ("argoproj.io/v1alpha1", false),
+            ("operator.openshift.io/v1", false),
+            ("gateway.networking.k8s.io/v1", false),
+            ("monitoring.coreos.com/v1", false),
+            ("external-secrets.io/v1beta1", false),
+            ("serving.knative.dev/v1", false),
+            ("tekton.dev/v1", false),
+            ("triggers.tekton.dev/v1beta1", false),
+            ("kustomize.toolkit.fluxcd.io/v1", false),
+            ("cert-manager.io/v1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_ours(api_version), ours, "{api_version}");
+        }
     }
 
     #[test]
