@@ -7,9 +7,12 @@
 //! ```text
 //! {"error": {"param": "Bearer sk-live-1234"}}  ->  {"error": {"param": "Bearer ***"}}
 //! ```
-//! An error is searched thoroughly: also for the value with JSON's or a URL's escapes, and in
-//! Base64. An answer that succeeded is searched for the value as it was sent, which costs one
-//! `memmem`; for a value that JSON or a URL would escape, also with escapes.
+//! An error is searched thoroughly: also for the value with the escapes of JSON, HTML or a URL, in
+//! Base64 and in hexadecimal digits, and for parts of it ([`Mask::error`]). An answer that succeeded
+//! is searched for the value as it was sent, which costs one `memmem`; for a value that JSON or a URL
+//! would escape, also with escapes.
+
+mod parts;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +24,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr3_iter};
+use parts::Parts;
 
 /// What stands in the place of the value.
 pub const SHOWN: &str = "***";
@@ -44,14 +48,17 @@ const PLACEHOLDERS: [&str; 8] = [
 /// The longest runs of escapes in front of one byte that are followed.
 const BACKSLASHES: usize = 8;
 const PERCENTS: usize = 3;
+/// The most digits of an entity's number, and its end.
+const DIGITS: usize = 8;
 
 /// A credential's value, ready to be looked for.
 pub struct Mask {
     value: Finder<'static>,
     /// No encoder has a reason to escape any of its bytes.
     plain: bool,
-    /// Its Base64, alone or with other bytes around it.
-    base64: Vec<Finder<'static>>,
+    /// Its Base64, alone or with other bytes around it, and its hexadecimal digits.
+    encoded: Vec<Finder<'static>>,
+    parts: Parts,
 }
 
 impl fmt::Debug for Mask {
@@ -78,14 +85,18 @@ impl Mask {
             return None;
         }
         let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-        let base64 = base64_of(value.as_bytes()).into_iter().map(|text| Finder::new(&text).into_owned()).collect();
-        Some(Arc::new(Mask { value: Finder::new(value).into_owned(), plain, base64 }))
+        let (base64, hex) = (base64_of(value.as_bytes()), hex_of(value.as_bytes()));
+        let parts = Parts::of(value.as_bytes(), &base64, &hex);
+        let encoded = base64.iter().chain(&hex).map(|text| Finder::new(text).into_owned()).collect();
+        Some(Arc::new(Mask { value: Finder::new(value).into_owned(), plain, encoded, parts }))
     }
 
     /// Where the value stands, one place after the other.
     fn places<'t>(&'t self, text: &'t [u8], thorough: bool) -> Places<'t> {
-        let base64 = if thorough { vec![Next::Unknown; self.base64.len()] } else { Vec::new() };
-        Places { mask: self, text, thorough, at: 0, own: Next::Unknown, base64 }
+        // An escape is longer than what it stands for.
+        let thorough = thorough && text.len() >= self.value.needle().len();
+        let encoded = if thorough { vec![Next::Unknown; self.encoded.len()] } else { Vec::new() };
+        Places { mask: self, text, thorough, at: 0, own: Next::Unknown, encoded }
     }
 
     /// The first place from `at` on where the value itself stands, with or without escapes.
@@ -94,7 +105,7 @@ impl Mask {
         if self.plain && !thorough {
             return exact(&self.value, text, at);
         }
-        memchr3_iter(self.value.needle()[0], b'\\', b'%', rest).find_map(|found| match self.matches(text, at + found) {
+        beginnings(self.value.needle()[0], rest, thorough).find_map(|found| match self.matches(text, at + found) {
             Match::Up(end) => Some((at + found, end)),
             Match::No | Match::Partly => None,
         })
@@ -108,11 +119,11 @@ impl Mask {
         }
         let longest = value.len().saturating_mul(BACKSLASHES + 6);
         let from = text.len().saturating_sub(longest);
-        let mut first = memchr3_iter(value[0], b'\\', b'%', &text[from..])
+        let mut first = beginnings(value[0], &text[from..], thorough)
             .map(|at| from + at)
             .find(|at| matches!(self.matches(text, *at), Match::Partly));
         if thorough {
-            for found in self.base64.iter().filter_map(|finder| ends_with_part(text, finder.needle())) {
+            for found in self.encoded.iter().filter_map(|finder| ends_with_part(text, finder.needle())) {
                 first = Some(first.map_or(found, |first| first.min(found)));
             }
         }
@@ -121,9 +132,17 @@ impl Mask {
 
     /// Compares, taking each byte of the value with or without escapes in front.
     fn matches(&self, text: &[u8], mut at: usize) -> Match {
+        let mut open = false;
         for byte in self.value.needle() {
-            match one(&text[at..], *byte) {
+            let rest = &text[at..];
+            match escaped(rest, *byte) {
                 Match::Up(length) => at += length,
+                // What begins an escape may stand for itself; at the end of the text it may yet be one.
+                other if rest.first() == Some(byte) => {
+                    open |= matches!(other, Match::Partly);
+                    at += 1;
+                }
+                Match::No if open => return Match::Partly,
                 other => return other,
             }
         }
@@ -154,30 +173,54 @@ impl Mask {
         }
     }
 
-    /// The words without the value.
+    /// An error without the value and without longer parts of it. Whether the value stood there, or at least half of it.
     #[must_use]
-    pub fn text(&self, text: String) -> String {
-        match self.bytes(text.as_bytes(), true) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(masked) => String::from_utf8_lossy(&masked).into_owned(),
+    pub fn error<'t>(&self, text: &'t [u8]) -> (Cow<'t, [u8]>, bool) {
+        let whole = self.bytes(text, true);
+        let quoted = matches!(whole, Cow::Owned(_));
+        match self.parts.out_of(&whole) {
+            Some((masked, half)) => (Cow::Owned(masked), quoted || half),
+            None => (whole, quoted),
         }
     }
 
-    /// Takes the value out of headers. True if it was there.
-    pub fn headers(&self, headers: &mut HeaderMap, thorough: bool) -> bool {
+    /// The same of words.
+    #[must_use]
+    pub fn words(&self, text: String) -> (String, bool) {
+        match self.error(text.as_bytes()) {
+            (Cow::Borrowed(_), quoted) => (text, quoted),
+            (Cow::Owned(masked), quoted) => (String::from_utf8_lossy(&masked).into_owned(), quoted),
+        }
+    }
+
+    /// Takes the value out of headers, and parts of it out of an error's. True if it was there.
+    pub fn headers(&self, headers: &mut HeaderMap, error: bool) -> bool {
         let mut found = false;
         for value in headers.values_mut() {
-            // Most are too short for it. In Base64 it may be shorter than itself, where its ends belong to other bytes.
-            if !thorough && value.len() < self.value.needle().len() {
+            // Most are too short for it, in whatever form.
+            if !error && value.len() < self.value.needle().len() {
                 continue;
             }
-            if let Cow::Owned(masked) = self.bytes(value.as_bytes(), thorough) {
-                found = true;
+            let (masked, quoted) = match error {
+                true => self.error(value.as_bytes()),
+                // They are short: it costs next to nothing.
+                false => (self.bytes(value.as_bytes(), true), true),
+            };
+            if let Cow::Owned(masked) = masked {
+                found |= quoted;
                 *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(SHOWN));
             }
         }
         found
     }
+}
+
+/// Where the value may begin: with its first byte, or an escape. Only errors have entities.
+fn beginnings(first: u8, text: &[u8], thorough: bool) -> impl Iterator<Item = usize> {
+    let escapes = (!thorough).then(|| memchr3_iter(first, b'\\', b'%', text));
+    let begins = move |byte: u8| byte == first || matches!(byte, b'\\' | b'%' | b'&');
+    let all = thorough.then(|| text.iter().enumerate().filter(move |(_, byte)| begins(**byte)).map(|(at, _)| at));
+    escapes.into_iter().flatten().chain(all.into_iter().flatten())
 }
 
 /// Where one form of the value comes next.
@@ -195,7 +238,7 @@ struct Places<'t> {
     thorough: bool,
     at: usize,
     own: Next,
-    base64: Vec<Next>,
+    encoded: Vec<Next>,
 }
 
 impl Next {
@@ -215,10 +258,10 @@ impl Iterator for Places<'_> {
     fn next(&mut self) -> Option<(usize, usize)> {
         let Places { mask, text, thorough, at, .. } = *self;
         self.own = self.own.from(at, || mask.own(text, thorough, at));
-        for (next, finder) in self.base64.iter_mut().zip(&mask.base64) {
+        for (next, finder) in self.encoded.iter_mut().zip(&mask.encoded) {
             *next = next.from(at, || exact(finder, text, at));
         }
-        let places = self.base64.iter().chain([&self.own]);
+        let places = self.encoded.iter().chain([&self.own]);
         let place = places.filter_map(|next| if let Next::At(start, end) = next { Some((*start, *end)) } else { None });
         let (start, end) = place.min()?;
         self.at = end;
@@ -231,18 +274,18 @@ fn exact(finder: &Finder<'_>, text: &[u8], at: usize) -> Option<(usize, usize)> 
     Some((start, start + finder.needle().len()))
 }
 
-/// One byte of the value at the start of the text: itself, `\u002b`, `\/`, `%2B`, `%252b`.
-fn one(text: &[u8], byte: u8) -> Match {
+/// One byte of the value at the start of the text, escaped: `\u002b`, `\x2b`, `\/`, `%2B`, `%252b`, `&#43;`, `&#x2b;`,
+/// `&amp;`.
+fn escaped(text: &[u8], byte: u8) -> Match {
     let Some(first) = text.first() else { return Match::Partly };
-    if *first == byte {
-        return Match::Up(1);
-    }
     match first {
         b'\\' => {
             let escapes = text.iter().take(BACKSLASHES).take_while(|byte| **byte == b'\\').count();
             match text.get(escapes) {
                 None => Match::Partly,
+                Some(b'u') if text.get(escapes + 1) == Some(&b'{') => number(text, escapes + 2, 16, b'}', byte),
                 Some(b'u') => hex(text, escapes + 1, 4, byte),
+                Some(b'x') => hex(text, escapes + 1, 2, byte),
                 Some(next) if *next == byte => Match::Up(escapes + 1),
                 Some(_) => Match::No,
             }
@@ -257,10 +300,49 @@ fn one(text: &[u8], byte: u8) -> Match {
                     _ => break,
                 }
             }
-            hex(text, at, 2, byte)
+            match text.get(at) {
+                Some(b'u' | b'U') => hex(text, at + 1, 4, byte),
+                _ => hex(text, at, 2, byte),
+            }
         }
+        b'&' => match text.get(1..3) {
+            None => Match::Partly,
+            Some([b'#', b'x' | b'X']) => number(text, 3, 16, b';', byte),
+            Some([b'#', _]) => number(text, 2, 10, b';', byte),
+            Some(_) => entity(text, byte),
+        },
         _ => Match::No,
     }
+}
+
+/// Digits of an escape that has an end of its own, zeros in front or none.
+fn number(text: &[u8], at: usize, radix: u32, end: u8, byte: u8) -> Match {
+    let mut value = 0_u32;
+    for (read, digit) in text.get(at..).unwrap_or_default().iter().take(DIGITS).enumerate() {
+        match char::from(*digit).to_digit(radix) {
+            Some(digit) => value = value.saturating_mul(radix).saturating_add(digit),
+            None if *digit == end && read > 0 && value == u32::from(byte) => return Match::Up(at + read + 1),
+            None => return Match::No,
+        }
+    }
+    if text.len() < at + DIGITS { Match::Partly } else { Match::No }
+}
+
+/// The entities of HTML that have a name.
+fn entity(text: &[u8], byte: u8) -> Match {
+    let names: &[&[u8]] = match byte {
+        b'&' => &[b"&amp;"],
+        b'<' => &[b"&lt;"],
+        b'>' => &[b"&gt;"],
+        b'"' => &[b"&quot;"],
+        b'\'' => &[b"&apos;"],
+        _ => &[],
+    };
+    let found = names.iter().find_map(|name| match text.starts_with(name) {
+        true => Some(Match::Up(name.len())),
+        false => name.starts_with(text).then_some(Match::Partly),
+    });
+    found.unwrap_or(Match::No)
 }
 
 /// Whether so many hexadecimal digits are the byte.
@@ -311,6 +393,13 @@ fn base64_of(value: &[u8]) -> Vec<Vec<u8>> {
         }
     }
     all
+}
+
+/// Its hexadecimal digits, small and large.
+fn hex_of(value: &[u8]) -> [Vec<u8>; 2] {
+    let small: Vec<u8> = value.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+    let large = small.to_ascii_uppercase();
+    [small, large]
 }
 
 /// Takes a value out of bytes that come in pieces, wherever they are cut.
@@ -369,7 +458,17 @@ impl Masker {
     /// Words about the attempt, without the value.
     #[must_use]
     pub fn text(&self, text: String) -> String {
-        self.mask.text(text)
+        self.mask.words(text).0
+    }
+
+    /// An error that stood in the answer, as [`Mask::error`] leaves it.
+    pub fn error(&mut self, text: Bytes) -> Bytes {
+        let (masked, quoted) = self.mask.error(&text);
+        self.found |= quoted;
+        match masked {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(masked) => masked.into(),
+        }
     }
 }
 

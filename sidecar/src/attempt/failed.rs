@@ -249,10 +249,10 @@ impl Failed {
 
     /// With the credential taken out of the words, which may be the other side's.
     pub fn masked(self, mask: Option<&Mask>) -> Self {
-        match mask {
-            Some(mask) => Failed { message: mask.text(self.message), ..self },
-            None => self,
-        }
+        let Some(mask) = mask else { return self };
+        let (message, quoted) = mask.words(self.message);
+        let failed = Failed { message, ..self };
+        if quoted && failed.status.is_some() { failed.quoting() } else { failed }
     }
 
     /// Whether the provider may have served it all the same, and bills it: it left, and nobody said that it failed.

@@ -184,9 +184,9 @@ async fn send(
     let status = head.status.as_u16();
     let mut quoted = false;
     if let Some(mask) = &mask {
-        let thorough = !head.status.is_success();
-        quoted = mask.headers(&mut head.headers, thorough);
-        body.mask(Masker::new(Arc::clone(mask), thorough));
+        let is_error = !head.status.is_success();
+        quoted = mask.headers(&mut head.headers, is_error);
+        body.mask(Masker::new(Arc::clone(mask), is_error));
     }
     let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
     let same = place.dialect == ending.call.dialect;
@@ -204,6 +204,7 @@ async fn send(
         // Of what is too long, or did not come, its status is told in the gateway's own words.
         let whole = read.is_some();
         let (text, held) = read.unwrap_or_default();
+        let text = body.masked_error(text);
         let told = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         // Where it does not say what time it is, it is now.
         let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
@@ -267,6 +268,7 @@ async fn send(
     let looking = || whole_answer(setting, &ending.call, text, held, &memory);
     let answer = memory.work(length, looking).await.map_err(|failed| {
         // An error under 200 may quote the request as any other.
+        let failed = if failed.is_empty() { failed } else { failed.masked(mask.as_deref()) };
         let failed = if body.quoted() && !failed.is_empty() { failed.quoting() } else { failed };
         failed.with_headers(headers.clone())
     })?;

@@ -130,3 +130,71 @@ fn an_error_full_of_it_is_read_once() {
     // Once is a few milliseconds, also in a debug build; once for each place would be a minute.
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn an_error_is_searched_for_digits_and_entities() {
+    let bytes = |value: &str, told: fn(u8) -> String| value.bytes().map(told).collect::<String>();
+    for value in [KEY, ODD] {
+        for form in [
+            bytes(value, |byte| format!("{byte:02x}")),
+            bytes(value, |byte| format!("{byte:02X}")),
+            bytes(value, |byte| format!("\\x{byte:02x}")),
+            bytes(value, |byte| format!("\\u{{{byte:x}}}")),
+            bytes(value, |byte| format!("%u{byte:04X}")),
+            bytes(value, |byte| format!("&#{byte};")),
+            bytes(value, |byte| format!("&#{byte:03};")),
+            bytes(value, |byte| format!("&#x{byte:X};")),
+            value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+        ] {
+            let text = format!("before {form} after");
+            for at in 0..=text.len() {
+                let (out, found) = cut_at(value, text.as_bytes(), true, &[at]);
+                // Of a sign that begins an escape its own escape may be left.
+                let out = String::from_utf8(out).unwrap();
+                assert!(found && out.starts_with("before ***") && out.ends_with(" after"), "{text}, {at}: {out}");
+                assert!(out.len() <= "before *** after".len() + 7, "{text}, {at}: {out}");
+            }
+        }
+    }
+}
+
+/// Whatever part it is and wherever it stands, no more of it is told than a hint.
+#[test]
+fn an_error_tells_no_more_of_it_than_a_hint() {
+    let long = (0..500).map(|n| format!("{:04}", n * 7919 % 9973)).collect::<String>();
+    for (value, hint) in [(KEY, 12), ("0123456789abcdef", 8), (long.as_str(), 125)] {
+        let mask = Mask::new(value).unwrap();
+        for from in 0..value.len().min(60) {
+            for to in [from + 4, from + hint - 1, from + hint, from + hint + 1, from + hint + 20, value.len()] {
+                let Some(part) = value.get(from..to) else { continue };
+                for before in 0..4 {
+                    let text = format!("{}key {part}\" and {}", &"....."[..before], "more");
+                    let (masked, quoted) = mask.error(text.as_bytes());
+                    let masked = String::from_utf8(masked.into_owned()).unwrap();
+                    assert_eq!(masked.contains(part), part.len() < hint, "{text} is told as {masked}");
+                    assert_eq!(quoted, part.len() >= hint && 2 * part.len() >= value.len(), "{text}");
+                }
+            }
+        }
+    }
+    let mask = Mask::new(KEY).unwrap();
+    let lines = STANDARD.encode(format!("u:{KEY}")).as_bytes().chunks(20).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let text = lines.join(&b'\n');
+    let (masked, quoted) = mask.error(&text);
+    assert!(quoted && !masked.windows(16).any(|window| lines[0].starts_with(window)), "{masked:?}");
+    for hint in ["sk-live-***cdef", "sk-live-", "ends with cdef", ""] {
+        assert!(matches!(mask.error(hint.as_bytes()), (Cow::Borrowed(_), false)), "{hint}");
+    }
+}
+
+#[test]
+fn an_error_full_of_parts_is_read_once() {
+    let value = "a".repeat(2_000);
+    let mask = Mask::new(&value).unwrap();
+    let begun = std::time::Instant::now();
+    for text in ["a".repeat(256 << 10), format!("{}b", "a".repeat(124)).repeat(2_000)] {
+        let masked = mask.error(text.as_bytes()).0.into_owned();
+        assert!(!masked.windows(125).any(|window| window.iter().all(|byte| *byte == b'a')));
+    }
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}

@@ -256,7 +256,8 @@ impl Relay {
         self.read_events += self.events.len();
         let setting = &self.setting;
         for event in self.events.drain(..) {
-            let told = self.lens.tell(&event, &mut self.out, |usage, said| comment(ending, setting, usage, said));
+            let before = self.out.len();
+            let mut told = self.lens.tell(&event, &mut self.out, |usage, said| comment(ending, setting, usage, said));
             if let Some(hook) = &ending.gateway.hooks.on_answer {
                 hook.event(&ending.call, &event);
             }
@@ -264,8 +265,14 @@ impl Relay {
             if let Some(problem) = told.malformed {
                 return (content, Some(Broken::Malformed(problem)));
             }
-            if let Some(error) = told.error {
-                return (content, Some(Broken::Told(error)));
+            if let Some(error) = &mut told.error {
+                // It may quote the request, as any error.
+                let passed = self.body.masked_error(Bytes::copy_from_slice(&self.out[before..]));
+                self.out.truncate(before);
+                self.out.extend_from_slice(&passed);
+                let message = self.body.masked_error(std::mem::take(&mut error.message).into());
+                error.message = String::from_utf8_lossy(&message).into_owned();
+                return (content, told.error.map(Broken::Told));
             }
         }
         (content, None)

@@ -92,6 +92,14 @@ impl UpstreamBody {
         self.masker.as_ref().is_some_and(Masker::found)
     }
 
+    /// An error that came, or stood in what did, without the credential in any form and without parts of it.
+    pub fn masked_error(&mut self, text: Bytes) -> Bytes {
+        match &mut self.masker {
+            Some(masker) => masker.error(text),
+            None => text,
+        }
+    }
+
     /// The next chunk; `None` at the proper end.
     ///
     /// # Errors

@@ -1,0 +1,99 @@
+//! Parts of a value: an error may quote the credential cut, or without a letter at its end.
+//!
+//! A few letters are a hint that people need, such as `sk-live-…` or `…tR5w`. More of them are taken out. Every run of the
+//! value that is long enough holds a whole block of the text, wherever the blocks begin: so each block is looked for in the
+//! value, and what is found is followed to both sides.
+
+use memchr::memmem;
+
+use super::SHOWN;
+
+/// Letters of a part that is taken out: half of a short value, and less of a long one.
+const LONGEST_HINT: usize = 12;
+const SHORTEST_HINT: usize = 6;
+const LEAST: usize = 16;
+/// Of a block that stands in the value very often so many places are looked at: no real credential is of that kind.
+const PLACES: usize = 64;
+
+/// The forms of a value in which its parts are looked for.
+pub struct Parts {
+    /// One behind the other, with a byte between them that is in none.
+    forms: Vec<u8>,
+    each: Vec<Form>,
+    block: usize,
+}
+
+struct Form {
+    start: usize,
+    end: usize,
+    /// So many bytes of it are too many.
+    most: usize,
+}
+
+impl Parts {
+    pub fn of(value: &[u8], base64: &[Vec<u8>], hex: &[Vec<u8>]) -> Self {
+        let letters = (value.len() / 2).clamp(SHORTEST_HINT, LONGEST_HINT.max(value.len() / LEAST));
+        let mut parts = Parts { forms: Vec::new(), each: Vec::new(), block: letters.div_ceil(2) };
+        parts.add(value, letters);
+        base64.iter().for_each(|text| parts.add(text, letters.saturating_mul(4).div_ceil(3)));
+        hex.iter().for_each(|text| parts.add(text, 2 * letters));
+        parts
+    }
+
+    fn add(&mut self, form: &[u8], most: usize) {
+        let start = self.forms.len();
+        self.forms.extend_from_slice(form);
+        self.each.push(Form { start, end: self.forms.len(), most });
+        self.forms.push(0);
+    }
+
+    /// The text without parts, and whether one of them was half of the value; nothing if there is none.
+    pub fn out_of(&self, text: &[u8]) -> Option<(Vec<u8>, bool)> {
+        let (mut out, mut told, mut half) = (Vec::new(), 0, false);
+        let mut at = 0;
+        while let Some(block) = text.get(at..at + self.block) {
+            let Some(run) = self.longest(text, told, at, block) else {
+                at += self.block;
+                continue;
+            };
+            half |= run.half;
+            out.extend_from_slice(&text[told..run.start]);
+            out.extend_from_slice(SHOWN.as_bytes());
+            (told, at) = (run.end, run.end);
+        }
+        if told == 0 {
+            return None;
+        }
+        out.extend_from_slice(&text[told..]);
+        Some((out, half))
+    }
+
+    /// The longest part around a block, wherever in the value the block stands, if it is too long.
+    fn longest(&self, text: &[u8], from: usize, at: usize, block: &[u8]) -> Option<Run> {
+        let finder = memmem::Finder::new(block);
+        let next = |at: usize| Some(at + finder.find(self.forms.get(at..)?)?);
+        let places = std::iter::successors(next(0), |place| next(place + 1));
+        let runs = places.take(PLACES).filter_map(|place| {
+            let form = self.each.iter().find(|form| (form.start..form.end).contains(&place))?;
+            let value = &self.forms[form.start..form.end];
+            let place = place - form.start;
+            let before = same(text[from..at].iter().rev(), value[..place].iter().rev());
+            let behind = same(text[at..].iter(), value[place..].iter());
+            let length = before + behind;
+            let run = Run { start: at - before, end: at + behind, half: 2 * length >= value.len() };
+            (length >= form.most).then_some(run)
+        });
+        runs.max_by_key(|run| run.end - run.start)
+    }
+}
+
+struct Run {
+    start: usize,
+    end: usize,
+    half: bool,
+}
+
+/// How many are the same from the start on.
+fn same<'b>(one: impl Iterator<Item = &'b u8>, other: impl Iterator<Item = &'b u8>) -> usize {
+    one.zip(other).take_while(|(one, other)| one == other).count()
+}
