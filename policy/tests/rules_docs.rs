@@ -74,6 +74,11 @@ fn costs() -> String {
         ("a regular expression", format!("{} bytes", bounds::PATTERN_TEXT), "check, admission, plans, gateways"),
         ("its table, compiled", format!("{} bytes", number(bounds::PATTERN_TABLE)), "the same"),
         ("the tables of one condition", format!("{} bytes", number(bounds::PATTERN_TABLES)), "the same"),
+        (
+            "letters of a range in a class, where `(?i)` stands in the expression",
+            format!("{}; no `\\p`, no negated class in another", number(bounds::FOLDED_RANGE)),
+            "the same",
+        ),
         ("the regular expressions of a policy", format!("{} bytes", number(bounds::PATTERNS)), "gateways"),
         ("entries of `headers`, `params` and `labels`, each", bounds::ENTRIES.to_string(), "each request"),
         ("one of their names", format!("{} bytes", bounds::NAME), "each request"),
@@ -100,6 +105,9 @@ all conditions that a request asks take at most a millisecond of one processor.
 ";
 
 const BEYOND: &str = "
+Where a pattern is not written behind `matches` itself, each text of the condition may be one: those that are too large count as a table of the largest size, and those
+that are no regular expression as 16 bytes for each of theirs.
+
 A condition that does not fit at run time is an error of the rule: no match, counted in `outrigger_rule_errors_total` and told in the log, and
 with `onError: Refuse` a 400. Rules that watch and rules that are asked again after `chain` share the same steps. What a request has beyond the last rows of the table is not cut: a condition that reads it fails.
 

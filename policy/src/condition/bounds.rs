@@ -34,6 +34,8 @@ pub const PATTERN_TEXT: usize = 256;
 pub const PATTERN_TABLE: usize = 16 << 10;
 /// And the tables of all that a rule has.
 pub const PATTERN_TABLES: usize = 32 << 10;
+/// The longest range in a class of one that is blind to case.
+pub const FOLDED_RANGE: usize = 1 << 12;
 /// And what a table is made from.
 pub const PATTERN: usize = 64 << 10;
 /// And all of a policy's together.

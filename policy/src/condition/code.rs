@@ -115,7 +115,7 @@ pub(crate) struct Code {
 pub enum CodeError {
     #[error(
         "the regular expression {quote} is too large: {text} bytes are the most, and {table} when it is compiled; repeat \
-         less, or use startsWith, endsWith, contains or a list",
+         less, leave `(?i)` out beside classes such as \\pL, or use startsWith, endsWith, contains or a list",
         text = bounds::PATTERN_TEXT, table = bounds::PATTERN_TABLE
     )]
     LargePattern { quote: String },
@@ -148,7 +148,7 @@ impl Code {
         if maker.names_patterns {
             for text in std::mem::take(&mut maker.texts) {
                 // One that is too large is told when it is given: most texts are no patterns.
-                let pattern = Pattern::new(text).unwrap_or_else(|_| Pattern::Wrong("it is too large".to_owned()));
+                let pattern = Pattern::new(text).unwrap_or_else(|_| Pattern::too_large(text));
                 maker.tables += pattern.table();
                 if maker.tables > bounds::PATTERN_TABLES {
                     return Err(CodeError::ManyPatterns);

@@ -4,6 +4,8 @@
 //! Nearly all that rules match is ASCII. For that a table is made that takes each byte once. Other texts are held against
 //! the pattern's states, which costs more, and is counted so.
 
+mod folding;
+
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -24,12 +26,17 @@ const NESTED: u32 = 32;
 /// A pattern, compiled.
 pub(crate) enum Pattern {
     Ready(Box<Ready>),
-    /// It is no regular expression, and why.
-    Wrong(String),
+    /// It is no regular expression, and why; bytes of it, and what of a rule's room it took to find that out.
+    Wrong(String, usize),
 }
+
+/// What of a rule's room for tables each byte takes of a text that is no regular expression: it was read in vain.
+const READ_IN_VAIN: usize = 16;
 
 pub(crate) struct Ready {
     source: String,
+    /// What of a rule's room for tables it takes beside its table, for the time that it took to make it.
+    folded: usize,
     ascii: dense::DFA<Vec<u32>>,
     /// Of the automaton for texts that are not ASCII.
     states: usize,
@@ -51,9 +58,10 @@ impl Pattern {
         if source.len() > bounds::PATTERN_TEXT {
             return Err(TooLarge);
         }
+        let Some(folded) = folding::work(source, NESTED) else { return Err(TooLarge) };
         let hir = match parsed(source) {
             Ok(hir) => hir,
-            Err(error) => return Ok(Pattern::Wrong(why(&error))),
+            Err(error) => return Ok(Pattern::Wrong(why(&error), READ_IN_VAIN * source.len())),
         };
         let any = automaton(&hir).map_err(|_| TooLarge)?;
         // Without what only other texts have it is small and quick to make.
@@ -66,6 +74,7 @@ impl Pattern {
         let ascii = dense::Builder::new().configure(table).build_from_nfa(&plain).map_err(|_| TooLarge)?;
         Ok(Pattern::Ready(Box::new(Ready {
             source: source.to_owned(),
+            folded,
             states: any.states().len(),
             size: ascii.memory_usage() + any.memory_usage(),
             ascii,
@@ -77,15 +86,21 @@ impl Pattern {
     pub(crate) fn size(&self) -> usize {
         match self {
             Pattern::Ready(ready) => ready.size,
-            Pattern::Wrong(_) => 0,
+            Pattern::Wrong(..) => 0,
         }
     }
 
-    /// Bytes that its table takes.
+    /// One that is too large, where none has to be a pattern.
+    pub(super) fn too_large(source: &str) -> Self {
+        let tried = source.len() <= bounds::PATTERN_TEXT;
+        Pattern::Wrong("it is too large".to_owned(), if tried { bounds::PATTERN_TABLE } else { 0 })
+    }
+
+    /// Bytes that its table takes of what a rule may have; of one without a table, what it took to find that out.
     pub(super) fn table(&self) -> usize {
         match self {
-            Pattern::Ready(ready) => ready.ascii.memory_usage(),
-            Pattern::Wrong(_) => 0,
+            Pattern::Ready(ready) => ready.ascii.memory_usage() + ready.folded,
+            Pattern::Wrong(_, tried) => *tried,
         }
     }
 
@@ -93,7 +108,7 @@ impl Pattern {
     pub(super) fn is_in(&self, text: &str, budget: &mut Budget) -> Result<bool, Stop> {
         let ready = match self {
             Pattern::Ready(ready) => ready,
-            Pattern::Wrong(why) => return Err(Failure::Pattern(why.clone()).into()),
+            Pattern::Wrong(why, _) => return Err(Failure::Pattern(why.clone()).into()),
         };
         let bytes = text.len() as u64;
         budget.step(price::count(price::matched(bytes)))?;
@@ -165,7 +180,7 @@ impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Pattern::Ready(ready) => f.debug_tuple("Ready").field(&ready.source).finish(),
-            Pattern::Wrong(why) => f.debug_tuple("Wrong").field(why).finish(),
+            Pattern::Wrong(why, _) => f.debug_tuple("Wrong").field(why).finish(),
         }
     }
 }
@@ -240,6 +255,37 @@ mod tests {
                 assert_eq!(ours.is_in(text, &mut budget), Ok(theirs.is_match(text)), "{pattern:?} in {text:?}");
             }
         }
+    }
+
+    /// The case of a letter is looked up for every letter of a class, and some classes have a million.
+    #[test]
+    fn no_class_is_folded_that_takes_long() {
+        for class in [
+            r"\pL",
+            r"[\pL]",
+            r"\p{any}",
+            r"[a-\x{10ffff}]",
+            r"[\D]",
+            r"[a[^b]]",
+            "[[:^alpha:]]",
+            r"[\x{100}-\x{2000}]",
+            r"[a&&[\pL]]",
+        ] {
+            for pattern in [format!("(?i){class}"), format!("(?i:a|{class})"), format!("{class}(?si)b")] {
+                assert_eq!(Pattern::new(&pattern).err(), Some(TooLarge), "{pattern}");
+            }
+        }
+        for pattern in
+            [r"(?i)\w+\D", r"(?i)^[\w.-]+@[^@]+$", "(?i)[é-ü]", r"(?i)[^a-z[:digit:]]", r"[^\W\d]", "(?-i)[^a]"]
+        {
+            assert!(Pattern::new(pattern).is_ok(), "{pattern}");
+        }
+        let (few, many) = (Pattern::new(r"(?i)[\w]").unwrap(), Pattern::new(r"(?i)[\w\w\w\w]").unwrap());
+        assert!(many.table() >= few.table() + 10_000);
+        // What was tried in vain takes room as well: a rule may have hundreds of texts.
+        assert_eq!(Pattern::too_large("[ab]*a[ab]{20}").table(), bounds::PATTERN_TABLE);
+        assert_eq!(Pattern::too_large(&"a".repeat(300)).table(), 0);
+        assert_eq!(Pattern::new("(ab").unwrap().table(), 3 * READ_IN_VAIN);
     }
 
     #[test]
