@@ -43,7 +43,8 @@ use Group::{
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     pub group: Group,
-    /// In lower case. A star at the end stands for every name that begins so.
+    /// In lower case. A star at the end stands for every name that begins so, one in front for every name that ends so and
+    /// has no row of its own.
     pub names: &'static [&'static str],
     /// To a provider of the caller's dialect.
     pub up: Fate,
@@ -104,6 +105,26 @@ pub const TABLE: &[Row] = &[
                 "set-cookie*",
             ],
             "The caller's own credentials, and the provider's cookies. The gateway sets the provider's credential.",
+        )
+    },
+    Row {
+        hidden: true,
+        ..both_ways(
+            Credential,
+            &[
+                "*-api-key",
+                "*-apikey",
+                "*-auth",
+                "*-authorization",
+                "*-credential",
+                "*-credentials",
+                "*-jwt",
+                "*-password",
+                "*-secret",
+                "*-subscription-key",
+                "*-token",
+            ],
+            "By their names credentials of somebody's: those that a provider wants are the provider object's to name.",
         )
     },
     Row {
@@ -247,8 +268,16 @@ pub const TABLE: &[Row] = &[
             "x-override-*",
             "x-host",
             "x-http-host-override",
+            "x-waws-unencoded-url",
+            "range",
+            "if-range",
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-unmodified-since",
+            "prefer",
         ],
-        "Would make another request of the one that was decided and is charged.",
+        "Would make another request of the one that was decided and is charged, or cut its answer.",
     ),
     Row {
         up: Passes,
@@ -291,7 +320,21 @@ pub const TABLE: &[Row] = &[
 pub fn row(name: &str) -> Option<&'static Row> {
     let shelf = shelf(name.as_bytes());
     let mut known = INDEX.names[INDEX.starts[shelf]..INDEX.starts[shelf + 1]].iter();
-    known.find(|(known, _)| matches(known.as_bytes(), name.as_bytes())).map(|&(_, row)| &TABLE[row])
+    let own = known.find(|(known, _)| matches(known.as_bytes(), name.as_bytes())).map(|&(_, row)| &TABLE[row]);
+    own.or_else(|| by_its_end(name.as_bytes()))
+}
+
+/// The row of a name that has none of its own, by its last word.
+fn by_its_end(name: &[u8]) -> Option<&'static Row> {
+    // Most names end otherwise.
+    if !matches!(name.last(), Some(b'd' | b'h' | b'l' | b'n' | b's' | b't' | b'y')) {
+        return None;
+    }
+    let ends = |known: &&str| {
+        let end = known.as_bytes().strip_prefix(b"*")?;
+        matches(end, name.get(name.len().checked_sub(end.len())?..)?).then_some(())
+    };
+    TABLE.iter().find(|row| row.names[0].starts_with('*') && row.names.iter().any(|known| ends(known).is_some()))
 }
 
 fn matches(known: &[u8], name: &[u8]) -> bool {

@@ -35,6 +35,22 @@ const CREDENTIALS: [&str; 22] = [
 ];
 /// Families of them: signed URLs.
 const SIGNED: [&str; 2] = ["xamz", "xgoog"];
+/// And by their ends: `secret_key`, `session-token`, `cf-aig-authorization`.
+const ENDS: [&str; 13] = [
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "authkey",
+    "consumerkey",
+    "subscriptionkey",
+    "token",
+    "secret",
+    "password",
+    "signature",
+    "authorization",
+    "jwt",
+];
 
 /// Google's system parameters, which every API of Google's obeys, and other words that make another request of it: they cut
 /// usage out of answers, choose another form for them, or say who is billed.
@@ -184,12 +200,17 @@ fn sort(name: &str) -> Sort {
 }
 
 fn sort_of(name: &str) -> Sort {
-    let meant = meant(name);
-    if CREDENTIALS.contains(&&*meant) || SIGNED.iter().any(|family| meant.starts_with(family)) {
+    // Some readers take `key[0]` for an element of `key`.
+    let meant = meant(name.split('[').next().unwrap_or(name));
+    let is_one = CREDENTIALS.contains(&&*meant) || SIGNED.iter().any(|family| meant.starts_with(family));
+    if is_one || ENDS.iter().any(|end| meant.ends_with(end)) {
         return Sort::Credential;
     }
     // `$…` are system parameters, all of them; `_method` is an override of some frameworks.
-    match name.trim_start().starts_with('$') || SYSTEM.contains(&&*meant) || name.trim() == "_method" {
+    match name.trim_start().starts_with('$')
+        || SYSTEM.contains(&&*meant)
+        || (meant == "method" && name.trim().starts_with('_'))
+    {
         true => Sort::System,
         false => Sort::Plain,
     }
@@ -221,6 +242,13 @@ mod tests {
             ("%24key", Sort::Credential),
             ("+key", Sort::Credential),
             ("key%00", Sort::Credential),
+            ("key[0]", Sort::Credential),
+            ("key%5Bx%5D", Sort::Credential),
+            ("private_key", Sort::Credential),
+            ("session-token", Sort::Credential),
+            ("api_token", Sort::Credential),
+            ("cf-aig-authorization", Sort::Credential),
+            ("jwt", Sort::Credential),
             ("access_token", Sort::Credential),
             ("%24.access_token", Sort::Credential),
             ("oauth_token", Sort::Credential),
@@ -256,9 +284,14 @@ mod tests {
             ("uploadType", Sort::System),
             ("upload_protocol", Sort::System),
             ("_method", Sort::System),
+            ("_METHOD", Sort::System),
+            ("__method", Sort::System),
+            ("fields[0]", Sort::System),
             ("api-version", Sort::Plain),
             ("beta", Sort::Plain),
             ("keys", Sort::Plain),
+            ("max_tokens", Sort::Plain),
+            ("cache_key", Sort::Plain),
             ("keyboard", Sort::Plain),
             ("fieldset", Sort::Plain),
             ("alternative", Sort::Plain),
