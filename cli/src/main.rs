@@ -20,10 +20,12 @@ mod state;
 mod style;
 mod table;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use outrigger_policy::Printable;
 
 /// An LLM gateway beside your application, from the same objects as in the cluster.
 #[derive(Debug, Parser)]
@@ -75,8 +77,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are errors to clap as well, and are told on stdout.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            let _ = std::io::stderr().write_all(shown(&error.render().to_string()).as_bytes());
+            return ExitCode::from(2);
         }
     };
     match cli.command {
@@ -90,6 +96,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// What clap says, which repeats words of the command line as they are.
+fn shown(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", Printable(line))).collect()
+}
+
 fn called_by_kubectl() -> bool {
     let name = std::env::args_os().next().map(PathBuf::from);
     name.is_some_and(|path| path.file_stem().is_some_and(|stem| stem == "kubectl-outrigger"))
@@ -98,6 +109,14 @@ fn called_by_kubectl() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_word_of_the_command_line_is_shown_and_not_obeyed() {
+        let error = Cli::try_parse_from(["outrigger", "x\u{1b}]52;c;aGk=\u{7}\u{202e}"]).unwrap_err();
+        let told = shown(&error.render().to_string());
+        assert!(told.contains("\\u{1b}]52") && told.contains("Usage"), "{told}");
+        assert!(told.chars().all(|letter| letter == '\n' || outrigger_policy::is_printable(letter)), "{told:?}");
+    }
 
     #[test]
     fn the_command_line_is_sound() {
