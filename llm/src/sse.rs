@@ -40,6 +40,9 @@ pub struct Reader {
     overflowed: bool,
 }
 
+/// A buffer that may stay as large as it became.
+const SMALL: usize = 4 << 10;
+
 impl Reader {
     /// Reads `chunk`, adding the events that it completes to `out`.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Event>) {
@@ -54,8 +57,14 @@ impl Reader {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.extend_from_slice(chunk);
             let used = self.take(&buffer, out);
-            buffer.drain(..used);
-            self.buffer = buffer;
+            // Of a long piece little is left: it would be kept for as long as the stream.
+            self.buffer = match buffer.get(used..) {
+                Some(rest) if buffer.capacity() > SMALL && rest.len() < buffer.capacity() / 4 => rest.to_vec(),
+                _ => {
+                    buffer.drain(..used);
+                    buffer
+                }
+            };
         }
         if self.overflowed || self.buffer.len() > MAX_BLOCK {
             self.overflowed = true;

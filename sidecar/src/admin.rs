@@ -1,15 +1,19 @@
 //! For operators of the gateway: health, metrics, and, to this machine alone, what is in force and
 //! what was decided.
 
+use std::io;
 use std::net::SocketAddr;
 
 use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::access::not_from_here;
 use crate::gateway::{Gateway, ReplyBody};
 use crate::refuse::json as answer_json;
+use crate::relay::Told;
 
 /// Records told at once, at the most.
 const MOST: usize = 1_000;
@@ -66,15 +70,60 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
             })
         })
         .collect();
-    let told = json!({
-        "revision": served.policy.revision.to_string(),
-        "digest": served.policy.revision.digest,
-        "status": gateway.status(),
-        "credentials": credentials,
-        "limits": gateway.levels(&served),
-        "policy": served.policy.document,
-    });
-    answer_json(200, told.to_string())
+    let told = Policy {
+        revision: served.policy.revision.to_string(),
+        digest: &served.policy.revision.digest,
+        status: gateway.status(),
+        credentials,
+        limits: gateway.levels(&served),
+        policy: &served.policy.document,
+    };
+    let mut length = Length(0);
+    // Into a number it can't fail.
+    let _ = serde_json::to_writer(&mut length, &told);
+    within(gateway, length.0, &told)
+}
+
+/// What `/policy` tells. It is written as it is: a tree of it would be many times as long.
+#[derive(Serialize)]
+struct Policy<'a, Status: Serialize, Level: Serialize> {
+    revision: String,
+    digest: &'a str,
+    status: Status,
+    credentials: Vec<serde_json::Value>,
+    limits: Vec<Level>,
+    policy: &'a outrigger_policy::Document,
+}
+
+/// How long a text would be.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A long answer of about so many bytes, in the room that requests have: operators may ask for many, and read none.
+fn within(gateway: &Gateway, length: usize, told: &impl Serialize) -> Response<ReplyBody> {
+    let no_room =
+        || problem(503, "there is no room for the answer: the gateway holds as much as its memory allows; ask again");
+    let Ok(mut held) = gateway.memory.hold(length) else { return no_room() };
+    let mut text = Vec::with_capacity(length);
+    // Into memory it can't fail.
+    let _ = serde_json::to_writer(&mut text, told);
+    if held.grow_to(text.capacity(), &gateway.memory).is_err() {
+        return no_room();
+    }
+    answer_json(200, Vec::new()).map(|_| {
+        let pieces = [text.into(), Default::default(), Default::default()];
+        Told::new(pieces, held).map_err(|never| match never {}).boxed_unsync()
+    })
 }
 
 fn decisions(gateway: &Gateway, query: &str) -> Response<ReplyBody> {
@@ -85,8 +134,9 @@ fn decisions(gateway: &Gateway, query: &str) -> Response<ReplyBody> {
         Some(Err(_)) => return problem(400, "limit must be a number"),
     };
     let records = gateway.records.last(find("id"), most);
+    let length = gateway.records.bytes(records.len());
     let records: Vec<_> = records.iter().map(|record| &**record).collect();
-    answer_json(200, serde_json::to_vec(&records).unwrap_or_default())
+    within(gateway, length + length / 2, &records)
 }
 
 fn problem(status: u16, message: &str) -> Response<ReplyBody> {

@@ -235,7 +235,7 @@ impl Ending {
     /// Content flows: nobody needs the request's body any more.
     pub fn let_go_of_body(&mut self) {
         self.call.body = bytes::Bytes::new();
-        self.call.held.shrink_to(crate::memory::REQUEST);
+        self.call.held.shrink_to(crate::memory::of_request(&self.call.headers, self.call.stream));
     }
 
     /// Refuses, before anybody was asked.

@@ -34,7 +34,7 @@ use crate::hooks::Hooks;
 use crate::hop::{self, Own};
 use crate::identify::identify;
 use crate::listing::{list, unknown_path};
-use crate::memory::{Held, LONG_WORK, Memory, REQUEST};
+use crate::memory::{Held, LONG_WORK, Memory, STREAM};
 use crate::metrics::Metrics;
 use crate::prepare::Translation;
 use crate::query::Query;
@@ -350,12 +350,15 @@ impl Gateway {
             Err(refusal) => return Ending::new(Arc::clone(&self), call).refuse(&refusal),
         }
         call.read = Instant::now();
-        if copies(&call.body) && call.held.grow_to(REQUEST + 2 * call.body.len(), &self.memory).is_err() {
+        if copies(&call.body) && call.held.grow_to(call.held.bytes() + call.body.len(), &self.memory).is_err() {
             return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
         }
         let understood = self.memory.work(call.body.len(), || understand(&mut call, matched)).await;
         if let Err(refusal) = understood {
             return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+        }
+        if call.stream && call.held.grow_to(call.held.bytes() + STREAM, &self.memory).is_err() {
+            return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
         }
         let counts = call.served.policy.limits.counts(call.key, &call.key().id);
         match counts || call.key().on_hang_up == OnHangUp::Drain {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
@@ -16,8 +17,13 @@ use tokio::time::Instant;
 pub const LONGEST_BODY: usize = 32 << 20;
 /// The longest whole answer that is held: 64 MiB.
 pub const LONGEST_ANSWER: usize = 64 << 20;
-/// What each request takes beside its body: its head, its record, its part of a connection, a task.
-pub const REQUEST: usize = 32 << 10;
+/// What each request takes beside its body: its head, its record, two connections and their tasks.
+pub const REQUEST: usize = 48 << 10;
+/// And where the answer is a stream: what of it is read, told and not yet written.
+pub const STREAM: usize = 48 << 10;
+/// Of a head so much is in [`REQUEST`], and what a header takes beside its text.
+const HEAD: usize = 8 << 10;
+const HEADER: usize = 256;
 /// An answer's events take so much without being counted: it is in [`REQUEST`].
 pub const EVENTS: usize = 16 << 10;
 /// Work on a text of so many bytes is no hindrance to others.
@@ -31,6 +37,14 @@ const LEFT: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Long works that go on at one time.
 const WORKERS: usize = 2;
+
+/// What a request takes beside its body that came with this head: a long one is there twice, in the buffer that it was read
+/// into and as rules see it.
+#[must_use]
+pub fn of_request(headers: &HeaderMap, stream: bool) -> usize {
+    let bytes: usize = headers.iter().map(|(name, value)| 2 * (name.as_str().len() + value.len()) + HEADER).sum();
+    REQUEST + bytes.saturating_sub(HEAD) + if stream { STREAM } else { 0 }
+}
 
 /// The account, shared by all requests.
 #[derive(Clone, Debug)]
@@ -297,6 +311,17 @@ mod tests {
         assert_eq!(memory.room.used.load(Ordering::Relaxed), 33 * KIB);
         drop((held, all));
         assert_eq!(memory.room.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_long_head_takes_room_and_an_ordinary_one_is_in_that_of_its_request() {
+        let head = |fields: usize, bytes: usize| {
+            let field = |at: usize| (format!("x-{at}").parse().unwrap(), "v".repeat(bytes).parse().unwrap());
+            of_request(&(0..fields).map(field).collect::<HeaderMap>(), false)
+        };
+        assert_eq!(head(15, 100), REQUEST);
+        assert!(head(1, 31 << 10) > REQUEST + 50 * KIB);
+        assert!(head(95, 300) > REQUEST + 70 * KIB);
     }
 
     #[test]

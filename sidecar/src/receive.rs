@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
-use crate::memory::{Held, Memory, REQUEST};
+use crate::memory::{Held, Memory, of_request};
 use crate::refuse::Refusal;
 use crate::upstream::Pieces;
 
@@ -32,8 +32,10 @@ pub async fn receive(headers: &HeaderMap, body: &mut Incoming, memory: &Memory) 
         return Err(too_large(memory));
     }
     // What is announced is not yet held: only asked for, so that nothing is read in vain.
-    drop(memory.hold(REQUEST + said).map_err(|_| overloaded())?);
-    let mut held = memory.hold(REQUEST).map_err(|_| overloaded())?;
+    // Whether it asks for a stream stands in the body.
+    let request = of_request(headers, false);
+    drop(memory.hold(request + said).map_err(|_| overloaded())?);
+    let mut held = memory.hold(request).map_err(|_| overloaded())?;
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     let mut length = 0;
@@ -51,7 +53,7 @@ pub async fn receive(headers: &HeaderMap, body: &mut Incoming, memory: &Memory) 
         }
         // One that is not announced is copied as it grows: some of both copies is there for a moment.
         let grows = if length > said { length + length / 2 } else { length };
-        held.grow_to(REQUEST + grows, memory).map_err(|_| overloaded())?;
+        held.grow_to(request + grows, memory).map_err(|_| overloaded())?;
         // Most bodies come in one piece: that one is kept as it is, without a copy.
         match (&first, whole.is_empty()) {
             (None, true) => first = Some(data),
@@ -63,7 +65,7 @@ pub async fn receive(headers: &HeaderMap, body: &mut Incoming, memory: &Memory) 
             _ => whole.extend_from_slice(&data),
         }
     }
-    held.shrink_to(REQUEST + length);
+    held.shrink_to(request + length);
     Ok((first.unwrap_or_else(|| whole.freeze()), held))
 }
 

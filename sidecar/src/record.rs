@@ -243,6 +243,13 @@ impl Records {
         }
     }
 
+    /// About how many bytes the last ones take, as text as well.
+    #[must_use]
+    pub fn bytes(&self, most: usize) -> usize {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.records.iter().rev().take(most).map(|(_, bytes)| bytes).sum()
+    }
+
     /// The last ones, newest first; or the one of an id.
     #[must_use]
     pub fn last(&self, id: Option<&str>, most: usize) -> Vec<Arc<Record>> {

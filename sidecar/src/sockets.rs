@@ -1,10 +1,17 @@
-//! What every connection is told: how long a peer may be gone before that is noticed.
+//! What every connection is told: how long a peer may be gone before that is noticed, and how much is read of it at one time.
 //!
-//! A machine that is switched off closes nothing. Without these a connection to it stays open for as long as somebody waits.
+//! A machine that is switched off closes nothing. Without the first a connection to it stays open for as long as somebody
+//! waits. What is read at one time stands in a buffer of the connection, which grows to what a read fills and is in no
+//! account: so the more connections there are, the less each reads.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 
 /// A silent connection is asked after so long whether the other side is there, then each few seconds, and so often.
@@ -13,6 +20,78 @@ const ASKED: Duration = Duration::from_secs(5);
 const TIMES: u32 = 3;
 /// How long a provider or an operator may leave unacknowledged what was sent to it.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// Bytes that all connections of this process read at one time, and that one does at the most and at the least: with the
+/// least a buffer stays as small as it begins.
+const ALL: usize = 2 << 20;
+const MOST: usize = 64 << 10;
+const LEAST: usize = (8 << 10) - 1;
+
+/// The connections of this process.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How much a connection may read at one time, with so many others as there are now.
+#[must_use]
+pub fn at_once() -> usize {
+    share(OPEN.load(Ordering::Relaxed))
+}
+
+fn share(open: usize) -> usize {
+    (ALL / open.max(1)).clamp(LEAST, MOST)
+}
+
+/// A connection that reads no more at one time than its share.
+#[derive(Debug)]
+pub struct Sparing<S> {
+    stream: Take<S>,
+}
+
+impl<S: AsyncRead> Sparing<S> {
+    pub fn new(stream: S) -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Sparing { stream: stream.take(0) }
+    }
+}
+
+impl<S> Drop for Sparing<S> {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Sparing<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream = &mut self.get_mut().stream;
+        stream.set_limit(at_once() as u64);
+        Pin::new(stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Sparing<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self.get_mut().stream.get_mut()).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(self.get_mut().stream.get_mut()).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.get_ref().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.get_mut().stream.get_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.get_mut().stream.get_mut()).poll_shutdown(cx)
+    }
+}
 
 /// To a provider, or to the operator.
 pub fn outward(stream: &TcpStream) {
@@ -40,6 +119,27 @@ fn settle(stream: &TcpStream, unacknowledged: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_connections_read_less_each() {
+        for (open, share_of_each) in
+            [(0, MOST), (1, MOST), (32, MOST), (64, 32 << 10), (256, 8 << 10), (512, LEAST), (10_000, LEAST)]
+        {
+            assert_eq!(share(open), share_of_each, "{open}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_reads_its_share_and_then_the_rest() {
+        let all = vec![7; 3 * MOST];
+        let mut sparing = Sparing::new(all.as_slice());
+        let mut some = vec![0; all.len()];
+        let read = sparing.read(&mut some).await.unwrap();
+        assert!((LEAST..=MOST).contains(&read), "{read}");
+        let mut rest = Vec::new();
+        sparing.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(read + rest.len(), all.len());
+    }
 
     #[tokio::test]
     async fn both_kinds_notice_a_peer_that_is_gone() {

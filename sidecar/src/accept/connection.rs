@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 /// A request's head, in bytes: an SDK's has one or two thousand.
 const HEAD: usize = 32 << 10;
 const ADMIN_HEAD: usize = 8 << 10;
+/// Bytes of an answer that wait for a client of HTTP/2 to read them.
+const UNREAD: usize = 32 << 10;
 /// Requests at once on one connection of HTTP/2.
 const STREAMS: u32 = 1_024;
 /// Requests that a client may take back on one connection before it is closed: those that it had not yet been heard on, and
@@ -58,7 +60,7 @@ pub async fn serve(
     mut stopped: watch::Receiver<()>,
 ) {
     sockets::inward(&stream, CLIENTS.unread);
-    let mut wire = Wire::new(stream, Arc::clone(&peer));
+    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone());
     let http2 = match port {
         Port::Admin => false,
         Port::Clients => tokio::select! {
@@ -82,7 +84,7 @@ pub async fn serve(
             };
             // One stream of several that is not read holds up nothing on the wire.
             let response = if http2 { response.map(|body| unread::watched(body, CLIENTS.unread)) } else { response };
-            Ok::<_, Infallible>(response.map(|body| Answered { body, _underway: underway }))
+            Ok::<_, Infallible>(response.map(|body| Answered { body, underway, alone: !http2 }))
         }
     });
     let wire = TokioIo::new(wire);
@@ -93,6 +95,7 @@ pub async fn serve(
             .max_concurrent_streams(STREAMS)
             .max_pending_accept_reset_streams(TAKEN_BACK)
             .max_local_error_reset_streams(BROKEN)
+            .max_send_buf_size(UNREAD)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG)
             .initial_stream_window_size(STREAM_WINDOW)
@@ -103,7 +106,8 @@ pub async fn serve(
         // What waits too long is told to go: no timer has to be set for each head.
         http.header_read_timeout(None);
         match port {
-            Port::Clients => http.max_header_size(HEAD),
+            // The buffer is also for what is written and not yet read.
+            Port::Clients => http.max_header_size(HEAD).max_buf_size(HEAD),
             Port::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
         };
         until_end(http.serve_connection(wire, service), &peer, &mut stopped).await
@@ -187,7 +191,9 @@ where
 /// An answer's body, for as long as which its request is under way.
 struct Answered {
     body: ReplyBody,
-    _underway: Underway,
+    underway: Underway,
+    /// It has the connection for itself: of what is written there all is its own.
+    alone: bool,
 }
 
 impl Body for Answered {
@@ -195,7 +201,16 @@ impl Body for Answered {
     type Error = std::io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let Answered { body, underway, alone } = self.get_mut();
+        if *alone {
+            // What is given is kept until it is written: among many connections each keeps little.
+            ready!(underway.peer().poll_has_read(2 * sockets::at_once(), cx));
+        }
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            underway.peer().gives(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -19,6 +19,8 @@ pub struct Frames {
     left: usize,
     /// A head that goes on in the next frame.
     open: bool,
+    /// Bytes of the head that has begun and has no end yet.
+    head: usize,
 }
 
 impl Frames {
@@ -28,6 +30,12 @@ impl Frames {
             if self.left > 0 {
                 let skipped = self.left.min(bytes.len());
                 self.left -= skipped;
+                if matches!(self.header[3], HEADERS | CONTINUATION) {
+                    self.head += skipped;
+                    if self.left == 0 && !self.open {
+                        self.head = 0;
+                    }
+                }
                 bytes = &bytes[skipped..];
                 continue;
             }
@@ -45,6 +53,11 @@ impl Frames {
             }
         }
         self.have > 0 || self.open || (self.left > 0 && self.header[3] != DATA)
+    }
+
+    /// Bytes of a head that are here, of one that has no end yet.
+    pub fn unfinished_head(&self) -> usize {
+        self.head
     }
 }
 
@@ -80,6 +93,7 @@ mod tests {
                     told = frames.feed(part);
                 }
                 assert_eq!(told, unfinished, "{bytes:?} by {size}");
+                assert_eq!(frames.unfinished_head(), if unfinished { 5 } else { 0 }, "{bytes:?} by {size}");
             }
         }
     }

@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -69,6 +71,10 @@ pub struct Peer {
     unread_since: AtomicU64,
     served: AtomicBool,
     leave: Notify,
+    /// Bytes of the answer under way that were given to be written, and that were.
+    given: AtomicUsize,
+    written: AtomicUsize,
+    writes: AtomicWaker,
 }
 
 impl Peers {
@@ -97,6 +103,9 @@ impl Peers {
             unread_since: AtomicU64::new(0),
             served: AtomicBool::new(false),
             leave: Notify::new(),
+            given: AtomicUsize::new(0),
+            written: AtomicUsize::new(0),
+            writes: AtomicWaker::new(),
         });
         all.by_number.insert(number, Arc::clone(&peer));
         all.crowded += usize::from(crowded);
@@ -213,11 +222,35 @@ impl Peer {
         }
     }
 
+    /// Bytes of an answer are given to be written.
+    pub fn gives(&self, bytes: usize) {
+        self.given.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes were written, whatever they are of.
+    pub fn wrote(&self, bytes: usize) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+        self.writes.wake();
+    }
+
+    /// Ready when fewer than so many bytes wait to be written.
+    pub fn poll_has_read(&self, most: usize, cx: &Context<'_>) -> Poll<()> {
+        let wait = || self.given.load(Ordering::Relaxed).saturating_sub(self.written.load(Ordering::Relaxed));
+        if wait() < most {
+            return Poll::Ready(());
+        }
+        self.writes.register(cx.waker());
+        // Some may have been written meanwhile.
+        if wait() < most { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// A request has come; it is under way until what is returned is dropped.
     pub fn begins(self: &Arc<Self>) -> Underway {
         self.busy.fetch_add(1, Ordering::AcqRel);
         self.served.store(true, Ordering::Relaxed);
         self.head_since.store(0, Ordering::Relaxed);
+        self.given.store(0, Ordering::Relaxed);
+        self.written.store(0, Ordering::Relaxed);
         Underway(Arc::clone(self))
     }
 }
@@ -225,6 +258,13 @@ impl Peer {
 /// A request under way.
 #[derive(Debug)]
 pub struct Underway(Arc<Peer>);
+
+impl Underway {
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.0
+    }
+}
 
 impl Drop for Underway {
     fn drop(&mut self) {
@@ -307,6 +347,32 @@ mod tests {
         let _requests = (old.begins(), new.begins());
         enters(&peers);
         assert!(must_go(&old) && !must_go(&new));
+    }
+
+    #[test]
+    fn an_answer_waits_until_what_was_given_is_written() {
+        let peers = Peers::new(8, TIMES, false);
+        let peer = enters(&peers);
+        let _request = peer.begins();
+        let cx = Context::from_waker(Waker::noop());
+        let may_go_on = || peer.poll_has_read(10, &cx).is_ready();
+        assert!(may_go_on());
+        peer.gives(9);
+        assert!(may_go_on());
+        peer.gives(9);
+        assert!(!may_go_on());
+        peer.wrote(8);
+        assert!(!may_go_on());
+        peer.wrote(1);
+        assert!(may_go_on());
+        // Heads are written, too.
+        peer.wrote(100);
+        peer.gives(9);
+        assert!(may_go_on());
+        // What the answer before left counts for nothing.
+        peer.gives(1_000);
+        let _next = peer.begins();
+        assert!(may_go_on());
     }
 
     #[tokio::test(start_paused = true)]

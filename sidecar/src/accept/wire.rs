@@ -1,4 +1,5 @@
-//! A connection's bytes, watched: which version of HTTP they are of, whether a head has begun, whether answers are read.
+//! A connection's bytes, watched: which version of HTTP they are of, whether a head has begun and how much memory it takes,
+//! whether answers are read.
 
 use std::io;
 use std::pin::Pin;
@@ -10,12 +11,22 @@ use tokio::net::TcpStream;
 
 use super::frames::{Frames, PREFACE};
 use super::peers::Peer;
+use crate::memory::{Held, Memory};
+use crate::sockets::Sparing;
+
+/// So much of a head that has no end yet is in nobody's account: nearly all are shorter.
+const SHORT_HEAD: usize = 8 << 10;
 
 /// A connection.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    stream: Sparing<TcpStream>,
     peer: Arc<Peer>,
+    memory: Memory,
+    /// For a long head that has no end yet; its request has room of its own.
+    held: Held,
+    /// Bytes of it, on HTTP/1.1.
+    head: usize,
     /// What was read to know the version, and how much of it was given on.
     first: [u8; PREFACE.len()],
     filled: usize,
@@ -26,8 +37,9 @@ pub struct Wire {
 
 impl Wire {
     #[must_use]
-    pub fn new(stream: TcpStream, peer: Arc<Peer>) -> Self {
-        Wire { stream, peer, first: [0; PREFACE.len()], filled: 0, given: 0, frames: None }
+    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory) -> Self {
+        let (stream, held) = (Sparing::new(stream), Held::default());
+        Wire { stream, peer, memory, held, head: 0, first: [0; PREFACE.len()], filled: 0, given: 0, frames: None }
     }
 
     /// Waits for the first bytes: whether they are of HTTP/2.
@@ -52,6 +64,9 @@ impl Wire {
 
     fn writes(&self, written: &Poll<io::Result<usize>>) {
         self.peer.is_unread(written.is_pending());
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.peer.wrote(*bytes);
+        }
     }
 }
 
@@ -68,10 +83,23 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         ready!(Pin::new(&mut wire.stream).poll_read(cx, buf))?;
         let read = &buf.filled()[before..];
-        match &mut wire.frames {
-            _ if read.is_empty() => {}
-            None => wire.peer.hears(),
-            Some(frames) => wire.peer.hears_part(frames.feed(read)),
+        let head = match &mut wire.frames {
+            _ if read.is_empty() => 0,
+            None => {
+                wire.peer.hears();
+                wire.head = if wire.peer.is_waiting() { wire.head + read.len() } else { 0 };
+                wire.head
+            }
+            Some(frames) => {
+                wire.peer.hears_part(frames.feed(read));
+                frames.unfinished_head()
+            }
+        };
+        if head <= SHORT_HEAD {
+            wire.held.shrink_to(0);
+        } else if wire.held.grow_to(2 * head, &wire.memory).is_err() {
+            // The buffer that it stands in may be twice as long.
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, "there is no room for a long head")));
         }
         Poll::Ready(Ok(()))
     }

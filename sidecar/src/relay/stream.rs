@@ -231,6 +231,8 @@ impl Relay {
                 return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
             }
             self.reader.push(piece, &mut self.events);
+            // Mostly as much is told as came: what has room for twice as much would wait like that for a slow reader.
+            self.out.reserve_exact(piece.len());
             let (told, broken) = self.tell_events(ending);
             content |= told;
             if broken.is_some() {

@@ -14,13 +14,28 @@ use crate::memory::Held;
 pub struct Told {
     pieces: [Bytes; 3],
     /// Given back when the last of them has left.
+    held: Held,
+}
+
+/// Less than this is in the room of its request.
+const LONG: usize = 64 << 10;
+
+/// A piece whose room is given back when it was written, and not when it was handed on to be: somebody may read it slowly.
+struct Last {
+    piece: Bytes,
     _held: Held,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
 }
 
 impl Told {
     #[must_use]
     pub fn new(pieces: [Bytes; 3], held: Held) -> Self {
-        Told { pieces, _held: held }
+        Told { pieces, held }
     }
 }
 
@@ -36,7 +51,13 @@ impl Body for Told {
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = self.pieces.iter_mut().find(|piece| !piece.is_empty()).map(std::mem::take);
-        Poll::Ready(next.map(|piece| Ok(Frame::data(piece))))
+        let piece = match next {
+            Some(piece) if self.held.bytes() >= LONG && self.is_end_stream() => {
+                Some(Bytes::from_owner(Last { piece, _held: std::mem::take(&mut self.held) }))
+            }
+            piece => piece,
+        };
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -26,6 +26,7 @@ use super::opening::{Opening, Turn};
 use super::reach::Known;
 use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
+use crate::sockets::{self, Sparing};
 
 /// An idle connection is closed after this long; below the 60 s at which load balancers begin to.
 const IDLE: Duration = Duration::from_secs(55);
@@ -39,8 +40,9 @@ const SETTINGS: Duration = Duration::from_millis(200);
 const OTHERS: Duration = Duration::from_millis(300);
 /// How often an HTTP/2 peer is asked, while it has requests, whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(10);
-/// Bytes read at once of an HTTP/1.1 answer, and the longest head.
-const READ_AT_ONCE: usize = 64 << 10;
+/// The longest head of an answer, and the least that it is where there are very many connections.
+const HEAD: usize = 64 << 10;
+const HEAD_AMONG_MANY: usize = 16 << 10;
 /// Streams put on one HTTP/2 connection, whatever more its peer allows.
 const MAX_STREAMS: usize = 100;
 
@@ -273,13 +275,13 @@ impl Pool {
         let opening = async {
             let connected = connect(&self.endpoint, &self.tls, limit, &self.known).await?;
             let watched = Watched::new(connected.io.into_inner(), connected.http2);
-            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(watched)));
+            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(Sparing::new(watched))));
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .initial_stream_window_size(STREAM_WINDOW)
                     .initial_connection_window_size(CONNECTION_WINDOW)
-                    .max_header_list_size(READ_AT_ONCE as u32)
+                    .max_header_list_size(HEAD as u32)
                     .initial_max_send_streams(1)
                     .keep_alive_interval(PING)
                     .keep_alive_timeout(PING)
@@ -311,7 +313,7 @@ impl Pool {
             permit.serves(1);
             drop(permit);
             let mut builder = http1::Builder::new();
-            builder.max_buf_size(READ_AT_ONCE);
+            builder.max_buf_size(sockets::at_once().clamp(HEAD_AMONG_MANY, HEAD));
             let (sender, connection) = builder.handshake(io).await.map_err(|error| self.closed(&error, false, true))?;
             tokio::spawn(connection);
             Ok(Sender::One(One { sender, seen }))

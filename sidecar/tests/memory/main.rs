@@ -13,6 +13,7 @@ mod shapes;
 
 mod answers;
 mod client;
+mod connections;
 mod process;
 mod upstream;
 
