@@ -114,7 +114,8 @@ mod tests {
     fn a_wrong_word_of_the_command_line_is_shown_and_not_obeyed() {
         let error = Cli::try_parse_from(["outrigger", "x\u{1b}]52;c;aGk=\u{7}\u{202e}"]).unwrap_err();
         let told = shown(&error.render().to_string());
-        assert!(told.contains("\\u{1b}]52") && told.contains("Usage"), "{told}");
+        // What a terminal would take for an order clap leaves out by itself.
+        assert!(told.contains("'x\\u{202e}'") && told.contains("Usage"), "{told}");
         assert!(told.chars().all(|letter| letter == '\n' || outrigger_policy::is_printable(letter)), "{told:?}");
     }
 
