@@ -124,7 +124,7 @@ pub const TABLE: &[Row] = &[
                 "*-subscription-key",
                 "*-token",
             ],
-            "By their names credentials of somebody's: those that a provider wants are the provider object's to name.",
+            "By their names somebody's credentials. The provider object names those that its provider needs.",
         )
     },
     Row {
@@ -132,7 +132,7 @@ pub const TABLE: &[Row] = &[
         ..both_ways(
             Ours,
             &["x-outrigger-*", "x-bf-*"],
-            "Words to and from the gateway. `x-bf-eh-NAME` goes up as `NAME`, by NAME's own row.",
+            "Messages to and from the gateway. `x-bf-eh-NAME` goes up as `NAME`, by NAME's own row.",
         )
     },
     both_ways(
@@ -145,7 +145,7 @@ pub const TABLE: &[Row] = &[
             "x-goog-user-project",
             "x-goog-quota-user",
         ],
-        "Whose account is billed is the provider object's to say.",
+        "The provider object says whose account is billed.",
     ),
     both_ways(
         Hop,
@@ -160,7 +160,7 @@ pub const TABLE: &[Row] = &[
             "upgrade",
             "http2-settings",
         ],
-        "Of one connection, as is every header that `connection` names.",
+        "About one connection, as is every header that `connection` names.",
     ),
     only_up(
         Message,
@@ -170,7 +170,7 @@ pub const TABLE: &[Row] = &[
     both_ways(
         Message,
         &["content-length", "content-encoding", "content-md5", "content-digest", "repr-digest", "digest"],
-        "Of the body's bytes, which the gateway may edit.",
+        "About the body's bytes, which the gateway may edit.",
     ),
     only_up(
         Proxy,
@@ -199,7 +199,7 @@ pub const TABLE: &[Row] = &[
             "cf-worker",
             "cf-ew-via",
         ],
-        "What proxies say of the caller's network. A request with one of these is not told `/policy` and `/decisions`.",
+        "What proxies say about the caller's network. A request with one of these can't read `/policy` and `/decisions`.",
     ),
     both_ways(
         Browser,
@@ -216,7 +216,7 @@ pub const TABLE: &[Row] = &[
             "x-requested-with",
             "service-worker*",
         ],
-        "Between a browser and this gateway. What a page may read is the gateway's to say.",
+        "Between a browser and this gateway. The gateway decides what a page may read.",
     ),
     Row {
         up: Passes,
@@ -250,7 +250,7 @@ pub const TABLE: &[Row] = &[
                 "x-xss-protection",
                 "x-permitted-cross-domain-policies",
             ],
-            "Orders to a browser about the provider's site, which would be taken to be about this one.",
+            "Orders to a browser about the provider's site. The browser would apply them to this one.",
         )
     },
     only_up(
@@ -277,24 +277,24 @@ pub const TABLE: &[Row] = &[
             "if-unmodified-since",
             "prefer",
         ],
-        "Would make another request of the one that was decided and is charged, or cut its answer.",
+        "Would turn the request into another one than was decided and is charged, or cut its answer.",
     ),
     Row {
         up: Passes,
-        ..both_ways(Kept, &["x-goog-api-client"], "Which SDK asks; the rest of `x-goog-*` is a system parameter.")
+        ..both_ways(Kept, &["x-goog-api-client"], "Which SDK calls; the rest of `x-goog-*` are system parameters.")
     },
     only_up(
         Google,
         &["x-goog-*", "x-vertex-*"],
-        "Google's system parameters: they cut the answer's usage away, or change who is billed.",
+        "Google's system parameters: they remove the usage from the answer, or change who is billed.",
     ),
-    only_up(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and words to a cloud about its account."),
+    only_up(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and messages to a cloud about its account."),
     Row {
         across: Passes,
         up: Passes,
         ..both_ways(Trace, &["traceparent", "tracestate"], "The caller's trace goes on.")
     },
-    both_ways(Baggage, &["baggage"], "May hold anything that the application knows of its users."),
+    both_ways(Baggage, &["baggage"], "May hold anything that the application knows about its users."),
     Row {
         up: Passes,
         down: OfOneCredential,
@@ -309,10 +309,10 @@ pub const TABLE: &[Row] = &[
                 "anthropic-priority-*",
                 "anthropic-fast-*",
             ],
-            "Of one credential: passes down only where one alone can serve the key.",
+            "About one credential: passes down only if that one alone can serve the key.",
         )
     },
-    Row { up: Passes, ..both_ways(Server, &["date"], "Of the provider's own clock; the gateway says its own.") },
+    Row { up: Passes, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
 ];
 
 /// The row of a header, by its name in lower case; `None`: it has none. An underscore is taken for a hyphen, as some servers do.

@@ -12,13 +12,13 @@ const HEAD: &str = "\
 
 Written from the table in `policy/src/headers.rs`; `make docs` writes it anew. Not edited by hand.
 
-Which headers pass between a caller and a provider. *Up* is to a provider of the caller's dialect, *across* to one of another,
-*down* is back from a provider of the caller's dialect; from one of another dialect nothing comes back. A star stands for every
-name that begins so, or ends so and has no row of its own. `_` in a name is read as `-`.
+Which headers pass between a caller and a provider. *Up* is to a provider of the caller's dialect. *Across* is to a provider of
+another dialect. *Down* is back from a provider of the caller's dialect; from other dialects nothing comes back. A star stands
+for every name that begins like this, or that ends like this and has no row of its own. `_` in a name is read as `-`.
 
 **A header without a row passes up and down, and never across.** `x-bf-eh-NAME` goes up as `NAME` if `NAME` may. Then the gateway
-sets its own headers: the provider's `headers` and credential, `host`, `content-type`, `accept-encoding: identity`, and to
-endpoints that may be a gateway `x-outrigger-hop`; on the answer those of [semantics](semantics.md#headers). Rules see every
+sets its own headers: the provider's `headers` and credential, `host`, `content-type`, `accept-encoding: identity` and, to
+endpoints that may be a gateway, `x-outrigger-hop`. The answer gets those of [semantics](semantics.md#headers). Rules see every
 header that is not marked as hidden.
 
 | names | up | across | down | why |
