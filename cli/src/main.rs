@@ -42,27 +42,29 @@ enum Command {
     /// Without DIR, providers are made from the variables that hold their keys, such as OPENAI_API_KEY. A Secret that is
     /// not in DIR is looked for in the environment: key apiKey of Secret openai in OPENAI_API_KEY.
     Run(run::Args),
-    /// Say what is wrong with the objects of a folder: as the API server would, then as the operator would, then by the
-    /// tests of its rules.
-    Check(check::Args),
-    /// Say where a request would go, and why: rules, candidates, limits, and what would be set aside.
+    /// Check the objects of a folder and run the tests of its rules.
     ///
-    /// Nothing is sent. Everything is well and nothing is spent, unless --unhealthy and --spent say otherwise. Ends with 0
-    /// if the request would be served, and with 3 if it would be refused.
+    /// Finds what the API server would refuse, and what the operator would. Exits with 0 if there is no error, and with 1
+    /// if there is one; a warning is no error.
+    Check(check::Args),
+    /// Say where a request would go, and why: rules, candidates, limits, and how much would be reserved.
+    ///
+    /// Nothing is sent. Every provider is up and nothing is spent, unless --unhealthy and --spent say otherwise. Exits with
+    /// 0 if the request would be served, with 3 if it would be refused, and with 2 on errors.
     Explain(explain::Args),
     /// Say what is different between two folders of objects, and which recorded requests would go elsewhere.
     ///
-    /// Records hold no headers, no body and no spend. A request is taken to name no provider and no fallbacks of its own,
-    /// everything to be well and nothing to be spent, and its input to be what the provider counted. Where a rule asks for
-    /// what a record doesn't tell, and that matters, nothing is said. Ends with 0 if nothing is different, with 1 if
-    /// something is, and with 2 on errors.
+    /// Records hold no headers, no body and no spend. So each request is decided as if it named no provider and no
+    /// fallbacks, as if every provider were up and nothing were spent, and with the input tokens that the provider counted.
+    /// If the outcome hinges on something that a record does not hold, the request is not compared. Exits with 0 if nothing
+    /// is different, with 1 if something is, and with 2 on errors.
     Diff(diff::Args),
-    /// Write the objects for what another gateway is configured to do, and say what they do not carry over.
+    /// Turn another gateway's configuration into objects, and report what they do not carry over.
     Import(import::Args),
     /// Say what is wrong in a cluster, and what to type.
     ///
-    /// Asks through kubectl: whatever way that has into the cluster is used. Ends with 0 if nothing is wrong, with 1 if
-    /// something is, and with 2 if the cluster can't be asked.
+    /// Asks through kubectl, with kubectl's access to the cluster. Exits with 0 if nothing is wrong, with 1 if something is,
+    /// and with 2 if the cluster can't be asked.
     Doctor(doctor::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,

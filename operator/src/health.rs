@@ -138,7 +138,10 @@ fn answer<B>(report: &dyn Report, request: &Request<B>) -> Response<Full<Bytes>>
             response.headers_mut().insert(header::CONTENT_TYPE, text);
             response
         }
-        _ => told(StatusCode::NOT_FOUND, json!({"error": "here are /healthz, /readyz and /metrics"})),
+        _ => told(
+            StatusCode::NOT_FOUND,
+            json!({"error": "there is no such page; there are /healthz, /readyz and /metrics"}),
+        ),
     }
 }
 

@@ -54,9 +54,9 @@ pub const VARIABLES: &[Variable] = &[
 pub enum ExpressionError {
     #[error("is not CEL: {0}")]
     Syntax(String),
-    #[error("`{name}` is no variable that rules know{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
+    #[error("`{name}` is not a variable of rules{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownVariable { name: String, nearest: Option<String> },
-    #[error("`{name}` is no function that rules know{like}", name = .0, like = like_function(.0))]
+    #[error("`{name}` is not a function of rules{like}", name = .0, like = like_function(.0))]
     UnknownFunction(String),
     #[error(transparent)]
     Slip(#[from] Slip),

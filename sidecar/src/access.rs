@@ -134,8 +134,8 @@ impl Access {
     fn foreign(&self, origin: &HeaderValue) -> Refusal {
         let told = clean(origin.to_str().unwrap_or("(not text)"));
         let message = format!(
-            "a web page of `{told}` sent this, and pages may not use this gateway unless it was started with \
-             --allow-origin and their origin"
+            "a web page of `{told}` sent this, and web pages are refused unless --allow-origin \
+             names their origin"
         );
         self.tell_once(&told, "requests of a web page are refused: its origin is not allowed by --allow-origin");
         Refusal { final_word: true, ..Refusal::new(403, "origin_blocked", message) }

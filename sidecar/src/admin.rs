@@ -47,7 +47,10 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
             None if request.uri().path() == "/policy" => policy(gateway),
             None => decisions(gateway, query),
         },
-        _ => problem(404, "here are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)"),
+        _ => problem(
+            404,
+            "there is no such page; there are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)",
+        ),
     }
 }
 

@@ -75,7 +75,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         None if policy.keys.iter().all(|key| key.keyless) => Err(Refusal::new(
             401,
             "virtual_key_required",
-            format!("no VirtualKey that exists is bound here{}", there_are(policy)),
+            format!("no existing VirtualKey is bound here{}", there_are(policy)),
         )),
         None => Err(Refusal::new(
             401,
@@ -213,7 +213,7 @@ mod tests {
         let unbound = Policy::build(Document { format: FORMAT, others, ..Document::default() }).unwrap();
         let refusal = identify(&unbound, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
-        assert_eq!(refusal.message, "no VirtualKey that exists is bound here; its namespace has search, batch");
+        assert_eq!(refusal.message, "no existing VirtualKey is bound here; its namespace has search, batch");
     }
 
     /// A key that must be named is nobody's who does not, though it is the only one.

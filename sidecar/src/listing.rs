@@ -43,7 +43,7 @@ pub fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
 }
 
 pub fn unknown_path(method: &str, path: &str) -> Refusal {
-    let mut message = format!("{} {} is nothing that is served here. Known are:", method, shortened(path));
+    let mut message = format!("{} {} is not served here. These are:", method, shortened(path));
     for dialect in Dialect::ALL {
         let paths: Vec<String> = operation::TABLE
             .iter()

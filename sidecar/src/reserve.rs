@@ -340,8 +340,8 @@ impl Asked {
         // What is not quite spent may still do for a smaller request.
         if limit.unit != Unit::Requests && gone.spent < gone.max {
             let fewer = match worst.cap {
-                None => ": ask for fewer tokens (`max_tokens`)",
-                Some(_) => ": ask for fewer tokens (`max_tokens`) than are reckoned with where nothing is said",
+                None => ": ask for fewer tokens (`max_tokens`)".to_owned(),
+                Some(cap) => format!(": ask for fewer tokens than {cap} (`max_tokens`)"),
             };
             message.push_str(&format!(", and this request may come to {}{fewer}", limit.amount(most)));
         }

@@ -63,7 +63,7 @@ impl Source {
             entries.push(Entry {
                 fate: Fate::Lost,
                 path,
-                message: "this importer does not know it, or it stands in something that was left out: see whether it matters to you"
+                message: "this importer does not know it, or left out what contains it: check whether you need it"
                     .to_owned(),
                 fields: Vec::new(),
             });

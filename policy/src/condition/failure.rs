@@ -71,7 +71,7 @@ impl fmt::Display for Failure {
             Failure::Key(found) => write!(f, "a {found} can't be the key of a map"),
             Failure::Text(wanted) => write!(f, "`{wanted}` is given a text that says no such thing"),
             Failure::Range(wanted) => write!(f, "`{wanted}` is given a number that it can't hold"),
-            Failure::Pattern(why) => write!(f, "`matches` is given no regular expression: {why}"),
+            Failure::Pattern(why) => write!(f, "the pattern of `matches` is not a valid regular expression: {why}"),
             Failure::UnwrittenPattern => write!(f, "`matches` is given a pattern that is not written in the rule"),
             Failure::Zone => write!(f, "there is no such time zone"),
             Failure::Unknown(name) => write!(f, "`{name}` is not known of this request"),

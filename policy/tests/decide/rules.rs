@@ -112,5 +112,5 @@ fn a_rule_that_does_not_compile_is_no_policy() {
     };
     assert_eq!(build("model == 'm'"), Ok(()));
     let told = build("modle == 'm'").unwrap_err();
-    assert_eq!(told, "RoutingRule t/r: `when` `modle` is no variable that rules know, did you mean `model`?");
+    assert_eq!(told, "RoutingRule t/r: `when` `modle` is not a variable of rules, did you mean `model`?");
 }
