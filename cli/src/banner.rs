@@ -252,6 +252,7 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
         let source = read("x.yaml", text);
         let inputs = Inputs {
             objects: &source.objects,
+            unread: false,
             environment: &|_| None,
             keys: &[],
             without_value: Severity::Warning,

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Write the findings as JUnit XML as well: a test case for each object and for each test of a rule.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Take it that every credential has a value: for folders that hold no Secrets, as those in Git.
+    /// Assume that every credential has a value: for folders without Secrets, such as those in Git.
     #[arg(long)]
     no_secrets: bool,
 }
@@ -77,6 +77,7 @@ pub(crate) fn anything(_: &str) -> Option<String> {
 pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Judged {
     let inputs = Inputs {
         objects: &source.objects,
+        unread: source.has_unread(),
         environment,
         keys: &[],
         without_value: Severity::Error,

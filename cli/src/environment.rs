@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(source.findings, []);
         let inputs = Inputs {
             objects: &source.objects,
+            unread: false,
             environment: &environment,
             keys: &[],
             without_value: Severity::Error,

@@ -35,6 +35,7 @@ pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<Looked, LookError> {
     let source = folder::objects(&folder::texts(dir)?);
     let inputs = Inputs {
         objects: &source.objects,
+        unread: source.has_unread(),
         environment: &|name| std::env::var(name).ok(),
         keys,
         // What is decided is no affair of the machine on which it is asked.

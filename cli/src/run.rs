@@ -41,10 +41,10 @@ pub(crate) struct Args {
     /// Where /healthz, /readyz, /metrics, /policy and /decisions are. [default: 127.0.0.1:4181]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     admin: Option<SocketAddr>,
-    /// The key of callers that name none; the others may be named by callers all the same.
+    /// The VirtualKey of callers that name none. They may still name any other one of the folder.
     #[arg(long = "key", value_name = "NAME")]
     pub keys: Vec<String>,
-    /// The folder in which it is written down what is spent. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
+    /// The folder that keeps what is spent, over restarts. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Take requests of web pages of this origin, such as http://localhost:3000; may be given several times. No other page
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// address only localhost and 127.0.0.1 are taken otherwise.
     #[arg(long = "allow-host", value_name = "NAME")]
     hosts: Vec<String>,
-    /// Start although a budget, a rule or a document can't be used: without what it would have kept out.
+    /// Start even if a budget, a rule or a file is invalid. Whatever it would have blocked is let through.
     #[arg(long)]
     keep_going: bool,
     /// An application to start with its SDKs pointed here and no provider's key in its environment.
@@ -141,6 +141,7 @@ fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Compiled {
     let source = folder::objects(texts);
     let inputs = Inputs {
         objects: &source.objects,
+        unread: source.has_unread(),
         environment: &variable,
         keys,
         without_value: Severity::Warning,

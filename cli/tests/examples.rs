@@ -38,6 +38,7 @@ fn policy(name: &str) -> Policy {
     }
     let inputs = Inputs {
         objects: &objects,
+        unread: false,
         environment: &|_| None,
         keys: &[],
         without_value: Severity::Error,

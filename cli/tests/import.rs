@@ -202,6 +202,7 @@ fn policy(folder: &str) -> Policy {
     }
     let inputs = Inputs {
         objects: &objects,
+        unread: false,
         environment: &|_| Some("x".to_owned()),
         keys: &[],
         without_value: Severity::Error,

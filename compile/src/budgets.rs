@@ -7,10 +7,10 @@ use outrigger_policy::{BudgetDoc, ObjectRef, ThresholdAction as ActionDoc, Thres
 use crate::finding::{Cause, Finding};
 use crate::hint::hint;
 use crate::limits::{whole, window};
-use crate::namespaces;
 use crate::number::count;
 use crate::source::Object;
 use crate::validate::{Folder, Read};
+use crate::{missing, namespaces};
 
 /// All whose time can be told. One whose parent can't be found stays: its own limit holds all the same.
 pub(crate) fn compile(folder: &Folder<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
@@ -140,6 +140,9 @@ pub(crate) fn resolve(
     let Some(budget) = folder.budgets.get(&id) else {
         if folder.unsound.contains(&("Budget", id.clone())) {
             return Err(unusable());
+        }
+        if folder.unread {
+            return Err(object.warning(path, missing::unread("Budget", &id)).because(Cause::Dependency));
         }
         let message = format!("there is no Budget {id}{}", elsewhere(folder, &id));
         return Err(object.error(path, message).because(Cause::RefNotFound));

@@ -13,7 +13,7 @@ use crate::number::count;
 use crate::providers::{all_zero, balance};
 use crate::source::Object;
 use crate::validate::{Folder, Read};
-use crate::{budgets, limits, namespaces};
+use crate::{budgets, limits, missing, namespaces};
 
 /// A key whose limits or budgets can't be counted is left out: without them it would have none.
 pub(crate) fn compile(
@@ -202,6 +202,9 @@ fn resolve(
     let Some(provider) = folder.providers.get(&id) else {
         findings.push(match folder.unsound.contains(&("LLMProvider", id.clone())) {
             true => unusable(object, &path, &id),
+            false if folder.unread => {
+                object.warning(&path, missing::unread("LLMProvider", &id)).because(Cause::Dependency)
+            }
             false => object
                 .error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id, &object.namespace)))
                 .because(Cause::RefNotFound),

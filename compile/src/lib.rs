@@ -74,6 +74,8 @@ pub const OPERATOR_NAMESPACE: &str = "outrigger-system";
 /// What a policy is compiled from.
 pub struct Inputs<'a> {
     pub objects: &'a [Object],
+    /// Whether a text held more that could not be read ([`Source::has_unread`]): what is not among the objects may be there.
+    pub unread: bool,
     /// The environment, by name of variable: where Secrets are looked for that no object holds.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Names (or `namespace/name`) of keys that were asked for; the first is the default.
@@ -92,6 +94,7 @@ impl fmt::Debug for Inputs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inputs")
             .field("objects", &self.objects)
+            .field("unread", &self.unread)
             .field("keys", &self.keys)
             .field("without_value", &self.without_value)
             .field("sequence", &self.sequence)
@@ -152,7 +155,8 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let (ours, others): (Vec<&Object>, Vec<&Object>) =
         inputs.objects.iter().partition(|object| source::is_ours(&object.api_version));
     let judgements: Vec<Judgement> = ours.iter().map(|object| Judgement::of(object)).collect();
-    let folder = validate::folder(ours.into_iter().zip(&judgements), others.into_iter(), &mut findings);
+    let mut folder = validate::folder(ours.into_iter().zip(&judgements), others.into_iter(), &mut findings);
+    folder.unread = inputs.unread;
     let world = World {
         environment: Some(inputs.environment),
         without_value: inputs.without_value,

@@ -8,6 +8,11 @@ use crate::bindings::DEFAULT;
 use crate::counted::id;
 use crate::validate::{Folder, Keyless};
 
+/// Of an object that is named, while there are texts that can't be read.
+pub(crate) fn unread(kind: &str, id: &ObjectRef) -> String {
+    format!("{kind} {id} is in no file that can be read: mend the others first")
+}
+
 impl Folder<'_> {
     /// Notes those of a kind that nothing was made of, whatever the step that left them out.
     pub fn left_out(&mut self, kind: &'static str, made: impl Iterator<Item = ObjectRef>) {
@@ -23,9 +28,9 @@ impl Folder<'_> {
         self.unsound.extend(missing.map(|id| (kind, id.clone())));
     }
 
-    /// Whether one of a kind that can't be used is such a one.
+    /// Whether one of a kind that can't be used is such a one, or may be: nobody knows what a text holds that can't be read.
     pub fn misses(&self, kind: &str, such: impl Fn(&ObjectRef) -> bool) -> bool {
-        self.unsound.iter().any(|(of, id)| *of == kind && such(id))
+        self.unread || self.unsound.iter().any(|(of, id)| *of == kind && such(id))
     }
 
     /// Whether the key of those who name none may be missing: there would be one, and a provider that can't be used may

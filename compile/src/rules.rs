@@ -156,7 +156,7 @@ fn in_scope<'a>(
             let there_are = folder.key_names();
             for (index, name) in names.iter().enumerate() {
                 let is = |id: &&ObjectRef| id.name == *name && (everywhere || id.namespace == object.namespace);
-                if there_are.iter().find(is).is_none() {
+                if there_are.iter().find(is).is_none() && !folder.unread {
                     let named = if everywhere { format!("`{name}`") } else { format!("{}/{name}", object.namespace) };
                     let message = format!("there is no VirtualKey {named}{}", hint(name, &known));
                     let finding = object.error(&format!("spec.scope.virtualKeys[{index}]"), message);

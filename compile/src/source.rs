@@ -107,6 +107,14 @@ pub struct Source {
     pub ignored: Vec<String>,
 }
 
+impl Source {
+    /// Whether a part of the text is no object that could be read.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.findings.iter().any(|finding| finding.cause == Cause::Schema && finding.object.is_empty())
+    }
+}
+
 /// Reads a text of any number of YAML documents. `file` is what findings call it.
 #[must_use]
 pub fn read(file: &str, text: &str) -> Source {

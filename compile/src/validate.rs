@@ -34,6 +34,8 @@ pub(crate) struct Folder<'a> {
     pub namespaces: HashMap<&'a str, &'a Object>,
     /// Kind and name of those that are there and can't be used.
     pub unsound: HashSet<(&'a str, ObjectRef)>,
+    /// Whether there is more that could not be read: any object may be in it.
+    pub unread: bool,
     pub keyless: Keyless,
 }
 
@@ -104,7 +106,7 @@ pub(crate) fn folder<'a>(
             Err(found) => {
                 let told = |one: &schema::Finding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
                 findings.extend(found.iter().map(told));
-                folder.unsound.insert((object.kind.as_str(), object.id()));
+                folder.unsound.insert((schema::meant(&object.kind), object.id()));
             }
         }
     }

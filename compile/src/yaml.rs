@@ -116,7 +116,7 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Tree, Problem>> {
         match event {
             Err(error) => {
                 let at = error.marker();
-                let message = format!("not YAML: {} (column {})", error.info(), at.col() + 1);
+                let message = format!("not YAML: {} (column {}){}", error.info(), at.col() + 1, advice(error.info()));
                 documents.push(Err(Problem { line: at.line().max(1), message }));
                 break;
             }
@@ -133,6 +133,27 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Tree, Problem>> {
         }
     }
     documents
+}
+
+/// What to look at: the parser says what it expected, and seldom what was forgotten.
+fn advice(info: &str) -> &'static str {
+    match info {
+        _ if info.contains("tab") => ": indent with spaces, not with tabs",
+        "invalid indentation in quoted scalar"
+        | "while scanning a quoted scalar, found unexpected end of stream"
+        | "while scanning a quoted scalar, found unexpected document indicator" => {
+            ": the quote that opens here is never closed"
+        }
+        "invalid trailing content after double-quoted scalar" => ": the quote ends before the line does",
+        "invalid indentation in flow construct" => ": close the `[` or `{` before it",
+        "mapping values are not allowed in this context"
+        | "block sequence entries are not allowed in this context"
+        | "while parsing a block mapping, did not find expected key"
+        | "while parsing a block collection, did not find expected '-' indicator" => {
+            ": compare the indentation with that of the lines above"
+        }
+        _ => "",
+    }
 }
 
 /// A document while its events come in.

@@ -14,6 +14,7 @@ fn found(text: &str) -> (String, bool) {
     let source = read("", text);
     let inputs = Inputs {
         objects: &source.objects,
+        unread: source.has_unread(),
         environment: &|name| (name == "OPENAI_API_KEY").then(|| "sk-from-the-environment".to_owned()),
         keys: &[],
         without_value: Severity::Error,

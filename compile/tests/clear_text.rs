@@ -6,6 +6,7 @@ use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Object, Severity, compile};
 fn compiled(objects: &[Object]) -> outrigger_compile::Compiled {
     compile(&Inputs {
         objects,
+        unread: false,
         environment: &|_| None,
         keys: &[],
         without_value: Severity::Error,

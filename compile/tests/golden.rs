@@ -13,6 +13,7 @@ fn compiled(texts: &[(&str, &str)], keys: &[&str]) -> Compiled {
     let environment = |name: &str| (name == "SPARE_API_KEY").then(|| "from-the-environment".to_owned());
     let inputs = Inputs {
         objects: &objects,
+        unread: false,
         environment: &environment,
         keys: &keys,
         without_value: Severity::Error,

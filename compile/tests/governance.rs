@@ -31,6 +31,7 @@ fn compiled_under(operator_namespace: &str, objects: &[&str]) -> Compiled {
     assert_eq!(source.findings, []);
     compile(&Inputs {
         objects: &source.objects,
+        unread: false,
         environment: &|_| None,
         keys: &[],
         without_value: Severity::Error,
@@ -237,6 +238,7 @@ fn tests_of_rules_come_with_their_places() {
     let source = read("rich.yaml", text);
     let compiled = compile(&Inputs {
         objects: &source.objects,
+        unread: false,
         environment: &|_| Some("x".to_owned()),
         keys: &[],
         without_value: Severity::Error,

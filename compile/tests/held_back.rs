@@ -13,6 +13,7 @@ fn run(text: &str) -> Vec<String> {
     let source = read("x.yaml", text);
     let compiled = compile(&Inputs {
         objects: &source.objects,
+        unread: false,
         environment: &|_| None,
         keys: &[],
         without_value: Severity::Error,

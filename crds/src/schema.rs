@@ -79,6 +79,13 @@ pub fn with_defaults(object: &Value) -> Value {
     }
 }
 
+/// The kind of ours that a misspelt one may be meant for; else itself.
+#[must_use]
+pub fn meant(name: &str) -> &str {
+    let names = kinds::all().into_iter().flatten().map(|kind| kind.name.as_str());
+    nearest::nearest(name, names).unwrap_or(name)
+}
+
 /// Which of our kinds an object says it is.
 fn kind_of(object: &Value) -> Result<&'static Kind, Finding> {
     let Value::Object(fields) = object else {
@@ -98,8 +105,11 @@ fn kind_of(object: &Value) -> Result<&'static Kind, Finding> {
         kinds::all().map_err(|error| Finding::new("", format!("the definitions of this build are broken: {error}")))?;
     kinds.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
-        let hint = nearest::suggest(name, names.iter().copied());
-        Finding::new("kind", format!("unknown kind{hint}: {served} has {}", names.join(", ")))
+        let hint = match nearest::suggest(name, names.iter().copied()) {
+            none if none.is_empty() => ":".to_owned(),
+            hint => hint,
+        };
+        Finding::new("kind", format!("unknown kind{hint} {served} has {}", names.join(", ")))
     })
 }
 

@@ -179,7 +179,7 @@ fn kinds_and_versions() {
             json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "LlmProvider"}),
             (
                 "kind",
-                "unknown kind, did you mean `LLMProvider`?: outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
+                "unknown kind, did you mean `LLMProvider`? outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
             ),
         ),
     ] {

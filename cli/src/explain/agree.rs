@@ -434,6 +434,7 @@ async fn whoever_decides_decides_alike() {
         let source = read("objects.yaml", &objects(&upstream, policy));
         let inputs = Inputs {
             objects: &source.objects,
+            unread: false,
             environment: &|_| None,
             keys: &[],
             without_value: Severity::Warning,

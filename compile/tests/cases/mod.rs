@@ -47,7 +47,72 @@ pub const BROKEN: &[Broken] = &[
     broken(
         "no YAML",
         &[("a.yaml", "a: [1,\nb: 2\n")],
-        &["a.yaml:2: not YAML: invalid indentation in flow construct (column 1)"],
+        &["a.yaml:2: not YAML: invalid indentation in flow construct (column 1): close the `[` or `{` before it"],
+    ),
+    broken(
+        "a tab",
+        &[("a.yaml", "a:\n\tb: 1\n")],
+        &[
+            "a.yaml:2: not YAML: tabs disallowed within this context (block indentation) (column 2): indent with spaces, not with tabs",
+        ],
+    ),
+    broken(
+        "a quote that is not closed",
+        &[("a.yaml", "a: {b: \"c}\nd: 1\n")],
+        &[
+            "a.yaml:1: not YAML: while scanning a quoted scalar, found unexpected end of stream (column 8): the quote that opens here is never closed",
+        ],
+    ),
+    broken(
+        "a field that is indented too far",
+        &[("a.yaml", "a:\n  b: 1\n   c: 2\n")],
+        &[
+            "a.yaml:3: not YAML: mapping values are not allowed in this context (column 5): compare the indentation with that of the lines above",
+        ],
+    ),
+    broken(
+        "what is named may be in what can't be read",
+        &[
+            ("a.yaml", "kind: [\n"),
+            ("b.yaml", object!("VirtualKey", "name: k", "  providers: [{name: a}]\n  budgetRefs: [{name: b}]")),
+        ],
+        &[
+            "a.yaml:2: not YAML: while parsing a node, did not find expected node content (column 1)",
+            "b.yaml:5: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a is in no file that can be read: mend the others first",
+            "b.yaml:6: warning: VirtualKey default/k: spec.budgetRefs[0]: Budget default/b is in no file that can be read: mend the others first",
+        ],
+    ),
+    broken(
+        "a provider alone, while a file can't be read",
+        &[("a.yaml", "kind: [\n"), ("b.yaml", object!("LLMProvider", "name: a", "  type: Ollama"))],
+        &["a.yaml:2: not YAML: while parsing a node, did not find expected node content (column 1)"],
+    ),
+    broken(
+        "a misspelt group",
+        &[(
+            "a.yaml",
+            concat!(provider!("a"), "apiVersion: outriger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: k}\n"),
+        )],
+        &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1: no other is known here"],
+    ),
+    broken(
+        "no group",
+        &[("a.yaml", concat!(provider!("a"), "apiVersion: v1alpha1\nkind: VirtualKey\nmetadata: {name: k}\n"))],
+        &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1: no other is known here"],
+    ),
+    broken(
+        "a misspelt kind is not told as missing",
+        &[(
+            "a.yaml",
+            concat!(
+                object!("LlmProvider", "name: a", "  type: Ollama"),
+                object!("VirtualKey", "name: k", "  providers: [{name: a}]")
+            ),
+        )],
+        &[
+            "a.yaml:2: LlmProvider default/a: kind: unknown kind, did you mean `LLMProvider`? outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
+            "a.yaml:11: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a can't be used until it is mended",
+        ],
     ),
     broken(
         "no object",
@@ -68,7 +133,7 @@ pub const BROKEN: &[Broken] = &[
         "an unknown kind",
         &[("a.yaml", concat!(provider!("a"), object!("LLMProvidr", "name: b", "  type: Mock")))],
         &[
-            "a.yaml:7: LLMProvidr default/b: kind: unknown kind, did you mean `LLMProvider`?: outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
+            "a.yaml:7: LLMProvidr default/b: kind: unknown kind, did you mean `LLMProvider`? outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
         ],
     ),
     broken(
@@ -396,9 +461,7 @@ pub const BROKEN: &[Broken] = &[
                 object!("RoutingRule", "name: r", "  when: header[\"x\"] == \"y\"\n  targets: [{provider: a}]")
             ),
         )],
-        &[
-            "a.yaml:10: RoutingRule default/r: spec.when: `header` is no variable that rules know, did you mean `headers`?",
-        ],
+        &["a.yaml:10: RoutingRule default/r: spec.when: `header` is not a variable of rules, did you mean `headers`?"],
     ),
     broken(
         "a condition that fails on one type of request",

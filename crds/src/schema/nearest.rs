@@ -1,10 +1,15 @@
 //! What someone may have meant.
 
-/// `, did you mean …?` for the candidate that is close enough to be a slip of the fingers; else nothing.
+/// `, did you mean …?` for the nearest candidate; else nothing.
 pub(super) fn suggest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    nearest(written, candidates).map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
+}
+
+/// The candidate that is close enough to be a slip of the fingers.
+pub(super) fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Nobody's slip is this long, and the distance costs the product of both lengths.
     if written.is_empty() || written.len() > 64 {
-        return String::new();
+        return None;
     }
     let folded = written.to_lowercase();
     let allowed = (folded.chars().count() / 3).max(1);
@@ -12,7 +17,7 @@ pub(super) fn suggest<'a>(written: &str, candidates: impl Iterator<Item = &'a st
         .map(|candidate| (distance(&folded, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
-        .map_or_else(String::new, |(_, candidate)| format!(", did you mean `{candidate}`?"))
+        .map(|(_, candidate)| candidate)
 }
 
 /// How many letters to insert, remove, replace or swap with their neighbour (optimal string alignment), row by row.
