@@ -350,7 +350,10 @@ fn notes(looked: &Looked, key: &Key, asking: &Asking, decision: &Explanation) ->
         notes.push("what has errors may be left out, or count for nothing: mend what is said above first".to_owned());
     }
     if !policy.limits.all.is_empty() && asking.body.is_none() {
-        notes.push("without a body nothing is reserved: give one with `--request` to see whether the limits leave enough".to_owned());
+        notes.push(
+            "without a body nothing is reserved: give one with `--request` to see whether the limits leave enough"
+                .to_owned(),
+        );
     }
     notes
 }
