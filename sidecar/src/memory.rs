@@ -20,7 +20,7 @@ pub const LONGEST_ANSWER: usize = 64 << 20;
 /// What each request takes beside its body: its head, its record, two connections and their tasks.
 pub const REQUEST: usize = 48 << 10;
 /// And where the answer is a stream: what of it is read, told and not yet written.
-pub const STREAM: usize = 48 << 10;
+pub const STREAM: usize = 80 << 10;
 /// Of a head so much is in [`REQUEST`], and what a header takes beside its text.
 const HEAD: usize = 8 << 10;
 const HEADER: usize = 256;
