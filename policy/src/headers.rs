@@ -315,42 +315,31 @@ pub const TABLE: &[Row] = &[
     Row { up: Passes, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
 ];
 
-/// The row of a header, by its name in lower case; `None`: it has none. An underscore is taken for a hyphen, as some servers do.
+/// The row of a header, by its name in lower case; `None`: it has none. A name of its own comes before its first letters, and
+/// those before its last. An underscore is taken for a hyphen, as some servers do.
 #[must_use]
 pub fn row(name: &str) -> Option<&'static Row> {
-    let shelf = shelf(name.as_bytes());
-    let mut known = INDEX.names[INDEX.starts[shelf]..INDEX.starts[shelf + 1]].iter();
-    let own = known.find(|(known, _)| matches(known.as_bytes(), name.as_bytes())).map(|&(_, row)| &TABLE[row]);
-    own.or_else(|| by_its_end(name.as_bytes()))
-}
-
-/// The row of a name that has none of its own, by its last word.
-fn by_its_end(name: &[u8]) -> Option<&'static Row> {
-    // Most names end otherwise.
-    if !matches!(name.last(), Some(b'd' | b'h' | b'l' | b'n' | b's' | b't' | b'y')) {
-        return None;
-    }
-    let ends = |known: &&str| {
-        let end = known.as_bytes().strip_prefix(b"*")?;
-        matches(end, name.get(name.len().checked_sub(end.len())?..)?).then_some(())
-    };
-    TABLE.iter().find(|row| row.names[0].starts_with('*') && row.names.iter().any(|known| ends(known).is_some()))
+    let name = name.as_bytes();
+    let row = BEGINNINGS.on(beginning(name), name).or_else(|| ENDS.on(end(name), name))?;
+    TABLE.get(row)
 }
 
 fn matches(known: &[u8], name: &[u8]) -> bool {
     let (known, name) = match known {
         [family @ .., b'*'] => (family, name.get(..family.len()).unwrap_or_default()),
+        [b'*', family @ ..] => (family, name.get(name.len().saturating_sub(family.len())..).unwrap_or_default()),
         _ => (known, name),
     };
     let same = |(known, letter): (&u8, &u8)| known == letter || (*known == b'-' && *letter == b'_');
     known.len() == name.len() && known.iter().zip(name).all(same)
 }
 
-/// Names are kept on shelves by their first letter, or the one behind `x-`: a request has a dozen headers, and each is looked
-/// for among a few names instead of among all.
+/// Names are kept on shelves by a letter: a request has a dozen headers, and each is looked for among a few names instead of
+/// among all.
 const SHELVES: usize = 64;
 
-const fn shelf(name: &[u8]) -> usize {
+/// By the first letter, or the one behind `x-`.
+const fn beginning(name: &[u8]) -> usize {
     match name {
         [b'x', b'-' | b'_', letter, ..] => 32 + (*letter & 31) as usize,
         [letter, ..] => (*letter & 31) as usize,
@@ -358,43 +347,73 @@ const fn shelf(name: &[u8]) -> usize {
     }
 }
 
-const fn count() -> usize {
+/// By the last.
+const fn end(name: &[u8]) -> usize {
+    match name {
+        [.., letter] => (*letter & 31) as usize,
+        [] => 0,
+    }
+}
+
+const fn is_end(name: &[u8]) -> bool {
+    matches!(name, [b'*', ..])
+}
+
+/// How many names of the table are ends, or are not.
+const fn count(ends: bool) -> usize {
     let (mut names, mut row) = (0, 0);
     while row < TABLE.len() {
-        names += TABLE[row].names.len();
+        let mut name = 0;
+        while name < TABLE[row].names.len() {
+            names += (is_end(TABLE[row].names[name].as_bytes()) == ends) as usize;
+            name += 1;
+        }
         row += 1;
     }
     names
 }
 
-/// The table's names shelf by shelf, each shelf in the table's order, with the numbers of their rows.
-struct Index {
-    names: [(&'static str, usize); count()],
+/// Names of the table shelf by shelf, each shelf in the table's order, with the numbers of their rows.
+struct Index<const N: usize> {
+    names: [(&'static str, usize); N],
     /// Where each shelf starts, and where the last one ends.
     starts: [usize; SHELVES + 1],
 }
 
-static INDEX: Index = {
-    let mut index = Index { names: [("", 0); count()], starts: [0; SHELVES + 1] };
-    let (mut at, mut wanted) = (0, 0);
-    while wanted < SHELVES {
-        let mut row = 0;
-        while row < TABLE.len() {
-            let mut name = 0;
-            while name < TABLE[row].names.len() {
-                if shelf(TABLE[row].names[name].as_bytes()) == wanted {
-                    index.names[at] = (TABLE[row].names[name], row);
-                    at += 1;
-                }
-                name += 1;
-            }
-            row += 1;
-        }
-        wanted += 1;
-        index.starts[wanted] = at;
+impl<const N: usize> Index<N> {
+    /// The row of a name that would be on this shelf.
+    fn on(&self, shelf: usize, name: &[u8]) -> Option<usize> {
+        let mut known = self.names[self.starts[shelf]..self.starts[shelf + 1]].iter();
+        known.find(|(known, _)| matches(known.as_bytes(), name)).map(|(_, row)| *row)
     }
-    index
-};
+
+    const fn of(ends: bool) -> Self {
+        let mut index = Index { names: [("", 0); N], starts: [0; SHELVES + 1] };
+        let (mut at, mut wanted) = (0, 0);
+        while wanted < SHELVES {
+            let mut row = 0;
+            while row < TABLE.len() {
+                let mut place = 0;
+                while place < TABLE[row].names.len() {
+                    let name = TABLE[row].names[place].as_bytes();
+                    let shelf = if ends { end(name) } else { beginning(name) };
+                    if is_end(name) == ends && shelf == wanted {
+                        index.names[at] = (TABLE[row].names[place], row);
+                        at += 1;
+                    }
+                    place += 1;
+                }
+                row += 1;
+            }
+            wanted += 1;
+            index.starts[wanted] = at;
+        }
+        index
+    }
+}
+
+static BEGINNINGS: Index<{ count(false) }> = Index::of(false);
+static ENDS: Index<{ count(true) }> = Index::of(true);
 
 /// What becomes of a caller's header on its way to a provider of the caller's dialect.
 #[must_use]

@@ -133,6 +133,12 @@ impl Ending {
         self.charge.as_ref().is_some_and(|charge| charge.held.is_some())
     }
 
+    /// Whether what is charged for a whole answer depends on how much it says: a figure is missing, or could only be true if
+    /// it says a lot. Else nobody has to look.
+    pub fn goes_by_content(&self, usage: &Usage) -> bool {
+        self.charge.as_ref().is_some_and(|charge| usage.output.is_none() || charge.judge(usage, 0) != *usage)
+    }
+
     /// What an answer costs that used so much and said so many bytes, in nano-dollars, with the attempts before it.
     pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
         let Some(charge) = &self.charge else { return self.money.known() };

@@ -265,7 +265,7 @@ async fn send(
     })?;
     let mut headers = down;
     let length = text.len();
-    let looking = || whole_answer(setting, &ending.call, text, held, &memory);
+    let looking = || whole_answer(setting, ending, text, held, &memory);
     let answer = memory.work(length, looking).await.map_err(|failed| {
         // An error under 200 may quote the request as any other.
         let failed = if failed.is_empty() { failed } else { failed.masked(mask.as_deref()) };

@@ -31,7 +31,7 @@ pub struct WholeAnswer {
     pub content_type: &'static str,
     body: Bytes,
     usage: Usage,
-    /// Bytes of content.
+    /// Bytes of content, where the cost goes by them.
     said: u64,
     /// The id of a stored response, which only this place knows.
     handle: Option<String>,
@@ -46,11 +46,12 @@ pub struct WholeAnswer {
 /// An error under 200, an answer with nothing in it, one that is not of the dialect.
 pub fn whole_answer(
     setting: Setting,
-    call: &Call,
+    ending: &Ending,
     text: Bytes,
     mut held: Held,
     memory: &Memory,
 ) -> Result<WholeAnswer, Failed> {
+    let call = &ending.call;
     let provider = std::sync::Arc::clone(&setting.provider);
     let operation = match setting.way {
         Way::Same | Way::Vectors { .. } => call.operation.name,
@@ -110,7 +111,8 @@ pub fn whole_answer(
         return Err(Failed::empty(&provider, Some((content_type, body, usage))));
     }
     let said = match call.answers_with_text() {
-        true => whole_said(setting.upstream, operation, &text),
+        true if ending.goes_by_content(&usage) => whole_said(setting.upstream, operation, &text),
+        true => 0,
         false => text.len() as u64,
     };
     let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
