@@ -26,7 +26,8 @@ until [ -s "$work/upstream" ]; do sleep 0.05; done
 upstream=$(cat "$work/upstream")
 mkdir "$work/policy"
 bench/policy.sh "$upstream" > "$work/policy/policy.v1.json"
-printf sk-bench > "$work/policy/default_main_apiKey"
+# As long as a real one: a short value would be looked for in headers that no real one fits into.
+printf sk-bench-0123456789abcdefghijklmnopqrstuvwxyz01234567 > "$work/policy/default_main_apiKey"
 cp -r "$work/policy" "$work/governed"
 bench/policy.sh "$upstream" governed > "$work/governed/policy.v1.json"
 policy=policy
