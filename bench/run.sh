@@ -45,7 +45,7 @@ upstream=$(cat "$work/upstream")
 
 mkdir "$work/policy"
 bench/policy.sh "$upstream" > "$work/policy/policy.v1.json"
-printf sk-bench > "$work/policy/default_main_apiKey"
+printf sk-bench-0123456789abcdefghijklmnopqrstuvwxyz01234567 > "$work/policy/default_main_apiKey"
 cp -r "$work/policy" "$work/governed"
 bench/policy.sh "$upstream" governed > "$work/governed/policy.v1.json"
 policy=policy
