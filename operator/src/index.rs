@@ -152,6 +152,12 @@ impl Index {
         }
     }
 
+    /// Takes an object that is not there yet, with what was found of it: in a copy that is [to rehearse](Self::to_rehearse).
+    pub(crate) fn rehearse(&mut self, version: Version) {
+        let value = version.value().clone();
+        let _ = self.apply_version(version, &value);
+    }
+
     /// Takes out what is gone. `kind` is as in `kind:`; a Namespace has no namespace.
     pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Changed {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());

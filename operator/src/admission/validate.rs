@@ -12,8 +12,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
-use outrigger_compile::{Cause, Cluster, Finding, Judgement, Severity, compile_in};
+use outrigger_compile::{Cause, Cluster, Finding, Severity, compile_in};
 use outrigger_policy::ObjectRef;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admission::named::all_there;
@@ -70,6 +71,21 @@ pub fn answer(body: &[u8], index: impl FnOnce() -> Index, tell: impl FnOnce(Judg
     }
 }
 
+/// The namespace that a review is about, without reading the objects in it; empty: of none, or it is no review.
+pub(crate) fn namespace(body: &[u8]) -> String {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Head {
+        request: Place,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Place {
+        namespace: String,
+    }
+    serde_json::from_slice::<Head>(body).unwrap_or_default().request.namespace
+}
+
 fn admit(request: &Request, index: impl FnOnce() -> Index) -> (Answer, Judged) {
     let ours = request.kind.group == outrigger_crds::GROUP && request.subresource.is_empty();
     let Some(kind) = Kind::named(&request.kind.kind).filter(|_| ours) else {
@@ -113,7 +129,7 @@ fn judged(version: Version, mut index: Index) -> (Answer, Judged) {
         return refused(&id, Reason::Invalid, &certain);
     }
     let unread = unread(&version, &index);
-    let _ = index.apply(version.value());
+    index.rehearse(version);
     let began = Instant::now();
     let judged = judge(&index, &mut LastGood::new(), &id.namespace);
     tracing::debug!(object = %id, took = ?began.elapsed(), "an object was judged before it is written");
@@ -136,9 +152,8 @@ fn judged(version: Version, mut index: Index) -> (Answer, Judged) {
 
 /// What is wrong with it whatever else there is.
 fn alone(version: &Version, index: &Index) -> Vec<Finding> {
-    let judgement = Judgement::of(version.object());
     let compiled = compile_in(&Cluster {
-        objects: &[(version.object(), &judgement)],
+        objects: &[(version.object(), version.judgement())],
         others: &[],
         namespace: &version.id.namespace,
         operator_namespace: index.operator_namespace(),
@@ -264,6 +279,13 @@ mod tests {
                 "tests": [{"name": "goes", "request": {"key": "search", "model": "m"}, "expect": {"model": expected}}],
             }),
         )
+    }
+
+    #[test]
+    fn whose_a_review_is_can_be_told_before_it_is_read() {
+        assert_eq!(namespace(&review("CREATE", key(), Value::Null)), "shop");
+        assert_eq!(namespace(b"{\"request\": 7}"), "");
+        assert_eq!(namespace(b"nothing"), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use outrigger_compile::{Cluster, Compiled, Finding, Judgement, Object, compile_in};
 
-use super::seen::{Rank, Seen, Stage};
+use super::seen::{Rank, Seen, Stage, Tests};
 use super::{Judged, authorities};
 use crate::good::{Chosen, LastGood};
 use crate::index::{Holding, Index};
@@ -75,11 +75,14 @@ impl<'a> Desk<'a> {
 
     /// Judges them; also what stands in for what holds values.
     pub fn judge(mut self) -> (Judged, BTreeMap<Wanted, Arc<Holding>>) {
-        let mut passes = 0;
+        let (mut passes, mut tests) = (0, Tests::new());
         loop {
             let pass = self.compile();
-            let seen = Seen::of(&pass.compiled, self.namespace, self.scope.own.keys());
+            let seen = Seen::of(&pass.compiled, self.namespace, self.scope.own.keys(), &mut tests);
             passes += 1;
+            if passes == 1 {
+                tests.were_run();
+            }
             if passes == PASSES || !self.settle(passes == 1, &seen) {
                 return self.finish(pass, &seen);
             }

@@ -10,9 +10,27 @@ use serde_json::Value;
 use crate::object::{Kind, ObjectId};
 use crate::version::Version;
 
-/// How much work the tests of a namespace's rules may be, in steps: about 100 ms. A plan runs them a few times, and
-/// meanwhile nothing else is planned.
+/// How much work the tests of a namespace's rules may be, in steps: about 100 ms.
 const TESTS: u64 = 5_000_000;
+
+/// What is left for the tests of a plan. All are run once; then those who stand in for others are tried, a few times, and
+/// all of these times together have as much again. So a plan has an end, whatever its objects are.
+#[derive(Debug)]
+pub(super) struct Tests {
+    work: Work,
+    again: Work,
+}
+
+impl Tests {
+    pub fn new() -> Self {
+        Tests { work: Work::new(TESTS), again: Work::new(TESTS) }
+    }
+
+    /// They have been run; what is left is for the next times.
+    pub fn were_run(&mut self) {
+        self.work = std::mem::replace(&mut self.again, Work::new(0));
+    }
+}
 
 /// How much of an object can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,12 +63,17 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Of a namespace's own objects. The tests of its rules are run here.
-    pub fn of<'a>(compiled: &Compiled, namespace: &str, own: impl Iterator<Item = &'a ObjectId>) -> Self {
+    pub fn of<'a>(
+        compiled: &Compiled,
+        namespace: &str,
+        own: impl Iterator<Item = &'a ObjectId>,
+        tests: &mut Tests,
+    ) -> Self {
         let mut findings: HashMap<String, Vec<Finding>> = HashMap::new();
         for finding in &compiled.findings {
             findings.entry(finding.object.clone()).or_default().push(finding.clone());
         }
-        let Tried { failed, untried } = tried(compiled, namespace);
+        let Tried { failed, untried } = tried(compiled, namespace, &mut tests.work);
         let mut tried: HashMap<String, usize> = HashMap::new();
         for placed in compiled.trials.iter().filter(|placed| !untried.contains_key(&placed.object)) {
             *tried.entry(placed.object.clone()).or_default() += 1;
@@ -152,7 +175,7 @@ struct Tried {
     untried: HashMap<String, Finding>,
 }
 
-fn tried(compiled: &Compiled, namespace: &str) -> Tried {
+fn tried(compiled: &Compiled, namespace: &str, work: &mut Work) -> Tried {
     let mut all = Tried::default();
     let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
     if own.peek().is_none() {
@@ -160,9 +183,8 @@ fn tried(compiled: &Compiled, namespace: &str) -> Tried {
     }
     // Each of its expressions compiled a moment ago, and each of its keys has its providers.
     let Ok(policy) = compiled.policy() else { return all };
-    let mut work = Work::new(TESTS);
     for placed in own {
-        match trial::run_within(&policy, &placed.trial, &mut work) {
+        match trial::run_within(&policy, &placed.trial, work) {
             Outcome::Passed => {}
             Outcome::Failed(message) => {
                 all.failed.entry(placed.object.clone()).or_default().push(placed.failed(&message));

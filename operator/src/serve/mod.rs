@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 mod room;
 mod route;
+mod turns;
 
 use std::fmt;
 use std::future::Future;

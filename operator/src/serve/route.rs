@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use super::Services;
+use super::turns::Turns;
 use crate::admission::validate;
 use crate::response::{AnswerBody, answer};
 
@@ -19,8 +20,6 @@ use crate::response::{AnswerBody, answer};
 const BODY_MAX: usize = 8 << 20;
 /// What bodies that are being read or answered take together, in KiB.
 const BODIES_KIB: u32 = 64 << 10;
-/// Objects that are judged at the same time.
-const JUDGING: usize = 4;
 /// For room, the body, and the answer together. The API server waits for 30 s at the most, and for us 5.
 const TIME: Duration = Duration::from_secs(10);
 
@@ -37,6 +36,8 @@ enum Problem {
     Late,
     #[error("the body broke off")]
     Broken,
+    #[error("too many objects of this namespace wait to be judged: try again")]
+    Busy,
     #[error("the review could not be answered, which is a bug: the operator's log has more")]
     Panicked,
 }
@@ -49,6 +50,7 @@ impl Problem {
             Problem::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
             Problem::Late => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Problem::Broken => (StatusCode::BAD_REQUEST, "request_broken"),
+            Problem::Busy => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             Problem::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -59,17 +61,13 @@ impl Problem {
 pub(super) struct Router {
     services: Services,
     room: Arc<Semaphore>,
-    /// Who judges objects: each takes a thread for as long as a plan does, and pods must not wait for them.
-    judging: Arc<Semaphore>,
+    /// Of objects that are to be judged; pods must not wait for them.
+    turns: Turns,
 }
 
 impl Router {
     pub(super) fn new(services: Services) -> Self {
-        Router {
-            services,
-            room: Arc::new(Semaphore::new(BODIES_KIB as usize)),
-            judging: Arc::new(Semaphore::new(JUDGING)),
-        }
+        Router { services, room: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: Turns::new() }
     }
 
     pub(super) fn services(&self) -> &Services {
@@ -125,14 +123,17 @@ impl Router {
                 false => Problem::Broken,
             })?;
         let (admit, body) = (Arc::clone(&self.services.admit), body.to_bytes());
-        let judging = match head.uri.path() {
-            validate::PATH => Some(Arc::clone(&self.judging).acquire_owned().await.map_err(|_| Problem::Late)?),
+        let turn = match head.uri.path() {
+            validate::PATH => {
+                let place = self.turns.place(&validate::namespace(&body), kib).ok_or(Problem::Busy)?;
+                Some(place.turn().await.ok_or(Problem::Late)?)
+            }
             _ => None,
         };
         // Not on the threads that streams are served by: comparing a large object takes its time.
         let reviewed = tokio::task::spawn_blocking(move || {
             let reviewed = admit.admit(head.uri.path(), body);
-            drop((room, judging));
+            drop((room, turn));
             reviewed
         });
         match reviewed.await {

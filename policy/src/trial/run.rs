@@ -23,6 +23,9 @@ const MANY: u64 = 2_000;
 /// Draws for what may come first: one of 5 % is missed less than once in a hundred tests.
 const SOME: u64 = 100;
 
+/// How much more it is to explain a decision than to make it.
+const EXPLAINED: u64 = 2;
+
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -48,8 +51,7 @@ pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
 /// Runs a test with what is left of the work for all.
 #[must_use]
 pub fn run_within(policy: &Policy, trial: &Trial, work: &mut Work) -> Outcome {
-    work.begin();
-    match tried(policy, trial, work) {
+    match work.begin().and_then(|()| tried(policy, trial, work)) {
         Ok(Ok(())) => Outcome::Passed,
         Ok(Err(message)) => Outcome::Failed(message),
         Err(Unfinished::All) => Outcome::Untried,
@@ -73,12 +75,13 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), S
     let named = asked_for(policy, key, &request);
     let mut walk = Walk::new(policy, key, &request);
     let decision = decide_on(&mut walk, named.as_ref());
-    work.decided(policy.rules.len(), walk.budget.taken())?;
+    let (errors, steps) = (decision.rule_errors.len(), walk.budget.taken());
+    work.decided(policy.rules.len(), errors, steps)?;
     let expected = &trial.expect;
     let repeated = (!expected.any_of.is_empty() || !expected.shares.is_empty())
         .then(|| Repeated::new(policy, key, &request, named.as_ref()));
     if let Some(repeated) = &repeated {
-        work.decided(policy.rules.len(), repeated.steps)?;
+        work.decided(policy.rules.len(), errors, repeated.steps)?;
     }
     let mut draws = Draws { repeated, request: &request, rules: policy.rules.len(), work };
     let failed = match one(expected, &decision) {
@@ -86,6 +89,8 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), S
         None => draws.whatever(expected)?,
     };
     if let Some(what) = failed {
+        // To say why, all is asked once more, and its parts.
+        draws.work.decided(policy.rules.len(), errors, steps.saturating_mul(EXPLAINED))?;
         let why = why_not(policy, &request, expected, &trial.rule, &decision);
         let why = why.map(|why| format!("; {why}")).unwrap_or_default();
         return Ok(Err(format!("expected {what}, got {}{why}", told(policy, &decision))));
@@ -260,7 +265,8 @@ impl Draws<'_, '_> {
         let Some(repeated) = &self.repeated else { return Ok(Decision::default()) };
         let draw = Draw::Random(hash(&[&seed.to_le_bytes()]));
         let (decision, steps) = repeated.decide(&Request { draw, ..*self.request });
-        self.work.decided(if repeated.asks_again() { self.rules } else { 0 }, steps)?;
+        let rules = if repeated.asks_again() { self.rules } else { 0 };
+        self.work.decided(rules, decision.rule_errors.len(), steps)?;
         Ok(decision)
     }
 

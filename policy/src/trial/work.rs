@@ -3,8 +3,9 @@
 
 /// What one test may come to, in steps: some 100 ms.
 pub const OF_A_TEST: u64 = 5_000_000;
-/// What looking at a rule comes to, and what a decision does beside.
+/// What looking at a rule comes to, telling that one failed, and what a decision does beside.
 const RULE: u64 = 1;
+const FAILURE: u64 = 100;
 const DECISION: u64 = 200;
 
 /// Steps that are left for tests, and what is left for the one that runs.
@@ -29,16 +30,61 @@ impl Work {
         Work { left: steps, own: 0 }
     }
 
-    /// The next test begins.
-    pub(super) fn begin(&mut self) {
-        self.own = OF_A_TEST;
+    /// Whether no test is run any more.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.left == 0
     }
 
-    /// A decision among so many rules, of which conditions took so many steps.
-    pub(super) fn decided(&mut self, rules: usize, steps: u64) -> Result<(), Unfinished> {
-        let steps = DECISION.saturating_add(RULE.saturating_mul(rules as u64)).saturating_add(steps);
-        self.left = self.left.checked_sub(steps).ok_or(Unfinished::All)?;
+    /// The next test begins: if there is nothing left for it, it must not even be looked at.
+    pub(super) fn begin(&mut self) -> Result<(), Unfinished> {
+        self.own = OF_A_TEST;
+        if self.is_spent() { Err(Unfinished::All) } else { Ok(()) }
+    }
+
+    /// A decision among so many rules, of which so many failed, and whose conditions took so many steps. Once a decision was
+    /// too much, nothing is left: else each of thousands of tests would be decided before that is found out.
+    pub(super) fn decided(&mut self, rules: usize, failed: usize, steps: u64) -> Result<(), Unfinished> {
+        let looked = RULE.saturating_mul(rules as u64).saturating_add(FAILURE.saturating_mul(failed as u64));
+        let steps = DECISION.saturating_add(looked).saturating_add(steps);
+        let Some(left) = self.left.checked_sub(steps) else {
+            self.left = 0;
+            return Err(Unfinished::All);
+        };
+        self.left = left;
         self.own = self.own.checked_sub(steps).ok_or(Unfinished::Own)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_a_test_was_too_much_no_other_is_begun() {
+        let mut work = Work::new(1_000);
+        assert_eq!(work.begin(), Ok(()));
+        assert_eq!(work.decided(1, 0, 500), Ok(()));
+        assert_eq!(work.decided(1, 0, 500), Err(Unfinished::All));
+        assert!(work.is_spent());
+        assert_eq!(work.begin(), Err(Unfinished::All));
+    }
+
+    #[test]
+    fn rules_that_fail_are_work_too() {
+        let mut work = Work::new(1_000);
+        assert_eq!(work.begin(), Ok(()));
+        assert_eq!(work.decided(10, 10, 0), Err(Unfinished::All));
+    }
+
+    #[test]
+    fn a_test_has_its_own_measure() {
+        let mut work = Work::new(u64::MAX);
+        for _ in 0..2 {
+            assert_eq!(work.begin(), Ok(()));
+            assert_eq!(work.decided(0, 0, OF_A_TEST - 200), Ok(()));
+            assert_eq!(work.decided(0, 0, 0), Err(Unfinished::Own));
+        }
     }
 }
