@@ -171,6 +171,7 @@ install-clients:
 # The node's programs, and the SDK of the application that runs on it.
 install-cluster:
 	@scripts/node-packages.sh
+	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
 	@scripts/venv.sh openai tests/clients/requirements-openai.txt
 
 install-browser:

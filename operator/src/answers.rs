@@ -54,7 +54,7 @@ impl Admit for Admission {
                 let (effect, reason) = judged.words();
                 self.metrics.admitted(validate::WEBHOOK, effect, reason);
             };
-            return validate::answer(&body, || self.caches.index().to_rehearse(), tell);
+            return validate::answer(&body, || self.caches.snapshot().to_rehearse(), tell);
         }
         let context = AdmissionContext {
             settings: &self.settings,

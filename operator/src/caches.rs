@@ -1,10 +1,10 @@
 //! What this replica knows of the cluster, kept up to date by watches.
 //!
-//! Watches tell one thread, which is the only one that writes; everybody else reads. So what is known never waits for a
-//! network, and what a plan looks at does not change while it looks.
+//! Watches tell one thread, which writes, and a plan notes what it looked at; everybody else reads. So what is known never
+//! waits for a network. What takes long looks at a [snapshot](Caches::snapshot), so that nobody waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::admission::Namespace;
@@ -20,7 +20,7 @@ use crate::stream::{self, PodFacts};
 /// Everything that is known.
 #[derive(Debug)]
 pub struct Caches {
-    index: RwLock<Index>,
+    index: RwLock<Arc<Index>>,
     /// What admission looks at, and a plan does not.
     namespaces: Mutex<BTreeMap<String, Namespace>>,
     /// There is one more.
@@ -34,7 +34,7 @@ impl Caches {
     #[must_use]
     pub fn new(index: Index) -> Self {
         Caches {
-            index: RwLock::new(index),
+            index: RwLock::new(Arc::new(index)),
             namespaces: Mutex::default(),
             came: Condvar::new(),
             generated: Generated::default(),
@@ -49,12 +49,20 @@ impl Caches {
         Caches { pods, ..self }
     }
 
-    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
+    /// For a moment: watches wait meanwhile.
+    pub fn index(&self) -> RwLockReadGuard<'_, Arc<Index>> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    /// All as it is now, for as long as one likes. What changes meanwhile changes in a copy.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Index> {
+        Arc::clone(&self.index())
+    }
+
+    /// Changes what is known.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        change(Arc::make_mut(&mut self.index.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// A namespace's own words, as far as they are ours; `None`: it is not known (yet).
@@ -115,6 +123,16 @@ impl stream::Pods for Caches {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_changes_changes_though_somebody_looks() {
+        let caches = Caches::new(Index::new("outrigger", false));
+        let looked = caches.snapshot();
+        let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+        let _ = caches.change(|index| index.apply(&namespace));
+        assert!(looked.namespace("shop").is_none(), "a snapshot stays as it was");
+        assert!(caches.index().namespace("shop").is_some());
+    }
 
     #[test]
     fn a_namespace_may_come_a_little_after_who_asks_for_it() {

@@ -159,7 +159,7 @@ impl Feed {
         }
         if bound {
             let bindings = self.caches.pods.bindings();
-            news.namespaces.extend(self.caches.index_mut().bind(bindings).namespaces);
+            news.namespaces.extend(self.caches.change(|index| index.bind(bindings)).namespaces);
         }
         // Before anybody is told: whoever plans then waits for what is newly wanted.
         if named {
@@ -207,10 +207,11 @@ impl Feed {
                 } else {
                     news.objects.extend(id(kind, place));
                 }
-                self.caches.index_mut().apply(&value(kind, *object))
+                let value = value(kind, *object);
+                self.caches.change(|index| index.apply(&value))
             }
             Told::Gone(place) => {
-                let changed = self.caches.index_mut().delete(kind, &place.namespace, &place.name);
+                let changed = self.caches.change(|index| index.delete(kind, &place.namespace, &place.name));
                 if kind == NAMESPACE {
                     self.caches.put_namespace(place.name, None);
                 } else {
@@ -226,8 +227,11 @@ impl Feed {
     fn value(&self, wanted: &Wanted, told: Told<Box<DynamicObject>>, news: &mut News) {
         let kind = wanted.holder.name();
         let changed = match told {
-            Told::Is(object) => self.caches.index_mut().apply(&value(kind, *object)),
-            Told::Gone(_) => self.caches.index_mut().delete(kind, &wanted.namespace, &wanted.name),
+            Told::Is(object) => {
+                let value = value(kind, *object);
+                self.caches.change(|index| index.apply(&value))
+            }
+            Told::Gone(_) => self.caches.change(|index| index.delete(kind, &wanted.namespace, &wanted.name)),
             // What can't be read is as good as not there: the object that names it says so.
             Told::Listed | Told::Unreadable(_) | Told::Failed => return,
         };

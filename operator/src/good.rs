@@ -23,25 +23,31 @@ use crate::sources::{self, SecretVersion, SourcesError};
 use crate::version::Version;
 
 /// What was good, by the process's own experience and by what was written.
-#[derive(Debug, Default)]
+///
+/// Everything is kept by namespace, and shared until it changes: a copy is cheap. A plan works on a copy, and what it made of
+/// its own namespace is [learned](Self::learn), so that no plan waits for another.
+#[derive(Clone, Debug, Default)]
 pub struct LastGood {
     /// By the plans of their homes, and by what was written there.
-    good: BTreeMap<ObjectId, Arc<Version>>,
-    views: BTreeMap<String, View>,
-    pub(crate) homes: BTreeMap<String, Home>,
+    good: BTreeMap<String, Arc<Versions>>,
+    views: BTreeMap<String, Arc<View>>,
+    homes: BTreeMap<String, Arc<Home>>,
     /// What was planned for each binding last, for when the next can't be written.
-    policies: BTreeMap<Binding, Policy>,
+    policies: BTreeMap<String, Arc<Policies>>,
 }
 
-#[derive(Debug)]
+type Versions = BTreeMap<ObjectId, Arc<Version>>;
+type Policies = BTreeMap<Binding, Policy>;
+
+#[derive(Clone, Debug)]
 enum Policy {
     Planned(Arc<Revision>),
     /// Of before this process.
-    Written(Box<Document>),
+    Written(Arc<Document>),
 }
 
 /// What a namespace alone remembers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     /// Objects of other namespaces, as they were when its policy was written: for a home that remembers nothing.
     pub objects: BTreeMap<ObjectId, Arc<Version>>,
@@ -52,7 +58,7 @@ pub(crate) struct View {
 }
 
 /// What a namespace said last of its own objects.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Home {
     /// The index's, at that time.
     pub stamp: u64,
@@ -97,14 +103,19 @@ impl LastGood {
     /// It is none; what it holds is passed over as a whole.
     pub fn restore(&mut self, namespace: &str, bytes: &[u8]) -> Result<(), SourcesError> {
         let read = sources::read(bytes)?;
-        let view = self.views.entry(namespace.to_owned()).or_default();
+        let view = Arc::make_mut(self.views.entry(namespace.to_owned()).or_default());
+        let mut own_versions = self.good.remove(namespace).unwrap_or_default();
         for version in read.objects {
-            let into = if version.id.namespace == namespace { &mut self.good } else { &mut view.objects };
+            let own = version.id.namespace == namespace;
+            let into = if own { Arc::make_mut(&mut own_versions) } else { &mut view.objects };
             // Policies of one namespace are not written all at once: the newest version counts.
             let newer = into.get(&version.id).is_none_or(|known| known.generation < version.generation);
             if newer {
                 into.insert(version.id.clone(), Arc::new(version));
             }
+        }
+        if !own_versions.is_empty() {
+            self.good.insert(namespace.to_owned(), own_versions);
         }
         for (wanted, holding) in read.bundles {
             view.bundles.insert(wanted, Arc::new(holding));
@@ -116,20 +127,25 @@ impl LastGood {
     /// Whether it is not known what was written for a binding.
     #[must_use]
     pub fn wants_policy(&self, binding: &Binding) -> bool {
-        !self.policies.contains_key(binding)
+        self.known_policy(binding).is_none()
     }
 
     /// Takes what was written for a binding, as it was found when [`Self::wants_policy`].
     pub fn read_back(&mut self, binding: &Binding, document: Document) {
-        self.policies.entry(binding.clone()).or_insert_with(|| Policy::Written(Box::new(document)));
+        let policies = Arc::make_mut(self.policies.entry(binding.namespace.clone()).or_default());
+        policies.entry(binding.clone()).or_insert_with(|| Policy::Written(Arc::new(document)));
     }
 
     /// What was planned or written for a binding before.
     pub(crate) fn policy(&self, binding: &Binding) -> Option<&Document> {
-        match self.policies.get(binding)? {
+        match self.known_policy(binding)? {
             Policy::Planned(revision) => Some(&revision.document),
             Policy::Written(document) => Some(document),
         }
+    }
+
+    fn known_policy(&self, binding: &Binding) -> Option<&Policy> {
+        self.policies.get(&binding.namespace)?.get(binding)
     }
 
     /// Those of a namespace, as they were planned; of `held` ones what is known stays.
@@ -139,20 +155,28 @@ impl LastGood {
         planned: &BTreeMap<Binding, Arc<Revision>>,
         held: &BTreeSet<Binding>,
     ) {
-        self.policies.retain(|binding, _| binding.namespace != namespace || held.contains(binding));
-        let planned = planned.iter().map(|(binding, revision)| (binding.clone(), Policy::Planned(revision.clone())));
-        self.policies.extend(planned);
+        let mut policies = self.policies.remove(namespace).unwrap_or_default();
+        let kept = Arc::make_mut(&mut policies);
+        kept.retain(|binding, _| held.contains(binding));
+        kept.extend(planned.iter().map(|(binding, revision)| (binding.clone(), Policy::Planned(revision.clone()))));
+        if !kept.is_empty() {
+            self.policies.insert(namespace.to_owned(), policies);
+        }
     }
 
     /// The last good version of an object of a namespace's own, if it is of the object that is there now.
     pub(crate) fn of(&self, now: &Version) -> Option<&Arc<Version>> {
-        self.good.get(&now.id).filter(|version| version.uid == now.uid)
+        self.good_one(&now.id).filter(|version| version.uid == now.uid)
+    }
+
+    fn good_one(&self, id: &ObjectId) -> Option<&Arc<Version>> {
+        self.good.get(&id.namespace)?.get(id)
     }
 
     /// A Budget that is gone, as it was.
     pub(crate) fn ghost(&self, viewer: &str, id: &ObjectId) -> Option<&Arc<Version>> {
         let seen = || self.views.get(viewer).and_then(|view| view.objects.get(id));
-        self.good.get(id).or_else(seen).filter(|_| id.kind == Kind::Budget)
+        self.good_one(id).or_else(seen).filter(|_| id.kind == Kind::Budget)
     }
 
     /// An object of another namespace as a namespace remembers it, if it is the one that is there now.
@@ -169,7 +193,7 @@ impl LastGood {
     /// All that are remembered of an object.
     pub(crate) fn versions(&self, viewer: &str, id: &ObjectId) -> Vec<Arc<Version>> {
         let seen = self.views.get(viewer).and_then(|view| view.objects.get(id));
-        self.good.get(id).into_iter().chain(seen).cloned().collect()
+        self.good_one(id).into_iter().chain(seen).cloned().collect()
     }
 
     /// What holds a bundle of certificates, as it was last read for a namespace.
@@ -188,11 +212,23 @@ impl LastGood {
     }
 
     pub(crate) fn view(&self, viewer: &str) -> Option<&View> {
-        self.views.get(viewer)
+        self.views.get(viewer).map(AsRef::as_ref)
     }
 
     pub(crate) fn view_mut(&mut self, viewer: &str) -> &mut View {
-        self.views.entry(viewer.to_owned()).or_default()
+        Arc::make_mut(self.views.entry(viewer.to_owned()).or_default())
+    }
+
+    pub(crate) fn home(&self, namespace: &str) -> Option<&Home> {
+        self.homes.get(namespace).map(AsRef::as_ref)
+    }
+
+    pub(crate) fn home_mut(&mut self, namespace: &str) -> Option<&mut Home> {
+        self.homes.get_mut(namespace).map(Arc::make_mut)
+    }
+
+    pub(crate) fn put_home(&mut self, namespace: &str, home: Home) {
+        self.homes.insert(namespace.to_owned(), Arc::new(home));
     }
 
     /// What is kept of an object for one that looks at it, wherever it stands.
@@ -210,7 +246,8 @@ impl LastGood {
     }
 
     pub(crate) fn keep(&mut self, version: &Arc<Version>) {
-        self.good.insert(version.id.clone(), version.clone());
+        let versions = self.good.entry(version.id.namespace.clone()).or_default();
+        Arc::make_mut(versions).insert(version.id.clone(), version.clone());
     }
 
     /// Forgets what of a namespace is gone for good: a Budget is not, as long as somebody names it, or something that serves
@@ -222,17 +259,97 @@ impl LastGood {
                 || index.is_looked_at_beside(namespace, id)
         };
         let gone = |id: &ObjectId| index.get(id).is_none() && !(id.kind == Kind::Budget && named(id));
-        for kind in Kind::ALL {
-            let first = ObjectId { kind, namespace: namespace.to_owned(), name: String::new() };
-            let own = self.good.range(first..).map(|(id, _)| id).take_while(|id| id.kind == kind);
-            let own = own.take_while(|id| id.namespace == namespace).filter(|id| gone(id)).cloned();
-            for id in own.collect::<Vec<_>>() {
-                self.good.remove(&id);
+        if let Some(versions) = self.good.get_mut(namespace) {
+            let versions = Arc::make_mut(versions);
+            versions.retain(|id, _| !gone(id));
+            if versions.is_empty() {
+                self.good.remove(namespace);
             }
         }
         let of_others = |id: &ObjectId| !gone(id);
-        if let Some(view) = self.views.get_mut(namespace) {
+        if let Some(view) = self.views.get_mut(namespace).map(Arc::make_mut) {
             view.objects.retain(|id, _| of_others(id));
         }
+    }
+
+    /// Takes what a plan of a namespace has made of a copy of this: all of that namespace, and what it found out on its way of
+    /// others that nobody knew yet. `index` is what there is now.
+    pub fn learn(&mut self, index: &Index, namespace: &str, planned: Self) {
+        let LastGood { mut good, mut views, mut homes, mut policies } = planned;
+        put(&mut self.good, namespace, good.remove(namespace));
+        put(&mut self.views, namespace, views.remove(namespace));
+        put(&mut self.homes, namespace, homes.remove(namespace));
+        put(&mut self.policies, namespace, policies.remove(namespace));
+        for (name, home) in homes {
+            self.homes.entry(name).or_insert(home);
+        }
+        for (name, found) in good {
+            if self.good.get(&name).is_some_and(|known| Arc::ptr_eq(known, &found)) {
+                continue;
+            }
+            let is_there = |version: &Version| index.get(&version.id).is_some_and(|now| now.version.uid == version.uid);
+            for version in found.values().filter(|version| is_there(version)) {
+                let newer = self.of(version).is_none_or(|known| known.generation < version.generation);
+                if newer {
+                    self.keep(version);
+                }
+            }
+        }
+    }
+}
+
+fn put<T>(all: &mut BTreeMap<String, T>, name: &str, one: Option<T>) {
+    match one {
+        Some(one) => all.insert(name.to_owned(), one),
+        None => all.remove(name),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn value(namespace: &str, generation: i64) -> Value {
+        json!({
+            "apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget",
+            "metadata": {"namespace": namespace, "name": "b", "uid": namespace, "generation": generation},
+            "spec": {"amount": generation.to_string(), "window": "Day"},
+        })
+    }
+
+    fn kept(good: &mut LastGood, namespace: &str, generation: i64) {
+        good.keep(&Arc::new(Version::of(&value(namespace, generation)).unwrap()));
+    }
+
+    fn generation(good: &LastGood, namespace: &str) -> Option<i64> {
+        let id = ObjectId { kind: Kind::Budget, namespace: namespace.to_owned(), name: "b".to_owned() };
+        good.good_one(&id).map(|version| version.generation)
+    }
+
+    #[test]
+    fn a_plan_says_what_its_namespace_is_and_of_others_what_nobody_knew() {
+        let mut index = Index::new("outrigger-system", false);
+        for namespace in ["shop", "platform", "new"] {
+            let _ = index.apply(&value(namespace, 3));
+        }
+        let mut good = LastGood::new();
+        ["shop", "platform", "gone"].into_iter().for_each(|namespace| kept(&mut good, namespace, 2));
+        let mut planned = good.clone();
+        // Meanwhile others were planned, of whom one is gone.
+        kept(&mut good, "platform", 3);
+        good.good.remove("gone");
+        kept(&mut planned, "shop", 1);
+        ["platform", "gone"].into_iter().for_each(|namespace| kept(&mut planned, namespace, 2));
+        kept(&mut planned, "new", 3);
+        good.learn(&index, "shop", planned);
+        let known = ["shop", "platform", "gone", "new"].map(|namespace| generation(&good, namespace));
+        assert_eq!(known, [Some(1), Some(3), None, Some(3)]);
+        // And what it says is gone, is.
+        let mut planned = good.clone();
+        planned.good.remove("shop");
+        good.learn(&index, "shop", planned);
+        assert_eq!(generation(&good, "shop"), None);
     }
 }

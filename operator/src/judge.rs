@@ -70,9 +70,9 @@ fn alone(index: &Index, good: &mut LastGood, namespace: &str, scope: Scope) -> J
         return judged;
     }
     let exports = exports::of(index, namespace, &judged, &stands_in);
-    let told = good.homes.get(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());
+    let told = good.home(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());
     let chosen = judged.chosen.clone();
     let home = Home { stamp: index.stamp(namespace), chosen, values: stands_in, exports, told };
-    good.homes.insert(namespace.to_owned(), home);
+    good.put_home(namespace, home);
     judged
 }

@@ -33,6 +33,7 @@ mod patience;
 pub mod plan;
 pub mod pods;
 mod prepare;
+mod processor;
 pub mod queue;
 mod raises;
 pub mod reason;

@@ -87,7 +87,7 @@ fn bindings(index: &Index, namespace: &str) -> BTreeSet<Binding> {
 
 /// Of which objects others see something else than at the last plan of this namespace.
 fn told(good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
-    let Some(home) = good.homes.get_mut(namespace) else { return BTreeSet::new() };
+    let Some(home) = good.home_mut(namespace) else { return BTreeSet::new() };
     let changed = changed(&home.told, &home.exports);
     home.told = home.exports.clone();
     changed

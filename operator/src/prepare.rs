@@ -1,17 +1,18 @@
 //! What takes long of a plan, before it begins: each object judged by itself, its condition compiled and tried.
 //!
-//! A plan holds locks that watches and other plans wait for, and must be short. What is found here is kept with the object's
+//! A plan is made in one go, and a few are made at a time: it must be short. What is found here is kept with the object's
 //! version, so a namespace with much to judge goes on where it was, and others have their turn in between.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::good::LastGood;
 use crate::index::Index;
 use crate::object::Kind;
+use crate::processor;
 use crate::version::Version;
 
-/// How long a namespace may go on before others have their turn.
+/// How long a namespace may have a processor before others have their turn.
 pub(crate) const SLICE: Duration = Duration::from_millis(400);
 
 /// The versions that a plan of a namespace will look at first: its own, the last good ones of them, and what acts on all.
@@ -35,9 +36,9 @@ pub(crate) fn versions(index: &Index, good: &LastGood, namespace: &str) -> Vec<A
 
 /// Judges them, until the time is over; whether all are.
 pub(crate) fn judge(versions: &[Arc<Version>], slice: Duration) -> bool {
-    let began = Instant::now();
+    let began = processor::time();
     for version in versions {
-        if began.elapsed() >= slice {
+        if processor::time().saturating_sub(began) >= slice {
             return false;
         }
         let _kept = version.judgement();

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
-//! what was good; policies and statuses are written several at a time. A namespace that takes long has to pause for longer
-//! than it took, so that it holds up no other.
+//! what was good; a few namespaces are planned at the same time, each on copies of what is known, and policies and statuses
+//! are written several at a time. A namespace that takes long has to pause for longer than it took, so that it holds up no
+//! other.
 
 mod plans;
 mod state;
@@ -60,8 +61,6 @@ pub struct Leader {
     leads: AtomicBool,
     state: Mutex<State>,
     plans: Queue<String>,
-    /// Whoever plans.
-    turn: tokio::sync::Mutex<()>,
     writes: Queue<Binding>,
     teller: Arc<Teller>,
     pods: Notify,
@@ -97,7 +96,6 @@ impl Leader {
             leads: AtomicBool::new(false),
             state: Mutex::default(),
             plans: Queue::new(DEBOUNCE),
-            turn: tokio::sync::Mutex::default(),
             writes: Queue::new(Duration::ZERO),
             teller,
             pods: Notify::new(),
@@ -248,13 +246,17 @@ impl Leader {
     fn plan(&self, namespace: &str) -> (Vec<Binding>, Option<Instant>) {
         let since = self.lock().since.remove(namespace);
         let now = Timestamp::now();
-        let (unread, plan) = {
-            let mut good = self.good();
-            let plan = plan(&self.caches.index(), &mut good, namespace, now);
-            let unread = plan.held.iter().filter(|binding| good.wants_policy(binding)).cloned().collect();
-            (unread, plan)
+        // Copies: whoever watches, writes or plans goes on meanwhile.
+        let (index, mut good) = {
+            let good = self.good();
+            (self.caches.snapshot(), good.clone())
         };
-        let others = self.caches.index_mut().planned(&plan);
+        let plan = plan(&index, &mut good, namespace, now);
+        let unread = plan.held.iter().filter(|binding| good.wants_policy(binding)).cloned().collect();
+        // Else the next change would have to copy it.
+        drop(index);
+        self.good().learn(&self.caches.index(), namespace, good);
+        let others = self.caches.change(|index| index.planned(&plan));
         // A version that serves in the place of a broken one may name what nobody else does.
         self.feed.want();
         others.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));

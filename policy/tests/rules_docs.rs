@@ -116,8 +116,8 @@ is compiled with the rule. A text with other letters than ASCII costs more to ma
 cost that is computed beforehand.
 
 Tests of rules are bounded, too. One test may take 5,000,000 steps. `outrigger check` runs tests for about 30 seconds, and tells as errors those
-that it did not get to. The operator runs the tests of a namespace for about 100 milliseconds; the rules whose tests it did not get to are
-served, with a warning in their conditions.
+that it did not get to. The operator runs the tests of a namespace for about 100 milliseconds, and those of what serves in the place of broken
+objects for as long again; the rules whose tests it did not get to are served, with a warning in their conditions.
 ";
 
 /// Conditions that people ask for, and what each says.

@@ -106,11 +106,11 @@ state = "{base / "state"}"
         answer = self.api.ask("GET", path("Pod", namespace, pod, "log"), container=container)
         return self.api.sound(answer).body["message"].splitlines()
 
-    def end_container(self, namespace, pod, name):
-        """Kills the process of a container, as a lack of memory would."""
+    def end_container(self, namespace, pod, name, signal="SIGKILL"):
+        """Kills the process of a container, as a lack of memory would; or asks it to end, by another signal."""
         known = self.api.get("Pod", namespace, pod)["status"]
         (state,) = [one for one in known.get("initContainerStatuses", []) + known["containerStatuses"] if one["name"] == name]
-        self.ctr("tasks", "kill", "--signal=SIGKILL", state["containerID"].removeprefix("containerd://"))
+        self.ctr("tasks", "kill", f"--signal={signal}", state["containerID"].removeprefix("containerd://"))
 
     def until_ready(self, kind, namespace, name, seconds=READY_SECONDS):
         return self.api.until(kind, namespace, name, is_ready, seconds)

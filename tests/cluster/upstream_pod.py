@@ -1,10 +1,14 @@
 """A provider of the tests' own, as a pod: it speaks OpenAI's API, and writes down who asked when, and with which key.
 
     NAME KEY[,KEY] [SECONDS]      answers "from NAME" to who has one of the keys, after so long
+
+Over TLS where there are files /tls/tls.crt and /tls/tls.key.
 """
 
 import http.server
 import json
+import os
+import ssl
 import sys
 import threading
 import time
@@ -46,4 +50,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-http.server.ThreadingHTTPServer(("", PORT), Handler).serve_forever()
+server = http.server.ThreadingHTTPServer(("", PORT), Handler)
+if os.path.exists("/tls/tls.crt"):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain("/tls/tls.crt", "/tls/tls.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()

@@ -116,7 +116,7 @@ impl<'a> Desk<'a> {
     fn value(&self, wanted: &Wanted) -> Option<Arc<Holding>> {
         let replaced = match wanted.namespace == self.namespace {
             true => self.values.get(wanted),
-            false => self.good.homes.get(&wanted.namespace).and_then(|home| home.values.get(wanted)),
+            false => self.good.home(&wanted.namespace).and_then(|home| home.values.get(wanted)),
         };
         let foreign = || self.good.bundle(self.namespace, wanted).filter(|_| wanted.namespace != self.namespace);
         replaced.or_else(|| self.index.value(wanted)).or_else(foreign).cloned()

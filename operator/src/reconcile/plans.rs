@@ -7,19 +7,22 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::Leader;
-use crate::prepare;
 use crate::queue::Outcome;
+use crate::{prepare, processor};
 
-/// Namespaces whose objects are judged at the same time.
+/// Namespaces that are planned at the same time.
 const PLANS: usize = 3;
-/// A plan that takes longer than that is followed by a pause.
+/// A plan that takes longer than that is told of.
 const LONG: Duration = Duration::from_millis(500);
-/// How much longer than it took.
+/// Each plan of a namespace is followed by a pause, so much longer than the plan had a processor: whoever changes objects all
+/// the time has a third of one. That others keep the plan waiting is not counted against it.
 const PAUSES: u32 = 2;
+/// A plan that takes less is no burden.
+const SHORT: Duration = Duration::from_millis(10);
 
 impl Leader {
-    /// Plans namespaces, for ever. What takes long of it is done for several at a time, and for each in slices; the rest one
-    /// after the other.
+    /// Plans namespaces, for ever: several at a time. What takes longest of it, judging each object by itself, is done in
+    /// slices.
     pub async fn plan_all(self: &Arc<Self>) {
         let mut unread = self.unread.clone();
         let mut running = JoinSet::new();
@@ -53,10 +56,10 @@ impl Leader {
     async fn plan_one(self: &Arc<Self>, namespace: &str) -> Outcome {
         let began = Instant::now();
         let (result, outcome) = match self.prepared(namespace).await {
-            Ok(true) => self.planned(namespace).await,
-            Ok(false) => {
+            Ok((true, _)) => self.planned(namespace).await,
+            Ok((false, took)) => {
                 tracing::warn!(namespace, "its objects take long to judge; others have their turn before it goes on");
-                let until = Instant::now() + began.elapsed() * PAUSES;
+                let until = Instant::now() + took * PAUSES;
                 ("late", Outcome::Late(until, Some(until)))
             }
             Err(error) => {
@@ -68,33 +71,33 @@ impl Leader {
         outcome
     }
 
-    /// Whether all has been judged by itself that a plan will look at.
-    async fn prepared(self: &Arc<Self>, namespace: &str) -> Result<bool, JoinError> {
+    /// Whether all has been judged by itself that a plan will look at, and how much work it was.
+    async fn prepared(self: &Arc<Self>, namespace: &str) -> Result<(bool, Duration), JoinError> {
         let (leader, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::task::spawn_blocking(move || {
             let versions = {
                 let good = leader.good();
                 prepare::versions(&leader.caches.index(), &good, &namespace)
             };
-            prepare::judge(&versions, prepare::SLICE)
+            processor::measured(|| prepare::judge(&versions, prepare::SLICE))
         })
         .await
     }
 
-    /// Plans, when it is this namespace's turn.
+    /// Plans.
     async fn planned(self: &Arc<Self>, namespace: &str) -> (&'static str, Outcome) {
-        let turn = self.turn.lock().await;
-        let began = Instant::now();
         let (leader, of) = (Arc::clone(self), namespace.to_owned());
-        let planned = tokio::task::spawn_blocking(move || leader.plan(&of)).await;
-        let took = began.elapsed();
-        drop(turn);
+        let planned = tokio::task::spawn_blocking(move || processor::measured(|| leader.plan(&of))).await;
         let outcome = match planned {
-            Ok((unread, recheck)) => match self.read_back(&unread).await {
+            Ok(((unread, recheck), took)) => match self.read_back(&unread).await {
                 Ok(true) => Outcome::Again(Instant::now()),
-                Ok(false) if took > LONG => {
-                    tracing::warn!(namespace, ?took, "a plan took long; others have their turn before the next");
-                    return ("late", Outcome::Late(Instant::now() + took * PAUSES, recheck));
+                Ok(false) if took > SHORT => {
+                    let late = took > LONG;
+                    if late {
+                        tracing::warn!(namespace, ?took, "a plan took long; others have their turn before the next");
+                    }
+                    let outcome = Outcome::Late(Instant::now() + took * PAUSES, recheck);
+                    return (if late { "late" } else { "ok" }, outcome);
                 }
                 Ok(false) => recheck.map_or(Outcome::Done, Outcome::Again),
                 Err(error) => {

@@ -127,6 +127,11 @@ fn tests_are_run_as_far_as_the_work_goes() {
     let passed = outcomes.iter().filter(|outcome| **outcome == Outcome::Passed).count();
     assert!((20..30).contains(&passed), "{passed}");
     assert!(outcomes[passed..].iter().all(|outcome| *outcome == Outcome::Untried));
+    // Not even looked at: one that could not be run is no failure then.
+    let wrong = Trial { rule: ObjectRef { namespace: "t".into(), name: "none".into() }, ..cheap.clone() };
+    assert!(work.is_spent());
+    assert_eq!(run_within(&policy, &wrong, &mut work), Outcome::Untried);
+    assert!(matches!(run_within(&policy, &wrong, &mut Work::new(1_000_000)), Outcome::Failed(_)));
     // The rules are asked once for all draws, where no draw leads to other rules.
     assert_eq!(run(&policy, &shares), Ok(()));
     assert_eq!(run_within(&policy, &shares, &mut Work::new(1_000_000)), Outcome::Passed);
