@@ -106,8 +106,8 @@ pub async fn serve(
         // What waits too long is told to go: no timer has to be set for each head.
         http.header_read_timeout(None);
         match port {
-            // The buffer is also for what is written and not yet read.
-            Port::Clients => http.max_header_size(HEAD).max_buf_size(HEAD),
+            // What stands in the buffer is bounded by what the connection may read and write at once.
+            Port::Clients => http.max_header_size(HEAD).max_buf_size(sockets::MOST),
             Port::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
         };
         until_end(http.serve_connection(wire, service), &peer, &mut stopped).await
