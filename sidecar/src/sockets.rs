@@ -123,9 +123,16 @@ mod tests {
 
     #[test]
     fn many_connections_read_less_each() {
-        for (open, share_of_each) in
-            [(0, MOST), (1, MOST), (16, MOST), (32, 64 << 10), (64, 32 << 10), (256, 8 << 10), (512, LEAST), (10_000, LEAST)]
-        {
+        for (open, share_of_each) in [
+            (0, MOST),
+            (1, MOST),
+            (16, MOST),
+            (32, 64 << 10),
+            (64, 32 << 10),
+            (256, 8 << 10),
+            (512, LEAST),
+            (10_000, LEAST),
+        ] {
             assert_eq!(share(open), share_of_each, "{open}");
         }
     }
