@@ -1,0 +1,80 @@
+//! The layers inside a crate: which module needs which, as its `use` lines and paths say.
+//!
+//! An arrow is counted from the file that needs something to the file that defines it; re-exports
+//! are followed. Two things are no arrows: what tests need, and what a file needs of the file around
+//! it (`relay/stream.rs` of `relay.rs`), since a room is built together with its walls.
+
+mod cycles;
+mod names;
+mod paths;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A module by its path below the crate: `["relay", "stream"]`. The root is the empty one.
+pub type Module = Vec<String>;
+
+/// Why a crate's sources can't be read.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", path.display())]
+    Syntax { path: PathBuf, source: syn::Error },
+}
+
+/// The modules of a crate and their arrows.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// For each module those it needs, and one thing for which it does: `crate::ending::Ending`.
+    arrows: BTreeMap<Module, BTreeMap<Module, String>>,
+}
+
+impl Graph {
+    /// Reads the sources of a crate: the folder that `lib.rs` is in.
+    ///
+    /// # Errors
+    /// [`Error`] names the file that can't be read.
+    pub fn of(src: &Path) -> Result<Graph, Error> {
+        let files = read::files(src)?;
+        let modules: BTreeSet<Module> = files.keys().cloned().collect();
+        let names = names::Names::of(&files, &modules);
+        let mut arrows = BTreeMap::new();
+        for (module, file) in &files {
+            let mut needs = BTreeMap::new();
+            for path in paths::of(file) {
+                if let Some(target) = names.definer(module, &path)
+                    && target != *module
+                    && !module.starts_with(&target)
+                {
+                    needs.entry(target).or_insert_with(|| path.join("::"));
+                }
+            }
+            arrows.insert(module.clone(), needs);
+        }
+        Ok(Graph { arrows })
+    }
+
+    /// Modules that need each other in a circle, with more than `most` of them.
+    #[must_use]
+    pub fn cycles(&self, most: usize) -> Vec<Vec<Module>> {
+        let mut found = cycles::components(&self.arrows);
+        found.retain(|cycle| cycle.len() > most);
+        found
+    }
+
+    /// The arrows among these modules, a line each: `ending -> gateway (crate::gateway::Gateway)`.
+    #[must_use]
+    pub fn among(&self, modules: &[Module]) -> Vec<String> {
+        let told = |module: &Module| if module.is_empty() { "lib".to_owned() } else { module.join("/") };
+        let from = modules.iter().filter_map(|module| Some((module, self.arrows.get(module)?)));
+        let lines = from.flat_map(|(module, needs)| {
+            let inside = needs.iter().filter(|(target, _)| modules.contains(target));
+            inside.map(move |(target, what)| format!("{} -> {} ({what})", told(module), told(target)))
+        });
+        lines.collect()
+    }
+}

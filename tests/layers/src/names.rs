@@ -1,0 +1,59 @@
+//! From a path as it is written to the module that defines what it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Module;
+use crate::paths::{self, Words};
+
+/// Re-exports of re-exports that are followed.
+const DEEPEST: usize = 8;
+
+pub(crate) struct Names<'a> {
+    modules: &'a BTreeSet<Module>,
+    /// By module: what its imports stand for. Others may name them too, where they are public or further in.
+    imports: BTreeMap<&'a Module, BTreeMap<String, Words>>,
+}
+
+impl<'a> Names<'a> {
+    pub fn of(files: &'a BTreeMap<Module, syn::File>, modules: &'a BTreeSet<Module>) -> Self {
+        let imports = files.iter().map(|(module, file)| (module, paths::imports(file).into_iter().collect()));
+        Names { modules, imports: imports.collect() }
+    }
+
+    /// The module that defines what a path names, if it is one of this crate.
+    pub fn definer(&self, module: &Module, path: &[String]) -> Option<Module> {
+        let whole = self.from_the_root(module, path)?;
+        Some(self.follow(whole, DEEPEST))
+    }
+
+    fn from_the_root(&self, module: &Module, path: &[String]) -> Option<Words> {
+        let supers = path.iter().take_while(|word| *word == "super").count();
+        let (above, rest) = match path.first()?.as_str() {
+            "crate" => (&[][..], &path[1..]),
+            "self" => (&module[..], &path[1..]),
+            "super" => (&module[..module.len().checked_sub(supers)?], &path[supers..]),
+            first => {
+                let child: Module = module.iter().cloned().chain([first.to_owned()]).collect();
+                if !self.modules.contains(&child) {
+                    return None;
+                }
+                (&module[..], path)
+            }
+        };
+        Some(above.iter().chain(rest).cloned().collect())
+    }
+
+    fn follow(&self, whole: Words, deepest: usize) -> Module {
+        let length = (0..=whole.len()).rev().find(|length| self.modules.contains(&whole[..*length])).unwrap_or(0);
+        let (module, rest) = (whole[..length].to_vec(), &whole[length..]);
+        let Some((name, behind)) = rest.split_first() else { return module };
+        let import = self.imports.get(&module).and_then(|imports| imports.get(name));
+        match import.and_then(|path| self.from_the_root(&module, path)) {
+            Some(mut next) if deepest > 0 && next != whole => {
+                next.extend_from_slice(behind);
+                self.follow(next, deepest - 1)
+            }
+            _ => module,
+        }
+    }
+}
