@@ -14,7 +14,9 @@ pub mod chat;
 pub mod classify;
 mod dialect;
 pub mod embeddings;
+mod error;
 pub mod estimate;
+mod exchange;
 pub mod foreign;
 pub mod gemini;
 pub mod media;
@@ -29,16 +31,18 @@ pub mod plausible;
 pub mod provider;
 mod raw;
 pub mod refusal;
+pub mod registry;
 pub mod relay;
 pub mod scan;
 pub mod sse;
 pub mod strict;
-mod translate;
 pub mod usage;
 pub mod weigh;
 
 pub use dialect::Dialect;
-pub use translate::{
-    Answer, EncodedRequest, Malformed, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response,
-    encode_request, encode_request_within, encode_response,
+pub use error::{Malformed, RequestError};
+pub use exchange::{Answer, EncodedRequest};
+pub use registry::{
+    StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_request_within,
+    encode_response,
 };

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use outrigger_llm::Dialect;
-use outrigger_llm::chat::fields::{self, Fate};
+use outrigger_llm::chat::fields::Fate;
+use outrigger_llm::registry;
 
 const HEAD: &str = "\
 # What crosses between dialects
@@ -65,7 +66,7 @@ fn translation() {
         write!(text, "\n## From {}\n\n| field |", title(caller)).unwrap();
         others.iter().for_each(|other| write!(text, " to {} |", title(*other)).unwrap());
         text.push_str(" note |\n|---|---|---|---|\n");
-        for field in fields::of(caller) {
+        for field in registry::fields(caller) {
             write!(text, "| `{}` |", field.path).unwrap();
             others.iter().for_each(|other| write!(text, " {} |", word(field.fates[*other as usize])).unwrap());
             match field.note {

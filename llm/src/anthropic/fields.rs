@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::RequestError;
     use crate::anthropic::request::decode;
-    use crate::chat::fields::fit;
+    use crate::registry::fit;
 
     /// A block that a key of its own stands in, all others being fit.
     fn block(key: &str) -> Value {

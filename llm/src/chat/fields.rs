@@ -1,7 +1,7 @@
-//! Which fields of a request can cross to another dialect, and how: one table, read by the
-//! codecs, by the tests and by the documentation.
+//! Which fields of a request can cross to another dialect, and how: the rows of a table that each dialect has of its own
+//! fields. Codecs, tests and the documentation read it.
 
-use crate::{Dialect, RequestError};
+use crate::Dialect;
 
 /// What becomes of a field that a request holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,24 +31,6 @@ pub struct Field {
     pub sample: &'static str,
 }
 
-/// All rows of a caller's dialect.
-pub fn of(caller: Dialect) -> &'static [Field] {
-    match caller {
-        Dialect::OpenAi => crate::openai::fields::FIELDS,
-        Dialect::Anthropic => crate::anthropic::fields::FIELDS,
-        Dialect::Gemini => crate::gemini::fields::FIELDS,
-    }
-}
-
-/// What becomes of a field. One that has no row is refused: the gateway can't know what it means.
-#[must_use]
-pub fn fate(caller: Dialect, path: &str, upstream: Dialect) -> Fate {
-    if caller == upstream {
-        return Fate::Carried;
-    }
-    of(caller).iter().find(|field| field.path == path).map_or(Fate::Refused, |field| field.fates[upstream as usize])
-}
-
 /// Different fields of a request that are noted: more than any table has, and few enough that each is looked for among
 /// the others. What a request holds beyond them has no row, whatever it is.
 pub(crate) const MOST_FIELDS: usize = 64;
@@ -68,22 +50,4 @@ pub(crate) fn add(fields: &mut Vec<String>, path: String) {
         many if many < MOST_FIELDS && !fields.contains(&path) => fields.push(path),
         _ => {}
     }
-}
-
-/// Checks the fields that a request holds against an upstream's dialect, and returns the hints
-/// that will be left out.
-///
-/// # Errors
-/// [`RequestError::Unsupported`] with the first field that is refused.
-pub fn fit(caller: Dialect, paths: &[String], upstream: Dialect) -> Result<Vec<String>, RequestError> {
-    let mut hints = Vec::new();
-    for path in paths {
-        match fate(caller, path, upstream) {
-            Fate::Carried | Fate::Adapted => {}
-            Fate::Hint => hints.push(path.clone()),
-            Fate::Refused => return Err(RequestError::Unsupported { field: path.clone(), upstream }),
-        }
-    }
-    hints.dedup();
-    Ok(hints)
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::FIELDS;
-use crate::chat::fields::{Fate, fit};
+use crate::chat::fields::Fate;
 use crate::openai::request;
+use crate::registry::fit;
 use crate::{Dialect, RequestError};
 
 /// The smallest request that has a place for the field at `path`.

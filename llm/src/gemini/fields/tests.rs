@@ -1,7 +1,8 @@
 use serde_json::{Map, Value, json};
 
 use super::FIELDS;
-use crate::chat::fields::{Fate, fit};
+use crate::chat::fields::Fate;
+use crate::registry::fit;
 use crate::{Dialect, RequestError, gemini};
 
 /// A request that has what must stand around the field at `path`, but not the field.

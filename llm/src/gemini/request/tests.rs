@@ -186,7 +186,7 @@ fn reports_what_it_does_not_carry() {
     ] {
         let request = decode(&with(body)).unwrap();
         assert_eq!(request.fields, [field]);
-        let refused = crate::chat::fields::fit(Dialect::Gemini, &request.fields, Dialect::OpenAi);
+        let refused = crate::registry::fit(Dialect::Gemini, &request.fields, Dialect::OpenAi);
         assert_eq!(refused, Err(RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::OpenAi }));
     }
 }

@@ -1,54 +1,12 @@
-//! The three codecs behind one door: pick by dialect, then read or write.
+//! Every dialect by its name: the only file that imports them all. Nothing that a dialect needs may import this one.
 
 use serde_json::Value;
-use thiserror::Error;
 
+use crate::chat::fields::{Fate, Field};
 use crate::chat::{Event, Object, Request, Response, StreamError};
+use crate::error::{Malformed, RequestError};
+use crate::exchange::{Answer, EncodedRequest};
 use crate::{Dialect, anthropic, gemini, openai, sse};
-
-/// Why a request cannot be read, or cannot be told to an upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RequestError {
-    /// The caller's mistake: a field of the wrong shape.
-    #[error("{path}: {problem}")]
-    Invalid { path: String, problem: String },
-    /// The upstream's dialect has no way to say it.
-    #[error("{field} cannot be expressed in the {upstream} dialect")]
-    Unsupported { field: String, upstream: Dialect },
-}
-
-/// An answer that is not of its dialect.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("not a {dialect} answer: {problem}")]
-pub struct Malformed {
-    pub dialect: Dialect,
-    pub problem: String,
-}
-
-/// A request told in an upstream's dialect.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EncodedRequest {
-    /// The body; the model's name stands in it where the dialect wants it there.
-    pub body: Object,
-    /// The caller's fields that were left out as hints, in the caller's words.
-    pub left_out: Vec<String>,
-    /// The cap on output tokens that stands in the body: not always the caller's, for Anthropic wants one, and counts
-    /// thinking in.
-    pub max_output_tokens: Option<u64>,
-}
-
-/// What an answer is told with: things that the gateway knows and the upstream may not.
-#[derive(Clone, Debug, Default)]
-pub struct Answer {
-    /// The answer's id, used where the upstream gave none.
-    pub id: String,
-    /// The model's name to tell, used where the upstream gave none.
-    pub model: String,
-    /// Seconds since 1970, for dialects that tell when.
-    pub created: u64,
-    /// OpenAI callers alone: end the stream with a usage chunk.
-    pub stream_usage: bool,
-}
 
 /// Reads a caller's request. `model` and `stream` are given where the dialect has them in the path.
 ///
@@ -90,7 +48,7 @@ pub fn encode_request_within(
     model: &str,
     most: Option<u64>,
 ) -> Result<EncodedRequest, RequestError> {
-    let left_out = crate::chat::fields::fit(caller, &request.fields, upstream)?;
+    let left_out = fit(caller, &request.fields, upstream)?;
     let mut encoded = match upstream {
         Dialect::OpenAi => openai::request::encode(request, model, most)?,
         Dialect::Anthropic => anthropic::request::encode(request, model, most)?,
@@ -196,4 +154,40 @@ impl StreamEncoder {
         StreamEncoder::new(caller, Answer::default()).push(&Event::Error(error.clone()), &mut out);
         out
     }
+}
+
+/// All rows of a caller's dialect.
+pub fn fields(caller: Dialect) -> &'static [Field] {
+    match caller {
+        Dialect::OpenAi => openai::fields::FIELDS,
+        Dialect::Anthropic => anthropic::fields::FIELDS,
+        Dialect::Gemini => gemini::fields::FIELDS,
+    }
+}
+
+/// What becomes of a field. One that has no row is refused: the gateway can't know what it means.
+#[must_use]
+pub fn fate(caller: Dialect, path: &str, upstream: Dialect) -> Fate {
+    if caller == upstream {
+        return Fate::Carried;
+    }
+    fields(caller).iter().find(|field| field.path == path).map_or(Fate::Refused, |field| field.fates[upstream as usize])
+}
+
+/// Checks the fields that a request holds against an upstream's dialect, and returns the hints
+/// that will be left out.
+///
+/// # Errors
+/// [`RequestError::Unsupported`] with the first field that is refused.
+pub fn fit(caller: Dialect, paths: &[String], upstream: Dialect) -> Result<Vec<String>, RequestError> {
+    let mut hints = Vec::new();
+    for path in paths {
+        match fate(caller, path, upstream) {
+            Fate::Carried | Fate::Adapted => {}
+            Fate::Hint => hints.push(path.clone()),
+            Fate::Refused => return Err(RequestError::Unsupported { field: path.clone(), upstream }),
+        }
+    }
+    hints.dedup();
+    Ok(hints)
 }

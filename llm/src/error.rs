@@ -1,0 +1,24 @@
+//! Why something can't be translated.
+
+use thiserror::Error;
+
+use crate::Dialect;
+
+/// Why a request cannot be read, or cannot be told to an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// The caller's mistake: a field of the wrong shape.
+    #[error("{path}: {problem}")]
+    Invalid { path: String, problem: String },
+    /// The upstream's dialect has no way to say it.
+    #[error("{field} cannot be expressed in the {upstream} dialect")]
+    Unsupported { field: String, upstream: Dialect },
+}
+
+/// An answer that is not of its dialect.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("not a {dialect} answer: {problem}")]
+pub struct Malformed {
+    pub dialect: Dialect,
+    pub problem: String,
+}
