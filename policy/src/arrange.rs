@@ -2,7 +2,7 @@
 
 use crate::balance::{balanced, to_front};
 use crate::decision::Candidate;
-use crate::draw::hash;
+use crate::hash::hash;
 use crate::judge::{Slot, judge};
 use crate::policy::{Key, Policy};
 use crate::request::Request;

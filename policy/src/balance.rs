@@ -95,7 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::draw::hash;
+    use crate::hash::hash;
 
     fn known(ms: f64, in_flight: u32) -> Pace {
         Pace { ms: Some(ms), in_flight, ..Pace::default() }

@@ -8,12 +8,8 @@ use crate::judge::{Slot, enclosed};
 use crate::policy::{Key, Policy};
 use crate::price::Price;
 use crate::request::Request;
+use crate::request_type::CONVERSATIONS;
 use crate::serves::{serves, serving};
-
-/// Requests that are answered in words. The vectors of another model would fit no index, and no other model draws or
-/// speaks for less.
-pub(crate) const CONVERSATIONS: [&str; 5] =
-    ["chat_completion", "chat_completion_stream", "responses", "responses_stream", "text_completion"];
 
 /// What takes a candidate's place, with its credentials: the model that a budget names which counts the candidate and
 /// has reached a threshold, if it is cheaper, can what the request needs, and lies inside the fence. At the same
@@ -70,15 +66,4 @@ fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
 fn can(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> bool {
     let known = candidate.provider.and_then(|index| policy.capabilities(index, &candidate.model));
     known.is_none_or(|can| can.contains(request.conditions.needs().without(Capabilities::PROMPT_CACHING)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::samples::REQUEST_TYPES;
-
-    #[test]
-    fn conversations_are_types_of_requests() {
-        assert!(CONVERSATIONS.iter().all(|kind| REQUEST_TYPES.contains(kind)));
-    }
 }

@@ -8,46 +8,12 @@ use thiserror::Error;
 use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
 use crate::condition::{self, Budget, Code, Cost, Inputs, Stop, Value};
 use crate::moment::{self, NoZone};
+use crate::nearest::nearest;
 use crate::slip::{self, Slip, hyphens};
 use crate::spent::grouped;
 use crate::syntax;
+use crate::variables::VARIABLES;
 use crate::vocabulary::{FUNCTIONS, MACROS, Names, is_function};
-
-/// A variable that a rule may read.
-#[derive(Clone, Copy, Debug)]
-pub struct Variable {
-    pub name: &'static str,
-    /// Its type, in CEL's words.
-    pub kind: &'static str,
-    pub meaning: &'static str,
-}
-
-/// All of them: the table that `check` and the documentation read too.
-pub const VARIABLES: &[Variable] = &[
-    Variable { name: "model", kind: "string", meaning: "the model asked for, without a provider in front" },
-    Variable { name: "provider", kind: "string", meaning: "the provider in front of the model's name, or \"\"" },
-    Variable {
-        name: "request_type", kind: "string", meaning: "chat_completion, chat_completion_stream, responses, …"
-    },
-    Variable { name: "headers", kind: "map(string, string)", meaning: "the caller's, lower-cased, no credentials" },
-    Variable { name: "params", kind: "map(string, string)", meaning: "the query's, no credentials" },
-    Variable { name: "virtual_key_id", kind: "string", meaning: "the key as namespace/name" },
-    Variable { name: "virtual_key_name", kind: "string", meaning: "the key's name" },
-    Variable { name: "team_id", kind: "string", meaning: "the key's team, or \"\"" },
-    Variable { name: "team_name", kind: "string", meaning: "the key's team, or \"\"" },
-    Variable { name: "customer_id", kind: "string", meaning: "the key's customer, or \"\"" },
-    Variable { name: "customer_name", kind: "string", meaning: "the key's customer, or \"\"" },
-    // Not `namespace`: CEL has reserved that word.
-    Variable { name: "virtual_key_namespace", kind: "string", meaning: "the key's namespace" },
-    Variable { name: "budget_used", kind: "double", meaning: "money that is spent, in per cent of the fullest limit" },
-    Variable { name: "tokens_used", kind: "double", meaning: "tokens that are used, in per cent of the fullest limit" },
-    Variable { name: "request", kind: "double", meaning: "requests that were made, in per cent of the fullest limit" },
-    Variable { name: "input_tokens", kind: "int", meaning: "tokens of the request, estimated" },
-    Variable { name: "needs", kind: "list(string)", meaning: "what a model must be able to do: Tools, Vision, …" },
-    Variable { name: "labels", kind: "map(string, string)", meaning: "the pod's labels" },
-    Variable { name: "workload", kind: "string", meaning: "the pod's name, or \"\"" },
-    Variable { name: "now", kind: "timestamp", meaning: "the time" },
-];
 
 /// Why an expression is not one that a rule can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -217,14 +183,4 @@ fn parse(source: &str) -> Result<cel::IdedExpr, cel::ParseErrors> {
 fn like_function(name: &str) -> String {
     let like = nearest(name, FUNCTIONS.into_iter().chain(MACROS));
     like.map(|like| format!(", did you mean `{like}`?")).unwrap_or_default()
-}
-
-/// The known name most like `name`, if one is like it at all.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate.to_owned())
 }

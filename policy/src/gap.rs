@@ -3,12 +3,11 @@
 use crate::catalogue::bills_by_call;
 use crate::decision::Candidate;
 use crate::document::{Unit, Unknown};
-use crate::downgrade::CONVERSATIONS;
-use crate::gate::is_budget;
 use crate::limit::Limit;
 use crate::policy::{Key, Policy};
 use crate::price::Price;
 use crate::request::{Others, Request};
+use crate::request_type::CONVERSATIONS;
 
 /// See the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub(crate) fn gap<'a>(
     let unmetered = match limit.unit {
         Unit::Requests => None,
         // Those of a key or of a provider are limits of pace.
-        Unit::Tokens => conditions.unmetered().filter(|_| is_budget(limit) && !conditions.tells_tokens()),
+        Unit::Tokens => conditions.unmetered().filter(|_| limit.is_budget() && !conditions.tells_tokens()),
         Unit::Money => conditions
             .unmetered()
             .or_else(|| by_call(policy, request, candidate))

@@ -3,7 +3,6 @@
 use crate::decision::{Candidate, Skip};
 use crate::document::Unit;
 use crate::gap::gap;
-use crate::limit::Limit;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 
@@ -39,7 +38,7 @@ pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate:
             return Some(Skip::Unpriced);
         }
         if limit.is_spent(request.conditions.used(place)) {
-            match is_budget(limit) {
+            match limit.is_budget() {
                 true if !matches!(first, Some(Skip::Budget(_))) => first = Some(Skip::Budget(place)),
                 false if first.is_none() => first = Some(Skip::Limit(place)),
                 _ => {}
@@ -47,9 +46,4 @@ pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate:
         }
     }
     first
-}
-
-/// Money anywhere, and the tokens of a Budget. The others are limits of pace.
-pub(crate) fn is_budget(limit: &Limit) -> bool {
-    limit.unit == Unit::Money || limit.id.kind == "Budget"
 }

@@ -66,6 +66,13 @@ pub struct Limits {
     applied: Vec<Applied>,
 }
 
+impl Limit {
+    /// Money anywhere, and the tokens of a Budget. The others are limits of pace.
+    pub(crate) fn is_budget(&self) -> bool {
+        self.unit == Unit::Money || self.id.kind == "Budget"
+    }
+}
+
 impl Limits {
     /// Reads those of a document. A budget that is named and not there has no limit: `compile` has told.
     pub(crate) fn of(document: &Document) -> Self {

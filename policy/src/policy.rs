@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
+use crate::build_error::BuildError;
 use crate::catalogue::{Capabilities, Catalogues, Names};
 use crate::condition::bounds::PATTERNS;
 use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ModelDoc, ObjectRef, OnHangUp, OnLimit,
     ProviderDoc, ReadError, SecretAt, TimeoutsDoc, Unknown,
 };
-use crate::draw::hash;
-use crate::expression::ExpressionError;
 use crate::glob::{Globs, is_anything, is_pattern};
+use crate::hash::hash;
 use crate::limit::Limits;
 use crate::price::Price;
 use crate::rule::{Compiled, Rule};
@@ -47,19 +46,6 @@ impl std::fmt::Display for Revision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.sequence, self.digest.get(..8).unwrap_or(&self.digest))
     }
-}
-
-/// Why a document is no policy.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BuildError {
-    #[error(transparent)]
-    Format(#[from] ReadError),
-    #[error("VirtualKey {key}: providers[{name}] refers to LLMProvider {provider}, which is not in the policy")]
-    NoProvider { key: ObjectRef, name: String, provider: ObjectRef },
-    #[error("RoutingRule {rule}: `when` {error}")]
-    When { rule: ObjectRef, error: Box<ExpressionError> },
-    #[error("the default key {0} is not in the policy")]
-    NoDefaultKey(String),
 }
 
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use crate::catalogue;
 use crate::decision::{Candidate, Decision, Refusal, Skip};
 use crate::document::{OnLimit, Unit};
-use crate::expression::{ExpressionError, nearest};
+use crate::expression::ExpressionError;
 use crate::gap::{Gap, gap};
-use crate::gate::is_budget;
 use crate::misnamed::Misnamed;
+use crate::nearest::nearest;
 use crate::policy::{Key, KeyProvider, Policy};
 use crate::request::Request;
 use crate::rule::Rule;
@@ -97,7 +97,7 @@ fn rank(skip: &Skip) -> u8 {
 pub(crate) fn used_up(policy: &Policy, key: &Key, place: usize, request: &Request<'_>, by: &str) -> Refusal {
     let limit = &policy.limits.all[place];
     let (status, kind) = match limit.unit {
-        _ if is_budget(limit) => (402, "budget_exceeded"),
+        _ if limit.is_budget() => (402, "budget_exceeded"),
         Unit::Tokens => (429, "token_limited"),
         Unit::Money | Unit::Requests => (429, "request_limited"),
     };

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::build_error::BuildError;
 use crate::document::{KeyDoc, ObjectRef, OnError, RuleDoc, ScopeDoc, TargetDoc};
 use crate::expression::Expression;
-use crate::policy::{BuildError, Key};
+use crate::policy::Key;
 
 /// Conditions that are compiled already, by their text.
 pub type Compiled = HashMap<String, Arc<Expression>>;

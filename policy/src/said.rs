@@ -2,7 +2,7 @@
 //! replays of records.
 
 use crate::document::ObjectRef;
-use crate::draw::fnv;
+use crate::hash::fnv;
 use crate::request::{Conditions, Draw, Request};
 
 /// Who is asked beside the model.

@@ -7,23 +7,7 @@ use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
 use crate::expression::{Expression, ExpressionError};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
-
-/// What `request_type` can be, in the words that rules use.
-pub const REQUEST_TYPES: [&str; 13] = [
-    "chat_completion",
-    "chat_completion_stream",
-    "text_completion",
-    "responses",
-    "responses_stream",
-    "embedding",
-    "moderation",
-    "rerank",
-    "speech",
-    "transcription",
-    "image_generation",
-    "count_tokens",
-    "list_models",
-];
+use crate::request_type::REQUEST_TYPES;
 
 /// A moment of an ordinary request. Numbers are not 0, so that what divides by them is no error.
 struct Sample;

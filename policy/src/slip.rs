@@ -5,9 +5,10 @@ use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use thiserror::Error;
 
-use crate::expression::{VARIABLES, nearest};
 use crate::headers;
-use crate::samples::REQUEST_TYPES;
+use crate::nearest::nearest;
+use crate::request_type::REQUEST_TYPES;
+use crate::variables::VARIABLES;
 
 /// Variables that count in per cent.
 const PERCENTAGES: [&str; 3] = ["budget_used", "tokens_used", "request"];

@@ -12,6 +12,7 @@ mod bifrost;
 mod endpoint;
 mod format;
 mod headers;
+mod line;
 mod litellm;
 mod name;
 mod objects;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::report::one_line;
+use super::line::one_line;
 
 /// What kind of object, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use outrigger_policy::is_printable;
-
+use super::line::one_line;
 use super::scrub::Scrub;
 
 /// What became of a value.
@@ -93,9 +92,4 @@ pub(crate) fn code(text: &str) -> String {
         true => format!("`` {text} ``"),
         false => format!("`{text}`"),
     }
-}
-
-/// Without what would break the line, or move a terminal's cursor.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|letter| if is_printable(letter) { letter } else { ' ' }).collect()
 }

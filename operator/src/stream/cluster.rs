@@ -10,7 +10,6 @@ use kube::{Api, Client};
 use thiserror::Error;
 
 use super::keys::Published;
-use super::token::Bearer;
 use crate::api_error;
 
 const TIME: Duration = Duration::from_secs(5);
@@ -24,6 +23,15 @@ pub enum ClusterError {
     Refused(String),
     #[error("{0} can't be read")]
     Unreadable(&'static str),
+}
+
+/// Whom a token is of, verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    pub namespace: String,
+    pub service_account: String,
+    pub pod: String,
+    pub uid: String,
 }
 
 /// The API server, or a test's.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::cluster::Cluster;
+use super::cluster::{Bearer, Cluster};
 use super::keys::{Keys, Published};
 use super::refusal::Refusal;
 use super::seat::Gateway;
@@ -43,15 +43,6 @@ pub struct PodFacts {
     pub service_account: String,
     /// Its gateway is not the operator's, or not alone: it gets nothing.
     pub foreign: Option<Foreign>,
-}
-
-/// Whom a token is of, verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bearer {
-    pub namespace: String,
-    pub service_account: String,
-    pub pod: String,
-    pub uid: String,
 }
 
 #[derive(Deserialize)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
+use outrigger_operator::stream::cluster::Bearer;
 use outrigger_operator::stream::cluster::Cluster;
-use outrigger_operator::stream::token::Bearer;
 use outrigger_operator::stream::{Pods, Refusal, Verifier};
 use serde_json::{Value, json};
 

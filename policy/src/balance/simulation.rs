@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::balanced;
 use crate::document::Balance;
-use crate::draw::hash;
+use crate::hash::hash;
 use crate::observed::{Measure, Observed};
 use crate::request::{Draw, Pace};
 

@@ -22,7 +22,7 @@ pub(crate) struct Asking<'a> {
 
 macro_rules! inputs {
     ($($input:ident $name:literal),+ $(,)?) => {
-        /// A variable: those of [`crate::VARIABLES`].
+        /// A variable: those of [`crate::variables::VARIABLES`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(clippy::enum_variant_names, reason = "one of the variables is called `input_tokens`")]
         pub(crate) enum Input {

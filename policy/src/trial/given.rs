@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Given, Trial};
 use crate::catalogue::Capabilities;
 use crate::decision::Skip;
-use crate::expression::nearest;
+use crate::nearest::nearest;
 use crate::policy::{Credential, Key, Policy, Provider};
 use crate::request::{Conditions, Pace};
 

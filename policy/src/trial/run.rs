@@ -9,13 +9,13 @@ use super::work::{Unfinished, Work};
 use super::{Expect, Trial, TrialRequest};
 use crate::decide::{Repeated, asked_for, decide, decide_on};
 use crate::decision::{Candidate, Decision, Refusal};
-use crate::draw::hash;
+use crate::hash::hash;
 use crate::headers::is_hidden;
 use crate::policy::{Key, Policy};
 use crate::refusal::KINDS;
 use crate::request::{Draw, Request};
+use crate::request_type::REQUEST_TYPES;
 use crate::said::session;
-use crate::samples::REQUEST_TYPES;
 use crate::walk::Walk;
 
 /// Draws for shares: of so many, 3 % are more than chance.

@@ -1,0 +1,19 @@
+//! Why a policy can't be built.
+
+use thiserror::Error;
+
+use crate::document::{ObjectRef, ReadError};
+use crate::expression::ExpressionError;
+
+/// Why a document is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Format(#[from] ReadError),
+    #[error("VirtualKey {key}: providers[{name}] refers to LLMProvider {provider}, which is not in the policy")]
+    NoProvider { key: ObjectRef, name: String, provider: ObjectRef },
+    #[error("RoutingRule {rule}: `when` {error}")]
+    When { rule: ObjectRef, error: Box<ExpressionError> },
+    #[error("the default key {0} is not in the policy")]
+    NoDefaultKey(String),
+}
