@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::arrange::{arrange, drop_repeats};
-use crate::condition::Asking;
+use crate::asking::Asking;
 use crate::decision::{Decision, Refusal, Shadow, Skip};
 use crate::document::OnLimit;
 use crate::judge::judge;

@@ -149,7 +149,7 @@ impl Expression {
     /// # Errors
     /// [`ExpressionError::Runtime`] when it fails otherwise or what is left of the budget is not enough,
     /// [`ExpressionError::NotBool`] when it is not a bool.
-    pub(crate) fn holds(&self, inputs: &Inputs<'_>, budget: &mut Budget) -> Result<bool, ExpressionError> {
+    pub(crate) fn holds<'a>(&'a self, inputs: &dyn Inputs<'a>, budget: &mut Budget) -> Result<bool, ExpressionError> {
         if self.left_out {
             return Err(ExpressionError::LeftOut);
         }

@@ -9,6 +9,7 @@
 //! the same decision in the gateway, in a test and on the command line.
 
 mod arrange;
+mod asking;
 mod balance;
 mod build_error;
 pub mod catalogue;

@@ -1,7 +1,8 @@
 //! Trying a condition before the first request does: on a sample of each request type.
 
+use crate::asking::{Asking, RequestValues};
 use crate::catalogue::Capabilities;
-use crate::condition::{Asking, Budget, Inputs};
+use crate::condition::Budget;
 use crate::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
 use crate::expression::{Expression, ExpressionError};
@@ -83,7 +84,7 @@ impl Expression {
                 conditions: &Sample,
             };
             let asking = Asking { provider: "", entry: None, model: "sample" };
-            let inputs = Inputs::new(&policy, key, asking, &request);
+            let inputs = RequestValues::new(&policy, key, asking, &request);
             self.holds(&inputs, &mut Budget::of_a_request()).map_err(|error| (request_type, error))?;
         }
         Ok(())

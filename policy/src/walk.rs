@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::arrange::drawn;
-use crate::condition::{Asking, Budget, Inputs};
+use crate::asking::{Asking, RequestValues};
+use crate::condition::Budget;
 use crate::decision::Refusal;
 use crate::document::OnError;
 use crate::plan::{self, Plan};
@@ -121,7 +122,7 @@ impl<'a> Walk<'a> {
 
     /// The first rule that matches and is to be obeyed. None is asked twice.
     fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, Refusal> {
-        let inputs = Inputs::new(self.policy, self.key, asking, self.request);
+        let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
         for (place, rule) in self.policy.rules.iter().enumerate() {
             if !rule.concerns(self.key) {
                 self.see(rule, passed, Outcome::OutOfScope);

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use super::functions::Function;
-use super::inputs::Input;
+use super::input::Input;
 use super::operate::Operator;
 use super::pattern::Pattern;
 use super::{bounds, pattern};

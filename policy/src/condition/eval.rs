@@ -7,7 +7,7 @@ use super::code::{Code, Each, Item, Loop, Node, Pair};
 use super::compare::{equal, order};
 use super::failure::{Failure, Stop};
 use super::functions::Function;
-use super::inputs::{Input, Inputs};
+use super::input::{Input, Inputs};
 use super::operate::{self, Operator};
 use super::price;
 use super::value::{Entry, Key, Made, Value};
@@ -16,13 +16,13 @@ use super::value::{Entry, Key, Made, Value};
 ///
 /// # Errors
 /// It reads what is not there, fails, or costs more than is left.
-pub(crate) fn evaluate<'a>(code: &'a Code, inputs: &Inputs<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+pub(crate) fn evaluate<'a>(code: &'a Code, inputs: &dyn Inputs<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
     Machine { code, inputs, budget, locals: Vec::new() }.node(&code.root)
 }
 
 struct Machine<'a, 'i> {
     code: &'a Code,
-    inputs: &'i Inputs<'a>,
+    inputs: &'i dyn Inputs<'a>,
     budget: &'i mut Budget,
     /// What the macros around go through, from the outermost.
     locals: Vec<Value<'a>>,

@@ -3,7 +3,7 @@
 
 use std::mem::size_of;
 
-use super::inputs::Input;
+use super::input::Input;
 use super::value::{Entry, Value};
 
 /// A node of the expression.

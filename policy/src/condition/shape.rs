@@ -5,7 +5,7 @@ use std::rc::Rc;
 use cel::common::ast::LiteralValue;
 
 use super::cost::Cost;
-use super::inputs::Input;
+use super::input::Input;
 use super::{bounds, price};
 
 /// How large a value can be. One that may be of several types is as large as the largest of each.

@@ -1,7 +1,8 @@
 //! What the expressions of these tests are asked about.
 
+use crate::asking::{Asking, RequestValues};
 use crate::catalogue::Capabilities;
-use crate::condition::{Asking, Budget, Cost, Inputs, Stop, Value, bounds, code::Code, evaluate};
+use crate::condition::{Budget, Cost, Stop, Value, bounds, code::Code, evaluate};
 use crate::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
 use crate::policy::{Credential, Policy, Provider};
@@ -67,7 +68,7 @@ impl World {
         }
     }
 
-    pub(super) fn ask<T>(&self, ask: impl FnOnce(&Inputs<'_>) -> T) -> T {
+    pub(super) fn ask<T>(&self, ask: impl FnOnce(&RequestValues<'_>) -> T) -> T {
         let request = Request {
             key: 0,
             request_type: "chat_completion_stream",
@@ -82,7 +83,7 @@ impl World {
             conditions: self,
         };
         let asking = Asking { provider: "a", entry: None, model: &self.model };
-        ask(&Inputs::new(&self.policy, &self.policy.keys[0], asking, &request))
+        ask(&RequestValues::new(&self.policy, &self.policy.keys[0], asking, &request))
     }
 
     /// With what it cost, in steps and bytes.

@@ -1,0 +1,61 @@
+//! The variables of conditions, and where their values come from.
+
+use super::failure::Stop;
+use super::value::Value;
+
+macro_rules! inputs {
+    ($($input:ident $name:literal),+ $(,)?) => {
+        /// A variable: those of [`crate::variables::VARIABLES`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(clippy::enum_variant_names, reason = "one of the variables is called `input_tokens`")]
+        pub(crate) enum Input {
+            $($input),+
+        }
+
+        impl Input {
+            pub(crate) const ALL: &'static [Input] = &[$(Input::$input),+];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Input::$input => $name),+
+                }
+            }
+        }
+    };
+}
+
+inputs! {
+    Model "model",
+    Provider "provider",
+    RequestType "request_type",
+    Headers "headers",
+    Params "params",
+    KeyId "virtual_key_id",
+    KeyName "virtual_key_name",
+    TeamId "team_id",
+    TeamName "team_name",
+    CustomerId "customer_id",
+    CustomerName "customer_name",
+    KeyNamespace "virtual_key_namespace",
+    Money "budget_used",
+    Tokens "tokens_used",
+    Requests "request",
+    InputTokens "input_tokens",
+    Needs "needs",
+    Labels "labels",
+    Workload "workload",
+    Now "now",
+}
+
+impl Input {
+    pub(crate) fn named(name: &str) -> Option<Input> {
+        Self::ALL.iter().copied().find(|input| input.name() == name)
+    }
+}
+
+/// Who knows the values of one request. Nothing is asked for that no rule reads.
+pub(crate) trait Inputs<'a> {
+    /// # Errors
+    /// It is not known of this request, or larger than rules are shown.
+    fn read(&self, input: Input) -> Result<Value<'a>, Stop>;
+}
