@@ -6,15 +6,16 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::build_error::BuildError;
-use crate::catalogue::{Capabilities, Catalogues, Names};
+use crate::catalogues::Catalogues;
 use crate::condition::bounds::PATTERNS;
 use crate::document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ModelDoc, ObjectRef, OnHangUp, OnLimit,
-    ProviderDoc, ReadError, SecretAt, TimeoutsDoc, Unknown,
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ObjectRef, OnHangUp, OnLimit, ProviderDoc,
+    ReadError, SecretAt, TimeoutsDoc, Unknown,
 };
 use crate::glob::{Globs, is_anything, is_pattern};
 use crate::hash::hash;
 use crate::limit::Limits;
+use crate::model::{Model, Names};
 use crate::price::Price;
 use crate::rule::{Compiled, Rule};
 
@@ -107,17 +108,6 @@ impl Credential {
 }
 
 #[derive(Debug)]
-pub struct Model {
-    pub name: Arc<str>,
-    pub aliases: Vec<String>,
-    pub upstream_name: Option<Arc<str>>,
-    pub context_window: Option<u32>,
-    pub max_output_tokens: Option<u32>,
-    pub capabilities: Option<Capabilities>,
-    pub price: Option<Price>,
-}
-
-#[derive(Debug)]
 pub struct Key {
     pub id: ObjectRef,
     pub providers: Vec<KeyProvider>,
@@ -189,24 +179,6 @@ impl KeyProvider {
     #[must_use]
     pub fn names(&self, model: &str) -> bool {
         self.models.names(model)
-    }
-}
-
-impl Model {
-    pub(crate) fn of(doc: &ModelDoc) -> Model {
-        Model {
-            name: Arc::from(doc.name.as_str()),
-            aliases: doc.aliases.clone(),
-            upstream_name: doc.upstream_name.as_deref().map(Arc::from),
-            context_window: doc.context_window,
-            max_output_tokens: doc.max_output_tokens,
-            capabilities: doc.capabilities.as_ref().map(|words| {
-                // A word of a newer version is no capability that this one could ask for.
-                let known = words.iter().filter_map(|word| Capabilities::from_name(word));
-                known.fold(Capabilities::default(), |all, one| all | one)
-            }),
-            price: doc.price.clone(),
-        }
     }
 }
 

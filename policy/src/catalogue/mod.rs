@@ -1,5 +1,4 @@
-//! What is known of models. The built-in catalogue: which models a provider type has, how much they take, what they can
-//! do and what they cost; and, in `known`, who is believed where users say otherwise.
+//! The built-in catalogue: which models a provider type has, how much they take, what they can do and what they cost.
 //!
 //! A sorted static table per provider type; nothing is parsed at start. Types that take any name (OpenAICompatible,
 //! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
@@ -8,15 +7,13 @@
 #[rustfmt::skip]
 mod builtin;
 mod by_call;
-mod known;
-mod resold;
+pub(crate) mod resold;
 
 use std::fmt;
 use std::ops::BitOr;
 
 pub use builtin::SOURCE;
 pub use by_call::bills_by_call;
-pub(crate) use known::{Catalogues, Names};
 
 use crate::price::Price;
 

@@ -9,7 +9,7 @@ use super::{Entry, lookup};
 const VENDORS: [(&str, &str); 3] = [("anthropic", "Anthropic"), ("google", "Gemini"), ("openai", "OpenAI")];
 
 /// What is known of a model under OpenRouter's name for it: `anthropic/claude-haiku-4.5`.
-pub(super) fn entry(provider_type: &str, model: &str) -> Option<&'static Entry> {
+pub(crate) fn entry(provider_type: &str, model: &str) -> Option<&'static Entry> {
     if provider_type != "OpenRouter" {
         return None;
     }

@@ -2,70 +2,10 @@
 //! namespace, then one that tells everywhere, then the built-in catalogue. Each is asked for each figure: an entry
 //! that says nothing of prices leaves that to the next.
 
-use hashbrown::HashMap;
-
-use super::{Capabilities, Entry, lookup, resold};
-use crate::document::{CatalogueDoc, Document};
-use crate::glob::is_pattern;
-use crate::policy::{Model, Policy, Provider};
+use crate::catalogue::{Capabilities, Entry, lookup, resold};
+use crate::model::{Model, Names};
+use crate::policy::{Policy, Provider};
 use crate::price::Price;
-
-/// Models by name and alias; a name goes before an alias, and the first of a list before the others. Each request looks here
-/// some twenty times, and the standard library's hash would be a fiftieth of all that it costs.
-#[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<Box<str>, usize>);
-
-impl Names {
-    pub fn of(models: &[Model]) -> Names {
-        let mut names = HashMap::with_capacity(models.len());
-        for (place, model) in models.iter().enumerate().filter(|(_, model)| !is_pattern(&model.name)) {
-            names.entry(Box::from(&*model.name)).or_insert(place);
-        }
-        for (place, model) in models.iter().enumerate() {
-            for alias in &model.aliases {
-                names.entry(Box::from(alias.as_str())).or_insert(place);
-            }
-        }
-        Names(names)
-    }
-
-    pub fn place(&self, name: &str) -> Option<usize> {
-        self.0.get(name).copied()
-    }
-}
-
-/// The catalogues of a policy.
-#[derive(Debug)]
-pub(crate) struct Catalogues {
-    all: Vec<(Vec<Model>, Names)>,
-    /// By provider: places in `all`, the first believed first.
-    of: Vec<Vec<usize>>,
-}
-
-impl Catalogues {
-    pub fn build(document: &Document) -> Catalogues {
-        let all = document.catalogues.iter().map(|doc| {
-            let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
-            let names = Names::of(&models);
-            (models, names)
-        });
-        let places = |wanted: &dyn Fn(&CatalogueDoc) -> bool| {
-            let found = document.catalogues.iter().enumerate().filter(|(_, doc)| wanted(doc));
-            found.map(|(place, _)| place).collect::<Vec<_>>()
-        };
-        let of = document.providers.iter().map(|provider| {
-            let near = |doc: &CatalogueDoc| doc.namespace == provider.namespace;
-            let mut told_by = places(&near);
-            told_by.extend(places(&|doc| doc.everywhere && !near(doc)));
-            told_by
-        });
-        Catalogues { all: all.collect(), of: of.collect() }
-    }
-
-    fn of(&self, provider: usize) -> impl Iterator<Item = &(Vec<Model>, Names)> {
-        self.of.get(provider).into_iter().flatten().filter_map(|place| self.all.get(*place))
-    }
-}
 
 impl Policy {
     /// What a model costs at a provider: by what is known of it, else the provider's default. `model` is any of its
