@@ -6,14 +6,11 @@ use outrigger_policy::{KeyDoc, ObjectRef, ProviderDoc};
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::hint::hint;
 use crate::keys::all_of;
-use crate::source::DEFAULT_NAMESPACE;
+use crate::source::{DEFAULT_KEY, DEFAULT_NAMESPACE};
 use crate::validate::Folder;
 
 /// Where findings say that an argument stands.
 pub const COMMAND_LINE: &str = "--key";
-
-/// The name that a pod without the annotation is bound to.
-pub(crate) const DEFAULT: &str = "default";
 
 /// The default key as `namespace/name`: the first that was asked for, else the only one, else the one named `default`,
 /// else, where there is no VirtualKey at all, a keyless one that is added.
@@ -42,7 +39,7 @@ pub(crate) fn bind(
 
 /// The one named `default`: in the namespace of that name, or in the only one that has it.
 fn default_of(names: &[ObjectRef]) -> Option<ObjectRef> {
-    let mut defaults: Vec<&ObjectRef> = names.iter().filter(|id| id.name == DEFAULT).collect();
+    let mut defaults: Vec<&ObjectRef> = names.iter().filter(|id| id.name == DEFAULT_KEY).collect();
     if defaults.len() > 1 {
         defaults.retain(|id| id.namespace == DEFAULT_NAMESPACE);
     }
@@ -118,7 +115,7 @@ fn keyless(
         }
     };
     keys.push(key_of_nobody(folder, providers, namespace));
-    Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT.to_owned() })
+    Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT_KEY.to_owned() })
 }
 
 fn allows(folder: &Folder<'_>, id: &ObjectRef) -> bool {
@@ -131,7 +128,7 @@ fn key_of_nobody(folder: &Folder<'_>, providers: &[ProviderDoc], namespace: &str
     let label = |name: &str| crate::namespaces::label(folder, namespace, name).map(str::to_owned);
     KeyDoc {
         namespace: namespace.to_owned(),
-        name: DEFAULT.to_owned(),
+        name: DEFAULT_KEY.to_owned(),
         providers: entries,
         extra_fields: true,
         cap_output: true,
@@ -155,7 +152,7 @@ pub(crate) fn keyless_of(
         folder.providers.keys().filter(|id| allows(folder, id)).map(|id| id.namespace.as_str()).collect();
     namespaces.dedup();
     for namespace in namespaces.into_iter().filter(|namespace| such(namespace)) {
-        if !names.iter().any(|id| id.namespace == namespace && id.name == DEFAULT) {
+        if !names.iter().any(|id| id.namespace == namespace && id.name == DEFAULT_KEY) {
             keys.push(key_of_nobody(folder, providers, namespace));
         }
     }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use outrigger_policy::{KeyDoc, ObjectRef};
 
-use crate::bindings::DEFAULT;
 use crate::counted::id;
+use crate::source::DEFAULT_KEY;
 use crate::validate::{Folder, Keyless};
 
 /// Of an object that is named, while there are texts that can't be read.
@@ -40,7 +40,7 @@ impl Folder<'_> {
         match self.keyless {
             Keyless::WithoutAnyKey => names.is_empty() && self.misses("LLMProvider", such),
             Keyless::WithoutDefault => {
-                let has_default = |id: &ObjectRef| names.contains(&crate::counted::id(&id.namespace, DEFAULT));
+                let has_default = |id: &ObjectRef| names.contains(&crate::counted::id(&id.namespace, DEFAULT_KEY));
                 self.misses("LLMProvider", |id| such(id) && !has_default(id))
             }
         }

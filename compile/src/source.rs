@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::yaml::{self, Node, Tree};
 
+/// The name that a pod without the annotation is bound to.
+pub(crate) const DEFAULT_KEY: &str = "default";
+
 /// A namespace that isn't said.
 pub const DEFAULT_NAMESPACE: &str = "default";
 

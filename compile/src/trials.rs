@@ -4,11 +4,11 @@ use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::{RequestType, RuleTest};
 use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialRequest};
 
-use crate::bindings::DEFAULT;
 use crate::counted::id;
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::number::count;
 use crate::providers::capability;
+use crate::source::DEFAULT_KEY;
 use crate::validate::{Folder, Keyless, Read};
 
 /// A test of a rule, and where it stands.
@@ -92,7 +92,7 @@ fn may_be_keyless(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&st
     let keyed = || document.keys.iter().any(|key| !key.keyless && reached(&key.namespace));
     match (folder.keyless, trial.request.key.as_deref()) {
         (Keyless::WithoutAnyKey, _) => true,
-        (Keyless::WithoutDefault, Some(name)) => name.rsplit('/').next() == Some(DEFAULT),
+        (Keyless::WithoutDefault, Some(name)) => name.rsplit('/').next() == Some(DEFAULT_KEY),
         (Keyless::WithoutDefault, None) => !keyed(),
     }
 }
