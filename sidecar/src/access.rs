@@ -20,8 +20,8 @@ pub use authority::Name;
 pub use cors::allow;
 use origin::Origin;
 
-use crate::gateway::ReplyBody;
 use crate::refuse::Refusal;
+use crate::reply::ReplyBody;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Origins that were refused and told in the log; a page can make up as many as it likes.

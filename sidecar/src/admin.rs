@@ -11,9 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::access::not_from_here;
-use crate::gateway::{Gateway, ReplyBody};
+use crate::gateway::Gateway;
 use crate::refuse::json as answer_json;
 use crate::relay::Told;
+use crate::reply::ReplyBody;
 
 /// Records told at once, at the most.
 const MOST: usize = 1_000;

@@ -10,6 +10,7 @@ mod failed;
 mod learn;
 mod once;
 mod refused;
+mod trying;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,24 +21,14 @@ use outrigger_policy::{Candidate, Decision};
 
 pub use clock::{Clock, Timing};
 pub use failed::{Failed, Next, Passed, keep_content_type};
+pub use trying::Trying;
 
 use crate::duration::ms;
 use crate::ending::Ending;
-use crate::gateway::{Gateway, ReplyBody};
-use crate::prepare::Translation;
 use crate::record::AttemptRecord;
 use crate::refuse::Refusal;
+use crate::reply::ReplyBody;
 use crate::reserve::{NotReserved, reserve};
-
-/// What is known while candidates are tried.
-pub struct Trying<'a> {
-    pub gateway: &'a Arc<Gateway>,
-    pub decision: &'a Decision,
-    pub translation: &'a Translation,
-    pub clock: Clock,
-    /// Under which a good place is remembered.
-    pub conversation: Option<u64>,
-}
 
 /// Tries the decision's candidates in order and answers with the first that serves, or with what
 /// the primary said.

@@ -15,7 +15,7 @@ use outrigger_policy::OnHangUp;
 use tokio::task::AbortHandle;
 
 use crate::call::Call;
-use crate::gateway::ReplyBody;
+use crate::reply::ReplyBody;
 
 /// How long an attempt goes on that nobody waits for.
 const LINGER: Duration = Duration::from_secs(1);

@@ -16,10 +16,10 @@ use outrigger_llm::scan::Scanned;
 use outrigger_policy::CacheAsk;
 use outrigger_policy::catalogue::Capabilities;
 
+use crate::client_timeouts::Patience;
 use crate::memory::Held;
 use crate::query::Query;
 use crate::served::Served;
-use crate::understand::Patience;
 
 /// Everything that was read of a request before it is decided.
 pub struct Call {

@@ -28,8 +28,9 @@ use tokio::sync::watch;
 use crate::files::{self, FilesError, Mounted};
 use crate::gateway::Gateway;
 use crate::held::Held;
+use crate::origin::Origin;
 use crate::secret::{Secret, Secrets};
-use crate::status::{Origin, Rejected};
+use crate::status::Rejected;
 
 /// What is known of each credential.
 pub type Values = BTreeMap<SecretAt, Known>;

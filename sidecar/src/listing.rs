@@ -7,8 +7,8 @@ use outrigger_llm::{Dialect, models, operation};
 use outrigger_policy::list_models;
 
 use crate::ending::Ending;
-use crate::gateway::ReplyBody;
 use crate::refuse::{self, Refusal};
+use crate::reply::ReplyBody;
 
 /// `/v1/models`, and one of them: answered from the policy, nobody is asked.
 pub fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {

@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use outrigger_llm::{Dialect, refusal};
 
-use crate::gateway::ReplyBody;
 use crate::headers::{self, name};
 use crate::record::cut;
+use crate::reply::ReplyBody;
 
 /// Why a request is not served, and what the caller is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

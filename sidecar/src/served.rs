@@ -18,9 +18,9 @@ use crate::hop::Own;
 use crate::limits::LimitError;
 use crate::mask::Mask;
 use crate::mock::{self, Mock};
+use crate::origin::Origin;
 use crate::pages::PagesError;
 use crate::secret::Secrets;
-use crate::status::Origin;
 use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
 
 /// Why a document cannot be served.

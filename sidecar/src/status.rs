@@ -8,7 +8,7 @@ use outrigger_policy::BuildError;
 use serde::Serialize;
 
 use crate::gateway::{Gateway, InstallError};
-use crate::record::time;
+use crate::origin::{Link, Origin};
 use crate::served::ServeError;
 
 /// A gateway without a policy counts as started after this long: then its application may start, and is told 503.
@@ -28,40 +28,6 @@ pub struct Status {
     /// Where there is one to be connected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<Link>,
-}
-
-/// How a policy came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Origin {
-    /// By the operator's stream.
-    Stream,
-    /// As mounted files.
-    Mounted,
-    /// It came by the stream, to the process before this one.
-    Held,
-}
-
-impl Origin {
-    /// As it is written everywhere.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Origin::Stream => "stream",
-            Origin::Mounted => "mounted",
-            Origin::Held => "held",
-        }
-    }
-}
-
-/// The connection to the operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Link {
-    pub connected: bool,
-    #[serde(serialize_with = "time")]
-    pub since: Option<SystemTime>,
-    /// Why it is not there.
-    pub problem: Option<String>,
 }
 
 /// Why a change is not in force: which object, where in it, and what is wrong.

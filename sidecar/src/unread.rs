@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::gateway::ReplyBody;
+use crate::reply::ReplyBody;
 
 /// The same body, which ends when what it gave was not taken for so long.
 pub fn watched(body: ReplyBody, unread: Duration) -> ReplyBody {

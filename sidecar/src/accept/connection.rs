@@ -23,8 +23,9 @@ use super::wire::Wire;
 use super::{CLIENTS, Port};
 use crate::access::{self, Admitted};
 use crate::admin;
-use crate::gateway::{Gateway, ReplyBody};
+use crate::gateway::Gateway;
 use crate::refuse::Refusal;
+use crate::reply::ReplyBody;
 use crate::{sockets, unread};
 
 /// What an HTTP/2 client may send before it is read, for a stream and for a connection. Fixed: what nobody has read yet is

@@ -14,13 +14,13 @@ use outrigger_policy::Candidate;
 
 use super::{Failed, Passed, Timing, Trying, keep_content_type};
 use crate::ending::Ending;
-use crate::gateway::ReplyBody;
 use crate::headers;
 use crate::mask::Masker;
 use crate::memory::{Held, Memory, NoRoom};
 use crate::mock::NoFallback;
 use crate::prepare::{Prepared, prepare};
 use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
+use crate::reply::ReplyBody;
 use crate::reserve::Reserved;
 use crate::upstream::UpstreamBody;
 

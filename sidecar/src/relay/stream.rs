@@ -25,10 +25,10 @@ use crate::attempt::{Failed, Timing};
 use crate::call::Call;
 use crate::duration::ms;
 use crate::ending::Ending;
-use crate::gateway::ReplyBody;
 use crate::handle::{remember_handle, response_handle};
 use crate::memory::{EVENTS, Held, Memory};
 use crate::prepare::Way;
+use crate::reply::ReplyBody;
 use crate::upstream::UpstreamBody;
 
 /// So much of what came is read at one time: the events in it are many times as long in memory.

@@ -20,10 +20,10 @@ use super::{Setting, extra_fields};
 use crate::attempt::{Failed, Timing};
 use crate::call::Call;
 use crate::ending::Ending;
-use crate::gateway::ReplyBody;
 use crate::handle::{remember_handle, response_handle};
 use crate::memory::{EVENTS, Held, Memory};
 use crate::prepare::Way;
+use crate::reply::ReplyBody;
 use crate::upstream::UpstreamBody;
 
 /// An answer that was read to its end and found good.

@@ -1,0 +1,19 @@
+//! What stays the same while a request's candidates are tried.
+
+use std::sync::Arc;
+
+use outrigger_policy::Decision;
+
+use super::clock::Clock;
+use crate::gateway::Gateway;
+use crate::prepare::Translation;
+
+/// What is known while candidates are tried.
+pub struct Trying<'a> {
+    pub gateway: &'a Arc<Gateway>,
+    pub decision: &'a Decision,
+    pub translation: &'a Translation,
+    pub clock: Clock,
+    /// Under which a good place is remembered.
+    pub conversation: Option<u64>,
+}
