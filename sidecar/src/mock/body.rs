@@ -7,13 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
-use outrigger_llm::Dialect;
-use outrigger_policy::FaultKind;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::fault::Fault;
-use crate::upstream::{BodyError, UpstreamBody};
+use crate::upstream::BodyError;
 
 /// What is told, and when.
 #[derive(Debug)]
@@ -36,22 +32,8 @@ impl Pace {
         Pace { chunks: VecDeque::new(), first: Duration::ZERO, each: Duration::ZERO, cut: Some(reason) }
     }
 
-    /// Events one by one; a fault ends them early.
-    pub fn stream(
-        mut events: Vec<Bytes>,
-        first: Duration,
-        each: Duration,
-        fault: Option<&Fault>,
-        dialect: Dialect,
-    ) -> Self {
-        let mut cut = None;
-        if let Some(fault) = fault {
-            events.truncate(fault.events());
-            match fault.kind() {
-                FaultKind::ErrorEvent => events.push(fault.error_event(dialect).into()),
-                _ => cut = Some(fault.message()),
-            }
-        }
+    /// Events one by one; with a reason, the connection is lost behind the last.
+    pub fn stream(events: Vec<Bytes>, first: Duration, each: Duration, cut: Option<String>) -> Self {
         Pace { chunks: events.into(), first, each, cut }
     }
 }
@@ -65,6 +47,10 @@ pub struct MockBody {
 }
 
 impl MockBody {
+    pub fn new(pace: Pace) -> Self {
+        MockBody { pace, started: false, wait: None }
+    }
+
     /// The next chunk, when its time has come.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if self.wait.is_none() {
@@ -85,21 +71,4 @@ impl MockBody {
             None => self.pace.cut.take().map(|reason| Err(BodyError::Lost(reason))),
         })
     }
-}
-
-/// A JSON answer.
-pub fn json(status: u16, pace: Pace) -> Response<UpstreamBody> {
-    respond(status, "application/json", pace)
-}
-
-/// An event stream.
-pub fn event_stream(pace: Pace) -> Response<UpstreamBody> {
-    respond(200, "text/event-stream", pace)
-}
-
-fn respond(status: u16, content_type: &'static str, pace: Pace) -> Response<UpstreamBody> {
-    let mut response = Response::new(UpstreamBody::mock(MockBody { pace, started: false, wait: None }));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
-    response
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use outrigger_llm::{Dialect, refusal};
 use outrigger_policy::{FaultDoc, FaultKind, Globs};
 
-use super::body::{self, Pace};
+use super::body::Pace;
+use super::respond;
 use crate::upstream::UpstreamBody;
 
 /// One way to fail, ready to strike.
@@ -39,9 +41,16 @@ impl Fault {
         Duration::from_millis(self.doc.delay.unwrap_or(0))
     }
 
-    /// Events that go out before it strikes.
-    pub fn events(&self) -> usize {
-        self.doc.events.unwrap_or(0) as usize
+    /// Ends a stream early: with an error event, or with the reason for which its connection is lost.
+    pub fn shorten(&self, events: &mut Vec<Bytes>, dialect: Dialect) -> Option<String> {
+        events.truncate(self.doc.events.unwrap_or(0) as usize);
+        match self.doc.kind {
+            FaultKind::ErrorEvent => {
+                events.push(self.error_event(dialect).into());
+                None
+            }
+            _ => Some(self.message()),
+        }
     }
 
     pub fn allows_fallbacks(&self) -> bool {
@@ -58,7 +67,7 @@ impl Fault {
     /// The error answer of the dialect.
     pub fn status(&self, dialect: Dialect) -> Response<UpstreamBody> {
         let status = self.status_code();
-        let mut response = body::json(status, Pace::whole(self.error_body(dialect)));
+        let mut response = respond::json(status, Pace::whole(self.error_body(dialect)));
         if let Some(ms) = self.doc.retry_after {
             let seconds = ms.div_ceil(1_000);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -71,7 +80,7 @@ impl Fault {
     }
 
     /// The error event of the dialect's stream.
-    pub fn error_event(&self, dialect: Dialect) -> Vec<u8> {
+    fn error_event(&self, dialect: Dialect) -> Vec<u8> {
         refusal::event(dialect, &self.refusal(&self.message()))
     }
 
@@ -95,15 +104,15 @@ impl Fault {
 /// 200, and not the dialect.
 pub fn malformed(stream: bool) -> Response<UpstreamBody> {
     match stream {
-        true => body::event_stream(Pace::whole("data: {\"choices\": oops\n\n")),
-        false => body::json(200, Pace::whole("<html>mock</html>")),
+        true => respond::event_stream(Pace::whole("data: {\"choices\": oops\n\n")),
+        false => respond::json(200, Pace::whole("<html>mock</html>")),
     }
 }
 
 /// 200, and nothing in it.
 pub fn empty(stream: bool) -> Response<UpstreamBody> {
     match stream {
-        true => body::event_stream(Pace::whole("")),
-        false => body::json(StatusCode::OK.as_u16(), Pace::whole("")),
+        true => respond::event_stream(Pace::whole("")),
+        false => respond::json(StatusCode::OK.as_u16(), Pace::whole("")),
     }
 }

@@ -8,6 +8,7 @@ mod body;
 mod fault;
 mod instance;
 mod others;
+mod respond;
 
 use std::time::Duration;
 
@@ -120,11 +121,11 @@ impl Mock {
                 // Without a stream there are no events: the error is the answer, or its body is cut.
                 return match fault.kind() {
                     FaultKind::ErrorEvent => fault.status(self.dialect),
-                    _ => body::json(200, body::Pace::cut(fault.message())),
+                    _ => respond::json(200, body::Pace::cut(fault.message())),
                 };
             }
             let told = encode_response(self.dialect, &answer, &answer::about(asked));
-            return body::json(200, body::Pace::whole(told.to_string()));
+            return respond::json(200, body::Pace::whole(told.to_string()));
         }
         let mut encoder = StreamEncoder::new(self.dialect, answer::about(asked));
         let mut events: Vec<Bytes> = Vec::new();
@@ -135,7 +136,8 @@ impl Mock {
                 events.push(bytes.into());
             }
         }
-        body::event_stream(body::Pace::stream(events, first, per_token, fault, self.dialect))
+        let cut = fault.and_then(|fault| fault.shorten(&mut events, self.dialect));
+        respond::event_stream(body::Pace::stream(events, first, per_token, cut))
     }
 
     fn first_token(&self) -> Duration {

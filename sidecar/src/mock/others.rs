@@ -5,7 +5,8 @@ use outrigger_llm::{Dialect, refusal};
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::body::{self, Pace};
+use super::body::Pace;
+use super::respond;
 use crate::upstream::UpstreamBody;
 
 /// Numbers in a made vector.
@@ -19,7 +20,7 @@ pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<Upstr
         (Dialect::OpenAi, "embeddings") => embeddings(asked),
         (Dialect::OpenAi, "completions") => completion(asked, &text),
         (Dialect::OpenAi, "responses") if asked.stream => {
-            return body::event_stream(Pace::whole(response_events(asked, &text)));
+            return respond::event_stream(Pace::whole(response_events(asked, &text)));
         }
         (Dialect::OpenAi, "responses") => response(asked, &text, "completed"),
         (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&asked.body)}),
@@ -31,7 +32,7 @@ pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<Upstr
         }
         _ => return unknown(dialect, asked),
     };
-    body::json(200, Pace::whole(told.to_string()))
+    respond::json(200, Pace::whole(told.to_string()))
 }
 
 /// Says what is wrong with a conversation.
@@ -50,7 +51,7 @@ fn unknown(dialect: Dialect, asked: &Asked) -> Response<UpstreamBody> {
 
 fn problem_answer(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response<UpstreamBody> {
     let refusal = refusal::Refusal { status, kind, message, request_id: "req_mock", param: None, attempts: &[] };
-    body::json(status, Pace::whole(refusal::body(dialect, &refusal)))
+    respond::json(status, Pace::whole(refusal::body(dialect, &refusal)))
 }
 
 fn tokens(body: &Value) -> usize {

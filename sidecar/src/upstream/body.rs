@@ -7,21 +7,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::Body as _;
 use hyper::body::Incoming;
-use thiserror::Error;
 
+use super::body_error::BodyError;
 use super::inflate::Inflate;
 use super::pool::{One, Pool, Taken};
 use crate::mask::Masker;
 use crate::mock::MockBody;
-
-/// Why an answer ended before its end.
-#[derive(Debug, Error)]
-pub enum BodyError {
-    #[error("the connection was lost: {0}")]
-    Lost(String),
-    #[error("the answer's compression cannot be read: {0}")]
-    Compression(String),
-}
 
 /// Where a connection goes when its answer was read.
 pub(super) enum Back {

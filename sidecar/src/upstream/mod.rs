@@ -1,6 +1,7 @@
 //! The way to a provider: a pool of connections, or the built-in mock, behind one seam.
 
 mod body;
+mod body_error;
 mod connect;
 mod endpoint;
 mod fair;
@@ -19,7 +20,8 @@ use thiserror::Error;
 
 use crate::mock::Mock;
 
-pub use body::{BodyError, UpstreamBody};
+pub use body::UpstreamBody;
+pub use body_error::BodyError;
 pub use connect::{Stream, TlsError, tcp, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;

@@ -1,0 +1,23 @@
+//! A mock's answers as responses of an upstream.
+
+use http::{Response, StatusCode, header};
+
+use super::body::{MockBody, Pace};
+use crate::upstream::UpstreamBody;
+
+/// A JSON answer.
+pub fn json(status: u16, pace: Pace) -> Response<UpstreamBody> {
+    respond(status, "application/json", pace)
+}
+
+/// An event stream.
+pub fn event_stream(pace: Pace) -> Response<UpstreamBody> {
+    respond(200, "text/event-stream", pace)
+}
+
+fn respond(status: u16, content_type: &'static str, pace: Pace) -> Response<UpstreamBody> {
+    let mut response = Response::new(UpstreamBody::mock(MockBody::new(pace)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    response
+}
