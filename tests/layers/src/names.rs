@@ -22,11 +22,11 @@ impl<'a> Names<'a> {
 
     /// The module that defines what a path names, if it is one of this crate.
     pub fn definer(&self, module: &Module, path: &[String]) -> Option<Module> {
-        let whole = self.from_the_root(module, path)?;
+        let whole = self.rooted(module, path)?;
         Some(self.follow(whole, DEEPEST))
     }
 
-    fn from_the_root(&self, module: &Module, path: &[String]) -> Option<Words> {
+    fn rooted(&self, module: &Module, path: &[String]) -> Option<Words> {
         let supers = path.iter().take_while(|word| *word == "super").count();
         let (above, rest) = match path.first()?.as_str() {
             "crate" => (&[][..], &path[1..]),
@@ -48,7 +48,7 @@ impl<'a> Names<'a> {
         let (module, rest) = (whole[..length].to_vec(), &whole[length..]);
         let Some((name, behind)) = rest.split_first() else { return module };
         let import = self.imports.get(&module).and_then(|imports| imports.get(name));
-        match import.and_then(|path| self.from_the_root(&module, path)) {
+        match import.and_then(|path| self.rooted(&module, path)) {
             Some(mut next) if deepest > 0 && next != whole => {
                 next.extend_from_slice(behind);
                 self.follow(next, deepest - 1)
