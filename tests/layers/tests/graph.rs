@@ -1,5 +1,5 @@
 //! The graph of small crates that are written down here.
-#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fs;
 

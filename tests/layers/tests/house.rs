@@ -1,5 +1,5 @@
 //! The layers of this workspace: between crates as `docs/architecture.md` lists them, and inside each.
-#![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
