@@ -45,12 +45,18 @@ fn share(open: usize) -> usize {
 #[derive(Debug)]
 pub struct Sparing<S> {
     stream: Take<S>,
+    most: usize,
 }
 
 impl<S: AsyncRead> Sparing<S> {
     pub fn new(stream: S) -> Self {
         OPEN.fetch_add(1, Ordering::Relaxed);
-        Sparing { stream: stream.take(0) }
+        Sparing { stream: stream.take(0), most: MOST }
+    }
+
+    /// However few connections there are, this one reads no more at one time.
+    pub fn no_more_than(&mut self, bytes: usize) {
+        self.most = bytes;
     }
 }
 
@@ -62,8 +68,8 @@ impl<S> Drop for Sparing<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Sparing<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let stream = &mut self.get_mut().stream;
-        stream.set_limit(at_once() as u64);
+        let Sparing { stream, most } = self.get_mut();
+        stream.set_limit(at_once().min(*most) as u64);
         Pin::new(stream).poll_read(cx, buf)
     }
 }

@@ -14,6 +14,8 @@ use super::peers::Peer;
 use crate::memory::{Held, Memory};
 use crate::sockets::Sparing;
 
+/// What HTTP/2 reads at one time: hardly a long head more than the one before, whose request begins before more is read.
+const FEW_HEADS: usize = 16 << 10;
 /// So much of a head that has no end yet is in nobody's account: nearly all are shorter.
 const SHORT_HEAD: usize = 8 << 10;
 
@@ -33,13 +35,26 @@ pub struct Wire {
     given: usize,
     /// Of HTTP/2.
     frames: Option<Frames>,
+    /// Whether others run before more is read.
+    rests: bool,
 }
 
 impl Wire {
     #[must_use]
     pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory) -> Self {
         let (stream, held) = (Sparing::new(stream), Held::default());
-        Wire { stream, peer, memory, held, head: 0, first: [0; PREFACE.len()], filled: 0, given: 0, frames: None }
+        Wire {
+            stream,
+            peer,
+            memory,
+            held,
+            head: 0,
+            first: [0; PREFACE.len()],
+            filled: 0,
+            given: 0,
+            frames: None,
+            rests: false,
+        }
     }
 
     /// Waits for the first bytes: whether they are of HTTP/2.
@@ -57,6 +72,7 @@ impl Wire {
         let http2 = self.first == *PREFACE;
         if http2 {
             self.frames = Some(Frames::default());
+            self.stream.no_more_than(FEW_HEADS);
             self.peer.hears_part(false);
         }
         Ok(http2)
@@ -80,6 +96,10 @@ impl AsyncRead for Wire {
             wire.given += part.len();
             return Poll::Ready(Ok(()));
         }
+        if std::mem::take(&mut wire.rests) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut wire.stream).poll_read(cx, buf))?;
         let read = &buf.filled()[before..];
@@ -92,6 +112,8 @@ impl AsyncRead for Wire {
             }
             Some(frames) => {
                 wire.peer.hears_part(frames.feed(read));
+                // Many heads come at once there, and each is in memory until its request has begun and was perhaps refused.
+                wire.rests = true;
                 frames.unfinished_head()
             }
         };
