@@ -1,6 +1,6 @@
 //! The data plane: what stands beside an application and answers its SDK.
 //!
-//! The way of a request, one file a step:
+//! The way of a request is in `pipeline.rs`, and each step is a file:
 //! [`accept`] → [`identify`] → [`receive`] → [`hooks`] → [`decide`] → [`attempt`] (for each
 //! candidate: [`reserve`], [`prepare`], send, classify) → [`relay`] → [`charge`] → [`record`].
 //!

@@ -38,7 +38,7 @@ const HEAD: usize = 32 << 10;
 const ADMIN_HEAD: usize = 8 << 10;
 /// Bytes of an answer that wait for a client of HTTP/2 to read them.
 const UNREAD: usize = 32 << 10;
-/// Requests at once on one connection of HTTP/2: each may have a head of the longest, and there may be many connections.
+/// Requests at once on one connection of HTTP/2. Each may have the longest head, and there may be many connections.
 const STREAMS: u32 = 128;
 /// Requests that a client may take back on one connection before it is closed: those that it had not yet been heard on, and
 /// those that it broke the protocol with.

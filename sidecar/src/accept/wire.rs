@@ -14,7 +14,7 @@ use super::peers::Peer;
 use crate::memory::{Held, Memory};
 use crate::sockets::Sparing;
 
-/// What HTTP/2 reads at one time: hardly a long head more than the one before, whose request begins before more is read.
+/// Bytes that a connection of HTTP/2 reads at one time. Requests that have come begin before it reads more.
 const FEW_HEADS: usize = 16 << 10;
 /// So much of a head that has no end yet is in nobody's account: nearly all are shorter.
 const SHORT_HEAD: usize = 8 << 10;
@@ -112,7 +112,7 @@ impl AsyncRead for Wire {
             }
             Some(frames) => {
                 wire.peer.hears_part(frames.feed(read));
-                // Many heads come at once there, and each is in memory until its request has begun and was perhaps refused.
+                // A head is in no account until its request begins, so requests begin before more heads are read.
                 wire.rests = true;
                 frames.unfinished_head()
             }
