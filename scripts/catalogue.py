@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the built-in model catalogue: policy/src/catalogue/builtin.rs and its prices in builtin/prices.rs.
+"""Writes the built-in model catalogue: crates/policy/src/catalogue/builtin.rs and its prices in builtin/prices.rs.
 
 Its source is the public price table that LiteLLM keeps (MIT licence):
 `litellm/model_prices_and_context_window_backup.json` in the PyPI package `litellm`, version 1.109.1.
@@ -175,7 +175,7 @@ def told(row, fields, ending):
 
 
 def left_out(field, usual, own):
-    """What a tier or a service that does not tell the field charges for it: `follow` in policy/src/price/rates.rs."""
+    """What a tier or a service that does not tell the field charges for it: `follow` in crates/policy/src/price/rates.rs."""
     whole = "output" if field in ("reasoning", "audio_output", "image_output") else "input"
     if field not in usual:
         return own[whole]

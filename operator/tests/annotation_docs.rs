@@ -1,4 +1,4 @@
-//! `docs/annotations.md` is written from the tables in `operator/src/inject` and `llm/src/capture.rs`.
+//! `docs/annotations.md` is written from the tables in `operator/src/inject` and `crates/llm/src/capture.rs`.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use outrigger_operator::inject::annotations::{NAMESPACE_LABELS, PREFIX, TABLE, W
 const HEAD: &str = "\
 # Annotations and labels
 
-Written from the tables in `operator/src/inject/` and `llm/src/capture.rs`; `make docs` writes it anew. Not edited by hand.
+Written from the tables in `operator/src/inject/` and `crates/llm/src/capture.rs`; `make docs` writes it anew. Not edited by hand.
 
 A pod is given a gateway when it is created. So turning it on or off, or changing one of these, is a rollout: `kubectl rollout
 restart deployment/NAME` where nothing else makes new pods.

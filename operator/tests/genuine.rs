@@ -429,7 +429,7 @@ fn the_gateway_reads_no_other_variable() {
     read.sort_unstable();
     // The host's name counts where there is no POD_NAME.
     assert_eq!(read, ["HOSTNAME", "OUTRIGGER_LOG", "POD_NAME", "POD_NAMESPACE", "POD_SERVICE_ACCOUNT"]);
-    for folder in ["sidecar", "sync", "ledger", "policy", "llm"] {
+    for folder in ["sidecar", "crates/sync", "crates/ledger", "crates/policy", "crates/llm"] {
         let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("src");
         let mut folders = vec![sources];
         while let Some(folder) = folders.pop() {

@@ -18,4 +18,4 @@ def test_the_application_asks_where_sdks_do():
     app = (EXAMPLE / "objects/app.yaml").read_text()
     (body,) = re.findall(r"--post-data '(.*?)'", app)
     assert body in (EXAMPLE / "README.md").read_text()
-    assert '"OPENAI_BASE_URL", "/v1"' in (REPOSITORY / "llm/src/capture.rs").read_text() and "$OPENAI_BASE_URL/chat" in app
+    assert '"OPENAI_BASE_URL", "/v1"' in (REPOSITORY / "crates/llm/src/capture.rs").read_text() and "$OPENAI_BASE_URL/chat" in app

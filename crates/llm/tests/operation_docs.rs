@@ -11,7 +11,7 @@ use outrigger_llm::operation::{Kind, Meter, ModelPlace, Operation, TABLE};
 const HEAD: &str = "\
 # Operations
 
-Written from the table in `llm/src/operation.rs`; `make docs` writes it anew. Not edited by hand.
+Written from the table in `crates/llm/src/operation.rs`; `make docs` writes it anew. Not edited by hand.
 
 What can be asked of a gateway. Any other path is a 404 `unknown_path` in JSON that lists these. Paths stand under `/v1` (Gemini's under
 `/v1beta`, `/v1alpha` and `/v1beta1` too) or without a version, and below the prefixes that other gateways have:
@@ -93,7 +93,7 @@ fn operations() {
         "\nThe list of models, and one of them, are answered from the policy without asking anybody, in the dialect that the\n\
          request's headers tell: `anthropic-version`, or `x-goog-api-key` and `?key=`; else OpenAI's.\n",
     );
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();
     }

@@ -10,7 +10,7 @@ use outrigger_policy::{Expression, FUNCTIONS, VARIABLES, bounds, grouped};
 const HEAD: &str = "\
 # Conditions of rules
 
-Written from the tables in `policy/src/`; `make docs` writes it anew. Not edited by hand.
+Written from the tables in `crates/policy/src/`; `make docs` writes it anew. Not edited by hand.
 
 `spec.when` of a `RoutingRule` is an expression in [CEL](https://cel.dev) that is true or false. It is compiled when the policy is built, and
 tried on a sample of each request type: a misspelt name or a type that does not fit is told by `outrigger check`, with its place. Which rule
@@ -162,7 +162,7 @@ fn rules() {
     }
     text.push_str(&costs());
     text.push_str(AFTER);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules.md");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();
     }

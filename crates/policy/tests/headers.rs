@@ -10,7 +10,7 @@ use outrigger_policy::headers::{Fate, Group, TABLE, down, is_hidden, is_of_a_pro
 const HEAD: &str = "\
 # Headers
 
-Written from the table in `policy/src/headers.rs`; `make docs` writes it anew. Not edited by hand.
+Written from the table in `crates/policy/src/headers.rs`; `make docs` writes it anew. Not edited by hand.
 
 Which headers pass between a caller and a provider. *Up* is to a provider of the caller's dialect. *Across* is to a provider of
 another dialect. *Down* is back from a provider of the caller's dialect; from other dialects nothing comes back. A star stands
@@ -42,7 +42,7 @@ fn the_document_is_current() {
         let fates = [row.up, row.across, row.down].map(word).join(" | ");
         writeln!(text, "| {} | {fates} | {}{hidden} |", names.join(", "), row.why).unwrap();
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/headers.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/headers.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &text).unwrap();
     }

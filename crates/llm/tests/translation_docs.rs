@@ -12,7 +12,7 @@ use outrigger_llm::registry;
 const HEAD: &str = "\
 # What crosses between dialects
 
-Written from the table in `llm/src/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
+Written from the table in `crates/llm/src/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
 
 Where caller and provider speak the same dialect, a request's bytes go as they are ([semantics](semantics.md#4-what-is-changed-on-the-way))
 and nothing here applies. Where they do not, each field that the request holds has one of four fates:
@@ -30,7 +30,7 @@ the fate hangs on the value, the note says which values pass.
 
 /// Compares a generated document with what is committed, or writes it.
 fn is_current(name: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, text).unwrap();
     }

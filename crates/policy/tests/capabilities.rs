@@ -9,7 +9,7 @@ use outrigger_policy::catalogue::Capabilities;
 
 /// The values of the list `enum` under the field `capabilities` of the committed definition.
 fn words_of_the_schema() -> BTreeSet<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/yaml/llmproviders.yaml");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/yaml/llmproviders.yaml");
     let yaml = fs::read_to_string(file).unwrap();
     let (_, capabilities) = yaml.split_once("capabilities:\n").unwrap();
     let (_, list) = capabilities.split_once("enum:\n").unwrap();
