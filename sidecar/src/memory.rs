@@ -249,7 +249,7 @@ impl Drop for Waiting<'_> {
 }
 
 #[cfg(test)]
-#[path = "../../llm/tests/shapes/mod.rs"]
+#[path = "../../crates/llm/tests/shapes/mod.rs"]
 mod shapes;
 
 /// What the kernel allows.

@@ -8,7 +8,7 @@ mod free;
 #[path = "../gateway/policies.rs"]
 #[allow(dead_code, reason = "others use the rest")]
 mod policies;
-#[path = "../../../llm/tests/shapes/mod.rs"]
+#[path = "../../../crates/llm/tests/shapes/mod.rs"]
 mod shapes;
 
 mod answers;
