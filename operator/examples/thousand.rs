@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use outrigger_operator::binding::Binding;
-use outrigger_operator::good::LastGood;
-use outrigger_operator::index::Index;
+use outrigger_operator::objects::binding::Binding;
+use outrigger_operator::plan::last_good::LastGood;
 use outrigger_operator::plan::plan;
+use outrigger_operator::state::index::Index;
 use serde_json::{Value, json};
 
 fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {

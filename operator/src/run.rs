@@ -15,31 +15,31 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::answers::{Admission, Authorities, Health};
 use crate::api::{ConnectError, connect};
 use crate::apply::Applier;
-use crate::caches::Caches;
+use crate::attestation::Genuine;
 use crate::certs::Certificates;
-use crate::feed::{Event, Feed, GENERATED, NAMESPACE, PODS};
-use crate::genuine::Genuine;
-use crate::health::{self, Readiness};
-use crate::index::Index;
-use crate::lead::{self, Candidate, LeadError};
-use crate::lists::Lists;
 use crate::metrics::Metrics;
 use crate::names::SEAL;
-use crate::object::Kind;
-use crate::pods::Pods;
+use crate::objects::id::Kind;
 use crate::reconcile::Leader;
+use crate::repair::watchdog::Watchdog;
+use crate::runtime::lease::{self, Candidate, LeadError};
 use crate::seal::{self, Seal};
-use crate::secrets::Secrets;
-use crate::serve::{ServeError, Services, serve};
+use crate::server::handlers::{Admission, Authorities, Health};
+use crate::server::health::{self, Readiness};
+use crate::server::{ServeError, Services, serve};
 use crate::settings::Settings;
+use crate::state::caches::Caches;
+use crate::state::index::Index;
+use crate::state::pods::Pods;
+use crate::status::publisher::Teller;
 use crate::stream::cluster::ApiServer;
 use crate::stream::{self, Hub, Streams, Verifier};
-use crate::tell::Teller;
-use crate::watchdog::Watchdog;
-use crate::watches;
+use crate::watch::dispatch::{Event, Feed, GENERATED, NAMESPACE, PODS};
+use crate::watch::kinds;
+use crate::watch::relist::Lists;
+use crate::watch::secrets::Secrets;
 
 /// Events of watches that nobody has taken yet.
 const EVENTS_MAX: usize = 4_096;
@@ -236,8 +236,8 @@ impl Parts {
     /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
     /// nothing to hold up a stream for.
     fn feed(&self, taken: mpsc::Receiver<Event>, tasks: &mut JoinSet<()>) -> Result<(), RunError> {
-        watches::start(&self.client, &self.metrics, &self.events, &self.lists, tasks);
-        tasks.spawn(watches::tick(self.events.clone()));
+        kinds::start(&self.client, &self.metrics, &self.events, &self.lists, tasks);
+        tasks.spawn(kinds::tick(self.events.clone()));
         let namespaces = &self.settings.provider_namespaces;
         let secrets = Secrets::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
         tasks.spawn(secrets.run(self.feed.wanted(), self.lists.join("secrets and configmaps by name")));
@@ -357,15 +357,15 @@ impl Parts {
                     return Ok(ended?);
                 }
                 Ok(()) = role.changed() => match role.borrow_and_update().clone() {
-                    lead::Leader::Me => {
+                    lease::Leader::Me => {
                         tracing::info!(identity = settings.identity, "this replica leads");
                         metrics.leads(true);
                         hub.lead(true);
                         work(leader, &self.teller, &mut workers);
                         workers.spawn(self.clone().begin(seal.clone()));
                     }
-                    lead::Leader::Other(address) => hub.leader(address),
-                    lead::Leader::Nobody => {}
+                    lease::Leader::Other(address) => hub.leader(address),
+                    lease::Leader::Nobody => {}
                 },
                 // In this order: nothing is written any more, gateways look for the next, and there is one.
                 () = told_to_end(&mut stopped), if give_up.is_some() => {

@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 use semver::Version;
 use thiserror::Error;
 
-use crate::genuine;
+use crate::attestation;
 use crate::seal::VerifyingKeys;
 
 /// What `--help` says.
@@ -214,7 +214,7 @@ fn host_and_port(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
 
 fn least_version(parser: &mut lexopt::Parser) -> Result<Version, SettingsError> {
     let value = parser.value()?.string()?;
-    match genuine::version(&value) {
+    match attestation::version(&value) {
         Some(version) => Ok(version),
         None => Err(SettingsError::Wrong { flag: "least-version", value, what: "no version, as 0.1.0 is" }),
     }

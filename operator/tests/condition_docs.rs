@@ -1,4 +1,4 @@
-//! `docs/conditions.md` is written from the tables in `operator/src/reason.rs` and `operator/src/status/conditions.rs`.
+//! `docs/conditions.md` is written from the tables in `operator/src/status/reason.rs` and `operator/src/status/conditions.rs`.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::BTreeSet;
@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_operator::reason::Reason;
+use outrigger_operator::repair::watchdog::NOT_INJECTED;
 use outrigger_operator::status::ConditionType;
-use outrigger_operator::watchdog::NOT_INJECTED;
+use outrigger_operator::status::reason::Reason;
 
 const HEAD: &str = "\
 # Conditions
 
-Written from the tables in `operator/src/reason.rs` and `operator/src/status/conditions.rs`; `make docs` writes it anew. Not edited by
+Written from the tables in `operator/src/status/reason.rs` and `operator/src/status/conditions.rs`; `make docs` writes it anew. Not edited by
 hand.
 
 ```console

@@ -3,11 +3,11 @@
 
 mod support;
 
-use outrigger_operator::binding::Binding;
-use outrigger_operator::genuine::{Foreign, Genuine};
+use outrigger_operator::attestation::{Foreign, Genuine};
 use outrigger_operator::inject::{Verdict, inject};
-use outrigger_operator::pods::{Pod, WatchedPod};
+use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::seal::{Seal, VerifyingKeys};
+use outrigger_operator::state::pods::{Pod, WatchedPod};
 use serde_json::{Value, json};
 use support::{Case, cases, settings};
 

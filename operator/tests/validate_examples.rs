@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use http::StatusCode;
 use outrigger_compile::read;
 use outrigger_operator::admission::validate::{Judged, answer};
-use outrigger_operator::index::Index;
-use outrigger_operator::object::Kind;
+use outrigger_operator::objects::id::Kind;
+use outrigger_operator::state::index::Index;
 use serde_json::{Value, json};
 
 fn files(folder: &Path, all: &mut Vec<PathBuf>) {

@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 
 use crate::admission::named::all_there;
 use crate::admission::review::{Answer, Request};
-use crate::good::LastGood;
-use crate::index::Index;
-use crate::judge::judge;
-use crate::object::{Kind, ObjectId};
-use crate::reason::Reason;
-use crate::refs::{Named, named_by};
-use crate::version::Version;
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::refs::{Named, named_by};
+use crate::objects::version::Version;
+use crate::plan::choose::judge;
+use crate::plan::last_good::LastGood;
+use crate::state::index::Index;
+use crate::status::reason::Reason;
 
 /// Where it answers.
 pub const PATH: &str = "/admit/validate";
@@ -216,7 +216,7 @@ fn used(id: &ObjectId, index: &Index) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::binding::Binding;
+    use crate::objects::binding::Binding;
 
     use super::*;
 

@@ -11,11 +11,11 @@ use outrigger_sync::AHEAD_MAX;
 use serde_json::{Value, json};
 
 use super::secret::lacks_values;
-use crate::generated::{Held, hash};
+use crate::apply::owner::{Owner, owner_references};
 use crate::names;
-use crate::owner::{Owner, owner_references};
-use crate::revision::{Delivery, Revision};
+use crate::plan::revision::{Delivery, Revision};
 use crate::seal::Seal;
+use crate::state::generated::{Held, hash};
 
 /// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
 /// than nothing written.
@@ -164,8 +164,8 @@ mod tests {
     use outrigger_sync::{Signatures, Statement, Trust, hash as sha256};
 
     use super::*;
-    use crate::binding::Binding;
-    use crate::revision::Value as Credential;
+    use crate::objects::binding::Binding;
+    use crate::plan::revision::Value as Credential;
     use crate::seal::place;
 
     const NOW: u64 = 1_800_000_000;

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::api::CallError;
-use crate::binding::Binding;
+use crate::objects::binding::Binding;
 
 /// Why something is not as it should be in the cluster.
 #[derive(Debug, Error)]

@@ -11,7 +11,9 @@
 
 mod decide;
 mod error;
+pub mod owner;
 mod secret;
+pub(crate) mod sequence_bump;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,15 +28,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::api::{CallError, timed};
-use crate::binding::Binding;
-use crate::caches::Caches;
+use crate::apply::sequence_bump::PAUSE;
 use crate::certs::Bundle;
-use crate::generated::{Held, is_managed, is_ours};
 use crate::metrics::Metrics;
 use crate::names::{CERTIFICATES, FIELD_MANAGER, POLICY_FILE, SEAL};
-use crate::raises::PAUSE;
-use crate::revision::{Revision, Written};
+use crate::objects::binding::Binding;
+use crate::plan::revision::{Revision, Written};
 use crate::seal::Seal;
+use crate::state::caches::Caches;
+use crate::state::generated::{Held, is_managed, is_ours};
 use crate::stream::Hub;
 
 pub use decide::{Wish, Write, decide, has_secret};

@@ -10,9 +10,9 @@ use outrigger_policy::SecretAt;
 use outrigger_sync::CREDENTIALS_FILE;
 use serde_json::{Value, json};
 
+use crate::apply::owner::{Owner, owner_references};
 use crate::names;
-use crate::owner::{Owner, owner_references};
-use crate::revision::{Delivery, Revision};
+use crate::plan::revision::{Delivery, Revision};
 use crate::seal::Seal;
 
 /// Credentials that may lie there and whose values are not known at the moment.
@@ -95,8 +95,8 @@ mod tests {
     use outrigger_sync::{Statement, Trust};
 
     use super::*;
-    use crate::binding::Binding;
-    use crate::revision::Value as Credential;
+    use crate::objects::binding::Binding;
+    use crate::plan::revision::Value as Credential;
     use crate::seal::place;
 
     fn at(name: &str) -> SecretAt {

@@ -14,7 +14,8 @@ use kube::{Api, Client};
 use thiserror::Error;
 
 use super::held::Held;
-use crate::{api_error, names};
+use crate::api;
+use crate::names;
 
 const TIME: Duration = Duration::from_secs(10);
 
@@ -104,7 +105,7 @@ async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Stor
     match tokio::time::timeout(TIME, call).await {
         Err(_) => Err(StoreError::Late),
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if api_error::is_conflict(&error) => Err(StoreError::Conflict),
-        Ok(Err(error)) => Err(StoreError::Refused { why: api_error::message(&error) }),
+        Ok(Err(error)) if api::error::is_conflict(&error) => Err(StoreError::Conflict),
+        Ok(Err(error)) => Err(StoreError::Refused { why: api::error::message(&error) }),
     }
 }

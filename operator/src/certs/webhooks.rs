@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::bundle::Bundle;
-use crate::{api_error, names};
+use crate::api;
+use crate::names;
 
 const TIME: Duration = Duration::from_secs(10);
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
@@ -42,8 +43,8 @@ impl Webhooks {
             let error = |why| WebhookError { kind, name: self.name.clone(), why };
             match tokio::time::timeout(TIME, self.apply_to(kind, bundle)).await {
                 // The other replica was quicker, or the chart: the next look finds out.
-                Ok(Err(why)) if api_error::is_conflict(&why) => return Ok(false),
-                Ok(applied) => applied.map_err(|why| error(api_error::message(&why)))?,
+                Ok(Err(why)) if api::error::is_conflict(&why) => return Ok(false),
+                Ok(applied) => applied.map_err(|why| error(api::error::message(&why)))?,
                 Err(_) => return Err(error(format!("no answer within {} s", TIME.as_secs()))),
             }
         }

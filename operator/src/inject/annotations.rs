@@ -4,9 +4,9 @@
 use outrigger_policy::nearest;
 use thiserror::Error;
 
-use crate::binding::Binding;
 use crate::inject::values::{self, Told, Wrong};
 use crate::names;
+use crate::objects::binding::Binding;
 
 /// What all of ours begin with.
 pub const PREFIX: &str = "outrigger.dev/";

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::inject::options::Wishes;
 use crate::inject::pod::{containers, list, name};
-use crate::inject::wishes::Wishes;
 use crate::inject::{Cause, Reason};
 use crate::names;
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::inject::Facts;
+use crate::inject::options::{ADMIN_PORT, PORT, Wishes};
 use crate::inject::resources::resources;
-use crate::inject::wishes::{ADMIN_PORT, PORT, Wishes};
 use crate::names::{
     AUTHORITIES_FILE, CONTAINER, LABELS_FILE, LOG, POD_FIELDS, POLICY_DIR, POLICY_FILE, POLICY_NAME, POLICY_VOLUME,
     SIDECAR_BINARY, SIGNATURES_FILE, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,

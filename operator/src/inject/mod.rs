@@ -13,6 +13,7 @@
 pub mod annotations;
 mod conflicts;
 mod container;
+mod options;
 mod place;
 pub(crate) mod pod;
 mod quantity;
@@ -20,22 +21,21 @@ mod reason;
 mod resources;
 mod values;
 mod variables;
-mod wishes;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
 
-use crate::binding::Injected;
-use crate::genuine::Genuine;
+use crate::attestation::Genuine;
 use crate::names;
+use crate::objects::binding::Injected;
 use crate::settings::Settings;
 use annotations::AnnotationError;
+pub use options::ours;
+use options::{Said, Wishes, unread};
 pub use reason::Reason;
 pub(crate) use values::LEVELS;
-pub use wishes::ours;
-use wishes::{Said, Wishes, unread};
 
 /// What is known beside the pod.
 #[derive(Clone, Copy, Debug)]

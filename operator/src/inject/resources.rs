@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::inject::options::Wishes;
 use crate::inject::pod::containers;
 use crate::inject::quantity::Quantity;
 use crate::inject::values::Amount;
-use crate::inject::wishes::Wishes;
 
 const CPU: &str = "10m";
 /// In a Guaranteed pod the request is the limit too, and with a hundredth of a core a gateway would mostly wait.
@@ -75,7 +75,7 @@ fn is_guaranteed(pod: &Value) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::inject::wishes::Said;
+    use crate::inject::options::Said;
 
     use super::*;
 

@@ -6,8 +6,8 @@ use outrigger_llm::capture::{CAPTURES, Capture};
 use outrigger_policy::nearest;
 use thiserror::Error;
 
-use crate::binding::BindingError;
 use crate::inject::quantity::Quantity;
+use crate::objects::binding::BindingError;
 
 /// Why a value is none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use outrigger_llm::capture::{Capture, PLACEHOLDER};
 use serde_json::{Value, json};
 
+use crate::inject::options::Wishes;
 use crate::inject::place::{is_foreign, position};
 use crate::inject::pod::{array, list, list_mut, name};
 use crate::inject::values::Like;
-use crate::inject::wishes::Wishes;
 use crate::inject::{Cause, Reason};
 use crate::names;
 

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use outrigger_policy::{Document, KeyDoc, SecretAt};
 use serde_json::Value as Json;
 
-use crate::binding::Binding;
-use crate::index::Index;
-use crate::object::{Kind, ObjectId};
-use crate::revision::{Delivery, Value};
-use crate::version::{Version, text};
+use crate::objects::binding::Binding;
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::version::{Version, text};
+use crate::plan::revision::{Delivery, Value};
+use crate::state::index::Index;
 
 /// A credential that some of a binding's keys reach.
 pub(super) struct Reached {

@@ -7,8 +7,8 @@ use outrigger_policy::SecretAt;
 use sha2::{Digest, Sha256};
 
 use super::delivery::Reached;
-use crate::revision::Delivery;
-use crate::sources::SecretVersion;
+use crate::plan::revision::Delivery;
+use crate::plan::sources::SecretVersion;
 
 /// SHA-256, lower-case hex. One whose Secret is gone counts with the version that was read last: gateways have its value,
 /// and its going away alone is no new policy.

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use outrigger_compile::{Cause, Finding, Severity};
 use serde_json::Value;
 
-use crate::good::{Chosen, LastGood};
-use crate::index::Index;
-use crate::judge::Judged;
-use crate::object::{Kind, ObjectId};
-use crate::plan::starved::Stock;
-use crate::reason::Reason;
-use crate::verdict::{Problem, Verdict};
-use crate::version::{Version, text};
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::version::{Version, text};
+use crate::plan::choose::Judged;
+use crate::plan::last_good::{Chosen, LastGood};
+use crate::plan::missing_credentials::Stock;
+use crate::state::index::Index;
+use crate::status::reason::Reason;
+use crate::status::verdict::{Problem, Verdict};
 
 pub(super) fn of(
     index: &Index,

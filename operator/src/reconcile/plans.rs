@@ -7,8 +7,9 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::Leader;
-use crate::queue::Outcome;
-use crate::{prepare, processor};
+use crate::plan::prepare;
+use crate::runtime::cpu_time;
+use crate::runtime::queue::Outcome;
 
 /// Namespaces that are planned at the same time.
 const PLANS: usize = 3;
@@ -79,7 +80,7 @@ impl Leader {
                 let good = leader.good();
                 prepare::versions(&leader.caches.index(), &good, &namespace)
             };
-            processor::measured(|| prepare::judge(&versions, prepare::SLICE))
+            cpu_time::measured(|| prepare::judge(&versions, prepare::SLICE))
         })
         .await
     }
@@ -87,7 +88,7 @@ impl Leader {
     /// Plans.
     async fn planned(self: &Arc<Self>, namespace: &str) -> (&'static str, Outcome) {
         let (leader, of) = (Arc::clone(self), namespace.to_owned());
-        let planned = tokio::task::spawn_blocking(move || processor::measured(|| leader.plan(&of))).await;
+        let planned = tokio::task::spawn_blocking(move || cpu_time::measured(|| leader.plan(&of))).await;
         let outcome = match planned {
             Ok(((unread, recheck), took)) => match self.read_back(&unread).await {
                 Ok(true) => Outcome::Again(Instant::now()),

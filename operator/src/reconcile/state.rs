@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::binding::Binding;
-use crate::patience::Patience;
-use crate::raises::Raises;
-use crate::revision::Revision;
+use crate::apply::sequence_bump::Raises;
+use crate::objects::binding::Binding;
+use crate::plan::revision::Revision;
+use crate::reconcile::value_wait::Patience;
 
 /// How often generated Secrets are held against what they should be. They are not watched: where copies lie, the operator may
 /// have no right to. A read each is all that is asked of the API server where nothing changes.

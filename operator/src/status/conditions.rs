@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::binding::Binding;
-use crate::object::ObjectId;
-use crate::reason::Reason;
+use crate::objects::binding::Binding;
+use crate::objects::id::ObjectId;
 use crate::status::gateways::{BEHIND, Tally, UNCONNECTED};
-use crate::verdict::{Problem, Verdict};
+use crate::status::reason::Reason;
+use crate::status::verdict::{Problem, Verdict};
 
 /// A name may come a little after what names it: so long nobody is told that only they can mend it.
 pub const ORDER: Duration = Duration::from_secs(30);

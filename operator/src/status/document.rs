@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::object::Kind;
-use crate::reason::Reason;
+use crate::objects::id::Kind;
 use crate::status::conditions::{Condition, ConditionType, Truth};
 use crate::status::gateways::Tally;
 use crate::status::limits::Summary;
+use crate::status::reason::Reason;
 
 /// A condition that stands in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

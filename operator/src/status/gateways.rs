@@ -6,8 +6,8 @@ use std::time::Duration;
 use outrigger_sync::Rejection;
 use tokio::time::Instant;
 
-use crate::binding::Binding;
-use crate::revision::SidecarState;
+use crate::objects::binding::Binding;
+use crate::plan::revision::SidecarState;
 
 /// A connected gateway may take so long to take a policy.
 pub const BEHIND: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use outrigger_crds::limits::{Limits, Period, Window as Length};
 use outrigger_ledger::{CalendarUnit, Window};
 use serde_json::Value;
 
-use crate::object::Kind;
+use crate::objects::id::Kind;
 
 /// The tightest limit.
 #[derive(Clone, Debug, PartialEq, Eq)]

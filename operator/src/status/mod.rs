@@ -12,9 +12,13 @@
 
 mod conditions;
 mod document;
+pub mod events;
 mod gateways;
 mod limits;
 mod news;
+pub mod publisher;
+pub mod reason;
+pub mod verdict;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,12 +29,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::binding::Binding;
-use crate::events::Happening;
-use crate::index::Known;
-use crate::object::ObjectId;
-use crate::revision::{Revision, SidecarState};
-use crate::verdict::Verdict;
+use crate::objects::binding::Binding;
+use crate::objects::id::ObjectId;
+use crate::plan::revision::{Revision, SidecarState};
+use crate::state::index::Known;
+use crate::status::events::Happening;
+use crate::status::verdict::Verdict;
 pub use conditions::{Condition, ConditionType, ORDER, Truth};
 use conditions::{Conditions, Sight};
 use document::{Content, Standing, ours, sidecars};
@@ -95,7 +99,7 @@ impl Statuses {
         }
     }
 
-    /// Takes a namespace's plan. `held` are [`crate::revision::Plan::held`]: what stands there stays. Says whose status may
+    /// Takes a namespace's plan. `held` are [`crate::plan::revision::Plan::held`]: what stands there stays. Says whose status may
     /// differ, beside those whose verdict does.
     pub fn planned(
         &mut self,

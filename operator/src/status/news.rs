@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::events::Happening;
-use crate::reason::Reason;
 use crate::status::conditions::{Condition, ConditionType, Truth};
 use crate::status::document::Standing;
+use crate::status::events::Happening;
+use crate::status::reason::Reason;
 
 /// Between what stands in an object and what shall. Nothing of an object that comes to be as it should.
 pub(super) fn between(before: Option<&Value>, after: &[Condition]) -> Vec<Happening> {

@@ -6,10 +6,10 @@ mod judged;
 use serde_json::json;
 
 use super::*;
-use crate::index::Index;
-use crate::object::Kind;
-use crate::reason::Reason;
-use crate::verdict::Problem;
+use crate::objects::id::Kind;
+use crate::state::index::Index;
+use crate::status::reason::Reason;
+use crate::status::verdict::Problem;
 
 const DIGEST: &str = "d1";
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{CallError, resource, timed};
 use crate::names;
-use crate::object::ObjectId;
+use crate::objects::id::ObjectId;
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::object::Kind;
+    use crate::objects::id::Kind;
 
     fn id() -> ObjectId {
         ObjectId { kind: Kind::LlmProvider, namespace: "shop".to_owned(), name: "openai".to_owned() }

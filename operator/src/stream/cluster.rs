@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use thiserror::Error;
 
 use super::keys::Published;
-use crate::api_error;
+use crate::api;
 
 const TIME: Duration = Duration::from_secs(5);
 
@@ -93,7 +93,7 @@ async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Clus
     match tokio::time::timeout(TIME, call).await {
         Err(_) => Err(ClusterError::Late),
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(ClusterError::Refused(api_error::message(&error))),
+        Ok(Err(error)) => Err(ClusterError::Refused(api::error::message(&error))),
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use super::newest::Newest;
 use super::refusal::Refusal;
 use super::seat::{Ended, Gateway, Place, Seat};
-use crate::binding::Binding;
-use crate::revision::{SidecarState, Written};
+use crate::objects::binding::Binding;
+use crate::plan::revision::{SidecarState, Written};
 
 /// Streams at once, unless said otherwise. A stream is a connection and some kilobytes.
 pub const STREAMS_MAX: usize = 8_192;

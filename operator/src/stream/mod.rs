@@ -16,11 +16,11 @@ pub mod hub;
 pub mod keys;
 pub mod token;
 
-mod heard;
+mod inbound;
 mod newest;
+mod outbound;
 mod refusal;
 mod seat;
-mod spoken;
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Body;
 
-use crate::response::AnswerBody;
+use crate::server::response::AnswerBody;
 
 pub use hub::Hub;
 pub use refusal::Refusal;
@@ -83,9 +83,9 @@ impl Streams {
         let gateway = self.verifier.gateway(token(&request)?).await?;
         let seat = Arc::new(self.hub.seat(gateway)?);
         // At once, and not after the hello: a client may well wait for the head before it says anything.
-        let body = spoken::body(Arc::clone(&seat), Arc::clone(self.verifier.pods()));
+        let body = outbound::body(Arc::clone(&seat), Arc::clone(self.verifier.pods()));
         // Bounded by the seats. It ends with the stream: with its body here, its silence there, or its seat.
-        tokio::spawn(heard::listen(seat, request.into_body()));
+        tokio::spawn(inbound::listen(seat, request.into_body()));
         let mut response = Response::new(body);
         response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));
         Ok(response)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use outrigger_sync::{Credential, FromOperator, LINE_MAX, Policy};
 
-use crate::revision::{Revision, Written};
+use crate::plan::revision::{Revision, Written};
 
 /// What a gateway has in force: sequence, and digest where it came by a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Newest {
     }
 
     /// At least one of the keys that reach the credential is for the service account.
-    fn may(&self, service_account: &str, value: &crate::revision::Value) -> bool {
+    fn may(&self, service_account: &str, value: &crate::plan::revision::Value) -> bool {
         value.keys.iter().any(|key| match self.revision.allowed.get(key) {
             Some(accounts) => accounts.contains(service_account),
             None => true,

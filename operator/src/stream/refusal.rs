@@ -4,8 +4,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 
-use crate::genuine::Foreign;
-use crate::response::{AnswerBody, answer};
+use crate::attestation::Foreign;
+use crate::server::response::{AnswerBody, answer};
 
 /// Why a stream is not opened. Never tells a token or a part of it that was not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

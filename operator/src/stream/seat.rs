@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use super::hub::Hub;
 use super::newest::{Has, Newest};
-use crate::binding::Binding;
-use crate::revision::SidecarState;
+use crate::objects::binding::Binding;
+use crate::plan::revision::SidecarState;
 
 /// What a gateway may say in words; the rest is cut. States of thousands are held.
 const WORDS_MAX: usize = 1_024;

@@ -16,8 +16,8 @@ use super::cluster::{Bearer, Cluster};
 use super::keys::{Keys, Published};
 use super::refusal::Refusal;
 use super::seat::Gateway;
-use crate::binding::Binding;
-use crate::genuine::Foreign;
+use crate::attestation::Foreign;
+use crate::objects::binding::Binding;
 
 /// How far the API server's clock may be from ours, in seconds. Whether the pod lives is known apart from it.
 const LEEWAY: u64 = 600;

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_operator::apply::Applier;
-use outrigger_operator::caches::Caches;
 use outrigger_operator::certs::Bundle;
-use outrigger_operator::feed::{Event, Feed};
-use outrigger_operator::health::Readiness;
-use outrigger_operator::index::Index;
 use outrigger_operator::metrics::Metrics;
+use outrigger_operator::objects::refs::{Holder, Wanted};
 use outrigger_operator::reconcile::Leader;
-use outrigger_operator::refs::{Holder, Wanted};
 use outrigger_operator::seal::Seal;
+use outrigger_operator::server::health::Readiness;
+use outrigger_operator::state::caches::Caches;
+use outrigger_operator::state::index::Index;
+use outrigger_operator::status::publisher::Teller;
 use outrigger_operator::stream::Hub;
-use outrigger_operator::tell::Teller;
-use outrigger_operator::watch::{Place, Told};
+use outrigger_operator::watch::dispatch::{Event, Feed};
+use outrigger_operator::watch::watcher::{Place, Told};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

@@ -1,6 +1,6 @@
 //! A namespace with more to do than there is time for: it is planned all the same, and told what was left out.
 
-use outrigger_operator::object::{Kind, ObjectId};
+use outrigger_operator::objects::id::{Kind, ObjectId};
 
 use crate::story::{Story, object};
 
@@ -10,7 +10,7 @@ fn rule(name: &str, tests: usize, expect: &str) -> String {
     format!("RoutingRule shop/{name} {{targets: [{{provider: near, model: m}}], tests: [{}]}}", tests.join(", "))
 }
 
-fn story(rules: &[String]) -> (Story, outrigger_operator::revision::Plan) {
+fn story(rules: &[String]) -> (Story, outrigger_operator::plan::revision::Plan) {
     let mut story = Story::new(false);
     let mut changed = story.apply(object("LLMProvider shop/near {type: Mock, mock: {}}"));
     changed.namespaces.extend(story.apply(object("VirtualKey shop/search {providers: [{name: near}]}")).namespaces);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outrigger_operator::index::Changed;
-use outrigger_operator::revision::Plan;
+use outrigger_operator::plan::revision::Plan;
+use outrigger_operator::state::index::Changed;
 use proptest::prelude::*;
 
 use crate::story::{Story, binding, object};
@@ -54,7 +54,7 @@ fn all(story: &mut Story) -> Vec<String> {
     told(&story.settle(Changed { namespaces }))
 }
 
-fn pods() -> BTreeSet<outrigger_operator::binding::Binding> {
+fn pods() -> BTreeSet<outrigger_operator::objects::binding::Binding> {
     ["shop/search", "shop/batch,search", "other/absent"].into_iter().map(binding).collect()
 }
 

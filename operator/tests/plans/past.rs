@@ -1,8 +1,8 @@
 //! What was good, read back: whose word counts for whom, and what can't be read.
 
-use outrigger_operator::good::LastGood;
-use outrigger_operator::index::Changed;
-use outrigger_operator::object::{Kind, ObjectId};
+use outrigger_operator::objects::id::{Kind, ObjectId};
+use outrigger_operator::plan::last_good::LastGood;
+use outrigger_operator::state::index::Changed;
 
 use crate::story::{Story, binding, object};
 

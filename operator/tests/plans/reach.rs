@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use outrigger_operator::index::{Changed, Index};
-use outrigger_operator::refs::{Holder, Wanted};
-use outrigger_operator::revision::Plan;
+use outrigger_operator::objects::refs::{Holder, Wanted};
+use outrigger_operator::plan::revision::Plan;
+use outrigger_operator::state::index::{Changed, Index};
 use outrigger_policy::{CredentialDoc, Document, KeyDoc, Policy, ProviderDoc};
 use serde_json::{Value, json};
 

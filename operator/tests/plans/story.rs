@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use outrigger_operator::binding::Binding;
-use outrigger_operator::good::LastGood;
-use outrigger_operator::index::{Changed, Index};
+use outrigger_operator::objects::binding::Binding;
+use outrigger_operator::plan::last_good::LastGood;
 use outrigger_operator::plan::plan;
-use outrigger_operator::revision::{Delivery, Plan, Revision};
-use outrigger_operator::verdict::{Problem, Verdict};
+use outrigger_operator::plan::revision::{Delivery, Plan, Revision};
+use outrigger_operator::state::index::{Changed, Index};
+use outrigger_operator::status::verdict::{Problem, Verdict};
 use serde_json::{Value, json};
 
 pub const NOW: &str = "2026-11-01T00:00:00Z";

@@ -1,8 +1,8 @@
 //! Who gets which policy, and what becomes known of it.
 
 use http::StatusCode;
-use outrigger_operator::binding::Binding;
-use outrigger_operator::revision::SidecarState;
+use outrigger_operator::objects::binding::Binding;
+use outrigger_operator::plan::revision::SidecarState;
 use outrigger_operator::stream::Hub;
 use outrigger_sync::{FromGateway, Hello, Outcome, Rejection};
 

@@ -1,0 +1,259 @@
+//! The way to the API server: every call is counted, and has an end.
+
+pub mod error;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
+use k8s_openapi::api::core::v1;
+use kube::api::{ApiResource, DynamicObject};
+use kube::client::{Body, ClientBuilder};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client, Config};
+use thiserror::Error;
+use tower::{BoxError, Layer, Service};
+
+use crate::api::error::message;
+use crate::metrics::Metrics;
+use crate::objects::id::Kind;
+
+/// For an answer's head, of whatever call: a watch begins to answer at once as well.
+const HEAD: Duration = Duration::from_secs(10);
+/// For an answer as a whole.
+const WHOLE: Duration = Duration::from_secs(15);
+const CONNECT: Duration = Duration::from_secs(5);
+/// A watch is ended by the server after 290 s, and given up after 5 more.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// Why there is no client.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    #[error("no way to an API server: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    #[error("the API server can't be called: {0}")]
+    Client(#[from] kube::Error),
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, Error)]
+pub enum CallError {
+    #[error("the API server did not answer within {} s", WHOLE.as_secs())]
+    Late,
+    #[error("{}", message(.0))]
+    Refused(#[from] kube::Error),
+}
+
+impl CallError {
+    /// It is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Somebody else was quicker.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
+    /// The operator has no right to it.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    /// Trying again will not do: somebody has to change something first.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.code(), Some(400..=499)) && !self.is_not_found() && !self.is_conflict() && !self.is_too_many()
+    }
+
+    /// Too much is asked, or a disruption budget does not let it.
+    #[must_use]
+    pub fn is_too_many(&self) -> bool {
+        self.code() == Some(429)
+    }
+
+    /// Stable; for metrics.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.code() {
+            None => "unreachable",
+            Some(403) => "forbidden",
+            Some(404) => "not_found",
+            Some(409) => "conflict",
+            Some(429) => "throttled",
+            Some(500..) => "server_error",
+            Some(_) => "refused",
+        }
+    }
+
+    fn code(&self) -> Option<u16> {
+        match self {
+            CallError::Refused(kube::Error::Api(status)) => Some(status.code),
+            _ => None,
+        }
+    }
+}
+
+/// A call with an end.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    match tokio::time::timeout(WHOLE, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(CallError::Late),
+    }
+}
+
+/// A client as kubectl would have it.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn connect(metrics: &Arc<Metrics>) -> Result<Client, ConnectError> {
+    let mut config = Config::infer().await?;
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
+    // The queue and the watches try again by themselves, and know what is still worth it.
+    config.default_retry = false;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Counted(Arc::clone(metrics))).build())
+}
+
+/// Objects of a kind of ours, as they come: what they hold is judged later.
+#[must_use]
+pub fn objects(client: &Client, kind: Kind) -> Api<DynamicObject> {
+    Api::all_with(client.clone(), &resource(kind))
+}
+
+/// Where a kind of ours is found.
+#[must_use]
+pub fn resource(kind: Kind) -> ApiResource {
+    let gvk = GroupVersionKind::gvk(outrigger_crds::GROUP, "v1alpha1", kind.name());
+    ApiResource::from_gvk_with_plural(&gvk, kind.plural())
+}
+
+/// Where namespaces, Secrets and ConfigMaps are found.
+#[must_use]
+pub fn namespaces() -> ApiResource {
+    ApiResource::erase::<v1::Namespace>(&())
+}
+
+#[must_use]
+pub fn secrets() -> ApiResource {
+    ApiResource::erase::<v1::Secret>(&())
+}
+
+#[must_use]
+pub fn config_maps() -> ApiResource {
+    ApiResource::erase::<v1::ConfigMap>(&())
+}
+
+#[must_use]
+pub fn pods() -> ApiResource {
+    ApiResource::erase::<v1::Pod>(&())
+}
+
+/// Counts each request by what it was and what came of it.
+struct Counted(Arc<Metrics>);
+
+impl<S> Layer<S> for Counted {
+    type Service = Counting<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Counting { inner, metrics: Arc::clone(&self.0) }
+    }
+}
+
+struct Counting<S> {
+    inner: S,
+    metrics: Arc<Metrics>,
+}
+
+impl<S, B> Service<Request<Body>> for Counting<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: 'static,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let verb = verb(&request);
+        let (metrics, answer) = (Arc::clone(&self.metrics), self.inner.call(request));
+        Box::pin(async move {
+            match tokio::time::timeout(HEAD, answer).await {
+                Ok(Ok(response)) => {
+                    metrics.api_request(verb, response.status().as_str());
+                    Ok(response)
+                }
+                Ok(Err(error)) => {
+                    metrics.api_request(verb, "none");
+                    Err(error.into())
+                }
+                Err(_) => {
+                    metrics.api_request(verb, "none");
+                    Err(format!("the API server did not begin to answer within {} s", HEAD.as_secs()).into())
+                }
+            }
+        })
+    }
+}
+
+fn verb<B>(request: &Request<B>) -> &'static str {
+    let watches = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+    match *request.method() {
+        Method::GET if watches => "watch",
+        Method::GET => "get",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE => "delete",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_told_apart() {
+        let of = |method: &str, uri: &str| verb(&Request::builder().method(method).uri(uri).body(()).unwrap());
+        assert_eq!(of("GET", "/api/v1/pods?&watch=true&timeoutSeconds=290"), "watch");
+        assert_eq!(of("GET", "/api/v1/pods?&limit=500"), "get");
+        assert_eq!(of("PATCH", "/api/v1/namespaces/a/configmaps/b"), "patch");
+    }
+
+    #[test]
+    fn kinds_are_found_where_the_definitions_say() {
+        let resource = resource(Kind::LlmProvider);
+        assert_eq!(
+            (resource.api_version.as_str(), resource.plural.as_str()),
+            ("outrigger.dev/v1alpha1", "llmproviders")
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_ends_and_is_counted() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let never = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
+        let client = ClientBuilder::new(never, "default").with_layer(&Counted(Arc::clone(&metrics))).build();
+        let api: Api<v1::Namespace> = Api::all(client);
+        let error = timed(api.get("default")).await.unwrap_err();
+        assert_eq!(error.word(), "unreachable");
+        let text = String::from_utf8(metrics.text()).unwrap();
+        assert!(text.contains("outrigger_operator_api_requests_total{code=\"none\",verb=\"get\"} 1"), "{text}");
+    }
+}

@@ -1,0 +1,59 @@
+//! When to follow a gateway that says it has a higher sequence than what is written. Pure: times are given.
+//!
+//! One that is honest is followed at once, and after that is not ahead. One that raises its claim with each answer would
+//! have its policy written, and pushed to all its neighbours, as often as it says something.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::objects::binding::Binding;
+
+/// The shortest time between two writes of a policy for what a gateway claims.
+pub(crate) const PAUSE: Duration = Duration::from_secs(60);
+
+/// When each binding's policy was raised, or will be.
+#[derive(Debug, Default)]
+pub struct Raises(BTreeMap<Binding, Instant>);
+
+impl Raises {
+    /// When to write. `None`: a write is on its way, or has yet to come, and will take the claim along.
+    pub fn due(&mut self, binding: &Binding, now: Instant) -> Option<Instant> {
+        let due = match self.0.get(binding) {
+            Some(at) if *at > now => return None,
+            Some(at) => (*at + PAUSE).max(now),
+            None => now,
+        };
+        self.0.insert(binding.clone(), due);
+        Some(due)
+    }
+
+    /// It is not there any more.
+    pub fn forget(&mut self, binding: &Binding) {
+        self.0.remove(binding);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_claim_is_followed_at_once_and_the_next_in_a_minute() {
+        let (mut raises, began) = (Raises::default(), Instant::now());
+        let (search, other) = (Binding::of("shop", "search"), Binding::of("shop", "other"));
+        assert_eq!(raises.due(&search, began), Some(began));
+        // A liar, heard ten times a second for ten minutes.
+        let dues: Vec<Duration> = (1..6_000)
+            .filter_map(|tenth| raises.due(&search, began + Duration::from_millis(tenth * 100)))
+            .map(|due| due - began)
+            .collect();
+        assert!(dues.len() <= 10, "{dues:?}");
+        assert!(dues.windows(2).all(|two| two[1] - two[0] >= PAUSE), "{dues:?}");
+        assert_eq!(dues.first(), Some(&PAUSE));
+        assert_eq!(raises.due(&other, began), Some(began), "a neighbour is another matter");
+        raises.forget(&search);
+        assert_eq!(raises.due(&search, began), Some(began));
+    }
+}

@@ -1,0 +1,75 @@
+//! The volumes that are the gateway's alone: a name says nothing of what is in them.
+
+use super::spec::{Item, Object, Source, Volume};
+use super::{Foreign, cut};
+use crate::names::{
+    AUTHORITIES_FILE, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, SIGNATURES_FILE, STATE_VOLUME, TOKEN_FILE, TOKEN_VOLUME,
+};
+use crate::objects::binding::Binding;
+
+pub(super) fn judge(volumes: &[Volume]) -> Result<(), Foreign> {
+    for volume in volumes {
+        let is_ours = match volume.name.as_str() {
+            TOKEN_VOLUME => is_token(volume),
+            POLICY_VOLUME => is_policy(volume),
+            STATE_VOLUME => is_state(volume),
+            _ if holds_token(volume) => return Err(Foreign::Token(cut(&volume.name))),
+            _ => true,
+        };
+        if !is_ours {
+            return Err(Foreign::Volume(cut(&volume.name)));
+        }
+    }
+    Ok(())
+}
+
+fn holds_token(volume: &Volume) -> bool {
+    let mut tokens = volume.sources().filter_map(|source| source.service_account_token.as_ref());
+    tokens.any(|token| token.audience == outrigger_sync::AUDIENCE)
+}
+
+/// What is held over a restart. Any other volume might be mounted elsewhere under a second name.
+fn is_state(volume: &Volume) -> bool {
+    volume.empty_dir.as_ref().is_some_and(|dir| dir.medium == "Memory")
+}
+
+fn is_token(volume: &Volume) -> bool {
+    let [source] = &volume.sources().collect::<Vec<_>>()[..] else { return false };
+    let token = source.service_account_token.as_ref();
+    token.is_some_and(|token| token.audience == outrigger_sync::AUDIENCE && token.path == TOKEN_FILE)
+}
+
+/// Of two sources with one path the later one counts: there may be none that the operator did not put there. The ConfigMap
+/// is a binding's, and the Secret whole, of the same name, and between the ConfigMap and the labels.
+fn is_policy(volume: &Volume) -> bool {
+    let sources: Vec<&Source> = volume.sources().collect();
+    let (map, secret, labels) = match sources[..] {
+        [map, secret, labels] => (map, Some(secret), labels),
+        [map, labels] => (map, None, labels),
+        _ => return false,
+    };
+    let Some(map) = &map.config_map else { return false };
+    let is_its = |secret: &Source| {
+        secret.secret.as_ref().is_some_and(|secret| secret.name == map.name && secret.items.is_empty())
+    };
+    is_generated(map) && secret.is_none_or(is_its) && is_labels(labels)
+}
+
+fn is_generated(map: &Object) -> bool {
+    let is_plain = |item: &Item, file: &str| item.key == file && item.path == file;
+    // Without signatures it is of an older operator's making: whether its gateway asks for any, its arguments say.
+    let has_files = match &map.items[..] {
+        [policy, authorities, rest @ ..] => {
+            is_plain(policy, POLICY_FILE)
+                && is_plain(authorities, AUTHORITIES_FILE)
+                && (rest.is_empty() || matches!(rest, [signatures] if is_plain(signatures, SIGNATURES_FILE)))
+        }
+        _ => false,
+    };
+    has_files && Binding::of_object("", &map.name).is_some()
+}
+
+fn is_labels(source: &Source) -> bool {
+    let Some([item]) = source.downward.as_ref().map(|downward| &downward.items[..]) else { return false };
+    item.path == LABELS_FILE && item.field_ref.as_ref().is_some_and(|field| field.field_path == "metadata.labels")
+}

@@ -1,0 +1,165 @@
+//! One version of an object, as plans are made of it.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use outrigger_compile::{Judgement, Object, Place};
+use serde_json::{Map, Value};
+
+use crate::objects::id::{Kind, ObjectId};
+
+/// What stays of an object's metadata: what a plan, or whoever writes a status, looks at.
+const METADATA: [&str; 6] = ["name", "namespace", "uid", "generation", "labels", "creationTimestamp"];
+
+/// An object of ours as it was at one time, without its status. Whether it is sound is for `compile` to say.
+#[derive(Clone)]
+pub struct Version {
+    pub id: ObjectId,
+    /// Another one is another object of the same name.
+    pub uid: String,
+    /// 0 where none is said.
+    pub generation: i64,
+    object: Object,
+    judgement: OnceLock<Judgement>,
+}
+
+impl Version {
+    /// Of an object as the API server tells it; `None` if it is none of our kinds, or has no name.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Self> {
+        let kind = Kind::named(text(value, "/kind")?)?;
+        if text(value, "/apiVersion")?.split('/').next() != Some(outrigger_crds::GROUP) {
+            return None;
+        }
+        let id = ObjectId {
+            kind,
+            namespace: text(value, "/metadata/namespace").filter(|name| !name.is_empty())?.to_owned(),
+            name: text(value, "/metadata/name").filter(|name| !name.is_empty())?.to_owned(),
+        };
+        Some(Version {
+            uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
+            generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
+            object: object(trimmed(value)),
+            judgement: OnceLock::new(),
+            id,
+        })
+    }
+
+    /// As `compile` takes it.
+    #[must_use]
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// What was found of it by itself.
+    #[must_use]
+    pub fn judgement(&self) -> &Judgement {
+        self.judgement.get_or_init(|| Judgement::of(&self.object))
+    }
+
+    /// Whether that is known already.
+    #[must_use]
+    pub(crate) fn is_judged(&self) -> bool {
+        self.judgement.get().is_some()
+    }
+
+    /// apiVersion, kind, metadata (as far as it counts) and spec.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.object.value
+    }
+
+    /// The part of it at a JSON pointer.
+    #[must_use]
+    pub fn get(&self, pointer: &str) -> Option<&Value> {
+        self.value().pointer(pointer)
+    }
+
+    /// The same version with another content: what is said of it stays true of its generation.
+    pub(crate) fn with(&self, value: Value) -> Self {
+        Version { object: object(value), judgement: OnceLock::new(), ..self.clone() }
+    }
+
+    /// Whether the other one says the same of everything that a plan looks at.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.generation == other.generation && self.value() == other.value()
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (generation {})", self.id, self.generation)
+    }
+}
+
+/// An object of any kind, as `compile` takes it: in a cluster nothing stands in a file.
+pub(crate) fn object(value: Value) -> Object {
+    let word = |pointer: &str| text(&value, pointer).unwrap_or_default().to_owned();
+    Object {
+        api_version: word("/apiVersion"),
+        kind: word("/kind"),
+        namespace: word("/metadata/namespace"),
+        name: word("/metadata/name"),
+        place: Place::default(),
+        lines: std::collections::HashMap::new(),
+        value,
+    }
+}
+
+/// Without status, and without what only machines write into metadata. In one order, however it came.
+fn trimmed(value: &Value) -> Value {
+    let mut kept = Map::new();
+    for field in ["apiVersion", "kind", "metadata", "spec"] {
+        let Some(part) = value.get(field) else { continue };
+        let part = match (field, part) {
+            ("metadata", Value::Object(metadata)) => {
+                let known = METADATA.iter().filter_map(|name| Some(((*name).to_owned(), metadata.get(*name)?.clone())));
+                Value::Object(known.collect())
+            }
+            (_, part) => part.clone(),
+        };
+        kept.insert(field.to_owned(), part);
+    }
+    Value::Object(kept)
+}
+
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_only_machines_write_is_no_part_of_a_version() {
+        let mut value = json!({
+            "apiVersion": "outrigger.dev/v1alpha1",
+            "kind": "VirtualKey",
+            "metadata": {"name": "search", "namespace": "shop", "uid": "u", "generation": 3, "resourceVersion": "7"},
+            "spec": {"team": "x"},
+        });
+        let before = Version::of(&value).unwrap();
+        value["metadata"]["managedFields"] = json!([{}]);
+        value["metadata"]["resourceVersion"] = json!("8");
+        value["status"] = json!({"conditions": []});
+        let after = Version::of(&value).unwrap();
+        assert!(before.says_the_same(&after));
+        assert_eq!((before.generation, before.uid.as_str()), (3, "u"));
+        assert_eq!(format!("{before:?}"), "VirtualKey shop/search (generation 3)");
+    }
+
+    #[test]
+    fn others_are_none() {
+        for value in [
+            json!({"apiVersion": "apps/v1", "kind": "VirtualKey", "metadata": {"name": "a", "namespace": "b"}}),
+            json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "Thing", "metadata": {"name": "a", "namespace": "b"}}),
+            json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget", "metadata": {"name": "a"}}),
+            json!("text"),
+        ] {
+            assert!(Version::of(&value).is_none(), "{value}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What plans of other namespaces take from a namespace's: which version of each of its objects serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Judged, authorities};
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::refs::Wanted;
+use crate::plan::last_good::{Export, Exports};
+use crate::state::index::{Holding, Index};
+
+pub(super) fn of(
+    index: &Index,
+    namespace: &str,
+    judged: &Judged,
+    stands_in: &BTreeMap<Wanted, Arc<Holding>>,
+) -> Exports {
+    let operators = namespace == index.operator_namespace();
+    let seen = |id: &ObjectId| match id.kind {
+        Kind::LlmProvider | Kind::Budget | Kind::ModelCatalog => true,
+        Kind::RoutingRule => operators,
+        Kind::VirtualKey => false,
+    };
+    let exported = judged.chosen.iter().filter(|(id, _)| seen(id)).filter_map(|(id, chosen)| {
+        let now = &index.get(id)?.version;
+        let bundle = authorities(&chosen.version).is_some_and(|wanted| stands_in.contains_key(&wanted));
+        let export = Export {
+            now: (now.uid.clone(), now.generation),
+            serves: (chosen.version.generation, chosen.usable, chosen.known, bundle),
+        };
+        Some((id.clone(), export))
+    });
+    exported.collect()
+}
+
+/// The objects of which something else serves than was told before, though they themselves have not changed: whoever names
+/// one that has changed is told by the index.
+pub(crate) fn changed(before: &Exports, after: &Exports) -> BTreeSet<ObjectId> {
+    let differs = |(id, export): &(&ObjectId, &Export)| {
+        before.get(*id).is_some_and(|told| told.now == export.now && told.serves != export.serves)
+    };
+    after.iter().filter(differs).map(|(id, _)| id.clone()).collect()
+}

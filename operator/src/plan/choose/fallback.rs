@@ -1,0 +1,289 @@
+//! All objects are compiled as they are. Where one can't be used, its last good version takes its place and all are
+//! compiled again: providers and budgets first, then the keys that name them, then the rules that act on keys; until
+//! nothing changes, and at most [`PASSES`] times. What is told of an object is what was found of its present version, among
+//! neighbours that serve.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use outrigger_compile::{Cluster, Compiled, Finding, Judgement, Object, compile_in};
+
+use super::findings::{Rank, Seen, Stage, Tests};
+use super::{Judged, authorities};
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::refs::{Named, Wanted, named_by};
+use crate::objects::version::Version;
+use crate::plan::last_good::{Chosen, LastGood};
+use crate::plan::revoked;
+use crate::plan::scope::Scope;
+use crate::state::index::{Holding, Index};
+
+/// In each of the stages an object changes its state at most three times, and all at once.
+const PASSES: usize = 12;
+/// Where a provider says whom to trust.
+const AUTHORITIES: &str = "spec.tls.caRef";
+
+/// What serves of an object, in the course of being found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Now,
+    /// The last good version is being tried, in the place of a present one of this rank.
+    Trying(Rank),
+    Good,
+    /// The present version, as far as it goes: the last good one is no better.
+    Kept,
+    Out,
+}
+
+/// A namespace's objects, and what was found of them so far.
+pub(super) struct Desk<'a> {
+    index: &'a Index,
+    good: &'a LastGood,
+    namespace: &'a str,
+    scope: Scope,
+    states: BTreeMap<ObjectId, State>,
+    /// Budgets that are gone, and count on.
+    ghosts: Vec<Arc<Version>>,
+    /// What is used in the place of what holds values now.
+    values: BTreeMap<Wanted, Arc<Holding>>,
+    /// Those of whom something is told that is not found any more, because something stands in for what they miss.
+    told: BTreeSet<ObjectId>,
+    findings: BTreeMap<ObjectId, Vec<Finding>>,
+}
+
+/// What was compiled, with what it was compiled from.
+struct Pass {
+    compiled: Compiled,
+    foreign: BTreeMap<ObjectId, Arc<Version>>,
+    values: BTreeMap<Wanted, Arc<Holding>>,
+}
+
+impl<'a> Desk<'a> {
+    pub fn new(index: &'a Index, good: &'a LastGood, namespace: &'a str, scope: Scope) -> Self {
+        Desk {
+            index,
+            good,
+            namespace,
+            states: scope.own.keys().map(|id| (id.clone(), State::Now)).collect(),
+            scope,
+            ghosts: Vec::new(),
+            values: BTreeMap::new(),
+            told: BTreeSet::new(),
+            findings: BTreeMap::new(),
+        }
+    }
+
+    /// Judges them; also what stands in for what holds values.
+    pub fn judge(mut self) -> (Judged, BTreeMap<Wanted, Arc<Holding>>) {
+        let (mut passes, mut tests) = (0, Tests::new());
+        loop {
+            let pass = self.compile();
+            let seen = Seen::of(&pass.compiled, self.namespace, self.scope.own.keys(), &mut tests);
+            passes += 1;
+            if passes == 1 {
+                tests.were_run();
+            }
+            if passes == PASSES || !self.settle(passes == 1, &seen) {
+                return self.finish(pass, &seen);
+            }
+        }
+    }
+
+    /// The version of one of its own that is tried now; `None` if nothing of it is.
+    fn own(&self, id: &ObjectId) -> Option<Arc<Version>> {
+        let now = self.scope.own.get(id)?;
+        match self.states.get(id)? {
+            State::Now | State::Kept => Some(now.clone()),
+            State::Trying(_) | State::Good => Some(revoked::less(self.good.of(now)?, now)),
+            State::Out => None,
+        }
+    }
+
+    /// The version of another's that counts here.
+    fn foreign(&self, id: &ObjectId) -> Option<Arc<Version>> {
+        let now = &self.index.get(id)?.version;
+        match self.good.chosen(id) {
+            Some(chosen) if chosen.version.uid == now.uid => match self.good.seen_by(self.namespace, now) {
+                Some(good) if !chosen.known => Some(revoked::less(good, now)),
+                _ if chosen.usable => Some(chosen.version.clone()),
+                // Whether a rule holds is not for others to find out; of what else can't be used they are told.
+                _ => Some(now.clone()).filter(|_| id.kind != Kind::RoutingRule),
+            },
+            _ => Some(now.clone()),
+        }
+    }
+
+    fn value(&self, wanted: &Wanted) -> Option<Arc<Holding>> {
+        let replaced = match wanted.namespace == self.namespace {
+            true => self.values.get(wanted),
+            false => self.good.home(&wanted.namespace).and_then(|home| home.values.get(wanted)),
+        };
+        let foreign = || self.good.bundle(self.namespace, wanted).filter(|_| wanted.namespace != self.namespace);
+        replaced.or_else(|| self.index.value(wanted)).or_else(foreign).cloned()
+    }
+
+    fn compile(&self) -> Pass {
+        let of = |id: &ObjectId| Some((id.clone(), self.foreign(id)?));
+        let foreign: BTreeMap<ObjectId, Arc<Version>> = self.scope.foreign.iter().filter_map(of).collect();
+        let own: Vec<Arc<Version>> = self.scope.own.keys().filter_map(|id| self.own(id)).collect();
+        let held = |wanted: &Wanted| Some((wanted.clone(), self.value(wanted)?));
+        let values: BTreeMap<Wanted, Arc<Holding>> = self.scope.values.iter().filter_map(held).collect();
+        let spaces: Vec<&Arc<Object>> =
+            self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
+        let versions = own.iter().chain(foreign.values()).chain(&self.ghosts);
+        let objects: Vec<(&Object, &Judgement)> =
+            versions.map(|version| (version.object(), version.judgement())).collect();
+        let others: Vec<&Object> =
+            values.values().map(|holding| holding.object()).chain(spaces.into_iter().map(AsRef::as_ref)).collect();
+        let compiled = compile_in(&Cluster {
+            objects: &objects,
+            others: &others,
+            namespace: self.namespace,
+            operator_namespace: self.index.operator_namespace(),
+        });
+        let ghosts = self.ghosts.iter().map(|version| (version.id.clone(), version.clone()));
+        Pass { compiled, foreign: foreign.into_iter().chain(ghosts).collect(), values }
+    }
+
+    /// Looks at what was found, and puts others in the place of what can't be used; whether anything changed.
+    fn settle(&mut self, first: bool, seen: &Seen) -> bool {
+        let own: Vec<(ObjectId, State)> = self.states.iter().map(|(id, state)| (id.clone(), *state)).collect();
+        for (id, state) in &own {
+            if matches!(state, State::Now | State::Kept) {
+                let found = seen.findings(id);
+                let told = self.findings.entry(id.clone()).or_default();
+                match self.told.contains(id) {
+                    true => told.extend(found.into_iter().filter(|one| !told.contains(one)).collect::<Vec<_>>()),
+                    false => *told = found,
+                }
+            }
+        }
+        if first && self.stand_in(seen) {
+            return true;
+        }
+        let mut stages: BTreeMap<(Stage, u8), Vec<(ObjectId, State)>> = BTreeMap::new();
+        for (id, state) in own {
+            let turn = match state {
+                // A rule that has never held must not decide about the tests of others.
+                State::Now | State::Kept if seen.rank(&id) == Rank::Untested && !self.was_good(&id) => 0,
+                // A budget that rests on a broken one may be well once that has been replaced.
+                State::Now if seen.only_waits(&id) => 2,
+                _ => 1,
+            };
+            stages.entry((seen.stage(&id), turn)).or_default().push((id, state));
+        }
+        stages.into_values().any(|stage| {
+            let steps = stage.into_iter().map(|(id, state)| self.step(&id, state, seen));
+            steps.fold(false, |changed, step| changed | step)
+        })
+    }
+
+    fn was_good(&self, id: &ObjectId) -> bool {
+        self.scope.own.get(id).is_some_and(|now| self.good.of(now).is_some())
+    }
+
+    /// Whether something else serves of an object after what was found of it.
+    fn step(&mut self, id: &ObjectId, state: State, seen: &Seen) -> bool {
+        let rank = seen.rank(id);
+        match state {
+            State::Now => self.fall_back(id, rank),
+            State::Trying(was) => {
+                let fewer = self.findings.get(id).is_some_and(|found| seen.has_fewer_problems(id, found));
+                self.compare(id, was, rank, fewer)
+            }
+            State::Kept if rank == Rank::Untested => self.fall_back(id, rank),
+            State::Good | State::Kept | State::Out => false,
+        }
+    }
+
+    /// Budgets that are gone count on, and providers are trusted as they were while their bundle is missing.
+    fn stand_in(&mut self, seen: &Seen) -> bool {
+        let ghosts = self.scope.missing.iter().filter_map(|id| self.good.ghost(self.namespace, id));
+        self.ghosts = ghosts.cloned().collect();
+        for (id, version) in &self.scope.own {
+            let names_one =
+                |named: &Named| matches!(named, Named::Object(id) if self.ghosts.iter().any(|one| one.id == *id));
+            if named_by(version).iter().any(names_one) {
+                self.told.insert(id.clone());
+            }
+            let bundle = authorities(version).filter(|_| seen.has_error_at(id, AUTHORITIES));
+            if let Some(wanted) = bundle
+                && let Some(holding) = self.good.bundle(self.namespace, &wanted)
+            {
+                self.values.insert(wanted, holding.clone());
+                self.told.insert(id.clone());
+            }
+        }
+        !self.ghosts.is_empty() || !self.values.is_empty()
+    }
+
+    /// Puts the last good version in the place of one that is not sound.
+    fn fall_back(&mut self, id: &ObjectId, rank: Rank) -> bool {
+        if rank == Rank::Sound {
+            return false;
+        }
+        let Some(now) = self.scope.own.get(id) else { return false };
+        let good = self.good.of(now).cloned();
+        let state = match &good {
+            Some(good) if good.get("/spec") != now.get("/spec") => match self.states.get(id) {
+                // It has been tried.
+                Some(State::Kept) => State::Out,
+                _ => State::Trying(rank),
+            },
+            // It was good as it is, and others have changed.
+            Some(_) => State::Kept,
+            None if rank == Rank::Untested => State::Out,
+            None => State::Kept,
+        };
+        if let (State::Trying(_), Some(wanted)) = (state, good.as_deref().and_then(authorities))
+            && self.index.value(&wanted).is_none()
+            && let Some(holding) = self.good.bundle(self.namespace, &wanted)
+        {
+            self.values.insert(wanted, holding.clone());
+        }
+        self.states.insert(id.clone(), state);
+        matches!(state, State::Trying(_) | State::Out)
+    }
+
+    /// Keeps the last good version if it is better than the present one was: more of it can be used, or it has some of the
+    /// present one's faults and no other.
+    fn compare(&mut self, id: &ObjectId, was: Rank, is: Rank, fewer: bool) -> bool {
+        // Its tests have held once, among others' objects as they were then.
+        let is = if is == Rank::Untested { Rank::Partial } else { is };
+        let state = match is > was || (is == was && fewer) {
+            true => State::Good,
+            false if was == Rank::Untested => State::Out,
+            false => State::Kept,
+        };
+        self.states.insert(id.clone(), state);
+        state != State::Good
+    }
+
+    fn finish(self, pass: Pass, seen: &Seen) -> (Judged, BTreeMap<Wanted, Arc<Holding>>) {
+        let mut chosen = BTreeMap::new();
+        let mut sound = Vec::new();
+        for (id, now) in &self.scope.own {
+            let rank = seen.rank(id);
+            let served = self.own(id);
+            let usable = served.is_some() && rank != Rank::Absent;
+            let is_sound = self.states.get(id) == Some(&State::Now) && rank == Rank::Sound && !self.told.contains(id);
+            if is_sound && !seen.is_untried(id, now) {
+                sound.push(now.clone());
+            }
+            // Where nothing was ever good at home, others may remember what was.
+            let known = is_sound || self.good.of(now).is_some();
+            let version = served.unwrap_or_else(|| now.clone());
+            chosen.insert(id.clone(), Chosen { version, usable, known });
+        }
+        let judged = Judged {
+            compiled: pass.compiled,
+            chosen,
+            findings: self.findings,
+            foreign: pass.foreign,
+            values: pass.values,
+            looked: self.scope.looked,
+            sound,
+        };
+        (judged, self.values)
+    }
+}

@@ -1,0 +1,198 @@
+//! What a compile says of each object.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use outrigger_compile::{Cause, Compiled, Finding, Severity};
+use outrigger_policy::Work;
+use outrigger_policy::trial::{self, Outcome};
+use serde_json::Value;
+
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::version::Version;
+
+/// How much work the tests of a namespace's rules may be, in steps: about 100 ms.
+const TESTS: u64 = 5_000_000;
+
+/// What is left for the tests of a plan. All are run once; then those who stand in for others are tried, a few times, and
+/// all of these times together have as much again. So a plan has an end, whatever its objects are.
+#[derive(Debug)]
+pub(super) struct Tests {
+    work: Work,
+    again: Work,
+}
+
+impl Tests {
+    pub fn new() -> Self {
+        Tests { work: Work::new(TESTS), again: Work::new(TESTS) }
+    }
+
+    /// They have been run; what is left is for the next times.
+    pub fn were_run(&mut self) {
+        self.work = std::mem::replace(&mut self.again, Work::new(0));
+    }
+}
+
+/// How much of an object can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Nothing.
+    Absent,
+    /// A rule whose own tests fail.
+    Untested,
+    /// A part.
+    Partial,
+    Sound,
+}
+
+/// When an object is decided on: after what it rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    First,
+    Keys,
+    /// What is judged by what keys may do.
+    Last,
+}
+
+pub(super) struct Seen {
+    findings: HashMap<String, Vec<Finding>>,
+    failed: HashMap<String, Vec<Finding>>,
+    ranks: BTreeMap<ObjectId, Rank>,
+    /// How many tests of a rule were run.
+    tried: HashMap<String, usize>,
+}
+
+impl Seen {
+    /// Of a namespace's own objects. The tests of its rules are run here.
+    pub fn of<'a>(
+        compiled: &Compiled,
+        namespace: &str,
+        own: impl Iterator<Item = &'a ObjectId>,
+        tests: &mut Tests,
+    ) -> Self {
+        let mut findings: HashMap<String, Vec<Finding>> = HashMap::new();
+        for finding in &compiled.findings {
+            findings.entry(finding.object.clone()).or_default().push(finding.clone());
+        }
+        let Tried { failed, untried } = tried(compiled, namespace, &mut tests.work);
+        let mut tried: HashMap<String, usize> = HashMap::new();
+        for placed in compiled.trials.iter().filter(|placed| !untried.contains_key(&placed.object)) {
+            *tried.entry(placed.object.clone()).or_default() += 1;
+        }
+        for (object, finding) in untried {
+            findings.entry(object).or_default().push(finding);
+        }
+        let mut seen = Seen { findings, failed, ranks: BTreeMap::new(), tried };
+        let there = there(compiled);
+        for id in own {
+            let rank = match seen.problems(id).next() {
+                _ if !there.contains(&(id.kind, id.namespace.as_str(), id.name.as_str())) => Rank::Absent,
+                _ if seen.failed.contains_key(&id.to_string()) => Rank::Untested,
+                Some(_) => Rank::Partial,
+                None => Rank::Sound,
+            };
+            seen.ranks.insert(id.clone(), rank);
+        }
+        seen
+    }
+
+    pub fn rank(&self, id: &ObjectId) -> Rank {
+        self.ranks.get(id).copied().unwrap_or(Rank::Absent)
+    }
+
+    pub fn findings(&self, id: &ObjectId) -> Vec<Finding> {
+        let label = id.to_string();
+        let failed = self.failed.get(&label).into_iter().flatten().cloned();
+        self.findings.get(&label).into_iter().flatten().cloned().chain(failed).collect()
+    }
+
+    pub fn has_error_at(&self, id: &ObjectId, path: &str) -> bool {
+        self.problems(id).any(|finding| finding.path == path)
+    }
+
+    pub fn stage(&self, id: &ObjectId) -> Stage {
+        let by_keys = |finding: &Finding| {
+            let path = finding.path.as_str();
+            finding.cause == Cause::RefNotFound
+                && (path.starts_with("spec.thresholds") || path.starts_with("spec.appliesTo"))
+        };
+        match id.kind {
+            Kind::LlmProvider | Kind::ModelCatalog => Stage::First,
+            Kind::Budget if self.problems(id).next().is_some() && self.problems(id).all(by_keys) => Stage::Last,
+            Kind::Budget => Stage::First,
+            Kind::VirtualKey => Stage::Keys,
+            Kind::RoutingRule => Stage::Last,
+        }
+    }
+
+    /// Whether a rule has tests that can't be run at the moment: whether it holds is not known.
+    pub fn is_untried(&self, id: &ObjectId, version: &Version) -> bool {
+        let tests = version.get("/spec/tests").and_then(Value::as_array).map_or(0, Vec::len);
+        id.kind == Kind::RoutingRule && self.tried.get(&id.to_string()).copied().unwrap_or_default() < tests
+    }
+
+    /// Whether nothing is wrong with it but what it rests on.
+    pub fn only_waits(&self, id: &ObjectId) -> bool {
+        let mut problems = self.problems(id).peekable();
+        problems.peek().is_some()
+            && problems.all(|finding| finding.cause == Cause::Dependency)
+            && !self.failed.contains_key(&id.to_string())
+    }
+
+    /// Whether its problems are some of those that were found of another version of it, and not all.
+    pub fn has_fewer_problems(&self, id: &ObjectId, of_another: &[Finding]) -> bool {
+        let another = of_another.iter().filter(|finding| is_problem(finding)).count();
+        self.problems(id).count() < another && self.problems(id).all(|finding| of_another.contains(finding))
+    }
+
+    fn problems(&self, id: &ObjectId) -> impl Iterator<Item = &Finding> {
+        self.findings.get(&id.to_string()).into_iter().flatten().filter(|finding| is_problem(finding))
+    }
+}
+
+/// A warning is none, unless it says that something is missing which can't be used.
+fn is_problem(finding: &Finding) -> bool {
+    finding.severity == Severity::Error || finding.cause == Cause::Dependency
+}
+
+/// What became a part of the document.
+fn there(compiled: &Compiled) -> HashSet<(Kind, &str, &str)> {
+    let document = &compiled.document;
+    let providers = document.providers.iter().map(|one| (Kind::LlmProvider, one.namespace.as_str(), one.name.as_str()));
+    let keys = document.keys.iter().filter(|key| !key.keyless);
+    let keys = keys.map(|one| (Kind::VirtualKey, one.namespace.as_str(), one.name.as_str()));
+    let rules = document.rules.iter().map(|one| (Kind::RoutingRule, one.namespace.as_str(), one.name.as_str()));
+    let budgets = document.budgets.iter().map(|one| (Kind::Budget, one.namespace.as_str(), one.name.as_str()));
+    let catalogues = document.catalogues.iter();
+    let catalogues = catalogues.map(|one| (Kind::ModelCatalog, one.namespace.as_str(), one.name.as_str()));
+    providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
+}
+
+/// What became of the tests of a namespace's own rules, by the rule.
+#[derive(Default)]
+struct Tried {
+    failed: HashMap<String, Vec<Finding>>,
+    /// Of rules with tests that there was no time for: what is told of them.
+    untried: HashMap<String, Finding>,
+}
+
+fn tried(compiled: &Compiled, namespace: &str, work: &mut Work) -> Tried {
+    let mut all = Tried::default();
+    let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
+    if own.peek().is_none() {
+        return all;
+    }
+    // Each of its expressions compiled a moment ago, and each of its keys has its providers.
+    let Ok(policy) = compiled.policy() else { return all };
+    for placed in own {
+        match trial::run_within(&policy, &placed.trial, work) {
+            Outcome::Passed => {}
+            Outcome::Failed(message) => {
+                all.failed.entry(placed.object.clone()).or_default().push(placed.failed(&message));
+            }
+            Outcome::Untried => {
+                all.untried.entry(placed.object.clone()).or_insert_with(|| placed.untried());
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,58 @@
+//! What a namespace keeps in mind for the time when a Secret or a ConfigMap is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outrigger_policy::SecretAt;
+
+use super::Judged;
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::refs::{Holder, Wanted, named_by};
+use crate::objects::version::{Version, text};
+use crate::plan::last_good::LastGood;
+use crate::plan::sources::SecretVersion;
+use crate::state::index::Index;
+
+/// Where bundles came from that are in use, and the versions of Secrets whose values are.
+pub(super) fn remember(index: &Index, good: &mut LastGood, namespace: &str, judged: &Judged) {
+    let document = &judged.compiled.document;
+    let known: Vec<&ObjectId> =
+        judged.foreign.keys().filter(|id| good.chosen(id).is_some_and(|one| one.known)).collect();
+    let serving = judged.chosen.values().filter(|chosen| chosen.usable).map(|chosen| &chosen.version);
+    let versions: BTreeMap<&ObjectId, &Version> =
+        serving.chain(judged.foreign.values()).map(|version| (&version.id, version.as_ref())).collect();
+    let credentials: BTreeSet<&SecretAt> =
+        document.providers.iter().flat_map(|one| &one.credentials).map(|credential| &credential.secret).collect();
+    let view = good.view_mut(namespace);
+    for id in known {
+        view.objects.remove(id);
+    }
+    let named: BTreeSet<_> = versions.values().flat_map(|version| named_by(version)).collect();
+    view.bundles.retain(|wanted, _| named.contains(&wanted.clone().into()));
+    for provider in document.providers.iter().filter(|provider| provider.ca.is_some()) {
+        let id =
+            ObjectId { kind: Kind::LlmProvider, namespace: provider.namespace.clone(), name: provider.name.clone() };
+        if let Some(wanted) = versions.get(&id).and_then(|version| authorities(version))
+            && let Some(holding) = judged.values.get(&wanted)
+        {
+            view.bundles.insert(wanted, holding.clone());
+        }
+    }
+    view.secrets.retain(|at, _| credentials.contains(at));
+    for (at, _) in &judged.compiled.secrets {
+        let wanted =
+            Wanted { holder: Holder::Secret, namespace: at.namespace().to_owned(), name: at.name().to_owned() };
+        if let Some(holding) = index.value(&wanted) {
+            let version =
+                SecretVersion { uid: holding.uid.clone(), resource_version: holding.resource_version.clone() };
+            view.secrets.insert(at.clone(), version);
+        }
+    }
+}
+
+/// Where a provider's bundle of certificates lies.
+pub(crate) fn authorities(version: &Version) -> Option<Wanted> {
+    let reference = version.get("/spec/tls/caRef").filter(|_| version.id.kind == Kind::LlmProvider)?;
+    let holder = text(reference, "/kind").map_or(Some(Holder::ConfigMap), Holder::named)?;
+    let name = text(reference, "/name")?.to_owned();
+    Some(Wanted { holder, namespace: version.id.namespace.clone(), name })
+}

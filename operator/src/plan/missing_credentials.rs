@@ -1,0 +1,64 @@
+//! Keys that nothing could be called for: their providers are there, and no credential of them has a value.
+//!
+//! This is told, and no more than told: the key's present version serves, gateways go on with what they have of the values,
+//! and the first value that comes is used at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outrigger_compile::Compiled;
+use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc, SecretAt};
+
+use crate::status::reason::Reason;
+use crate::status::verdict::{Problem, Verdict};
+
+/// What there is to call with.
+pub(super) struct Stock<'a> {
+    providers: BTreeMap<(&'a str, &'a str), &'a ProviderDoc>,
+    keys: BTreeMap<(&'a str, &'a str), &'a KeyDoc>,
+    values: BTreeSet<&'a SecretAt>,
+}
+
+impl<'a> Stock<'a> {
+    pub fn of(compiled: &'a Compiled) -> Self {
+        let Compiled { document, secrets, .. } = compiled;
+        let providers = document.providers.iter().map(|one| ((one.namespace.as_str(), one.name.as_str()), one));
+        let keys = document.keys.iter().filter(|key| !key.keyless);
+        Stock {
+            providers: providers.collect(),
+            keys: keys.map(|one| ((one.namespace.as_str(), one.name.as_str()), one)).collect(),
+            values: secrets.iter().map(|(at, _)| at).collect(),
+        }
+    }
+
+    /// Adds to the verdict on a key what it lacks.
+    pub fn tell(&self, namespace: &str, name: &str, verdict: &mut Verdict) {
+        let Some(key) = self.keys.get(&(namespace, name)) else { return };
+        let starved = key.providers.iter().filter(|entry| self.lacks(entry));
+        let starved: Vec<String> = starved.map(|entry| format!("LLMProvider {}", entry.provider)).collect();
+        let names = starved.join(", ");
+        match starved.len() {
+            0 => {}
+            all if all == key.providers.len() => verdict.unresolved.push(Problem {
+                reason: Reason::DependencyInvalid,
+                path: String::new(),
+                message: format!(
+                    "there is no credential to call any of its providers with: {names} says what is missing"
+                ),
+            }),
+            _ => verdict.warnings.push(format!("there is no credential to call {names} with: it says what is missing")),
+        }
+    }
+
+    /// Whether the credentials that a key has of a provider are all without a value. What is suspended is not meant to be
+    /// used, and a provider without any needs none.
+    fn lacks(&self, entry: &KeyProviderDoc) -> bool {
+        let id = &entry.provider;
+        let Some(provider) = self.providers.get(&(id.namespace.as_str(), id.name.as_str())) else { return false };
+        let mine = |name: &String| entry.credentials.is_empty() || entry.credentials.contains(name);
+        if provider.suspended {
+            return false;
+        }
+        let mut live = provider.credentials.iter().filter(|one| !one.suspended && mine(&one.name)).peekable();
+        live.peek().is_some() && !live.any(|one| self.values.contains(&one.secret))
+    }
+}

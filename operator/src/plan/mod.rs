@@ -1,0 +1,203 @@
+//! From what is in a cluster to what the pods of a namespace obey: judged, cut by binding, and digested.
+
+pub(crate) mod choose;
+mod delivery;
+mod digest;
+pub mod last_good;
+mod missing_credentials;
+mod narrow;
+pub(crate) mod prepare;
+pub mod revision;
+pub(crate) mod revoked;
+pub(crate) mod scope;
+pub mod sources;
+mod verdicts;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use outrigger_compile::Slices;
+use outrigger_policy::{Document, SecretAt};
+
+use crate::objects::binding::Binding;
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::version::{Version, text};
+use crate::plan::choose::{Judged, authorities, changed, judge};
+use crate::plan::last_good::{LastGood, View};
+use crate::plan::revision::{Plan, Revision};
+use crate::plan::sources::{Bundle, SecretVersion};
+use crate::state::index::Index;
+use crate::status::reason::Reason;
+use crate::status::verdict::Problem;
+
+/// The most that a policy may be as JSON, in bytes: a ConfigMap takes a little more than a million, and there is more in it.
+pub const LARGEST: usize = 900_000;
+
+/// Plans a namespace. The same index, memory and time make the same plan, in whatever order they came about.
+#[must_use]
+pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp) -> Plan {
+    let judged = judge(index, good, namespace);
+    let mut plan = Plan {
+        namespace: namespace.to_owned(),
+        verdicts: verdicts::of(index, good, namespace, &judged, now),
+        recheck: recheck(&judged, now),
+        looked: judged.looked.clone(),
+        exported: told(good, namespace),
+        seen: index.changes(),
+        ..Plan::default()
+    };
+    let slices = Slices::of(&judged.compiled.document);
+    let maker = Maker {
+        index,
+        namespace,
+        judged: &judged,
+        view: good.view(namespace),
+        good,
+        values: judged.compiled.secrets.iter().map(|(at, value)| (at, value.as_str())).collect(),
+    };
+    for binding in bindings(index, namespace) {
+        let mut document = slices.slice(namespace, binding.keys(), now.as_second());
+        let mut json = json(&document);
+        if json.len() > LARGEST {
+            too_large(&mut plan, &binding, json.len());
+            let Some(before) = good.policy(&binding) else {
+                plan.held.insert(binding);
+                continue;
+            };
+            document = narrow::narrow(before, &document);
+            json = self::json(&document);
+        }
+        let revision = Arc::new(maker.revision(binding.clone(), document, &json));
+        plan.revisions.insert(binding, revision);
+    }
+    good.keep_policies(namespace, &plan.revisions, &plan.held);
+    plan
+}
+
+fn json(document: &Document) -> Vec<u8> {
+    // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
+    serde_json::to_vec(document).unwrap_or_default()
+}
+
+/// One for every key, and for the pods that are there; where pods are, also for those that name no key.
+fn bindings(index: &Index, namespace: &str) -> BTreeSet<Binding> {
+    let of_pods = index.bindings(namespace);
+    let mut all: BTreeSet<Binding> = of_pods.into_iter().flatten().cloned().collect();
+    if !all.is_empty() {
+        all.insert(Binding::default_of(namespace));
+    }
+    let keys = index.of(Kind::VirtualKey, namespace);
+    all.extend(keys.filter_map(|(id, _)| Binding::parse(namespace, Some(&id.name)).ok()));
+    all
+}
+
+/// Of which objects others see something else than at the last plan of this namespace.
+fn told(good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
+    let Some(home) = good.home_mut(namespace) else { return BTreeSet::new() };
+    let changed = changed(&home.told, &home.exports);
+    home.told = home.exports.clone();
+    changed
+}
+
+/// When the next key expires.
+fn recheck(judged: &Judged, now: Timestamp) -> Option<Timestamp> {
+    let keys = judged.chosen.values().filter(|chosen| chosen.version.id.kind == Kind::VirtualKey);
+    let times = keys.filter_map(|chosen| expires(&chosen.version));
+    times.filter(|at| *at > now).min()
+}
+
+pub(crate) fn expires(version: &Version) -> Option<Timestamp> {
+    text(version.value(), "/spec/expiresAt")?.parse().ok()
+}
+
+fn too_large(plan: &mut Plan, binding: &Binding, size: usize) {
+    let message = format!(
+        "the policy of {} would be {} kB, and {} kB is the most: let its keys have fewer providers, rules or catalogues. What \
+         was written for it before stays in force, without what was taken away since",
+        binding.object_name(),
+        size / 1000,
+        LARGEST / 1000
+    );
+    for key in binding.keys() {
+        let id = ObjectId { kind: Kind::VirtualKey, namespace: binding.namespace.clone(), name: key.clone() };
+        if let Some(verdict) = plan.verdicts.get_mut(&id) {
+            verdict.refused.push(Problem { reason: Reason::TooLarge, path: String::new(), message: message.clone() });
+        }
+    }
+}
+
+struct Maker<'a> {
+    index: &'a Index,
+    namespace: &'a str,
+    judged: &'a Judged,
+    view: Option<&'a View>,
+    good: &'a LastGood,
+    values: BTreeMap<&'a SecretAt, &'a str>,
+}
+
+impl Maker<'_> {
+    fn revision(&self, binding: Binding, document: Document, json: &[u8]) -> Revision {
+        let objects = objects(&document);
+        let reached = delivery::of(self.index, &binding, &document, &|id| self.serving(id));
+        let allowed = delivery::allowed(&binding, &document, &|id| self.serving(id));
+        let digest = digest::of(json, &reached, &allowed, &|at| self.view?.secrets.get(at));
+        Revision {
+            copied: delivery::copied(&reached),
+            sources: self.sources(&objects, &document),
+            allowed,
+            credentials: delivery::values(reached, &self.values),
+            binding,
+            document,
+            digest,
+            objects,
+        }
+    }
+
+    /// The version of an object that serves.
+    fn serving(&self, id: &ObjectId) -> Option<&Arc<Version>> {
+        let own = || self.judged.chosen.get(id).map(|chosen| &chosen.version);
+        self.judged.foreign.get(id).or_else(own)
+    }
+
+    /// Those of its objects that are good, with what they need beside.
+    fn sources(&self, objects: &BTreeSet<ObjectId>, document: &Document) -> Vec<u8> {
+        let past = |id: &ObjectId| self.good.past(self.index, self.namespace, id);
+        let versions: Vec<&Arc<Version>> = objects.iter().filter_map(past).collect();
+        let mut bundles: Vec<Bundle<'_>> = Vec::new();
+        let wanted: Vec<_> = versions.iter().map(|version| authorities(version)).collect();
+        for (version, wanted) in versions.iter().zip(&wanted) {
+            let of_document = document
+                .providers
+                .iter()
+                .find(|provider| provider.namespace == version.id.namespace && provider.name == version.id.name);
+            let pem = of_document.filter(|_| version.id.kind == Kind::LlmProvider).and_then(|one| one.ca.as_deref());
+            if let (Some(wanted), Some(pem)) = (wanted, pem) {
+                let key = text(version.value(), "/spec/tls/caRef/key").unwrap_or("ca.crt");
+                bundles.push(Bundle { wanted, key, pem });
+            }
+        }
+        bundles.sort();
+        bundles.dedup();
+        let at = document.providers.iter().flat_map(|provider| &provider.credentials).map(|one| &one.secret);
+        let secrets: BTreeMap<&SecretAt, &SecretVersion> =
+            at.filter_map(|at| Some((at, self.view?.secrets.get(at)?))).collect();
+        sources::write(versions.iter().map(|version| version.as_ref()), bundles.into_iter(), secrets.into_iter())
+    }
+}
+
+/// What a document is made of.
+fn objects(document: &Document) -> BTreeSet<ObjectId> {
+    let id = |kind: Kind, namespace: &str, name: &str| ObjectId {
+        kind,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    let providers = document.providers.iter().map(|one| id(Kind::LlmProvider, &one.namespace, &one.name));
+    let keys = document.keys.iter().filter(|key| !key.keyless);
+    let keys = keys.map(|one| id(Kind::VirtualKey, &one.namespace, &one.name));
+    let rules = document.rules.iter().map(|one| id(Kind::RoutingRule, &one.namespace, &one.name));
+    let budgets = document.budgets.iter().map(|one| id(Kind::Budget, &one.namespace, &one.name));
+    let catalogues = document.catalogues.iter().map(|one| id(Kind::ModelCatalog, &one.namespace, &one.name));
+    providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
+}

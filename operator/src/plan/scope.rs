@@ -1,0 +1,125 @@
+//! Which objects a namespace's policies are made of.
+//!
+//! Its own; the providers and budgets of other namespaces that these name, with the catalogues of the providers' homes
+//! and the budgets above; and what the operator's namespace has for all: rules, catalogues, budgets that apply. What those
+//! name is found by reference, so a scope costs what it holds. The operator's own scope is all keys and providers there
+//! are, where something there acts on all: only so can be told whom a rule reaches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::refs::{Named, Wanted, named_by};
+use crate::objects::version::Version;
+use crate::plan::last_good::LastGood;
+use crate::state::index::Index;
+
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    /// As they are now, sound or not.
+    pub own: BTreeMap<ObjectId, Arc<Version>>,
+    /// Of other namespaces, whether they are there or not.
+    pub foreign: BTreeSet<ObjectId>,
+    /// Budgets that are named and not there.
+    pub missing: BTreeSet<ObjectId>,
+    pub values: BTreeSet<Wanted>,
+    /// Whose labels count.
+    pub namespaces: BTreeSet<String>,
+    /// What it hangs on beyond its own objects.
+    pub looked: BTreeSet<Named>,
+    /// Everything of everybody.
+    pub everywhere: bool,
+}
+
+impl Scope {
+    pub fn of(index: &Index, good: &LastGood, namespace: &str) -> Self {
+        let operators = index.operator_namespace();
+        let mut scope = Scope { namespaces: BTreeSet::from([namespace.to_owned()]), ..Scope::default() };
+        scope.everywhere = namespace == operators && index.acts_on_all();
+        for kind in Kind::ALL {
+            for (id, known) in index.of(kind, namespace) {
+                scope.own.insert(id.clone(), known.version.clone());
+            }
+        }
+        let mut finder = Finder { index, good, namespace, scope: &mut scope };
+        let own: Vec<ObjectId> = finder.scope.own.keys().cloned().collect();
+        own.iter().for_each(|id| finder.follow(id));
+        if finder.scope.everywhere {
+            for (id, _) in index.objects().filter(|(id, _)| id.namespace != namespace) {
+                if matches!(id.kind, Kind::VirtualKey | Kind::LlmProvider) {
+                    finder.foreign(id.clone());
+                }
+            }
+        } else if namespace != operators && index.has_callers(namespace) {
+            let applies = |version: &Version| version.get("/spec/appliesTo").is_some();
+            for kind in [Kind::RoutingRule, Kind::ModelCatalog, Kind::Budget] {
+                for (id, _) in index.of(kind, operators) {
+                    if kind != Kind::Budget || finder.versions(id).iter().any(|version| applies(version)) {
+                        finder.foreign(id.clone());
+                    }
+                }
+            }
+        }
+        scope
+    }
+
+    /// The other namespaces whose word on their own objects counts here.
+    pub fn homes(&self) -> BTreeSet<&str> {
+        self.foreign.iter().map(|id| id.namespace.as_str()).collect()
+    }
+}
+
+struct Finder<'a> {
+    index: &'a Index,
+    good: &'a LastGood,
+    namespace: &'a str,
+    scope: &'a mut Scope,
+}
+
+impl Finder<'_> {
+    /// All versions of an object that may come to serve: what any of them names is looked for.
+    fn versions(&self, id: &ObjectId) -> Vec<Arc<Version>> {
+        let now = self.index.get(id).map(|known| known.version.clone());
+        now.into_iter().chain(self.good.versions(self.namespace, id)).collect()
+    }
+
+    fn foreign(&mut self, id: ObjectId) {
+        if !self.scope.foreign.insert(id.clone()) {
+            return;
+        }
+        self.scope.looked.insert(Named::Object(id.clone()));
+        self.scope.namespaces.insert(id.namespace.clone());
+        if id.kind == Kind::LlmProvider {
+            let catalogues = self.index.of(Kind::ModelCatalog, &id.namespace).map(|(id, _)| id.clone());
+            self.scope.foreign.extend(catalogues.collect::<Vec<_>>());
+        }
+        self.follow(&id);
+    }
+
+    fn follow(&mut self, id: &ObjectId) {
+        let versions = self.versions(id);
+        for named in versions.iter().flat_map(|version| named_by(version)) {
+            match named {
+                Named::Value(wanted) => {
+                    self.scope.looked.insert(Named::Value(wanted.clone()));
+                    self.scope.values.insert(wanted);
+                }
+                Named::Object(id) => self.object(id),
+            }
+        }
+    }
+
+    fn object(&mut self, id: ObjectId) {
+        let gone = id.kind == Kind::Budget && self.index.get(&id).is_none();
+        if gone {
+            self.scope.looked.insert(Named::Object(id.clone()));
+        }
+        let new = gone && self.scope.missing.insert(id.clone());
+        match id.namespace == self.namespace {
+            false => self.foreign(id),
+            // What is there is followed anyway.
+            true if new => self.follow(&id),
+            true => {}
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! What the leader does: plans namespaces, writes policies, tells of objects.
+//!
+//! ```text
+//! News ─► plans ─► plan ─► writes ─► Applier ─► Hub
+//!                    │                   │
+//!                    └─────► Teller ◄────┴── what gateways say
+//! ```
+//!
+//! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
+//! what was good; a few namespaces are planned at the same time, each on copies of what is known, and policies and statuses
+//! are written several at a time. A namespace that takes long has to pause for longer than it took, so that it holds up no
+//! other.
+
+mod plans;
+mod state;
+pub(crate) mod value_wait;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::apply::{Applier, ApplyError, has_secret};
+use crate::metrics::Metrics;
+use crate::names;
+use crate::objects::binding::Binding;
+use crate::objects::refs::Wanted;
+use crate::plan::last_good::LastGood;
+use crate::plan::plan;
+use crate::plan::revision::{Plan, Revision};
+use crate::plan::scope::Scope;
+use crate::runtime::queue::{DEBOUNCE, Outcome, Queue};
+use crate::seal::Seal;
+use crate::state::caches::Caches;
+use crate::status::publisher::Teller;
+use crate::stream::Hub;
+use crate::watch::dispatch::{Feed, News};
+use state::{Planned, SECRETS, State};
+
+/// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
+/// another watch.
+const REPAIR: Duration = Duration::from_millis(500);
+/// How long nothing is tried that there is no right to.
+const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
+/// Clocks are set: a time that is far away is looked at again before.
+const RECHECK_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What the leader knows beside what everybody knows.
+pub struct Leader {
+    caches: Arc<Caches>,
+    feed: Arc<Feed>,
+    applier: Arc<Applier>,
+    hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
+    unread: watch::Receiver<BTreeSet<Wanted>>,
+    good: Mutex<LastGood>,
+    leads: AtomicBool,
+    state: Mutex<State>,
+    plans: Queue<String>,
+    writes: Queue<Binding>,
+    teller: Arc<Teller>,
+    pods: Notify,
+}
+
+/// What shall become of a binding's policy.
+enum Fate {
+    Stands(Arc<Revision>),
+    /// Whatever is there stays.
+    Stays,
+    /// Nobody needs it.
+    Goes,
+}
+
+impl Leader {
+    #[must_use]
+    pub fn new(
+        caches: Arc<Caches>,
+        feed: Arc<Feed>,
+        applier: Arc<Applier>,
+        hub: Arc<Hub>,
+        teller: Arc<Teller>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Leader {
+            unread: feed.unread(),
+            caches,
+            feed,
+            applier,
+            hub,
+            metrics,
+            good: Mutex::new(LastGood::new()),
+            leads: AtomicBool::new(false),
+            state: Mutex::default(),
+            plans: Queue::new(DEBOUNCE),
+            writes: Queue::new(Duration::ZERO),
+            teller,
+            pods: Notify::new(),
+        }
+    }
+
+    /// Begins: what was good is read from what was written, and everything is planned. What does not bear the seal is
+    /// somebody else's writing, and says nothing.
+    pub fn begin(&self, seal: Seal) {
+        {
+            let mut good = self.good();
+            let (own, others) = self.caches.generated.sources(&seal);
+            if others > 0 {
+                tracing::warn!(
+                    others,
+                    "some policies are not as the operator wrote them, or its Secret {} is another one: what they were made \
+                     of is passed over, and they are written anew",
+                    names::SEAL
+                );
+            }
+            for (binding, sources) in own {
+                if let Err(error) = good.restore(&binding.namespace, &sources) {
+                    tracing::warn!(%binding, %error, "what its policy was made of can't be read: broken objects of it serve nothing");
+                }
+            }
+        }
+        self.applier.begin(seal);
+        self.teller.begin();
+        self.leads.store(true, Ordering::SeqCst);
+        self.caches.concerned().into_iter().for_each(|namespace| self.plans.add(namespace));
+    }
+
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.leads.load(Ordering::SeqCst)
+    }
+
+    /// Ends: nothing is begun any more.
+    pub fn end(&self) {
+        self.leads.store(false, Ordering::SeqCst);
+        self.plans.clear();
+        self.writes.clear();
+        self.teller.end();
+    }
+
+    /// What watches told.
+    pub fn hear(&self, news: News) {
+        if !self.leads() {
+            return;
+        }
+        if !news.namespaces.is_empty() {
+            let mut state = self.lock();
+            let now = Instant::now();
+            for namespace in &news.namespaces {
+                state.since.entry(namespace.clone()).or_insert(now);
+            }
+        }
+        news.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
+        let later = Instant::now() + REPAIR;
+        news.generated.into_iter().for_each(|binding| self.writes.add_at(binding, later));
+        self.teller.add(news.objects);
+        if news.pods {
+            self.pods.notify_one();
+        }
+    }
+
+    /// Waits until pods with a gateway have come, gone, or become live.
+    pub async fn pods_changed(&self) {
+        self.pods.notified().await;
+    }
+
+    /// Authorities have changed: every policy's ConfigMap is looked at.
+    pub fn write_all(&self) {
+        let bindings: Vec<Binding> =
+            self.lock().planned.values().flat_map(|planned| planned.revisions.keys().cloned()).collect();
+        bindings.into_iter().for_each(|binding| self.writes.add(binding));
+    }
+
+    /// Gateways have said something, or there are others: one that has a higher sequence than what is written is followed.
+    pub fn listen(&self) {
+        if !self.leads() {
+            return;
+        }
+        self.teller.look();
+        let (sequences, now) = (self.applier.sequences(), Instant::now());
+        let is_ahead =
+            |(binding, sequence): &(Binding, u64)| self.hub.highest(binding).is_some_and(|highest| highest > *sequence);
+        for (binding, _) in sequences.into_iter().filter(is_ahead) {
+            let due = self.lock().raises.due(&binding, now);
+            due.into_iter().for_each(|due| self.writes.add_at(binding.clone(), due));
+        }
+    }
+
+    /// Writes policies, one after the other, for ever; called several times at once.
+    pub async fn write_each(&self) {
+        loop {
+            let binding = self.writes.next().await;
+            let began = Instant::now();
+            let written = self.write(&binding).await;
+            let result = if written.is_ok() { "ok" } else { "error" };
+            self.metrics.reconciled("write", result, began.elapsed().as_secs_f64());
+            self.writes.done(binding, written.unwrap_or_else(|failed| failed));
+        }
+    }
+
+    /// Measures, for whoever asks.
+    pub fn measure(&self) {
+        let waiting = self.lock().patience.waiting();
+        self.metrics.queued("plan", self.plans.depth() + waiting);
+        self.metrics.queued("write", self.writes.depth());
+        self.metrics.queued("status", self.teller.depth());
+    }
+
+    /// Until when a plan is put off: what it hangs on was not read yet, and would be planned as missing.
+    fn waits(&self, namespace: &str) -> Option<Instant> {
+        let unread = self.unread.borrow().clone();
+        // Mostly all has been read, and nobody need look what hangs on what.
+        let hangs_on = match unread.is_empty() {
+            true => BTreeSet::new(),
+            false => {
+                let good = self.good();
+                Scope::of(&self.caches.index(), &good, namespace).values
+            }
+        };
+        self.lock().patience.put_off(namespace, &hangs_on, &unread, Instant::now())
+    }
+
+    /// Reads what was written for bindings whose next policy can't be; whether there is news of any.
+    async fn read_back(&self, bindings: &[Binding]) -> Result<bool, ApplyError> {
+        let mut news = false;
+        for binding in bindings {
+            match self.applier.policy(binding).await? {
+                Some(document) => {
+                    self.good().read_back(binding, document);
+                    news = true;
+                }
+                None => tracing::warn!(
+                    %binding,
+                    "its policy is too large, and what stands there is not of the operator's writing: gateways keep what they \
+                     have, revoked or not, until it is smaller"
+                ),
+            }
+        }
+        Ok(news)
+    }
+
+    /// The bindings of which somebody must read what was written, and the time at which to plan again.
+    fn plan(&self, namespace: &str) -> (Vec<Binding>, Option<Instant>) {
+        let since = self.lock().since.remove(namespace);
+        let now = Timestamp::now();
+        // Copies: whoever watches, writes or plans goes on meanwhile.
+        let (index, mut good) = {
+            let good = self.good();
+            (self.caches.snapshot(), good.clone())
+        };
+        let plan = plan(&index, &mut good, namespace, now);
+        let unread = plan.held.iter().filter(|binding| good.wants_policy(binding)).cloned().collect();
+        // Else the next change would have to copy it.
+        drop(index);
+        self.good().learn(&self.caches.index(), namespace, good);
+        let others = self.caches.change(|index| index.planned(&plan));
+        // A version that serves in the place of a broken one may name what nobody else does.
+        self.feed.want();
+        others.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
+        let recheck = plan.recheck.map(|at| {
+            let wait = at.duration_since(now).unsigned_abs().min(RECHECK_MAX);
+            Instant::now() + wait.max(Duration::from_millis(1))
+        });
+        self.take(plan, since);
+        (unread, recheck)
+    }
+
+    fn take(&self, plan: Plan, since: Option<Instant>) {
+        let revisions = plan.revisions;
+        let mut state = self.lock();
+        let before = state.planned.remove(&plan.namespace).unwrap_or_default();
+        let mut writes: BTreeSet<Binding> = revisions.keys().chain(before.revisions.keys()).cloned().collect();
+        writes.extend(self.caches.generated.of(&plan.namespace));
+        if let Some(since) = since {
+            let differs = |(binding, revision): &(&Binding, &Arc<Revision>)| {
+                before.revisions.get(*binding).is_none_or(|before| before.digest != revision.digest)
+            };
+            for (binding, _) in revisions.iter().filter(differs) {
+                state.pending.entry(binding.clone()).or_insert(since);
+            }
+        }
+        self.teller.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
+        let stays = |binding: &&Binding| revisions.contains_key(*binding) || plan.held.contains(*binding);
+        let going = writes.iter().filter(|binding| !stays(binding)).cloned().collect();
+        let planned = Planned { revisions, held: plan.held, going };
+        if !planned.is_empty() {
+            state.planned.insert(plan.namespace, planned);
+        }
+        drop(state);
+        writes.into_iter().for_each(|binding| self.writes.add(binding));
+    }
+
+    /// What then, whether or not it went well.
+    async fn write(&self, binding: &Binding) -> Result<Outcome, Outcome> {
+        if !self.leads() {
+            return Ok(Outcome::Done);
+        }
+        let revision = match self.fate(binding) {
+            Fate::Stays => return Ok(Outcome::Done),
+            Fate::Goes => return self.remove(binding).await,
+            Fate::Stands(revision) => revision,
+        };
+        if self.lock().doubts(binding, Instant::now()) {
+            self.applier.doubt_secret(binding);
+        }
+        match self.applier.apply(&revision).await {
+            Ok(news) => {
+                let since = self.lock().pending.remove(binding);
+                if let (true, Some(since)) = (news, since) {
+                    self.metrics.propagated(since.elapsed().as_secs_f64());
+                }
+                self.applier.written(binding).iter().for_each(|written| self.teller.stands(written));
+                Ok(match has_secret(&revision, self.caches.generated.get(binding).as_ref()) {
+                    true => Outcome::Again(Instant::now() + SECRETS),
+                    false => Outcome::Done,
+                })
+            }
+            Err(error) if error.is_going() => Ok(Outcome::Done),
+            Err(error) => {
+                tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
+                if error.is_lasting() {
+                    self.teller.failed(binding, &error.to_string());
+                }
+                Err(after(&error))
+            }
+        }
+    }
+
+    async fn remove(&self, binding: &Binding) -> Result<Outcome, Outcome> {
+        match self.applier.remove(binding).await {
+            Ok(()) => {
+                tracing::info!(%binding, "nobody needs this policy any more");
+                self.lock().forget(binding);
+                Ok(Outcome::Done)
+            }
+            Err(error) => {
+                tracing::warn!(%binding, %error, "a policy that nobody needs is still there");
+                Err(after(&error))
+            }
+        }
+    }
+
+    fn fate(&self, binding: &Binding) -> Fate {
+        let state = self.lock();
+        let Some(planned) = state.planned.get(&binding.namespace) else {
+            // Nothing was left of the namespace, and there is something again.
+            self.plans.add(binding.namespace.clone());
+            return Fate::Stays;
+        };
+        if let Some(revision) = planned.revisions.get(binding) {
+            return Fate::Stands(Arc::clone(revision));
+        }
+        match planned.held.contains(binding) {
+            true => Fate::Stays,
+            false => Fate::Goes,
+        }
+    }
+
+    fn good(&self) -> MutexGuard<'_, LastGood> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rights are given by people.
+fn after(error: &ApplyError) -> Outcome {
+    match error.is_forbidden() {
+        true => Outcome::Again(Instant::now() + FORBIDDEN),
+        false => Outcome::Failed,
+    }
+}
+
+impl fmt::Debug for Leader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leader").field("leads", &self.leads()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,101 @@
+//! Plans that wait for Secrets and ConfigMaps which have just been named, and were not read yet. Pure: times are given.
+//!
+//! Each value is waited for once, for a moment, by those that hang on it alone: one that can't be read holds up nobody
+//! else, and those that can't be read either not one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::objects::refs::Wanted;
+
+/// How long a value is waited for. Then it is taken as missing, until it is read.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who waits for what.
+#[derive(Debug, Default)]
+pub struct Patience {
+    /// Until when each that is not read is waited for: from when the first was.
+    until: BTreeMap<Wanted, Instant>,
+    waiting: BTreeMap<String, BTreeSet<Wanted>>,
+}
+
+impl Patience {
+    /// Until when a namespace's plan is to be put off, unless [`Patience::read`] names it sooner. `None`: it need not wait.
+    pub fn put_off(
+        &mut self,
+        namespace: &str,
+        hangs_on: &BTreeSet<Wanted>,
+        unread: &BTreeSet<Wanted>,
+        now: Instant,
+    ) -> Option<Instant> {
+        self.until.retain(|value, _| unread.contains(value));
+        for value in unread {
+            self.until.entry(value.clone()).or_insert(now + PATIENCE);
+        }
+        let waits = |value: &&Wanted| self.until.get(*value).is_some_and(|until| *until > now);
+        let missing: BTreeSet<Wanted> = hangs_on.iter().filter(waits).cloned().collect();
+        let until = missing.iter().filter_map(|value| self.until.get(value)).max().copied();
+        match until {
+            Some(_) => self.waiting.insert(namespace.to_owned(), missing),
+            None => self.waiting.remove(namespace),
+        };
+        until
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The namespaces that wait for nothing any more.
+    pub fn read(&mut self, unread: &BTreeSet<Wanted>) -> Vec<String> {
+        let over = |values: &BTreeSet<Wanted>| values.is_disjoint(unread);
+        let ready: Vec<String> =
+            self.waiting.iter().filter(|(_, values)| over(values)).map(|(namespace, _)| namespace.clone()).collect();
+        ready.iter().for_each(|namespace| drop(self.waiting.remove(namespace)));
+        ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::refs::Holder;
+
+    fn values(names: &[&str]) -> BTreeSet<Wanted> {
+        let value =
+            |name: &&str| Wanted { holder: Holder::Secret, namespace: "llm".to_owned(), name: (*name).to_owned() };
+        names.iter().map(value).collect()
+    }
+
+    #[test]
+    fn a_value_is_waited_for_once_by_those_that_hang_on_it() {
+        let (mut patience, now) = (Patience::default(), Instant::now());
+        let unread = values(&["a", "b"]);
+        assert_eq!(patience.put_off("none", &values(&["c"]), &unread, now), None);
+        let until = patience.put_off("shop", &values(&["a", "c"]), &unread, now).unwrap();
+        assert_eq!(until, now + PATIENCE);
+        // Another one waits no longer for what is being waited for, and hardly for what nobody waited for yet.
+        let later = now + Duration::from_secs(2);
+        assert_eq!(patience.put_off("bank", &values(&["a", "b"]), &unread, later), Some(until));
+        assert_eq!(patience.put_off("shop", &values(&["a"]), &unread, until), None, "it has had its time");
+        assert_eq!(patience.put_off("bank", &values(&["b"]), &unread, until), None);
+        // Named anew, it is another matter.
+        assert_eq!(patience.put_off("shop", &values(&["a"]), &values(&[]), until), None);
+        assert!(patience.put_off("shop", &values(&["a"]), &unread, until).is_some());
+    }
+
+    #[test]
+    fn who_waits_is_named_when_all_it_waits_for_was_read() {
+        let (mut patience, now) = (Patience::default(), Instant::now());
+        let unread = values(&["a", "b"]);
+        assert!(patience.put_off("shop", &unread, &unread, now).is_some());
+        assert!(patience.put_off("bank", &values(&["a"]), &unread, now).is_some());
+        assert_eq!(patience.read(&values(&["b"])), ["bank"]);
+        assert_eq!(patience.read(&values(&["b"])), Vec::<String>::new());
+        assert_eq!(patience.read(&values(&[])), ["shop"]);
+    }
+}

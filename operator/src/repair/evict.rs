@@ -1,0 +1,237 @@
+//! Which of the pods without a gateway is evicted next, and the eviction.
+//!
+//! Carefully: only those whose controller makes another one and loses nothing by it, old ones alone, one of an owner at a
+//! time and few of all. A disruption budget is respected, since the Eviction API asks it. And where an owner's new
+//! pod comes without a gateway as well, evicting helps nobody: the owner is left alone for an hour.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Client, Resource};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::api::{CallError, timed};
+use crate::state::uninjected::Bare;
+
+/// Between two evictions.
+pub const APART: Duration = Duration::from_secs(10);
+/// Between two of the same owner: the new one gets time to become ready.
+pub const OWNER_APART: Duration = Duration::from_secs(2 * 60);
+/// Younger ones may be of a rollout under way.
+pub const AGE: Duration = Duration::from_secs(5 * 60);
+/// So long an owner is left alone whose new pod had none, either.
+pub const IN_VAIN: Duration = Duration::from_secs(60 * 60);
+/// Controllers that make another pod in place of one that goes. A Job would count it as a failure.
+const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"];
+
+/// What was evicted when.
+#[derive(Debug, Default)]
+pub struct Evictor {
+    last: Option<Instant>,
+    /// By the owner's uid.
+    owners: HashMap<String, Turn>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    at: Instant,
+    /// By the wall's clock, to compare with when pods were created.
+    time: Timestamp,
+    in_vain: bool,
+}
+
+impl Evictor {
+    /// The next one of those without a gateway, which is taken to be evicted then.
+    pub fn next<'a>(&mut self, missing: &[&'a Bare], now: Instant, time: Timestamp) -> Option<&'a Bare> {
+        self.owners.retain(|_, turn| now.saturating_duration_since(turn.at) < IN_VAIN);
+        for pod in missing {
+            if let Some((owner, created)) = evictable(pod)
+                && let Some(turn) = self.owners.get_mut(owner)
+            {
+                turn.in_vain |= created > turn.time;
+            }
+        }
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < APART) {
+            return None;
+        }
+        let old = |created: Timestamp| time.duration_since(created).unsigned_abs() >= AGE && created < time;
+        let free = |owner: &str| {
+            let turn = self.owners.get(owner);
+            turn.is_none_or(|turn| !turn.in_vain && now.saturating_duration_since(turn.at) >= OWNER_APART)
+        };
+        let next = missing.iter().find_map(|pod| {
+            let (owner, created) = evictable(pod)?;
+            (old(created) && free(owner)).then_some((*pod, owner.to_owned()))
+        });
+        let (pod, owner) = next?;
+        self.last = Some(now);
+        self.owners.insert(owner, Turn { at: now, time, in_vain: false });
+        Some(pod)
+    }
+}
+
+/// With the uid of its owner, and when it was created.
+fn evictable(pod: &Bare) -> Option<(&str, Timestamp)> {
+    let controller = pod.controller.as_ref().filter(|one| CONTROLLERS.contains(&one.kind.as_str()))?;
+    Some((controller.uid.as_str(), pod.created?))
+}
+
+/// What became of an eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evicted {
+    Done,
+    /// Its disruption budget does not let it go.
+    NotNow,
+    /// It is not there any more, or another one has its name.
+    Gone,
+}
+
+/// Asks for a pod to be evicted: that one, and no other of its name.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn evict(client: &Client, pod: &Bare) -> Result<Evicted, CallError> {
+    let path = format!("{}/{}/eviction", Pod::url_path(&(), Some(&pod.place.namespace)), pod.place.name);
+    let eviction = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod.place.name, "namespace": pod.place.namespace},
+        "deleteOptions": {"preconditions": {"uid": pod.uid}},
+    });
+    let request = http::Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(eviction.to_string().into_bytes())
+        .map_err(|error| CallError::Refused(kube::Error::HttpError(error)))?;
+    match timed(client.request::<Value>(request)).await {
+        Ok(_) => Ok(Evicted::Done),
+        Err(error) if error.is_not_found() || error.is_conflict() => Ok(Evicted::Gone),
+        Err(error) if error.is_too_many() => Ok(Evicted::NotNow),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::uninjected::Controller;
+    use crate::watch::watcher::Place;
+
+    struct Clock {
+        steady: Instant,
+        time: Timestamp,
+    }
+
+    impl Clock {
+        fn new() -> Self {
+            Clock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
+        }
+
+        fn pass(&mut self, passed: Duration) {
+            self.steady += passed;
+            self.time += passed;
+        }
+
+        fn pod(&self, name: &str, kind: &str, owner: &str, age: Duration) -> Bare {
+            Bare {
+                place: Place { namespace: "shop".to_owned(), name: name.to_owned() },
+                uid: name.to_owned(),
+                annotations: std::collections::BTreeMap::new(),
+                controller: Some(Controller {
+                    api_version: "apps/v1".to_owned(),
+                    kind: kind.to_owned(),
+                    name: owner.to_owned(),
+                    uid: owner.to_owned(),
+                }),
+                created: Some(self.time - age),
+                ending: false,
+            }
+        }
+
+        fn next(&self, evictor: &mut Evictor, pods: &[Bare]) -> Option<String> {
+            let missing: Vec<&Bare> = pods.iter().collect();
+            evictor.next(&missing, self.steady, self.time).map(|pod| pod.place.name.clone())
+        }
+    }
+
+    #[test]
+    fn one_at_a_time_and_of_an_owner_seldom() {
+        let mut clock = Clock::new();
+        let mut evictor = Evictor::default();
+        let pods = [
+            clock.pod("a1", "ReplicaSet", "a", AGE),
+            clock.pod("a2", "ReplicaSet", "a", AGE),
+            clock.pod("b1", "StatefulSet", "b", AGE),
+        ];
+        assert_eq!(clock.next(&mut evictor, &pods).as_deref(), Some("a1"));
+        assert_eq!(clock.next(&mut evictor, &pods), None);
+        clock.pass(APART);
+        assert_eq!(clock.next(&mut evictor, &pods).as_deref(), Some("b1"), "of another owner");
+        clock.pass(APART);
+        assert_eq!(clock.next(&mut evictor, &pods), None);
+        clock.pass(OWNER_APART);
+        assert_eq!(clock.next(&mut evictor, &pods[1..]).as_deref(), Some("a2"));
+    }
+
+    #[test]
+    fn what_would_be_lost_or_is_under_way_stays() {
+        let clock = Clock::new();
+        let mut orphan = clock.pod("orphan", "ReplicaSet", "a", AGE);
+        orphan.controller = None;
+        let pods = [
+            orphan,
+            clock.pod("job", "Job", "j", AGE),
+            clock.pod("young", "ReplicaSet", "a", AGE - Duration::from_secs(1)),
+        ];
+        assert_eq!(clock.next(&mut Evictor::default(), &pods), None);
+    }
+
+    #[test]
+    fn an_owner_whose_new_pod_has_none_either_is_left_alone() {
+        let mut clock = Clock::new();
+        let mut evictor = Evictor::default();
+        let old = [clock.pod("a1", "ReplicaSet", "a", AGE), clock.pod("a2", "ReplicaSet", "a", AGE)];
+        assert_eq!(clock.next(&mut evictor, &old).as_deref(), Some("a1"));
+        clock.pass(Duration::from_secs(20));
+        let now = [old[1].clone(), clock.pod("a3", "ReplicaSet", "a", Duration::from_secs(5))];
+        assert_eq!(clock.next(&mut evictor, &now), None);
+        clock.pass(OWNER_APART * 3);
+        assert_eq!(clock.next(&mut evictor, &now), None);
+        clock.pass(IN_VAIN);
+        assert_eq!(clock.next(&mut evictor, &now).as_deref(), Some("a2"), "after an hour it is tried again");
+    }
+
+    async fn answered(code: u16) -> (Result<Evicted, CallError>, Value) {
+        let (asked, heard) = tokio::sync::oneshot::channel();
+        let asked = std::sync::Mutex::new(Some(asked));
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let asked = asked.lock().unwrap().take();
+            async move {
+                assert_eq!(request.uri().path(), "/api/v1/namespaces/shop/pods/a1/eviction");
+                let body = http_body_util::BodyExt::collect(request.into_body()).await.unwrap().to_bytes();
+                asked.unwrap().send(serde_json::from_slice(&body).unwrap()).unwrap();
+                let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no", "reason": "x"});
+                let body = kube::client::Body::from(status.to_string().into_bytes());
+                Ok::<_, std::convert::Infallible>(http::Response::builder().status(code).body(body).unwrap())
+            }
+        });
+        let client = Client::new(service, "default");
+        let pod = Clock::new().pod("a1", "ReplicaSet", "a", AGE);
+        (evict(&client, &pod).await, heard.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_pod_is_evicted_by_uid_and_budgets_are_respected() {
+        let (evicted, sent) = answered(201).await;
+        assert_eq!(evicted.unwrap(), Evicted::Done);
+        assert_eq!(sent["deleteOptions"]["preconditions"]["uid"], "a1");
+        assert_eq!(answered(429).await.0.unwrap(), Evicted::NotNow);
+        assert_eq!(answered(409).await.0.unwrap(), Evicted::Gone);
+        assert!(answered(403).await.0.unwrap_err().is_forbidden());
+    }
+}

@@ -1,0 +1,236 @@
+//! Pods that should carry a gateway and don't: made before the operator was there, or while its webhook was away. They are
+//! counted, told of at what made them, and (`injection.repair: Evict`) made anew, a few at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use outrigger_crds::carries::{renew, should_carry};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::metrics::Metrics;
+use crate::repair::evict::{Evicted, Evictor, evict};
+use crate::settings::{Repair, Settings};
+use crate::state::caches::Caches;
+use crate::state::uninjected::Bare;
+use crate::status::events::{Events, Happening, Subject};
+
+/// The reason of the Event that is told at what made such a pod.
+pub const NOT_INJECTED: &str = "NotInjected";
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(30);
+/// Owners that are remembered as told; there are hardly ever more at the same time.
+const TOLD_MAX: usize = 10_000;
+/// The one that the operator itself would have to be up for.
+const KUBE_SYSTEM: &str = "kube-system";
+
+/// Looks for them, for the leader.
+pub struct Watchdog {
+    client: Client,
+    caches: Arc<Caches>,
+    metrics: Arc<Metrics>,
+    events: Events,
+    operator_namespace: String,
+    repair: Repair,
+}
+
+/// Those that lack a gateway, in order of namespace and name.
+#[must_use]
+pub fn missing<'a>(pods: &'a [Bare], is_labelled: &dyn Fn(&str) -> bool, operator_namespace: &str) -> Vec<&'a Bare> {
+    let mut labelled: BTreeSet<&str> = pods.iter().map(|pod| pod.place.namespace.as_str()).collect();
+    labelled.retain(|namespace| is_labelled(namespace));
+    let lacks = |pod: &&Bare| {
+        let namespace = pod.place.namespace.as_str();
+        // No webhook is asked about these, and the kubelet's own pods come from files of their node.
+        let elsewhere = namespace == operator_namespace || namespace == KUBE_SYSTEM;
+        let of_node = pod.controller.as_ref().is_some_and(|controller| controller.kind == "Node");
+        !elsewhere
+            && !of_node
+            && !pod.ending
+            && should_carry(|name| pod.annotations.get(name).map(String::as_str), labelled.contains(namespace))
+    };
+    pods.iter().filter(lacks).collect()
+}
+
+/// What an Event is told at: what made the pod, else the pod.
+fn subject(pod: &Bare) -> Subject {
+    let namespace = pod.place.namespace.clone();
+    match &pod.controller {
+        Some(controller) => Subject {
+            api_version: controller.api_version.clone(),
+            kind: controller.kind.clone(),
+            namespace,
+            name: controller.name.clone(),
+            uid: controller.uid.clone(),
+        },
+        None => Subject {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            namespace,
+            name: pod.place.name.clone(),
+            uid: pod.uid.clone(),
+        },
+    }
+}
+
+fn happening(pod: &Bare) -> Happening {
+    let controller = pod.controller.as_ref().map(|one| (one.kind.as_str(), one.name.as_str()));
+    let remedy = renew(&pod.place.namespace, &pod.place.name, controller, None);
+    let note = format!(
+        "pod {} should carry a gateway and does not: it was created before the operator, or while its webhook was away. To have \
+         it made anew: {remedy}",
+        pod.place.name
+    );
+    Happening { warning: true, reason: NOT_INJECTED, action: "Inject", note }
+}
+
+impl Watchdog {
+    #[must_use]
+    pub fn new(client: Client, caches: Arc<Caches>, metrics: Arc<Metrics>, settings: &Settings) -> Self {
+        Watchdog {
+            events: Events::new(&settings.identity, Instant::now()),
+            client,
+            caches,
+            metrics,
+            operator_namespace: settings.namespace.clone(),
+            repair: settings.repair,
+        }
+    }
+
+    /// Looks every now and then, for ever.
+    pub async fn run(&self) {
+        let mut told: BTreeSet<Subject> = BTreeSet::new();
+        let mut evictor = Evictor::default();
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let Some(pods) = self.caches.bare.all() else { continue };
+            let labelled = |namespace: &str| self.caches.namespace(namespace).is_some_and(|one| one.is_labelled());
+            let missing = missing(&pods, &labelled, &self.operator_namespace);
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for pod in &missing {
+                *counts.entry(&pod.place.namespace).or_default() += 1;
+            }
+            self.metrics.uninjected(counts.into_iter());
+            self.tell(&missing, &mut told).await;
+            if self.repair == Repair::Evict {
+                self.repair(&missing, &mut evictor).await;
+            }
+        }
+    }
+
+    /// Each owner once, until all of its pods are well again.
+    async fn tell(&self, missing: &[&Bare], told: &mut BTreeSet<Subject>) {
+        let mut owners: BTreeMap<Subject, &Bare> = BTreeMap::new();
+        for pod in missing {
+            owners.entry(subject(pod)).or_insert(pod);
+        }
+        told.retain(|subject| owners.contains_key(subject));
+        for (subject, pod) in owners {
+            if told.len() >= TOLD_MAX || told.contains(&subject) {
+                continue;
+            }
+            match self.events.tell(&self.client, &subject, &happening(pod)).await {
+                Ok(true) => drop(told.insert(subject)),
+                // So many at once: the next look goes on.
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "an Event could not be told; tried again");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn repair(&self, missing: &[&Bare], evictor: &mut Evictor) {
+        while let Some(pod) = evictor.next(missing, Instant::now(), Timestamp::now()) {
+            let place = &pod.place;
+            match evict(&self.client, pod).await {
+                Ok(Evicted::Done) => {
+                    self.metrics.evicted();
+                    tracing::info!(pod = %place.name, namespace = %place.namespace, "evicted: it should carry a gateway and did not");
+                }
+                Ok(Evicted::NotNow) => {
+                    tracing::info!(pod = %place.name, namespace = %place.namespace, "not evicted: its disruption budget does not let it go now");
+                }
+                Ok(Evicted::Gone) => {}
+                Err(error) => {
+                    tracing::warn!(pod = %place.name, namespace = %place.namespace, %error, "a pod without a gateway can't be evicted");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watchdog").field("repair", &self.repair).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names;
+    use crate::state::uninjected::Controller;
+    use crate::watch::watcher::Place;
+
+    fn pod(namespace: &str, name: &str, kind: Option<&str>, annotations: &[(&str, &str)]) -> Bare {
+        Bare {
+            place: Place { namespace: namespace.to_owned(), name: name.to_owned() },
+            uid: format!("uid-{name}"),
+            annotations: annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            controller: kind.map(|kind| Controller {
+                api_version: "apps/v1".to_owned(),
+                kind: kind.to_owned(),
+                name: "web-5d4f8b".to_owned(),
+                uid: "owner".to_owned(),
+            }),
+            created: None,
+            ending: false,
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_shared_question_are_the_operators() {
+        use outrigger_crds::carries;
+        assert_eq!(
+            [carries::INJECT, carries::WORKLOAD, carries::INJECTED, carries::SIDECAR],
+            [names::INJECT, names::WORKLOAD, names::INJECTED, names::SIDECAR]
+        );
+    }
+
+    #[test]
+    fn those_that_ask_or_whose_namespace_asks_are_missed() {
+        let ending = Bare { ending: true, ..pod("labelled", "ending", None, &[]) };
+        let pods = [
+            pod("plain", "says-nothing", Some("ReplicaSet"), &[]),
+            pod("plain", "asks", Some("ReplicaSet"), &[(names::INJECT, "true")]),
+            pod("labelled", "says-nothing", Some("ReplicaSet"), &[]),
+            pod("labelled", "opted-out", None, &[(names::INJECT, "false")]),
+            pod("labelled", "skipped", None, &[(names::INJECTED, "{}")]),
+            pod("labelled", "static", Some("Node"), &[]),
+            ending,
+            pod("outrigger-system", "operator", None, &[(names::INJECT, "true")]),
+            pod("kube-system", "dns", None, &[(names::INJECT, "true")]),
+        ];
+        let labelled = |namespace: &str| namespace == "labelled";
+        let found = missing(&pods, &labelled, "outrigger-system");
+        let names: Vec<String> =
+            found.iter().map(|pod| format!("{}/{}", pod.place.namespace, pod.place.name)).collect();
+        assert_eq!(names, ["plain/asks", "labelled/says-nothing"]);
+    }
+
+    #[test]
+    fn it_is_told_at_what_made_the_pod_with_what_to_type() {
+        let of = pod("shop", "web-1", Some("ReplicaSet"), &[]);
+        assert_eq!((subject(&of).kind.as_str(), subject(&of).name.as_str()), ("ReplicaSet", "web-5d4f8b"));
+        assert!(happening(&of).note.ends_with("kubectl rollout restart deployment/web -n shop"));
+        assert_eq!(subject(&pod("shop", "web-1", None, &[])).kind, "Pod");
+    }
+}

@@ -1,0 +1,176 @@
+//! What the operator knows its own writing by, and what gateways know it by.
+//!
+//! Policies lie where others may write, too. What is read back of them says which version of an object serves while the
+//! present one is broken, and so where a credential goes: only what bears the seal counts. Gateways hold what is mounted
+//! against a signature ([`outrigger_sync::Trust`]), whose key is made of the seal's, so that there is one secret to keep. It is
+//! in a Secret of the operator's own namespace, and all replicas have the same.
+
+mod store;
+mod verifying;
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac};
+use outrigger_sync::{KEY_BYTES, Place, Signatures, SigningKey, Statement};
+use sha2::{Digest, Sha256};
+
+use crate::objects::binding::Binding;
+
+pub use store::{SealError, load};
+pub use verifying::{Verifying, VerifyingKeys};
+
+/// Bytes of a key.
+const KEY: usize = 32;
+/// Of what the key that signs is made, beside the seal's.
+const SIGNS: &[u8] = b"outrigger.dev/v1 signing key";
+
+/// Marks what is written, and tells whether something was. Of several keys the first is in use, and the others were before.
+#[derive(Clone)]
+pub struct Seal {
+    keys: Arc<[Key]>,
+    /// No pod was made before gateways held signatures against this key.
+    required: bool,
+}
+
+struct Key {
+    marks: Hmac<Sha256>,
+    signs: SigningKey,
+}
+
+impl Key {
+    fn of(key: &[u8]) -> Option<Self> {
+        let marks = (key.len() == KEY).then(|| Hmac::new_from_slice(key).ok()).flatten()?;
+        let mut seed: Hmac<Sha256> = marks.clone();
+        seed.update(SIGNS);
+        let seed: [u8; KEY_BYTES] = seed.finalize().into_bytes().into();
+        Some(Key { marks, signs: SigningKey::of(&seed)? })
+    }
+
+    fn over(&self, binding: &Binding, policy: &[u8; 32], sources: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.marks.clone();
+        // Of one length each: neither can be taken for a part of the other.
+        mac.update(&Sha256::digest(binding.to_string()));
+        mac.update(policy);
+        mac.update(&Sha256::digest(sources));
+        mac
+    }
+}
+
+impl Seal {
+    /// With a key of 32 bytes; `None`: these are not.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Option<Self> {
+        Self::with(key, &[], false)
+    }
+
+    /// With a key and those before it. What the ones before have marked still counts, and they sign beside the first, for
+    /// gateways that know no other.
+    #[must_use]
+    pub fn with(key: &[u8], before: &[&[u8]], required: bool) -> Option<Self> {
+        let keys: Option<Vec<Key>> = std::iter::once(&key).chain(before).map(|key| Key::of(key)).collect();
+        Some(Seal { keys: keys?.into(), required })
+    }
+
+    /// The mark of a ConfigMap: lower-case hex. `policy` is the SHA-256 of the policy's file.
+    #[must_use]
+    pub fn mark(&self, binding: &Binding, policy: &[u8; 32], sources: &[u8]) -> String {
+        let marks = self.keys.first().map(|key| key.over(binding, policy, sources).finalize().into_bytes());
+        marks.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether this is the mark of such a ConfigMap: whoever else may write there can't make it.
+    #[must_use]
+    pub fn holds(&self, binding: &Binding, mark: &str, policy: &[u8; 32], sources: &[u8]) -> bool {
+        let nibbles = mark.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).ok());
+        let bytes: Option<Vec<u8>> = nibbles.map(|two| u8::from_str_radix(two?, 16).ok()).collect();
+        bytes.is_some_and(|bytes| {
+            self.keys.iter().any(|key| key.over(binding, policy, sources).verify_slice(&bytes).is_ok())
+        })
+    }
+
+    /// The file of signatures of a ConfigMap, of whose two files this is the SHA-256.
+    #[must_use]
+    pub fn signatures(&self, binding: &Binding, policy: &[u8; 32], authorities: &[u8; 32]) -> String {
+        let place = place(binding);
+        let of = |statement| self.sign(&statement, &place);
+        let signatures =
+            Signatures { policy: of(Statement::Policy(policy)), authorities: of(Statement::Authorities(authorities)) };
+        // Lists of strings: there is nothing in it that could fail to be written.
+        serde_json::to_string(&signatures).unwrap_or_default()
+    }
+
+    /// The signatures of a credential's file in a binding's Secret.
+    #[must_use]
+    pub fn credential(&self, binding: &Binding, file: &str, goes: &str, value: &[u8]) -> Vec<String> {
+        self.sign(&Statement::Credential { file, goes, value }, &place(binding))
+    }
+
+    fn sign(&self, statement: &Statement<'_>, place: &Place) -> Vec<String> {
+        self.keys.iter().map(|key| key.signs.sign(statement, place)).collect()
+    }
+
+    /// What gateways hold its signatures against.
+    #[must_use]
+    pub fn verifying(&self) -> Verifying {
+        Verifying { keys: self.keys.iter().map(|key| key.signs.public()).collect(), required: self.required }
+    }
+}
+
+/// Where a binding's policy is mounted from, as signatures say it.
+#[must_use]
+pub fn place(binding: &Binding) -> Place {
+    Place { namespace: binding.namespace.clone(), name: binding.object_name() }
+}
+
+/// Without the keys.
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_sync::{Trust, hash};
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_marked_holds_and_only_in_its_place() {
+        let (seal, other) = (Seal::of(&[7; 32]).unwrap(), Seal::of(&[8; 32]).unwrap());
+        let (search, batch) = (Binding::of("shop", "search"), Binding::of("shop", "batch"));
+        let policy = [1; 32];
+        let mark = seal.mark(&search, &policy, b"sources");
+        assert!(seal.holds(&search, &mark, &policy, b"sources"));
+        assert!(!seal.holds(&batch, &mark, &policy, b"sources"), "another's");
+        assert!(!other.holds(&search, &mark, &policy, b"sources"), "another key");
+        assert!(!seal.holds(&search, &mark, &[2; 32], b"sources"));
+        assert!(!seal.holds(&search, &mark, &policy, b"others"));
+        for forged in ["", "é7", "zz"] {
+            assert!(!seal.holds(&search, forged, &policy, b"sources"), "{forged}");
+        }
+        assert!(Seal::of(&[7; 31]).is_none());
+        assert_eq!(format!("{seal:?}"), "Seal");
+    }
+
+    #[test]
+    fn a_key_that_follows_another_knows_and_serves_what_that_one_did() {
+        let (old, new) = (Seal::of(&[7; 32]).unwrap(), Seal::with(&[8; 32], &[&[7; 32]], true).unwrap());
+        let binding = Binding::of("shop", "search");
+        let (policy, authorities) = (hash(b"policy"), hash(b"authorities"));
+        assert!(new.holds(&binding, &old.mark(&binding, &policy, b""), &policy, b""));
+        assert!(!old.holds(&binding, &new.mark(&binding, &policy, b""), &policy, b""));
+        // Pods that know the old key, or the new one, or were made in between.
+        let signatures: Signatures = serde_json::from_str(&new.signatures(&binding, &policy, &authorities)).unwrap();
+        let (old, new) = (old.verifying().keys, new.verifying().keys);
+        assert_eq!(new[1..], old);
+        for keys in [old, new[..1].to_vec(), new.clone()] {
+            let trust = Trust { keys, place: place(&binding) };
+            assert!(trust.holds(&Statement::Policy(&policy), &signatures.policy));
+            assert!(trust.holds(&Statement::Authorities(&authorities), &signatures.authorities));
+            assert!(!trust.holds(&Statement::Policy(&authorities), &signatures.policy));
+        }
+        assert!(Seal::with(&[8; 32], &[&[7; 3]], true).is_none());
+    }
+}

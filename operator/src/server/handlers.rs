@@ -1,0 +1,123 @@
+//! What the replica answers with what it knows: reviews of the API server, health and metrics, and how far an authority
+//! has spread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::sync::Semaphore;
+
+use crate::admission::{self, AdmissionContext, Namespace, validate};
+use crate::certs::{Certificates, Spread};
+use crate::metrics::Metrics;
+use crate::reconcile::Leader;
+use crate::server::Admit;
+use crate::server::health::{Readiness, Report};
+use crate::settings::Settings;
+use crate::state::caches::Caches;
+use crate::stream::Hub;
+
+/// How long a review waits for a namespace that is not known yet: the API server waits five seconds for the answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many wait at the same time. Anybody may ask, and each holds up a thread.
+const WAITING_MAX: usize = 16;
+
+/// Answers reviews.
+#[derive(Debug)]
+pub struct Admission {
+    settings: Arc<Settings>,
+    caches: Arc<Caches>,
+    metrics: Arc<Metrics>,
+    waiting: Semaphore,
+}
+
+impl Admission {
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, caches: Arc<Caches>, metrics: Arc<Metrics>) -> Self {
+        Admission { settings, caches, metrics, waiting: Semaphore::new(WAITING_MAX) }
+    }
+
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.caches.namespace(name).or_else(|| {
+            let _permit = self.waiting.try_acquire().ok()?;
+            self.caches.namespace_within(name, PATIENCE)
+        })
+    }
+}
+
+impl Admit for Admission {
+    fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
+        if path == validate::PATH {
+            let tell = |judged: validate::Judged| {
+                let (effect, reason) = judged.words();
+                self.metrics.admitted(validate::WEBHOOK, effect, reason);
+            };
+            return validate::answer(&body, || self.caches.snapshot().to_rehearse(), tell);
+        }
+        let context = AdmissionContext {
+            settings: &self.settings,
+            namespace: &|name| self.namespace(name),
+            tell: &|told| self.metrics.admitted(told.webhook.word(), told.effect.word(), told.reason),
+        };
+        admission::admit(path, &body, &context)
+    }
+}
+
+/// Tells of health and metrics.
+#[derive(Debug)]
+pub struct Health {
+    pub metrics: Arc<Metrics>,
+    pub readiness: Readiness,
+    pub certificates: Arc<Certificates>,
+    pub caches: Arc<Caches>,
+    pub hub: Arc<Hub>,
+    pub leader: Arc<Leader>,
+}
+
+impl Report for Health {
+    fn metrics(&self) -> Vec<u8> {
+        self.metrics.connected(self.hub.connected());
+        self.metrics.live(self.caches.pods.live().len());
+        if let Some(expires) = self.certificates.served().expires() {
+            self.metrics.certificate_expires(expires);
+        }
+        self.leader.measure();
+        self.metrics.text()
+    }
+
+    fn awaited(&self) -> Vec<String> {
+        let mut awaited = self.readiness.awaited();
+        if !self.certificates.is_ready() {
+            awaited.push("a certificate to serve with".to_owned());
+        }
+        awaited
+    }
+}
+
+/// Tells how far an authority has got.
+#[derive(Debug)]
+pub struct Authorities {
+    pub caches: Arc<Caches>,
+    pub hub: Arc<Hub>,
+    pub leader: Arc<Leader>,
+}
+
+impl Spread for Authorities {
+    fn written(&self, fingerprint: &str) -> bool {
+        self.leader.leads() && self.caches.generated.trusts(fingerprint)
+    }
+
+    fn trusted(&self, fingerprint: &str) -> bool {
+        if !self.leader.leads() {
+            return false;
+        }
+        let states = self.hub.states();
+        let by_uid: BTreeMap<&str, _> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
+        let trusts = |uid: &str| {
+            by_uid.get(uid).is_some_and(|state| state.authorities.iter().any(|trusted| trusted == fingerprint))
+        };
+        self.caches.pods.live().iter().all(|pod| trusts(&pod.uid))
+    }
+}

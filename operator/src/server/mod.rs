@@ -1,0 +1,66 @@
+//! The TLS listener: webhooks of the API server, and the streams of gateways. HTTP/1.1 and HTTP/2 on one port.
+//!
+//! Everything that a stranger could let grow is bounded: connections, heads, bodies and the memory for all bodies together,
+//! and the time that each of them may take.
+
+mod accept;
+mod connection;
+pub mod handlers;
+pub mod health;
+pub mod response;
+mod room;
+mod route;
+mod turns;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use rustls::server::ResolvesServerCert;
+use tokio::net::TcpListener;
+
+use crate::stream::Streams;
+
+pub use accept::{ServeError, Server};
+
+/// Answers the API server's reviews. Pure, as far as the listener is concerned: it is called on a thread of its own, and one
+/// that panics is answered for.
+pub trait Admit: Send + Sync + 'static {
+    /// The path is that of the request, `/admit/…`; the body is JSON in both directions.
+    fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes);
+}
+
+impl<F: Fn(&str, Bytes) -> (StatusCode, Bytes) + Send + Sync + 'static> Admit for F {
+    fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
+        self(path, body)
+    }
+}
+
+/// Who answers what.
+#[derive(Clone)]
+pub struct Services {
+    pub admit: Arc<dyn Admit>,
+    pub streams: Arc<Streams>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("streams", &self.streams).finish_non_exhaustive()
+    }
+}
+
+/// Serves until `shutdown` is over: streams end, and reviews are answered for some seconds yet.
+///
+/// # Errors
+/// [`ServeError`] where TLS can't be set up.
+pub async fn serve(
+    listener: TcpListener,
+    certificates: Arc<dyn ResolvesServerCert>,
+    services: Services,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    Server::new(certificates, services)?.run(listener, shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Which request goes where, and how much of it is read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use super::Services;
+use super::turns::Turns;
+use crate::admission::validate;
+use crate::server::response::{AnswerBody, answer};
+
+/// An object may have 1.5 MiB as it is stored; a review holds it as JSON, and beside it the one it replaces.
+const BODY_MAX: usize = 8 << 20;
+/// What bodies that are being read or answered take together, in KiB.
+const BODIES_KIB: u32 = 64 << 10;
+/// For room, the body, and the answer together. The API server waits for 30 s at the most, and for us 5.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Why a request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum Problem {
+    #[error("here are POST /admit/… for the API server, and POST /v1/stream for gateways")]
+    NotFound,
+    #[error("only POST is answered here")]
+    Method,
+    #[error("the body is over {} MiB", BODY_MAX >> 20)]
+    TooLarge,
+    #[error("the body did not come within {} s", TIME.as_secs())]
+    Late,
+    #[error("the body broke off")]
+    Broken,
+    #[error("too many objects of this namespace wait to be judged: try again")]
+    Busy,
+    #[error("the review could not be answered, which is a bug: the operator's log has more")]
+    Panicked,
+}
+
+impl Problem {
+    fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Problem::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Problem::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Problem::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            Problem::Late => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            Problem::Broken => (StatusCode::BAD_REQUEST, "request_broken"),
+            Problem::Busy => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            Problem::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+/// The way from a request to its answer.
+#[derive(Debug)]
+pub(super) struct Router {
+    services: Services,
+    room: Arc<Semaphore>,
+    /// Of objects that are to be judged; pods must not wait for them.
+    turns: Turns,
+}
+
+impl Router {
+    pub(super) fn new(services: Services) -> Self {
+        Router { services, room: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: Turns::new() }
+    }
+
+    pub(super) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    pub(super) async fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + std::fmt::Display,
+    {
+        let path = request.uri().path();
+        let admission = path.starts_with("/admit/");
+        let answered = match request.method() {
+            _ if !admission && path != outrigger_sync::PATH => Err(Problem::NotFound),
+            method if method != Method::POST => Err(Problem::Method),
+            _ if admission => self.admit(request).await,
+            _ => Ok(self.services.streams.answer(request).await),
+        };
+        answered.unwrap_or_else(|problem| {
+            let (status, word) = problem.row();
+            answer(status, json!({"error": {"type": word, "message": problem.to_string()}}).to_string())
+        })
+    }
+
+    async fn admit<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Problem>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match tokio::time::timeout(TIME, self.review(request)).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Problem::Late),
+        }
+    }
+
+    async fn review<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Problem>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        // The API server says how long it is; who doesn't takes the room of the longest.
+        let length = body.size_hint().upper().map_or(BODY_MAX, |upper| usize::try_from(upper).unwrap_or(usize::MAX));
+        if length > BODY_MAX {
+            return Err(Problem::TooLarge);
+        }
+        let kib = u32::try_from(length.div_ceil(1 << 10)).unwrap_or(BODIES_KIB).max(1);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Problem::Late)?;
+        let body =
+            Limited::new(body, BODY_MAX).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
+                true => Problem::TooLarge,
+                false => Problem::Broken,
+            })?;
+        let (admit, body) = (Arc::clone(&self.services.admit), body.to_bytes());
+        let turn = match head.uri.path() {
+            validate::PATH => {
+                let place = self.turns.place(&validate::namespace(&body), kib).ok_or(Problem::Busy)?;
+                Some(place.turn().await.ok_or(Problem::Late)?)
+            }
+            _ => None,
+        };
+        // Not on the threads that streams are served by: comparing a large object takes its time.
+        let reviewed = tokio::task::spawn_blocking(move || {
+            let reviewed = admit.admit(head.uri.path(), body);
+            drop((room, turn));
+            reviewed
+        });
+        match reviewed.await {
+            Ok((status, body)) => Ok(answer(status, body)),
+            Err(error) => {
+                tracing::error!(%error, "a review panicked");
+                Err(Problem::Panicked)
+            }
+        }
+    }
+}

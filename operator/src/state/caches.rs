@@ -1,0 +1,151 @@
+//! What this replica knows of the cluster, kept up to date by watches.
+//!
+//! Watches tell one thread, which writes, and a plan notes what it looked at; everybody else reads. So what is known never
+//! waits for a network. What takes long looks at a [snapshot](Caches::snapshot), so that nobody waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use crate::admission::Namespace;
+use crate::apply::owner::Owner;
+use crate::objects::binding::Binding;
+use crate::objects::id::{Kind, ObjectId};
+use crate::state::generated::Generated;
+use crate::state::index::Index;
+use crate::state::pods::Pods;
+use crate::state::uninjected::BarePods;
+use crate::stream::{self, PodFacts};
+
+/// Everything that is known.
+#[derive(Debug)]
+pub struct Caches {
+    index: RwLock<Arc<Index>>,
+    /// What admission looks at, and a plan does not.
+    namespaces: Mutex<BTreeMap<String, Namespace>>,
+    /// There is one more.
+    came: Condvar,
+    pub generated: Generated,
+    pub pods: Pods,
+    pub bare: BarePods,
+}
+
+impl Caches {
+    #[must_use]
+    pub fn new(index: Index) -> Self {
+        Caches {
+            index: RwLock::new(Arc::new(index)),
+            namespaces: Mutex::default(),
+            came: Condvar::new(),
+            generated: Generated::default(),
+            pods: Pods::default(),
+            bare: BarePods::default(),
+        }
+    }
+
+    /// With what pods' gateways are known by.
+    #[must_use]
+    pub fn with_pods(self, pods: Pods) -> Self {
+        Caches { pods, ..self }
+    }
+
+    /// For a moment: watches wait meanwhile.
+    pub fn index(&self) -> RwLockReadGuard<'_, Arc<Index>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All as it is now, for as long as one likes. What changes meanwhile changes in a copy.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Index> {
+        Arc::clone(&self.index())
+    }
+
+    /// Changes what is known.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        change(Arc::make_mut(&mut self.index.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// A namespace's own words, as far as they are ours; `None`: it is not known (yet).
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.namespace_within(name, Duration::ZERO)
+    }
+
+    /// The same; `None`: it has not become known in time. Whoever makes a namespace and
+    /// a pod in one go may be quicker than a watch. Waits where it is called: on no thread that serves others.
+    #[must_use]
+    pub fn namespace_within(&self, name: &str, patience: Duration) -> Option<Namespace> {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = |namespaces: &mut BTreeMap<String, Namespace>| !namespaces.contains_key(name);
+        let waited = self.came.wait_timeout_while(namespaces, patience, unknown);
+        let (namespaces, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        namespaces.get(name).cloned()
+    }
+
+    pub fn put_namespace(&self, name: String, namespace: Option<Namespace>) {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        match namespace {
+            Some(namespace) => namespaces.insert(name, namespace),
+            None => namespaces.remove(&name),
+        };
+        self.came.notify_all();
+    }
+
+    /// The keys of a binding that are there.
+    #[must_use]
+    pub fn owners(&self, binding: &Binding) -> Vec<Owner> {
+        let index = self.index();
+        let owner = |name: &String| {
+            let id = ObjectId { kind: Kind::VirtualKey, namespace: binding.namespace.clone(), name: name.clone() };
+            let uid = index.get(&id)?.version.uid.clone();
+            (!uid.is_empty()).then(|| Owner { name: name.clone(), uid })
+        };
+        binding.keys().iter().filter_map(owner).collect()
+    }
+
+    /// Namespaces with something to plan, or with something that was written for a plan.
+    #[must_use]
+    pub fn concerned(&self) -> BTreeSet<String> {
+        let mut namespaces = self.index().namespaces();
+        namespaces.extend(self.generated.bindings().into_iter().map(|binding| binding.namespace));
+        namespaces
+    }
+}
+
+/// For the stream: who may have one.
+impl stream::Pods for Caches {
+    fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts> {
+        let pod = self.pods.get(namespace, name, uid)?;
+        Some(PodFacts { binding: pod.binding, service_account: pod.service_account, foreign: pod.foreign })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_changes_though_somebody_looks() {
+        let caches = Caches::new(Index::new("outrigger", false));
+        let looked = caches.snapshot();
+        let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+        let _ = caches.change(|index| index.apply(&namespace));
+        assert!(looked.namespace("shop").is_none(), "a snapshot stays as it was");
+        assert!(caches.index().namespace("shop").is_some());
+    }
+
+    #[test]
+    fn a_namespace_may_come_a_little_after_who_asks_for_it() {
+        let caches = Caches::new(Index::new("outrigger", false));
+        assert_eq!(caches.namespace("shop"), None);
+        std::thread::scope(|scope| {
+            // An hour: nothing but its coming ends the wait in time.
+            let asked = scope.spawn(|| caches.namespace_within("shop", Duration::from_secs(3_600)));
+            caches.put_namespace("other".to_owned(), Some(Namespace::default()));
+            caches.put_namespace("shop".to_owned(), Some(Namespace::default()));
+            assert_eq!(asked.join().unwrap(), Some(Namespace::default()));
+        });
+        caches.put_namespace("shop".to_owned(), None);
+        assert_eq!(caches.namespace("shop"), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! What is known of the ConfigMaps that the operator made: enough to see whether one must be written anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sha2::{Digest, Sha256};
+
+use crate::certs::fingerprints;
+use crate::names;
+use crate::objects::binding::Binding;
+use crate::seal::Seal;
+
+/// A generated ConfigMap as it stands in the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub uid: String,
+    pub resource_version: String,
+    /// `None`: somebody took it away, or wrote nonsense.
+    pub sequence: Option<u64>,
+    pub digest: String,
+    /// See [`crate::seal`].
+    pub seal: String,
+    /// SHA-256 of the policy's file: what is there need not be what the annotations say.
+    pub policy: [u8; 32],
+    /// The file of signatures.
+    pub signatures: String,
+    /// SHA-256 of the authorities' file.
+    pub authorities: [u8; 32],
+    /// The fingerprint of each of them.
+    pub trusted: Vec<String>,
+    /// uids of its owners.
+    pub owners: BTreeSet<String>,
+    /// Its label is there, so that it is watched.
+    pub labelled: bool,
+    /// A Secret of the same name belongs to it.
+    pub has_secret: bool,
+    /// The operator has written fields of it.
+    pub managed: bool,
+    /// Somebody has said that it may not change.
+    pub immutable: bool,
+    pub sources: Bytes,
+}
+
+impl Held {
+    #[must_use]
+    pub fn of(object: &ConfigMap) -> Self {
+        let meta = &object.metadata;
+        let annotation = |name: &str| meta.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned();
+        let file = |name: &str| object.data.as_ref().and_then(|data| data.get(name)).map_or("", String::as_str);
+        let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
+        let sources = object.binary_data.as_ref().and_then(|data| data.get(names::SOURCES_FILE));
+        Held {
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            sequence: annotation(names::SEQUENCE).and_then(|sequence| sequence.parse().ok()),
+            digest: annotation(names::DIGEST).unwrap_or_default(),
+            seal: annotation(names::SEALED).unwrap_or_default(),
+            policy: hash(file(names::POLICY_FILE)),
+            signatures: file(names::SIGNATURES_FILE).to_owned(),
+            authorities: hash(file(names::AUTHORITIES_FILE)),
+            trusted: fingerprints(file(names::AUTHORITIES_FILE)),
+            owners: owners.collect(),
+            labelled: is_ours(meta),
+            managed: is_managed(meta),
+            immutable: object.immutable == Some(true),
+            has_secret: annotation(names::HAS_SECRET).is_some(),
+            sources: sources.map(|sources| Bytes::copy_from_slice(&sources.0)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Held {
+    /// It is as the operator wrote it for this binding, whoever else may write there.
+    #[must_use]
+    pub fn is_sealed(&self, seal: &Seal, binding: &Binding) -> bool {
+        seal.holds(binding, &self.seal, &self.policy, &self.sources)
+    }
+
+    /// Gateways take it for what it is.
+    #[must_use]
+    pub fn is_signed(&self, seal: &Seal, binding: &Binding) -> bool {
+        self.signatures == seal.signatures(binding, &self.policy, &self.authorities)
+    }
+
+    /// Nothing of it is the operator's: neither label nor sequence, nor any field that it wrote. Whoever takes the first two
+    /// away holds up nothing that is revoked.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        !self.labelled && self.sequence.is_none() && !self.managed
+    }
+}
+
+/// Whether an object bears the operator's label.
+#[must_use]
+pub fn is_ours(meta: &ObjectMeta) -> bool {
+    let label = meta.labels.as_ref().and_then(|labels| labels.get(names::MANAGED_BY));
+    label.is_some_and(|value| value == names::MANAGED_BY_VALUE)
+}
+
+/// Whether the operator has written fields of an object. A watch does not tell.
+#[must_use]
+pub fn is_managed(meta: &ObjectMeta) -> bool {
+    meta.managed_fields.iter().flatten().any(|one| one.manager.as_deref() == Some(names::FIELD_MANAGER))
+}
+
+#[must_use]
+pub fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// All of them, by what they are for.
+#[derive(Debug, Default)]
+pub struct Generated(Mutex<BTreeMap<Binding, Held>>);
+
+impl Generated {
+    /// `true`: that is news.
+    pub fn put(&self, binding: Binding, held: Option<Held>) -> bool {
+        let mut all = self.lock();
+        match held {
+            // An answer to a write may be here before what the watch tells of an earlier one.
+            Some(held) if all.get(&binding).is_some_and(|known| is_newer(known, &held)) => false,
+            Some(mut held) => {
+                // A watch does not tell of it, and it does not come to an end.
+                held.managed |= all.get(&binding).is_some_and(|known| known.uid == held.uid && known.managed);
+                all.insert(binding, held.clone()).as_ref() != Some(&held)
+            }
+            None => all.remove(&binding).is_some(),
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, binding: &Binding) -> Option<Held> {
+        self.lock().get(binding).cloned()
+    }
+
+    #[must_use]
+    pub fn bindings(&self) -> Vec<Binding> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Those of one namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Vec<Binding> {
+        self.lock().keys().filter(|binding| binding.namespace == namespace).cloned().collect()
+    }
+
+    /// Every one of them has this authority.
+    #[must_use]
+    pub fn trusts(&self, fingerprint: &str) -> bool {
+        self.lock().values().all(|held| held.trusted.iter().any(|trusted| trusted == fingerprint))
+    }
+
+    /// What each policy was compiled from, of those that the operator wrote; and how many somebody else did.
+    #[must_use]
+    pub fn sources(&self, seal: &Seal) -> (Vec<(Binding, Bytes)>, usize) {
+        let all = self.lock();
+        let (own, others): (Vec<_>, Vec<_>) = (all.iter())
+            .filter(|(_, held)| !held.sources.is_empty())
+            .partition(|(binding, held)| held.is_sealed(seal, binding));
+        (own.into_iter().map(|(binding, held)| (binding.clone(), held.sources.clone())).collect(), others.len())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Versions of one object are numbers that grow, as far as Kubernetes has ever made them.
+fn is_newer(known: &Held, held: &Held) -> bool {
+    let number = |held: &Held| held.resource_version.parse::<u64>().ok();
+    known.uid == held.uid && number(known).zip(number(held)).is_some_and(|(known, held)| known > held)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn held(version: &str) -> Held {
+        let object = json!({
+            "metadata": {
+                "name": "outrigger-a", "namespace": "n", "uid": "u", "resourceVersion": version,
+                "labels": {"app.kubernetes.io/managed-by": "outrigger"},
+                "annotations": {"outrigger.dev/sequence": "7", "outrigger.dev/digest": "d"},
+            },
+            "data": {"policy.v1.json": "{}"},
+            "binaryData": {"sources.v1.json.gz": "AQI="},
+        });
+        Held::of(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn what_stands_there_is_read() {
+        let held = held("5");
+        assert_eq!((held.sequence, held.digest.as_str(), held.labelled, held.has_secret), (Some(7), "d", true, false));
+        assert_eq!(held.policy, hash("{}"));
+        assert_eq!(&*held.sources, [1, 2]);
+    }
+
+    #[test]
+    fn an_older_version_does_not_replace_a_newer_one() {
+        let (generated, binding) = (Generated::default(), Binding::of("n", "a"));
+        assert!(generated.put(binding.clone(), Some(held("10"))));
+        assert!(!generated.put(binding.clone(), Some(held("9"))));
+        assert!(!generated.put(binding.clone(), Some(held("10"))));
+        assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
+        let anew = Held { uid: "v".to_owned(), ..held("3") };
+        assert!(generated.put(binding.clone(), Some(anew.clone())), "one made anew is another object");
+        let seal = Seal::of(&[7; 32]).unwrap();
+        assert_eq!(generated.sources(&seal), (vec![], 1), "anybody could have written it");
+        let mark = seal.mark(&binding, &hash("{}"), &[1, 2]);
+        generated.put(binding.clone(), Some(Held { seal: mark, resource_version: "4".to_owned(), ..anew }));
+        assert_eq!(generated.sources(&seal), (vec![(binding.clone(), Bytes::from_static(&[1, 2]))], 0));
+        assert!(generated.put(binding.clone(), None));
+        assert!(!generated.put(binding, None));
+    }
+}

@@ -1,0 +1,447 @@
+//! What is in the cluster, in memory, and what has to be planned anew when it changes.
+//!
+//! Plain data: [`Index::apply`] and [`Index::delete`] are fed by watches and say which namespaces the change concerns, by
+//! reference: those that name the object, those that it acts on, and those whose last plan looked at it
+//! ([`Index::planned`]). Nothing is judged here, so an object of any shape can be kept.
+
+mod reach;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use outrigger_compile::Object;
+use serde_json::{Map, Value, json};
+
+use crate::names;
+use crate::objects::binding::Binding;
+use crate::objects::id::{Kind, ObjectId};
+use crate::objects::refs::{Holder, Named, Wanted, named_by};
+use crate::objects::version::{Version, object, text};
+use crate::plan::revision::Plan;
+
+/// The namespaces that must be planned anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Changed {
+    pub namespaces: BTreeSet<String>,
+}
+
+/// An object that is there.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub version: Arc<Version>,
+    /// As it stands in the cluster; kept up to date, and never a reason to plan.
+    pub status: Option<Value>,
+    pub resource_version: String,
+}
+
+/// A Secret or a ConfigMap that is there.
+#[derive(Clone)]
+pub struct Holding {
+    pub uid: String,
+    pub resource_version: String,
+    object: Object,
+}
+
+impl Holding {
+    /// As it once was.
+    pub(crate) fn remembered(value: Value) -> Self {
+        Holding { uid: String::new(), resource_version: String::new(), object: object(value) }
+    }
+
+    /// As `compile` takes it.
+    #[must_use]
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+}
+
+/// Without what it holds.
+impl fmt::Debug for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holding { uid, resource_version, object } = self;
+        f.debug_struct("Holding")
+            .field("object", &object.label())
+            .field("uid", uid)
+            .field("resource_version", resource_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is in the cluster, as far as policies hang on it.
+#[derive(Clone, Debug)]
+pub struct Index {
+    operator_namespace: String,
+    copies: bool,
+    objects: BTreeMap<ObjectId, Known>,
+    values: BTreeMap<Wanted, Arc<Holding>>,
+    /// With their labels.
+    namespaces: BTreeMap<String, Arc<Object>>,
+    bindings: BTreeMap<String, BTreeSet<Binding>>,
+    /// The objects that name something, by what they name.
+    namers: BTreeMap<Named, BTreeSet<ObjectId>>,
+    /// What the last plan of a namespace looked at, and the other way round.
+    looked: BTreeMap<String, BTreeSet<Named>>,
+    lookers: BTreeMap<Named, BTreeSet<String>>,
+    /// Keys by namespace, so that who has any is known without looking at all.
+    keys: BTreeMap<String, BTreeSet<String>>,
+    /// The number of the last change that concerns a namespace, and of the last one of all.
+    stamps: BTreeMap<String, u64>,
+    changes: u64,
+}
+
+impl Index {
+    /// Empty. `copies` is [`crate::settings::Settings::copies`].
+    #[must_use]
+    pub fn new(operator_namespace: &str, copies: bool) -> Self {
+        Index {
+            operator_namespace: operator_namespace.to_owned(),
+            copies,
+            objects: BTreeMap::new(),
+            values: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            namers: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            lookers: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stamps: BTreeMap::new(),
+            changes: 0,
+        }
+    }
+
+    /// A copy to judge an object in that is not there yet: without statuses, and without what plans looked at, which are the
+    /// most of it and say nothing of what an object is worth.
+    #[must_use]
+    pub fn to_rehearse(&self) -> Self {
+        let known = |(id, known): (&ObjectId, &Known)| {
+            let Known { version, status: _, resource_version } = known;
+            (id.clone(), Known { version: version.clone(), status: None, resource_version: resource_version.clone() })
+        };
+        Index {
+            operator_namespace: self.operator_namespace.clone(),
+            copies: self.copies,
+            objects: self.objects.iter().map(known).collect(),
+            values: self.values.clone(),
+            namespaces: self.namespaces.clone(),
+            bindings: self.bindings.clone(),
+            namers: self.namers.clone(),
+            looked: BTreeMap::new(),
+            lookers: BTreeMap::new(),
+            keys: self.keys.clone(),
+            stamps: BTreeMap::new(),
+            changes: 0,
+        }
+    }
+
+    /// Takes an object as the API server tells it, with `apiVersion` and `kind`: one of our kinds, a Namespace, a Secret or
+    /// a ConfigMap. Others, and what the operator makes itself, are passed over. What says nothing new changes nothing.
+    pub fn apply(&mut self, value: &Value) -> Changed {
+        let core = text(value, "/apiVersion") == Some("v1");
+        match text(value, "/kind").unwrap_or_default() {
+            "Namespace" if core => self.apply_namespace(value),
+            kind if core => match Holder::named(kind) {
+                Some(holder) => self.apply_value(holder, value),
+                None => Changed::default(),
+            },
+            _ => match Version::of(value) {
+                Some(version) => self.apply_version(version, value),
+                None => Changed::default(),
+            },
+        }
+    }
+
+    /// Takes an object that is not there yet, with what was found of it: in a copy that is [to rehearse](Self::to_rehearse).
+    pub(crate) fn rehearse(&mut self, version: Version) {
+        let value = version.value().clone();
+        let _ = self.apply_version(version, &value);
+    }
+
+    /// Takes out what is gone. `kind` is as in `kind:`; a Namespace has no namespace.
+    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Changed {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        if kind == "Namespace" {
+            return match self.namespaces.remove(&name) {
+                Some(_) => self.changed(self.by_labels(&name)),
+                None => Changed::default(),
+            };
+        }
+        if let Some(holder) = Holder::named(kind) {
+            let wanted = Wanted { holder, namespace, name };
+            return match self.values.remove(&wanted) {
+                Some(_) => self.changed(self.by_value(&wanted)),
+                None => Changed::default(),
+            };
+        }
+        let Some(kind) = Kind::named(kind) else { return Changed::default() };
+        let id = ObjectId { kind, namespace, name };
+        // Whom it concerned is known only as long as it is there.
+        let concerned = self.by_object(&id);
+        match self.objects.remove(&id) {
+            None => Changed::default(),
+            Some(known) => {
+                self.forget(&known.version);
+                self.changed(concerned)
+            }
+        }
+    }
+
+    /// Takes the bindings of the pods that are there, all of them.
+    pub fn bind(&mut self, bindings: BTreeSet<Binding>) -> Changed {
+        let mut by_namespace: BTreeMap<String, BTreeSet<Binding>> = BTreeMap::new();
+        for binding in bindings {
+            by_namespace.entry(binding.namespace.clone()).or_default().insert(binding);
+        }
+        let all: BTreeSet<String> = by_namespace.keys().chain(self.bindings.keys()).cloned().collect();
+        let differs = |namespace: &&String| by_namespace.get(*namespace) != self.bindings.get(*namespace);
+        let mut concerned: BTreeSet<String> = all.iter().filter(differs).cloned().collect();
+        let appeared = concerned
+            .iter()
+            .any(|namespace| by_namespace.contains_key(namespace) != self.bindings.contains_key(namespace));
+        // Callers without a key are callers, too, of what acts on everybody.
+        if appeared && self.acts_on_all() {
+            concerned.insert(self.operator_namespace.clone());
+        }
+        self.bindings = by_namespace;
+        self.changed(concerned)
+    }
+
+    /// Takes note of what a plan looked at, and says who must be planned anew because of what it exports.
+    pub fn planned(&mut self, plan: &Plan) -> Changed {
+        let before = self.looked.insert(plan.namespace.clone(), plan.looked.clone()).unwrap_or_default();
+        for gone in before.difference(&plan.looked) {
+            if let Some(lookers) = self.lookers.get_mut(gone) {
+                lookers.remove(&plan.namespace);
+                if lookers.is_empty() {
+                    self.lookers.remove(gone);
+                }
+            }
+        }
+        for new in plan.looked.difference(&before) {
+            self.lookers.entry(new.clone()).or_default().insert(plan.namespace.clone());
+        }
+        if plan.looked.is_empty() {
+            self.looked.remove(&plan.namespace);
+        }
+        // Names of namespaces come and go.
+        if plan.verdicts.is_empty() && plan.revisions.is_empty() {
+            self.stamps.remove(&plan.namespace);
+        }
+        let mut concerned: BTreeSet<String> = plan.exported.iter().flat_map(|id| self.by_object(id)).collect();
+        concerned.remove(&plan.namespace);
+        // What nobody looked at before may have changed since it was planned with, and whom that concerns was not known.
+        if plan.seen != self.changes && !plan.looked.is_subset(&before) {
+            concerned.insert(plan.namespace.clone());
+        }
+        self.changed(concerned)
+    }
+
+    /// The Secrets and ConfigMaps that must be watched: those that objects name, and those that what serves in the place
+    /// of broken ones names.
+    #[must_use]
+    pub fn wanted(&self) -> BTreeSet<Wanted> {
+        let values = self.namers.keys().chain(self.lookers.keys()).filter_map(|named| match named {
+            Named::Value(wanted) => Some(wanted.clone()),
+            Named::Object(_) => None,
+        });
+        values.collect()
+    }
+
+    #[must_use]
+    pub fn get(&self, id: &ObjectId) -> Option<&Known> {
+        self.objects.get(id)
+    }
+
+    #[must_use]
+    pub fn value(&self, wanted: &Wanted) -> Option<&Arc<Holding>> {
+        self.values.get(wanted)
+    }
+
+    /// All objects of ours, in the order of kind, namespace and name.
+    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &Known)> {
+        self.objects.iter()
+    }
+
+    /// Those of one kind in one namespace.
+    pub fn of<'a>(&'a self, kind: Kind, namespace: &'a str) -> impl Iterator<Item = (&'a ObjectId, &'a Known)> {
+        let first = ObjectId { kind, namespace: namespace.to_owned(), name: String::new() };
+        self.objects.range(first..).take_while(move |(id, _)| id.kind == kind && id.namespace == namespace)
+    }
+
+    /// Every namespace that has something to plan: objects, or pods with a gateway.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let of_objects = self.objects.keys().map(|id| id.namespace.clone());
+        of_objects.chain(self.bindings.keys().cloned()).collect()
+    }
+
+    /// Whether the last plan of some other namespace hung on an object.
+    pub(crate) fn is_looked_at_beside(&self, namespace: &str, id: &ObjectId) -> bool {
+        let lookers = self.lookers.get(&Named::Object(id.clone()));
+        lookers.is_some_and(|lookers| lookers.iter().any(|looker| looker != namespace))
+    }
+
+    /// Whether somebody calls from a namespace: it has keys, or pods with a gateway.
+    #[must_use]
+    pub fn has_callers(&self, namespace: &str) -> bool {
+        self.keys.contains_key(namespace) || self.bindings.contains_key(namespace)
+    }
+
+    /// The objects that name one: who is hurt if it goes.
+    #[must_use]
+    pub fn users(&self, id: &ObjectId) -> Vec<ObjectId> {
+        self.namers.get(&Named::Object(id.clone())).into_iter().flatten().cloned().collect()
+    }
+
+    /// A Namespace, as `compile` takes it.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<&Arc<Object>> {
+        self.namespaces.get(name)
+    }
+
+    /// The bindings of a namespace's pods.
+    #[must_use]
+    pub fn bindings(&self, namespace: &str) -> Option<&BTreeSet<Binding>> {
+        self.bindings.get(namespace)
+    }
+
+    /// What users put there acts on all namespaces.
+    #[must_use]
+    pub fn operator_namespace(&self) -> &str {
+        &self.operator_namespace
+    }
+
+    /// Whether credentials may be copied into other namespaces, where their provider says so.
+    #[must_use]
+    pub fn copies(&self) -> bool {
+        self.copies
+    }
+
+    /// Raised by every change that concerns a namespace: what was made at the same stamp is up to date.
+    #[must_use]
+    pub fn stamp(&self, namespace: &str) -> u64 {
+        self.stamps.get(namespace).copied().unwrap_or_default()
+    }
+
+    /// The number of the last change of all.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn apply_version(&mut self, version: Version, value: &Value) -> Changed {
+        let id = version.id.clone();
+        let known = Known {
+            version: Arc::new(version),
+            status: value.get("status").cloned(),
+            resource_version: text(value, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
+        };
+        if let Some(before) = self.objects.get_mut(&id)
+            && before.version.says_the_same(&known.version)
+        {
+            *before = Known { version: before.version.clone(), ..known };
+            return Changed::default();
+        }
+        let mut concerned = self.by_object(&id);
+        if let Some(before) = self.objects.get(&id).map(|known| known.version.clone()) {
+            self.forget(&before);
+        }
+        for named in named_by(&known.version) {
+            self.namers.entry(named).or_default().insert(id.clone());
+        }
+        if id.kind == Kind::VirtualKey {
+            self.keys.entry(id.namespace.clone()).or_default().insert(id.name.clone());
+        }
+        self.objects.insert(id.clone(), known);
+        concerned.extend(self.by_object(&id));
+        self.changed(concerned)
+    }
+
+    /// Takes an object out of what is kept by reference.
+    fn forget(&mut self, version: &Version) {
+        let id = &version.id;
+        for named in named_by(version) {
+            if let Some(namers) = self.namers.get_mut(&named) {
+                namers.remove(id);
+                if namers.is_empty() {
+                    self.namers.remove(&named);
+                }
+            }
+        }
+        if id.kind == Kind::VirtualKey
+            && let Some(keys) = self.keys.get_mut(&id.namespace)
+        {
+            keys.remove(&id.name);
+            if keys.is_empty() {
+                self.keys.remove(&id.namespace);
+            }
+        }
+    }
+
+    fn apply_namespace(&mut self, value: &Value) -> Changed {
+        let Some(name) = text(value, "/metadata/name") else { return Changed::default() };
+        let labels = value.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+        let kept = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let before = self.namespaces.insert(name.to_owned(), Arc::new(object(kept)));
+        let same = before.is_some_and(|before| before.value.pointer("/metadata/labels") == Some(&labels));
+        match same {
+            true => Changed::default(),
+            false => self.changed(self.by_labels(name)),
+        }
+    }
+
+    fn apply_value(&mut self, holder: Holder, value: &Value) -> Changed {
+        let (Some(namespace), Some(name)) = (text(value, "/metadata/namespace"), text(value, "/metadata/name")) else {
+            return Changed::default();
+        };
+        let labels = value.pointer("/metadata/labels");
+        let ours = labels.and_then(|labels| labels.get(names::MANAGED_BY)).and_then(Value::as_str);
+        if ours == Some(names::MANAGED_BY_VALUE) {
+            // Somebody's that has become ours is theirs no more, and nobody's credential.
+            return self.delete(holder.name(), namespace, name);
+        }
+        let mut kept = Map::new();
+        kept.insert("apiVersion".to_owned(), json!("v1"));
+        kept.insert("kind".to_owned(), json!(holder.name()));
+        kept.insert("metadata".to_owned(), json!({"namespace": namespace, "name": name}));
+        for field in ["data", "stringData", "binaryData"] {
+            kept.extend(value.get(field).map(|part| (field.to_owned(), part.clone())));
+        }
+        let holding = Holding {
+            uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
+            resource_version: text(value, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
+            object: object(Value::Object(kept)),
+        };
+        let wanted = Wanted { holder, namespace: namespace.to_owned(), name: name.to_owned() };
+        let same = self.values.get(&wanted).is_some_and(|before| match holder {
+            // A policy's digest tells a Secret's version.
+            Holder::Secret => before.uid == holding.uid && before.resource_version == holding.resource_version,
+            Holder::ConfigMap => before.object.value == holding.object.value,
+        });
+        self.values.insert(wanted.clone(), Arc::new(holding));
+        match same {
+            true => Changed::default(),
+            false => self.changed(self.by_value(&wanted)),
+        }
+    }
+
+    fn changed(&mut self, namespaces: BTreeSet<String>) -> Changed {
+        self.changes += 1;
+        for namespace in &namespaces {
+            match self.is_anything(namespace) {
+                true => self.stamps.insert(namespace.clone(), self.changes),
+                // Namespaces come and go, and a replica that does not lead plans none.
+                false => self.stamps.remove(namespace),
+            };
+        }
+        Changed { namespaces }
+    }
+
+    /// The namespace is there, or something in it.
+    fn is_anything(&self, namespace: &str) -> bool {
+        self.namespaces.contains_key(namespace)
+            || self.bindings.contains_key(namespace)
+            || Kind::ALL.into_iter().any(|kind| self.of(kind, namespace).next().is_some())
+    }
+}

@@ -1,0 +1,7 @@
+//! What this replica knows of the cluster: plain data that watches feed, behind [`caches::Caches`].
+
+pub mod caches;
+pub mod generated;
+pub mod index;
+pub mod pods;
+pub mod uninjected;

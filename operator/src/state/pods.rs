@@ -1,0 +1,300 @@
+//! Pods that carry a gateway: what they are bound to, and whether the gateway runs.
+//!
+//! What no key of its own keeps (several keys, or none) stays bound for a while after its last pod: Deployments are scaled
+//! to nothing, and Jobs come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use kube::core::Object;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::attestation::{Foreign, Genuine, PodSpec};
+use crate::names;
+use crate::objects::binding::{Binding, DEFAULT};
+use crate::watch::watcher::{Place, Told};
+
+/// How long what no key keeps stays after its last pod.
+const LINGER: Duration = Duration::from_secs(15 * 60);
+
+/// Of a pod's status, what is looked at.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodStatus {
+    phase: Option<String>,
+    init_container_statuses: Vec<ContainerStatus>,
+    container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    name: String,
+    started: Option<bool>,
+    ready: bool,
+}
+
+/// As it is watched.
+pub type WatchedPod = Object<PodSpec, PodStatus>;
+
+/// What is kept of a pod with a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    pub place: Place,
+    pub uid: String,
+    pub service_account: String,
+    /// As it was admitted: of its volume, which nobody can change.
+    pub binding: Binding,
+    /// Its gateway is not the operator's, or not alone.
+    pub foreign: Option<Foreign>,
+    /// Its gateway has started, and neither it nor the pod has ended or is ending.
+    pub live: bool,
+    /// Its gateway takes requests.
+    pub ready: bool,
+    /// It has ended: nothing of it runs, or will.
+    pub finished: bool,
+}
+
+impl Pod {
+    /// `None`: it mounts no policy.
+    #[must_use]
+    pub fn of(pod: &WatchedPod, genuine: &Genuine) -> Option<Self> {
+        let place = Place::of(pod);
+        let binding = Binding::of_object(&place.namespace, pod.spec.mounted()?)?;
+        let status = pod.status.clone().unwrap_or_default();
+        let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+        let gateway = (status.init_container_statuses.iter().chain(&status.container_statuses))
+            .find(|container| container.name == names::CONTAINER);
+        let started = gateway.is_some_and(|container| container.started == Some(true));
+        let account = pod.spec.service_account_name.clone().filter(|name| !name.is_empty());
+        Some(Pod {
+            uid: pod.metadata.uid.clone().unwrap_or_default(),
+            service_account: account.unwrap_or_else(|| "default".to_owned()),
+            binding,
+            foreign: genuine.judge(&pod.spec).err(),
+            live: started && !finished && pod.metadata.deletion_timestamp.is_none(),
+            ready: gateway.is_some_and(|container| container.ready) && !finished,
+            finished,
+            place,
+        })
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Pods {
+    known: RwLock<Known>,
+    genuine: Genuine,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    pods: BTreeMap<Place, Pod>,
+    /// How many are bound so.
+    bound: BTreeMap<Binding, usize>,
+    /// Nobody is bound so any more, and until then it stays.
+    lingering: BTreeMap<Binding, Instant>,
+}
+
+/// What a change of pods is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodsChanged {
+    /// There are bindings that there were not, or the reverse.
+    pub bindings: bool,
+    /// What is counted of them differs.
+    pub counts: bool,
+}
+
+impl Pods {
+    /// None yet, and what their gateways will be known by.
+    #[must_use]
+    pub fn new(genuine: Genuine) -> Self {
+        Pods { genuine, ..Pods::default() }
+    }
+
+    /// Takes what a watch tells.
+    pub fn take(&self, told: &Told<Box<WatchedPod>>) -> PodsChanged {
+        let (place, pod) = match told {
+            Told::Is(pod) => (Place::of(&**pod), Pod::of(pod, &self.genuine).filter(|pod| !pod.finished)),
+            Told::Gone(place) => (place.clone(), None),
+            Told::Listed | Told::Unreadable(_) | Told::Failed => return PodsChanged::default(),
+        };
+        self.write().put(place, pod)
+    }
+
+    /// What there is a pod for, or was a moment ago.
+    #[must_use]
+    pub fn bindings(&self) -> BTreeSet<Binding> {
+        let known = self.read();
+        known.bound.keys().chain(known.lingering.keys()).cloned().collect()
+    }
+
+    /// A policy for the binding stands in the cluster: there were pods, whenever that was. `true`: it is bound now.
+    pub fn found(&self, binding: &Binding) -> bool {
+        let mut known = self.write();
+        let anew = lingers(binding) && !known.bound.contains_key(binding) && !known.lingering.contains_key(binding);
+        if anew {
+            known.lingering.insert(binding.clone(), Instant::now() + LINGER);
+        }
+        anew
+    }
+
+    /// What has stayed long enough goes. `true`: there was something.
+    pub fn expire(&self) -> bool {
+        let (mut known, now) = (self.write(), Instant::now());
+        let before = known.lingering.len();
+        known.lingering.retain(|_, until| *until > now);
+        known.lingering.len() != before
+    }
+
+    /// Those whose gateway runs.
+    #[must_use]
+    pub fn live(&self) -> Vec<Pod> {
+        self.read().pods.values().filter(|pod| pod.live).cloned().collect()
+    }
+
+    /// One that is there, by uid as well: another may have its name since.
+    #[must_use]
+    pub fn get(&self, namespace: &str, name: &str, uid: &str) -> Option<Pod> {
+        let place = Place { namespace: namespace.to_owned(), name: name.to_owned() };
+        self.read().pods.get(&place).filter(|pod| pod.uid == uid && !uid.is_empty()).cloned()
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn put(&mut self, place: Place, pod: Option<Pod>) -> PodsChanged {
+        let mut changed = PodsChanged::default();
+        let binding = pod.as_ref().map(|pod| pod.binding.clone());
+        let before = match pod {
+            Some(pod) if self.pods.get(&place) == Some(&pod) => return changed,
+            Some(pod) => self.pods.insert(place, pod),
+            None => self.pods.remove(&place),
+        };
+        changed.counts = before.is_some() || binding.is_some();
+        if let Some(binding) = &binding {
+            let bound = self.bound.entry(binding.clone()).or_default();
+            *bound += 1;
+            changed.bindings |= *bound == 1 && self.lingering.remove(binding).is_none();
+        }
+        if let Some(before) = before
+            && let Some(bound) = self.bound.get_mut(&before.binding)
+        {
+            *bound -= 1;
+            if *bound == 0 {
+                self.bound.remove(&before.binding);
+                match lingers(&before.binding) {
+                    true => drop(self.lingering.insert(before.binding, Instant::now() + LINGER)),
+                    false => changed.bindings = true,
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// A single key keeps its policy by itself, for as long as it is there.
+fn lingers(binding: &Binding) -> bool {
+    binding.keys().len() > 1 || binding.first() == DEFAULT
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, keys: &str, phase: &str, more: serde_json::Value) -> Box<WatchedPod> {
+        let mut pod = json!({
+            "metadata": {
+                "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
+            },
+            "spec": {
+                "serviceAccountName": "app",
+                "containers": [{"name": "app", "unheardOf": {}}],
+                "volumes": [{
+                    "name": "outrigger-policy",
+                    "projected": {"sources": [{"configMap": {"name": format!("outrigger-{keys}")}}]},
+                }],
+            },
+            "status": {
+                "phase": phase,
+                "initContainerStatuses": [{"name": "outrigger", "started": true, "ready": true, "restartCount": 0}],
+            },
+        });
+        json_patch::merge(&mut pod, &more);
+        serde_json::from_value(pod).unwrap()
+    }
+
+    fn changed(bindings: bool, counts: bool) -> PodsChanged {
+        PodsChanged { bindings, counts }
+    }
+
+    #[test]
+    fn pods_are_known_by_what_they_are_bound_to() {
+        let pods = Pods::default();
+        let running = pod("a", "search", "Running", json!({}));
+        assert_eq!(pods.take(&Told::Is(running.clone())), changed(true, true));
+        assert_eq!(pods.take(&Told::Is(running)), changed(false, false), "nothing new");
+        assert_eq!(pods.take(&Told::Is(pod("b", "search", "Running", json!({})))), changed(false, true));
+        assert_eq!(pods.bindings(), BTreeSet::from([Binding::of("shop", "search")]));
+        let found = pods.get("shop", "a", "uid-a").unwrap();
+        assert_eq!((found.service_account.as_str(), found.live), ("app", true));
+        assert_eq!(pods.get("shop", "a", "uid-before"), None);
+        let gone = |name: &str| Told::Gone(Place { namespace: "shop".to_owned(), name: name.to_owned() });
+        assert_eq!(pods.take(&gone("a")), changed(false, true));
+        assert_eq!(pods.take(&gone("b")), changed(true, true));
+        assert_eq!(pods.take(&gone("b")), changed(false, false));
+        assert!(pods.bindings().is_empty());
+    }
+
+    #[test]
+    fn live_is_started_and_not_ending() {
+        let live = |pod: Box<WatchedPod>| Pod::of(&pod, &Genuine::default()).map(|pod| pod.live);
+        assert_eq!(live(pod("a", "k", "Running", json!({}))), Some(true));
+        assert_eq!(live(pod("a", "k", "Pending", json!({}))), Some(true), "the app has not started yet");
+        assert_eq!(live(pod("a", "k", "Succeeded", json!({}))), Some(false));
+        let ending = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+        assert_eq!(live(pod("a", "k", "Running", ending)), Some(false));
+        assert_eq!(live(pod("a", "k", "Running", json!({"status": {"initContainerStatuses": []}}))), Some(false));
+        assert_eq!(live(pod("a", "no key", "Running", json!({}))), None);
+    }
+
+    #[test]
+    fn what_no_key_keeps_stays_a_while() {
+        // The clock stands still where nobody awaits it.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (pods, keyless) = (Pods::default(), Binding::default_of("shop"));
+            let gone = Told::Gone(Place { namespace: "shop".to_owned(), name: "a".to_owned() });
+            assert_eq!(pods.take(&Told::Is(pod("a", "default", "Running", json!({})))), changed(true, true));
+            assert_eq!(pods.take(&gone), changed(false, true));
+            assert_eq!(pods.bindings(), BTreeSet::from([keyless.clone()]));
+            assert_eq!(pods.take(&Told::Is(pod("a", "default", "Running", json!({})))), changed(false, true));
+            assert!(!pods.found(&keyless) && !pods.found(&Binding::of("shop", "search")));
+            assert_eq!(pods.take(&gone), changed(false, true));
+            assert!(!pods.expire());
+            tokio::time::advance(LINGER).await;
+            assert!(pods.expire());
+            assert!(pods.bindings().is_empty());
+            assert!(pods.found(&keyless), "after a restart what stands in the cluster tells of it");
+        });
+    }
+
+    #[test]
+    fn one_that_has_ended_binds_nothing() {
+        let pods = Pods::default();
+        let _ = pods.take(&Told::Is(pod("job", "batch", "Running", json!({}))));
+        assert_eq!(pods.take(&Told::Is(pod("job", "batch", "Succeeded", json!({})))), changed(true, true));
+        assert_eq!(pods.get("shop", "job", "uid-job"), None);
+    }
+}

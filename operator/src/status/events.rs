@@ -1,0 +1,344 @@
+//! Events: what happened to an object, for those who look at it with kubectl.
+//!
+//! They are told once for each change, and never many: the same words again are counted on the first Event, each object
+//! may have [`BURST`] and then one in [`REFILL`], and all together [`ALL_BURST`] and then [`ALL_REFILL`] apart. What is not told
+//! stands in the object's status all the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::api::{CallError, timed};
+use crate::objects::id::ObjectId;
+
+/// Events of one object in a row.
+pub const BURST: u32 = 10;
+/// After those, one in so long.
+pub const REFILL: Duration = Duration::from_secs(5 * 60);
+/// Events of all objects in a row.
+pub const ALL_BURST: u32 = 300;
+pub const ALL_REFILL: Duration = Duration::from_millis(100);
+/// The same words within so long are one Event, with a count.
+const SAME: Duration = Duration::from_secs(10 * 60);
+/// What is remembered at most, of each: objects and Events.
+const REMEMBERED: usize = 10_000;
+const CONTROLLER: &str = "outrigger.dev/operator";
+/// In bytes; the API server takes no more.
+const NOTE_MAX: usize = 1_024;
+const NAME_MAX: usize = 200;
+const INSTANCE_MAX: usize = 128;
+
+/// What an Event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject {
+    pub api_version: String,
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
+impl Subject {
+    /// An object of ours.
+    #[must_use]
+    pub fn of(id: &ObjectId, uid: &str) -> Self {
+        Subject {
+            api_version: format!("{}/{}", outrigger_crds::GROUP, outrigger_crds::VERSION),
+            kind: id.kind.name().to_owned(),
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            uid: uid.to_owned(),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// Or nothing to worry about.
+    pub warning: bool,
+    /// A word of a closed list.
+    pub reason: &'static str,
+    /// What the operator did when it found out, in one word.
+    pub action: &'static str,
+    /// What is wrong and what to do. Never a credential.
+    pub note: String,
+}
+
+/// What is to be done about a happening.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Act {
+    Create(String),
+    /// It was told before, under that name: so often by now.
+    Count(String, i32),
+}
+
+/// A bucket of tokens.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: u32,
+    since: Instant,
+}
+
+impl Bucket {
+    fn full(burst: u32, now: Instant) -> Self {
+        Bucket { left: burst, since: now }
+    }
+
+    fn fill(&mut self, burst: u32, refill: Duration, now: Instant) {
+        let passed = now.saturating_duration_since(self.since);
+        let gained = u32::try_from(passed.as_millis() / refill.as_millis().max(1)).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(gained).min(burst);
+        self.since = match self.left == burst {
+            true => now,
+            false => self.since + refill * gained,
+        };
+    }
+
+    fn take(&mut self, burst: u32, refill: Duration, now: Instant) -> bool {
+        self.fill(burst, refill, now);
+        let any = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        any
+    }
+}
+
+/// What was told, and how much may still be.
+#[derive(Debug)]
+struct Journal {
+    all: Bucket,
+    each: HashMap<Subject, Bucket>,
+    told: BTreeMap<(Subject, &'static str, String), Told>,
+}
+
+#[derive(Clone, Debug)]
+struct Told {
+    name: String,
+    count: i32,
+    last: Instant,
+}
+
+impl Journal {
+    fn new(now: Instant) -> Self {
+        Journal { all: Bucket::full(ALL_BURST, now), each: HashMap::new(), told: BTreeMap::new() }
+    }
+
+    /// `None`: enough was told.
+    fn take(&mut self, subject: &Subject, happening: &Happening, now: Instant, time: Timestamp) -> Option<Act> {
+        self.forget(now);
+        let bucket = self.each.entry(subject.clone()).or_insert_with(|| Bucket::full(BURST, now));
+        if !bucket.take(BURST, REFILL, now) || !self.all.take(ALL_BURST, ALL_REFILL, now) {
+            return None;
+        }
+        let key = (subject.clone(), happening.reason, happening.note.clone());
+        let fresh = |told: &&mut Told| now.saturating_duration_since(told.last) < SAME;
+        if let Some(told) = self.told.get_mut(&key).filter(fresh) {
+            told.count = told.count.saturating_add(1);
+            told.last = now;
+            return Some(Act::Count(told.name.clone(), told.count));
+        }
+        // As kubectl's own are named: no two of an object at the same nanosecond.
+        let name = format!("{}.{:x}", cut(&subject.name, NAME_MAX), time.as_nanosecond());
+        self.told.insert(key, Told { name: name.clone(), count: 1, last: now });
+        Some(Act::Create(name))
+    }
+
+    /// What is too old to matter, where there is much of it; and all of it, where it would grow.
+    fn forget(&mut self, now: Instant) {
+        if self.each.len() >= REMEMBERED {
+            self.each.retain(|_, bucket| {
+                bucket.fill(BURST, REFILL, now);
+                bucket.left < BURST
+            });
+        }
+        if self.each.len() >= REMEMBERED {
+            self.each.clear();
+        }
+        if self.told.len() >= REMEMBERED {
+            self.told.retain(|_, told| now.saturating_duration_since(told.last) < SAME);
+        }
+        if self.told.len() >= REMEMBERED {
+            self.told.clear();
+        }
+    }
+}
+
+/// Tells Events.
+#[derive(Debug)]
+pub struct Events {
+    journal: Mutex<Journal>,
+    instance: String,
+}
+
+impl Events {
+    /// `identity` is [`crate::settings::Settings::identity`].
+    #[must_use]
+    pub fn new(identity: &str, now: Instant) -> Self {
+        let instance = if identity.is_empty() { CONTROLLER } else { identity };
+        Events { journal: Mutex::new(Journal::new(now)), instance: cut(instance, INSTANCE_MAX).to_owned() }
+    }
+
+    /// Tells of something, unless enough was told. Whether it was.
+    ///
+    /// # Errors
+    /// [`CallError`]. Not to be tried again: it was counted.
+    pub async fn tell(&self, client: &Client, subject: &Subject, happening: &Happening) -> Result<bool, CallError> {
+        let time = Timestamp::now();
+        let act = {
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.take(subject, happening, Instant::now(), time)
+        };
+        let api: Api<Event> = Api::namespaced(client.clone(), &subject.namespace);
+        match act {
+            None => return Ok(false),
+            Some(Act::Create(name)) => {
+                let event = self.event(name, subject, happening, time);
+                timed(api.create(&PostParams::default(), &event)).await?;
+            }
+            Some(Act::Count(name, count)) => {
+                let series = json!({"series": {"count": count, "lastObservedTime": MicroTime(time)}});
+                timed(api.patch(&name, &PatchParams::default(), &Patch::Merge(&series))).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn event(&self, name: String, subject: &Subject, happening: &Happening, time: Timestamp) -> Event {
+        Event {
+            metadata: ObjectMeta {
+                name: Some(name),
+                namespace: Some(subject.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(time)),
+            type_: Some(if happening.warning { "Warning" } else { "Normal" }.to_owned()),
+            reason: Some(happening.reason.to_owned()),
+            action: Some(happening.action.to_owned()),
+            note: Some(cut(&happening.note, NOTE_MAX).to_owned()),
+            regarding: Some(ObjectReference {
+                api_version: Some(subject.api_version.clone()),
+                kind: Some(subject.kind.clone()),
+                namespace: Some(subject.namespace.clone()),
+                name: Some(subject.name.clone()),
+                uid: Some(subject.uid.clone()),
+                ..ObjectReference::default()
+            }),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            ..Event::default()
+        }
+    }
+}
+
+/// At most so many bytes, of whole characters.
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str) -> Subject {
+        let id =
+            ObjectId { kind: crate::objects::id::Kind::Budget, namespace: "shop".to_owned(), name: name.to_owned() };
+        Subject::of(&id, "u1")
+    }
+
+    fn happening(note: &str) -> Happening {
+        Happening { warning: true, reason: "Invalid", action: "Judge", note: note.to_owned() }
+    }
+
+    struct Clock {
+        steady: Instant,
+        time: Timestamp,
+    }
+
+    impl Clock {
+        fn new() -> Self {
+            Clock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
+        }
+
+        fn pass(&mut self, passed: Duration) {
+            self.steady += passed;
+            self.time += passed;
+        }
+
+        fn take(&self, journal: &mut Journal, name: &str, note: &str) -> Option<Act> {
+            journal.take(&subject(name), &happening(note), self.steady, self.time)
+        }
+    }
+
+    #[test]
+    fn the_same_words_are_counted_and_other_words_are_another_event() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        let Some(Act::Create(first)) = clock.take(&mut journal, "team", "a") else { panic!("the first") };
+        assert!(first.starts_with("team."), "{first}");
+        clock.pass(Duration::from_secs(1));
+        assert_eq!(clock.take(&mut journal, "team", "a"), Some(Act::Count(first.clone(), 2)));
+        assert_eq!(clock.take(&mut journal, "team", "a"), Some(Act::Count(first.clone(), 3)));
+        assert!(matches!(clock.take(&mut journal, "team", "b"), Some(Act::Create(name)) if name != first));
+        // Long afterwards it is news again.
+        clock.pass(SAME);
+        assert!(matches!(clock.take(&mut journal, "team", "a"), Some(Act::Create(name)) if name != first));
+    }
+
+    #[test]
+    fn an_object_that_flaps_is_told_a_few_times_and_then_seldom() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        let mut told = 0;
+        for at in 0..3_600 {
+            told += u32::from(clock.take(&mut journal, "team", &format!("{at}")).is_some());
+            clock.pass(Duration::from_secs(1));
+        }
+        assert_eq!(told, BURST + 11);
+        assert!(clock.take(&mut journal, "other", "a").is_some(), "others are none the worse");
+    }
+
+    #[test]
+    fn a_thousand_objects_that_break_at_once_are_no_flood() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("b{at}"), "a").is_some()).count();
+        assert_eq!(told, ALL_BURST as usize);
+        clock.pass(ALL_REFILL * 3);
+        let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("c{at}"), "a").is_some()).count();
+        assert_eq!(told, 3);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut clock = Clock::new();
+        let mut journal = Journal::new(clock.steady);
+        for at in 0..3 * REMEMBERED {
+            let _ = clock.take(&mut journal, &format!("b{at}"), "a");
+            clock.pass(ALL_REFILL);
+        }
+        assert!(journal.each.len() <= REMEMBERED && journal.told.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn long_notes_are_cut_at_a_whole_character() {
+        let events = Events::new("outrigger-0", Instant::now());
+        let event =
+            events.event("x".to_owned(), &subject("team"), &happening(&"é".repeat(2_000)), Timestamp::UNIX_EPOCH);
+        assert_eq!(event.note.map(|note| note.len()), Some(NOTE_MAX));
+        assert_eq!(event.regarding.and_then(|regarding| regarding.kind), Some("Budget".to_owned()));
+        assert_eq!(cut("aé", 2), "a");
+    }
+}

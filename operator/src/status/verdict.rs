@@ -1,0 +1,37 @@
+//! What was found out about an object by compiling it: the pure half of its status.
+
+use crate::status::reason::Reason;
+
+/// Something that is wrong, or worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub reason: Reason,
+    /// `spec.credentials[0].secretRef`; empty for the object as a whole.
+    pub path: String,
+    /// What is wrong and what to do. Never a credential.
+    pub message: String,
+}
+
+/// An object of its home namespace, judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The generation that was judged.
+    pub generation: i64,
+    /// What makes `Accepted` False. Empty: it is True.
+    pub refused: Vec<Problem>,
+    /// What makes `ResolvedRefs` False. Empty: it is True.
+    pub unresolved: Vec<Problem>,
+    /// Nothing is left out because of these.
+    pub warnings: Vec<String>,
+    /// The generation that serves in its place, while this one can't be used. `None` with problems: nothing of it serves.
+    pub serving: Option<i64>,
+    /// Valid, in force, and off: `suspended` or expired.
+    pub withdrawn: Option<Reason>,
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.refused.is_empty() && self.unresolved.is_empty()
+    }
+}

@@ -1,0 +1,80 @@
+//! What a gateway says on its stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::BodyExt;
+use outrigger_sync::{BEAT_SECONDS, FromGateway, LineError, Lines};
+
+use super::seat::{Ended, Seat};
+
+/// Silence for so long is a dead gateway.
+const SILENCE: Duration = Duration::from_secs(3 * BEAT_SECONDS);
+/// A line of a gateway is short; thousands of them are being read at once.
+const LINE_MAX: usize = 256 << 10;
+
+/// Listens until the stream ends, and ends it with the gateway's part.
+pub(super) async fn listen<B>(seat: Arc<Seat>, body: B)
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::fmt::Display,
+{
+    let gateway = seat.gateway();
+    tracing::debug!(namespace = gateway.namespace, pod = gateway.pod, "a gateway has connected");
+    let why = tokio::select! {
+        why = seat.ended() => why,
+        why = read(&seat, body) => why,
+    };
+    seat.end(why);
+    tracing::debug!(namespace = gateway.namespace, pod = gateway.pod, ?why, "a gateway's stream has ended");
+}
+
+async fn read<B>(seat: &Seat, mut body: B) -> Ended
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::fmt::Display,
+{
+    let mut lines = Lines::default();
+    let mut unfinished = 0;
+    loop {
+        let frame = match tokio::time::timeout(SILENCE, body.frame()).await {
+            Err(_) => return Ended::Silent,
+            Ok(None | Some(Err(_))) => return Ended::Left,
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(bytes) = frame.into_data() else { continue };
+        unfinished = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => bytes.len() - end - 1,
+            None => unfinished + bytes.len(),
+        };
+        if let Err(error) = take(seat, &mut lines, &bytes, unfinished) {
+            let gateway = seat.gateway();
+            tracing::warn!(namespace = gateway.namespace, pod = gateway.pod, %error, "a gateway's stream is ended");
+            return Ended::Broken;
+        }
+    }
+}
+
+fn take(seat: &Seat, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
+    if unfinished > LINE_MAX {
+        return Err(LineError::TooLong);
+    }
+    lines.push(bytes)?;
+    while let Some(message) = lines.from_gateway()? {
+        hear(seat, message);
+    }
+    Ok(())
+}
+
+/// Each kind of message goes to whom it concerns. The ledger's (what is spent, what is asked for) get their arm here, and
+/// their answers their place in [`super::outbound`].
+fn hear(seat: &Seat, message: FromGateway) {
+    match message {
+        FromGateway::Hello(hello) => seat.hello(hello),
+        FromGateway::Outcome(outcome) => seat.outcome(outcome),
+        FromGateway::Beat(_) => {}
+        FromGateway::Unknown(_) => seat.hub().count_unknown(),
+    }
+}

@@ -1,0 +1,111 @@
+//! What the operator says on a stream: the newest policy whenever there is one that the gateway has not, and beats.
+//!
+//! A body and no task: it is asked for the next part when the gateway's connection has room.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use outrigger_sync::{BEAT_SECONDS, FromOperator, Unused};
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::newest::{Has, Newest};
+use super::seat::{Ended, Seat};
+use super::token::Pods;
+use crate::server::response::AnswerBody;
+
+const BEAT: Duration = Duration::from_secs(BEAT_SECONDS);
+/// A cache may miss a pod for a moment; a stream outlives its pod by no more than so many beats.
+const MISSED_MAX: u32 = 2;
+
+pub(super) fn body(seat: Arc<Seat>, pods: Arc<dyn Pods>) -> AnswerBody {
+    let (newest, has) = (seat.newest(), seat.has());
+    let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let spoken = Spoken { seat, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
+    let parts = stream::unfold(spoken, |mut spoken| async move {
+        let part = spoken.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(part)), spoken))
+    });
+    StreamBody::new(parts).boxed_unsync()
+}
+
+struct Spoken {
+    seat: Arc<Seat>,
+    pods: Arc<dyn Pods>,
+    newest: watch::Receiver<Option<Arc<Newest>>>,
+    has: watch::Receiver<Option<Has>>,
+    beats: Interval,
+    missed: u32,
+    /// What was sent last.
+    given: Option<Has>,
+    /// Of a line under way.
+    parts: VecDeque<Bytes>,
+}
+
+impl Spoken {
+    /// `None`: the stream ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(part) = self.parts.pop_front() {
+                return Some(part);
+            }
+            if let Some(newest) = self.due() {
+                self.give(&newest);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = self.seat.ended() => return None,
+                changed = self.newest.changed() => changed.ok()?,
+                changed = self.has.changed() => changed.ok()?,
+                _ = self.beats.tick() => self.beat(),
+            }
+        }
+    }
+
+    /// The newest, where the gateway has said what it has, and has it not.
+    fn due(&mut self) -> Option<Arc<Newest>> {
+        let newest = self.newest.borrow_and_update().clone()?;
+        let has = self.has.borrow_and_update().clone()?;
+        let known = newest.is_known_to(&has) || self.given.as_ref().is_some_and(|given| newest.is_known_to(given));
+        (!known).then_some(newest)
+    }
+
+    fn give(&mut self, newest: &Newest) {
+        self.given = Some(Has { sequence: Some(newest.sequence()), digest: Some(newest.digest().to_owned()) });
+        let gateway = self.seat.gateway();
+        match newest.line(&gateway.service_account) {
+            Some(line) => self.parts.extend(line),
+            None => tracing::error!(
+                binding = %gateway.binding,
+                "the policy and its credentials are too long to be pushed: use smaller Secrets or fewer credentials"
+            ),
+        }
+    }
+
+    fn beat(&mut self) {
+        let gateway = self.seat.gateway();
+        self.missed = match self.pods.find(&gateway.namespace, &gateway.pod, &gateway.uid) {
+            Some(facts) if facts.foreign.is_some() => return self.seat.end(Ended::Foreign),
+            Some(_) => 0,
+            None => self.missed + 1,
+        };
+        match self.missed > MISSED_MAX {
+            true => self.seat.end(Ended::PodGone),
+            false => self.parts.push_back(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()),
+        }
+    }
+}
+
+impl Drop for Spoken {
+    fn drop(&mut self) {
+        self.seat.end(Ended::Left);
+    }
+}

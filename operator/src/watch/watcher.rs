@@ -1,0 +1,349 @@
+//! Following what is in the cluster, for as long as the process lives.
+//!
+//! A watch that breaks is begun again, later and later, with jitter; one whose place in history is forgotten lists anew, and
+//! tells what is gone since. What is told is a sequence of [`Told`]: who takes it need not know that there are lists.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use kube::runtime::watcher::{Config, Error, Event, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use crate::api::CallError;
+use crate::api::error::message;
+use crate::metrics::Metrics;
+use crate::watch::relist::Turn;
+
+const FIRST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(30);
+
+/// What is known anew.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told<K> {
+    /// It is there, in this shape.
+    Is(K),
+    Gone(Place),
+    /// All that is there has been told.
+    Listed,
+    /// It can't be read: there is no right to it, or no such kind. Tried again all the same.
+    Unreadable(&'static str),
+    /// It could not be read this time, which says nothing about it.
+    Failed,
+}
+
+impl<K> Told<K> {
+    /// So that what is told is small, whatever it is about.
+    #[must_use]
+    pub fn boxed(self) -> Told<Box<K>> {
+        match self {
+            Told::Is(object) => Told::Is(Box::new(object)),
+            Told::Gone(place) => Told::Gone(place),
+            Told::Listed => Told::Listed,
+            Told::Unreadable(why) => Told::Unreadable(why),
+            Told::Failed => Told::Failed,
+        }
+    }
+}
+
+/// Namespace (empty for what has none) and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Place {
+    #[must_use]
+    pub fn of<K: Resource>(object: &K) -> Self {
+        let meta = object.meta();
+        Place { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+}
+
+/// What is followed, for logs and metrics.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    pub what: &'static str,
+    /// There are hundreds of its kind, and an API server that is gone is told of by others.
+    pub one_of_many: bool,
+    pub metrics: Arc<Metrics>,
+    /// Where it can be asked to list anew.
+    pub turn: Option<Turn>,
+}
+
+/// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
+pub async fn follow<K, E>(
+    followed: Followed,
+    api: Api<K>,
+    config: Config,
+    listener: mpsc::Sender<E>,
+    mut map: impl FnMut(Told<K>) -> Option<E>,
+) where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let Followed { what, one_of_many, metrics, mut turn } = followed;
+    let begin = |turn: &mut Option<Turn>| {
+        let round = turn.as_mut().map_or(0, Turn::round);
+        (watcher(api.clone(), config.clone()).boxed(), round)
+    };
+    let (mut events, mut round) = begin(&mut turn);
+    let mut listing = Listing::default();
+    let mut failures = 0;
+    loop {
+        let event = tokio::select! {
+            () = asked(&mut turn) => {
+                (events, round) = begin(&mut turn);
+                continue;
+            }
+            event = events.next() => event,
+        };
+        let Some(event) = event else { return };
+        let mut wait = None;
+        let told = match event {
+            Ok(event) => {
+                // Beginning to list is no success: it is told before anything was asked. So the client's own backoff, which
+                // takes it for one, would never wait for long.
+                if failures > 0 && !matches!(event, Event::Init) {
+                    match one_of_many {
+                        false => tracing::info!(watch = what, failures, "a watch is back"),
+                        true => tracing::debug!(watch = what, failures, "a watch is back"),
+                    }
+                    failures = 0;
+                }
+                listing.take(event)
+            }
+            Err(error) => {
+                metrics.watch_failed(what);
+                let told = words(&error);
+                let unreadable = unreadable(error);
+                // Once for each outage.
+                match failures {
+                    0 if !one_of_many || unreadable.is_some() => {
+                        tracing::warn!(watch = what, error = told, "a watch failed, and is begun again");
+                    }
+                    _ => tracing::debug!(watch = what, error = told, "a watch failed again"),
+                }
+                wait = Some(pause(failures));
+                failures += 1;
+                vec![unreadable.map_or(Told::Failed, Told::Unreadable)]
+            }
+        };
+        let whole = told.iter().any(|told| matches!(told, Told::Listed));
+        for event in told.into_iter().filter_map(&mut map) {
+            if listener.send(event).await.is_err() {
+                return;
+            }
+        }
+        if let Some(turn) = turn.as_ref().filter(|_| whole) {
+            turn.told(round);
+        }
+        if let Some(wait) = wait {
+            tokio::select! {
+                () = asked(&mut turn) => (events, round) = begin(&mut turn),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+async fn asked(turn: &mut Option<Turn>) {
+    match turn {
+        Some(turn) => turn.asked().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Doubled each time, and spread: all watches mostly fail at the same moment.
+fn pause(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.min(16)).min(MOST).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// What the API server said, without the machinery around it.
+fn words(error: &Error) -> String {
+    match error {
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => message(error),
+        Error::WatchError(status) => status.message.clone(),
+        Error::NoResourceVersion => error.to_string(),
+    }
+}
+
+fn unreadable(error: Error) -> Option<&'static str> {
+    let error = match error {
+        Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => error,
+        Error::WatchError(_) | Error::NoResourceVersion => return None,
+    };
+    match CallError::from(error) {
+        error if error.is_forbidden() => Some("there is no right to read it"),
+        error if error.is_not_found() => Some("the API server knows no such kind"),
+        _ => None,
+    }
+}
+
+/// What a watch has told, so that a new list also tells what is gone.
+#[derive(Debug, Default)]
+struct Listing {
+    held: BTreeSet<Place>,
+    /// While it lists.
+    fresh: Option<BTreeSet<Place>>,
+}
+
+impl Listing {
+    fn take<K: Resource>(&mut self, event: Event<K>) -> Vec<Told<K>> {
+        match event {
+            Event::Init => {
+                self.fresh = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let place = Place::of(&object);
+                if let Some(fresh) = &mut self.fresh {
+                    fresh.insert(place.clone());
+                }
+                self.is(place, object)
+            }
+            Event::Apply(object) => self.is(Place::of(&object), object),
+            Event::InitDone => {
+                let fresh = self.fresh.take().unwrap_or_default();
+                let gone: Vec<Place> = self.held.difference(&fresh).cloned().collect();
+                self.held = fresh;
+                gone.into_iter().map(Told::Gone).chain([Told::Listed]).collect()
+            }
+            Event::Delete(object) => {
+                let place = Place::of(&object);
+                self.held.remove(&place);
+                vec![Told::Gone(place)]
+            }
+        }
+    }
+
+    fn is<K: Resource>(&mut self, place: Place, mut object: K) -> Vec<Told<K>> {
+        // A third of an object, and of no use here.
+        object.meta_mut().managed_fields = None;
+        self.held.insert(place);
+        vec![Told::Is(object)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+    use crate::watch::relist::Lists;
+
+    fn object(name: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some(name.to_owned());
+        object.metadata.namespace = Some("n".to_owned());
+        object.metadata.managed_fields = Some(Vec::new());
+        object
+    }
+
+    fn told(listing: &mut Listing, event: Event<ConfigMap>) -> Vec<String> {
+        let word = |told: Told<ConfigMap>| match told {
+            Told::Is(object) => {
+                assert_eq!(object.metadata.managed_fields, None);
+                format!("is {}", object.metadata.name.unwrap())
+            }
+            Told::Gone(place) => format!("gone {}", place.name),
+            Told::Listed => "listed".to_owned(),
+            Told::Unreadable(why) => why.to_owned(),
+            Told::Failed => "failed".to_owned(),
+        };
+        listing.take(event).into_iter().map(word).collect()
+    }
+
+    /// How often it was asked, in an hour without an answer.
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_is_gone_is_not_flooded() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let gone = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused")))
+        });
+        let api: Api<ConfigMap> = Api::all(kube::Client::new(gone, "default"));
+        let (listener, mut told) = mpsc::channel::<()>(1);
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let followed = Followed { what: "test", one_of_many: false, metrics, turn: None };
+        let watch = follow(followed, api, Config::default(), listener, |_| None);
+        let hour = Duration::from_secs(60 * 60);
+        assert!(tokio::time::timeout(hour, watch).await.is_err(), "it never ends");
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((120..=260).contains(&asked), "{asked}");
+        assert_eq!(told.recv().await, None);
+    }
+
+    /// A watch that says nothing: whoever must be sure lists anew, and is told what is gone as well.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_watch_has_not_told_yet_is_told_by_a_list_that_is_asked_for() {
+        let there = Arc::new(std::sync::Mutex::new("a"));
+        let stands = Arc::clone(&there);
+        let silent = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let name = *stands.lock().unwrap();
+            async move {
+                if request.uri().query().unwrap_or_default().contains("watch=true") {
+                    std::future::pending::<()>().await;
+                }
+                let list = serde_json::json!({
+                    "kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
+                    "items": [{"metadata": {"name": name, "namespace": "n", "resourceVersion": "1"}}],
+                });
+                let body = kube::client::Body::from(list.to_string().into_bytes());
+                Ok::<_, std::convert::Infallible>(http::Response::new(body))
+            }
+        });
+        let api: Api<ConfigMap> = Api::all(kube::Client::new(silent, "default"));
+        let lists = Lists::default();
+        let followed = Followed {
+            what: "test",
+            one_of_many: false,
+            metrics: Arc::new(Metrics::new().unwrap()),
+            turn: Some(lists.join("test")),
+        };
+        let (listener, mut told) = mpsc::channel(16);
+        let watch = tokio::spawn(follow(followed, api, Config::default(), listener, Some));
+        let mut next = async |count: usize| {
+            let mut words = Vec::new();
+            for _ in 0..count {
+                words.push(match told.recv().await.unwrap() {
+                    Told::Is(object) => format!("is {}", object.metadata.name.unwrap()),
+                    Told::Gone(place) => format!("gone {}", place.name),
+                    Told::Listed => "listed".to_owned(),
+                    other => panic!("{other:?}"),
+                });
+            }
+            words
+        };
+        assert_eq!(next(2).await, ["is a", "listed"]);
+        *there.lock().unwrap() = "b";
+        let anew = tokio::spawn(async move { lists.anew().await });
+        assert_eq!(next(3).await, ["is b", "gone a", "listed"]);
+        anew.await.unwrap();
+        watch.abort();
+    }
+
+    #[test]
+    fn a_new_list_tells_what_is_gone() {
+        let mut listing = Listing::default();
+        assert!(told(&mut listing, Event::Init).is_empty());
+        assert_eq!(told(&mut listing, Event::InitApply(object("a"))), ["is a"]);
+        assert_eq!(told(&mut listing, Event::InitApply(object("b"))), ["is b"]);
+        assert_eq!(told(&mut listing, Event::InitDone), ["listed"]);
+        assert_eq!(told(&mut listing, Event::Apply(object("c"))), ["is c"]);
+        assert_eq!(told(&mut listing, Event::Delete(object("a"))), ["gone a"]);
+        // It breaks while it lists, and begins again.
+        told(&mut listing, Event::Init);
+        told(&mut listing, Event::InitApply(object("d")));
+        told(&mut listing, Event::Init);
+        told(&mut listing, Event::InitApply(object("c")));
+        assert_eq!(told(&mut listing, Event::InitDone), ["gone b", "gone d", "listed"]);
+    }
+}
