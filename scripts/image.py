@@ -2,7 +2,7 @@
 """A container image from files of this machine, without an engine: an OCI archive that is also one of Docker's.
 
     scripts/image.py --name outrigger-sidecar:0.1.0 --output sidecar.tar \\
-        --file target/release/outrigger-sidecar:/outrigger-sidecar --libraries \\
+        --file target/dist/outrigger-sidecar:/outrigger-sidecar --libraries \\
         --entrypoint /outrigger-sidecar --user 65532:65532
 
 The same files make the same archive, byte for byte: no times, no owners, everything sorted. `podman load`, `docker load`,
@@ -12,7 +12,6 @@ for where no engine is, such as the tests' cluster.
 
 import argparse
 import hashlib
-import io
 import json
 import os
 import platform
@@ -76,28 +75,59 @@ class Layer:
         for path, source in libraries(programs).items():
             self.entries.setdefault(path.strip("/"), ("file", source, 0o755))
 
-    def tar(self, to):
+    def chunks(self):
+        """The archive, piece by piece: nothing of it is held or written down on the way."""
         folders = {str(parent) for path in self.entries for parent in Path(path).parents} - {"."}
         for path in folders:
             self.entries.setdefault(path, ("folder", None, 0o755))
-        with tarfile.open(fileobj=to, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            for path, (kind, given, mode) in sorted(self.entries.items()):
-                info = tarfile.TarInfo(path)
-                if kind == "folder":
-                    info.type, info.mode = tarfile.DIRTYPE, mode
-                    tar.addfile(info)
-                elif kind == "link":
-                    info.type, info.linkname, info.mode = tarfile.SYMTYPE, given, 0o777
-                    tar.addfile(info)
-                elif kind == "content":
-                    info.size, info.mode = len(given), mode
-                    tar.addfile(info, io.BytesIO(given))
-                else:
-                    runs = given.stat().st_mode & 0o111
-                    info.size, info.mode = given.stat().st_size, mode or (0o755 if runs else 0o644)
-                    info.mtime = int(given.stat().st_mtime) if kind == "dated" else 0
-                    with open(given, "rb") as source:
-                        tar.addfile(info, source)
+        size = 0
+        for path, (kind, given, mode) in sorted(self.entries.items()):
+            for chunk in entry(path, kind, given, mode):
+                size += len(chunk)
+                yield chunk
+        yield bytes(2 * tarfile.BLOCKSIZE + -(size + 2 * tarfile.BLOCKSIZE) % tarfile.RECORDSIZE)
+
+
+def entry(path, kind, given, mode):
+    """One entry of an archive: its head, its content, and what fills the last block."""
+    info, content = tarfile.TarInfo(path), ()
+    if kind == "folder":
+        info.type, info.mode = tarfile.DIRTYPE, mode
+    elif kind == "link":
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, given, 0o777
+    elif kind == "content":
+        info.size, info.mode, content = len(given), mode, (given,)
+    elif kind == "layer":
+        info.size, info.mode, content = given.size, mode, given.layer.chunks()
+    else:
+        found = given.stat()
+        info.size, info.mode, content = found.st_size, mode or (0o755 if found.st_mode & 0o111 else 0o644), pieces(given)
+        info.mtime = int(found.st_mtime) if kind == "dated" else 0
+    yield info.tobuf(tarfile.GNU_FORMAT)
+    written = 0
+    for piece in content:
+        written += len(piece)
+        yield piece
+    if written != info.size:
+        raise RuntimeError(f"{path} was {info.size} bytes long and is {written} now")
+    yield bytes(-written % tarfile.BLOCKSIZE)
+
+
+def pieces(file):
+    with open(file, "rb") as content:
+        while piece := content.read(1 << 20):
+            yield piece
+
+
+class Measured:
+    """A layer, and what is known of its archive once it has been made: its digest and its size."""
+
+    def __init__(self, layer):
+        self.layer, self.size, digest = layer, 0, hashlib.sha256()
+        for chunk in layer.chunks():
+            self.size += len(chunk)
+            digest.update(chunk)
+        self.digest = digest.hexdigest()
 
 
 def is_elf(file):
@@ -105,59 +135,46 @@ def is_elf(file):
         return content.read(4) == b"\x7fELF"
 
 
-def sha256(file):
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def image(output, name, layer, config, architecture=None):
-    """Writes the archive. `config` is the image's own: Entrypoint, Cmd, Env, User, WorkingDir, Labels."""
-    output = Path(output)
-    rootfs = output.with_name(f"{output.name}.layer")
-    try:
-        with open(rootfs, "wb") as to:
-            layer.tar(to)
-        layer_digest = sha256(rootfs)
-        config_text = text({
-            "architecture": architecture or ARCHITECTURES[platform.machine()],
-            "os": "linux",
-            "created": EPOCH,
-            "config": config,
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
-            "history": [{"created": EPOCH, "created_by": "scripts/image.py"}],
-        })
-        config_digest = hashlib.sha256(config_text).hexdigest()
-        oci = "application/vnd.oci.image"
-        manifest_text = text({
-            "schemaVersion": 2,
-            "mediaType": f"{oci}.manifest.v1+json",
-            "config": descriptor(f"{oci}.config.v1+json", config_digest, len(config_text)),
-            "layers": [descriptor(f"{oci}.layer.v1.tar", layer_digest, rootfs.stat().st_size)],
-        })
-        manifest_digest = hashlib.sha256(manifest_text).hexdigest()
-        named = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
-        index = descriptor(f"{oci}.manifest.v1+json", manifest_digest, len(manifest_text)) | {"annotations": named}
-        blobs = "blobs/sha256"
-        entries = {
-            "oci-layout": text({"imageLayoutVersion": "1.0.0"}),
-            "index.json": text({"schemaVersion": 2, "mediaType": f"{oci}.index.v1+json", "manifests": [index]}),
-            # Docker's own: the same blobs, by another list.
-            "manifest.json": text([
-                {"Config": f"{blobs}/{config_digest}", "RepoTags": [name], "Layers": [f"{blobs}/{layer_digest}"]}
-            ]),
-            f"{blobs}/{config_digest}": config_text,
-            f"{blobs}/{manifest_digest}": manifest_text,
-        }
-        archive = Layer()
-        for path, content in entries.items():
-            archive.write(path, content)
-        archive.add(f"{blobs}/{layer_digest}", rootfs, 0o644)
-        new = output.with_name(f"{output.name}.new")
-        with open(new, "wb") as to:
-            archive.tar(to)
-        new.rename(output)
-    finally:
-        rootfs.unlink(missing_ok=True)
+def image(to, name, layer, config, architecture=None):
+    """Writes the archive to an open file, which need not be a file on disk. `config` is the image's own: Entrypoint, Cmd,
+    Env, User, WorkingDir, Labels."""
+    layer = Measured(layer)
+    config_text = text({
+        "architecture": architecture or ARCHITECTURES[platform.machine()],
+        "os": "linux",
+        "created": EPOCH,
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}"]},
+        "history": [{"created": EPOCH, "created_by": "scripts/image.py"}],
+    })
+    config_digest = hashlib.sha256(config_text).hexdigest()
+    oci = "application/vnd.oci.image"
+    manifest_text = text({
+        "schemaVersion": 2,
+        "mediaType": f"{oci}.manifest.v1+json",
+        "config": descriptor(f"{oci}.config.v1+json", config_digest, len(config_text)),
+        "layers": [descriptor(f"{oci}.layer.v1.tar", layer.digest, layer.size)],
+    })
+    manifest_digest = hashlib.sha256(manifest_text).hexdigest()
+    named = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
+    index = descriptor(f"{oci}.manifest.v1+json", manifest_digest, len(manifest_text)) | {"annotations": named}
+    blobs = "blobs/sha256"
+    entries = {
+        "oci-layout": text({"imageLayoutVersion": "1.0.0"}),
+        "index.json": text({"schemaVersion": 2, "mediaType": f"{oci}.index.v1+json", "manifests": [index]}),
+        # Docker's own: the same blobs, by another list.
+        "manifest.json": text([
+            {"Config": f"{blobs}/{config_digest}", "RepoTags": [name], "Layers": [f"{blobs}/{layer.digest}"]}
+        ]),
+        f"{blobs}/{config_digest}": config_text,
+        f"{blobs}/{manifest_digest}": manifest_text,
+    }
+    archive = Layer()
+    for path, content in entries.items():
+        archive.write(path, content)
+    archive.entries[f"{blobs}/{layer.digest}"] = ("layer", layer, 0o644)
+    for chunk in archive.chunks():
+        to.write(chunk)
     return f"sha256:{manifest_digest}"
 
 
@@ -191,7 +208,15 @@ def main():
     config = {"User": arguments.user, "WorkingDir": "/", "Env": ["PATH=/", *arguments.env]}
     config |= {"Entrypoint": arguments.entrypoint} if arguments.entrypoint else {}
     config |= {"Labels": dict(label.split("=", 1) for label in arguments.label)} if arguments.label else {}
-    print(image(arguments.output, arguments.name, layer, config, arguments.architecture))
+    output = arguments.output
+    new = output.with_name(f"{output.name}.new")
+    try:
+        with open(new, "wb") as to:
+            digest = image(to, arguments.name, layer, config, arguments.architecture)
+        new.rename(output)
+    finally:
+        new.unlink(missing_ok=True)
+    print(digest)
 
 
 if __name__ == "__main__":

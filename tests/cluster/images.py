@@ -77,8 +77,6 @@ ALWAYS = {PAUSE: pause, BUSYBOX: busybox}
 OURS = {OPERATOR: ours(OPERATOR, "outrigger-operator"), SIDECAR: ours(SIDECAR, "outrigger-sidecar"), PYTHON: python}
 
 
-def archive(name, folder):
-    """The archive of an image, made anew in this folder: what it is made of is not worth comparing."""
-    file = folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
-    (ALWAYS | OURS)[name](file)
-    return file
+def write(name, to):
+    """Writes the archive of an image to an open file: made anew, for what it is made of is not worth comparing."""
+    (ALWAYS | OURS)[name](to)

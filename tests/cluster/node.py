@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import tempfile
+from contextlib import suppress
 
 import images
 import runs
@@ -41,6 +43,7 @@ class NodeCluster(ControlPlane):
     def start_containerd(self):
         base = self.folder / "containerd"
         self.socket = base / "containerd.sock"
+        self.where = [f"--address={self.socket}", "--namespace=k8s.io"]
         network = self.folder / "network"
         for made in (base, network):
             made.mkdir()
@@ -89,17 +92,28 @@ state = "{base / "state"}"
         self.ready("containerd", lambda: self.ctr("version", check=False).returncode == 0, CONTAINERD_SECONDS)
 
     def ctr(self, *arguments, check=True):
-        command = ["ctr", f"--address={self.socket}", "--namespace=k8s.io", *map(str, arguments)]
-        done = subprocess.run(self.machine.inside(command), capture_output=True, text=True, timeout=IMPORT_SECONDS)
+        command = self.machine.inside(["ctr", *self.where, *map(str, arguments)])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_SECONDS)
         if check and done.returncode:
             raise RuntimeError(f"ctr {arguments[0]}: {done.stderr}")
         return done
 
     def load(self, name):
         """Puts one of images.py on the node, under its name."""
-        file = images.archive(name, self.folder)
-        self.ctr("images", "import", "--snapshotter=overlayfs", file)
-        file.unlink()
+        command = self.machine.inside(["ctr", *self.where, "images", "import", "--snapshotter=overlayfs", "-"])
+        # Into a pipe: what would be written to a file is as large as all that is in the image.
+        with tempfile.TemporaryFile() as told:
+            ctr = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told)
+            try:
+                with suppress(BrokenPipeError), ctr.stdin:
+                    images.write(name, ctr.stdin)
+                failed = ctr.wait(IMPORT_SECONDS)
+            finally:
+                ctr.kill()
+                ctr.wait()
+            told.seek(0)
+            if failed:
+                raise RuntimeError(f"ctr import {name}: {told.read().decode(errors='replace')}")
 
     def lines(self, namespace, pod, container="main"):
         """What a container has written."""
