@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# scripts/room.sh TARGET
+# Fails at once if the disks are too small for `make test`. Otherwise it would fail many minutes later, in the middle of
+# something else. What is there already counts: it is replaced, not added to.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# In MB, as measured, and a fifth more: what is built; with incremental compilation and debug information as well.
+built=4500 built_by_hand=9500
+# In .cache/ and node_modules/: Python environments, Node, the control plane, a small model. In the temporary folder: one
+# cluster with its images.
+installed=2500 temporary=1500
+
+target=$1 here=. temp=${TMPDIR:-/tmp}
+[ "${CARGO_INCREMENTAL:-}" = 0 ] || built=$built_by_hand
+mkdir -p "$target"
+megabytes() { du -sm "$@" 2> /dev/null | awk '{ sum += $1 } END { print sum + 0 }'; }
+missing() { echo $(($1 > $2 ? $1 - $2 : 0)); }
+
+# A file system that holds more than one of these must have room for all of them.
+declare -A needed
+while read -r place more; do
+    disk=$(df --output=target "$place" | tail -n 1)
+    needed[$disk]=$((${needed[$disk]:-0} + more))
+done << LIST
+$target $(missing $built "$(megabytes "$target")")
+$here $(missing $installed "$(megabytes .cache tests/clients/node/node_modules)")
+$temp $temporary
+LIST
+
+status=0
+for disk in "${!needed[@]}"; do
+    free=$(df --output=avail -m "$disk" | tail -n 1 | tr -d ' ')
+    if [ "$free" -lt "${needed[$disk]}" ]; then
+        echo "make test needs ${needed[$disk]} MB of free space on $disk, and there are $free MB." >&2
+        status=1
+    fi
+done
+[ $status = 0 ] || echo "Free some space, or put the parts elsewhere with CARGO_TARGET_DIR and TMPDIR." >&2
+exit $status
