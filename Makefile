@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DIR ?= examples/langgraph-agent/objects
 PYTEST := .cache/venv/pytest/bin/python -m pytest
 PYTEST_CHART := .cache/venv/chart/bin/python -m pytest
@@ -30,15 +31,15 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-browser test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run size bench bench-operator clean crds kustomize docs catalogue deny \
-        corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
+.PHONY: help check test test-browser test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator clean crds kustomize docs catalogue deny \
+        room corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
 
-test: check test-hostile test-clients test-examples test-browser test-chart test-cluster test-model ## everything: check, then the tests that cross processes
+test: room check test-hostile test-clients test-examples test-browser test-chart test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
@@ -88,12 +89,34 @@ demo: build-cluster install-cluster ## a walk through it: injection, failover, a
 	@$(PYTHON_TESTS) tests/cluster/cluster.py demo
 
 # Each by itself: built together they would share features that only one of them asked for.
-size: ## what ships: the stripped release binaries, in bytes
-	$(CARGO) build -q --release --locked --bins -p outrigger-cli
-	$(CARGO) build -q --release --locked --bins -p outrigger-sidecar
-	@for name in outrigger outrigger-sidecar; do \
-	    [ ! -f $(TARGET)/release/$$name ] || stat -c "$$name %s" $(TARGET)/release/$$name; \
+dist: ## what ships, in target/dist: optimised as a whole and stripped (slow: a quarter of an hour)
+	$(CARGO) build -q --profile dist --locked --bins -p outrigger-cli
+	$(CARGO) build -q --profile dist --locked --bins -p outrigger-sidecar
+	$(CARGO) build -q --profile dist --locked --bins -p outrigger-operator
+
+size: ## the size of what every pod and every laptop gets: the stripped binaries, in bytes
+	$(CARGO) build -q --profile dist --locked --bins -p outrigger-cli
+	$(CARGO) build -q --profile dist --locked --bins -p outrigger-sidecar
+	@for name in outrigger outrigger-sidecar; do stat -c "$$name %s" $(TARGET)/dist/$$name; done
+
+images: dist ## what ships as images, in target/images: archives for `podman load`, `docker load` and `ctr images import`
+	@mkdir -p $(TARGET)/images
+	@for name in outrigger-sidecar outrigger-operator; do \
+	    case $$name in \
+	        *sidecar) env=(--env MALLOC_ARENA_MAX=1 --env MALLOC_MMAP_THRESHOLD_=131072 --env MALLOC_TRIM_THRESHOLD_=131072);; \
+	        *) env=();; \
+	    esac; \
+	    archive=$(TARGET)/images/$$name-$(VERSION).tar; \
+	    scripts/image.py --name $$name:$(VERSION) --output $$archive --file $(TARGET)/dist/$$name:/$$name --libraries \
+	        --entrypoint /$$name "$${env[@]}"; \
+	    gzip -f $$archive; \
 	done
+
+version: ## the version that is built here
+	@echo $(VERSION)
+
+changes: ## what this version changes, from CHANGELOG.md
+	@awk -v head='## [$(VERSION)]' 'index($$0, "## ") == 1 { on = index($$0, head) == 1; next } on' CHANGELOG.md
 
 crds: ## write the CustomResourceDefinitions in crds/yaml and in the chart anew, and the cases for a real API server
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test chart --test exported
@@ -119,7 +142,7 @@ deny: ## licences, advisories and sources of every crate (needs cargo-deny)
 bench: ## measure what ships, on loopback: the tables of docs/performance.md (three minutes)
 	bench/run.sh
 
-# Without the release's LTO: its code is hardly another, and is built in minutes.
+# Without link-time optimisation: its code is hardly another, and is built in minutes.
 bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects (ten minutes; QUICK=1: two)
 	$(CARGO) build -q --profile profiling --locked -p outrigger-operator
 	$(CARGO) build -q --profile profiling --locked -p outrigger-bench --bin fleet
@@ -128,6 +151,9 @@ bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects 
 clean: ## remove what was built and installed
 	$(CARGO) clean -q
 	rm -rf .cache tests/clients/node/node_modules
+
+room:
+	@scripts/room.sh $(TARGET)
 
 corpus:
 ifeq ($(OUTRIGGER_CORPUS),)

@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 
 few=100 many=600
 target=${CARGO_TARGET_DIR:-target} tools=${CARGO_TARGET_DIR:-target}/profiling
-[ -n "${OUTRIGGER_SIDECAR:-}" ] || cargo build -q --release --locked -p outrigger-sidecar
+[ -n "${OUTRIGGER_SIDECAR:-}" ] || cargo build -q --profile dist --locked -p outrigger-sidecar
 cargo build -q --profile profiling --locked -p outrigger-bench
-sidecar=${OUTRIGGER_SIDECAR:-$target/release/outrigger-sidecar}
+sidecar=${OUTRIGGER_SIDECAR:-$target/dist/outrigger-sidecar}
 
 work=$(mktemp -d)
 started=()

@@ -10,9 +10,9 @@ rounds=7 runs=30 seconds=5
 
 target=${CARGO_TARGET_DIR:-target} tools=${CARGO_TARGET_DIR:-target}/profiling
 # Each by itself: built together they would share features that only one of them asked for.
-[ -n "${OUTRIGGER_SIDECAR:-}" ] || cargo build -q --release --locked -p outrigger-sidecar
+[ -n "${OUTRIGGER_SIDECAR:-}" ] || cargo build -q --profile dist --locked -p outrigger-sidecar
 cargo build -q --profile profiling --locked -p outrigger-bench
-sidecar=${OUTRIGGER_SIDECAR:-$target/release/outrigger-sidecar}
+sidecar=${OUTRIGGER_SIDECAR:-$target/dist/outrigger-sidecar}
 
 work=$(mktemp -d)
 started=()

@@ -1,6 +1,6 @@
 """Starts the gateway that the tests across processes talk to, and reads what it says of itself.
 
-The binary is OUTRIGGER_BIN, or what cargo built last: release before debug.
+The binary is OUTRIGGER_BIN, or what cargo built last: what ships before the others.
 """
 
 import json
@@ -25,7 +25,7 @@ def binary():
     if named := os.environ.get("OUTRIGGER_BIN"):
         return Path(named)
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    for profile in ("release", "debug"):
+    for profile in ("dist", "release", "debug"):
         if (found := target / profile / "outrigger").exists():
             return found
     raise FileNotFoundError("no gateway: run `make build`, or set OUTRIGGER_BIN")

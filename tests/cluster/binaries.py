@@ -152,7 +152,7 @@ def outrigger(name):
     if named := os.environ.get(name.upper().replace("-", "_")):
         return Path(named)
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    built = [found for profile in ("release", "profiling", "debug") if (found := target / profile / name).exists()]
+    built = [found for profile in ("dist", "release", "profiling", "debug") if (found := target / profile / name).exists()]
     if not built:
         raise Missing(f"no {name}: cargo build -p {name}")
     return max(built, key=lambda found: found.stat().st_mtime)
