@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_policy::{Conditions, Dollars, Draw, Explanation, Key, Policy, RefusalSeen, Request, explain};
-use outrigger_sidecar::identify::{caller, identify};
-use outrigger_sidecar::refuse::Refusal;
+use outrigger_sidecar::pipeline::identify::{caller, identify};
+use outrigger_sidecar::pipeline::refuse::Refusal;
 use serde::Serialize;
 use thiserror::Error;
 

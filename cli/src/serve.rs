@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use outrigger_compile::{Compiled, Finding, variable};
 use outrigger_llm::provider::lookup;
 use outrigger_policy::{Document, ObjectRef, ProviderDoc, SecretAt};
-use outrigger_sidecar::accept::Listeners;
+use outrigger_sidecar::server::accept::Listeners;
 use outrigger_sidecar::{Gateway, Secret, Secrets};
 use thiserror::Error;
 

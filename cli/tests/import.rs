@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use outrigger_compile::{Inputs, Severity, compile, read, variable};
 use outrigger_policy::{Draw, NoConditions, Policy, Request, Unknown, decide};
 use outrigger_sidecar::Query;
-use outrigger_sidecar::identify::identify;
+use outrigger_sidecar::pipeline::identify::identify;
 
 /// The product, and the configuration in `tests/import/PRODUCT`; what it becomes lies in the folder of the same name.
 const CONFIGURATIONS: [(&str, &str); 7] = [

@@ -12,20 +12,20 @@ use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
-use crate::access::Access;
-use crate::accounts::{Accounts, millis};
-use crate::affinity::Affinity;
-use crate::call::Call;
-use crate::hooks::Hooks;
-use crate::hop::{self, Own};
+use crate::config::status::Rejected;
 use crate::memory::Memory;
-use crate::metrics::Metrics;
-use crate::origin::{Link, Origin};
-use crate::record::{Lines, Record, Records};
-use crate::retry::RetryBudget;
-use crate::secret::Secrets;
-use crate::served::{Kept, ServeError, Served};
-use crate::status::Rejected;
+use crate::pipeline::call::Call;
+use crate::pipeline::hooks::Hooks;
+use crate::runtime::accounts::{Accounts, millis};
+use crate::runtime::affinity::Affinity;
+use crate::runtime::hop::{self, Own};
+use crate::runtime::origin::{Link, Origin};
+use crate::runtime::retry::RetryBudget;
+use crate::runtime::secret::Secrets;
+use crate::runtime::served::{Kept, ServeError, Served};
+use crate::server::access::Access;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::record::{Lines, Record, Records};
 
 /// How often it is looked whether connections are warm.
 const WARM_EVERY: Duration = Duration::from_secs(10);

@@ -105,7 +105,7 @@ pub fn outward(stream: &TcpStream) {
     settle(stream, UNACKNOWLEDGED);
 }
 
-/// From a client. It may leave an answer unread for `unread`, and is closed by then: see [`crate::accept`].
+/// From a client. It may leave an answer unread for `unread`, and is closed by then: see [`crate::server::accept`].
 pub fn inward(stream: &TcpStream, unread: Duration) {
     settle(stream, unread.max(UNACKNOWLEDGED));
 }

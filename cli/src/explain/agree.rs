@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_policy::{Candidate, Explanation, Policy, Trial, TrialRequest, trial};
-use outrigger_sidecar::accept::Listeners;
-use outrigger_sidecar::record::Lines;
+use outrigger_sidecar::server::accept::Listeners;
+use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Query, Secret, Secrets, Settings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -14,8 +14,8 @@ use outrigger_llm::scan::Scanned;
 use outrigger_llm::{Dialect, RequestError, decode_request, provider};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Provider, session};
-use outrigger_sidecar::asked::{self, Asked};
-use outrigger_sidecar::refuse::Refusal;
+use outrigger_sidecar::pipeline::asked::{self, Asked};
+use outrigger_sidecar::pipeline::refuse::Refusal;
 use outrigger_sidecar::{Query, mock};
 use thiserror::Error;
 

@@ -8,7 +8,7 @@ use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
     Conditions, Credential, Key, Limit, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,
 };
-use outrigger_sidecar::asked::others;
+use outrigger_sidecar::pipeline::asked::others;
 use thiserror::Error;
 
 use super::Args;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Failed, Next};
-use crate::retry;
+use crate::runtime::retry;
 
 /// The longest wait that a provider can ask for and is waited for here. A caller that has to wait longer is told so.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

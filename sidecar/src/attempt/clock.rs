@@ -14,7 +14,7 @@ use outrigger_policy::catalogue::Capabilities;
 
 use super::Failed;
 use crate::duration;
-use crate::ending::Ending;
+use crate::pipeline::ending::Ending;
 
 /// The default of `timeouts.total`.
 const TOTAL: Duration = Duration::from_secs(600);
@@ -88,7 +88,7 @@ pub enum RunsOut {
 }
 
 impl Clock {
-    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::understand::Patience`].
+    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::pipeline::understand::Patience`].
     pub fn of(ending: &Ending, total: Option<u64>) -> Self {
         let total = total.map_or(TOTAL, Duration::from_millis);
         let call = &ending.call;

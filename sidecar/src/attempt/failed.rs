@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue};
 use outrigger_llm::classify::{Class, Failure, Scope};
 use outrigger_llm::usage::Usage;
 
-use crate::mask::Mask;
 use crate::memory::{Held, NoRoom};
-use crate::refuse::Refusal;
+use crate::pipeline::refuse::Refusal;
 use crate::upstream::SendError;
+use crate::upstream::mask::Mask;
 
 /// Who is asked next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

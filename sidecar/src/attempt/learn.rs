@@ -6,8 +6,8 @@ use outrigger_llm::classify::Scope;
 use outrigger_policy::{Candidate, Measure};
 
 use super::{Failed, Next};
-use crate::call::Call;
-use crate::health::Lane;
+use crate::pipeline::call::Call;
+use crate::runtime::health::Lane;
 
 /// How long a credential rests that was refused, or whose account is empty.
 const CREDENTIAL_REST: Duration = Duration::from_secs(60);

@@ -13,16 +13,16 @@ use outrigger_llm::usage::Usage;
 use outrigger_policy::Candidate;
 
 use super::{Failed, Passed, Timing, Trying, keep_content_type};
-use crate::ending::Ending;
-use crate::headers;
-use crate::mask::Masker;
+use crate::attempt::prepare::{Prepared, prepare};
+use crate::attempt::reserve::Reserved;
 use crate::memory::{Held, Memory, NoRoom};
 use crate::mock::NoFallback;
-use crate::prepare::{Prepared, prepare};
+use crate::pipeline::ending::Ending;
+use crate::pipeline::headers;
+use crate::pipeline::reply::ReplyBody;
 use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
-use crate::reply::ReplyBody;
-use crate::reserve::Reserved;
 use crate::upstream::UpstreamBody;
+use crate::upstream::mask::Masker;
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long the body of an error is waited for.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use outrigger_policy::Candidate;
 
 use super::Failed;
-use crate::served::Served;
+use crate::runtime::served::Served;
 
 /// Names the credential in a failure that is about one.
 pub fn named(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use outrigger_policy::Decision;
 
 use super::clock::Clock;
+use crate::attempt::prepare::Translation;
 use crate::gateway::Gateway;
-use crate::prepare::Translation;
 
 /// What is known while candidates are tried.
 pub struct Trying<'a> {

@@ -18,7 +18,7 @@ use outrigger_llm::estimate;
 use outrigger_policy::OnHangUp;
 
 use super::Relay;
-use crate::ending::{CLIENT_CLOSED, Ending};
+use crate::pipeline::ending::{CLIENT_CLOSED, Ending};
 
 /// How long an answer is read on for that nobody waits for.
 const LINGER: Duration = Duration::from_secs(1);

@@ -18,9 +18,9 @@ pub use stream::Relay;
 pub use told::Told;
 pub use whole::{WholeAnswer, binary, whole_answer};
 
-use crate::ending::Ending;
-use crate::health::Lane;
-use crate::prepare::Way;
+use crate::attempt::prepare::Way;
+use crate::pipeline::ending::Ending;
+use crate::runtime::health::Lane;
 
 /// Where an answer comes from, and how it must be told.
 #[derive(Debug)]

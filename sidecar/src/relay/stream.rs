@@ -21,14 +21,14 @@ use super::broken::Broken;
 use super::flow::Flow;
 use super::lens::{AsArray, Lens};
 use super::{Setting, extra_fields};
+use crate::attempt::prepare::Way;
 use crate::attempt::{Failed, Timing};
-use crate::call::Call;
 use crate::duration::ms;
-use crate::ending::Ending;
-use crate::handle::{remember_handle, response_handle};
 use crate::memory::{EVENTS, Held, Memory};
-use crate::prepare::Way;
-use crate::reply::ReplyBody;
+use crate::pipeline::call::Call;
+use crate::pipeline::ending::Ending;
+use crate::pipeline::handle::{remember_handle, response_handle};
+use crate::pipeline::reply::ReplyBody;
 use crate::upstream::UpstreamBody;
 
 /// So much of what came is read at one time: the events in it are many times as long in memory.

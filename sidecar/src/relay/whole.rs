@@ -17,13 +17,13 @@ use serde_json::Value;
 
 use super::told::Told;
 use super::{Setting, extra_fields};
+use crate::attempt::prepare::Way;
 use crate::attempt::{Failed, Timing};
-use crate::call::Call;
-use crate::ending::Ending;
-use crate::handle::{remember_handle, response_handle};
 use crate::memory::{EVENTS, Held, Memory};
-use crate::prepare::Way;
-use crate::reply::ReplyBody;
+use crate::pipeline::call::Call;
+use crate::pipeline::ending::Ending;
+use crate::pipeline::handle::{remember_handle, response_handle};
+use crate::pipeline::reply::ReplyBody;
 use crate::upstream::UpstreamBody;
 
 /// An answer that was read to its end and found good.

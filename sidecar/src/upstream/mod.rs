@@ -6,6 +6,7 @@ mod connect;
 mod endpoint;
 mod fair;
 mod inflate;
+pub(crate) mod mask;
 mod opening;
 mod pieces;
 mod pool;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use outrigger_sidecar::access::Access;
-use outrigger_sidecar::record::Lines;
+use outrigger_sidecar::server::access::Access;
+use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use outrigger_llm::sse;
-use outrigger_sidecar::hooks::{Call, Hooks, OnAnswer, OnRequest, Refusal};
-use outrigger_sidecar::record::{Lines, Record};
+use outrigger_sidecar::pipeline::hooks::{Call, Hooks, OnAnswer, OnRequest, Refusal};
+use outrigger_sidecar::telemetry::record::{Lines, Record};
 use outrigger_sidecar::{Gateway, Settings};
 
 use crate::fake::{Fake, says};

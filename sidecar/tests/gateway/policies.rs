@@ -6,8 +6,8 @@ use std::sync::Arc;
 use outrigger_policy::{
     CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
 };
-use outrigger_sidecar::accept::Listeners;
-use outrigger_sidecar::record::Lines;
+use outrigger_sidecar::server::accept::Listeners;
+use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Secret, Secrets, Settings};
 use serde_json::Value;
 use tokio::sync::oneshot;

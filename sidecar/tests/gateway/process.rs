@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use outrigger_llm::sse;
 use outrigger_policy::OnHangUp;
-use outrigger_sidecar::hooks::{Call, Hooks, OnAnswer};
-use outrigger_sidecar::record::{Lines, Record};
+use outrigger_sidecar::pipeline::hooks::{Call, Hooks, OnAnswer};
+use outrigger_sidecar::telemetry::record::{Lines, Record};
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::Value;
 use tokio::io::AsyncBufReadExt;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use outrigger_policy::Document;
-use outrigger_sidecar::files::{self, FilesError};
+use outrigger_sidecar::config::files::{self, FilesError};
 use outrigger_sync::{Place, Signatures, SigningKey, Statement, Trust, hash};
 use serde_json::{Value, json};
 

@@ -1,0 +1,498 @@
+//! What an upstream is sent: the caller's own bytes with the listed edits, or the request told in
+//! another dialect.
+
+use std::borrow::Cow;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use outrigger_llm::chat::Object;
+use outrigger_llm::embeddings::{self, Encoding};
+use outrigger_llm::gemini::named::{MOST_REQUESTS, model_places};
+use outrigger_llm::operation::{self, Kind, ModelPlace};
+use outrigger_llm::path::{self, PathError, UpstreamPath};
+use outrigger_llm::scan::{self, Cap, CapField, Edits, Piece};
+use outrigger_llm::weigh::Weight;
+use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request_within, foreign};
+use outrigger_policy::Candidate;
+use serde_json::Value;
+
+use crate::memory::{Held, LONG_WORK, Memory, NoRoom};
+use crate::pipeline::asked::{self, LONGEST_NAME};
+use crate::pipeline::call::Call;
+use crate::pipeline::headers;
+use crate::pipeline::receive::overloaded;
+use crate::pipeline::refuse::Refusal;
+use crate::runtime::hop;
+use crate::runtime::served::Place;
+use crate::upstream::{Endpoint, Pieces};
+
+/// How the answer must be told back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As it comes.
+    Same,
+    /// A conversation, through the dialect of none.
+    Across,
+    /// Vectors, to a caller who wants them so.
+    Vectors { encoding: Encoding, batch: bool },
+}
+
+/// A request, ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    pub request: Request<Pieces>,
+    pub way: Way,
+    /// The caller's fields that were left out as hints.
+    pub left_out: Vec<String>,
+    /// The gateway asked for usage that the caller did not ask for.
+    pub asked_usage: bool,
+}
+
+/// The request in no dialect, read when somebody needs it, in room that was made for it before.
+#[derive(Debug)]
+pub struct Translation {
+    memory: Memory,
+    /// What it may take, or that there is no room for so much.
+    room: Mutex<Result<Held, NoRoom>>,
+    read: RwLock<Option<Read>>,
+    unfit: [OnceLock<Option<String>>; 3],
+}
+
+/// What was read of a body.
+#[derive(Debug)]
+enum Read {
+    Chat(Box<Result<chat::Request, RequestError>>),
+    /// Of what is no conversation: the body as JSON, each key once.
+    Body(Result<Object, RequestError>),
+}
+
+/// The field that no dialect can be told for want of room.
+const NO_ROOM: &str = "a request of this size";
+
+impl Translation {
+    /// Of a request of which nothing is read yet.
+    #[must_use]
+    pub fn new(memory: &Memory) -> Self {
+        Translation {
+            memory: memory.clone(),
+            room: Mutex::new(Ok(Held::default())),
+            read: RwLock::default(),
+            unfit: Default::default(),
+        }
+    }
+
+    /// Makes room for what is going to be read, and waits for it a moment.
+    pub async fn make_room(&self, call: &Call) {
+        if lock(&self.room).as_ref().is_ok_and(|held| held.bytes() > 0) {
+            return;
+        }
+        let weight = self.memory.work(call.body.len(), || weight(call)).await;
+        let held = self.memory.wait(weight, call.held.bytes()).await;
+        *lock(&self.room) = held;
+    }
+
+    /// Whether there would be room if it were waited for.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        matches!(*lock(&self.room), Err(NoRoom::Now))
+    }
+
+    /// Why it can't be read, if there is no room.
+    #[must_use]
+    pub fn no_room(&self) -> Option<Refusal> {
+        match lock(&self.room).as_ref().err()? {
+            NoRoom::Now => Some(overloaded()),
+            NoRoom::Ever { wanted, total } => {
+                let mib = |bytes: &usize| bytes.div_ceil(1 << 20);
+                let message = format!(
+                    "to tell this request in another dialect may take {} MiB, and the gateway's memory allows {}; a \
+                     provider of the caller's own dialect takes it as it is",
+                    mib(wanted),
+                    total >> 20
+                );
+                Some(Refusal { final_word: true, ..Refusal::new(413, "request_too_large", message) })
+            }
+        }
+    }
+
+    /// Forgets what was read of a large body: it may be long until an answer begins, and is read again if another candidate
+    /// has to be asked.
+    pub fn let_go(&self, call: &Call) {
+        if call.body.len() >= LONG_WORK {
+            *self.read.write().unwrap_or_else(PoisonError::into_inner) = None;
+            *lock(&self.room) = Ok(Held::default());
+        }
+    }
+
+    /// Room for an edit in the caller's own dialect.
+    fn hold(&self, call: &Call, bytes: usize) -> Result<Held, RequestError> {
+        self.memory.hold(bytes).map_err(|no_room| {
+            *lock(&self.room) = Err(no_room);
+            RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: call.dialect }
+        })
+    }
+
+    /// Does something with what was read, which is read first if it was not.
+    fn with<T>(&self, call: &Call, of: impl FnOnce(&Read) -> Result<T, RequestError>) -> Result<T, RequestError> {
+        {
+            let mut room = lock(&self.room);
+            if room.as_ref().is_ok_and(|held| held.bytes() == 0) {
+                *room = self.memory.hold(weight(call));
+            }
+            if room.is_err() {
+                return Err(RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: call.dialect });
+            }
+        }
+        if let Some(read) = &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
+            return of(read);
+        }
+        let read = Read::of(call);
+        let told = of(&read);
+        *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        told
+    }
+
+    /// Does something with the conversation.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller.
+    pub fn chat<T>(
+        &self,
+        call: &Call,
+        of: impl FnOnce(&chat::Request) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
+        self.with(call, |read| match read {
+            Read::Chat(chat) => of(chat.as_ref().as_ref().map_err(Clone::clone)?),
+            Read::Body(_) => {
+                Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
+            }
+        })
+    }
+
+    /// Where the conversation, as far as anybody tried to read it, is not one: the place in the
+    /// body, and what is wrong there.
+    pub fn problem(&self) -> Option<(String, String)> {
+        match &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(Read::Chat(chat)) => match &**chat {
+                Err(RequestError::Invalid { path, problem }) => Some((path.clone(), problem.clone())),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What this request needs and an upstream of that dialect cannot say.
+    pub fn unfit(&self, call: &Call, upstream: Dialect) -> Option<String> {
+        if upstream == call.dialect {
+            return None;
+        }
+        let read = || match call.operation.kind {
+            Kind::Chat | Kind::Embeddings => {
+                let judged =
+                    |read: &Read| Ok(asked::unfit(call.operation, upstream, || read.chat(call), || read.body(call)));
+                self.with(call, judged).unwrap_or_else(|error| Some(error.to_string()))
+            }
+            _ => Some(call.operation.name.to_owned()),
+        };
+        self.unfit[upstream as usize].get_or_init(read).clone()
+    }
+}
+
+/// What it takes to read a body, and to tell it in another dialect.
+fn weight(call: &Call) -> usize {
+    match call.operation.kind {
+        Kind::Embeddings => Weight::of(&call.body).embedded(LONGEST_NAME),
+        _ => Weight::of(&call.body).translated(),
+    }
+}
+
+impl Read {
+    fn of(call: &Call) -> Read {
+        let invalid = |problem| RequestError::Invalid { path: "body".to_owned(), problem };
+        let body = asked::object(call.dialect, &call.scanned, &call.body).map_err(invalid);
+        let model = call.model.as_deref().unwrap_or_default();
+        match call.operation.kind {
+            Kind::Chat => {
+                let chat = body.and_then(|body| decode_request(call.dialect, &body, model, call.stream));
+                Read::Chat(Box::new(chat))
+            }
+            _ => Read::Body(body),
+        }
+    }
+
+    fn chat(&self, call: &Call) -> Result<&chat::Request, RequestError> {
+        match self {
+            Read::Chat(chat) => chat.as_ref().as_ref().map_err(Clone::clone),
+            Read::Body(_) => {
+                Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
+            }
+        }
+    }
+
+    fn body(&self, call: &Call) -> Result<&Object, String> {
+        match self {
+            Read::Body(Ok(body)) => Ok(body),
+            Read::Body(Err(RequestError::Invalid { problem, .. })) => Err(problem.clone()),
+            _ => Err(format!("{} has none", call.operation.name)),
+        }
+    }
+}
+
+/// What is in it is whole: each change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the request for a candidate. `asks_usage` is false where the upstream refused to be asked; `cap` is the most
+/// tokens that an answer may have, where the gateway says so.
+///
+/// # Errors
+/// [`RequestError`] when the candidate's dialect, or its model, cannot be told this request.
+pub fn prepare(
+    call: &Call,
+    candidate: &Candidate,
+    place: &Place,
+    credential: Option<&HeaderValue>,
+    translation: &Translation,
+    asks_usage: bool,
+    cap: Option<u64>,
+) -> Result<Prepared, RequestError> {
+    let model = &*candidate.upstream_model;
+    let upstream = place.dialect;
+    let mut left_out = Vec::new();
+    let mut asked_usage = false;
+    let no_path = |error: PathError| RequestError::Invalid {
+        path: "model".to_owned(),
+        problem: format!("`{model}` can't be part of a path: {error}"),
+    };
+    // Vectors have their own, below.
+    let crosses = call.operation.kind == Kind::Embeddings && upstream != call.dialect;
+    let mut path = match crosses {
+        true => UpstreamPath::fixed("embeddings"),
+        false => operation::upstream_path(call.operation, upstream, model, call.stream).map_err(no_path)?,
+    };
+    let mut query = String::new();
+    let mut headers;
+    let (body, way) = if upstream == call.dialect {
+        headers = headers::up_same(&call.headers);
+        query = call.query.upstream();
+        left_out.extend(call.query.left_out());
+        let usage_on_request = call.dialect == Dialect::OpenAi
+            && matches!(call.operation.kind, Kind::Chat | Kind::Completions)
+            && place.kind.usage_on_request;
+        asked_usage = usage_on_request && asks_usage && call.stream && !call.scanned.include_usage;
+        let fields = CapField::heeded(call.operation, place.kind);
+        let cap = cap.map(|tokens| Cap { tokens, fields });
+        if let Some(cap) = cap {
+            left_out = call.scanned.thinking_changed_by(&call.body, cap);
+        }
+        (same(call, model, asked_usage, cap, translation)?, Way::Same)
+    } else {
+        headers = headers::up_across(&call.headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match call.operation.kind {
+            Kind::Embeddings => {
+                let (body, verb, way, hints) = vectors(call, translation, upstream, model)?;
+                left_out = hints;
+                path = verb;
+                (written(&Value::Object(body), call.body.len(), translation), way)
+            }
+            _ => {
+                let encode =
+                    |request: &chat::Request| encode_request_within(call.dialect, request, upstream, model, cap);
+                let encoded = translation.chat(call, encode)?;
+                left_out = encoded.left_out;
+                (written(&Value::Object(encoded.body), call.body.len(), translation), Way::Across)
+            }
+        }
+    };
+    if upstream == Dialect::Gemini && call.stream && call.operation.kind == Kind::Chat {
+        // The gateway reads events; a caller that wants an array gets one made of them.
+        query.push_str(if query.is_empty() { "alt=sse" } else { "&alt=sse" });
+    }
+    own_headers(&mut headers, place, credential);
+    if let Some(hop) = &place.hop {
+        hop::onward(&call.headers, hop, &mut headers);
+    }
+    let target = match &place.endpoint {
+        Some(endpoint) => endpoint.target(&path, &query),
+        None => Endpoint::bare(&path),
+    };
+    let target = target.ok_or_else(|| RequestError::Invalid {
+        path: "model".to_owned(),
+        problem: format!("`{model}` makes no path that could be asked"),
+    })?;
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = target.into();
+    *request.headers_mut() = headers;
+    if place.endpoint.is_none() {
+        // A mock reads it here.
+        request.extensions_mut().insert(translation.memory.clone());
+    }
+    Ok(Prepared { request, way, left_out, asked_usage })
+}
+
+/// A body as it is sent, with room of its own until it has left. `like`: about how long it will be.
+fn written(body: &Value, like: usize, translation: &Translation) -> Pieces {
+    let mut text = Vec::with_capacity(like + like / 8 + 128);
+    // Into memory it can't fail.
+    let _ = serde_json::to_writer(&mut text, body);
+    // The translation's room is enough for it now; when that is given back, this must stand by itself.
+    let held = match text.len() < LONG_WORK {
+        true => Held::default(),
+        false => lock(&translation.room).as_mut().map(|room| room.part(text.len())).unwrap_or_default(),
+    };
+    Pieces::from(text).holding(held)
+}
+
+/// The caller's bytes with the listed edits.
+fn same(
+    call: &Call,
+    model: &str,
+    asked_usage: bool,
+    cap: Option<Cap<'_>>,
+    translation: &Translation,
+) -> Result<Pieces, RequestError> {
+    match call.operation.model {
+        ModelPlace::Form => Ok(crate::pipeline::receive::with_form_model(call, model)),
+        _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
+            let edited = match call.scanned.edit(&call.body, Edits::default()) {
+                Cow::Borrowed(_) => call.body.clone(),
+                Cow::Owned(edited) => edited.into(),
+            };
+            gemini_names(&edited, model)
+        }
+        place => {
+            let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
+            let edits = Edits { model: named, ask_usage: asked_usage, cap };
+            // What the gateway put in for another provider, in an earlier turn, is taken out again.
+            if call.operation.kind == Kind::Chat && foreign::holds_any(&call.body) {
+                let mut held = translation.hold(call, Weight::of(&call.body).tree() + call.body.len())?;
+                if let Some(cleaned) = foreign::take_out(call.dialect, model, &call.body)
+                    && let Ok(scanned) = scan::scan(&cleaned)
+                {
+                    held.shrink_to(cleaned.len());
+                    let pieces = scanned.pieces(&cleaned, edits);
+                    return Ok(of_pieces(&Bytes::from(cleaned), pieces).holding(held));
+                }
+            }
+            Ok(of_pieces(&call.body, call.scanned.pieces(&call.body, edits)))
+        }
+    }
+}
+
+/// Requests to embed, and whole requests whose tokens are counted, repeat the model's name inside,
+/// and it must be that of the path. A name that stands twice is left for Gemini to refuse.
+fn gemini_names(body: &Bytes, model: &str) -> Result<Pieces, RequestError> {
+    let Some(places) = model_places(body) else { return Ok(body.clone().into()) };
+    if places.len() > MOST_REQUESTS {
+        let problem = format!("may have {MOST_REQUESTS} of them");
+        return Err(RequestError::Invalid { path: "requests".to_owned(), problem });
+    }
+    let name = Bytes::from(Value::from(path::gemini_resource(model)).to_string());
+    let mut pieces = Vec::with_capacity(2 * places.len() + 1);
+    let mut at = 0;
+    for place in places {
+        pieces.extend([body.slice(at..place.start), name.clone()]);
+        at = place.end;
+    }
+    pieces.push(body.slice(at..));
+    Ok(Pieces::new(pieces))
+}
+
+fn of_pieces(body: &Bytes, pieces: Vec<Piece>) -> Pieces {
+    Pieces::new(pieces.into_iter().map(|piece| match piece {
+        Piece::Kept(range) => body.slice(range),
+        Piece::Said(text) => text.into(),
+    }))
+}
+
+type Vectors = (Object, UpstreamPath, Way, Vec<String>);
+
+/// An embeddings request in the other of the two dialects that have them.
+fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &str) -> Result<Vectors, RequestError> {
+    translation.with(call, |read| {
+        let Read::Body(body) = read else {
+            let field = call.operation.name.to_owned();
+            return Err(RequestError::Unsupported { field, upstream });
+        };
+        let body = body.as_ref().map_err(Clone::clone)?;
+        match upstream {
+            Dialect::Gemini => {
+                let told = embeddings::openai_to_gemini(body, model)?;
+                let verb = if told.batch { ":batchEmbedContents" } else { ":embedContent" };
+                let way = Way::Vectors { encoding: told.encoding, batch: told.batch };
+                // Whether the request fits is asked before there is a model.
+                let path = match model {
+                    "" => Ok(UpstreamPath::fixed("models")),
+                    model => UpstreamPath::gemini(model, verb),
+                };
+                let path = path.map_err(|error| RequestError::Invalid {
+                    path: "model".to_owned(),
+                    problem: format!("`{model}` can't be part of a path: {error}"),
+                })?;
+                Ok((told.body, path, way, told.left_out))
+            }
+            _ => {
+                let batch = call.operation.path.ends_with("batchEmbedContents");
+                let told = embeddings::gemini_to_openai(body, model, batch)?;
+                let way = Way::Vectors { encoding: Encoding::Float, batch };
+                Ok((told.body, UpstreamPath::fixed("embeddings"), way, told.left_out))
+            }
+        }
+    })
+}
+
+/// The provider's own headers, its credential, and what its dialect cannot do without.
+fn own_headers(headers: &mut HeaderMap, place: &Place, credential: Option<&HeaderValue>) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(concat!("outrigger/", env!("CARGO_PKG_VERSION"))));
+    if place.dialect == Dialect::Anthropic {
+        headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
+    }
+    for (name, value) in &place.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    if let Some(endpoint) = &place.endpoint
+        && let Ok(host) = HeaderValue::from_str(&endpoint.authority())
+    {
+        headers.insert(header::HOST, host);
+    }
+    if let Some(credential) = credential {
+        headers.insert(place.kind.auth.header(), credential.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_inside_a_gemini_request_is_that_of_the_path() {
+        for (body, expected) in [
+            (
+                r#"{"model" : "models/up/g", "content":{"parts":[{"text":"models/up/g"}]}}"#,
+                r#"{"model" : "models/g", "content":{"parts":[{"text":"models/up/g"}]}}"#,
+            ),
+            (r#"{"content":{"x":1.50}}"#, r#"{"content":{"x":1.50}}"#),
+            (
+                r#"{ "requests":[{"model":"models/up/g"},{"content":{},"model":"up/g"} ,{}],"model":"a" }"#,
+                r#"{ "requests":[{"model":"models/g"},{"content":{},"model":"models/g"} ,{}],"model":"models/g" }"#,
+            ),
+            (r#"{"requests":[{"model":"a","model":"b"}]}"#, r#"{"requests":[{"model":"a","model":"b"}]}"#),
+            (r#"{"requests":{}}"#, r#"{"requests":{}}"#),
+            (
+                r#"{"generateContentRequest":{"contents":[],"model":"models/up/g"}}"#,
+                r#"{"generateContentRequest":{"contents":[],"model":"models/g"}}"#,
+            ),
+        ] {
+            let edited = gemini_names(&Bytes::from(body), "g").unwrap();
+            assert_eq!(edited.joined(), expected);
+        }
+    }
+}

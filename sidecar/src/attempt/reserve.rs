@@ -1,0 +1,453 @@
+//! Before an attempt: the worst that it can cost is set aside in every account that it counts against.
+//!
+//! A limit that is spent passes the candidate over. One that is only set aside by others is waited for: for two seconds,
+//! within the deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use outrigger_ledger::{LimitNo, Millis, Refused};
+use outrigger_llm::Dialect;
+use outrigger_llm::meter::Metered;
+use outrigger_llm::plausible::{Known, Reads};
+use outrigger_llm::scan::CapField;
+use outrigger_policy::catalogue::Capabilities;
+use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
+
+use crate::attempt::Trying;
+use crate::attempt::charge::{Charge, Counted};
+use crate::attempt::worst::{Bounds, Means, PICTURE, Worst, worst};
+use crate::pipeline::ending::Ending;
+use crate::pipeline::refuse::Refusal;
+use crate::runtime::accounts::{NotHeld, millis};
+use crate::runtime::served::Slot;
+
+/// How long others' reservations are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a stored conversation may hold where nobody has told the model's context window.
+const UNKNOWN_WINDOW: u64 = 128_000;
+/// What is held while an attempt is made, and what it must be told.
+#[derive(Debug)]
+pub struct Reserved {
+    /// The most tokens of an answer, to be written into the request.
+    pub cap: Option<u64>,
+    /// The same for a request that is told in another dialect, where a cap may be one that nobody wrote: a dialect's
+    /// default, with room for thoughts.
+    pub most: Option<u64>,
+}
+
+/// Why an attempt is not made.
+#[derive(Debug)]
+pub enum NotReserved {
+    /// The next candidate may have room. The refusal is told if none has.
+    Skip(Skip, Refusal),
+    /// Nobody is asked any more.
+    Refuse(Refusal),
+}
+
+/// Sets aside what an attempt may cost.
+pub async fn reserve(
+    trying: &Trying<'_>,
+    ending: &mut Ending,
+    candidate: &Candidate,
+    provider: usize,
+    waits_until: &mut Option<Instant>,
+) -> Result<Reserved, NotReserved> {
+    let asked = Asked::of(ending, candidate, provider);
+    loop {
+        let accounts = Arc::clone(&trying.gateway.accounts);
+        // Before looking: what comes back while we look wakes us too.
+        let freed = accounts.freed();
+        tokio::pin!(freed);
+        freed.as_mut().enable();
+        let now = millis(SystemTime::now());
+        let worst = asked.worst(trying, ending, candidate, now);
+        match asked.hold(trying, ending, candidate, &worst, now) {
+            Ok(reserved) => {
+                // Not before: a place that waits for money would keep others from it.
+                take_slots(ending, candidate, provider)?;
+                ending.admitted = true;
+                return Ok(reserved);
+            }
+            Err(NotHeld::Pages(error)) => {
+                tracing::error!(%error, "no request that is charged can be served");
+                let message = "what is spent can't be written down at this time, so nothing is spent";
+                return Err(NotReserved::Refuse(Refusal::new(503, "budget_unavailable", message).after(1)));
+            }
+            Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
+                let gone = Gone { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
+                return Err(asked.exhausted(ending, &gone, &worst));
+            }
+            Err(NotHeld::Refused(Refused::Contended { limit })) => {
+                let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
+                // Asked here too: who is woken again and again would never see the time pass.
+                if Instant::now() >= until {
+                    return Err(asked.contended(ending, limit));
+                }
+                ending.waits();
+                let waited = tokio::time::timeout_at(until.into(), freed).await;
+                ending.waited();
+                if waited.is_err() {
+                    return Err(asked.contended(ending, limit));
+                }
+            }
+        }
+    }
+}
+
+/// Tokens of the input as this candidate is billed for them, estimated.
+fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
+    let call = &ending.call;
+    let dialect = call.served.places[provider].dialect;
+    let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
+    match call.scanned.handle.is_some() || call.input().is_elsewhere() {
+        // What the provider has stored, or fetches, is billed too, and nobody here knows how much it is: as much as fits.
+        true => {
+            let window = call.served.policy.context_window(provider, &candidate.model);
+            told.max(window.map_or(UNKNOWN_WINDOW, u64::from))
+        }
+        false => told,
+    }
+}
+
+/// What pictures cost: each its own price, or the tokens of the largest one where they are sold by tokens.
+fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
+    match means.price {
+        Some(price) if price.image.is_some() => {
+            price.cost(&Used { images, ..Used::default() }).saturating_add(means.cost(input, 0))
+        }
+        _ => means.cost(input, images.saturating_mul(PICTURE)),
+    }
+}
+
+/// Takes a place among the requests that may be under way at the provider, for the key and for all.
+fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: usize) -> Result<(), NotReserved> {
+    ending.places.clear();
+    let served = Arc::clone(&ending.call.served);
+    let of_entry = candidate.entry.and_then(|entry| served.entry_slots.get(ending.call.key)?.get(entry)?.as_ref());
+    let of_provider = served.place_slots.get(provider).and_then(Option::as_ref);
+    let mut taken: Vec<Slot> = Vec::new();
+    for slots in of_entry.into_iter().chain(of_provider) {
+        match slots.take() {
+            Some(slot) => taken.push(slot),
+            None => {
+                // Nothing has left, so nothing is charged.
+                if let Some(held) = ending.charge.take().and_then(|charge| charge.held) {
+                    held.give_back();
+                }
+                let message = format!("{} has {} requests under way, as many as may be", slots.whose(), slots.most());
+                let refusal = Refusal::new(429, "concurrency_limited", message).after(1);
+                return Err(NotReserved::Skip(Skip::Concurrency, refusal));
+            }
+        }
+    }
+    ending.places = taken;
+    Ok(())
+}
+
+/// A limit without room.
+struct Gone {
+    limit: LimitNo,
+    spent: u64,
+    max: u64,
+    /// Until it has some, where time helps.
+    seconds: Option<u64>,
+}
+
+/// What a candidate is asked for, as far as it costs.
+struct Asked {
+    counted: Vec<Counted>,
+    provider: usize,
+    input: u64,
+    bounds: Bounds,
+    metered: Metered,
+    cache: CacheAsk,
+    service: Option<String>,
+    thinks: bool,
+    known: Known,
+}
+
+impl Asked {
+    fn of(ending: &Ending, candidate: &Candidate, provider: usize) -> Self {
+        let call = &ending.call;
+        let (served, key) = (&call.served, call.key());
+        let policy = &served.policy;
+        let places = match candidate.entry.filter(|_| !policy.limits.all.is_empty()) {
+            Some(entry) => policy.limits_of(call.key, entry, &candidate.model),
+            None => Vec::new(),
+        };
+        let mut counted: Vec<Counted> = places
+            .into_iter()
+            .map(|at| {
+                let limit = &policy.limits.all[at];
+                Counted { place: at, number: served.limits[at], unit: limit.unit, per_attempt: limit.per_attempt }
+            })
+            .collect();
+        if ending.admitted {
+            counted.retain(|counted| counted.unit != Unit::Requests || counted.per_attempt);
+        }
+        let metered = call.metered();
+        if metered == Metered::Free {
+            counted.retain(|counted| counted.unit == Unit::Requests);
+        }
+        // An upstream of another dialect is told what the caller's own says.
+        let fields = match served.places[provider].dialect == call.dialect {
+            true => CapField::heeded(call.operation, served.places[provider].kind),
+            false => CapField::said(call.operation),
+        };
+        let bounds =
+            Bounds::of(policy, key, provider, &candidate.model, fields, (call.operation, &call.scanned, &call.body));
+        let price = policy.price(provider, &candidate.model);
+        // The body is searched for it, so only where it has a price.
+        let writes = price.is_some_and(|price| price.cache_write.is_some());
+        let capabilities = policy.capabilities(provider, &candidate.model);
+        let thinks = capabilities.is_some_and(|capable| capable.contains(Capabilities::REASONING));
+        // What it makes beside words has a price of its own.
+        let makes_words = price
+            .is_some_and(|price| price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none());
+        let known = Known {
+            sent: call.body.len() as u64,
+            reads: match metered {
+                Metered::Unmetered(_) => Reads::Elsewhere,
+                _ if call.scanned.handle.is_some() => Reads::Elsewhere,
+                Metered::Tokens if !counted.is_empty() && call.input().is_elsewhere() => Reads::Elsewhere,
+                // Nobody looks where nothing is counted.
+                Metered::Tokens if !counted.is_empty() && call.input().is_words() => Reads::Words,
+                _ => Reads::Media,
+            },
+            window: bounds.window,
+            cap: None,
+            most: bounds.model.map(|most| most.saturating_mul(bounds.answers)),
+            shows_all: capabilities.is_some() && !thinks && makes_words,
+        };
+        Asked {
+            provider,
+            // Nobody needs it where nothing is counted.
+            input: if counted.is_empty() { 0 } else { input(ending, candidate, provider) },
+            counted,
+            bounds,
+            metered,
+            cache: match writes.then(|| call.cache_ask()) {
+                None => CacheAsk::None,
+                // OpenAI's newer models write to their cache unasked.
+                Some(CacheAsk::None) if served.places[provider].dialect == Dialect::OpenAi => CacheAsk::Short,
+                Some(asked) => asked,
+            },
+            service: call.scanned.service_tier.clone(),
+            thinks,
+            known,
+        }
+    }
+
+    /// The worst case, at what is left now.
+    fn worst(&self, trying: &Trying<'_>, ending: &Ending, candidate: &Candidate, now: Millis) -> Worst {
+        let policy = &ending.call.served.policy;
+        let price = policy.price(self.provider, &candidate.model);
+        let left = |unit: Unit| {
+            let of_unit = self.counted.iter().filter(|counted| counted.unit == unit).map(|counted| counted.number);
+            trying.gateway.accounts.least_available(of_unit, now)
+        };
+        let service = self.service.as_deref();
+        let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
+        let free = Worst { money: 0, tokens: 0, cap: None, capped: false, most: None };
+        match self.metered {
+            // What else it costs, nobody knows; its tokens are reserved all the same.
+            Metered::Tokens | Metered::Unmetered(_) if ending.call.answers_with_text() => {
+                worst(self.input, self.bounds, &means)
+            }
+            // Vectors: an answer without tokens.
+            Metered::Tokens => Worst { money: means.cost(self.input, 0), tokens: self.input, ..free },
+            Metered::Images(images) => Worst {
+                money: pictures(&means, self.input, images),
+                tokens: self.input.saturating_add(images.saturating_mul(PICTURE)),
+                ..free
+            },
+            Metered::Characters(characters) => {
+                let used = Used { characters, ..Used::default() };
+                Worst { money: price.map_or(0, |price| price.cost(&used)), ..free }
+            }
+            Metered::Unmetered(_) | Metered::Free => free,
+        }
+    }
+
+    fn hold(
+        &self,
+        trying: &Trying<'_>,
+        ending: &mut Ending,
+        candidate: &Candidate,
+        worst: &Worst,
+        now: Millis,
+    ) -> Result<Reserved, NotHeld> {
+        let accounts = &trying.gateway.accounts;
+        let held = match self.counted.is_empty() {
+            true => None,
+            false => {
+                let amount = |unit: Unit| match unit {
+                    Unit::Money => worst.money,
+                    Unit::Tokens => worst.tokens,
+                    Unit::Requests => 1,
+                };
+                let wants: Vec<(LimitNo, u64)> =
+                    self.counted.iter().map(|counted| (counted.number, amount(counted.unit))).collect();
+                Some(accounts.hold(now, &wants)?)
+            }
+        };
+        ending.record.capped |= worst.capped;
+        // The upstream is told the least of these.
+        let told = [self.bounds.caller, self.bounds.policy, worst.cap].into_iter().flatten().min();
+        let told = told.map(|each| each.saturating_mul(self.bounds.answers).saturating_add(self.bounds.beside));
+        ending.charge = Some(Charge {
+            held,
+            counted: self.counted.clone(),
+            provider: self.provider,
+            model: Arc::clone(&candidate.model),
+            input: self.input,
+            metered: self.metered,
+            by_tokens: ending.call.counts_tokens(),
+            in_words: ending.call.answers_with_text(),
+            by_seconds: ending.call.counts_seconds(),
+            thinks: self.thinks,
+            known: Known { cap: told, ..self.known },
+            cache: self.cache,
+            service: self.service.clone(),
+            worst: *worst,
+            left: Arc::default(),
+        });
+        // Whatever is reckoned with, the policy's own bound holds.
+        let reckoned = worst.most.filter(|_| !self.counted.is_empty());
+        Ok(Reserved { cap: worst.cap, most: reckoned.into_iter().chain(worst.cap).chain(self.bounds.policy).min() })
+    }
+
+    /// The refusal of a limit that has no room for the worst case, whoever else waits.
+    fn exhausted(&self, ending: &Ending, gone: &Gone, worst: &Worst) -> NotReserved {
+        let served = &ending.call.served;
+        let Some(at) = served.limits.iter().position(|one| *one == gone.limit) else {
+            return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
+        };
+        let limit = &served.policy.limits.all[at];
+        let most = match limit.unit {
+            Unit::Money => worst.money,
+            Unit::Tokens => worst.tokens,
+            Unit::Requests => 1,
+        };
+        let (skip, status, kind) = match (limit.unit, limit.id.kind) {
+            (Unit::Money, _) | (Unit::Tokens, "Budget") => (Skip::Budget(at), 402, "budget_exceeded"),
+            (Unit::Tokens, _) => (Skip::Limit(at), 429, "token_limited"),
+            (Unit::Requests, _) => (Skip::Limit(at), 429, "request_limited"),
+        };
+        let mut message = limit.told(gone.spent);
+        // What is not quite spent may still do for a smaller request.
+        if limit.unit != Unit::Requests && gone.spent < gone.max {
+            let fewer = match worst.cap {
+                None => ": ask for fewer tokens (`max_tokens`)".to_owned(),
+                Some(cap) => format!(": ask for fewer tokens than {cap} (`max_tokens`)"),
+            };
+            message.push_str(&format!(", and this request may come to {}{fewer}", limit.amount(most)));
+        }
+        let refusal = Refusal {
+            // What is spent stays spent until then, however often it is asked.
+            final_word: status == 402,
+            retry_after: gone.seconds,
+            ..Refusal::new(status, kind, message)
+        };
+        match ending.call.key().on_limit {
+            OnLimit::Reject => NotReserved::Refuse(refusal),
+            OnLimit::NextProvider => NotReserved::Skip(skip, refusal),
+        }
+    }
+
+    fn contended(&self, ending: &Ending, number: LimitNo) -> NotReserved {
+        let served = &ending.call.served;
+        let at = served.limits.iter().position(|one| *one == number);
+        let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
+        let message = format!("{whose}what is left is set aside for requests under way; some of it will come back");
+        let refusal = Refusal::new(429, "budget_contended", message).after(1);
+        let skip = at.map_or(Skip::Concurrency, |at| match served.policy.limits.all[at].unit {
+            Unit::Money => Skip::Budget(at),
+            Unit::Tokens | Unit::Requests => Skip::Limit(at),
+        });
+        NotReserved::Skip(skip, refusal)
+    }
+}
+
+/// Whole seconds from now, rounded up and at least one: a second too early is too early.
+#[must_use]
+pub fn seconds_until(until: Millis, now: Millis) -> u64 {
+    u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{
+        Document, FORMAT, KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, ObjectRef, Price, ProviderDoc,
+        WindowDoc,
+    };
+    use serde_json::{Value, json};
+
+    use crate::server::accept::Listeners;
+    use crate::telemetry::record::Lines;
+    use crate::{Gateway, Secrets, Settings};
+
+    /// A mock, and a key with a dollar.
+    fn document() -> Document {
+        let mock = MockDoc { dialect: "OpenAI".to_owned(), ..MockDoc::default() };
+        let provider = ObjectRef { namespace: "default".to_owned(), name: "mock".to_owned() };
+        let budget = LimitDoc { name: "all".to_owned(), max: 1_000_000_000, window: WindowDoc::Lifetime };
+        Document {
+            format: FORMAT,
+            sequence: 1,
+            providers: vec![ProviderDoc {
+                namespace: "default".to_owned(),
+                name: "mock".to_owned(),
+                kind: "Mock".to_owned(),
+                mock: Some(mock),
+                default_price: Some(Price { input: 1_000, output: 1_000, ..Price::default() }),
+                ..ProviderDoc::default()
+            }],
+            keys: vec![KeyDoc {
+                namespace: "default".to_owned(),
+                name: "app".to_owned(),
+                providers: vec![KeyProviderDoc {
+                    name: "mock".to_owned(),
+                    provider,
+                    weight: 1,
+                    ..KeyProviderDoc::default()
+                }],
+                limits: LimitsDoc { budgets: vec![budget], ..LimitsDoc::default() },
+                cap_output: true,
+                ..KeyDoc::default()
+            }],
+            default_key: Some("default/app".to_owned()),
+            ..Document::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_t_be_written_down_is_not_spent_in_any_dialect() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Some(dir.path().to_owned());
+        let gateway = Gateway::new(Settings { lines: Lines::Off, state, ..Settings::default() }).unwrap();
+        gateway.install(document(), &Secrets::new()).unwrap();
+        // A file that takes no writes, as a full disk would not.
+        gateway.accounts.write_to(std::fs::File::open(dir.path().join("accounts")).unwrap());
+        let listeners =
+            Listeners::bind(&["127.0.0.1:0".parse().unwrap()], &["127.0.0.1:0".parse().unwrap()]).await.unwrap();
+        let address = listeners.clients()[0];
+        let served = tokio::spawn(gateway.serve(listeners, std::future::pending()));
+        let chat = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
+        let gemini = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"maxOutputTokens": 5}});
+        for (path, body, pointer, word) in [
+            ("/v1/chat/completions", &chat, "/error/type", "budget_unavailable"),
+            ("/v1/messages", &chat, "/error/reason", "budget_unavailable"),
+            ("/v1beta/models/m:generateContent", &gemini, "/error/details/0/reason", "BUDGET_UNAVAILABLE"),
+        ] {
+            let got = reqwest::Client::new().post(format!("http://{address}{path}")).json(body).send().await.unwrap();
+            let (status, after) = (got.status().as_u16(), got.headers()["retry-after"].clone());
+            let told: Value = got.json().await.unwrap();
+            assert_eq!((status, told.pointer(pointer).and_then(Value::as_str)), (503, Some(word)), "{path}: {told}");
+            assert_eq!(after, "1", "{path}");
+        }
+        served.abort();
+    }
+}

@@ -1,0 +1,167 @@
+//! A policy and its credentials as mounted files: what a sidecar starts from, with nobody to ask.
+//!
+//! ```text
+//! DIR/policy.v1.json             the policy's document
+//! DIR/policy.v1.sig              what the operator signed of it, and of its authorities
+//! DIR/NAMESPACE_SECRET_KEY       one credential's value each
+//! DIR/credentials.v1.sig         what the operator signed of those
+//! ```
+//! A gateway that knows the operator's key takes nothing that does not bear the operator's signature. Without a key, as
+//! started by hand, whoever may write the files is obeyed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use outrigger_policy::{Document, ReadError, SecretAt};
+use outrigger_sync::{CREDENTIALS_FILE, Place, SIGNATURES_FILE, Signatures, Statement, Trust, hash};
+use thiserror::Error;
+
+use crate::config::mounted::Folder;
+use crate::runtime::secret::{Secret, Secrets};
+
+/// The document's file, by the format that it has.
+pub const POLICY: &str = "policy.v1.json";
+
+/// What a document may be long: Kubernetes mounts no more than 1 MiB, and by hand it may be more.
+const DOCUMENT_MAX: u64 = 16 << 20;
+/// A credential, and a file of signatures: of no Secret or ConfigMap can one be longer.
+const FILE_MAX: u64 = 1 << 20;
+
+/// Why the files are no policy.
+#[derive(Debug, Error)]
+pub enum FilesError {
+    #[error("{path} cannot be read: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} can't be used: {source}")]
+    Document { path: PathBuf, source: ReadError },
+    #[error("{path} is not as the operator wrote it{}", whose(.place, *.missing))]
+    Unsigned { path: PathBuf, place: Place, missing: bool },
+    #[error("{path}, line {line}, is no label: the downward API writes NAME=\"VALUE\"")]
+    Label { path: PathBuf, line: usize },
+}
+
+/// Who may have written it, and what to do.
+fn whose(Place { namespace, name }: &Place, missing: bool) -> String {
+    let what = match missing {
+        true => format!("there is no {SIGNATURES_FILE} beside it"),
+        false => "its signature does not hold for it".to_owned(),
+    };
+    format!(
+        ": {what}. Somebody who may write ConfigMaps or Secrets in namespace {namespace} has changed {name}, or put another's \
+         or an older operator's in its place; `kubectl get configmap,secret {name} -n {namespace} --show-managed-fields -o yaml` \
+         says who. The operator writes it anew"
+    )
+}
+
+/// What is mounted.
+#[derive(Debug)]
+pub struct Mounted {
+    pub document: Document,
+    pub secrets: Secrets,
+    /// It is the operator's own word.
+    pub signed: bool,
+}
+
+/// Reads the document and the values of the credentials that it names. A credential without a file
+/// has no value, and is skipped with that reason. `None`: there is no document (yet); files that
+/// vanish mean nothing.
+///
+/// # Errors
+/// [`FilesError`], when there is one that cannot be used.
+pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesError> {
+    let path = dir.join(POLICY);
+    let failed = |name: &str| {
+        let path = dir.join(name);
+        move |source| FilesError::Read { path, source }
+    };
+    let folder = match Folder::of(dir) {
+        Ok(folder) => folder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FilesError::Read { path, source }),
+    };
+    let Some(text) = folder.read(POLICY, DOCUMENT_MAX).map_err(failed(POLICY))? else { return Ok(None) };
+    if let Some(trust) = trust {
+        let signatures = folder.read(SIGNATURES_FILE, FILE_MAX).map_err(failed(SIGNATURES_FILE))?;
+        if !holds(trust, &Statement::Policy(&hash(&text)), signatures.as_deref(), |all| all.policy) {
+            return Err(FilesError::Unsigned { path, place: trust.place.clone(), missing: signatures.is_none() });
+        }
+    }
+    let document: Document = Document::read(&text).map_err(|source| FilesError::Document { path, source })?;
+    let signed: BTreeMap<String, Vec<String>> = match trust {
+        Some(_) => {
+            let signatures = folder.read(CREDENTIALS_FILE, FILE_MAX).map_err(failed(CREDENTIALS_FILE))?;
+            signatures.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        }
+        None => BTreeMap::new(),
+    };
+    let mut secrets = Secrets::new();
+    for at in document.secrets() {
+        let name = at.file_name();
+        let Some(value) = folder.read(&name, FILE_MAX).map_err(failed(&name))? else { continue };
+        if let Some(trust) = trust
+            && !is_bound(trust, &document, at, &value, signed.get(&name))
+        {
+            let Place { namespace, name: object } = &trust.place;
+            tracing::warn!(
+                credential = %at,
+                "the mounted value is not the operator's for this policy, and is not used: Secret {namespace}/{object} was \
+                 changed, or is of another moment than the policy"
+            );
+            continue;
+        }
+        let value = String::from_utf8(value).map_err(|_| io::Error::other("it is no text")).map_err(failed(&name))?;
+        secrets.insert(at.clone(), Secret::new(&value));
+    }
+    Ok(Some(Mounted { document, secrets, signed: trust.is_some() }))
+}
+
+/// Whether the authorities' file in a folder is the operator's.
+///
+/// # Errors
+/// [`FilesError`]: it is not.
+pub(crate) fn vouched(folder: &Folder, path: &Path, pem: &[u8], trust: &Trust) -> Result<(), FilesError> {
+    let signatures = folder
+        .read(SIGNATURES_FILE, FILE_MAX)
+        .map_err(|source| FilesError::Read { path: path.with_file_name(SIGNATURES_FILE), source })?;
+    match holds(trust, &Statement::Authorities(&hash(pem)), signatures.as_deref(), |all| all.authorities) {
+        true => Ok(()),
+        false => Err(FilesError::Unsigned {
+            path: path.to_owned(),
+            place: trust.place.clone(),
+            missing: signatures.is_none(),
+        }),
+    }
+}
+
+fn holds(
+    trust: &Trust,
+    statement: &Statement<'_>,
+    signatures: Option<&[u8]>,
+    of: impl Fn(Signatures) -> Vec<String>,
+) -> bool {
+    let all = signatures.and_then(|bytes| serde_json::from_slice::<Signatures>(bytes).ok());
+    all.is_some_and(|all| trust.holds(statement, &of(all)))
+}
+
+fn is_bound(trust: &Trust, document: &Document, at: &SecretAt, value: &[u8], signatures: Option<&Vec<String>>) -> bool {
+    let (file, goes) = (at.file_name(), document.goes(at));
+    signatures.is_some_and(|all| trust.holds(&Statement::Credential { file: &file, goes: &goes, value }, all))
+}
+
+/// The labels of a pod, as the downward API writes them: `app="search"` a line, quoted as Go does.
+///
+/// # Errors
+/// [`FilesError::Read`]; [`FilesError::Label`] names the line that is none.
+pub fn labels(path: &Path) -> Result<Vec<(String, String)>, FilesError> {
+    let text = std::fs::read_to_string(path).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
+    let label = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        // A label's value has nothing that Go and JSON would write otherwise.
+        Some((name.to_owned(), serde_json::from_str::<String>(value).ok()?))
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| label(line).ok_or_else(|| FilesError::Label { path: path.to_owned(), line: at + 1 }))
+        .collect()
+}

@@ -1,0 +1,195 @@
+//! What a gateway tells of its policy: which is in force, how it came, why the last one is not, and whether the operator
+//! is there.
+
+use std::sync::PoisonError;
+use std::time::{Duration, SystemTime};
+
+use outrigger_policy::BuildError;
+use serde::Serialize;
+
+use crate::gateway::{Gateway, InstallError};
+use crate::runtime::origin::{Link, Origin};
+use crate::runtime::served::ServeError;
+
+/// A gateway without a policy counts as started after this long: then its application may start, and is told 503.
+const STARTED: Duration = Duration::from_secs(30);
+
+/// What the admin listener tells of the policy.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    pub ready: bool,
+    /// In force; null before the first.
+    pub revision: Option<String>,
+    /// The last change that could not be put in force, until one is.
+    pub rejected: Option<Rejected>,
+    /// How the one in force came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Origin>,
+    /// Where there is one to be connected to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Link>,
+}
+
+/// Why a change is not in force: which object, where in it, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    pub object: String,
+    pub path: String,
+    pub message: String,
+}
+
+impl Rejected {
+    /// Takes an error apart, as far as it knows where it is.
+    #[must_use]
+    pub fn of(error: &InstallError) -> Self {
+        let InstallError::Serve(error) = error else { return Self::whole(error) };
+        let provider = |provider: &String| format!("LLMProvider {provider}");
+        let (object, path, message) = match error {
+            ServeError::Endpoint { provider: name, source } => {
+                (provider(name), "spec.endpoint".to_owned(), source.to_string())
+            }
+            ServeError::NoEndpoint { provider: name, kind } => {
+                (provider(name), "spec.endpoint".to_owned(), format!("is needed for type {kind}"))
+            }
+            ServeError::Tls { provider: name, source } => {
+                (provider(name), "spec.tls.caRef".to_owned(), source.to_string())
+            }
+            ServeError::Credential { provider: name, credential, secret } => (
+                provider(name),
+                format!("spec.credentials[{credential}].secretRef"),
+                format!("the value in Secret {secret} has characters that no header can carry"),
+            ),
+            ServeError::Policy(BuildError::NoProvider { key, name, provider }) => (
+                format!("VirtualKey {key}"),
+                format!("spec.providers[{name}]"),
+                format!("refers to LLMProvider {provider}, which is not in the policy"),
+            ),
+            ServeError::Policy(BuildError::When { rule, error }) => {
+                (format!("RoutingRule {rule}"), "spec.when".to_owned(), error.to_string())
+            }
+            ServeError::Limit(error) => {
+                let (object, path) = error.limit.split_once(": ").unwrap_or((&error.limit, ""));
+                (object.to_owned(), path.to_owned(), error.source.to_string())
+            }
+            ServeError::Policy(_) | ServeError::Accounts(_) => return Self::whole(error),
+        };
+        Rejected { object, path, message }
+    }
+
+    fn whole(error: &impl ToString) -> Self {
+        Rejected { object: "policy".to_owned(), path: String::new(), message: error.to_string() }
+    }
+}
+
+impl Gateway {
+    /// What the admin listener tells.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let served = self.served();
+        let revision = served.as_ref().map(|served| served.policy.revision.to_string());
+        Status {
+            ready: revision.is_some(),
+            revision,
+            rejected: self.rejected.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            source: served.and_then(|served| served.origin),
+            operator: self.link.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// A policy was served once, or there was time enough for one to come.
+    pub(crate) fn is_started(&self) -> bool {
+        self.served().is_some() || self.started.elapsed() >= STARTED
+    }
+
+    /// The operator's stream is open, or why not.
+    pub(crate) fn linked(&self, problem: Option<String>) {
+        let connected = problem.is_none();
+        self.metrics.connected(connected);
+        let mut link = self.link.write().unwrap_or_else(PoisonError::into_inner);
+        let since = match &*link {
+            Some(link) if link.connected == connected => link.since,
+            _ => Some(SystemTime::now()),
+        };
+        *link = Some(Link { connected, since, problem });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::{Document, FORMAT, KeyDoc, ObjectRef, ProviderDoc, RuleDoc};
+
+    use super::*;
+    use crate::gateway::Settings;
+    use crate::runtime::secret::Secrets;
+    use crate::telemetry::record::Lines;
+
+    fn gateway() -> std::sync::Arc<Gateway> {
+        Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap()
+    }
+
+    fn provider(endpoint: Option<&str>) -> ProviderDoc {
+        ProviderDoc {
+            namespace: "a".to_owned(),
+            name: "p".to_owned(),
+            kind: "OpenAICompatible".to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            ..ProviderDoc::default()
+        }
+    }
+
+    #[test]
+    fn a_rejection_says_which_object_and_where() {
+        let at = |namespace: &str, name: &str| ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() };
+        let good = || provider(Some("https://a.example/v1"));
+        let mut trusting = good();
+        trusting.ca = Some("no PEM".to_owned());
+        let rule = RuleDoc {
+            namespace: "a".to_owned(),
+            name: "r".to_owned(),
+            when: Some("1 +".to_owned()),
+            ..RuleDoc::default()
+        };
+        let entry = outrigger_policy::KeyProviderDoc {
+            name: "x".to_owned(),
+            provider: at("a", "gone"),
+            ..outrigger_policy::KeyProviderDoc::default()
+        };
+        let key =
+            KeyDoc { namespace: "a".to_owned(), name: "k".to_owned(), providers: vec![entry], ..KeyDoc::default() };
+        let with = |providers| Document { format: FORMAT, sequence: 1, providers, ..Document::default() };
+        for (document, object, path) in [
+            (with(vec![provider(Some("nowhere"))]), "LLMProvider a/p", "spec.endpoint"),
+            (with(vec![provider(None)]), "LLMProvider a/p", "spec.endpoint"),
+            (with(vec![trusting]), "LLMProvider a/p", "spec.tls.caRef"),
+            (Document { rules: vec![rule], ..with(vec![good()]) }, "RoutingRule a/r", "spec.when"),
+            (Document { keys: vec![key], ..with(vec![good()]) }, "VirtualKey a/k", "spec.providers[x]"),
+            (Document { format: 9, ..with(vec![good()]) }, "policy", ""),
+        ] {
+            let gateway = gateway();
+            gateway.install(document, &Secrets::new()).unwrap_err();
+            let rejected = gateway.status().rejected.unwrap();
+            assert_eq!((rejected.object.as_str(), rejected.path.as_str()), (object, path), "{rejected:?}");
+            assert!(!rejected.message.contains(object) || path.is_empty(), "said once: {rejected:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_without_a_policy_has_started_after_a_while() {
+        let gateway = gateway();
+        assert!(!gateway.is_started());
+        tokio::time::advance(STARTED).await;
+        assert!(gateway.is_started());
+    }
+
+    #[test]
+    fn since_when_is_told_of_the_state_and_not_of_its_reasons() {
+        let gateway = gateway();
+        gateway.linked(Some("one".to_owned()));
+        let first = gateway.status().operator.unwrap();
+        gateway.linked(Some("another".to_owned()));
+        let second = gateway.status().operator.unwrap();
+        assert_eq!((first.since, second.problem.as_deref()), (second.since, Some("another")));
+        gateway.linked(None);
+        assert!(gateway.status().operator.unwrap().connected);
+    }
+}

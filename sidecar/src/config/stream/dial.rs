@@ -1,0 +1,185 @@
+//! Opening a stream: the files, TLS, the request and the head of its answer, all within one limit of time.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
+use outrigger_sync::{FromGateway, Hello, LEADER};
+use rustls::pki_types::ServerName;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+
+use super::said::{Mouth, Said, pair};
+use super::trust::{Authorities, contents};
+use super::{Ended, Operator};
+use crate::config::intake::{Has, Intake};
+use crate::upstream::{Stream, tcp};
+
+/// What the operator may send ahead of being read. A policy of a megabyte takes a few rounds, and that is rare.
+const WINDOW: u32 = 128 << 10;
+/// A refusal's body is read so far, and told so far.
+const REFUSAL: usize = 8 << 10;
+const TOLD: usize = 300;
+const TOKEN: u64 = 64 << 10;
+
+/// An open stream. Dropped, its connection is gone.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) mouth: Mouth,
+    pub(super) body: Incoming,
+    pub(super) _tasks: Tasks,
+}
+
+pub(super) async fn dial(operator: &Operator, leader: Option<&Authority>, intake: &Intake) -> Result<Open, Ended> {
+    let at = leader.map_or_else(|| operator.endpoint.authority(), ToString::to_string);
+    match tokio::time::timeout(operator.pace.dial, connect(operator, leader, &at, intake)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Ended::Late { at, seconds: operator.pace.dial.as_secs() }),
+    }
+}
+
+async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, intake: &Intake) -> Result<Open, Ended> {
+    let Operator { endpoint, token, authorities: path, trust, .. } = operator;
+    let authorities = Authorities::read(path, trust.as_ref())?;
+    let fingerprints = authorities.fingerprints();
+    let config = authorities.config().map_err(|source| Ended::Authorities { path: path.clone(), source })?;
+    let token = contents(token, TOKEN).map_err(|source| Ended::Token { path: token.clone(), source })?;
+    let token = bearer(&token).ok_or_else(|| Ended::NoToken { path: operator.token.clone() })?;
+    let (host, port) = match leader {
+        Some(leader) => (leader.host().trim_matches(['[', ']']), leader.port_u16().unwrap_or(endpoint.port)),
+        None => (endpoint.host.as_str(), endpoint.port),
+    };
+    let failed = |source| Ended::Connect { at: at.to_owned(), source };
+    let tcp = tcp(host, port, operator.pace.dial).await.map_err(failed)?;
+    // The Service's name, whichever replica it is: each has a certificate for it.
+    let failed = |source| Ended::Tls { at: at.to_owned(), source };
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
+    let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
+    // What providers are reached through: one kind of connection is compiled once.
+    open(Stream::Tls(Box::new(tls)), operator, token, at, hello(intake.has(), fingerprints)).await
+}
+
+/// The stream, over a connection.
+pub(super) async fn open(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    operator: &Operator,
+    token: HeaderValue,
+    at: &str,
+    hello: FromGateway,
+) -> Result<Open, Ended> {
+    let failed = |source| Ended::Http { at: at.to_owned(), source };
+    let tasks = Tasks::default();
+    let spawner = Spawner(Arc::downgrade(&tasks));
+    let (mut sender, connection) = http2::Builder::new(spawner.clone())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .handshake::<_, Said>(TokioIo::new(io))
+        .await
+        .map_err(failed)?;
+    spawner.execute(async move {
+        // How it ended is told to whoever reads from it.
+        let _ = connection.await;
+    });
+    let (mouth, said) = pair();
+    mouth.say(&hello)?;
+    let mut request = Request::new(said);
+    (*request.method_mut(), *request.uri_mut()) = (Method::POST, operator.target.clone());
+    request.headers_mut().insert(header::AUTHORIZATION, token);
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    let response = sender.send_request(request).await.map_err(failed)?;
+    let status = response.status();
+    if status == StatusCode::OK {
+        return Ok(Open { mouth, body: response.into_body(), _tasks: tasks });
+    }
+    let leader = response.headers().get(LEADER).filter(|_| status == StatusCode::MISDIRECTED_REQUEST);
+    match leader.and_then(address) {
+        Some(leader) => Err(Ended::Elsewhere(leader)),
+        None => Err(Ended::Refused { status: status.as_u16(), message: message(response.into_body()).await }),
+    }
+}
+
+pub(super) fn hello(has: Has, authorities: Vec<String>) -> FromGateway {
+    let Has { sequence, digest, rejected } = has;
+    FromGateway::Hello(Hello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        formats: vec![outrigger_policy::FORMAT],
+        sequence,
+        digest,
+        authorities,
+        rejected,
+    })
+}
+
+fn bearer(token: &[u8]) -> Option<HeaderValue> {
+    let token = std::str::from_utf8(token).ok()?.trim();
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.is_empty())?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// `host:port`.
+fn address(value: &HeaderValue) -> Option<Authority> {
+    let address: Authority = value.to_str().ok()?.parse().ok()?;
+    (address.port_u16().is_some() && !address.as_str().contains('@')).then_some(address)
+}
+
+/// What the operator says of a refusal, on one line.
+async fn message(body: Incoming) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: Error,
+    }
+    #[derive(Deserialize)]
+    struct Error {
+        message: String,
+    }
+    let body = Limited::new(body, REFUSAL).collect().await.ok()?.to_bytes();
+    let Answer { error: Error { message } } = serde_json::from_slice(&body).ok()?;
+    let line = |letter: char| if letter.is_control() { ' ' } else { letter };
+    Some(message.chars().take(TOLD).map(line).collect())
+}
+
+/// A connection's own tasks, which end with it.
+pub(super) type Tasks = Arc<Mutex<JoinSet<()>>>;
+
+/// Gives them to their connection. Weak: a task holds one of these, and must not keep itself.
+#[derive(Clone, Debug)]
+struct Spawner(Weak<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
+    fn execute(&self, task: F) {
+        if let Some(tasks) = self.0.upgrade() {
+            tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaders_are_addresses() {
+        let read = |value: &'static str| address(&HeaderValue::from_static(value)).map(|leader| leader.to_string());
+        assert_eq!(read("10.1.2.3:10250").as_deref(), Some("10.1.2.3:10250"));
+        assert_eq!(read("[fd00::1]:10250").as_deref(), Some("[fd00::1]:10250"));
+        for none in ["10.1.2.3", "", "me@10.1.2.3:1", "https://x:1/", "a b:1"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_one_word_and_never_shown() {
+        let value = bearer(b" eyJ.token\n").unwrap();
+        assert_eq!(value.as_bytes(), b"Bearer eyJ.token");
+        assert!(!format!("{value:?}").contains("eyJ"));
+        assert!(bearer(b" \n").is_none() && bearer(b"a\nb").is_none() && bearer(&[0xff]).is_none());
+    }
+}

@@ -1,0 +1,59 @@
+//! Why there is no stream.
+
+use std::io;
+use std::path::PathBuf;
+
+use http::uri::Authority;
+use outrigger_sync::LineError;
+use thiserror::Error;
+
+use crate::config::files::FilesError;
+use crate::upstream::TlsError;
+
+/// Why a stream did not open, or is open no more. Never tells a token.
+#[derive(Debug, Error)]
+pub enum Ended {
+    #[error("the operator's authorities are not there (yet): {} is mounted with the policy", path.display())]
+    NoAuthorities { path: PathBuf },
+    #[error("the operator's authorities in {} can't be used: {source}", path.display())]
+    Authorities { path: PathBuf, source: TlsError },
+    #[error(transparent)]
+    Files(FilesError),
+    #[error("the pod's token in {} can't be read: {source}", path.display())]
+    Token { path: PathBuf, source: io::Error },
+    #[error("the pod's token in {} is none that a header can carry", path.display())]
+    NoToken { path: PathBuf },
+    #[error("cannot connect to the operator at {at}: {source}")]
+    Connect { at: String, source: io::Error },
+    #[error("TLS with the operator at {at} failed: {source}")]
+    Tls { at: String, source: io::Error },
+    #[error("the operator at {at} did not answer within {seconds} s")]
+    Late { at: String, seconds: u64 },
+    #[error("HTTP/2 with the operator at {at} failed: {source}")]
+    Http { at: String, source: hyper::Error },
+    #[error("the operator answers {status}{}", told(.message))]
+    Refused { status: u16, message: Option<String> },
+    #[error("another replica of the operator leads, at {0}")]
+    Elsewhere(Authority),
+    #[error("the operator has said nothing for {seconds} s")]
+    Silent { seconds: u64 },
+    #[error("the operator closed the stream")]
+    Closed,
+    #[error("the connection to the operator broke: {0}")]
+    Broken(hyper::Error),
+    #[error("the operator does not read what it is told")]
+    Unread,
+    #[error(transparent)]
+    Line(#[from] LineError),
+}
+
+impl Ended {
+    /// As it happens with every roll-out of the operator.
+    pub(super) fn is_usual(&self) -> bool {
+        matches!(self, Ended::Closed | Ended::Elsewhere(_) | Ended::NoAuthorities { .. })
+    }
+}
+
+fn told(message: &Option<String>) -> String {
+    message.as_ref().map_or_else(String::new, |message| format!(": {message}"))
+}

@@ -1,0 +1,136 @@
+//! The stream to the operator: policies and credentials come by it, and what became of them goes back.
+//!
+//! ```text
+//! dial ─► hello ─► listen, until it ends ─► wait, a little longer each time it fails ─► dial
+//!   ▲                                         │
+//!   └── at once, where a follower says who leads
+//! ```
+//! Nothing here stops a gateway from serving, or ends it. Why there is no stream is told once, in the log and on
+//! `/readyz`, and then each time that it is another reason.
+
+mod dial;
+mod ended;
+mod pace;
+mod said;
+mod session;
+mod trust;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::Uri;
+use http::uri::Authority;
+use outrigger_sync::{PATH, Trust};
+
+use crate::config::intake::Intake;
+use crate::upstream::{Endpoint, EndpointError};
+
+pub use ended::Ended;
+pub use pace::Pace;
+
+/// Followers that are believed one after the other before it is waited.
+const HOPS: u32 = 3;
+
+/// Where the operator is, and what it is asked with.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    endpoint: Endpoint,
+    target: Uri,
+    token: PathBuf,
+    authorities: PathBuf,
+    trust: Option<Trust>,
+    pace: Pace,
+}
+
+/// Why an operator's URL can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    #[error(transparent)]
+    Url(#[from] EndpointError),
+    #[error("`{0}` must begin with https://, and have no path: tokens and credentials travel there")]
+    NotHttps(String),
+}
+
+impl Operator {
+    /// At `https://HOST:PORT`, whose certificate must be for HOST. The files are read anew for each connection, since
+    /// both change while a pod lives: the pod's token, and the authorities that the certificate is trusted by.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub fn new(url: &str, token: PathBuf, authorities: PathBuf, pace: Pace) -> Result<Self, OperatorError> {
+        let endpoint = Endpoint::parse(url)?;
+        if !endpoint.tls || !endpoint.base().is_empty() {
+            return Err(OperatorError::NotHttps(url.to_owned()));
+        }
+        let target = format!("https://{}{PATH}", endpoint.authority());
+        let target = target.parse().map_err(|_| EndpointError::NotUrl(url.to_owned()))?;
+        Ok(Operator { endpoint, target, token, authorities, trust: None, pace })
+    }
+
+    /// Trusts no authorities but those that the operator has signed.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Self {
+        Operator { trust, ..self }
+    }
+
+    /// Keeps a stream open for as long as it is polled.
+    pub async fn follow(self, intake: Arc<Intake>) {
+        let mut mounted = intake.mounted();
+        let mut leader: Option<Authority> = None;
+        let (mut failures, mut hops) = (0_u32, 0_u32);
+        loop {
+            mounted.borrow_and_update();
+            let was_led = leader.is_some();
+            let mut heard = false;
+            let ended = self.once(&intake, leader.take(), &mut heard).await;
+            if let Ended::Elsewhere(address) = &ended
+                && hops < HOPS
+            {
+                hops += 1;
+                leader = Some(address.clone());
+                continue;
+            }
+            hops = 0;
+            failures = if heard { 0 } else { failures.saturating_add(1) };
+            tell(&intake, &ended);
+            // A leader that is gone is asked for at the Service, and that need not be waited for.
+            if was_led && !heard && failures == 1 {
+                continue;
+            }
+            let wait = tokio::time::sleep(self.pace.wait(failures));
+            match ended {
+                // What is missing was mounted since, or is about to be.
+                Ended::NoAuthorities { .. } | Ended::Authorities { .. } | Ended::Files(_) => tokio::select! {
+                    () = wait => {}
+                    Ok(()) = mounted.changed() => {}
+                },
+                _ => wait.await,
+            }
+        }
+    }
+
+    /// One connection, from its beginning to its end. `heard`: the operator said something on it.
+    async fn once(&self, intake: &Intake, leader: Option<Authority>, heard: &mut bool) -> Ended {
+        let mounted = intake.mounted();
+        match dial::dial(self, leader.as_ref(), intake).await {
+            Ok(open) => {
+                tracing::info!(operator = %self.endpoint, leader = leader.as_ref().map(Authority::as_str), "connected to the operator");
+                intake.gateway().linked(None);
+                session::listen(open, self, intake, mounted, heard).await
+            }
+            Err(ended) => ended,
+        }
+    }
+}
+
+/// Once, until it is another reason.
+fn tell(intake: &Intake, ended: &Ended) {
+    let problem = ended.to_string();
+    let known = intake.gateway().status().operator.and_then(|link| link.problem);
+    match known.as_deref() == Some(&problem) {
+        true => tracing::debug!(problem, "still no stream from the operator"),
+        false if ended.is_usual() => tracing::info!(problem, "no stream from the operator for now"),
+        false => tracing::warn!(problem, "no stream from the operator: what is in force serves on"),
+    }
+    intake.gateway().linked(Some(problem));
+}

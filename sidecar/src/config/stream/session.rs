@@ -1,0 +1,169 @@
+//! A stream while it is open.
+
+use http_body_util::BodyExt;
+use outrigger_sync::{FromGateway, FromOperator, Lines, Outcome, Unused};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
+
+use super::dial::Open;
+use super::said::Mouth;
+use super::trust::Authorities;
+use super::{Ended, Operator};
+use crate::config::intake::Intake;
+
+/// Listens until it ends, and says what became of each policy, whichever way it came.
+pub(super) async fn listen(
+    open: Open,
+    operator: &Operator,
+    intake: &Intake,
+    mut mounted: watch::Receiver<()>,
+    heard: &mut bool,
+) -> Ended {
+    let Open { mouth, mut body, _tasks } = open;
+    let pace = operator.pace;
+    let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut lines = Lines::default();
+    let mut last = Instant::now();
+    loop {
+        let said = tokio::select! {
+            frame = timeout_at(last + pace.silence, body.frame()) => {
+                let frame = match frame {
+                    Err(_) => return Ended::Silent { seconds: pace.silence.as_secs() },
+                    Ok(None) => return Ended::Closed,
+                    Ok(Some(Err(error))) => return Ended::Broken(error),
+                    Ok(Some(Ok(frame))) => frame,
+                };
+                last = Instant::now();
+                let Ok(bytes) = frame.into_data() else { continue };
+                hear(&mut lines, &bytes, intake, heard, |outcome| tell(&mouth, outcome, operator))
+            }
+            Ok(()) = mounted.changed() => tell(&mouth, intake.outcome(), operator),
+            _ = beats.tick() => mouth.say(&FromGateway::Beat(Unused {})),
+        };
+        if let Err(ended) = said {
+            return ended;
+        }
+    }
+}
+
+/// Each kind of message goes to whom it concerns. The ledger's get their arm here.
+fn hear(
+    lines: &mut Lines,
+    bytes: &[u8],
+    intake: &Intake,
+    heard: &mut bool,
+    say: impl Fn(Option<Outcome>) -> Result<(), Ended>,
+) -> Result<(), Ended> {
+    lines.push(bytes)?;
+    while let Some(message) = lines.from_operator()? {
+        *heard = true;
+        match message {
+            FromOperator::Policy(policy) => say(intake.take(policy))?,
+            FromOperator::Unreadable(rejection) => say(intake.refuse(rejection))?,
+            FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// With the authorities as they are mounted now: the next connection trusts these.
+fn tell(mouth: &Mouth, outcome: Option<Outcome>, operator: &Operator) -> Result<(), Ended> {
+    let Some(outcome) = outcome else { return Ok(()) };
+    let authorities = Authorities::read(&operator.authorities, operator.trust.as_ref());
+    let authorities = authorities.map(|found| found.fingerprints()).unwrap_or_default();
+    mouth.say(&FromGateway::Outcome(Outcome { authorities, ..outcome }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::{HeaderValue, Request, Response};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use hyper::body::Incoming;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::config::stream::dial::{hello, open};
+    use crate::config::stream::{Operator, Pace};
+    use crate::gateway::{Gateway, Settings};
+    use crate::telemetry::record::Lines as Written;
+
+    /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
+    async fn piped(operator: &Operator) -> (Open, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let ((hears, heard), (say, mut said)) = (unbounded_channel(), unbounded_channel());
+        tokio::spawn(async move {
+            let parts = futures_util::stream::poll_fn(move |cx| said.poll_recv(cx));
+            let frames = futures_util::StreamExt::map(parts, |bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+            let body = std::sync::Mutex::new(Some(StreamBody::new(frames)));
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (body, hears) = (body.lock().unwrap().take().unwrap(), hears.clone());
+                tokio::spawn(async move {
+                    let (mut lines, mut body) = (Lines::default(), request.into_body());
+                    while let Some(Ok(frame)) = body.frame().await {
+                        lines.push(frame.data_ref().unwrap()).unwrap();
+                        while let Some(message) = lines.from_gateway().unwrap() {
+                            hears.send(message).unwrap();
+                        }
+                    }
+                });
+                async move { Ok::<_, Infallible>(Response::new(body)) }
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder.serve_connection(TokioIo::new(theirs), service).await.ok();
+        });
+        let token = HeaderValue::from_static("Bearer x");
+        let opened = open(ours, operator, token, "there", hello(Default::default(), Vec::new())).await.unwrap();
+        (opened, heard, say)
+    }
+
+    fn stage() -> (Operator, Intake) {
+        let operator = Operator::new("https://there", "token".into(), "ca.crt".into(), Pace::default()).unwrap();
+        let gateway = Gateway::new(Settings { lines: Written::Off, ..Settings::default() }).unwrap();
+        (operator, Intake::new(gateway, None))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_a_stream_and_beats_keep_it() {
+        let (operator, intake) = stage();
+        let (opened, mut heard, say) = piped(&operator).await;
+        let begun = Instant::now();
+        let beating = tokio::spawn(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(Pace::default().beat).await;
+                say.send(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()).unwrap();
+            }
+            // Open, and silent.
+            say
+        });
+        let mut spoke = false;
+        let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
+        assert!(spoke && matches!(ended, Ended::Silent { seconds: 45 }), "{ended:?}");
+        assert_eq!(begun.elapsed().as_secs(), 10 * 15 + 45);
+        let mut beats = 0;
+        assert!(matches!(heard.recv().await, Some(FromGateway::Hello(_))));
+        while let Some(message) = heard.recv().await {
+            assert!(matches!(message, FromGateway::Beat(_)), "{message:?}");
+            beats += 1;
+        }
+        assert!((12..=13).contains(&beats), "{beats} beats in 195 s");
+        drop(beating.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operator_that_says_nothing_at_all_is_given_up() {
+        let (operator, intake) = stage();
+        let (opened, _heard, _say) = piped(&operator).await;
+        let mut spoke = false;
+        let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
+        assert!(!spoke && matches!(ended, Ended::Silent { .. }), "{ended:?}");
+        assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
+    }
+}

@@ -1,0 +1,89 @@
+//! The authorities that the operator's certificate is trusted by: a file that changes with the operator's CA.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use outrigger_sync::Trust;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use sha2::{Digest, Sha256};
+
+use super::Ended;
+use crate::config::files::vouched;
+use crate::config::mounted::Folder;
+use crate::upstream::TlsError;
+
+/// Two authorities while one follows the other, and room.
+const MOST: u64 = 256 << 10;
+
+/// What a file holds.
+#[derive(Debug)]
+pub(super) struct Authorities {
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// Those of a file, which the operator must have signed where somebody's signature is asked for.
+    pub(super) fn read(path: &Path, trust: Option<&Trust>) -> Result<Self, Ended> {
+        let failed = |source| Ended::Authorities { path: path.to_owned(), source };
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Ended::NoAuthorities { path: path.to_owned() },
+            _ => failed(TlsError::Pem(error.to_string())),
+        };
+        let pem = match trust {
+            None => contents(path, MOST).map_err(unreadable)?,
+            Some(trust) => {
+                let folder = Folder::of(path.parent().unwrap_or(Path::new("."))).map_err(unreadable)?;
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let pem = folder.read(name, MOST).map_err(unreadable)?;
+                let pem = pem.ok_or_else(|| Ended::NoAuthorities { path: path.to_owned() })?;
+                vouched(&folder, path, &pem, trust).map_err(Ended::Files)?;
+                pem
+            }
+        };
+        let certificates = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| failed(TlsError::Pem(error.to_string())))?;
+        match certificates.is_empty() {
+            true => Err(failed(TlsError::Empty)),
+            false => Ok(Authorities { certificates }),
+        }
+    }
+
+    /// SHA-256 of each, lower-case hex.
+    pub(super) fn fingerprints(&self) -> Vec<String> {
+        self.certificates.iter().map(|certificate| hex(&Sha256::digest(certificate))).collect()
+    }
+
+    pub(super) fn config(self) -> Result<Arc<ClientConfig>, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates {
+            roots.add(certificate)?;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// A file, up to a size: one that is longer is cut, and then fails to be what it should.
+pub(super) fn contents(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,193 @@
+//! What a request asks for: all that is read of it before it is decided, from its path, headers, query and body.
+//!
+//! Pure, and the same for all who decide: the gateway, and `explain` for a request that is in a file.
+
+use http::HeaderMap;
+use outrigger_llm::chat::{self, Object};
+use outrigger_llm::operation::{Kind, Matched, ModelPlace, Operation};
+use outrigger_llm::scan::{self, OwnFallbacks, Scanned};
+use outrigger_llm::{Dialect, RequestError, embeddings, encode_request, strict};
+use outrigger_policy::{Others, bounds};
+use serde_json::Value;
+
+use crate::pipeline::headers::is_credential;
+use crate::pipeline::query::Query;
+use crate::pipeline::receive::form_model;
+use crate::pipeline::refuse::Refusal;
+
+/// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
+pub(crate) const LONGEST_NAME: usize = 512;
+/// Fallbacks that a body may bring along.
+const MOST_FALLBACKS: usize = 32;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub operation: &'static Operation,
+    /// As the caller wrote it.
+    pub model: Option<String>,
+    pub stream: bool,
+    /// A Gemini caller that did not ask for `alt=sse` gets a JSON array.
+    pub as_array: bool,
+    pub scanned: Scanned,
+}
+
+/// Why it can't be said, and the model that was named, where it may be recorded.
+#[derive(Clone, Debug)]
+pub struct NotAsked {
+    pub refusal: Refusal,
+    pub model: Option<String>,
+}
+
+/// Reads a request. Without a body, as much of it as the path says.
+///
+/// # Errors
+/// The refusal of a body that says nothing that could be decided.
+pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -> Result<Asked, NotAsked> {
+    let invalid = |message: String| NotAsked { refusal: Refusal::new(400, "invalid_request", message), model: None };
+    let Matched { operation, model: in_path } = matched;
+    let (model, scanned) = match operation.model {
+        ModelPlace::Form => {
+            let found =
+                form_model(headers, body).ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?;
+            (Some(found.0), Scanned::default())
+        }
+        place => {
+            let scanned = scan(operation, body).map_err(|refusal| NotAsked { refusal, model: None })?;
+            let model = match place {
+                ModelPlace::Path => in_path,
+                // An Azure deployment stands in the path; the body's name, if any, means nothing there.
+                _ => in_path.or_else(|| scanned.model.clone()),
+            };
+            (model, scanned)
+        }
+    };
+    of(operation, query, model, scanned)
+}
+
+/// The same, of what is known to be asked for.
+///
+/// # Errors
+/// A name that is missing or too long, or too many fallbacks.
+pub fn of(
+    operation: &'static Operation,
+    query: &Query,
+    model: Option<String>,
+    scanned: Scanned,
+) -> Result<Asked, NotAsked> {
+    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
+    if operation.model != ModelPlace::Nowhere && model.as_deref().is_none_or(str::is_empty) {
+        let refusal = Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) };
+        return Err(NotAsked { refusal, model });
+    }
+    let fallbacks = match &scanned.own_fallbacks {
+        Some(OwnFallbacks::Models(models)) => models,
+        _ => scanned.fallbacks.as_deref().unwrap_or_default(),
+    };
+    if fallbacks.len() > MOST_FALLBACKS {
+        let message = format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most");
+        return Err(NotAsked { refusal: invalid(message), model });
+    }
+    if model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
+        // Not even recorded: a ring of such names would be a way to fill the memory.
+        let message = format!("a model's name may have {LONGEST_NAME} bytes at the most");
+        return Err(NotAsked { refusal: invalid(message), model: None });
+    }
+    if model.iter().chain(fallbacks).any(|name| name.chars().any(char::is_control)) {
+        return Err(NotAsked { refusal: invalid("a model's name has no control characters".to_owned()), model });
+    }
+    let in_path = operation.dialect == Dialect::Gemini;
+    let stream = operation.streams && (in_path || scanned.stream);
+    let as_array = in_path && stream && !query.wants_events();
+    Ok(Asked { operation, model, stream, as_array, scanned })
+}
+
+/// Finds the places of what is read and edited in a body; nothing of a form's.
+///
+/// # Errors
+/// What can't be read in one way.
+pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
+    if operation.model == ModelPlace::Form {
+        return Ok(Scanned::default());
+    }
+    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
+    let scanned = scan::scan(body).map_err(|error| invalid(error.to_string()))?;
+    if scanned.own_fallbacks.is_some() && operation.dialect != Dialect::Anthropic {
+        let message =
+            "`fallbacks` must be a list of names like \"provider/model\", or of objects with `provider` and `model`";
+        return Err(Refusal { param: Some("fallbacks".to_owned()), ..invalid(message.to_owned()) });
+    }
+    Ok(scanned)
+}
+
+/// The other models with which an upstream of that dialect may answer.
+#[must_use]
+pub fn others(scanned: &Scanned, upstream: Dialect) -> Others<'_> {
+    match &scanned.own_fallbacks {
+        // To other dialects the field is not told.
+        Some(own) if upstream == Dialect::Anthropic => match own {
+            OwnFallbacks::Default => Others::Any,
+            OwnFallbacks::Models(models) => Others::Named(models),
+        },
+        _ => Others::None,
+    }
+}
+
+/// The headers as rules see them: in lower case, without credentials. As many as rules are shown, and one more where there
+/// are more: then a rule that reads them fails.
+#[must_use]
+pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let seen = headers.iter().filter(|(name, _)| !is_credential(name.as_str()));
+    let texts = seen.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    texts.take(bounds::ENTRIES + 1).collect()
+}
+
+/// The body as JSON, each key once, without what is for the gateway and no provider: nothing is judged or translated with
+/// that in it.
+///
+/// # Errors
+/// What is wrong with it, for the caller.
+pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<Object, String> {
+    let value = match dialect {
+        Dialect::Gemini => strict::google(body),
+        Dialect::OpenAi | Dialect::Anthropic => strict::parse(body),
+    };
+    match value {
+        Ok(Value::Object(mut object)) => {
+            if scanned.fallbacks.is_some() {
+                object.remove("fallbacks");
+            }
+            Ok(object)
+        }
+        Ok(_) => Err("the body must be a JSON object".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What a request needs and an upstream of that dialect can't say: which field. `chat` and `body` are asked for where they
+/// are needed.
+pub fn unfit<'a>(
+    operation: &Operation,
+    upstream: Dialect,
+    chat: impl FnOnce() -> Result<&'a chat::Request, RequestError>,
+    body: impl FnOnce() -> Result<&'a Object, String>,
+) -> Option<String> {
+    let caller = operation.dialect;
+    if upstream == caller {
+        return None;
+    }
+    let carried = match operation.kind {
+        Kind::Chat => chat().and_then(|request| encode_request(caller, request, upstream, &request.model).map(drop)),
+        Kind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => body()
+            .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
+            .and_then(|body| match upstream {
+                Dialect::Gemini => embeddings::openai_to_gemini(body, "").map(drop),
+                _ => embeddings::gemini_to_openai(body, "", operation.path.ends_with("batchEmbedContents")).map(drop),
+            }),
+        _ => return Some(operation.name.to_owned()),
+    };
+    carried.err().map(|error| match error {
+        RequestError::Unsupported { field, .. } => field,
+        RequestError::Invalid { path, problem } => format!("{path} ({problem})"),
+    })
+}

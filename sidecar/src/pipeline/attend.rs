@@ -1,0 +1,72 @@
+//! A request that goes on for a moment when its caller has gone.
+//!
+//! hyper drops the future of a request whose connection closes, and an attempt dropped half-way leaves nobody who knows
+//! what it used. Where that is money, the request runs as a task of its own: it is cancelled a second after its caller
+//! went, or runs to its end where the key says `onHangUp: Drain`.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use outrigger_policy::OnHangUp;
+use tokio::task::AbortHandle;
+
+use crate::pipeline::call::Call;
+use crate::pipeline::reply::ReplyBody;
+
+/// How long an attempt goes on that nobody waits for.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Watches over a request's task for its caller.
+#[derive(Debug)]
+pub struct Attended {
+    on_hang_up: OnHangUp,
+    gone: Arc<AtomicBool>,
+    task: Option<AbortHandle>,
+}
+
+impl Attended {
+    pub fn new(call: &Call) -> Self {
+        Attended { on_hang_up: call.key().on_hang_up, gone: Arc::clone(&call.gone), task: None }
+    }
+
+    /// Runs a request as a task, and waits for it as long as the caller does.
+    pub async fn wait(
+        mut self,
+        request: impl Future<Output = Response<ReplyBody>> + Send + 'static,
+    ) -> Response<ReplyBody> {
+        let task = tokio::spawn(request);
+        self.task = Some(task.abort_handle());
+        let outcome = task.await;
+        self.task = None;
+        match outcome {
+            Ok(response) => response,
+            // Only a bug of ours ends a task so; its caller must not wait for ever.
+            Err(_) => {
+                let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        }
+    }
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        let Some(task) = self.task.take() else { return };
+        self.gone.store(true, Ordering::Release);
+        if self.on_hang_up == OnHangUp::Drain {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                tokio::time::sleep(LINGER).await;
+                task.abort();
+            })),
+            Err(_) => task.abort(),
+        }
+    }
+}

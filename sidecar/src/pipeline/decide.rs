@@ -1,0 +1,164 @@
+//! Asking the policy, with what the gateway knows of the world.
+
+use std::time::Instant;
+
+use outrigger_llm::meter::{self, Metered};
+use outrigger_policy::catalogue::Capabilities;
+use outrigger_policy::{
+    Conditions, Credential, Decision, Draw, Measure, Others, Pace, Provider, Request, Skip, decide as by_policy,
+    session,
+};
+
+use crate::attempt::prepare::Translation;
+use crate::gateway::Gateway;
+use crate::pipeline::asked;
+use crate::pipeline::call::Call;
+use crate::pipeline::handle::bind;
+use crate::pipeline::headers::has_words_to_us;
+use crate::runtime::accounts::millis;
+use crate::runtime::affinity;
+use crate::runtime::served::Place;
+
+/// The decision for a call, and the conversation under which its place is to be remembered.
+pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: Instant) -> (Decision, Option<u64>) {
+    let affinity = &gateway.affinity;
+    let says_more = has_words_to_us(&call.headers);
+    let header = |name: &str| {
+        let value = says_more.then(|| call.headers.get(name)).flatten();
+        value.and_then(|value| value.to_str().ok())
+    };
+    let explicit = session(header).or(call.scanned.session.as_deref());
+    let implicit = call.scanned.conversation.map(|seen| conversation(call, &[&seen.opening.to_le_bytes()]));
+    let handle = call.scanned.handle.as_deref().map(|handle| conversation(call, &[b"handle", handle.as_bytes()]));
+    let has_earlier_turns = call.scanned.conversation.is_some_and(|seen| seen.turns > 2);
+    let stay = match (handle, explicit) {
+        (Some(handle), _) => affinity.recall(handle),
+        (None, Some(_)) => None,
+        (None, None) => implicit.filter(|_| has_earlier_turns).and_then(|opening| affinity.recall(opening)),
+    };
+    let world = World { gateway, call, translation, now };
+    let rules_read = !call.served.policy.rules.is_empty();
+    let fallbacks = call.scanned.fallbacks.as_deref();
+    let said = Request::said(call.key, call.request_type(), call.model.as_deref(), fallbacks, &header, &world);
+    let request = Request {
+        // Only rules read these.
+        headers: &if rules_read { asked::seen_headers(&call.headers) } else { Vec::new() },
+        params: &if rules_read { call.query.seen() } else { Vec::new() },
+        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&call.key().id, id)),
+        stay,
+        ..said
+    };
+    // Here, and not on another thread: all that rules may cost together is a millisecond at the most.
+    let mut decision = by_policy(&call.served.policy, &request);
+    if call.scanned.handle.is_some() {
+        bind(&mut decision, stay, call);
+    }
+    let remembered = if explicit.is_none() { implicit } else { None };
+    (decision, remembered)
+}
+
+/// A conversation's name in memory: it belongs to a key.
+pub fn conversation(call: &Call, parts: &[&[u8]]) -> u64 {
+    let key = call.key();
+    let mut all = vec![key.id.namespace.as_bytes(), key.id.name.as_bytes()];
+    all.extend(parts);
+    affinity::hash(&all)
+}
+
+struct World<'a> {
+    gateway: &'a Gateway,
+    call: &'a Call,
+    translation: &'a Translation,
+    now: Instant,
+}
+
+impl World<'_> {
+    fn place(&self, provider: &Provider) -> Option<&Place> {
+        let policy = &self.call.served.policy;
+        let index = policy.providers.iter().position(|other| std::ptr::eq(other, provider))?;
+        self.call.served.places.get(index)
+    }
+
+    fn lane(&self, provider: &Provider, credential: Option<&Credential>) -> Option<&crate::runtime::health::Lane> {
+        let place = self.place(provider)?;
+        let index = match credential {
+            None => 0,
+            Some(credential) => provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?,
+        };
+        place.lanes.get(index).map(|lane| &**lane)
+    }
+}
+
+impl Conditions for World<'_> {
+    fn unfit(&self, provider: &Provider) -> Option<String> {
+        self.translation.unfit(self.call, self.place(provider)?.dialect)
+    }
+
+    fn others(&self, provider: &Provider) -> Others<'_> {
+        match self.place(provider) {
+            Some(place) => asked::others(&self.call.scanned, place.dialect),
+            None => Others::None,
+        }
+    }
+
+    fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
+        let place = self.place(provider)?;
+        if place.unknown {
+            return Some(Skip::ProviderBlocked);
+        }
+        if let Some(credential) = credential {
+            let index = provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?;
+            if place.credentials.get(index).is_none_or(Option::is_none) {
+                return Some(Skip::CredentialBlocked);
+            }
+        }
+        self.lane(provider, credential)?.gate(model, self.now)
+    }
+
+    fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace> {
+        let measure = if self.call.stream { Measure::FirstToken } else { Measure::Whole };
+        if credential.is_some() {
+            return self.lane(provider, credential)?.pace(model, measure, self.now);
+        }
+        Pace::of_all(self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model, measure, self.now)))
+    }
+
+    fn used(&self, limit: usize) -> u64 {
+        self.gateway.spent(&self.call.served, limit)
+    }
+
+    fn input_tokens(&self) -> u64 {
+        self.call.input_tokens()
+    }
+
+    fn needs(&self) -> Capabilities {
+        self.call.needs()
+    }
+
+    fn unmetered(&self) -> Option<&str> {
+        match self.call.metered() {
+            Metered::Unmetered(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        self.call.metered() == Metered::Free
+    }
+
+    fn tells_tokens(&self) -> bool {
+        meter::tells_tokens(self.call.operation, &self.call.scanned)
+    }
+
+    fn workload(&self) -> &str {
+        self.gateway.workload.as_deref().unwrap_or_default()
+    }
+
+    fn labels(&self) -> &[(String, String)] {
+        &self.gateway.labels
+    }
+
+    fn now(&self) -> i64 {
+        millis(self.call.received)
+    }
+}

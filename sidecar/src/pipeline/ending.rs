@@ -1,0 +1,345 @@
+//! The end of a request: whatever way it takes, it is recorded once.
+//!
+//! Lives as long as the answer. Dropped without a word it was the caller who went away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::attempt::charge::{Charge, Cost, Heard, Money};
+use crate::attempt::{Failed, Passed};
+use crate::duration::ms;
+use crate::gateway::Gateway;
+use crate::pipeline::call::Call;
+use crate::pipeline::headers::{self, name};
+use crate::pipeline::refuse::{self, Refusal};
+use crate::pipeline::reply::ReplyBody;
+use crate::relay::Told;
+use crate::runtime::health::Busy;
+use crate::runtime::served::Slot;
+use crate::telemetry::record::Record;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use outrigger_llm::usage::Usage;
+use outrigger_policy::{Candidate, Dollars, Skip};
+
+/// The status recorded for callers that went away before the end, as proxies have it.
+pub const CLIENT_CLOSED: u16 = 499;
+
+/// Everything that is held until a request ends.
+#[derive(Debug)]
+pub struct Ending {
+    pub gateway: Arc<Gateway>,
+    pub call: Call,
+    pub record: Record,
+    /// Counts as load on the place that is asked.
+    pub busy: Option<Busy>,
+    /// The key's concurrency slot.
+    pub slot: Option<Slot>,
+    /// Those of the provider that is asked.
+    pub places: Vec<Slot>,
+    /// The caller's request was counted, where requests are: once, whatever attempts it takes.
+    pub admitted: bool,
+    /// The attempt under way.
+    pub charge: Option<Charge>,
+    /// What was used, as far as it is known.
+    pub usage: Usage,
+    /// Nano-dollars of all attempts.
+    money: Money,
+    /// The limits that attempts were counted against, as places in the policy's.
+    counted: Vec<usize>,
+    refused: Option<&'static str>,
+    waited: Duration,
+    waiting_since: Option<Instant>,
+    done: bool,
+}
+
+impl Ending {
+    pub fn new(gateway: Arc<Gateway>, call: Call) -> Box<Self> {
+        gateway.metrics.in_flight.inc();
+        let key = call.key();
+        let record = Record {
+            time: Some(call.received),
+            decision: call.decision_id.clone(),
+            trace_id: call.trace_id.clone(),
+            request_id: call.request_id.clone(),
+            key: key.id.name.clone(),
+            namespace: key.id.namespace.clone(),
+            workload: gateway.workload.clone(),
+            dialect: call.dialect.name(),
+            operation: call.operation.name,
+            stream: call.stream,
+            model_requested: call.model.clone(),
+            revision: call.served.policy.revision.to_string(),
+            ..Record::default()
+        };
+        Box::new(Ending {
+            gateway,
+            call,
+            record,
+            busy: None,
+            slot: None,
+            places: Vec::new(),
+            admitted: false,
+            charge: None,
+            usage: Usage::default(),
+            money: Money::Unasked,
+            counted: Vec::new(),
+            refused: None,
+            waited: Duration::ZERO,
+            waiting_since: None,
+            done: false,
+        })
+    }
+
+    /// This one is asked now; who asks later sees who it was.
+    pub fn serves(&mut self, candidate: &Candidate) {
+        self.record.provider = Some(candidate.name.to_string());
+        self.record.model = Some(candidate.model.to_string());
+    }
+
+    /// Headers that say who was asked, on every answer.
+    pub fn tell_who(&self, to: &mut HeaderMap) {
+        headers::set(to, name::OUR_DECISION, &self.call.decision_id);
+        if let (Some(provider), Some(model)) = (&self.record.provider, &self.record.model) {
+            headers::set(to, name::OUR_PROVIDER, provider);
+            headers::set(to, name::OUR_MODEL, model);
+        }
+        if let Some(rule) = &self.record.rule {
+            headers::set(to, name::OUR_RULE, rule);
+        }
+        headers::set(to, name::OUR_ATTEMPTS, &self.record.attempts.len().to_string());
+        // Known by then for a whole answer, and for a stream only of the attempts before it.
+        if let Some(money) = self.money.known().filter(|_| self.charge.is_none()) {
+            headers::set(to, name::OUR_COST, &Dollars(money).exact());
+        }
+        if !self.record.adapted.is_empty() {
+            headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
+        }
+        refuse::tell_request_id(to, self.call.dialect, &self.call.request_id);
+    }
+
+    /// This one is not asked: it has no room.
+    pub fn passes_over(&mut self, candidate: &Candidate, skip: &Skip) {
+        let place =
+            self.record.candidates.iter_mut().find(|told| {
+                told.provider == *candidate.name && told.model == *candidate.model && told.skipped.is_none()
+            });
+        if let Some(told) = place {
+            told.skipped = Some(skip.to_string());
+        }
+    }
+
+    /// Whether somebody's budget waits for what this attempt comes to.
+    pub fn is_charged(&self) -> bool {
+        self.charge.as_ref().is_some_and(|charge| charge.held.is_some())
+    }
+
+    /// Whether what is charged for a whole answer depends on how much it says: a figure is missing, or could only be true if
+    /// it says a lot. Else nobody has to look.
+    pub fn goes_by_content(&self, usage: &Usage) -> bool {
+        self.charge.as_ref().is_some_and(|charge| usage.output.is_none() || charge.judge(usage, 0) != *usage)
+    }
+
+    /// What an answer costs that used so much and said so many bytes, in nano-dollars, with the attempts before it.
+    pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
+        let Some(charge) = &self.charge else { return self.money.known() };
+        let cost = charge.cost(&self.call.served.policy, &charge.judge(usage, said), said, Heard::All);
+        match cost.money {
+            // An estimate of an input that nobody looked at is no figure.
+            Some(_) if cost.estimated && charge.held.is_none() => None,
+            money => self.money.with(money).known(),
+        }
+    }
+
+    /// The attempt was answered to the end. `said`: bytes of content, for figures that were not told.
+    pub fn answered(&mut self, usage: &Usage, said: u64) {
+        self.heard(usage, said, Heard::All);
+    }
+
+    /// The answer ended before its end: what was seen of it is what was used.
+    pub fn cut(&mut self, usage: &Usage, said: u64) {
+        self.heard(usage, said, Heard::Part);
+    }
+
+    fn heard(&mut self, usage: &Usage, said: u64, heard: Heard) {
+        self.usage = *usage;
+        let Some(charge) = self.charge.take() else { return };
+        self.usage = charge.judge(usage, said);
+        let cost = charge.cost(&self.call.served.policy, &self.usage, said, heard);
+        let known = cost.money.filter(|_| charge.held.is_some() || !cost.estimated);
+        self.money = self.money.with(known);
+        self.settle(charge, &cost);
+    }
+
+    /// The attempt failed.
+    pub fn failed(&mut self, failed: &Failed) {
+        let Some(charge) = self.charge.take() else { return };
+        let policy = &self.call.served.policy;
+        let cost = match failed.status {
+            _ if !charge.was_sent() => charge.nothing(policy),
+            Some(status) if status < 500 || status == StatusCode::LOOP_DETECTED.as_u16() => charge.nothing(policy),
+            // It says itself that it did not serve.
+            Some(_) => charge.unanswered(policy),
+            // A stream that did not begin had nothing in it but thoughts.
+            None if self.call.stream && !charge.thinks => charge.unanswered(policy),
+            None => charge.in_full(policy),
+        };
+        // Nothing came of it: where nobody knows what it cost, it takes nothing from what is known of the others.
+        if let Some(money) = cost.money.filter(|_| charge.held.is_some() || !cost.estimated) {
+            self.money = self.money.with(Some(money));
+        }
+        self.settle(charge, &cost);
+    }
+
+    fn settle(&mut self, charge: Charge, cost: &Cost) {
+        // What is charged in full has no figures of its own: those that were told stay.
+        if (charge.held.is_some() || charge.by_tokens && !cost.estimated) && !cost.usage.is_empty() {
+            self.usage = cost.usage;
+        }
+        self.record.usage_estimated |= charge.held.is_some() && cost.estimated;
+        self.counted.extend(charge.counted.iter().map(|counted| counted.place));
+        let settled = charge.settle(cost);
+        self.gateway.crossed(&self.call.served, &settled);
+    }
+
+    /// The caller has gone.
+    pub fn hung_up(&mut self) {
+        self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
+    }
+
+    /// The end of a request whose caller has gone.
+    pub fn gone(self: Box<Self>) {
+        self.finish(CLIENT_CLOSED);
+    }
+
+    /// The same, where an answer is expected that nobody will read.
+    pub fn left(mut self: Box<Self>) -> Response<ReplyBody> {
+        self.hung_up();
+        self.gone();
+        let mut response = Response::new(Full::default().map_err(|never| match never {}).boxed_unsync());
+        *response.status_mut() = StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST);
+        response
+    }
+
+    /// From here on the time is the upstream's.
+    pub fn waits(&mut self) {
+        self.waiting_since = Some(Instant::now());
+    }
+
+    /// From here on it is ours again.
+    pub fn waited(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            self.waited += since.elapsed();
+        }
+    }
+
+    /// The first byte of the answer is about to go out: what was not waiting was our own.
+    pub fn first_byte(&mut self) {
+        let own = self.call.read.elapsed().saturating_sub(self.waited);
+        self.record.overhead_us = Some(u64::try_from(own.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Content flows: nobody needs the request's body any more.
+    pub fn let_go_of_body(&mut self) {
+        self.call.body = bytes::Bytes::new();
+        self.call.held.shrink_to(crate::memory::of_request(&self.call.headers, self.call.stream));
+    }
+
+    /// Refuses, before anybody was asked.
+    pub fn refuse(self: Box<Self>, refusal: &Refusal) -> Response<ReplyBody> {
+        self.refuse_after(refusal, refusal.kind, &[])
+    }
+
+    /// Tells a failure in the caller's dialect, with the attempts that were made.
+    pub fn refuse_after(
+        mut self: Box<Self>,
+        refusal: &Refusal,
+        error: &str,
+        attempts: &[String],
+    ) -> Response<ReplyBody> {
+        let mut response = refusal.answer(self.call.dialect, &self.call.request_id, attempts);
+        self.tell_who(response.headers_mut());
+        if self.record.attempts.is_empty() {
+            self.refused = Some(refusal.kind);
+        }
+        self.record.error_type = Some(match self.record.attempts.is_empty() {
+            true => refusal.kind.to_owned(),
+            false => error.to_owned(),
+        });
+        self.first_byte();
+        self.finish(refusal.status);
+        response
+    }
+
+    /// Passes an upstream's own error answer on.
+    pub fn pass_on(mut self: Box<Self>, passed: Passed, error: &str, final_word: bool) -> Response<ReplyBody> {
+        let held = Arc::try_unwrap(passed.held).unwrap_or_default();
+        let body = Told::new([passed.body, Default::default(), Default::default()], held)
+            .map_err(|never| match never {})
+            .boxed_unsync();
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        *response.headers_mut() = passed.headers;
+        self.tell_who(response.headers_mut());
+        if final_word && passed.status != 200 {
+            response.headers_mut().insert("x-should-retry", http::HeaderValue::from_static("false"));
+        }
+        self.record.error_type = Some(error.to_owned());
+        self.first_byte();
+        if passed.status == 200 {
+            self.usage = passed.usage;
+        }
+        self.finish(passed.status);
+        response
+    }
+
+    /// The end.
+    pub fn finish(mut self: Box<Self>, status: u16) {
+        self.end(status);
+    }
+
+    fn end(&mut self, status: u16) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        if self.call.is_gone() {
+            self.hung_up();
+        }
+        self.record.status = if self.call.is_gone() { CLIENT_CLOSED } else { status };
+        self.record.latency_ms = ms(self.call.started.elapsed());
+        // Nobody knows what an attempt came to that is still under way.
+        if let Some(charge) = self.charge.take() {
+            let cost = match charge.was_sent() {
+                true => charge.in_full(&self.call.served.policy),
+                false => charge.nothing(&self.call.served.policy),
+            };
+            if let Some(money) = cost.money.filter(|_| charge.held.is_some() || !cost.estimated) {
+                self.money = self.money.with(Some(money));
+            }
+            self.settle(charge, &cost);
+        }
+        self.record.cost_usd = self.money.known().map(|money| Dollars(money).exact());
+        self.record.budgets = self.gateway.budgets(&self.call.served, &mut self.counted);
+        self.record.tokens = self.usage.into();
+        let model = self.gateway.metric_model(&self.call, self.record.model.as_deref());
+        let record = std::mem::take(&mut self.record);
+        self.gateway.metrics.in_flight.dec();
+        self.gateway.metrics.recorded(&record, &model, self.refused);
+        if let Some(hook) = &self.gateway.hooks.on_answer {
+            hook.recorded(&record);
+        }
+        self.gateway.record(record);
+        if self.gateway.metrics.in_flight.get() == 0 {
+            self.gateway.ended.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.done {
+            self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
+            self.end(CLIENT_CLOSED);
+        }
+    }
+}

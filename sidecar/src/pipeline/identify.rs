@@ -1,0 +1,261 @@
+//! Who is calling: which VirtualKey a request belongs to.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
+use outrigger_policy::Policy;
+
+use crate::pipeline::headers::{has_words_to_us, name};
+use crate::pipeline::query::Query;
+use crate::pipeline::refuse::Refusal;
+
+/// Headers in which a key can be named outright: what they say must be right.
+const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
+
+/// A caller's key, and what it was known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Index in [`Policy::keys`].
+    pub key: usize,
+    /// A header, or `?key=`; `None` for the default key.
+    pub by: Option<&'static str>,
+}
+
+/// The index of the caller's key, in a pod of that service account.
+///
+/// # Errors
+/// As [`caller`]; and a key that is suspended, has expired, or is for other service accounts.
+pub fn identify(
+    policy: &Policy,
+    headers: &HeaderMap,
+    query: &Query,
+    service_account: Option<&str>,
+    now: i64,
+) -> Result<usize, Refusal> {
+    let caller = caller(policy, headers, query)?;
+    usable(policy, caller.key, service_account, now)
+}
+
+/// Who is calling.
+///
+/// Named outright it must be bound; in an SDK's own place for a key it may be anything, since SDKs
+/// must send something; else it is the default one.
+///
+/// # Errors
+/// There is no such key, or one must be named.
+pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Caller, Refusal> {
+    let named = if has_words_to_us(headers) { &NAMED[..] } else { &[] };
+    for &name in named {
+        let Some(value) = headers.get(name) else { continue };
+        let value = value.to_str().unwrap_or_default().trim();
+        let index = policy.key_named(value).or_else(|| policy.key_of_token(value)).ok_or_else(|| {
+            Refusal::new(
+                403,
+                "virtual_key_blocked",
+                format!("`{name}` names no VirtualKey that is bound here{}", there_are(policy)),
+            )
+        })?;
+        return Ok(Caller { key: index, by: Some(name) });
+    }
+    for (by, value) in offered(headers, query) {
+        if let Some(key) = policy.key_named(&value).or_else(|| policy.key_of_token(&value)) {
+            return Ok(Caller { key, by: Some(by) });
+        }
+    }
+    match policy.default_key {
+        Some(key) if policy.keys[key].must_be_named => Err(Refusal::new(
+            401,
+            "virtual_key_required",
+            format!(
+                "VirtualKey {} is for callers who name it (spec.withoutKey: Refuse): send its token, or its name, in \
+                 `x-outrigger-key` or as the SDK's API key",
+                policy.keys[key].id
+            ),
+        )),
+        Some(key) => Ok(Caller { key, by: None }),
+        None if policy.keys.iter().all(|key| key.keyless) => Err(Refusal::new(
+            401,
+            "virtual_key_required",
+            format!("no existing VirtualKey is bound here{}", there_are(policy)),
+        )),
+        None => Err(Refusal::new(
+            401,
+            "virtual_key_required",
+            format!(
+                "several VirtualKeys are bound here and none is the default: name one in `x-outrigger-key` or as \
+                 the SDK's API key{}",
+                there_are(policy)
+            ),
+        )),
+    }
+}
+
+/// What SDKs send as their key, in the order in which they are believed.
+fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static str, String)> {
+    let header = |name: HeaderName| headers.get(&name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let authorization = header(AUTHORIZATION).and_then(|value| {
+        let (scheme, rest) = value.split_once(' ')?;
+        match scheme {
+            _ if scheme.eq_ignore_ascii_case("bearer") => Some(rest.trim().to_owned()),
+            // Credential=ACCESSKEYID/20261122/eu-west-1/…: the id is a name like any other.
+            "AWS4-HMAC-SHA256" => {
+                let credential = rest.split("Credential=").nth(1)?;
+                credential.split('/').next().map(str::to_owned)
+            }
+            _ => None,
+        }
+    });
+    let all = [
+        ("authorization", authorization),
+        ("x-api-key", header(name::X_API_KEY)),
+        ("x-goog-api-key", header(name::X_GOOG_API_KEY)),
+        ("api-key", header(name::API_KEY)),
+        ("?key=", query.key().map(str::to_owned)),
+    ];
+    all.into_iter().filter_map(|(by, value)| Some((by, value?)))
+}
+
+fn usable(policy: &Policy, index: usize, service_account: Option<&str>, now: i64) -> Result<usize, Refusal> {
+    let key = &policy.keys[index];
+    let blocked = |why: &str| Refusal::new(403, "virtual_key_blocked", format!("VirtualKey {} {why}", key.id));
+    if key.suspended {
+        return Err(blocked("is suspended (spec.suspended)"));
+    }
+    if key.expires_at.is_some_and(|at| at <= now) {
+        return Err(blocked("has expired (spec.expiresAt)"));
+    }
+    // Outside of a cluster there is no account to be held against it.
+    if let (Some(accounts), Some(own)) = (&key.service_accounts, service_account)
+        && !accounts.iter().any(|account| account == own)
+    {
+        return Err(blocked(&match own {
+            "" => {
+                "is for certain service accounts (spec.allowedWorkloads), and this gateway was not told its own: make \
+                   the pod anew"
+                    .to_owned()
+            }
+            _ => format!("is not for service account `{own}` (spec.allowedWorkloads)"),
+        }));
+    }
+    Ok(index)
+}
+
+fn there_are(policy: &Policy) -> String {
+    let names: Vec<String> = policy.keys.iter().filter(|key| !key.keyless).map(|key| key.id.name.clone()).collect();
+    match (names.as_slice(), policy.document.others.keys.as_slice()) {
+        ([], []) => "; there is none".to_owned(),
+        ([], others) => format!("; its namespace has {}", others.join(", ")),
+        (names, _) => format!("; there are {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use outrigger_policy::{Document, FORMAT, KeyDoc, OthersDoc};
+
+    use super::*;
+
+    fn key(name: &str) -> KeyDoc {
+        KeyDoc { namespace: "apps".to_owned(), name: name.to_owned(), extra_fields: true, ..KeyDoc::default() }
+    }
+
+    #[test]
+    fn callers_are_known_by_what_their_sdk_sends() {
+        let aliased = KeyDoc {
+            // sha256("token-of-old")
+            aliases: vec!["9f5d6d1f2b8d3c4e".to_owned()],
+            ..key("aliased")
+        };
+        let document = Document {
+            format: FORMAT,
+            keys: vec![
+                key("search"),
+                key("batch"),
+                KeyDoc { suspended: true, ..key("old") },
+                KeyDoc { expires_at: Some(100), ..key("trial") },
+                aliased,
+            ],
+            default_key: Some("apps/batch".to_owned()),
+            ..Document::default()
+        };
+        let policy = Policy::build(document.clone()).unwrap();
+        for (headers, query, expected) in [
+            (vec![("x-outrigger-key", "search")], "", Ok("search")),
+            (vec![("x-outrigger-key", "apps/search")], "", Ok("search")),
+            (vec![("x-outrigger-key", "nobody")], "", Err(403)),
+            (vec![("x-bf-vk", "vk-search")], "", Ok("search")),
+            (vec![("x-outrigger-key", "search"), ("authorization", "Bearer batch")], "", Ok("search")),
+            (vec![("authorization", "Bearer search")], "", Ok("search")),
+            (vec![("authorization", "bearer vk-search")], "", Ok("search")),
+            (vec![("authorization", "Bearer sk-dummy")], "", Ok("batch")),
+            (vec![("authorization", "Basic search")], "", Ok("batch")),
+            (vec![("x-api-key", "search")], "", Ok("search")),
+            (vec![("x-goog-api-key", "search")], "", Ok("search")),
+            (vec![("api-key", "search")], "", Ok("search")),
+            (vec![], "alt=sse&key=search", Ok("search")),
+            (vec![], "k%65y=s%65arch", Ok("search")),
+            (vec![("authorization", "AWS4-HMAC-SHA256 Credential=search/2026/x, SignedHeaders=a")], "", Ok("search")),
+            (vec![], "", Ok("batch")),
+            (vec![("authorization", "Bearer old")], "", Err(403)),
+            (vec![("x-api-key", "trial")], "", Err(403)),
+        ] {
+            let map: HeaderMap =
+                headers.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
+            let found = identify(&policy, &map, &Query::parse(query), Some("app"), 100);
+            let found = found.as_ref().map(|index| policy.keys[*index].id.name.as_str()).map_err(|r| r.status);
+            assert_eq!(found, expected, "{headers:?} {query}");
+        }
+        let nobody = Policy::build(Document { default_key: None, ..document }).unwrap();
+        let refusal = identify(&nobody, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
+        assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
+        assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
+        let others = OthersDoc { keys: vec!["search".to_owned(), "batch".to_owned()], ..OthersDoc::default() };
+        let unbound = Policy::build(Document { format: FORMAT, others, ..Document::default() }).unwrap();
+        let refusal = identify(&unbound, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
+        assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
+        assert_eq!(refusal.message, "no existing VirtualKey is bound here; its namespace has search, batch");
+    }
+
+    /// A key that must be named is nobody's who does not, though it is the only one.
+    #[test]
+    fn a_key_may_have_to_be_named() {
+        let document = Document {
+            format: FORMAT,
+            keys: vec![KeyDoc { must_be_named: true, ..key("search") }],
+            default_key: Some("apps/search".to_owned()),
+            ..Document::default()
+        };
+        let policy = Policy::build(document).unwrap();
+        let asked = |value: Option<&str>| {
+            let headers =
+                value.iter().map(|value| (http::header::AUTHORIZATION, format!("Bearer {value}").parse().unwrap()));
+            identify(&policy, &headers.collect(), &Query::default(), None, 0)
+                .map_err(|refusal| (refusal.status, refusal.kind))
+        };
+        assert_eq!(asked(None), Err((401, "virtual_key_required")));
+        assert_eq!(asked(Some("sk-dummy")), Err((401, "virtual_key_required")));
+        assert_eq!(asked(Some("search")), Ok(0));
+    }
+
+    /// Its credentials are kept from other pods by the operator; this is for providers that need none.
+    #[test]
+    fn keys_for_certain_service_accounts_are_for_these() {
+        let key = KeyDoc { service_accounts: Some(vec!["crawler".to_owned()]), ..key("search") };
+        let document = Document {
+            format: FORMAT,
+            keys: vec![key],
+            default_key: Some("apps/search".to_owned()),
+            ..Document::default()
+        };
+        let policy = Policy::build(document).unwrap();
+        let asked = |own| {
+            identify(&policy, &HeaderMap::new(), &Query::default(), own, 0)
+                .map_err(|refusal| (refusal.status, refusal.kind))
+        };
+        assert_eq!(asked(Some("crawler")), Ok(0));
+        assert_eq!(asked(None), Ok(0), "outside of a cluster");
+        for own in ["app", ""] {
+            assert_eq!(asked(Some(own)), Err((403, "virtual_key_blocked")), "{own}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What there is: the models of a key, and the paths of all.
+
+use std::time::UNIX_EPOCH;
+
+use http::Response;
+use outrigger_llm::{Dialect, models, operation};
+use outrigger_policy::list_models;
+
+use crate::pipeline::ending::Ending;
+use crate::pipeline::refuse::{self, Refusal};
+use crate::pipeline::reply::ReplyBody;
+
+/// `/v1/models`, and one of them: answered from the policy, nobody is asked.
+pub fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
+    let call = &ending.call;
+    let created = ending.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let listed: Vec<models::Listed> = list_models(&call.served.policy, call.key())
+        .into_iter()
+        .map(|(provider, model)| models::Listed { id: format!("{provider}/{model}"), owned_by: provider, created })
+        .collect();
+    let body = match &call.model {
+        None => models::list(call.dialect, &listed),
+        Some(name) => {
+            let name = name.strip_prefix("models/").unwrap_or(name);
+            let found = listed
+                .iter()
+                .find(|model| model.id == *name)
+                .or_else(|| listed.iter().find(|model| model.id.split_once('/').is_some_and(|(_, bare)| bare == name)));
+            match found {
+                Some(model) => models::one(call.dialect, model),
+                None => {
+                    let message = format!("no model `{name}` is listed for VirtualKey {}", call.key().id);
+                    return ending.refuse(&Refusal::new(404, "model_not_found", message));
+                }
+            }
+        }
+    };
+    let mut response = refuse::json(200, body.to_string());
+    ending.tell_who(response.headers_mut());
+    ending.first_byte();
+    ending.finish(200);
+    response
+}
+
+pub fn unknown_path(method: &str, path: &str) -> Refusal {
+    let mut message = format!("{} {} is not served here. These are:", method, shortened(path));
+    for dialect in Dialect::ALL {
+        let paths: Vec<String> = operation::TABLE
+            .iter()
+            .filter(|row| row.dialect == dialect)
+            .map(|row| format!("{} /{}/{}", row.method, version(dialect), row.path.replace('*', "{model}")))
+            .collect();
+        message.push_str(&format!(" {dialect}: {};", paths.join(", ")));
+    }
+    message.pop();
+    Refusal { final_word: true, ..Refusal::new(404, "unknown_path", message) }
+}
+
+fn version(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenAi | Dialect::Anthropic => "v1",
+        Dialect::Gemini => "v1beta",
+    }
+}
+
+fn shortened(path: &str) -> String {
+    path.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_path_lists_what_there_is() {
+        let refusal = unknown_path("GET", "/nothing");
+        assert_eq!(refusal.status, 404);
+        for part in ["openai: POST /v1/chat/completions", "anthropic: POST /v1/messages", "{model}:generateContent"] {
+            assert!(refusal.message.contains(part), "{part} in {}", refusal.message);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The way of a request through the gateway: one step after the other, each in a file of its own.
+
+pub mod asked;
+mod attend;
+pub(crate) mod call;
+mod client_timeouts;
+mod decide;
+pub(crate) mod ending;
+pub(crate) mod handle;
+pub(crate) mod headers;
+pub mod hooks;
+pub mod identify;
+mod listing;
+pub(crate) mod query;
+pub(crate) mod receive;
+pub mod refuse;
+pub(crate) mod reply;
+pub(crate) mod understand;
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use outrigger_llm::Dialect;
+use outrigger_llm::operation::{self, Hints, Kind};
+use outrigger_llm::scan::Scanned;
+use outrigger_policy::OnHangUp;
+
+use crate::attempt::prepare::Translation;
+use crate::attempt::{self, Trying, attempt};
+use crate::gateway::Gateway;
+use crate::memory::{Held, LONG_WORK, STREAM};
+use crate::pipeline::attend::Attended;
+use crate::pipeline::call::{Call, new_id};
+use crate::pipeline::client_timeouts::patience;
+use crate::pipeline::decide::decide;
+use crate::pipeline::ending::Ending;
+use crate::pipeline::headers::name;
+use crate::pipeline::identify::identify;
+use crate::pipeline::listing::{list, unknown_path};
+use crate::pipeline::query::Query;
+use crate::pipeline::receive::{drain, overloaded, receive};
+use crate::pipeline::refuse::Refusal;
+use crate::pipeline::reply::ReplyBody;
+use crate::pipeline::understand::{rescan, trace_id, understand};
+use crate::telemetry::record::{Record, candidates, shadow};
+
+/// Rules that the log names for one request, of those whose expression failed.
+const RULES_TOLD: usize = 8;
+
+impl Gateway {
+    /// Refuses a request by its head, before it is anybody's: it is counted, and not recorded, or a web page could push
+    /// everybody else's records out.
+    pub(crate) fn turn_away<B>(&self, request: &Request<B>, refusal: &Refusal) -> Response<ReplyBody> {
+        self.metrics.turned_away(refusal.kind);
+        let hints = hints(request.headers(), &Query::parse(request.uri().query().unwrap_or_default()));
+        let dialect = operation::dialect_of(request.uri().path(), hints);
+        refusal.answer(dialect, &format!("req_{}", new_id(SystemTime::now())), &[])
+    }
+
+    /// Answers a request.
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
+        let (head, mut body) = request.into_parts();
+        let waits = head.headers.contains_key(http::header::EXPECT);
+        let response = self.answer(head, &mut body).await;
+        // What was refused before it was read.
+        drain(&mut body, waits).await;
+        response
+    }
+
+    async fn answer(self: Arc<Self>, head: Parts, body: &mut Incoming) -> Response<ReplyBody> {
+        let started = Instant::now();
+        let received = SystemTime::now();
+        let query = Query::parse(head.uri.query().unwrap_or_default());
+        let hints = hints(&head.headers, &query);
+        let decision_id = new_id(received);
+        let request_id = format!("req_{decision_id}");
+        let path = head.uri.path();
+        let told_in = operation::dialect_of(path, hints);
+        let trace_id = trace_id(&head.headers, &decision_id);
+        // Before a key is known there is little to record, but that little is.
+        let refuse = |dialect: Dialect, operation: &'static str, refusal: &Refusal| {
+            let record = Record {
+                time: Some(received),
+                decision: decision_id.clone(),
+                trace_id: trace_id.clone(),
+                request_id: request_id.clone(),
+                workload: self.workload.clone(),
+                namespace: self.namespace.clone(),
+                dialect: dialect.name(),
+                operation,
+                latency_ms: crate::duration::ms(started.elapsed()),
+                status: refusal.status,
+                error_type: Some(refusal.kind.to_owned()),
+                ..Record::default()
+            };
+            self.metrics.recorded(&record, "none", Some(refusal.kind));
+            self.record(record);
+            let mut response = refusal.answer(dialect, &request_id, &[]);
+            headers::set(response.headers_mut(), name::OUR_DECISION, &decision_id);
+            headers::set(response.headers_mut(), name::OUR_ATTEMPTS, "0");
+            response
+        };
+        let Some(matched) = operation::find(head.method.as_str(), path) else {
+            return refuse(told_in, "unknown", &unknown_path(head.method.as_str(), path));
+        };
+        let listing = matches!(matched.operation.kind, Kind::ListModels | Kind::GetModel);
+        let dialect = if listing { told_in } else { matched.operation.dialect };
+        let Some(served) = self.served() else {
+            let refusal = Refusal::new(503, "no_policy", "the gateway has no policy yet").after(1);
+            return refuse(dialect, matched.operation.name, &refusal);
+        };
+        if let Some(refusal) = self.own.refuses(&head.headers, &served.policy) {
+            return refuse(dialect, matched.operation.name, &refusal);
+        }
+        let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
+        let key = match identify(&served.policy, &head.headers, &query, self.service_account.as_deref(), now) {
+            Ok(key) => key,
+            Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
+        };
+        let mut call = Call {
+            trace_id,
+            decision_id,
+            request_id: request_id.clone(),
+            started,
+            received,
+            read: started,
+            dialect,
+            operation: matched.operation,
+            served,
+            key,
+            model: None,
+            stream: false,
+            as_array: false,
+            patience: patience(&head.headers),
+            headers: head.headers,
+            query,
+            scanned: Scanned::default(),
+            body: Bytes::new(),
+            held: Held::default(),
+            estimate: OnceLock::new(),
+            metered: OnceLock::new(),
+            gone: Arc::default(),
+        };
+        if listing {
+            call.model = matched.model;
+            return list(Ending::new(Arc::clone(&self), call));
+        }
+        match receive(&call.headers, body, &self.memory).await {
+            Ok((body, held)) => (call.body, call.held) = (body, held),
+            Err(refusal) => return Ending::new(Arc::clone(&self), call).refuse(&refusal),
+        }
+        call.read = Instant::now();
+        if copies(&call.body) && call.held.grow_to(call.held.bytes() + call.body.len(), &self.memory).is_err() {
+            return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
+        }
+        let understood = self.memory.work(call.body.len(), || understand(&mut call, matched)).await;
+        if let Err(refusal) = understood {
+            return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+        }
+        if call.stream && call.held.grow_to(call.held.bytes() + STREAM, &self.memory).is_err() {
+            return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
+        }
+        let counts = call.served.policy.limits.counts(call.key, &call.key().id);
+        match counts || call.key().on_hang_up == OnHangUp::Drain {
+            // What was asked for goes on for a moment when its caller has gone, so that it is known what it used. Boxed: it is
+            // eighteen kilobytes, which a task would copy several times.
+            true => Attended::new(&call).wait(Box::pin(self.route(call))).await,
+            false => self.route(call).await,
+        }
+    }
+
+    /// From a request that is understood to its answer.
+    async fn route(self: Arc<Self>, mut call: Call) -> Response<ReplyBody> {
+        if let Some(hook) = &self.hooks.on_request {
+            // What it edited is read again: edits are made at places in these bytes.
+            let passed = hook.identified(&mut call).and_then(|()| rescan(&mut call));
+            if let Err(refusal) = passed {
+                return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+            }
+        }
+        let now = Instant::now();
+        self.retries.request(now);
+        let mut translation = Translation::new(&self.memory);
+        let (mut decision, mut conversation) =
+            self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
+        if decision.refusal.is_some() && translation.may_wait() {
+            // Nobody can take it as it is: others will soon give back what they have.
+            translation = Translation::new(&self.memory);
+            translation.make_room(&call).await;
+            (decision, conversation) =
+                self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
+        }
+        let slots = call.served.slots[call.key].clone();
+        let mut ending = Ending::new(Arc::clone(&self), call);
+        ending.record.rule = decision.rule.as_deref().map(str::to_owned);
+        ending.record.candidates = candidates(&decision);
+        ending.record.chain = decision.chain.iter().map(ToString::to_string).collect();
+        ending.record.shadow = decision.shadow.as_ref().map(shadow);
+        decision.rule_errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
+        for (rule, problem) in decision.rule_errors.iter().take(RULES_TOLD) {
+            tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
+        }
+        if let Some(more) = decision.rule_errors.len().checked_sub(RULES_TOLD).filter(|more| *more > 0) {
+            tracing::warn!(more, "expressions of other rules failed on the same request");
+        }
+        if let Some(refusal) = &decision.refusal {
+            // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
+            let unfit = refusal.kind == "unsupported_parameter";
+            let refusal = match (translation.problem(), translation.no_room()) {
+                (_, Some(no_room)) if unfit => no_room,
+                (Some((path, problem)), _) if unfit => Refusal {
+                    param: Some(path.to_owned()),
+                    ..Refusal::new(400, "invalid_request", format!("{path}: {problem}"))
+                },
+                _ => self.with_time(&ending.call.served, refusal),
+            };
+            return ending.refuse(&refusal);
+        }
+        if let Some(slots) = slots {
+            match slots.take() {
+                Some(slot) => ending.slot = Some(slot),
+                None => {
+                    let id = &ending.call.key().id;
+                    let message = format!(
+                        "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
+                        slots.most()
+                    );
+                    return ending.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
+                }
+            }
+        }
+        let clock = attempt::clock(&ending, &decision);
+        let trying = Trying { gateway: &self, decision: &decision, translation: &translation, clock, conversation };
+        attempt(&trying, ending).await
+    }
+}
+
+/// Which SDK it is, where the path does not say.
+fn hints(headers: &HeaderMap, query: &Query) -> Hints {
+    Hints {
+        anthropic: headers.contains_key(&name::ANTHROPIC_VERSION),
+        google: headers.contains_key(&name::X_GOOG_API_KEY) || query.key().is_some(),
+    }
+}
+
+/// Whether a copy is made of a long body to look at it: letters in it may be escaped by number.
+fn copies(body: &[u8]) -> bool {
+    body.len() >= LONG_WORK && memchr::memmem::find(body, b"\\u00").is_some()
+}

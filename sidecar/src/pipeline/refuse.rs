@@ -1,0 +1,97 @@
+//! The gateway's own answers: refusals and failures, in the caller's dialect.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use outrigger_llm::{Dialect, refusal};
+
+use crate::pipeline::headers::{self, name};
+use crate::pipeline::reply::ReplyBody;
+use crate::telemetry::record::cut;
+
+/// Why a request is not served, and what the caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    /// One of the documented types: `model_not_found`.
+    pub kind: &'static str,
+    pub message: String,
+    pub param: Option<String>,
+    /// Seconds.
+    pub retry_after: Option<u64>,
+    /// Tells SDKs not to try again by themselves.
+    pub final_word: bool,
+}
+
+/// Bytes of the longest message.
+const LONGEST: usize = 4_096;
+
+impl Refusal {
+    pub fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        // It may quote the caller, or an upstream.
+        cut(&mut message, LONGEST);
+        Refusal { status, kind, message, param: None, retry_after: None, final_word: false }
+    }
+
+    /// After so many seconds it may be otherwise.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The answer, in a dialect.
+    #[must_use]
+    pub fn answer(&self, dialect: Dialect, request_id: &str, attempts: &[String]) -> Response<ReplyBody> {
+        let body = refusal::body(
+            dialect,
+            &refusal::Refusal {
+                status: self.status,
+                kind: self.kind,
+                message: &self.message,
+                request_id,
+                param: self.param.as_deref(),
+                attempts,
+            },
+        );
+        let mut response = json(self.status, body);
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.final_word {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        tell_request_id(headers, dialect, request_id);
+        response
+    }
+}
+
+impl From<&outrigger_policy::Refusal> for Refusal {
+    fn from(refusal: &outrigger_policy::Refusal) -> Self {
+        Refusal { param: refusal.param.clone(), ..Refusal::new(refusal.status, refusal.kind, refusal.message.clone()) }
+    }
+}
+
+/// Where SDKs look for a request's id, unless the upstream's own is already there.
+pub fn tell_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &str) {
+    let name = match dialect {
+        Dialect::Anthropic => name::REQUEST_ID,
+        Dialect::OpenAi | Dialect::Gemini => name::X_REQUEST_ID,
+    };
+    if !headers.contains_key(&name) {
+        headers::set(headers, name, request_id);
+    }
+    if !headers.contains_key(&name::X_REQUEST_ID) {
+        headers::set(headers, name::X_REQUEST_ID, request_id);
+    }
+}
+
+/// A JSON answer.
+pub fn json(status: u16, body: impl Into<Bytes>) -> Response<ReplyBody> {
+    let mut response = Response::new(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

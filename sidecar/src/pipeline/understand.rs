@@ -1,0 +1,40 @@
+//! Reading what a request asks for: its model, whether it streams, how long its client waits.
+
+use http::HeaderMap;
+use outrigger_llm::operation::{Matched, ModelPlace};
+
+use crate::pipeline::asked::{self, Asked, NotAsked};
+use crate::pipeline::call::Call;
+use crate::pipeline::headers::name;
+use crate::pipeline::refuse::Refusal;
+
+/// Reads what the gateway needs of a body.
+pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
+    match asked::read(matched, &call.headers, &call.query, &call.body) {
+        Ok(Asked { model, stream, as_array, scanned, .. }) => {
+            (call.model, call.stream, call.as_array, call.scanned) = (model, stream, as_array, scanned);
+            Ok(())
+        }
+        Err(NotAsked { refusal, model }) => {
+            call.model = model;
+            Err(refusal)
+        }
+    }
+}
+
+/// Finds the places of what is read and edited, in the body as it is now.
+pub fn rescan(call: &mut Call) -> Result<(), Refusal> {
+    if call.operation.model != ModelPlace::Form {
+        call.scanned = asked::scan(call.operation, &call.body)?;
+    }
+    Ok(())
+}
+
+/// The caller's trace, so that records and its spans find each other.
+pub fn trace_id(headers: &HeaderMap, own: &str) -> String {
+    let from_header = headers.get(&name::TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let id = value.split('-').nth(1)?;
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+    });
+    from_header.unwrap_or_else(|| own.to_owned())
+}

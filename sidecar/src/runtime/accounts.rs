@@ -1,0 +1,377 @@
+//! What is spent and set aside, of every limit in force: the ledger's book, its pages on disk, and those who wait.
+//!
+//! A lock is held for as long as it takes to count and to write a page, and never across an await. A page is written
+//! before the request that it speaks of leaves, so that a process which is killed has charged what was under way.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use outrigger_ledger::{Book, LimitNo, LimitSpec, Millis, Refused, Reservation, Settled, State};
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use crate::runtime::pages::{Folder, Pages, PagesError};
+
+/// Why nothing was set aside.
+#[derive(Debug, Error)]
+pub enum NotHeld {
+    /// A limit stands in the way.
+    #[error("a limit stands in the way")]
+    Refused(Refused),
+    /// Without its page a charge could be forgotten.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
+}
+
+/// All accounts of a gateway.
+#[derive(Debug)]
+pub struct Accounts {
+    books: Mutex<Books>,
+    /// Something that was set aside came back, or was spent.
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct Books {
+    book: Book,
+    /// Where they are kept. Absent: what is spent is forgotten with the process.
+    dir: Option<PathBuf>,
+    /// That folder, from the first policy on.
+    folder: Option<Folder>,
+    /// Open from the first limit on.
+    pages: Option<Pages>,
+    /// It was said that what is spent will be forgotten.
+    warned: bool,
+}
+
+impl Accounts {
+    /// Accounts that are kept in a folder, which this process has for itself from the first policy on; or that end with
+    /// the process.
+    #[must_use]
+    pub fn new(dir: Option<PathBuf>) -> Self {
+        let books = Books { book: Book::new(), dir, folder: None, pages: None, warned: false };
+        Accounts { books: Mutex::new(books), freed: Notify::new() }
+    }
+
+    /// The limits of a policy that is about to be in force, each found again by its name.
+    ///
+    /// # Errors
+    /// [`PagesError`]: another process has the folder, what lies there is damaged, or it can't be written.
+    pub fn adopt(&self, limits: &[LimitSpec], now: Millis) -> Result<Vec<LimitNo>, PagesError> {
+        let mut books = self.lock();
+        books.open(!limits.is_empty())?;
+        let numbers = books.book.adopt(limits, now);
+        if let Err(error) = books.write() {
+            // The policy before it goes on, with its own amounts.
+            books.book.take_back();
+            return Err(error);
+        }
+        drop(books);
+        // Another limit may have room for those who wait.
+        self.freed.notify_waiters();
+        Ok(numbers)
+    }
+
+    /// Sets amounts aside, all or none.
+    ///
+    /// # Errors
+    /// [`NotHeld`].
+    pub fn hold(self: &Arc<Self>, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Held, NotHeld> {
+        let mut books = self.lock();
+        let reservation = books.book.reserve(now, wants).map_err(NotHeld::Refused)?;
+        if let Err(error) = books.write() {
+            books.book.settle(reservation, &[]);
+            return Err(error.into());
+        }
+        Ok(Held { accounts: Arc::clone(self), reservation: Some(reservation) })
+    }
+
+    /// Ready when something comes back that was set aside. To be made before it is looked whether there is room.
+    pub fn freed(&self) -> Notified<'_> {
+        self.freed.notified()
+    }
+
+    #[must_use]
+    pub fn state(&self, limit: LimitNo, now: Millis) -> State {
+        self.lock().book.state(limit, now)
+    }
+
+    /// What is spent in the window of now.
+    #[must_use]
+    pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
+        self.lock().book.used(limit, now)
+    }
+
+    /// The same of several, in their order.
+    #[must_use]
+    pub fn used_of(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Vec<u64> {
+        let books = self.lock();
+        limits.map(|limit| books.book.used(limit, now)).collect()
+    }
+
+    /// What is neither spent nor set aside, in the tightest of some limits; `None` if there is none.
+    #[must_use]
+    pub fn least_available(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Option<u64> {
+        let books = self.lock();
+        limits.map(|limit| books.book.available(limit, now)).min()
+    }
+
+    fn settle(&self, reservation: Reservation, actual: &[(LimitNo, u64)]) -> Settled {
+        let mut books = self.lock();
+        let settled = books.book.settle(reservation, actual);
+        // Until it can be written, the page says more than was spent, never less.
+        if let Err(error) = books.write() {
+            tracing::error!(%error, "what was spent can't be written down; it is written with the next request");
+        }
+        drop(books);
+        self.freed.notify_waiters();
+        settled
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Accounts {
+    /// Has pages written to another file.
+    pub fn write_to(&self, file: std::fs::File) {
+        self.lock().pages.as_mut().map(|pages| pages.swap(file)).unwrap();
+    }
+}
+
+impl Books {
+    /// Takes the folder, and opens its accounts where something is `limited`.
+    fn open(&mut self, limited: bool) -> Result<(), PagesError> {
+        let Some(dir) = &self.dir else {
+            if limited && !std::mem::replace(&mut self.warned, true) {
+                tracing::warn!(
+                    "what is spent is counted in memory alone: when this process ends, every budget and limit begins \
+                     anew. Name a folder to keep it in with --state DIR; `outrigger run` finds one by itself where \
+                     XDG_STATE_HOME or HOME is set"
+                );
+            }
+            return Ok(());
+        };
+        if self.folder.is_none() {
+            match Folder::take(dir) {
+                Ok(folder) => self.folder = Some(folder),
+                // Nothing has to be written down yet.
+                Err(PagesError::Open { dir, source }) if !limited => {
+                    let dir = dir.display();
+                    tracing::warn!(%dir, %source, "the folder for accounts can't be used: no policy with limits can be served");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let (Some(folder), None, true) = (&self.folder, &self.pages, limited) {
+            // Into a book of its own: one that can't be read must not leave half of it behind.
+            let mut book = Book::new();
+            self.pages = Some(folder.accounts(&mut book)?);
+            self.book = book;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), PagesError> {
+        match &mut self.pages {
+            Some(pages) => pages.write(&mut self.book),
+            // Nobody reads them: they must not pile up.
+            None => {
+                self.book.writes(|_, _| {});
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is set aside for one attempt. Settled once; dropped without that, it is charged in full, because nobody can say
+/// that less was used.
+#[derive(Debug)]
+pub struct Held {
+    accounts: Arc<Accounts>,
+    reservation: Option<Reservation>,
+}
+
+impl Held {
+    /// Charges what was used; of a limit that is not named, nothing. Says what that did to each.
+    pub fn settle(mut self, actual: &[(LimitNo, u64)]) -> Settled {
+        match self.reservation.take() {
+            Some(reservation) => self.accounts.settle(reservation, actual),
+            None => Settled::default(),
+        }
+    }
+
+    /// Gives everything back: nothing left.
+    pub fn give_back(self) {
+        self.settle(&[]);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            let amounts: Vec<(LimitNo, u64)> = reservation.amounts().collect();
+            self.accounts.settle(reservation, &amounts);
+        }
+    }
+}
+
+/// The clock's time, as accounts have it.
+#[must_use]
+pub fn millis(time: SystemTime) -> Millis {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_ledger::Window;
+
+    use super::*;
+
+    fn limits(max: u64) -> [LimitSpec; 1] {
+        [LimitSpec { name: "Budget a/b".to_owned(), unit: "usd", max, window: Window::lifetime() }]
+    }
+
+    fn kept(dir: &std::path::Path, max: u64) -> (Arc<Accounts>, LimitNo) {
+        let accounts = Arc::new(Accounts::new(Some(dir.to_owned())));
+        let [number] = accounts.adopt(&limits(max), 1_000).unwrap()[..] else { panic!("one limit") };
+        (accounts, number)
+    }
+
+    #[test]
+    fn what_is_spent_is_there_again_and_what_was_under_way_is_charged_in_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 10)]);
+        let under_way = accounts.hold(1_000, &[(number, 40)]).unwrap();
+        assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (10, 40));
+        // As a killed process leaves it: nothing is settled any more.
+        std::mem::forget(under_way);
+        drop(accounts.lock().pages.take());
+        drop(accounts.lock().folder.take());
+        let (accounts, number) = kept(dir.path(), 100);
+        assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (50, 0));
+        assert!(accounts.hold(1_000, &[(number, 51)]).is_err());
+    }
+
+    #[test]
+    fn what_nobody_settles_is_charged_in_full() {
+        let accounts = Arc::new(Accounts::new(None));
+        let number = accounts.adopt(&limits(100), 1_000).unwrap()[0];
+        drop(accounts.hold(1_000, &[(number, 30)]).unwrap());
+        accounts.hold(1_000, &[(number, 30)]).unwrap().give_back();
+        assert_eq!(accounts.state(number, 1_000).spent, 30);
+    }
+
+    #[test]
+    fn a_folder_is_one_process_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, _) = kept(dir.path(), 100);
+        let second = Accounts::new(Some(dir.path().to_owned()));
+        let told = second.adopt(&limits(100), 1_000).unwrap_err().to_string();
+        assert!(told.contains("another process's") && told.contains("--state"), "{told}");
+        assert!(matches!(second.adopt(&[], 1_000), Err(PagesError::Taken { .. })));
+        drop(first);
+        assert!(second.adopt(&limits(100), 1_000).is_ok());
+    }
+
+    #[test]
+    fn a_folder_is_taken_before_anything_is_limited() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = [(); 2].map(|()| Accounts::new(Some(dir.path().to_owned())));
+        assert!(first.adopt(&[], 1_000).unwrap().is_empty());
+        assert!(matches!(second.adopt(&[], 1_000), Err(PagesError::Taken { .. })));
+        assert!(matches!(second.adopt(&limits(100), 1_000), Err(PagesError::Taken { .. })));
+        assert!(!dir.path().join("accounts").exists(), "nothing is to be written down yet");
+        assert_eq!(first.adopt(&limits(100), 1_000).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_can_t_be_used_stops_nobody_who_limits_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let accounts = Accounts::new(Some(file.join("state")));
+        assert!(accounts.adopt(&[], 1_000).unwrap().is_empty());
+        assert!(matches!(accounts.adopt(&limits(100), 1_000), Err(PagesError::Open { .. })));
+    }
+
+    #[test]
+    fn damage_is_told_and_no_money_is_made_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 30)]);
+        drop(accounts);
+        let file = dir.path().join("accounts");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let whole = bytes.clone();
+        let last = bytes.len() - 100;
+        bytes[last] ^= 1;
+        for (what, bytes, says) in [
+            ("a bit is turned", &bytes[..], "slot 1 of the page file is damaged"),
+            ("cut in mid-slot", &whole[..whole.len() - 1], "slot 1 of the page file is damaged"),
+            ("cut between slots", &whole[..512], "slot 1 of the page file is damaged"),
+            ("cut in the header", &whole[..511], "its first 512 bytes are damaged"),
+            ("empty", &[], "it is empty"),
+            ("another file", &[b'x'; 1_024], "it is no page file"),
+        ] {
+            std::fs::write(&file, bytes).unwrap();
+            let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+            assert!(told.contains(says) && told.contains("accounts"), "{what}: {told}");
+            assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: it stays as it is");
+        }
+        // The accounts are on a volume that is not there.
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &file).unwrap();
+        let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+        assert!(told.contains("can't be opened") && file.is_symlink(), "{told}");
+        // As nobody says it who has not moved it away.
+        std::fs::remove_file(&file).unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        assert_eq!(accounts.state(number, 1_000).spent, 0);
+    }
+
+    #[test]
+    fn what_a_full_disk_has_kept_out_is_written_in_order_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("accounts");
+        let both =
+            ["Budget a/b", "Budget a/c"].map(|name| LimitSpec { name: name.to_owned(), ..limits(100)[0].clone() });
+        let accounts = Arc::new(Accounts::new(Some(dir.path().to_owned())));
+        let numbers = accounts.adopt(&both, 1_000).unwrap();
+        accounts.hold(1_000, &[(numbers[0], 1)]).unwrap().settle(&[(numbers[0], 1)]);
+        let before = std::fs::read(&file).unwrap();
+        let read_only = std::fs::File::open(&file).unwrap();
+        let writable = accounts.lock().pages.as_mut().map(|pages| pages.swap(read_only)).unwrap();
+        // A second account would make the file longer.
+        assert!(accounts.hold(1_000, &[(numbers[1], 2)]).is_err());
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+        accounts.lock().pages.as_mut().map(|pages| pages.swap(writable)).unwrap();
+        accounts.hold(1_000, &[(numbers[0], 1), (numbers[1], 2)]).unwrap().settle(&[(numbers[0], 1), (numbers[1], 2)]);
+        assert_eq!(std::fs::read(&file).unwrap().len(), before.len() + 512);
+        drop(accounts);
+        let accounts = Accounts::new(Some(dir.path().to_owned()));
+        let numbers = accounts.adopt(&both, 1_000).unwrap();
+        assert_eq!([0, 1].map(|at| accounts.state(numbers[at], 1_000).spent), [2, 2]);
+    }
+
+    #[test]
+    fn nothing_is_spent_that_can_t_be_written_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accounts, number) = kept(dir.path(), 100);
+        // A file that takes no writes, as a full disk would not.
+        let read_only = std::fs::File::open(dir.path().join("accounts")).unwrap();
+        let writable = accounts.lock().pages.as_mut().map(|pages| pages.swap(read_only)).unwrap();
+        assert!(matches!(accounts.hold(1_000, &[(number, 10)]), Err(NotHeld::Pages(PagesError::Write { .. }))));
+        assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (0, 0));
+        accounts.lock().pages.as_mut().map(|pages| pages.swap(writable)).unwrap();
+        accounts.hold(1_000, &[(number, 10)]).unwrap().settle(&[(number, 10)]);
+        drop(accounts);
+        let (accounts, number) = kept(dir.path(), 100);
+        assert_eq!(accounts.state(number, 1_000).spent, 10);
+    }
+}

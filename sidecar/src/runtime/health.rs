@@ -1,0 +1,330 @@
+//! What the gateway has learnt of each place it sends to: cool-downs, breakers, pace.
+//!
+//! State belongs to an identity (provider, credential and the hash of its value), not to a policy:
+//! a swap finds it again, and a rotated credential starts afresh.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use outrigger_policy::{Measure, Observed, Pace, Skip};
+
+use crate::runtime::breaker::Breaker;
+
+/// Models remembered for one lane, in each respect; beyond that all of it is dropped, and learnt anew.
+const MODELS: usize = 128;
+/// How often the log speaks of one credential's refusals, in milliseconds.
+const TOLD_EVERY: u64 = 60_000;
+
+/// One provider with one credential.
+#[derive(Debug)]
+pub struct Lane {
+    born: Instant,
+    /// Milliseconds after `born` until which nothing is sent; 0 for none.
+    rests_until: AtomicU64,
+    /// Breakers by model, and cool-downs of one model.
+    models: Mutex<HashMap<String, ModelState>>,
+    /// Whether `models` holds anything: most lanes never fail.
+    troubled: AtomicU32,
+    in_flight: AtomicU32,
+    /// By model: how long answers take, and how many attempts fail.
+    seen: Mutex<HashMap<String, Observed>>,
+    /// Said that it does not know `stream_options`.
+    pub refuses_usage: AtomicBool,
+    /// Milliseconds after `born` from which on the log may speak of a refusal again.
+    tells_from: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct ModelState {
+    breaker: Breaker,
+    rests_until: Option<Instant>,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Lane {
+            born: Instant::now(),
+            rests_until: AtomicU64::new(0),
+            models: Mutex::default(),
+            troubled: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
+            seen: Mutex::default(),
+            refuses_usage: AtomicBool::new(false),
+            tells_from: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Lane {
+    /// Why nothing should be sent for a model now.
+    pub fn gate(&self, model: &str, now: Instant) -> Option<Skip> {
+        let until = self.rests_until.load(Ordering::Relaxed);
+        if until > 0 && self.since_born(now) < until {
+            return Some(Skip::Cooldown);
+        }
+        if self.troubled.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = models.get(model)?;
+        if state.rests_until.is_some_and(|until| now < until) {
+            return Some(Skip::Cooldown);
+        }
+        state.breaker.is_open(now).then_some(Skip::Breaker)
+    }
+
+    /// Begins a request. The first after a breaker's pause is the one that tries: the pause begins
+    /// anew for those that are decided while it is under way.
+    pub fn enter(&self, model: &str, now: Instant) {
+        if self.troubled.load(Ordering::Relaxed) > 0
+            && let Some(state) = self.models.lock().unwrap_or_else(PoisonError::into_inner).get_mut(model)
+        {
+            state.breaker.enter(now);
+        }
+    }
+
+    /// The credential rests, for every model.
+    pub fn rest(&self, pause: Duration, now: Instant) {
+        let until = self.since_born(now).saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        self.rests_until.fetch_max(until, Ordering::Relaxed);
+    }
+
+    /// Whether the log should speak of a refusal now: once a minute for each credential.
+    pub fn may_tell(&self, now: Instant) -> bool {
+        let now = self.since_born(now);
+        let next = now.saturating_add(TOLD_EVERY);
+        self.tells_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| (now >= from).then_some(next)).is_ok()
+    }
+
+    /// One model rests.
+    pub fn rest_model(&self, model: &str, pause: Duration, now: Instant) {
+        self.with(model, |state| state.rests_until = state.rests_until.max(Some(now + pause)));
+    }
+
+    /// An attempt failed that began at `began`.
+    pub fn failed(&self, model: &str, began: Instant, now: Instant) {
+        self.with(model, |state| state.breaker.failed(began, now));
+        self.observe(model, now, |seen, at| seen.ended(false, at));
+    }
+
+    /// The place is up, and did not serve: it counts as a failure, and opens no breaker.
+    pub fn unserved(&self, model: &str, now: Instant) {
+        self.observe(model, now, |seen, at| seen.ended(false, at));
+    }
+
+    /// An attempt was given up that had told nothing for so long.
+    pub fn waited(&self, model: &str, measure: Measure, began: Instant, now: Instant) {
+        let waited = now.saturating_duration_since(began);
+        self.observe(model, now, |seen, at| seen.waited(measure, waited, at));
+    }
+
+    /// A whole answer came.
+    pub fn served(&self, model: &str, took: Option<Duration>, now: Instant) {
+        self.answered(model, now);
+        self.observe(model, now, |seen, at| {
+            if let Some(took) = took {
+                seen.took(Measure::Whole, took, at);
+            }
+            seen.ended(true, at);
+        });
+    }
+
+    /// A stream came to its end.
+    pub fn succeeded(&self, model: &str, now: Instant) {
+        self.answered(model, now);
+        self.observe(model, now, |seen, at| seen.ended(true, at));
+    }
+
+    /// The place answered, be it that it refused the request: it is up. The breaker's count begins anew; a rest that a
+    /// provider asked for goes on.
+    pub fn answered(&self, model: &str, now: Instant) {
+        if self.troubled.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        match models.get_mut(model) {
+            Some(state) if state.rests_until.is_some_and(|until| now < until) => state.breaker = Breaker::default(),
+            Some(_) => {
+                models.remove(model);
+            }
+            None => {}
+        }
+        self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    fn with(&self, model: &str, change: impl FnOnce(&mut ModelState)) {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if models.len() >= MODELS && !models.contains_key(model) {
+            models.clear();
+        }
+        change(models.entry(model.to_owned()).or_default());
+        self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Counts a request that is under way until the guard is dropped. `began`: as in [`Lane::enter`].
+    pub fn busy(self: &Arc<Self>, model: &Arc<str>, began: Instant) -> Busy {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Busy { lane: Arc::clone(self), model: Arc::clone(model), began }
+    }
+
+    /// The first token of a stream came.
+    pub fn saw_first_token(&self, model: &str, took: Duration, now: Instant) {
+        self.observe(model, now, |seen, at| seen.took(Measure::FirstToken, took, at));
+    }
+
+    fn observe(&self, model: &str, now: Instant, change: impl FnOnce(&mut Observed, Duration)) {
+        let at = now.saturating_duration_since(self.born);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = seen.get_mut(model) {
+            return change(seen, at);
+        }
+        if seen.len() >= MODELS {
+            seen.clear();
+        }
+        change(seen.entry(model.to_owned()).or_default(), at);
+    }
+
+    /// What is known of a model's answers that are measured so.
+    pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
+        let at = now.saturating_duration_since(self.born);
+        let pace = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(model)?.pace(measure, at)?;
+        Some(Pace { in_flight: self.in_flight.load(Ordering::Relaxed), ..pace })
+    }
+
+    fn since_born(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// See [`Lane::busy`].
+#[derive(Debug)]
+pub struct Busy {
+    lane: Arc<Lane>,
+    model: Arc<str>,
+    began: Instant,
+}
+
+impl Drop for Busy {
+    /// However it ended. What was learnt of it is noted before.
+    fn drop(&mut self) {
+        self.lane.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.lane.troubled.load(Ordering::Relaxed) > 0
+            && let Some(state) = self.lane.models.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&*self.model)
+        {
+            state.breaker.undecided(self.began, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_rests_as_long_as_it_was_told_and_no_shorter() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        lane.rest(Duration::from_secs(10), now);
+        lane.rest(Duration::from_secs(1), now);
+        assert_eq!(lane.gate("m", now + Duration::from_secs(9)), Some(Skip::Cooldown));
+        assert_eq!(lane.gate("m", now + Duration::from_secs(11)), None);
+    }
+
+    #[test]
+    fn a_refusal_is_logged_once_a_minute() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        let after = |seconds| lane.may_tell(now + Duration::from_secs(seconds));
+        assert_eq!([after(0), after(1), after(59), after(61), after(62)], [true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_breaker_concerns_its_model_alone() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        (0..5).for_each(|_| lane.failed("a", now, now));
+        assert_eq!(lane.gate("a", now), Some(Skip::Breaker));
+        assert_eq!(lane.gate("b", now), None);
+        lane.succeeded("a", now);
+        assert_eq!(lane.gate("a", now), None);
+    }
+
+    #[test]
+    fn a_success_closes_the_breaker_and_ends_no_rest() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        (0..5).for_each(|_| lane.failed("a", now, now));
+        lane.rest_model("a", Duration::from_secs(30), now);
+        lane.succeeded("a", now);
+        assert_eq!(lane.gate("a", now), Some(Skip::Cooldown));
+        assert_eq!(lane.gate("a", now + Duration::from_secs(31)), None);
+    }
+
+    #[test]
+    fn peaks_count_at_once_and_calm_is_learnt() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        lane.saw_first_token("m", Duration::from_millis(100), now);
+        lane.saw_first_token("m", Duration::from_millis(900), now);
+        let pace = |now| lane.pace("m", Measure::FirstToken, now).and_then(|pace| pace.ms).unwrap();
+        assert!((pace(now) - 900.0).abs() < 1.0);
+        lane.saw_first_token("m", Duration::from_millis(100), now + Duration::from_secs(30));
+        let learnt = pace(now + Duration::from_secs(30));
+        assert!((350.0..450.0).contains(&learnt), "{learnt}");
+    }
+    #[test]
+    fn an_answer_of_any_kind_closes_the_breaker_of_a_place_that_is_tried() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(2);
+        for (name, comes, shut) in [
+            ("a failure", (|lane: &Lane, now| lane.failed("m", now, now)) as fn(&Lane, Instant), true),
+            ("a whole answer", |lane, now| lane.served("m", Some(Duration::ZERO), now), false),
+            ("a stream's end", |lane, now| lane.succeeded("m", now), false),
+            ("a refusal of the request", |lane, now| lane.answered("m", now), false),
+        ] {
+            let lane = Lane::default();
+            (0..5).for_each(|_| lane.failed("m", now, now));
+            lane.enter("m", later);
+            assert_eq!(lane.gate("m", later), Some(Skip::Breaker), "others wait for the one that tries");
+            comes(&lane, later);
+            assert_eq!(lane.gate("m", later).is_some(), shut, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_try_that_is_given_up_lets_the_next_one_try() {
+        let lane = Arc::new(Lane::default());
+        let (model, now) = (Arc::from("m"), Instant::now());
+        let before = now.checked_sub(Duration::from_secs(3)).unwrap();
+        (0..5).for_each(|_| lane.failed("m", before, before));
+        lane.enter("m", now);
+        let trying = lane.busy(&model, now);
+        drop(lane.busy(&model, before));
+        assert_eq!(lane.gate("m", now), Some(Skip::Breaker), "who began before has nothing to do with it");
+        drop(trying);
+        assert_eq!(lane.gate("m", Instant::now()), None);
+        // A failure of the try is no less one for what is dropped behind it.
+        let again = Instant::now();
+        lane.enter("m", again);
+        let trying = lane.busy(&model, again);
+        lane.failed("m", again, again);
+        drop(trying);
+        assert_eq!(lane.gate("m", Instant::now()), Some(Skip::Breaker));
+    }
+
+    #[test]
+    fn whole_answers_and_failures_are_learnt_as_streams_are() {
+        let lane = Lane::default();
+        let now = Instant::now();
+        assert_eq!(lane.pace("m", Measure::Whole, now), None);
+        lane.failed("m", now, now);
+        assert!(lane.pace("m", Measure::Whole, now).unwrap().errors > 0.2);
+        lane.served("m", Some(Duration::from_millis(700)), now);
+        let pace = lane.pace("m", Measure::Whole, now).unwrap();
+        assert_eq!(pace.ms, Some(700.0));
+        assert_eq!(lane.pace("m", Measure::FirstToken, now).unwrap().ms, None, "streams are measured apart");
+        assert_eq!(lane.pace("other", Measure::Whole, now), None, "models are apart");
+    }
+}

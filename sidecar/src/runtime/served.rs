@@ -1,0 +1,313 @@
+//! A policy together with what serving it takes: connections, credentials, learnt state.
+//!
+//! Built aside, then swapped in with one pointer; requests hold the one they began with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use http::HeaderValue;
+use outrigger_ledger::{LimitNo, LimitSpec};
+use outrigger_llm::Dialect;
+use outrigger_llm::provider::{self, Auth, ProviderType};
+use outrigger_policy::{BuildError, Document, Policy};
+use thiserror::Error;
+
+use crate::mock::{self, Mock};
+use crate::runtime::health::Lane;
+use crate::runtime::hop::Own;
+use crate::runtime::limits::LimitError;
+use crate::runtime::origin::Origin;
+use crate::runtime::pages::PagesError;
+use crate::runtime::secret::Secrets;
+use crate::upstream::mask::Mask;
+use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
+
+/// Why a document cannot be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Policy(#[from] BuildError),
+    #[error("LLMProvider {provider}: spec.endpoint: {source}")]
+    Endpoint { provider: String, source: EndpointError },
+    #[error("LLMProvider {provider}: spec.endpoint is needed for type {kind}")]
+    NoEndpoint { provider: String, kind: String },
+    #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
+    Tls { provider: String, source: TlsError },
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    #[error(transparent)]
+    Accounts(#[from] PagesError),
+    #[error(
+        "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry"
+    )]
+    Credential { provider: String, credential: String, secret: String },
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub struct Served {
+    pub policy: Policy,
+    /// In the order of the policy's providers.
+    pub places: Vec<Place>,
+    /// In the order of the policy's keys: how many requests of each may run at once.
+    pub slots: Vec<Option<Slots>>,
+    /// By key and entry: the same of the key at one provider.
+    pub entry_slots: Vec<Vec<Option<Slots>>>,
+    /// In the order of the policy's providers: the same of all who use it here.
+    pub place_slots: Vec<Option<Slots>>,
+    /// The accounts of the policy's limits, in its order.
+    pub limits: Vec<LimitNo>,
+    /// How it came, where that is known.
+    pub origin: Option<Origin>,
+}
+
+/// A provider, ready to be sent to.
+#[derive(Debug)]
+pub struct Place {
+    pub kind: &'static ProviderType,
+    pub dialect: Dialect,
+    pub upstream: Upstream,
+    /// The request target's base; a mock's is empty.
+    pub endpoint: Option<Endpoint>,
+    /// In the order of the provider's credentials; one for a provider without any.
+    pub lanes: Vec<Arc<Lane>>,
+    /// In the same order: the header's value, or `None` where the Secret was not found.
+    pub credentials: Vec<Option<HeaderValue>>,
+    /// In the same order: what takes the value out of answers, and where the value is from. `None` where it was not found.
+    pub known: Vec<Option<Known>>,
+    pub headers: Vec<(http::HeaderName, HeaderValue)>,
+    /// What tells a gateway behind the endpoint that a request was here; none where a vendor answers.
+    pub hop: Option<HeaderValue>,
+    /// It is of a newer version's type: it is passed over, and its neighbours serve.
+    pub unknown: bool,
+}
+
+/// What is known of a credential beside the header that it is sent in.
+#[derive(Debug)]
+pub struct Known {
+    /// `None`: it is too short to be looked for.
+    pub mask: Option<Arc<Mask>>,
+    /// Where the value is from, for people.
+    pub origin: String,
+}
+
+/// What is known of a type that is not.
+static UNKNOWN: ProviderType = ProviderType {
+    name: "",
+    dialect: Some(Dialect::OpenAi),
+    endpoint: None,
+    auth: Auth::Bearer,
+    keyless: false,
+    usage_on_request: false,
+    caps: &[],
+    variables: &[],
+};
+
+/// A key's concurrency limit. Its account is the key's, its size the policy's: another size keeps
+/// count of those that are under way.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    /// `LLMProvider platform/openai`.
+    whose: Arc<str>,
+    most: u32,
+    taken: Arc<AtomicU32>,
+}
+
+/// A request's place among those that may run at once; given back when dropped.
+#[derive(Debug)]
+pub struct Slot(Arc<AtomicU32>);
+
+impl Slots {
+    pub fn most(&self) -> u32 {
+        self.most
+    }
+
+    pub fn whose(&self) -> &str {
+        &self.whose
+    }
+
+    /// Takes a place if one is free.
+    pub fn take(&self) -> Option<Slot> {
+        let more = |taken: u32| (taken < self.most).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Slot(Arc::clone(&self.taken)))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// State that outlives policies, found again by identity.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub pools: Pools,
+    lanes: HashMap<u64, Arc<Lane>>,
+    slots: HashMap<String, Slots>,
+}
+
+impl Served {
+    /// Builds what a document and its credentials amount to, adopting the state that is kept.
+    ///
+    /// # Errors
+    /// [`ServeError`] names the object; what is kept is then as it was. `namespace` is the pod's own, empty outside of a
+    /// cluster. `adopt` opens the accounts of the policy's limits, when
+    /// nothing else can fail any more.
+    pub fn build(
+        document: Document,
+        secrets: &Secrets,
+        namespace: &str,
+        kept: &mut Kept,
+        adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, PagesError>,
+    ) -> Result<Self, ServeError> {
+        let policy = Policy::build(document)?;
+        let mut lanes = HashMap::new();
+        let mut pools = kept.pools.draft();
+        let mut places = Vec::with_capacity(policy.providers.len());
+        for provider in &policy.providers {
+            let name = || provider.id.to_string();
+            let known = provider::lookup(&provider.kind);
+            let kind = known.unwrap_or(&UNKNOWN);
+            let (upstream, endpoint) = match &provider.mock {
+                _ if known.is_none() => {
+                    tracing::warn!(
+                        provider = name(),
+                        kind = provider.kind,
+                        "its type is not known to this version: passed over"
+                    );
+                    (Upstream::Nobody, None)
+                }
+                Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),
+                None => {
+                    let url = provider
+                        .endpoint
+                        .as_deref()
+                        .or(kind.endpoint)
+                        .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
+                    let endpoint =
+                        Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
+                    let pool = pools
+                        .get(endpoint.clone(), provider.ca.as_deref(), provider.prewarm)
+                        .map_err(|source| ServeError::Tls { provider: name(), source })?;
+                    (Upstream::Http(pool), Some(endpoint))
+                }
+            };
+            let mut place = Place {
+                kind,
+                dialect: kind.dialect.unwrap_or_else(|| provider.mock.as_ref().map_or(Dialect::OpenAi, mock::dialect)),
+                upstream,
+                endpoint,
+                lanes: Vec::new(),
+                credentials: Vec::new(),
+                known: Vec::new(),
+                headers: own_headers(&provider.headers),
+                hop: None,
+                unknown: known.is_none(),
+            };
+            let stays = clear_text(provider, place.endpoint.as_ref(), namespace);
+            if stays && !provider.credentials.is_empty() {
+                tracing::warn!(
+                    provider = name(),
+                    "its credentials are not sent over http:// from namespace {namespace}: use https://, or set its \
+                     spec.clearTextCredentials: Allow"
+                );
+            }
+            for credential in &provider.credentials {
+                let secret = secrets.get(&credential.secret).filter(|_| known.is_some() && !stays);
+                let value = secret
+                    .map(|secret| {
+                        let mut value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()))
+                            .map_err(|_| ServeError::Credential {
+                                provider: name(),
+                                credential: credential.name.to_string(),
+                                secret: credential.secret.to_string(),
+                            })?;
+                        value.set_sensitive(true);
+                        Ok::<_, ServeError>(value)
+                    })
+                    .transpose()?;
+                place.lanes.push(lane(kept, &mut lanes, credential.identity, secret.map_or("", |s| s.expose())));
+                place.credentials.push(value);
+                place.known.push(secret.map(|secret| Known {
+                    mask: Mask::new(secret.expose()),
+                    origin: secret.origin(&credential.secret),
+                }));
+            }
+            if provider.credentials.is_empty() {
+                place.lanes.push(lane(kept, &mut lanes, provider.identity, ""));
+            }
+            places.push(place);
+        }
+        let specs = crate::runtime::limits::specs(&policy)?;
+        let mut counts = Counts { kept: &kept.slots, found: HashMap::new() };
+        let slots = policy
+            .keys
+            .iter()
+            .map(|key| counts.slots(format!("VirtualKey {}", key.id), key.limits.concurrent_requests))
+            .collect();
+        let entries = |key: &outrigger_policy::Key, counts: &mut Counts<'_>| {
+            let slots = |entry: &outrigger_policy::KeyProvider| {
+                counts.slots(format!("VirtualKey {} at {}", key.id, entry.name), entry.limits.concurrent_requests)
+            };
+            key.providers.iter().map(slots).collect()
+        };
+        let entry_slots = policy.keys.iter().map(|key| entries(key, &mut counts)).collect();
+        let place_slots = policy
+            .providers
+            .iter()
+            .map(|provider| counts.slots(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests))
+            .collect();
+        let limits = adopt(&specs)?;
+        kept.slots = counts.found;
+        kept.lanes = lanes;
+        kept.pools = pools.done();
+        Ok(Served { policy, places, slots, entry_slots, place_slots, limits, origin: None })
+    }
+}
+
+/// Whether a provider's credentials stay where they are: without TLS, whoever makes this pod says who gets them.
+fn clear_text(provider: &outrigger_policy::Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
+    let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
+    foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
+}
+
+impl Served {
+    /// So that a request which comes back is known. Not where a type's own endpoint is asked over TLS: no gateway is there.
+    pub fn sign(&mut self, own: &Own) {
+        for (index, (place, provider)) in self.places.iter_mut().zip(&self.policy.providers).enumerate() {
+            let may_be_a_gateway =
+                place.endpoint.as_ref().is_some_and(|endpoint| provider.endpoint.is_some() || !endpoint.tls);
+            place.hop = if may_be_a_gateway { own.signs(index) } else { None };
+        }
+    }
+}
+
+/// Finds the counts of those who are under way again.
+struct Counts<'k> {
+    kept: &'k HashMap<String, Slots>,
+    found: HashMap<String, Slots>,
+}
+
+impl Counts<'_> {
+    fn slots(&mut self, whose: String, most: Option<u32>) -> Option<Slots> {
+        let taken = self.kept.get(&whose).map(|slots| Arc::clone(&slots.taken)).unwrap_or_default();
+        let slots = Slots { whose: Arc::from(whose.as_str()), most: most?, taken };
+        self.found.insert(whose, slots.clone());
+        Some(slots)
+    }
+}
+
+/// The lane of an identity and a credential's value: a rotated credential has a new one.
+fn lane(kept: &Kept, lanes: &mut HashMap<u64, Arc<Lane>>, identity: u64, value: &str) -> Arc<Lane> {
+    let identity = crate::runtime::affinity::hash(&[&identity.to_le_bytes(), value.as_bytes()]);
+    let lane = kept.lanes.get(&identity).cloned().unwrap_or_default();
+    lanes.insert(identity, Arc::clone(&lane));
+    lane
+}
+
+fn own_headers(headers: &std::collections::BTreeMap<String, String>) -> Vec<(http::HeaderName, HeaderValue)> {
+    headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
+}

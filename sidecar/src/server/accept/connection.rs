@@ -1,0 +1,225 @@
+//! One connection: its version of HTTP, its requests, and its end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::peers::{Peer, Underway};
+use super::wire::Wire;
+use super::{CLIENTS, Port};
+use crate::gateway::Gateway;
+use crate::pipeline::refuse::Refusal;
+use crate::pipeline::reply::ReplyBody;
+use crate::server::access::{self, Admitted};
+use crate::server::admin;
+use crate::server::unread;
+use crate::sockets;
+
+/// What an HTTP/2 client may send before it is read, for a stream and for a connection. Fixed: what nobody has read yet is
+/// memory.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// A request's head, in bytes: an SDK's has one or two thousand.
+const HEAD: usize = 32 << 10;
+const ADMIN_HEAD: usize = 8 << 10;
+/// Bytes of an answer that wait for a client of HTTP/2 to read them.
+const UNREAD: usize = 32 << 10;
+/// Requests at once on one connection of HTTP/2. Each may have the longest head, and there may be many connections.
+const STREAMS: u32 = 128;
+/// Requests that a client may take back on one connection before it is closed: those that it had not yet been heard on, and
+/// those that it broke the protocol with.
+const TAKEN_BACK: usize = 64;
+const BROKEN: usize = 256;
+/// A client of HTTP/2 that is gone without a word is found out within the two of them.
+const PING: Duration = Duration::from_secs(60);
+const PONG: Duration = Duration::from_secs(60);
+/// How long a connection that is told to go may take when nothing is asked on it.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
+/// `at` is where its port listens.
+pub async fn serve(
+    stream: TcpStream,
+    remote: SocketAddr,
+    peer: Arc<Peer>,
+    gateway: Arc<Gateway>,
+    (port, at): (Port, IpAddr),
+    mut stopped: watch::Receiver<()>,
+) {
+    sockets::inward(&stream, CLIENTS.unread);
+    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone());
+    let http2 = match port {
+        Port::Admin => false,
+        Port::Clients => tokio::select! {
+            biased;
+            () = peer.told_to_go() => return,
+            _ = stopped.changed() => return,
+            told = wire.speaks_http2() => match told {
+                Ok(http2) => http2,
+                Err(_) => return,
+            },
+        },
+    };
+    let held = Arc::clone(&peer);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begins(), held.crowded);
+        async move {
+            let response = match port {
+                _ if crowded => no_room(&gateway, &request),
+                Port::Clients => at_the_door(gateway, request, at).await,
+                Port::Admin => admin::answer(&gateway, &request, remote),
+            };
+            // One stream of several that is not read holds up nothing on the wire.
+            let response = if http2 { response.map(|body| unread::watched(body, CLIENTS.unread)) } else { response };
+            Ok::<_, Infallible>(response.map(|body| Answered { body, underway, alone: !http2 }))
+        }
+    });
+    let wire = TokioIo::new(wire);
+    let ended = if http2 {
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
+            .max_header_list_size(HEAD as u32)
+            .max_concurrent_streams(STREAMS)
+            .max_pending_accept_reset_streams(TAKEN_BACK)
+            .max_local_error_reset_streams(BROKEN)
+            .max_send_buf_size(UNREAD)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PONG)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
+        Box::pin(until_end(http.serve_connection(wire, service), &peer, &mut stopped)).await
+    } else {
+        let mut http = http1::Builder::new();
+        // What waits too long is told to go: no timer has to be set for each head.
+        http.header_read_timeout(None);
+        match port {
+            // What stands in the buffer is bounded by what the connection may read and write at once.
+            Port::Clients => http.max_header_size(HEAD).max_buf_size(sockets::MOST),
+            Port::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
+        };
+        until_end(http.serve_connection(wire, service), &peer, &mut stopped).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %remote, "connection ended");
+    }
+}
+
+/// A request of a client: judged by its head first.
+async fn at_the_door(gateway: Arc<Gateway>, request: Request<Incoming>, at: IpAddr) -> Response<ReplyBody> {
+    match gateway.access.admit(request.method(), request.uri(), request.headers(), at) {
+        Admitted::In => gateway.handle(request).await,
+        Admitted::Page(origin) => {
+            let mut response = gateway.handle(request).await;
+            access::allow(response.headers_mut(), origin);
+            response
+        }
+        Admitted::Preflight(response) => response,
+        Admitted::Refused(refusal) => gateway.turn_away(&request, &refusal),
+    }
+}
+
+fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
+    let message = "the gateway has as many connections as it can carry, and a request on each";
+    let mut response = gateway.turn_away(request, &Refusal::new(503, "overloaded", message).after(1));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+async fn until_end<C: Graceful>(connection: C, peer: &Peer, stopped: &mut watch::Receiver<()>) -> hyper::Result<()> {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        _ = stopped.changed() => {
+            connection.as_mut().graceful();
+            return connection.await;
+        }
+        () = peer.told_to_go() => {}
+    }
+    if !peer.is_between() {
+        return Ok(());
+    }
+    connection.as_mut().graceful();
+    loop {
+        match tokio::time::timeout(LEAVE, connection.as_mut()).await {
+            Ok(ended) => return ended,
+            Err(_) if peer.is_waiting() => return Ok(()),
+            // A request came at the very moment: it is answered yet.
+            Err(_) => {}
+        }
+    }
+}
+
+/// A connection that can be asked to end when its requests are answered.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn graceful(self: Pin<&mut Self>);
+}
+
+impl<S> Graceful for http1::Connection<TokioIo<Wire>, S>
+where
+    S: HttpService<Incoming, ResBody = Answered>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn graceful(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Graceful for http2::Connection<TokioIo<Wire>, S, TokioExecutor>
+where
+    S: HttpService<Incoming, ResBody = Answered>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static,
+{
+    fn graceful(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// An answer's body, for as long as which its request is under way.
+struct Answered {
+    body: ReplyBody,
+    underway: Underway,
+    /// It has the connection for itself: of what is written there all is its own.
+    alone: bool,
+}
+
+impl Body for Answered {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let Answered { body, underway, alone } = self.get_mut();
+        if *alone {
+            // What is given is kept until it is written: among many connections each keeps little.
+            ready!(underway.peer().poll_has_read(2 * sockets::at_once(), cx));
+        }
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            underway.peer().gives(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,51 @@
+//! What browsers want to hear before they let a page of an allowed origin read an answer.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+
+use crate::pipeline::reply::ReplyBody;
+
+const ASKS_PRIVATE: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const ALLOWS_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
+/// For how long a browser need not ask again, in seconds: an origin may be taken off the list.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+/// Ours by name, for older browsers; the star stands for the rest where no cookies are sent.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-outrigger-decision, x-outrigger-provider, x-outrigger-model, x-outrigger-rule, x-outrigger-attempts, \
+     x-outrigger-cost-usd, x-outrigger-adapted, x-request-id, request-id, retry-after, x-should-retry, *",
+);
+
+/// Tells a page of that origin that it may read the answer.
+pub fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+}
+
+/// The answer to a browser that asks first, if it does.
+pub fn preflight(method: &Method, headers: &HeaderMap, origin: &HeaderValue) -> Option<Response<ReplyBody>> {
+    if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return None;
+    }
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let to = response.headers_mut();
+    to.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    to.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    to.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        to.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    if headers.get(&ASKS_PRIVATE).is_some_and(|asked| asked == "true") {
+        to.insert(ALLOWS_PRIVATE, HeaderValue::from_static("true"));
+    }
+    to.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
+    Some(response)
+}

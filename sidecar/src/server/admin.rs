@@ -1,0 +1,148 @@
+//! For operators of the gateway: health, metrics, and, to this machine alone, what is in force and
+//! what was decided.
+
+use std::io;
+use std::net::SocketAddr;
+
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::gateway::Gateway;
+use crate::pipeline::refuse::json as answer_json;
+use crate::pipeline::reply::ReplyBody;
+use crate::relay::Told;
+use crate::server::access::not_from_here;
+
+/// Records told at once, at the most.
+const MOST: usize = 1_000;
+
+/// Answers a request of an operator.
+pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return problem(405, "only GET is answered here");
+    }
+    let query = request.uri().query().unwrap_or_default();
+    match request.uri().path() {
+        "/healthz" => answer_json(200, r#"{"alive":true}"#),
+        "/readyz" => {
+            let status = gateway.status();
+            let code = if status.ready { 200 } else { 503 };
+            answer_json(code, serde_json::to_vec(&status).unwrap_or_default())
+        }
+        "/startedz" => {
+            let started = gateway.is_started();
+            answer_json(if started { 200 } else { 503 }, format!(r#"{{"started":{started}}}"#))
+        }
+        "/metrics" => {
+            gateway.measure();
+            let mut response = answer_json(200, gateway.metrics.text());
+            let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, text);
+            response
+        }
+        "/policy" | "/decisions" => match not_from_here(request.uri(), request.headers(), peer.ip()) {
+            Some(why) => problem(403, why),
+            None if request.uri().path() == "/policy" => policy(gateway),
+            None => decisions(gateway, query),
+        },
+        _ => problem(
+            404,
+            "there is no such page; there are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)",
+        ),
+    }
+}
+
+/// The document in force. Credentials are named in it, never told.
+fn policy(gateway: &Gateway) -> Response<ReplyBody> {
+    let Some(served) = gateway.served() else { return problem(503, "no policy is in force yet") };
+    let credentials: Vec<_> = served
+        .policy
+        .providers
+        .iter()
+        .zip(&served.places)
+        .flat_map(|(provider, place)| {
+            provider.credentials.iter().zip(&place.credentials).map(move |(credential, value)| {
+                json!({
+                    "provider": provider.id.to_string(),
+                    "credential": &*credential.name,
+                    "secret": credential.secret.to_string(),
+                    "found": value.is_some(),
+                })
+            })
+        })
+        .collect();
+    let told = Policy {
+        revision: served.policy.revision.to_string(),
+        digest: &served.policy.revision.digest,
+        status: gateway.status(),
+        credentials,
+        limits: gateway.levels(&served),
+        policy: &served.policy.document,
+    };
+    let mut length = Length(0);
+    // Into a number it can't fail.
+    let _ = serde_json::to_writer(&mut length, &told);
+    within(gateway, length.0, &told)
+}
+
+/// What `/policy` tells. It is written as it is: a tree of it would be many times as long.
+#[derive(Serialize)]
+struct Policy<'a, Status: Serialize, Level: Serialize> {
+    revision: String,
+    digest: &'a str,
+    status: Status,
+    credentials: Vec<serde_json::Value>,
+    limits: Vec<Level>,
+    policy: &'a outrigger_policy::Document,
+}
+
+/// How long a text would be.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A long answer of about so many bytes, in the room that requests have: operators may ask for many, and read none.
+fn within(gateway: &Gateway, length: usize, told: &impl Serialize) -> Response<ReplyBody> {
+    let no_room =
+        || problem(503, "there is no room for the answer: the gateway holds as much as its memory allows; ask again");
+    let Ok(mut held) = gateway.memory.hold(length) else { return no_room() };
+    let mut text = Vec::with_capacity(length);
+    // Into memory it can't fail.
+    let _ = serde_json::to_writer(&mut text, told);
+    if held.grow_to(text.capacity(), &gateway.memory).is_err() {
+        return no_room();
+    }
+    answer_json(200, Vec::new()).map(|_| {
+        let pieces = [text.into(), Default::default(), Default::default()];
+        Told::new(pieces, held).map_err(|never| match never {}).boxed_unsync()
+    })
+}
+
+fn decisions(gateway: &Gateway, query: &str) -> Response<ReplyBody> {
+    let find = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let most = match find("limit").map(str::parse::<usize>) {
+        None => 100,
+        Some(Ok(most)) => most.min(MOST),
+        Some(Err(_)) => return problem(400, "limit must be a number"),
+    };
+    let records = gateway.records.last(find("id"), most);
+    let length = gateway.records.bytes(records.len());
+    let records: Vec<_> = records.iter().map(|record| &**record).collect();
+    within(gateway, length + length / 2, &records)
+}
+
+fn problem(status: u16, message: &str) -> Response<ReplyBody> {
+    answer_json(status, json!({"error": message}).to_string())
+}

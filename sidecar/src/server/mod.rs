@@ -1,0 +1,8 @@
+//! The listeners: connections, who may call over them, and what operators and kubelets ask.
+
+pub mod accept;
+pub mod access;
+mod admin;
+pub mod private;
+pub mod probe;
+mod unread;

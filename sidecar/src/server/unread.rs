@@ -1,0 +1,129 @@
+//! A caller that leaves an answer unread.
+//!
+//! On HTTP/1.1 its socket fills, which the connection notices. On HTTP/2 one stream may stand still while the connection
+//! lives on, and then nobody asks its body for anything: so it is watched from outside. What is cut off ends as if the
+//! caller had gone, which gives back what it holds.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::pipeline::reply::ReplyBody;
+
+/// The same body, which ends when what it gave was not taken for so long.
+pub fn watched(body: ReplyBody, unread: Duration) -> ReplyBody {
+    if body.is_end_stream() {
+        return body;
+    }
+    let state = Arc::new(Mutex::new(State { body: Some(body), given: None }));
+    let watch = tokio::spawn(watch(Arc::downgrade(&state), unread)).abort_handle();
+    Watched { state, watch }.boxed_unsync()
+}
+
+struct Watched {
+    state: Arc<Mutex<State>>,
+    watch: AbortHandle,
+}
+
+struct State {
+    body: Option<ReplyBody>,
+    /// When the last piece was given, until more is asked for.
+    given: Option<Instant>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.given = None;
+        let Some(body) = &mut state.body else {
+            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was left unread"))));
+        };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        state.given = frame.is_some().then(Instant::now);
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.body.as_ref().is_some_and(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+async fn watch(state: Weak<Mutex<State>>, unread: Duration) {
+    let mut look = Instant::now() + unread;
+    loop {
+        tokio::time::sleep_until(look).await;
+        let Some(state) = state.upgrade() else { return };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        look = state.given.unwrap_or_else(Instant::now) + unread;
+        if look <= Instant::now() {
+            let body = state.body.take();
+            drop(state);
+            return drop(body);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::StreamBody;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const UNREAD: Duration = Duration::from_secs(120);
+
+    /// A body of what is sent, and a way to see that it is gone.
+    fn body() -> (mpsc::UnboundedSender<&'static str>, ReplyBody) {
+        let (send, receive) = mpsc::unbounded_channel();
+        let stream = futures_util::stream::unfold(receive, |mut receive| async move {
+            let text: &str = receive.recv().await?;
+            Some((Ok(Frame::data(Bytes::from(text))), receive))
+        });
+        (send, watched(BodyExt::boxed_unsync(StreamBody::new(stream)), UNREAD))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_takes_is_let_go_of() {
+        let (send, mut body) = body();
+        send.send("a").unwrap();
+        body.frame().await.unwrap().unwrap();
+        tokio::time::sleep(UNREAD - Duration::from_secs(1)).await;
+        assert!(!send.is_closed());
+        send.closed().await;
+        assert!(body.frame().await.unwrap().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_waits_for_an_upstream_is_not_cut_off() {
+        let (send, mut body) = body();
+        send.send("a").unwrap();
+        body.frame().await.unwrap().unwrap();
+        let waiting = tokio::spawn(async move { body.frame().await.unwrap().unwrap() });
+        tokio::time::sleep(UNREAD * 3).await;
+        send.send("b").unwrap();
+        assert!(waiting.await.unwrap().is_data());
+    }
+}

@@ -1,0 +1,5 @@
+//! What is told of requests: records, metrics, and what is spent.
+
+pub mod metrics;
+pub mod record;
+mod spending;

@@ -1,0 +1,140 @@
+//! What is spent, for those who ask: records, metrics, the admin port, and the log where a threshold is crossed.
+
+use std::time::SystemTime;
+
+use outrigger_ledger::Settled;
+use outrigger_policy::{Dollars, Limit, ThresholdAction, Unit};
+use serde::Serialize;
+
+use crate::attempt::reserve::seconds_until;
+use crate::gateway::Gateway;
+use crate::pipeline::refuse::Refusal;
+use crate::runtime::accounts::millis;
+use crate::runtime::limits::unit;
+use crate::runtime::served::Served;
+use crate::telemetry::record::BudgetRecord;
+
+/// A limit as the admin port tells it. Money is in dollars, as a decimal.
+#[derive(Debug, Serialize)]
+pub struct Level {
+    pub name: String,
+    pub unit: &'static str,
+    pub limit: String,
+    pub spent: String,
+    /// Set aside for requests under way.
+    pub reserved: String,
+    /// What is left.
+    pub available: String,
+    /// When its window began, and when it ends: null for a window that never does.
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub as_of: String,
+}
+
+impl Gateway {
+    /// How much of a limit is spent, by its place in the policy.
+    pub(crate) fn spent(&self, served: &Served, place: usize) -> u64 {
+        let Some(number) = served.limits.get(place) else { return 0 };
+        self.accounts.used(*number, millis(SystemTime::now()))
+    }
+
+    /// Limits as they stand, for a record. Places are told once each, in their order.
+    pub(crate) fn budgets(&self, served: &Served, places: &mut Vec<usize>) -> Vec<BudgetRecord> {
+        places.sort_unstable();
+        places.dedup();
+        if places.is_empty() {
+            return Vec::new();
+        }
+        let as_of = SystemTime::now();
+        let numbers = places.iter().filter_map(|place| served.limits.get(*place).copied());
+        let used = self.accounts.used_of(numbers, millis(as_of));
+        let limits = places.iter().filter_map(|place| served.policy.limits.all.get(*place));
+        let told = |(limit, used): (&Limit, u64)| BudgetRecord {
+            name: limit.id.to_string(),
+            unit: unit(limit.unit),
+            spent: amount(limit, used),
+            limit: amount(limit, limit.max),
+            as_of: Some(as_of),
+        };
+        limits.zip(used).map(told).collect()
+    }
+
+    /// Every limit in force.
+    pub(crate) fn levels(&self, served: &Served) -> Vec<Level> {
+        let now = SystemTime::now();
+        let time = |ms: i64| {
+            let since = std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+            humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+        };
+        let level = |(limit, number): (&Limit, &outrigger_ledger::LimitNo)| {
+            let state = self.accounts.state(*number, millis(now));
+            let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved);
+            Level {
+                name: limit.id.to_string(),
+                unit: unit(limit.unit),
+                limit: amount(limit, state.max),
+                spent: amount(limit, state.spent),
+                reserved: amount(limit, state.reserved),
+                available: amount(limit, left),
+                since: (state.start > 0).then(|| time(state.start)),
+                until: state.end.map(time),
+                as_of: humantime::format_rfc3339_millis(now).to_string(),
+            }
+        };
+        served.policy.limits.all.iter().zip(&served.limits).map(level).collect()
+    }
+
+    /// Tells the metrics how far the limits in force are used.
+    pub(crate) fn measure(&self) {
+        let Some(served) = self.served() else { return };
+        let now = millis(SystemTime::now());
+        let all = served.policy.limits.all.iter().zip(&served.limits);
+        let levels = all.map(|(limit, number)| {
+            let state = self.accounts.state(*number, now);
+            (limit.id.to_string(), limit.unit, state.spent, state.max)
+        });
+        self.metrics.levels(levels);
+    }
+
+    /// Says which thresholds a settlement has crossed.
+    pub(crate) fn crossed(&self, served: &Served, settled: &Settled) {
+        for (number, before, spent) in settled.changes().filter(|(_, before, after)| before != after) {
+            let place = served.limits.iter().position(|one| *one == number);
+            let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
+            for threshold in &limit.thresholds {
+                let at = u128::from(limit.max) * u128::from(threshold.percent);
+                let reached = |spent: u64| u128::from(spent) * 100 >= at;
+                if reached(spent) && !reached(before) {
+                    let action = match &threshold.action {
+                        ThresholdAction::Notify => "notify",
+                        ThresholdAction::Downgrade { .. } => "downgrade",
+                        ThresholdAction::Reject => "reject",
+                    };
+                    let (spent, max) = (amount(limit, spent), amount(limit, limit.max));
+                    let percent = threshold.percent;
+                    tracing::warn!(budget = %limit.id, percent, action, %spent, limit = %max, "a threshold is crossed");
+                    self.metrics.threshold_crossed(&limit.id.to_string(), percent, action);
+                }
+            }
+        }
+    }
+
+    /// A refusal of the policy, with the time at which a limit begins anew.
+    pub(crate) fn with_time(&self, served: &Served, refusal: &outrigger_policy::Refusal) -> Refusal {
+        let mut told = Refusal::from(refusal);
+        let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)) else { return told };
+        let now = millis(SystemTime::now());
+        told.retry_after = self.accounts.state(*number, now).end.map(|end| seconds_until(end, now));
+        // What is spent stays spent until then, however often it is asked.
+        told.final_word = refusal.status == 402;
+        told
+    }
+}
+
+/// Dollars as a decimal, or a count.
+fn amount(limit: &Limit, amount: u64) -> String {
+    match limit.unit {
+        Unit::Money => Dollars(amount).exact(),
+        Unit::Tokens | Unit::Requests => amount.to_string(),
+    }
+}
