@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outrigger_sidecar::metrics::Metrics;
-use outrigger_sidecar::record::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
+use outrigger_sidecar::telemetry::metrics::Metrics;
+use outrigger_sidecar::telemetry::record::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
 use serde_json::Value;
 
 const HEAD: &str = "\
 # Metrics
 
-Written from what is registered in `sidecar/src/metrics.rs`; `make docs` writes it anew. Not edited by hand.
+Written from what is registered in `sidecar/src/telemetry/metrics.rs`; `make docs` writes it anew. Not edited by hand.
 
 `GET /metrics` on the admin port, in Prometheus's text format. A metric with labels appears when it is first counted.
 
@@ -142,5 +142,5 @@ fn every_field_of_a_record_is_explained() {
         .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
         .map(|(name, _)| name.to_owned())
         .collect();
-    assert_eq!(explained, expected, "docs/decisions.md and sidecar/src/record.rs");
+    assert_eq!(explained, expected, "docs/decisions.md and sidecar/src/telemetry/record.rs");
 }
