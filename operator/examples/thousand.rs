@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::plan::last_good::LastGood;
 use outrigger_operator::plan::plan;
-use outrigger_operator::state::index::Index;
+use outrigger_operator::state::index::ObjectIndex;
 use serde_json::{Value, json};
 
 fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
@@ -46,7 +46,7 @@ fn provider(namespace: &str, name: &str) -> Value {
 }
 
 /// 20 providers, 760 keys, 200 rules with a test each, 19 budgets, a catalogue.
-fn one_namespace(index: &mut Index) {
+fn one_namespace(index: &mut ObjectIndex) {
     let _ = index.apply(&secret("shop", "openai"));
     for place in 0..20 {
         let _ = index.apply(&provider("shop", &format!("p{place}")));
@@ -90,7 +90,7 @@ fn one_namespace(index: &mut Index) {
 }
 
 /// A provider that a thousand namespaces share, a key in each, and a rule and a budget of the operator's for all.
-fn many_namespaces(index: &mut Index, rules: bool) {
+fn many_namespaces(index: &mut ObjectIndex, rules: bool) {
     let _ = index.apply(&secret("platform", "openai"));
     let _ = index.apply(&provider("platform", "openai"));
     for place in 0..1000 {
@@ -107,7 +107,7 @@ fn many_namespaces(index: &mut Index, rules: bool) {
     let _ = index.bind((0..1000).map(|place| Binding::of(&format!("n{place}"), "k")).collect());
 }
 
-fn all(index: &mut Index, good: &mut LastGood, namespaces: BTreeSet<String>) -> usize {
+fn all(index: &mut ObjectIndex, good: &mut LastGood, namespaces: BTreeSet<String>) -> usize {
     let mut left = namespaces;
     let mut planned = 0;
     while let Some(namespace) = left.pop_first() {
@@ -119,7 +119,7 @@ fn all(index: &mut Index, good: &mut LastGood, namespaces: BTreeSet<String>) -> 
 }
 
 fn main() {
-    let mut index = Index::new("outrigger-system", false);
+    let mut index = ObjectIndex::new("outrigger-system", false);
     let mut good = LastGood::new();
     timed("a namespace of 1,000 objects: into the index", || one_namespace(&mut index));
     let first = timed("  its first plan", || plan(&index, &mut good, "shop", Timestamp::UNIX_EPOCH));
@@ -129,7 +129,7 @@ fn main() {
     let _ = index.apply(&broken);
     timed("  with a broken provider", || plan(&index, &mut good, "shop", Timestamp::UNIX_EPOCH));
     for rules in [false, true] {
-        let mut index = Index::new("outrigger-system", false);
+        let mut index = ObjectIndex::new("outrigger-system", false);
         let mut good = LastGood::new();
         let what = if rules { "and a rule and a budget for all" } else { "with a key each" };
         timed(&format!("1,000 namespaces {what}: into the index"), || many_namespaces(&mut index, rules));

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use outrigger_operator::run::{RunError, run};
-use outrigger_operator::settings::{Asked, HELP, Settings, read};
+use outrigger_operator::run::{OperatorError, run};
+use outrigger_operator::settings::{HELP, Invocation, OperatorSettings, read};
 use outrigger_policy::Printable;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -17,9 +17,9 @@ const LED: u8 = 3;
 
 fn main() -> ExitCode {
     let settings = match read(std::env::args_os().skip(1), std::env::var("HOSTNAME").ok()) {
-        Ok(Asked::Serve(settings)) => *settings,
-        Ok(Asked::Help) => return tell(HELP),
-        Ok(Asked::Version) => return tell(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Invocation::Serve(settings)) => *settings,
+        Ok(Invocation::Help) => return tell(HELP),
+        Ok(Invocation::Version) => return tell(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => return fail(&error.to_string(), 2),
     };
     log();
@@ -30,9 +30,9 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Ended::Run(error @ RunError::Lead(_))) => fail(&error.to_string(), LED),
-        Err(Ended::Run(error)) => fail(&error.to_string(), 1),
-        Err(Ended::Runtime(error)) => fail(&format!("cannot start: {error}"), 1),
+        Err(ExitCause::Run(error @ OperatorError::Lead(_))) => fail(&error.to_string(), LED),
+        Err(ExitCause::Run(error)) => fail(&error.to_string(), 1),
+        Err(ExitCause::Runtime(error)) => fail(&format!("cannot start: {error}"), 1),
     }
 }
 
@@ -42,16 +42,16 @@ fn keep_memory_private() -> std::io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-enum Ended {
-    Run(RunError),
+enum ExitCause {
+    Run(OperatorError),
     Runtime(std::io::Error),
 }
 
-fn serve(settings: Settings) -> Result<(), Ended> {
+fn serve(settings: OperatorSettings) -> Result<(), ExitCause> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(workers).enable_all().build().map_err(Ended::Runtime)?;
-    let ended = runtime.block_on(run(settings)).map_err(Ended::Run);
+    let runtime = runtime.worker_threads(workers).enable_all().build().map_err(ExitCause::Runtime)?;
+    let ended = runtime.block_on(run(settings)).map_err(ExitCause::Run);
     // A plan that is being made is nobody's any more.
     runtime.shutdown_background();
     ended

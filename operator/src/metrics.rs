@@ -12,7 +12,7 @@ const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 /// All metrics of one replica.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub struct OperatorMetrics {
     registry: Registry,
     reconciles: IntCounterVec,
     reconcile_seconds: HistogramVec,
@@ -33,7 +33,7 @@ pub struct Metrics {
 
 /// What one metric is: what a page is written from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Described {
+pub struct MetricDescription {
     pub name: String,
     /// `counter`, `gauge` or `histogram`.
     pub kind: &'static str,
@@ -41,7 +41,7 @@ pub struct Described {
     pub help: String,
 }
 
-impl Metrics {
+impl OperatorMetrics {
     /// # Errors
     /// Only when a metric is declared twice, which tests would show.
     pub fn new() -> Result<Self, prometheus::Error> {
@@ -85,7 +85,7 @@ impl Metrics {
             "Pods evicted because they should carry a gateway and did not",
         )?;
         registry.register(Box::new(evictions.clone()))?;
-        Ok(Metrics {
+        Ok(OperatorMetrics {
             reconciles: counters(
                 "outrigger_operator_reconciles_total",
                 "Pieces of work done: a namespace planned, a policy written, a status written",
@@ -202,9 +202,9 @@ impl Metrics {
 
     /// Every metric there is, whether or not it was counted yet.
     #[must_use]
-    pub fn described(&self) -> Vec<Described> {
+    pub fn described(&self) -> Vec<MetricDescription> {
         // By name, so that a metric which is not described here does not compile.
-        let Metrics {
+        let OperatorMetrics {
             registry: _,
             reconciles,
             reconcile_seconds,
@@ -246,7 +246,7 @@ impl Metrics {
                 _ => "gauge",
             };
             let desc = metric.desc().into_iter().next()?;
-            Some(Described {
+            Some(MetricDescription {
                 name: desc.fq_name.clone(),
                 kind,
                 labels: desc.variable_labels.clone(),
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_name_of_ours_and_says_what_it_is() {
-        let described = Metrics::new().unwrap().described();
+        let described = OperatorMetrics::new().unwrap().described();
         for metric in &described {
             assert!(metric.name.starts_with("outrigger_"), "{}", metric.name);
             assert!(!metric.help.is_empty(), "{}", metric.name);
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn namespaces_without_such_pods_are_told_of_no_more() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = OperatorMetrics::new().unwrap();
         metrics.uninjected([("a", 2)].into_iter());
         metrics.uninjected([("b", 1)].into_iter());
         let text = String::from_utf8(metrics.text()).unwrap();

@@ -17,29 +17,29 @@ use tokio::time::Instant;
 
 use crate::api::{ConnectError, connect};
 use crate::apply::Applier;
-use crate::attestation::Genuine;
-use crate::certs::Certificates;
-use crate::metrics::Metrics;
+use crate::attestation::Attestor;
+use crate::certs::ServingCertificates;
+use crate::metrics::OperatorMetrics;
 use crate::names::SEAL;
-use crate::objects::id::Kind;
-use crate::reconcile::Leader;
+use crate::objects::id::ObjectKind;
+use crate::reconcile::Reconciler;
 use crate::repair::watchdog::Watchdog;
-use crate::runtime::lease::{self, Candidate, LeadError};
+use crate::runtime::lease::{self, LeaseCandidate, LeaseError};
 use crate::seal::{self, Seal};
-use crate::server::handlers::{Admission, Authorities, Health};
+use crate::server::handlers::{AuthoritySpread, ReplicaHealth, ReviewHandler};
 use crate::server::health::{self, Readiness};
-use crate::server::{ServeError, Services, serve};
-use crate::settings::Settings;
+use crate::server::{Services, TlsConfigError, serve};
+use crate::settings::OperatorSettings;
 use crate::state::caches::Caches;
-use crate::state::index::Index;
-use crate::state::pods::Pods;
-use crate::status::publisher::Teller;
+use crate::state::index::ObjectIndex;
+use crate::state::pods::GatewayPods;
+use crate::status::publisher::StatusPublisher;
 use crate::stream::cluster::ApiServer;
 use crate::stream::{self, Hub, Streams, Verifier};
-use crate::watch::dispatch::{Event, Feed, GENERATED, NAMESPACE, PODS};
+use crate::watch::dispatch::{ClusterEvent, Dispatcher, GENERATED, NAMESPACE, PODS};
 use crate::watch::kinds;
-use crate::watch::relist::Lists;
-use crate::watch::secrets::Secrets;
+use crate::watch::relist::Relists;
+use crate::watch::secrets::ValueWatches;
 
 /// Events of watches that nobody has taken yet.
 const EVENTS_MAX: usize = 4_096;
@@ -58,7 +58,7 @@ const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the operator ends.
 #[derive(Debug, Error)]
-pub enum RunError {
+pub enum OperatorError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("{address} can't be listened on: {error}")]
@@ -70,9 +70,9 @@ pub enum RunError {
     #[error("no thread can be started: {0}")]
     Thread(std::io::Error),
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Serve(#[from] TlsConfigError),
     #[error("this replica leads no more, and begins anew: {0}")]
-    Lead(#[from] LeadError),
+    Lead(#[from] LeaseError),
     #[error("a part of the operator has ended, which is a bug: {0}")]
     Broken(#[from] JoinError),
     #[error("what watches tell is taken no more, which is a bug: the log has more")]
@@ -82,8 +82,8 @@ pub enum RunError {
 /// Runs until it is told to end by a signal.
 ///
 /// # Errors
-/// [`RunError`].
-pub async fn run(settings: Settings) -> Result<(), RunError> {
+/// [`OperatorError`].
+pub async fn run(settings: OperatorSettings) -> Result<(), OperatorError> {
     let (mut terminated, mut interrupted) = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
     let (stop, stopped) = watch::channel(false);
     let mut operator = std::pin::pin!(operate(Arc::new(settings), stopped));
@@ -97,32 +97,32 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     operator.await
 }
 
-fn heard(kind: SignalKind) -> Result<Signal, RunError> {
-    signal(kind).map_err(RunError::Signals)
+fn heard(kind: SignalKind) -> Result<Signal, OperatorError> {
+    signal(kind).map_err(OperatorError::Signals)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+async fn listen(address: SocketAddr) -> Result<TcpListener, OperatorError> {
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         // A machine without IPv6.
         Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
             let address = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()).into();
-            TcpListener::bind(address).await.map_err(|error| RunError::Listen { address, error })
+            TcpListener::bind(address).await.map_err(|error| OperatorError::Listen { address, error })
         }
-        Err(error) => Err(RunError::Listen { address, error }),
+        Err(error) => Err(OperatorError::Listen { address, error }),
     }
 }
 
-async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Result<(), RunError> {
-    let metrics = Arc::new(Metrics::new()?);
+async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>) -> Result<(), OperatorError> {
+    let metrics = Arc::new(OperatorMetrics::new()?);
     let (tls, clear) = (listen(settings.listen).await?, listen(settings.metrics).await?);
     let client = connect(&metrics).await?;
     let readiness = Readiness::default();
-    let lists = Kind::ALL.map(Kind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
+    let lists = ObjectKind::ALL.map(ObjectKind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
     lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
     let (events, taken) = mpsc::channel(EVENTS_MAX);
     readiness.awaits(SEAL);
-    let parts = Parts::new(settings, client, metrics, readiness, events);
+    let parts = Components::new(settings, client, metrics, readiness, events);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(health::serve(clear, Arc::new(parts.health())));
@@ -154,7 +154,7 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
             // None of them ends, unless nobody takes what it tells.
             Some(ended) = tasks.join_next() => {
                 ended?;
-                return Err(RunError::Fed);
+                return Err(OperatorError::Fed);
             }
         }
     }
@@ -163,33 +163,33 @@ async fn operate(settings: Arc<Settings>, stopped: watch::Receiver<bool>) -> Res
 
 /// Everything there is.
 #[derive(Clone)]
-struct Parts {
-    settings: Arc<Settings>,
+struct Components {
+    settings: Arc<OperatorSettings>,
     client: Client,
-    metrics: Arc<Metrics>,
+    metrics: Arc<OperatorMetrics>,
     readiness: Readiness,
     caches: Arc<Caches>,
-    feed: Arc<Feed>,
+    feed: Arc<Dispatcher>,
     hub: Arc<Hub>,
-    certificates: Arc<Certificates>,
-    leader: Arc<Leader>,
-    teller: Arc<Teller>,
-    lists: Lists,
-    events: mpsc::Sender<Event>,
+    certificates: Arc<ServingCertificates>,
+    leader: Arc<Reconciler>,
+    teller: Arc<StatusPublisher>,
+    lists: Relists,
+    events: mpsc::Sender<ClusterEvent>,
 }
 
-impl Parts {
+impl Components {
     fn new(
-        settings: Arc<Settings>,
+        settings: Arc<OperatorSettings>,
         client: Client,
-        metrics: Arc<Metrics>,
+        metrics: Arc<OperatorMetrics>,
         readiness: Readiness,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<ClusterEvent>,
     ) -> Self {
-        let caches = Caches::new(Index::new(&settings.namespace, settings.copies));
-        let caches = Arc::new(caches.with_pods(Pods::new(Genuine::of(&settings))));
-        let feed = Arc::new(Feed::new(Arc::clone(&caches), readiness.clone()));
-        let (hub, certificates) = (Arc::new(Hub::default()), Arc::new(Certificates::default()));
+        let caches = Caches::new(ObjectIndex::new(&settings.namespace, settings.copies));
+        let caches = Arc::new(caches.with_pods(GatewayPods::new(Attestor::of(&settings))));
+        let feed = Arc::new(Dispatcher::new(Arc::clone(&caches), readiness.clone()));
+        let (hub, certificates) = (Arc::new(Hub::default()), Arc::new(ServingCertificates::default()));
         let applier = Arc::new(Applier::new(
             client.clone(),
             Arc::clone(&caches),
@@ -198,14 +198,14 @@ impl Parts {
             certificates.bundle(),
             &settings.namespace,
         ));
-        let teller = Arc::new(Teller::new(
+        let teller = Arc::new(StatusPublisher::new(
             client.clone(),
             Arc::clone(&caches),
             Arc::clone(&hub),
             Arc::clone(&metrics),
             &settings.identity,
         ));
-        let leader = Arc::new(Leader::new(
+        let leader = Arc::new(Reconciler::new(
             Arc::clone(&caches),
             Arc::clone(&feed),
             applier,
@@ -213,12 +213,25 @@ impl Parts {
             Arc::clone(&teller),
             Arc::clone(&metrics),
         ));
-        let lists = Lists::default();
-        Parts { settings, client, metrics, readiness, caches, feed, hub, certificates, leader, teller, lists, events }
+        let lists = Relists::default();
+        Components {
+            settings,
+            client,
+            metrics,
+            readiness,
+            caches,
+            feed,
+            hub,
+            certificates,
+            leader,
+            teller,
+            lists,
+            events,
+        }
     }
 
-    fn health(&self) -> Health {
-        Health {
+    fn health(&self) -> ReplicaHealth {
+        ReplicaHealth {
             metrics: Arc::clone(&self.metrics),
             readiness: self.readiness.clone(),
             certificates: Arc::clone(&self.certificates),
@@ -235,20 +248,21 @@ impl Parts {
 
     /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
     /// nothing to hold up a stream for.
-    fn feed(&self, taken: mpsc::Receiver<Event>, tasks: &mut JoinSet<()>) -> Result<(), RunError> {
+    fn feed(&self, taken: mpsc::Receiver<ClusterEvent>, tasks: &mut JoinSet<()>) -> Result<(), OperatorError> {
         kinds::start(&self.client, &self.metrics, &self.events, &self.lists, tasks);
         tasks.spawn(kinds::tick(self.events.clone()));
         let namespaces = &self.settings.provider_namespaces;
-        let secrets = Secrets::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
+        let secrets =
+            ValueWatches::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
         tasks.spawn(secrets.run(self.feed.wanted(), self.lists.join("secrets and configmaps by name")));
         let (feed, leader) = (Arc::clone(&self.feed), Arc::clone(&self.leader));
         let take = move || feed.run(taken, |news| leader.hear(news));
-        std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(RunError::Thread)?;
+        std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(OperatorError::Thread)?;
         Ok(())
     }
 
     async fn keep_certificates(self) {
-        let spread = Authorities {
+        let spread = AuthoritySpread {
             caches: Arc::clone(&self.caches),
             hub: Arc::clone(&self.hub),
             leader: Arc::clone(&self.leader),
@@ -285,10 +299,11 @@ impl Parts {
         }
     }
 
-    async fn serve(self, tls: TcpListener, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
-        let pods = Arc::clone(&self.caches) as Arc<dyn stream::Pods>;
+    async fn serve(self, tls: TcpListener, mut stopped: watch::Receiver<bool>) -> Result<(), OperatorError> {
+        let pods = Arc::clone(&self.caches) as Arc<dyn stream::PodLookup>;
         let verifier = Verifier::new(Arc::new(ApiServer::new(self.client.clone())), pods);
-        let admission = Admission::new(Arc::clone(&self.settings), Arc::clone(&self.caches), Arc::clone(&self.metrics));
+        let admission =
+            ReviewHandler::new(Arc::clone(&self.settings), Arc::clone(&self.caches), Arc::clone(&self.metrics));
         let services =
             Services { admit: Arc::new(admission), streams: Arc::new(Streams::new(Arc::clone(&self.hub), verifier)) };
         let shutdown = async move { told_to_end(&mut stopped).await };
@@ -315,7 +330,7 @@ impl Parts {
             self.lists.anew().await;
             let (asks, taken) = oneshot::channel();
             // Neither ends before the process does.
-            let _ = self.events.send(Event::Taken(asks)).await;
+            let _ = self.events.send(ClusterEvent::Taken(asks)).await;
             let _ = taken.await;
         };
         if tokio::time::timeout(ANEW, heard).await.is_err() {
@@ -329,14 +344,14 @@ impl Parts {
     }
 
     /// Takes its turn, and does what the leader does.
-    async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), RunError> {
-        let Parts { settings, client, metrics, leader, hub, .. } = &self;
+    async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), OperatorError> {
+        let Components { settings, client, metrics, leader, hub, .. } = &self;
         // What was not read yet would be planned as missing.
         tokio::select! {
             () = self.readiness.ready() => {}
             () = told_to_end(&mut stopped) => return Ok(()),
         }
-        let candidate = Candidate::new(client.clone(), &settings.namespace, &settings.identity, &settings.address);
+        let candidate = LeaseCandidate::new(client.clone(), &settings.namespace, &settings.identity, &settings.address);
         let mut role = candidate.leader();
         let (give_up, given_up) = oneshot::channel::<()>();
         let mut give_up = Some(give_up);
@@ -357,15 +372,15 @@ impl Parts {
                     return Ok(ended?);
                 }
                 Ok(()) = role.changed() => match role.borrow_and_update().clone() {
-                    lease::Leader::Me => {
+                    lease::Leadership::Me => {
                         tracing::info!(identity = settings.identity, "this replica leads");
                         metrics.leads(true);
                         hub.lead(true);
                         work(leader, &self.teller, &mut workers);
                         workers.spawn(self.clone().begin(seal.clone()));
                     }
-                    lease::Leader::Other(address) => hub.leader(address),
-                    lease::Leader::Nobody => {}
+                    lease::Leadership::Other(address) => hub.leader(address),
+                    lease::Leadership::Nobody => {}
                 },
                 // In this order: nothing is written any more, gateways look for the next, and there is one.
                 () = told_to_end(&mut stopped), if give_up.is_some() => {
@@ -386,7 +401,7 @@ async fn told_to_end(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-fn work(leader: &Arc<Leader>, teller: &Arc<Teller>, workers: &mut JoinSet<()>) {
+fn work(leader: &Arc<Reconciler>, teller: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {
     let planner = Arc::clone(leader);
     workers.spawn(async move { planner.plan_all().await });
     for _ in 0..WRITERS {

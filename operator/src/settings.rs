@@ -50,7 +50,7 @@ const LEAST_VERSION: Version = Version::new(0, 1, 0);
 
 /// How the operator is set up for as long as it lives.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct OperatorSettings {
     /// Its own namespace: what users put there acts on all namespaces.
     pub namespace: String,
     /// This replica: the pod's name.
@@ -102,8 +102,8 @@ pub enum Repair {
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
-pub enum Asked {
-    Serve(Box<Settings>),
+pub enum Invocation {
+    Serve(Box<OperatorSettings>),
     Help,
     Version,
 }
@@ -123,12 +123,12 @@ pub enum SettingsError {
 ///
 /// # Errors
 /// [`SettingsError`].
-pub fn read<I>(arguments: I, hostname: Option<String>) -> Result<Asked, SettingsError>
+pub fn read<I>(arguments: I, hostname: Option<String>) -> Result<Invocation, SettingsError>
 where
     I: IntoIterator<Item: Into<OsString>>,
 {
     let (mut namespace, mut identity, mut address, mut image) = (None, hostname, None, None);
-    let mut settings = Settings {
+    let mut settings = OperatorSettings {
         namespace: String::new(),
         identity: String::new(),
         address: String::new(),
@@ -172,8 +172,8 @@ where
             Long("copies") => settings.copies = true,
             Long("openshift") => settings.openshift = true,
             Long("repair") => settings.repair = repair(&mut parser)?,
-            Long("version") => return Ok(Asked::Version),
-            Long("help") | Short('h') => return Ok(Asked::Help),
+            Long("version") => return Ok(Invocation::Version),
+            Long("help") | Short('h') => return Ok(Invocation::Help),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -187,7 +187,7 @@ where
     if settings.service.iter().all(String::is_empty) {
         return Err(missing("service", "the certificate is for these names"));
     }
-    Ok(Asked::Serve(Box::new(settings)))
+    Ok(Invocation::Serve(Box::new(settings)))
 }
 
 fn label(parser: &mut lexopt::Parser, flag: &'static str) -> Result<String, SettingsError> {
@@ -255,9 +255,9 @@ mod tests {
         "i",
     ];
 
-    fn served(more: &[&str]) -> Settings {
+    fn served(more: &[&str]) -> OperatorSettings {
         match read(NEEDED.iter().chain(more), Some("pod-1".to_owned())).unwrap() {
-            Asked::Serve(settings) => *settings,
+            Invocation::Serve(settings) => *settings,
             other => panic!("{other:?}"),
         }
     }
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(settings.provider_namespaces, ["llm"]);
         assert_eq!(settings.listen.to_string(), "[::]:10250");
         assert_eq!(served(&["--address", "fd00::7:10250"]).address, "[fd00::7]:10250");
-        assert!(matches!(read(["--help"], None), Ok(Asked::Help)));
+        assert!(matches!(read(["--help"], None), Ok(Invocation::Help)));
     }
 
     #[test]

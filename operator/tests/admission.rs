@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use outrigger_operator::admission::{AdmissionContext, Namespace, Told, admit};
+use outrigger_operator::admission::{AdmissionContext, AdmissionRecord, Namespace, admit};
 use outrigger_operator::names;
 use serde_json::{Value, json};
 use support::settings;
 
 /// What came back: the answer, the object as it would be stored, what was told for metrics and Events.
-struct Answered {
+struct AdmissionAnswer {
     response: Value,
     object: Value,
     told: Vec<String>,
 }
 
-impl Answered {
+impl AdmissionAnswer {
     fn warnings(&self) -> Vec<&str> {
         self.response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }
@@ -41,10 +41,10 @@ fn known(namespace: &str) -> Option<Namespace> {
     Some(Namespace { labels, annotations: BTreeMap::new() })
 }
 
-fn ask(path: &str, request: &Value) -> Answered {
+fn ask(path: &str, request: &Value) -> AdmissionAnswer {
     let settings = settings();
     let heard = RefCell::new(Vec::new());
-    let tell = |told: &Told<'_>| {
+    let tell = |told: &AdmissionRecord<'_>| {
         let owner = told.owner.map(|owner| format!(" of {} {}", owner.kind, owner.name)).unwrap_or_default();
         let dry = if told.dry_run { " (dry run)" } else { "" };
         heard.borrow_mut().push(format!("{} {} {}{owner}{dry}", told.webhook.word(), told.effect.word(), told.reason));
@@ -64,7 +64,7 @@ fn ask(path: &str, request: &Value) -> Answered {
             serde_json::from_slice(&STANDARD.decode(patch.as_str().unwrap()).unwrap()).unwrap();
         json_patch::patch(&mut object, &patch).unwrap();
     }
-    Answered { response, object, told: heard.into_inner() }
+    AdmissionAnswer { response, object, told: heard.into_inner() }
 }
 
 fn create(namespace: &str, kind: &str, object: &Value) -> Value {
@@ -154,7 +154,7 @@ fn a_pod_of_an_unknown_namespace_comes_again() {
 fn a_pod_that_did_not_ask_is_not_refused_because_its_namespace_is_unknown() {
     let settings = settings();
     let heard = RefCell::new(Vec::new());
-    let tell = |told: &Told<'_>| {
+    let tell = |told: &AdmissionRecord<'_>| {
         heard.borrow_mut().push(format!("{} {} {}", told.webhook.word(), told.effect.word(), told.reason));
     };
     let context = AdmissionContext { settings: &settings, namespace: &known, tell: &tell };

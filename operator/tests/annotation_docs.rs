@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use outrigger_llm::capture::{CAPTURES, PLACEHOLDER};
-use outrigger_operator::inject::Reason;
+use outrigger_operator::inject::InjectionReason;
 use outrigger_operator::inject::annotations::{NAMESPACE_LABELS, PREFIX, TABLE, WRITTEN};
 
 const HEAD: &str = "\
@@ -112,7 +112,7 @@ fn document() -> String {
     }
     text.push_str(GATEWAY);
     text.push_str("| reason | means |\n|---|---|\n");
-    for reason in Reason::ALL {
+    for reason in InjectionReason::ALL {
         writeln!(text, "| `{reason}` | {} |", reason.means()).unwrap();
     }
     text.replace("|  |", "| |")

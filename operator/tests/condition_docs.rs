@@ -8,7 +8,7 @@ use std::path::Path;
 
 use outrigger_operator::repair::watchdog::NOT_INJECTED;
 use outrigger_operator::status::ConditionType;
-use outrigger_operator::status::reason::Reason;
+use outrigger_operator::status::reason::ConditionReason;
 
 const HEAD: &str = "\
 # Conditions
@@ -95,7 +95,7 @@ fn conditions() {
         writeln!(text, "| `{}` | {} |", kind.word(), kind.meaning()).unwrap();
     }
     text.push_str(MIDDLE);
-    for reason in Reason::ALL {
+    for reason in ConditionReason::ALL {
         let remedy = if reason.remedy().is_empty() { "Nothing." } else { reason.remedy() };
         writeln!(text, "| `{}` | {} | {remedy} |", reason.word(), reason.meaning()).unwrap();
     }
@@ -112,13 +112,13 @@ fn conditions() {
 
 #[test]
 fn words_are_of_the_shape_that_definitions_ask_for_and_lead_back() {
-    let words: BTreeSet<&str> = Reason::ALL.into_iter().map(Reason::word).collect();
-    assert_eq!(words.len(), Reason::ALL.len());
+    let words: BTreeSet<&str> = ConditionReason::ALL.into_iter().map(ConditionReason::word).collect();
+    assert_eq!(words.len(), ConditionReason::ALL.len());
     for word in words {
         assert!(word.bytes().all(|byte| byte.is_ascii_alphabetic()), "{word}");
-        assert_eq!(Reason::named(word).map(Reason::word), Some(word));
+        assert_eq!(ConditionReason::named(word).map(ConditionReason::word), Some(word));
     }
-    assert_eq!(Reason::named("Odd"), None);
+    assert_eq!(ConditionReason::named("Odd"), None);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 
 mod support;
 
-use outrigger_operator::attestation::{Foreign, Genuine};
-use outrigger_operator::inject::{Verdict, inject};
+use outrigger_operator::attestation::{AttestationError, Attestor};
+use outrigger_operator::inject::{InjectionOutcome, inject};
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::seal::{Seal, VerifyingKeys};
-use outrigger_operator::state::pods::{Pod, WatchedPod};
+use outrigger_operator::state::pods::{GatewayPod, WatchedPod};
 use serde_json::{Value, json};
 use support::{Case, cases, settings};
 
@@ -17,7 +17,7 @@ fn case(name: &str) -> Case {
 
 /// As the API server would have it.
 fn running(case: &Case) -> Value {
-    let Verdict::Injected { mut pod, .. } = inject(&case.pod, &case.facts()) else {
+    let InjectionOutcome::Injected { mut pod, .. } = inject(&case.pod, &case.facts()) else {
         panic!("{} is injected", case.name)
     };
     pod["metadata"]["name"] = "app-1".into();
@@ -37,13 +37,13 @@ fn running(case: &Case) -> Value {
     pod
 }
 
-fn seen(pod: &Value) -> Pod {
+fn seen(pod: &Value) -> GatewayPod {
     let pod: WatchedPod = serde_json::from_value(pod.clone()).unwrap();
-    Pod::of(&pod, &Genuine::of(&settings())).unwrap()
+    GatewayPod::of(&pod, &Attestor::of(&settings())).unwrap()
 }
 
 /// Of a pod that was injected and then changed.
-fn judged(patch: Value) -> Option<Foreign> {
+fn judged(patch: Value) -> Option<AttestationError> {
     let mut pod = running(&case("plain"));
     let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
     json_patch::patch(&mut pod, &patch).unwrap();
@@ -54,7 +54,7 @@ fn judged(patch: Value) -> Option<Foreign> {
 fn whatever_is_injected_is_known_again() {
     let mut found = 0;
     for case in cases() {
-        if !matches!(inject(&case.pod, &case.facts()), Verdict::Injected { .. }) {
+        if !matches!(inject(&case.pod, &case.facts()), InjectionOutcome::Injected { .. }) {
             continue;
         }
         found += 1;
@@ -89,21 +89,25 @@ fn a_pod_that_only_says_so_is_none() {
         },
     });
     let pod: WatchedPod = serde_json::from_value(said).unwrap();
-    assert_eq!(Pod::of(&pod, &Genuine::of(&settings())), None);
+    assert_eq!(GatewayPod::of(&pod, &Attestor::of(&settings())), None);
 }
 
 #[test]
 fn whoever_changes_the_gateway_or_reaches_into_it_gets_nothing() {
-    let changed = |what: &str| Foreign::Changed(what.to_owned());
+    let changed = |what: &str| AttestationError::Changed(what.to_owned());
     let gateway = "/spec/initContainers/0";
-    let cases: Vec<(&str, Value, Foreign)> = vec![
+    let cases: Vec<(&str, Value, AttestationError)> = vec![
         (
             "another image",
             json!([{"op": "replace", "path": format!("{gateway}/image"), "value": "evil.example/outrigger-sidecar:1"}]),
-            Foreign::Image("evil.example/outrigger-sidecar:1".to_owned()),
+            AttestationError::Image("evil.example/outrigger-sidecar:1".to_owned()),
         ),
-        ("no sidecar", json!([{"op": "remove", "path": format!("{gateway}/restartPolicy")}]), Foreign::NoGateway),
-        ("none at all", json!([{"op": "remove", "path": gateway}]), Foreign::NoGateway),
+        (
+            "no sidecar",
+            json!([{"op": "remove", "path": format!("{gateway}/restartPolicy")}]),
+            AttestationError::NoGateway,
+        ),
+        ("none at all", json!([{"op": "remove", "path": gateway}]), AttestationError::NoGateway),
         (
             "a command",
             json!([{"op": "add", "path": format!("{gateway}/command"), "value": ["/bin/cat"]}]),
@@ -137,14 +141,14 @@ fn whoever_changes_the_gateway_or_reaches_into_it_gets_nothing() {
         (
             "the application reads its state",
             json!([{"op": "add", "path": "/spec/containers/0/volumeMounts/-", "value": {"name": "outrigger-state", "mountPath": "/x"}}]),
-            Foreign::Mounted("app".to_owned()),
+            AttestationError::Mounted("app".to_owned()),
         ),
         (
             "a debugger reads its token",
             json!([{"op": "add", "path": "/spec/ephemeralContainers", "value": [
                 {"name": "debugger", "image": "x", "volumeMounts": [{"name": "outrigger-token", "mountPath": "/x"}]},
             ]}]),
-            Foreign::Mounted("debugger".to_owned()),
+            AttestationError::Mounted("debugger".to_owned()),
         ),
         (
             "a token of its own",
@@ -152,24 +156,24 @@ fn whoever_changes_the_gateway_or_reaches_into_it_gets_nothing() {
                 "name": "mine",
                 "projected": {"sources": [{"serviceAccountToken": {"audience": "outrigger", "path": "t"}}]},
             }}]),
-            Foreign::Token("mine".to_owned()),
+            AttestationError::Token("mine".to_owned()),
         ),
         (
             "one process namespace",
             json!([{"op": "add", "path": "/spec/shareProcessNamespace", "value": true}]),
-            Foreign::SharedProcesses,
+            AttestationError::SharedProcesses,
         ),
         (
             "the node's processes",
             json!([{"op": "add", "path": "/spec/hostPID", "value": true}]),
-            Foreign::SharedProcesses,
+            AttestationError::SharedProcesses,
         ),
         (
             "another way to the operator",
             json!([{"op": "add", "path": "/spec/hostAliases", "value": [
                 {"ip": "10.0.0.1", "hostnames": ["a", "Outrigger.outrigger-system.svc"]},
             ]}]),
-            Foreign::HostAlias,
+            AttestationError::HostAlias,
         ),
     ];
     for (name, patch, expected) in cases {
@@ -211,7 +215,7 @@ fn only_the_gateway_s_own_program_probes_it() {
     for kind in ["startupProbe", "readinessProbe", "livenessProbe"] {
         let judged = |probe: &Value| judged(add(&format!("/spec/initContainers/0/{kind}"), probe));
         for probe in &odd {
-            assert_eq!(judged(probe), Some(Foreign::Changed("a probe".to_owned())), "{kind} {probe}");
+            assert_eq!(judged(probe), Some(AttestationError::Changed("a probe".to_owned())), "{kind} {probe}");
         }
         for probe in &fine {
             assert_eq!(judged(probe), None, "{kind} {probe}");
@@ -292,8 +296,8 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
             let at = argument(&pod, "--policy-name").unwrap();
             pod["spec"]["initContainers"][0]["args"][at] = name.clone();
         }
-        let expected = (!is_ours).then(|| Foreign::Volume(name.to_owned()));
-        assert_eq!(Genuine::of(&settings()).judge_json(&pod).err(), expected, "{name}: {volume}");
+        let expected = (!is_ours).then(|| AttestationError::Volume(name.to_owned()));
+        assert_eq!(Attestor::of(&settings()).judge_json(&pod).err(), expected, "{name}: {volume}");
     }
 }
 
@@ -319,15 +323,15 @@ fn a_gateway_asks_for_the_operator_s_signature_over_what_is_its_own() {
         })
     };
     let with = |flag: &str, value: &str| changed(&|arguments| arguments.extend([flag.into(), value.into()]));
-    assert_eq!(seen(&without("--signed-by")).foreign, Some(Foreign::Unsigned));
+    assert_eq!(seen(&without("--signed-by")).foreign, Some(AttestationError::Unsigned));
     assert_eq!(
         seen(&with("--signed-by", &other_key)).foreign,
-        Some(Foreign::OtherKey(other_key.clone())),
+        Some(AttestationError::OtherKey(other_key.clone())),
         "its author's"
     );
-    let nonsense = Foreign::OtherKey("nonsense".to_owned());
+    let nonsense = AttestationError::OtherKey("nonsense".to_owned());
     assert_eq!(seen(&with("--signed-by", "nonsense")).foreign, Some(nonsense));
-    let elsewhere = Foreign::Changed("the argument `--policy-name outrigger-rich`".to_owned());
+    let elsewhere = AttestationError::Changed("the argument `--policy-name outrigger-rich`".to_owned());
     assert_eq!(seen(&with("--policy-name", "outrigger-rich")).foreign, Some(elsewhere));
     // Without its place a gateway does not even start.
     assert_eq!(seen(&without("--policy-name")).foreign, None);
@@ -336,33 +340,36 @@ fn a_gateway_asks_for_the_operator_s_signature_over_what_is_its_own() {
         let mut settings = settings();
         settings.verifying = VerifyingKeys::default();
         settings.verifying.set(seal.verifying());
-        Genuine::of(&settings).judge_json(pod).err()
+        Attestor::of(&settings).judge_json(pod).err()
     };
     // A key that follows another knows the pods of that one, until it is forgotten.
     let followed = Seal::with(&[9; 32], &[&[7; 32]], true).unwrap();
     let pod = running(&case("plain"));
     assert_eq!(judged_by(&followed, &pod), None);
-    assert!(matches!(judged_by(&other, &pod), Some(Foreign::OtherKey(_))));
+    assert!(matches!(judged_by(&other, &pod), Some(AttestationError::OtherKey(_))));
     // Pods of an operator that signed nothing go on, where there was one.
     let lenient = Seal::of(&[7; 32]).unwrap();
     let mut old = without("--signed-by");
     old["spec"]["volumes"][1]["projected"]["sources"][0]["configMap"]["items"].as_array_mut().unwrap().truncate(2);
     assert_eq!(judged_by(&lenient, &old), None);
-    assert_eq!(judged_by(&Seal::with(&[7; 32], &[], true).unwrap(), &old), Some(Foreign::Unsigned));
+    assert_eq!(judged_by(&Seal::with(&[7; 32], &[], true).unwrap(), &old), Some(AttestationError::Unsigned));
 }
 
 #[test]
 fn no_server_of_somebody_else_s_says_where_the_operator_is() {
-    let searches = Some(Foreign::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
-    let options = Some(Foreign::Dns("dnsConfig.options"));
+    let searches = Some(AttestationError::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
+    let options = Some(AttestationError::Dns("dnsConfig.options"));
     for (spec, expected) in [
         (json!({"dnsPolicy": "Default"}), None),
-        (json!({"dnsPolicy": "None"}), Some(Foreign::Dns("dnsPolicy None"))),
-        (json!({"dnsConfig": {"nameservers": ["10.0.0.1"]}}), Some(Foreign::Dns("dnsConfig.nameservers"))),
+        (json!({"dnsPolicy": "None"}), Some(AttestationError::Dns("dnsPolicy None"))),
+        (json!({"dnsConfig": {"nameservers": ["10.0.0.1"]}}), Some(AttestationError::Dns("dnsConfig.nameservers"))),
         (json!({"dnsConfig": {"searches": ["corp.example"]}}), None),
         (json!({"dnsPolicy": "ClusterFirst", "dnsConfig": {"searches": ["corp.example"]}}), None),
         (json!({"dnsPolicy": "Default", "dnsConfig": {"searches": ["evil.example"]}}), searches),
-        (json!({"hostNetwork": true, "dnsConfig": {"searches": ["evil.example"]}}), Some(Foreign::HostNetwork)),
+        (
+            json!({"hostNetwork": true, "dnsConfig": {"searches": ["evil.example"]}}),
+            Some(AttestationError::HostNetwork),
+        ),
         (json!({"dnsConfig": {"options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}}), None),
         (json!({"dnsConfig": {"options": [{"name": "ndots", "value": "1\nnameserver 10.0.0.1"}]}}), options.clone()),
         (json!({"dnsConfig": {"options": [{"name": "x\nsearch evil.example"}]}}), options),
@@ -402,16 +409,16 @@ fn variables_that_lead_the_gateway_are_as_it_was_given_them() {
         (true, field("POD_IP", "status.podIP")),
     ] {
         let name = variable["name"].as_str().unwrap();
-        let expected = (!is_fine).then(|| Foreign::Changed(format!("the variable {name}")));
+        let expected = (!is_fine).then(|| AttestationError::Changed(format!("the variable {name}")));
         assert_eq!(judged(add("/spec/initContainers/0/env/-", &variable)), expected, "{variable}");
     }
     let unseen = add("/spec/initContainers/0/envFrom", &json!([{"configMapRef": {"name": "mine"}}]));
-    assert_eq!(judged(unseen), Some(Foreign::Changed("envFrom".to_owned())));
+    assert_eq!(judged(unseen), Some(AttestationError::Changed("envFrom".to_owned())));
     // They stand in the order in which they are given. An older operator gave no service account.
     let given = ["POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_SERVICE_ACCOUNT", "NODE_NAME"];
     for (index, name) in given.into_iter().enumerate() {
         let taken = json!([{"op": "remove", "path": format!("/spec/initContainers/0/env/{index}")}]);
-        let expected = (name != "POD_SERVICE_ACCOUNT").then_some(Foreign::Lacks(name));
+        let expected = (name != "POD_SERVICE_ACCOUNT").then_some(AttestationError::Lacks(name));
         assert_eq!(judged(taken), expected, "{name}");
     }
 }
@@ -448,7 +455,7 @@ fn the_gateway_reads_no_other_variable() {
 #[test]
 fn other_versions_and_named_mirrors_are_known() {
     let gateway = |image: &str| json!([{"op": "replace", "path": "/spec/initContainers/0/image", "value": image}]);
-    let too_old = |image: &str| Some(Foreign::Version { image: image.to_owned(), least: "0.1.0".to_owned() });
+    let too_old = |image: &str| Some(AttestationError::Version { image: image.to_owned(), least: "0.1.0".to_owned() });
     assert_eq!(judged(gateway("registry.example/outrigger-sidecar:0.9")), None);
     for image in [
         "registry.example/outrigger-sidecar:0.0.9",
@@ -461,9 +468,9 @@ fn other_versions_and_named_mirrors_are_known() {
     let mut mirrored = |image: &str, trusted: &str| {
         pod["spec"]["initContainers"][0]["image"] = image.into();
         let mut settings = settings();
-        assert!(Genuine::of(&settings).judge_json(&pod).is_err(), "{image}");
+        assert!(Attestor::of(&settings).judge_json(&pod).is_err(), "{image}");
         settings.trusted_images.push(trusted.to_owned());
-        Genuine::of(&settings).judge_json(&pod)
+        Attestor::of(&settings).judge_json(&pod)
     };
     assert_eq!(mirrored("mirror.example/outrigger-sidecar:1", "mirror.example/outrigger-sidecar"), Ok(()));
     let pinned = "registry.example/outrigger-sidecar@sha256:00";
@@ -480,7 +487,7 @@ fn a_gateway_with_more_rights_than_it_was_given_gets_nothing() {
         ("procMount", json!("Unmasked"), "a procMount"),
         ("capabilities", json!({"add": ["SYS_PTRACE"], "drop": ["ALL"]}), "the capability SYS_PTRACE"),
     ] {
-        assert_eq!(context(field, value), Some(Foreign::Changed(told.to_owned())), "{field}");
+        assert_eq!(context(field, value), Some(AttestationError::Changed(told.to_owned())), "{field}");
     }
     // What a cluster's own rules choose stays.
     for (field, value) in [
@@ -499,9 +506,9 @@ fn whoever_is_beside_its_processes_is_beside_its_keys() {
     let debugger = |target: Value| {
         add("/spec/ephemeralContainers", &json!([{"name": "debug", "image": "x", "targetContainerName": target}]))
     };
-    assert_eq!(judged(debugger("outrigger".into())), Some(Foreign::Debugged("debug".to_owned())));
+    assert_eq!(judged(debugger("outrigger".into())), Some(AttestationError::Debugged("debug".to_owned())));
     assert_eq!(judged(debugger("app".into())), None);
     assert_eq!(judged(debugger(Value::Null)), None);
-    assert_eq!(judged(add("/spec/hostNetwork", &true.into())), Some(Foreign::HostNetwork));
+    assert_eq!(judged(add("/spec/hostNetwork", &true.into())), Some(AttestationError::HostNetwork));
     assert_eq!(judged(add("/spec/hostNetwork", &false.into())), None);
 }

@@ -8,16 +8,16 @@ mod support;
 use std::fmt::Write as _;
 
 use outrigger_operator::admission::patch::between;
-use outrigger_operator::inject::{Facts, Reason, Verdict, asks, inject};
+use outrigger_operator::inject::{Facts, InjectionOutcome, InjectionReason, asks, inject};
 use serde_json::{Value, json};
 use support::{Case, cases, folder};
 
-fn told(verdict: &Verdict) -> String {
+fn told(verdict: &InjectionOutcome) -> String {
     let (head, warnings, pod) = match verdict {
-        Verdict::Injected { pod, warnings } => ("injected".to_owned(), warnings.as_slice(), Some(pod)),
-        Verdict::Unchanged(reason) => (format!("unchanged {reason}"), &[][..], None),
-        Verdict::Skipped { pod, cause } => (format!("skipped {cause}"), &[][..], Some(pod)),
-        Verdict::Refused(cause) => (format!("refused {cause}"), &[][..], None),
+        InjectionOutcome::Injected { pod, warnings } => ("injected".to_owned(), warnings.as_slice(), Some(pod)),
+        InjectionOutcome::Unchanged(reason) => (format!("unchanged {reason}"), &[][..], None),
+        InjectionOutcome::Skipped { pod, cause } => (format!("skipped {cause}"), &[][..], Some(pod)),
+        InjectionOutcome::Refused(cause) => (format!("refused {cause}"), &[][..], None),
     };
     let mut text = format!("# {head}\n");
     for warning in warnings {
@@ -55,23 +55,23 @@ fn pods_become_what_stands_beside_them() {
 /// Every reason that a pod alone can give is given by one of them.
 #[test]
 fn every_reason_has_its_pod() {
-    let given: Vec<Reason> = cases()
+    let given: Vec<InjectionReason> = cases()
         .iter()
         .filter_map(|case| match inject(&case.pod, &case.facts()) {
-            Verdict::Injected { .. } => None,
-            Verdict::Unchanged(reason) => Some(reason),
-            Verdict::Skipped { cause, .. } | Verdict::Refused(cause) => Some(cause.reason),
+            InjectionOutcome::Injected { .. } => None,
+            InjectionOutcome::Unchanged(reason) => Some(reason),
+            InjectionOutcome::Skipped { cause, .. } | InjectionOutcome::Refused(cause) => Some(cause.reason),
         })
         .collect();
-    for reason in Reason::ALL {
-        let elsewhere = matches!(reason, Reason::AlreadyInjected | Reason::NamespaceUnknown);
+    for reason in InjectionReason::ALL {
+        let elsewhere = matches!(reason, InjectionReason::AlreadyInjected | InjectionReason::NamespaceUnknown);
         assert!(elsewhere || given.contains(&reason), "{reason}");
     }
 }
 
 fn injected(case: &Case) -> Option<Value> {
     match inject(&case.pod, &case.facts()) {
-        Verdict::Injected { pod, .. } => Some(pod),
+        InjectionOutcome::Injected { pod, .. } => Some(pod),
         _ => None,
     }
 }
@@ -80,14 +80,14 @@ fn injected(case: &Case) -> Option<Value> {
 fn injecting_twice_is_injecting_once() {
     for case in cases() {
         match inject(&case.pod, &case.facts()) {
-            Verdict::Injected { pod, .. } => {
+            InjectionOutcome::Injected { pod, .. } => {
                 let again = inject(&pod, &case.facts());
-                assert_eq!(again, Verdict::Unchanged(Reason::AlreadyInjected), "{}", case.name);
+                assert_eq!(again, InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected), "{}", case.name);
             }
-            Verdict::Skipped { pod, cause } => {
-                assert_eq!(inject(&pod, &case.facts()), Verdict::Skipped { pod, cause }, "{}", case.name);
+            InjectionOutcome::Skipped { pod, cause } => {
+                assert_eq!(inject(&pod, &case.facts()), InjectionOutcome::Skipped { pod, cause }, "{}", case.name);
             }
-            Verdict::Unchanged(_) | Verdict::Refused(_) => {}
+            InjectionOutcome::Unchanged(_) | InjectionOutcome::Refused(_) => {}
         }
     }
 }
@@ -203,18 +203,20 @@ fn another_injector_may_come_in_between() {
     let mut behind_istio = once.clone();
     let istio = mesh("istio-native", &|name| name.starts_with("istio-"));
     behind_istio["spec"]["initContainers"].as_array_mut().unwrap().splice(0..0, istio);
-    assert_eq!(inject(&behind_istio, &case.facts()), Verdict::Unchanged(Reason::AlreadyInjected));
+    assert_eq!(inject(&behind_istio, &case.facts()), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
     // Linkerd appends: the gateway goes behind it, and keeps what others gave it.
     let mut before_linkerd = once.clone();
     let linkerd = mesh("linkerd-native", &|name| name.starts_with("linkerd-"));
     before_linkerd["spec"]["initContainers"][0]["resources"]["limits"]["cpu"] = "1".into();
     before_linkerd["spec"]["initContainers"].as_array_mut().unwrap().extend(linkerd);
-    let Verdict::Injected { pod, warnings } = inject(&before_linkerd, &case.facts()) else { panic!("it moves") };
+    let InjectionOutcome::Injected { pod, warnings } = inject(&before_linkerd, &case.facts()) else {
+        panic!("it moves")
+    };
     assert_eq!(order(&pod), ["linkerd-init", "linkerd-proxy", "outrigger"]);
     assert_eq!(pod["spec"]["initContainers"][2]["resources"]["limits"]["cpu"], "1");
     assert!(warnings.is_empty());
-    assert_eq!(inject(&pod, &case.facts()), Verdict::Unchanged(Reason::AlreadyInjected));
+    assert_eq!(inject(&pod, &case.facts()), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
     let mut patched = before_linkerd.clone();
     json_patch::patch(&mut patched, &between(&before_linkerd, &pod)).unwrap();
     assert_eq!(patched, pod);
@@ -222,12 +224,12 @@ fn another_injector_may_come_in_between() {
     // A container that came later is not looked into: a second pass sets no variables.
     let mut with_more = once.clone();
     with_more["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "x"}));
-    assert_eq!(inject(&with_more, &case.facts()), Verdict::Unchanged(Reason::AlreadyInjected));
+    assert_eq!(inject(&with_more, &case.facts()), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
     // Somebody named a key: volume, annotation and label follow.
     let mut keyed = once.clone();
     keyed["metadata"]["annotations"]["outrigger.dev/virtual-key"] = "search".into();
-    let Verdict::Injected { pod, .. } = inject(&keyed, &case.facts()) else { panic!("it is bound anew") };
+    let InjectionOutcome::Injected { pod, .. } = inject(&keyed, &case.facts()) else { panic!("it is bound anew") };
     let text = pod.to_string();
     assert!(text.contains("outrigger-search") && !text.contains("outrigger-default"), "{text}");
     assert_eq!(pod["metadata"]["labels"]["outrigger.dev/virtual-key"], "search");
@@ -241,7 +243,7 @@ fn another_injector_may_come_in_between() {
     }
     let items = "/spec/volumes/1/projected/sources/0/configMap/items";
     older.pointer_mut(items).unwrap().as_array_mut().unwrap().truncate(2);
-    let Verdict::Injected { pod, .. } = inject(&older, &case.facts()) else { panic!("it is mended") };
+    let InjectionOutcome::Injected { pod, .. } = inject(&older, &case.facts()) else { panic!("it is mended") };
     assert_eq!(pod.pointer(items), once.pointer(items));
     let sorted = |pod: &Value| {
         let arguments = pod["spec"]["initContainers"][0]["args"].as_array().unwrap();
@@ -254,23 +256,23 @@ fn another_injector_may_come_in_between() {
     // Nobody else may read what is the gateway's.
     let mut curious = once.clone();
     curious["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "outrigger-state", "mountPath": "/x"}]);
-    let Verdict::Refused(cause) = inject(&curious, &case.facts()) else { panic!("it is refused") };
-    assert_eq!(cause.reason, Reason::NameTaken);
+    let InjectionOutcome::Refused(cause) = inject(&curious, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, InjectionReason::NameTaken);
 
     // A mirror that nobody named runs what nobody knows.
     let mut mirrored = once.clone();
     mirrored["spec"]["initContainers"][0]["image"] = "mirror.example/outrigger-sidecar:1".into();
-    let Verdict::Refused(cause) = inject(&mirrored, &case.facts()) else { panic!("it is refused") };
-    assert_eq!(cause.reason, Reason::ForeignGateway);
+    let InjectionOutcome::Refused(cause) = inject(&mirrored, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, InjectionReason::ForeignGateway);
     let mut settings = case.settings.clone();
     settings.trusted_images.push("mirror.example/outrigger-sidecar".to_owned());
     let facts = Facts { settings: &settings, ..case.facts() };
-    assert_eq!(inject(&mirrored, &facts), Verdict::Unchanged(Reason::AlreadyInjected));
+    assert_eq!(inject(&mirrored, &facts), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
     // A volume that got lost comes back.
     let mut robbed = once.clone();
     robbed["spec"]["volumes"].as_array_mut().unwrap().remove(1);
-    let Verdict::Injected { pod, .. } = inject(&robbed, &case.facts()) else { panic!("it is mended") };
+    let InjectionOutcome::Injected { pod, .. } = inject(&robbed, &case.facts()) else { panic!("it is mended") };
     assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), once["spec"]["volumes"].as_array().unwrap().len());
 }
 
@@ -280,10 +282,10 @@ fn saying_so_is_not_enough() {
     let case = cases().into_iter().find(|case| case.name == "plain").unwrap();
     let mut forged = case.pod.clone();
     forged["metadata"]["annotations"]["outrigger.dev/injected"] = r#"{"version":"1","keys":["default"]}"#.into();
-    assert!(matches!(inject(&forged, &case.facts()), Verdict::Injected { .. }));
+    assert!(matches!(inject(&forged, &case.facts()), InjectionOutcome::Injected { .. }));
     forged["spec"]["initContainers"] = json!([{"name": "outrigger", "image": "x"}]);
-    let Verdict::Refused(cause) = inject(&forged, &case.facts()) else { panic!("it is refused") };
-    assert_eq!(cause.reason, Reason::NameTaken);
+    let InjectionOutcome::Refused(cause) = inject(&forged, &case.facts()) else { panic!("it is refused") };
+    assert_eq!(cause.reason, InjectionReason::NameTaken);
 }
 
 #[test]

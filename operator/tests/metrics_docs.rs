@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_operator::metrics::Metrics;
+use outrigger_operator::metrics::OperatorMetrics;
 
 const HEAD: &str = "\
 # Metrics of the operator
@@ -64,7 +64,7 @@ min((outrigger_operator_certificate_expiry_timestamp_seconds - time()) / 86400)
 fn the_page_of_metrics_is_current() {
     let mut page = HEAD.to_owned();
     page.push_str("| metric | kind | labels | counts |\n|---|---|---|---|\n");
-    for metric in Metrics::new().unwrap().described() {
+    for metric in OperatorMetrics::new().unwrap().described() {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(page, "| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.help).unwrap();
     }

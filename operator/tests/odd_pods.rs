@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use outrigger_operator::admission::patch::between;
 use outrigger_operator::admission::{AdmissionContext, Namespace, admit};
 use outrigger_operator::inject::annotations::{PREFIX, TABLE};
-use outrigger_operator::inject::{Facts, Reason, Verdict, inject};
+use outrigger_operator::inject::{Facts, InjectionOutcome, InjectionReason, inject};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use support::{cases, settings};
@@ -153,14 +153,14 @@ proptest! {
         let facts = Facts { settings: &settings, namespace: "shop", labelled, defaults: &defaults };
         let verdict = inject(&pod, &facts);
         match &verdict {
-            Verdict::Injected { pod: after, .. } => {
+            InjectionOutcome::Injected { pod: after, .. } => {
                 let mut patched = pod.clone();
                 json_patch::patch(&mut patched, &between(&pod, after)).unwrap();
                 prop_assert_eq!(&patched, after);
-                prop_assert_eq!(inject(after, &facts), Verdict::Unchanged(Reason::AlreadyInjected));
+                prop_assert_eq!(inject(after, &facts), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
             }
-            Verdict::Skipped { pod: after, .. } => prop_assert_eq!(&inject(after, &facts), &verdict),
-            Verdict::Unchanged(_) | Verdict::Refused(_) => {}
+            InjectionOutcome::Skipped { pod: after, .. } => prop_assert_eq!(&inject(after, &facts), &verdict),
+            InjectionOutcome::Unchanged(_) | InjectionOutcome::Refused(_) => {}
         }
 
         // The same through the door.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use http::StatusCode;
 use outrigger_compile::read;
-use outrigger_operator::admission::validate::{Judged, answer};
-use outrigger_operator::objects::id::Kind;
-use outrigger_operator::state::index::Index;
+use outrigger_operator::admission::validate::{ReviewOutcome, answer};
+use outrigger_operator::objects::id::ObjectKind;
+use outrigger_operator::state::index::ObjectIndex;
 use serde_json::{Value, json};
 
 fn files(folder: &Path, all: &mut Vec<PathBuf>) {
@@ -36,7 +36,7 @@ fn objects(example: &Path) -> Vec<Value> {
     objects
 }
 
-fn judged(object: &Value, index: &Index) -> (Judged, Value) {
+fn judged(object: &Value, index: &ObjectIndex) -> (ReviewOutcome, Value) {
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -63,12 +63,13 @@ fn examples_can_be_applied_in_any_order() {
         }
         let objects = objects(&example);
         // Each as the first of all, each as the last, and each with those alone that stand before it.
-        let (mut all, mut some) = (Index::new("outrigger-system", false), Index::new("outrigger-system", false));
+        let (mut all, mut some) =
+            (ObjectIndex::new("outrigger-system", false), ObjectIndex::new("outrigger-system", false));
         objects.iter().for_each(|object| drop(all.apply(object)));
-        for object in objects.iter().filter(|object| Kind::named(object["kind"].as_str().unwrap()).is_some()) {
-            for index in [&Index::new("outrigger-system", false), &all, &some] {
+        for object in objects.iter().filter(|object| ObjectKind::named(object["kind"].as_str().unwrap()).is_some()) {
+            for index in [&ObjectIndex::new("outrigger-system", false), &all, &some] {
                 let (judged, answer) = judged(object, index);
-                assert!(!matches!(judged, Judged::Refused(_)), "{}: {answer}", example.display());
+                assert!(!matches!(judged, ReviewOutcome::Refused(_)), "{}: {answer}", example.display());
                 count += 1;
             }
             drop(some.apply(object));

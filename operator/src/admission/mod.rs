@@ -22,17 +22,17 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::names;
-use crate::settings::Settings;
-use review::{Answer, Request};
+use crate::settings::OperatorSettings;
+use review::{AdmissionRequest, ReviewResponse};
 
 /// What is asked with.
 #[derive(Clone, Copy)]
 pub struct AdmissionContext<'a> {
-    pub settings: &'a Settings,
+    pub settings: &'a OperatorSettings,
     /// What is known of a namespace; `None`: nothing yet, and who asks for a gateway there is told to come again.
     pub namespace: &'a dyn Fn(&str) -> Option<Namespace>,
     /// Hears what became of each request, once: for metrics and Events.
-    pub tell: &'a dyn Fn(&Told<'_>),
+    pub tell: &'a dyn Fn(&AdmissionRecord<'_>),
 }
 
 impl fmt::Debug for AdmissionContext<'_> {
@@ -102,23 +102,23 @@ impl Effect {
 
 /// What became of a request, and whose it was.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct AdmissionRecord<'a> {
     pub webhook: Webhook,
     pub effect: Effect,
-    /// A word of [`crate::inject::Reason`]; empty where there is nothing to say.
+    /// A word of [`crate::inject::InjectionReason`]; empty where there is nothing to say.
     pub reason: &'static str,
     /// Of what was skipped or refused.
     pub message: &'a str,
     pub namespace: &'a str,
     /// The controller of the pod that it is about.
-    pub owner: Option<Owner<'a>>,
+    pub owner: Option<PodOwner<'a>>,
     /// Nothing may come of it: it is counted, and no Event told.
     pub dry_run: bool,
 }
 
 /// An object that made a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner<'a> {
+pub struct PodOwner<'a> {
     pub api_version: &'a str,
     pub kind: &'a str,
     pub name: &'a str,
@@ -129,15 +129,15 @@ pub struct Owner<'a> {
 /// be answered is a 503, by which the API server goes by the webhook's `failurePolicy`.
 #[must_use]
 pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (StatusCode, Bytes) {
-    let answers: fn(&Request, &AdmissionContext<'_>) -> Answer = match path {
+    let answers: fn(&AdmissionRequest, &AdmissionContext<'_>) -> ReviewResponse = match path {
         "/admit/pods" => |request, context| pods::admit(Webhook::Pods, request, context),
         "/admit/namespaces" => |request, context| pods::admit(Webhook::Namespaces, request, context),
         "/admit/workloads" => workloads::admit,
         _ => return (StatusCode::NOT_FOUND, error("no webhook answers here")),
     };
-    match Request::read(body) {
+    match AdmissionRequest::read(body) {
         Ok(request) => match answers(&request, context) {
-            Answer { none: Some(why), .. } => (StatusCode::SERVICE_UNAVAILABLE, error(&why)),
+            ReviewResponse { none: Some(why), .. } => (StatusCode::SERVICE_UNAVAILABLE, error(&why)),
             answer => (StatusCode::OK, answer.write(&request.uid)),
         },
         Err(wrong) => (StatusCode::BAD_REQUEST, error(&wrong.to_string())),

@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 use crate::admission::patch::between;
-use crate::admission::review::{Answer, Refusal, Request};
-use crate::admission::{AdmissionContext, Effect, Owner, Told, Webhook};
-use crate::inject::{Cause, Facts, Reason, Verdict, inject};
+use crate::admission::review::{AdmissionRequest, Denial, ReviewResponse};
+use crate::admission::{AdmissionContext, AdmissionRecord, Effect, PodOwner, Webhook};
+use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject};
 use crate::names;
 
-pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionContext<'_>) -> Answer {
+pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &AdmissionContext<'_>) -> ReviewResponse {
     if request.operation != "CREATE" || !request.subresource.is_empty() || request.object.is_null() {
-        return Answer::allow();
+        return ReviewResponse::allow();
     }
-    let tell = |effect, reason: Option<Reason>, message: &str| {
-        (context.tell)(&Told {
+    let tell = |effect, reason: Option<InjectionReason>, message: &str| {
+        (context.tell)(&AdmissionRecord {
             webhook,
             effect,
-            reason: reason.map_or("", Reason::word),
+            reason: reason.map_or("", InjectionReason::word),
             message,
             namespace: &request.namespace,
             owner: owner(&request.object),
@@ -33,33 +33,44 @@ pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionCont
         labelled: webhook == Webhook::Namespaces || namespace.is_labelled(),
         defaults: &namespace.annotations,
     };
-    let audit = |effect: Effect, reason: Option<Reason>| {
+    let audit = |effect: Effect, reason: Option<InjectionReason>| {
         let said = [("result", effect.word().to_owned())].into_iter();
         said.chain(reason.map(|reason| ("reason", reason.word().to_owned()))).collect()
     };
     match inject(&request.object, &facts) {
-        Verdict::Injected { pod, warnings } => {
+        InjectionOutcome::Injected { pod, warnings } => {
             tell(Effect::Injected, None, "");
             let patch = between(&request.object, &pod);
-            Answer { patch, warnings, audit: audit(Effect::Injected, None), ..Answer::default() }
+            ReviewResponse { patch, warnings, audit: audit(Effect::Injected, None), ..ReviewResponse::default() }
         }
-        Verdict::Unchanged(reason) => {
+        InjectionOutcome::Unchanged(reason) => {
             tell(Effect::Unchanged, Some(reason), "");
             // On a second pass the API server has the first one's words, and takes no others in their place.
-            let said =
-                if reason == Reason::AlreadyInjected { Vec::new() } else { audit(Effect::Unchanged, Some(reason)) };
-            Answer { audit: said, ..Answer::default() }
+            let said = if reason == InjectionReason::AlreadyInjected {
+                Vec::new()
+            } else {
+                audit(Effect::Unchanged, Some(reason))
+            };
+            ReviewResponse { audit: said, ..ReviewResponse::default() }
         }
-        Verdict::Skipped { pod, cause } => {
+        InjectionOutcome::Skipped { pod, cause } => {
             tell(Effect::Skipped, Some(cause.reason), &cause.message);
             let patch = between(&request.object, &pod);
             let warnings = vec![format!("no gateway is added: {cause}")];
-            Answer { patch, warnings, audit: audit(Effect::Skipped, Some(cause.reason)), ..Answer::default() }
+            ReviewResponse {
+                patch,
+                warnings,
+                audit: audit(Effect::Skipped, Some(cause.reason)),
+                ..ReviewResponse::default()
+            }
         }
-        Verdict::Refused(Cause { reason, message }) => {
+        InjectionOutcome::Refused(NotInjected { reason, message }) => {
             tell(Effect::Refused, Some(reason), &message);
             let opt_out = format!("{message} (or opt out: {}: \"false\")", names::INJECT);
-            Answer { audit: audit(Effect::Refused, Some(reason)), ..Answer::refuse(reason.word(), opt_out) }
+            ReviewResponse {
+                audit: audit(Effect::Refused, Some(reason)),
+                ..ReviewResponse::refuse(reason.word(), opt_out)
+            }
         }
     }
 }
@@ -67,27 +78,31 @@ pub(super) fn admit(webhook: Webhook, request: &Request, context: &AdmissionCont
 /// What a namespace says by labels and annotations must not be passed over because nobody has heard of it yet: the pod would
 /// be bound to another key. Who asks for a gateway comes again. Who was not asked is let through or not, as the chart's
 /// `webhooks.failurePolicy` has it: as where nobody answers, and found by the watchdog.
-fn unknown(webhook: Webhook, request: &Request, tell: impl Fn(Effect, Option<Reason>, &str)) -> Answer {
-    let reason = Reason::NamespaceUnknown;
+fn unknown(
+    webhook: Webhook,
+    request: &AdmissionRequest,
+    tell: impl Fn(Effect, Option<InjectionReason>, &str),
+) -> ReviewResponse {
+    let reason = InjectionReason::NamespaceUnknown;
     let message = format!("the operator has not seen namespace {} yet: try again", request.namespace);
     match webhook {
         Webhook::Namespaces => {
             tell(Effect::Skipped, Some(reason), &message);
-            Answer { none: Some(message), ..Answer::default() }
+            ReviewResponse { none: Some(message), ..ReviewResponse::default() }
         }
         Webhook::Pods | Webhook::Workloads => {
             tell(Effect::Refused, Some(reason), &message);
-            let refusal = Refusal { reason: reason.word(), message, retry: Some(1) };
-            Answer { refusal: Some(refusal), ..Answer::default() }
+            let refusal = Denial { reason: reason.word(), message, retry: Some(1) };
+            ReviewResponse { refusal: Some(refusal), ..ReviewResponse::default() }
         }
     }
 }
 
 /// The pod's controller, which has an Event told where the pod itself never comes to be.
-fn owner(pod: &Value) -> Option<Owner<'_>> {
+fn owner(pod: &Value) -> Option<PodOwner<'_>> {
     let references = pod.pointer("/metadata/ownerReferences")?.as_array()?;
     let controls = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
     let reference = references.iter().find(controls)?;
     let text = |field| reference.get(field).and_then(Value::as_str);
-    Some(Owner { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
+    Some(PodOwner { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
 }

@@ -34,13 +34,13 @@ struct Review {
     #[serde(default)]
     kind: String,
     #[serde(default)]
-    request: Option<Request>,
+    request: Option<AdmissionRequest>,
 }
 
 /// What is to happen in the cluster.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request {
+pub struct AdmissionRequest {
     pub uid: String,
     #[serde(default)]
     pub kind: GroupKind,
@@ -74,9 +74,9 @@ pub struct GroupKind {
 
 /// What is said to it.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct ReviewResponse {
     /// `None`: it may happen.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Denial>,
     /// What is changed first; empty: nothing.
     pub patch: Patch,
     /// What its author should know. Long ones and many are cut.
@@ -89,7 +89,7 @@ pub struct Answer {
 
 /// Why it may not happen.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct Denial {
     /// A word of a closed list: `kubectl` shows it in parentheses.
     pub reason: &'static str,
     /// What is wrong and what to do.
@@ -98,7 +98,7 @@ pub struct Refusal {
     pub retry: Option<u32>,
 }
 
-impl Request {
+impl AdmissionRequest {
     /// Of a request's body.
     ///
     /// # Errors
@@ -113,17 +113,17 @@ impl Request {
     }
 }
 
-impl Answer {
+impl ReviewResponse {
     /// It may happen as it is.
     #[must_use]
     pub fn allow() -> Self {
-        Answer::default()
+        ReviewResponse::default()
     }
 
     /// It may not.
     #[must_use]
     pub fn refuse(reason: &'static str, message: String) -> Self {
-        Answer { refusal: Some(Refusal { reason, message, retry: None }), ..Answer::default() }
+        ReviewResponse { refusal: Some(Denial { reason, message, retry: None }), ..ReviewResponse::default() }
     }
 
     /// The answer's body, to the request of that uid.
@@ -153,7 +153,7 @@ impl Answer {
     }
 }
 
-impl Refusal {
+impl Denial {
     /// With `retryAfterSeconds` the API server sends a `Retry-After`, which client-go and kubectl follow.
     fn status(&self) -> Value {
         match self.retry {
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_no_review_is_told_so() {
-        let told = |body: &str| Request::read(body.as_bytes()).unwrap_err().to_string();
+        let told = |body: &str| AdmissionRequest::read(body.as_bytes()).unwrap_err().to_string();
         assert!(told("").starts_with("the body is no AdmissionReview: "));
         assert!(told(&format!(r#"{{"request":{{"uid":"1","object":{}"#, "[".repeat(1000))).contains("recursion limit"));
         assert_eq!(told("{}"), "the body is of kind `` and version ``, and not AdmissionReview of admission.k8s.io/v1");
@@ -202,13 +202,14 @@ mod tests {
 
     #[test]
     fn a_refusal_says_whether_trying_again_helps() {
-        let written = |answer: &Answer| serde_json::from_slice::<Value>(&answer.write("7")).unwrap()["response"].take();
-        let mut answer = Answer::refuse("HostNetwork", "no".to_owned());
+        let written =
+            |answer: &ReviewResponse| serde_json::from_slice::<Value>(&answer.write("7")).unwrap()["response"].take();
+        let mut answer = ReviewResponse::refuse("HostNetwork", "no".to_owned());
         let status = json!({"status": "Failure", "code": 422, "reason": "HostNetwork", "message": "no"});
         assert_eq!(written(&answer), json!({"uid": "7", "allowed": false, "status": status}));
         answer.refusal.as_mut().unwrap().retry = Some(1);
         assert_eq!(written(&answer)["status"]["details"], json!({"retryAfterSeconds": 1}));
-        assert_eq!(written(&Answer::allow()), json!({"uid": "7", "allowed": true}));
+        assert_eq!(written(&ReviewResponse::allow()), json!({"uid": "7", "allowed": true}));
     }
 
     #[test]

@@ -18,14 +18,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admission::named::all_there;
-use crate::admission::review::{Answer, Request};
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::{Named, named_by};
-use crate::objects::version::Version;
+use crate::admission::review::{AdmissionRequest, ReviewResponse};
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::{Reference, named_by};
+use crate::objects::version::ObjectVersion;
 use crate::plan::choose::judge;
 use crate::plan::last_good::LastGood;
-use crate::state::index::Index;
-use crate::status::reason::Reason;
+use crate::state::index::ObjectIndex;
+use crate::status::reason::ConditionReason;
 
 /// Where it answers.
 pub const PATH: &str = "/admit/validate";
@@ -40,28 +40,32 @@ const NAMELESS: &str = "new";
 
 /// What became of a request, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged {
+pub enum ReviewOutcome {
     Allowed,
     Warned,
-    Refused(Reason),
+    Refused(ConditionReason),
 }
 
-impl Judged {
+impl ReviewOutcome {
     /// As `effect` and `reason` of a metric.
     #[must_use]
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
-            Judged::Allowed => ("unchanged", ""),
-            Judged::Warned => ("warned", ""),
-            Judged::Refused(reason) => ("refused", reason.word()),
+            ReviewOutcome::Allowed => ("unchanged", ""),
+            ReviewOutcome::Warned => ("warned", ""),
+            ReviewOutcome::Refused(reason) => ("refused", reason.word()),
         }
     }
 }
 
 /// Answers a review. `index` gives a copy of what is known; it is asked for one where it is needed.
 #[must_use]
-pub fn answer(body: &[u8], index: impl FnOnce() -> Index, tell: impl FnOnce(Judged)) -> (StatusCode, Bytes) {
-    match Request::read(body) {
+pub fn answer(
+    body: &[u8],
+    index: impl FnOnce() -> ObjectIndex,
+    tell: impl FnOnce(ReviewOutcome),
+) -> (StatusCode, Bytes) {
+    match AdmissionRequest::read(body) {
         Ok(request) => {
             let (answer, judged) = admit(&request, index);
             tell(judged);
@@ -75,42 +79,42 @@ pub fn answer(body: &[u8], index: impl FnOnce() -> Index, tell: impl FnOnce(Judg
 pub(crate) fn namespace(body: &[u8]) -> String {
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    struct Head {
-        request: Place,
+    struct ReviewHead {
+        request: ReviewPlace,
     }
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    struct Place {
+    struct ReviewPlace {
         namespace: String,
     }
-    serde_json::from_slice::<Head>(body).unwrap_or_default().request.namespace
+    serde_json::from_slice::<ReviewHead>(body).unwrap_or_default().request.namespace
 }
 
-fn admit(request: &Request, index: impl FnOnce() -> Index) -> (Answer, Judged) {
+fn admit(request: &AdmissionRequest, index: impl FnOnce() -> ObjectIndex) -> (ReviewResponse, ReviewOutcome) {
     let ours = request.kind.group == outrigger_crds::GROUP && request.subresource.is_empty();
-    let Some(kind) = Kind::named(&request.kind.kind).filter(|_| ours) else {
-        return (Answer::allow(), Judged::Allowed);
+    let Some(kind) = ObjectKind::named(&request.kind.kind).filter(|_| ours) else {
+        return (ReviewResponse::allow(), ReviewOutcome::Allowed);
     };
     match request.operation.as_str() {
         "CREATE" | "UPDATE" if is_news(request) => match version(request) {
             Some(version) => judged(version, index()),
-            None => (Answer::allow(), Judged::Allowed),
+            None => (ReviewResponse::allow(), ReviewOutcome::Allowed),
         },
         "DELETE" => {
             let id = ObjectId { kind, namespace: request.namespace.clone(), name: request.name.clone() };
             warned(used(&id, &index()))
         }
-        _ => (Answer::allow(), Judged::Allowed),
+        _ => (ReviewResponse::allow(), ReviewOutcome::Allowed),
     }
 }
 
 /// A label, an annotation or a finalizer is no reason to stop anybody; neither is what is on its way out.
-fn is_news(request: &Request) -> bool {
+fn is_news(request: &AdmissionRequest) -> bool {
     let going = request.object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     !going && request.object.get("spec") != request.old_object.get("spec")
 }
 
-fn version(request: &Request) -> Option<Version> {
+fn version(request: &AdmissionRequest) -> Option<ObjectVersion> {
     let mut object = request.object.clone();
     let metadata = object.get_mut("metadata").and_then(Value::as_object_mut)?;
     metadata.entry("namespace").or_insert_with(|| request.namespace.clone().into());
@@ -119,14 +123,14 @@ fn version(request: &Request) -> Option<Version> {
         let name = format!("{prefix}{NAMELESS}");
         metadata.insert("name".to_owned(), name.into());
     }
-    Version::of(&object)
+    ObjectVersion::of(&object)
 }
 
-fn judged(version: Version, mut index: Index) -> (Answer, Judged) {
+fn judged(version: ObjectVersion, mut index: ObjectIndex) -> (ReviewResponse, ReviewOutcome) {
     let id = version.id.clone();
     let certain = alone(&version, &index);
     if !certain.is_empty() {
-        return refused(&id, Reason::Invalid, &certain);
+        return refused(&id, ConditionReason::Invalid, &certain);
     }
     let unread = unread(&version, &index);
     index.rehearse(version);
@@ -143,7 +147,7 @@ fn judged(version: Version, mut index: Index) -> (Answer, Judged) {
     let failed: Vec<Finding> =
         found.iter().filter(|finding| finding.cause == Cause::TestFailed).map(|finding| (*finding).clone()).collect();
     if !failed.is_empty() && !found.iter().any(waits) && is_there() {
-        return refused(&id, Reason::TestsFailed, &failed);
+        return refused(&id, ConditionReason::TestsFailed, &failed);
     }
     // What nobody has named before is read once it is named: that it is not known says nothing.
     let said = found.into_iter().filter(|finding| !(unread && finding.cause == Cause::ValueMissing));
@@ -151,7 +155,7 @@ fn judged(version: Version, mut index: Index) -> (Answer, Judged) {
 }
 
 /// What is wrong with it whatever else there is.
-fn alone(version: &Version, index: &Index) -> Vec<Finding> {
+fn alone(version: &ObjectVersion, index: &ObjectIndex) -> Vec<Finding> {
     let compiled = compile_in(&Cluster {
         objects: &[(version.object(), version.judgement())],
         others: &[],
@@ -164,23 +168,23 @@ fn alone(version: &Version, index: &Index) -> Vec<Finding> {
 }
 
 /// Whether it names a Secret or ConfigMap that is not watched yet.
-fn unread(version: &Version, index: &Index) -> bool {
+fn unread(version: &ObjectVersion, index: &ObjectIndex) -> bool {
     let known = index.wanted();
-    named_by(version).iter().any(|named| matches!(named, Named::Value(wanted) if !known.contains(wanted)))
+    named_by(version).iter().any(|named| matches!(named, Reference::Value(wanted) if !known.contains(wanted)))
 }
 
-fn refused(id: &ObjectId, reason: Reason, faults: &[Finding]) -> (Answer, Judged) {
+fn refused(id: &ObjectId, reason: ConditionReason, faults: &[Finding]) -> (ReviewResponse, ReviewOutcome) {
     let told: BTreeSet<String> = faults.iter().map(told).collect();
     let mut message = format!("{id}: {}", told.iter().take(FAULTS).cloned().collect::<Vec<_>>().join("; "));
     if let Some(more) = told.len().checked_sub(FAULTS).filter(|more| *more > 0) {
         message.push_str(&format!("; and {more} more"));
     }
-    (Answer::refuse(reason.word(), message), Judged::Refused(reason))
+    (ReviewResponse::refuse(reason.word(), message), ReviewOutcome::Refused(reason))
 }
 
-fn warned(warnings: Vec<String>) -> (Answer, Judged) {
-    let judged = if warnings.is_empty() { Judged::Allowed } else { Judged::Warned };
-    (Answer { warnings, ..Answer::default() }, judged)
+fn warned(warnings: Vec<String>) -> (ReviewResponse, ReviewOutcome) {
+    let judged = if warnings.is_empty() { ReviewOutcome::Allowed } else { ReviewOutcome::Warned };
+    (ReviewResponse { warnings, ..ReviewResponse::default() }, judged)
 }
 
 fn told(finding: &Finding) -> String {
@@ -191,7 +195,7 @@ fn told(finding: &Finding) -> String {
 }
 
 /// Who is hurt if it goes.
-fn used(id: &ObjectId, index: &Index) -> Vec<String> {
+fn used(id: &ObjectId, index: &ObjectIndex) -> Vec<String> {
     let users = index.users(id);
     let mut warnings = Vec::new();
     if !users.is_empty() {
@@ -200,14 +204,14 @@ fn used(id: &ObjectId, index: &Index) -> Vec<String> {
             names.push(format!("{more} more"));
         }
         let becomes = match id.kind {
-            Kind::Budget => "they count on against its last amount, and say ResolvedRefs=False",
+            ObjectKind::Budget => "they count on against its last amount, and say ResolvedRefs=False",
             _ => "they go on without it, and say ResolvedRefs=False",
         };
         warnings.push(format!("{id} is used by {}: {becomes}", names.join(", ")));
     }
     let bound = |name: &String| *name == id.name;
     let pods = index.bindings(&id.namespace).into_iter().flatten().any(|binding| binding.keys().iter().any(bound));
-    if id.kind == Kind::VirtualKey && pods {
+    if id.kind == ObjectKind::VirtualKey && pods {
         warnings
             .push(format!("pods of {} are bound to {id}: what they ask with it is refused from now on", id.namespace));
     }
@@ -228,8 +232,8 @@ mod tests {
         })
     }
 
-    fn index(objects: &[Value]) -> Index {
-        let mut index = Index::new("outrigger-system", false);
+    fn index(objects: &[Value]) -> ObjectIndex {
+        let mut index = ObjectIndex::new("outrigger-system", false);
         for object in objects {
             let _ = index.apply(object);
         }
@@ -250,14 +254,14 @@ mod tests {
         review.to_string().into_bytes()
     }
 
-    fn asked(body: &[u8], index: Index) -> (Value, Judged) {
+    fn asked(body: &[u8], index: ObjectIndex) -> (Value, ReviewOutcome) {
         let mut judged = None;
         let (code, body) = answer(body, || index, |said| judged = Some(said));
         assert_eq!(code, StatusCode::OK);
         (serde_json::from_slice::<Value>(&body).unwrap()["response"].take(), judged.unwrap())
     }
 
-    fn created(object: Value, index: Index) -> (Value, Judged) {
+    fn created(object: Value, index: ObjectIndex) -> (Value, ReviewOutcome) {
         asked(&review("CREATE", object, Value::Null), index)
     }
 
@@ -291,14 +295,14 @@ mod tests {
     #[test]
     fn what_is_well_is_let_through_in_silence() {
         let (answer, judged) = created(rule("model == \"m\"", "big"), index(&[mock(), key()]));
-        assert_eq!((answer, judged), (json!({"uid": "1", "allowed": true}), Judged::Allowed));
+        assert_eq!((answer, judged), (json!({"uid": "1", "allowed": true}), ReviewOutcome::Allowed));
     }
 
     #[test]
     fn an_expression_that_does_not_compile_is_refused_whatever_else_there_is() {
         for index in [index(&[]), index(&[mock(), key()])] {
             let (answer, judged) = created(rule("model ==", "big"), index);
-            assert_eq!(judged, Judged::Refused(Reason::Invalid));
+            assert_eq!(judged, ReviewOutcome::Refused(ConditionReason::Invalid));
             let message = answer["status"]["message"].as_str().unwrap();
             assert!(message.starts_with("RoutingRule shop/premium: spec.when: "), "{message}");
         }
@@ -308,14 +312,14 @@ mod tests {
     fn a_zone_that_there_is_not_is_refused() {
         let budget = json!({"amount": "5", "window": "Month", "timeZone": "Mars/Olympus"});
         let (answer, judged) = created(object("Budget", "team", budget), index(&[]));
-        assert_eq!(judged, Judged::Refused(Reason::Invalid));
+        assert_eq!(judged, ReviewOutcome::Refused(ConditionReason::Invalid));
         assert!(answer["status"]["message"].as_str().unwrap().contains("Mars/Olympus"), "{answer}");
     }
 
     #[test]
     fn tests_that_fail_refuse_a_rule_when_all_that_it_names_is_there() {
         let (answer, judged) = created(rule("model == \"m\"", "small"), index(&[mock(), key()]));
-        assert_eq!(judged, Judged::Refused(Reason::TestsFailed));
+        assert_eq!(judged, ReviewOutcome::Refused(ConditionReason::TestsFailed));
         assert_eq!(answer["status"]["reason"], "TestsFailed");
         // Of another rule, of the key or of what it goes to nobody has heard yet.
         let mut other = rule("model == \"m\"", "small");
@@ -327,14 +331,14 @@ mod tests {
             (other, index(&[mock(), key()])),
         ] {
             let (answer, judged) = created(rule, index);
-            assert!(!matches!(judged, Judged::Refused(_)) && answer["allowed"] == true, "{answer}");
+            assert!(!matches!(judged, ReviewOutcome::Refused(_)) && answer["allowed"] == true, "{answer}");
         }
     }
 
     #[test]
     fn what_is_not_there_yet_is_a_warning() {
         let (answer, judged) = created(key(), index(&[]));
-        assert_eq!((judged, &answer["allowed"]), (Judged::Warned, &json!(true)));
+        assert_eq!((judged, &answer["allowed"]), (ReviewOutcome::Warned, &json!(true)));
         let warning = answer["warnings"][0].as_str().unwrap();
         assert!(warning.starts_with("spec.providers[0]"), "{warning}");
     }
@@ -344,11 +348,11 @@ mod tests {
         let spec = json!({"type": "OpenAI", "credentials": [{"name": "main", "secretRef": {"name": "openai"}}]});
         let provider = object("LLMProvider", "openai", spec);
         let (answer, judged) = created(provider.clone(), index(&[]));
-        assert_eq!(judged, Judged::Allowed, "{answer}");
+        assert_eq!(judged, ReviewOutcome::Allowed, "{answer}");
         let mut changed = provider.clone();
         changed["spec"]["prewarm"] = json!(true);
         let (answer, judged) = asked(&review("UPDATE", changed, provider.clone()), index(&[provider]));
-        assert_eq!(judged, Judged::Warned);
+        assert_eq!(judged, ReviewOutcome::Warned);
         assert!(answer["warnings"][0].as_str().unwrap().contains("openai"), "{answer}");
     }
 
@@ -358,23 +362,23 @@ mod tests {
         let mut labelled = broken.clone();
         labelled["metadata"]["labels"] = json!({"a": "b"});
         let (answer, judged) = asked(&review("UPDATE", labelled, broken.clone()), index(&[]));
-        assert_eq!((judged, &answer["allowed"]), (Judged::Allowed, &json!(true)));
+        assert_eq!((judged, &answer["allowed"]), (ReviewOutcome::Allowed, &json!(true)));
         let mut going = rule("also ==", "big");
         going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert_eq!(asked(&review("UPDATE", going, broken), index(&[])).1, Judged::Allowed);
+        assert_eq!(asked(&review("UPDATE", going, broken), index(&[])).1, ReviewOutcome::Allowed);
     }
 
     #[test]
     fn what_is_deleted_while_it_is_used_names_its_users() {
         let (answer, judged) = asked(&review("DELETE", Value::Null, mock()), index(&[mock(), key()]));
-        assert_eq!((judged, &answer["allowed"]), (Judged::Warned, &json!(true)));
+        assert_eq!((judged, &answer["allowed"]), (ReviewOutcome::Warned, &json!(true)));
         assert_eq!(
             answer["warnings"],
             json!([
                 "LLMProvider shop/mock is used by VirtualKey shop/search: they go on without it, and say ResolvedRefs=False"
             ])
         );
-        assert_eq!(asked(&review("DELETE", Value::Null, mock()), index(&[mock()])).1, Judged::Allowed);
+        assert_eq!(asked(&review("DELETE", Value::Null, mock()), index(&[mock()])).1, ReviewOutcome::Allowed);
         let mut bound = index(&[key()]);
         let _ = bound.bind([Binding::of("shop", "search")].into());
         let (answer, _) = asked(&review("DELETE", Value::Null, key()), bound);
@@ -386,7 +390,7 @@ mod tests {
         let mut nameless = rule("model ==", "big");
         nameless["metadata"] = json!({"generateName": "premium-"});
         let (answer, judged) = created(nameless, index(&[]));
-        assert_eq!(judged, Judged::Refused(Reason::Invalid), "{answer}");
+        assert_eq!(judged, ReviewOutcome::Refused(ConditionReason::Invalid), "{answer}");
     }
 
     #[test]

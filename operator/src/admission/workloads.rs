@@ -6,22 +6,22 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::admission::patch::between;
-use crate::admission::review::{Answer, Request};
-use crate::admission::{AdmissionContext, Effect, Told, Webhook};
-use crate::inject::annotations::{PREFIX, Place, check, row};
+use crate::admission::review::{AdmissionRequest, ReviewResponse};
+use crate::admission::{AdmissionContext, AdmissionRecord, Effect, Webhook};
+use crate::inject::annotations::{AnnotationTarget, PREFIX, check, row};
 use crate::inject::pod::metadata_mut;
-use crate::inject::{Cause, Facts, Reason, Verdict, inject, ours};
+use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject, ours};
 use crate::names;
 
-pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer {
+pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) -> ReviewResponse {
     let created = request.operation == "CREATE";
     if !(created || request.operation == "UPDATE") || !request.subresource.is_empty() {
-        return Answer::allow();
+        return ReviewResponse::allow();
     }
     let deleted = request.object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     let template_at = template(&request.kind.kind);
     let Some(before) = template_at.and_then(|at| request.object.pointer(at)).filter(|_| !deleted) else {
-        return Answer::allow();
+        return ReviewResponse::allow();
     };
     let workload = Workload {
         kind: &request.kind.kind,
@@ -31,10 +31,10 @@ pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer
         said_before: ours(request.old_object.pointer("/metadata/annotations")),
         template_before: template_at.and_then(|at| request.old_object.pointer(at)),
     };
-    let tell = |effect, reason: Option<Reason>, message: &str| {
-        let reason = reason.map_or("", Reason::word);
+    let tell = |effect, reason: Option<InjectionReason>, message: &str| {
+        let reason = reason.map_or("", InjectionReason::word);
         let namespace = &request.namespace;
-        let told = Told {
+        let told = AdmissionRecord {
             webhook: Webhook::Workloads,
             effect,
             reason,
@@ -53,14 +53,14 @@ pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer
                 .push("a Job's pods stay as they were when it was created: delete it and create it anew".to_owned());
         }
         tell(Effect::Unchanged, None, "");
-        return Answer { warnings, ..Answer::default() };
+        return ReviewResponse { warnings, ..ReviewResponse::default() };
     }
     let mut warnings = Vec::new();
-    if let Err(Cause { reason, message }) = workload.judged() {
+    if let Err(NotInjected { reason, message }) = workload.judged() {
         // A controller that writes a revision on a workload did not write its slip, and must not be stopped by it.
         if workload.is_news() {
             tell(Effect::Refused, Some(reason), &message);
-            return Answer::refuse(reason.word(), message);
+            return ReviewResponse::refuse(reason.word(), message);
         }
         warnings.push(message);
     }
@@ -74,7 +74,7 @@ pub(super) fn admit(request: &Request, context: &AdmissionContext<'_>) -> Answer
     }
     let patch = between(&request.object, &object);
     tell(if patch.0.is_empty() { Effect::Unchanged } else { Effect::Stamped }, None, "");
-    Answer { patch, warnings, ..Answer::default() }
+    ReviewResponse { patch, warnings, ..ReviewResponse::default() }
 }
 
 /// Where a kind's template of pods stands.
@@ -109,12 +109,12 @@ impl Workload<'_> {
         self.created || self.own != self.said_before || Self::on_template(self.template) != before
     }
 
-    fn judged(&self) -> Result<(), Cause> {
+    fn judged(&self) -> Result<(), NotInjected> {
         for (name, value) in &self.own {
-            check(Place::Workload, name, value)?;
+            check(AnnotationTarget::Workload, name, value)?;
         }
         for (name, value) in Self::on_template(self.template) {
-            check(Place::Pod, name, value)?;
+            check(AnnotationTarget::Pod, name, value)?;
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Workload<'_> {
             false => BTreeMap::new(),
         };
         let own = self.own.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
-        let own = own.filter(|(word, _)| row(Place::Workload, word).is_some());
+        let own = own.filter(|(word, _)| row(AnnotationTarget::Workload, word).is_some());
         words.extend(own.map(|(word, value)| (word.to_owned(), (*value).to_owned())));
         words
     }
@@ -168,10 +168,10 @@ impl Workload<'_> {
             defaults: &known.annotations,
         };
         match inject(template, &facts) {
-            Verdict::Injected { warnings, .. } => told.extend(warnings),
-            Verdict::Refused(cause) => told.push(format!("its pods will be refused: {cause}")),
-            Verdict::Skipped { cause, .. } => told.push(format!("its pods will carry no gateway: {cause}")),
-            Verdict::Unchanged(_) => {}
+            InjectionOutcome::Injected { warnings, .. } => told.extend(warnings),
+            InjectionOutcome::Refused(cause) => told.push(format!("its pods will be refused: {cause}")),
+            InjectionOutcome::Skipped { cause, .. } => told.push(format!("its pods will carry no gateway: {cause}")),
+            InjectionOutcome::Unchanged(_) => {}
         }
         told
     }

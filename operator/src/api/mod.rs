@@ -17,8 +17,8 @@ use thiserror::Error;
 use tower::{BoxError, Layer, Service};
 
 use crate::api::error::message;
-use crate::metrics::Metrics;
-use crate::objects::id::Kind;
+use crate::metrics::OperatorMetrics;
+use crate::objects::id::ObjectKind;
 
 /// For an answer's head, of whatever call: a watch begins to answer at once as well.
 const HEAD: Duration = Duration::from_secs(10);
@@ -114,25 +114,25 @@ pub async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, 
 ///
 /// # Errors
 /// [`ConnectError`].
-pub async fn connect(metrics: &Arc<Metrics>) -> Result<Client, ConnectError> {
+pub async fn connect(metrics: &Arc<OperatorMetrics>) -> Result<Client, ConnectError> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
     // The queue and the watches try again by themselves, and know what is still worth it.
     config.default_retry = false;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Counted(Arc::clone(metrics))).build())
+    Ok(ClientBuilder::try_from(config)?.with_layer(&RequestCounter(Arc::clone(metrics))).build())
 }
 
 /// Objects of a kind of ours, as they come: what they hold is judged later.
 #[must_use]
-pub fn objects(client: &Client, kind: Kind) -> Api<DynamicObject> {
+pub fn objects(client: &Client, kind: ObjectKind) -> Api<DynamicObject> {
     Api::all_with(client.clone(), &resource(kind))
 }
 
 /// Where a kind of ours is found.
 #[must_use]
-pub fn resource(kind: Kind) -> ApiResource {
+pub fn resource(kind: ObjectKind) -> ApiResource {
     let gvk = GroupVersionKind::gvk(outrigger_crds::GROUP, "v1alpha1", kind.name());
     ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
@@ -159,22 +159,22 @@ pub fn pods() -> ApiResource {
 }
 
 /// Counts each request by what it was and what came of it.
-struct Counted(Arc<Metrics>);
+struct RequestCounter(Arc<OperatorMetrics>);
 
-impl<S> Layer<S> for Counted {
-    type Service = Counting<S>;
+impl<S> Layer<S> for RequestCounter {
+    type Service = CountingService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Counting { inner, metrics: Arc::clone(&self.0) }
+        CountingService { inner, metrics: Arc::clone(&self.0) }
     }
 }
 
-struct Counting<S> {
+struct CountingService<S> {
     inner: S,
-    metrics: Arc<Metrics>,
+    metrics: Arc<OperatorMetrics>,
 }
 
-impl<S, B> Service<Request<Body>> for Counting<S>
+impl<S, B> Service<Request<Body>> for CountingService<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Future: Send + 'static,
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn kinds_are_found_where_the_definitions_say() {
-        let resource = resource(Kind::LlmProvider);
+        let resource = resource(ObjectKind::LlmProvider);
         assert_eq!(
             (resource.api_version.as_str(), resource.plural.as_str()),
             ("outrigger.dev/v1alpha1", "llmproviders")
@@ -247,9 +247,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_an_answer_ends_and_is_counted() {
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let metrics = Arc::new(OperatorMetrics::new().unwrap());
         let never = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
-        let client = ClientBuilder::new(never, "default").with_layer(&Counted(Arc::clone(&metrics))).build();
+        let client = ClientBuilder::new(never, "default").with_layer(&RequestCounter(Arc::clone(&metrics))).build();
         let api: Api<v1::Namespace> = Api::all(client);
         let error = timed(api.get("default")).await.unwrap_err();
         assert_eq!(error.word(), "unreachable");

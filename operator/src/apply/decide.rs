@@ -11,11 +11,11 @@ use outrigger_sync::AHEAD_MAX;
 use serde_json::{Value, json};
 
 use super::secret::lacks_values;
-use crate::apply::owner::{Owner, owner_references};
+use crate::apply::owner::{KeyOwner, owner_references};
 use crate::names;
-use crate::plan::revision::{Delivery, Revision};
+use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;
-use crate::state::generated::{Held, hash};
+use crate::state::generated::{GeneratedConfigMap, hash};
 
 /// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
 /// than nothing written.
@@ -24,11 +24,11 @@ const DATA_MAX: usize = 1_000_000;
 /// What shall stand in the cluster, and what bears on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    pub revision: &'a Revision,
+    pub revision: &'a PolicyRevision,
     /// PEM.
     pub authorities: &'a str,
     /// The keys of the binding that are there.
-    pub owners: &'a [Owner],
+    pub owners: &'a [KeyOwner],
     /// The highest sequence that a gateway of the binding says it has.
     pub highest: Option<u64>,
     /// Seconds since 1970.
@@ -50,7 +50,7 @@ pub struct Write {
 
 /// What to write. `None`: what stands there is right.
 #[must_use]
-pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
+pub fn decide(wish: Wish<'_>, held: Option<&GeneratedConfigMap>) -> Option<Write> {
     let current = held.and_then(|held| current(wish, held));
     let authorities = held.is_some_and(|held| held.authorities == hash(wish.authorities));
     let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
@@ -65,7 +65,7 @@ pub fn decide(wish: Wish<'_>, held: Option<&Held>) -> Option<Write> {
 }
 
 /// The sequence that stands there, if the policy there is the one that is wished for and no gateway is ahead of it.
-fn current(wish: Wish<'_>, held: &Held) -> Option<u64> {
+fn current(wish: Wish<'_>, held: &GeneratedConfigMap) -> Option<u64> {
     let sequence = held.sequence.filter(|sequence| is_likely(wish, *sequence))?;
     let behind = claimed(wish).is_some_and(|highest| highest > sequence);
     let same = !behind && !wish.anew && held.digest == wish.revision.digest;
@@ -75,7 +75,7 @@ fn current(wish: Wish<'_>, held: &Held) -> Option<u64> {
 
 /// Above everything that a gateway has: one that was written before, and, where the ConfigMap was deleted and its past is
 /// forgotten, whatever the time makes of it.
-fn next(wish: Wish<'_>, held: Option<&Held>) -> u64 {
+fn next(wish: Wish<'_>, held: Option<&GeneratedConfigMap>) -> u64 {
     let sequence = match held.and_then(|held| held.sequence).filter(|sequence| is_likely(wish, *sequence)) {
         Some(sequence) => sequence + 1,
         None => wish.now,
@@ -93,30 +93,30 @@ fn is_likely(wish: Wish<'_>, sequence: u64) -> bool {
     sequence < wish.now.saturating_add(AHEAD_MAX)
 }
 
-fn uids(owners: &[Owner]) -> impl Iterator<Item = &String> {
+fn uids(owners: &[KeyOwner]) -> impl Iterator<Item = &String> {
     owners.iter().map(|owner| &owner.uid).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// The policy's file.
-fn policy(revision: &Revision, sequence: u64) -> String {
+fn policy(revision: &PolicyRevision, sequence: u64) -> String {
     let mut document = revision.document.clone();
     document.sequence = sequence;
     // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-fn speaks_of_secret(wish: Wish<'_>, held: Option<&Held>) -> bool {
+fn speaks_of_secret(wish: Wish<'_>, held: Option<&GeneratedConfigMap>) -> bool {
     wish.secret_left || has_secret(wish.revision, held)
 }
 
 /// Some of its credentials may lie in the namespace. While values are missing, what lies there stays.
 #[must_use]
-pub fn has_secret(revision: &Revision, held: Option<&Held>) -> bool {
+pub fn has_secret(revision: &PolicyRevision, held: Option<&GeneratedConfigMap>) -> bool {
     revision.credentials.iter().any(|value| value.delivery == Delivery::Secret)
         || (held.is_some_and(|held| held.has_secret) && lacks_values(revision))
 }
 
-fn object(wish: Wish<'_>, held: Option<&Held>, sequence: u64) -> Value {
+fn object(wish: Wish<'_>, held: Option<&GeneratedConfigMap>, sequence: u64) -> Value {
     let Wish { revision, authorities, owners, seal, .. } = wish;
     let policy = policy(revision, sequence);
     let fits = policy.len() + authorities.len() + revision.sources.len() <= DATA_MAX;
@@ -165,15 +165,15 @@ mod tests {
 
     use super::*;
     use crate::objects::binding::Binding;
-    use crate::plan::revision::Value as Credential;
+    use crate::plan::revision::CredentialValue as Credential;
     use crate::seal::place;
 
     const NOW: u64 = 1_800_000_000;
 
     static SEAL: LazyLock<Seal> = LazyLock::new(|| Seal::of(&[7; 32]).unwrap());
 
-    fn revision(digest: &str) -> Revision {
-        Revision {
+    fn revision(digest: &str) -> PolicyRevision {
+        PolicyRevision {
             binding: Binding::of("shop", "search"),
             document: Document { format: 1, ..Document::default() },
             digest: digest.to_owned(),
@@ -185,11 +185,11 @@ mod tests {
         }
     }
 
-    fn owners() -> Vec<Owner> {
-        vec![Owner { name: "search".to_owned(), uid: "uid-1".to_owned() }]
+    fn owners() -> Vec<KeyOwner> {
+        vec![KeyOwner { name: "search".to_owned(), uid: "uid-1".to_owned() }]
     }
 
-    fn wish<'a>(revision: &'a Revision, owners: &'a [Owner]) -> Wish<'a> {
+    fn wish<'a>(revision: &'a PolicyRevision, owners: &'a [KeyOwner]) -> Wish<'a> {
         Wish {
             revision,
             authorities: "PEM",
@@ -203,11 +203,11 @@ mod tests {
     }
 
     /// As it would stand in the cluster after the write.
-    fn held(write: &Write) -> Held {
+    fn held(write: &Write) -> GeneratedConfigMap {
         let mut object = write.object.clone();
         object["metadata"]["resourceVersion"] = json!("17");
         object["metadata"]["uid"] = json!("u");
-        Held::of(&serde_json::from_value(object).unwrap())
+        GeneratedConfigMap::of(&serde_json::from_value(object).unwrap())
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let first = held(&decide(wish(&revision, &owners), None).unwrap());
         let authorities = Wish { authorities: "PEM and PEM", ..wish(&revision, &owners) };
         assert_eq!(decide(authorities, Some(&first)).unwrap().sequence, NOW);
-        let anew = [Owner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
+        let anew = [KeyOwner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
         let write = decide(wish(&revision, &anew), Some(&first)).unwrap();
         assert_eq!((write.sequence, &write.object["metadata"]["ownerReferences"][0]["uid"]), (NOW, &json!("uid-2")));
         let nobody = decide(wish(&revision, &[]), Some(&first)).unwrap();
@@ -269,16 +269,16 @@ mod tests {
     fn what_was_changed_by_hand_is_put_right() {
         let (revision, owners) = (revision("d"), owners());
         let first = held(&decide(wish(&revision, &owners), None).unwrap());
-        let edited = Held { policy: hash("{}"), ..first.clone() };
+        let edited = GeneratedConfigMap { policy: hash("{}"), ..first.clone() };
         assert_eq!(decide(wish(&revision, &owners), Some(&edited)).unwrap().sequence, NOW + 1);
-        let made_up = Held { sequence: Some(u64::MAX), ..first.clone() };
+        let made_up = GeneratedConfigMap { sequence: Some(u64::MAX), ..first.clone() };
         assert_eq!(decide(wish(&revision, &owners), Some(&made_up)).unwrap().sequence, NOW);
-        let frozen = Held { immutable: true, policy: hash("{}"), ..first.clone() };
+        let frozen = GeneratedConfigMap { immutable: true, policy: hash("{}"), ..first.clone() };
         let anew = decide(wish(&revision, &owners), Some(&frozen)).unwrap();
         assert_eq!((anew.sequence, &anew.object["metadata"]["resourceVersion"]), (NOW + 1, &Value::Null));
-        let unnumbered = Held { sequence: None, ..first.clone() };
+        let unnumbered = GeneratedConfigMap { sequence: None, ..first.clone() };
         assert_eq!(decide(wish(&revision, &owners), Some(&unnumbered)).unwrap().sequence, NOW);
-        let unlabelled = Held { labelled: false, ..first };
+        let unlabelled = GeneratedConfigMap { labelled: false, ..first };
         assert_eq!(decide(wish(&revision, &owners), Some(&unlabelled)).unwrap().sequence, NOW);
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn what_somebody_else_wrote_with_the_same_words_is_written_anew() {
         let (revision, owners) = (revision("d"), owners());
         let first = held(&decide(wish(&revision, &owners), None).unwrap());
-        let forged = Held { sources: Bytes::from_static(b"forged"), ..first.clone() };
+        let forged = GeneratedConfigMap { sources: Bytes::from_static(b"forged"), ..first.clone() };
         let write = decide(wish(&revision, &owners), Some(&forged)).unwrap();
         assert_eq!((write.sequence, held(&write)), (NOW, first), "which no gateway has to notice");
     }
@@ -303,7 +303,7 @@ mod tests {
         // One that an older operator wrote, or somebody has changed, is signed under the same sequence.
         let first = held(&write);
         for signatures in ["", "{}", "nonsense"] {
-            let unsigned = Held { signatures: signatures.to_owned(), ..first.clone() };
+            let unsigned = GeneratedConfigMap { signatures: signatures.to_owned(), ..first.clone() };
             let again = decide(wish(&revision, &owners), Some(&unsigned)).unwrap();
             assert_eq!((again.sequence, held(&again)), (NOW, first.clone()));
         }

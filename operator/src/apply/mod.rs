@@ -29,14 +29,14 @@ use tokio::time::Instant;
 
 use crate::api::{CallError, timed};
 use crate::apply::sequence_bump::PAUSE;
-use crate::certs::Bundle;
-use crate::metrics::Metrics;
+use crate::certs::CaBundle;
+use crate::metrics::OperatorMetrics;
 use crate::names::{CERTIFICATES, FIELD_MANAGER, POLICY_FILE, SEAL};
 use crate::objects::binding::Binding;
-use crate::plan::revision::{Revision, Written};
+use crate::plan::revision::{PolicyRevision, WrittenRevision};
 use crate::seal::Seal;
 use crate::state::caches::Caches;
-use crate::state::generated::{Held, is_managed, is_ours};
+use crate::state::generated::{GeneratedConfigMap, is_managed, is_ours};
 use crate::stream::Hub;
 
 pub use decide::{Wish, Write, decide, has_secret};
@@ -53,14 +53,14 @@ pub struct Applier {
     client: Client,
     caches: Arc<Caches>,
     hub: Arc<Hub>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<OperatorMetrics>,
     /// What gateways shall trust.
-    authorities: watch::Receiver<Option<Arc<Bundle>>>,
+    authorities: watch::Receiver<Option<Arc<CaBundle>>>,
     /// Where the operator's own certificate lies, in a Secret that a policy's could be named as.
     own_namespace: String,
     /// Since this replica leads.
     seal: RwLock<Option<Seal>>,
-    applied: Mutex<BTreeMap<Binding, Applied>>,
+    applied: Mutex<BTreeMap<Binding, AppliedPolicy>>,
     /// Whose ConfigMap this replica wrote, and when it last followed what a gateway claimed.
     made: Mutex<BTreeMap<Binding, Option<Instant>>>,
 }
@@ -73,8 +73,8 @@ struct Claim {
     alone: bool,
 }
 
-struct Applied {
-    written: Written,
+struct AppliedPolicy {
+    written: WrittenRevision,
     /// The digest that the Secret was written for, since this replica leads.
     secret: Option<String>,
 }
@@ -85,8 +85,8 @@ impl Applier {
         client: Client,
         caches: Arc<Caches>,
         hub: Arc<Hub>,
-        metrics: Arc<Metrics>,
-        authorities: watch::Receiver<Option<Arc<Bundle>>>,
+        metrics: Arc<OperatorMetrics>,
+        authorities: watch::Receiver<Option<Arc<CaBundle>>>,
         own_namespace: &str,
     ) -> Self {
         let own_namespace = own_namespace.to_owned();
@@ -115,7 +115,7 @@ impl Applier {
     /// [`ApplyError`], to be tried again.
     pub async fn policy(&self, binding: &Binding) -> Result<Option<Document>, ApplyError> {
         let Some(object) = self.get(binding).await? else { return Ok(None) };
-        if !Held::of(&object).is_sealed(&self.seal()?, binding) {
+        if !GeneratedConfigMap::of(&object).is_sealed(&self.seal()?, binding) {
             return Ok(None);
         }
         let text = object.data.as_ref().and_then(|data| data.get(POLICY_FILE));
@@ -124,7 +124,7 @@ impl Applier {
 
     /// What was written for a binding last, or found to be written.
     #[must_use]
-    pub fn written(&self, binding: &Binding) -> Option<Written> {
+    pub fn written(&self, binding: &Binding) -> Option<WrittenRevision> {
         self.lock().get(binding).map(|applied| applied.written.clone())
     }
 
@@ -145,7 +145,7 @@ impl Applier {
     ///
     /// # Errors
     /// [`ApplyError`], to be tried again.
-    pub async fn apply(&self, revision: &Arc<Revision>) -> Result<bool, ApplyError> {
+    pub async fn apply(&self, revision: &Arc<PolicyRevision>) -> Result<bool, ApplyError> {
         let binding = &revision.binding;
         let before = self.lock().get(binding).map(|applied| applied.written.clone());
         let same = before.filter(|before| before.revision.digest == revision.digest);
@@ -155,7 +155,7 @@ impl Applier {
         let sequence = self.config_map(revision, anew, forgotten.is_err()).await?;
         let is_new = same.is_none_or(|before| before.sequence != sequence);
         if is_new {
-            let written = Written { revision: Arc::clone(revision), sequence };
+            let written = WrittenRevision { revision: Arc::clone(revision), sequence };
             self.hub.publish(&written);
             self.remember(written);
         }
@@ -182,7 +182,7 @@ impl Applier {
     }
 
     /// Not one that was made anew, or written, by another since.
-    async fn delete_config_map(&self, binding: &Binding, held: &Held) -> Result<(), ApplyError> {
+    async fn delete_config_map(&self, binding: &Binding, held: &GeneratedConfigMap) -> Result<(), ApplyError> {
         let parameters = exactly(&held.uid, &held.resource_version);
         let deleted = timed(self.config_maps(binding).delete(&binding.object_name(), &parameters)).await;
         self.count("ConfigMap", &deleted);
@@ -194,14 +194,14 @@ impl Applier {
     }
 
     /// The sequence of the ConfigMap as it stands then.
-    async fn config_map(&self, revision: &Revision, anew: bool, secret_left: bool) -> Result<u64, ApplyError> {
+    async fn config_map(&self, revision: &PolicyRevision, anew: bool, secret_left: bool) -> Result<u64, ApplyError> {
         let binding = &revision.binding;
         let mut held = match self.caches.generated.get(binding) {
             Some(held) => Some(held),
             None => self.read(binding).await?,
         };
         for _ in 0..TRIES {
-            if held.as_ref().is_some_and(Held::is_foreign) && !self.serves(binding) {
+            if held.as_ref().is_some_and(GeneratedConfigMap::is_foreign) && !self.serves(binding) {
                 return Err(foreign("ConfigMap", binding));
             }
             let (write, follows) = {
@@ -232,7 +232,7 @@ impl Applier {
             self.count("ConfigMap", &applied);
             match applied {
                 Ok(object) => {
-                    let held = Held::of(&object);
+                    let held = GeneratedConfigMap::of(&object);
                     let mut made = self.made();
                     let followed = made.entry(binding.clone()).or_default();
                     if follows {
@@ -263,8 +263,8 @@ impl Applier {
         self.seal.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(ApplyError::NoSeal)
     }
 
-    async fn read(&self, binding: &Binding) -> Result<Option<Held>, ApplyError> {
-        let held = self.get(binding).await?.as_ref().map(Held::of);
+    async fn read(&self, binding: &Binding) -> Result<Option<GeneratedConfigMap>, ApplyError> {
+        let held = self.get(binding).await?.as_ref().map(GeneratedConfigMap::of);
         if held.as_ref().is_some_and(|held| !held.is_foreign()) {
             self.caches.generated.put(binding.clone(), held.clone());
         }
@@ -272,7 +272,7 @@ impl Applier {
     }
 
     /// Before the ConfigMap that no longer speaks of it: what could not be taken away is tried again by whoever leads.
-    async fn forget_secret(&self, revision: &Revision) -> Result<(), ApplyError> {
+    async fn forget_secret(&self, revision: &PolicyRevision) -> Result<(), ApplyError> {
         let held = self.caches.generated.get(&revision.binding);
         match held.as_ref().is_some_and(|held| held.has_secret) && !has_secret(revision, held.as_ref()) {
             true => self.remove_secret(&revision.binding).await,
@@ -281,7 +281,7 @@ impl Applier {
     }
 
     /// After the ConfigMap, which says that there is one: whoever leads next knows of it, and writes it again at first.
-    async fn secret(&self, revision: &Revision) -> Result<(), ApplyError> {
+    async fn secret(&self, revision: &PolicyRevision) -> Result<(), ApplyError> {
         let binding = &revision.binding;
         if !has_secret(revision, self.caches.generated.get(binding).as_ref()) {
             return Ok(());
@@ -342,10 +342,10 @@ impl Applier {
         }
     }
 
-    fn remember(&self, written: Written) {
+    fn remember(&self, written: WrittenRevision) {
         let mut all = self.lock();
         // Another digest, or more values: either way the Secret is another one.
-        all.insert(written.revision.binding.clone(), Applied { written, secret: None });
+        all.insert(written.revision.binding.clone(), AppliedPolicy { written, secret: None });
     }
 
     fn count<T>(&self, kind: &str, result: &Result<T, CallError>) {
@@ -368,7 +368,7 @@ impl Applier {
 
     /// The sequence that the next must be above, of those that gateways say they have. Where nothing else has changed, it is
     /// followed once in a while: one that lies may raise it with each answer.
-    fn claim(&self, revision: &Revision, anew: bool, held: Option<&Held>) -> Option<Claim> {
+    fn claim(&self, revision: &PolicyRevision, anew: bool, held: Option<&GeneratedConfigMap>) -> Option<Claim> {
         let sequence = self.hub.highest(&revision.binding)?;
         let same = held.filter(|held| !anew && held.digest == revision.digest);
         let alone = same.and_then(|held| held.sequence).is_some_and(|held| held < sequence);
@@ -382,7 +382,7 @@ impl Applier {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Applied>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, AppliedPolicy>> {
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -394,7 +394,7 @@ impl fmt::Debug for Applier {
 }
 
 /// At the start a Secret may be told late, and the version that it has is known from before.
-fn knows_more(before: &Revision, now: &Revision) -> bool {
+fn knows_more(before: &PolicyRevision, now: &PolicyRevision) -> bool {
     now.credentials.iter().any(|value| !before.credentials.contains(value))
 }
 

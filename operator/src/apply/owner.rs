@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 /// A VirtualKey that a generated object belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Owner {
+pub struct KeyOwner {
     pub name: String,
     pub uid: String,
 }
 
 /// Owner references, so that Kubernetes clears away what nobody would; neither a controller's nor one that holds up the
 /// deletion of the key.
-pub(crate) fn owner_references(owners: &[Owner]) -> Value {
-    let reference = |owner: &Owner| {
+pub(crate) fn owner_references(owners: &[KeyOwner]) -> Value {
+    let reference = |owner: &KeyOwner| {
         json!({
             "apiVersion": format!("{}/v1alpha1", outrigger_crds::GROUP),
             "kind": "VirtualKey",

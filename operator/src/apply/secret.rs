@@ -10,21 +10,21 @@ use outrigger_policy::SecretAt;
 use outrigger_sync::CREDENTIALS_FILE;
 use serde_json::{Value, json};
 
-use crate::apply::owner::{Owner, owner_references};
+use crate::apply::owner::{KeyOwner, owner_references};
 use crate::names;
-use crate::plan::revision::{Delivery, Revision};
+use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;
 
 /// Credentials that may lie there and whose values are not known at the moment.
 #[must_use]
-pub fn lacks_values(revision: &Revision) -> bool {
+pub fn lacks_values(revision: &PolicyRevision) -> bool {
     revision.copied.iter().any(|secret| !is_known(revision, secret))
 }
 
 /// The Secret. Values that are not known stay as they are in `held`, the one that stands there, as long as they may lie
 /// there at all; and so do their signatures, since others may have changed the values.
 #[must_use]
-pub fn secret(revision: &Revision, owners: &[Owner], held: Option<&Secret>, seal: &Seal) -> Value {
+pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], held: Option<&Secret>, seal: &Seal) -> Value {
     let mut data: BTreeMap<String, String> = BTreeMap::new();
     let mut signed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for known in revision.credentials.iter().filter(|value| value.delivery == Delivery::Secret) {
@@ -84,7 +84,7 @@ pub fn is_as(held: &Secret, wanted: &Value) -> bool {
         && owners(have) == owners(want)
 }
 
-fn is_known(revision: &Revision, secret: &SecretAt) -> bool {
+fn is_known(revision: &PolicyRevision, secret: &SecretAt) -> bool {
     revision.credentials.iter().any(|value| value.secret == *secret)
 }
 
@@ -96,21 +96,21 @@ mod tests {
 
     use super::*;
     use crate::objects::binding::Binding;
-    use crate::plan::revision::Value as Credential;
+    use crate::plan::revision::CredentialValue as Credential;
     use crate::seal::place;
 
     fn at(name: &str) -> SecretAt {
         SecretAt::new("llm", name, "apiKey").unwrap()
     }
 
-    fn revision(copied: &[&str], known: &[(&str, Delivery)]) -> Revision {
+    fn revision(copied: &[&str], known: &[(&str, Delivery)]) -> PolicyRevision {
         let value = |(name, delivery): &(&str, Delivery)| Credential {
             secret: at(name),
             value: format!("sk-{name}"),
             delivery: *delivery,
             keys: BTreeSet::new(),
         };
-        Revision {
+        PolicyRevision {
             binding: Binding::of("shop", "search"),
             document: Document::default(),
             digest: "d".to_owned(),
@@ -162,7 +162,7 @@ mod tests {
         let mut more = held.clone();
         more.data.as_mut().unwrap().insert("b".to_owned(), ByteString(b"x".to_vec()));
         let other = Secret { metadata: ObjectMeta { annotations: None, ..held.metadata.clone() }, ..held.clone() };
-        let owner = Owner { name: "search".to_owned(), uid: "u".to_owned() };
+        let owner = KeyOwner { name: "search".to_owned(), uid: "u".to_owned() };
         let owned = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[owner], None, &seal());
         assert!(!is_as(&more, &made) && !is_as(&other, &made) && !is_as(&held, &owned));
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::spec::{Container, FieldRef, Probe, Variable};
-use super::{Foreign, Genuine, cut, dir, privileges};
+use super::{AttestationError, Attestor, cut, dir, privileges};
 use crate::inject::LEVELS;
 use crate::names::{
     AUTHORITIES_FILE, LABELS_FILE, LOG, POD_FIELDS, POD_SERVICE_ACCOUNT, POLICY_DIR, POLICY_NAME, SIDECAR_BINARY,
@@ -19,19 +19,19 @@ const LIBRARY: [&str; 5] = ["GLIBC_TUNABLES", "GCONV_PATH", "LOCALDOMAIN", "RES_
 const LOADER: &str = "LD_";
 const OURS: &str = "OUTRIGGER_";
 
-impl Genuine {
-    pub(super) fn gateway(&self, container: &Container, mounted: Option<&str>) -> Result<(), Foreign> {
+impl Attestor {
+    pub(super) fn gateway(&self, container: &Container, mounted: Option<&str>) -> Result<(), AttestationError> {
         self.images.judge(&container.image)?;
         privileges::judge(&container.security_context)?;
         if !container.command.is_empty() {
-            return Err(Foreign::Changed("a command".to_owned()));
+            return Err(AttestationError::Changed("a command".to_owned()));
         }
         if container.lifecycle.is_some() {
-            return Err(Foreign::Changed("a lifecycle hook".to_owned()));
+            return Err(AttestationError::Changed("a lifecycle hook".to_owned()));
         }
         let probes = [&container.startup_probe, &container.readiness_probe, &container.liveness_probe];
         if !probes.into_iter().flatten().all(is_harmless) {
-            return Err(Foreign::Changed("a probe".to_owned()));
+            return Err(AttestationError::Changed("a probe".to_owned()));
         }
         let mut signed = false;
         for argument in container.args.chunks(2) {
@@ -41,7 +41,7 @@ impl Genuine {
                         signed = true;
                         true
                     }
-                    false => return Err(Foreign::OtherKey(cut(value))),
+                    false => return Err(AttestationError::OtherKey(cut(value))),
                 },
                 // A signature is for the place that is mounted, and for no other.
                 [flag, value] if flag == POLICY_NAME => mounted == Some(value.as_str()),
@@ -49,11 +49,11 @@ impl Genuine {
                 _ => false,
             };
             if !is_ours {
-                return Err(Foreign::Changed(format!("the argument `{}`", cut(&argument.join(" ")))));
+                return Err(AttestationError::Changed(format!("the argument `{}`", cut(&argument.join(" ")))));
             }
         }
         if !signed && self.verifying.are_required() {
-            return Err(Foreign::Unsigned);
+            return Err(AttestationError::Unsigned);
         }
         environment(container)?;
         let changed = container.volume_mounts.iter().find(|mount| match dir(&mount.name) {
@@ -61,7 +61,7 @@ impl Genuine {
             None => !is_elsewhere(&mount.mount_path),
         });
         match changed {
-            Some(mount) => Err(Foreign::Changed(format!("a mount at {}", cut(&mount.mount_path)))),
+            Some(mount) => Err(AttestationError::Changed(format!("a mount at {}", cut(&mount.mount_path)))),
             None => Ok(()),
         }
     }
@@ -106,19 +106,19 @@ fn is_harmless(probe: &Probe) -> bool {
 
 /// Clouds, meshes and tracers give variables to every container, proxies and authorities among them. The gateway reads none
 /// of those, so that they stay.
-fn environment(container: &Container) -> Result<(), Foreign> {
+fn environment(container: &Container) -> Result<(), AttestationError> {
     // What is in there can't be seen here.
     if !container.env_from.is_empty() {
-        return Err(Foreign::Changed("envFrom".to_owned()));
+        return Err(AttestationError::Changed("envFrom".to_owned()));
     }
     if let Some(variable) = container.env.iter().find(|variable| !is_ours_or_idle(variable)) {
-        return Err(Foreign::Changed(format!("the variable {}", cut(&variable.name))));
+        return Err(AttestationError::Changed(format!("the variable {}", cut(&variable.name))));
     }
     // Without its namespace a gateway takes itself for one that stands alone, where every key is for everybody. Older
     // operators gave no service account, and such a gateway gets no key that is for certain ones.
     let lacks = |name: &str| name != POD_SERVICE_ACCOUNT && !container.env.iter().any(|variable| variable.name == name);
     match POD_FIELDS.into_iter().find(|(name, _)| lacks(name)) {
-        Some((name, _)) => Err(Foreign::Lacks(name)),
+        Some((name, _)) => Err(AttestationError::Lacks(name)),
         None => Ok(()),
     }
 }

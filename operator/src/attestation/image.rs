@@ -8,7 +8,7 @@
 
 use semver::{BuildMetadata, Prerelease, Version};
 
-use super::{Foreign, cut};
+use super::{AttestationError, cut};
 
 /// The images that gateways may run.
 #[derive(Clone, Debug)]
@@ -34,35 +34,35 @@ impl Images {
     /// version that is new enough. With a digest the tag means nothing: the runtime does not look at it.
     ///
     /// # Errors
-    /// [`Foreign::Image`], [`Foreign::Version`].
-    pub(super) fn judge(&self, image: &str) -> Result<(), Foreign> {
+    /// [`AttestationError::Image`], [`AttestationError::Version`].
+    pub(super) fn judge(&self, image: &str) -> Result<(), AttestationError> {
         if self.known.iter().any(|known| known == image && !is_repository(known)) {
             return Ok(());
         }
-        let Parts { repository, tag, digest } = Parts::of(image);
-        if !self.known.iter().any(|known| Parts::of(known).repository == repository) {
-            return Err(Foreign::Image(cut(image)));
+        let ImageRef { repository, tag, digest } = ImageRef::of(image);
+        if !self.known.iter().any(|known| ImageRef::of(known).repository == repository) {
+            return Err(AttestationError::Image(cut(image)));
         }
         let version = tag.filter(|_| digest.is_none()).and_then(version);
         match version {
             Some(version) if version >= self.least => Ok(()),
-            _ => Err(Foreign::Version { image: cut(image), least: self.least.to_string() }),
+            _ => Err(AttestationError::Version { image: cut(image), least: self.least.to_string() }),
         }
     }
 }
 
 /// Whether an image is named by its repository alone.
 fn is_repository(image: &str) -> bool {
-    Parts::of(image).repository.len() == image.len()
+    ImageRef::of(image).repository.len() == image.len()
 }
 
-struct Parts<'a> {
+struct ImageRef<'a> {
     repository: &'a str,
     tag: Option<&'a str>,
     digest: Option<&'a str>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> ImageRef<'a> {
     fn of(image: &'a str) -> Self {
         let (name, digest) = match image.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -71,8 +71,8 @@ impl<'a> Parts<'a> {
         // A colon before the last slash is a port's.
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
         match name[last..].find(':') {
-            Some(colon) => Parts { repository: &name[..last + colon], tag: Some(&name[last + colon + 1..]), digest },
-            None => Parts { repository: name, tag: None, digest },
+            Some(colon) => ImageRef { repository: &name[..last + colon], tag: Some(&name[last + colon + 1..]), digest },
+            None => ImageRef { repository: name, tag: None, digest },
         }
     }
 }
@@ -111,7 +111,7 @@ mod tests {
             ("host:5000/b", "host:5000/b", None, None),
             ("b:1", "b", Some("1"), None),
         ] {
-            let parts = Parts::of(image);
+            let parts = ImageRef::of(image);
             assert_eq!((parts.repository, parts.tag, parts.digest), (repository, tag, digest));
         }
     }
@@ -165,11 +165,11 @@ mod tests {
             "old/sidecar@sha256:12",
             "old/sidecar:9.9.9@sha256:1",
         ] {
-            let told = Foreign::Version { image: image.to_owned(), least: "0.2.0".to_owned() };
+            let told = AttestationError::Version { image: image.to_owned(), least: "0.2.0".to_owned() };
             assert_eq!(judged(image), Err(told), "{image}");
         }
         for image in ["evil/sidecar:0.2.0", "sidecar:0.2.0", "", "a/sidecar/x:0.2.0", "docker.io/a/sidecar:0.2.0"] {
-            assert_eq!(judged(image), Err(Foreign::Image(image.to_owned())), "{image}");
+            assert_eq!(judged(image), Err(AttestationError::Image(image.to_owned())), "{image}");
         }
     }
 }

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::names::{CONTAINER, POLICY_DIR, POLICY_VOLUME, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME};
 use crate::seal::VerifyingKeys;
-use crate::settings::Settings;
+use crate::settings::OperatorSettings;
 use image::Images;
 pub(crate) use image::version;
 use spec::Container;
@@ -28,7 +28,7 @@ const WORDS_MAX: usize = 120;
 
 /// Why a pod's gateway is not the operator's, or not alone.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Foreign {
+pub enum AttestationError {
     #[error("it has no native sidecar `{CONTAINER}`")]
     NoGateway,
     #[error(
@@ -77,18 +77,18 @@ pub enum Foreign {
 
 /// What a gateway of the operator's making is known by. Nothing is, by default.
 #[derive(Clone, Debug, Default)]
-pub struct Genuine {
+pub struct Attestor {
     images: Images,
     /// The Service's names.
     services: Vec<String>,
     verifying: VerifyingKeys,
 }
 
-impl Genuine {
+impl Attestor {
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &OperatorSettings) -> Self {
         let images = std::iter::once(&settings.image).chain(&settings.trusted_images);
-        Genuine {
+        Attestor {
             images: Images::new(images, settings.least_version.clone()),
             services: settings.service.clone(),
             verifying: settings.verifying.clone(),
@@ -97,29 +97,29 @@ impl Genuine {
 
     /// # Errors
     /// The first thing that is not as the operator would have made it.
-    pub fn judge(&self, pod: &PodSpec) -> Result<(), Foreign> {
+    pub fn judge(&self, pod: &PodSpec) -> Result<(), AttestationError> {
         if pod.share_process_namespace == Some(true) || pod.host_pid == Some(true) {
-            return Err(Foreign::SharedProcesses);
+            return Err(AttestationError::SharedProcesses);
         }
         if pod.host_network == Some(true) {
-            return Err(Foreign::HostNetwork);
+            return Err(AttestationError::HostNetwork);
         }
         let mut debuggers = pod.ephemeral_containers.iter();
         if let Some(one) = debuggers.find(|one| one.target_container_name.as_deref() == Some(CONTAINER)) {
-            return Err(Foreign::Debugged(cut(&one.name)));
+            return Err(AttestationError::Debugged(cut(&one.name)));
         }
         resolve::judge(pod, &self.services)?;
         volumes::judge(&pod.volumes)?;
         let gateway = pod.init_containers.iter().find(|container| container.name == CONTAINER);
         let gateway = gateway.filter(|container| container.restart_policy.as_deref() == Some("Always"));
-        let gateway = gateway.ok_or(Foreign::NoGateway)?;
+        let gateway = gateway.ok_or(AttestationError::NoGateway)?;
         self.gateway(gateway, pod.mounted())?;
         let mut all = pod.init_containers.iter().chain(&pod.containers).chain(&pod.ephemeral_containers);
         let intrudes = |container: &&Container| {
             container.name != CONTAINER && container.volume_mounts.iter().any(|mount| dir(&mount.name).is_some())
         };
         match all.find(intrudes) {
-            Some(container) => Err(Foreign::Mounted(cut(&container.name))),
+            Some(container) => Err(AttestationError::Mounted(cut(&container.name))),
             None => Ok(()),
         }
     }
@@ -127,10 +127,10 @@ impl Genuine {
     /// The same of a pod as JSON.
     ///
     /// # Errors
-    /// As [`Genuine::judge`].
-    pub fn judge_json(&self, pod: &Value) -> Result<(), Foreign> {
+    /// As [`Attestor::judge`].
+    pub fn judge_json(&self, pod: &Value) -> Result<(), AttestationError> {
         let spec = pod.get("spec").cloned().unwrap_or_default();
-        self.judge(&serde_json::from_value(spec).map_err(|_| Foreign::Unreadable)?)
+        self.judge(&serde_json::from_value(spec).map_err(|_| AttestationError::Unreadable)?)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Foreign, cut};
+use super::{AttestationError, cut};
 
 /// Of a container's `securityContext`, what could widen it. Ids are not looked at: OpenShift and others choose them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ struct Capabilities {
 }
 
 /// # Errors
-/// [`Foreign::Changed`].
-pub(super) fn judge(context: &SecurityContext) -> Result<(), Foreign> {
-    let changed = |what: String| Err(Foreign::Changed(what));
+/// [`AttestationError::Changed`].
+pub(super) fn judge(context: &SecurityContext) -> Result<(), AttestationError> {
+    let changed = |what: String| Err(AttestationError::Changed(what));
     if context.privileged == Some(true) {
         return changed("privileges".to_owned());
     }

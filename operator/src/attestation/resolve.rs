@@ -1,31 +1,31 @@
 //! Who answers where the operator is. Its certificate is asked for as well: this is the first of two doors.
 
-use super::Foreign;
+use super::AttestationError;
 use super::spec::{DnsOption, PodSpec};
 
 /// Gateways call the operator by `<service>.<namespace>.svc`, without a dot at the end: its certificate is for that name in
 /// every cluster, whatever the cluster's domain. So it is found by searching.
-pub(super) fn judge(pod: &PodSpec, services: &[String]) -> Result<(), Foreign> {
+pub(super) fn judge(pod: &PodSpec, services: &[String]) -> Result<(), AttestationError> {
     let mut hosts = pod.host_aliases.iter().flat_map(|alias| &alias.hostnames);
     if hosts.any(|host| services.iter().any(|service| service.eq_ignore_ascii_case(host))) {
-        return Err(Foreign::HostAlias);
+        return Err(AttestationError::HostAlias);
     }
     let dns = &pod.dns_config;
     if pod.dns_policy.as_deref() == Some("None") {
-        return Err(Foreign::Dns("dnsPolicy None"));
+        return Err(AttestationError::Dns("dnsPolicy None"));
     }
     if !dns.nameservers.is_empty() {
-        return Err(Foreign::Dns("dnsConfig.nameservers"));
+        return Err(AttestationError::Dns("dnsConfig.nameservers"));
     }
     // Behind the cluster's own domains, where the name is found, a pod's are never asked for it.
     let asks_cluster_first =
         matches!(pod.dns_policy.as_deref(), None | Some("ClusterFirst" | "ClusterFirstWithHostNet"));
     if !dns.searches.is_empty() && !asks_cluster_first {
-        return Err(Foreign::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
+        return Err(AttestationError::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
     }
     // Written into resolv.conf as they are: with a line break, whatever follows is a line of its own.
     if !dns.options.iter().all(is_one_word) {
-        return Err(Foreign::Dns("dnsConfig.options"));
+        return Err(AttestationError::Dns("dnsConfig.options"));
     }
     Ok(())
 }

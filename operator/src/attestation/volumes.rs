@@ -1,23 +1,23 @@
 //! The volumes that are the gateway's alone: a name says nothing of what is in them.
 
 use super::spec::{Item, Object, Source, Volume};
-use super::{Foreign, cut};
+use super::{AttestationError, cut};
 use crate::names::{
     AUTHORITIES_FILE, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, SIGNATURES_FILE, STATE_VOLUME, TOKEN_FILE, TOKEN_VOLUME,
 };
 use crate::objects::binding::Binding;
 
-pub(super) fn judge(volumes: &[Volume]) -> Result<(), Foreign> {
+pub(super) fn judge(volumes: &[Volume]) -> Result<(), AttestationError> {
     for volume in volumes {
         let is_ours = match volume.name.as_str() {
             TOKEN_VOLUME => is_token(volume),
             POLICY_VOLUME => is_policy(volume),
             STATE_VOLUME => is_state(volume),
-            _ if holds_token(volume) => return Err(Foreign::Token(cut(&volume.name))),
+            _ if holds_token(volume) => return Err(AttestationError::Token(cut(&volume.name))),
             _ => true,
         };
         if !is_ours {
-            return Err(Foreign::Volume(cut(&volume.name)));
+            return Err(AttestationError::Volume(cut(&volume.name)));
         }
     }
     Ok(())

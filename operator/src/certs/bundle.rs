@@ -8,17 +8,17 @@ use sha2::{Digest, Sha256};
 
 /// What goes into `caBundle`, and as `ca.crt` into every policy's ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bundle {
+pub struct CaBundle {
     pub pem: String,
     /// Of each authority in it, as gateways report them: SHA-256 of the DER, lower-case hex.
     pub fingerprints: Vec<String>,
 }
 
-impl Bundle {
+impl CaBundle {
     #[must_use]
     pub fn of(pem: String) -> Self {
         let fingerprints = fingerprints(&pem);
-        Bundle { pem, fingerprints }
+        CaBundle { pem, fingerprints }
     }
 }
 

@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use outrigger_compile::{Certificates, NoCertificates};
 use thiserror::Error;
 
-use super::bundle::Bundle;
-use super::x509::{Certificate, Pair, Unreadable};
+use super::bundle::CaBundle;
+use super::x509::{Certificate, CertificateError, CertificatePair};
 
 /// Why the folder's certificate is not used.
 #[derive(Debug, Error)]
-pub enum FolderError {
+pub enum CertificateFolderError {
     #[error("{}: {why}", .path.display())]
     File { path: PathBuf, why: String },
     #[error("{}: {why}", .path.display())]
-    Pair { path: PathBuf, why: Unreadable },
+    Pair { path: PathBuf, why: CertificateError },
     #[error("{}: it has {why}", .path.display())]
     Authorities { path: PathBuf, why: NoCertificates },
 }
@@ -23,13 +23,13 @@ pub enum FolderError {
 /// The certificate and its authorities. Reads files; a kubelet replaces them all at once.
 ///
 /// # Errors
-/// [`FolderError`].
-pub fn read(folder: &Path, names: &[String]) -> Result<(Pair, Bundle), FolderError> {
+/// [`CertificateFolderError`].
+pub fn read(folder: &Path, names: &[String]) -> Result<(CertificatePair, CaBundle), CertificateFolderError> {
     let text = |name: &str| {
         let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| FolderError::File { path, why: error.to_string() })
+        std::fs::read_to_string(&path).map_err(|error| CertificateFolderError::File { path, why: error.to_string() })
     };
-    let pair = Pair::read(&text("tls.crt")?, &text("tls.key")?).map_err(at(folder, "tls.crt"))?;
+    let pair = CertificatePair::read(&text("tls.crt")?, &text("tls.key")?).map_err(at(folder, "tls.crt"))?;
     let ca = text("ca.crt")?;
     let authority = Certificate::read(&ca).map_err(at(folder, "ca.crt"))?;
     if let Err(error) = pair.certificate.vouches(names, &authority, Timestamp::now()) {
@@ -37,28 +37,30 @@ pub fn read(folder: &Path, names: &[String]) -> Result<(Pair, Bundle), FolderErr
         tracing::warn!(%error, folder = %folder.display(), "clients may not trust the certificate");
     }
     // It goes into ConfigMaps: nothing else that stands in the file may.
-    let ca = Certificates::of(&ca).map_err(|why| FolderError::Authorities { path: folder.join("ca.crt"), why })?;
+    let ca = Certificates::of(&ca)
+        .map_err(|why| CertificateFolderError::Authorities { path: folder.join("ca.crt"), why })?;
     if ca.beside_a_key {
         tracing::warn!(folder = %folder.display(), "ca.crt has a private key in it, which is not used: remove it");
     }
-    Ok((pair, Bundle::of(ca.pem)))
+    Ok((pair, CaBundle::of(ca.pem)))
 }
 
-fn at(folder: &Path, name: &str) -> impl Fn(Unreadable) -> FolderError {
+fn at(folder: &Path, name: &str) -> impl Fn(CertificateError) -> CertificateFolderError {
     let path = folder.join(name);
-    move |why| FolderError::Pair { path: path.clone(), why }
+    move |why| CertificateFolderError::Pair { path: path.clone(), why }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::held::Held;
-    use super::super::step::{Step, take};
+    use super::super::held::StoredCertificates;
+    use super::super::step::{CertificateStep, take};
     use super::*;
 
     #[test]
     fn three_files_make_a_certificate_and_each_that_is_wrong_is_named() {
         let names = vec!["outrigger.test".to_owned()];
-        let data = take(Step::Begin, &Held::default(), Timestamp::now(), &names).unwrap().write();
+        let data =
+            take(CertificateStep::Begin, &StoredCertificates::default(), Timestamp::now(), &names).unwrap().write();
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
         let told = || read(folder.path(), &names).map(|_| ()).map_err(|error| error.to_string());

@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::bundle::Bundle;
-use super::x509::{Certificate, Pair};
+use super::bundle::CaBundle;
+use super::x509::{Certificate, CertificatePair};
 
 /// All that is known of authorities and certificates. What is missing or can't be read is `None`, and made anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct StoredCertificates {
     /// Signs.
-    pub authority: Option<Pair>,
+    pub authority: Option<CertificatePair>,
     /// Will sign, once all who must trust it have been told.
-    pub next: Option<Pair>,
+    pub next: Option<CertificatePair>,
     /// Since when every bundle has it.
     pub since: Option<Timestamp>,
     /// Signed before; its key is gone.
     pub retired: Option<Certificate>,
     /// What the listener shows.
-    pub leaf: Option<Pair>,
+    pub leaf: Option<CertificatePair>,
 }
 
-impl Held {
+impl StoredCertificates {
     /// From the Secret's data.
     #[must_use]
     pub fn read(data: &BTreeMap<String, Vec<u8>>) -> Self {
@@ -31,9 +31,9 @@ impl Held {
             |name: &str, error| tracing::warn!(%error, key = name, "a part of the certificates' Secret is made anew");
         let pair = |name: &str| {
             let (certificate, key) = (text(&format!("{name}.crt"))?, text(&format!("{name}.key"))?);
-            Pair::read(certificate, key).map_err(|error| told(name, error)).ok()
+            CertificatePair::read(certificate, key).map_err(|error| told(name, error)).ok()
         };
-        Held {
+        StoredCertificates {
             authority: pair("authority"),
             next: pair("next"),
             since: text("next.since").and_then(|since| since.trim().parse().ok()),
@@ -45,7 +45,7 @@ impl Held {
     /// The Secret's data.
     #[must_use]
     pub fn write(&self) -> BTreeMap<String, Vec<u8>> {
-        let Held { authority, next, since, retired, leaf } = self;
+        let StoredCertificates { authority, next, since, retired, leaf } = self;
         let mut data = BTreeMap::new();
         let mut put = |name: String, text: &str| data.insert(name, text.as_bytes().to_vec());
         for (name, pair) in [("authority", authority), ("next", next), ("tls", leaf)] {
@@ -67,9 +67,9 @@ impl Held {
 
     /// Every authority that the listener's certificate may be under, now or soon.
     #[must_use]
-    pub fn bundle(&self) -> Bundle {
+    pub fn bundle(&self) -> CaBundle {
         let pairs = [&self.authority, &self.next].into_iter().flatten().map(|pair| &pair.certificate);
         let pems = pairs.chain(&self.retired).map(|certificate| certificate.pem.trim_end());
-        Bundle::of(pems.fold(String::new(), |pem, one| pem + one + "\n"))
+        CaBundle::of(pems.fold(String::new(), |pem, one| pem + one + "\n"))
     }
 }

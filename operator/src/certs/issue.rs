@@ -9,7 +9,7 @@ use rcgen::{
 };
 use thiserror::Error;
 
-use super::x509::{Pair, Unreadable};
+use super::x509::{CertificateError, CertificatePair};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// How long an authority and a certificate are valid.
@@ -24,14 +24,14 @@ pub enum IssueError {
     #[error("a certificate could not be made: {0}")]
     Refused(#[from] rcgen::Error),
     #[error("a certificate that was just made is not usable: {0}")]
-    Unusable(#[from] Unreadable),
+    Unusable(#[from] CertificateError),
 }
 
 /// A new authority.
 ///
 /// # Errors
 /// [`IssueError`].
-pub(super) fn authority(now: Timestamp) -> Result<Pair, IssueError> {
+pub(super) fn authority(now: Timestamp) -> Result<CertificatePair, IssueError> {
     let mut params = CertificateParams::default();
     let (epoch, now) = (date_time_ymd(1970, 1, 1), since_epoch(now));
     (params.not_before, params.not_after) = (epoch + now.saturating_sub(BACKDATED), epoch + (now + AUTHORITY_LIFE));
@@ -41,14 +41,18 @@ pub(super) fn authority(now: Timestamp) -> Result<Pair, IssueError> {
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    Ok(Pair::read(&certificate.pem(), &key.serialize_pem())?)
+    Ok(CertificatePair::read(&certificate.pem(), &key.serialize_pem())?)
 }
 
 /// A certificate under the authority, and not beyond it.
 ///
 /// # Errors
 /// [`IssueError`].
-pub(super) fn leaf(authority: &Pair, names: &[String], time: Timestamp) -> Result<Pair, IssueError> {
+pub(super) fn leaf(
+    authority: &CertificatePair,
+    names: &[String],
+    time: Timestamp,
+) -> Result<CertificatePair, IssueError> {
     let issuer = Issuer::from_ca_cert_der(&authority.certificate.der, KeyPair::from_pem(authority.key())?)?;
     let mut params = CertificateParams::new(names)?;
     let (epoch, now) = (date_time_ymd(1970, 1, 1), since_epoch(time));
@@ -60,7 +64,7 @@ pub(super) fn leaf(authority: &Pair, names: &[String], time: Timestamp) -> Resul
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
-    let leaf = Pair::read(&certificate.pem(), &key.serialize_pem())?;
+    let leaf = CertificatePair::read(&certificate.pem(), &key.serialize_pem())?;
     // One that no client takes would be made again and again.
     leaf.certificate.vouches(names, &authority.certificate, time)?;
     Ok(leaf)

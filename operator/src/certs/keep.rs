@@ -11,17 +11,17 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::bundle::Bundle;
-use super::folder::{self, FolderError};
-use super::held::Held;
+use super::bundle::CaBundle;
+use super::folder::{self, CertificateFolderError};
+use super::held::StoredCertificates;
 use super::issue::IssueError;
-use super::served::Served;
-use super::step::{Renewals, Step, next, take};
-use super::store::{Seen, Store, StoreError};
+use super::served::ServedCertificate;
+use super::step::{CertificateStep, Renewals, next, take};
+use super::store::{ObservedSecret, Store, StoreError};
 use super::webhooks::Webhooks;
-use super::x509::Unreadable;
+use super::x509::CertificateError;
 use crate::names::CERTIFICATES;
-use crate::settings::Settings;
+use crate::settings::OperatorSettings;
 
 /// How often time is looked at, files are, and webhook configurations are: the chart may have made them anew.
 const LOOK: Duration = Duration::from_secs(15);
@@ -38,14 +38,14 @@ pub trait Spread: Send + Sync {
 
 /// What the listener shows, and by whom it is trusted.
 #[derive(Debug)]
-pub struct Certificates {
-    served: Arc<Served>,
-    bundle: watch::Sender<Option<Arc<Bundle>>>,
+pub struct ServingCertificates {
+    served: Arc<ServedCertificate>,
+    bundle: watch::Sender<Option<Arc<CaBundle>>>,
 }
 
-impl Default for Certificates {
+impl Default for ServingCertificates {
     fn default() -> Self {
-        Certificates { served: Arc::default(), bundle: watch::Sender::new(None) }
+        ServingCertificates { served: Arc::default(), bundle: watch::Sender::new(None) }
     }
 }
 
@@ -57,23 +57,23 @@ enum KeepError {
     #[error(transparent)]
     Issue(#[from] IssueError),
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Folder(#[from] CertificateFolderError),
     #[error("the certificate can't be served: {0}")]
-    Show(#[from] Unreadable),
+    Show(#[from] CertificateError),
     #[error("the files were not read: {0}")]
     Reading(#[from] tokio::task::JoinError),
 }
 
-impl Certificates {
+impl ServingCertificates {
     /// For the listener.
     #[must_use]
-    pub fn served(&self) -> Arc<Served> {
+    pub fn served(&self) -> Arc<ServedCertificate> {
         Arc::clone(&self.served)
     }
 
     /// The authorities that gateways and webhooks must trust; `None` as long as nothing is known.
     #[must_use]
-    pub fn bundle(&self) -> watch::Receiver<Option<Arc<Bundle>>> {
+    pub fn bundle(&self) -> watch::Receiver<Option<Arc<CaBundle>>> {
         self.bundle.subscribe()
     }
 
@@ -84,7 +84,7 @@ impl Certificates {
     }
 
     /// Keeps them, for as long as it is polled. Failing is told, and tried again.
-    pub async fn keep(&self, client: Client, settings: &Settings, spread: &dyn Spread) {
+    pub async fn keep(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
         match &settings.certificates {
             Some(folder) => self.follow(folder, &settings.service).await,
             None => self.own(client, settings, spread).await,
@@ -108,7 +108,7 @@ impl Certificates {
         Ok(())
     }
 
-    async fn own(&self, client: Client, settings: &Settings, spread: &dyn Spread) {
+    async fn own(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
         let store = Store::new(client.clone(), &settings.namespace);
         let webhooks = settings.webhooks.as_deref().map(|name| Webhooks::new(client, name));
         let keeper = Keeper { certificates: self, store, webhooks, names: &settings.service, spread };
@@ -125,7 +125,7 @@ impl Certificates {
         }
     }
 
-    fn tell(&self, bundle: Bundle) {
+    fn tell(&self, bundle: CaBundle) {
         self.bundle.send_if_modified(|told| {
             let news = told.as_deref() != Some(&bundle);
             if news {
@@ -143,7 +143,7 @@ fn looks() -> tokio::time::Interval {
 }
 
 struct Keeper<'a> {
-    certificates: &'a Certificates,
+    certificates: &'a ServingCertificates,
     store: Store,
     webhooks: Option<Webhooks>,
     names: &'a [String],
@@ -152,12 +152,12 @@ struct Keeper<'a> {
 
 impl Keeper<'_> {
     /// Takes steps until there is none to take. What is held is served first, and told before the next step is looked for.
-    async fn look(&self, last: &mut Option<Held>, renewals: &mut Renewals) -> Result<(), KeepError> {
+    async fn look(&self, last: &mut Option<StoredCertificates>, renewals: &mut Renewals) -> Result<(), KeepError> {
         let mut seen = self.store.read().await?;
         for _ in 0..STEPS_MAX {
             let found = seen.held();
             let Some(held) = found.clone().or_else(|| last.clone()) else {
-                seen = self.step(&seen, Step::Begin, &Held::default()).await?;
+                seen = self.step(&seen, CertificateStep::Begin, &StoredCertificates::default()).await?;
                 continue;
             };
             // Somebody deleted the Secret: what is trusted everywhere is written again, and no client notices.
@@ -171,11 +171,11 @@ impl Keeper<'_> {
             let bundle = held.bundle();
             self.certificates.tell(bundle.clone());
             let applied = self.applied(&bundle).await;
-            let step = next(&held, Timestamp::now(), self.names, &Reached { spread: self.spread, applied });
+            let step = next(&held, Timestamp::now(), self.names, &SpreadProgress { spread: self.spread, applied });
             *last = Some(held.clone());
             match step {
-                Step::Keep { .. } => return Ok(()),
-                Step::Early { from } => {
+                CertificateStep::Keep { .. } => return Ok(()),
+                CertificateStep::Early { from } => {
                     tracing::warn!(
                         %from,
                         "the authority in the Secret {CERTIFICATES} is valid only later, and is used as it is: set this node's \
@@ -195,13 +195,23 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    async fn step(&self, seen: &Seen, step: Step, held: &Held) -> Result<Seen, KeepError> {
+    async fn step(
+        &self,
+        seen: &ObservedSecret,
+        step: CertificateStep,
+        held: &StoredCertificates,
+    ) -> Result<ObservedSecret, KeepError> {
         let taken = take(step, held, Timestamp::now(), self.names)?;
         Ok(self.write(seen, &taken, word(step)).await?)
     }
 
     /// What is there afterwards, which may be another replica's.
-    async fn write(&self, seen: &Seen, held: &Held, what: &str) -> Result<Seen, StoreError> {
+    async fn write(
+        &self,
+        seen: &ObservedSecret,
+        held: &StoredCertificates,
+        what: &str,
+    ) -> Result<ObservedSecret, StoreError> {
         match self.store.write(seen, held).await {
             Err(StoreError::Conflict) => self.store.read().await,
             Err(error) => Err(error),
@@ -213,7 +223,7 @@ impl Keeper<'_> {
     }
 
     /// Whether every webhook has the bundle.
-    async fn applied(&self, bundle: &Bundle) -> bool {
+    async fn applied(&self, bundle: &CaBundle) -> bool {
         let Some(webhooks) = &self.webhooks else { return true };
         match webhooks.apply(bundle).await {
             Ok(applied) => applied,
@@ -225,25 +235,25 @@ impl Keeper<'_> {
     }
 }
 
-fn word(step: Step) -> &'static str {
+fn word(step: CertificateStep) -> &'static str {
     match step {
-        Step::Keep { .. } | Step::Early { .. } => "nothing to do",
-        Step::Begin => "a new authority",
-        Step::RenewLeaf => "the certificate is renewed",
-        Step::Announce => "the next authority is being told to all",
-        Step::Spread => "the next authority stands in every bundle",
-        Step::Promote => "the next authority signs from now on",
-        Step::Retire => "the authority before is not trusted any more",
+        CertificateStep::Keep { .. } | CertificateStep::Early { .. } => "nothing to do",
+        CertificateStep::Begin => "a new authority",
+        CertificateStep::RenewLeaf => "the certificate is renewed",
+        CertificateStep::Announce => "the next authority is being told to all",
+        CertificateStep::Spread => "the next authority stands in every bundle",
+        CertificateStep::Promote => "the next authority signs from now on",
+        CertificateStep::Retire => "the authority before is not trusted any more",
     }
 }
 
 /// Nothing has spread as long as the webhooks have it not.
-struct Reached<'a> {
+struct SpreadProgress<'a> {
     spread: &'a dyn Spread,
     applied: bool,
 }
 
-impl Spread for Reached<'_> {
+impl Spread for SpreadProgress<'_> {
     fn written(&self, fingerprint: &str) -> bool {
         self.applied && self.spread.written(fingerprint)
     }

@@ -11,7 +11,7 @@
 //! A certificate is renewed under the same authority, which touches no bundle. A new authority is first told to all who
 //! must trust it, and only then signs: a day after it stands in every bundle, or as soon as every live gateway says it has
 //! it. Every step is one write of one Secret, and what comes next is read from it alone; so it does not matter where a
-//! replica is killed, nor which of them goes on. The steps: [`step::Step`].
+//! replica is killed, nor which of them goes on. The steps: [`step::CertificateStep`].
 //!
 //! With a folder of somebody else's making (cert-manager), its files are followed and nothing is written.
 
@@ -28,8 +28,8 @@ mod tests;
 mod webhooks;
 mod x509;
 
-pub use bundle::{Bundle, fingerprints};
-pub use held::Held;
-pub use keep::{Certificates, Spread};
-pub use served::Served;
-pub use step::{Step, next, take};
+pub use bundle::{CaBundle, fingerprints};
+pub use held::StoredCertificates;
+pub use keep::{ServingCertificates, Spread};
+pub use served::ServedCertificate;
+pub use step::{CertificateStep, next, take};

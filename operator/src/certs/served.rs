@@ -8,28 +8,28 @@ use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::x509::{Pair, Unreadable};
+use super::x509::{CertificateError, CertificatePair};
 
 /// Shows the newest; handshakes fail as long as there is none.
 #[derive(Default)]
-pub struct Served(ArcSwapOption<Shown>);
+pub struct ServedCertificate(ArcSwapOption<CurrentCertificate>);
 
-struct Shown {
-    pair: Pair,
+struct CurrentCertificate {
+    pair: CertificatePair,
     certified: Arc<CertifiedKey>,
 }
 
-impl Served {
+impl ServedCertificate {
     /// From the next handshake on.
     ///
     /// # Errors
-    /// [`Unreadable`]; the one before stays.
-    pub(super) fn show(&self, pair: &Pair) -> Result<(), Unreadable> {
+    /// [`CertificateError`]; the one before stays.
+    pub(super) fn show(&self, pair: &CertificatePair) -> Result<(), CertificateError> {
         if self.0.load().as_ref().is_some_and(|shown| shown.pair == *pair) {
             return Ok(());
         }
         let certified = Arc::new(pair.certified()?);
-        self.0.store(Some(Arc::new(Shown { pair: pair.clone(), certified })));
+        self.0.store(Some(Arc::new(CurrentCertificate { pair: pair.clone(), certified })));
         tracing::info!(
             fingerprint = pair.certificate.fingerprint,
             expires = %pair.certificate.not_after,
@@ -45,14 +45,14 @@ impl Served {
     }
 }
 
-impl ResolvesServerCert for Served {
+impl ResolvesServerCert for ServedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.0.load().as_ref().map(|shown| Arc::clone(&shown.certified))
     }
 }
 
-impl fmt::Debug for Served {
+impl fmt::Debug for ServedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").field("expires", &self.expires()).finish()
+        f.debug_struct("ServedCertificate").field("expires", &self.expires()).finish()
     }
 }

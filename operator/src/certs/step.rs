@@ -14,10 +14,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::held::Held;
+use super::held::StoredCertificates;
 use super::issue::{self, BACKDATED, IssueError};
 use super::keep::Spread;
-use super::x509::{Certificate, Pair};
+use super::x509::{Certificate, CertificatePair};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -26,7 +26,7 @@ const OLD_AGE: i64 = 365 * DAY;
 
 /// One write of the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CertificateStep {
     /// Nothing, until then or until something changes.
     Keep { until: Timestamp },
     /// Nothing: what there is, is valid only then, by a clock that is wrong here or was where it was made.
@@ -47,81 +47,90 @@ pub enum Step {
 
 /// What comes next.
 #[must_use]
-pub fn next(held: &Held, now: Timestamp, names: &[String], spread: &dyn Spread) -> Step {
-    let usable = |pair: &Option<Pair>| pair.as_ref().is_some_and(|pair| pair.certificate.is_valid_at(now));
+pub fn next(held: &StoredCertificates, now: Timestamp, names: &[String], spread: &dyn Spread) -> CertificateStep {
+    let usable = |pair: &Option<CertificatePair>| pair.as_ref().is_some_and(|pair| pair.certificate.is_valid_at(now));
     let Some(authority) = held.authority.as_ref().filter(|_| usable(&held.authority)) else {
         return match [&held.authority, &held.next].into_iter().find_map(|pair| early(pair, now)) {
-            _ if usable(&held.next) => Step::Promote,
+            _ if usable(&held.next) => CertificateStep::Promote,
             // Everybody trusts it, and it lasts for years: a clock that goes wrong must not take that away.
-            Some(from) => Step::Early { from },
-            None => Step::Begin,
+            Some(from) => CertificateStep::Early { from },
+            None => CertificateStep::Begin,
         };
     };
     let authority = &authority.certificate;
     let Some(leaf) = held.leaf.as_ref().filter(|leaf| leaf.certificate.vouches(names, authority, now).is_ok()) else {
-        return Step::RenewLeaf;
+        return CertificateStep::RenewLeaf;
     };
     let due = renewal(&leaf.certificate, authority);
     if due <= now {
-        return Step::RenewLeaf;
+        return CertificateStep::RenewLeaf;
     }
     if held.retired.is_some() {
         // The certificate is at least as old as the promotion.
         let over = after(leaf.certificate.not_before, BACKDATED.as_secs() as i64 + DAY);
-        return if over <= now { Step::Retire } else { Step::Keep { until: over.min(due) } };
+        return if over <= now { CertificateStep::Retire } else { CertificateStep::Keep { until: over.min(due) } };
     }
     if !usable(&held.next) {
         let old = after(authority.not_after, -OLD_AGE);
         // One that is there and can't be used is replaced, too.
-        return if old <= now || held.next.is_some() { Step::Announce } else { Step::Keep { until: old.min(due) } };
+        return if old <= now || held.next.is_some() {
+            CertificateStep::Announce
+        } else {
+            CertificateStep::Keep { until: old.min(due) }
+        };
     }
     let fingerprint = held.next.as_ref().map_or("", |next| next.certificate.fingerprint.as_str());
     match held.since {
         // By a clock that has been put back since, or that never was right.
         Some(since) if since > after(now, HOUR) => stamp(spread, fingerprint, due),
-        Some(since) if after(since, DAY) <= now || spread.trusted(fingerprint) => Step::Promote,
-        Some(since) => Step::Keep { until: after(since, DAY).min(due) },
+        Some(since) if after(since, DAY) <= now || spread.trusted(fingerprint) => CertificateStep::Promote,
+        Some(since) => CertificateStep::Keep { until: after(since, DAY).min(due) },
         None => stamp(spread, fingerprint, due),
     }
 }
 
 /// From when it is valid, where that is still to come.
-fn early(pair: &Option<Pair>, now: Timestamp) -> Option<Timestamp> {
+fn early(pair: &Option<CertificatePair>, now: Timestamp) -> Option<Timestamp> {
     pair.as_ref().map(|pair| pair.certificate.not_before).filter(|from| *from > now)
 }
 
-fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> Step {
-    if spread.written(fingerprint) { Step::Spread } else { Step::Keep { until: due } }
+fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> CertificateStep {
+    if spread.written(fingerprint) { CertificateStep::Spread } else { CertificateStep::Keep { until: due } }
 }
 
 /// What there is after the step.
 ///
 /// # Errors
 /// [`IssueError`].
-pub fn take(step: Step, held: &Held, now: Timestamp, names: &[String]) -> Result<Held, IssueError> {
+pub fn take(
+    step: CertificateStep,
+    held: &StoredCertificates,
+    now: Timestamp,
+    names: &[String],
+) -> Result<StoredCertificates, IssueError> {
     let held = held.clone();
     match step {
-        Step::Keep { .. } | Step::Early { .. } => Ok(held),
-        Step::Begin => {
+        CertificateStep::Keep { .. } | CertificateStep::Early { .. } => Ok(held),
+        CertificateStep::Begin => {
             let authority = issue::authority(now)?;
             let leaf = issue::leaf(&authority, names, now)?;
-            Ok(Held { authority: Some(authority), leaf: Some(leaf), ..Held::default() })
+            Ok(StoredCertificates { authority: Some(authority), leaf: Some(leaf), ..StoredCertificates::default() })
         }
-        Step::RenewLeaf => match &held.authority {
-            Some(authority) => Ok(Held { leaf: Some(issue::leaf(authority, names, now)?), ..held }),
-            None => take(Step::Begin, &held, now, names),
+        CertificateStep::RenewLeaf => match &held.authority {
+            Some(authority) => Ok(StoredCertificates { leaf: Some(issue::leaf(authority, names, now)?), ..held }),
+            None => take(CertificateStep::Begin, &held, now, names),
         },
-        Step::Announce => Ok(Held { next: Some(issue::authority(now)?), since: None, ..held }),
-        Step::Spread => Ok(Held { since: Some(now), ..held }),
-        Step::Promote => match held.next {
+        CertificateStep::Announce => Ok(StoredCertificates { next: Some(issue::authority(now)?), since: None, ..held }),
+        CertificateStep::Spread => Ok(StoredCertificates { since: Some(now), ..held }),
+        CertificateStep::Promote => match held.next {
             Some(next) => {
                 let leaf = issue::leaf(&next, names, now)?;
                 let retired = held.authority.map(|authority| authority.certificate);
-                Ok(Held { authority: Some(next), next: None, since: None, retired, leaf: Some(leaf) })
+                Ok(StoredCertificates { authority: Some(next), next: None, since: None, retired, leaf: Some(leaf) })
             }
-            None => take(Step::Begin, &Held::default(), now, names),
+            None => take(CertificateStep::Begin, &StoredCertificates::default(), now, names),
         },
-        Step::Retire => Ok(Held { retired: None, ..held }),
+        CertificateStep::Retire => Ok(StoredCertificates { retired: None, ..held }),
     }
 }
 
@@ -136,13 +145,13 @@ pub struct Renewals(Option<Instant>);
 impl Renewals {
     /// Whether the step may be taken now.
     #[must_use]
-    pub fn allow(self, step: Step, now: Instant) -> bool {
-        step != Step::RenewLeaf || self.0.is_none_or(|last| now.duration_since(last) >= RENEWALS)
+    pub fn allow(self, step: CertificateStep, now: Instant) -> bool {
+        step != CertificateStep::RenewLeaf || self.0.is_none_or(|last| now.duration_since(last) >= RENEWALS)
     }
 
     /// The step was taken, or another replica was quicker.
-    pub fn took(&mut self, step: Step, now: Instant) {
-        if step == Step::RenewLeaf {
+    pub fn took(&mut self, step: CertificateStep, now: Instant) {
+        if step == CertificateStep::RenewLeaf {
             self.0 = Some(now);
         }
     }

@@ -13,7 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use thiserror::Error;
 
-use super::held::Held;
+use super::held::StoredCertificates;
 use crate::api;
 use crate::names;
 
@@ -32,20 +32,20 @@ pub enum StoreError {
 }
 
 /// The Secret as it was seen last. `None` inside: it is not there.
-pub struct Seen(Option<Secret>);
+pub struct ObservedSecret(Option<Secret>);
 
-impl Seen {
+impl ObservedSecret {
     /// `None`: the Secret is not there.
-    pub fn held(&self) -> Option<Held> {
+    pub fn held(&self) -> Option<StoredCertificates> {
         let data = self.0.as_ref()?.data.clone().unwrap_or_default();
-        Some(Held::read(&data.into_iter().map(|(name, value)| (name, value.0)).collect()))
+        Some(StoredCertificates::read(&data.into_iter().map(|(name, value)| (name, value.0)).collect()))
     }
 }
 
 /// Without data.
-impl fmt::Debug for Seen {
+impl fmt::Debug for ObservedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Seen").field(&self.0.as_ref().map(|secret| &secret.metadata.resource_version)).finish()
+        f.debug_tuple("ObservedSecret").field(&self.0.as_ref().map(|secret| &secret.metadata.resource_version)).finish()
     }
 }
 
@@ -65,12 +65,12 @@ impl Store {
         events.inspect_err(told).map(|_| ()).boxed()
     }
 
-    pub async fn read(&self) -> Result<Seen, StoreError> {
-        timed(self.0.get_opt(names::CERTIFICATES)).await.map(Seen)
+    pub async fn read(&self) -> Result<ObservedSecret, StoreError> {
+        timed(self.0.get_opt(names::CERTIFICATES)).await.map(ObservedSecret)
     }
 
     /// Only over what was seen.
-    pub async fn write(&self, seen: &Seen, held: &Held) -> Result<Seen, StoreError> {
+    pub async fn write(&self, seen: &ObservedSecret, held: &StoredCertificates) -> Result<ObservedSecret, StoreError> {
         let data: BTreeMap<_, _> = held.write().into_iter().map(|(name, value)| (name, ByteString(value))).collect();
         let written = match &seen.0 {
             // Everything else in it is somebody's: labels, annotations.
@@ -80,7 +80,7 @@ impl Store {
             }
             None => timed(self.0.create(&parameters(), &secret(data))).await,
         };
-        written.map(|secret| Seen(Some(secret)))
+        written.map(|secret| ObservedSecret(Some(secret)))
     }
 }
 

@@ -8,21 +8,21 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::time::Instant;
 
-use super::held::Held;
+use super::held::StoredCertificates;
 use super::issue;
 use super::keep::Spread;
-use super::step::{Renewals, Step, next, take};
-use super::x509::{Certificate, Pair, Unreadable};
-use super::{Bundle, fingerprints};
+use super::step::{CertificateStep, Renewals, next, take};
+use super::x509::{Certificate, CertificateError, CertificatePair};
+use super::{CaBundle, fingerprints};
 
 /// How far the next authority is said to have got.
 #[derive(Default)]
-struct Said {
+struct FakeSpread {
     written: bool,
     trusted: bool,
 }
 
-impl Spread for Said {
+impl Spread for FakeSpread {
     fn written(&self, _: &str) -> bool {
         self.written
     }
@@ -48,7 +48,7 @@ const DAY: i64 = 24;
 const YEAR: i64 = 365 * DAY;
 
 /// Somebody who trusts the bundle takes the certificate for every name.
-fn is_trusted(held: &Held, bundle: &Bundle, now: Timestamp) -> bool {
+fn is_trusted(held: &StoredCertificates, bundle: &CaBundle, now: Timestamp) -> bool {
     let Some(leaf) = &held.leaf else { return false };
     let authorities = CertificateDer::pem_slice_iter(bundle.pem.as_bytes()).count();
     let each = bundle.pem.split_inclusive("-----END CERTIFICATE-----").filter_map(|pem| Certificate::read(pem).ok());
@@ -59,22 +59,22 @@ fn is_trusted(held: &Held, bundle: &Bundle, now: Timestamp) -> bool {
 
 /// A replica's life: takes steps, and is killed after each, so that all it knows is what was written.
 struct Life {
-    held: Held,
+    held: StoredCertificates,
     now: Timestamp,
     steps: Vec<&'static str>,
 }
 
 impl Life {
     fn new() -> Self {
-        Life { held: Held::default(), now: at("2026-01-01T00:00:00Z"), steps: Vec::new() }
+        Life { held: StoredCertificates::default(), now: at("2026-01-01T00:00:00Z"), steps: Vec::new() }
     }
 
-    fn run(&mut self, said: &Said) {
+    fn run(&mut self, said: &FakeSpread) {
         for _ in 0..8 {
             let step = next(&self.held, self.now, &names(), said);
             let before = self.held.bundle();
             match step {
-                Step::Keep { until } => {
+                CertificateStep::Keep { until } => {
                     assert!(until > self.now, "it would not sleep");
                     return;
                 }
@@ -82,38 +82,38 @@ impl Life {
             }
             let taken = take(step, &self.held, self.now, &names()).unwrap();
             // Killed here: the write has happened or it has not.
-            self.held = Held::read(&taken.write());
+            self.held = StoredCertificates::read(&taken.write());
             assert_eq!(self.held, taken, "{step:?}");
             assert!(is_trusted(&self.held, &self.held.bundle(), self.now), "{step:?}");
-            if step != Step::Begin {
+            if step != CertificateStep::Begin {
                 assert!(is_trusted(&self.held, &before, self.now), "{step:?}: under an authority that was not told");
             }
         }
         panic!("round in circles: {:?}", self.steps);
     }
 
-    fn pass(&mut self, passed: i64, said: &Said) {
+    fn pass(&mut self, passed: i64, said: &FakeSpread) {
         self.now = hours(self.now, passed);
         self.run(said);
     }
 }
 
-fn word(step: Step) -> &'static str {
+fn word(step: CertificateStep) -> &'static str {
     match step {
-        Step::Keep { .. } => "keep",
-        Step::Early { .. } => "early",
-        Step::Begin => "begin",
-        Step::RenewLeaf => "renew",
-        Step::Announce => "announce",
-        Step::Spread => "spread",
-        Step::Promote => "promote",
-        Step::Retire => "retire",
+        CertificateStep::Keep { .. } => "keep",
+        CertificateStep::Early { .. } => "early",
+        CertificateStep::Begin => "begin",
+        CertificateStep::RenewLeaf => "renew",
+        CertificateStep::Announce => "announce",
+        CertificateStep::Spread => "spread",
+        CertificateStep::Promote => "promote",
+        CertificateStep::Retire => "retire",
     }
 }
 
 #[test]
 fn a_life_of_two_authorities() {
-    let (nobody, written) = (Said::default(), Said { written: true, ..Said::default() });
+    let (nobody, written) = (FakeSpread::default(), FakeSpread { written: true, ..FakeSpread::default() });
     let mut life = Life::new();
     life.run(&nobody);
     assert_eq!(life.steps, ["begin"]);
@@ -152,63 +152,63 @@ fn a_life_of_two_authorities() {
 #[test]
 fn when_every_gateway_has_the_next_authority_nobody_waits_for_a_day() {
     let mut life = Life::new();
-    life.run(&Said::default());
-    life.pass(10 * YEAR - 100 * DAY, &Said::default());
-    life.pass(1, &Said { written: true, trusted: false });
+    life.run(&FakeSpread::default());
+    life.pass(10 * YEAR - 100 * DAY, &FakeSpread::default());
+    life.pass(1, &FakeSpread { written: true, trusted: false });
     assert_eq!(life.steps, ["begin", "renew", "announce", "spread"]);
-    life.pass(0, &Said { written: true, trusted: true });
+    life.pass(0, &FakeSpread { written: true, trusted: true });
     assert_eq!(life.steps[4..], ["promote"]);
     // Even a cluster that says yes to everything at once goes through every step.
     let mut life = Life::new();
-    life.run(&Said::default());
-    life.pass(10 * YEAR - 100 * DAY, &Said { written: true, trusted: true });
+    life.run(&FakeSpread::default());
+    life.pass(10 * YEAR - 100 * DAY, &FakeSpread { written: true, trusted: true });
     assert_eq!(life.steps, ["begin", "renew", "announce", "spread", "promote"]);
 }
 
 #[test]
 fn an_authority_that_was_slept_through_is_replaced_by_the_best_there_is() {
     let mut life = Life::new();
-    life.run(&Said::default());
-    life.pass(9 * YEAR + 10 * DAY, &Said::default());
+    life.run(&FakeSpread::default());
+    life.pass(9 * YEAR + 10 * DAY, &FakeSpread::default());
     assert_eq!(life.steps, ["begin", "renew", "announce"]);
-    life.pass(YEAR, &Said::default());
+    life.pass(YEAR, &FakeSpread::default());
     // It stands in bundles already, though nobody knows in which.
     assert_eq!(life.steps[3..], ["promote"]);
-    life.pass(20 * YEAR, &Said::default());
+    life.pass(20 * YEAR, &FakeSpread::default());
     assert_eq!(life.steps[4..], ["begin"]);
 }
 
 #[test]
 fn a_replica_whose_clock_is_behind_begins_nothing_over_what_is_there() {
     let now = at("2026-01-01T00:00:00Z");
-    let whole = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let whole = take(CertificateStep::Begin, &StoredCertificates::default(), now, &names()).unwrap();
     let behind = |late: i64| hours(now, -late);
-    assert!(matches!(next(&whole, behind(0), &names(), &Said::default()), Step::Keep { .. }));
+    assert!(matches!(next(&whole, behind(0), &names(), &FakeSpread::default()), CertificateStep::Keep { .. }));
     for late in [2, DAY, YEAR] {
-        let step = next(&whole, behind(late), &names(), &Said::default());
-        assert_eq!(step, Step::Early { from: hours(now, -1) }, "{late} hours behind");
+        let step = next(&whole, behind(late), &names(), &FakeSpread::default());
+        assert_eq!(step, CertificateStep::Early { from: hours(now, -1) }, "{late} hours behind");
         assert_eq!(take(step, &whole, behind(late), &names()).unwrap(), whole);
     }
-    let next_alone = Held { next: whole.authority.clone(), ..Held::default() };
-    assert_eq!(word(next(&next_alone, behind(2), &names(), &Said::default())), "early");
+    let next_alone = StoredCertificates { next: whole.authority.clone(), ..StoredCertificates::default() };
+    assert_eq!(word(next(&next_alone, behind(2), &names(), &FakeSpread::default())), "early");
     let old = hours(now, 11 * YEAR);
-    assert_eq!(word(next(&whole, old, &names(), &Said::default())), "begin", "it is over");
+    assert_eq!(word(next(&whole, old, &names(), &FakeSpread::default())), "begin", "it is over");
 }
 
 /// Each sees what the other wrote as soon as it is written, for ten minutes.
 #[test]
 fn replicas_that_do_not_agree_take_turns_once_a_minute() {
     let now = at("2026-01-01T00:00:00Z");
-    let (began, said) = (Instant::now(), Said::default());
+    let (began, said) = (Instant::now(), FakeSpread::default());
     let other = vec!["outrigger.other.svc".to_owned()];
-    let mut held = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let mut held = take(CertificateStep::Begin, &StoredCertificates::default(), now, &names()).unwrap();
     let mut replicas = [(names(), Renewals::default()), (other, Renewals::default())];
     let mut renewed = 0;
     for second in 0..600 {
         for (names, renewals) in &mut replicas {
             let step = next(&held, now, names, &said);
             let second = began + Duration::from_secs(second);
-            if step == Step::RenewLeaf && renewals.allow(step, second) {
+            if step == CertificateStep::RenewLeaf && renewals.allow(step, second) {
                 held = take(step, &held, now, names).unwrap();
                 renewals.took(step, second);
                 renewed += 1;
@@ -221,19 +221,19 @@ fn replicas_that_do_not_agree_take_turns_once_a_minute() {
 #[test]
 fn whatever_is_missing_or_broken_is_made_anew() {
     let now = at("2026-01-01T00:00:00Z");
-    let said = Said::default();
-    let whole = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let said = FakeSpread::default();
+    let whole = take(CertificateStep::Begin, &StoredCertificates::default(), now, &names()).unwrap();
     let other = issue::authority(now).unwrap();
     let data = whole.write();
     let without = |name: &str| {
         let mut data = data.clone();
         data.remove(name).unwrap();
-        Held::read(&data)
+        StoredCertificates::read(&data)
     };
     let with = |name: &str, value: &str| {
         let mut data = data.clone();
         data.insert(name.to_owned(), value.as_bytes().to_vec());
-        Held::read(&data)
+        StoredCertificates::read(&data)
     };
     let next_one = issue::authority(now).unwrap();
     let cases = [
@@ -242,7 +242,7 @@ fn whatever_is_missing_or_broken_is_made_anew() {
         (with("authority.key", "-----BEGIN"), "begin"),
         (with("authority.key", other.key()), "begin"),
         (with("authority.crt", &other.certificate.pem), "begin"),
-        (Held { authority: Some(other.clone()), ..whole.clone() }, "renew"),
+        (StoredCertificates { authority: Some(other.clone()), ..whole.clone() }, "renew"),
         (without("tls.crt"), "renew"),
         (without("tls.key"), "renew"),
         (with("tls.crt", "\u{0}"), "renew"),
@@ -251,7 +251,7 @@ fn whatever_is_missing_or_broken_is_made_anew() {
         (with("next.crt", &other.certificate.pem), "keep"),
         (with("next.since", "yesterday"), "keep"),
         (with("retired.crt", "nobody"), "keep"),
-        (Held { authority: None, next: Some(next_one.clone()), ..whole.clone() }, "promote"),
+        (StoredCertificates { authority: None, next: Some(next_one.clone()), ..whole.clone() }, "promote"),
         (whole.clone(), "keep"),
     ];
     for (number, (held, expected)) in cases.into_iter().enumerate() {
@@ -259,51 +259,54 @@ fn whatever_is_missing_or_broken_is_made_anew() {
         assert_eq!(word(step), expected, "{number}");
         let taken = take(step, &held, now, &names()).unwrap();
         assert!(is_trusted(&taken, &taken.bundle(), now), "{number}");
-        assert!(matches!(next(&taken, now, &names(), &said), Step::Keep { .. } | Step::Retire), "{number}");
+        assert!(
+            matches!(next(&taken, now, &names(), &said), CertificateStep::Keep { .. } | CertificateStep::Retire),
+            "{number}"
+        );
     }
 }
 
 #[test]
 fn clocks_that_differ_by_ten_minutes_are_no_matter_and_one_that_was_put_back_throws_nothing_away() {
     let now = at("2026-01-01T00:00:00Z");
-    let said = Said { written: true, trusted: false };
-    let held = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let said = FakeSpread { written: true, trusted: false };
+    let held = take(CertificateStep::Begin, &StoredCertificates::default(), now, &names()).unwrap();
     for minutes in [-50, -10, 10] {
         let there = now + minutes.minutes();
         assert!(is_trusted(&held, &held.bundle(), there), "{minutes}");
-        assert!(matches!(next(&held, there, &names(), &said), Step::Keep { .. }), "{minutes}");
+        assert!(matches!(next(&held, there, &names(), &said), CertificateStep::Keep { .. }), "{minutes}");
     }
     // Made by a clock that was a month ahead, or this one is a month behind: people are told, and nothing is thrown away.
     assert_eq!(word(next(&held, hours(now, -30 * DAY), &names(), &said)), "early");
     let next_one = Some(issue::authority(now).unwrap());
-    let ahead = Held { next: next_one, since: Some(hours(now, 90 * DAY)), ..held };
-    assert_eq!(next(&ahead, now, &names(), &said), Step::Spread);
+    let ahead = StoredCertificates { next: next_one, since: Some(hours(now, 90 * DAY)), ..held };
+    assert_eq!(next(&ahead, now, &names(), &said), CertificateStep::Spread);
 }
 
 #[test]
 fn other_names_need_another_certificate() {
     let now = at("2026-01-01T00:00:00Z");
-    let held = take(Step::Begin, &Held::default(), now, &names()).unwrap();
+    let held = take(CertificateStep::Begin, &StoredCertificates::default(), now, &names()).unwrap();
     let more = [names(), vec!["outrigger.example.com".to_owned()]].concat();
-    assert_eq!(next(&held, now, &more, &Said::default()), Step::RenewLeaf);
-    let renewed = take(Step::RenewLeaf, &held, now, &more).unwrap();
-    assert!(matches!(next(&renewed, now, &more, &Said::default()), Step::Keep { .. }));
+    assert_eq!(next(&held, now, &more, &FakeSpread::default()), CertificateStep::RenewLeaf);
+    let renewed = take(CertificateStep::RenewLeaf, &held, now, &more).unwrap();
+    assert!(matches!(next(&renewed, now, &more, &FakeSpread::default()), CertificateStep::Keep { .. }));
     // A name that no certificate can be for does not make one again and again: it is told.
-    assert!(take(Step::RenewLeaf, &held, now, &["no name".to_owned()]).is_err());
+    assert!(take(CertificateStep::RenewLeaf, &held, now, &["no name".to_owned()]).is_err());
 }
 
 #[test]
 fn a_certificate_does_not_outlive_its_authority_nor_is_made_again_and_again() {
     let made = at("2026-01-01T00:00:00Z");
-    let held = take(Step::Begin, &Held::default(), made, &names()).unwrap();
+    let held = take(CertificateStep::Begin, &StoredCertificates::default(), made, &names()).unwrap();
     let mut now = hours(made, 10 * YEAR - 10 * DAY);
-    let mut last = take(Step::RenewLeaf, &held, now, &names()).unwrap();
+    let mut last = take(CertificateStep::RenewLeaf, &held, now, &names()).unwrap();
     let end = held.authority.as_ref().map(|authority| authority.certificate.not_after).unwrap();
     let steps = Cell::new(0);
     while now < end {
         assert!(last.leaf.as_ref().unwrap().certificate.not_after <= end);
-        match next(&last, now, &names(), &Said::default()) {
-            Step::Keep { until } => now = until,
+        match next(&last, now, &names(), &FakeSpread::default()) {
+            CertificateStep::Keep { until } => now = until,
             step => {
                 steps.set(steps.get() + 1);
                 last = take(step, &last, now, &names()).unwrap();
@@ -315,12 +318,13 @@ fn a_certificate_does_not_outlive_its_authority_nor_is_made_again_and_again() {
 
 #[test]
 fn neither_keys_nor_secrets_are_shown() {
-    let held = take(Step::Begin, &Held::default(), at("2026-01-01T00:00:00Z"), &names()).unwrap();
+    let held =
+        take(CertificateStep::Begin, &StoredCertificates::default(), at("2026-01-01T00:00:00Z"), &names()).unwrap();
     let shown = format!("{held:?}");
     let key: String = held.authority.as_ref().unwrap().key().lines().nth(1).unwrap().to_owned();
     assert!(!shown.contains(&key) && !shown.contains("PRIVATE") && shown.contains("fingerprint"));
-    let wrong = Pair::read(&held.leaf.unwrap().certificate.pem, held.authority.unwrap().key());
-    assert_eq!(wrong.err(), Some(Unreadable::Mismatch));
+    let wrong = CertificatePair::read(&held.leaf.unwrap().certificate.pem, held.authority.unwrap().key());
+    assert_eq!(wrong.err(), Some(CertificateError::Mismatch));
 }
 
 #[test]

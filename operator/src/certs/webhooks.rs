@@ -9,7 +9,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::bundle::Bundle;
+use super::bundle::CaBundle;
 use crate::api;
 use crate::names;
 
@@ -38,7 +38,7 @@ impl Webhooks {
     }
 
     /// Writes the bundle where it is not, and says whether it is there now. A configuration that is not there needs none.
-    pub async fn apply(&self, bundle: &Bundle) -> Result<bool, WebhookError> {
+    pub async fn apply(&self, bundle: &CaBundle) -> Result<bool, WebhookError> {
         for kind in KINDS {
             let error = |why| WebhookError { kind, name: self.name.clone(), why };
             match tokio::time::timeout(TIME, self.apply_to(kind, bundle)).await {
@@ -51,7 +51,7 @@ impl Webhooks {
         Ok(true)
     }
 
-    async fn apply_to(&self, kind: &'static str, bundle: &Bundle) -> kube::Result<()> {
+    async fn apply_to(&self, kind: &'static str, bundle: &CaBundle) -> kube::Result<()> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind));
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let Some(found) = api.get_opt(&self.name).await? else { return Ok(()) };
@@ -72,7 +72,7 @@ impl Webhooks {
 }
 
 /// What is to be applied; `None`: it is there. By name, since that is the list's key.
-fn wanted(configuration: &Value, bundle: &Bundle) -> Option<Vec<Value>> {
+fn wanted(configuration: &Value, bundle: &CaBundle) -> Option<Vec<Value>> {
     let encoded = STANDARD.encode(&bundle.pem);
     let webhooks = configuration.get("webhooks")?.as_array()?;
     let has = |webhook: &Value| webhook.pointer("/clientConfig/caBundle").and_then(Value::as_str) == Some(&encoded);
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn only_the_bundle_is_applied_and_only_where_it_differs() {
-        let bundle = Bundle::of("pem".to_owned());
+        let bundle = CaBundle::of("pem".to_owned());
         let webhook =
             |name: &str, bundle: &str| json!({"name": name, "clientConfig": {"caBundle": bundle, "url": "u"}});
         let configuration = |webhooks: Value| json!({"webhooks": webhooks});

@@ -16,7 +16,7 @@ use super::bundle::fingerprint;
 
 /// Why something is no certificate, or no key to it. Never shows a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unreadable {
+pub enum CertificateError {
     #[error("it holds no certificate in PEM")]
     NoCertificate,
     #[error("its certificate can't be read")]
@@ -44,12 +44,12 @@ impl Certificate {
     /// The first in the PEM.
     ///
     /// # Errors
-    /// [`Unreadable`].
-    pub fn read(pem: &str) -> Result<Self, Unreadable> {
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| Unreadable::NoCertificate)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| Unreadable::Certificate)?;
+    /// [`CertificateError`].
+    pub fn read(pem: &str) -> Result<Self, CertificateError> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| CertificateError::NoCertificate)?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| CertificateError::Certificate)?;
         let second = |time: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(time.timestamp()).map_err(|_| Unreadable::Certificate)
+            Timestamp::from_second(time.timestamp()).map_err(|_| CertificateError::Certificate)
         };
         let (not_before, not_after) = (second(parsed.validity.not_before)?, second(parsed.validity.not_after)?);
         let (fingerprint, der) = (fingerprint(&der), der.into_owned());
@@ -64,9 +64,10 @@ impl Certificate {
     /// Whether clients that trust `authority` alone would take this one for each of the names.
     ///
     /// # Errors
-    /// [`Unreadable::Unverified`], with the first name that they would not.
-    pub fn vouches(&self, names: &[String], authority: &Certificate, now: Timestamp) -> Result<(), Unreadable> {
-        let refused = |name: &String, why: &dyn fmt::Display| Unreadable::Unverified(name.clone(), why.to_string());
+    /// [`CertificateError::Unverified`], with the first name that they would not.
+    pub fn vouches(&self, names: &[String], authority: &Certificate, now: Timestamp) -> Result<(), CertificateError> {
+        let refused =
+            |name: &String, why: &dyn fmt::Display| CertificateError::Unverified(name.clone(), why.to_string());
         let none = String::new();
         let first = names.first().unwrap_or(&none);
         let mut roots = rustls::RootCertStore::empty();
@@ -97,29 +98,29 @@ impl fmt::Debug for Certificate {
 
 /// A certificate and its key, which belong together.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Pair {
+pub struct CertificatePair {
     pub certificate: Certificate,
     key: String,
 }
 
-impl Pair {
+impl CertificatePair {
     /// # Errors
-    /// [`Unreadable`].
-    pub fn read(certificate: &str, key: &str) -> Result<Self, Unreadable> {
-        let pair = Pair { certificate: Certificate::read(certificate)?, key: key.to_owned() };
+    /// [`CertificateError`].
+    pub fn read(certificate: &str, key: &str) -> Result<Self, CertificateError> {
+        let pair = CertificatePair { certificate: Certificate::read(certificate)?, key: key.to_owned() };
         pair.certified().map(|_| pair)
     }
 
     /// As the listener shows it: every certificate of the PEM, of which the first is the key's.
     ///
     /// # Errors
-    /// [`Unreadable`].
-    pub fn certified(&self) -> Result<CertifiedKey, Unreadable> {
+    /// [`CertificateError`].
+    pub fn certified(&self) -> Result<CertifiedKey, CertificateError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(self.certificate.pem.as_bytes()).collect();
-        let chain = chain.map_err(|_| Unreadable::Certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|_| Unreadable::NoKey)?;
+        let chain = chain.map_err(|_| CertificateError::Certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|_| CertificateError::NoKey)?;
         let provider = rustls::crypto::ring::default_provider();
-        CertifiedKey::from_der(chain, key, &provider).map_err(|_| Unreadable::Mismatch)
+        CertifiedKey::from_der(chain, key, &provider).map_err(|_| CertificateError::Mismatch)
     }
 
     /// For what signs with it, and for the Secret.
@@ -129,8 +130,8 @@ impl Pair {
 }
 
 /// Without the key.
-impl fmt::Debug for Pair {
+impl fmt::Debug for CertificatePair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pair").field(&self.certificate).finish()
+        f.debug_tuple("CertificatePair").field(&self.certificate).finish()
     }
 }

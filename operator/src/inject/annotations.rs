@@ -4,7 +4,7 @@
 use outrigger_policy::nearest;
 use thiserror::Error;
 
-use crate::inject::values::{self, Told, Wrong};
+use crate::inject::values::{self, ShownValue, Wrong};
 use crate::names;
 use crate::objects::binding::Binding;
 
@@ -13,7 +13,7 @@ pub const PREFIX: &str = "outrigger.dev/";
 
 /// Where an annotation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub enum AnnotationTarget {
     /// A pod, or a workload's template of one.
     Pod,
     /// A Deployment, StatefulSet, DaemonSet, CronJob or Job.
@@ -22,13 +22,13 @@ pub enum Place {
     Namespace,
 }
 
-impl Place {
+impl AnnotationTarget {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Place::Pod => "pod",
-            Place::Workload => "workload",
-            Place::Namespace => "namespace",
+            AnnotationTarget::Pod => "pod",
+            AnnotationTarget::Workload => "workload",
+            AnnotationTarget::Namespace => "namespace",
         }
     }
 }
@@ -38,7 +38,7 @@ impl Place {
 pub struct Annotation {
     /// Behind [`PREFIX`].
     pub word: &'static str,
-    pub places: &'static [Place],
+    pub places: &'static [AnnotationTarget],
     /// What holds where nobody says anything, in words of the docs.
     pub default: &'static str,
     /// What it means and may say, in words of the docs.
@@ -46,8 +46,8 @@ pub struct Annotation {
     check: fn(&str) -> Result<(), Wrong>,
 }
 
-const ALL: &[Place] = &[Place::Pod, Place::Workload, Place::Namespace];
-const NEAR: &[Place] = &[Place::Pod, Place::Workload];
+const ALL: &[AnnotationTarget] = &[AnnotationTarget::Pod, AnnotationTarget::Workload, AnnotationTarget::Namespace];
+const NEAR: &[AnnotationTarget] = &[AnnotationTarget::Pod, AnnotationTarget::Workload];
 
 /// What can be asked.
 pub const TABLE: &[Annotation] = &[
@@ -144,9 +144,9 @@ pub const NAMESPACE_LABELS: &[(&str, &str)] = &[
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AnnotationError {
     #[error("the {}'s annotation {PREFIX}{word}: {wrong}", place.word())]
-    Value { place: Place, word: &'static str, wrong: Wrong },
+    Value { place: AnnotationTarget, word: &'static str, wrong: Wrong },
     #[error("{name} is no annotation of a {}{}", place.word(), hint(*place, name.as_str()))]
-    Unknown { place: Place, name: Told },
+    Unknown { place: AnnotationTarget, name: ShownValue },
     #[error("the pod's annotation {} is not what the operator writes; remove it from the template", names::WORKLOAD)]
     Stamp,
     #[error(
@@ -157,7 +157,7 @@ pub enum AnnotationError {
 
 /// The row of that word, if it may stand there.
 #[must_use]
-pub fn row(place: Place, word: &str) -> Option<&'static Annotation> {
+pub fn row(place: AnnotationTarget, word: &str) -> Option<&'static Annotation> {
     TABLE.iter().find(|row| row.word == word && row.places.contains(&place))
 }
 
@@ -165,15 +165,15 @@ pub fn row(place: Place, word: &str) -> Option<&'static Annotation> {
 ///
 /// # Errors
 /// [`AnnotationError::Unknown`] and [`AnnotationError::Value`].
-pub fn check(place: Place, name: &str, value: &str) -> Result<(), AnnotationError> {
+pub fn check(place: AnnotationTarget, name: &str, value: &str) -> Result<(), AnnotationError> {
     let Some(row) = name.strip_prefix(PREFIX).and_then(|word| row(place, word)) else {
-        return Err(AnnotationError::Unknown { place, name: Told::of(name) });
+        return Err(AnnotationError::Unknown { place, name: ShownValue::of(name) });
     };
     (row.check)(value).map_err(|wrong| AnnotationError::Value { place, word: row.word, wrong })
 }
 
 /// What to say of a name that may not stand there.
-fn hint(place: Place, name: &str) -> String {
+fn hint(place: AnnotationTarget, name: &str) -> String {
     let word = name.strip_prefix(PREFIX).unwrap_or(name);
     if let Some((_, what, _)) = WRITTEN.iter().find(|(written, _, _)| *written == name)
         && TABLE.iter().all(|row| row.word != word)
@@ -182,7 +182,7 @@ fn hint(place: Place, name: &str) -> String {
     }
     if NAMESPACE_LABELS.iter().any(|(label, _)| *label == name) {
         return match place {
-            Place::Namespace => ": it is a label".to_owned(),
+            AnnotationTarget::Namespace => ": it is a label".to_owned(),
             _ => ": it is a label of namespaces".to_owned(),
         };
     }
@@ -215,14 +215,14 @@ mod tests {
             ("log-level", &["warn"]),
         ] {
             for value in values {
-                assert_eq!(check(Place::Pod, &format!("{PREFIX}{word}"), value), Ok(()), "{word}: {value}");
+                assert_eq!(check(AnnotationTarget::Pod, &format!("{PREFIX}{word}"), value), Ok(()), "{word}: {value}");
             }
         }
     }
 
     #[test]
     fn what_is_not_is_told_with_what_is() {
-        let told = |name: &str, value: &str| check(Place::Pod, name, value).unwrap_err().to_string();
+        let told = |name: &str, value: &str| check(AnnotationTarget::Pod, name, value).unwrap_err().to_string();
         for (name, value, expected) in [
             (
                 "outrigger.dev/inject",
@@ -301,19 +301,20 @@ mod tests {
         ] {
             assert_eq!(told(name, value), expected);
         }
-        let elsewhere = check(Place::Namespace, "outrigger.dev/containers", "app").unwrap_err().to_string();
+        let elsewhere = check(AnnotationTarget::Namespace, "outrigger.dev/containers", "app").unwrap_err().to_string();
         assert_eq!(
             elsewhere,
             "outrigger.dev/containers is no annotation of a namespace: it stands on a pod or workload"
         );
-        let label = check(Place::Namespace, "outrigger.dev/inject", "true").unwrap_err().to_string();
+        let label = check(AnnotationTarget::Namespace, "outrigger.dev/inject", "true").unwrap_err().to_string();
         assert_eq!(label, "outrigger.dev/inject is no annotation of a namespace: it is a label");
     }
 
     #[test]
     fn long_and_odd_values_are_told_on_one_line() {
-        let error =
-            check(Place::Pod, "outrigger.dev/port", &format!("1\n{}", "9".repeat(500))).unwrap_err().to_string();
+        let error = check(AnnotationTarget::Pod, "outrigger.dev/port", &format!("1\n{}", "9".repeat(500)))
+            .unwrap_err()
+            .to_string();
         assert!(error.len() < 200 && !error.contains('\n'), "{error}");
     }
 }

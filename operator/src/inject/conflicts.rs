@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use crate::inject::options::Wishes;
+use crate::inject::options::InjectionOptions;
 use crate::inject::pod::{containers, list, name};
-use crate::inject::{Cause, Reason};
+use crate::inject::{InjectionReason, NotInjected};
 use crate::names;
 
 /// The first thing in the pod, which has no gateway yet, that keeps one out.
-pub fn conflict(pod: &Value, wishes: &Wishes) -> Option<Cause> {
+pub fn conflict(pod: &Value, wishes: &InjectionOptions) -> Option<NotInjected> {
     let is = |field: &str| pod.pointer(&format!("/spec/{field}")) == Some(&Value::Bool(true));
     if is("hostNetwork") {
         return Some(cause(
-            Reason::HostNetwork,
+            InjectionReason::HostNetwork,
             "the pod has hostNetwork: every process of its node could call the gateway",
         ));
     }
@@ -20,20 +20,20 @@ pub fn conflict(pod: &Value, wishes: &Wishes) -> Option<Cause> {
         if is(field) {
             let message =
                 format!("the pod has {field}: the application could read the gateway's credentials out of its process");
-            return Some(cause(Reason::SharedProcesses, &message));
+            return Some(cause(InjectionReason::SharedProcesses, &message));
         }
     }
     let windows =
         ["/spec/os/name", "/spec/nodeSelector/kubernetes.io~1os", "/spec/nodeSelector/beta.kubernetes.io~1os"];
     if windows.iter().any(|path| pod.pointer(path).and_then(Value::as_str) == Some("windows")) {
-        return Some(cause(Reason::Windows, "the pod is for Windows, and the gateway runs on Linux"));
+        return Some(cause(InjectionReason::Windows, "the pod is for Windows, and the gateway runs on Linux"));
     }
     port(pod, wishes).or_else(|| taken(pod)).or_else(|| intruder(pod))
 }
 
 /// A container beside the gateway that mounts what only the gateway may read. The volumes need not be there yet: the API
 /// server looks for them when they are.
-pub fn intruder(pod: &Value) -> Option<Cause> {
+pub fn intruder(pod: &Value) -> Option<NotInjected> {
     let mounts = |container: &Value| {
         let mounts = container.get("volumeMounts").and_then(Value::as_array);
         mounts.is_some_and(|mounts| mounts.iter().any(|mount| VOLUMES.contains(&name(mount))))
@@ -41,12 +41,12 @@ pub fn intruder(pod: &Value) -> Option<Cause> {
     let container = containers(pod).find(|container| name(container) != names::CONTAINER && mounts(container))?;
     let message =
         format!("container {} mounts a volume that is the gateway's alone: take that mount away", name(container));
-    Some(cause(Reason::NameTaken, &message))
+    Some(cause(InjectionReason::NameTaken, &message))
 }
 
 const VOLUMES: [&str; 3] = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME];
 
-fn port(pod: &Value, wishes: &Wishes) -> Option<Cause> {
+fn port(pod: &Value, wishes: &InjectionOptions) -> Option<NotInjected> {
     let ours = [(wishes.port, "clients", "port"), (wishes.admin_port, "probes and metrics", "admin-port")];
     for container in containers(pod) {
         let ports = container.get("ports").and_then(Value::as_array).into_iter().flatten();
@@ -56,7 +56,7 @@ fn port(pod: &Value, wishes: &Wishes) -> Option<Cause> {
                     "container {} listens on {port}, where the gateway would answer {whom}: set outrigger.dev/{word}",
                     name(container)
                 );
-                return Some(cause(Reason::PortInUse, &message));
+                return Some(cause(InjectionReason::PortInUse, &message));
             }
         }
     }
@@ -67,15 +67,18 @@ fn is_tcp(port: &Value) -> bool {
     port.get("protocol").and_then(Value::as_str).is_none_or(|protocol| protocol == "TCP")
 }
 
-fn taken(pod: &Value) -> Option<Cause> {
+fn taken(pod: &Value) -> Option<NotInjected> {
     if containers(pod).any(|container| name(container) == names::CONTAINER) {
         let message = format!("the pod has a container {} that is not the operator's: rename it", names::CONTAINER);
-        return Some(cause(Reason::NameTaken, &message));
+        return Some(cause(InjectionReason::NameTaken, &message));
     }
     let volume = list(pod, "volumes").iter().map(name).find(|volume| VOLUMES.contains(volume))?;
-    Some(cause(Reason::NameTaken, &format!("the pod has a volume {volume} that is not the operator's: rename it")))
+    Some(cause(
+        InjectionReason::NameTaken,
+        &format!("the pod has a volume {volume} that is not the operator's: rename it"),
+    ))
 }
 
-fn cause(reason: Reason, message: &str) -> Cause {
-    Cause { reason, message: message.to_owned() }
+fn cause(reason: InjectionReason, message: &str) -> NotInjected {
+    NotInjected { reason, message: message.to_owned() }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::inject::Facts;
-use crate::inject::options::{ADMIN_PORT, PORT, Wishes};
+use crate::inject::options::{ADMIN_PORT, InjectionOptions, PORT};
 use crate::inject::resources::resources;
 use crate::names::{
     AUTHORITIES_FILE, CONTAINER, LABELS_FILE, LOG, POD_FIELDS, POLICY_DIR, POLICY_FILE, POLICY_NAME, POLICY_VOLUME,
@@ -14,7 +14,7 @@ use crate::names::{
 const READABLE: u16 = 0o444;
 
 /// A native sidecar, fit for Pod Security's *restricted*. The pod has none yet.
-pub fn container(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Value {
+pub fn container(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Value {
     let settings = facts.settings;
     let mut container = Map::new();
     let mut put = |name: &str, value: Value| container.insert(name.to_owned(), value);
@@ -49,7 +49,7 @@ pub fn container(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Value {
     Value::Object(container)
 }
 
-fn arguments(wishes: &Wishes, facts: &Facts<'_>) -> Vec<String> {
+fn arguments(wishes: &InjectionOptions, facts: &Facts<'_>) -> Vec<String> {
     let settings = facts.settings;
     let mut all: Vec<String> = Vec::new();
     let mut give = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
@@ -77,7 +77,7 @@ fn arguments(wishes: &Wishes, facts: &Facts<'_>) -> Vec<String> {
 
 /// A gateway that an older replica made knows nobody's key yet, and one whose binding was named anew is to know the new one:
 /// what it has is mended, and what somebody else gave it stays, to be judged.
-pub fn mend(container: &mut Value, wishes: &Wishes, facts: &Facts<'_>) {
+pub fn mend(container: &mut Value, wishes: &InjectionOptions, facts: &Facts<'_>) {
     let Some(key) = facts.settings.verifying.current() else { return };
     let Some(arguments) = container.get_mut("args").and_then(Value::as_array_mut) else { return };
     let mut set = |flag: &str, value: String, over: bool| match arguments.iter().position(|argument| argument == flag) {
@@ -90,7 +90,7 @@ pub fn mend(container: &mut Value, wishes: &Wishes, facts: &Facts<'_>) {
 }
 
 /// By the program itself over loopback: no mesh, no NetworkPolicy and no family of addresses is in the way.
-fn probe(what: &str, wishes: &Wishes) -> Vec<String> {
+fn probe(what: &str, wishes: &InjectionOptions) -> Vec<String> {
     let mut command = vec![SIDECAR_BINARY.to_owned(), "probe".to_owned(), what.to_owned()];
     if wishes.port != PORT {
         command.extend(["--listen".to_owned(), format!("127.0.0.1:{}", wishes.port)]);
@@ -101,7 +101,7 @@ fn probe(what: &str, wishes: &Wishes) -> Vec<String> {
     command
 }
 
-fn environment(wishes: &Wishes) -> Value {
+fn environment(wishes: &InjectionOptions) -> Value {
     let field = |(name, path): (&str, &str)| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
     let mut all: Vec<Value> = POD_FIELDS.into_iter().map(field).collect();
     if let Some(level) = wishes.log_level {
@@ -128,7 +128,7 @@ fn security(openshift: bool) -> Value {
 }
 
 /// Named for what they hold. What is mounted may come later or vanish, and the gateway serves on.
-pub fn volumes(wishes: &Wishes) -> [Value; 3] {
+pub fn volumes(wishes: &InjectionOptions) -> [Value; 3] {
     let token = json!({"audience": outrigger_sync::AUDIENCE, "expirationSeconds": 3600, "path": TOKEN_FILE});
     [
         json!({"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}),
@@ -138,7 +138,7 @@ pub fn volumes(wishes: &Wishes) -> [Value; 3] {
 }
 
 /// The ConfigMap's three files that a gateway reads, the Secret whole, the pod's labels.
-fn policy_volume(wishes: &Wishes) -> Value {
+fn policy_volume(wishes: &InjectionOptions) -> Value {
     let object = wishes.binding.object_name();
     let items = [POLICY_FILE, AUTHORITIES_FILE, SIGNATURES_FILE].map(|file| json!({"key": file, "path": file}));
     let labels = json!({"path": LABELS_FILE, "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}});

@@ -27,20 +27,20 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::attestation::Genuine;
+use crate::attestation::Attestor;
 use crate::names;
 use crate::objects::binding::Injected;
-use crate::settings::Settings;
+use crate::settings::OperatorSettings;
 use annotations::AnnotationError;
 pub use options::ours;
-use options::{Said, Wishes, unread};
-pub use reason::Reason;
+use options::{GatewayAnnotations, InjectionOptions, unread};
+pub use reason::InjectionReason;
 pub(crate) use values::LEVELS;
 
 /// What is known beside the pod.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    pub settings: &'a Settings,
+    pub settings: &'a OperatorSettings,
     /// The pod's namespace; the pod itself may not say.
     pub namespace: &'a str,
     /// Its label asks for gateways in all its pods.
@@ -51,88 +51,89 @@ pub struct Facts<'a> {
 
 /// Why there is no gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cause {
-    pub reason: Reason,
+pub struct NotInjected {
+    pub reason: InjectionReason,
     /// What is in the way and what to do.
     pub message: String,
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for NotInjected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.reason, self.message)
     }
 }
 
-impl From<AnnotationError> for Cause {
+impl From<AnnotationError> for NotInjected {
     fn from(error: AnnotationError) -> Self {
         let reason = match error {
-            AnnotationError::Unknown { .. } => Reason::UnknownAnnotation,
+            AnnotationError::Unknown { .. } => InjectionReason::UnknownAnnotation,
             AnnotationError::Value { .. } | AnnotationError::Stamp | AnnotationError::OnePort(_) => {
-                Reason::InvalidAnnotation
+                InjectionReason::InvalidAnnotation
             }
         };
-        Cause { reason, message: error.to_string() }
+        NotInjected { reason, message: error.to_string() }
     }
 }
 
 /// What becomes of a pod.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum InjectionOutcome {
     /// It carries a gateway now; what its author should know.
     Injected {
         pod: Value,
         warnings: Vec<String>,
     },
-    Unchanged(Reason),
+    Unchanged(InjectionReason),
     /// It carries none, and says why.
     Skipped {
         pod: Value,
-        cause: Cause,
+        cause: NotInjected,
     },
-    Refused(Cause),
+    Refused(NotInjected),
 }
 
 /// Decides about a pod that is to be created.
 #[must_use]
-pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
+pub fn inject(pod: &Value, facts: &Facts<'_>) -> InjectionOutcome {
     if !pod::is_sound(pod) {
-        return Verdict::Unchanged(Reason::NotAsked);
+        return InjectionOutcome::Unchanged(InjectionReason::NotAsked);
     }
     if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {
-        return Verdict::Unchanged(Reason::StaticPod);
+        return InjectionOutcome::Unchanged(InjectionReason::StaticPod);
     }
-    let said = match Said::of(pod) {
+    let said = match GatewayAnnotations::of(pod) {
         Ok(said) => said,
-        Err(error) => return Verdict::Refused(error.into()),
+        Err(error) => return InjectionOutcome::Refused(error.into()),
     };
     let asked = match said.inject() {
-        Ok(Some(false)) => return Verdict::Unchanged(Reason::OptedOut),
-        Ok(None) if !facts.labelled => return Verdict::Unchanged(Reason::NotAsked),
+        Ok(Some(false)) => return InjectionOutcome::Unchanged(InjectionReason::OptedOut),
+        Ok(None) if !facts.labelled => return InjectionOutcome::Unchanged(InjectionReason::NotAsked),
         Ok(asked) => asked.is_some(),
-        Err(error) => return Verdict::Refused(error.into()),
+        Err(error) => return InjectionOutcome::Refused(error.into()),
     };
-    let done =
-        said.wishes(facts.namespace, facts.defaults).map_err(Cause::from).and_then(|wishes| match is_injected(pod) {
+    let done = said.wishes(facts.namespace, facts.defaults).map_err(NotInjected::from).and_then(|wishes| {
+        match is_injected(pod) {
             true => match conflicts::intruder(pod) {
                 Some(cause) => Err(cause),
                 None => Ok((mended(pod, &wishes, facts), Vec::new())),
             },
             false => injected(pod, &wishes, facts),
-        });
+        }
+    });
     // What would get no credentials later is told to whoever makes it.
-    let done = done.and_then(|(pod, warnings)| match Genuine::of(facts.settings).judge_json(&pod) {
+    let done = done.and_then(|(pod, warnings)| match Attestor::of(facts.settings).judge_json(&pod) {
         Ok(()) => Ok((pod, warnings)),
-        Err(why) => Err(Cause {
-            reason: Reason::ForeignGateway,
+        Err(why) => Err(NotInjected {
+            reason: InjectionReason::ForeignGateway,
             message: format!("the pod could not be given credentials: {why}"),
         }),
     });
     match done {
-        Ok((after, _)) if after == *pod => Verdict::Unchanged(Reason::AlreadyInjected),
-        Ok((pod, warnings)) => Verdict::Injected { pod, warnings },
-        Err(cause) if asked => Verdict::Refused(cause),
-        Err(_) if is_injected(pod) => Verdict::Unchanged(Reason::AlreadyInjected),
-        Err(cause) => Verdict::Skipped { pod: marked(pod, &cause), cause },
+        Ok((after, _)) if after == *pod => InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected),
+        Ok((pod, warnings)) => InjectionOutcome::Injected { pod, warnings },
+        Err(cause) if asked => InjectionOutcome::Refused(cause),
+        Err(_) if is_injected(pod) => InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected),
+        Err(cause) => InjectionOutcome::Skipped { pod: marked(pod, &cause), cause },
     }
 }
 
@@ -140,7 +141,7 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> Verdict {
 /// its namespace decides.
 #[must_use]
 pub fn asks(pod: &Value) -> Option<bool> {
-    Said::of(pod).and_then(|said| said.inject()).ok().flatten()
+    GatewayAnnotations::of(pod).and_then(|said| said.inject()).ok().flatten()
 }
 
 /// Whether the gateway in the pod says that it is of the operator's making.
@@ -155,7 +156,7 @@ fn is_injected(pod: &Value) -> bool {
     })
 }
 
-fn injected(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Result<(Value, Vec<String>), Cause> {
+fn injected(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Result<(Value, Vec<String>), NotInjected> {
     if let Some(cause) = conflicts::conflict(pod, wishes) {
         return Err(cause);
     }
@@ -183,7 +184,7 @@ fn injected(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Result<(Value, V
 }
 
 /// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
-fn mended(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Value {
+fn mended(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Value {
     let mut after = pod.clone();
     place::restore(&mut after);
     if let Some(at) = place::position(&after)
@@ -213,7 +214,7 @@ fn mended(pod: &Value, wishes: &Wishes, facts: &Facts<'_>) -> Value {
 }
 
 /// A pod that was asked to carry a gateway and does not: so that nobody takes it for one that was forgotten.
-fn marked(pod: &Value, cause: &Cause) -> Value {
+fn marked(pod: &Value, cause: &NotInjected) -> Value {
     let mut after = pod.clone();
     say(&mut after, &Injected { version: version(), keys: Vec::new(), skipped: vec![cause.to_string()] });
     after
@@ -226,7 +227,7 @@ fn say(pod: &mut Value, injected: &Injected) {
     }
 }
 
-fn label(pod: &mut Value, wishes: &Wishes) {
+fn label(pod: &mut Value, wishes: &InjectionOptions) {
     let Some(labels) = pod::metadata_mut(pod, "labels") else { return };
     // One that a second pass finds may be of another version, and is then its truth.
     labels.entry(names::SIDECAR).or_insert_with(|| version().replace('+', "_").into());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outrigger_llm::capture::{CAPTURES, Capture};
 use serde_json::Value;
 
-use crate::inject::annotations::{self, AnnotationError, PREFIX, Place, TABLE};
+use crate::inject::annotations::{self, AnnotationError, AnnotationTarget, PREFIX, TABLE};
 use crate::inject::values::{self, Amount, Wrong};
 use crate::names;
 use crate::objects::binding::Binding;
@@ -19,7 +19,7 @@ static NOTHING: BTreeMap<String, String> = BTreeMap::new();
 
 /// What is asked for a pod.
 #[derive(Clone, Debug)]
-pub struct Wishes {
+pub struct InjectionOptions {
     pub binding: Binding,
     pub captures: Vec<&'static Capture>,
     /// Somebody named the captures: placeholders stand even where a container may have keys that are not seen.
@@ -35,12 +35,12 @@ pub struct Wishes {
 
 /// A pod's own annotations and the stamp of its workload.
 #[derive(Debug)]
-pub struct Said<'a> {
+pub struct GatewayAnnotations<'a> {
     own: BTreeMap<&'a str, &'a str>,
     stamp: BTreeMap<String, String>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> GatewayAnnotations<'a> {
     /// # Errors
     /// [`AnnotationError::Stamp`] where the workload's annotation was written by somebody else.
     pub fn of(pod: &'a Value) -> Result<Self, AnnotationError> {
@@ -49,7 +49,7 @@ impl<'a> Said<'a> {
             Some(text) => serde_json::from_str(text).map_err(|_| AnnotationError::Stamp)?,
             None => BTreeMap::new(),
         };
-        Ok(Said { own, stamp })
+        Ok(GatewayAnnotations { own, stamp })
     }
 
     /// Whether the pod or its workload asks, or asks not to; `None`: neither says anything.
@@ -64,14 +64,14 @@ impl<'a> Said<'a> {
         said.transpose()
     }
 
-    fn find<'s>(&'s self, word: &str, defaults: &'s BTreeMap<String, String>) -> Option<(Place, &'s str)> {
+    fn find<'s>(&'s self, word: &str, defaults: &'s BTreeMap<String, String>) -> Option<(AnnotationTarget, &'s str)> {
         let name = format!("{PREFIX}{word}");
-        let own = || Some((Place::Pod, *self.own.get(name.as_str())?));
-        let workload = || Some((Place::Workload, self.stamp.get(word)?.as_str()));
+        let own = || Some((AnnotationTarget::Pod, *self.own.get(name.as_str())?));
+        let workload = || Some((AnnotationTarget::Workload, self.stamp.get(word)?.as_str()));
         // Where a row may not stand on namespaces, what stands there is none.
         let default = || {
-            annotations::row(Place::Namespace, word)?;
-            Some((Place::Namespace, defaults.get(&name)?.as_str()))
+            annotations::row(AnnotationTarget::Namespace, word)?;
+            Some((AnnotationTarget::Namespace, defaults.get(&name)?.as_str()))
         };
         own().or_else(workload).or_else(default)
     }
@@ -81,22 +81,26 @@ impl<'a> Said<'a> {
     ///
     /// # Errors
     /// [`AnnotationError`], the first that is found.
-    pub fn wishes(&self, namespace: &str, defaults: &BTreeMap<String, String>) -> Result<Wishes, AnnotationError> {
+    pub fn wishes(
+        &self,
+        namespace: &str,
+        defaults: &BTreeMap<String, String>,
+    ) -> Result<InjectionOptions, AnnotationError> {
         for (name, value) in &self.own {
             if !matches!(*name, names::WORKLOAD | names::INJECTED) {
-                annotations::check(Place::Pod, name, value)?;
+                annotations::check(AnnotationTarget::Pod, name, value)?;
             }
         }
         for (word, value) in &self.stamp {
-            annotations::check(Place::Workload, &format!("{PREFIX}{word}"), value)?;
+            annotations::check(AnnotationTarget::Workload, &format!("{PREFIX}{word}"), value)?;
         }
         let captures = self.read("capture", defaults, values::captures)?;
         let keys = self.find("virtual-key", defaults);
         let binding = Binding::parse(namespace, keys.map(|(_, value)| value)).map_err(|error| {
-            let place = keys.map_or(Place::Pod, |(place, _)| place);
+            let place = keys.map_or(AnnotationTarget::Pod, |(place, _)| place);
             AnnotationError::Value { place, word: "virtual-key", wrong: Wrong::Keys(error) }
         })?;
-        let wishes = Wishes {
+        let wishes = InjectionOptions {
             binding,
             by_name: captures.is_some(),
             captures: captures.unwrap_or_else(|| CAPTURES.iter().filter(|capture| capture.usual).collect()),
@@ -140,10 +144,13 @@ pub fn unread(defaults: &BTreeMap<String, String>) -> Vec<String> {
     let ours = defaults.iter().filter(|(name, _)| name.starts_with(PREFIX));
     let known = |name: &str| TABLE.iter().any(|row| name.strip_prefix(PREFIX) == Some(row.word));
     let unread = ours.filter(|(name, _)| {
-        !known(name) || annotations::row(Place::Namespace, name.strip_prefix(PREFIX).unwrap_or_default()).is_none()
+        !known(name)
+            || annotations::row(AnnotationTarget::Namespace, name.strip_prefix(PREFIX).unwrap_or_default()).is_none()
     });
     unread
-        .filter_map(|(name, value)| Some(annotations::check(Place::Namespace, name, value).err()?.to_string()))
+        .filter_map(|(name, value)| {
+            Some(annotations::check(AnnotationTarget::Namespace, name, value).err()?.to_string())
+        })
         .collect()
 }
 
@@ -169,7 +176,7 @@ mod tests {
             "outrigger.dev/port": "7000",
             "other.example/port": "nonsense",
         }));
-        let wishes = Said::of(&pod).unwrap().wishes("shop", &namespace).unwrap();
+        let wishes = GatewayAnnotations::of(&pod).unwrap().wishes("shop", &namespace).unwrap();
         assert_eq!((wishes.port, wishes.admin_port, wishes.log_level), (7000, ADMIN_PORT, Some("debug")));
         assert_eq!(wishes.binding, Binding::of("shop", "search"));
         assert!(!wishes.by_name);
@@ -179,16 +186,16 @@ mod tests {
     fn a_slip_of_the_namespace_counts_where_nobody_says_better() {
         let namespace = defaults(&[("port", "eighty")]);
         let silent = pod(&json!({}));
-        let error = Said::of(&silent).unwrap().wishes("shop", &namespace).unwrap_err();
+        let error = GatewayAnnotations::of(&silent).unwrap().wishes("shop", &namespace).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the namespace's annotation outrigger.dev/port: `eighty` is no port from 1024 to 65535"
         );
         let own = pod(&json!({"outrigger.dev/port": "5000"}));
-        assert_eq!(Said::of(&own).unwrap().wishes("shop", &namespace).unwrap().port, 5000);
+        assert_eq!(GatewayAnnotations::of(&own).unwrap().wishes("shop", &namespace).unwrap().port, 5000);
         // Containers are a pod's own: a namespace's word for them is told, and passed over.
         let odd = defaults(&[("containers", "app"), ("inject", "true"), ("capture", "openai"), ("prot", "1")]);
-        assert_eq!(Said::of(&silent).unwrap().wishes("shop", &odd).unwrap().containers, None);
+        assert_eq!(GatewayAnnotations::of(&silent).unwrap().wishes("shop", &odd).unwrap().containers, None);
         assert_eq!(unread(&odd).len(), 3, "{:?}", unread(&odd));
     }
 
@@ -202,15 +209,18 @@ mod tests {
             (json!({"outrigger.dev/workload": "{\"virtual-key\":\"a\"}"}), None),
         ] {
             let pod = pod(&annotations);
-            assert_eq!(Said::of(&pod).unwrap().inject(), Ok(expected), "{annotations}");
+            assert_eq!(GatewayAnnotations::of(&pod).unwrap().inject(), Ok(expected), "{annotations}");
         }
         let odd = pod(&json!({"outrigger.dev/workload": "[1]"}));
-        assert_eq!(Said::of(&odd).unwrap_err(), AnnotationError::Stamp);
+        assert_eq!(GatewayAnnotations::of(&odd).unwrap_err(), AnnotationError::Stamp);
     }
 
     #[test]
     fn two_listeners_need_two_ports() {
         let pod = pod(&json!({"outrigger.dev/port": "4181"}));
-        assert_eq!(Said::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap_err(), AnnotationError::OnePort(4181));
+        assert_eq!(
+            GatewayAnnotations::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap_err(),
+            AnnotationError::OnePort(4181)
+        );
     }
 }

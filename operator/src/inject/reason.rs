@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Stable: seen in admission responses, on pods, in metrics and in Events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+pub enum InjectionReason {
     /// Nobody asks.
     NotAsked,
     /// `outrigger.dev/inject: "false"`.
@@ -25,41 +25,41 @@ pub enum Reason {
     NamespaceUnknown,
 }
 
-impl Reason {
-    pub const ALL: [Reason; 14] = [
-        Reason::NotAsked,
-        Reason::OptedOut,
-        Reason::AlreadyInjected,
-        Reason::StaticPod,
-        Reason::HostNetwork,
-        Reason::SharedProcesses,
-        Reason::Windows,
-        Reason::PortInUse,
-        Reason::NameTaken,
-        Reason::ForeignGateway,
-        Reason::UnknownContainer,
-        Reason::UnknownAnnotation,
-        Reason::InvalidAnnotation,
-        Reason::NamespaceUnknown,
+impl InjectionReason {
+    pub const ALL: [InjectionReason; 14] = [
+        InjectionReason::NotAsked,
+        InjectionReason::OptedOut,
+        InjectionReason::AlreadyInjected,
+        InjectionReason::StaticPod,
+        InjectionReason::HostNetwork,
+        InjectionReason::SharedProcesses,
+        InjectionReason::Windows,
+        InjectionReason::PortInUse,
+        InjectionReason::NameTaken,
+        InjectionReason::ForeignGateway,
+        InjectionReason::UnknownContainer,
+        InjectionReason::UnknownAnnotation,
+        InjectionReason::InvalidAnnotation,
+        InjectionReason::NamespaceUnknown,
     ];
 
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Reason::NotAsked => "NotAsked",
-            Reason::OptedOut => "OptedOut",
-            Reason::AlreadyInjected => "AlreadyInjected",
-            Reason::StaticPod => "StaticPod",
-            Reason::HostNetwork => "HostNetwork",
-            Reason::SharedProcesses => "SharedProcesses",
-            Reason::Windows => "Windows",
-            Reason::PortInUse => "PortInUse",
-            Reason::NameTaken => "NameTaken",
-            Reason::ForeignGateway => "ForeignGateway",
-            Reason::UnknownContainer => "UnknownContainer",
-            Reason::UnknownAnnotation => "UnknownAnnotation",
-            Reason::InvalidAnnotation => "InvalidAnnotation",
-            Reason::NamespaceUnknown => "NamespaceUnknown",
+            InjectionReason::NotAsked => "NotAsked",
+            InjectionReason::OptedOut => "OptedOut",
+            InjectionReason::AlreadyInjected => "AlreadyInjected",
+            InjectionReason::StaticPod => "StaticPod",
+            InjectionReason::HostNetwork => "HostNetwork",
+            InjectionReason::SharedProcesses => "SharedProcesses",
+            InjectionReason::Windows => "Windows",
+            InjectionReason::PortInUse => "PortInUse",
+            InjectionReason::NameTaken => "NameTaken",
+            InjectionReason::ForeignGateway => "ForeignGateway",
+            InjectionReason::UnknownContainer => "UnknownContainer",
+            InjectionReason::UnknownAnnotation => "UnknownAnnotation",
+            InjectionReason::InvalidAnnotation => "InvalidAnnotation",
+            InjectionReason::NamespaceUnknown => "NamespaceUnknown",
         }
     }
 
@@ -73,39 +73,41 @@ impl Reason {
     #[must_use]
     pub fn means(self) -> &'static str {
         match self {
-            Reason::NotAsked => "Neither the pod, its workload nor its namespace asks for a gateway.",
-            Reason::OptedOut => "`outrigger.dev/inject: \"false\"` on the pod or its workload.",
-            Reason::AlreadyInjected => "The pod has its gateway, and all of it is as it should be.",
-            Reason::StaticPod => "The kubelet runs it from a file of its node: nothing can be added to it here.",
-            Reason::HostNetwork => {
+            InjectionReason::NotAsked => "Neither the pod, its workload nor its namespace asks for a gateway.",
+            InjectionReason::OptedOut => "`outrigger.dev/inject: \"false\"` on the pod or its workload.",
+            InjectionReason::AlreadyInjected => "The pod has its gateway, and all of it is as it should be.",
+            InjectionReason::StaticPod => {
+                "The kubelet runs it from a file of its node: nothing can be added to it here."
+            }
+            InjectionReason::HostNetwork => {
                 "With `hostNetwork: true` every process of the node could call the gateway. Take it away, or opt out."
             }
-            Reason::SharedProcesses => {
+            InjectionReason::SharedProcesses => {
                 "With `shareProcessNamespace` or `hostPID` the application could read the gateway's credentials out of \
                  its process. Take it away, or opt out."
             }
-            Reason::Windows => "The gateway runs on Linux. Opt out.",
-            Reason::PortInUse => {
+            InjectionReason::Windows => "The gateway runs on Linux. Opt out.",
+            InjectionReason::PortInUse => {
                 "A container listens where the gateway would. Set `outrigger.dev/port` or `outrigger.dev/admin-port`."
             }
-            Reason::NameTaken => {
+            InjectionReason::NameTaken => {
                 "The pod has a container `outrigger` or a volume of one of the gateway's names that is not the \
                  operator's, or a container mounts one that is. Rename it, or take the mount away."
             }
-            Reason::ForeignGateway => {
+            InjectionReason::ForeignGateway => {
                 "The pod's gateway is not as the operator makes it (image, arguments, variables, probes, mounts, volumes), \
                  or not alone with what only it may have: another volume holds a token for the audience `outrigger`, or \
                  `hostAliases`, `dnsPolicy` or `dnsConfig` say where the operator is. Such a gateway gets no credentials. Take away what the message names; a mirror of the image \
                  is named to the operator with `--trusted-image`."
             }
-            Reason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",
-            Reason::UnknownAnnotation => {
+            InjectionReason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",
+            InjectionReason::UnknownAnnotation => {
                 "An `outrigger.dev/` annotation that there is not, or not on pods: often a typo."
             }
-            Reason::InvalidAnnotation => {
+            InjectionReason::InvalidAnnotation => {
                 "The value is none that the annotation can have. The message says what is allowed."
             }
-            Reason::NamespaceUnknown => {
+            InjectionReason::NamespaceUnknown => {
                 "The operator has not seen the pod's namespace yet. A pod that asks is refused, and clients and controllers \
                  try again after a second by themselves; one that only its namespace asks for goes without, unless \
                  `webhooks.failurePolicy` is `Fail`."
@@ -114,7 +116,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for InjectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -126,9 +128,9 @@ mod tests {
 
     #[test]
     fn every_word_leads_back() {
-        for reason in Reason::ALL {
-            assert_eq!(Reason::named(reason.word()), Some(reason));
+        for reason in InjectionReason::ALL {
+            assert_eq!(InjectionReason::named(reason.word()), Some(reason));
         }
-        assert_eq!(Reason::named("hostNetwork"), None);
+        assert_eq!(InjectionReason::named("hostNetwork"), None);
     }
 }

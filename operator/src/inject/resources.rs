@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::inject::options::Wishes;
+use crate::inject::options::InjectionOptions;
 use crate::inject::pod::containers;
 use crate::inject::quantity::Quantity;
 use crate::inject::values::Amount;
@@ -14,7 +14,7 @@ const MEMORY: &str = "16Mi";
 const MEMORY_LIMIT: &str = "64Mi";
 
 /// Requests and limits of the gateway in this pod, which it is not in yet.
-pub fn resources(pod: &Value, wishes: &Wishes) -> Value {
+pub fn resources(pod: &Value, wishes: &InjectionOptions) -> Value {
     // Where the pod itself has resources, its containers' requests may not add up to more than those.
     if pod.pointer("/spec/resources").and_then(Value::as_object).is_some_and(|resources| !resources.is_empty()) {
         return written([("cpu", wishes.cpu.clone()), ("memory", wishes.memory.clone())]);
@@ -75,7 +75,7 @@ fn is_guaranteed(pod: &Value) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use crate::inject::options::Said;
+    use crate::inject::options::GatewayAnnotations;
 
     use super::*;
 
@@ -84,7 +84,7 @@ mod tests {
         if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
             spec.extend(more.as_object().unwrap().clone());
         }
-        let wishes = Said::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap();
+        let wishes = GatewayAnnotations::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap();
         resources(&pod, &wishes)
     }
 

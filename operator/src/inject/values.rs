@@ -13,40 +13,40 @@ use crate::objects::binding::BindingError;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Wrong {
     #[error("`{0}` is neither `true` nor `false`")]
-    Truth(Told),
+    Truth(ShownValue),
     #[error("{0}")]
     Keys(BindingError),
     #[error("says nothing: name one or more with commas between them{0}")]
     Empty(&'static str),
     #[error("names `{0}` twice")]
-    Twice(Told),
+    Twice(ShownValue),
     #[error("`{0}` is nothing that can be captured: {words}{1}", words = capture_words())]
-    Capture(Told, Like),
+    Capture(ShownValue, Like),
     #[error("`none` stands with others")]
     NoneAndSome,
     #[error("`openai` and `azure` can't be captured together: an Azure client that finds both refuses to start")]
     OpenAiAndAzure,
     #[error("`{0}` is no port from 1024 to 65535")]
-    Port(Told),
+    Port(ShownValue),
     #[error("`{0}` is no {1}: give `request` or `request/limit`, such as {2}")]
-    Amount(Told, &'static str, &'static str),
+    Amount(ShownValue, &'static str, &'static str),
     #[error("`{0}` is less than the gateway needs, {1}")]
-    Little(Told, &'static str),
+    Little(ShownValue, &'static str),
     #[error("`{0}`: the request is over the limit")]
-    Over(Told),
+    Over(ShownValue),
     #[error("`{0}` is no level: {words}{1}", words = LEVELS.join(", "))]
-    Level(Told, Like),
+    Level(ShownValue, Like),
 }
 
 /// A value as it is told: cut, and on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told(String);
+pub struct ShownValue(String);
 
-impl Told {
+impl ShownValue {
     pub(super) fn of(value: &str) -> Self {
         let shown: String =
             value.chars().take(60).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-        Told(if value.chars().count() > 60 { format!("{shown}…") } else { shown })
+        ShownValue(if value.chars().count() > 60 { format!("{shown}…") } else { shown })
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -54,7 +54,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ShownValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -83,7 +83,7 @@ pub(super) fn truth(value: &str) -> Result<bool, Wrong> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Wrong::Truth(Told::of(value))),
+        _ => Err(Wrong::Truth(ShownValue::of(value))),
     }
 }
 
@@ -91,7 +91,7 @@ fn list<'a>(value: &'a str, none: &'static str) -> Result<Vec<&'a str>, Wrong> {
     let mut items: Vec<&'a str> = Vec::new();
     for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         if items.contains(&item) {
-            return Err(Wrong::Twice(Told::of(item)));
+            return Err(Wrong::Twice(ShownValue::of(item)));
         }
         items.push(item);
     }
@@ -114,7 +114,7 @@ pub(super) fn captures(value: &str) -> Result<Vec<&'static Capture>, Wrong> {
     }
     if let Some(word) = words.iter().find(|word| Capture::named(word).is_none()) {
         let known = CAPTURES.iter().map(|capture| capture.name).chain(["none"]);
-        return Err(Wrong::Capture(Told::of(word), Like::of(word, known)));
+        return Err(Wrong::Capture(ShownValue::of(word), Like::of(word, known)));
     }
     if words.contains(&"openai") && words.contains(&"azure") {
         return Err(Wrong::OpenAiAndAzure);
@@ -130,7 +130,7 @@ pub(super) fn containers(value: &str) -> Result<Vec<String>, Wrong> {
 pub(super) fn port(value: &str) -> Result<u16, Wrong> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     let port = value.parse::<u16>().ok().filter(|port| digits && *port >= 1024);
-    port.ok_or_else(|| Wrong::Port(Told::of(value)))
+    port.ok_or_else(|| Wrong::Port(ShownValue::of(value)))
 }
 
 /// What is asked of one resource, as it was written.
@@ -141,7 +141,7 @@ pub struct Amount {
 }
 
 fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amount, Quantity), Wrong> {
-    let none = || Wrong::Amount(Told::of(value), what, example);
+    let none = || Wrong::Amount(ShownValue::of(value), what, example);
     let (request, limit) = match value.split_once('/') {
         Some((request, limit)) => (request.trim(), Some(limit.trim())),
         None => (value.trim(), None),
@@ -150,7 +150,7 @@ fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amo
     if let Some(limit) = limit
         && Quantity::parse(limit).ok_or_else(none)? < least
     {
-        return Err(Wrong::Over(Told::of(value)));
+        return Err(Wrong::Over(ShownValue::of(value)));
     }
     Ok((Amount { request: request.to_owned(), limit: limit.map(str::to_owned) }, least))
 }
@@ -158,7 +158,7 @@ fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amo
 pub(super) fn cpu(value: &str) -> Result<Amount, Wrong> {
     let (amount, least) = amount(value, "amount of CPU", "`50m` or `50m/1`")?;
     if Quantity::parse("1m").is_some_and(|milli| least < milli) {
-        return Err(Wrong::Little(Told::of(value), "1m"));
+        return Err(Wrong::Little(ShownValue::of(value), "1m"));
     }
     Ok(amount)
 }
@@ -167,7 +167,7 @@ pub(super) fn cpu(value: &str) -> Result<Amount, Wrong> {
 pub(super) fn memory(value: &str) -> Result<Amount, Wrong> {
     let (amount, least) = amount(value, "amount of memory", "`32Mi` or `32Mi/128Mi`")?;
     if Quantity::parse("16Mi").is_some_and(|floor| least < floor) {
-        return Err(Wrong::Little(Told::of(value), "16Mi"));
+        return Err(Wrong::Little(ShownValue::of(value), "16Mi"));
     }
     Ok(amount)
 }
@@ -176,7 +176,7 @@ pub(crate) const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"]
 
 pub(super) fn level(value: &str) -> Result<&'static str, Wrong> {
     let known = LEVELS.into_iter().find(|level| *level == value);
-    known.ok_or_else(|| Wrong::Level(Told::of(value), Like::of(value, LEVELS.into_iter())))
+    known.ok_or_else(|| Wrong::Level(ShownValue::of(value), Like::of(value, LEVELS.into_iter())))
 }
 
 #[cfg(test)]

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use outrigger_llm::capture::{Capture, PLACEHOLDER};
 use serde_json::{Value, json};
 
-use crate::inject::options::Wishes;
+use crate::inject::options::InjectionOptions;
 use crate::inject::place::{is_foreign, position};
 use crate::inject::pod::{array, list, list_mut, name};
 use crate::inject::values::Like;
-use crate::inject::{Cause, Reason};
+use crate::inject::{InjectionReason, NotInjected};
 use crate::names;
 
 /// Sets them in the pod, which has its gateway, and tells what was left out and why.
 ///
 /// # Errors
-/// [`Reason::UnknownContainer`].
-pub fn set(pod: &mut Value, wishes: &Wishes) -> Result<Vec<String>, Cause> {
+/// [`InjectionReason::UnknownContainer`].
+pub fn set(pod: &mut Value, wishes: &InjectionOptions) -> Result<Vec<String>, NotInjected> {
     let mut notes = Vec::new();
     let named = match &wishes.containers {
         Some(named) => named.clone(),
@@ -41,19 +41,19 @@ pub fn set(pod: &mut Value, wishes: &Wishes) -> Result<Vec<String>, Cause> {
     Ok(notes)
 }
 
-fn unknown(pod: &Value, wanted: &str) -> Cause {
+fn unknown(pod: &Value, wanted: &str) -> NotInjected {
     let known = || list(pod, "containers").iter().map(name);
     let message = format!(
         "outrigger.dev/containers names {wanted}, and the pod has {}{}",
         known().collect::<Vec<_>>().join(", "),
         Like::of(wanted, known())
     );
-    Cause { reason: Reason::UnknownContainer, message }
+    NotInjected { reason: InjectionReason::UnknownContainer, message }
 }
 
 /// A capture's URL and its placeholder go together or not at all: with the URL alone an application would send its own key
 /// here, with the placeholder alone it would send that to the provider.
-fn of_container(container: &mut Value, wishes: &Wishes, notes: &mut Vec<String>) {
+fn of_container(container: &mut Value, wishes: &InjectionOptions, notes: &mut Vec<String>) {
     let who = name(container).to_owned();
     let variables = container.get("env").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let there: BTreeSet<String> = variables.iter().map(|variable| name(variable).to_owned()).collect();

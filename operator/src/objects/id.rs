@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The kinds that users write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ObjectKind {
     LlmProvider,
     VirtualKey,
     RoutingRule,
@@ -12,19 +12,24 @@ pub enum Kind {
     ModelCatalog,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 5] =
-        [Kind::LlmProvider, Kind::VirtualKey, Kind::RoutingRule, Kind::Budget, Kind::ModelCatalog];
+impl ObjectKind {
+    pub const ALL: [ObjectKind; 5] = [
+        ObjectKind::LlmProvider,
+        ObjectKind::VirtualKey,
+        ObjectKind::RoutingRule,
+        ObjectKind::Budget,
+        ObjectKind::ModelCatalog,
+    ];
 
     /// As in `kind:`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Kind::LlmProvider => "LLMProvider",
-            Kind::VirtualKey => "VirtualKey",
-            Kind::RoutingRule => "RoutingRule",
-            Kind::Budget => "Budget",
-            Kind::ModelCatalog => "ModelCatalog",
+            ObjectKind::LlmProvider => "LLMProvider",
+            ObjectKind::VirtualKey => "VirtualKey",
+            ObjectKind::RoutingRule => "RoutingRule",
+            ObjectKind::Budget => "Budget",
+            ObjectKind::ModelCatalog => "ModelCatalog",
         }
     }
 
@@ -32,11 +37,11 @@ impl Kind {
     #[must_use]
     pub fn plural(self) -> &'static str {
         match self {
-            Kind::LlmProvider => "llmproviders",
-            Kind::VirtualKey => "virtualkeys",
-            Kind::RoutingRule => "routingrules",
-            Kind::Budget => "budgets",
-            Kind::ModelCatalog => "modelcatalogs",
+            ObjectKind::LlmProvider => "llmproviders",
+            ObjectKind::VirtualKey => "virtualkeys",
+            ObjectKind::RoutingRule => "routingrules",
+            ObjectKind::Budget => "budgets",
+            ObjectKind::ModelCatalog => "modelcatalogs",
         }
     }
 
@@ -49,7 +54,7 @@ impl Kind {
 /// One object of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId {
-    pub kind: Kind,
+    pub kind: ObjectKind,
     pub namespace: String,
     pub name: String,
 }

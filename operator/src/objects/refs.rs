@@ -4,92 +4,92 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::version::{Version, text};
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::version::{ObjectVersion, text};
 
 /// What holds values that objects refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Holder {
+pub enum ValueKind {
     Secret,
     ConfigMap,
 }
 
-impl Holder {
+impl ValueKind {
     /// As in `kind:`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Holder::Secret => "Secret",
-            Holder::ConfigMap => "ConfigMap",
+            ValueKind::Secret => "Secret",
+            ValueKind::ConfigMap => "ConfigMap",
         }
     }
 
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Holder::Secret, Holder::ConfigMap].into_iter().find(|holder| holder.name() == name)
+        [ValueKind::Secret, ValueKind::ConfigMap].into_iter().find(|holder| holder.name() == name)
     }
 }
 
 /// A Secret or a ConfigMap that an object names: it must be watched, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Wanted {
-    pub holder: Holder,
+pub struct ValueRef {
+    pub holder: ValueKind,
     pub namespace: String,
     pub name: String,
 }
 
 /// Something that is named, whether it is there or not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Named {
+pub enum Reference {
     Object(ObjectId),
-    Value(Wanted),
+    Value(ValueRef),
 }
 
-impl From<Wanted> for Named {
-    fn from(wanted: Wanted) -> Self {
-        Named::Value(wanted)
+impl From<ValueRef> for Reference {
+    fn from(wanted: ValueRef) -> Self {
+        Reference::Value(wanted)
     }
 }
 
 /// Everything that a version names.
 #[must_use]
-pub fn named_by(version: &Version) -> BTreeSet<Named> {
+pub fn named_by(version: &ObjectVersion) -> BTreeSet<Reference> {
     let namespace = version.id.namespace.as_str();
     let mut named = BTreeSet::new();
     match version.id.kind {
-        Kind::LlmProvider => {
+        ObjectKind::LlmProvider => {
             for credential in list(version, "/spec/credentials") {
-                named.extend(text(credential, "/secretRef/name").map(|name| value(Holder::Secret, namespace, name)));
+                named.extend(text(credential, "/secretRef/name").map(|name| value(ValueKind::Secret, namespace, name)));
             }
             if let Some(reference) = version.get("/spec/tls/caRef") {
                 let holder = match text(reference, "/kind") {
-                    Some(kind) => Holder::named(kind),
-                    None => Some(Holder::ConfigMap),
+                    Some(kind) => ValueKind::named(kind),
+                    None => Some(ValueKind::ConfigMap),
                 };
                 named.extend(holder.zip(text(reference, "/name")).map(|(holder, name)| value(holder, namespace, name)));
             }
         }
-        Kind::VirtualKey => {
+        ObjectKind::VirtualKey => {
             for entry in list(version, "/spec/providers") {
                 let own = || Some((namespace, text(entry, "/name")?));
                 let reference = entry.get("providerRef").and_then(|reference| place(reference, namespace)).or_else(own);
-                named.extend(reference.map(|(namespace, name)| object(Kind::LlmProvider, namespace, name)));
+                named.extend(reference.map(|(namespace, name)| object(ObjectKind::LlmProvider, namespace, name)));
             }
             for reference in list(version, "/spec/budgetRefs") {
                 let reference = place(reference, namespace);
-                named.extend(reference.map(|(namespace, name)| object(Kind::Budget, namespace, name)));
+                named.extend(reference.map(|(namespace, name)| object(ObjectKind::Budget, namespace, name)));
             }
         }
-        Kind::Budget => {
+        ObjectKind::Budget => {
             let parent = version.get("/spec/parentRef").and_then(|reference| place(reference, namespace));
-            named.extend(parent.map(|(namespace, name)| object(Kind::Budget, namespace, name)));
+            named.extend(parent.map(|(namespace, name)| object(ObjectKind::Budget, namespace, name)));
         }
-        Kind::RoutingRule | Kind::ModelCatalog => {}
+        ObjectKind::RoutingRule | ObjectKind::ModelCatalog => {}
     }
     named
 }
 
-fn list<'a>(version: &'a Version, pointer: &str) -> impl Iterator<Item = &'a Value> {
+fn list<'a>(version: &'a ObjectVersion, pointer: &str) -> impl Iterator<Item = &'a Value> {
     version.get(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
@@ -97,12 +97,12 @@ fn place<'a>(reference: &'a Value, namespace: &'a str) -> Option<(&'a str, &'a s
     Some((text(reference, "/namespace").unwrap_or(namespace), text(reference, "/name")?))
 }
 
-fn object(kind: Kind, namespace: &str, name: &str) -> Named {
-    Named::Object(ObjectId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+fn object(kind: ObjectKind, namespace: &str, name: &str) -> Reference {
+    Reference::Object(ObjectId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
-fn value(holder: Holder, namespace: &str, name: &str) -> Named {
-    Named::Value(Wanted { holder, namespace: namespace.to_owned(), name: name.to_owned() })
+fn value(holder: ValueKind, namespace: &str, name: &str) -> Reference {
+    Reference::Value(ValueRef { holder, namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
 #[cfg(test)]
@@ -116,10 +116,10 @@ mod tests {
             "apiVersion": "outrigger.dev/v1alpha1", "kind": kind,
             "metadata": {"name": "it", "namespace": "shop"}, "spec": spec,
         });
-        let named = named_by(&Version::of(&value).unwrap());
-        let word = |named: Named| match named {
-            Named::Object(id) => id.to_string(),
-            Named::Value(wanted) => format!("{} {}/{}", wanted.holder.name(), wanted.namespace, wanted.name),
+        let named = named_by(&ObjectVersion::of(&value).unwrap());
+        let word = |named: Reference| match named {
+            Reference::Object(id) => id.to_string(),
+            Reference::Value(wanted) => format!("{} {}/{}", wanted.holder.name(), wanted.namespace, wanted.name),
         };
         named.into_iter().map(word).collect()
     }

@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use outrigger_compile::{Judgement, Object, Place};
 use serde_json::{Map, Value};
 
-use crate::objects::id::{Kind, ObjectId};
+use crate::objects::id::{ObjectId, ObjectKind};
 
 /// What stays of an object's metadata: what a plan, or whoever writes a status, looks at.
 const METADATA: [&str; 6] = ["name", "namespace", "uid", "generation", "labels", "creationTimestamp"];
 
 /// An object of ours as it was at one time, without its status. Whether it is sound is for `compile` to say.
 #[derive(Clone)]
-pub struct Version {
+pub struct ObjectVersion {
     pub id: ObjectId,
     /// Another one is another object of the same name.
     pub uid: String,
@@ -23,11 +23,11 @@ pub struct Version {
     judgement: OnceLock<Judgement>,
 }
 
-impl Version {
+impl ObjectVersion {
     /// Of an object as the API server tells it; `None` if it is none of our kinds, or has no name.
     #[must_use]
     pub fn of(value: &Value) -> Option<Self> {
-        let kind = Kind::named(text(value, "/kind")?)?;
+        let kind = ObjectKind::named(text(value, "/kind")?)?;
         if text(value, "/apiVersion")?.split('/').next() != Some(outrigger_crds::GROUP) {
             return None;
         }
@@ -36,7 +36,7 @@ impl Version {
             namespace: text(value, "/metadata/namespace").filter(|name| !name.is_empty())?.to_owned(),
             name: text(value, "/metadata/name").filter(|name| !name.is_empty())?.to_owned(),
         };
-        Some(Version {
+        Some(ObjectVersion {
             uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
             generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
             object: object(trimmed(value)),
@@ -77,7 +77,7 @@ impl Version {
 
     /// The same version with another content: what is said of it stays true of its generation.
     pub(crate) fn with(&self, value: Value) -> Self {
-        Version { object: object(value), judgement: OnceLock::new(), ..self.clone() }
+        ObjectVersion { object: object(value), judgement: OnceLock::new(), ..self.clone() }
     }
 
     /// Whether the other one says the same of everything that a plan looks at.
@@ -86,7 +86,7 @@ impl Version {
     }
 }
 
-impl fmt::Debug for Version {
+impl fmt::Debug for ObjectVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (generation {})", self.id, self.generation)
     }
@@ -141,11 +141,11 @@ mod tests {
             "metadata": {"name": "search", "namespace": "shop", "uid": "u", "generation": 3, "resourceVersion": "7"},
             "spec": {"team": "x"},
         });
-        let before = Version::of(&value).unwrap();
+        let before = ObjectVersion::of(&value).unwrap();
         value["metadata"]["managedFields"] = json!([{}]);
         value["metadata"]["resourceVersion"] = json!("8");
         value["status"] = json!({"conditions": []});
-        let after = Version::of(&value).unwrap();
+        let after = ObjectVersion::of(&value).unwrap();
         assert!(before.says_the_same(&after));
         assert_eq!((before.generation, before.uid.as_str()), (3, "u"));
         assert_eq!(format!("{before:?}"), "VirtualKey shop/search (generation 3)");
@@ -159,7 +159,7 @@ mod tests {
             json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget", "metadata": {"name": "a"}}),
             json!("text"),
         ] {
-            assert!(Version::of(&value).is_none(), "{value}");
+            assert!(ObjectVersion::of(&value).is_none(), "{value}");
         }
     }
 }

@@ -12,13 +12,13 @@ use outrigger_policy::{Document, KeyDoc, SecretAt};
 use serde_json::Value as Json;
 
 use crate::objects::binding::Binding;
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::version::{Version, text};
-use crate::plan::revision::{Delivery, Value};
-use crate::state::index::Index;
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::version::{ObjectVersion, text};
+use crate::plan::revision::{CredentialValue, Delivery};
+use crate::state::index::ObjectIndex;
 
 /// A credential that some of a binding's keys reach.
-pub(super) struct Reached {
+pub(super) struct ReachedCredential {
     pub secret: SecretAt,
     pub delivery: Delivery,
     pub keys: BTreeSet<String>,
@@ -26,15 +26,23 @@ pub(super) struct Reached {
     pub suspended: bool,
 }
 
-type Serving<'a> = dyn Fn(&ObjectId) -> Option<&'a Arc<Version>> + 'a;
+type ServingVersion<'a> = dyn Fn(&ObjectId) -> Option<&'a Arc<ObjectVersion>> + 'a;
 
 /// The credentials of a document, in the order of their places.
-pub(super) fn of(index: &Index, binding: &Binding, document: &Document, serving: &Serving<'_>) -> Vec<Reached> {
+pub(super) fn of(
+    index: &ObjectIndex,
+    binding: &Binding,
+    document: &Document,
+    serving: &ServingVersion<'_>,
+) -> Vec<ReachedCredential> {
     let restricted = allowed(binding, document, serving);
-    let mut reached: BTreeMap<&SecretAt, Reached> = BTreeMap::new();
+    let mut reached: BTreeMap<&SecretAt, ReachedCredential> = BTreeMap::new();
     for provider in &document.providers {
-        let id =
-            ObjectId { kind: Kind::LlmProvider, namespace: provider.namespace.clone(), name: provider.name.clone() };
+        let id = ObjectId {
+            kind: ObjectKind::LlmProvider,
+            namespace: provider.namespace.clone(),
+            name: provider.name.clone(),
+        };
         let said = serving(&id).and_then(|version| text(version.value(), "/spec/credentialDelivery"));
         let own = provider.namespace == binding.namespace;
         let by_provider = match said {
@@ -66,7 +74,7 @@ pub(super) fn of(index: &Index, binding: &Binding, document: &Document, serving:
                     known.keys.extend(keys.iter().cloned());
                     known.suspended &= credential.suspended;
                 })
-                .or_insert_with(|| Reached {
+                .or_insert_with(|| ReachedCredential {
                     secret: credential.secret.clone(),
                     delivery,
                     keys,
@@ -78,18 +86,18 @@ pub(super) fn of(index: &Index, binding: &Binding, document: &Document, serving:
 }
 
 /// Those that may lie in a Secret of the namespace.
-pub(super) fn copied(reached: &[Reached]) -> BTreeSet<SecretAt> {
-    let may = |one: &&Reached| one.delivery == Delivery::Secret && !one.suspended;
+pub(super) fn copied(reached: &[ReachedCredential]) -> BTreeSet<SecretAt> {
+    let may = |one: &&ReachedCredential| one.delivery == Delivery::Secret && !one.suspended;
     reached.iter().filter(may).map(|one| one.secret.clone()).collect()
 }
 
 /// Those whose values are known, and those that are to be forgotten.
-pub(super) fn values(reached: Vec<Reached>, values: &BTreeMap<&SecretAt, &str>) -> Vec<Value> {
-    let value = |one: Reached| {
-        let Reached { secret, delivery, keys, suspended } = one;
+pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretAt, &str>) -> Vec<CredentialValue> {
+    let value = |one: ReachedCredential| {
+        let ReachedCredential { secret, delivery, keys, suspended } = one;
         match suspended {
-            true => Some(Value { secret, value: String::new(), delivery: Delivery::Stream, keys }),
-            false => Some(Value { value: (*values.get(&secret)?).to_owned(), secret, delivery, keys }),
+            true => Some(CredentialValue { secret, value: String::new(), delivery: Delivery::Stream, keys }),
+            false => Some(CredentialValue { value: (*values.get(&secret)?).to_owned(), secret, delivery, keys }),
         }
     };
     reached.into_iter().filter_map(value).collect()
@@ -99,10 +107,11 @@ pub(super) fn values(reached: Vec<Reached>, values: &BTreeMap<&SecretAt, &str>) 
 pub(super) fn allowed(
     binding: &Binding,
     document: &Document,
-    serving: &Serving<'_>,
+    serving: &ServingVersion<'_>,
 ) -> BTreeMap<String, BTreeSet<String>> {
     let of = |key: &KeyDoc| {
-        let id = ObjectId { kind: Kind::VirtualKey, namespace: binding.namespace.clone(), name: key.name.clone() };
+        let id =
+            ObjectId { kind: ObjectKind::VirtualKey, namespace: binding.namespace.clone(), name: key.name.clone() };
         let accounts = serving(&id)?.get("/spec/allowedWorkloads/serviceAccounts").and_then(Json::as_array)?;
         Some((key.name.clone(), accounts.iter().filter_map(Json::as_str).map(str::to_owned).collect()))
     };

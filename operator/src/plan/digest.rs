@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use outrigger_policy::SecretAt;
 use sha2::{Digest, Sha256};
 
-use super::delivery::Reached;
+use super::delivery::ReachedCredential;
 use crate::plan::revision::Delivery;
 use crate::plan::sources::SecretVersion;
 
@@ -14,7 +14,7 @@ use crate::plan::sources::SecretVersion;
 /// and its going away alone is no new policy.
 pub(super) fn of<'a>(
     json: &[u8],
-    reached: &[Reached],
+    reached: &[ReachedCredential],
     allowed: &BTreeMap<String, BTreeSet<String>>,
     version: &dyn Fn(&SecretAt) -> Option<&'a SecretVersion>,
 ) -> String {

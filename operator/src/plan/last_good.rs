@@ -15,12 +15,12 @@ use std::sync::Arc;
 use outrigger_policy::{Document, SecretAt};
 
 use crate::objects::binding::Binding;
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::{Named, Wanted};
-use crate::objects::version::Version;
-use crate::plan::revision::Revision;
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::{Reference, ValueRef};
+use crate::objects::version::ObjectVersion;
+use crate::plan::revision::PolicyRevision;
 use crate::plan::sources::{self, SecretVersion, SourcesError};
-use crate::state::index::{Holding, Index};
+use crate::state::index::{ObjectIndex, ValueSource};
 
 /// What was good, by the process's own experience and by what was written.
 ///
@@ -36,12 +36,12 @@ pub struct LastGood {
     policies: BTreeMap<String, Arc<Policies>>,
 }
 
-type Versions = BTreeMap<ObjectId, Arc<Version>>;
-type Policies = BTreeMap<Binding, Policy>;
+type Versions = BTreeMap<ObjectId, Arc<ObjectVersion>>;
+type Policies = BTreeMap<Binding, KnownPolicy>;
 
 #[derive(Clone, Debug)]
-enum Policy {
-    Planned(Arc<Revision>),
+enum KnownPolicy {
+    Planned(Arc<PolicyRevision>),
     /// Of before this process.
     Written(Arc<Document>),
 }
@@ -50,9 +50,9 @@ enum Policy {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     /// Objects of other namespaces, as they were when its policy was written: for a home that remembers nothing.
-    pub objects: BTreeMap<ObjectId, Arc<Version>>,
+    pub objects: BTreeMap<ObjectId, Arc<ObjectVersion>>,
     /// Where bundles of certificates came from, as they were last read.
-    pub bundles: BTreeMap<Wanted, Arc<Holding>>,
+    pub bundles: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// The versions of credentials' Secrets as their values were last read.
     pub secrets: BTreeMap<SecretAt, SecretVersion>,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Home {
     pub stamp: u64,
     pub chosen: BTreeMap<ObjectId, Chosen>,
     /// What is used in the place of what holds values now.
-    pub values: BTreeMap<Wanted, Arc<Holding>>,
+    pub values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// What others see of it: now, and when they were last told.
     pub exports: Exports,
     pub told: Exports,
@@ -84,7 +84,7 @@ pub(crate) struct Export {
 /// The version of an object that serves.
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
-    pub version: Arc<Version>,
+    pub version: Arc<ObjectVersion>,
     /// Something of it serves. Else it is there to be missed.
     pub usable: bool,
     /// Its home has a good version of it: this one, or the last.
@@ -133,18 +133,18 @@ impl LastGood {
     /// Takes what was written for a binding, as it was found when [`Self::wants_policy`].
     pub fn read_back(&mut self, binding: &Binding, document: Document) {
         let policies = Arc::make_mut(self.policies.entry(binding.namespace.clone()).or_default());
-        policies.entry(binding.clone()).or_insert_with(|| Policy::Written(Arc::new(document)));
+        policies.entry(binding.clone()).or_insert_with(|| KnownPolicy::Written(Arc::new(document)));
     }
 
     /// What was planned or written for a binding before.
     pub(crate) fn policy(&self, binding: &Binding) -> Option<&Document> {
         match self.known_policy(binding)? {
-            Policy::Planned(revision) => Some(&revision.document),
-            Policy::Written(document) => Some(document),
+            KnownPolicy::Planned(revision) => Some(&revision.document),
+            KnownPolicy::Written(document) => Some(document),
         }
     }
 
-    fn known_policy(&self, binding: &Binding) -> Option<&Policy> {
+    fn known_policy(&self, binding: &Binding) -> Option<&KnownPolicy> {
         self.policies.get(&binding.namespace)?.get(binding)
     }
 
@@ -152,52 +152,54 @@ impl LastGood {
     pub(crate) fn keep_policies(
         &mut self,
         namespace: &str,
-        planned: &BTreeMap<Binding, Arc<Revision>>,
+        planned: &BTreeMap<Binding, Arc<PolicyRevision>>,
         held: &BTreeSet<Binding>,
     ) {
         let mut policies = self.policies.remove(namespace).unwrap_or_default();
         let kept = Arc::make_mut(&mut policies);
         kept.retain(|binding, _| held.contains(binding));
-        kept.extend(planned.iter().map(|(binding, revision)| (binding.clone(), Policy::Planned(revision.clone()))));
+        kept.extend(
+            planned.iter().map(|(binding, revision)| (binding.clone(), KnownPolicy::Planned(revision.clone()))),
+        );
         if !kept.is_empty() {
             self.policies.insert(namespace.to_owned(), policies);
         }
     }
 
     /// The last good version of an object of a namespace's own, if it is of the object that is there now.
-    pub(crate) fn of(&self, now: &Version) -> Option<&Arc<Version>> {
+    pub(crate) fn of(&self, now: &ObjectVersion) -> Option<&Arc<ObjectVersion>> {
         self.good_one(&now.id).filter(|version| version.uid == now.uid)
     }
 
-    fn good_one(&self, id: &ObjectId) -> Option<&Arc<Version>> {
+    fn good_one(&self, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         self.good.get(&id.namespace)?.get(id)
     }
 
     /// A Budget that is gone, as it was.
-    pub(crate) fn ghost(&self, viewer: &str, id: &ObjectId) -> Option<&Arc<Version>> {
+    pub(crate) fn ghost(&self, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         let seen = || self.views.get(viewer).and_then(|view| view.objects.get(id));
-        self.good_one(id).or_else(seen).filter(|_| id.kind == Kind::Budget)
+        self.good_one(id).or_else(seen).filter(|_| id.kind == ObjectKind::Budget)
     }
 
     /// An object of another namespace as a namespace remembers it, if it is the one that is there now.
-    pub(crate) fn seen_by(&self, viewer: &str, now: &Version) -> Option<&Arc<Version>> {
+    pub(crate) fn seen_by(&self, viewer: &str, now: &ObjectVersion) -> Option<&Arc<ObjectVersion>> {
         self.views.get(viewer)?.objects.get(&now.id).filter(|version| version.uid == now.uid)
     }
 
     /// The generation of an object that some other namespace remembers, and serves while its home knows none.
-    pub(crate) fn seen_elsewhere(&self, now: &Version) -> Option<i64> {
+    pub(crate) fn seen_elsewhere(&self, now: &ObjectVersion) -> Option<i64> {
         let others = self.views.iter().filter(|(viewer, _)| **viewer != now.id.namespace);
         others.filter_map(|(viewer, _)| self.seen_by(viewer, now)).map(|version| version.generation).max()
     }
 
     /// All that are remembered of an object.
-    pub(crate) fn versions(&self, viewer: &str, id: &ObjectId) -> Vec<Arc<Version>> {
+    pub(crate) fn versions(&self, viewer: &str, id: &ObjectId) -> Vec<Arc<ObjectVersion>> {
         let seen = self.views.get(viewer).and_then(|view| view.objects.get(id));
         self.good_one(id).into_iter().chain(seen).cloned().collect()
     }
 
     /// What holds a bundle of certificates, as it was last read for a namespace.
-    pub(crate) fn bundle(&self, viewer: &str, wanted: &Wanted) -> Option<&Arc<Holding>> {
+    pub(crate) fn bundle(&self, viewer: &str, wanted: &ValueRef) -> Option<&Arc<ValueSource>> {
         self.views.get(viewer)?.bundles.get(wanted)
     }
 
@@ -207,7 +209,7 @@ impl LastGood {
     }
 
     /// Whether a namespace's last word on its own objects is up to date.
-    pub(crate) fn is_judged(&self, index: &Index, namespace: &str) -> bool {
+    pub(crate) fn is_judged(&self, index: &ObjectIndex, namespace: &str) -> bool {
         self.homes.get(namespace).is_some_and(|home| home.stamp == index.stamp(namespace))
     }
 
@@ -232,7 +234,7 @@ impl LastGood {
     }
 
     /// What is kept of an object for one that looks at it, wherever it stands.
-    pub(crate) fn past(&self, index: &Index, viewer: &str, id: &ObjectId) -> Option<&Arc<Version>> {
+    pub(crate) fn past(&self, index: &ObjectIndex, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         match index.get(id) {
             Some(known) => self.of(&known.version).or_else(|| self.seen_by(viewer, &known.version)),
             None => self.ghost(viewer, id),
@@ -245,20 +247,20 @@ impl LastGood {
         self.homes.remove(namespace);
     }
 
-    pub(crate) fn keep(&mut self, version: &Arc<Version>) {
+    pub(crate) fn keep(&mut self, version: &Arc<ObjectVersion>) {
         let versions = self.good.entry(version.id.namespace.clone()).or_default();
         Arc::make_mut(versions).insert(version.id.clone(), version.clone());
     }
 
     /// Forgets what of a namespace is gone for good: a Budget is not, as long as somebody names it, or something that serves
     /// in the place of another. `looked` is what the namespace itself hangs on.
-    pub(crate) fn forget_gone(&mut self, index: &Index, namespace: &str, looked: &BTreeSet<Named>) {
+    pub(crate) fn forget_gone(&mut self, index: &ObjectIndex, namespace: &str, looked: &BTreeSet<Reference>) {
         let named = |id: &ObjectId| {
             !index.users(id).is_empty()
-                || looked.contains(&Named::Object(id.clone()))
+                || looked.contains(&Reference::Object(id.clone()))
                 || index.is_looked_at_beside(namespace, id)
         };
-        let gone = |id: &ObjectId| index.get(id).is_none() && !(id.kind == Kind::Budget && named(id));
+        let gone = |id: &ObjectId| index.get(id).is_none() && !(id.kind == ObjectKind::Budget && named(id));
         if let Some(versions) = self.good.get_mut(namespace) {
             let versions = Arc::make_mut(versions);
             versions.retain(|id, _| !gone(id));
@@ -274,7 +276,7 @@ impl LastGood {
 
     /// Takes what a plan of a namespace has made of a copy of this: all of that namespace, and what it found out on its way of
     /// others that nobody knew yet. `index` is what there is now.
-    pub fn learn(&mut self, index: &Index, namespace: &str, planned: Self) {
+    pub fn learn(&mut self, index: &ObjectIndex, namespace: &str, planned: Self) {
         let LastGood { mut good, mut views, mut homes, mut policies } = planned;
         put(&mut self.good, namespace, good.remove(namespace));
         put(&mut self.views, namespace, views.remove(namespace));
@@ -287,7 +289,8 @@ impl LastGood {
             if self.good.get(&name).is_some_and(|known| Arc::ptr_eq(known, &found)) {
                 continue;
             }
-            let is_there = |version: &Version| index.get(&version.id).is_some_and(|now| now.version.uid == version.uid);
+            let is_there =
+                |version: &ObjectVersion| index.get(&version.id).is_some_and(|now| now.version.uid == version.uid);
             for version in found.values().filter(|version| is_there(version)) {
                 let newer = self.of(version).is_none_or(|known| known.generation < version.generation);
                 if newer {
@@ -320,17 +323,17 @@ mod tests {
     }
 
     fn kept(good: &mut LastGood, namespace: &str, generation: i64) {
-        good.keep(&Arc::new(Version::of(&value(namespace, generation)).unwrap()));
+        good.keep(&Arc::new(ObjectVersion::of(&value(namespace, generation)).unwrap()));
     }
 
     fn generation(good: &LastGood, namespace: &str) -> Option<i64> {
-        let id = ObjectId { kind: Kind::Budget, namespace: namespace.to_owned(), name: "b".to_owned() };
+        let id = ObjectId { kind: ObjectKind::Budget, namespace: namespace.to_owned(), name: "b".to_owned() };
         good.good_one(&id).map(|version| version.generation)
     }
 
     #[test]
     fn a_plan_says_what_its_namespace_is_and_of_others_what_nobody_knew() {
-        let mut index = Index::new("outrigger-system", false);
+        let mut index = ObjectIndex::new("outrigger-system", false);
         for namespace in ["shop", "platform", "new"] {
             let _ = index.apply(&value(namespace, 3));
         }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use outrigger_compile::Compiled;
 use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc, SecretAt};
 
-use crate::status::reason::Reason;
-use crate::status::verdict::{Problem, Verdict};
+use crate::status::reason::ConditionReason;
+use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 
 /// What there is to call with.
 pub(super) struct Stock<'a> {
@@ -31,15 +31,15 @@ impl<'a> Stock<'a> {
     }
 
     /// Adds to the verdict on a key what it lacks.
-    pub fn tell(&self, namespace: &str, name: &str, verdict: &mut Verdict) {
+    pub fn tell(&self, namespace: &str, name: &str, verdict: &mut ObjectVerdict) {
         let Some(key) = self.keys.get(&(namespace, name)) else { return };
         let starved = key.providers.iter().filter(|entry| self.lacks(entry));
         let starved: Vec<String> = starved.map(|entry| format!("LLMProvider {}", entry.provider)).collect();
         let names = starved.join(", ");
         match starved.len() {
             0 => {}
-            all if all == key.providers.len() => verdict.unresolved.push(Problem {
-                reason: Reason::DependencyInvalid,
+            all if all == key.providers.len() => verdict.unresolved.push(ObjectProblem {
+                reason: ConditionReason::DependencyInvalid,
                 path: String::new(),
                 message: format!(
                     "there is no credential to call any of its providers with: {names} says what is missing"

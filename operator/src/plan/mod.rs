@@ -21,34 +21,34 @@ use outrigger_compile::Slices;
 use outrigger_policy::{Document, SecretAt};
 
 use crate::objects::binding::Binding;
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::version::{Version, text};
-use crate::plan::choose::{Judged, authorities, changed, judge};
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::version::{ObjectVersion, text};
+use crate::plan::choose::{EvaluatedNamespace, authorities, changed, judge};
 use crate::plan::last_good::{LastGood, View};
-use crate::plan::revision::{Plan, Revision};
-use crate::plan::sources::{Bundle, SecretVersion};
-use crate::state::index::Index;
-use crate::status::reason::Reason;
-use crate::status::verdict::Problem;
+use crate::plan::revision::{NamespacePlan, PolicyRevision};
+use crate::plan::sources::{SecretVersion, SourceBundle};
+use crate::state::index::ObjectIndex;
+use crate::status::reason::ConditionReason;
+use crate::status::verdict::ObjectProblem;
 
 /// The most that a policy may be as JSON, in bytes: a ConfigMap takes a little more than a million, and there is more in it.
 pub const LARGEST: usize = 900_000;
 
 /// Plans a namespace. The same index, memory and time make the same plan, in whatever order they came about.
 #[must_use]
-pub fn plan(index: &Index, good: &mut LastGood, namespace: &str, now: Timestamp) -> Plan {
+pub fn plan(index: &ObjectIndex, good: &mut LastGood, namespace: &str, now: Timestamp) -> NamespacePlan {
     let judged = judge(index, good, namespace);
-    let mut plan = Plan {
+    let mut plan = NamespacePlan {
         namespace: namespace.to_owned(),
         verdicts: verdicts::of(index, good, namespace, &judged, now),
         recheck: recheck(&judged, now),
         looked: judged.looked.clone(),
         exported: told(good, namespace),
         seen: index.changes(),
-        ..Plan::default()
+        ..NamespacePlan::default()
     };
     let slices = Slices::of(&judged.compiled.document);
-    let maker = Maker {
+    let maker = RevisionBuilder {
         index,
         namespace,
         judged: &judged,
@@ -81,13 +81,13 @@ fn json(document: &Document) -> Vec<u8> {
 }
 
 /// One for every key, and for the pods that are there; where pods are, also for those that name no key.
-fn bindings(index: &Index, namespace: &str) -> BTreeSet<Binding> {
+fn bindings(index: &ObjectIndex, namespace: &str) -> BTreeSet<Binding> {
     let of_pods = index.bindings(namespace);
     let mut all: BTreeSet<Binding> = of_pods.into_iter().flatten().cloned().collect();
     if !all.is_empty() {
         all.insert(Binding::default_of(namespace));
     }
-    let keys = index.of(Kind::VirtualKey, namespace);
+    let keys = index.of(ObjectKind::VirtualKey, namespace);
     all.extend(keys.filter_map(|(id, _)| Binding::parse(namespace, Some(&id.name)).ok()));
     all
 }
@@ -101,17 +101,17 @@ fn told(good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
 }
 
 /// When the next key expires.
-fn recheck(judged: &Judged, now: Timestamp) -> Option<Timestamp> {
-    let keys = judged.chosen.values().filter(|chosen| chosen.version.id.kind == Kind::VirtualKey);
+fn recheck(judged: &EvaluatedNamespace, now: Timestamp) -> Option<Timestamp> {
+    let keys = judged.chosen.values().filter(|chosen| chosen.version.id.kind == ObjectKind::VirtualKey);
     let times = keys.filter_map(|chosen| expires(&chosen.version));
     times.filter(|at| *at > now).min()
 }
 
-pub(crate) fn expires(version: &Version) -> Option<Timestamp> {
+pub(crate) fn expires(version: &ObjectVersion) -> Option<Timestamp> {
     text(version.value(), "/spec/expiresAt")?.parse().ok()
 }
 
-fn too_large(plan: &mut Plan, binding: &Binding, size: usize) {
+fn too_large(plan: &mut NamespacePlan, binding: &Binding, size: usize) {
     let message = format!(
         "the policy of {} would be {} kB, and {} kB is the most: let its keys have fewer providers, rules or catalogues. What \
          was written for it before stays in force, without what was taken away since",
@@ -120,29 +120,33 @@ fn too_large(plan: &mut Plan, binding: &Binding, size: usize) {
         LARGEST / 1000
     );
     for key in binding.keys() {
-        let id = ObjectId { kind: Kind::VirtualKey, namespace: binding.namespace.clone(), name: key.clone() };
+        let id = ObjectId { kind: ObjectKind::VirtualKey, namespace: binding.namespace.clone(), name: key.clone() };
         if let Some(verdict) = plan.verdicts.get_mut(&id) {
-            verdict.refused.push(Problem { reason: Reason::TooLarge, path: String::new(), message: message.clone() });
+            verdict.refused.push(ObjectProblem {
+                reason: ConditionReason::TooLarge,
+                path: String::new(),
+                message: message.clone(),
+            });
         }
     }
 }
 
-struct Maker<'a> {
-    index: &'a Index,
+struct RevisionBuilder<'a> {
+    index: &'a ObjectIndex,
     namespace: &'a str,
-    judged: &'a Judged,
+    judged: &'a EvaluatedNamespace,
     view: Option<&'a View>,
     good: &'a LastGood,
     values: BTreeMap<&'a SecretAt, &'a str>,
 }
 
-impl Maker<'_> {
-    fn revision(&self, binding: Binding, document: Document, json: &[u8]) -> Revision {
+impl RevisionBuilder<'_> {
+    fn revision(&self, binding: Binding, document: Document, json: &[u8]) -> PolicyRevision {
         let objects = objects(&document);
         let reached = delivery::of(self.index, &binding, &document, &|id| self.serving(id));
         let allowed = delivery::allowed(&binding, &document, &|id| self.serving(id));
         let digest = digest::of(json, &reached, &allowed, &|at| self.view?.secrets.get(at));
-        Revision {
+        PolicyRevision {
             copied: delivery::copied(&reached),
             sources: self.sources(&objects, &document),
             allowed,
@@ -155,7 +159,7 @@ impl Maker<'_> {
     }
 
     /// The version of an object that serves.
-    fn serving(&self, id: &ObjectId) -> Option<&Arc<Version>> {
+    fn serving(&self, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         let own = || self.judged.chosen.get(id).map(|chosen| &chosen.version);
         self.judged.foreign.get(id).or_else(own)
     }
@@ -163,18 +167,19 @@ impl Maker<'_> {
     /// Those of its objects that are good, with what they need beside.
     fn sources(&self, objects: &BTreeSet<ObjectId>, document: &Document) -> Vec<u8> {
         let past = |id: &ObjectId| self.good.past(self.index, self.namespace, id);
-        let versions: Vec<&Arc<Version>> = objects.iter().filter_map(past).collect();
-        let mut bundles: Vec<Bundle<'_>> = Vec::new();
+        let versions: Vec<&Arc<ObjectVersion>> = objects.iter().filter_map(past).collect();
+        let mut bundles: Vec<SourceBundle<'_>> = Vec::new();
         let wanted: Vec<_> = versions.iter().map(|version| authorities(version)).collect();
         for (version, wanted) in versions.iter().zip(&wanted) {
             let of_document = document
                 .providers
                 .iter()
                 .find(|provider| provider.namespace == version.id.namespace && provider.name == version.id.name);
-            let pem = of_document.filter(|_| version.id.kind == Kind::LlmProvider).and_then(|one| one.ca.as_deref());
+            let pem =
+                of_document.filter(|_| version.id.kind == ObjectKind::LlmProvider).and_then(|one| one.ca.as_deref());
             if let (Some(wanted), Some(pem)) = (wanted, pem) {
                 let key = text(version.value(), "/spec/tls/caRef/key").unwrap_or("ca.crt");
-                bundles.push(Bundle { wanted, key, pem });
+                bundles.push(SourceBundle { wanted, key, pem });
             }
         }
         bundles.sort();
@@ -188,16 +193,16 @@ impl Maker<'_> {
 
 /// What a document is made of.
 fn objects(document: &Document) -> BTreeSet<ObjectId> {
-    let id = |kind: Kind, namespace: &str, name: &str| ObjectId {
+    let id = |kind: ObjectKind, namespace: &str, name: &str| ObjectId {
         kind,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
     };
-    let providers = document.providers.iter().map(|one| id(Kind::LlmProvider, &one.namespace, &one.name));
+    let providers = document.providers.iter().map(|one| id(ObjectKind::LlmProvider, &one.namespace, &one.name));
     let keys = document.keys.iter().filter(|key| !key.keyless);
-    let keys = keys.map(|one| id(Kind::VirtualKey, &one.namespace, &one.name));
-    let rules = document.rules.iter().map(|one| id(Kind::RoutingRule, &one.namespace, &one.name));
-    let budgets = document.budgets.iter().map(|one| id(Kind::Budget, &one.namespace, &one.name));
-    let catalogues = document.catalogues.iter().map(|one| id(Kind::ModelCatalog, &one.namespace, &one.name));
+    let keys = keys.map(|one| id(ObjectKind::VirtualKey, &one.namespace, &one.name));
+    let rules = document.rules.iter().map(|one| id(ObjectKind::RoutingRule, &one.namespace, &one.name));
+    let budgets = document.budgets.iter().map(|one| id(ObjectKind::Budget, &one.namespace, &one.name));
+    let catalogues = document.catalogues.iter().map(|one| id(ObjectKind::ModelCatalog, &one.namespace, &one.name));
     providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
 }

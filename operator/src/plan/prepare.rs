@@ -6,36 +6,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::objects::id::Kind;
-use crate::objects::version::Version;
+use crate::objects::id::ObjectKind;
+use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::LastGood;
 use crate::runtime::cpu_time;
-use crate::state::index::Index;
+use crate::state::index::ObjectIndex;
 
 /// How long a namespace may have a processor before others have their turn.
 pub(crate) const SLICE: Duration = Duration::from_millis(400);
 
 /// The versions that a plan of a namespace will look at first: its own, the last good ones of them, and what acts on all.
-pub(crate) fn versions(index: &Index, good: &LastGood, namespace: &str) -> Vec<Arc<Version>> {
+pub(crate) fn versions(index: &ObjectIndex, good: &LastGood, namespace: &str) -> Vec<Arc<ObjectVersion>> {
     let mut found = Vec::new();
-    let mut take = |version: &Arc<Version>| {
+    let mut take = |version: &Arc<ObjectVersion>| {
         found.extend(good.of(version).filter(|last| !last.is_judged()).cloned());
         if !version.is_judged() {
             found.push(Arc::clone(version));
         }
     };
-    for kind in Kind::ALL {
+    for kind in ObjectKind::ALL {
         index.of(kind, namespace).for_each(|(_, known)| take(&known.version));
     }
     let operators = index.operator_namespace();
     if operators != namespace {
-        index.of(Kind::RoutingRule, operators).for_each(|(_, known)| take(&known.version));
+        index.of(ObjectKind::RoutingRule, operators).for_each(|(_, known)| take(&known.version));
     }
     found
 }
 
 /// Judges them, until the time is over; whether all are.
-pub(crate) fn judge(versions: &[Arc<Version>], slice: Duration) -> bool {
+pub(crate) fn judge(versions: &[Arc<ObjectVersion>], slice: Duration) -> bool {
     let began = cpu_time::time();
     for version in versions {
         if cpu_time::time().saturating_sub(began) >= slice {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_was_judged_stays_so_and_the_rest_comes_next_time() {
-        let mut index = Index::new("outrigger-system", false);
+        let mut index = ObjectIndex::new("outrigger-system", false);
         for (namespace, name) in
             [("shop", "a"), ("shop", "b"), ("shop", "c"), ("outrigger-system", "all"), ("other", "d")]
         {

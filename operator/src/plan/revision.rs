@@ -8,35 +8,35 @@ use outrigger_policy::{Document, SecretAt};
 
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
-use crate::objects::refs::Named;
-use crate::status::verdict::Verdict;
+use crate::objects::refs::Reference;
+use crate::status::verdict::ObjectVerdict;
 
 /// What a namespace's objects amount to, and what each of them is worth.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct NamespacePlan {
     pub namespace: String,
     /// One for every VirtualKey of the namespace, every binding of a pod that is there, and `default` where pods are.
-    pub revisions: BTreeMap<Binding, Arc<Revision>>,
+    pub revisions: BTreeMap<Binding, Arc<PolicyRevision>>,
     /// Bindings whose policy would be too large, and of which it is not known what was written before: that stays, as does
     /// its Secret, until it is ([`crate::plan::last_good::LastGood::read_back`]). Where it is known, `revisions` has what is left of it.
     pub held: BTreeSet<Binding>,
     /// Of every object of the namespace.
-    pub verdicts: BTreeMap<ObjectId, Verdict>,
+    pub verdicts: BTreeMap<ObjectId, ObjectVerdict>,
     /// Objects of which other namespaces see something else than when this one was planned before, though they themselves
     /// have not changed: those that name them must be planned anew.
     pub exported: BTreeSet<ObjectId>,
     /// When to plan again though nothing changed: a key expires.
     pub recheck: Option<jiff::Timestamp>,
     /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for
-    /// [`crate::state::index::Index::planned`].
-    pub looked: BTreeSet<Named>,
-    /// [`crate::state::index::Index::changes`] as it was planned with.
+    /// [`crate::state::index::ObjectIndex::planned`].
+    pub looked: BTreeSet<Reference>,
+    /// [`crate::state::index::ObjectIndex::changes`] as it was planned with.
     pub seen: u64,
 }
 
 /// What a binding's pods shall obey. Its document's `sequence` is 0: the writer gives it one.
 #[derive(Clone)]
-pub struct Revision {
+pub struct PolicyRevision {
     pub binding: Binding,
     pub document: Document,
     /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, how
@@ -44,7 +44,7 @@ pub struct Revision {
     pub digest: String,
     /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have. One that is
     /// suspended is here with an empty value: they forget it.
-    pub credentials: Vec<Value>,
+    pub credentials: Vec<CredentialValue>,
     /// Those that may lie in a Secret of the namespace, whether their value is known or not.
     pub copied: BTreeSet<SecretAt>,
     /// The objects that it is made of: their status counts this binding's gateways.
@@ -57,7 +57,7 @@ pub struct Revision {
 
 /// A credential's value, and who may get it how.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Value {
+pub struct CredentialValue {
     pub secret: SecretAt,
     pub value: String,
     pub delivery: Delivery,
@@ -75,16 +75,20 @@ pub enum Delivery {
 }
 
 /// Without the value.
-impl fmt::Debug for Value {
+impl fmt::Debug for CredentialValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Value { secret, delivery, keys, value: _ } = self;
-        f.debug_struct("Value").field("secret", secret).field("delivery", delivery).field("keys", keys).finish()
+        let CredentialValue { secret, delivery, keys, value: _ } = self;
+        f.debug_struct("CredentialValue")
+            .field("secret", secret)
+            .field("delivery", delivery)
+            .field("keys", keys)
+            .finish()
     }
 }
 
-impl fmt::Debug for Revision {
+impl fmt::Debug for PolicyRevision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Revision")
+        f.debug_struct("PolicyRevision")
             .field("binding", &self.binding)
             .field("digest", &self.digest)
             .field("credentials", &self.credentials)
@@ -95,8 +99,8 @@ impl fmt::Debug for Revision {
 
 /// What was written, and may be pushed.
 #[derive(Clone, Debug)]
-pub struct Written {
-    pub revision: Arc<Revision>,
+pub struct WrittenRevision {
+    pub revision: Arc<PolicyRevision>,
     pub sequence: u64,
 }
 

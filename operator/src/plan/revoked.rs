@@ -17,10 +17,10 @@ use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::objects::version::Version;
+use crate::objects::version::ObjectVersion;
 
 /// The last good version of an object, less what its present version takes away.
-pub(crate) fn less(good: &Arc<Version>, now: &Version) -> Arc<Version> {
+pub(crate) fn less(good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<ObjectVersion> {
     let mut value = good.value().clone();
     let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return good.clone() };
     if is_true(now.get("/spec/suspended")) {
@@ -46,7 +46,7 @@ fn is_true(value: Option<&Value>) -> bool {
     value == Some(&Value::Bool(true))
 }
 
-fn credentials(spec: &mut Map<String, Value>, now: &Version) {
+fn credentials(spec: &mut Map<String, Value>, now: &ObjectVersion) {
     let suspended: Vec<&Value> = now
         .get("/spec/credentials")
         .and_then(Value::as_array)
@@ -76,7 +76,7 @@ fn is_list_of_names(value: &Value) -> bool {
 }
 
 /// Of two selectors the new one: which of them lets in fewer can't be told.
-fn namespaces(spec: &mut Map<String, Value>, now: &Version) {
+fn namespaces(spec: &mut Map<String, Value>, now: &ObjectVersion) {
     let width = |allowed: Option<&Value>| match allowed {
         None => Some(0),
         Some(allowed) => read::<AllowedNamespaces>(allowed).map(|allowed| match allowed.from {

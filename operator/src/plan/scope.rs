@@ -8,35 +8,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::{Named, Wanted, named_by};
-use crate::objects::version::Version;
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::{Reference, ValueRef, named_by};
+use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::LastGood;
-use crate::state::index::Index;
+use crate::state::index::ObjectIndex;
 
 #[derive(Debug, Default)]
-pub(crate) struct Scope {
+pub(crate) struct PlanScope {
     /// As they are now, sound or not.
-    pub own: BTreeMap<ObjectId, Arc<Version>>,
+    pub own: BTreeMap<ObjectId, Arc<ObjectVersion>>,
     /// Of other namespaces, whether they are there or not.
     pub foreign: BTreeSet<ObjectId>,
     /// Budgets that are named and not there.
     pub missing: BTreeSet<ObjectId>,
-    pub values: BTreeSet<Wanted>,
+    pub values: BTreeSet<ValueRef>,
     /// Whose labels count.
     pub namespaces: BTreeSet<String>,
     /// What it hangs on beyond its own objects.
-    pub looked: BTreeSet<Named>,
+    pub looked: BTreeSet<Reference>,
     /// Everything of everybody.
     pub everywhere: bool,
 }
 
-impl Scope {
-    pub fn of(index: &Index, good: &LastGood, namespace: &str) -> Self {
+impl PlanScope {
+    pub fn of(index: &ObjectIndex, good: &LastGood, namespace: &str) -> Self {
         let operators = index.operator_namespace();
-        let mut scope = Scope { namespaces: BTreeSet::from([namespace.to_owned()]), ..Scope::default() };
+        let mut scope = PlanScope { namespaces: BTreeSet::from([namespace.to_owned()]), ..PlanScope::default() };
         scope.everywhere = namespace == operators && index.acts_on_all();
-        for kind in Kind::ALL {
+        for kind in ObjectKind::ALL {
             for (id, known) in index.of(kind, namespace) {
                 scope.own.insert(id.clone(), known.version.clone());
             }
@@ -46,15 +46,15 @@ impl Scope {
         own.iter().for_each(|id| finder.follow(id));
         if finder.scope.everywhere {
             for (id, _) in index.objects().filter(|(id, _)| id.namespace != namespace) {
-                if matches!(id.kind, Kind::VirtualKey | Kind::LlmProvider) {
+                if matches!(id.kind, ObjectKind::VirtualKey | ObjectKind::LlmProvider) {
                     finder.foreign(id.clone());
                 }
             }
         } else if namespace != operators && index.has_callers(namespace) {
-            let applies = |version: &Version| version.get("/spec/appliesTo").is_some();
-            for kind in [Kind::RoutingRule, Kind::ModelCatalog, Kind::Budget] {
+            let applies = |version: &ObjectVersion| version.get("/spec/appliesTo").is_some();
+            for kind in [ObjectKind::RoutingRule, ObjectKind::ModelCatalog, ObjectKind::Budget] {
                 for (id, _) in index.of(kind, operators) {
-                    if kind != Kind::Budget || finder.versions(id).iter().any(|version| applies(version)) {
+                    if kind != ObjectKind::Budget || finder.versions(id).iter().any(|version| applies(version)) {
                         finder.foreign(id.clone());
                     }
                 }
@@ -70,15 +70,15 @@ impl Scope {
 }
 
 struct Finder<'a> {
-    index: &'a Index,
+    index: &'a ObjectIndex,
     good: &'a LastGood,
     namespace: &'a str,
-    scope: &'a mut Scope,
+    scope: &'a mut PlanScope,
 }
 
 impl Finder<'_> {
     /// All versions of an object that may come to serve: what any of them names is looked for.
-    fn versions(&self, id: &ObjectId) -> Vec<Arc<Version>> {
+    fn versions(&self, id: &ObjectId) -> Vec<Arc<ObjectVersion>> {
         let now = self.index.get(id).map(|known| known.version.clone());
         now.into_iter().chain(self.good.versions(self.namespace, id)).collect()
     }
@@ -87,10 +87,10 @@ impl Finder<'_> {
         if !self.scope.foreign.insert(id.clone()) {
             return;
         }
-        self.scope.looked.insert(Named::Object(id.clone()));
+        self.scope.looked.insert(Reference::Object(id.clone()));
         self.scope.namespaces.insert(id.namespace.clone());
-        if id.kind == Kind::LlmProvider {
-            let catalogues = self.index.of(Kind::ModelCatalog, &id.namespace).map(|(id, _)| id.clone());
+        if id.kind == ObjectKind::LlmProvider {
+            let catalogues = self.index.of(ObjectKind::ModelCatalog, &id.namespace).map(|(id, _)| id.clone());
             self.scope.foreign.extend(catalogues.collect::<Vec<_>>());
         }
         self.follow(&id);
@@ -100,19 +100,19 @@ impl Finder<'_> {
         let versions = self.versions(id);
         for named in versions.iter().flat_map(|version| named_by(version)) {
             match named {
-                Named::Value(wanted) => {
-                    self.scope.looked.insert(Named::Value(wanted.clone()));
+                Reference::Value(wanted) => {
+                    self.scope.looked.insert(Reference::Value(wanted.clone()));
                     self.scope.values.insert(wanted);
                 }
-                Named::Object(id) => self.object(id),
+                Reference::Object(id) => self.object(id),
             }
         }
     }
 
     fn object(&mut self, id: ObjectId) {
-        let gone = id.kind == Kind::Budget && self.index.get(&id).is_none();
+        let gone = id.kind == ObjectKind::Budget && self.index.get(&id).is_none();
         if gone {
-            self.scope.looked.insert(Named::Object(id.clone()));
+            self.scope.looked.insert(Reference::Object(id.clone()));
         }
         let new = gone && self.scope.missing.insert(id.clone());
         match id.namespace == self.namespace {

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::objects::refs::{Holder, Wanted};
-use crate::objects::version::Version;
-use crate::state::index::Holding;
+use crate::objects::refs::{ValueKind, ValueRef};
+use crate::objects::version::ObjectVersion;
+use crate::state::index::ValueSource;
 
 const FORMAT: u32 = 1;
 /// A policy's ConfigMap holds at most 1 MiB, and the policy comes first. Larger sources are not kept: then what is broken
@@ -41,7 +41,7 @@ pub enum SourcesError {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Written {
+struct SourcesFile {
     format: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     objects: Vec<Value>,
@@ -79,26 +79,26 @@ pub(crate) struct SecretVersion {
 /// What was read back.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    pub objects: Vec<Version>,
-    pub bundles: Vec<(Wanted, Holding)>,
+    pub objects: Vec<ObjectVersion>,
+    pub bundles: Vec<(ValueRef, ValueSource)>,
     pub secrets: BTreeMap<SecretAt, SecretVersion>,
 }
 
 /// A bundle of certificates, as a provider uses it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Bundle<'a> {
-    pub wanted: &'a Wanted,
+pub(crate) struct SourceBundle<'a> {
+    pub wanted: &'a ValueRef,
     pub key: &'a str,
     pub pem: &'a str,
 }
 
 /// Empty where it would be too large.
 pub(crate) fn write<'a>(
-    objects: impl Iterator<Item = &'a Version>,
-    bundles: impl Iterator<Item = Bundle<'a>>,
+    objects: impl Iterator<Item = &'a ObjectVersion>,
+    bundles: impl Iterator<Item = SourceBundle<'a>>,
     secrets: impl Iterator<Item = (&'a SecretAt, &'a SecretVersion)>,
 ) -> Vec<u8> {
-    let bundle = |bundle: Bundle<'_>| BundleAt {
+    let bundle = |bundle: SourceBundle<'_>| BundleAt {
         kind: bundle.wanted.holder.name().to_owned(),
         namespace: bundle.wanted.namespace.clone(),
         name: bundle.wanted.name.clone(),
@@ -110,7 +110,7 @@ pub(crate) fn write<'a>(
         uid: version.uid.clone(),
         resource_version: version.resource_version.clone(),
     };
-    let written = Written {
+    let written = SourcesFile {
         format: FORMAT,
         objects: objects.map(|version| canonical(version.value())).collect(),
         bundles: bundles.map(bundle).collect(),
@@ -131,30 +131,30 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Sources, SourcesError> {
     if read as u64 > LARGEST_UNPACKED {
         return Err(SourcesError::Packed(std::io::ErrorKind::FileTooLarge.into()));
     }
-    let written: Written = serde_json::from_slice(&json)?;
+    let written: SourcesFile = serde_json::from_slice(&json)?;
     if written.format != FORMAT {
         return Err(SourcesError::Format(written.format));
     }
-    let mut bundles: BTreeMap<Wanted, Map<String, Value>> = BTreeMap::new();
+    let mut bundles: BTreeMap<ValueRef, Map<String, Value>> = BTreeMap::new();
     for BundleAt { kind, namespace, name, key, pem } in written.bundles {
-        if let Some(holder) = Holder::named(&kind) {
-            bundles.entry(Wanted { holder, namespace, name }).or_default().insert(key, json!(pem));
+        if let Some(holder) = ValueKind::named(&kind) {
+            bundles.entry(ValueRef { holder, namespace, name }).or_default().insert(key, json!(pem));
         }
     }
-    let bundle = |(wanted, keys): (Wanted, Map<String, Value>)| {
-        let field = if wanted.holder == Holder::Secret { "stringData" } else { "data" };
+    let bundle = |(wanted, keys): (ValueRef, Map<String, Value>)| {
+        let field = if wanted.holder == ValueKind::Secret { "stringData" } else { "data" };
         let value = json!({
             "apiVersion": "v1",
             "kind": wanted.holder.name(),
             "metadata": {"namespace": wanted.namespace, "name": wanted.name},
             field: keys,
         });
-        (wanted, Holding::remembered(value))
+        (wanted, ValueSource::remembered(value))
     };
     let secret =
         |secret: SecretSeen| (secret.at, SecretVersion { uid: secret.uid, resource_version: secret.resource_version });
     Ok(Sources {
-        objects: written.objects.iter().filter_map(Version::of).collect(),
+        objects: written.objects.iter().filter_map(ObjectVersion::of).collect(),
         bundles: bundles.into_iter().map(bundle).collect(),
         secrets: written.secrets.into_iter().map(secret).collect(),
     })

@@ -26,20 +26,20 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::apply::{Applier, ApplyError, has_secret};
-use crate::metrics::Metrics;
+use crate::metrics::OperatorMetrics;
 use crate::names;
 use crate::objects::binding::Binding;
-use crate::objects::refs::Wanted;
+use crate::objects::refs::ValueRef;
 use crate::plan::last_good::LastGood;
 use crate::plan::plan;
-use crate::plan::revision::{Plan, Revision};
-use crate::plan::scope::Scope;
-use crate::runtime::queue::{DEBOUNCE, Outcome, Queue};
+use crate::plan::revision::{NamespacePlan, PolicyRevision};
+use crate::plan::scope::PlanScope;
+use crate::runtime::queue::{DEBOUNCE, Queue, WorkOutcome};
 use crate::seal::Seal;
 use crate::state::caches::Caches;
-use crate::status::publisher::Teller;
+use crate::status::publisher::StatusPublisher;
 use crate::stream::Hub;
-use crate::watch::dispatch::{Feed, News};
+use crate::watch::dispatch::{Dispatcher, News};
 use state::{Planned, SECRETS, State};
 
 /// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
@@ -51,42 +51,42 @@ const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
 const RECHECK_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What the leader knows beside what everybody knows.
-pub struct Leader {
+pub struct Reconciler {
     caches: Arc<Caches>,
-    feed: Arc<Feed>,
+    feed: Arc<Dispatcher>,
     applier: Arc<Applier>,
     hub: Arc<Hub>,
-    metrics: Arc<Metrics>,
-    unread: watch::Receiver<BTreeSet<Wanted>>,
+    metrics: Arc<OperatorMetrics>,
+    unread: watch::Receiver<BTreeSet<ValueRef>>,
     good: Mutex<LastGood>,
     leads: AtomicBool,
     state: Mutex<State>,
     plans: Queue<String>,
     writes: Queue<Binding>,
-    teller: Arc<Teller>,
+    teller: Arc<StatusPublisher>,
     pods: Notify,
 }
 
 /// What shall become of a binding's policy.
-enum Fate {
-    Stands(Arc<Revision>),
+enum PolicyAction {
+    Stands(Arc<PolicyRevision>),
     /// Whatever is there stays.
     Stays,
     /// Nobody needs it.
     Goes,
 }
 
-impl Leader {
+impl Reconciler {
     #[must_use]
     pub fn new(
         caches: Arc<Caches>,
-        feed: Arc<Feed>,
+        feed: Arc<Dispatcher>,
         applier: Arc<Applier>,
         hub: Arc<Hub>,
-        teller: Arc<Teller>,
-        metrics: Arc<Metrics>,
+        teller: Arc<StatusPublisher>,
+        metrics: Arc<OperatorMetrics>,
     ) -> Self {
-        Leader {
+        Reconciler {
             unread: feed.unread(),
             caches,
             feed,
@@ -218,7 +218,7 @@ impl Leader {
             true => BTreeSet::new(),
             false => {
                 let good = self.good();
-                Scope::of(&self.caches.index(), &good, namespace).values
+                PlanScope::of(&self.caches.index(), &good, namespace).values
             }
         };
         self.lock().patience.put_off(namespace, &hangs_on, &unread, Instant::now())
@@ -269,14 +269,14 @@ impl Leader {
         (unread, recheck)
     }
 
-    fn take(&self, plan: Plan, since: Option<Instant>) {
+    fn take(&self, plan: NamespacePlan, since: Option<Instant>) {
         let revisions = plan.revisions;
         let mut state = self.lock();
         let before = state.planned.remove(&plan.namespace).unwrap_or_default();
         let mut writes: BTreeSet<Binding> = revisions.keys().chain(before.revisions.keys()).cloned().collect();
         writes.extend(self.caches.generated.of(&plan.namespace));
         if let Some(since) = since {
-            let differs = |(binding, revision): &(&Binding, &Arc<Revision>)| {
+            let differs = |(binding, revision): &(&Binding, &Arc<PolicyRevision>)| {
                 before.revisions.get(*binding).is_none_or(|before| before.digest != revision.digest)
             };
             for (binding, _) in revisions.iter().filter(differs) {
@@ -295,14 +295,14 @@ impl Leader {
     }
 
     /// What then, whether or not it went well.
-    async fn write(&self, binding: &Binding) -> Result<Outcome, Outcome> {
+    async fn write(&self, binding: &Binding) -> Result<WorkOutcome, WorkOutcome> {
         if !self.leads() {
-            return Ok(Outcome::Done);
+            return Ok(WorkOutcome::Done);
         }
         let revision = match self.fate(binding) {
-            Fate::Stays => return Ok(Outcome::Done),
-            Fate::Goes => return self.remove(binding).await,
-            Fate::Stands(revision) => revision,
+            PolicyAction::Stays => return Ok(WorkOutcome::Done),
+            PolicyAction::Goes => return self.remove(binding).await,
+            PolicyAction::Stands(revision) => revision,
         };
         if self.lock().doubts(binding, Instant::now()) {
             self.applier.doubt_secret(binding);
@@ -315,11 +315,11 @@ impl Leader {
                 }
                 self.applier.written(binding).iter().for_each(|written| self.teller.stands(written));
                 Ok(match has_secret(&revision, self.caches.generated.get(binding).as_ref()) {
-                    true => Outcome::Again(Instant::now() + SECRETS),
-                    false => Outcome::Done,
+                    true => WorkOutcome::Again(Instant::now() + SECRETS),
+                    false => WorkOutcome::Done,
                 })
             }
-            Err(error) if error.is_going() => Ok(Outcome::Done),
+            Err(error) if error.is_going() => Ok(WorkOutcome::Done),
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
                 if error.is_lasting() {
@@ -330,12 +330,12 @@ impl Leader {
         }
     }
 
-    async fn remove(&self, binding: &Binding) -> Result<Outcome, Outcome> {
+    async fn remove(&self, binding: &Binding) -> Result<WorkOutcome, WorkOutcome> {
         match self.applier.remove(binding).await {
             Ok(()) => {
                 tracing::info!(%binding, "nobody needs this policy any more");
                 self.lock().forget(binding);
-                Ok(Outcome::Done)
+                Ok(WorkOutcome::Done)
             }
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy that nobody needs is still there");
@@ -344,19 +344,19 @@ impl Leader {
         }
     }
 
-    fn fate(&self, binding: &Binding) -> Fate {
+    fn fate(&self, binding: &Binding) -> PolicyAction {
         let state = self.lock();
         let Some(planned) = state.planned.get(&binding.namespace) else {
             // Nothing was left of the namespace, and there is something again.
             self.plans.add(binding.namespace.clone());
-            return Fate::Stays;
+            return PolicyAction::Stays;
         };
         if let Some(revision) = planned.revisions.get(binding) {
-            return Fate::Stands(Arc::clone(revision));
+            return PolicyAction::Stands(Arc::clone(revision));
         }
         match planned.held.contains(binding) {
-            true => Fate::Stays,
-            false => Fate::Goes,
+            true => PolicyAction::Stays,
+            false => PolicyAction::Goes,
         }
     }
 
@@ -370,15 +370,15 @@ impl Leader {
 }
 
 /// Rights are given by people.
-fn after(error: &ApplyError) -> Outcome {
+fn after(error: &ApplyError) -> WorkOutcome {
     match error.is_forbidden() {
-        true => Outcome::Again(Instant::now() + FORBIDDEN),
-        false => Outcome::Failed,
+        true => WorkOutcome::Again(Instant::now() + FORBIDDEN),
+        false => WorkOutcome::Failed,
     }
 }
 
-impl fmt::Debug for Leader {
+impl fmt::Debug for Reconciler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leader").field("leads", &self.leads()).finish_non_exhaustive()
+        f.debug_struct("Reconciler").field("leads", &self.leads()).finish_non_exhaustive()
     }
 }

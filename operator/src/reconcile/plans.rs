@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::Leader;
+use super::Reconciler;
 use crate::plan::prepare;
 use crate::runtime::cpu_time;
-use crate::runtime::queue::Outcome;
+use crate::runtime::queue::WorkOutcome;
 
 /// Namespaces that are planned at the same time.
 const PLANS: usize = 3;
@@ -21,7 +21,7 @@ const PAUSES: u32 = 2;
 /// A plan that takes less is no burden.
 const SHORT: Duration = Duration::from_millis(10);
 
-impl Leader {
+impl Reconciler {
     /// Plans namespaces, for ever: several at a time. What takes longest of it, judging each object by itself, is done in
     /// slices.
     pub async fn plan_all(self: &Arc<Self>) {
@@ -43,7 +43,7 @@ impl Leader {
                 }
             };
             if let Some(until) = self.waits(&namespace) {
-                self.plans.done(namespace, Outcome::Again(until));
+                self.plans.done(namespace, WorkOutcome::Again(until));
                 continue;
             }
             let leader = Arc::clone(self);
@@ -54,18 +54,18 @@ impl Leader {
         }
     }
 
-    async fn plan_one(self: &Arc<Self>, namespace: &str) -> Outcome {
+    async fn plan_one(self: &Arc<Self>, namespace: &str) -> WorkOutcome {
         let began = Instant::now();
         let (result, outcome) = match self.prepared(namespace).await {
             Ok((true, _)) => self.planned(namespace).await,
             Ok((false, took)) => {
                 tracing::warn!(namespace, "its objects take long to judge; others have their turn before it goes on");
                 let until = Instant::now() + took * PAUSES;
-                ("late", Outcome::Late(until, Some(until)))
+                ("late", WorkOutcome::Late(until, Some(until)))
             }
             Err(error) => {
                 tracing::error!(namespace, %error, "objects could not be judged, which is a bug; what was written stays");
-                ("error", Outcome::Failed)
+                ("error", WorkOutcome::Failed)
             }
         };
         self.metrics.reconciled("plan", result, began.elapsed().as_secs_f64());
@@ -86,31 +86,31 @@ impl Leader {
     }
 
     /// Plans.
-    async fn planned(self: &Arc<Self>, namespace: &str) -> (&'static str, Outcome) {
+    async fn planned(self: &Arc<Self>, namespace: &str) -> (&'static str, WorkOutcome) {
         let (leader, of) = (Arc::clone(self), namespace.to_owned());
         let planned = tokio::task::spawn_blocking(move || cpu_time::measured(|| leader.plan(&of))).await;
         let outcome = match planned {
             Ok(((unread, recheck), took)) => match self.read_back(&unread).await {
-                Ok(true) => Outcome::Again(Instant::now()),
+                Ok(true) => WorkOutcome::Again(Instant::now()),
                 Ok(false) if took > SHORT => {
                     let late = took > LONG;
                     if late {
                         tracing::warn!(namespace, ?took, "a plan took long; others have their turn before the next");
                     }
-                    let outcome = Outcome::Late(Instant::now() + took * PAUSES, recheck);
+                    let outcome = WorkOutcome::Late(Instant::now() + took * PAUSES, recheck);
                     return (if late { "late" } else { "ok" }, outcome);
                 }
-                Ok(false) => recheck.map_or(Outcome::Done, Outcome::Again),
+                Ok(false) => recheck.map_or(WorkOutcome::Done, WorkOutcome::Again),
                 Err(error) => {
                     tracing::warn!(namespace, %error, "what stands there stays for now, revoked or not");
-                    Outcome::Failed
+                    WorkOutcome::Failed
                 }
             },
             Err(error) => {
                 tracing::error!(namespace, %error, "a plan failed, which is a bug; what was written stays");
-                Outcome::Failed
+                WorkOutcome::Failed
             }
         };
-        (if outcome == Outcome::Failed { "error" } else { "ok" }, outcome)
+        (if outcome == WorkOutcome::Failed { "error" } else { "ok" }, outcome)
     }
 }

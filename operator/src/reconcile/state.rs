@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::apply::sequence_bump::Raises;
 use crate::objects::binding::Binding;
-use crate::plan::revision::Revision;
-use crate::reconcile::value_wait::Patience;
+use crate::plan::revision::PolicyRevision;
+use crate::reconcile::value_wait::ValueWait;
 
 /// How often generated Secrets are held against what they should be. They are not watched: where copies lie, the operator may
 /// have no right to. A read each is all that is asked of the API server where nothing changes.
@@ -21,7 +21,7 @@ pub(super) struct State {
     /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
     pub since: BTreeMap<String, Instant>,
     pub pending: BTreeMap<Binding, Instant>,
-    pub patience: Patience,
+    pub patience: ValueWait,
     pub raises: Raises,
     /// When the Secret of a binding was last held against what it should be.
     pub secrets: BTreeMap<Binding, Instant>,
@@ -29,7 +29,7 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 pub(super) struct Planned {
-    pub revisions: BTreeMap<Binding, Arc<Revision>>,
+    pub revisions: BTreeMap<Binding, Arc<PolicyRevision>>,
     pub held: BTreeSet<Binding>,
     /// Those that nobody needs, as long as they are not gone.
     pub going: BTreeSet<Binding>,

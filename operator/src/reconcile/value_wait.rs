@@ -8,34 +8,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::objects::refs::Wanted;
+use crate::objects::refs::ValueRef;
 
 /// How long a value is waited for. Then it is taken as missing, until it is read.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Who waits for what.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub struct ValueWait {
     /// Until when each that is not read is waited for: from when the first was.
-    until: BTreeMap<Wanted, Instant>,
-    waiting: BTreeMap<String, BTreeSet<Wanted>>,
+    until: BTreeMap<ValueRef, Instant>,
+    waiting: BTreeMap<String, BTreeSet<ValueRef>>,
 }
 
-impl Patience {
-    /// Until when a namespace's plan is to be put off, unless [`Patience::read`] names it sooner. `None`: it need not wait.
+impl ValueWait {
+    /// Until when a namespace's plan is to be put off, unless [`ValueWait::read`] names it sooner. `None`: it need not wait.
     pub fn put_off(
         &mut self,
         namespace: &str,
-        hangs_on: &BTreeSet<Wanted>,
-        unread: &BTreeSet<Wanted>,
+        hangs_on: &BTreeSet<ValueRef>,
+        unread: &BTreeSet<ValueRef>,
         now: Instant,
     ) -> Option<Instant> {
         self.until.retain(|value, _| unread.contains(value));
         for value in unread {
             self.until.entry(value.clone()).or_insert(now + PATIENCE);
         }
-        let waits = |value: &&Wanted| self.until.get(*value).is_some_and(|until| *until > now);
-        let missing: BTreeSet<Wanted> = hangs_on.iter().filter(waits).cloned().collect();
+        let waits = |value: &&ValueRef| self.until.get(*value).is_some_and(|until| *until > now);
+        let missing: BTreeSet<ValueRef> = hangs_on.iter().filter(waits).cloned().collect();
         let until = missing.iter().filter_map(|value| self.until.get(value)).max().copied();
         match until {
             Some(_) => self.waiting.insert(namespace.to_owned(), missing),
@@ -51,8 +51,8 @@ impl Patience {
     }
 
     /// The namespaces that wait for nothing any more.
-    pub fn read(&mut self, unread: &BTreeSet<Wanted>) -> Vec<String> {
-        let over = |values: &BTreeSet<Wanted>| values.is_disjoint(unread);
+    pub fn read(&mut self, unread: &BTreeSet<ValueRef>) -> Vec<String> {
+        let over = |values: &BTreeSet<ValueRef>| values.is_disjoint(unread);
         let ready: Vec<String> =
             self.waiting.iter().filter(|(_, values)| over(values)).map(|(namespace, _)| namespace.clone()).collect();
         ready.iter().for_each(|namespace| drop(self.waiting.remove(namespace)));
@@ -63,17 +63,17 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::refs::Holder;
+    use crate::objects::refs::ValueKind;
 
-    fn values(names: &[&str]) -> BTreeSet<Wanted> {
+    fn values(names: &[&str]) -> BTreeSet<ValueRef> {
         let value =
-            |name: &&str| Wanted { holder: Holder::Secret, namespace: "llm".to_owned(), name: (*name).to_owned() };
+            |name: &&str| ValueRef { holder: ValueKind::Secret, namespace: "llm".to_owned(), name: (*name).to_owned() };
         names.iter().map(value).collect()
     }
 
     #[test]
     fn a_value_is_waited_for_once_by_those_that_hang_on_it() {
-        let (mut patience, now) = (Patience::default(), Instant::now());
+        let (mut patience, now) = (ValueWait::default(), Instant::now());
         let unread = values(&["a", "b"]);
         assert_eq!(patience.put_off("none", &values(&["c"]), &unread, now), None);
         let until = patience.put_off("shop", &values(&["a", "c"]), &unread, now).unwrap();
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_named_when_all_it_waits_for_was_read() {
-        let (mut patience, now) = (Patience::default(), Instant::now());
+        let (mut patience, now) = (ValueWait::default(), Instant::now());
         let unread = values(&["a", "b"]);
         assert!(patience.put_off("shop", &unread, &unread, now).is_some());
         assert!(patience.put_off("bank", &values(&["a"]), &unread, now).is_some());

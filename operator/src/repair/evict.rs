@@ -33,11 +33,11 @@ const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Repli
 pub struct Evictor {
     last: Option<Instant>,
     /// By the owner's uid.
-    owners: HashMap<String, Turn>,
+    owners: HashMap<String, LastEviction>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct LastEviction {
     at: Instant,
     /// By the wall's clock, to compare with when pods were created.
     time: Timestamp,
@@ -69,7 +69,7 @@ impl Evictor {
         });
         let (pod, owner) = next?;
         self.last = Some(now);
-        self.owners.insert(owner, Turn { at: now, time, in_vain: false });
+        self.owners.insert(owner, LastEviction { at: now, time, in_vain: false });
         Some(pod)
     }
 }
@@ -120,16 +120,16 @@ pub async fn evict(client: &Client, pod: &Bare) -> Result<Evicted, CallError> {
 mod tests {
     use super::*;
     use crate::state::uninjected::Controller;
-    use crate::watch::watcher::Place;
+    use crate::watch::watcher::NamespacedName;
 
-    struct Clock {
+    struct EvictionClock {
         steady: Instant,
         time: Timestamp,
     }
 
-    impl Clock {
+    impl EvictionClock {
         fn new() -> Self {
-            Clock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
+            EvictionClock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
         }
 
         fn pass(&mut self, passed: Duration) {
@@ -139,7 +139,7 @@ mod tests {
 
         fn pod(&self, name: &str, kind: &str, owner: &str, age: Duration) -> Bare {
             Bare {
-                place: Place { namespace: "shop".to_owned(), name: name.to_owned() },
+                place: NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() },
                 uid: name.to_owned(),
                 annotations: std::collections::BTreeMap::new(),
                 controller: Some(Controller {
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn one_at_a_time_and_of_an_owner_seldom() {
-        let mut clock = Clock::new();
+        let mut clock = EvictionClock::new();
         let mut evictor = Evictor::default();
         let pods = [
             clock.pod("a1", "ReplicaSet", "a", AGE),
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_would_be_lost_or_is_under_way_stays() {
-        let clock = Clock::new();
+        let clock = EvictionClock::new();
         let mut orphan = clock.pod("orphan", "ReplicaSet", "a", AGE);
         orphan.controller = None;
         let pods = [
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_owner_whose_new_pod_has_none_either_is_left_alone() {
-        let mut clock = Clock::new();
+        let mut clock = EvictionClock::new();
         let mut evictor = Evictor::default();
         let old = [clock.pod("a1", "ReplicaSet", "a", AGE), clock.pod("a2", "ReplicaSet", "a", AGE)];
         assert_eq!(clock.next(&mut evictor, &old).as_deref(), Some("a1"));
@@ -221,7 +221,7 @@ mod tests {
             }
         });
         let client = Client::new(service, "default");
-        let pod = Clock::new().pod("a1", "ReplicaSet", "a", AGE);
+        let pod = EvictionClock::new().pod("a1", "ReplicaSet", "a", AGE);
         (evict(&client, &pod).await, heard.await.unwrap())
     }
 

@@ -11,12 +11,12 @@ use kube::Client;
 use outrigger_crds::carries::{renew, should_carry};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::metrics::Metrics;
+use crate::metrics::OperatorMetrics;
 use crate::repair::evict::{Evicted, Evictor, evict};
-use crate::settings::{Repair, Settings};
+use crate::settings::{OperatorSettings, Repair};
 use crate::state::caches::Caches;
 use crate::state::uninjected::Bare;
-use crate::status::events::{Events, Happening, Subject};
+use crate::status::events::{EventRecorder, NewEvent, Subject};
 
 /// The reason of the Event that is told at what made such a pod.
 pub const NOT_INJECTED: &str = "NotInjected";
@@ -31,8 +31,8 @@ const KUBE_SYSTEM: &str = "kube-system";
 pub struct Watchdog {
     client: Client,
     caches: Arc<Caches>,
-    metrics: Arc<Metrics>,
-    events: Events,
+    metrics: Arc<OperatorMetrics>,
+    events: EventRecorder,
     operator_namespace: String,
     repair: Repair,
 }
@@ -76,7 +76,7 @@ fn subject(pod: &Bare) -> Subject {
     }
 }
 
-fn happening(pod: &Bare) -> Happening {
+fn happening(pod: &Bare) -> NewEvent {
     let controller = pod.controller.as_ref().map(|one| (one.kind.as_str(), one.name.as_str()));
     let remedy = renew(&pod.place.namespace, &pod.place.name, controller, None);
     let note = format!(
@@ -84,14 +84,19 @@ fn happening(pod: &Bare) -> Happening {
          it made anew: {remedy}",
         pod.place.name
     );
-    Happening { warning: true, reason: NOT_INJECTED, action: "Inject", note }
+    NewEvent { warning: true, reason: NOT_INJECTED, action: "Inject", note }
 }
 
 impl Watchdog {
     #[must_use]
-    pub fn new(client: Client, caches: Arc<Caches>, metrics: Arc<Metrics>, settings: &Settings) -> Self {
+    pub fn new(
+        client: Client,
+        caches: Arc<Caches>,
+        metrics: Arc<OperatorMetrics>,
+        settings: &OperatorSettings,
+    ) -> Self {
         Watchdog {
-            events: Events::new(&settings.identity, Instant::now()),
+            events: EventRecorder::new(&settings.identity, Instant::now()),
             client,
             caches,
             metrics,
@@ -178,11 +183,11 @@ mod tests {
     use super::*;
     use crate::names;
     use crate::state::uninjected::Controller;
-    use crate::watch::watcher::Place;
+    use crate::watch::watcher::NamespacedName;
 
     fn pod(namespace: &str, name: &str, kind: Option<&str>, annotations: &[(&str, &str)]) -> Bare {
         Bare {
-            place: Place { namespace: namespace.to_owned(), name: name.to_owned() },
+            place: NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() },
             uid: format!("uid-{name}"),
             annotations: annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             controller: kind.map(|kind| Controller {

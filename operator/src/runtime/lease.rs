@@ -27,22 +27,22 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Leadership is gone, or can't be had.
 #[derive(Debug, Error)]
-pub enum LeadError {
+pub enum LeaseError {
     #[error("the Lease could not be renewed for {seconds} s: {error}")]
     NotRenewed { seconds: u64, error: CallError },
     #[error("the Lease was taken by `{0}`")]
     Taken(String),
 }
 
-impl LeadError {
+impl LeaseError {
     fn not_renewed(error: CallError) -> Self {
-        LeadError::NotRenewed { seconds: DEADLINE.as_secs(), error }
+        LeaseError::NotRenewed { seconds: DEADLINE.as_secs(), error }
     }
 }
 
 /// Who leads, as far as this replica knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Leader {
+pub enum Leadership {
     #[default]
     Nobody,
     Me,
@@ -52,36 +52,36 @@ pub enum Leader {
 
 /// A replica that takes part.
 #[derive(Debug)]
-pub struct Candidate {
+pub struct LeaseCandidate {
     leases: Api<Lease>,
     identity: String,
     address: String,
-    leader: watch::Sender<Leader>,
+    leader: watch::Sender<Leadership>,
 }
 
-impl Candidate {
+impl LeaseCandidate {
     #[must_use]
     pub fn new(client: Client, namespace: &str, identity: &str, address: &str) -> Self {
-        Candidate {
+        LeaseCandidate {
             leases: Api::namespaced(client, namespace),
             identity: identity.to_owned(),
             address: address.to_owned(),
-            leader: watch::Sender::new(Leader::Nobody),
+            leader: watch::Sender::new(Leadership::Nobody),
         }
     }
 
     #[must_use]
-    pub fn leader(&self) -> watch::Receiver<Leader> {
+    pub fn leader(&self) -> watch::Receiver<Leadership> {
         self.leader.subscribe()
     }
 
     /// Waits until it leads, and leads until `stop`; then gives it up.
     ///
     /// # Errors
-    /// [`LeadError`], once it led and does no more: nothing may be written from then on.
-    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), LeadError> {
+    /// [`LeaseError`], once it led and does no more: nothing may be written from then on.
+    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), LeaseError> {
         let mut stop = std::pin::pin!(stop);
-        let mut seen = Seen::default();
+        let mut seen = LeaseObservation::default();
         // From before the call: others count from when it was written, not from when that was answered.
         let (mut held, mut renewed) = loop {
             let began = Instant::now();
@@ -99,7 +99,7 @@ impl Candidate {
             }
         };
         let mut last = CallError::Late;
-        self.leader.send_replace(Leader::Me);
+        self.leader.send_replace(Leadership::Me);
         loop {
             let deadline = renewed + DEADLINE;
             tokio::select! {
@@ -110,7 +110,7 @@ impl Candidate {
             match tokio::time::timeout_at(deadline, self.renew(&held)).await {
                 Ok(Ok(lease)) => (held, renewed) = (lease, began),
                 Ok(Err(Renewal::Changed(lease))) => held = *lease,
-                Ok(Err(Renewal::Taken(by))) => return Err(self.lost(LeadError::Taken(by))),
+                Ok(Err(Renewal::Taken(by))) => return Err(self.lost(LeaseError::Taken(by))),
                 Ok(Err(Renewal::Failed(error))) => {
                     tracing::warn!(%error, "the Lease could not be renewed yet");
                     last = error;
@@ -118,37 +118,37 @@ impl Candidate {
                 Err(_) => {}
             }
             if Instant::now() >= renewed + DEADLINE {
-                return Err(self.lost(LeadError::not_renewed(last)));
+                return Err(self.lost(LeaseError::not_renewed(last)));
             }
         }
         self.give_up(held).await;
         Ok(())
     }
 
-    fn lost(&self, error: LeadError) -> LeadError {
-        self.leader.send_replace(Leader::Nobody);
+    fn lost(&self, error: LeaseError) -> LeaseError {
+        self.leader.send_replace(Leadership::Nobody);
         error
     }
 
-    async fn try_to_lead(&self, seen: &mut Seen) -> Result<Option<Lease>, CallError> {
+    async fn try_to_lead(&self, seen: &mut LeaseObservation) -> Result<Option<Lease>, CallError> {
         let found = timed(self.leases.get_opt(names::LEASE)).await?;
         let leader = match &found {
             Some(lease) => seen.look(lease, &self.identity, Instant::now()),
-            None => Standing::Free,
+            None => LeaseState::Free,
         };
         let taken = match (leader, found) {
-            (Standing::Held(address), _) => {
+            (LeaseState::Held(address), _) => {
                 self.leader.send_if_modified(|held| {
-                    let other = Leader::Other(address);
+                    let other = Leadership::Other(address);
                     std::mem::replace(held, other.clone()) != other
                 });
                 return Ok(None);
             }
-            (Standing::Free, Some(lease)) => {
+            (LeaseState::Free, Some(lease)) => {
                 let lease = self.filled(lease, true);
                 timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await
             }
-            (Standing::Free, None) => {
+            (LeaseState::Free, None) => {
                 let mut lease = Lease::default();
                 lease.metadata.name = Some(names::LEASE.to_owned());
                 timed(self.leases.create(&PostParams::default(), &self.filled(lease, true))).await
@@ -181,7 +181,7 @@ impl Candidate {
     }
 
     async fn give_up(&self, held: Lease) {
-        self.leader.send_replace(Leader::Nobody);
+        self.leader.send_replace(Leadership::Nobody);
         let mut lease = self.filled(held, false);
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
@@ -221,18 +221,18 @@ enum Renewal {
 
 /// What of a Lease is looked at: whether it has moved, by our own clock.
 #[derive(Debug, Default)]
-struct Seen {
+struct LeaseObservation {
     last: Option<(Option<LeaseSpec>, Instant)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+enum LeaseState {
     Free,
     Held(Option<String>),
 }
 
-impl Seen {
-    fn look(&mut self, lease: &Lease, identity: &str, now: Instant) -> Standing {
+impl LeaseObservation {
+    fn look(&mut self, lease: &Lease, identity: &str, now: Instant) -> LeaseState {
         let since = match &self.last {
             Some((spec, since)) if *spec == lease.spec => *since,
             _ => {
@@ -243,12 +243,12 @@ impl Seen {
         let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
         let duration = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(DURATION, Duration::from_secs);
         match holder(lease) {
-            None => Standing::Free,
+            None => LeaseState::Free,
             // This pod's container died and was started again: nobody else goes by its name.
-            Some(by) if by == identity => Standing::Free,
+            Some(by) if by == identity => LeaseState::Free,
             // However long a Lease says it is to be respected, it is not for ever.
-            Some(_) if now.duration_since(since) >= duration.min(DURATION * 4) => Standing::Free,
-            Some(_) => Standing::Held(address(lease)),
+            Some(_) if now.duration_since(since) >= duration.min(DURATION * 4) => LeaseState::Free,
+            Some(_) => LeaseState::Held(address(lease)),
         }
     }
 }
@@ -280,10 +280,10 @@ mod tests {
 
     /// An API server with one Lease, which can be made to fail.
     #[derive(Clone, Default)]
-    struct Leases(Arc<Mutex<Stored>>);
+    struct Leases(Arc<Mutex<StoredLease>>);
 
     #[derive(Default)]
-    struct Stored {
+    struct StoredLease {
         lease: Option<Lease>,
         version: u64,
         down: bool,
@@ -338,11 +338,11 @@ mod tests {
         }
     }
 
-    fn candidate(leases: &Leases, name: &str) -> Arc<Candidate> {
-        Arc::new(Candidate::new(leases.client(), "outrigger", name, &format!("{name}:10250")))
+    fn candidate(leases: &Leases, name: &str) -> Arc<LeaseCandidate> {
+        Arc::new(LeaseCandidate::new(leases.client(), "outrigger", name, &format!("{name}:10250")))
     }
 
-    async fn until(leader: &mut watch::Receiver<Leader>, wanted: &Leader) {
+    async fn until(leader: &mut watch::Receiver<Leadership>, wanted: &Leadership) {
         let waited = tokio::time::timeout(Duration::from_secs(120), leader.wait_for(|leader| leader == wanted)).await;
         waited.unwrap().unwrap();
     }
@@ -356,17 +356,17 @@ mod tests {
             let a = Arc::clone(&a);
             async move { a.run(async { stopped.await.unwrap_or_default() }).await }
         });
-        until(&mut a.leader(), &Leader::Me).await;
+        until(&mut a.leader(), &Leadership::Me).await;
         let second = tokio::spawn({
             let b = Arc::clone(&b);
             async move { b.run(std::future::pending()).await }
         });
-        until(&mut b.leader(), &Leader::Other(Some("a:10250".to_owned()))).await;
+        until(&mut b.leader(), &Leadership::Other(Some("a:10250".to_owned()))).await;
         let ended = Instant::now();
         stop.send(()).unwrap();
         first.await.unwrap().unwrap();
-        assert_eq!(*a.leader().borrow(), Leader::Nobody);
-        until(&mut b.leader(), &Leader::Me).await;
+        assert_eq!(*a.leader().borrow(), Leadership::Nobody);
+        until(&mut b.leader(), &Leadership::Me).await;
         assert!(ended.elapsed() < Duration::from_secs(2));
         assert_eq!(leases.holder().as_deref(), Some("b"));
         second.abort();
@@ -380,7 +380,7 @@ mod tests {
             let a = Arc::clone(&a);
             async move { a.run(std::future::pending()).await }
         });
-        until(&mut a.leader(), &Leader::Me).await;
+        until(&mut a.leader(), &Leadership::Me).await;
         first.abort();
         // Its clock is years behind, which is nobody's business.
         leases.0.lock().unwrap().lease.as_mut().unwrap().spec.as_mut().unwrap().renew_time =
@@ -391,7 +391,7 @@ mod tests {
             let b = Arc::clone(&b);
             async move { b.run(std::future::pending()).await }
         });
-        until(&mut b.leader(), &Leader::Me).await;
+        until(&mut b.leader(), &Leadership::Me).await;
         assert!(began.elapsed() >= DURATION && began.elapsed() < DURATION + Duration::from_secs(3));
         second.abort();
     }
@@ -404,12 +404,12 @@ mod tests {
             let a = Arc::clone(&a);
             async move { a.run(std::future::pending()).await }
         });
-        until(&mut a.leader(), &Leader::Me).await;
+        until(&mut a.leader(), &Leadership::Me).await;
         leases.set_down(true);
         let began = Instant::now();
-        assert!(matches!(first.await.unwrap(), Err(LeadError::NotRenewed { .. })));
+        assert!(matches!(first.await.unwrap(), Err(LeaseError::NotRenewed { .. })));
         assert!(began.elapsed() <= DEADLINE + Duration::from_millis(1));
-        assert_eq!(*a.leader().borrow(), Leader::Nobody);
+        assert_eq!(*a.leader().borrow(), Leadership::Nobody);
     }
 
     #[tokio::test(start_paused = true)]
@@ -420,7 +420,7 @@ mod tests {
             let a = Arc::clone(&a);
             async move { a.run(std::future::pending()).await }
         });
-        until(&mut a.leader(), &Leader::Me).await;
+        until(&mut a.leader(), &Leadership::Me).await;
         leases.set_down(true);
         tokio::time::sleep(Duration::from_secs(5)).await;
         leases.set_down(false);
@@ -433,7 +433,7 @@ mod tests {
             lease.spec.as_mut().unwrap().holder_identity = Some("thief".to_owned());
             lease.metadata.resource_version = Some("stolen".to_owned());
         }
-        let Err(LeadError::Taken(by)) = first.await.unwrap() else { panic!("it goes on") };
+        let Err(LeaseError::Taken(by)) = first.await.unwrap() else { panic!("it goes on") };
         assert_eq!(by, "thief");
     }
 }

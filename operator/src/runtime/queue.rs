@@ -22,7 +22,7 @@ const MOST: Duration = Duration::from_secs(60);
 
 /// What became of a key's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WorkOutcome {
     Done,
     /// To be done again at that time, though nothing failed.
     Again(Instant),
@@ -103,26 +103,26 @@ impl<K: Clone + Debug + Ord> Queue<K> {
     }
 
     /// What became of it.
-    pub fn done(&self, key: K, outcome: Outcome) {
+    pub fn done(&self, key: K, outcome: WorkOutcome) {
         let mut state = self.lock();
         let asked = state.running.remove(&key).flatten();
         let again = match outcome {
-            Outcome::Done => {
+            WorkOutcome::Done => {
                 state.failed.remove(&key);
                 None
             }
-            Outcome::Again(due) => {
+            WorkOutcome::Again(due) => {
                 state.failed.remove(&key);
                 Some(due)
             }
-            Outcome::Late(until, again) => {
+            WorkOutcome::Late(until, again) => {
                 state.failed.remove(&key);
                 let now = Instant::now();
                 state.not_before.retain(|_, until| *until > now);
                 state.not_before.insert(key.clone(), until);
                 again
             }
-            Outcome::Failed => {
+            WorkOutcome::Failed => {
                 let failures = state.failed.entry(key.clone()).or_default();
                 *failures = failures.saturating_add(1);
                 Some(Instant::now() + pause(*failures))
@@ -130,14 +130,14 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         };
         let due = match (outcome, asked, again) {
             // Whatever asked for it is no cure: the pause stays, so that a key that fails and changes is no flood.
-            (Outcome::Failed, _, again) => again,
+            (WorkOutcome::Failed, _, again) => again,
             (_, Some(asked), Some(again)) => Some(asked.min(again)),
             (_, asked, again) => asked.or(again),
         };
         if let Some(due) = due {
             state.add(key.clone(), due);
         }
-        if asked.is_none() && matches!(outcome, Outcome::Again(_)) {
+        if asked.is_none() && matches!(outcome, WorkOutcome::Again(_)) {
             state.resting.insert(key);
         }
         drop(state);
@@ -232,9 +232,9 @@ mod tests {
         queue.add("b");
         assert_eq!(queue.next().await, "a");
         assert_eq!(began.elapsed(), DEBOUNCE);
-        queue.done("a", Outcome::Done);
+        queue.done("a", WorkOutcome::Done);
         assert_eq!(queue.next().await, "b");
-        queue.done("b", Outcome::Done);
+        queue.done("b", WorkOutcome::Done);
         assert_eq!(queue.depth(), 0);
         assert!(queue.next().now_or_never().is_none());
     }
@@ -248,9 +248,9 @@ mod tests {
         queue.add("a");
         tokio::time::advance(MOST).await;
         assert!(queue.next().now_or_never().is_none(), "it runs");
-        queue.done("a", Outcome::Done);
+        queue.done("a", WorkOutcome::Done);
         assert_eq!(queue.next().await, "a");
-        queue.done("a", Outcome::Done);
+        queue.done("a", WorkOutcome::Done);
         assert_eq!(queue.depth(), 0);
     }
 
@@ -263,14 +263,14 @@ mod tests {
             let began = Instant::now();
             assert_eq!(queue.next().await, "a");
             pauses.push(began.elapsed());
-            queue.done("a", Outcome::Failed);
+            queue.done("a", WorkOutcome::Failed);
             // A change does not shorten the pause.
             queue.add("a");
         }
         assert!(pauses[1] >= FIRST / 2 && pauses[1] <= FIRST + Duration::from_millis(1), "{pauses:?}");
         assert!(pauses[11] >= MOST / 2 && pauses[11] <= MOST + Duration::from_millis(1), "{pauses:?}");
         assert_eq!(queue.next().await, "a");
-        queue.done("a", Outcome::Done);
+        queue.done("a", WorkOutcome::Done);
         queue.add("a");
         let began = Instant::now();
         assert_eq!(queue.next().await, "a");
@@ -285,21 +285,21 @@ mod tests {
             assert_eq!(queue.next().await, "a");
             let began = Instant::now();
             queue.add("a");
-            queue.done("a", Outcome::Late(began + 2 * FIRST, again.map(|after| began + after)));
+            queue.done("a", WorkOutcome::Late(began + 2 * FIRST, again.map(|after| began + after)));
             queue.add("a");
             queue.add("b");
             assert_eq!(queue.next().await, "b");
             assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1));
-            queue.done("b", Outcome::Done);
+            queue.done("b", WorkOutcome::Done);
             assert_eq!(queue.next().await, "a");
             assert!(began.elapsed() >= 2 * FIRST && began.elapsed() <= 2 * FIRST + Duration::from_millis(1));
-            queue.done("a", Outcome::Done);
+            queue.done("a", WorkOutcome::Done);
             // And that was that.
             queue.add("a");
             let began = Instant::now();
             assert_eq!(queue.next().await, "a");
             assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1));
-            queue.done("a", Outcome::Done);
+            queue.done("a", WorkOutcome::Done);
         }
         assert_eq!(queue.depth(), 0);
     }
@@ -311,7 +311,7 @@ mod tests {
         queue.add_at("late", began + MOST);
         queue.add("soon");
         assert_eq!(queue.next().await, "soon");
-        queue.done("soon", Outcome::Again(began + MOST * 2));
+        queue.done("soon", WorkOutcome::Again(began + MOST * 2));
         assert_eq!(queue.next().await, "late");
         assert_eq!(began.elapsed(), MOST);
         queue.add("soon");
@@ -326,17 +326,17 @@ mod tests {
         assert_eq!(queue.depth(), 1, "though it waits for more of the same");
         assert_eq!(queue.next().await, "a");
         assert_eq!(queue.depth(), 1);
-        queue.done("a", Outcome::Again(Instant::now() + MOST));
+        queue.done("a", WorkOutcome::Again(Instant::now() + MOST));
         assert_eq!(queue.depth(), 0);
         queue.add_at("a", Instant::now() + MOST / 2);
         assert_eq!(queue.depth(), 1, "somebody asks for it");
         tokio::time::advance(MOST / 2).await;
         assert_eq!(queue.next().await, "a");
-        queue.done("a", Outcome::Again(Instant::now() + MOST));
+        queue.done("a", WorkOutcome::Again(Instant::now() + MOST));
         tokio::time::advance(MOST).await;
         assert_eq!(queue.depth(), 1, "now it is");
         assert_eq!(queue.next().await, "a");
-        queue.done("a", Outcome::Failed);
+        queue.done("a", WorkOutcome::Failed);
         assert_eq!(queue.depth(), 1, "it is not as it should be");
     }
 

@@ -28,23 +28,23 @@ const SIGNS: &[u8] = b"outrigger.dev/v1 signing key";
 /// Marks what is written, and tells whether something was. Of several keys the first is in use, and the others were before.
 #[derive(Clone)]
 pub struct Seal {
-    keys: Arc<[Key]>,
+    keys: Arc<[SealKey]>,
     /// No pod was made before gateways held signatures against this key.
     required: bool,
 }
 
-struct Key {
+struct SealKey {
     marks: Hmac<Sha256>,
     signs: SigningKey,
 }
 
-impl Key {
+impl SealKey {
     fn of(key: &[u8]) -> Option<Self> {
         let marks = (key.len() == KEY).then(|| Hmac::new_from_slice(key).ok()).flatten()?;
         let mut seed: Hmac<Sha256> = marks.clone();
         seed.update(SIGNS);
         let seed: [u8; KEY_BYTES] = seed.finalize().into_bytes().into();
-        Some(Key { marks, signs: SigningKey::of(&seed)? })
+        Some(SealKey { marks, signs: SigningKey::of(&seed)? })
     }
 
     fn over(&self, binding: &Binding, policy: &[u8; 32], sources: &[u8]) -> Hmac<Sha256> {
@@ -68,7 +68,7 @@ impl Seal {
     /// gateways that know no other.
     #[must_use]
     pub fn with(key: &[u8], before: &[&[u8]], required: bool) -> Option<Self> {
-        let keys: Option<Vec<Key>> = std::iter::once(&key).chain(before).map(|key| Key::of(key)).collect();
+        let keys: Option<Vec<SealKey>> = std::iter::once(&key).chain(before).map(|key| SealKey::of(key)).collect();
         Some(Seal { keys: keys?.into(), required })
     }
 

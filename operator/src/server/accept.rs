@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::room::{Room, Seat};
+use super::room::{ConnectionSlot, Connections};
 use super::route::Router;
 use super::{Services, connection};
 use crate::stream::hub::STREAMS_MAX;
@@ -27,38 +27,38 @@ const DRAIN: Duration = Duration::from_secs(15);
 /// Why nothing is served.
 #[derive(Debug, Error)]
 #[error("TLS can't be set up: {0}")]
-pub struct ServeError(#[from] rustls::Error);
+pub struct TlsConfigError(#[from] rustls::Error);
 
 /// Ready to take connections.
-pub struct Server {
+pub struct TlsServer {
     tls: TlsAcceptor,
     router: Arc<Router>,
     linger: Duration,
 }
 
-impl std::fmt::Debug for Server {
+impl std::fmt::Debug for TlsServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("router", &self.router).finish_non_exhaustive()
+        f.debug_struct("TlsServer").field("router", &self.router).finish_non_exhaustive()
     }
 }
 
-impl Server {
+impl TlsServer {
     /// # Errors
-    /// [`ServeError`].
-    pub fn new(certificates: Arc<dyn ResolvesServerCert>, services: Services) -> Result<Self, ServeError> {
+    /// [`TlsConfigError`].
+    pub fn new(certificates: Arc<dyn ResolvesServerCert>, services: Services) -> Result<Self, TlsConfigError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut tls = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(certificates);
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Server { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)), linger: LINGER })
+        Ok(TlsServer { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)), linger: LINGER })
     }
 
     /// For another time between shutdown and the end of taking connections.
     #[must_use]
     pub fn linger(self, linger: Duration) -> Self {
-        Server { linger, ..self }
+        TlsServer { linger, ..self }
     }
 
     /// Serves until `shutdown` is over; then streams end, and reviews are answered for a while yet.
@@ -83,7 +83,7 @@ impl Server {
 
 /// Accepts connections until the sender of `stopped` is gone, then waits for the open ones.
 async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mut stopped: watch::Receiver<()>) {
-    let mut room = Room::new(CONNECTIONS_MAX);
+    let mut room = Connections::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -98,7 +98,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mu
             }
             Ok((stream, peer)) => {
                 let (tls, router, stopped) = (tls.clone(), Arc::clone(&router), stopped.clone());
-                let seat = Arc::new(Seat::default());
+                let seat = Arc::new(ConnectionSlot::default());
                 let serving = connection::serve(stream, peer, tls, router, Arc::clone(&seat), stopped);
                 room.add(seat, connections.spawn(serving));
             }

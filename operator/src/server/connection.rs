@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::room::Seat;
+use super::room::ConnectionSlot;
 use super::route::Router;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(super) async fn serve(
     peer: SocketAddr,
     tls: TlsAcceptor,
     router: Arc<Router>,
-    seat: Arc<Seat>,
+    seat: Arc<ConnectionSlot>,
     mut stopped: watch::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -84,7 +84,7 @@ pub(super) async fn serve(
 }
 
 /// Waits until the server is to stop, or nothing was asked for so long.
-async fn over(seat: &Arc<Seat>, stopped: &mut watch::Receiver<()>) {
+async fn over(seat: &Arc<ConnectionSlot>, stopped: &mut watch::Receiver<()>) {
     let mut since = Instant::now();
     let mut look = tokio::time::interval(IDLE / 4);
     loop {

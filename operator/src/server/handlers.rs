@@ -10,12 +10,12 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 
 use crate::admission::{self, AdmissionContext, Namespace, validate};
-use crate::certs::{Certificates, Spread};
-use crate::metrics::Metrics;
-use crate::reconcile::Leader;
+use crate::certs::{ServingCertificates, Spread};
+use crate::metrics::OperatorMetrics;
+use crate::reconcile::Reconciler;
 use crate::server::Admit;
-use crate::server::health::{Readiness, Report};
-use crate::settings::Settings;
+use crate::server::health::{HealthReport, Readiness};
+use crate::settings::OperatorSettings;
 use crate::state::caches::Caches;
 use crate::stream::Hub;
 
@@ -26,17 +26,17 @@ const WAITING_MAX: usize = 16;
 
 /// Answers reviews.
 #[derive(Debug)]
-pub struct Admission {
-    settings: Arc<Settings>,
+pub struct ReviewHandler {
+    settings: Arc<OperatorSettings>,
     caches: Arc<Caches>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<OperatorMetrics>,
     waiting: Semaphore,
 }
 
-impl Admission {
+impl ReviewHandler {
     #[must_use]
-    pub fn new(settings: Arc<Settings>, caches: Arc<Caches>, metrics: Arc<Metrics>) -> Self {
-        Admission { settings, caches, metrics, waiting: Semaphore::new(WAITING_MAX) }
+    pub fn new(settings: Arc<OperatorSettings>, caches: Arc<Caches>, metrics: Arc<OperatorMetrics>) -> Self {
+        ReviewHandler { settings, caches, metrics, waiting: Semaphore::new(WAITING_MAX) }
     }
 
     fn namespace(&self, name: &str) -> Option<Namespace> {
@@ -47,10 +47,10 @@ impl Admission {
     }
 }
 
-impl Admit for Admission {
+impl Admit for ReviewHandler {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
         if path == validate::PATH {
-            let tell = |judged: validate::Judged| {
+            let tell = |judged: validate::ReviewOutcome| {
                 let (effect, reason) = judged.words();
                 self.metrics.admitted(validate::WEBHOOK, effect, reason);
             };
@@ -67,16 +67,16 @@ impl Admit for Admission {
 
 /// Tells of health and metrics.
 #[derive(Debug)]
-pub struct Health {
-    pub metrics: Arc<Metrics>,
+pub struct ReplicaHealth {
+    pub metrics: Arc<OperatorMetrics>,
     pub readiness: Readiness,
-    pub certificates: Arc<Certificates>,
+    pub certificates: Arc<ServingCertificates>,
     pub caches: Arc<Caches>,
     pub hub: Arc<Hub>,
-    pub leader: Arc<Leader>,
+    pub leader: Arc<Reconciler>,
 }
 
-impl Report for Health {
+impl HealthReport for ReplicaHealth {
     fn metrics(&self) -> Vec<u8> {
         self.metrics.connected(self.hub.connected());
         self.metrics.live(self.caches.pods.live().len());
@@ -98,13 +98,13 @@ impl Report for Health {
 
 /// Tells how far an authority has got.
 #[derive(Debug)]
-pub struct Authorities {
+pub struct AuthoritySpread {
     pub caches: Arc<Caches>,
     pub hub: Arc<Hub>,
-    pub leader: Arc<Leader>,
+    pub leader: Arc<Reconciler>,
 }
 
-impl Spread for Authorities {
+impl Spread for AuthoritySpread {
     fn written(&self, fingerprint: &str) -> bool {
         self.leader.leads() && self.caches.generated.trusts(fingerprint)
     }

@@ -62,15 +62,15 @@ impl Readiness {
 }
 
 /// What is told, measured at the moment that somebody asks.
-pub trait Report: Send + Sync + 'static {
+pub trait HealthReport: Send + Sync + 'static {
     fn metrics(&self) -> Vec<u8>;
     /// Empty: ready.
     fn awaited(&self) -> Vec<String>;
 }
 
 /// Answers for as long as it is polled.
-pub async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
-    let mut open = Open::default();
+pub async fn serve(listener: TcpListener, report: Arc<dyn HealthReport>) {
+    let mut open = OpenConnections::default();
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -101,12 +101,12 @@ pub async fn serve(listener: TcpListener, report: Arc<dyn Report>) {
 /// answered, which takes no longer than a moment: so the newest is always let in, and the oldest ends where there are too
 /// many, of the same address first.
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     tasks: JoinSet<()>,
     all: Vec<(IpAddr, AbortHandle)>,
 }
 
-impl Open {
+impl OpenConnections {
     fn take(&mut self, peer: IpAddr, connection: impl Future<Output = ()> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         self.all.retain(|(_, held)| !held.is_finished());
@@ -122,7 +122,7 @@ impl Open {
     }
 }
 
-fn answer<B>(report: &dyn Report, request: &Request<B>) -> Response<Full<Bytes>> {
+fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return told(StatusCode::METHOD_NOT_ALLOWED, json!({"error": "only GET is answered here"}));
     }
@@ -160,9 +160,9 @@ mod tests {
 
     use super::*;
 
-    struct Told(Readiness);
+    struct TestReport(Readiness);
 
-    impl Report for Told {
+    impl HealthReport for TestReport {
         fn metrics(&self) -> Vec<u8> {
             b"metrics".to_vec()
         }
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    async fn get(report: &Told, path: &str) -> (u16, String) {
+    async fn get(report: &TestReport, path: &str) -> (u16, String) {
         let response = answer(report, &Request::get(path).body(()).unwrap());
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -181,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn ready_when_all_has_come_and_alive_before() {
-        let report = Told(Readiness::default());
+        let report = TestReport(Readiness::default());
         report.0.awaits("certificate");
         assert_eq!(get(&report, "/readyz").await, (503, r#"{"ready":false,"awaits":["certificate"]}"#.to_owned()));
         assert_eq!(get(&report, "/healthz").await.0, 200);
@@ -195,7 +195,7 @@ mod tests {
     async fn a_kubelet_is_answered_whoever_holds_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(serve(listener, Arc::new(Told(Readiness::default()))));
+        let serving = tokio::spawn(serve(listener, Arc::new(TestReport(Readiness::default()))));
         let connect = |from: String| async move {
             let socket = TcpSocket::new_v4().unwrap();
             socket.bind(from.parse().unwrap()).unwrap();

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::stream::Streams;
 
-pub use accept::{ServeError, Server};
+pub use accept::{TlsConfigError, TlsServer};
 
 /// Answers the API server's reviews. Pure, as far as the listener is concerned: it is called on a thread of its own, and one
 /// that panics is answered for.
@@ -54,13 +54,13 @@ impl fmt::Debug for Services {
 /// Serves until `shutdown` is over: streams end, and reviews are answered for some seconds yet.
 ///
 /// # Errors
-/// [`ServeError`] where TLS can't be set up.
+/// [`TlsConfigError`] where TLS can't be set up.
 pub async fn serve(
     listener: TcpListener,
     certificates: Arc<dyn ResolvesServerCert>,
     services: Services,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    Server::new(certificates, services)?.run(listener, shutdown).await;
+) -> Result<(), TlsConfigError> {
+    TlsServer::new(certificates, services)?.run(listener, shutdown).await;
     Ok(())
 }

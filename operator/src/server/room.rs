@@ -7,14 +7,14 @@ use tokio::task::AbortHandle;
 
 /// A connection: held by its task, by its service, and by each of its requests.
 #[derive(Debug, Default)]
-pub(super) struct Seat {
+pub(super) struct ConnectionSlot {
     served: AtomicBool,
 }
 
 /// Who holds a seat that no request is under way on: the room, the connection, and its service.
 const HOLDERS: usize = 3;
 
-impl Seat {
+impl ConnectionSlot {
     /// A request has come; it is under way until what is returned is dropped.
     pub(super) fn begins(self: &Arc<Self>) -> Arc<Self> {
         self.served.store(true, Ordering::Relaxed);
@@ -28,14 +28,14 @@ impl Seat {
 
 /// All connections, in the order in which they came.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Connections {
     most: usize,
-    all: Vec<(Arc<Seat>, AbortHandle)>,
+    all: Vec<(Arc<ConnectionSlot>, AbortHandle)>,
 }
 
-impl Room {
+impl Connections {
     pub(super) fn new(most: usize) -> Self {
-        Room { most, all: Vec::new() }
+        Connections { most, all: Vec::new() }
     }
 
     /// Whether one more may come. Where it is full the oldest goes that asked for nothing yet, or else that asks for
@@ -56,7 +56,7 @@ impl Room {
         true
     }
 
-    pub(super) fn add(&mut self, seat: Arc<Seat>, task: AbortHandle) {
+    pub(super) fn add(&mut self, seat: Arc<ConnectionSlot>, task: AbortHandle) {
         self.all.push((seat, task));
     }
 }
@@ -67,10 +67,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_for_nothing_goes_first_and_who_is_answered_never() {
-        let mut room = Room::new(3);
+        let mut room = Connections::new(3);
         let mut held = Vec::new();
-        let mut enter = |room: &mut Room| {
-            let seat = Arc::new(Seat::default());
+        let mut enter = |room: &mut Connections| {
+            let seat = Arc::new(ConnectionSlot::default());
             let task = tokio::spawn(std::future::pending::<()>());
             room.add(Arc::clone(&seat), task.abort_handle());
             // As the connection and its service hold it.

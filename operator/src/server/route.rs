@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use super::Services;
-use super::turns::Turns;
+use super::turns::ReviewQueue;
 use crate::admission::validate;
 use crate::server::response::{AnswerBody, answer};
 
@@ -25,7 +25,7 @@ const TIME: Duration = Duration::from_secs(10);
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-enum Problem {
+enum RouteError {
     #[error("here are POST /admit/… for the API server, and POST /v1/stream for gateways")]
     NotFound,
     #[error("only POST is answered here")]
@@ -42,16 +42,16 @@ enum Problem {
     Panicked,
 }
 
-impl Problem {
+impl RouteError {
     fn row(self) -> (StatusCode, &'static str) {
         match self {
-            Problem::NotFound => (StatusCode::NOT_FOUND, "not_found"),
-            Problem::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Problem::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
-            Problem::Late => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
-            Problem::Broken => (StatusCode::BAD_REQUEST, "request_broken"),
-            Problem::Busy => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
-            Problem::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            RouteError::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            RouteError::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            RouteError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            RouteError::Late => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            RouteError::Broken => (StatusCode::BAD_REQUEST, "request_broken"),
+            RouteError::Busy => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            RouteError::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 }
@@ -62,12 +62,12 @@ pub(super) struct Router {
     services: Services,
     room: Arc<Semaphore>,
     /// Of objects that are to be judged; pods must not wait for them.
-    turns: Turns,
+    turns: ReviewQueue,
 }
 
 impl Router {
     pub(super) fn new(services: Services) -> Self {
-        Router { services, room: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: Turns::new() }
+        Router { services, room: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: ReviewQueue::new() }
     }
 
     pub(super) fn services(&self) -> &Services {
@@ -82,8 +82,8 @@ impl Router {
         let path = request.uri().path();
         let admission = path.starts_with("/admit/");
         let answered = match request.method() {
-            _ if !admission && path != outrigger_sync::PATH => Err(Problem::NotFound),
-            method if method != Method::POST => Err(Problem::Method),
+            _ if !admission && path != outrigger_sync::PATH => Err(RouteError::NotFound),
+            method if method != Method::POST => Err(RouteError::Method),
             _ if admission => self.admit(request).await,
             _ => Ok(self.services.streams.answer(request).await),
         };
@@ -93,18 +93,18 @@ impl Router {
         })
     }
 
-    async fn admit<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Problem>
+    async fn admit<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, RouteError>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match tokio::time::timeout(TIME, self.review(request)).await {
             Ok(answered) => answered,
-            Err(_) => Err(Problem::Late),
+            Err(_) => Err(RouteError::Late),
         }
     }
 
-    async fn review<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Problem>
+    async fn review<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, RouteError>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -113,20 +113,20 @@ impl Router {
         // The API server says how long it is; who doesn't takes the room of the longest.
         let length = body.size_hint().upper().map_or(BODY_MAX, |upper| usize::try_from(upper).unwrap_or(usize::MAX));
         if length > BODY_MAX {
-            return Err(Problem::TooLarge);
+            return Err(RouteError::TooLarge);
         }
         let kib = u32::try_from(length.div_ceil(1 << 10)).unwrap_or(BODIES_KIB).max(1);
-        let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Problem::Late)?;
+        let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| RouteError::Late)?;
         let body =
             Limited::new(body, BODY_MAX).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
-                true => Problem::TooLarge,
-                false => Problem::Broken,
+                true => RouteError::TooLarge,
+                false => RouteError::Broken,
             })?;
         let (admit, body) = (Arc::clone(&self.services.admit), body.to_bytes());
         let turn = match head.uri.path() {
             validate::PATH => {
-                let place = self.turns.place(&validate::namespace(&body), kib).ok_or(Problem::Busy)?;
-                Some(place.turn().await.ok_or(Problem::Late)?)
+                let place = self.turns.place(&validate::namespace(&body), kib).ok_or(RouteError::Busy)?;
+                Some(place.turn().await.ok_or(RouteError::Late)?)
             }
             _ => None,
         };
@@ -140,7 +140,7 @@ impl Router {
             Ok((status, body)) => Ok(answer(status, body)),
             Err(error) => {
                 tracing::error!(%error, "a review panicked");
-                Err(Problem::Panicked)
+                Err(RouteError::Panicked)
             }
         }
     }

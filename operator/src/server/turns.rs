@@ -12,16 +12,16 @@ const JUDGING: usize = 4;
 const LANE_KIB: u32 = 16 << 10;
 
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct ReviewQueue {
     all: Arc<Semaphore>,
-    lanes: Arc<Lanes>,
+    lanes: Arc<NamespaceQueues>,
 }
 
-type Lanes = Mutex<BTreeMap<String, Lane>>;
+type NamespaceQueues = Mutex<BTreeMap<String, NamespaceQueue>>;
 
 /// The reviews of a namespace. It is there as long as there are some.
 #[derive(Debug)]
-struct Lane {
+struct NamespaceQueue {
     turn: Arc<Semaphore>,
     reviews: usize,
     kib: u32,
@@ -29,8 +29,8 @@ struct Lane {
 
 /// A review in its namespace's lane.
 #[derive(Debug)]
-pub(super) struct Place {
-    lanes: Arc<Lanes>,
+pub(super) struct QueuedReview {
+    lanes: Arc<NamespaceQueues>,
     all: Arc<Semaphore>,
     namespace: String,
     turn: Arc<Semaphore>,
@@ -39,21 +39,21 @@ pub(super) struct Place {
 
 /// Its turn, until it is dropped. In this order: whoever comes next finds the place free.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct ReviewPermit {
     _all: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
-    _place: Place,
+    _place: QueuedReview,
 }
 
-impl Turns {
+impl ReviewQueue {
     pub(super) fn new() -> Self {
-        Turns { all: Arc::new(Semaphore::new(JUDGING)), lanes: Arc::default() }
+        ReviewQueue { all: Arc::new(Semaphore::new(JUDGING)), lanes: Arc::default() }
     }
 
     /// A place for a review of so many KiB; `None` if its namespace has too many already.
-    pub(super) fn place(&self, namespace: &str, kib: u32) -> Option<Place> {
+    pub(super) fn place(&self, namespace: &str, kib: u32) -> Option<QueuedReview> {
         let mut lanes = lock(&self.lanes);
-        let lane = lanes.entry(namespace.to_owned()).or_insert_with(|| Lane {
+        let lane = lanes.entry(namespace.to_owned()).or_insert_with(|| NamespaceQueue {
             turn: Arc::new(Semaphore::new(1)),
             reviews: 0,
             kib: 0,
@@ -66,20 +66,20 @@ impl Turns {
         lane.reviews += 1;
         lane.kib = held;
         let (lanes, all, turn) = (Arc::clone(&self.lanes), Arc::clone(&self.all), Arc::clone(&lane.turn));
-        Some(Place { lanes, all, namespace: namespace.to_owned(), turn, kib })
+        Some(QueuedReview { lanes, all, namespace: namespace.to_owned(), turn, kib })
     }
 }
 
-impl Place {
+impl QueuedReview {
     /// Waits for its turn: first in its namespace, then among all. `None`: there are no turns any more.
-    pub(super) async fn turn(self) -> Option<Turn> {
+    pub(super) async fn turn(self) -> Option<ReviewPermit> {
         let own = Arc::clone(&self.turn).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Turn { _all: all, _own: own, _place: self })
+        Some(ReviewPermit { _all: all, _own: own, _place: self })
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuedReview {
     fn drop(&mut self) {
         let mut lanes = lock(&self.lanes);
         if let Some(lane) = lanes.get_mut(&self.namespace) {
@@ -92,7 +92,7 @@ impl Drop for Place {
     }
 }
 
-fn lock(lanes: &Lanes) -> MutexGuard<'_, BTreeMap<String, Lane>> {
+fn lock(lanes: &NamespaceQueues) -> MutexGuard<'_, BTreeMap<String, NamespaceQueue>> {
     lanes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -102,35 +102,35 @@ mod tests {
 
     use super::*;
 
-    fn turn(turns: &Turns, namespace: &str) -> Option<Turn> {
+    fn turn(turns: &ReviewQueue, namespace: &str) -> Option<ReviewPermit> {
         turns.place(namespace, 1).unwrap().turn().now_or_never().flatten()
     }
 
     #[tokio::test]
     async fn a_namespace_has_one_turn_and_others_have_theirs() {
-        let turns = Turns::new();
+        let turns = ReviewQueue::new();
         let first = turn(&turns, "mallory").unwrap();
-        let waiting: Vec<Place> = (0..100).map(|_| turns.place("mallory", 1).unwrap()).collect();
+        let waiting: Vec<QueuedReview> = (0..100).map(|_| turns.place("mallory", 1).unwrap()).collect();
         let mut waiting: Vec<_> = waiting.into_iter().map(|place| Box::pin(place.turn())).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
         let shop = turn(&turns, "shop");
         assert!(shop.is_some(), "whatever waits elsewhere");
         drop(first);
-        let next: Vec<Turn> = waiting.iter_mut().filter_map(|turn| turn.now_or_never().flatten()).collect();
+        let next: Vec<ReviewPermit> = waiting.iter_mut().filter_map(|turn| turn.now_or_never().flatten()).collect();
         assert_eq!(next.len(), 1);
     }
 
     #[tokio::test]
     async fn all_together_have_a_few() {
-        let turns = Turns::new();
+        let turns = ReviewQueue::new();
         let names = ["a", "b", "c", "d", "e"];
-        let held: Vec<Turn> = names.iter().filter_map(|name| turn(&turns, name)).collect();
+        let held: Vec<ReviewPermit> = names.iter().filter_map(|name| turn(&turns, name)).collect();
         assert_eq!(held.len(), JUDGING);
     }
 
     #[test]
     fn what_waits_in_a_namespace_is_bounded_and_leaves_nothing_behind() {
-        let turns = Turns::new();
+        let turns = ReviewQueue::new();
         let half = LANE_KIB / 2;
         let held = [turns.place("mallory", half).unwrap(), turns.place("mallory", half).unwrap()];
         assert!(turns.place("mallory", 1).is_none());

@@ -8,60 +8,60 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::admission::Namespace;
-use crate::apply::owner::Owner;
+use crate::apply::owner::KeyOwner;
 use crate::objects::binding::Binding;
-use crate::objects::id::{Kind, ObjectId};
+use crate::objects::id::{ObjectId, ObjectKind};
 use crate::state::generated::Generated;
-use crate::state::index::Index;
-use crate::state::pods::Pods;
-use crate::state::uninjected::BarePods;
+use crate::state::index::ObjectIndex;
+use crate::state::pods::GatewayPods;
+use crate::state::uninjected::UninjectedPods;
 use crate::stream::{self, PodFacts};
 
 /// Everything that is known.
 #[derive(Debug)]
 pub struct Caches {
-    index: RwLock<Arc<Index>>,
+    index: RwLock<Arc<ObjectIndex>>,
     /// What admission looks at, and a plan does not.
     namespaces: Mutex<BTreeMap<String, Namespace>>,
     /// There is one more.
     came: Condvar,
     pub generated: Generated,
-    pub pods: Pods,
-    pub bare: BarePods,
+    pub pods: GatewayPods,
+    pub bare: UninjectedPods,
 }
 
 impl Caches {
     #[must_use]
-    pub fn new(index: Index) -> Self {
+    pub fn new(index: ObjectIndex) -> Self {
         Caches {
             index: RwLock::new(Arc::new(index)),
             namespaces: Mutex::default(),
             came: Condvar::new(),
             generated: Generated::default(),
-            pods: Pods::default(),
-            bare: BarePods::default(),
+            pods: GatewayPods::default(),
+            bare: UninjectedPods::default(),
         }
     }
 
     /// With what pods' gateways are known by.
     #[must_use]
-    pub fn with_pods(self, pods: Pods) -> Self {
+    pub fn with_pods(self, pods: GatewayPods) -> Self {
         Caches { pods, ..self }
     }
 
     /// For a moment: watches wait meanwhile.
-    pub fn index(&self) -> RwLockReadGuard<'_, Arc<Index>> {
+    pub fn index(&self) -> RwLockReadGuard<'_, Arc<ObjectIndex>> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All as it is now, for as long as one likes. What changes meanwhile changes in a copy.
     #[must_use]
-    pub fn snapshot(&self) -> Arc<Index> {
+    pub fn snapshot(&self) -> Arc<ObjectIndex> {
         Arc::clone(&self.index())
     }
 
     /// Changes what is known.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+    pub fn change<T>(&self, change: impl FnOnce(&mut ObjectIndex) -> T) -> T {
         change(Arc::make_mut(&mut self.index.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
@@ -93,12 +93,13 @@ impl Caches {
 
     /// The keys of a binding that are there.
     #[must_use]
-    pub fn owners(&self, binding: &Binding) -> Vec<Owner> {
+    pub fn owners(&self, binding: &Binding) -> Vec<KeyOwner> {
         let index = self.index();
         let owner = |name: &String| {
-            let id = ObjectId { kind: Kind::VirtualKey, namespace: binding.namespace.clone(), name: name.clone() };
+            let id =
+                ObjectId { kind: ObjectKind::VirtualKey, namespace: binding.namespace.clone(), name: name.clone() };
             let uid = index.get(&id)?.version.uid.clone();
-            (!uid.is_empty()).then(|| Owner { name: name.clone(), uid })
+            (!uid.is_empty()).then(|| KeyOwner { name: name.clone(), uid })
         };
         binding.keys().iter().filter_map(owner).collect()
     }
@@ -113,7 +114,7 @@ impl Caches {
 }
 
 /// For the stream: who may have one.
-impl stream::Pods for Caches {
+impl stream::PodLookup for Caches {
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts> {
         let pod = self.pods.get(namespace, name, uid)?;
         Some(PodFacts { binding: pod.binding, service_account: pod.service_account, foreign: pod.foreign })
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_changes_changes_though_somebody_looks() {
-        let caches = Caches::new(Index::new("outrigger", false));
+        let caches = Caches::new(ObjectIndex::new("outrigger", false));
         let looked = caches.snapshot();
         let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
         let _ = caches.change(|index| index.apply(&namespace));
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_namespace_may_come_a_little_after_who_asks_for_it() {
-        let caches = Caches::new(Index::new("outrigger", false));
+        let caches = Caches::new(ObjectIndex::new("outrigger", false));
         assert_eq!(caches.namespace("shop"), None);
         std::thread::scope(|scope| {
             // An hour: nothing but its coming ends the wait in time.

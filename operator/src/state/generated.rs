@@ -15,7 +15,7 @@ use crate::seal::Seal;
 
 /// A generated ConfigMap as it stands in the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct GeneratedConfigMap {
     pub uid: String,
     pub resource_version: String,
     /// `None`: somebody took it away, or wrote nonsense.
@@ -44,7 +44,7 @@ pub struct Held {
     pub sources: Bytes,
 }
 
-impl Held {
+impl GeneratedConfigMap {
     #[must_use]
     pub fn of(object: &ConfigMap) -> Self {
         let meta = &object.metadata;
@@ -52,7 +52,7 @@ impl Held {
         let file = |name: &str| object.data.as_ref().and_then(|data| data.get(name)).map_or("", String::as_str);
         let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
         let sources = object.binary_data.as_ref().and_then(|data| data.get(names::SOURCES_FILE));
-        Held {
+        GeneratedConfigMap {
             uid: meta.uid.clone().unwrap_or_default(),
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             sequence: annotation(names::SEQUENCE).and_then(|sequence| sequence.parse().ok()),
@@ -72,7 +72,7 @@ impl Held {
     }
 }
 
-impl Held {
+impl GeneratedConfigMap {
     /// It is as the operator wrote it for this binding, whoever else may write there.
     #[must_use]
     pub fn is_sealed(&self, seal: &Seal, binding: &Binding) -> bool {
@@ -113,11 +113,11 @@ pub fn hash(text: &str) -> [u8; 32] {
 
 /// All of them, by what they are for.
 #[derive(Debug, Default)]
-pub struct Generated(Mutex<BTreeMap<Binding, Held>>);
+pub struct Generated(Mutex<BTreeMap<Binding, GeneratedConfigMap>>);
 
 impl Generated {
     /// `true`: that is news.
-    pub fn put(&self, binding: Binding, held: Option<Held>) -> bool {
+    pub fn put(&self, binding: Binding, held: Option<GeneratedConfigMap>) -> bool {
         let mut all = self.lock();
         match held {
             // An answer to a write may be here before what the watch tells of an earlier one.
@@ -132,7 +132,7 @@ impl Generated {
     }
 
     #[must_use]
-    pub fn get(&self, binding: &Binding) -> Option<Held> {
+    pub fn get(&self, binding: &Binding) -> Option<GeneratedConfigMap> {
         self.lock().get(binding).cloned()
     }
 
@@ -163,14 +163,14 @@ impl Generated {
         (own.into_iter().map(|(binding, held)| (binding.clone(), held.sources.clone())).collect(), others.len())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, Held>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, GeneratedConfigMap>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Versions of one object are numbers that grow, as far as Kubernetes has ever made them.
-fn is_newer(known: &Held, held: &Held) -> bool {
-    let number = |held: &Held| held.resource_version.parse::<u64>().ok();
+fn is_newer(known: &GeneratedConfigMap, held: &GeneratedConfigMap) -> bool {
+    let number = |held: &GeneratedConfigMap| held.resource_version.parse::<u64>().ok();
     known.uid == held.uid && number(known).zip(number(held)).is_some_and(|(known, held)| known > held)
 }
 
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    fn held(version: &str) -> Held {
+    fn held(version: &str) -> GeneratedConfigMap {
         let object = json!({
             "metadata": {
                 "name": "outrigger-a", "namespace": "n", "uid": "u", "resourceVersion": version,
@@ -190,7 +190,7 @@ mod tests {
             "data": {"policy.v1.json": "{}"},
             "binaryData": {"sources.v1.json.gz": "AQI="},
         });
-        Held::of(&serde_json::from_value(object).unwrap())
+        GeneratedConfigMap::of(&serde_json::from_value(object).unwrap())
     }
 
     #[test]
@@ -208,12 +208,13 @@ mod tests {
         assert!(!generated.put(binding.clone(), Some(held("9"))));
         assert!(!generated.put(binding.clone(), Some(held("10"))));
         assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
-        let anew = Held { uid: "v".to_owned(), ..held("3") };
+        let anew = GeneratedConfigMap { uid: "v".to_owned(), ..held("3") };
         assert!(generated.put(binding.clone(), Some(anew.clone())), "one made anew is another object");
         let seal = Seal::of(&[7; 32]).unwrap();
         assert_eq!(generated.sources(&seal), (vec![], 1), "anybody could have written it");
         let mark = seal.mark(&binding, &hash("{}"), &[1, 2]);
-        generated.put(binding.clone(), Some(Held { seal: mark, resource_version: "4".to_owned(), ..anew }));
+        generated
+            .put(binding.clone(), Some(GeneratedConfigMap { seal: mark, resource_version: "4".to_owned(), ..anew }));
         assert_eq!(generated.sources(&seal), (vec![(binding.clone(), Bytes::from_static(&[1, 2]))], 0));
         assert!(generated.put(binding.clone(), None));
         assert!(!generated.put(binding, None));

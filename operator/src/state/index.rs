@@ -1,8 +1,8 @@
 //! What is in the cluster, in memory, and what has to be planned anew when it changes.
 //!
-//! Plain data: [`Index::apply`] and [`Index::delete`] are fed by watches and say which namespaces the change concerns, by
+//! Plain data: [`ObjectIndex::apply`] and [`ObjectIndex::delete`] are fed by watches and say which namespaces the change concerns, by
 //! reference: those that name the object, those that it acts on, and those whose last plan looked at it
-//! ([`Index::planned`]). Nothing is judged here, so an object of any shape can be kept.
+//! ([`ObjectIndex::planned`]). Nothing is judged here, so an object of any shape can be kept.
 
 mod reach;
 
@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::names;
 use crate::objects::binding::Binding;
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::{Holder, Named, Wanted, named_by};
-use crate::objects::version::{Version, object, text};
-use crate::plan::revision::Plan;
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::{Reference, ValueKind, ValueRef, named_by};
+use crate::objects::version::{ObjectVersion, object, text};
+use crate::plan::revision::NamespacePlan;
 
 /// The namespaces that must be planned anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Changed {
 
 /// An object that is there.
 #[derive(Clone, Debug)]
-pub struct Known {
-    pub version: Arc<Version>,
+pub struct IndexedObject {
+    pub version: Arc<ObjectVersion>,
     /// As it stands in the cluster; kept up to date, and never a reason to plan.
     pub status: Option<Value>,
     pub resource_version: String,
@@ -38,16 +38,16 @@ pub struct Known {
 
 /// A Secret or a ConfigMap that is there.
 #[derive(Clone)]
-pub struct Holding {
+pub struct ValueSource {
     pub uid: String,
     pub resource_version: String,
     object: Object,
 }
 
-impl Holding {
+impl ValueSource {
     /// As it once was.
     pub(crate) fn remembered(value: Value) -> Self {
-        Holding { uid: String::new(), resource_version: String::new(), object: object(value) }
+        ValueSource { uid: String::new(), resource_version: String::new(), object: object(value) }
     }
 
     /// As `compile` takes it.
@@ -58,10 +58,10 @@ impl Holding {
 }
 
 /// Without what it holds.
-impl fmt::Debug for Holding {
+impl fmt::Debug for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Holding { uid, resource_version, object } = self;
-        f.debug_struct("Holding")
+        let ValueSource { uid, resource_version, object } = self;
+        f.debug_struct("ValueSource")
             .field("object", &object.label())
             .field("uid", uid)
             .field("resource_version", resource_version)
@@ -71,19 +71,19 @@ impl fmt::Debug for Holding {
 
 /// What is in the cluster, as far as policies hang on it.
 #[derive(Clone, Debug)]
-pub struct Index {
+pub struct ObjectIndex {
     operator_namespace: String,
     copies: bool,
-    objects: BTreeMap<ObjectId, Known>,
-    values: BTreeMap<Wanted, Arc<Holding>>,
+    objects: BTreeMap<ObjectId, IndexedObject>,
+    values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// With their labels.
     namespaces: BTreeMap<String, Arc<Object>>,
     bindings: BTreeMap<String, BTreeSet<Binding>>,
     /// The objects that name something, by what they name.
-    namers: BTreeMap<Named, BTreeSet<ObjectId>>,
+    namers: BTreeMap<Reference, BTreeSet<ObjectId>>,
     /// What the last plan of a namespace looked at, and the other way round.
-    looked: BTreeMap<String, BTreeSet<Named>>,
-    lookers: BTreeMap<Named, BTreeSet<String>>,
+    looked: BTreeMap<String, BTreeSet<Reference>>,
+    lookers: BTreeMap<Reference, BTreeSet<String>>,
     /// Keys by namespace, so that who has any is known without looking at all.
     keys: BTreeMap<String, BTreeSet<String>>,
     /// The number of the last change that concerns a namespace, and of the last one of all.
@@ -91,11 +91,11 @@ pub struct Index {
     changes: u64,
 }
 
-impl Index {
-    /// Empty. `copies` is [`crate::settings::Settings::copies`].
+impl ObjectIndex {
+    /// Empty. `copies` is [`crate::settings::OperatorSettings::copies`].
     #[must_use]
     pub fn new(operator_namespace: &str, copies: bool) -> Self {
-        Index {
+        ObjectIndex {
             operator_namespace: operator_namespace.to_owned(),
             copies,
             objects: BTreeMap::new(),
@@ -115,11 +115,14 @@ impl Index {
     /// most of it and say nothing of what an object is worth.
     #[must_use]
     pub fn to_rehearse(&self) -> Self {
-        let known = |(id, known): (&ObjectId, &Known)| {
-            let Known { version, status: _, resource_version } = known;
-            (id.clone(), Known { version: version.clone(), status: None, resource_version: resource_version.clone() })
+        let known = |(id, known): (&ObjectId, &IndexedObject)| {
+            let IndexedObject { version, status: _, resource_version } = known;
+            (
+                id.clone(),
+                IndexedObject { version: version.clone(), status: None, resource_version: resource_version.clone() },
+            )
         };
-        Index {
+        ObjectIndex {
             operator_namespace: self.operator_namespace.clone(),
             copies: self.copies,
             objects: self.objects.iter().map(known).collect(),
@@ -141,11 +144,11 @@ impl Index {
         let core = text(value, "/apiVersion") == Some("v1");
         match text(value, "/kind").unwrap_or_default() {
             "Namespace" if core => self.apply_namespace(value),
-            kind if core => match Holder::named(kind) {
+            kind if core => match ValueKind::named(kind) {
                 Some(holder) => self.apply_value(holder, value),
                 None => Changed::default(),
             },
-            _ => match Version::of(value) {
+            _ => match ObjectVersion::of(value) {
                 Some(version) => self.apply_version(version, value),
                 None => Changed::default(),
             },
@@ -153,7 +156,7 @@ impl Index {
     }
 
     /// Takes an object that is not there yet, with what was found of it: in a copy that is [to rehearse](Self::to_rehearse).
-    pub(crate) fn rehearse(&mut self, version: Version) {
+    pub(crate) fn rehearse(&mut self, version: ObjectVersion) {
         let value = version.value().clone();
         let _ = self.apply_version(version, &value);
     }
@@ -167,14 +170,14 @@ impl Index {
                 None => Changed::default(),
             };
         }
-        if let Some(holder) = Holder::named(kind) {
-            let wanted = Wanted { holder, namespace, name };
+        if let Some(holder) = ValueKind::named(kind) {
+            let wanted = ValueRef { holder, namespace, name };
             return match self.values.remove(&wanted) {
                 Some(_) => self.changed(self.by_value(&wanted)),
                 None => Changed::default(),
             };
         }
-        let Some(kind) = Kind::named(kind) else { return Changed::default() };
+        let Some(kind) = ObjectKind::named(kind) else { return Changed::default() };
         let id = ObjectId { kind, namespace, name };
         // Whom it concerned is known only as long as it is there.
         let concerned = self.by_object(&id);
@@ -208,7 +211,7 @@ impl Index {
     }
 
     /// Takes note of what a plan looked at, and says who must be planned anew because of what it exports.
-    pub fn planned(&mut self, plan: &Plan) -> Changed {
+    pub fn planned(&mut self, plan: &NamespacePlan) -> Changed {
         let before = self.looked.insert(plan.namespace.clone(), plan.looked.clone()).unwrap_or_default();
         for gone in before.difference(&plan.looked) {
             if let Some(lookers) = self.lookers.get_mut(gone) {
@@ -240,31 +243,35 @@ impl Index {
     /// The Secrets and ConfigMaps that must be watched: those that objects name, and those that what serves in the place
     /// of broken ones names.
     #[must_use]
-    pub fn wanted(&self) -> BTreeSet<Wanted> {
+    pub fn wanted(&self) -> BTreeSet<ValueRef> {
         let values = self.namers.keys().chain(self.lookers.keys()).filter_map(|named| match named {
-            Named::Value(wanted) => Some(wanted.clone()),
-            Named::Object(_) => None,
+            Reference::Value(wanted) => Some(wanted.clone()),
+            Reference::Object(_) => None,
         });
         values.collect()
     }
 
     #[must_use]
-    pub fn get(&self, id: &ObjectId) -> Option<&Known> {
+    pub fn get(&self, id: &ObjectId) -> Option<&IndexedObject> {
         self.objects.get(id)
     }
 
     #[must_use]
-    pub fn value(&self, wanted: &Wanted) -> Option<&Arc<Holding>> {
+    pub fn value(&self, wanted: &ValueRef) -> Option<&Arc<ValueSource>> {
         self.values.get(wanted)
     }
 
     /// All objects of ours, in the order of kind, namespace and name.
-    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &Known)> {
+    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &IndexedObject)> {
         self.objects.iter()
     }
 
     /// Those of one kind in one namespace.
-    pub fn of<'a>(&'a self, kind: Kind, namespace: &'a str) -> impl Iterator<Item = (&'a ObjectId, &'a Known)> {
+    pub fn of<'a>(
+        &'a self,
+        kind: ObjectKind,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a ObjectId, &'a IndexedObject)> {
         let first = ObjectId { kind, namespace: namespace.to_owned(), name: String::new() };
         self.objects.range(first..).take_while(move |(id, _)| id.kind == kind && id.namespace == namespace)
     }
@@ -278,7 +285,7 @@ impl Index {
 
     /// Whether the last plan of some other namespace hung on an object.
     pub(crate) fn is_looked_at_beside(&self, namespace: &str, id: &ObjectId) -> bool {
-        let lookers = self.lookers.get(&Named::Object(id.clone()));
+        let lookers = self.lookers.get(&Reference::Object(id.clone()));
         lookers.is_some_and(|lookers| lookers.iter().any(|looker| looker != namespace))
     }
 
@@ -291,7 +298,7 @@ impl Index {
     /// The objects that name one: who is hurt if it goes.
     #[must_use]
     pub fn users(&self, id: &ObjectId) -> Vec<ObjectId> {
-        self.namers.get(&Named::Object(id.clone())).into_iter().flatten().cloned().collect()
+        self.namers.get(&Reference::Object(id.clone())).into_iter().flatten().cloned().collect()
     }
 
     /// A Namespace, as `compile` takes it.
@@ -330,9 +337,9 @@ impl Index {
         self.changes
     }
 
-    fn apply_version(&mut self, version: Version, value: &Value) -> Changed {
+    fn apply_version(&mut self, version: ObjectVersion, value: &Value) -> Changed {
         let id = version.id.clone();
-        let known = Known {
+        let known = IndexedObject {
             version: Arc::new(version),
             status: value.get("status").cloned(),
             resource_version: text(value, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
@@ -340,7 +347,7 @@ impl Index {
         if let Some(before) = self.objects.get_mut(&id)
             && before.version.says_the_same(&known.version)
         {
-            *before = Known { version: before.version.clone(), ..known };
+            *before = IndexedObject { version: before.version.clone(), ..known };
             return Changed::default();
         }
         let mut concerned = self.by_object(&id);
@@ -350,7 +357,7 @@ impl Index {
         for named in named_by(&known.version) {
             self.namers.entry(named).or_default().insert(id.clone());
         }
-        if id.kind == Kind::VirtualKey {
+        if id.kind == ObjectKind::VirtualKey {
             self.keys.entry(id.namespace.clone()).or_default().insert(id.name.clone());
         }
         self.objects.insert(id.clone(), known);
@@ -359,7 +366,7 @@ impl Index {
     }
 
     /// Takes an object out of what is kept by reference.
-    fn forget(&mut self, version: &Version) {
+    fn forget(&mut self, version: &ObjectVersion) {
         let id = &version.id;
         for named in named_by(version) {
             if let Some(namers) = self.namers.get_mut(&named) {
@@ -369,7 +376,7 @@ impl Index {
                 }
             }
         }
-        if id.kind == Kind::VirtualKey
+        if id.kind == ObjectKind::VirtualKey
             && let Some(keys) = self.keys.get_mut(&id.namespace)
         {
             keys.remove(&id.name);
@@ -391,7 +398,7 @@ impl Index {
         }
     }
 
-    fn apply_value(&mut self, holder: Holder, value: &Value) -> Changed {
+    fn apply_value(&mut self, holder: ValueKind, value: &Value) -> Changed {
         let (Some(namespace), Some(name)) = (text(value, "/metadata/namespace"), text(value, "/metadata/name")) else {
             return Changed::default();
         };
@@ -408,16 +415,16 @@ impl Index {
         for field in ["data", "stringData", "binaryData"] {
             kept.extend(value.get(field).map(|part| (field.to_owned(), part.clone())));
         }
-        let holding = Holding {
+        let holding = ValueSource {
             uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
             resource_version: text(value, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
             object: object(Value::Object(kept)),
         };
-        let wanted = Wanted { holder, namespace: namespace.to_owned(), name: name.to_owned() };
+        let wanted = ValueRef { holder, namespace: namespace.to_owned(), name: name.to_owned() };
         let same = self.values.get(&wanted).is_some_and(|before| match holder {
             // A policy's digest tells a Secret's version.
-            Holder::Secret => before.uid == holding.uid && before.resource_version == holding.resource_version,
-            Holder::ConfigMap => before.object.value == holding.object.value,
+            ValueKind::Secret => before.uid == holding.uid && before.resource_version == holding.resource_version,
+            ValueKind::ConfigMap => before.object.value == holding.object.value,
         });
         self.values.insert(wanted.clone(), Arc::new(holding));
         match same {
@@ -442,6 +449,6 @@ impl Index {
     fn is_anything(&self, namespace: &str) -> bool {
         self.namespaces.contains_key(namespace)
             || self.bindings.contains_key(namespace)
-            || Kind::ALL.into_iter().any(|kind| self.of(kind, namespace).next().is_some())
+            || ObjectKind::ALL.into_iter().any(|kind| self.of(kind, namespace).next().is_some())
     }
 }

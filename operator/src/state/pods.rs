@@ -11,10 +11,10 @@ use kube::core::Object;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::attestation::{Foreign, Genuine, PodSpec};
+use crate::attestation::{AttestationError, Attestor, PodSpec};
 use crate::names;
 use crate::objects::binding::{Binding, DEFAULT};
-use crate::watch::watcher::{Place, Told};
+use crate::watch::watcher::{NamespacedName, WatchUpdate};
 
 /// How long what no key keeps stays after its last pod.
 const LINGER: Duration = Duration::from_secs(15 * 60);
@@ -41,14 +41,14 @@ pub type WatchedPod = Object<PodSpec, PodStatus>;
 
 /// What is kept of a pod with a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    pub place: Place,
+pub struct GatewayPod {
+    pub place: NamespacedName,
     pub uid: String,
     pub service_account: String,
     /// As it was admitted: of its volume, which nobody can change.
     pub binding: Binding,
     /// Its gateway is not the operator's, or not alone.
-    pub foreign: Option<Foreign>,
+    pub foreign: Option<AttestationError>,
     /// Its gateway has started, and neither it nor the pod has ended or is ending.
     pub live: bool,
     /// Its gateway takes requests.
@@ -57,11 +57,11 @@ pub struct Pod {
     pub finished: bool,
 }
 
-impl Pod {
+impl GatewayPod {
     /// `None`: it mounts no policy.
     #[must_use]
-    pub fn of(pod: &WatchedPod, genuine: &Genuine) -> Option<Self> {
-        let place = Place::of(pod);
+    pub fn of(pod: &WatchedPod, genuine: &Attestor) -> Option<Self> {
+        let place = NamespacedName::of(pod);
         let binding = Binding::of_object(&place.namespace, pod.spec.mounted()?)?;
         let status = pod.status.clone().unwrap_or_default();
         let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
@@ -69,7 +69,7 @@ impl Pod {
             .find(|container| container.name == names::CONTAINER);
         let started = gateway.is_some_and(|container| container.started == Some(true));
         let account = pod.spec.service_account_name.clone().filter(|name| !name.is_empty());
-        Some(Pod {
+        Some(GatewayPod {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             service_account: account.unwrap_or_else(|| "default".to_owned()),
             binding,
@@ -84,14 +84,14 @@ impl Pod {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub struct Pods {
-    known: RwLock<Known>,
-    genuine: Genuine,
+pub struct GatewayPods {
+    known: RwLock<PodIndex>,
+    genuine: Attestor,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    pods: BTreeMap<Place, Pod>,
+struct PodIndex {
+    pods: BTreeMap<NamespacedName, GatewayPod>,
     /// How many are bound so.
     bound: BTreeMap<Binding, usize>,
     /// Nobody is bound so any more, and until then it stays.
@@ -107,19 +107,21 @@ pub struct PodsChanged {
     pub counts: bool,
 }
 
-impl Pods {
+impl GatewayPods {
     /// None yet, and what their gateways will be known by.
     #[must_use]
-    pub fn new(genuine: Genuine) -> Self {
-        Pods { genuine, ..Pods::default() }
+    pub fn new(genuine: Attestor) -> Self {
+        GatewayPods { genuine, ..GatewayPods::default() }
     }
 
     /// Takes what a watch tells.
-    pub fn take(&self, told: &Told<Box<WatchedPod>>) -> PodsChanged {
+    pub fn take(&self, told: &WatchUpdate<Box<WatchedPod>>) -> PodsChanged {
         let (place, pod) = match told {
-            Told::Is(pod) => (Place::of(&**pod), Pod::of(pod, &self.genuine).filter(|pod| !pod.finished)),
-            Told::Gone(place) => (place.clone(), None),
-            Told::Listed | Told::Unreadable(_) | Told::Failed => return PodsChanged::default(),
+            WatchUpdate::Is(pod) => {
+                (NamespacedName::of(&**pod), GatewayPod::of(pod, &self.genuine).filter(|pod| !pod.finished))
+            }
+            WatchUpdate::Gone(place) => (place.clone(), None),
+            WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return PodsChanged::default(),
         };
         self.write().put(place, pod)
     }
@@ -151,28 +153,28 @@ impl Pods {
 
     /// Those whose gateway runs.
     #[must_use]
-    pub fn live(&self) -> Vec<Pod> {
+    pub fn live(&self) -> Vec<GatewayPod> {
         self.read().pods.values().filter(|pod| pod.live).cloned().collect()
     }
 
     /// One that is there, by uid as well: another may have its name since.
     #[must_use]
-    pub fn get(&self, namespace: &str, name: &str, uid: &str) -> Option<Pod> {
-        let place = Place { namespace: namespace.to_owned(), name: name.to_owned() };
+    pub fn get(&self, namespace: &str, name: &str, uid: &str) -> Option<GatewayPod> {
+        let place = NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() };
         self.read().pods.get(&place).filter(|pod| pod.uid == uid && !uid.is_empty()).cloned()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+    fn write(&self) -> RwLockWriteGuard<'_, PodIndex> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Known> {
+    fn read(&self) -> RwLockReadGuard<'_, PodIndex> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    fn put(&mut self, place: Place, pod: Option<Pod>) -> PodsChanged {
+impl PodIndex {
+    fn put(&mut self, place: NamespacedName, pod: Option<GatewayPod>) -> PodsChanged {
         let mut changed = PodsChanged::default();
         let binding = pod.as_ref().map(|pod| pod.binding.clone());
         let before = match pod {
@@ -241,16 +243,17 @@ mod tests {
 
     #[test]
     fn pods_are_known_by_what_they_are_bound_to() {
-        let pods = Pods::default();
+        let pods = GatewayPods::default();
         let running = pod("a", "search", "Running", json!({}));
-        assert_eq!(pods.take(&Told::Is(running.clone())), changed(true, true));
-        assert_eq!(pods.take(&Told::Is(running)), changed(false, false), "nothing new");
-        assert_eq!(pods.take(&Told::Is(pod("b", "search", "Running", json!({})))), changed(false, true));
+        assert_eq!(pods.take(&WatchUpdate::Is(running.clone())), changed(true, true));
+        assert_eq!(pods.take(&WatchUpdate::Is(running)), changed(false, false), "nothing new");
+        assert_eq!(pods.take(&WatchUpdate::Is(pod("b", "search", "Running", json!({})))), changed(false, true));
         assert_eq!(pods.bindings(), BTreeSet::from([Binding::of("shop", "search")]));
         let found = pods.get("shop", "a", "uid-a").unwrap();
         assert_eq!((found.service_account.as_str(), found.live), ("app", true));
         assert_eq!(pods.get("shop", "a", "uid-before"), None);
-        let gone = |name: &str| Told::Gone(Place { namespace: "shop".to_owned(), name: name.to_owned() });
+        let gone =
+            |name: &str| WatchUpdate::Gone(NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() });
         assert_eq!(pods.take(&gone("a")), changed(false, true));
         assert_eq!(pods.take(&gone("b")), changed(true, true));
         assert_eq!(pods.take(&gone("b")), changed(false, false));
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn live_is_started_and_not_ending() {
-        let live = |pod: Box<WatchedPod>| Pod::of(&pod, &Genuine::default()).map(|pod| pod.live);
+        let live = |pod: Box<WatchedPod>| GatewayPod::of(&pod, &Attestor::default()).map(|pod| pod.live);
         assert_eq!(live(pod("a", "k", "Running", json!({}))), Some(true));
         assert_eq!(live(pod("a", "k", "Pending", json!({}))), Some(true), "the app has not started yet");
         assert_eq!(live(pod("a", "k", "Succeeded", json!({}))), Some(false));
@@ -274,12 +277,12 @@ mod tests {
         // The clock stands still where nobody awaits it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (pods, keyless) = (Pods::default(), Binding::default_of("shop"));
-            let gone = Told::Gone(Place { namespace: "shop".to_owned(), name: "a".to_owned() });
-            assert_eq!(pods.take(&Told::Is(pod("a", "default", "Running", json!({})))), changed(true, true));
+            let (pods, keyless) = (GatewayPods::default(), Binding::default_of("shop"));
+            let gone = WatchUpdate::Gone(NamespacedName { namespace: "shop".to_owned(), name: "a".to_owned() });
+            assert_eq!(pods.take(&WatchUpdate::Is(pod("a", "default", "Running", json!({})))), changed(true, true));
             assert_eq!(pods.take(&gone), changed(false, true));
             assert_eq!(pods.bindings(), BTreeSet::from([keyless.clone()]));
-            assert_eq!(pods.take(&Told::Is(pod("a", "default", "Running", json!({})))), changed(false, true));
+            assert_eq!(pods.take(&WatchUpdate::Is(pod("a", "default", "Running", json!({})))), changed(false, true));
             assert!(!pods.found(&keyless) && !pods.found(&Binding::of("shop", "search")));
             assert_eq!(pods.take(&gone), changed(false, true));
             assert!(!pods.expire());
@@ -292,9 +295,9 @@ mod tests {
 
     #[test]
     fn one_that_has_ended_binds_nothing() {
-        let pods = Pods::default();
-        let _ = pods.take(&Told::Is(pod("job", "batch", "Running", json!({}))));
-        assert_eq!(pods.take(&Told::Is(pod("job", "batch", "Succeeded", json!({})))), changed(true, true));
+        let pods = GatewayPods::default();
+        let _ = pods.take(&WatchUpdate::Is(pod("job", "batch", "Running", json!({}))));
+        assert_eq!(pods.take(&WatchUpdate::Is(pod("job", "batch", "Succeeded", json!({})))), changed(true, true));
         assert_eq!(pods.get("shop", "job", "uid-job"), None);
     }
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use kube::api::PartialObjectMeta;
 
-use crate::watch::watcher::{Place, Told};
+use crate::watch::watcher::{NamespacedName, WatchUpdate};
 
 /// As they are watched: metadata alone.
-pub type WatchedBare = PartialObjectMeta<v1::Pod>;
+pub type WatchedUninjected = PartialObjectMeta<v1::Pod>;
 
 /// Those that have ended are of no interest.
 pub const FIELDS: &str = "status.phase!=Succeeded,status.phase!=Failed";
@@ -19,7 +19,7 @@ pub const FIELDS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// What is kept of a pod without a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bare {
-    pub place: Place,
+    pub place: NamespacedName,
     pub uid: String,
     /// Of its annotations, ours.
     pub annotations: BTreeMap<String, String>,
@@ -41,14 +41,14 @@ pub struct Controller {
 
 impl Bare {
     #[must_use]
-    pub fn of(pod: &WatchedBare) -> Self {
+    pub fn of(pod: &WatchedUninjected) -> Self {
         let meta = &pod.metadata;
         let prefix = format!("{}/", outrigger_crds::GROUP);
         let ours = meta.annotations.iter().flatten().filter(|(name, _)| name.starts_with(&prefix));
         let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let created = meta.creation_timestamp.as_ref().map(|time| time.0.as_second());
         Bare {
-            place: Place::of(pod),
+            place: NamespacedName::of(pod),
             uid: meta.uid.clone().unwrap_or_default(),
             annotations: ours.map(|(name, value)| (name.clone(), value.clone())).collect(),
             controller: controller.map(|owner| Controller {
@@ -65,20 +65,20 @@ impl Bare {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub struct BarePods {
-    pods: RwLock<BTreeMap<Place, Bare>>,
+pub struct UninjectedPods {
+    pods: RwLock<BTreeMap<NamespacedName, Bare>>,
     listed: AtomicBool,
 }
 
-impl BarePods {
+impl UninjectedPods {
     /// Takes what a watch tells.
-    pub fn take(&self, told: &Told<Box<WatchedBare>>) {
+    pub fn take(&self, told: &WatchUpdate<Box<WatchedUninjected>>) {
         let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
         match told {
-            Told::Is(pod) => drop(pods.insert(Place::of(&**pod), Bare::of(pod))),
-            Told::Gone(place) => drop(pods.remove(place)),
-            Told::Listed => self.listed.store(true, Ordering::Relaxed),
-            Told::Unreadable(_) | Told::Failed => {}
+            WatchUpdate::Is(pod) => drop(pods.insert(NamespacedName::of(&**pod), Bare::of(pod))),
+            WatchUpdate::Gone(place) => drop(pods.remove(place)),
+            WatchUpdate::Listed => self.listed.store(true, Ordering::Relaxed),
+            WatchUpdate::Unreadable(_) | WatchUpdate::Failed => {}
         }
     }
 
@@ -108,10 +108,10 @@ mod tests {
             }
             std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused")))
         });
-        let api: kube::Api<WatchedBare> = kube::Api::all(kube::Client::new(service, "default"));
+        let api: kube::Api<WatchedUninjected> = kube::Api::all(kube::Client::new(service, "default"));
         let config = kube::runtime::watcher::Config::default().fields(FIELDS);
         let (listener, _told) = tokio::sync::mpsc::channel::<()>(1);
-        let metrics = std::sync::Arc::new(crate::metrics::Metrics::new().unwrap());
+        let metrics = std::sync::Arc::new(crate::metrics::OperatorMetrics::new().unwrap());
         let followed = crate::watch::watcher::Followed { what: "test", one_of_many: false, metrics, turn: None };
         let watch = tokio::spawn(crate::watch::watcher::follow(followed, api, config, listener, |_| None));
         let (uri, accept) = heard.await.unwrap();
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn little_is_kept_and_nothing_is_told_before_all_is_known() {
-        let pods = BarePods::default();
-        let pod: WatchedBare = serde_json::from_value(json!({
+        let pods = UninjectedPods::default();
+        let pod: WatchedUninjected = serde_json::from_value(json!({
             "metadata": {
                 "name": "app-1", "namespace": "shop", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z",
                 "annotations": {"outrigger.dev/inject": "true", "other": "x"},
@@ -134,14 +134,14 @@ mod tests {
             },
         }))
         .unwrap();
-        pods.take(&Told::Is(Box::new(pod)));
+        pods.take(&WatchUpdate::Is(Box::new(pod)));
         assert_eq!(pods.all(), None);
-        pods.take(&Told::Listed);
+        pods.take(&WatchUpdate::Listed);
         let all = pods.all().unwrap();
         assert_eq!(all[0].annotations.keys().collect::<Vec<_>>(), ["outrigger.dev/inject"]);
         assert_eq!(all[0].controller.as_ref().unwrap().name, "app");
         assert_eq!((all[0].created.unwrap().as_second(), all[0].ending), (1_767_225_600, false));
-        pods.take(&Told::Gone(Place { namespace: "shop".to_owned(), name: "app-1".to_owned() }));
+        pods.take(&WatchUpdate::Gone(NamespacedName { namespace: "shop".to_owned(), name: "app-1".to_owned() }));
         assert_eq!(pods.all(), Some(Vec::new()));
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
-use crate::status::gateways::{BEHIND, Tally, UNCONNECTED};
-use crate::status::reason::Reason;
-use crate::status::verdict::{Problem, Verdict};
+use crate::status::gateways::{BEHIND, GatewayCounts, UNCONNECTED};
+use crate::status::reason::ConditionReason;
+use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 
 /// A name may come a little after what names it: so long nobody is told that only they can mend it.
 pub const ORDER: Duration = Duration::from_secs(30);
@@ -67,34 +67,36 @@ impl ConditionType {
 
 /// A condition's `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Truth {
+pub enum ConditionStatus {
     True,
     False,
     Unknown,
 }
 
-impl Truth {
+impl ConditionStatus {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Truth::True => "True",
-            Truth::False => "False",
-            Truth::Unknown => "Unknown",
+            ConditionStatus::True => "True",
+            ConditionStatus::False => "False",
+            ConditionStatus::Unknown => "Unknown",
         }
     }
 
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        [Truth::True, Truth::False, Truth::Unknown].into_iter().find(|truth| truth.word() == word)
+        [ConditionStatus::True, ConditionStatus::False, ConditionStatus::Unknown]
+            .into_iter()
+            .find(|truth| truth.word() == word)
     }
 }
 
 /// Without the time at which it came to be: that hangs on what stood there before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
+pub struct ObjectCondition {
     pub kind: ConditionType,
-    pub truth: Truth,
-    pub reason: Reason,
+    pub truth: ConditionStatus,
+    pub reason: ConditionReason,
     pub message: String,
     /// The generation that it speaks of.
     pub generation: i64,
@@ -102,22 +104,22 @@ pub struct Condition {
 
 /// What is told of an object, and when to look again though nothing changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Conditions {
-    pub all: Vec<Condition>,
+pub(super) struct ObjectConditions {
+    pub all: Vec<ObjectCondition>,
     /// What gateways do is not known yet: numbers stay as they are.
     pub settled: bool,
     pub again: Option<Instant>,
 }
 
 /// What is known at one time.
-pub(super) struct Sight<'a> {
+pub(super) struct Observation<'a> {
     pub id: &'a ObjectId,
-    pub verdict: &'a Verdict,
-    pub tally: &'a Tally,
+    pub verdict: &'a ObjectVerdict,
+    pub tally: &'a GatewayCounts,
     /// Until when gateways may not have come back to a new leader.
     pub returning: Option<Instant>,
     /// As `Programmed` stands, if it was written by an operator.
-    pub programmed: Option<Condition>,
+    pub programmed: Option<ObjectCondition>,
     /// Since when `ResolvedRefs` is False, if it is.
     pub unresolved: Option<Timestamp>,
     pub now: Instant,
@@ -126,13 +128,13 @@ pub(super) struct Sight<'a> {
 
 /// What gateways do with it.
 enum Programmed {
-    Is(Truth, Reason, String),
+    Is(ConditionStatus, ConditionReason, String),
     /// It will be known by then, if not before.
     Unsettled(Option<Instant>),
 }
 
-impl Sight<'_> {
-    pub(super) fn conditions(&self) -> Conditions {
+impl Observation<'_> {
+    pub(super) fn conditions(&self) -> ObjectConditions {
         let mut looks: BTreeSet<Instant> = BTreeSet::new();
         let accepted = self.accepted();
         let resolved = self.resolved();
@@ -150,10 +152,16 @@ impl Sight<'_> {
         let ready = self.ready(&accepted, &resolved, &programmed);
         let stalled = self.stalled(&accepted, &resolved, &programmed, &mut looks);
         let all = [accepted, resolved, programmed, ready].into_iter().chain(stalled).collect();
-        Conditions { all, settled, again: looks.into_iter().next() }
+        ObjectConditions { all, settled, again: looks.into_iter().next() }
     }
 
-    fn condition(&self, kind: ConditionType, truth: Truth, reason: Reason, message: String) -> Condition {
+    fn condition(
+        &self,
+        kind: ConditionType,
+        truth: ConditionStatus,
+        reason: ConditionReason,
+        message: String,
+    ) -> ObjectCondition {
         let generation = match kind {
             // What gateways serve while the present one can't be used.
             ConditionType::Programmed if !self.verdict.is_sound() => {
@@ -161,40 +169,42 @@ impl Sight<'_> {
             }
             _ => self.verdict.generation,
         };
-        Condition { kind, truth, reason, message: cut(message), generation }
+        ObjectCondition { kind, truth, reason, message: cut(message), generation }
     }
 
-    fn accepted(&self) -> Condition {
-        let Verdict { refused, warnings, .. } = self.verdict;
+    fn accepted(&self) -> ObjectCondition {
+        let ObjectVerdict { refused, warnings, .. } = self.verdict;
         match refused.first() {
-            Some(first) => self.condition(ConditionType::Accepted, Truth::False, first.reason, self.told(refused)),
+            Some(first) => {
+                self.condition(ConditionType::Accepted, ConditionStatus::False, first.reason, self.told(refused))
+            }
             None => {
                 let mut message = "valid".to_owned();
                 for warning in warnings {
                     message.push_str("; note: ");
                     message.push_str(warning);
                 }
-                self.condition(ConditionType::Accepted, Truth::True, Reason::Accepted, message)
+                self.condition(ConditionType::Accepted, ConditionStatus::True, ConditionReason::Accepted, message)
             }
         }
     }
 
-    fn resolved(&self) -> Condition {
+    fn resolved(&self) -> ObjectCondition {
         let unresolved = &self.verdict.unresolved;
         match unresolved.first() {
             Some(first) => {
-                self.condition(ConditionType::ResolvedRefs, Truth::False, first.reason, self.told(unresolved))
+                self.condition(ConditionType::ResolvedRefs, ConditionStatus::False, first.reason, self.told(unresolved))
             }
             None => {
                 let message = "all that it names is there".to_owned();
-                self.condition(ConditionType::ResolvedRefs, Truth::True, Reason::Resolved, message)
+                self.condition(ConditionType::ResolvedRefs, ConditionStatus::True, ConditionReason::Resolved, message)
             }
         }
     }
 
     /// What is wrong, and what serves meanwhile.
-    fn told(&self, problems: &[Problem]) -> String {
-        let one = |problem: &Problem| match problem.path.as_str() {
+    fn told(&self, problems: &[ObjectProblem]) -> String {
+        let one = |problem: &ObjectProblem| match problem.path.as_str() {
             "" => problem.message.clone(),
             path => format!("{path}: {}", problem.message),
         };
@@ -203,13 +213,13 @@ impl Sight<'_> {
             message.push_str(&format!("; and {more} more"));
         }
         // That reason's own words say what serves, and there is room for it after a cut.
-        match problems.iter().any(|problem| problem.reason == Reason::TooLarge) {
+        match problems.iter().any(|problem| problem.reason == ConditionReason::TooLarge) {
             true => message,
             false => {
                 let told = cut_to(message, MESSAGE_MAX - 200);
                 // A question is the end of a sentence, too: `did you mean …?`.
                 let end = if told.ends_with(['?', '.']) { "" } else { "." };
-                let kept = match problems.iter().any(|problem| problem.reason == Reason::SecretNotFound) {
+                let kept = match problems.iter().any(|problem| problem.reason == ConditionReason::SecretNotFound) {
                     // Whoever deletes a Secret may mean to revoke it.
                     true => "; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)",
                     false => "",
@@ -228,8 +238,8 @@ impl Sight<'_> {
     }
 
     /// The first fault of a version of which nothing serves.
-    fn lost(&self) -> Option<Reason> {
-        let Verdict { refused, unresolved, serving, .. } = self.verdict;
+    fn lost(&self) -> Option<ConditionReason> {
+        let ObjectVerdict { refused, unresolved, serving, .. } = self.verdict;
         let first = refused.iter().chain(unresolved).next()?;
         serving.is_none().then_some(first.reason)
     }
@@ -237,12 +247,12 @@ impl Sight<'_> {
     fn programmed(&self) -> Programmed {
         let tally = self.tally;
         match self.lost() {
-            Some(Reason::TooLarge) => {
+            Some(ConditionReason::TooLarge) => {
                 let message = "its policy is too large to be written. What was written before stays in force, without what was \
                                taken away since";
-                return Programmed::Is(Truth::False, Reason::TooLarge, message.to_owned());
+                return Programmed::Is(ConditionStatus::False, ConditionReason::TooLarge, message.to_owned());
             }
-            Some(reason) => return Programmed::Is(Truth::False, reason, "nothing of it serves".to_owned()),
+            Some(reason) => return Programmed::Is(ConditionStatus::False, reason, "nothing of it serves".to_owned()),
             None => {}
         }
         if let Some(refusal) = &tally.refusal {
@@ -252,11 +262,11 @@ impl Sight<'_> {
                 "refused by a gateway: {}. Those that refuse it go on with the one before",
                 cut_to(told, MESSAGE_MAX - 120)
             );
-            return Programmed::Is(Truth::False, Reason::Rejected, message);
+            return Programmed::Is(ConditionStatus::False, ConditionReason::Rejected, message);
         }
         if let Some(why) = &tally.failure {
             let message = format!("{}. What was written before stays in force", cut_to(why.clone(), MESSAGE_MAX - 60));
-            return Programmed::Is(Truth::False, Reason::NotWritten, message);
+            return Programmed::Is(ConditionStatus::False, ConditionReason::NotWritten, message);
         }
         match tally.behind {
             Some(since) if self.now < since + BEHIND => return Programmed::Unsettled(Some(since + BEHIND)),
@@ -266,14 +276,14 @@ impl Sight<'_> {
                     names(&tally.late),
                     BEHIND.as_secs()
                 );
-                return Programmed::Is(Truth::False, Reason::SidecarsBehind, message);
+                return Programmed::Is(ConditionStatus::False, ConditionReason::SidecarsBehind, message);
             }
             None if tally.unwritten => return Programmed::Unsettled(None),
             None => {}
         }
         if tally.live == 0 {
             let message = "no running gateway is bound to it".to_owned();
-            return Programmed::Is(Truth::True, Reason::NoSidecars, message);
+            return Programmed::Is(ConditionStatus::True, ConditionReason::NoSidecars, message);
         }
         if self.returning.is_some() && tally.connected < tally.live {
             return Programmed::Unsettled(self.returning);
@@ -285,53 +295,66 @@ impl Sight<'_> {
                 names(&tally.unconnected),
                 UNCONNECTED.as_secs() / 60
             );
-            return Programmed::Is(Truth::True, Reason::Unconnected, message);
+            return Programmed::Is(ConditionStatus::True, ConditionReason::Unconnected, message);
         }
-        Programmed::Is(Truth::True, Reason::Programmed, "all connected gateways serve it".to_owned())
+        Programmed::Is(ConditionStatus::True, ConditionReason::Programmed, "all connected gateways serve it".to_owned())
     }
 
     /// Left alone while gateways are taking it; of another generation it is not known.
-    fn as_it_is(&self) -> Condition {
+    fn as_it_is(&self) -> ObjectCondition {
         let message = "gateways have not taken it yet".to_owned();
-        let pending = self.condition(ConditionType::Programmed, Truth::Unknown, Reason::Pending, message);
+        let pending =
+            self.condition(ConditionType::Programmed, ConditionStatus::Unknown, ConditionReason::Pending, message);
         let stands = self.programmed.clone().filter(|stands| stands.generation == pending.generation);
         stands.unwrap_or(pending)
     }
 
-    fn ready(&self, accepted: &Condition, resolved: &Condition, programmed: &Condition) -> Condition {
+    fn ready(
+        &self,
+        accepted: &ObjectCondition,
+        resolved: &ObjectCondition,
+        programmed: &ObjectCondition,
+    ) -> ObjectCondition {
         let in_the_way = [accepted, resolved, programmed].into_iter();
-        let worst = in_the_way.clone().find(|one| one.truth == Truth::False);
-        if let Some(worst) = worst.or_else(|| in_the_way.clone().find(|one| one.truth == Truth::Unknown)) {
+        let worst = in_the_way.clone().find(|one| one.truth == ConditionStatus::False);
+        if let Some(worst) = worst.or_else(|| in_the_way.clone().find(|one| one.truth == ConditionStatus::Unknown)) {
             return self.condition(ConditionType::Ready, worst.truth, worst.reason, worst.message.clone());
         }
         // Off is what its author wants of it, and that is in force: nobody has to wait for anything.
         let (reason, message) = match self.verdict.withdrawn {
-            Some(Reason::Suspended) => (Reason::Suspended, "in force: it is suspended, and nothing goes through it"),
-            Some(Reason::Expired) => (Reason::Expired, "in force: it has expired, and nothing goes through it"),
-            _ if programmed.reason == Reason::NoSidecars => (Reason::Ready, "valid; no running gateway is bound to it"),
-            _ if self.verdict.warnings.is_empty() => (Reason::Ready, "in force"),
-            _ => (Reason::Ready, "in force, with warnings: Accepted has them"),
+            Some(ConditionReason::Suspended) => {
+                (ConditionReason::Suspended, "in force: it is suspended, and nothing goes through it")
+            }
+            Some(ConditionReason::Expired) => {
+                (ConditionReason::Expired, "in force: it has expired, and nothing goes through it")
+            }
+            _ if programmed.reason == ConditionReason::NoSidecars => {
+                (ConditionReason::Ready, "valid; no running gateway is bound to it")
+            }
+            _ if self.verdict.warnings.is_empty() => (ConditionReason::Ready, "in force"),
+            _ => (ConditionReason::Ready, "in force, with warnings: Accepted has them"),
         };
-        self.condition(ConditionType::Ready, Truth::True, reason, message.to_owned())
+        self.condition(ConditionType::Ready, ConditionStatus::True, reason, message.to_owned())
     }
 
     /// Whether somebody must change an object.
     fn stalled(
         &self,
-        accepted: &Condition,
-        resolved: &Condition,
-        programmed: &Condition,
+        accepted: &ObjectCondition,
+        resolved: &ObjectCondition,
+        programmed: &ObjectCondition,
         looks: &mut BTreeSet<Instant>,
-    ) -> Option<Condition> {
-        let of = |cause: &Condition| {
-            self.condition(ConditionType::Stalled, Truth::True, cause.reason, cause.message.clone())
+    ) -> Option<ObjectCondition> {
+        let of = |cause: &ObjectCondition| {
+            self.condition(ConditionType::Stalled, ConditionStatus::True, cause.reason, cause.message.clone())
         };
-        if accepted.truth == Truth::False {
+        if accepted.truth == ConditionStatus::False {
             return Some(of(accepted));
         }
-        if resolved.truth == Truth::False {
+        if resolved.truth == ConditionStatus::False {
             // What it rests on is told there; this one follows by itself.
-            let own = self.verdict.unresolved.iter().any(|problem| problem.reason != Reason::DependencyInvalid);
+            let own =
+                self.verdict.unresolved.iter().any(|problem| problem.reason != ConditionReason::DependencyInvalid);
             let since = self.unresolved.unwrap_or(self.time);
             let left = ORDER.checked_sub(self.time.duration_since(since).try_into().unwrap_or_default());
             return match left.filter(|left| !left.is_zero()) {
@@ -344,8 +367,8 @@ impl Sight<'_> {
             };
         }
         let named = self.tally.refusal.as_ref().is_some_and(|refusal| refusal.object == self.id.to_string());
-        let refused = programmed.reason == Reason::Rejected && named;
-        (refused || programmed.reason == Reason::NotWritten).then(|| of(programmed))
+        let refused = programmed.reason == ConditionReason::Rejected && named;
+        (refused || programmed.reason == ConditionReason::NotWritten).then(|| of(programmed))
     }
 }
 

@@ -3,32 +3,32 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::objects::id::Kind;
-use crate::status::conditions::{Condition, ConditionType, Truth};
-use crate::status::gateways::Tally;
+use crate::objects::id::ObjectKind;
+use crate::status::conditions::{ConditionStatus, ConditionType, ObjectCondition};
+use crate::status::gateways::GatewayCounts;
 use crate::status::limits::Summary;
-use crate::status::reason::Reason;
+use crate::status::reason::ConditionReason;
 
 /// A condition that stands in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub truth: Truth,
+pub(super) struct StoredCondition {
+    pub truth: ConditionStatus,
     /// `None`: a word that this version does not have.
-    pub reason: Option<Reason>,
+    pub reason: Option<ConditionReason>,
     pub message: String,
     pub generation: Option<i64>,
     /// As it is written there; `None` where nobody has judged it yet.
     pub since: Option<String>,
 }
 
-impl Standing {
+impl StoredCondition {
     pub(super) fn of(status: Option<&Value>, kind: ConditionType) -> Option<Self> {
         let conditions = status?.get("conditions")?.as_array()?;
         let found = conditions.iter().find(|one| text(one, "type") == Some(kind.word()))?;
         let since = text(found, "lastTransitionTime").map(str::to_owned);
-        Some(Standing {
-            truth: Truth::named(text(found, "status")?)?,
-            reason: Reason::named(text(found, "reason")?),
+        Some(StoredCondition {
+            truth: ConditionStatus::named(text(found, "status")?)?,
+            reason: ConditionReason::named(text(found, "reason")?),
             message: text(found, "message").unwrap_or_default().to_owned(),
             generation: found.get("observedGeneration").and_then(Value::as_i64),
             // The definition's default has none, and the beginning of time.
@@ -41,27 +41,27 @@ impl Standing {
     }
 
     /// As an operator of this version would have it.
-    pub(super) fn condition(self, kind: ConditionType) -> Option<Condition> {
-        let Standing { truth, reason, message, generation, .. } = self;
-        Some(Condition { kind, truth, reason: reason?, message, generation: generation? })
+    pub(super) fn condition(self, kind: ConditionType) -> Option<ObjectCondition> {
+        let StoredCondition { truth, reason, message, generation, .. } = self;
+        Some(ObjectCondition { kind, truth, reason: reason?, message, generation: generation? })
     }
 }
 
 /// What a status is written from.
-pub(super) struct Content<'a> {
-    pub kind: Kind,
+pub(super) struct StatusContent<'a> {
+    pub kind: ObjectKind,
     pub generation: i64,
-    pub conditions: &'a [Condition],
+    pub conditions: &'a [ObjectCondition],
     /// `None`: numbers stay as they are.
-    pub tally: Option<&'a Tally>,
+    pub tally: Option<&'a GatewayCounts>,
     pub summary: Option<Summary>,
 }
 
-impl Content<'_> {
+impl StatusContent<'_> {
     /// The status to be written; times and numbers come from what stands there, where they shall stay.
     pub(super) fn document(&self, before: Option<&Value>, now: Timestamp) -> Value {
         let conditions = self.conditions.iter().map(|condition| {
-            let stands = Standing::of(before, condition.kind).filter(|stands| stands.truth == condition.truth);
+            let stands = StoredCondition::of(before, condition.kind).filter(|stands| stands.truth == condition.truth);
             let since = stands.and_then(|stands| stands.since).unwrap_or_else(|| seconds(now));
             json!({
                 "type": condition.kind.word(),
@@ -85,7 +85,7 @@ impl Content<'_> {
             summary.insert("limitName".to_owned(), name.as_str().into());
             if let Some(resets) = resets {
                 summary.insert("resets".to_owned(), seconds(*resets).into());
-                if self.kind == Kind::Budget {
+                if self.kind == ObjectKind::Budget {
                     document.insert("periodEnd".to_owned(), seconds(*resets).into());
                 }
             }
@@ -95,8 +95,8 @@ impl Content<'_> {
     }
 }
 
-pub(super) fn sidecars(tally: &Tally) -> Value {
-    let Tally { live, connected, programmed, rejected, .. } = tally;
+pub(super) fn sidecars(tally: &GatewayCounts) -> Value {
+    let GatewayCounts { live, connected, programmed, rejected, .. } = tally;
     json!({
         "live": live,
         "connected": connected,

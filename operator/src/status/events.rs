@@ -63,7 +63,7 @@ impl Subject {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct NewEvent {
     /// Or nothing to worry about.
     pub warning: bool,
     /// A word of a closed list.
@@ -76,7 +76,7 @@ pub struct Happening {
 
 /// What is to be done about a happening.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Act {
+enum EventWrite {
     Create(String),
     /// It was told before, under that name: so often by now.
     Count(String, i32),
@@ -114,42 +114,42 @@ impl Bucket {
 
 /// What was told, and how much may still be.
 #[derive(Debug)]
-struct Journal {
+struct EventLimiter {
     all: Bucket,
     each: HashMap<Subject, Bucket>,
-    told: BTreeMap<(Subject, &'static str, String), Told>,
+    told: BTreeMap<(Subject, &'static str, String), EventSeries>,
 }
 
 #[derive(Clone, Debug)]
-struct Told {
+struct EventSeries {
     name: String,
     count: i32,
     last: Instant,
 }
 
-impl Journal {
+impl EventLimiter {
     fn new(now: Instant) -> Self {
-        Journal { all: Bucket::full(ALL_BURST, now), each: HashMap::new(), told: BTreeMap::new() }
+        EventLimiter { all: Bucket::full(ALL_BURST, now), each: HashMap::new(), told: BTreeMap::new() }
     }
 
     /// `None`: enough was told.
-    fn take(&mut self, subject: &Subject, happening: &Happening, now: Instant, time: Timestamp) -> Option<Act> {
+    fn take(&mut self, subject: &Subject, happening: &NewEvent, now: Instant, time: Timestamp) -> Option<EventWrite> {
         self.forget(now);
         let bucket = self.each.entry(subject.clone()).or_insert_with(|| Bucket::full(BURST, now));
         if !bucket.take(BURST, REFILL, now) || !self.all.take(ALL_BURST, ALL_REFILL, now) {
             return None;
         }
         let key = (subject.clone(), happening.reason, happening.note.clone());
-        let fresh = |told: &&mut Told| now.saturating_duration_since(told.last) < SAME;
+        let fresh = |told: &&mut EventSeries| now.saturating_duration_since(told.last) < SAME;
         if let Some(told) = self.told.get_mut(&key).filter(fresh) {
             told.count = told.count.saturating_add(1);
             told.last = now;
-            return Some(Act::Count(told.name.clone(), told.count));
+            return Some(EventWrite::Count(told.name.clone(), told.count));
         }
         // As kubectl's own are named: no two of an object at the same nanosecond.
         let name = format!("{}.{:x}", cut(&subject.name, NAME_MAX), time.as_nanosecond());
-        self.told.insert(key, Told { name: name.clone(), count: 1, last: now });
-        Some(Act::Create(name))
+        self.told.insert(key, EventSeries { name: name.clone(), count: 1, last: now });
+        Some(EventWrite::Create(name))
     }
 
     /// What is too old to matter, where there is much of it; and all of it, where it would grow.
@@ -174,24 +174,24 @@ impl Journal {
 
 /// Tells Events.
 #[derive(Debug)]
-pub struct Events {
-    journal: Mutex<Journal>,
+pub struct EventRecorder {
+    journal: Mutex<EventLimiter>,
     instance: String,
 }
 
-impl Events {
-    /// `identity` is [`crate::settings::Settings::identity`].
+impl EventRecorder {
+    /// `identity` is [`crate::settings::OperatorSettings::identity`].
     #[must_use]
     pub fn new(identity: &str, now: Instant) -> Self {
         let instance = if identity.is_empty() { CONTROLLER } else { identity };
-        Events { journal: Mutex::new(Journal::new(now)), instance: cut(instance, INSTANCE_MAX).to_owned() }
+        EventRecorder { journal: Mutex::new(EventLimiter::new(now)), instance: cut(instance, INSTANCE_MAX).to_owned() }
     }
 
     /// Tells of something, unless enough was told. Whether it was.
     ///
     /// # Errors
     /// [`CallError`]. Not to be tried again: it was counted.
-    pub async fn tell(&self, client: &Client, subject: &Subject, happening: &Happening) -> Result<bool, CallError> {
+    pub async fn tell(&self, client: &Client, subject: &Subject, happening: &NewEvent) -> Result<bool, CallError> {
         let time = Timestamp::now();
         let act = {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,11 +200,11 @@ impl Events {
         let api: Api<Event> = Api::namespaced(client.clone(), &subject.namespace);
         match act {
             None => return Ok(false),
-            Some(Act::Create(name)) => {
+            Some(EventWrite::Create(name)) => {
                 let event = self.event(name, subject, happening, time);
                 timed(api.create(&PostParams::default(), &event)).await?;
             }
-            Some(Act::Count(name, count)) => {
+            Some(EventWrite::Count(name, count)) => {
                 let series = json!({"series": {"count": count, "lastObservedTime": MicroTime(time)}});
                 timed(api.patch(&name, &PatchParams::default(), &Patch::Merge(&series))).await?;
             }
@@ -212,7 +212,7 @@ impl Events {
         Ok(true)
     }
 
-    fn event(&self, name: String, subject: &Subject, happening: &Happening, time: Timestamp) -> Event {
+    fn event(&self, name: String, subject: &Subject, happening: &NewEvent, time: Timestamp) -> Event {
         Event {
             metadata: ObjectMeta {
                 name: Some(name),
@@ -253,23 +253,26 @@ mod tests {
     use super::*;
 
     fn subject(name: &str) -> Subject {
-        let id =
-            ObjectId { kind: crate::objects::id::Kind::Budget, namespace: "shop".to_owned(), name: name.to_owned() };
+        let id = ObjectId {
+            kind: crate::objects::id::ObjectKind::Budget,
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+        };
         Subject::of(&id, "u1")
     }
 
-    fn happening(note: &str) -> Happening {
-        Happening { warning: true, reason: "Invalid", action: "Judge", note: note.to_owned() }
+    fn happening(note: &str) -> NewEvent {
+        NewEvent { warning: true, reason: "Invalid", action: "Judge", note: note.to_owned() }
     }
 
-    struct Clock {
+    struct EventClock {
         steady: Instant,
         time: Timestamp,
     }
 
-    impl Clock {
+    impl EventClock {
         fn new() -> Self {
-            Clock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
+            EventClock { steady: Instant::now(), time: "2026-11-25T12:00:00Z".parse().unwrap() }
         }
 
         fn pass(&mut self, passed: Duration) {
@@ -277,30 +280,30 @@ mod tests {
             self.time += passed;
         }
 
-        fn take(&self, journal: &mut Journal, name: &str, note: &str) -> Option<Act> {
+        fn take(&self, journal: &mut EventLimiter, name: &str, note: &str) -> Option<EventWrite> {
             journal.take(&subject(name), &happening(note), self.steady, self.time)
         }
     }
 
     #[test]
     fn the_same_words_are_counted_and_other_words_are_another_event() {
-        let mut clock = Clock::new();
-        let mut journal = Journal::new(clock.steady);
-        let Some(Act::Create(first)) = clock.take(&mut journal, "team", "a") else { panic!("the first") };
+        let mut clock = EventClock::new();
+        let mut journal = EventLimiter::new(clock.steady);
+        let Some(EventWrite::Create(first)) = clock.take(&mut journal, "team", "a") else { panic!("the first") };
         assert!(first.starts_with("team."), "{first}");
         clock.pass(Duration::from_secs(1));
-        assert_eq!(clock.take(&mut journal, "team", "a"), Some(Act::Count(first.clone(), 2)));
-        assert_eq!(clock.take(&mut journal, "team", "a"), Some(Act::Count(first.clone(), 3)));
-        assert!(matches!(clock.take(&mut journal, "team", "b"), Some(Act::Create(name)) if name != first));
+        assert_eq!(clock.take(&mut journal, "team", "a"), Some(EventWrite::Count(first.clone(), 2)));
+        assert_eq!(clock.take(&mut journal, "team", "a"), Some(EventWrite::Count(first.clone(), 3)));
+        assert!(matches!(clock.take(&mut journal, "team", "b"), Some(EventWrite::Create(name)) if name != first));
         // Long afterwards it is news again.
         clock.pass(SAME);
-        assert!(matches!(clock.take(&mut journal, "team", "a"), Some(Act::Create(name)) if name != first));
+        assert!(matches!(clock.take(&mut journal, "team", "a"), Some(EventWrite::Create(name)) if name != first));
     }
 
     #[test]
     fn an_object_that_flaps_is_told_a_few_times_and_then_seldom() {
-        let mut clock = Clock::new();
-        let mut journal = Journal::new(clock.steady);
+        let mut clock = EventClock::new();
+        let mut journal = EventLimiter::new(clock.steady);
         let mut told = 0;
         for at in 0..3_600 {
             told += u32::from(clock.take(&mut journal, "team", &format!("{at}")).is_some());
@@ -312,8 +315,8 @@ mod tests {
 
     #[test]
     fn a_thousand_objects_that_break_at_once_are_no_flood() {
-        let mut clock = Clock::new();
-        let mut journal = Journal::new(clock.steady);
+        let mut clock = EventClock::new();
+        let mut journal = EventLimiter::new(clock.steady);
         let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("b{at}"), "a").is_some()).count();
         assert_eq!(told, ALL_BURST as usize);
         clock.pass(ALL_REFILL * 3);
@@ -323,8 +326,8 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut clock = Clock::new();
-        let mut journal = Journal::new(clock.steady);
+        let mut clock = EventClock::new();
+        let mut journal = EventLimiter::new(clock.steady);
         for at in 0..3 * REMEMBERED {
             let _ = clock.take(&mut journal, &format!("b{at}"), "a");
             clock.pass(ALL_REFILL);
@@ -334,7 +337,7 @@ mod tests {
 
     #[test]
     fn long_notes_are_cut_at_a_whole_character() {
-        let events = Events::new("outrigger-0", Instant::now());
+        let events = EventRecorder::new("outrigger-0", Instant::now());
         let event =
             events.event("x".to_owned(), &subject("team"), &happening(&"é".repeat(2_000)), Timestamp::UNIX_EPOCH);
         assert_eq!(event.note.map(|note| note.len()), Some(NOTE_MAX));

@@ -25,7 +25,7 @@ pub struct Live {
 
 /// What a binding's gateways shall serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Standing {
+struct BindingPolicy {
     /// Of what was planned last.
     planned: Option<String>,
     /// Of what stands in the cluster.
@@ -34,7 +34,7 @@ struct Standing {
     failure: Option<String>,
 }
 
-impl Standing {
+impl BindingPolicy {
     /// The sequence to be served; `None`: what was planned is not written yet.
     fn sequence(&self) -> Option<u64> {
         let (sequence, digest) = self.written.as_ref()?;
@@ -45,7 +45,7 @@ impl Standing {
 
 /// What one gateway said last, and since when it is as it is.
 #[derive(Clone, Debug, Default)]
-struct Gateway {
+struct GatewayReport {
     /// Without a stream since then.
     alone: Option<Instant>,
     sequence: Option<u64>,
@@ -56,23 +56,23 @@ struct Gateway {
 
 /// The gateways of one binding, by the uids of their pods, and what they shall serve.
 #[derive(Debug, Default)]
-struct Crew {
-    standing: Standing,
-    gateways: BTreeMap<String, Gateway>,
-    tally: Tally,
+struct BindingGateways {
+    standing: BindingPolicy,
+    gateways: BTreeMap<String, GatewayReport>,
+    tally: GatewayCounts,
 }
 
 /// All gateways that run.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct GatewayFleet {
     /// When this replica began to lead.
     began: Instant,
-    crews: BTreeMap<Binding, Crew>,
+    crews: BTreeMap<Binding, BindingGateways>,
 }
 
 /// Gateways, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct GatewayCounts {
     /// Running.
     pub live: usize,
     /// Of them with a stream.
@@ -96,10 +96,10 @@ pub struct Tally {
     pub failure: Option<String>,
 }
 
-impl Tally {
+impl GatewayCounts {
     /// With others' beside it.
-    pub fn add(&mut self, other: &Tally) {
-        let Tally {
+    pub fn add(&mut self, other: &GatewayCounts) {
+        let GatewayCounts {
             live,
             connected,
             programmed,
@@ -132,11 +132,11 @@ fn lesser(one: Option<Rejection>, other: Option<Rejection>) -> Option<Rejection>
     one.into_iter().chain(other).min_by_key(key)
 }
 
-impl Fleet {
+impl GatewayFleet {
     /// Of a leader that begins.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Fleet { began: now, crews: BTreeMap::new() }
+        GatewayFleet { began: now, crews: BTreeMap::new() }
     }
 
     /// Until when gateways may not have come back yet; `None`: that time is over.
@@ -182,20 +182,20 @@ impl Fleet {
     /// Takes all gateways as they are now; says for which bindings that makes a difference.
     pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<Binding> {
         let by_uid: BTreeMap<&str, &SidecarState> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
-        let before = |crew: &mut Crew| std::mem::take(&mut crew.gateways);
-        let mut known: BTreeMap<Binding, BTreeMap<String, Gateway>> =
+        let before = |crew: &mut BindingGateways| std::mem::take(&mut crew.gateways);
+        let mut known: BTreeMap<Binding, BTreeMap<String, GatewayReport>> =
             self.crews.iter_mut().map(|(binding, crew)| (binding.clone(), before(crew))).collect();
         for pod in live {
             let known = known.get_mut(&pod.binding).and_then(|known| known.remove(&pod.uid)).unwrap_or_default();
             let gateway = match by_uid.get(pod.uid.as_str()) {
-                Some(state) => Gateway {
+                Some(state) => GatewayReport {
                     alone: None,
                     sequence: state.sequence,
                     rejected: state.rejected.clone(),
                     // One that moves is not stuck, however fast policies follow each other.
                     behind: known.behind.filter(|_| state.sequence == known.sequence),
                 },
-                None => Gateway { alone: Some(known.alone.unwrap_or(now)), ..Gateway::default() },
+                None => GatewayReport { alone: Some(known.alone.unwrap_or(now)), ..GatewayReport::default() },
             };
             self.crews.entry(pod.binding.clone()).or_default().gateways.insert(pod.uid.clone(), gateway);
         }
@@ -207,8 +207,8 @@ impl Fleet {
 
     /// Of some bindings together.
     #[must_use]
-    pub fn tally<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> Tally {
-        let mut tally = Tally::default();
+    pub fn tally<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> GatewayCounts {
+        let mut tally = GatewayCounts::default();
         for binding in bindings {
             match self.crews.get(binding) {
                 Some(crew) => tally.add(&crew.tally),
@@ -219,16 +219,17 @@ impl Fleet {
     }
 }
 
-impl Crew {
+impl BindingGateways {
     fn is_needed(&self) -> bool {
-        !self.gateways.is_empty() || self.standing != Standing::default()
+        !self.gateways.is_empty() || self.standing != BindingPolicy::default()
     }
 
     /// Counts anew; whether anything is different.
     fn count(&mut self, binding: &Binding, now: Instant) -> bool {
         let wanted = self.standing.sequence();
         let failure = self.standing.failure.clone();
-        let mut tally = Tally { unwritten: wanted.is_none() || failure.is_some(), failure, ..Tally::default() };
+        let mut tally =
+            GatewayCounts { unwritten: wanted.is_none() || failure.is_some(), failure, ..GatewayCounts::default() };
         for gateway in self.gateways.values_mut() {
             tally.add(&gateway.count(binding, wanted, now));
         }
@@ -238,12 +239,12 @@ impl Crew {
     }
 }
 
-impl Gateway {
-    fn count(&mut self, binding: &Binding, wanted: Option<u64>, now: Instant) -> Tally {
+impl GatewayReport {
+    fn count(&mut self, binding: &Binding, wanted: Option<u64>, now: Instant) -> GatewayCounts {
         let here = || BTreeSet::from([binding.clone()]);
-        let mut tally = Tally { live: 1, ..Tally::default() };
+        let mut tally = GatewayCounts { live: 1, ..GatewayCounts::default() };
         if let Some(since) = self.alone {
-            return Tally { alone: Some(since), unconnected: here(), ..tally };
+            return GatewayCounts { alone: Some(since), unconnected: here(), ..tally };
         }
         tally.connected = 1;
         // A refusal of an older one says nothing of this one.
@@ -252,13 +253,13 @@ impl Gateway {
             // What is not written yet, nobody can be behind with.
             Some(wanted) if self.sequence != Some(wanted) && refusal.is_none() => {
                 let since = *self.behind.get_or_insert(now);
-                Tally { behind: Some(since), late: here(), ..tally }
+                GatewayCounts { behind: Some(since), late: here(), ..tally }
             }
             _ => {
                 self.behind = None;
                 tally.programmed = usize::from(refusal.is_none());
                 tally.rejected = usize::from(refusal.is_some());
-                Tally { refusal: refusal.cloned(), ..tally }
+                GatewayCounts { refusal: refusal.cloned(), ..tally }
             }
         }
     }

@@ -7,7 +7,7 @@ use outrigger_crds::limits::{Limits, Period, Window as Length};
 use outrigger_ledger::{CalendarUnit, Window};
 use serde_json::Value;
 
-use crate::objects::id::Kind;
+use crate::objects::id::ObjectKind;
 
 /// The tightest limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +19,13 @@ pub(super) struct Summary {
 }
 
 /// Of a spec; `None`: it has no limit, or can't be read.
-pub(super) fn summary(kind: Kind, spec: &Value, now: Timestamp) -> Option<Summary> {
+pub(super) fn summary(kind: ObjectKind, spec: &Value, now: Timestamp) -> Option<Summary> {
     match kind {
-        Kind::Budget => budget(&serde_json::from_value(spec.clone()).ok()?, now),
-        Kind::LlmProvider | Kind::VirtualKey => {
+        ObjectKind::Budget => budget(&serde_json::from_value(spec.clone()).ok()?, now),
+        ObjectKind::LlmProvider | ObjectKind::VirtualKey => {
             tightest(&serde_json::from_value(spec.get("limits")?.clone()).ok()?, now)
         }
-        Kind::RoutingRule | Kind::ModelCatalog => None,
+        ObjectKind::RoutingRule | ObjectKind::ModelCatalog => None,
     }
 }
 

@@ -31,14 +31,14 @@ use tokio::time::Instant;
 
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
-use crate::plan::revision::{Revision, SidecarState};
-use crate::state::index::Known;
-use crate::status::events::Happening;
-use crate::status::verdict::Verdict;
-pub use conditions::{Condition, ConditionType, ORDER, Truth};
-use conditions::{Conditions, Sight};
-use document::{Content, Standing, ours, sidecars};
-pub use gateways::{BEHIND, Fleet, Live, RETURN, Tally, UNCONNECTED};
+use crate::plan::revision::{PolicyRevision, SidecarState};
+use crate::state::index::IndexedObject;
+use crate::status::events::NewEvent;
+use crate::status::verdict::ObjectVerdict;
+pub use conditions::{ConditionStatus, ConditionType, ORDER, ObjectCondition};
+use conditions::{ObjectConditions, Observation};
+use document::{StatusContent, StoredCondition, ours, sidecars};
+pub use gateways::{BEHIND, GatewayCounts, GatewayFleet, Live, RETURN, UNCONNECTED};
 pub use write::{Wrote, write};
 
 /// The shortest time between two writes of the same object for numbers alone.
@@ -59,7 +59,7 @@ pub struct Update {
     /// `None`: what stands there is right. To be told to [`Statuses::wrote`] when it is written.
     pub status: Option<Value>,
     /// What to tell as Events, once the status is written.
-    pub happenings: Vec<Happening>,
+    pub happenings: Vec<NewEvent>,
     /// When to look again, though nothing changes.
     pub again: Option<Instant>,
 }
@@ -67,18 +67,18 @@ pub struct Update {
 /// What a leader remembers for statuses. Begun anew with each leader.
 #[derive(Debug)]
 pub struct Statuses {
-    fleet: Fleet,
+    fleet: GatewayFleet,
     /// The objects that a binding's policy is made of, and the other way round.
     objects: BTreeMap<Binding, BTreeSet<ObjectId>>,
     bindings: BTreeMap<ObjectId, BTreeSet<Binding>>,
     /// Those that a policy is no longer made of: they are concerned until gateways have taken the one without them.
     leaving: BTreeMap<Binding, BTreeSet<ObjectId>>,
-    written: BTreeMap<ObjectId, Written>,
+    written: BTreeMap<ObjectId, WrittenStatus>,
 }
 
 /// The last write of an object's status.
 #[derive(Clone, Debug)]
-struct Written {
+struct WrittenStatus {
     uid: String,
     /// What was known of the object then: its own watch may not have told of the write yet.
     resource_version: String,
@@ -91,7 +91,7 @@ impl Statuses {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Statuses {
-            fleet: Fleet::new(now),
+            fleet: GatewayFleet::new(now),
             objects: BTreeMap::new(),
             bindings: BTreeMap::new(),
             leaving: BTreeMap::new(),
@@ -99,12 +99,12 @@ impl Statuses {
         }
     }
 
-    /// Takes a namespace's plan. `held` are [`crate::plan::revision::Plan::held`]: what stands there stays. Says whose status may
+    /// Takes a namespace's plan. `held` are [`crate::plan::revision::NamespacePlan::held`]: what stands there stays. Says whose status may
     /// differ, beside those whose verdict does.
     pub fn planned(
         &mut self,
         namespace: &str,
-        revisions: &BTreeMap<Binding, Arc<Revision>>,
+        revisions: &BTreeMap<Binding, Arc<PolicyRevision>>,
         held: &BTreeSet<Binding>,
         now: Instant,
     ) -> BTreeSet<ObjectId> {
@@ -152,7 +152,7 @@ impl Statuses {
 
     /// What is to be written of an object that was judged.
     #[must_use]
-    pub fn update(&self, known: &Known, verdict: &Verdict, now: Now) -> Update {
+    pub fn update(&self, known: &IndexedObject, verdict: &ObjectVerdict, now: Now) -> Update {
         let id = &known.version.id;
         let written = self.written.get(id).filter(|written| written.uid == known.version.uid);
         let before = match written {
@@ -160,9 +160,9 @@ impl Statuses {
             _ => known.status.as_ref(),
         };
         let tally = self.fleet.tally(self.bindings.get(id).into_iter().flatten());
-        let stands = |kind| Standing::of(before, kind);
-        let unresolved = stands(ConditionType::ResolvedRefs).filter(|stands| stands.truth == Truth::False);
-        let sight = Sight {
+        let stands = |kind| StoredCondition::of(before, kind);
+        let unresolved = stands(ConditionType::ResolvedRefs).filter(|stands| stands.truth == ConditionStatus::False);
+        let sight = Observation {
             id,
             verdict,
             tally: &tally,
@@ -173,13 +173,13 @@ impl Statuses {
             now: now.steady,
             time: now.time,
         };
-        let Conditions { all, settled, again } = sight.conditions();
+        let ObjectConditions { all, settled, again } = sight.conditions();
         let summary = known.version.get("/spec").and_then(|spec| limits::summary(id.kind, spec, now.time));
         let resets = summary.as_ref().and_then(|summary| summary.resets);
         let mut looks: BTreeSet<Instant> = again.into_iter().collect();
         looks.extend(resets.map(|at| later(now, at)));
         let mut content =
-            Content { kind: id.kind, generation: verdict.generation, conditions: &all, tally: None, summary };
+            StatusContent { kind: id.kind, generation: verdict.generation, conditions: &all, tally: None, summary };
         // Numbers may wait; what stands beside them does not.
         let stale = settled && before.and_then(|before| before.get("sidecars")) != Some(&sidecars(&tally));
         let free = written.map(|written| written.at + NUMBERS).filter(|free| stale && now.steady < *free);
@@ -194,8 +194,8 @@ impl Statuses {
     }
 
     /// A status was written, from what was known then.
-    pub fn wrote(&mut self, known: &Known, status: Value, now: Instant) {
-        let written = Written {
+    pub fn wrote(&mut self, known: &IndexedObject, status: Value, now: Instant) {
+        let written = WrittenStatus {
             uid: known.version.uid.clone(),
             resource_version: known.resource_version.clone(),
             status,

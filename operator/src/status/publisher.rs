@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
 
-use crate::metrics::Metrics;
+use crate::metrics::OperatorMetrics;
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
-use crate::plan::revision::{Revision, Written};
-use crate::runtime::queue::{Outcome, Queue};
+use crate::plan::revision::{PolicyRevision, WrittenRevision};
+use crate::runtime::queue::{Queue, WorkOutcome};
 use crate::state::caches::Caches;
-use crate::status::events::{Events, Subject};
-use crate::status::verdict::Verdict;
+use crate::status::events::{EventRecorder, Subject};
+use crate::status::verdict::ObjectVerdict;
 use crate::status::{Live, Now, Statuses, Wrote, write};
 use crate::stream::Hub;
 
@@ -24,12 +24,12 @@ use crate::stream::Hub;
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// Writes statuses, for the leader.
-pub struct Teller {
+pub struct StatusPublisher {
     client: Client,
     caches: Arc<Caches>,
     hub: Arc<Hub>,
-    metrics: Arc<Metrics>,
-    events: Events,
+    metrics: Arc<OperatorMetrics>,
+    events: EventRecorder,
     state: Mutex<State>,
     queue: Queue<ObjectId>,
 }
@@ -37,19 +37,25 @@ pub struct Teller {
 struct State {
     statuses: Statuses,
     /// Of each namespace's last plan.
-    verdicts: BTreeMap<String, BTreeMap<ObjectId, Verdict>>,
+    verdicts: BTreeMap<String, BTreeMap<ObjectId, ObjectVerdict>>,
 }
 
-impl Teller {
+impl StatusPublisher {
     #[must_use]
-    pub fn new(client: Client, caches: Arc<Caches>, hub: Arc<Hub>, metrics: Arc<Metrics>, identity: &str) -> Self {
+    pub fn new(
+        client: Client,
+        caches: Arc<Caches>,
+        hub: Arc<Hub>,
+        metrics: Arc<OperatorMetrics>,
+        identity: &str,
+    ) -> Self {
         let now = Instant::now();
-        Teller {
+        StatusPublisher {
             client,
             caches,
             hub,
             metrics,
-            events: Events::new(identity, now),
+            events: EventRecorder::new(identity, now),
             state: Mutex::new(State { statuses: Statuses::new(now), verdicts: BTreeMap::new() }),
             queue: Queue::new(DEBOUNCE),
         }
@@ -69,9 +75,9 @@ impl Teller {
     pub fn planned(
         &self,
         namespace: &str,
-        revisions: &BTreeMap<Binding, Arc<Revision>>,
+        revisions: &BTreeMap<Binding, Arc<PolicyRevision>>,
         held: &BTreeSet<Binding>,
-        verdicts: BTreeMap<ObjectId, Verdict>,
+        verdicts: BTreeMap<ObjectId, ObjectVerdict>,
     ) {
         let mut state = self.lock();
         let mut concerned = state.statuses.planned(namespace, revisions, held, Instant::now());
@@ -87,8 +93,8 @@ impl Teller {
     }
 
     /// A policy stands in the cluster.
-    pub fn stands(&self, written: &Written) {
-        let Revision { binding, digest, .. } = &*written.revision;
+    pub fn stands(&self, written: &WrittenRevision) {
+        let PolicyRevision { binding, digest, .. } = &*written.revision;
         let concerned = self.lock().statuses.stands(binding, written.sequence, digest, Instant::now());
         self.add(concerned);
     }
@@ -124,16 +130,16 @@ impl Teller {
             let id = self.queue.next().await;
             let began = Instant::now();
             let outcome = self.tell(&id).await;
-            let result = if outcome == Outcome::Failed { "error" } else { "ok" };
+            let result = if outcome == WorkOutcome::Failed { "error" } else { "ok" };
             self.metrics.reconciled("status", result, began.elapsed().as_secs_f64());
             self.queue.done(id, outcome);
         }
     }
 
-    async fn tell(&self, id: &ObjectId) -> Outcome {
+    async fn tell(&self, id: &ObjectId) -> WorkOutcome {
         let Some(known) = self.caches.index().get(id).cloned() else {
             self.lock().statuses.forget(id);
-            return Outcome::Done;
+            return WorkOutcome::Done;
         };
         let now = Now { steady: Instant::now(), time: Timestamp::now() };
         let update = {
@@ -141,11 +147,11 @@ impl Teller {
             let verdict = state.verdicts.get(&id.namespace).and_then(|verdicts| verdicts.get(id));
             // Not planned yet, in this version: that will bring it here again.
             let Some(verdict) = verdict.filter(|verdict| verdict.generation == known.version.generation) else {
-                return Outcome::Done;
+                return WorkOutcome::Done;
             };
             state.statuses.update(&known, verdict, now)
         };
-        let again = update.again.map_or(Outcome::Done, Outcome::Again);
+        let again = update.again.map_or(WorkOutcome::Done, WorkOutcome::Again);
         let Some(status) = update.status else { return again };
         match write(&self.client, id, &known.resource_version, &status).await {
             Ok(Wrote::Done) => {
@@ -154,12 +160,12 @@ impl Teller {
             }
             Ok(Wrote::Moved) => {
                 self.metrics.conflict(id.kind.name());
-                return Outcome::Done;
+                return WorkOutcome::Done;
             }
             Err(error) => {
                 self.metrics.wrote(id.kind.name(), error.word());
                 tracing::warn!(object = %id, %error, "a status could not be written; tried again");
-                return Outcome::Failed;
+                return WorkOutcome::Failed;
             }
         }
         let subject = Subject::of(id, &known.version.uid);
@@ -176,8 +182,8 @@ impl Teller {
     }
 }
 
-impl fmt::Debug for Teller {
+impl fmt::Debug for StatusPublisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Teller").field("depth", &self.depth()).finish_non_exhaustive()
+        f.debug_struct("StatusPublisher").field("depth", &self.depth()).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 /// A condition's `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+pub enum ConditionReason {
     /// True, and nothing to say.
     Accepted,
     Resolved,
@@ -42,28 +42,28 @@ pub enum Reason {
     Unconnected,
 }
 
-impl Reason {
-    pub const ALL: [Reason; 20] = [
-        Reason::Accepted,
-        Reason::Resolved,
-        Reason::Programmed,
-        Reason::Ready,
-        Reason::Pending,
-        Reason::Malformed,
-        Reason::Invalid,
-        Reason::TestsFailed,
-        Reason::TooLarge,
-        Reason::RefNotFound,
-        Reason::RefNotPermitted,
-        Reason::SecretNotFound,
-        Reason::DependencyInvalid,
-        Reason::Suspended,
-        Reason::Expired,
-        Reason::NotWritten,
-        Reason::NoSidecars,
-        Reason::Rejected,
-        Reason::SidecarsBehind,
-        Reason::Unconnected,
+impl ConditionReason {
+    pub const ALL: [ConditionReason; 20] = [
+        ConditionReason::Accepted,
+        ConditionReason::Resolved,
+        ConditionReason::Programmed,
+        ConditionReason::Ready,
+        ConditionReason::Pending,
+        ConditionReason::Malformed,
+        ConditionReason::Invalid,
+        ConditionReason::TestsFailed,
+        ConditionReason::TooLarge,
+        ConditionReason::RefNotFound,
+        ConditionReason::RefNotPermitted,
+        ConditionReason::SecretNotFound,
+        ConditionReason::DependencyInvalid,
+        ConditionReason::Suspended,
+        ConditionReason::Expired,
+        ConditionReason::NotWritten,
+        ConditionReason::NoSidecars,
+        ConditionReason::Rejected,
+        ConditionReason::SidecarsBehind,
+        ConditionReason::Unconnected,
     ];
 
     /// As it stands in a condition.
@@ -91,78 +91,80 @@ impl Reason {
 
     fn row(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Reason::Accepted => ("Accepted", "The object is valid. Warnings stand in the message.", ""),
-            Reason::Resolved => ("Resolved", "All that it names is there, and lets it in.", ""),
-            Reason::Programmed => ("Programmed", "Every connected gateway serves it.", ""),
-            Reason::Ready => ("Ready", "It is valid, all that it names is there, and it is in force.", ""),
-            Reason::Pending => (
+            ConditionReason::Accepted => ("Accepted", "The object is valid. Warnings stand in the message.", ""),
+            ConditionReason::Resolved => ("Resolved", "All that it names is there, and lets it in.", ""),
+            ConditionReason::Programmed => ("Programmed", "Every connected gateway serves it.", ""),
+            ConditionReason::Ready => ("Ready", "It is valid, all that it names is there, and it is in force.", ""),
+            ConditionReason::Pending => (
                 "Pending",
                 "The operator has not seen it yet, or gateways are taking it.",
                 "Wait. If it stays, `outrigger doctor` says what is in the way.",
             ),
-            Reason::Malformed => (
+            ConditionReason::Malformed => (
                 "Malformed",
                 "The definition of its kind does not let it through: it was written under an older or a newer one.",
                 "Apply it again with the fields that the message names mended, or the definitions of the operator's version.",
             ),
-            Reason::Invalid => ("Invalid", "Something in it can't be used.", "Mend the field that the message names."),
-            Reason::TestsFailed => (
+            ConditionReason::Invalid => {
+                ("Invalid", "Something in it can't be used.", "Mend the field that the message names.")
+            }
+            ConditionReason::TestsFailed => (
                 "TestsFailed",
                 "The rule's own tests fail among the objects that there are.",
                 "Mend the rule or its tests; `outrigger check` runs them on a laptop, and `outrigger explain` says why.",
             ),
-            Reason::TooLarge => (
+            ConditionReason::TooLarge => (
                 "TooLarge",
                 "The policy of a key would be over 900 kB. What was written for it before stays in force, without what was \
                  taken away since.",
                 "Let the key have fewer providers, rules or catalogues: `spec.providers` names those that it needs.",
             ),
-            Reason::RefNotFound => (
+            ConditionReason::RefNotFound => (
                 "RefNotFound",
                 "A name that it gives names nothing.",
                 "Create what is named, or name something else. The order in which objects are applied does not matter.",
             ),
-            Reason::RefNotPermitted => (
+            ConditionReason::RefNotPermitted => (
                 "RefNotPermitted",
                 "What it names does not let its namespace in.",
                 "Have `allowedNamespaces` or `consumers` of what is named changed, or give what they ask for.",
             ),
-            Reason::SecretNotFound => (
+            ConditionReason::SecretNotFound => (
                 "SecretNotFound",
                 "A Secret or ConfigMap that it names is not there, or has not the key, or the operator may not read it.",
                 "Create it, or add its namespace to the chart's `providerNamespaces`.",
             ),
-            Reason::DependencyInvalid => (
+            ConditionReason::DependencyInvalid => (
                 "DependencyInvalid",
                 "Something that it rests on is itself not accepted, or none of its providers has a credential to be called with.",
                 "Mend the object that the message names; this one follows by itself.",
             ),
-            Reason::Suspended => (
+            ConditionReason::Suspended => (
                 "Suspended",
                 "In force, and off by its own word: `suspended: true`.",
                 "Take `suspended` away to use it again.",
             ),
-            Reason::Expired => {
+            ConditionReason::Expired => {
                 ("Expired", "In force, and off because `expiresAt` has passed.", "Give a later time, or delete it.")
             }
-            Reason::NotWritten => (
+            ConditionReason::NotWritten => (
                 "NotWritten",
                 "The policy could not be written into the cluster: what was written before stays in force.",
                 "Do what the message asks: give the operator its right back, raise the namespace's quota, or rename what has the \
                  name `outrigger-…` and is not the operator's.",
             ),
-            Reason::NoSidecars => ("NoSidecars", "No running gateway is bound to it.", ""),
-            Reason::Rejected => (
+            ConditionReason::NoSidecars => ("NoSidecars", "No running gateway is bound to it.", ""),
+            ConditionReason::Rejected => (
                 "Rejected",
                 "A gateway refused the policy, and goes on with the one before.",
                 "Mend the object and field that the message names. A gateway that is older than the operator may not know a field: restart its pod.",
             ),
-            Reason::SidecarsBehind => (
+            ConditionReason::SidecarsBehind => (
                 "SidecarsBehind",
                 "Connected gateways have not taken the policy for 30 seconds.",
                 "Look at the log of their container `outrigger`, and restart their pods if it has nothing to say.",
             ),
-            Reason::Unconnected => (
+            ConditionReason::Unconnected => (
                 "Unconnected",
                 "Gateways have not been connected for 5 minutes. They serve what they have, and read new policies from the mounted ConfigMap, a minute or two late; credentials that come by the stream alone stay as they were.",
                 "Let their pods reach the operator: see [the network](#the-network).",

@@ -6,36 +6,36 @@ mod judged;
 use serde_json::json;
 
 use super::*;
-use crate::objects::id::Kind;
-use crate::state::index::Index;
-use crate::status::reason::Reason;
-use crate::status::verdict::Problem;
+use crate::objects::id::ObjectKind;
+use crate::state::index::ObjectIndex;
+use crate::status::reason::ConditionReason;
+use crate::status::verdict::ObjectProblem;
 
 const DIGEST: &str = "d1";
 
 /// A leader with one key, one policy and a clock.
-struct Scene {
+struct StatusScene {
     statuses: Statuses,
-    index: Index,
-    verdict: Verdict,
+    index: ObjectIndex,
+    verdict: ObjectVerdict,
     now: Now,
     objects: BTreeSet<ObjectId>,
 }
 
 fn key() -> ObjectId {
-    ObjectId { kind: Kind::VirtualKey, namespace: "shop".to_owned(), name: "search".to_owned() }
+    ObjectId { kind: ObjectKind::VirtualKey, namespace: "shop".to_owned(), name: "search".to_owned() }
 }
 
 fn binding() -> Binding {
     Binding::of("shop", "search")
 }
 
-fn problem(reason: Reason, path: &str, message: &str) -> Problem {
-    Problem { reason, path: path.to_owned(), message: message.to_owned() }
+fn problem(reason: ConditionReason, path: &str, message: &str) -> ObjectProblem {
+    ObjectProblem { reason, path: path.to_owned(), message: message.to_owned() }
 }
 
-fn revision(digest: &str, objects: &BTreeSet<ObjectId>) -> Arc<Revision> {
-    Arc::new(Revision {
+fn revision(digest: &str, objects: &BTreeSet<ObjectId>) -> Arc<PolicyRevision> {
+    Arc::new(PolicyRevision {
         binding: binding(),
         document: outrigger_policy::Document::default(),
         digest: digest.to_owned(),
@@ -47,7 +47,7 @@ fn revision(digest: &str, objects: &BTreeSet<ObjectId>) -> Arc<Revision> {
     })
 }
 
-impl Scene {
+impl StatusScene {
     /// Long after the leader began.
     fn new() -> Self {
         let mut scene = Self::began();
@@ -57,10 +57,10 @@ impl Scene {
 
     fn began() -> Self {
         let steady = Instant::now();
-        let mut scene = Scene {
+        let mut scene = StatusScene {
             statuses: Statuses::new(steady),
-            index: Index::new("outrigger-system", false),
-            verdict: Verdict { generation: 1, ..Verdict::default() },
+            index: ObjectIndex::new("outrigger-system", false),
+            verdict: ObjectVerdict { generation: 1, ..ObjectVerdict::default() },
             now: Now { steady, time: "2026-11-25T12:00:00.4Z".parse().unwrap() },
             objects: BTreeSet::from([key()]),
         };

@@ -1,11 +1,11 @@
 //! What was found out about an object by compiling it: the pure half of its status.
 
-use crate::status::reason::Reason;
+use crate::status::reason::ConditionReason;
 
 /// Something that is wrong, or worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub reason: Reason,
+pub struct ObjectProblem {
+    pub reason: ConditionReason,
     /// `spec.credentials[0].secretRef`; empty for the object as a whole.
     pub path: String,
     /// What is wrong and what to do. Never a credential.
@@ -14,22 +14,22 @@ pub struct Problem {
 
 /// An object of its home namespace, judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ObjectVerdict {
     /// The generation that was judged.
     pub generation: i64,
     /// What makes `Accepted` False. Empty: it is True.
-    pub refused: Vec<Problem>,
+    pub refused: Vec<ObjectProblem>,
     /// What makes `ResolvedRefs` False. Empty: it is True.
-    pub unresolved: Vec<Problem>,
+    pub unresolved: Vec<ObjectProblem>,
     /// Nothing is left out because of these.
     pub warnings: Vec<String>,
     /// The generation that serves in its place, while this one can't be used. `None` with problems: nothing of it serves.
     pub serving: Option<i64>,
     /// Valid, in force, and off: `suspended` or expired.
-    pub withdrawn: Option<Reason>,
+    pub withdrawn: Option<ConditionReason>,
 }
 
-impl Verdict {
+impl ObjectVerdict {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.refused.is_empty() && self.unresolved.is_empty()

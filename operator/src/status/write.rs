@@ -45,10 +45,10 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::objects::id::Kind;
+    use crate::objects::id::ObjectKind;
 
     fn id() -> ObjectId {
-        ObjectId { kind: Kind::LlmProvider, namespace: "shop".to_owned(), name: "openai".to_owned() }
+        ObjectId { kind: ObjectKind::LlmProvider, namespace: "shop".to_owned(), name: "openai".to_owned() }
     }
 
     /// An API server that answers with one status, and what it was asked.

@@ -35,7 +35,7 @@ pub struct Bearer {
 }
 
 /// The API server, or a test's.
-pub trait Cluster: fmt::Debug + Send + Sync + 'static {
+pub trait TokenAuthority: fmt::Debug + Send + Sync + 'static {
     /// The issuer and its keys.
     fn published(&self) -> BoxFuture<'_, Result<Published, ClusterError>>;
     /// Whose token it is, for our audience; `None`: nobody's.
@@ -65,7 +65,7 @@ impl fmt::Debug for ApiServer {
     }
 }
 
-impl Cluster for ApiServer {
+impl TokenAuthority for ApiServer {
     fn published(&self) -> BoxFuture<'_, Result<Published, ClusterError>> {
         Box::pin(async {
             let discovery = self.text("/.well-known/openid-configuration").await?;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::newest::Newest;
-use super::refusal::Refusal;
-use super::seat::{Ended, Gateway, Place, Seat};
+use super::refusal::StreamRefusal;
+use super::seat::{ConnectedGateway, SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
-use crate::plan::revision::{SidecarState, Written};
+use crate::plan::revision::{SidecarState, WrittenRevision};
 
 /// Streams at once, unless said otherwise. A stream is a connection and some kilobytes.
 pub const STREAMS_MAX: usize = 8_192;
@@ -33,7 +33,7 @@ struct State {
     closing: bool,
     topics: HashMap<Binding, Topic>,
     /// By the pod's uid.
-    places: HashMap<String, Arc<Place>>,
+    places: HashMap<String, Arc<SharedStream>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Hub {
     }
 
     /// A policy that stands in the cluster now. One older than what was published before is passed over.
-    pub fn publish(&self, written: &Written) {
+    pub fn publish(&self, written: &WrittenRevision) {
         // Outside the lock: up to a megabyte is written down.
         let newest = Arc::new(Newest::of(written));
         let mut state = self.lock();
@@ -116,7 +116,7 @@ impl Hub {
         let mut state = self.lock();
         state.leads = leads;
         if !leads {
-            state.places.values().for_each(|place| place.end(Ended::NotLeading));
+            state.places.values().for_each(|place| place.end(StreamEnd::NotLeading));
             state.topics.retain(|_, topic| {
                 topic.newest.send_replace(None);
                 topic.seats > 0
@@ -133,7 +133,7 @@ impl Hub {
     pub fn close(&self) {
         let mut state = self.lock();
         state.closing = true;
-        state.places.values().for_each(|place| place.end(Ended::Closing));
+        state.places.values().for_each(|place| place.end(StreamEnd::Closing));
     }
 
     /// Streams that are open.
@@ -154,31 +154,31 @@ impl Hub {
 
     /// # Errors
     /// Where a gateway should turn instead.
-    pub(super) fn leading(&self) -> Result<(), Refusal> {
+    pub(super) fn leading(&self) -> Result<(), StreamRefusal> {
         self.lock().leading()
     }
 
     /// Lets a gateway in. Another stream of the same pod ends.
-    pub(super) fn seat(self: &Arc<Self>, gateway: Gateway) -> Result<Seat, Refusal> {
+    pub(super) fn seat(self: &Arc<Self>, gateway: ConnectedGateway) -> Result<StreamHandle, StreamRefusal> {
         let mut state = self.lock();
         state.leading()?;
         if state.places.len() >= self.most && !state.places.contains_key(&gateway.uid) {
-            return Err(Refusal::Full(self.most));
+            return Err(StreamRefusal::Full(self.most));
         }
         let topic = state.topics.entry(gateway.binding.clone()).or_default();
         topic.seats += 1;
         let newest = topic.newest.subscribe();
         let uid = gateway.uid.clone();
-        let place = Arc::new(Place::new(gateway));
+        let place = Arc::new(SharedStream::new(gateway));
         if let Some(older) = state.places.insert(uid, Arc::clone(&place)) {
-            older.end(Ended::Replaced);
+            older.end(StreamEnd::Replaced);
         }
-        Ok(Seat::new(Arc::clone(self), place, newest))
+        Ok(StreamHandle::new(Arc::clone(self), place, newest))
     }
 
-    pub(super) fn leave(&self, place: &Arc<Place>) {
+    pub(super) fn leave(&self, place: &Arc<SharedStream>) {
         let mut state = self.lock();
-        let Gateway { uid, binding, .. } = &place.gateway;
+        let ConnectedGateway { uid, binding, .. } = &place.gateway;
         // One that was replaced leaves the place to the one that came.
         if state.places.get(uid).is_some_and(|held| Arc::ptr_eq(held, place)) {
             state.places.remove(uid);
@@ -209,12 +209,12 @@ impl Hub {
 }
 
 impl State {
-    fn leading(&self) -> Result<(), Refusal> {
+    fn leading(&self) -> Result<(), StreamRefusal> {
         match (&self.leader, self.leads, self.closing) {
-            (_, _, true) => Err(Refusal::Closing),
+            (_, _, true) => Err(StreamRefusal::Closing),
             (_, true, false) => Ok(()),
-            (Some(leader), false, false) => Err(Refusal::Elsewhere(leader.clone())),
-            (None, false, false) => Err(Refusal::NoLeader),
+            (Some(leader), false, false) => Err(StreamRefusal::Elsewhere(leader.clone())),
+            (None, false, false) => Err(StreamRefusal::NoLeader),
         }
     }
 }

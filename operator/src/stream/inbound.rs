@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use outrigger_sync::{BEAT_SECONDS, FromGateway, LineError, Lines};
 
-use super::seat::{Ended, Seat};
+use super::seat::{StreamEnd, StreamHandle};
 
 /// Silence for so long is a dead gateway.
 const SILENCE: Duration = Duration::from_secs(3 * BEAT_SECONDS);
@@ -16,7 +16,7 @@ const SILENCE: Duration = Duration::from_secs(3 * BEAT_SECONDS);
 const LINE_MAX: usize = 256 << 10;
 
 /// Listens until the stream ends, and ends it with the gateway's part.
-pub(super) async fn listen<B>(seat: Arc<Seat>, body: B)
+pub(super) async fn listen<B>(seat: Arc<StreamHandle>, body: B)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
@@ -31,7 +31,7 @@ where
     tracing::debug!(namespace = gateway.namespace, pod = gateway.pod, ?why, "a gateway's stream has ended");
 }
 
-async fn read<B>(seat: &Seat, mut body: B) -> Ended
+async fn read<B>(seat: &StreamHandle, mut body: B) -> StreamEnd
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
@@ -40,8 +40,8 @@ where
     let mut unfinished = 0;
     loop {
         let frame = match tokio::time::timeout(SILENCE, body.frame()).await {
-            Err(_) => return Ended::Silent,
-            Ok(None | Some(Err(_))) => return Ended::Left,
+            Err(_) => return StreamEnd::Silent,
+            Ok(None | Some(Err(_))) => return StreamEnd::Left,
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(bytes) = frame.into_data() else { continue };
@@ -52,12 +52,12 @@ where
         if let Err(error) = take(seat, &mut lines, &bytes, unfinished) {
             let gateway = seat.gateway();
             tracing::warn!(namespace = gateway.namespace, pod = gateway.pod, %error, "a gateway's stream is ended");
-            return Ended::Broken;
+            return StreamEnd::Broken;
         }
     }
 }
 
-fn take(seat: &Seat, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
+fn take(seat: &StreamHandle, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
     if unfinished > LINE_MAX {
         return Err(LineError::TooLong);
     }
@@ -70,7 +70,7 @@ fn take(seat: &Seat, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Resu
 
 /// Each kind of message goes to whom it concerns. The ledger's (what is spent, what is asked for) get their arm here, and
 /// their answers their place in [`super::outbound`].
-fn hear(seat: &Seat, message: FromGateway) {
+fn hear(seat: &StreamHandle, message: FromGateway) {
     match message {
         FromGateway::Hello(hello) => seat.hello(hello),
         FromGateway::Outcome(outcome) => seat.outcome(outcome),

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::cluster::{Cluster, ClusterError};
+use super::cluster::{ClusterError, TokenAuthority};
 
 /// Keys are rotated in days, and withdrawn ones should not be believed for long.
 const FRESH: Duration = Duration::from_secs(300);
@@ -24,19 +24,19 @@ const KEYS_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Published {
     pub issuer: String,
-    keys: HashMap<String, Key>,
+    keys: HashMap<String, IssuerKey>,
 }
 
 /// A key, and the one algorithm that it is for.
 #[derive(Clone)]
-pub struct Key {
+pub struct IssuerKey {
     pub key: DecodingKey,
     pub algorithm: Algorithm,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for IssuerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("IssuerKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
@@ -63,12 +63,12 @@ impl Published {
     }
 
     #[must_use]
-    pub fn key(&self, id: &str) -> Option<&Key> {
+    pub fn key(&self, id: &str) -> Option<&IssuerKey> {
         self.keys.get(id)
     }
 }
 
-fn key(value: serde_json::Value) -> Option<(String, Key)> {
+fn key(value: serde_json::Value) -> Option<(String, IssuerKey)> {
     let jwk: Jwk = serde_json::from_value(value).ok()?;
     // Never from the token: the key says what it is for.
     let algorithm = match &jwk.algorithm {
@@ -85,27 +85,27 @@ fn key(value: serde_json::Value) -> Option<(String, Key)> {
         },
         _ => return None,
     };
-    Some((jwk.common.key_id.clone()?, Key { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm }))
+    Some((jwk.common.key_id.clone()?, IssuerKey { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm }))
 }
 
 /// The last that could be had.
 #[derive(Debug)]
-pub struct Keys {
-    cluster: Arc<dyn Cluster>,
+pub struct IssuerKeys {
+    cluster: Arc<dyn TokenAuthority>,
     current: ArcSwapOption<Published>,
-    asked: Mutex<Option<Asked>>,
+    asked: Mutex<Option<LastFetch>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct LastFetch {
     at: Instant,
     answered: bool,
 }
 
-impl Keys {
+impl IssuerKeys {
     #[must_use]
-    pub fn new(cluster: Arc<dyn Cluster>) -> Self {
-        Keys { cluster, current: ArcSwapOption::empty(), asked: Mutex::new(None) }
+    pub fn new(cluster: Arc<dyn TokenAuthority>) -> Self {
+        IssuerKeys { cluster, current: ArcSwapOption::empty(), asked: Mutex::new(None) }
     }
 
     /// The key's set; asks for it anew where the key is not in it, though not often. `None`: there is no such key, or none
@@ -134,13 +134,13 @@ impl Keys {
     async fn ask(&self) -> bool {
         // Held while asking: those who come meanwhile share the answer.
         let mut asked = self.asked.lock().await;
-        if let Some(Asked { at, answered }) = *asked
+        if let Some(LastFetch { at, answered }) = *asked
             && at.elapsed() < PAUSE
         {
             return answered;
         }
         let answer = self.cluster.published().await;
-        *asked = Some(Asked { at: Instant::now(), answered: answer.is_ok() });
+        *asked = Some(LastFetch { at: Instant::now(), answered: answer.is_ok() });
         match answer {
             Ok(published) => {
                 self.current.store(Some(Arc::new(published)));

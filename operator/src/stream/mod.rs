@@ -31,9 +31,9 @@ use http_body::Body;
 use crate::server::response::AnswerBody;
 
 pub use hub::Hub;
-pub use refusal::Refusal;
-pub use seat::Gateway;
-pub use token::{PodFacts, Pods, Verifier};
+pub use refusal::StreamRefusal;
+pub use seat::ConnectedGateway;
+pub use token::{PodFacts, PodLookup, Verifier};
 
 /// Answers `POST /v1/stream`.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Streams {
         }
     }
 
-    async fn open<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Refusal>
+    async fn open<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, StreamRefusal>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
@@ -92,11 +92,11 @@ impl Streams {
     }
 }
 
-fn token<B>(request: &Request<B>) -> Result<&str, Refusal> {
-    let value = request.headers().get(header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
-    let value = value.to_str().map_err(|_| Refusal::NoToken)?;
+fn token<B>(request: &Request<B>) -> Result<&str, StreamRefusal> {
+    let value = request.headers().get(header::AUTHORIZATION).ok_or(StreamRefusal::NoToken)?;
+    let value = value.to_str().map_err(|_| StreamRefusal::NoToken)?;
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
-        _ => Err(Refusal::NoToken),
+        _ => Err(StreamRefusal::NoToken),
     }
 }

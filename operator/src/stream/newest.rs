@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use outrigger_sync::{Credential, FromOperator, LINE_MAX, Policy};
 
-use crate::plan::revision::{Revision, Written};
+use crate::plan::revision::{PolicyRevision, WrittenRevision};
 
 /// What a gateway has in force: sequence, and digest where it came by a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Has {
+pub struct InForce {
     pub sequence: Option<u64>,
     pub digest: Option<String>,
 }
@@ -19,7 +19,7 @@ pub struct Has {
 /// The policy line in two parts: one that all gateways share, and the credentials, which differ by service account.
 pub struct Newest {
     sequence: u64,
-    revision: Arc<Revision>,
+    revision: Arc<PolicyRevision>,
     /// `{"policy":{…` without its two closing braces.
     head: Bytes,
     /// By which of the credentials are in them, so that a thousand service accounts with the same rights share one.
@@ -28,8 +28,8 @@ pub struct Newest {
 
 impl Newest {
     #[must_use]
-    pub fn of(written: &Written) -> Self {
-        let Written { revision, sequence } = written;
+    pub fn of(written: &WrittenRevision) -> Self {
+        let WrittenRevision { revision, sequence } = written;
         let mut document = revision.document.clone();
         document.sequence = *sequence;
         let policy = Policy { sequence: *sequence, digest: revision.digest.clone(), document, credentials: Vec::new() };
@@ -50,7 +50,7 @@ impl Newest {
 
     /// Nothing would change for a gateway that has this; one that is ahead would refuse it.
     #[must_use]
-    pub fn is_known_to(&self, has: &Has) -> bool {
+    pub fn is_known_to(&self, has: &InForce) -> bool {
         match has.sequence {
             Some(sequence) if sequence == self.sequence => has.digest.as_deref() == Some(self.digest()),
             Some(sequence) => sequence > self.sequence,
@@ -75,7 +75,7 @@ impl Newest {
     }
 
     /// At least one of the keys that reach the credential is for the service account.
-    fn may(&self, service_account: &str, value: &crate::plan::revision::Value) -> bool {
+    fn may(&self, service_account: &str, value: &crate::plan::revision::CredentialValue) -> bool {
         value.keys.iter().any(|key| match self.revision.allowed.get(key) {
             Some(accounts) => accounts.contains(service_account),
             None => true,

@@ -15,16 +15,16 @@ use outrigger_sync::{BEAT_SECONDS, FromOperator, Unused};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::newest::{Has, Newest};
-use super::seat::{Ended, Seat};
-use super::token::Pods;
+use super::newest::{InForce, Newest};
+use super::seat::{StreamEnd, StreamHandle};
+use super::token::PodLookup;
 use crate::server::response::AnswerBody;
 
 const BEAT: Duration = Duration::from_secs(BEAT_SECONDS);
 /// A cache may miss a pod for a moment; a stream outlives its pod by no more than so many beats.
 const MISSED_MAX: u32 = 2;
 
-pub(super) fn body(seat: Arc<Seat>, pods: Arc<dyn Pods>) -> AnswerBody {
+pub(super) fn body(seat: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> AnswerBody {
     let (newest, has) = (seat.newest(), seat.has());
     let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -37,14 +37,14 @@ pub(super) fn body(seat: Arc<Seat>, pods: Arc<dyn Pods>) -> AnswerBody {
 }
 
 struct Spoken {
-    seat: Arc<Seat>,
-    pods: Arc<dyn Pods>,
+    seat: Arc<StreamHandle>,
+    pods: Arc<dyn PodLookup>,
     newest: watch::Receiver<Option<Arc<Newest>>>,
-    has: watch::Receiver<Option<Has>>,
+    has: watch::Receiver<Option<InForce>>,
     beats: Interval,
     missed: u32,
     /// What was sent last.
-    given: Option<Has>,
+    given: Option<InForce>,
     /// Of a line under way.
     parts: VecDeque<Bytes>,
 }
@@ -79,7 +79,7 @@ impl Spoken {
     }
 
     fn give(&mut self, newest: &Newest) {
-        self.given = Some(Has { sequence: Some(newest.sequence()), digest: Some(newest.digest().to_owned()) });
+        self.given = Some(InForce { sequence: Some(newest.sequence()), digest: Some(newest.digest().to_owned()) });
         let gateway = self.seat.gateway();
         match newest.line(&gateway.service_account) {
             Some(line) => self.parts.extend(line),
@@ -93,12 +93,12 @@ impl Spoken {
     fn beat(&mut self) {
         let gateway = self.seat.gateway();
         self.missed = match self.pods.find(&gateway.namespace, &gateway.pod, &gateway.uid) {
-            Some(facts) if facts.foreign.is_some() => return self.seat.end(Ended::Foreign),
+            Some(facts) if facts.foreign.is_some() => return self.seat.end(StreamEnd::Foreign),
             Some(_) => 0,
             None => self.missed + 1,
         };
         match self.missed > MISSED_MAX {
-            true => self.seat.end(Ended::PodGone),
+            true => self.seat.end(StreamEnd::PodGone),
             false => self.parts.push_back(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()),
         }
     }
@@ -106,6 +106,6 @@ impl Spoken {
 
 impl Drop for Spoken {
     fn drop(&mut self) {
-        self.seat.end(Ended::Left);
+        self.seat.end(StreamEnd::Left);
     }
 }

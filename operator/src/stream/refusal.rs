@@ -4,12 +4,12 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use thiserror::Error;
 
-use crate::attestation::Foreign;
+use crate::attestation::AttestationError;
 use crate::server::response::{AnswerBody, answer};
 
 /// Why a stream is not opened. Never tells a token or a part of it that was not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub enum StreamRefusal {
     #[error("no token: send the pod's projected token as `authorization: Bearer …`")]
     NoToken,
     #[error("the token is no token of a service account: {0}")]
@@ -35,7 +35,7 @@ pub enum Refusal {
     #[error("pod {namespace}/{pod} runs as another service account than the token's")]
     Account { namespace: String, pod: String },
     #[error("pod {namespace}/{pod} gets no credentials: {why}")]
-    Foreign { namespace: String, pod: String, why: Foreign },
+    Foreign { namespace: String, pod: String, why: AttestationError },
     #[error("no key that the cluster publishes can verify the token, and the API server did not review it: {0}")]
     Unverifiable(&'static str),
     #[error("this replica does not lead; {0} does")]
@@ -48,26 +48,26 @@ pub enum Refusal {
     Full(usize),
 }
 
-impl Refusal {
+impl StreamRefusal {
     fn row(&self) -> (StatusCode, &'static str) {
         match self {
-            Refusal::NoToken => (StatusCode::UNAUTHORIZED, "token_missing"),
-            Refusal::NoJwt(_) => (StatusCode::UNAUTHORIZED, "token_malformed"),
-            Refusal::Audience => (StatusCode::UNAUTHORIZED, "token_audience"),
-            Refusal::Issuer(_) => (StatusCode::UNAUTHORIZED, "token_issuer"),
-            Refusal::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
-            Refusal::NotYet => (StatusCode::UNAUTHORIZED, "token_not_yet_valid"),
-            Refusal::Signature => (StatusCode::UNAUTHORIZED, "token_signature"),
-            Refusal::NotAuthenticated => (StatusCode::UNAUTHORIZED, "token_unknown"),
-            Refusal::NoPod => (StatusCode::FORBIDDEN, "token_without_pod"),
-            Refusal::PodUnknown { .. } => (StatusCode::FORBIDDEN, "pod_unknown"),
-            Refusal::Account { .. } => (StatusCode::FORBIDDEN, "service_account_differs"),
-            Refusal::Foreign { .. } => (StatusCode::FORBIDDEN, "gateway_foreign"),
-            Refusal::Unverifiable(_) => (StatusCode::SERVICE_UNAVAILABLE, "token_unverifiable"),
-            Refusal::Elsewhere(_) => (StatusCode::MISDIRECTED_REQUEST, "not_leader"),
-            Refusal::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no_leader"),
-            Refusal::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
-            Refusal::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
+            StreamRefusal::NoToken => (StatusCode::UNAUTHORIZED, "token_missing"),
+            StreamRefusal::NoJwt(_) => (StatusCode::UNAUTHORIZED, "token_malformed"),
+            StreamRefusal::Audience => (StatusCode::UNAUTHORIZED, "token_audience"),
+            StreamRefusal::Issuer(_) => (StatusCode::UNAUTHORIZED, "token_issuer"),
+            StreamRefusal::Expired => (StatusCode::UNAUTHORIZED, "token_expired"),
+            StreamRefusal::NotYet => (StatusCode::UNAUTHORIZED, "token_not_yet_valid"),
+            StreamRefusal::Signature => (StatusCode::UNAUTHORIZED, "token_signature"),
+            StreamRefusal::NotAuthenticated => (StatusCode::UNAUTHORIZED, "token_unknown"),
+            StreamRefusal::NoPod => (StatusCode::FORBIDDEN, "token_without_pod"),
+            StreamRefusal::PodUnknown { .. } => (StatusCode::FORBIDDEN, "pod_unknown"),
+            StreamRefusal::Account { .. } => (StatusCode::FORBIDDEN, "service_account_differs"),
+            StreamRefusal::Foreign { .. } => (StatusCode::FORBIDDEN, "gateway_foreign"),
+            StreamRefusal::Unverifiable(_) => (StatusCode::SERVICE_UNAVAILABLE, "token_unverifiable"),
+            StreamRefusal::Elsewhere(_) => (StatusCode::MISDIRECTED_REQUEST, "not_leader"),
+            StreamRefusal::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no_leader"),
+            StreamRefusal::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
+            StreamRefusal::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
         }
     }
 
@@ -87,7 +87,7 @@ impl Refusal {
     pub fn response(&self) -> Response<AnswerBody> {
         let (status, word) = self.row();
         let mut response = answer(status, json!({"error": {"type": word, "message": self.to_string()}}).to_string());
-        if let Refusal::Elsewhere(leader) = self
+        if let StreamRefusal::Elsewhere(leader) = self
             && let Ok(value) = HeaderValue::from_str(leader)
         {
             response.headers_mut().insert(HeaderName::from_static(outrigger_sync::LEADER), value);

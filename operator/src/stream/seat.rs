@@ -6,7 +6,7 @@ use outrigger_sync::{Hello, Outcome, Rejection};
 use tokio::sync::watch;
 
 use super::hub::Hub;
-use super::newest::{Has, Newest};
+use super::newest::{InForce, Newest};
 use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
 
@@ -16,7 +16,7 @@ const AUTHORITIES_MAX: usize = 16;
 
 /// A gateway whose token was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
+pub struct ConnectedGateway {
     pub namespace: String,
     pub pod: String,
     pub uid: String,
@@ -26,7 +26,7 @@ pub struct Gateway {
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum StreamEnd {
     /// The gateway closed it, or the connection is gone.
     Left,
     /// It said nothing for too long.
@@ -47,29 +47,29 @@ pub enum Ended {
 
 /// What the hub and a stream share.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) gateway: Gateway,
-    ended: watch::Sender<Option<Ended>>,
-    has: watch::Sender<Option<Has>>,
+pub(super) struct SharedStream {
+    pub(super) gateway: ConnectedGateway,
+    ended: watch::Sender<Option<StreamEnd>>,
+    has: watch::Sender<Option<InForce>>,
     /// `None`: no hello yet.
-    said: Mutex<Option<Said>>,
+    said: Mutex<Option<ReportedState>>,
 }
 
 #[derive(Clone, Debug)]
-struct Said {
+struct ReportedState {
     sequence: Option<u64>,
     rejected: Option<Rejection>,
     version: String,
     authorities: Vec<String>,
 }
 
-impl Place {
-    pub(super) fn new(gateway: Gateway) -> Self {
-        Place { gateway, ended: watch::Sender::new(None), has: watch::Sender::new(None), said: Mutex::new(None) }
+impl SharedStream {
+    pub(super) fn new(gateway: ConnectedGateway) -> Self {
+        SharedStream { gateway, ended: watch::Sender::new(None), has: watch::Sender::new(None), said: Mutex::new(None) }
     }
 
     /// The first reason stays.
-    pub(super) fn end(&self, why: Ended) {
+    pub(super) fn end(&self, why: StreamEnd) {
         self.ended.send_if_modified(|ended| match ended {
             Some(_) => false,
             None => {
@@ -82,23 +82,23 @@ impl Place {
     /// `None` before the hello.
     pub(super) fn state(&self) -> Option<SidecarState> {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let Gateway { namespace, pod, uid, binding, service_account: _ } = self.gateway.clone();
-        let Said { sequence, rejected, version, authorities } = said;
+        let ConnectedGateway { namespace, pod, uid, binding, service_account: _ } = self.gateway.clone();
+        let ReportedState { sequence, rejected, version, authorities } = said;
         Some(SidecarState { namespace, pod, uid, binding, sequence, rejected, version, authorities })
     }
 }
 
 /// Dropped, the gateway is not connected any more.
 #[derive(Debug)]
-pub struct Seat {
+pub struct StreamHandle {
     hub: Arc<Hub>,
-    place: Arc<Place>,
+    place: Arc<SharedStream>,
     newest: watch::Receiver<Option<Arc<Newest>>>,
 }
 
-impl Seat {
-    pub(super) fn new(hub: Arc<Hub>, place: Arc<Place>, newest: watch::Receiver<Option<Arc<Newest>>>) -> Self {
-        Seat { hub, place, newest }
+impl StreamHandle {
+    pub(super) fn new(hub: Arc<Hub>, place: Arc<SharedStream>, newest: watch::Receiver<Option<Arc<Newest>>>) -> Self {
+        StreamHandle { hub, place, newest }
     }
 
     #[must_use]
@@ -107,7 +107,7 @@ impl Seat {
     }
 
     #[must_use]
-    pub fn gateway(&self) -> &Gateway {
+    pub fn gateway(&self) -> &ConnectedGateway {
         &self.place.gateway
     }
 
@@ -119,13 +119,13 @@ impl Seat {
 
     /// What the gateway said it has; `None` before its hello.
     #[must_use]
-    pub fn has(&self) -> watch::Receiver<Option<Has>> {
+    pub fn has(&self) -> watch::Receiver<Option<InForce>> {
         self.place.has.subscribe()
     }
 
     pub fn hello(&self, hello: Hello) {
         let Hello { version, formats: _, sequence, digest, authorities, rejected } = hello;
-        let said = Said {
+        let said = ReportedState {
             sequence,
             rejected: rejected.map(bounded),
             version: cut(version),
@@ -133,7 +133,7 @@ impl Seat {
         };
         *self.place.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         self.hub.saw(&self.place.gateway.binding, sequence);
-        self.place.has.send_replace(Some(Has { sequence, digest }));
+        self.place.has.send_replace(Some(InForce { sequence, digest }));
     }
 
     /// Nothing before the hello.
@@ -153,20 +153,20 @@ impl Seat {
         self.hub.saw(&self.place.gateway.binding, saw);
     }
 
-    pub fn end(&self, why: Ended) {
+    pub fn end(&self, why: StreamEnd) {
         self.place.end(why);
     }
 
     /// Waits until the stream has to end.
-    pub async fn ended(&self) -> Ended {
+    pub async fn ended(&self) -> StreamEnd {
         match self.place.ended.subscribe().wait_for(Option::is_some).await.map(|why| *why) {
             Ok(Some(why)) => why,
-            _ => Ended::Left,
+            _ => StreamEnd::Left,
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamHandle {
     fn drop(&mut self) {
         self.hub.leave(&self.place);
     }

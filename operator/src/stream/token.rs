@@ -12,11 +12,11 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::cluster::{Bearer, Cluster};
-use super::keys::{Keys, Published};
-use super::refusal::Refusal;
-use super::seat::Gateway;
-use crate::attestation::Foreign;
+use super::cluster::{Bearer, TokenAuthority};
+use super::keys::{IssuerKeys, Published};
+use super::refusal::StreamRefusal;
+use super::seat::ConnectedGateway;
+use crate::attestation::AttestationError;
 use crate::objects::binding::Binding;
 
 /// How far the API server's clock may be from ours, in seconds. Whether the pod lives is known apart from it.
@@ -30,7 +30,7 @@ const REVIEWS_MAX: usize = 8;
 const NO_HEAD: &str = "it has no readable head of a JWT";
 
 /// The cache of pods.
-pub trait Pods: fmt::Debug + Send + Sync + 'static {
+pub trait PodLookup: fmt::Debug + Send + Sync + 'static {
     /// A pod that is there (it may be terminating) and has a gateway of ours. `None` where one of the three differs.
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts>;
 }
@@ -42,7 +42,7 @@ pub struct PodFacts {
     pub binding: Binding,
     pub service_account: String,
     /// Its gateway is not the operator's, or not alone: it gets nothing.
-    pub foreign: Option<Foreign>,
+    pub foreign: Option<AttestationError>,
 }
 
 #[derive(Deserialize)]
@@ -54,12 +54,12 @@ struct Claims {
 #[derive(Deserialize)]
 struct Kubernetes {
     namespace: String,
-    pod: Option<Named>,
-    serviceaccount: Named,
+    pod: Option<BoundObject>,
+    serviceaccount: BoundObject,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct BoundObject {
     name: String,
     #[serde(default)]
     uid: String,
@@ -68,21 +68,21 @@ struct Named {
 /// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be had or used: a cluster
 /// may sign with keys of a kind that is not known here, or not publish all of them.
 pub struct Verifier {
-    keys: Keys,
-    cluster: Arc<dyn Cluster>,
-    pods: Arc<dyn Pods>,
+    keys: IssuerKeys,
+    cluster: Arc<dyn TokenAuthority>,
+    pods: Arc<dyn PodLookup>,
     reviews: Semaphore,
 }
 
 impl Verifier {
     #[must_use]
-    pub fn new(cluster: Arc<dyn Cluster>, pods: Arc<dyn Pods>) -> Self {
-        let keys = Keys::new(Arc::clone(&cluster));
+    pub fn new(cluster: Arc<dyn TokenAuthority>, pods: Arc<dyn PodLookup>) -> Self {
+        let keys = IssuerKeys::new(Arc::clone(&cluster));
         Verifier { keys, cluster, pods, reviews: Semaphore::new(REVIEWS_MAX) }
     }
 
     #[must_use]
-    pub fn pods(&self) -> &Arc<dyn Pods> {
+    pub fn pods(&self) -> &Arc<dyn PodLookup> {
         &self.pods
     }
 
@@ -94,18 +94,18 @@ impl Verifier {
     /// The gateway whose token this is.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub async fn gateway(&self, token: &str) -> Result<Gateway, Refusal> {
+    /// [`StreamRefusal`].
+    pub async fn gateway(&self, token: &str) -> Result<ConnectedGateway, StreamRefusal> {
         let Bearer { namespace, service_account, pod, uid } = self.bearer(token).await?;
         let Some(facts) = self.facts(&namespace, &pod, &uid).await else {
-            return Err(Refusal::PodUnknown { namespace, pod });
+            return Err(StreamRefusal::PodUnknown { namespace, pod });
         };
         if let Some(why) = facts.foreign {
-            return Err(Refusal::Foreign { namespace, pod, why });
+            return Err(StreamRefusal::Foreign { namespace, pod, why });
         }
         match facts.service_account == service_account && facts.binding.namespace == namespace {
-            true => Ok(Gateway { namespace, pod, uid, service_account, binding: facts.binding }),
-            false => Err(Refusal::Account { namespace, pod }),
+            true => Ok(ConnectedGateway { namespace, pod, uid, service_account, binding: facts.binding }),
+            false => Err(StreamRefusal::Account { namespace, pod }),
         }
     }
 
@@ -120,7 +120,7 @@ impl Verifier {
         }
     }
 
-    async fn bearer(&self, token: &str) -> Result<Bearer, Refusal> {
+    async fn bearer(&self, token: &str) -> Result<Bearer, StreamRefusal> {
         let kid = key_id(token)?;
         match self.keys.find(&kid).await {
             Some(published) => verified(token, &kid, &published),
@@ -128,17 +128,17 @@ impl Verifier {
         }
     }
 
-    async fn reviewed(&self, token: &str) -> Result<Bearer, Refusal> {
+    async fn reviewed(&self, token: &str) -> Result<Bearer, StreamRefusal> {
         // All gateways of a cluster may have to come by here, and at the same time.
         let Ok(Ok(_permit)) = tokio::time::timeout(PATIENCE, self.reviews.acquire()).await else {
-            return Err(Refusal::Unverifiable("too many reviews are under way"));
+            return Err(StreamRefusal::Unverifiable("too many reviews are under way"));
         };
         match self.cluster.review(token).await {
             Ok(Some(bearer)) => Ok(bearer),
-            Ok(None) => Err(Refusal::NotAuthenticated),
+            Ok(None) => Err(StreamRefusal::NotAuthenticated),
             Err(error) => {
                 tracing::warn!(%error, "a token could not be reviewed");
-                Err(Refusal::Unverifiable("it can't be reached or refused to"))
+                Err(StreamRefusal::Unverifiable("it can't be reached or refused to"))
             }
         }
     }
@@ -151,19 +151,20 @@ impl fmt::Debug for Verifier {
 }
 
 /// The name of the key that signed it, read by ourselves: the library takes no head with an algorithm that it does not know.
-fn key_id(token: &str) -> Result<String, Refusal> {
+fn key_id(token: &str) -> Result<String, StreamRefusal> {
     #[derive(Deserialize)]
-    struct Head {
+    struct JwtHeader {
         kid: Option<String>,
     }
     let head = token.split_once('.').and_then(|(head, _)| URL_SAFE_NO_PAD.decode(head).ok());
-    let head = head.and_then(|head| serde_json::from_slice::<Head>(&head).ok()).ok_or(Refusal::NoJwt(NO_HEAD))?;
-    head.kid.ok_or(Refusal::NoJwt("its head names no key"))
+    let head =
+        head.and_then(|head| serde_json::from_slice::<JwtHeader>(&head).ok()).ok_or(StreamRefusal::NoJwt(NO_HEAD))?;
+    head.kid.ok_or(StreamRefusal::NoJwt("its head names no key"))
 }
 
-fn verified(token: &str, kid: &str, published: &Published) -> Result<Bearer, Refusal> {
-    decode_header(token).map_err(|_| Refusal::NoJwt(NO_HEAD))?;
-    let key = published.key(kid).ok_or(Refusal::Signature)?;
+fn verified(token: &str, kid: &str, published: &Published) -> Result<Bearer, StreamRefusal> {
+    decode_header(token).map_err(|_| StreamRefusal::NoJwt(NO_HEAD))?;
+    let key = published.key(kid).ok_or(StreamRefusal::Signature)?;
     let mut validation = Validation::new(key.algorithm);
     validation.leeway = LEEWAY;
     validation.validate_nbf = true;
@@ -171,14 +172,14 @@ fn verified(token: &str, kid: &str, published: &Published) -> Result<Bearer, Ref
     validation.set_audience(&[outrigger_sync::AUDIENCE]);
     validation.set_issuer(&[&published.issuer]);
     let claims = decode::<Claims>(token, &key.key, &validation).map_err(|error| match error.kind() {
-        ErrorKind::ExpiredSignature => Refusal::Expired,
-        ErrorKind::ImmatureSignature => Refusal::NotYet,
-        ErrorKind::InvalidAudience => Refusal::Audience,
-        ErrorKind::InvalidIssuer => Refusal::Issuer(published.issuer.clone()),
-        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => Refusal::Signature,
-        _ => Refusal::NoJwt("its claims are not those of a service account"),
+        ErrorKind::ExpiredSignature => StreamRefusal::Expired,
+        ErrorKind::ImmatureSignature => StreamRefusal::NotYet,
+        ErrorKind::InvalidAudience => StreamRefusal::Audience,
+        ErrorKind::InvalidIssuer => StreamRefusal::Issuer(published.issuer.clone()),
+        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => StreamRefusal::Signature,
+        _ => StreamRefusal::NoJwt("its claims are not those of a service account"),
     })?;
     let Kubernetes { namespace, pod, serviceaccount } = claims.claims.kubernetes;
-    let pod = pod.filter(|pod| !pod.uid.is_empty()).ok_or(Refusal::NoPod)?;
+    let pod = pod.filter(|pod| !pod.uid.is_empty()).ok_or(StreamRefusal::NoPod)?;
     Ok(Bearer { namespace, service_account: serviceaccount.name, pod: pod.name, uid: pod.uid })
 }

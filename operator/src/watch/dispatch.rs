@@ -11,34 +11,34 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::admission::Namespace;
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
-use crate::objects::refs::{Holder, Wanted};
+use crate::objects::refs::{ValueKind, ValueRef};
 use crate::server::health::Readiness;
 use crate::state::caches::Caches;
-use crate::state::generated::Held;
+use crate::state::generated::GeneratedConfigMap;
 use crate::state::pods::WatchedPod;
-use crate::state::uninjected::WatchedBare;
-use crate::watch::watcher::{Place, Told};
+use crate::state::uninjected::WatchedUninjected;
+use crate::watch::watcher::{NamespacedName, WatchUpdate};
 
 /// Events that are taken in one go, before anybody is told.
 const BATCH: usize = 1_024;
 
 /// What a watch told, of what.
 #[derive(Debug)]
-pub enum Event {
+pub enum ClusterEvent {
     /// One of our kinds, a Namespace: `kind:` as the API server has it.
     Object {
         kind: &'static str,
-        told: Told<Box<DynamicObject>>,
+        told: WatchUpdate<Box<DynamicObject>>,
     },
     /// A Secret or ConfigMap that objects refer to.
     Value {
-        wanted: Wanted,
-        told: Told<Box<DynamicObject>>,
+        wanted: ValueRef,
+        told: WatchUpdate<Box<DynamicObject>>,
     },
-    Generated(Told<Box<ConfigMap>>),
-    Pod(Told<Box<WatchedPod>>),
+    Generated(WatchUpdate<Box<ConfigMap>>),
+    Pod(WatchUpdate<Box<WatchedPod>>),
     /// A pod without a gateway.
-    Bare(Told<Box<WatchedBare>>),
+    Bare(WatchUpdate<Box<WatchedUninjected>>),
     /// Time has passed.
     Tick,
     /// Secrets and ConfigMaps that objects refer to are read anew from here on.
@@ -61,25 +61,25 @@ pub struct News {
 }
 
 /// Takes what watches tell.
-pub struct Feed {
+pub struct Dispatcher {
     caches: Arc<Caches>,
     readiness: Readiness,
-    wanted: watch::Sender<BTreeSet<Wanted>>,
+    wanted: watch::Sender<BTreeSet<ValueRef>>,
     wanting: Mutex<()>,
     /// Wanted, and not read yet.
-    unread: watch::Sender<BTreeSet<Wanted>>,
+    unread: watch::Sender<BTreeSet<ValueRef>>,
 }
 
-impl std::fmt::Debug for Feed {
+impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed").field("readiness", &self.readiness).finish_non_exhaustive()
+        f.debug_struct("Dispatcher").field("readiness", &self.readiness).finish_non_exhaustive()
     }
 }
 
-impl Feed {
+impl Dispatcher {
     #[must_use]
     pub fn new(caches: Arc<Caches>, readiness: Readiness) -> Self {
-        Feed {
+        Dispatcher {
             caches,
             readiness,
             wanted: watch::Sender::default(),
@@ -90,18 +90,18 @@ impl Feed {
 
     /// What must be watched by name.
     #[must_use]
-    pub fn wanted(&self) -> watch::Receiver<BTreeSet<Wanted>> {
+    pub fn wanted(&self) -> watch::Receiver<BTreeSet<ValueRef>> {
         self.wanted.subscribe()
     }
 
     /// Of what must be watched by name, what was not read yet: a plan made now would miss it.
     #[must_use]
-    pub fn unread(&self) -> watch::Receiver<BTreeSet<Wanted>> {
+    pub fn unread(&self) -> watch::Receiver<BTreeSet<ValueRef>> {
         self.unread.subscribe()
     }
 
     /// Takes events until nobody sends any more. Blocks: it has a thread of its own.
-    pub fn run(&self, mut events: mpsc::Receiver<Event>, tell: impl Fn(News)) {
+    pub fn run(&self, mut events: mpsc::Receiver<ClusterEvent>, tell: impl Fn(News)) {
         while let Some(event) = events.blocking_recv() {
             let mut batch = vec![event];
             while batch.len() < BATCH
@@ -117,40 +117,40 @@ impl Feed {
     }
 
     /// Takes what was told, in order.
-    pub fn take(&self, batch: Vec<Event>) -> News {
+    pub fn take(&self, batch: Vec<ClusterEvent>) -> News {
         let mut news = News::default();
         let (mut named, mut bound, mut read, mut rereading) = (false, false, BTreeSet::new(), false);
         let (mut lists, mut asked) = (BTreeSet::new(), Vec::new());
         for event in batch {
             match event {
-                Event::Object { kind, told: Told::Listed } => {
+                ClusterEvent::Object { kind, told: WatchUpdate::Listed } => {
                     lists.insert(kind);
                 }
-                Event::Object { kind, told } => {
+                ClusterEvent::Object { kind, told } => {
                     named = true;
                     self.object(kind, told, &mut news);
                 }
-                Event::Value { wanted, told } => {
+                ClusterEvent::Value { wanted, told } => {
                     self.value(&wanted, told, &mut news);
                     read.insert(wanted);
                 }
-                Event::Generated(Told::Listed) => {
+                ClusterEvent::Generated(WatchUpdate::Listed) => {
                     lists.insert(GENERATED);
                 }
-                Event::Generated(told) => bound |= self.generated(told, &mut news),
-                Event::Bare(told) => self.caches.bare.take(&told),
-                Event::Rereading => {
+                ClusterEvent::Generated(told) => bound |= self.generated(told, &mut news),
+                ClusterEvent::Bare(told) => self.caches.bare.take(&told),
+                ClusterEvent::Rereading => {
                     rereading = true;
                     read.clear();
                 }
-                Event::Taken(by) => asked.push(by),
-                Event::Tick => bound |= self.caches.pods.expire(),
-                Event::Pod(Told::Listed) => {
+                ClusterEvent::Taken(by) => asked.push(by),
+                ClusterEvent::Tick => bound |= self.caches.pods.expire(),
+                ClusterEvent::Pod(WatchUpdate::Listed) => {
                     // Even where there is none: it is known now.
                     bound = true;
                     lists.insert(PODS);
                 }
-                Event::Pod(told) => {
+                ClusterEvent::Pod(told) => {
                     let changed = self.caches.pods.take(&told);
                     bound |= changed.bindings;
                     news.pods |= changed.counts;
@@ -198,10 +198,10 @@ impl Feed {
         self.wanted.send_replace(wanted);
     }
 
-    fn object(&self, kind: &'static str, told: Told<Box<DynamicObject>>, news: &mut News) {
+    fn object(&self, kind: &'static str, told: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
         let changed = match told {
-            Told::Is(object) => {
-                let place = Place::of(&*object);
+            WatchUpdate::Is(object) => {
+                let place = NamespacedName::of(&*object);
                 if kind == NAMESPACE {
                     self.caches.put_namespace(place.name.clone(), Some(words(&object)));
                 } else {
@@ -210,7 +210,7 @@ impl Feed {
                 let value = value(kind, *object);
                 self.caches.change(|index| index.apply(&value))
             }
-            Told::Gone(place) => {
+            WatchUpdate::Gone(place) => {
                 let changed = self.caches.change(|index| index.delete(kind, &place.namespace, &place.name));
                 if kind == NAMESPACE {
                     self.caches.put_namespace(place.name, None);
@@ -219,31 +219,31 @@ impl Feed {
                 }
                 changed
             }
-            Told::Listed | Told::Unreadable(_) | Told::Failed => return,
+            WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return,
         };
         news.namespaces.extend(changed.namespaces);
     }
 
-    fn value(&self, wanted: &Wanted, told: Told<Box<DynamicObject>>, news: &mut News) {
+    fn value(&self, wanted: &ValueRef, told: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
         let kind = wanted.holder.name();
         let changed = match told {
-            Told::Is(object) => {
+            WatchUpdate::Is(object) => {
                 let value = value(kind, *object);
                 self.caches.change(|index| index.apply(&value))
             }
-            Told::Gone(_) => self.caches.change(|index| index.delete(kind, &wanted.namespace, &wanted.name)),
+            WatchUpdate::Gone(_) => self.caches.change(|index| index.delete(kind, &wanted.namespace, &wanted.name)),
             // What can't be read is as good as not there: the object that names it says so.
-            Told::Listed | Told::Unreadable(_) | Told::Failed => return,
+            WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return,
         };
         news.namespaces.extend(changed.namespaces);
     }
 
     /// `true`: it is bound by that, and was not.
-    fn generated(&self, told: Told<Box<ConfigMap>>, news: &mut News) -> bool {
+    fn generated(&self, told: WatchUpdate<Box<ConfigMap>>, news: &mut News) -> bool {
         let (place, held) = match told {
-            Told::Is(object) => (Place::of(&*object), Some(Held::of(&object))),
-            Told::Gone(place) => (place, None),
-            Told::Listed | Told::Unreadable(_) | Told::Failed => return false,
+            WatchUpdate::Is(object) => (NamespacedName::of(&*object), Some(GeneratedConfigMap::of(&object))),
+            WatchUpdate::Gone(place) => (place, None),
+            WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return false,
         };
         // Something else may bear our label.
         let Some(binding) = Binding::of_object(&place.namespace, &place.name) else { return false };
@@ -260,8 +260,8 @@ pub const NAMESPACE: &str = "Namespace";
 pub const GENERATED: &str = "ConfigMaps of the operator";
 pub const PODS: &str = "Pods with a gateway";
 
-fn id(kind: &str, place: Place) -> Option<ObjectId> {
-    let kind = crate::objects::id::Kind::named(kind)?;
+fn id(kind: &str, place: NamespacedName) -> Option<ObjectId> {
+    let kind = crate::objects::id::ObjectKind::named(kind)?;
     Some(ObjectId { kind, namespace: place.namespace, name: place.name })
 }
 
@@ -269,7 +269,7 @@ fn id(kind: &str, place: Place) -> Option<ObjectId> {
 fn value(kind: &str, object: DynamicObject) -> Value {
     let version = match kind {
         NAMESPACE => "v1".to_owned(),
-        kind if Holder::named(kind).is_some() => "v1".to_owned(),
+        kind if ValueKind::named(kind).is_some() => "v1".to_owned(),
         _ => format!("{}/v1alpha1", outrigger_crds::GROUP),
     };
     let mut value = serde_json::to_value(object).unwrap_or_default();
@@ -294,19 +294,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::state::index::Index;
+    use crate::state::index::ObjectIndex;
 
-    fn feed() -> Feed {
+    fn feed() -> Dispatcher {
         let readiness = Readiness::default();
         [NAMESPACE, GENERATED, PODS].into_iter().for_each(|what| readiness.awaits(what));
-        Feed::new(Arc::new(Caches::new(Index::new("outrigger", false))), readiness)
+        Dispatcher::new(Arc::new(Caches::new(ObjectIndex::new("outrigger", false))), readiness)
     }
 
-    fn is(kind: &'static str, value: Value) -> Event {
-        Event::Object { kind, told: Told::Is(serde_json::from_value(value).unwrap()) }
+    fn is(kind: &'static str, value: Value) -> ClusterEvent {
+        ClusterEvent::Object { kind, told: WatchUpdate::Is(serde_json::from_value(value).unwrap()) }
     }
 
-    fn provider() -> Event {
+    fn provider() -> ClusterEvent {
         // Without `kind`, as it stands in a list.
         is(
             "LLMProvider",
@@ -317,12 +317,12 @@ mod tests {
         )
     }
 
-    fn wanted() -> Wanted {
-        Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() }
+    fn wanted() -> ValueRef {
+        ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() }
     }
 
-    fn value_told(told: Told<Box<DynamicObject>>) -> Event {
-        Event::Value { wanted: wanted(), told }
+    fn value_told(told: WatchUpdate<Box<DynamicObject>>) -> ClusterEvent {
+        ClusterEvent::Value { wanted: wanted(), told }
     }
 
     #[test]
@@ -337,15 +337,15 @@ mod tests {
             "metadata": {"name": "openai", "namespace": "shop", "uid": "u", "resourceVersion": "2"},
             "data": {"k": "c2s="},
         });
-        let news = feed.take(vec![value_told(Told::Is(serde_json::from_value(secret).unwrap()))]);
+        let news = feed.take(vec![value_told(WatchUpdate::Is(serde_json::from_value(secret).unwrap()))]);
         assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
         assert!(feed.unread().borrow().is_empty());
-        let gone = Place { namespace: "shop".to_owned(), name: "openai".to_owned() };
-        assert!(!feed.take(vec![value_told(Told::Gone(gone.clone()))]).namespaces.is_empty());
+        let gone = NamespacedName { namespace: "shop".to_owned(), name: "openai".to_owned() };
+        assert!(!feed.take(vec![value_told(WatchUpdate::Gone(gone.clone()))]).namespaces.is_empty());
         // What was told before a rereading counts for nothing after it.
-        let _ = feed.take(vec![value_told(Told::Gone(gone.clone())), Event::Rereading]);
+        let _ = feed.take(vec![value_told(WatchUpdate::Gone(gone.clone())), ClusterEvent::Rereading]);
         assert_eq!(*feed.unread().borrow(), BTreeSet::from([wanted()]));
-        let _ = feed.take(vec![Event::Rereading, value_told(Told::Gone(gone))]);
+        let _ = feed.take(vec![ClusterEvent::Rereading, value_told(WatchUpdate::Gone(gone))]);
         assert!(feed.unread().borrow().is_empty());
     }
 
@@ -353,7 +353,7 @@ mod tests {
     fn what_can_not_be_read_holds_up_nothing() {
         let feed = feed();
         let _ = feed.take(vec![provider()]);
-        assert_eq!(feed.take(vec![value_told(Told::Unreadable("forbidden"))]), News::default());
+        assert_eq!(feed.take(vec![value_told(WatchUpdate::Unreadable("forbidden"))]), News::default());
         assert!(feed.unread().borrow().is_empty());
     }
 
@@ -361,9 +361,12 @@ mod tests {
     fn ready_is_when_everything_was_listed() {
         let feed = feed();
         assert_eq!(feed.readiness.awaited().len(), 3);
-        let _ = feed.take(vec![Event::Object { kind: NAMESPACE, told: Told::Listed }, Event::Pod(Told::Listed)]);
+        let _ = feed.take(vec![
+            ClusterEvent::Object { kind: NAMESPACE, told: WatchUpdate::Listed },
+            ClusterEvent::Pod(WatchUpdate::Listed),
+        ]);
         assert_eq!(feed.readiness.awaited(), [GENERATED]);
-        let _ = feed.take(vec![Event::Generated(Told::Listed)]);
+        let _ = feed.take(vec![ClusterEvent::Generated(WatchUpdate::Listed)]);
         assert!(feed.readiness.awaited().is_empty());
     }
 
@@ -371,7 +374,7 @@ mod tests {
     fn who_asks_is_answered_when_what_was_told_before_is_known() {
         let feed = feed();
         let (asks, mut taken) = oneshot::channel();
-        let _ = feed.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), Event::Taken(asks)]);
+        let _ = feed.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), ClusterEvent::Taken(asks)]);
         assert_eq!(taken.try_recv(), Ok(()));
         assert!(feed.caches.namespace("shop").is_some());
     }
@@ -391,7 +394,7 @@ mod tests {
         let feed = feed();
         let object = |name: &str| {
             let value = json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"}});
-            Event::Generated(Told::Is(serde_json::from_value(value).unwrap()))
+            ClusterEvent::Generated(WatchUpdate::Is(serde_json::from_value(value).unwrap()))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let news =

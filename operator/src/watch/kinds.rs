@@ -12,24 +12,24 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::api;
-use crate::metrics::Metrics;
+use crate::metrics::OperatorMetrics;
 use crate::names;
-use crate::objects::id::Kind;
+use crate::objects::id::ObjectKind;
 use crate::state::pods::WatchedPod;
-use crate::state::uninjected::{self, WatchedBare};
-use crate::watch::dispatch::{Event, NAMESPACE};
-use crate::watch::relist::Lists;
-use crate::watch::watcher::{Followed, Told, follow};
+use crate::state::uninjected::{self, WatchedUninjected};
+use crate::watch::dispatch::{ClusterEvent, NAMESPACE};
+use crate::watch::relist::Relists;
+use crate::watch::watcher::{Followed, WatchUpdate, follow};
 
 const TICK: Duration = Duration::from_secs(30);
 
 /// Tells that time passes.
-pub async fn tick(events: mpsc::Sender<Event>) {
+pub async fn tick(events: mpsc::Sender<ClusterEvent>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if events.send(Event::Tick).await.is_err() {
+        if events.send(ClusterEvent::Tick).await.is_err() {
             return;
         }
     }
@@ -39,33 +39,35 @@ pub async fn tick(events: mpsc::Sender<Event>) {
 /// be asked for anew by `lists`.
 pub fn start(
     client: &Client,
-    metrics: &Arc<Metrics>,
-    events: &mpsc::Sender<Event>,
-    lists: &Lists,
+    metrics: &Arc<OperatorMetrics>,
+    events: &mpsc::Sender<ClusterEvent>,
+    lists: &Relists,
     tasks: &mut JoinSet<()>,
 ) {
     let mut watches = Watches { metrics, events, lists: Some(lists), tasks };
-    for kind in Kind::ALL {
+    for kind in ObjectKind::ALL {
         let (name, api) = (kind.name(), api::objects(client, kind));
-        watches.start(name, api, Config::default(), move |told| Event::Object { kind: name, told: told.boxed() });
+        watches
+            .start(name, api, Config::default(), move |told| ClusterEvent::Object { kind: name, told: told.boxed() });
     }
     let namespaces = Api::all_with(client.clone(), &api::namespaces());
-    let map = |told: Told<kube::api::DynamicObject>| Event::Object { kind: NAMESPACE, told: told.boxed() };
+    let map =
+        |told: WatchUpdate<kube::api::DynamicObject>| ClusterEvent::Object { kind: NAMESPACE, told: told.boxed() };
     watches.start("namespaces", namespaces, Config::default(), map);
     let ours = Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE));
-    watches.start("generated", Api::all(client.clone()), ours, |told| Event::Generated(told.boxed()));
+    watches.start("generated", Api::all(client.clone()), ours, |told| ClusterEvent::Generated(told.boxed()));
     let pods: Api<WatchedPod> = Api::all_with(client.clone(), &api::pods());
-    watches.start("pods", pods, Config::default().labels(names::SIDECAR), |told| Event::Pod(told.boxed()));
+    watches.start("pods", pods, Config::default().labels(names::SIDECAR), |told| ClusterEvent::Pod(told.boxed()));
     watches.lists = None;
-    let pods: Api<WatchedBare> = Api::all(client.clone());
+    let pods: Api<WatchedUninjected> = Api::all(client.clone());
     let without = Config::default().labels(&format!("!{}", names::SIDECAR)).fields(uninjected::FIELDS);
-    watches.start("pods without a gateway", pods, without, |told| Event::Bare(told.boxed()));
+    watches.start("pods without a gateway", pods, without, |told| ClusterEvent::Bare(told.boxed()));
 }
 
 struct Watches<'a> {
-    metrics: &'a Arc<Metrics>,
-    events: &'a mpsc::Sender<Event>,
-    lists: Option<&'a Lists>,
+    metrics: &'a Arc<OperatorMetrics>,
+    events: &'a mpsc::Sender<ClusterEvent>,
+    lists: Option<&'a Relists>,
     tasks: &'a mut JoinSet<()>,
 }
 
@@ -75,14 +77,14 @@ impl Watches<'_> {
         what: &'static str,
         api: Api<K>,
         config: Config,
-        map: impl Fn(Told<K>) -> Event + Send + 'static,
+        map: impl Fn(WatchUpdate<K>) -> ClusterEvent + Send + 'static,
     ) where
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let turn = self.lists.map(|lists| lists.join(what));
         let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics), turn };
         // A failure is nothing that is known of the cluster.
-        let map = move |told| (!matches!(told, Told::Failed)).then(|| map(told));
+        let map = move |told| (!matches!(told, WatchUpdate::Failed)).then(|| map(told));
         self.tasks.spawn(follow(followed, api, config, self.events.clone(), map));
     }
 }

@@ -10,20 +10,20 @@ use tokio::sync::watch;
 
 /// The watches that take part; each is asked to list anew, and says when it has.
 #[derive(Clone, Debug, Default)]
-pub struct Lists {
+pub struct Relists {
     asked: Arc<watch::Sender<u64>>,
     /// When what was told to the end was asked for.
     told: Arc<watch::Sender<BTreeMap<&'static str, u64>>>,
 }
 
-impl Lists {
+impl Relists {
     /// A watch takes part from now on.
     #[must_use]
-    pub fn join(&self, what: &'static str) -> Turn {
+    pub fn join(&self, what: &'static str) -> RelistHandle {
         self.told.send_modify(|told| {
             told.insert(what, 0);
         });
-        Turn { what, asked: self.asked.subscribe(), told: Arc::clone(&self.told) }
+        RelistHandle { what, asked: self.asked.subscribe(), told: Arc::clone(&self.told) }
     }
 
     /// Waits until every watch has told a list that was begun after this call.
@@ -37,13 +37,13 @@ impl Lists {
 
 /// A watch's part.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct RelistHandle {
     what: &'static str,
     asked: watch::Receiver<u64>,
     told: Arc<watch::Sender<BTreeMap<&'static str, u64>>>,
 }
 
-impl Turn {
+impl RelistHandle {
     /// Waits until it shall list anew; for ever, where nobody can ask any more.
     pub async fn asked(&mut self) {
         if self.asked.changed().await.is_err() {
@@ -73,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_began_before_is_not_anew() {
-        let lists = Lists::default();
+        let lists = Relists::default();
         let (mut pods, mut keys) = (lists.join("pods"), lists.join("keys"));
         let before = pods.round();
         let mut anew = std::pin::pin!(lists.anew());

@@ -11,54 +11,59 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::api;
-use crate::metrics::Metrics;
-use crate::objects::refs::{Holder, Wanted};
-use crate::watch::dispatch::Event;
-use crate::watch::relist::Turn;
-use crate::watch::watcher::{Followed, Place, Told, follow};
+use crate::metrics::OperatorMetrics;
+use crate::objects::refs::{ValueKind, ValueRef};
+use crate::watch::dispatch::ClusterEvent;
+use crate::watch::relist::RelistHandle;
+use crate::watch::watcher::{Followed, NamespacedName, WatchUpdate, follow};
 
 /// Watches that begin at the same time: at the start there may be many.
 const BEGINNING_MAX: usize = 16;
 
 /// Follows whatever is wanted.
 #[derive(Clone)]
-pub struct Secrets {
+pub struct ValueWatches {
     client: Client,
-    metrics: Arc<Metrics>,
+    metrics: Arc<OperatorMetrics>,
     /// Where Secrets may be read; empty: everywhere.
     namespaces: BTreeSet<String>,
-    listener: mpsc::Sender<Event>,
+    listener: mpsc::Sender<ClusterEvent>,
     beginning: Arc<Semaphore>,
 }
 
-impl std::fmt::Debug for Secrets {
+impl std::fmt::Debug for ValueWatches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secrets").field("namespaces", &self.namespaces).finish_non_exhaustive()
+        f.debug_struct("ValueWatches").field("namespaces", &self.namespaces).finish_non_exhaustive()
     }
 }
 
-impl Secrets {
+impl ValueWatches {
     #[must_use]
-    pub fn new(client: Client, metrics: Arc<Metrics>, namespaces: &[String], listener: mpsc::Sender<Event>) -> Self {
+    pub fn new(
+        client: Client,
+        metrics: Arc<OperatorMetrics>,
+        namespaces: &[String],
+        listener: mpsc::Sender<ClusterEvent>,
+    ) -> Self {
         let beginning = Arc::new(Semaphore::new(BEGINNING_MAX));
-        Secrets { client, metrics, namespaces: namespaces.iter().cloned().collect(), listener, beginning }
+        ValueWatches { client, metrics, namespaces: namespaces.iter().cloned().collect(), listener, beginning }
     }
 
     /// Keeps a watch for each that is wanted, until nobody wants any more. All are begun anew when `turn` asks for it.
-    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<Wanted>>, mut turn: Turn) {
-        let mut watches: BTreeMap<Wanted, JoinHandle<()>> = BTreeMap::new();
+    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<ValueRef>>, mut turn: RelistHandle) {
+        let mut watches: BTreeMap<ValueRef, JoinHandle<()>> = BTreeMap::new();
         loop {
             let now = wanted.borrow_and_update().clone();
-            let gone: Vec<Wanted> = watches.keys().filter(|held| !now.contains(held)).cloned().collect();
+            let gone: Vec<ValueRef> = watches.keys().filter(|held| !now.contains(held)).cloned().collect();
             for wanted in gone {
                 if let Some(watch) = watches.remove(&wanted) {
                     watch.abort();
                     // Until it has ended it may still tell that the value is there.
                     let _ = watch.await;
                 }
-                let place = Place { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
+                let place = NamespacedName { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
                 // Not looked at any more: what is known of it grows old, and must not be found if it is wanted again.
-                if self.listener.send(Event::Value { wanted, told: Told::Gone(place) }).await.is_err() {
+                if self.listener.send(ClusterEvent::Value { wanted, told: WatchUpdate::Gone(place) }).await.is_err() {
                     return;
                 }
             }
@@ -78,7 +83,7 @@ impl Secrets {
                         let _ = watch.await;
                     }
                     // What they told before is older than what is asked for.
-                    if self.listener.send(Event::Rereading).await.is_err() {
+                    if self.listener.send(ClusterEvent::Rereading).await.is_err() {
                         return;
                     }
                     turn.told(round);
@@ -87,8 +92,8 @@ impl Secrets {
         }
     }
 
-    async fn one(self, wanted: Wanted) {
-        if wanted.holder == Holder::Secret
+    async fn one(self, wanted: ValueRef) {
+        if wanted.holder == ValueKind::Secret
             && !self.namespaces.is_empty()
             && !self.namespaces.contains(&wanted.namespace)
         {
@@ -97,31 +102,31 @@ impl Secrets {
                 secret = wanted.name,
                 "an object names a Secret in a namespace that is not among the chart's providerNamespaces"
             );
-            let told = Told::Unreadable("the namespace is not among the chart's providerNamespaces");
+            let told = WatchUpdate::Unreadable("the namespace is not among the chart's providerNamespaces");
             // Nobody listens at the end.
-            let _ = self.listener.send(Event::Value { wanted, told }).await;
+            let _ = self.listener.send(ClusterEvent::Value { wanted, told }).await;
             return std::future::pending().await;
         }
         let (what, resource) = match wanted.holder {
-            Holder::Secret => ("secrets by name", api::secrets()),
-            Holder::ConfigMap => ("configmaps by name", api::config_maps()),
+            ValueKind::Secret => ("secrets by name", api::secrets()),
+            ValueKind::ConfigMap => ("configmaps by name", api::config_maps()),
         };
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &wanted.namespace, &resource);
         let config = Config::default().fields(&format!("metadata.name={}", wanted.name));
         let mut permit = Arc::clone(&self.beginning).acquire_owned().await.ok();
-        let place = Place { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
+        let place = NamespacedName { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
         let mut there = false;
-        let map = |told: Told<DynamicObject>| {
-            there = matches!(told, Told::Is(_)) || (there && !matches!(told, Told::Gone(_)));
+        let map = |told: WatchUpdate<DynamicObject>| {
+            there = matches!(told, WatchUpdate::Is(_)) || (there && !matches!(told, WatchUpdate::Gone(_)));
             let told = match told {
                 // A watch that was begun anew does not know that the one before had told of it.
-                Told::Listed if !there => Told::Gone(place.clone()),
+                WatchUpdate::Listed if !there => WatchUpdate::Gone(place.clone()),
                 told => told,
             };
             // Whatever came, it has begun; one that fails is no reason for the others not to begin.
             permit = None;
-            let news = !matches!(told, Told::Failed);
-            news.then(|| Event::Value { wanted: wanted.clone(), told: told.boxed() })
+            let news = !matches!(told, WatchUpdate::Failed);
+            news.then(|| ClusterEvent::Value { wanted: wanted.clone(), told: told.boxed() })
         };
         let followed = Followed { what, one_of_many: true, metrics: self.metrics, turn: None };
         follow(followed, api, config, self.listener, map).await;
@@ -139,7 +144,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::watch::relist::Lists;
+    use crate::watch::relist::Relists;
 
     /// An API server that can't read Secrets whose names begin with `bad`, and never tells of changes: that `lost` is deleted
     /// after it was listed once.
@@ -180,20 +185,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn secrets_that_can_not_be_read_keep_nobody_from_the_others() {
-        let value = |name: String| Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name };
+        let value = |name: String| ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name };
         let bad = (0..BEGINNING_MAX).map(|number| value(format!("bad-{number}")));
         let wanted = bad.chain([value("good".to_owned())]).collect::<BTreeSet<_>>();
         let (events, mut told) = mpsc::channel(16);
         let (sender, receiver) = watch::channel(wanted);
-        let secrets = Secrets::new(client(), Arc::new(Metrics::new().unwrap()), &[], events);
-        let lists = Lists::default();
+        let secrets = ValueWatches::new(client(), Arc::new(OperatorMetrics::new().unwrap()), &[], events);
+        let lists = Relists::default();
         let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
         let mut next = async || tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
         let mut first = next().await;
-        while matches!(first, Event::Value { told: Told::Listed, .. }) {
+        while matches!(first, ClusterEvent::Value { told: WatchUpdate::Listed, .. }) {
             first = next().await;
         }
-        let Event::Value { wanted, told: Told::Is(_) } = first else { panic!("{first:?}") };
+        let ClusterEvent::Value { wanted, told: WatchUpdate::Is(_) } = first else { panic!("{first:?}") };
         assert_eq!(wanted.name, "good");
         drop(sender);
         running.await.unwrap();
@@ -202,18 +207,19 @@ mod tests {
     /// Whoever takes the lead does not go by what a watch may have missed.
     #[tokio::test(start_paused = true)]
     async fn what_is_read_anew_may_be_gone() {
-        let value = |name: &str| Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: name.to_owned() };
+        let value =
+            |name: &str| ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: name.to_owned() };
         let (events, mut told) = mpsc::channel(16);
         let (sender, receiver) = watch::channel(BTreeSet::from([value("good"), value("lost")]));
-        let lists = Lists::default();
-        let secrets = Secrets::new(client(), Arc::new(Metrics::new().unwrap()), &[], events);
+        let lists = Relists::default();
+        let secrets = ValueWatches::new(client(), Arc::new(OperatorMetrics::new().unwrap()), &[], events);
         let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
         let mut next = async || {
             let event = tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
             match event {
-                Event::Value { wanted, told: Told::Is(_) } => format!("{} is there", wanted.name),
-                Event::Value { wanted, told: Told::Gone(_) } => format!("{} is gone", wanted.name),
-                Event::Value { wanted, told } => format!("{} {told:?}", wanted.name),
+                ClusterEvent::Value { wanted, told: WatchUpdate::Is(_) } => format!("{} is there", wanted.name),
+                ClusterEvent::Value { wanted, told: WatchUpdate::Gone(_) } => format!("{} is gone", wanted.name),
+                ClusterEvent::Value { wanted, told } => format!("{} {told:?}", wanted.name),
                 other => format!("{other:?}"),
             }
         };

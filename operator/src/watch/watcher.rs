@@ -1,7 +1,7 @@
 //! Following what is in the cluster, for as long as the process lives.
 //!
 //! A watch that breaks is begun again, later and later, with jitter; one whose place in history is forgotten lists anew, and
-//! tells what is gone since. What is told is a sequence of [`Told`]: who takes it need not know that there are lists.
+//! tells what is gone since. What is told is a sequence of [`WatchUpdate`]: who takes it need not know that there are lists.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -16,18 +16,18 @@ use tokio::sync::mpsc;
 
 use crate::api::CallError;
 use crate::api::error::message;
-use crate::metrics::Metrics;
-use crate::watch::relist::Turn;
+use crate::metrics::OperatorMetrics;
+use crate::watch::relist::RelistHandle;
 
 const FIRST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(30);
 
 /// What is known anew.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told<K> {
+pub enum WatchUpdate<K> {
     /// It is there, in this shape.
     Is(K),
-    Gone(Place),
+    Gone(NamespacedName),
     /// All that is there has been told.
     Listed,
     /// It can't be read: there is no right to it, or no such kind. Tried again all the same.
@@ -36,32 +36,35 @@ pub enum Told<K> {
     Failed,
 }
 
-impl<K> Told<K> {
+impl<K> WatchUpdate<K> {
     /// So that what is told is small, whatever it is about.
     #[must_use]
-    pub fn boxed(self) -> Told<Box<K>> {
+    pub fn boxed(self) -> WatchUpdate<Box<K>> {
         match self {
-            Told::Is(object) => Told::Is(Box::new(object)),
-            Told::Gone(place) => Told::Gone(place),
-            Told::Listed => Told::Listed,
-            Told::Unreadable(why) => Told::Unreadable(why),
-            Told::Failed => Told::Failed,
+            WatchUpdate::Is(object) => WatchUpdate::Is(Box::new(object)),
+            WatchUpdate::Gone(place) => WatchUpdate::Gone(place),
+            WatchUpdate::Listed => WatchUpdate::Listed,
+            WatchUpdate::Unreadable(why) => WatchUpdate::Unreadable(why),
+            WatchUpdate::Failed => WatchUpdate::Failed,
         }
     }
 }
 
 /// Namespace (empty for what has none) and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub struct NamespacedName {
     pub namespace: String,
     pub name: String,
 }
 
-impl Place {
+impl NamespacedName {
     #[must_use]
     pub fn of<K: Resource>(object: &K) -> Self {
         let meta = object.meta();
-        Place { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+        NamespacedName {
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+        }
     }
 }
 
@@ -71,9 +74,9 @@ pub struct Followed {
     pub what: &'static str,
     /// There are hundreds of its kind, and an API server that is gone is told of by others.
     pub one_of_many: bool,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<OperatorMetrics>,
     /// Where it can be asked to list anew.
-    pub turn: Option<Turn>,
+    pub turn: Option<RelistHandle>,
 }
 
 /// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
@@ -82,13 +85,13 @@ pub async fn follow<K, E>(
     api: Api<K>,
     config: Config,
     listener: mpsc::Sender<E>,
-    mut map: impl FnMut(Told<K>) -> Option<E>,
+    mut map: impl FnMut(WatchUpdate<K>) -> Option<E>,
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let Followed { what, one_of_many, metrics, mut turn } = followed;
-    let begin = |turn: &mut Option<Turn>| {
-        let round = turn.as_mut().map_or(0, Turn::round);
+    let begin = |turn: &mut Option<RelistHandle>| {
+        let round = turn.as_mut().map_or(0, RelistHandle::round);
         (watcher(api.clone(), config.clone()).boxed(), round)
     };
     let (mut events, mut round) = begin(&mut turn);
@@ -130,10 +133,10 @@ pub async fn follow<K, E>(
                 }
                 wait = Some(pause(failures));
                 failures += 1;
-                vec![unreadable.map_or(Told::Failed, Told::Unreadable)]
+                vec![unreadable.map_or(WatchUpdate::Failed, WatchUpdate::Unreadable)]
             }
         };
-        let whole = told.iter().any(|told| matches!(told, Told::Listed));
+        let whole = told.iter().any(|told| matches!(told, WatchUpdate::Listed));
         for event in told.into_iter().filter_map(&mut map) {
             if listener.send(event).await.is_err() {
                 return;
@@ -151,7 +154,7 @@ pub async fn follow<K, E>(
     }
 }
 
-async fn asked(turn: &mut Option<Turn>) {
+async fn asked(turn: &mut Option<RelistHandle>) {
     match turn {
         Some(turn) => turn.asked().await,
         None => std::future::pending().await,
@@ -187,45 +190,45 @@ fn unreadable(error: Error) -> Option<&'static str> {
 /// What a watch has told, so that a new list also tells what is gone.
 #[derive(Debug, Default)]
 struct Listing {
-    held: BTreeSet<Place>,
+    held: BTreeSet<NamespacedName>,
     /// While it lists.
-    fresh: Option<BTreeSet<Place>>,
+    fresh: Option<BTreeSet<NamespacedName>>,
 }
 
 impl Listing {
-    fn take<K: Resource>(&mut self, event: Event<K>) -> Vec<Told<K>> {
+    fn take<K: Resource>(&mut self, event: Event<K>) -> Vec<WatchUpdate<K>> {
         match event {
             Event::Init => {
                 self.fresh = Some(BTreeSet::new());
                 Vec::new()
             }
             Event::InitApply(object) => {
-                let place = Place::of(&object);
+                let place = NamespacedName::of(&object);
                 if let Some(fresh) = &mut self.fresh {
                     fresh.insert(place.clone());
                 }
                 self.is(place, object)
             }
-            Event::Apply(object) => self.is(Place::of(&object), object),
+            Event::Apply(object) => self.is(NamespacedName::of(&object), object),
             Event::InitDone => {
                 let fresh = self.fresh.take().unwrap_or_default();
-                let gone: Vec<Place> = self.held.difference(&fresh).cloned().collect();
+                let gone: Vec<NamespacedName> = self.held.difference(&fresh).cloned().collect();
                 self.held = fresh;
-                gone.into_iter().map(Told::Gone).chain([Told::Listed]).collect()
+                gone.into_iter().map(WatchUpdate::Gone).chain([WatchUpdate::Listed]).collect()
             }
             Event::Delete(object) => {
-                let place = Place::of(&object);
+                let place = NamespacedName::of(&object);
                 self.held.remove(&place);
-                vec![Told::Gone(place)]
+                vec![WatchUpdate::Gone(place)]
             }
         }
     }
 
-    fn is<K: Resource>(&mut self, place: Place, mut object: K) -> Vec<Told<K>> {
+    fn is<K: Resource>(&mut self, place: NamespacedName, mut object: K) -> Vec<WatchUpdate<K>> {
         // A third of an object, and of no use here.
         object.meta_mut().managed_fields = None;
         self.held.insert(place);
-        vec![Told::Is(object)]
+        vec![WatchUpdate::Is(object)]
     }
 }
 
@@ -236,7 +239,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
-    use crate::watch::relist::Lists;
+    use crate::watch::relist::Relists;
 
     fn object(name: &str) -> ConfigMap {
         let mut object = ConfigMap::default();
@@ -247,15 +250,15 @@ mod tests {
     }
 
     fn told(listing: &mut Listing, event: Event<ConfigMap>) -> Vec<String> {
-        let word = |told: Told<ConfigMap>| match told {
-            Told::Is(object) => {
+        let word = |told: WatchUpdate<ConfigMap>| match told {
+            WatchUpdate::Is(object) => {
                 assert_eq!(object.metadata.managed_fields, None);
                 format!("is {}", object.metadata.name.unwrap())
             }
-            Told::Gone(place) => format!("gone {}", place.name),
-            Told::Listed => "listed".to_owned(),
-            Told::Unreadable(why) => why.to_owned(),
-            Told::Failed => "failed".to_owned(),
+            WatchUpdate::Gone(place) => format!("gone {}", place.name),
+            WatchUpdate::Listed => "listed".to_owned(),
+            WatchUpdate::Unreadable(why) => why.to_owned(),
+            WatchUpdate::Failed => "failed".to_owned(),
         };
         listing.take(event).into_iter().map(word).collect()
     }
@@ -271,7 +274,7 @@ mod tests {
         });
         let api: Api<ConfigMap> = Api::all(kube::Client::new(gone, "default"));
         let (listener, mut told) = mpsc::channel::<()>(1);
-        let metrics = Arc::new(Metrics::new().unwrap());
+        let metrics = Arc::new(OperatorMetrics::new().unwrap());
         let followed = Followed { what: "test", one_of_many: false, metrics, turn: None };
         let watch = follow(followed, api, Config::default(), listener, |_| None);
         let hour = Duration::from_secs(60 * 60);
@@ -301,11 +304,11 @@ mod tests {
             }
         });
         let api: Api<ConfigMap> = Api::all(kube::Client::new(silent, "default"));
-        let lists = Lists::default();
+        let lists = Relists::default();
         let followed = Followed {
             what: "test",
             one_of_many: false,
-            metrics: Arc::new(Metrics::new().unwrap()),
+            metrics: Arc::new(OperatorMetrics::new().unwrap()),
             turn: Some(lists.join("test")),
         };
         let (listener, mut told) = mpsc::channel(16);
@@ -314,9 +317,9 @@ mod tests {
             let mut words = Vec::new();
             for _ in 0..count {
                 words.push(match told.recv().await.unwrap() {
-                    Told::Is(object) => format!("is {}", object.metadata.name.unwrap()),
-                    Told::Gone(place) => format!("gone {}", place.name),
-                    Told::Listed => "listed".to_owned(),
+                    WatchUpdate::Is(object) => format!("is {}", object.metadata.name.unwrap()),
+                    WatchUpdate::Gone(place) => format!("gone {}", place.name),
+                    WatchUpdate::Listed => "listed".to_owned(),
                     other => panic!("{other:?}"),
                 });
             }

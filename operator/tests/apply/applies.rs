@@ -6,38 +6,38 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use outrigger_operator::apply::{Applier, ApplyError};
-use outrigger_operator::certs::Bundle;
-use outrigger_operator::metrics::Metrics;
+use outrigger_operator::certs::CaBundle;
+use outrigger_operator::metrics::OperatorMetrics;
 use outrigger_operator::objects::binding::Binding;
-use outrigger_operator::plan::revision::{Delivery, Revision, Value as Credential};
+use outrigger_operator::plan::revision::{CredentialValue as Credential, Delivery, PolicyRevision};
 use outrigger_operator::seal::{Seal, place};
 use outrigger_operator::state::caches::Caches;
-use outrigger_operator::state::generated::Held;
-use outrigger_operator::state::index::Index;
+use outrigger_operator::state::generated::GeneratedConfigMap;
+use outrigger_operator::state::index::ObjectIndex;
 use outrigger_operator::stream::Hub;
 use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
 use outrigger_sync::{Signatures, Statement, Trust, hash};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::server::{Server, status};
+use crate::server::{FakeApiServer, status};
 
 const CONFIG_MAP: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
 const SECRET: &str = "/api/v1/namespaces/shop/secrets/outrigger-search";
 
-struct Operator {
-    server: Server,
+struct ApplyingOperator {
+    server: FakeApiServer,
     caches: Arc<Caches>,
     hub: Arc<Hub>,
-    authorities: watch::Sender<Option<Arc<Bundle>>>,
+    authorities: watch::Sender<Option<Arc<CaBundle>>>,
     applier: Applier,
 }
 
 /// One that leads, and knows nothing yet.
-fn operator(server: &Server) -> Operator {
-    let caches = Arc::new(Caches::new(Index::new("outrigger", false)));
-    let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(Metrics::new().unwrap()));
-    let authorities = watch::Sender::new(Some(Arc::new(Bundle::of("PEM".to_owned()))));
+fn operator(server: &FakeApiServer) -> ApplyingOperator {
+    let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
+    let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(OperatorMetrics::new().unwrap()));
+    let authorities = watch::Sender::new(Some(Arc::new(CaBundle::of("PEM".to_owned()))));
     let applier = Applier::new(
         server.client(),
         Arc::clone(&caches),
@@ -47,10 +47,10 @@ fn operator(server: &Server) -> Operator {
         "outrigger",
     );
     applier.begin(Seal::of(&[7; 32]).unwrap());
-    Operator { server: server.clone(), caches, hub, authorities, applier }
+    ApplyingOperator { server: server.clone(), caches, hub, authorities, applier }
 }
 
-fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<Revision> {
+fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<PolicyRevision> {
     let secret = SecretAt::new("shop", "openai", "apiKey").unwrap();
     let credential = CredentialDoc {
         name: "main".to_owned(),
@@ -61,7 +61,7 @@ fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<Revision>
     };
     let provider = ProviderDoc { credentials: vec![credential], ..ProviderDoc::default() };
     let copied = BTreeSet::from([secret.clone()]).into_iter().filter(|_| delivery == Delivery::Secret).collect();
-    Arc::new(Revision {
+    Arc::new(PolicyRevision {
         binding,
         copied,
         document: Document { format: 1, providers: vec![provider], ..Document::default() },
@@ -73,11 +73,11 @@ fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<Revision>
     })
 }
 
-fn search(digest: &str) -> Arc<Revision> {
+fn search(digest: &str) -> Arc<PolicyRevision> {
     revision(Binding::of("shop", "search"), digest, Delivery::Stream)
 }
 
-fn with_secret(digest: &str) -> Arc<Revision> {
+fn with_secret(digest: &str) -> Arc<PolicyRevision> {
     revision(Binding::of("shop", "search"), digest, Delivery::Secret)
 }
 
@@ -87,7 +87,7 @@ fn left(sequence: u64, digest: &str) -> Value {
     json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "outrigger-search", "annotations": annotations}})
 }
 
-fn sequence(server: &Server) -> u64 {
+fn sequence(server: &FakeApiServer) -> u64 {
     let object = server.get(CONFIG_MAP).unwrap();
     object["metadata"]["annotations"]["outrigger.dev/sequence"].as_str().unwrap().parse().unwrap()
 }
@@ -105,7 +105,7 @@ fn values(secret: &Value) -> Value {
 /// Somebody who writes over the operator's files is written over, and what stands there bears its signature again.
 #[tokio::test]
 async fn what_gateways_would_refuse_is_written_anew() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.applier.apply(&search("d")).await.unwrap();
     let right = operator.server.get(CONFIG_MAP).unwrap();
     let binding = Binding::of("shop", "search");
@@ -116,7 +116,10 @@ async fn what_gateways_would_refuse_is_written_anew() {
             stored.put(CONFIG_MAP, changed);
         });
         let told = operator.server.get(CONFIG_MAP).unwrap();
-        operator.caches.generated.put(binding.clone(), Some(Held::of(&serde_json::from_value(told).unwrap())));
+        operator
+            .caches
+            .generated
+            .put(binding.clone(), Some(GeneratedConfigMap::of(&serde_json::from_value(told).unwrap())));
         operator.applier.apply(&search("d")).await.unwrap();
         let found = operator.server.get(CONFIG_MAP).unwrap();
         let signatures: Signatures = serde_json::from_str(found["data"]["policy.v1.sig"].as_str().unwrap()).unwrap();
@@ -129,7 +132,7 @@ async fn what_gateways_would_refuse_is_written_anew() {
 
 #[tokio::test]
 async fn a_policy_is_written_once_and_pushed() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     assert!(operator.applier.apply(&search("d")).await.unwrap());
     assert_eq!(operator.server.asked(), ["GET configmaps/outrigger-search", "PATCH configmaps/outrigger-search"]);
     assert!(!operator.applier.apply(&search("d")).await.unwrap());
@@ -143,10 +146,10 @@ async fn a_policy_is_written_once_and_pushed() {
 
 #[tokio::test]
 async fn new_authorities_are_written_under_the_same_sequence() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.applier.apply(&search("d")).await.unwrap();
     let first = sequence(&operator.server);
-    operator.authorities.send_replace(Some(Arc::new(Bundle::of("PEM, and another".to_owned()))));
+    operator.authorities.send_replace(Some(Arc::new(CaBundle::of("PEM, and another".to_owned()))));
     assert!(!operator.applier.apply(&search("d")).await.unwrap(), "no other policy");
     assert_eq!(sequence(&operator.server), first);
     assert_eq!(operator.server.get(CONFIG_MAP).unwrap()["data"]["ca.crt"], json!("PEM, and another"));
@@ -156,7 +159,7 @@ async fn new_authorities_are_written_under_the_same_sequence() {
 
 #[tokio::test]
 async fn what_no_watch_has_told_yet_is_read_first() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     server.with(|stored| stored.put(CONFIG_MAP, left(4_000_000_000, "old")));
     operator(&server).applier.apply(&search("d")).await.unwrap();
     assert_eq!(sequence(&server), 4_000_000_001);
@@ -164,7 +167,7 @@ async fn what_no_watch_has_told_yet_is_read_first() {
 
 #[tokio::test]
 async fn whoever_is_quicker_is_gone_above() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&search("d")).await.unwrap();
     server.with(|stored| {
@@ -177,7 +180,7 @@ async fn whoever_is_quicker_is_gone_above() {
 
 #[tokio::test]
 async fn who_writes_again_and_again_is_left_for_later() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&search("d")).await.unwrap();
     server.with(|stored| {
@@ -190,7 +193,7 @@ async fn who_writes_again_and_again_is_left_for_later() {
 
 #[tokio::test]
 async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_there() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let first = operator(&server);
     first.applier.apply(&with_secret("d")).await.unwrap();
     assert_eq!(values(&server.get(SECRET).unwrap()), json!({"shop_openai_apiKey": "c2s="}));
@@ -207,7 +210,7 @@ async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_
 
 #[tokio::test]
 async fn a_secret_that_can_not_be_taken_away_is_not_forgotten() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&with_secret("d")).await.unwrap();
     server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
@@ -226,7 +229,7 @@ async fn a_secret_that_can_not_be_taken_away_is_not_forgotten() {
 
 #[tokio::test]
 async fn who_makes_a_secret_immutable_keeps_no_value_in_force() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&with_secret("d")).await.unwrap();
     server.with(|stored| {
@@ -242,7 +245,7 @@ async fn who_makes_a_secret_immutable_keeps_no_value_in_force() {
 #[tokio::test]
 async fn what_is_somebody_elses_stays_as_it_is() {
     for (path, kind) in [(CONFIG_MAP, "ConfigMap"), (SECRET, "Secret")] {
-        let server = Server::default();
+        let server = FakeApiServer::default();
         let operator = operator(&server);
         let theirs =
             json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "outrigger-search", "namespace": "shop"}});
@@ -257,7 +260,7 @@ async fn what_is_somebody_elses_stays_as_it_is() {
 
 #[tokio::test]
 async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let first = operator(&server);
     first.applier.apply(&search("d")).await.unwrap();
     let strip = |managed: Value| {
@@ -289,7 +292,7 @@ async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
 
 #[tokio::test]
 async fn who_makes_a_policy_immutable_keeps_nothing_that_is_revoked() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&search("d")).await.unwrap();
     let first = sequence(&server);
@@ -306,9 +309,9 @@ async fn who_makes_a_policy_immutable_keeps_nothing_that_is_revoked() {
 
 #[tokio::test]
 async fn a_value_that_becomes_known_is_pushed_though_its_version_is_not_news() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
-    let mut late = Revision::clone(&with_secret("d"));
+    let mut late = PolicyRevision::clone(&with_secret("d"));
     late.credentials.clear();
     operator.applier.apply(&Arc::new(late)).await.unwrap();
     let first = sequence(&server);
@@ -321,7 +324,7 @@ async fn a_value_that_becomes_known_is_pushed_though_its_version_is_not_news() {
 
 #[tokio::test]
 async fn a_secret_that_can_not_be_written_holds_up_no_push() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     server.with(|stored| {
         stored.interfere.push_back(Box::new(|_| {}));
@@ -336,7 +339,7 @@ async fn a_secret_that_can_not_be_written_holds_up_no_push() {
 
 #[tokio::test]
 async fn what_nobody_needs_goes_unless_somebody_has_written_it_since() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     let binding = Binding::of("shop", "search");
     operator.applier.apply(&with_secret("d")).await.unwrap();
@@ -353,7 +356,7 @@ async fn what_nobody_needs_goes_unless_somebody_has_written_it_since() {
 
 #[tokio::test]
 async fn the_operators_own_certificate_is_never_touched() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let path = "/api/v1/namespaces/outrigger/secrets/outrigger-certificates";
     server.with(|stored| stored.put(path, json!({"metadata": {"name": "outrigger-certificates"}})));
     let operator = operator(&server);
@@ -366,7 +369,7 @@ async fn the_operators_own_certificate_is_never_touched() {
 
 #[tokio::test]
 async fn a_namespace_that_goes_is_no_failure() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let mut going = status(403, "Forbidden");
     going["details"] =
         json!({"causes": [{"reason": "NamespaceTerminating", "message": "n", "field": "metadata.namespace"}]});
@@ -379,7 +382,7 @@ async fn a_namespace_that_goes_is_no_failure() {
 
 #[tokio::test]
 async fn what_was_written_is_read_back_unless_somebody_else_wrote_it() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let operator = operator(&server);
     let binding = Binding::of("shop", "search");
     assert!(operator.applier.policy(&binding).await.unwrap().is_none(), "there is none");

@@ -4,39 +4,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_operator::apply::Applier;
-use outrigger_operator::certs::Bundle;
-use outrigger_operator::metrics::Metrics;
-use outrigger_operator::objects::refs::{Holder, Wanted};
-use outrigger_operator::reconcile::Leader;
+use outrigger_operator::certs::CaBundle;
+use outrigger_operator::metrics::OperatorMetrics;
+use outrigger_operator::objects::refs::{ValueKind, ValueRef};
+use outrigger_operator::reconcile::Reconciler;
 use outrigger_operator::seal::Seal;
 use outrigger_operator::server::health::Readiness;
 use outrigger_operator::state::caches::Caches;
-use outrigger_operator::state::index::Index;
-use outrigger_operator::status::publisher::Teller;
+use outrigger_operator::state::index::ObjectIndex;
+use outrigger_operator::status::publisher::StatusPublisher;
 use outrigger_operator::stream::Hub;
-use outrigger_operator::watch::dispatch::{Event, Feed};
-use outrigger_operator::watch::watcher::{Place, Told};
+use outrigger_operator::watch::dispatch::{ClusterEvent, Dispatcher};
+use outrigger_operator::watch::watcher::{NamespacedName, WatchUpdate};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::server::Server;
+use crate::server::FakeApiServer;
 
 const SEARCH: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
 const SECRET: &str = "/api/v1/namespaces/shop/secrets/outrigger-search";
 const PAIR: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search.batch";
 
-struct Operator {
-    server: Server,
-    feed: Arc<Feed>,
-    leader: Arc<Leader>,
-    _authorities: watch::Sender<Option<Arc<Bundle>>>,
+struct LeadingOperator {
+    server: FakeApiServer,
+    feed: Arc<Dispatcher>,
+    leader: Arc<Reconciler>,
+    _authorities: watch::Sender<Option<Arc<CaBundle>>>,
 }
 
-fn operator(server: &Server) -> Operator {
-    let caches = Arc::new(Caches::new(Index::new("outrigger", false)));
-    let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(Metrics::new().unwrap()));
-    let authorities = watch::Sender::new(Some(Arc::new(Bundle::of("PEM".to_owned()))));
-    let feed = Arc::new(Feed::new(Arc::clone(&caches), Readiness::default()));
+fn operator(server: &FakeApiServer) -> LeadingOperator {
+    let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
+    let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(OperatorMetrics::new().unwrap()));
+    let authorities = watch::Sender::new(Some(Arc::new(CaBundle::of("PEM".to_owned()))));
+    let feed = Arc::new(Dispatcher::new(Arc::clone(&caches), Readiness::default()));
     let applier = Arc::new(Applier::new(
         server.client(),
         Arc::clone(&caches),
@@ -45,13 +45,14 @@ fn operator(server: &Server) -> Operator {
         authorities.subscribe(),
         "outrigger",
     ));
-    let teller = Teller::new(server.client(), Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a");
-    let leader = Arc::new(Leader::new(caches, Arc::clone(&feed), applier, hub, Arc::new(teller), metrics));
-    Operator { server: server.clone(), feed, leader, _authorities: authorities }
+    let teller =
+        StatusPublisher::new(server.client(), Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a");
+    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&feed), applier, hub, Arc::new(teller), metrics));
+    LeadingOperator { server: server.clone(), feed, leader, _authorities: authorities }
 }
 
-impl Operator {
-    fn hear(&self, events: Vec<Event>) {
+impl LeadingOperator {
+    fn hear(&self, events: Vec<ClusterEvent>) {
         self.leader.hear(self.feed.take(events));
     }
 
@@ -70,54 +71,54 @@ fn seal() -> Seal {
     Seal::of(&[7; 32]).unwrap()
 }
 
-fn key(name: &str) -> Event {
+fn key(name: &str) -> ClusterEvent {
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "1"},
         "spec": {},
     });
-    Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
 }
 
 /// With a credential in a Secret that nobody has read yet.
-fn provider() -> Event {
+fn provider() -> ClusterEvent {
     let object = json!({
         "metadata": {"name": "openai", "namespace": "shop", "uid": "p", "generation": 1, "resourceVersion": "1"},
         "spec": {"type": "OpenAI", "credentials": [{"name": "main", "secretRef": {"name": "openai", "key": "k"}}]},
     });
-    Event::Object { kind: "LLMProvider", told: Told::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "LLMProvider", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
 }
 
-fn key_gone(name: &str) -> Event {
-    Event::Object { kind: "VirtualKey", told: Told::Gone(place(name)) }
+fn key_gone(name: &str) -> ClusterEvent {
+    ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Gone(place(name)) }
 }
 
-fn place(name: &str) -> Place {
-    Place { namespace: "shop".to_owned(), name: name.to_owned() }
+fn place(name: &str) -> NamespacedName {
+    NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() }
 }
 
-fn pod(name: &str, keys: &[&str]) -> Event {
+fn pod(name: &str, keys: &[&str]) -> ClusterEvent {
     let source = json!({"configMap": {"name": format!("outrigger-{}", keys.join("."))}});
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")},
         "spec": {"volumes": [{"name": "outrigger-policy", "projected": {"sources": [source]}}]},
     });
-    Event::Pod(Told::Is(serde_json::from_value(object).unwrap()))
+    ClusterEvent::Pod(WatchUpdate::Is(serde_json::from_value(object).unwrap()))
 }
 
 /// What the watch of generated ConfigMaps would tell.
-fn told(server: &Server, path: &str) -> Event {
+fn told(server: &FakeApiServer, path: &str) -> ClusterEvent {
     let mut object = server.get(path).unwrap();
     object["metadata"]["namespace"] = json!("shop");
-    Event::Generated(Told::Is(serde_json::from_value(object).unwrap()))
+    ClusterEvent::Generated(WatchUpdate::Is(serde_json::from_value(object).unwrap()))
 }
 
-fn document(server: &Server, path: &str) -> Value {
+fn document(server: &FakeApiServer, path: &str) -> Value {
     serde_json::from_str(server.get(path).unwrap()["data"]["policy.v1.json"].as_str().unwrap()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_does() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.hear(vec![key("search")]);
     operator.work().await;
     assert_eq!(operator.server.asked(), Vec::<String>::new());
@@ -134,7 +135,7 @@ async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_doe
 
 #[tokio::test(start_paused = true)]
 async fn the_next_leader_writes_nothing_anew() {
-    let server = Server::default();
+    let server = FakeApiServer::default();
     let first = operator(&server);
     first.leader.begin(seal());
     first.hear(vec![key("search")]);
@@ -149,28 +150,28 @@ async fn the_next_leader_writes_nothing_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_it() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     operator.hear(vec![key("search"), pod("app", &["search"])]);
     operator.work().await;
     operator.hear(vec![key_gone("search")]);
     operator.work().await;
     assert_eq!(document(&operator.server, SEARCH)["keys"], json!([]), "it is withdrawn, and the pod is told");
-    operator.hear(vec![Event::Pod(Told::Gone(place("app")))]);
+    operator.hear(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_goes_with_its_key_is_not_made_again() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
     operator.server.asked();
     // Two watches, and the ConfigMap's is quicker.
-    operator.hear(vec![Event::Generated(Told::Gone(place("outrigger-search")))]);
+    operator.hear(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
     operator.hear(vec![key_gone("search")]);
     operator.work().await;
     assert_eq!(operator.server.asked(), Vec::<String>::new());
@@ -178,23 +179,23 @@ async fn what_goes_with_its_key_is_not_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_deletes_is_made_again() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
-    operator.hear(vec![Event::Generated(Told::Gone(place("outrigger-search")))]);
+    operator.hear(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
     operator.work().await;
     assert!(operator.server.get(SEARCH).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     operator.hear(vec![pod("app", &["search", "batch"])]);
     operator.work().await;
-    operator.hear(vec![Event::Pod(Told::Gone(place("app")))]);
+    operator.hear(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
     operator.work().await;
     assert!(operator.server.get(PAIR).is_some());
     // It is kept up to date meanwhile.
@@ -202,19 +203,20 @@ async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
     operator.work().await;
     assert_eq!(document(&operator.server, PAIR)["keys"][0]["name"], json!("batch"));
     tokio::time::advance(Duration::from_secs(15 * 60)).await;
-    operator.hear(vec![Event::Tick]);
+    operator.hear(vec![ClusterEvent::Tick]);
     operator.work().await;
     assert_eq!(operator.server.get(PAIR), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     let other = json!({
         "metadata": {"name": "teller", "namespace": "wharf", "uid": "w", "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
-    let other = Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(other).unwrap()) };
+    let other =
+        ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(other).unwrap()) };
     operator.hear(vec![provider(), key("search"), other]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get("/api/v1/namespaces/wharf/configmaps/outrigger-teller").is_some());
@@ -228,20 +230,20 @@ async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once(
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     operator.hear(vec![provider(), key("search")]);
     operator.work_for(Duration::from_secs(1)).await;
     assert_eq!(operator.server.get(SEARCH), None);
-    let wanted = Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
-    operator.hear(vec![Event::Value { wanted, told: Told::Listed }]);
+    let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
+    operator.hear(vec![ClusterEvent::Value { wanted, told: WatchUpdate::Listed }]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get(SEARCH).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     operator.hear(vec![key("search")]);
     operator.work().await;
@@ -258,22 +260,23 @@ async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
-    let operator = operator(&Server::default());
+    let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
     let object = json!({
         "metadata": {"name": "search", "namespace": "shop", "uid": "uid-search", "generation": 1, "resourceVersion": "1"},
         "spec": {"providers": [{"name": "openai"}]},
     });
-    let key = Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) };
+    let key =
+        ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
     let object = json!({
         "metadata": {"name": "openai", "namespace": "shop", "uid": "s", "resourceVersion": "1"}, "data": {"k": "c2s="},
     });
-    let wanted = Wanted { holder: Holder::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
-    let value = Event::Value { wanted, told: Told::Is(serde_json::from_value(object).unwrap()) };
+    let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
+    let value = ClusterEvent::Value { wanted, told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
     operator.hear(vec![provider(), key]);
     operator.hear(vec![value]);
     operator.work().await;
-    let data = |operator: &Operator| operator.server.get(SECRET).map(|secret| secret["data"].clone());
+    let data = |operator: &LeadingOperator| operator.server.get(SECRET).map(|secret| secret["data"].clone());
     let right = data(&operator).unwrap();
     for somebody in [None, Some(json!({}))] {
         operator.server.with(|stored| match somebody {

@@ -11,13 +11,13 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 /// What somebody else does just before a write arrives.
-type Interference = Box<dyn FnOnce(&mut Stored) + Send>;
+type Interference = Box<dyn FnOnce(&mut StoredObject) + Send>;
 
 #[derive(Clone, Default)]
-pub struct Server(Arc<Mutex<Stored>>);
+pub struct FakeApiServer(Arc<Mutex<StoredObject>>);
 
 #[derive(Default)]
-pub struct Stored {
+pub struct StoredObject {
     /// By path.
     pub objects: BTreeMap<String, Value>,
     pub version: u64,
@@ -28,7 +28,7 @@ pub struct Stored {
     pub asked: Vec<String>,
 }
 
-impl Stored {
+impl StoredObject {
     /// Writes as a server would, whatever stood there.
     pub fn put(&mut self, path: &str, mut object: Value) {
         self.version += 1;
@@ -42,7 +42,7 @@ impl Stored {
     }
 }
 
-impl Server {
+impl FakeApiServer {
     pub fn client(&self) -> Client {
         let this = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -57,7 +57,7 @@ impl Server {
         Client::new(service, "default")
     }
 
-    pub fn with<T>(&self, act: impl FnOnce(&mut Stored) -> T) -> T {
+    pub fn with<T>(&self, act: impl FnOnce(&mut StoredObject) -> T) -> T {
         act(&mut self.0.lock().unwrap())
     }
 

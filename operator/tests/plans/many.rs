@@ -1,6 +1,6 @@
 //! A namespace with more to do than there is time for: it is planned all the same, and told what was left out.
 
-use outrigger_operator::objects::id::{Kind, ObjectId};
+use outrigger_operator::objects::id::{ObjectId, ObjectKind};
 
 use crate::story::{Story, object};
 
@@ -10,7 +10,7 @@ fn rule(name: &str, tests: usize, expect: &str) -> String {
     format!("RoutingRule shop/{name} {{targets: [{{provider: near, model: m}}], tests: [{}]}}", tests.join(", "))
 }
 
-fn story(rules: &[String]) -> (Story, outrigger_operator::plan::revision::Plan) {
+fn story(rules: &[String]) -> (Story, outrigger_operator::plan::revision::NamespacePlan) {
     let mut story = Story::new(false);
     let mut changed = story.apply(object("LLMProvider shop/near {type: Mock, mock: {}}"));
     changed.namespaces.extend(story.apply(object("VirtualKey shop/search {providers: [{name: near}]}")).namespaces);
@@ -28,7 +28,7 @@ fn tests_that_there_is_no_time_for_are_told_and_the_rules_serve() {
         [rule("a", 4, "{shares: {near: 100%}}"), rule("b", 64, "{shares: {near: 100%}}"), rule("c", 1, "{rule: a}")];
     let (story, plan) = story(&rules);
     let verdict = |name: &str| {
-        let id = ObjectId { kind: Kind::RoutingRule, namespace: "shop".to_owned(), name: name.to_owned() };
+        let id = ObjectId { kind: ObjectKind::RoutingRule, namespace: "shop".to_owned(), name: name.to_owned() };
         assert!(story.index.get(&id).is_some());
         plan.verdicts.get(&id).unwrap()
     };
@@ -48,7 +48,8 @@ fn a_condition_that_costs_too_much_is_left_out_and_its_neighbours_stay() {
     let deep = (0..6).fold("true".to_owned(), |inside, depth| format!("{ten}.all(v{depth}, {inside})"));
     let dear = format!("RoutingRule shop/dear {{when: '{deep}', targets: [{{provider: near}}]}}");
     let (_, plan) = story(&[dear, rule("a", 1, "{model: m}")]);
-    let id = |name: &str| ObjectId { kind: Kind::RoutingRule, namespace: "shop".to_owned(), name: name.to_owned() };
+    let id =
+        |name: &str| ObjectId { kind: ObjectKind::RoutingRule, namespace: "shop".to_owned(), name: name.to_owned() };
     let refused = &plan.verdicts[&id("dear")].refused;
     assert!(refused[0].message.contains("may take") && refused[0].message.contains(".all("), "{refused:?}");
     assert!(plan.verdicts[&id("a")].is_sound());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outrigger_operator::plan::revision::Plan;
+use outrigger_operator::plan::revision::NamespacePlan;
 use outrigger_operator::state::index::Changed;
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ const OBJECTS: [&str; 20] = [
 ];
 
 /// Everything that a plan says.
-fn told(plans: &BTreeMap<String, Plan>) -> Vec<String> {
+fn told(plans: &BTreeMap<String, NamespacePlan>) -> Vec<String> {
     let mut told = Vec::new();
     for plan in plans.values() {
         told.extend(plan.verdicts.iter().map(|(id, verdict)| format!("{id}: {verdict:?}")));
@@ -109,7 +109,7 @@ proptest! {
     ) {
         let mut story = Story::new(false);
         let bound = story.index.bind(pods());
-        let mut known: BTreeMap<String, Plan> = story.settle(bound);
+        let mut known: BTreeMap<String, NamespacePlan> = story.settle(bound);
         let mut deleted = BTreeSet::new();
         for place in order.iter().chain(&gone) {
             let value = object(OBJECTS[*place]);

@@ -1,6 +1,6 @@
 //! What was good, read back: whose word counts for whom, and what can't be read.
 
-use outrigger_operator::objects::id::{Kind, ObjectId};
+use outrigger_operator::objects::id::{ObjectId, ObjectKind};
 use outrigger_operator::plan::last_good::LastGood;
 use outrigger_operator::state::index::Changed;
 
@@ -70,7 +70,7 @@ fn the_past_of_another_object_of_the_same_name_is_not_its_own() {
     story.good = LastGood::new();
     story.good.restore("one", &written).unwrap();
     assert_eq!(endpoint(&mut story, "one"), None);
-    let id = ObjectId { kind: Kind::LlmProvider, namespace: "platform".to_owned(), name: "openai".to_owned() };
+    let id = ObjectId { kind: ObjectKind::LlmProvider, namespace: "platform".to_owned(), name: "openai".to_owned() };
     let plans = story.settle(Changed { namespaces: story.index.namespaces() });
     assert_eq!(plans["platform"].verdicts[&id].serving, None);
 }

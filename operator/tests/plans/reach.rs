@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use outrigger_operator::objects::refs::{Holder, Wanted};
-use outrigger_operator::plan::revision::Plan;
-use outrigger_operator::state::index::{Changed, Index};
+use outrigger_operator::objects::refs::{ValueKind, ValueRef};
+use outrigger_operator::plan::revision::NamespacePlan;
+use outrigger_operator::state::index::{Changed, ObjectIndex};
 use outrigger_policy::{CredentialDoc, Document, KeyDoc, Policy, ProviderDoc};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ fn the_operator_s_own_concerns_all_and_is_concerned_by_all() {
 
 #[test]
 fn what_says_nothing_new_changes_nothing() {
-    let mut index = Index::new("outrigger-system", false);
+    let mut index = ObjectIndex::new("outrigger-system", false);
     let key = |version: &str, status: Value, team: &str| {
         let mut value = object(&format!("VirtualKey shop/k {{team: {team}}}"));
         value["metadata"]["resourceVersion"] = json!(version);
@@ -144,7 +144,7 @@ fn what_is_named_is_wanted_and_what_serves_in_a_broken_one_s_place() {
         ))
     };
     let wanted = |story: &Story| -> Vec<String> {
-        let word = |one: Wanted| format!("{} {}/{}", one.holder.name(), one.namespace, one.name);
+        let word = |one: ValueRef| format!("{} {}/{}", one.holder.name(), one.namespace, one.name);
         story.index.wanted().into_iter().map(word).collect()
     };
     let _ = story.apply(object("Secret shop/old {apiKey: c2stb25l}"));
@@ -162,7 +162,7 @@ fn what_is_named_is_wanted_and_what_serves_in_a_broken_one_s_place() {
     let changed = story.delete("LLMProvider", "shop", "p");
     let _ = story.settle(changed);
     assert_eq!(wanted(&story), Vec::<String>::new());
-    assert_eq!(Holder::named("Pod"), None);
+    assert_eq!(ValueKind::named("Pod"), None);
 }
 
 #[test]
@@ -307,13 +307,14 @@ fn a_secret_that_becomes_the_operators_is_nobodys_credential_any_more() {
 /// Nobody else names it: the version that serves in the place of a broken one does.
 #[test]
 fn what_changes_while_it_is_looked_at_for_the_first_time_is_planned_anew() {
-    let mut index = Index::new("outrigger-system", false);
+    let mut index = ObjectIndex::new("outrigger-system", false);
     let looked = BTreeSet::from([wanted("s").into()]);
-    let plan = Plan { namespace: "shop".to_owned(), looked, seen: index.changes(), ..Plan::default() };
+    let plan =
+        NamespacePlan { namespace: "shop".to_owned(), looked, seen: index.changes(), ..NamespacePlan::default() };
     assert_eq!(index.apply(&object("Secret platform/s {apiKey: c2stb25l}")).namespaces, BTreeSet::new());
     let shop = BTreeSet::from(["shop".to_owned()]);
     assert_eq!(index.planned(&plan).namespaces, shop);
-    assert_eq!(index.planned(&Plan { seen: index.changes(), ..plan }).namespaces, BTreeSet::new());
+    assert_eq!(index.planned(&NamespacePlan { seen: index.changes(), ..plan }).namespaces, BTreeSet::new());
     let mut rotated = object("Secret platform/s {apiKey: c2stdHdv}");
     rotated["metadata"]["resourceVersion"] = json!("2");
     assert_eq!(index.apply(&rotated).namespaces, shop, "and told from then on");
@@ -322,8 +323,8 @@ fn what_changes_while_it_is_looked_at_for_the_first_time_is_planned_anew() {
 /// As a replica that does not lead sees it: nothing is planned.
 #[test]
 fn nothing_is_kept_of_namespaces_that_are_gone() {
-    let mut index = Index::new("outrigger-system", false);
-    let empty = Index::new("outrigger-system", false);
+    let mut index = ObjectIndex::new("outrigger-system", false);
+    let empty = ObjectIndex::new("outrigger-system", false);
     for place in 0..3 {
         let namespace = format!("ci-{place}");
         let _ = index.apply(&object(&format!("Namespace /{namespace} {{}}")));
@@ -337,10 +338,10 @@ fn nothing_is_kept_of_namespaces_that_are_gone() {
             let _ = index.delete(kind, of, name);
         }
     }
-    let counted = |index: &Index| format!("changes: {}", index.changes());
+    let counted = |index: &ObjectIndex| format!("changes: {}", index.changes());
     assert_eq!(format!("{index:?}").replace(&counted(&index), &counted(&empty)), format!("{empty:?}"));
 }
 
-fn wanted(name: &str) -> Wanted {
-    Wanted { holder: Holder::Secret, namespace: "platform".to_owned(), name: name.to_owned() }
+fn wanted(name: &str) -> ValueRef {
+    ValueRef { holder: ValueKind::Secret, namespace: "platform".to_owned(), name: name.to_owned() }
 }

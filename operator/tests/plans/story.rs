@@ -10,16 +10,16 @@ use std::fmt::Write;
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::plan::last_good::LastGood;
 use outrigger_operator::plan::plan;
-use outrigger_operator::plan::revision::{Delivery, Plan, Revision};
-use outrigger_operator::state::index::{Changed, Index};
-use outrigger_operator::status::verdict::{Problem, Verdict};
+use outrigger_operator::plan::revision::{Delivery, NamespacePlan, PolicyRevision};
+use outrigger_operator::state::index::{Changed, ObjectIndex};
+use outrigger_operator::status::verdict::{ObjectProblem, ObjectVerdict};
 use serde_json::{Value, json};
 
 pub const NOW: &str = "2026-11-01T00:00:00Z";
 
 /// A cluster, an operator, and what it has written.
 pub struct Story {
-    pub index: Index,
+    pub index: ObjectIndex,
     pub good: LastGood,
     pub now: jiff::Timestamp,
     written: BTreeMap<Binding, (String, Vec<u8>)>,
@@ -32,7 +32,7 @@ pub struct Story {
 impl Story {
     pub fn new(copies: bool) -> Self {
         Story {
-            index: Index::new("outrigger-system", copies),
+            index: ObjectIndex::new("outrigger-system", copies),
             good: LastGood::new(),
             now: NOW.parse().unwrap(),
             written: BTreeMap::new(),
@@ -82,7 +82,7 @@ impl Story {
     pub fn restart(&mut self) {
         let bindings =
             self.index.namespaces().iter().filter_map(|one| self.index.bindings(one).cloned()).flatten().collect();
-        let mut index = Index::new("outrigger-system", self.index.copies());
+        let mut index = ObjectIndex::new("outrigger-system", self.index.copies());
         for value in self.stored.values() {
             let _ = index.apply(value);
         }
@@ -95,7 +95,7 @@ impl Story {
     }
 
     /// Plans until nothing is left to plan; the last plan of each.
-    pub fn settle(&mut self, changed: Changed) -> BTreeMap<String, Plan> {
+    pub fn settle(&mut self, changed: Changed) -> BTreeMap<String, NamespacePlan> {
         let mut left: BTreeSet<String> = changed.namespaces;
         let mut plans = BTreeMap::new();
         let mut rounds = 0;
@@ -111,7 +111,7 @@ impl Story {
     }
 
     /// Whether the binding's policy is another one than was written; it is written then.
-    pub fn write(&mut self, revision: &Revision) -> bool {
+    pub fn write(&mut self, revision: &PolicyRevision) -> bool {
         let before = self.written.get(&revision.binding).map(|(digest, _)| digest.clone());
         if before.as_ref() == Some(&revision.digest) {
             return false;
@@ -184,7 +184,7 @@ pub fn told(text: &str) -> String {
     format!("{}\n", out.trim_end())
 }
 
-fn summary(story: &mut Story, plan: &Plan) -> String {
+fn summary(story: &mut Story, plan: &NamespacePlan) -> String {
     let mut out = String::new();
     for (id, verdict) in &plan.verdicts {
         let _ = writeln!(out, "#> {id}: {}", of_verdict(verdict));
@@ -208,8 +208,8 @@ fn summary(story: &mut Story, plan: &Plan) -> String {
     out
 }
 
-fn of_verdict(verdict: &Verdict) -> String {
-    let Verdict { generation, refused, unresolved, warnings, serving, withdrawn } = verdict;
+fn of_verdict(verdict: &ObjectVerdict) -> String {
+    let ObjectVerdict { generation, refused, unresolved, warnings, serving, withdrawn } = verdict;
     let mut out = format!("{generation}");
     if verdict.is_sound() {
         out.push_str(" good");
@@ -222,8 +222,8 @@ fn of_verdict(verdict: &Verdict) -> String {
         None if !verdict.is_sound() => out.push_str(", nothing serves"),
         None => {}
     }
-    let of = |what: &str, problem: &Problem| {
-        let Problem { reason, path, message } = problem;
+    let of = |what: &str, problem: &ObjectProblem| {
+        let ObjectProblem { reason, path, message } = problem;
         format!("\n#>   {what} {}: {path}: {message}", reason.word())
     };
     refused.iter().for_each(|problem| out.push_str(&of("not accepted,", problem)));
@@ -234,7 +234,7 @@ fn of_verdict(verdict: &Verdict) -> String {
     out
 }
 
-fn of_keys(revision: &Revision) -> String {
+fn of_keys(revision: &PolicyRevision) -> String {
     let document = &revision.document;
     let default = document.default_key.as_deref().unwrap_or("nobody");
     let keys = document.keys.iter().map(|key| {
@@ -249,7 +249,7 @@ fn of_keys(revision: &Revision) -> String {
     format!("{default}: {}{others}", keys.collect::<Vec<_>>().join(" "))
 }
 
-fn of_revision(revision: &Revision) -> String {
+fn of_revision(revision: &PolicyRevision) -> String {
     let document = &revision.document;
     let mut out = String::new();
     for provider in &document.providers {

@@ -9,22 +9,22 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use outrigger_operator::apply::Applier;
-use outrigger_operator::certs::Bundle;
-use outrigger_operator::metrics::Metrics;
-use outrigger_operator::reconcile::Leader;
+use outrigger_operator::certs::CaBundle;
+use outrigger_operator::metrics::OperatorMetrics;
+use outrigger_operator::reconcile::Reconciler;
 use outrigger_operator::seal::Seal;
 use outrigger_operator::server::health::Readiness;
 use outrigger_operator::state::caches::Caches;
-use outrigger_operator::state::index::Index;
-use outrigger_operator::status::publisher::Teller;
-use outrigger_operator::watch::dispatch::{Event, Feed};
-use outrigger_operator::watch::watcher::Told;
+use outrigger_operator::state::index::ObjectIndex;
+use outrigger_operator::status::publisher::StatusPublisher;
+use outrigger_operator::watch::dispatch::{ClusterEvent, Dispatcher};
+use outrigger_operator::watch::watcher::WatchUpdate;
 use outrigger_sync::Hello;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::client::{Stream, until};
-use crate::world::{World, binding, now};
+use crate::client::{GatewayStream, until};
+use crate::world::{StreamWorld, binding, now};
 
 /// An API server that takes everything, and tells the names of what is written, in order.
 fn client(written: mpsc::UnboundedSender<String>) -> Client {
@@ -51,27 +51,28 @@ fn client(written: mpsc::UnboundedSender<String>) -> Client {
     Client::new(service, "outrigger")
 }
 
-fn key(name: &str) -> Event {
+fn key(name: &str) -> ClusterEvent {
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
-    Event::Object { kind: "VirtualKey", told: Told::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
 }
 
 #[tokio::test]
 async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let (names, mut written) = mpsc::unbounded_channel();
     let client = client(names);
-    let caches = Arc::new(Caches::new(Index::new("outrigger", false)));
-    let (hub, metrics) = (Arc::clone(&world.hub), Arc::new(Metrics::new().unwrap()));
-    let authorities = watch::Sender::new(Some(Arc::new(Bundle::of("PEM".to_owned()))));
-    let feed = Arc::new(Feed::new(Arc::clone(&caches), Readiness::default()));
+    let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
+    let (hub, metrics) = (Arc::clone(&world.hub), Arc::new(OperatorMetrics::new().unwrap()));
+    let authorities = watch::Sender::new(Some(Arc::new(CaBundle::of("PEM".to_owned()))));
+    let feed = Arc::new(Dispatcher::new(Arc::clone(&caches), Readiness::default()));
     let bundle = authorities.subscribe();
     let (of_caches, of_hub, of_metrics) = (Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics));
     let applier = Arc::new(Applier::new(client.clone(), of_caches, of_hub, of_metrics, bundle, "outrigger"));
-    let teller = Arc::new(Teller::new(client, Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a"));
-    let leader = Arc::new(Leader::new(caches, Arc::clone(&feed), applier, hub, teller, metrics));
+    let teller =
+        Arc::new(StatusPublisher::new(client, Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a"));
+    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&feed), applier, hub, teller, metrics));
     leader.begin(Seal::of(&[7; 32]).unwrap());
     let working = Arc::clone(&leader);
     let working = tokio::spawn(async move { tokio::join!(working.plan_all(), working.write_each()) });
@@ -79,7 +80,7 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
     assert_eq!(written.recv().await.unwrap(), "outrigger-search");
 
     let ahead = u64::try_from(now()).unwrap() + 1_000;
-    let mut gateway = Stream::open(&world, &world.pod("search-1", "search")).await.unwrap();
+    let mut gateway = GatewayStream::open(&world, &world.pod("search-1", "search")).await.unwrap();
     gateway.hello(Hello { sequence: Some(ahead), ..Hello::default() }).await;
     let claims = |sequence| world.hub.highest(&binding()).filter(|highest| *highest == sequence);
     until(&world, || claims(ahead)).await;

@@ -20,15 +20,15 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::world::World;
+use crate::world::StreamWorld;
 
 /// Nothing that is waited for takes so long; what fails should end.
 pub const SOON: Duration = Duration::from_secs(30);
 
-pub type Body = BoxBody<Bytes, std::convert::Infallible>;
-pub type Sender = SendRequest<Body>;
+pub type RequestBody = BoxBody<Bytes, std::convert::Infallible>;
+pub type HttpSender = SendRequest<RequestBody>;
 
-pub async fn tls(world: &World, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+pub async fn tls(world: &StreamWorld, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(world.authority.lock().unwrap().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -43,7 +43,7 @@ pub async fn tls(world: &World, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStr
 }
 
 /// An HTTP/2 connection.
-pub async fn connect(world: &World) -> Sender {
+pub async fn connect(world: &StreamWorld) -> HttpSender {
     let stream = tls(world, b"h2").await.unwrap();
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -51,11 +51,11 @@ pub async fn connect(world: &World) -> Sender {
     sender
 }
 
-pub fn whole(body: impl Into<Bytes>) -> Body {
+pub fn whole(body: impl Into<Bytes>) -> RequestBody {
     Full::new(body.into()).boxed()
 }
 
-pub async fn post(sender: &mut Sender, path: &str, body: Body) -> (StatusCode, Value) {
+pub async fn post(sender: &mut HttpSender, path: &str, body: RequestBody) -> (StatusCode, Value) {
     let request = Request::post(format!("https://outrigger.test{path}")).body(body).unwrap();
     let response = sender.send_request(request).await.unwrap();
     let status = response.status();
@@ -65,7 +65,7 @@ pub async fn post(sender: &mut Sender, path: &str, body: Body) -> (StatusCode, V
 
 /// What came instead of a stream.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RefusedStream {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub error: Value,
@@ -73,19 +73,19 @@ pub struct Refused {
 
 /// An open stream.
 #[derive(Debug)]
-pub struct Stream {
+pub struct GatewayStream {
     say: mpsc::Sender<Bytes>,
     heard: Incoming,
     lines: Lines,
 }
 
-impl Stream {
-    pub async fn open(world: &World, token: &str) -> Result<Self, Refused> {
+impl GatewayStream {
+    pub async fn open(world: &StreamWorld, token: &str) -> Result<Self, RefusedStream> {
         Self::on(&mut connect(world).await, token).await
     }
 
     /// On a connection that there is.
-    pub async fn on(sender: &mut Sender, token: &str) -> Result<Self, Refused> {
+    pub async fn on(sender: &mut HttpSender, token: &str) -> Result<Self, RefusedStream> {
         let (say, said) = mpsc::channel::<Bytes>(8);
         let parts = stream::unfold(said, |mut said| async move {
             let part = said.recv().await?;
@@ -100,13 +100,13 @@ impl Stream {
         if head.status != StatusCode::OK {
             let error = body.collect().await.unwrap().to_bytes();
             let error = serde_json::from_slice::<Value>(&error).unwrap()["error"].take();
-            return Err(Refused { status: head.status, headers: head.headers, error });
+            return Err(RefusedStream { status: head.status, headers: head.headers, error });
         }
-        Ok(Stream { say, heard: body, lines: Lines::default() })
+        Ok(GatewayStream { say, heard: body, lines: Lines::default() })
     }
 
     /// Opened, and hello said by a gateway that has nothing.
-    pub async fn new(world: &World, token: &str) -> Self {
+    pub async fn new(world: &StreamWorld, token: &str) -> Self {
         let stream = Self::open(world, token).await.unwrap();
         stream.hello(Hello::default()).await;
         stream
@@ -165,7 +165,7 @@ impl Stream {
 }
 
 /// Waits until the states of gateways are as asked.
-pub async fn until<T>(world: &World, mut look: impl FnMut() -> Option<T>) -> T {
+pub async fn until<T>(world: &StreamWorld, mut look: impl FnMut() -> Option<T>) -> T {
     let mut changes = world.hub.changes();
     let found = async {
         loop {

@@ -6,18 +6,18 @@ use outrigger_operator::plan::revision::SidecarState;
 use outrigger_operator::stream::Hub;
 use outrigger_sync::{FromGateway, Hello, Outcome, Rejection};
 
-use crate::client::{Stream, connect, until};
-use crate::world::{World, binding, claims, credential, echo, revised, secret, written};
+use crate::client::{GatewayStream, connect, until};
+use crate::world::{StreamWorld, binding, claims, credential, echo, revised, secret, written};
 
-fn only(world: &World) -> Option<SidecarState> {
+fn only(world: &StreamWorld) -> Option<SidecarState> {
     world.hub.states().into_iter().next()
 }
 
 #[tokio::test]
 async fn a_hello_is_answered_with_the_policy_and_its_outcome_becomes_known() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     world.hub.publish(&revised(binding(), 42, vec![credential("openai", "sk-1", &["search"])], &[]));
-    let mut stream = Stream::open(&world, &world.pod("search-1", "search")).await.unwrap();
+    let mut stream = GatewayStream::open(&world, &world.pod("search-1", "search")).await.unwrap();
     let authorities = vec!["ab".to_owned()];
     stream.hello(Hello { sequence: Some(41), authorities: authorities.clone(), ..Hello::default() }).await;
     let policy = stream.policy().await;
@@ -42,20 +42,20 @@ async fn a_hello_is_answered_with_the_policy_and_its_outcome_becomes_known() {
 /// One that made up a sequence beyond all times would hide another one that is truly ahead, and never be followed itself.
 #[tokio::test]
 async fn a_gateway_that_makes_up_a_sequence_hides_nobody() {
-    let world = World::new().await;
-    let liar = Stream::open(&world, &world.pod("search-1", "search")).await.unwrap();
+    let world = StreamWorld::new().await;
+    let liar = GatewayStream::open(&world, &world.pod("search-1", "search")).await.unwrap();
     liar.hello(Hello { sequence: Some(u64::MAX), ..Hello::default() }).await;
     until(&world, || only(&world)).await;
     assert_eq!(world.hub.highest(&binding()), None);
-    let honest = Stream::open(&world, &world.pod("search-2", "search")).await.unwrap();
+    let honest = GatewayStream::open(&world, &world.pod("search-2", "search")).await.unwrap();
     honest.hello(Hello { sequence: Some(41), ..Hello::default() }).await;
     assert_eq!(until(&world, || world.hub.highest(&binding())).await, 41);
 }
 
 #[tokio::test]
 async fn each_newer_policy_follows_and_an_older_one_never() {
-    let world = World::new().await;
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let world = StreamWorld::new().await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     for (published, seen) in [(3, Some(3)), (2, None), (4, Some(4)), (4, None), (9, Some(9))] {
         world.hub.publish(&written(published));
         if let Some(sequence) = seen {
@@ -82,9 +82,9 @@ async fn what_a_gateway_has_is_not_sent_again() {
         (Some(100), None, 101),
     ];
     for (sequence, digest, first) in cases {
-        let world = World::new().await;
+        let world = StreamWorld::new().await;
         world.hub.publish(&written(7));
-        let mut stream = Stream::open(&world, &world.pod("search-1", "search")).await.unwrap();
+        let mut stream = GatewayStream::open(&world, &world.pod("search-1", "search")).await.unwrap();
         stream.hello(Hello { sequence, digest: digest.map(str::to_owned), ..Hello::default() }).await;
         until(&world, || only(&world)).await;
         assert_eq!(world.hub.highest(&binding()), sequence);
@@ -98,9 +98,9 @@ async fn what_a_gateway_has_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_rejection_becomes_known_and_ends_with_the_next_that_is_taken() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     world.hub.publish(&written(1));
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     stream.policy().await;
     stream.took(1).await;
     world.hub.publish(&written(2));
@@ -126,7 +126,7 @@ async fn a_rejection_becomes_known_and_ends_with_the_next_that_is_taken() {
 
 #[tokio::test]
 async fn credentials_go_to_service_accounts_that_may_use_a_key_that_reaches_them() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let credentials = vec![
         credential("both", "sk-both", &["search", "batch"]),
         credential("batch", "sk-batch", &["batch"]),
@@ -140,7 +140,7 @@ async fn credentials_go_to_service_accounts_that_may_use_a_key_that_reaches_them
         ("jobs", ["sk-both", "sk-batch", "sk-open", ""]),
         ("other", ["", "", "sk-open", ""]),
     ] {
-        let mut stream = Stream::new(&world, &world.pod(&format!("pod-{account}"), account)).await;
+        let mut stream = GatewayStream::new(&world, &world.pod(&format!("pod-{account}"), account)).await;
         let policy = stream.policy().await;
         let values: Vec<&str> = policy.credentials.iter().map(|credential| credential.value.as_str()).collect();
         assert_eq!(values, expected, "{account}");
@@ -149,11 +149,11 @@ async fn credentials_go_to_service_accounts_that_may_use_a_key_that_reaches_them
 
 #[tokio::test]
 async fn a_second_stream_of_a_pod_replaces_the_first() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let token = world.pod("search-1", "search");
-    let mut first = Stream::new(&world, &token).await;
+    let mut first = GatewayStream::new(&world, &token).await;
     until(&world, || only(&world)).await;
-    let mut second = Stream::new(&world, &token).await;
+    let mut second = GatewayStream::new(&world, &token).await;
     assert_eq!(first.hear().await, None);
     world.hub.publish(&written(5));
     assert_eq!(second.policy().await.sequence, 5);
@@ -162,31 +162,31 @@ async fn a_second_stream_of_a_pod_replaces_the_first() {
 
 #[tokio::test]
 async fn a_follower_says_who_leads() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let token = world.pod("search-1", "search");
-    let mut stream = Stream::new(&world, &token).await;
+    let mut stream = GatewayStream::new(&world, &token).await;
     until(&world, || only(&world)).await;
     world.hub.lead(false);
     assert_eq!(stream.hear().await, None, "losing leadership ends streams");
-    let refused = Stream::open(&world, &token).await.unwrap_err();
+    let refused = GatewayStream::open(&world, &token).await.unwrap_err();
     assert_eq!((refused.status, refused.error["type"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("no_leader")));
     world.hub.leader(Some("10.0.0.7:10250".to_owned()));
     // Whoever asks: followers do not judge tokens.
-    let refused = Stream::open(&world, "none").await.unwrap_err();
+    let refused = GatewayStream::open(&world, "none").await.unwrap_err();
     assert_eq!(refused.status, StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(refused.headers[outrigger_sync::LEADER], "10.0.0.7:10250");
     assert_eq!(refused.error["message"], "this replica does not lead; 10.0.0.7:10250 does");
     world.hub.lead(true);
     world.hub.publish(&written(1));
-    assert_eq!(Stream::new(&world, &token).await.policy().await.sequence, 1);
+    assert_eq!(GatewayStream::new(&world, &token).await.policy().await.sequence, 1);
 }
 
 #[tokio::test]
 async fn a_withdrawn_policy_is_sent_to_nobody_and_gateways_stay() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     world.hub.publish(&written(1));
     world.hub.withdraw(&binding());
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     until(&world, || only(&world)).await;
     world.hub.withdraw(&binding());
     world.hub.publish(&written(2));
@@ -195,19 +195,19 @@ async fn a_withdrawn_policy_is_sent_to_nobody_and_gateways_stay() {
 
 #[tokio::test]
 async fn there_are_no_more_streams_than_there_may_be() {
-    let world = World::with(Hub::new(1), echo).await;
+    let world = StreamWorld::with(Hub::new(1), echo).await;
     let token = world.pod("search-1", "search");
-    let _first = Stream::new(&world, &token).await;
-    let refused = Stream::open(&world, &world.pod("search-2", "search")).await.unwrap_err();
+    let _first = GatewayStream::new(&world, &token).await;
+    let refused = GatewayStream::open(&world, &world.pod("search-2", "search")).await.unwrap_err();
     assert_eq!(refused.error["type"], "too_many_streams");
     // The same pod's takes the place that it has.
-    Stream::open(&world, &token).await.unwrap();
+    GatewayStream::open(&world, &token).await.unwrap();
 }
 
 #[tokio::test]
 async fn messages_of_other_versions_are_counted_and_others_end_the_stream() {
-    let world = World::new().await;
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let world = StreamWorld::new().await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     stream
         .say_bytes(&b"{\"grants\":[{\"account\":\"a\"}]}\n{\"outcome\":{\"sequence\":1,\"mood\":\"good\"}}\n"[..])
         .await;
@@ -215,7 +215,7 @@ async fn messages_of_other_versions_are_counted_and_others_end_the_stream() {
     assert_eq!(world.hub.unknown(), 1);
     stream.say_bytes(&b"good morning\n"[..]).await;
     assert_eq!(stream.hear().await, None);
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     let mut sent = 0;
     // Without end. The stream may end before all of it was taken.
     while sent < (300 << 10) && stream.try_say(vec![b'x'; 16 << 10]).await {
@@ -226,11 +226,11 @@ async fn messages_of_other_versions_are_counted_and_others_end_the_stream() {
 
 #[tokio::test]
 async fn one_that_does_not_read_holds_up_nobody() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let large =
         |sequence| revised(binding(), sequence, vec![credential("a", &"k".repeat(900 << 10), &["search"])], &[]);
-    let idle = Stream::new(&world, &world.pod("idle", "search")).await;
-    let mut busy = Stream::new(&world, &world.pod("busy", "search")).await;
+    let idle = GatewayStream::new(&world, &world.pod("idle", "search")).await;
+    let mut busy = GatewayStream::new(&world, &world.pod("busy", "search")).await;
     until(&world, || (world.hub.states().len() == 2).then_some(())).await;
     for sequence in 1..=20 {
         world.hub.publish(&large(sequence));
@@ -248,7 +248,7 @@ async fn one_that_does_not_read_holds_up_nobody() {
 #[tokio::test]
 async fn a_thousand_gateways_on_one_binding_and_on_a_thousand() {
     for alone in [false, true] {
-        let world = World::new().await;
+        let world = StreamWorld::new().await;
         let mut streams = Vec::new();
         let mut sender = connect(&world).await;
         for number in 0..1_000 {
@@ -259,7 +259,7 @@ async fn a_thousand_gateways_on_one_binding_and_on_a_thousand() {
             let (pod, uid) = (format!("pod-{number}"), format!("uid-{number}"));
             world.pods.add(&namespace, &pod, &uid, "search");
             let token = world.signer.sign(&claims(&namespace, &pod, &uid, "search"));
-            let stream = Stream::on(&mut sender, &token).await.unwrap();
+            let stream = GatewayStream::on(&mut sender, &token).await.unwrap();
             stream.hello(Hello::default()).await;
             streams.push((Binding::of(&namespace, "search"), stream));
         }

@@ -5,19 +5,19 @@ use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 
-use crate::client::{Body, SOON, Stream, connect, post, tls, until, whole};
-use crate::world::{World, certificate};
+use crate::client::{GatewayStream, RequestBody, SOON, connect, post, tls, until, whole};
+use crate::world::{StreamWorld, certificate};
 
 #[tokio::test]
 async fn reviews_are_answered_over_both_versions_of_http() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     // An object and the one that it replaces.
     let body = vec![b'x'; 3_500_000];
     let (status, told) = post(&mut connect(&world).await, "/admit/pods?timeout=5s", whole(body.clone())).await;
     assert_eq!((status, told), (StatusCode::OK, json!({"path": "/admit/pods", "bytes": 3_500_000})));
     let stream = tls(&world, b"http/1.1").await.unwrap();
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake::<_, Body>(TokioIo::new(stream)).await.unwrap();
+        hyper::client::conn::http1::handshake::<_, RequestBody>(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     for _ in 0..2 {
         let request = Request::post("/admit/workloads").header("host", "outrigger.test").body(whole(body.clone()));
@@ -29,7 +29,7 @@ async fn reviews_are_answered_over_both_versions_of_http() {
 
 #[tokio::test]
 async fn what_is_not_for_here_is_refused_with_a_reason() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let mut sender = connect(&world).await;
     let (status, told) = post(&mut sender, "/metrics", whole("")).await;
     assert_eq!((status, told["error"]["type"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
@@ -42,7 +42,7 @@ async fn what_is_not_for_here_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn a_review_that_panics_is_answered_and_the_next_one_is_too() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let mut sender = connect(&world).await;
     let (status, told) = post(&mut sender, "/admit/panics", whole("{}")).await;
     assert_eq!((status, told["error"]["type"].as_str()), (StatusCode::INTERNAL_SERVER_ERROR, Some("internal")));
@@ -51,8 +51,8 @@ async fn a_review_that_panics_is_answered_and_the_next_one_is_too() {
 
 #[tokio::test]
 async fn a_certificate_is_exchanged_while_streams_go_on() {
-    let world = World::new().await;
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let world = StreamWorld::new().await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     until(&world, || world.hub.states().pop()).await;
     let (certified, authority) = certificate();
     *world.shown.0.lock().unwrap() = certified;
@@ -65,8 +65,8 @@ async fn a_certificate_is_exchanged_while_streams_go_on() {
 
 #[tokio::test]
 async fn on_shutdown_streams_end_and_the_server_with_them() {
-    let world = World::new().await;
-    let mut stream = Stream::new(&world, &world.pod("search-1", "search")).await;
+    let world = StreamWorld::new().await;
+    let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     until(&world, || world.hub.states().pop()).await;
     world.stop.lock().unwrap().take();
     assert_eq!(stream.hear().await, None);

@@ -8,12 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use outrigger_operator::stream::cluster::Bearer;
-use outrigger_operator::stream::cluster::Cluster;
-use outrigger_operator::stream::{Pods, Refusal, Verifier};
+use outrigger_operator::stream::cluster::TokenAuthority;
+use outrigger_operator::stream::{PodLookup, StreamRefusal, Verifier};
 use serde_json::{Value, json};
 
-use crate::client::Stream;
-use crate::world::{FakeCluster, FakePods, Signer, World, claims, now};
+use crate::client::GatewayStream;
+use crate::world::{FakeCluster, FakePods, Signer, StreamWorld, claims, now};
 
 struct Judge {
     cluster: Arc<FakeCluster>,
@@ -27,7 +27,8 @@ fn judge() -> Judge {
     let (cluster, pods, signer) = (Arc::new(FakeCluster::default()), Arc::new(FakePods::default()), Signer::new("one"));
     *cluster.keys.lock().unwrap() = Some(vec![signer.jwk.clone()]);
     pods.add("shop", "search-1", "uid-1", "search");
-    let verifier = Verifier::new(Arc::clone(&cluster) as Arc<dyn Cluster>, Arc::clone(&pods) as Arc<dyn Pods>);
+    let verifier =
+        Verifier::new(Arc::clone(&cluster) as Arc<dyn TokenAuthority>, Arc::clone(&pods) as Arc<dyn PodLookup>);
     Judge { cluster, pods, signer, verifier }
 }
 
@@ -58,7 +59,7 @@ async fn tokens_are_taken_or_refused_for_what_they_are() {
     let sign = |claims: Value| judge.signer.sign(&claims);
     let kubernetes = |field: &'static str, value: Value| with(|claims| claims["kubernetes.io"][field] = value);
     let pod_unknown =
-        |namespace: &str, pod: &str| Refusal::PodUnknown { namespace: namespace.to_owned(), pod: pod.to_owned() };
+        |namespace: &str, pod: &str| StreamRefusal::PodUnknown { namespace: namespace.to_owned(), pod: pod.to_owned() };
     let strange = Signer::new("one");
     let head = |alg: &str| URL_SAFE_NO_PAD.encode(json!({"alg": alg, "typ": "JWT", "kid": "one"}).to_string());
     let unsigned = |alg: &str| format!("{}.{}.", head(alg), URL_SAFE_NO_PAD.encode(good().to_string()));
@@ -72,31 +73,31 @@ async fn tokens_are_taken_or_refused_for_what_they_are() {
         let key = jsonwebtoken::EncodingKey::from_secret(judge.signer.jwk["x"].as_str().unwrap().as_bytes());
         jsonwebtoken::encode(&header, &good(), &key).unwrap()
     };
-    let cases: Vec<(&str, String, Result<(), Refusal>)> = vec![
+    let cases: Vec<(&str, String, Result<(), StreamRefusal>)> = vec![
         ("good", sign(good()), Ok(())),
         ("one audience as a string", sign(with(|claims| claims["aud"] = json!("outrigger"))), Ok(())),
         ("several audiences", sign(with(|claims| claims["aud"] = json!(["a", "outrigger"]))), Ok(())),
         ("expired within the leeway", sign(with(|claims| claims["exp"] = json!(now() - 500))), Ok(())),
-        ("expired", sign(with(|claims| claims["exp"] = json!(now() - 700))), Err(Refusal::Expired)),
+        ("expired", sign(with(|claims| claims["exp"] = json!(now() - 700))), Err(StreamRefusal::Expired)),
         ("from a clock ahead", sign(with(|claims| claims["nbf"] = json!(now() + 500))), Ok(())),
-        ("later", sign(with(|claims| claims["nbf"] = json!(now() + 700))), Err(Refusal::NotYet)),
-        ("wrong audience", sign(with(|claims| claims["aud"] = json!(["vault"]))), Err(Refusal::Audience)),
+        ("later", sign(with(|claims| claims["nbf"] = json!(now() + 700))), Err(StreamRefusal::NotYet)),
+        ("wrong audience", sign(with(|claims| claims["aud"] = json!(["vault"]))), Err(StreamRefusal::Audience)),
         (
             "other issuer",
             sign(with(|claims| claims["iss"] = json!("https://other.test"))),
-            Err(Refusal::Issuer("https://cluster.test".to_owned())),
+            Err(StreamRefusal::Issuer("https://cluster.test".to_owned())),
         ),
-        ("wrong key", strange.sign(&good()), Err(Refusal::Signature)),
-        ("unknown key", Signer::new("two").sign(&good()), Err(Refusal::NotAuthenticated)),
-        ("changed claims", format!("{header}.{other}.{signature}"), Err(Refusal::Signature)),
-        ("no signature", format!("{message}."), Err(Refusal::Signature)),
-        ("none", unsigned("none"), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
-        ("NONE", unsigned("NONE"), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
-        ("shared secret", shared, Err(Refusal::Signature)),
-        ("no JWT", "sk-secret".to_owned(), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
-        ("empty parts", "..".to_owned(), Err(Refusal::NoJwt("it has no readable head of a JWT"))),
-        ("no pod", sign(kubernetes("pod", Value::Null)), Err(Refusal::NoPod)),
-        ("pod without uid", sign(kubernetes("pod", json!({"name": "search-1"}))), Err(Refusal::NoPod)),
+        ("wrong key", strange.sign(&good()), Err(StreamRefusal::Signature)),
+        ("unknown key", Signer::new("two").sign(&good()), Err(StreamRefusal::NotAuthenticated)),
+        ("changed claims", format!("{header}.{other}.{signature}"), Err(StreamRefusal::Signature)),
+        ("no signature", format!("{message}."), Err(StreamRefusal::Signature)),
+        ("none", unsigned("none"), Err(StreamRefusal::NoJwt("it has no readable head of a JWT"))),
+        ("NONE", unsigned("NONE"), Err(StreamRefusal::NoJwt("it has no readable head of a JWT"))),
+        ("shared secret", shared, Err(StreamRefusal::Signature)),
+        ("no JWT", "sk-secret".to_owned(), Err(StreamRefusal::NoJwt("it has no readable head of a JWT"))),
+        ("empty parts", "..".to_owned(), Err(StreamRefusal::NoJwt("it has no readable head of a JWT"))),
+        ("no pod", sign(kubernetes("pod", Value::Null)), Err(StreamRefusal::NoPod)),
+        ("pod without uid", sign(kubernetes("pod", json!({"name": "search-1"}))), Err(StreamRefusal::NoPod)),
         (
             "uid mismatch",
             sign(kubernetes("pod", json!({"name": "search-1", "uid": "uid-0"}))),
@@ -111,17 +112,17 @@ async fn tokens_are_taken_or_refused_for_what_they_are() {
         (
             "other service account",
             sign(kubernetes("serviceaccount", json!({"name": "root", "uid": "r"}))),
-            Err(Refusal::Account { namespace: "shop".to_owned(), pod: "search-1".to_owned() }),
+            Err(StreamRefusal::Account { namespace: "shop".to_owned(), pod: "search-1".to_owned() }),
         ),
         (
             "no claims of Kubernetes",
             sign(with(|claims| claims["kubernetes.io"] = Value::Null)),
-            Err(Refusal::NoJwt("its claims are not those of a service account")),
+            Err(StreamRefusal::NoJwt("its claims are not those of a service account")),
         ),
         (
             "never ends",
             sign(with(|claims| claims["exp"] = Value::Null)),
-            Err(Refusal::NoJwt("its claims are not those of a service account")),
+            Err(StreamRefusal::NoJwt("its claims are not those of a service account")),
         ),
     ];
     for (name, token, expected) in cases {
@@ -156,7 +157,7 @@ async fn keys_of_rsa_are_known_too() {
     assert_eq!((gateway.pod.as_str(), gateway.service_account.as_str()), ("search-1", "search"));
     let (message, _) = token.rsplit_once('.').unwrap();
     let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode([7; 256]));
-    assert_eq!(judge.verifier.gateway(&forged).await, Err(Refusal::Signature));
+    assert_eq!(judge.verifier.gateway(&forged).await, Err(StreamRefusal::Signature));
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +183,7 @@ async fn a_new_key_is_asked_for_and_not_often() {
     judge.cluster.keys.lock().unwrap().as_mut().unwrap().push(second.jwk.clone());
     *judge.cluster.reviews.lock().unwrap() = Some(None);
     for _ in 0..100 {
-        assert_eq!(judge.verifier.gateway(&second.sign(&good())).await, Err(Refusal::NotAuthenticated));
+        assert_eq!(judge.verifier.gateway(&second.sign(&good())).await, Err(StreamRefusal::NotAuthenticated));
     }
     assert_eq!(asked(), 1);
     tokio::time::advance(Duration::from_secs(11)).await;
@@ -204,7 +205,11 @@ async fn keys_that_are_known_work_on_while_the_cluster_is_away_and_go_when_it_wi
     *judge.cluster.keys.lock().unwrap() = Some(vec![Signer::new("two").jwk]);
     tokio::select! { () = &mut fresh => {}, () = pass(301) => {} }
     *judge.cluster.reviews.lock().unwrap() = Some(None);
-    assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::NotAuthenticated), "not without the cluster's word");
+    assert_eq!(
+        judge.verifier.gateway(&token).await,
+        Err(StreamRefusal::NotAuthenticated),
+        "not without the cluster's word"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,11 +217,11 @@ async fn where_keys_cannot_be_had_the_api_server_is_asked() {
     let judge = judge();
     *judge.cluster.keys.lock().unwrap() = None;
     let token = judge.signer.sign(&good());
-    assert!(matches!(judge.verifier.gateway(&token).await, Err(Refusal::Unverifiable(_))));
+    assert!(matches!(judge.verifier.gateway(&token).await, Err(StreamRefusal::Unverifiable(_))));
     *judge.cluster.reviews.lock().unwrap() = Some(Some(bearer()));
     assert!(judge.verifier.gateway(&token).await.is_ok());
     *judge.cluster.reviews.lock().unwrap() = Some(None);
-    assert_eq!(judge.verifier.gateway(&token).await, Err(Refusal::NotAuthenticated));
+    assert_eq!(judge.verifier.gateway(&token).await, Err(StreamRefusal::NotAuthenticated));
 }
 
 /// Signed by a key of a kind that is not known here, and by one beyond the most that are held.
@@ -234,18 +239,18 @@ async fn a_cluster_whose_keys_can_not_be_used_is_asked_about_its_tokens() {
         assert_eq!(judge.verifier.gateway(&token).await.map(|gateway| gateway.uid), Ok("uid-1".to_owned()));
     }
     *judge.cluster.reviews.lock().unwrap() = Some(None);
-    assert_eq!(judge.verifier.gateway(&big).await, Err(Refusal::NotAuthenticated));
+    assert_eq!(judge.verifier.gateway(&big).await, Err(StreamRefusal::NotAuthenticated));
 }
 
 #[tokio::test]
 async fn a_refusal_is_told_in_json() {
-    let world = World::new().await;
+    let world = StreamWorld::new().await;
     let token = world.pod("search-1", "search");
     let (message, _) = token.rsplit_once('.').unwrap();
-    let refused = Stream::open(&world, &format!("{message}.")).await.unwrap_err();
+    let refused = GatewayStream::open(&world, &format!("{message}.")).await.unwrap_err();
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     let told = "the token's signature is not by a key that the cluster publishes";
     assert_eq!(refused.error, json!({"type": "token_signature", "message": told}));
-    let refused = Stream::open(&world, "").await.unwrap_err();
+    let refused = GatewayStream::open(&world, "").await.unwrap_err();
     assert_eq!((refused.status, &refused.error["type"]), (StatusCode::UNAUTHORIZED, &json!("token_missing")));
 }

@@ -12,14 +12,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use outrigger_operator::attestation::Foreign;
+use outrigger_operator::attestation::AttestationError;
 use outrigger_operator::objects::binding::Binding;
-use outrigger_operator::plan::revision::{Delivery, Revision, Value as Credential, Written};
-use outrigger_operator::server::{Admit, Server, Services};
+use outrigger_operator::plan::revision::{CredentialValue as Credential, Delivery, PolicyRevision, WrittenRevision};
+use outrigger_operator::server::{Admit, Services, TlsServer};
 use outrigger_operator::stream::cluster::Bearer;
-use outrigger_operator::stream::cluster::{Cluster, ClusterError};
+use outrigger_operator::stream::cluster::{ClusterError, TokenAuthority};
 use outrigger_operator::stream::keys::Published;
-use outrigger_operator::stream::{Hub, PodFacts, Pods, Streams, Verifier};
+use outrigger_operator::stream::{Hub, PodFacts, PodLookup, Streams, Verifier};
 use outrigger_policy::{Document, SecretAt};
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -85,7 +85,7 @@ pub struct FakeCluster {
     pub asked: AtomicUsize,
 }
 
-impl Cluster for FakeCluster {
+impl TokenAuthority for FakeCluster {
     fn published(&self) -> BoxFuture<'_, Result<Published, ClusterError>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let keys = self.keys.lock().unwrap().clone();
@@ -118,7 +118,7 @@ impl FakePods {
     /// Somebody adds a container to the pod that mounts what is the gateway's.
     pub fn spoil(&self, uid: &str) {
         if let Some((_, _, facts)) = self.0.lock().unwrap().get_mut(uid) {
-            facts.foreign = Some(Foreign::Mounted("debugger".to_owned()));
+            facts.foreign = Some(AttestationError::Mounted("debugger".to_owned()));
         }
     }
 
@@ -127,7 +127,7 @@ impl FakePods {
     }
 }
 
-impl Pods for FakePods {
+impl PodLookup for FakePods {
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts> {
         let pods = self.0.lock().unwrap();
         let (of, named, facts) = pods.get(uid)?;
@@ -137,9 +137,9 @@ impl Pods for FakePods {
 
 /// A certificate that can be exchanged.
 #[derive(Debug)]
-pub struct Shown(pub Mutex<Arc<CertifiedKey>>);
+pub struct FakeCertificate(pub Mutex<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for FakeCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.lock().unwrap()))
     }
@@ -159,10 +159,10 @@ pub fn echo(path: &str, body: Bytes) -> (StatusCode, Bytes) {
     (StatusCode::OK, json!({"path": path, "bytes": body.len()}).to_string().into())
 }
 
-pub struct World {
+pub struct StreamWorld {
     pub address: SocketAddr,
     pub authority: Mutex<CertificateDer<'static>>,
-    pub shown: Arc<Shown>,
+    pub shown: Arc<FakeCertificate>,
     pub hub: Arc<Hub>,
     pub pods: Arc<FakePods>,
     pub signer: Signer,
@@ -170,7 +170,7 @@ pub struct World {
     pub served: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl World {
+impl StreamWorld {
     /// A leader that knows the keys of its cluster.
     pub async fn new() -> Self {
         Self::with(Hub::default(), echo).await
@@ -181,20 +181,21 @@ impl World {
         hub.lead(true);
         let (cluster, signer) = (Arc::new(FakeCluster::default()), Signer::new("one"));
         *cluster.keys.lock().unwrap() = Some(vec![signer.jwk.clone()]);
-        let verifier = Verifier::new(Arc::clone(&cluster) as Arc<dyn Cluster>, Arc::clone(&pods) as Arc<dyn Pods>);
+        let verifier =
+            Verifier::new(Arc::clone(&cluster) as Arc<dyn TokenAuthority>, Arc::clone(&pods) as Arc<dyn PodLookup>);
         let streams = Arc::new(Streams::new(Arc::clone(&hub), verifier));
         let (certified, authority) = certificate();
-        let shown = Arc::new(Shown(Mutex::new(certified)));
+        let shown = Arc::new(FakeCertificate(Mutex::new(certified)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let services = Services { admit: Arc::new(admit), streams };
         let resolver = Arc::clone(&shown) as Arc<dyn ResolvesServerCert>;
         let served = tokio::spawn(async move {
-            let server = Server::new(resolver, services).unwrap().linger(Duration::ZERO);
+            let server = TlsServer::new(resolver, services).unwrap().linger(Duration::ZERO);
             server.run(listener, async { drop(stopped.await) }).await;
         });
-        World {
+        StreamWorld {
             address,
             authority: Mutex::new(authority),
             shown,
@@ -223,13 +224,18 @@ pub fn secret(name: &str) -> SecretAt {
 }
 
 /// A policy of `shop`'s key `search`.
-pub fn written(sequence: u64) -> Written {
+pub fn written(sequence: u64) -> WrittenRevision {
     revised(binding(), sequence, Vec::new(), &[])
 }
 
-pub fn revised(binding: Binding, sequence: u64, credentials: Vec<Credential>, allowed: &[(&str, &[&str])]) -> Written {
+pub fn revised(
+    binding: Binding,
+    sequence: u64,
+    credentials: Vec<Credential>,
+    allowed: &[(&str, &[&str])],
+) -> WrittenRevision {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    let revision = Revision {
+    let revision = PolicyRevision {
         binding,
         document: Document { format: 1, ..Document::default() },
         digest: format!("digest-{sequence}"),
@@ -239,7 +245,7 @@ pub fn revised(binding: Binding, sequence: u64, credentials: Vec<Credential>, al
         allowed: allowed.iter().map(|(key, accounts)| ((*key).to_owned(), set(accounts))).collect(),
         sources: Vec::new(),
     };
-    Written { revision: Arc::new(revision), sequence }
+    WrittenRevision { revision: Arc::new(revision), sequence }
 }
 
 pub fn credential(name: &str, value: &str, keys: &[&str]) -> Credential {

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use outrigger_operator::inject::Facts;
 use outrigger_operator::seal::{Seal, VerifyingKeys};
-use outrigger_operator::settings::{Repair, Settings};
+use outrigger_operator::settings::{OperatorSettings, Repair};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 /// An operator as the chart sets it up.
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> OperatorSettings {
+    OperatorSettings {
         namespace: "outrigger-system".to_owned(),
         identity: "outrigger-0".to_owned(),
         address: "10.0.0.1:10250".to_owned(),
@@ -46,7 +46,7 @@ pub fn verifying() -> VerifyingKeys {
 pub struct Case {
     pub name: String,
     pub pod: Value,
-    pub settings: Settings,
+    pub settings: OperatorSettings,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
 }

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Judged, authorities};
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::Wanted;
+use super::{EvaluatedNamespace, authorities};
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::ValueRef;
 use crate::plan::last_good::{Export, Exports};
-use crate::state::index::{Holding, Index};
+use crate::state::index::{ObjectIndex, ValueSource};
 
 pub(super) fn of(
-    index: &Index,
+    index: &ObjectIndex,
     namespace: &str,
-    judged: &Judged,
-    stands_in: &BTreeMap<Wanted, Arc<Holding>>,
+    judged: &EvaluatedNamespace,
+    stands_in: &BTreeMap<ValueRef, Arc<ValueSource>>,
 ) -> Exports {
     let operators = namespace == index.operator_namespace();
     let seen = |id: &ObjectId| match id.kind {
-        Kind::LlmProvider | Kind::Budget | Kind::ModelCatalog => true,
-        Kind::RoutingRule => operators,
-        Kind::VirtualKey => false,
+        ObjectKind::LlmProvider | ObjectKind::Budget | ObjectKind::ModelCatalog => true,
+        ObjectKind::RoutingRule => operators,
+        ObjectKind::VirtualKey => false,
     };
     let exported = judged.chosen.iter().filter(|(id, _)| seen(id)).filter_map(|(id, chosen)| {
         let now = &index.get(id)?.version;

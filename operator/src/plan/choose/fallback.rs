@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use outrigger_compile::{Cluster, Compiled, Finding, Judgement, Object, compile_in};
 
-use super::findings::{Rank, Seen, Stage, Tests};
-use super::{Judged, authorities};
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::{Named, Wanted, named_by};
-use crate::objects::version::Version;
+use super::findings::{DecisionStage, PassFindings, Rank, TestBudget};
+use super::{EvaluatedNamespace, authorities};
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::{Reference, ValueRef, named_by};
+use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::{Chosen, LastGood};
 use crate::plan::revoked;
-use crate::plan::scope::Scope;
-use crate::state::index::{Holding, Index};
+use crate::plan::scope::PlanScope;
+use crate::state::index::{ObjectIndex, ValueSource};
 
 /// In each of the stages an object changes its state at most three times, and all at once.
 const PASSES: usize = 12;
@@ -36,16 +36,16 @@ enum State {
 }
 
 /// A namespace's objects, and what was found of them so far.
-pub(super) struct Desk<'a> {
-    index: &'a Index,
+pub(super) struct Fallback<'a> {
+    index: &'a ObjectIndex,
     good: &'a LastGood,
     namespace: &'a str,
-    scope: Scope,
+    scope: PlanScope,
     states: BTreeMap<ObjectId, State>,
     /// Budgets that are gone, and count on.
-    ghosts: Vec<Arc<Version>>,
+    ghosts: Vec<Arc<ObjectVersion>>,
     /// What is used in the place of what holds values now.
-    values: BTreeMap<Wanted, Arc<Holding>>,
+    values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// Those of whom something is told that is not found any more, because something stands in for what they miss.
     told: BTreeSet<ObjectId>,
     findings: BTreeMap<ObjectId, Vec<Finding>>,
@@ -54,13 +54,13 @@ pub(super) struct Desk<'a> {
 /// What was compiled, with what it was compiled from.
 struct Pass {
     compiled: Compiled,
-    foreign: BTreeMap<ObjectId, Arc<Version>>,
-    values: BTreeMap<Wanted, Arc<Holding>>,
+    foreign: BTreeMap<ObjectId, Arc<ObjectVersion>>,
+    values: BTreeMap<ValueRef, Arc<ValueSource>>,
 }
 
-impl<'a> Desk<'a> {
-    pub fn new(index: &'a Index, good: &'a LastGood, namespace: &'a str, scope: Scope) -> Self {
-        Desk {
+impl<'a> Fallback<'a> {
+    pub fn new(index: &'a ObjectIndex, good: &'a LastGood, namespace: &'a str, scope: PlanScope) -> Self {
+        Fallback {
             index,
             good,
             namespace,
@@ -74,11 +74,11 @@ impl<'a> Desk<'a> {
     }
 
     /// Judges them; also what stands in for what holds values.
-    pub fn judge(mut self) -> (Judged, BTreeMap<Wanted, Arc<Holding>>) {
-        let (mut passes, mut tests) = (0, Tests::new());
+    pub fn judge(mut self) -> (EvaluatedNamespace, BTreeMap<ValueRef, Arc<ValueSource>>) {
+        let (mut passes, mut tests) = (0, TestBudget::new());
         loop {
             let pass = self.compile();
-            let seen = Seen::of(&pass.compiled, self.namespace, self.scope.own.keys(), &mut tests);
+            let seen = PassFindings::of(&pass.compiled, self.namespace, self.scope.own.keys(), &mut tests);
             passes += 1;
             if passes == 1 {
                 tests.were_run();
@@ -90,7 +90,7 @@ impl<'a> Desk<'a> {
     }
 
     /// The version of one of its own that is tried now; `None` if nothing of it is.
-    fn own(&self, id: &ObjectId) -> Option<Arc<Version>> {
+    fn own(&self, id: &ObjectId) -> Option<Arc<ObjectVersion>> {
         let now = self.scope.own.get(id)?;
         match self.states.get(id)? {
             State::Now | State::Kept => Some(now.clone()),
@@ -100,20 +100,20 @@ impl<'a> Desk<'a> {
     }
 
     /// The version of another's that counts here.
-    fn foreign(&self, id: &ObjectId) -> Option<Arc<Version>> {
+    fn foreign(&self, id: &ObjectId) -> Option<Arc<ObjectVersion>> {
         let now = &self.index.get(id)?.version;
         match self.good.chosen(id) {
             Some(chosen) if chosen.version.uid == now.uid => match self.good.seen_by(self.namespace, now) {
                 Some(good) if !chosen.known => Some(revoked::less(good, now)),
                 _ if chosen.usable => Some(chosen.version.clone()),
                 // Whether a rule holds is not for others to find out; of what else can't be used they are told.
-                _ => Some(now.clone()).filter(|_| id.kind != Kind::RoutingRule),
+                _ => Some(now.clone()).filter(|_| id.kind != ObjectKind::RoutingRule),
             },
             _ => Some(now.clone()),
         }
     }
 
-    fn value(&self, wanted: &Wanted) -> Option<Arc<Holding>> {
+    fn value(&self, wanted: &ValueRef) -> Option<Arc<ValueSource>> {
         let replaced = match wanted.namespace == self.namespace {
             true => self.values.get(wanted),
             false => self.good.home(&wanted.namespace).and_then(|home| home.values.get(wanted)),
@@ -124,10 +124,10 @@ impl<'a> Desk<'a> {
 
     fn compile(&self) -> Pass {
         let of = |id: &ObjectId| Some((id.clone(), self.foreign(id)?));
-        let foreign: BTreeMap<ObjectId, Arc<Version>> = self.scope.foreign.iter().filter_map(of).collect();
-        let own: Vec<Arc<Version>> = self.scope.own.keys().filter_map(|id| self.own(id)).collect();
-        let held = |wanted: &Wanted| Some((wanted.clone(), self.value(wanted)?));
-        let values: BTreeMap<Wanted, Arc<Holding>> = self.scope.values.iter().filter_map(held).collect();
+        let foreign: BTreeMap<ObjectId, Arc<ObjectVersion>> = self.scope.foreign.iter().filter_map(of).collect();
+        let own: Vec<Arc<ObjectVersion>> = self.scope.own.keys().filter_map(|id| self.own(id)).collect();
+        let held = |wanted: &ValueRef| Some((wanted.clone(), self.value(wanted)?));
+        let values: BTreeMap<ValueRef, Arc<ValueSource>> = self.scope.values.iter().filter_map(held).collect();
         let spaces: Vec<&Arc<Object>> =
             self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
         let versions = own.iter().chain(foreign.values()).chain(&self.ghosts);
@@ -146,7 +146,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Looks at what was found, and puts others in the place of what can't be used; whether anything changed.
-    fn settle(&mut self, first: bool, seen: &Seen) -> bool {
+    fn settle(&mut self, first: bool, seen: &PassFindings) -> bool {
         let own: Vec<(ObjectId, State)> = self.states.iter().map(|(id, state)| (id.clone(), *state)).collect();
         for (id, state) in &own {
             if matches!(state, State::Now | State::Kept) {
@@ -161,7 +161,7 @@ impl<'a> Desk<'a> {
         if first && self.stand_in(seen) {
             return true;
         }
-        let mut stages: BTreeMap<(Stage, u8), Vec<(ObjectId, State)>> = BTreeMap::new();
+        let mut stages: BTreeMap<(DecisionStage, u8), Vec<(ObjectId, State)>> = BTreeMap::new();
         for (id, state) in own {
             let turn = match state {
                 // A rule that has never held must not decide about the tests of others.
@@ -183,7 +183,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Whether something else serves of an object after what was found of it.
-    fn step(&mut self, id: &ObjectId, state: State, seen: &Seen) -> bool {
+    fn step(&mut self, id: &ObjectId, state: State, seen: &PassFindings) -> bool {
         let rank = seen.rank(id);
         match state {
             State::Now => self.fall_back(id, rank),
@@ -197,12 +197,11 @@ impl<'a> Desk<'a> {
     }
 
     /// Budgets that are gone count on, and providers are trusted as they were while their bundle is missing.
-    fn stand_in(&mut self, seen: &Seen) -> bool {
+    fn stand_in(&mut self, seen: &PassFindings) -> bool {
         let ghosts = self.scope.missing.iter().filter_map(|id| self.good.ghost(self.namespace, id));
         self.ghosts = ghosts.cloned().collect();
         for (id, version) in &self.scope.own {
-            let names_one =
-                |named: &Named| matches!(named, Named::Object(id) if self.ghosts.iter().any(|one| one.id == *id));
+            let names_one = |named: &Reference| matches!(named, Reference::Object(id) if self.ghosts.iter().any(|one| one.id == *id));
             if named_by(version).iter().any(names_one) {
                 self.told.insert(id.clone());
             }
@@ -259,7 +258,7 @@ impl<'a> Desk<'a> {
         state != State::Good
     }
 
-    fn finish(self, pass: Pass, seen: &Seen) -> (Judged, BTreeMap<Wanted, Arc<Holding>>) {
+    fn finish(self, pass: Pass, seen: &PassFindings) -> (EvaluatedNamespace, BTreeMap<ValueRef, Arc<ValueSource>>) {
         let mut chosen = BTreeMap::new();
         let mut sound = Vec::new();
         for (id, now) in &self.scope.own {
@@ -275,7 +274,7 @@ impl<'a> Desk<'a> {
             let version = served.unwrap_or_else(|| now.clone());
             chosen.insert(id.clone(), Chosen { version, usable, known });
         }
-        let judged = Judged {
+        let judged = EvaluatedNamespace {
             compiled: pass.compiled,
             chosen,
             findings: self.findings,

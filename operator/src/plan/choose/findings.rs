@@ -7,8 +7,8 @@ use outrigger_policy::Work;
 use outrigger_policy::trial::{self, Outcome};
 use serde_json::Value;
 
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::version::Version;
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::version::ObjectVersion;
 
 /// How much work the tests of a namespace's rules may be, in steps: about 100 ms.
 const TESTS: u64 = 5_000_000;
@@ -16,14 +16,14 @@ const TESTS: u64 = 5_000_000;
 /// What is left for the tests of a plan. All are run once; then those who stand in for others are tried, a few times, and
 /// all of these times together have as much again. So a plan has an end, whatever its objects are.
 #[derive(Debug)]
-pub(super) struct Tests {
+pub(super) struct TestBudget {
     work: Work,
     again: Work,
 }
 
-impl Tests {
+impl TestBudget {
     pub fn new() -> Self {
-        Tests { work: Work::new(TESTS), again: Work::new(TESTS) }
+        TestBudget { work: Work::new(TESTS), again: Work::new(TESTS) }
     }
 
     /// They have been run; what is left is for the next times.
@@ -46,14 +46,14 @@ pub(super) enum Rank {
 
 /// When an object is decided on: after what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum DecisionStage {
     First,
     Keys,
     /// What is judged by what keys may do.
     Last,
 }
 
-pub(super) struct Seen {
+pub(super) struct PassFindings {
     findings: HashMap<String, Vec<Finding>>,
     failed: HashMap<String, Vec<Finding>>,
     ranks: BTreeMap<ObjectId, Rank>,
@@ -61,13 +61,13 @@ pub(super) struct Seen {
     tried: HashMap<String, usize>,
 }
 
-impl Seen {
+impl PassFindings {
     /// Of a namespace's own objects. The tests of its rules are run here.
     pub fn of<'a>(
         compiled: &Compiled,
         namespace: &str,
         own: impl Iterator<Item = &'a ObjectId>,
-        tests: &mut Tests,
+        tests: &mut TestBudget,
     ) -> Self {
         let mut findings: HashMap<String, Vec<Finding>> = HashMap::new();
         for finding in &compiled.findings {
@@ -81,7 +81,7 @@ impl Seen {
         for (object, finding) in untried {
             findings.entry(object).or_default().push(finding);
         }
-        let mut seen = Seen { findings, failed, ranks: BTreeMap::new(), tried };
+        let mut seen = PassFindings { findings, failed, ranks: BTreeMap::new(), tried };
         let there = there(compiled);
         for id in own {
             let rank = match seen.problems(id).next() {
@@ -109,25 +109,27 @@ impl Seen {
         self.problems(id).any(|finding| finding.path == path)
     }
 
-    pub fn stage(&self, id: &ObjectId) -> Stage {
+    pub fn stage(&self, id: &ObjectId) -> DecisionStage {
         let by_keys = |finding: &Finding| {
             let path = finding.path.as_str();
             finding.cause == Cause::RefNotFound
                 && (path.starts_with("spec.thresholds") || path.starts_with("spec.appliesTo"))
         };
         match id.kind {
-            Kind::LlmProvider | Kind::ModelCatalog => Stage::First,
-            Kind::Budget if self.problems(id).next().is_some() && self.problems(id).all(by_keys) => Stage::Last,
-            Kind::Budget => Stage::First,
-            Kind::VirtualKey => Stage::Keys,
-            Kind::RoutingRule => Stage::Last,
+            ObjectKind::LlmProvider | ObjectKind::ModelCatalog => DecisionStage::First,
+            ObjectKind::Budget if self.problems(id).next().is_some() && self.problems(id).all(by_keys) => {
+                DecisionStage::Last
+            }
+            ObjectKind::Budget => DecisionStage::First,
+            ObjectKind::VirtualKey => DecisionStage::Keys,
+            ObjectKind::RoutingRule => DecisionStage::Last,
         }
     }
 
     /// Whether a rule has tests that can't be run at the moment: whether it holds is not known.
-    pub fn is_untried(&self, id: &ObjectId, version: &Version) -> bool {
+    pub fn is_untried(&self, id: &ObjectId, version: &ObjectVersion) -> bool {
         let tests = version.get("/spec/tests").and_then(Value::as_array).map_or(0, Vec::len);
-        id.kind == Kind::RoutingRule && self.tried.get(&id.to_string()).copied().unwrap_or_default() < tests
+        id.kind == ObjectKind::RoutingRule && self.tried.get(&id.to_string()).copied().unwrap_or_default() < tests
     }
 
     /// Whether nothing is wrong with it but what it rests on.
@@ -155,15 +157,16 @@ fn is_problem(finding: &Finding) -> bool {
 }
 
 /// What became a part of the document.
-fn there(compiled: &Compiled) -> HashSet<(Kind, &str, &str)> {
+fn there(compiled: &Compiled) -> HashSet<(ObjectKind, &str, &str)> {
     let document = &compiled.document;
-    let providers = document.providers.iter().map(|one| (Kind::LlmProvider, one.namespace.as_str(), one.name.as_str()));
+    let providers =
+        document.providers.iter().map(|one| (ObjectKind::LlmProvider, one.namespace.as_str(), one.name.as_str()));
     let keys = document.keys.iter().filter(|key| !key.keyless);
-    let keys = keys.map(|one| (Kind::VirtualKey, one.namespace.as_str(), one.name.as_str()));
-    let rules = document.rules.iter().map(|one| (Kind::RoutingRule, one.namespace.as_str(), one.name.as_str()));
-    let budgets = document.budgets.iter().map(|one| (Kind::Budget, one.namespace.as_str(), one.name.as_str()));
+    let keys = keys.map(|one| (ObjectKind::VirtualKey, one.namespace.as_str(), one.name.as_str()));
+    let rules = document.rules.iter().map(|one| (ObjectKind::RoutingRule, one.namespace.as_str(), one.name.as_str()));
+    let budgets = document.budgets.iter().map(|one| (ObjectKind::Budget, one.namespace.as_str(), one.name.as_str()));
     let catalogues = document.catalogues.iter();
-    let catalogues = catalogues.map(|one| (Kind::ModelCatalog, one.namespace.as_str(), one.name.as_str()));
+    let catalogues = catalogues.map(|one| (ObjectKind::ModelCatalog, one.namespace.as_str(), one.name.as_str()));
     providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
 }
 

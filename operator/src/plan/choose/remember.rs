@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_policy::SecretAt;
 
-use super::Judged;
-use crate::objects::id::{Kind, ObjectId};
-use crate::objects::refs::{Holder, Wanted, named_by};
-use crate::objects::version::{Version, text};
+use super::EvaluatedNamespace;
+use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::refs::{ValueKind, ValueRef, named_by};
+use crate::objects::version::{ObjectVersion, text};
 use crate::plan::last_good::LastGood;
 use crate::plan::sources::SecretVersion;
-use crate::state::index::Index;
+use crate::state::index::ObjectIndex;
 
 /// Where bundles came from that are in use, and the versions of Secrets whose values are.
-pub(super) fn remember(index: &Index, good: &mut LastGood, namespace: &str, judged: &Judged) {
+pub(super) fn remember(index: &ObjectIndex, good: &mut LastGood, namespace: &str, judged: &EvaluatedNamespace) {
     let document = &judged.compiled.document;
     let known: Vec<&ObjectId> =
         judged.foreign.keys().filter(|id| good.chosen(id).is_some_and(|one| one.known)).collect();
     let serving = judged.chosen.values().filter(|chosen| chosen.usable).map(|chosen| &chosen.version);
-    let versions: BTreeMap<&ObjectId, &Version> =
+    let versions: BTreeMap<&ObjectId, &ObjectVersion> =
         serving.chain(judged.foreign.values()).map(|version| (&version.id, version.as_ref())).collect();
     let credentials: BTreeSet<&SecretAt> =
         document.providers.iter().flat_map(|one| &one.credentials).map(|credential| &credential.secret).collect();
@@ -29,8 +29,11 @@ pub(super) fn remember(index: &Index, good: &mut LastGood, namespace: &str, judg
     let named: BTreeSet<_> = versions.values().flat_map(|version| named_by(version)).collect();
     view.bundles.retain(|wanted, _| named.contains(&wanted.clone().into()));
     for provider in document.providers.iter().filter(|provider| provider.ca.is_some()) {
-        let id =
-            ObjectId { kind: Kind::LlmProvider, namespace: provider.namespace.clone(), name: provider.name.clone() };
+        let id = ObjectId {
+            kind: ObjectKind::LlmProvider,
+            namespace: provider.namespace.clone(),
+            name: provider.name.clone(),
+        };
         if let Some(wanted) = versions.get(&id).and_then(|version| authorities(version))
             && let Some(holding) = judged.values.get(&wanted)
         {
@@ -40,7 +43,7 @@ pub(super) fn remember(index: &Index, good: &mut LastGood, namespace: &str, judg
     view.secrets.retain(|at, _| credentials.contains(at));
     for (at, _) in &judged.compiled.secrets {
         let wanted =
-            Wanted { holder: Holder::Secret, namespace: at.namespace().to_owned(), name: at.name().to_owned() };
+            ValueRef { holder: ValueKind::Secret, namespace: at.namespace().to_owned(), name: at.name().to_owned() };
         if let Some(holding) = index.value(&wanted) {
             let version =
                 SecretVersion { uid: holding.uid.clone(), resource_version: holding.resource_version.clone() };
@@ -50,9 +53,9 @@ pub(super) fn remember(index: &Index, good: &mut LastGood, namespace: &str, judg
 }
 
 /// Where a provider's bundle of certificates lies.
-pub(crate) fn authorities(version: &Version) -> Option<Wanted> {
-    let reference = version.get("/spec/tls/caRef").filter(|_| version.id.kind == Kind::LlmProvider)?;
-    let holder = text(reference, "/kind").map_or(Some(Holder::ConfigMap), Holder::named)?;
+pub(crate) fn authorities(version: &ObjectVersion) -> Option<ValueRef> {
+    let reference = version.get("/spec/tls/caRef").filter(|_| version.id.kind == ObjectKind::LlmProvider)?;
+    let holder = text(reference, "/kind").map_or(Some(ValueKind::ConfigMap), ValueKind::named)?;
     let name = text(reference, "/name")?.to_owned();
-    Some(Wanted { holder, namespace: version.id.namespace.clone(), name })
+    Some(ValueRef { holder, namespace: version.id.namespace.clone(), name })
 }

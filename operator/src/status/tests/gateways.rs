@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_key_that_is_served_is_ready_and_is_written_once() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     let status = scene.write().unwrap();
     assert_eq!(scene.said(), WELL);
@@ -25,7 +25,7 @@ fn a_key_that_is_served_is_ready_and_is_written_once() {
 
 #[test]
 fn nobody_bound_is_no_fault() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.write();
     let no_sidecars = "Programmed=True NoSidecars";
     assert_eq!(scene.said(), [WELL[0], WELL[1], no_sidecars, WELL[3]]);
@@ -34,7 +34,7 @@ fn nobody_bound_is_no_fault() {
 
 #[test]
 fn a_new_generation_is_not_taken_for_served_before_it_is() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.put(2, json!({"team": "x"}));
@@ -57,7 +57,7 @@ fn a_new_generation_is_not_taken_for_served_before_it_is() {
 
 #[test]
 fn a_policy_that_changes_because_of_others_leaves_an_object_alone() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.plan("d2");
@@ -72,7 +72,7 @@ fn a_policy_that_changes_because_of_others_leaves_an_object_alone() {
 
 #[test]
 fn behind_for_thirty_seconds_is_told_and_over_once_it_is_taken() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
     scene.plan("d2");
@@ -94,7 +94,7 @@ fn behind_for_thirty_seconds_is_told_and_over_once_it_is_taken() {
 
 #[test]
 fn a_gateway_that_moves_is_not_behind() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     for sequence in 8..20 {
@@ -109,7 +109,7 @@ fn a_gateway_that_moves_is_not_behind() {
 
 #[test]
 fn a_refusal_is_told_at_once_with_object_path_and_message() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
     let refusal = |sequence, object: &str| outrigger_sync::Rejection {
@@ -144,7 +144,7 @@ fn a_refusal_is_told_at_once_with_object_path_and_message() {
 
 #[test]
 fn without_a_stream_for_five_minutes_is_told_and_makes_nothing_false() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", None)]);
     scene.write();
     assert_eq!(scene.said(), WELL);
@@ -165,11 +165,11 @@ fn without_a_stream_for_five_minutes_is_told_and_makes_nothing_false() {
 
 #[test]
 fn a_new_leader_leaves_things_as_they_are_until_gateways_are_back() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
     let stands = scene.index.clone();
-    let mut next = Scene::began();
+    let mut next = StatusScene::began();
     next.index = stands;
     next.look(&[("a", None), ("b", None)]);
     assert_eq!(next.write(), None);
@@ -185,7 +185,7 @@ fn a_new_leader_leaves_things_as_they_are_until_gateways_are_back() {
 
 #[test]
 fn numbers_alone_are_written_every_fifteen_seconds_at_most() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     let began = scene.now.steady;
@@ -200,7 +200,7 @@ fn numbers_alone_are_written_every_fifteen_seconds_at_most() {
 
 #[test]
 fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     let other = Binding::parse("shop", Some("search,batch")).unwrap();
     let mut second = (*revision("d9", &scene.objects)).clone();
     second.binding = other.clone();
@@ -233,7 +233,7 @@ fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
 
 #[test]
 fn a_policy_that_the_cluster_does_not_take_is_told_until_it_does() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.plan("d2");
@@ -253,11 +253,11 @@ fn a_policy_that_the_cluster_does_not_take_is_told_until_it_does() {
 /// What is taken out of a policy is in force where gateways have not taken the one without it.
 #[test]
 fn an_object_that_leaves_a_policy_is_ready_when_gateways_have_let_it_go() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.put(2, json!({"suspended": true}));
-    scene.verdict.withdrawn = Some(Reason::Suspended);
+    scene.verdict.withdrawn = Some(ConditionReason::Suspended);
     scene.objects.clear();
     scene.plan("d2");
     scene.write();

@@ -4,13 +4,13 @@ use super::*;
 
 #[test]
 fn what_is_invalid_says_where_and_what_serves() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.put(2, json!({}));
     scene.verdict.refused = vec![
-        problem(Reason::Invalid, "spec.limits.budgets[0].timeZone", "there is no time zone `Mars`"),
-        problem(Reason::Malformed, "", "odd"),
+        problem(ConditionReason::Invalid, "spec.limits.budgets[0].timeZone", "there is no time zone `Mars`"),
+        problem(ConditionReason::Malformed, "", "odd"),
     ];
     scene.verdict.serving = Some(1);
     let update = scene.update();
@@ -29,7 +29,7 @@ fn what_is_invalid_says_where_and_what_serves() {
     assert_eq!(scene.condition("Programmed")["observedGeneration"], 1, "the one that gateways serve");
     // Mended.
     scene.put(3, json!({}));
-    scene.verdict = Verdict { generation: 3, ..Verdict::default() };
+    scene.verdict = ObjectVerdict { generation: 3, ..ObjectVerdict::default() };
     scene.write();
     assert_eq!(scene.said(), WELL);
     assert_eq!(scene.condition("Stalled"), Value::Null);
@@ -37,8 +37,8 @@ fn what_is_invalid_says_where_and_what_serves() {
 
 #[test]
 fn what_never_was_good_serves_nothing() {
-    let mut scene = Scene::new();
-    scene.verdict.refused = vec![problem(Reason::TestsFailed, "spec.tests[0]", "expected a, got b")];
+    let mut scene = StatusScene::new();
+    scene.verdict.refused = vec![problem(ConditionReason::TestsFailed, "spec.tests[0]", "expected a, got b")];
     scene.write();
     assert_eq!(
         scene.said(),
@@ -54,10 +54,11 @@ fn what_never_was_good_serves_nothing() {
 
 #[test]
 fn what_is_too_large_leaves_what_was_written() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
-    scene.verdict.refused = vec![problem(Reason::TooLarge, "", "too much. What was written before stays in force")];
+    scene.verdict.refused =
+        vec![problem(ConditionReason::TooLarge, "", "too much. What was written before stays in force")];
     let held = BTreeSet::from([binding()]);
     let differs = scene.statuses.planned("shop", &BTreeMap::new(), &held, scene.now.steady);
     assert_eq!(differs, BTreeSet::new());
@@ -69,8 +70,9 @@ fn what_is_too_large_leaves_what_was_written() {
 
 #[test]
 fn a_missing_name_may_be_only_the_order_of_things() {
-    let mut scene = Scene::new();
-    scene.verdict.unresolved = vec![problem(Reason::SecretNotFound, "spec.x", "there is no Secret shop/openai")];
+    let mut scene = StatusScene::new();
+    scene.verdict.unresolved =
+        vec![problem(ConditionReason::SecretNotFound, "spec.x", "there is no Secret shop/openai")];
     scene.verdict.serving = Some(1);
     let unresolved = ["ResolvedRefs=False SecretNotFound", "Ready=False SecretNotFound"];
     let update = scene.update();
@@ -86,7 +88,7 @@ fn a_missing_name_may_be_only_the_order_of_things() {
     assert_eq!(scene.said()[4..], ["Stalled=True SecretNotFound"]);
     // What rests on something broken waits for it, however long.
     scene.verdict.unresolved =
-        vec![problem(Reason::DependencyInvalid, "spec.x", "LLMProvider shop/openai is not accepted")];
+        vec![problem(ConditionReason::DependencyInvalid, "spec.x", "LLMProvider shop/openai is not accepted")];
     scene.pass(3_600);
     scene.write();
     assert_eq!(scene.said()[3..], ["Ready=False DependencyInvalid"]);
@@ -95,10 +97,10 @@ fn a_missing_name_may_be_only_the_order_of_things() {
 #[test]
 fn off_is_in_force() {
     for (reason, message) in [
-        (Reason::Suspended, "in force: it is suspended, and nothing goes through it"),
-        (Reason::Expired, "in force: it has expired, and nothing goes through it"),
+        (ConditionReason::Suspended, "in force: it is suspended, and nothing goes through it"),
+        (ConditionReason::Expired, "in force: it has expired, and nothing goes through it"),
     ] {
-        let mut scene = Scene::new();
+        let mut scene = StatusScene::new();
         scene.look(&[("a", Some(7))]);
         scene.verdict.withdrawn = Some(reason);
         let happenings = scene.update().happenings;
@@ -111,7 +113,7 @@ fn off_is_in_force() {
 
 #[test]
 fn warnings_are_told_with_what_is_valid() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.verdict.warnings = vec!["spec.models: `gpt-5` is not priced".to_owned()];
     scene.write();
@@ -121,7 +123,7 @@ fn warnings_are_told_with_what_is_valid() {
 
 #[test]
 fn a_write_that_the_watch_has_not_told_of_is_not_done_again() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     let known = scene.index.get(&key()).unwrap().clone();
     let status = scene.update().status.unwrap();
@@ -132,7 +134,7 @@ fn a_write_that_the_watch_has_not_told_of_is_not_done_again() {
 
 #[test]
 fn what_the_definition_gives_is_no_judgement() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     let default = json!({"conditions": [{
         "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "not seen yet",
         "lastTransitionTime": "1970-01-01T00:00:00Z",
@@ -149,7 +151,7 @@ fn what_the_definition_gives_is_no_judgement() {
 
 #[test]
 fn limits_are_told_and_what_is_spent_is_not_guessed() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     let limits = json!({"limits": {
         "budgets": [
             {"name": "month", "amount": "100.00", "window": "Month", "timeZone": "Europe/Paris"},
@@ -174,7 +176,7 @@ fn limits_are_told_and_what_is_spent_is_not_guessed() {
 
 #[test]
 fn what_others_write_into_a_status_is_not_fought_over() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.put(1, json!({"limits": {"budgets": [{"name": "day", "amount": "5", "window": "Day"}]}}));
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -190,9 +192,9 @@ fn what_others_write_into_a_status_is_not_fought_over() {
 
 #[test]
 fn a_long_list_of_faults_is_cut() {
-    let mut scene = Scene::new();
+    let mut scene = StatusScene::new();
     scene.verdict.refused =
-        (0..40).map(|at| problem(Reason::Invalid, &format!("spec.models[{at}]"), &"é".repeat(300))).collect();
+        (0..40).map(|at| problem(ConditionReason::Invalid, &format!("spec.models[{at}]"), &"é".repeat(300))).collect();
     scene.write();
     let message = scene.condition("Ready")["message"].as_str().unwrap().to_owned();
     assert!(
