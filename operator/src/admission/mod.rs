@@ -7,7 +7,7 @@
 //! | `/admit/workloads` | workloads with an annotation of ours |
 //! | `/admit/validate` | objects of ours: [`validate`] |
 
-mod named;
+mod completeness;
 pub mod patch;
 mod pods;
 pub mod review;

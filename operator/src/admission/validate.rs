@@ -17,7 +17,7 @@ use outrigger_policy::ObjectRef;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admission::named::all_there;
+use crate::admission::completeness::all_there;
 use crate::admission::review::{AdmissionRequest, ReviewResponse};
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::refs::{Reference, named_by};

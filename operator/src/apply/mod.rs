@@ -9,7 +9,7 @@
 //! Only what was written is pushed. A ConfigMap is read before it is written for the first time: what a watch has not
 //! told yet has a sequence, too.
 
-mod decide;
+mod decision;
 mod error;
 pub mod owner;
 mod secret;
@@ -39,7 +39,7 @@ use crate::state::caches::Caches;
 use crate::state::generated::{GeneratedConfigMap, is_managed, is_ours};
 use crate::stream::Hub;
 
-pub use decide::{Wish, Write, decide, has_secret};
+pub use decision::{Wish, Write, decide, has_secret};
 pub use error::ApplyError;
 use error::{failed, foreign};
 use secret::is_as;

@@ -52,8 +52,8 @@ fn at(folder: &Path, name: &str) -> impl Fn(CertificateError) -> CertificateFold
 
 #[cfg(test)]
 mod tests {
-    use super::super::held::StoredCertificates;
-    use super::super::step::{CertificateStep, take};
+    use super::super::rotation::{CertificateStep, take};
+    use super::super::stored::StoredCertificates;
     use super::*;
 
     #[test]

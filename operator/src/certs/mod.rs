@@ -11,25 +11,25 @@
 //! A certificate is renewed under the same authority, which touches no bundle. A new authority is first told to all who
 //! must trust it, and only then signs: a day after it stands in every bundle, or as soon as every live gateway says it has
 //! it. Every step is one write of one Secret, and what comes next is read from it alone; so it does not matter where a
-//! replica is killed, nor which of them goes on. The steps: [`step::CertificateStep`].
+//! replica is killed, nor which of them goes on. The steps: [`rotation::CertificateStep`].
 //!
 //! With a folder of somebody else's making (cert-manager), its files are followed and nothing is written.
 
 mod bundle;
+mod current;
 mod folder;
-mod held;
 mod issue;
-mod keep;
-mod served;
-mod step;
+mod renewal;
+mod rotation;
 mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod webhooks;
 mod x509;
 
 pub use bundle::{CaBundle, fingerprints};
-pub use held::StoredCertificates;
-pub use keep::{ServingCertificates, Spread};
-pub use served::ServedCertificate;
-pub use step::{CertificateStep, next, take};
+pub use current::ServedCertificate;
+pub use renewal::{ServingCertificates, Spread};
+pub use rotation::{CertificateStep, next, take};
+pub use stored::StoredCertificates;

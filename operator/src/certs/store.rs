@@ -13,7 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use thiserror::Error;
 
-use super::held::StoredCertificates;
+use super::stored::StoredCertificates;
 use crate::api;
 use crate::names;
 

@@ -8,10 +8,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::time::Instant;
 
-use super::held::StoredCertificates;
 use super::issue;
-use super::keep::Spread;
-use super::step::{CertificateStep, Renewals, next, take};
+use super::renewal::Spread;
+use super::rotation::{CertificateStep, Renewals, next, take};
+use super::stored::StoredCertificates;
 use super::x509::{Certificate, CertificateError, CertificatePair};
 use super::{CaBundle, fingerprints};
 

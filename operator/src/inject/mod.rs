@@ -14,8 +14,8 @@ pub mod annotations;
 mod conflicts;
 mod container;
 mod options;
-mod place;
 pub(crate) mod pod;
+mod position;
 mod quantity;
 mod reason;
 mod resources;
@@ -147,7 +147,7 @@ pub fn asks(pod: &Value) -> Option<bool> {
 /// Whether the gateway in the pod says that it is of the operator's making.
 fn is_injected(pod: &Value) -> bool {
     let said = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)).is_some();
-    let gateway = place::position(pod).and_then(|at| pod::list(pod, "initContainers").get(at));
+    let gateway = position::position(pod).and_then(|at| pod::list(pod, "initContainers").get(at));
     said && gateway.is_some_and(|container| {
         let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
         let mut mounts = mounts.map(pod::name);
@@ -161,7 +161,7 @@ fn injected(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Result
         return Err(cause);
     }
     let mut after = pod.clone();
-    place::insert(&mut after, container::container(pod, wishes, facts));
+    position::insert(&mut after, container::container(pod, wishes, facts));
     let skipped = variables::set(&mut after, wishes)?;
     if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
         volumes.extend(container::volumes(wishes));
@@ -186,8 +186,8 @@ fn injected(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Result
 /// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
 fn mended(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Value {
     let mut after = pod.clone();
-    place::restore(&mut after);
-    if let Some(at) = place::position(&after)
+    position::restore(&mut after);
+    if let Some(at) = position::position(&after)
         && let Some(container) = pod::list_mut(&mut after, "initContainers").and_then(|list| list.get_mut(at))
     {
         container::mend(container, wishes, facts);

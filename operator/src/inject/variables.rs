@@ -6,8 +6,8 @@ use outrigger_llm::capture::{Capture, PLACEHOLDER};
 use serde_json::{Value, json};
 
 use crate::inject::options::InjectionOptions;
-use crate::inject::place::{is_foreign, position};
 use crate::inject::pod::{array, list, list_mut, name};
+use crate::inject::position::{is_foreign, position};
 use crate::inject::values::Like;
 use crate::inject::{InjectionReason, NotInjected};
 use crate::names;

@@ -6,7 +6,7 @@
 //! in a Secret of the operator's own namespace, and all replicas have the same.
 
 mod store;
-mod verifying;
+mod verifying_keys;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::objects::binding::Binding;
 
 pub use store::{SealError, load};
-pub use verifying::{Verifying, VerifyingKeys};
+pub use verifying_keys::{Verifying, VerifyingKeys};
 
 /// Bytes of a key.
 const KEY: usize = 32;

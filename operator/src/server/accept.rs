@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::room::{ConnectionSlot, Connections};
+use super::connections::{ConnectionSlot, Connections};
 use super::route::Router;
 use super::{Services, connection};
 use crate::stream::hub::STREAMS_MAX;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::room::ConnectionSlot;
+use super::connections::ConnectionSlot;
 use super::route::Router;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -5,12 +5,12 @@
 
 mod accept;
 mod connection;
+mod connections;
 pub mod handlers;
 pub mod health;
 pub mod response;
-mod room;
+mod review_queue;
 mod route;
-mod turns;
 
 use std::fmt;
 use std::future::Future;

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use super::Services;
-use super::turns::ReviewQueue;
+use super::review_queue::ReviewQueue;
 use crate::admission::validate;
 use crate::server::response::{AnswerBody, answer};
 

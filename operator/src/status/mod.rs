@@ -10,12 +10,12 @@
 //! when nothing changed: messages name no numbers, and the time of a condition moves with its truth alone. Numbers stand
 //! in `status.sidecars`, and move every [`NUMBERS`] at most.
 
+mod announce;
 mod conditions;
 mod document;
 pub mod events;
 mod gateways;
 mod limits;
-mod news;
 pub mod publisher;
 pub mod reason;
 pub mod verdict;
@@ -189,7 +189,7 @@ impl Statuses {
             return Update { again: looks.into_iter().next(), ..Update::default() };
         }
         content.tally = settled.then_some(&tally);
-        let happenings = news::between(before, &all);
+        let happenings = announce::between(before, &all);
         Update { status: Some(content.document(before, now.time)), happenings, again: looks.into_iter().next() }
     }
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::newest::Newest;
+use super::policy_line::Newest;
 use super::refusal::StreamRefusal;
-use super::seat::{ConnectedGateway, SharedStream, StreamEnd, StreamHandle};
+use super::session::{ConnectedGateway, SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
 use crate::plan::revision::{SidecarState, WrittenRevision};
 

@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use outrigger_sync::{BEAT_SECONDS, FromGateway, LineError, Lines};
 
-use super::seat::{StreamEnd, StreamHandle};
+use super::session::{StreamEnd, StreamHandle};
 
 /// Silence for so long is a dead gateway.
 const SILENCE: Duration = Duration::from_secs(3 * BEAT_SECONDS);

@@ -17,10 +17,10 @@ pub mod keys;
 pub mod token;
 
 mod inbound;
-mod newest;
 mod outbound;
+mod policy_line;
 mod refusal;
-mod seat;
+mod session;
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::server::response::AnswerBody;
 
 pub use hub::Hub;
 pub use refusal::StreamRefusal;
-pub use seat::ConnectedGateway;
+pub use session::ConnectedGateway;
 pub use token::{PodFacts, PodLookup, Verifier};
 
 /// Answers `POST /v1/stream`.

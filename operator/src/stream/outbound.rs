@@ -15,8 +15,8 @@ use outrigger_sync::{BEAT_SECONDS, FromOperator, Unused};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::newest::{InForce, Newest};
-use super::seat::{StreamEnd, StreamHandle};
+use super::policy_line::{InForce, Newest};
+use super::session::{StreamEnd, StreamHandle};
 use super::token::PodLookup;
 use crate::server::response::AnswerBody;
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::cluster::{Bearer, TokenAuthority};
 use super::keys::{IssuerKeys, Published};
 use super::refusal::StreamRefusal;
-use super::seat::ConnectedGateway;
+use super::session::ConnectedGateway;
 use crate::attestation::AttestationError;
 use crate::objects::binding::Binding;
 

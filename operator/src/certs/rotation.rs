@@ -14,9 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::held::StoredCertificates;
 use super::issue::{self, BACKDATED, IssueError};
-use super::keep::Spread;
+use super::renewal::Spread;
+use super::stored::StoredCertificates;
 use super::x509::{Certificate, CertificatePair};
 
 const HOUR: i64 = 3_600;

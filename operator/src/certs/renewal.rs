@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::bundle::CaBundle;
+use super::current::ServedCertificate;
 use super::folder::{self, CertificateFolderError};
-use super::held::StoredCertificates;
 use super::issue::IssueError;
-use super::served::ServedCertificate;
-use super::step::{CertificateStep, Renewals, next, take};
+use super::rotation::{CertificateStep, Renewals, next, take};
 use super::store::{ObservedSecret, Store, StoreError};
+use super::stored::StoredCertificates;
 use super::webhooks::Webhooks;
 use super::x509::CertificateError;
 use crate::names::CERTIFICATES;

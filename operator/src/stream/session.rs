@@ -6,7 +6,7 @@ use outrigger_sync::{Hello, Outcome, Rejection};
 use tokio::sync::watch;
 
 use super::hub::Hub;
-use super::newest::{InForce, Newest};
+use super::policy_line::{InForce, Newest};
 use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
 
