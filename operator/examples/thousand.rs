@@ -107,11 +107,11 @@ fn many_namespaces(index: &mut ObjectIndex, rules: bool) {
     let _ = index.bind((0..1000).map(|place| Binding::of(&format!("n{place}"), "k")).collect());
 }
 
-fn all(index: &mut ObjectIndex, good: &mut LastGood, namespaces: BTreeSet<String>) -> usize {
+fn all(index: &mut ObjectIndex, last_good: &mut LastGood, namespaces: BTreeSet<String>) -> usize {
     let mut left = namespaces;
     let mut planned = 0;
     while let Some(namespace) = left.pop_first() {
-        let plan = plan(index, good, &namespace, Timestamp::UNIX_EPOCH);
+        let plan = plan(index, last_good, &namespace, Timestamp::UNIX_EPOCH);
         left.extend(index.planned(&plan).namespaces);
         planned += 1;
     }
@@ -120,26 +120,26 @@ fn all(index: &mut ObjectIndex, good: &mut LastGood, namespaces: BTreeSet<String
 
 fn main() {
     let mut index = ObjectIndex::new("outrigger-system", false);
-    let mut good = LastGood::new();
+    let mut last_good = LastGood::new();
     timed("a namespace of 1,000 objects: into the index", || one_namespace(&mut index));
-    let first = timed("  its first plan", || plan(&index, &mut good, "shop", Timestamp::UNIX_EPOCH));
+    let first = timed("  its first plan", || plan(&index, &mut last_good, "shop", Timestamp::UNIX_EPOCH));
     println!("  {} policies, all good: {}", first.revisions.len(), first.verdicts.values().all(|one| one.is_sound()));
-    timed("  its second plan", || plan(&index, &mut good, "shop", Timestamp::UNIX_EPOCH));
+    timed("  its second plan", || plan(&index, &mut last_good, "shop", Timestamp::UNIX_EPOCH));
     let broken = object("LLMProvider", "shop", "p0", json!({"type": "OpenAI", "endpoint": "https://a:99999"}));
     let _ = index.apply(&broken);
-    timed("  with a broken provider", || plan(&index, &mut good, "shop", Timestamp::UNIX_EPOCH));
+    timed("  with a broken provider", || plan(&index, &mut last_good, "shop", Timestamp::UNIX_EPOCH));
     for rules in [false, true] {
         let mut index = ObjectIndex::new("outrigger-system", false);
-        let mut good = LastGood::new();
+        let mut last_good = LastGood::new();
         let what = if rules { "and a rule and a budget for all" } else { "with a key each" };
         timed(&format!("1,000 namespaces {what}: into the index"), || many_namespaces(&mut index, rules));
         let namespaces = index.namespaces();
-        let planned = timed("  all plans", || all(&mut index, &mut good, namespaces));
+        let planned = timed("  all plans", || all(&mut index, &mut last_good, namespaces));
         println!("  {planned} plans");
         let spec = json!({"team": "x", "providers": [{"name": "openai", "providerRef": {"name": "openai", "namespace": "platform"}}]});
         let begun = Instant::now();
         let changed = index.apply(&object("VirtualKey", "n7", "k", spec));
-        let planned = all(&mut index, &mut good, changed.namespaces);
+        let planned = all(&mut index, &mut last_good, changed.namespaces);
         println!(
             "  one key changed: {planned} plans, {:.1} ms",
             begun.elapsed().max(Duration::ZERO).as_secs_f64() * 1e3

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use outrigger_operator::run::{OperatorError, run};
+use outrigger_operator::run::{ExitError, run};
 use outrigger_operator::settings::{HELP, Invocation, OperatorSettings, read};
 use outrigger_policy::Printable;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ExitCause::Run(error @ OperatorError::Lead(_))) => fail(&error.to_string(), LED),
+        Err(ExitCause::Run(error @ ExitError::Lead(_))) => fail(&error.to_string(), LED),
         Err(ExitCause::Run(error)) => fail(&error.to_string(), 1),
         Err(ExitCause::Runtime(error)) => fail(&format!("cannot start: {error}"), 1),
     }
@@ -43,7 +43,7 @@ fn keep_memory_private() -> std::io::Result<()> {
 }
 
 enum ExitCause {
-    Run(OperatorError),
+    Run(ExitError),
     Runtime(std::io::Error),
 }
 

@@ -46,7 +46,7 @@ const EVENTS_MAX: usize = 4_096;
 /// The API server is what they wait for, and it has others to answer.
 const WRITERS: usize = 24;
 /// Statuses are for people, who can wait longer than gateways.
-const TELLERS: usize = 8;
+const PUBLISHERS: usize = 8;
 /// A thousand gateways that come back are looked at a few times, not a thousand.
 const LISTEN: Duration = Duration::from_millis(100);
 /// For lists of everything, by an API server that has just come back perhaps. A leader that plans nothing is no better than
@@ -58,7 +58,7 @@ const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the operator ends.
 #[derive(Debug, Error)]
-pub enum OperatorError {
+pub enum ExitError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("{address} can't be listened on: {error}")]
@@ -82,8 +82,8 @@ pub enum OperatorError {
 /// Runs until it is told to end by a signal.
 ///
 /// # Errors
-/// [`OperatorError`].
-pub async fn run(settings: OperatorSettings) -> Result<(), OperatorError> {
+/// [`ExitError`].
+pub async fn run(settings: OperatorSettings) -> Result<(), ExitError> {
     let (mut terminated, mut interrupted) = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
     let (stop, stopped) = watch::channel(false);
     let mut operator = std::pin::pin!(operate(Arc::new(settings), stopped));
@@ -97,29 +97,29 @@ pub async fn run(settings: OperatorSettings) -> Result<(), OperatorError> {
     operator.await
 }
 
-fn heard(kind: SignalKind) -> Result<Signal, OperatorError> {
-    signal(kind).map_err(OperatorError::Signals)
+fn heard(kind: SignalKind) -> Result<Signal, ExitError> {
+    signal(kind).map_err(ExitError::Signals)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, OperatorError> {
+async fn listen(address: SocketAddr) -> Result<TcpListener, ExitError> {
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         // A machine without IPv6.
         Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
             let address = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()).into();
-            TcpListener::bind(address).await.map_err(|error| OperatorError::Listen { address, error })
+            TcpListener::bind(address).await.map_err(|error| ExitError::Listen { address, error })
         }
-        Err(error) => Err(OperatorError::Listen { address, error }),
+        Err(error) => Err(ExitError::Listen { address, error }),
     }
 }
 
-async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>) -> Result<(), OperatorError> {
+async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>) -> Result<(), ExitError> {
     let metrics = Arc::new(OperatorMetrics::new()?);
     let (tls, clear) = (listen(settings.listen).await?, listen(settings.metrics).await?);
     let client = connect(&metrics).await?;
     let readiness = Readiness::default();
-    let lists = ObjectKind::ALL.map(ObjectKind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
-    lists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
+    let relists = ObjectKind::ALL.map(ObjectKind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
+    relists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
     let (events, taken) = mpsc::channel(EVENTS_MAX);
     readiness.awaits(SEAL);
     let parts = Components::new(settings, client, metrics, readiness, events);
@@ -134,7 +134,7 @@ async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>
     };
     parts.settings.verifying.set(seal.verifying());
     parts.readiness.has(SEAL);
-    parts.feed(taken, &mut tasks)?;
+    parts.dispatcher(taken, &mut tasks)?;
     tasks.spawn(parts.clone().keep_certificates());
     tasks.spawn(parts.clone().tell_authorities());
     tasks.spawn(parts.clone().listen_to_gateways());
@@ -154,7 +154,7 @@ async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>
             // None of them ends, unless nobody takes what it tells.
             Some(ended) = tasks.join_next() => {
                 ended?;
-                return Err(OperatorError::Fed);
+                return Err(ExitError::Fed);
             }
         }
     }
@@ -169,12 +169,12 @@ struct Components {
     metrics: Arc<OperatorMetrics>,
     readiness: Readiness,
     caches: Arc<Caches>,
-    feed: Arc<Dispatcher>,
+    dispatcher: Arc<Dispatcher>,
     hub: Arc<Hub>,
     certificates: Arc<ServingCertificates>,
     leader: Arc<Reconciler>,
-    teller: Arc<StatusPublisher>,
-    lists: Relists,
+    publisher: Arc<StatusPublisher>,
+    relists: Relists,
     events: mpsc::Sender<ClusterEvent>,
 }
 
@@ -188,7 +188,7 @@ impl Components {
     ) -> Self {
         let caches = Caches::new(ObjectIndex::new(&settings.namespace, settings.copies));
         let caches = Arc::new(caches.with_pods(GatewayPods::new(Attestor::of(&settings))));
-        let feed = Arc::new(Dispatcher::new(Arc::clone(&caches), readiness.clone()));
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&caches), readiness.clone()));
         let (hub, certificates) = (Arc::new(Hub::default()), Arc::new(ServingCertificates::default()));
         let applier = Arc::new(Applier::new(
             client.clone(),
@@ -198,7 +198,7 @@ impl Components {
             certificates.bundle(),
             &settings.namespace,
         ));
-        let teller = Arc::new(StatusPublisher::new(
+        let publisher = Arc::new(StatusPublisher::new(
             client.clone(),
             Arc::clone(&caches),
             Arc::clone(&hub),
@@ -207,25 +207,25 @@ impl Components {
         ));
         let leader = Arc::new(Reconciler::new(
             Arc::clone(&caches),
-            Arc::clone(&feed),
+            Arc::clone(&dispatcher),
             applier,
             Arc::clone(&hub),
-            Arc::clone(&teller),
+            Arc::clone(&publisher),
             Arc::clone(&metrics),
         ));
-        let lists = Relists::default();
+        let relists = Relists::default();
         Components {
             settings,
             client,
             metrics,
             readiness,
             caches,
-            feed,
+            dispatcher,
             hub,
             certificates,
             leader,
-            teller,
-            lists,
+            publisher,
+            relists,
             events,
         }
     }
@@ -248,16 +248,16 @@ impl Components {
 
     /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
     /// nothing to hold up a stream for.
-    fn feed(&self, taken: mpsc::Receiver<ClusterEvent>, tasks: &mut JoinSet<()>) -> Result<(), OperatorError> {
-        kinds::start(&self.client, &self.metrics, &self.events, &self.lists, tasks);
+    fn dispatcher(&self, taken: mpsc::Receiver<ClusterEvent>, tasks: &mut JoinSet<()>) -> Result<(), ExitError> {
+        kinds::start(&self.client, &self.metrics, &self.events, &self.relists, tasks);
         tasks.spawn(kinds::tick(self.events.clone()));
         let namespaces = &self.settings.provider_namespaces;
         let secrets =
             ValueWatches::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
-        tasks.spawn(secrets.run(self.feed.wanted(), self.lists.join("secrets and configmaps by name")));
-        let (feed, leader) = (Arc::clone(&self.feed), Arc::clone(&self.leader));
-        let take = move || feed.run(taken, |news| leader.hear(news));
-        std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(OperatorError::Thread)?;
+        tasks.spawn(secrets.run(self.dispatcher.wanted(), self.relists.join("secrets and configmaps by name")));
+        let (dispatcher, leader) = (Arc::clone(&self.dispatcher), Arc::clone(&self.leader));
+        let take = move || dispatcher.run(taken, |news| leader.hear(news));
+        std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(ExitError::Thread)?;
         Ok(())
     }
 
@@ -299,7 +299,7 @@ impl Components {
         }
     }
 
-    async fn serve(self, tls: TcpListener, mut stopped: watch::Receiver<bool>) -> Result<(), OperatorError> {
+    async fn serve(self, tls: TcpListener, mut stopped: watch::Receiver<bool>) -> Result<(), ExitError> {
         let pods = Arc::clone(&self.caches) as Arc<dyn stream::PodLookup>;
         let verifier = Verifier::new(Arc::new(ApiServer::new(self.client.clone())), pods);
         let admission =
@@ -327,7 +327,7 @@ impl Components {
     /// watches have told.
     async fn begin(self, seal: Seal) {
         let heard = async {
-            self.lists.anew().await;
+            self.relists.relist().await;
             let (asks, taken) = oneshot::channel();
             // Neither ends before the process does.
             let _ = self.events.send(ClusterEvent::Taken(asks)).await;
@@ -344,7 +344,7 @@ impl Components {
     }
 
     /// Takes its turn, and does what the leader does.
-    async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), OperatorError> {
+    async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), ExitError> {
         let Components { settings, client, metrics, leader, hub, .. } = &self;
         // What was not read yet would be planned as missing.
         tokio::select! {
@@ -376,7 +376,7 @@ impl Components {
                         tracing::info!(identity = settings.identity, "this replica leads");
                         metrics.leads(true);
                         hub.lead(true);
-                        work(leader, &self.teller, &mut workers);
+                        work(leader, &self.publisher, &mut workers);
                         workers.spawn(self.clone().begin(seal.clone()));
                     }
                     lease::Leadership::Other(address) => hub.leader(address),
@@ -401,15 +401,15 @@ async fn told_to_end(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-fn work(leader: &Arc<Reconciler>, teller: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {
+fn work(leader: &Arc<Reconciler>, publisher: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {
     let planner = Arc::clone(leader);
     workers.spawn(async move { planner.plan_all().await });
     for _ in 0..WRITERS {
         let writer = Arc::clone(leader);
         workers.spawn(async move { writer.write_each().await });
     }
-    for _ in 0..TELLERS {
-        let teller = Arc::clone(teller);
-        workers.spawn(async move { teller.tell_each().await });
+    for _ in 0..PUBLISHERS {
+        let publisher = Arc::clone(publisher);
+        workers.spawn(async move { publisher.publish_all().await });
     }
 }

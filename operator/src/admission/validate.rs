@@ -22,7 +22,7 @@ use crate::admission::review::{AdmissionRequest, ReviewResponse};
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::refs::{Reference, named_by};
 use crate::objects::version::ObjectVersion;
-use crate::plan::choose::judge;
+use crate::plan::choose::evaluate;
 use crate::plan::last_good::LastGood;
 use crate::state::index::ObjectIndex;
 use crate::status::reason::ConditionReason;
@@ -135,7 +135,7 @@ fn judged(version: ObjectVersion, mut index: ObjectIndex) -> (ReviewResponse, Re
     let unread = unread(&version, &index);
     index.rehearse(version);
     let began = Instant::now();
-    let judged = judge(&index, &mut LastGood::new(), &id.namespace);
+    let judged = evaluate(&index, &mut LastGood::new(), &id.namespace);
     tracing::debug!(object = %id, took = ?began.elapsed(), "an object was judged before it is written");
     let found: Vec<&Finding> = judged.findings.get(&id).into_iter().flatten().collect();
     let waits = |finding: &&Finding| finding.severity == Severity::Error && finding.cause != Cause::TestFailed;

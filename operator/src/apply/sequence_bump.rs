@@ -41,19 +41,19 @@ mod tests {
 
     #[test]
     fn the_first_claim_is_followed_at_once_and_the_next_in_a_minute() {
-        let (mut raises, began) = (Raises::default(), Instant::now());
+        let (mut bumps, began) = (Raises::default(), Instant::now());
         let (search, other) = (Binding::of("shop", "search"), Binding::of("shop", "other"));
-        assert_eq!(raises.due(&search, began), Some(began));
+        assert_eq!(bumps.due(&search, began), Some(began));
         // A liar, heard ten times a second for ten minutes.
         let dues: Vec<Duration> = (1..6_000)
-            .filter_map(|tenth| raises.due(&search, began + Duration::from_millis(tenth * 100)))
+            .filter_map(|tenth| bumps.due(&search, began + Duration::from_millis(tenth * 100)))
             .map(|due| due - began)
             .collect();
         assert!(dues.len() <= 10, "{dues:?}");
         assert!(dues.windows(2).all(|two| two[1] - two[0] >= PAUSE), "{dues:?}");
         assert_eq!(dues.first(), Some(&PAUSE));
-        assert_eq!(raises.due(&other, began), Some(began), "a neighbour is another matter");
-        raises.forget(&search);
-        assert_eq!(raises.due(&search, began), Some(began));
+        assert_eq!(bumps.due(&other, began), Some(began), "a neighbour is another matter");
+        bumps.forget(&search);
+        assert_eq!(bumps.due(&search, began), Some(began));
     }
 }

@@ -21,8 +21,8 @@ const OURS: &str = "OUTRIGGER_";
 
 impl Attestor {
     pub(super) fn gateway(&self, container: &Container, mounted: Option<&str>) -> Result<(), AttestationError> {
-        self.images.judge(&container.image)?;
-        privileges::judge(&container.security_context)?;
+        self.images.check(&container.image)?;
+        privileges::check(&container.security_context)?;
         if !container.command.is_empty() {
             return Err(AttestationError::Changed("a command".to_owned()));
         }

@@ -35,7 +35,7 @@ impl Images {
     ///
     /// # Errors
     /// [`AttestationError::Image`], [`AttestationError::Version`].
-    pub(super) fn judge(&self, image: &str) -> Result<(), AttestationError> {
+    pub(super) fn check(&self, image: &str) -> Result<(), AttestationError> {
         if self.known.iter().any(|known| known == image && !is_repository(known)) {
             return Ok(());
         }
@@ -141,7 +141,7 @@ mod tests {
     fn what_counts_is_the_whole_name_or_a_version_that_is_new_enough() {
         let known = ["a/sidecar:dev", "mirror/sidecar", "old/sidecar@sha256:1"].map(str::to_owned);
         let images = Images::new(&known, Version::new(0, 2, 0));
-        let judged = |image: &str| images.judge(image);
+        let judged = |image: &str| images.check(image);
         for image in [
             "a/sidecar:dev",
             "a/sidecar:0.2.0",

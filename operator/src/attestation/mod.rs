@@ -97,7 +97,7 @@ impl Attestor {
 
     /// # Errors
     /// The first thing that is not as the operator would have made it.
-    pub fn judge(&self, pod: &PodSpec) -> Result<(), AttestationError> {
+    pub fn check(&self, pod: &PodSpec) -> Result<(), AttestationError> {
         if pod.share_process_namespace == Some(true) || pod.host_pid == Some(true) {
             return Err(AttestationError::SharedProcesses);
         }
@@ -108,8 +108,8 @@ impl Attestor {
         if let Some(one) = debuggers.find(|one| one.target_container_name.as_deref() == Some(CONTAINER)) {
             return Err(AttestationError::Debugged(cut(&one.name)));
         }
-        resolve::judge(pod, &self.services)?;
-        volumes::judge(&pod.volumes)?;
+        resolve::check(pod, &self.services)?;
+        volumes::check(&pod.volumes)?;
         let gateway = pod.init_containers.iter().find(|container| container.name == CONTAINER);
         let gateway = gateway.filter(|container| container.restart_policy.as_deref() == Some("Always"));
         let gateway = gateway.ok_or(AttestationError::NoGateway)?;
@@ -127,10 +127,10 @@ impl Attestor {
     /// The same of a pod as JSON.
     ///
     /// # Errors
-    /// As [`Attestor::judge`].
-    pub fn judge_json(&self, pod: &Value) -> Result<(), AttestationError> {
+    /// As [`Attestor::check`].
+    pub fn check_json(&self, pod: &Value) -> Result<(), AttestationError> {
         let spec = pod.get("spec").cloned().unwrap_or_default();
-        self.judge(&serde_json::from_value(spec).map_err(|_| AttestationError::Unreadable)?)
+        self.check(&serde_json::from_value(spec).map_err(|_| AttestationError::Unreadable)?)
     }
 }
 

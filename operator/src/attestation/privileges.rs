@@ -23,7 +23,7 @@ struct Capabilities {
 
 /// # Errors
 /// [`AttestationError::Changed`].
-pub(super) fn judge(context: &SecurityContext) -> Result<(), AttestationError> {
+pub(super) fn check(context: &SecurityContext) -> Result<(), AttestationError> {
     let changed = |what: String| Err(AttestationError::Changed(what));
     if context.privileged == Some(true) {
         return changed("privileges".to_owned());

@@ -5,7 +5,7 @@ use super::spec::{DnsOption, PodSpec};
 
 /// Gateways call the operator by `<service>.<namespace>.svc`, without a dot at the end: its certificate is for that name in
 /// every cluster, whatever the cluster's domain. So it is found by searching.
-pub(super) fn judge(pod: &PodSpec, services: &[String]) -> Result<(), AttestationError> {
+pub(super) fn check(pod: &PodSpec, services: &[String]) -> Result<(), AttestationError> {
     let mut hosts = pod.host_aliases.iter().flat_map(|alias| &alias.hostnames);
     if hosts.any(|host| services.iter().any(|service| service.eq_ignore_ascii_case(host))) {
         return Err(AttestationError::HostAlias);

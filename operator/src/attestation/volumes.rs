@@ -7,7 +7,7 @@ use crate::names::{
 };
 use crate::objects::binding::Binding;
 
-pub(super) fn judge(volumes: &[Volume]) -> Result<(), AttestationError> {
+pub(super) fn check(volumes: &[Volume]) -> Result<(), AttestationError> {
     for volume in volumes {
         let is_ours = match volume.name.as_str() {
             TOKEN_VOLUME => is_token(volume),

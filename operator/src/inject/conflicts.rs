@@ -8,7 +8,7 @@ use crate::inject::{InjectionReason, NotInjected};
 use crate::names;
 
 /// The first thing in the pod, which has no gateway yet, that keeps one out.
-pub fn conflict(pod: &Value, wishes: &InjectionOptions) -> Option<NotInjected> {
+pub fn conflict(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> {
     let is = |field: &str| pod.pointer(&format!("/spec/{field}")) == Some(&Value::Bool(true));
     if is("hostNetwork") {
         return Some(cause(
@@ -28,7 +28,7 @@ pub fn conflict(pod: &Value, wishes: &InjectionOptions) -> Option<NotInjected> {
     if windows.iter().any(|path| pod.pointer(path).and_then(Value::as_str) == Some("windows")) {
         return Some(cause(InjectionReason::Windows, "the pod is for Windows, and the gateway runs on Linux"));
     }
-    port(pod, wishes).or_else(|| taken(pod)).or_else(|| intruder(pod))
+    port(pod, options).or_else(|| taken(pod)).or_else(|| intruder(pod))
 }
 
 /// A container beside the gateway that mounts what only the gateway may read. The volumes need not be there yet: the API
@@ -46,8 +46,8 @@ pub fn intruder(pod: &Value) -> Option<NotInjected> {
 
 const VOLUMES: [&str; 3] = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME];
 
-fn port(pod: &Value, wishes: &InjectionOptions) -> Option<NotInjected> {
-    let ours = [(wishes.port, "clients", "port"), (wishes.admin_port, "probes and metrics", "admin-port")];
+fn port(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> {
+    let ours = [(options.port, "clients", "port"), (options.admin_port, "probes and metrics", "admin-port")];
     for container in containers(pod) {
         let ports = container.get("ports").and_then(Value::as_array).into_iter().flatten();
         for number in ports.filter(|port| is_tcp(port)).filter_map(|port| port.get("containerPort")?.as_u64()) {

@@ -14,7 +14,7 @@ use crate::names::{
 const READABLE: u16 = 0o444;
 
 /// A native sidecar, fit for Pod Security's *restricted*. The pod has none yet.
-pub fn container(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Value {
+pub fn container(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
     let settings = facts.settings;
     let mut container = Map::new();
     let mut put = |name: &str, value: Value| container.insert(name.to_owned(), value);
@@ -24,18 +24,18 @@ pub fn container(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> V
         put("imagePullPolicy", policy.as_str().into());
     }
     put("restartPolicy", "Always".into());
-    put("args", arguments(wishes, facts).into());
-    put("env", environment(wishes));
-    put("ports", json!([{"name": crate::names::ADMIN_PORT, "containerPort": wishes.admin_port, "protocol": "TCP"}]));
-    put("resources", resources(pod, wishes));
+    put("args", arguments(options, facts).into());
+    put("env", environment(options));
+    put("ports", json!([{"name": crate::names::ADMIN_PORT, "containerPort": options.admin_port, "protocol": "TCP"}]));
+    put("resources", resources(pod, options));
     // Started means that a policy was served, or that half a minute is over; only what hangs is made anew.
     put(
         "startupProbe",
-        json!({"exec": {"command": probe("started", wishes)}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 60}),
+        json!({"exec": {"command": probe("started", options)}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 60}),
     );
     put(
         "readinessProbe",
-        json!({"exec": {"command": probe("ready", wishes)}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3}),
+        json!({"exec": {"command": probe("ready", options)}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3}),
     );
     put("securityContext", security(settings.openshift));
     put(
@@ -49,7 +49,7 @@ pub fn container(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> V
     Value::Object(container)
 }
 
-fn arguments(wishes: &InjectionOptions, facts: &Facts<'_>) -> Vec<String> {
+fn arguments(options: &InjectionOptions, facts: &Facts<'_>) -> Vec<String> {
     let settings = facts.settings;
     let mut all: Vec<String> = Vec::new();
     let mut give = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
@@ -58,26 +58,26 @@ fn arguments(wishes: &InjectionOptions, facts: &Facts<'_>) -> Vec<String> {
     give("--labels", format!("{POLICY_DIR}/{LABELS_FILE}"));
     if let Some(key) = settings.verifying.current() {
         give(SIGNED_BY, key.to_string());
-        give(POLICY_NAME, wishes.binding.object_name());
+        give(POLICY_NAME, options.binding.object_name());
     }
     if let Some(service) = settings.service.first() {
         give("--operator", format!("https://{service}:{}", settings.service_port));
         give("--token", format!("{TOKEN_DIR}/{TOKEN_FILE}"));
         give("--authorities", format!("{POLICY_DIR}/{AUTHORITIES_FILE}"));
     }
-    if wishes.port != PORT {
-        give("--listen", format!("127.0.0.1:{}", wishes.port));
-        give("--listen", format!("[::1]:{}", wishes.port));
+    if options.port != PORT {
+        give("--listen", format!("127.0.0.1:{}", options.port));
+        give("--listen", format!("[::1]:{}", options.port));
     }
-    if wishes.admin_port != ADMIN_PORT {
-        give("--admin", format!("0.0.0.0:{}", wishes.admin_port));
+    if options.admin_port != ADMIN_PORT {
+        give("--admin", format!("0.0.0.0:{}", options.admin_port));
     }
     all
 }
 
 /// A gateway that an older replica made knows nobody's key yet, and one whose binding was named anew is to know the new one:
 /// what it has is mended, and what somebody else gave it stays, to be judged.
-pub fn mend(container: &mut Value, wishes: &InjectionOptions, facts: &Facts<'_>) {
+pub fn mend(container: &mut Value, options: &InjectionOptions, facts: &Facts<'_>) {
     let Some(key) = facts.settings.verifying.current() else { return };
     let Some(arguments) = container.get_mut("args").and_then(Value::as_array_mut) else { return };
     let mut set = |flag: &str, value: String, over: bool| match arguments.iter().position(|argument| argument == flag) {
@@ -86,25 +86,25 @@ pub fn mend(container: &mut Value, wishes: &InjectionOptions, facts: &Facts<'_>)
         None => arguments.extend([Value::from(flag), value.into()]),
     };
     set(SIGNED_BY, key.to_string(), false);
-    set(POLICY_NAME, wishes.binding.object_name(), true);
+    set(POLICY_NAME, options.binding.object_name(), true);
 }
 
 /// By the program itself over loopback: no mesh, no NetworkPolicy and no family of addresses is in the way.
-fn probe(what: &str, wishes: &InjectionOptions) -> Vec<String> {
+fn probe(what: &str, options: &InjectionOptions) -> Vec<String> {
     let mut command = vec![SIDECAR_BINARY.to_owned(), "probe".to_owned(), what.to_owned()];
-    if wishes.port != PORT {
-        command.extend(["--listen".to_owned(), format!("127.0.0.1:{}", wishes.port)]);
+    if options.port != PORT {
+        command.extend(["--listen".to_owned(), format!("127.0.0.1:{}", options.port)]);
     }
-    if wishes.admin_port != ADMIN_PORT {
-        command.extend(["--admin".to_owned(), format!("127.0.0.1:{}", wishes.admin_port)]);
+    if options.admin_port != ADMIN_PORT {
+        command.extend(["--admin".to_owned(), format!("127.0.0.1:{}", options.admin_port)]);
     }
     command
 }
 
-fn environment(wishes: &InjectionOptions) -> Value {
+fn environment(options: &InjectionOptions) -> Value {
     let field = |(name, path): (&str, &str)| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
     let mut all: Vec<Value> = POD_FIELDS.into_iter().map(field).collect();
-    if let Some(level) = wishes.log_level {
+    if let Some(level) = options.log_level {
         all.push(json!({"name": LOG, "value": level}));
     }
     all.into()
@@ -128,18 +128,18 @@ fn security(openshift: bool) -> Value {
 }
 
 /// Named for what they hold. What is mounted may come later or vanish, and the gateway serves on.
-pub fn volumes(wishes: &InjectionOptions) -> [Value; 3] {
+pub fn volumes(options: &InjectionOptions) -> [Value; 3] {
     let token = json!({"audience": outrigger_sync::AUDIENCE, "expirationSeconds": 3600, "path": TOKEN_FILE});
     [
         json!({"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}),
-        policy_volume(wishes),
+        policy_volume(options),
         json!({"name": STATE_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}),
     ]
 }
 
 /// The ConfigMap's three files that a gateway reads, the Secret whole, the pod's labels.
-fn policy_volume(wishes: &InjectionOptions) -> Value {
-    let object = wishes.binding.object_name();
+fn policy_volume(options: &InjectionOptions) -> Value {
+    let object = options.binding.object_name();
     let items = [POLICY_FILE, AUTHORITIES_FILE, SIGNATURES_FILE].map(|file| json!({"key": file, "path": file}));
     let labels = json!({"path": LABELS_FILE, "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}});
     json!({

@@ -111,17 +111,18 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> InjectionOutcome {
         Ok(asked) => asked.is_some(),
         Err(error) => return InjectionOutcome::Refused(error.into()),
     };
-    let done = said.wishes(facts.namespace, facts.defaults).map_err(NotInjected::from).and_then(|wishes| {
-        match is_injected(pod) {
+    let done =
+        said.options(facts.namespace, facts.defaults).map_err(NotInjected::from).and_then(|options| match is_injected(
+            pod,
+        ) {
             true => match conflicts::intruder(pod) {
                 Some(cause) => Err(cause),
-                None => Ok((mended(pod, &wishes, facts), Vec::new())),
+                None => Ok((mended(pod, &options, facts), Vec::new())),
             },
-            false => injected(pod, &wishes, facts),
-        }
-    });
+            false => injected(pod, &options, facts),
+        });
     // What would get no credentials later is told to whoever makes it.
-    let done = done.and_then(|(pod, warnings)| match Attestor::of(facts.settings).judge_json(&pod) {
+    let done = done.and_then(|(pod, warnings)| match Attestor::of(facts.settings).check_json(&pod) {
         Ok(()) => Ok((pod, warnings)),
         Err(why) => Err(NotInjected {
             reason: InjectionReason::ForeignGateway,
@@ -156,20 +157,20 @@ fn is_injected(pod: &Value) -> bool {
     })
 }
 
-fn injected(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Result<(Value, Vec<String>), NotInjected> {
-    if let Some(cause) = conflicts::conflict(pod, wishes) {
+fn injected(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Result<(Value, Vec<String>), NotInjected> {
+    if let Some(cause) = conflicts::conflict(pod, options) {
         return Err(cause);
     }
     let mut after = pod.clone();
-    position::insert(&mut after, container::container(pod, wishes, facts));
-    let skipped = variables::set(&mut after, wishes)?;
+    position::insert(&mut after, container::container(pod, options, facts));
+    let skipped = variables::set(&mut after, options)?;
     if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
-        volumes.extend(container::volumes(wishes));
+        volumes.extend(container::volumes(options));
     }
     pull_secrets(&mut after, &facts.settings.image_pull_secrets);
     let mut warnings = unread(facts.defaults);
     warnings.extend(misplaced(pod));
-    let unanswered = wishes.captures.iter().filter(|capture| !capture.answered);
+    let unanswered = options.captures.iter().filter(|capture| !capture.answered);
     warnings.extend(unanswered.map(|capture| {
         format!(
             "the gateway of this version does not answer {0}'s paths: what {0}'s SDK asks for is a 404",
@@ -177,23 +178,23 @@ fn injected(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Result
         )
     }));
     warnings.extend(skipped.iter().cloned());
-    let keys = wishes.binding.keys().to_vec();
+    let keys = options.binding.keys().to_vec();
     say(&mut after, &Injected { version: version(), keys, skipped });
-    label(&mut after, wishes);
+    label(&mut after, options);
     Ok((after, warnings))
 }
 
 /// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
-fn mended(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Value {
+fn mended(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
     let mut after = pod.clone();
     position::restore(&mut after);
     if let Some(at) = position::position(&after)
         && let Some(container) = pod::list_mut(&mut after, "initContainers").and_then(|list| list.get_mut(at))
     {
-        container::mend(container, wishes, facts);
+        container::mend(container, options, facts);
     }
     if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
-        for volume in container::volumes(wishes) {
+        for volume in container::volumes(options) {
             match volumes.iter_mut().find(|there| pod::name(there) == pod::name(&volume)) {
                 Some(there)
                     if container::mounted(there) == container::mounted(&volume) && container::is_whole(there) => {}
@@ -205,11 +206,11 @@ fn mended(pod: &Value, wishes: &InjectionOptions, facts: &Facts<'_>) -> Value {
     }
     let annotation = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)?.as_str());
     let said: Injected = annotation.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
-    if said.keys != wishes.binding.keys() {
+    if said.keys != options.binding.keys() {
         let version = if said.version.is_empty() { version() } else { said.version };
-        say(&mut after, &Injected { version, keys: wishes.binding.keys().to_vec(), skipped: said.skipped });
+        say(&mut after, &Injected { version, keys: options.binding.keys().to_vec(), skipped: said.skipped });
     }
-    label(&mut after, wishes);
+    label(&mut after, options);
     after
 }
 
@@ -227,11 +228,11 @@ fn say(pod: &mut Value, injected: &Injected) {
     }
 }
 
-fn label(pod: &mut Value, wishes: &InjectionOptions) {
+fn label(pod: &mut Value, options: &InjectionOptions) {
     let Some(labels) = pod::metadata_mut(pod, "labels") else { return };
     // One that a second pass finds may be of another version, and is then its truth.
     labels.entry(names::SIDECAR).or_insert_with(|| version().replace('+', "_").into());
-    labels.insert(names::VIRTUAL_KEY.to_owned(), wishes.binding.first().into());
+    labels.insert(names::VIRTUAL_KEY.to_owned(), options.binding.first().into());
 }
 
 /// The one list of the pod that is added to beside volumes, and only where the chart names pull secrets: without them the

@@ -81,7 +81,7 @@ impl<'a> GatewayAnnotations<'a> {
     ///
     /// # Errors
     /// [`AnnotationError`], the first that is found.
-    pub fn wishes(
+    pub fn options(
         &self,
         namespace: &str,
         defaults: &BTreeMap<String, String>,
@@ -100,7 +100,7 @@ impl<'a> GatewayAnnotations<'a> {
             let place = keys.map_or(AnnotationTarget::Pod, |(place, _)| place);
             AnnotationError::Value { place, word: "virtual-key", wrong: Wrong::Keys(error) }
         })?;
-        let wishes = InjectionOptions {
+        let options = InjectionOptions {
             binding,
             by_name: captures.is_some(),
             captures: captures.unwrap_or_else(|| CAPTURES.iter().filter(|capture| capture.usual).collect()),
@@ -111,10 +111,10 @@ impl<'a> GatewayAnnotations<'a> {
             memory: self.read("memory", defaults, values::memory)?,
             log_level: self.read("log-level", defaults, values::level)?,
         };
-        if wishes.port == wishes.admin_port {
-            return Err(AnnotationError::OnePort(wishes.port));
+        if options.port == options.admin_port {
+            return Err(AnnotationError::OnePort(options.port));
         }
-        Ok(wishes)
+        Ok(options)
     }
 
     fn read<T>(
@@ -176,26 +176,26 @@ mod tests {
             "outrigger.dev/port": "7000",
             "other.example/port": "nonsense",
         }));
-        let wishes = GatewayAnnotations::of(&pod).unwrap().wishes("shop", &namespace).unwrap();
-        assert_eq!((wishes.port, wishes.admin_port, wishes.log_level), (7000, ADMIN_PORT, Some("debug")));
-        assert_eq!(wishes.binding, Binding::of("shop", "search"));
-        assert!(!wishes.by_name);
+        let options = GatewayAnnotations::of(&pod).unwrap().options("shop", &namespace).unwrap();
+        assert_eq!((options.port, options.admin_port, options.log_level), (7000, ADMIN_PORT, Some("debug")));
+        assert_eq!(options.binding, Binding::of("shop", "search"));
+        assert!(!options.by_name);
     }
 
     #[test]
     fn a_slip_of_the_namespace_counts_where_nobody_says_better() {
         let namespace = defaults(&[("port", "eighty")]);
         let silent = pod(&json!({}));
-        let error = GatewayAnnotations::of(&silent).unwrap().wishes("shop", &namespace).unwrap_err();
+        let error = GatewayAnnotations::of(&silent).unwrap().options("shop", &namespace).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the namespace's annotation outrigger.dev/port: `eighty` is no port from 1024 to 65535"
         );
         let own = pod(&json!({"outrigger.dev/port": "5000"}));
-        assert_eq!(GatewayAnnotations::of(&own).unwrap().wishes("shop", &namespace).unwrap().port, 5000);
+        assert_eq!(GatewayAnnotations::of(&own).unwrap().options("shop", &namespace).unwrap().port, 5000);
         // Containers are a pod's own: a namespace's word for them is told, and passed over.
         let odd = defaults(&[("containers", "app"), ("inject", "true"), ("capture", "openai"), ("prot", "1")]);
-        assert_eq!(GatewayAnnotations::of(&silent).unwrap().wishes("shop", &odd).unwrap().containers, None);
+        assert_eq!(GatewayAnnotations::of(&silent).unwrap().options("shop", &odd).unwrap().containers, None);
         assert_eq!(unread(&odd).len(), 3, "{:?}", unread(&odd));
     }
 
@@ -219,7 +219,7 @@ mod tests {
     fn two_listeners_need_two_ports() {
         let pod = pod(&json!({"outrigger.dev/port": "4181"}));
         assert_eq!(
-            GatewayAnnotations::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap_err(),
+            GatewayAnnotations::of(&pod).unwrap().options("n", &BTreeMap::new()).unwrap_err(),
             AnnotationError::OnePort(4181)
         );
     }

@@ -14,20 +14,20 @@ const MEMORY: &str = "16Mi";
 const MEMORY_LIMIT: &str = "64Mi";
 
 /// Requests and limits of the gateway in this pod, which it is not in yet.
-pub fn resources(pod: &Value, wishes: &InjectionOptions) -> Value {
+pub fn resources(pod: &Value, options: &InjectionOptions) -> Value {
     // Where the pod itself has resources, its containers' requests may not add up to more than those.
     if pod.pointer("/spec/resources").and_then(Value::as_object).is_some_and(|resources| !resources.is_empty()) {
-        return written([("cpu", wishes.cpu.clone()), ("memory", wishes.memory.clone())]);
+        return written([("cpu", options.cpu.clone()), ("memory", options.memory.clone())]);
     }
     let guaranteed = is_guaranteed(pod);
     let same = |amount: &str| Amount { request: amount.to_owned(), limit: Some(amount.to_owned()) };
-    let cpu = match (&wishes.cpu, guaranteed) {
+    let cpu = match (&options.cpu, guaranteed) {
         (Some(Amount { request, limit: None }), true) => same(request),
         (Some(asked), _) => asked.clone(),
         (None, true) => same(CPU_GUARANTEED),
         (None, false) => Amount { request: CPU.to_owned(), limit: None },
     };
-    let memory = match (&wishes.memory, guaranteed) {
+    let memory = match (&options.memory, guaranteed) {
         (Some(Amount { request, limit: None }), true) => same(request),
         (Some(Amount { request, limit: None }), false) if Quantity::parse(request) > Quantity::parse(MEMORY_LIMIT) => {
             same(request)
@@ -84,8 +84,8 @@ mod tests {
         if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
             spec.extend(more.as_object().unwrap().clone());
         }
-        let wishes = GatewayAnnotations::of(&pod).unwrap().wishes("n", &BTreeMap::new()).unwrap();
-        resources(&pod, &wishes)
+        let options = GatewayAnnotations::of(&pod).unwrap().options("n", &BTreeMap::new()).unwrap();
+        resources(&pod, &options)
     }
 
     #[test]

@@ -16,9 +16,9 @@ use crate::names;
 ///
 /// # Errors
 /// [`InjectionReason::UnknownContainer`].
-pub fn set(pod: &mut Value, wishes: &InjectionOptions) -> Result<Vec<String>, NotInjected> {
+pub fn set(pod: &mut Value, options: &InjectionOptions) -> Result<Vec<String>, NotInjected> {
     let mut notes = Vec::new();
-    let named = match &wishes.containers {
+    let named = match &options.containers {
         Some(named) => named.clone(),
         None => list(pod, "containers").iter().map(name).filter(|name| !is_foreign(name)).map(str::to_owned).collect(),
     };
@@ -35,7 +35,7 @@ pub fn set(pod: &mut Value, wishes: &InjectionOptions) -> Result<Vec<String>, No
         } else if field == "initContainers" && index < gateway {
             notes.push(format!("{wanted}: starts before the gateway: left as it is"));
         } else if let Some(container) = list_mut(pod, field).and_then(|list| list.get_mut(index)) {
-            of_container(container, wishes, &mut notes);
+            of_container(container, options, &mut notes);
         }
     }
     Ok(notes)
@@ -53,15 +53,15 @@ fn unknown(pod: &Value, wanted: &str) -> NotInjected {
 
 /// A capture's URL and its placeholder go together or not at all: with the URL alone an application would send its own key
 /// here, with the placeholder alone it would send that to the provider.
-fn of_container(container: &mut Value, wishes: &InjectionOptions, notes: &mut Vec<String>) {
+fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut Vec<String>) {
     let who = name(container).to_owned();
     let variables = container.get("env").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let there: BTreeSet<String> = variables.iter().map(|variable| name(variable).to_owned()).collect();
     let hidden = container.get("envFrom").and_then(Value::as_array).is_some_and(|from| !from.is_empty());
-    let address = format!("127.0.0.1:{}", wishes.port);
+    let address = format!("127.0.0.1:{}", options.port);
     let proxied = is_proxied(variables);
     let mut added: Vec<Value> = Vec::new();
-    for capture in &wishes.captures {
+    for capture in &options.captures {
         if let Some(set) = capture.variables().find(|variable| there.contains(*variable)) {
             notes.push(format!(
                 "{who}: {set} is set already, so {} is not led to the gateway: remove it if it should be",
@@ -70,7 +70,7 @@ fn of_container(container: &mut Value, wishes: &InjectionOptions, notes: &mut Ve
             continue;
         }
         added.extend(capture.urls_at(&address).map(|(variable, url)| json!({"name": variable, "value": url})));
-        if hidden && !wishes.by_name {
+        if hidden && !options.by_name {
             notes.push(hidden_key(&who, capture));
         } else {
             added.push(json!({"name": capture.key, "value": PLACEHOLDER}));

@@ -35,44 +35,45 @@ pub(crate) struct EvaluatedNamespace {
     pub foreign: BTreeMap<ObjectId, Arc<ObjectVersion>>,
     /// What held values.
     pub values: BTreeMap<ValueRef, Arc<ValueSource>>,
-    pub looked: BTreeSet<Reference>,
+    pub dependencies: BTreeSet<Reference>,
     /// The present versions that are good.
     pub sound: Vec<Arc<ObjectVersion>>,
 }
 
 /// Judges a namespace, and keeps what was found good. Others' objects are taken as their homes say, which are judged
 /// first where their last word is not up to date.
-pub(crate) fn judge(index: &ObjectIndex, good: &mut LastGood, namespace: &str) -> EvaluatedNamespace {
-    let scope = PlanScope::of(index, good, namespace);
-    let stale = |home: &&str| *home != namespace && !good.is_judged(index, home);
+pub(crate) fn evaluate(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str) -> EvaluatedNamespace {
+    let scope = PlanScope::of(index, last_good, namespace);
+    let stale = |home: &&str| *home != namespace && !last_good.is_judged(index, home);
     let homes: Vec<String> = scope.homes().into_iter().filter(stale).map(str::to_owned).collect();
     for home in homes {
         // One step far: what a home says of its own objects hangs on others only by the budgets above its budgets, and these
         // are of this scope, too.
-        let scope = PlanScope::of(index, good, &home);
-        alone(index, good, &home, scope);
+        let scope = PlanScope::of(index, last_good, &home);
+        alone(index, last_good, &home, scope);
     }
-    alone(index, good, namespace, scope)
+    alone(index, last_good, namespace, scope)
 }
 
-fn alone(index: &ObjectIndex, good: &mut LastGood, namespace: &str, scope: PlanScope) -> EvaluatedNamespace {
-    let (mut judged, stands_in) = Fallback::new(index, good, namespace, scope).judge();
-    let replaced = judged.sound.iter().any(|version| good.of(version).is_some_and(|old| !old.says_the_same(version)));
-    judged.sound.iter().for_each(|version| good.keep(version));
-    remember::remember(index, good, namespace, &judged);
+fn alone(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, scope: PlanScope) -> EvaluatedNamespace {
+    let (mut evaluated, substitutes) = Fallback::new(index, last_good, namespace, scope).evaluate();
+    let replaced =
+        evaluated.sound.iter().any(|version| last_good.of(version).is_some_and(|old| !old.says_the_same(version)));
+    evaluated.sound.iter().for_each(|version| last_good.keep(version));
+    remember::remember(index, last_good, namespace, &evaluated);
     if replaced {
         // What only the version of before named is of no account any more.
-        judged.looked = PlanScope::of(index, good, namespace).looked;
+        evaluated.dependencies = PlanScope::of(index, last_good, namespace).dependencies;
     }
-    good.forget_gone(index, namespace, &judged.looked);
-    if judged.chosen.is_empty() && judged.compiled.document.keys.is_empty() {
-        good.forget(namespace);
-        return judged;
+    last_good.forget_gone(index, namespace, &evaluated.dependencies);
+    if evaluated.chosen.is_empty() && evaluated.compiled.document.keys.is_empty() {
+        last_good.forget(namespace);
+        return evaluated;
     }
-    let exports = exports::of(index, namespace, &judged, &stands_in);
-    let told = good.home(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());
-    let chosen = judged.chosen.clone();
-    let home = Home { stamp: index.stamp(namespace), chosen, values: stands_in, exports, told };
-    good.put_home(namespace, home);
-    judged
+    let exports = exports::of(index, namespace, &evaluated, &substitutes);
+    let told = last_good.home(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());
+    let chosen = evaluated.chosen.clone();
+    let home = Home { stamp: index.stamp(namespace), chosen, values: substitutes, exports, told };
+    last_good.put_home(namespace, home);
+    evaluated
 }

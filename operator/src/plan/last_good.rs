@@ -176,7 +176,7 @@ impl LastGood {
     }
 
     /// A Budget that is gone, as it was.
-    pub(crate) fn ghost(&self, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
+    pub(crate) fn deleted_budget(&self, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         let seen = || self.views.get(viewer).and_then(|view| view.objects.get(id));
         self.good_one(id).or_else(seen).filter(|_| id.kind == ObjectKind::Budget)
     }
@@ -237,7 +237,7 @@ impl LastGood {
     pub(crate) fn past(&self, index: &ObjectIndex, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         match index.get(id) {
             Some(known) => self.of(&known.version).or_else(|| self.seen_by(viewer, &known.version)),
-            None => self.ghost(viewer, id),
+            None => self.deleted_budget(viewer, id),
         }
     }
 
@@ -253,12 +253,12 @@ impl LastGood {
     }
 
     /// Forgets what of a namespace is gone for good: a Budget is not, as long as somebody names it, or something that serves
-    /// in the place of another. `looked` is what the namespace itself hangs on.
-    pub(crate) fn forget_gone(&mut self, index: &ObjectIndex, namespace: &str, looked: &BTreeSet<Reference>) {
+    /// in the place of another. `dependencies` is what the namespace itself hangs on.
+    pub(crate) fn forget_gone(&mut self, index: &ObjectIndex, namespace: &str, dependencies: &BTreeSet<Reference>) {
         let named = |id: &ObjectId| {
             !index.users(id).is_empty()
-                || looked.contains(&Reference::Object(id.clone()))
-                || index.is_looked_at_beside(namespace, id)
+                || dependencies.contains(&Reference::Object(id.clone()))
+                || index.is_dependency_elsewhere(namespace, id)
         };
         let gone = |id: &ObjectId| index.get(id).is_none() && !(id.kind == ObjectKind::Budget && named(id));
         if let Some(versions) = self.good.get_mut(namespace) {

@@ -23,7 +23,7 @@ use outrigger_policy::{Document, SecretAt};
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::{ObjectVersion, text};
-use crate::plan::choose::{EvaluatedNamespace, authorities, changed, judge};
+use crate::plan::choose::{EvaluatedNamespace, authorities, changed, evaluate};
 use crate::plan::last_good::{LastGood, View};
 use crate::plan::revision::{NamespacePlan, PolicyRevision};
 use crate::plan::sources::{SecretVersion, SourceBundle};
@@ -36,32 +36,32 @@ pub const LARGEST: usize = 900_000;
 
 /// Plans a namespace. The same index, memory and time make the same plan, in whatever order they came about.
 #[must_use]
-pub fn plan(index: &ObjectIndex, good: &mut LastGood, namespace: &str, now: Timestamp) -> NamespacePlan {
-    let judged = judge(index, good, namespace);
+pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now: Timestamp) -> NamespacePlan {
+    let evaluated = evaluate(index, last_good, namespace);
     let mut plan = NamespacePlan {
         namespace: namespace.to_owned(),
-        verdicts: verdicts::of(index, good, namespace, &judged, now),
-        recheck: recheck(&judged, now),
-        looked: judged.looked.clone(),
-        exported: told(good, namespace),
+        verdicts: verdicts::of(index, last_good, namespace, &evaluated, now),
+        recheck: recheck(&evaluated, now),
+        dependencies: evaluated.dependencies.clone(),
+        exported: told(last_good, namespace),
         seen: index.changes(),
         ..NamespacePlan::default()
     };
-    let slices = Slices::of(&judged.compiled.document);
+    let slices = Slices::of(&evaluated.compiled.document);
     let maker = RevisionBuilder {
         index,
         namespace,
-        judged: &judged,
-        view: good.view(namespace),
-        good,
-        values: judged.compiled.secrets.iter().map(|(at, value)| (at, value.as_str())).collect(),
+        evaluated: &evaluated,
+        view: last_good.view(namespace),
+        last_good,
+        values: evaluated.compiled.secrets.iter().map(|(at, value)| (at, value.as_str())).collect(),
     };
     for binding in bindings(index, namespace) {
         let mut document = slices.slice(namespace, binding.keys(), now.as_second());
         let mut json = json(&document);
         if json.len() > LARGEST {
             too_large(&mut plan, &binding, json.len());
-            let Some(before) = good.policy(&binding) else {
+            let Some(before) = last_good.policy(&binding) else {
                 plan.held.insert(binding);
                 continue;
             };
@@ -71,7 +71,7 @@ pub fn plan(index: &ObjectIndex, good: &mut LastGood, namespace: &str, now: Time
         let revision = Arc::new(maker.revision(binding.clone(), document, &json));
         plan.revisions.insert(binding, revision);
     }
-    good.keep_policies(namespace, &plan.revisions, &plan.held);
+    last_good.keep_policies(namespace, &plan.revisions, &plan.held);
     plan
 }
 
@@ -93,16 +93,16 @@ fn bindings(index: &ObjectIndex, namespace: &str) -> BTreeSet<Binding> {
 }
 
 /// Of which objects others see something else than at the last plan of this namespace.
-fn told(good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
-    let Some(home) = good.home_mut(namespace) else { return BTreeSet::new() };
+fn told(last_good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
+    let Some(home) = last_good.home_mut(namespace) else { return BTreeSet::new() };
     let changed = changed(&home.told, &home.exports);
     home.told = home.exports.clone();
     changed
 }
 
 /// When the next key expires.
-fn recheck(judged: &EvaluatedNamespace, now: Timestamp) -> Option<Timestamp> {
-    let keys = judged.chosen.values().filter(|chosen| chosen.version.id.kind == ObjectKind::VirtualKey);
+fn recheck(evaluated: &EvaluatedNamespace, now: Timestamp) -> Option<Timestamp> {
+    let keys = evaluated.chosen.values().filter(|chosen| chosen.version.id.kind == ObjectKind::VirtualKey);
     let times = keys.filter_map(|chosen| expires(&chosen.version));
     times.filter(|at| *at > now).min()
 }
@@ -134,9 +134,9 @@ fn too_large(plan: &mut NamespacePlan, binding: &Binding, size: usize) {
 struct RevisionBuilder<'a> {
     index: &'a ObjectIndex,
     namespace: &'a str,
-    judged: &'a EvaluatedNamespace,
+    evaluated: &'a EvaluatedNamespace,
     view: Option<&'a View>,
-    good: &'a LastGood,
+    last_good: &'a LastGood,
     values: BTreeMap<&'a SecretAt, &'a str>,
 }
 
@@ -160,13 +160,13 @@ impl RevisionBuilder<'_> {
 
     /// The version of an object that serves.
     fn serving(&self, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
-        let own = || self.judged.chosen.get(id).map(|chosen| &chosen.version);
-        self.judged.foreign.get(id).or_else(own)
+        let own = || self.evaluated.chosen.get(id).map(|chosen| &chosen.version);
+        self.evaluated.foreign.get(id).or_else(own)
     }
 
     /// Those of its objects that are good, with what they need beside.
     fn sources(&self, objects: &BTreeSet<ObjectId>, document: &Document) -> Vec<u8> {
-        let past = |id: &ObjectId| self.good.past(self.index, self.namespace, id);
+        let past = |id: &ObjectId| self.last_good.past(self.index, self.namespace, id);
         let versions: Vec<&Arc<ObjectVersion>> = objects.iter().filter_map(past).collect();
         let mut bundles: Vec<SourceBundle<'_>> = Vec::new();
         let wanted: Vec<_> = versions.iter().map(|version| authorities(version)).collect();

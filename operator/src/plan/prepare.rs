@@ -16,10 +16,10 @@ use crate::state::index::ObjectIndex;
 pub(crate) const SLICE: Duration = Duration::from_millis(400);
 
 /// The versions that a plan of a namespace will look at first: its own, the last good ones of them, and what acts on all.
-pub(crate) fn versions(index: &ObjectIndex, good: &LastGood, namespace: &str) -> Vec<Arc<ObjectVersion>> {
+pub(crate) fn versions(index: &ObjectIndex, last_good: &LastGood, namespace: &str) -> Vec<Arc<ObjectVersion>> {
     let mut found = Vec::new();
     let mut take = |version: &Arc<ObjectVersion>| {
-        found.extend(good.of(version).filter(|last| !last.is_judged()).cloned());
+        found.extend(last_good.of(version).filter(|last| !last.is_judged()).cloned());
         if !version.is_judged() {
             found.push(Arc::clone(version));
         }
@@ -68,16 +68,19 @@ mod tests {
         {
             let _ = index.apply(&rule(namespace, name));
         }
-        let good = LastGood::new();
-        let all = versions(&index, &good, "shop");
+        let last_good = LastGood::new();
+        let all = versions(&index, &last_good, "shop");
         let names: Vec<&str> = all.iter().map(|version| version.id.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c", "all"]);
         assert!(!judge(&all, Duration::ZERO), "there is no time");
         assert!(!all[0].is_judged());
         assert!(judge(&all[..1], SLICE));
-        assert_eq!(versions(&index, &good, "shop").len(), 3, "one is done");
+        assert_eq!(versions(&index, &last_good, "shop").len(), 3, "one is done");
         assert!(judge(&all, SLICE));
-        assert!(versions(&index, &good, "shop").is_empty() && versions(&index, &good, "outrigger-system").is_empty());
-        assert_eq!(versions(&index, &good, "other").len(), 1, "others are not touched");
+        assert!(
+            versions(&index, &last_good, "shop").is_empty()
+                && versions(&index, &last_good, "outrigger-system").is_empty()
+        );
+        assert_eq!(versions(&index, &last_good, "other").len(), 1, "others are not touched");
     }
 }

@@ -29,7 +29,7 @@ pub struct NamespacePlan {
     pub recheck: Option<jiff::Timestamp>,
     /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for
     /// [`crate::state::index::ObjectIndex::planned`].
-    pub looked: BTreeSet<Reference>,
+    pub dependencies: BTreeSet<Reference>,
     /// [`crate::state::index::ObjectIndex::changes`] as it was planned with.
     pub seen: u64,
 }

@@ -20,9 +20,9 @@ use serde_json::{Map, Value, json};
 use crate::objects::version::ObjectVersion;
 
 /// The last good version of an object, less what its present version takes away.
-pub(crate) fn less(good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<ObjectVersion> {
-    let mut value = good.value().clone();
-    let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return good.clone() };
+pub(crate) fn less(last_good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<ObjectVersion> {
+    let mut value = last_good.value().clone();
+    let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return last_good.clone() };
     if is_true(now.get("/spec/suspended")) {
         spec.insert("suspended".to_owned(), json!(true));
     }
@@ -36,9 +36,9 @@ pub(crate) fn less(good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<Object
         spec.insert("allowedWorkloads".to_owned(), workloads.clone());
     }
     namespaces(spec, now);
-    match value == *good.value() {
-        true => good.clone(),
-        false => Arc::new(good.with(value)),
+    match value == *last_good.value() {
+        true => last_good.clone(),
+        false => Arc::new(last_good.with(value)),
     }
 }
 
@@ -64,10 +64,10 @@ fn credentials(spec: &mut Map<String, Value>, now: &ObjectVersion) {
     }
 }
 
-fn earlier<'a>(good: Option<&Value>, now: Option<&'a Value>) -> Option<&'a Value> {
+fn earlier<'a>(last_good: Option<&Value>, now: Option<&'a Value>) -> Option<&'a Value> {
     let time = |value: &Value| value.as_str()?.parse::<jiff::Timestamp>().ok();
     let at = now.and_then(time)?;
-    let sooner = good.and_then(time).is_none_or(|good| at < good);
+    let sooner = last_good.and_then(time).is_none_or(|last_good| at < last_good);
     now.filter(|_| sooner)
 }
 

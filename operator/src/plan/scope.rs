@@ -26,13 +26,13 @@ pub(crate) struct PlanScope {
     /// Whose labels count.
     pub namespaces: BTreeSet<String>,
     /// What it hangs on beyond its own objects.
-    pub looked: BTreeSet<Reference>,
+    pub dependencies: BTreeSet<Reference>,
     /// Everything of everybody.
     pub everywhere: bool,
 }
 
 impl PlanScope {
-    pub fn of(index: &ObjectIndex, good: &LastGood, namespace: &str) -> Self {
+    pub fn of(index: &ObjectIndex, last_good: &LastGood, namespace: &str) -> Self {
         let operators = index.operator_namespace();
         let mut scope = PlanScope { namespaces: BTreeSet::from([namespace.to_owned()]), ..PlanScope::default() };
         scope.everywhere = namespace == operators && index.acts_on_all();
@@ -41,7 +41,7 @@ impl PlanScope {
                 scope.own.insert(id.clone(), known.version.clone());
             }
         }
-        let mut finder = Finder { index, good, namespace, scope: &mut scope };
+        let mut finder = Finder { index, last_good, namespace, scope: &mut scope };
         let own: Vec<ObjectId> = finder.scope.own.keys().cloned().collect();
         own.iter().for_each(|id| finder.follow(id));
         if finder.scope.everywhere {
@@ -71,7 +71,7 @@ impl PlanScope {
 
 struct Finder<'a> {
     index: &'a ObjectIndex,
-    good: &'a LastGood,
+    last_good: &'a LastGood,
     namespace: &'a str,
     scope: &'a mut PlanScope,
 }
@@ -80,14 +80,14 @@ impl Finder<'_> {
     /// All versions of an object that may come to serve: what any of them names is looked for.
     fn versions(&self, id: &ObjectId) -> Vec<Arc<ObjectVersion>> {
         let now = self.index.get(id).map(|known| known.version.clone());
-        now.into_iter().chain(self.good.versions(self.namespace, id)).collect()
+        now.into_iter().chain(self.last_good.versions(self.namespace, id)).collect()
     }
 
     fn foreign(&mut self, id: ObjectId) {
         if !self.scope.foreign.insert(id.clone()) {
             return;
         }
-        self.scope.looked.insert(Reference::Object(id.clone()));
+        self.scope.dependencies.insert(Reference::Object(id.clone()));
         self.scope.namespaces.insert(id.namespace.clone());
         if id.kind == ObjectKind::LlmProvider {
             let catalogues = self.index.of(ObjectKind::ModelCatalog, &id.namespace).map(|(id, _)| id.clone());
@@ -101,7 +101,7 @@ impl Finder<'_> {
         for named in versions.iter().flat_map(|version| named_by(version)) {
             match named {
                 Reference::Value(wanted) => {
-                    self.scope.looked.insert(Reference::Value(wanted.clone()));
+                    self.scope.dependencies.insert(Reference::Value(wanted.clone()));
                     self.scope.values.insert(wanted);
                 }
                 Reference::Object(id) => self.object(id),
@@ -112,7 +112,7 @@ impl Finder<'_> {
     fn object(&mut self, id: ObjectId) {
         let gone = id.kind == ObjectKind::Budget && self.index.get(&id).is_none();
         if gone {
-            self.scope.looked.insert(Reference::Object(id.clone()));
+            self.scope.dependencies.insert(Reference::Object(id.clone()));
         }
         let new = gone && self.scope.missing.insert(id.clone());
         match id.namespace == self.namespace {

@@ -17,29 +17,29 @@ use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 
 pub(super) fn of(
     index: &ObjectIndex,
-    good: &LastGood,
+    last_good: &LastGood,
     namespace: &str,
-    judged: &EvaluatedNamespace,
+    evaluated: &EvaluatedNamespace,
     now: Timestamp,
 ) -> BTreeMap<ObjectId, ObjectVerdict> {
     let mut verdicts = BTreeMap::new();
-    let stock = Stock::of(&judged.compiled);
+    let stock = Stock::of(&evaluated.compiled);
     for kind in ObjectKind::ALL {
         for (id, known) in index.of(kind, namespace) {
-            let findings = judged.findings.get(id).map(Vec::as_slice).unwrap_or_default();
+            let findings = evaluated.findings.get(id).map(Vec::as_slice).unwrap_or_default();
             let mut verdict = ObjectVerdict { generation: known.version.generation, ..ObjectVerdict::default() };
             findings.iter().for_each(|finding| sort(finding, &mut verdict));
-            let chosen = judged.chosen.get(id);
-            verdict.withdrawn = chosen.and_then(|chosen| withdrawn(chosen, now));
+            let chosen = evaluated.chosen.get(id);
+            verdict.inactive = chosen.and_then(|chosen| inactive(chosen, now));
             // What is wrong with the key itself comes first, and one that is off calls nobody.
-            if kind == ObjectKind::VirtualKey && verdict.is_sound() && verdict.withdrawn.is_none() {
+            if kind == ObjectKind::VirtualKey && verdict.is_sound() && verdict.inactive.is_none() {
                 stock.tell(namespace, &id.name, &mut verdict);
             }
             verdict.warnings.extend(chosen.and_then(|chosen| copies(index, &chosen.version)));
             if !verdict.is_sound() {
                 let here = chosen.filter(|chosen| chosen.usable).map(|chosen| chosen.version.generation);
                 let forgotten = chosen.is_none_or(|chosen| !chosen.known);
-                let elsewhere = good.seen_elsewhere(&known.version).filter(|_| forgotten);
+                let elsewhere = last_good.seen_elsewhere(&known.version).filter(|_| forgotten);
                 verdict.serving = elsewhere.or(here);
             }
             verdicts.insert(id.clone(), verdict);
@@ -69,7 +69,7 @@ fn sort(finding: &Finding, verdict: &mut ObjectVerdict) {
 }
 
 /// Off, by its own word.
-fn withdrawn(chosen: &Chosen, now: Timestamp) -> Option<ConditionReason> {
+fn inactive(chosen: &Chosen, now: Timestamp) -> Option<ConditionReason> {
     let version = &chosen.version;
     if version.get("/spec/suspended") == Some(&Value::Bool(true)) {
         return Some(ConditionReason::Suspended);

@@ -53,17 +53,17 @@ const RECHECK_MAX: Duration = Duration::from_secs(60 * 60);
 /// What the leader knows beside what everybody knows.
 pub struct Reconciler {
     caches: Arc<Caches>,
-    feed: Arc<Dispatcher>,
+    dispatcher: Arc<Dispatcher>,
     applier: Arc<Applier>,
     hub: Arc<Hub>,
     metrics: Arc<OperatorMetrics>,
     unread: watch::Receiver<BTreeSet<ValueRef>>,
-    good: Mutex<LastGood>,
+    last_good: Mutex<LastGood>,
     leads: AtomicBool,
     state: Mutex<State>,
     plans: Queue<String>,
     writes: Queue<Binding>,
-    teller: Arc<StatusPublisher>,
+    publisher: Arc<StatusPublisher>,
     pods: Notify,
 }
 
@@ -80,25 +80,25 @@ impl Reconciler {
     #[must_use]
     pub fn new(
         caches: Arc<Caches>,
-        feed: Arc<Dispatcher>,
+        dispatcher: Arc<Dispatcher>,
         applier: Arc<Applier>,
         hub: Arc<Hub>,
-        teller: Arc<StatusPublisher>,
+        publisher: Arc<StatusPublisher>,
         metrics: Arc<OperatorMetrics>,
     ) -> Self {
         Reconciler {
-            unread: feed.unread(),
+            unread: dispatcher.unread(),
             caches,
-            feed,
+            dispatcher,
             applier,
             hub,
             metrics,
-            good: Mutex::new(LastGood::new()),
+            last_good: Mutex::new(LastGood::new()),
             leads: AtomicBool::new(false),
             state: Mutex::default(),
             plans: Queue::new(DEBOUNCE),
             writes: Queue::new(Duration::ZERO),
-            teller,
+            publisher,
             pods: Notify::new(),
         }
     }
@@ -107,7 +107,7 @@ impl Reconciler {
     /// somebody else's writing, and says nothing.
     pub fn begin(&self, seal: Seal) {
         {
-            let mut good = self.good();
+            let mut last_good = self.last_good();
             let (own, others) = self.caches.generated.sources(&seal);
             if others > 0 {
                 tracing::warn!(
@@ -118,13 +118,13 @@ impl Reconciler {
                 );
             }
             for (binding, sources) in own {
-                if let Err(error) = good.restore(&binding.namespace, &sources) {
+                if let Err(error) = last_good.restore(&binding.namespace, &sources) {
                     tracing::warn!(%binding, %error, "what its policy was made of can't be read: broken objects of it serve nothing");
                 }
             }
         }
         self.applier.begin(seal);
-        self.teller.begin();
+        self.publisher.begin();
         self.leads.store(true, Ordering::SeqCst);
         self.caches.concerned().into_iter().for_each(|namespace| self.plans.add(namespace));
     }
@@ -139,7 +139,7 @@ impl Reconciler {
         self.leads.store(false, Ordering::SeqCst);
         self.plans.clear();
         self.writes.clear();
-        self.teller.end();
+        self.publisher.end();
     }
 
     /// What watches told.
@@ -157,7 +157,7 @@ impl Reconciler {
         news.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
         let later = Instant::now() + REPAIR;
         news.generated.into_iter().for_each(|binding| self.writes.add_at(binding, later));
-        self.teller.add(news.objects);
+        self.publisher.add(news.objects);
         if news.pods {
             self.pods.notify_one();
         }
@@ -180,12 +180,12 @@ impl Reconciler {
         if !self.leads() {
             return;
         }
-        self.teller.look();
+        self.publisher.look();
         let (sequences, now) = (self.applier.sequences(), Instant::now());
         let is_ahead =
             |(binding, sequence): &(Binding, u64)| self.hub.highest(binding).is_some_and(|highest| highest > *sequence);
         for (binding, _) in sequences.into_iter().filter(is_ahead) {
-            let due = self.lock().raises.due(&binding, now);
+            let due = self.lock().bumps.due(&binding, now);
             due.into_iter().for_each(|due| self.writes.add_at(binding.clone(), due));
         }
     }
@@ -204,10 +204,10 @@ impl Reconciler {
 
     /// Measures, for whoever asks.
     pub fn measure(&self) {
-        let waiting = self.lock().patience.waiting();
+        let waiting = self.lock().value_wait.waiting();
         self.metrics.queued("plan", self.plans.depth() + waiting);
         self.metrics.queued("write", self.writes.depth());
-        self.metrics.queued("status", self.teller.depth());
+        self.metrics.queued("status", self.publisher.depth());
     }
 
     /// Until when a plan is put off: what it hangs on was not read yet, and would be planned as missing.
@@ -217,11 +217,11 @@ impl Reconciler {
         let hangs_on = match unread.is_empty() {
             true => BTreeSet::new(),
             false => {
-                let good = self.good();
-                PlanScope::of(&self.caches.index(), &good, namespace).values
+                let last_good = self.last_good();
+                PlanScope::of(&self.caches.index(), &last_good, namespace).values
             }
         };
-        self.lock().patience.put_off(namespace, &hangs_on, &unread, Instant::now())
+        self.lock().value_wait.put_off(namespace, &hangs_on, &unread, Instant::now())
     }
 
     /// Reads what was written for bindings whose next policy can't be; whether there is news of any.
@@ -230,7 +230,7 @@ impl Reconciler {
         for binding in bindings {
             match self.applier.policy(binding).await? {
                 Some(document) => {
-                    self.good().read_back(binding, document);
+                    self.last_good().read_back(binding, document);
                     news = true;
                 }
                 None => tracing::warn!(
@@ -248,18 +248,18 @@ impl Reconciler {
         let since = self.lock().since.remove(namespace);
         let now = Timestamp::now();
         // Copies: whoever watches, writes or plans goes on meanwhile.
-        let (index, mut good) = {
-            let good = self.good();
-            (self.caches.snapshot(), good.clone())
+        let (index, mut last_good) = {
+            let last_good = self.last_good();
+            (self.caches.snapshot(), last_good.clone())
         };
-        let plan = plan(&index, &mut good, namespace, now);
-        let unread = plan.held.iter().filter(|binding| good.wants_policy(binding)).cloned().collect();
+        let plan = plan(&index, &mut last_good, namespace, now);
+        let unread = plan.held.iter().filter(|binding| last_good.wants_policy(binding)).cloned().collect();
         // Else the next change would have to copy it.
         drop(index);
-        self.good().learn(&self.caches.index(), namespace, good);
+        self.last_good().learn(&self.caches.index(), namespace, last_good);
         let others = self.caches.change(|index| index.planned(&plan));
         // A version that serves in the place of a broken one may name what nobody else does.
-        self.feed.want();
+        self.dispatcher.want();
         others.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
         let recheck = plan.recheck.map(|at| {
             let wait = at.duration_since(now).unsigned_abs().min(RECHECK_MAX);
@@ -283,7 +283,7 @@ impl Reconciler {
                 state.pending.entry(binding.clone()).or_insert(since);
             }
         }
-        self.teller.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
+        self.publisher.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
         let stays = |binding: &&Binding| revisions.contains_key(*binding) || plan.held.contains(*binding);
         let going = writes.iter().filter(|binding| !stays(binding)).cloned().collect();
         let planned = Planned { revisions, held: plan.held, going };
@@ -313,7 +313,7 @@ impl Reconciler {
                 if let (true, Some(since)) = (news, since) {
                     self.metrics.propagated(since.elapsed().as_secs_f64());
                 }
-                self.applier.written(binding).iter().for_each(|written| self.teller.stands(written));
+                self.applier.written(binding).iter().for_each(|written| self.publisher.stands(written));
                 Ok(match has_secret(&revision, self.caches.generated.get(binding).as_ref()) {
                     true => WorkOutcome::Again(Instant::now() + SECRETS),
                     false => WorkOutcome::Done,
@@ -323,7 +323,7 @@ impl Reconciler {
             Err(error) => {
                 tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
                 if error.is_lasting() {
-                    self.teller.failed(binding, &error.to_string());
+                    self.publisher.failed(binding, &error.to_string());
                 }
                 Err(after(&error))
             }
@@ -360,8 +360,8 @@ impl Reconciler {
         }
     }
 
-    fn good(&self) -> MutexGuard<'_, LastGood> {
-        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_good(&self) -> MutexGuard<'_, LastGood> {
+        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -37,7 +37,7 @@ impl Reconciler {
                 }
                 namespace = self.plans.next(), if running.len() < PLANS => namespace,
                 Ok(()) = unread.changed() => {
-                    let ready = self.lock().patience.read(&unread.borrow_and_update());
+                    let ready = self.lock().value_wait.read(&unread.borrow_and_update());
                     ready.into_iter().for_each(|namespace| self.plans.add(namespace));
                     continue;
                 }
@@ -77,8 +77,8 @@ impl Reconciler {
         let (leader, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::task::spawn_blocking(move || {
             let versions = {
-                let good = leader.good();
-                prepare::versions(&leader.caches.index(), &good, &namespace)
+                let last_good = leader.last_good();
+                prepare::versions(&leader.caches.index(), &last_good, &namespace)
             };
             cpu_time::measured(|| prepare::judge(&versions, prepare::SLICE))
         })

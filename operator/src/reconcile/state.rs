@@ -21,8 +21,8 @@ pub(super) struct State {
     /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
     pub since: BTreeMap<String, Instant>,
     pub pending: BTreeMap<Binding, Instant>,
-    pub patience: ValueWait,
-    pub raises: Raises,
+    pub value_wait: ValueWait,
+    pub bumps: Raises,
     /// When the Secret of a binding was last held against what it should be.
     pub secrets: BTreeMap<Binding, Instant>,
 }
@@ -45,7 +45,7 @@ impl State {
     /// A policy is gone; of its namespace nothing is kept once that was the last.
     pub fn forget(&mut self, binding: &Binding) {
         self.pending.remove(binding);
-        self.raises.forget(binding);
+        self.bumps.forget(binding);
         self.secrets.remove(binding);
         if let Some(planned) = self.planned.get_mut(&binding.namespace) {
             planned.going.remove(binding);
@@ -78,7 +78,7 @@ mod tests {
         state.planned.insert("shop".to_owned(), Planned { going, ..Planned::default() });
         for binding in &bindings {
             state.pending.insert(binding.clone(), now);
-            assert!(state.raises.due(binding, now).is_some());
+            assert!(state.bumps.due(binding, now).is_some());
             assert!(!state.doubts(binding, now));
         }
         state.forget(&bindings[0]);

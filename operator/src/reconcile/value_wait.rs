@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::objects::refs::ValueRef;
 
 /// How long a value is waited for. Then it is taken as missing, until it is read.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+pub const VALUE_WAIT: Duration = Duration::from_secs(3);
 
 /// Who waits for what.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl ValueWait {
     ) -> Option<Instant> {
         self.until.retain(|value, _| unread.contains(value));
         for value in unread {
-            self.until.entry(value.clone()).or_insert(now + PATIENCE);
+            self.until.entry(value.clone()).or_insert(now + VALUE_WAIT);
         }
         let waits = |value: &&ValueRef| self.until.get(*value).is_some_and(|until| *until > now);
         let missing: BTreeSet<ValueRef> = hangs_on.iter().filter(waits).cloned().collect();
@@ -73,29 +73,29 @@ mod tests {
 
     #[test]
     fn a_value_is_waited_for_once_by_those_that_hang_on_it() {
-        let (mut patience, now) = (ValueWait::default(), Instant::now());
+        let (mut value_wait, now) = (ValueWait::default(), Instant::now());
         let unread = values(&["a", "b"]);
-        assert_eq!(patience.put_off("none", &values(&["c"]), &unread, now), None);
-        let until = patience.put_off("shop", &values(&["a", "c"]), &unread, now).unwrap();
-        assert_eq!(until, now + PATIENCE);
+        assert_eq!(value_wait.put_off("none", &values(&["c"]), &unread, now), None);
+        let until = value_wait.put_off("shop", &values(&["a", "c"]), &unread, now).unwrap();
+        assert_eq!(until, now + VALUE_WAIT);
         // Another one waits no longer for what is being waited for, and hardly for what nobody waited for yet.
         let later = now + Duration::from_secs(2);
-        assert_eq!(patience.put_off("bank", &values(&["a", "b"]), &unread, later), Some(until));
-        assert_eq!(patience.put_off("shop", &values(&["a"]), &unread, until), None, "it has had its time");
-        assert_eq!(patience.put_off("bank", &values(&["b"]), &unread, until), None);
+        assert_eq!(value_wait.put_off("bank", &values(&["a", "b"]), &unread, later), Some(until));
+        assert_eq!(value_wait.put_off("shop", &values(&["a"]), &unread, until), None, "it has had its time");
+        assert_eq!(value_wait.put_off("bank", &values(&["b"]), &unread, until), None);
         // Named anew, it is another matter.
-        assert_eq!(patience.put_off("shop", &values(&["a"]), &values(&[]), until), None);
-        assert!(patience.put_off("shop", &values(&["a"]), &unread, until).is_some());
+        assert_eq!(value_wait.put_off("shop", &values(&["a"]), &values(&[]), until), None);
+        assert!(value_wait.put_off("shop", &values(&["a"]), &unread, until).is_some());
     }
 
     #[test]
     fn who_waits_is_named_when_all_it_waits_for_was_read() {
-        let (mut patience, now) = (ValueWait::default(), Instant::now());
+        let (mut value_wait, now) = (ValueWait::default(), Instant::now());
         let unread = values(&["a", "b"]);
-        assert!(patience.put_off("shop", &unread, &unread, now).is_some());
-        assert!(patience.put_off("bank", &values(&["a"]), &unread, now).is_some());
-        assert_eq!(patience.read(&values(&["b"])), ["bank"]);
-        assert_eq!(patience.read(&values(&["b"])), Vec::<String>::new());
-        assert_eq!(patience.read(&values(&[])), ["shop"]);
+        assert!(value_wait.put_off("shop", &unread, &unread, now).is_some());
+        assert!(value_wait.put_off("bank", &values(&["a"]), &unread, now).is_some());
+        assert_eq!(value_wait.read(&values(&["b"])), ["bank"]);
+        assert_eq!(value_wait.read(&values(&["b"])), Vec::<String>::new());
+        assert_eq!(value_wait.read(&values(&[])), ["shop"]);
     }
 }

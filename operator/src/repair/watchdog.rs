@@ -76,7 +76,7 @@ fn subject(pod: &Bare) -> Subject {
     }
 }
 
-fn happening(pod: &Bare) -> NewEvent {
+fn event(pod: &Bare) -> NewEvent {
     let controller = pod.controller.as_ref().map(|one| (one.kind.as_str(), one.name.as_str()));
     let remedy = renew(&pod.place.namespace, &pod.place.name, controller, None);
     let note = format!(
@@ -113,7 +113,7 @@ impl Watchdog {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            let Some(pods) = self.caches.bare.all() else { continue };
+            let Some(pods) = self.caches.uninjected.all() else { continue };
             let labelled = |namespace: &str| self.caches.namespace(namespace).is_some_and(|one| one.is_labelled());
             let missing = missing(&pods, &labelled, &self.operator_namespace);
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -139,7 +139,7 @@ impl Watchdog {
             if told.len() >= TOLD_MAX || told.contains(&subject) {
                 continue;
             }
-            match self.events.tell(&self.client, &subject, &happening(pod)).await {
+            match self.events.tell(&self.client, &subject, &event(pod)).await {
                 Ok(true) => drop(told.insert(subject)),
                 // So many at once: the next look goes on.
                 Ok(false) => return,
@@ -235,7 +235,7 @@ mod tests {
     fn it_is_told_at_what_made_the_pod_with_what_to_type() {
         let of = pod("shop", "web-1", Some("ReplicaSet"), &[]);
         assert_eq!((subject(&of).kind.as_str(), subject(&of).name.as_str()), ("ReplicaSet", "web-5d4f8b"));
-        assert!(happening(&of).note.ends_with("kubectl rollout restart deployment/web -n shop"));
+        assert!(event(&of).note.ends_with("kubectl rollout restart deployment/web -n shop"));
         assert_eq!(subject(&pod("shop", "web-1", None, &[])).kind, "Pod");
     }
 }

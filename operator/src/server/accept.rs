@@ -83,24 +83,24 @@ impl TlsServer {
 
 /// Accepts connections until the sender of `stopped` is gone, then waits for the open ones.
 async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mut stopped: watch::Receiver<()>) {
-    let mut room = Connections::new(CONNECTIONS_MAX);
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::new(CONNECTIONS_MAX);
+    let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
             _ = stopped.changed() => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((_, peer)) if !room.has_place() => {
+            Ok((_, peer)) if !connections.has_room() => {
                 tracing::warn!(%peer, "too many connections, and a request on each: one was closed at once");
             }
             Ok((stream, peer)) => {
                 let (tls, router, stopped) = (tls.clone(), Arc::clone(&router), stopped.clone());
-                let seat = Arc::new(ConnectionSlot::default());
-                let serving = connection::serve(stream, peer, tls, router, Arc::clone(&seat), stopped);
-                room.add(seat, connections.spawn(serving));
+                let slot = Arc::new(ConnectionSlot::default());
+                let serving = connection::serve(stream, peer, tls, router, Arc::clone(&slot), stopped);
+                connections.add(slot, tasks.spawn(serving));
             }
             Err(error) => {
                 // Out of descriptors, most likely: others must end before the next can begin.
@@ -110,5 +110,5 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mu
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
 }

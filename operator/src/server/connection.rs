@@ -38,7 +38,7 @@ pub(super) async fn serve(
     peer: SocketAddr,
     tls: TlsAcceptor,
     router: Arc<Router>,
-    seat: Arc<ConnectionSlot>,
+    slot: Arc<ConnectionSlot>,
     mut stopped: watch::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -49,7 +49,7 @@ pub(super) async fn serve(
         Ok(Err(error)) => return tracing::debug!(%error, %peer, "no TLS handshake"),
         Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
     };
-    let held = Arc::clone(&seat);
+    let held = Arc::clone(&slot);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, held) = (Arc::clone(&router), held.begins());
         async move {
@@ -73,7 +73,7 @@ pub(super) async fn serve(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = over(&seat, &mut stopped) => {
+        () = over(&slot, &mut stopped) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -84,13 +84,13 @@ pub(super) async fn serve(
 }
 
 /// Waits until the server is to stop, or nothing was asked for so long.
-async fn over(seat: &Arc<ConnectionSlot>, stopped: &mut watch::Receiver<()>) {
+async fn over(slot: &Arc<ConnectionSlot>, stopped: &mut watch::Receiver<()>) {
     let mut since = Instant::now();
     let mut look = tokio::time::interval(IDLE / 4);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
-            now = look.tick() => match seat.is_busy() {
+            now = look.tick() => match slot.is_busy() {
                 true => since = now,
                 false if now.duration_since(since) >= IDLE => return,
                 false => {}

@@ -40,7 +40,7 @@ impl Connections {
 
     /// Whether one more may come. Where it is full the oldest goes that asked for nothing yet, or else that asks for
     /// nothing now; there is none if all of them are answered at this moment.
-    pub(super) fn has_place(&mut self) -> bool {
+    pub(super) fn has_room(&mut self) -> bool {
         if self.all.len() < self.most {
             return true;
         }
@@ -48,16 +48,16 @@ impl Connections {
         if self.all.len() < self.most {
             return true;
         }
-        let waiting = self.all.iter().enumerate().filter(|(_, (seat, _))| !seat.is_busy());
-        let Some((place, _)) = waiting.min_by_key(|(at, (seat, _))| (seat.served.load(Ordering::Relaxed), *at)) else {
+        let waiting = self.all.iter().enumerate().filter(|(_, (slot, _))| !slot.is_busy());
+        let Some((place, _)) = waiting.min_by_key(|(at, (slot, _))| (slot.served.load(Ordering::Relaxed), *at)) else {
             return false;
         };
         self.all.remove(place).1.abort();
         true
     }
 
-    pub(super) fn add(&mut self, seat: Arc<ConnectionSlot>, task: AbortHandle) {
-        self.all.push((seat, task));
+    pub(super) fn add(&mut self, slot: Arc<ConnectionSlot>, task: AbortHandle) {
+        self.all.push((slot, task));
     }
 }
 
@@ -67,39 +67,39 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_for_nothing_goes_first_and_who_is_answered_never() {
-        let mut room = Connections::new(3);
+        let mut connections = Connections::new(3);
         let mut held = Vec::new();
-        let mut enter = |room: &mut Connections| {
-            let seat = Arc::new(ConnectionSlot::default());
+        let mut enter = |connections: &mut Connections| {
+            let slot = Arc::new(ConnectionSlot::default());
             let task = tokio::spawn(std::future::pending::<()>());
-            room.add(Arc::clone(&seat), task.abort_handle());
+            connections.add(Arc::clone(&slot), task.abort_handle());
             // As the connection and its service hold it.
-            held.push((Arc::clone(&seat), Arc::clone(&seat)));
-            (seat, task)
+            held.push((Arc::clone(&slot), Arc::clone(&slot)));
+            (slot, task)
         };
-        let (kept, kept_task) = enter(&mut room);
+        let (kept, kept_task) = enter(&mut connections);
         drop(kept.begins());
         drop(kept);
-        let (busy, busy_task) = enter(&mut room);
+        let (busy, busy_task) = enter(&mut connections);
         let request = busy.begins();
         drop(busy);
-        let (silent, silent_task) = enter(&mut room);
+        let (silent, silent_task) = enter(&mut connections);
         drop(silent);
-        assert!(room.has_place());
+        assert!(connections.has_room());
         assert!(silent_task.await.unwrap_err().is_cancelled());
-        enter(&mut room).0.begins();
-        assert!(room.has_place());
+        enter(&mut connections).0.begins();
+        assert!(connections.has_room());
         assert!(kept_task.await.unwrap_err().is_cancelled(), "the older one of two that were served");
-        let (last, _last_task) = enter(&mut room);
+        let (last, _last_task) = enter(&mut connections);
         let _one = last.begins();
         drop(last);
-        assert!(room.has_place(), "one of them waits yet");
-        let (other, _other_task) = enter(&mut room);
+        assert!(connections.has_room(), "one of them waits yet");
+        let (other, _other_task) = enter(&mut connections);
         let _other = other.begins();
         drop(other);
-        assert!(!room.has_place(), "all are busy");
+        assert!(!connections.has_room(), "all are busy");
         assert!(!busy_task.is_finished());
         drop(request);
-        assert!(room.has_place());
+        assert!(connections.has_room());
     }
 }

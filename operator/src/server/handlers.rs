@@ -20,7 +20,7 @@ use crate::state::caches::Caches;
 use crate::stream::Hub;
 
 /// How long a review waits for a namespace that is not known yet: the API server waits five seconds for the answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const VALUE_WAIT: Duration = Duration::from_secs(2);
 /// How many wait at the same time. Anybody may ask, and each holds up a thread.
 const WAITING_MAX: usize = 16;
 
@@ -42,7 +42,7 @@ impl ReviewHandler {
     fn namespace(&self, name: &str) -> Option<Namespace> {
         self.caches.namespace(name).or_else(|| {
             let _permit = self.waiting.try_acquire().ok()?;
-            self.caches.namespace_within(name, PATIENCE)
+            self.caches.namespace_within(name, VALUE_WAIT)
         })
     }
 }

@@ -27,7 +27,7 @@ pub struct Caches {
     came: Condvar,
     pub generated: Generated,
     pub pods: GatewayPods,
-    pub bare: UninjectedPods,
+    pub uninjected: UninjectedPods,
 }
 
 impl Caches {
@@ -39,7 +39,7 @@ impl Caches {
             came: Condvar::new(),
             generated: Generated::default(),
             pods: GatewayPods::default(),
-            bare: UninjectedPods::default(),
+            uninjected: UninjectedPods::default(),
         }
     }
 
@@ -74,10 +74,10 @@ impl Caches {
     /// The same; `None`: it has not become known in time. Whoever makes a namespace and
     /// a pod in one go may be quicker than a watch. Waits where it is called: on no thread that serves others.
     #[must_use]
-    pub fn namespace_within(&self, name: &str, patience: Duration) -> Option<Namespace> {
+    pub fn namespace_within(&self, name: &str, value_wait: Duration) -> Option<Namespace> {
         let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         let unknown = |namespaces: &mut BTreeMap<String, Namespace>| !namespaces.contains_key(name);
-        let waited = self.came.wait_timeout_while(namespaces, patience, unknown);
+        let waited = self.came.wait_timeout_while(namespaces, value_wait, unknown);
         let (namespaces, _) = waited.unwrap_or_else(PoisonError::into_inner);
         namespaces.get(name).cloned()
     }
@@ -128,10 +128,10 @@ mod tests {
     #[test]
     fn what_changes_changes_though_somebody_looks() {
         let caches = Caches::new(ObjectIndex::new("outrigger", false));
-        let looked = caches.snapshot();
+        let dependencies = caches.snapshot();
         let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
         let _ = caches.change(|index| index.apply(&namespace));
-        assert!(looked.namespace("shop").is_none(), "a snapshot stays as it was");
+        assert!(dependencies.namespace("shop").is_none(), "a snapshot stays as it was");
         assert!(caches.index().namespace("shop").is_some());
     }
 

@@ -80,10 +80,10 @@ pub struct ObjectIndex {
     namespaces: BTreeMap<String, Arc<Object>>,
     bindings: BTreeMap<String, BTreeSet<Binding>>,
     /// The objects that name something, by what they name.
-    namers: BTreeMap<Reference, BTreeSet<ObjectId>>,
+    referrers: BTreeMap<Reference, BTreeSet<ObjectId>>,
     /// What the last plan of a namespace looked at, and the other way round.
-    looked: BTreeMap<String, BTreeSet<Reference>>,
-    lookers: BTreeMap<Reference, BTreeSet<String>>,
+    dependencies: BTreeMap<String, BTreeSet<Reference>>,
+    dependents: BTreeMap<Reference, BTreeSet<String>>,
     /// Keys by namespace, so that who has any is known without looking at all.
     keys: BTreeMap<String, BTreeSet<String>>,
     /// The number of the last change that concerns a namespace, and of the last one of all.
@@ -102,9 +102,9 @@ impl ObjectIndex {
             values: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             bindings: BTreeMap::new(),
-            namers: BTreeMap::new(),
-            looked: BTreeMap::new(),
-            lookers: BTreeMap::new(),
+            referrers: BTreeMap::new(),
+            dependencies: BTreeMap::new(),
+            dependents: BTreeMap::new(),
             keys: BTreeMap::new(),
             stamps: BTreeMap::new(),
             changes: 0,
@@ -129,9 +129,9 @@ impl ObjectIndex {
             values: self.values.clone(),
             namespaces: self.namespaces.clone(),
             bindings: self.bindings.clone(),
-            namers: self.namers.clone(),
-            looked: BTreeMap::new(),
-            lookers: BTreeMap::new(),
+            referrers: self.referrers.clone(),
+            dependencies: BTreeMap::new(),
+            dependents: BTreeMap::new(),
             keys: self.keys.clone(),
             stamps: BTreeMap::new(),
             changes: 0,
@@ -212,20 +212,20 @@ impl ObjectIndex {
 
     /// Takes note of what a plan looked at, and says who must be planned anew because of what it exports.
     pub fn planned(&mut self, plan: &NamespacePlan) -> Changed {
-        let before = self.looked.insert(plan.namespace.clone(), plan.looked.clone()).unwrap_or_default();
-        for gone in before.difference(&plan.looked) {
-            if let Some(lookers) = self.lookers.get_mut(gone) {
-                lookers.remove(&plan.namespace);
-                if lookers.is_empty() {
-                    self.lookers.remove(gone);
+        let before = self.dependencies.insert(plan.namespace.clone(), plan.dependencies.clone()).unwrap_or_default();
+        for gone in before.difference(&plan.dependencies) {
+            if let Some(dependents) = self.dependents.get_mut(gone) {
+                dependents.remove(&plan.namespace);
+                if dependents.is_empty() {
+                    self.dependents.remove(gone);
                 }
             }
         }
-        for new in plan.looked.difference(&before) {
-            self.lookers.entry(new.clone()).or_default().insert(plan.namespace.clone());
+        for new in plan.dependencies.difference(&before) {
+            self.dependents.entry(new.clone()).or_default().insert(plan.namespace.clone());
         }
-        if plan.looked.is_empty() {
-            self.looked.remove(&plan.namespace);
+        if plan.dependencies.is_empty() {
+            self.dependencies.remove(&plan.namespace);
         }
         // Names of namespaces come and go.
         if plan.verdicts.is_empty() && plan.revisions.is_empty() {
@@ -234,7 +234,7 @@ impl ObjectIndex {
         let mut concerned: BTreeSet<String> = plan.exported.iter().flat_map(|id| self.by_object(id)).collect();
         concerned.remove(&plan.namespace);
         // What nobody looked at before may have changed since it was planned with, and whom that concerns was not known.
-        if plan.seen != self.changes && !plan.looked.is_subset(&before) {
+        if plan.seen != self.changes && !plan.dependencies.is_subset(&before) {
             concerned.insert(plan.namespace.clone());
         }
         self.changed(concerned)
@@ -244,7 +244,7 @@ impl ObjectIndex {
     /// of broken ones names.
     #[must_use]
     pub fn wanted(&self) -> BTreeSet<ValueRef> {
-        let values = self.namers.keys().chain(self.lookers.keys()).filter_map(|named| match named {
+        let values = self.referrers.keys().chain(self.dependents.keys()).filter_map(|named| match named {
             Reference::Value(wanted) => Some(wanted.clone()),
             Reference::Object(_) => None,
         });
@@ -284,9 +284,9 @@ impl ObjectIndex {
     }
 
     /// Whether the last plan of some other namespace hung on an object.
-    pub(crate) fn is_looked_at_beside(&self, namespace: &str, id: &ObjectId) -> bool {
-        let lookers = self.lookers.get(&Reference::Object(id.clone()));
-        lookers.is_some_and(|lookers| lookers.iter().any(|looker| looker != namespace))
+    pub(crate) fn is_dependency_elsewhere(&self, namespace: &str, id: &ObjectId) -> bool {
+        let dependents = self.dependents.get(&Reference::Object(id.clone()));
+        dependents.is_some_and(|dependents| dependents.iter().any(|looker| looker != namespace))
     }
 
     /// Whether somebody calls from a namespace: it has keys, or pods with a gateway.
@@ -298,7 +298,7 @@ impl ObjectIndex {
     /// The objects that name one: who is hurt if it goes.
     #[must_use]
     pub fn users(&self, id: &ObjectId) -> Vec<ObjectId> {
-        self.namers.get(&Reference::Object(id.clone())).into_iter().flatten().cloned().collect()
+        self.referrers.get(&Reference::Object(id.clone())).into_iter().flatten().cloned().collect()
     }
 
     /// A Namespace, as `compile` takes it.
@@ -355,7 +355,7 @@ impl ObjectIndex {
             self.forget(&before);
         }
         for named in named_by(&known.version) {
-            self.namers.entry(named).or_default().insert(id.clone());
+            self.referrers.entry(named).or_default().insert(id.clone());
         }
         if id.kind == ObjectKind::VirtualKey {
             self.keys.entry(id.namespace.clone()).or_default().insert(id.name.clone());
@@ -369,10 +369,10 @@ impl ObjectIndex {
     fn forget(&mut self, version: &ObjectVersion) {
         let id = &version.id;
         for named in named_by(version) {
-            if let Some(namers) = self.namers.get_mut(&named) {
-                namers.remove(id);
-                if namers.is_empty() {
-                    self.namers.remove(&named);
+            if let Some(referrers) = self.referrers.get_mut(&named) {
+                referrers.remove(id);
+                if referrers.is_empty() {
+                    self.referrers.remove(&named);
                 }
             }
         }

@@ -60,7 +60,7 @@ pub struct GatewayPod {
 impl GatewayPod {
     /// `None`: it mounts no policy.
     #[must_use]
-    pub fn of(pod: &WatchedPod, genuine: &Attestor) -> Option<Self> {
+    pub fn of(pod: &WatchedPod, attestor: &Attestor) -> Option<Self> {
         let place = NamespacedName::of(pod);
         let binding = Binding::of_object(&place.namespace, pod.spec.mounted()?)?;
         let status = pod.status.clone().unwrap_or_default();
@@ -73,7 +73,7 @@ impl GatewayPod {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             service_account: account.unwrap_or_else(|| "default".to_owned()),
             binding,
-            foreign: genuine.judge(&pod.spec).err(),
+            foreign: attestor.check(&pod.spec).err(),
             live: started && !finished && pod.metadata.deletion_timestamp.is_none(),
             ready: gateway.is_some_and(|container| container.ready) && !finished,
             finished,
@@ -86,7 +86,7 @@ impl GatewayPod {
 #[derive(Debug, Default)]
 pub struct GatewayPods {
     known: RwLock<PodIndex>,
-    genuine: Attestor,
+    attestor: Attestor,
 }
 
 #[derive(Debug, Default)]
@@ -110,15 +110,15 @@ pub struct PodsChanged {
 impl GatewayPods {
     /// None yet, and what their gateways will be known by.
     #[must_use]
-    pub fn new(genuine: Attestor) -> Self {
-        GatewayPods { genuine, ..GatewayPods::default() }
+    pub fn new(attestor: Attestor) -> Self {
+        GatewayPods { attestor, ..GatewayPods::default() }
     }
 
     /// Takes what a watch tells.
-    pub fn take(&self, told: &WatchUpdate<Box<WatchedPod>>) -> PodsChanged {
-        let (place, pod) = match told {
+    pub fn take(&self, update: &WatchUpdate<Box<WatchedPod>>) -> PodsChanged {
+        let (place, pod) = match update {
             WatchUpdate::Is(pod) => {
-                (NamespacedName::of(&**pod), GatewayPod::of(pod, &self.genuine).filter(|pod| !pod.finished))
+                (NamespacedName::of(&**pod), GatewayPod::of(pod, &self.attestor).filter(|pod| !pod.finished))
             }
             WatchUpdate::Gone(place) => (place.clone(), None),
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return PodsChanged::default(),

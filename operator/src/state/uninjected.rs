@@ -72,9 +72,9 @@ pub struct UninjectedPods {
 
 impl UninjectedPods {
     /// Takes what a watch tells.
-    pub fn take(&self, told: &WatchUpdate<Box<WatchedUninjected>>) {
+    pub fn take(&self, update: &WatchUpdate<Box<WatchedUninjected>>) {
         let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
-        match told {
+        match update {
             WatchUpdate::Is(pod) => drop(pods.insert(NamespacedName::of(&**pod), Bare::of(pod))),
             WatchUpdate::Gone(place) => drop(pods.remove(place)),
             WatchUpdate::Listed => self.listed.store(true, Ordering::Relaxed),
@@ -112,7 +112,7 @@ mod tests {
         let config = kube::runtime::watcher::Config::default().fields(FIELDS);
         let (listener, _told) = tokio::sync::mpsc::channel::<()>(1);
         let metrics = std::sync::Arc::new(crate::metrics::OperatorMetrics::new().unwrap());
-        let followed = crate::watch::watcher::Followed { what: "test", one_of_many: false, metrics, turn: None };
+        let followed = crate::watch::watcher::Followed { what: "test", one_of_many: false, metrics, relist: None };
         let watch = tokio::spawn(crate::watch::watcher::follow(followed, api, config, listener, |_| None));
         let (uri, accept) = heard.await.unwrap();
         watch.abort();

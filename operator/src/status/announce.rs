@@ -12,7 +12,7 @@ use crate::status::reason::ConditionReason;
 /// Between what stands in an object and what shall. Nothing of an object that comes to be as it should.
 pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<NewEvent> {
     let mut told: BTreeSet<ConditionReason> = BTreeSet::new();
-    let mut happenings = Vec::new();
+    let mut events = Vec::new();
     for condition in after {
         let stood = StoredCondition::of(before, condition.kind);
         let stood_so = stood.as_ref().is_some_and(|stood| {
@@ -41,8 +41,8 @@ pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<
         if told.insert(condition.reason) {
             let action = if warning { "Judge" } else { "Serve" };
             let note = condition.message.clone();
-            happenings.push(NewEvent { warning, reason: condition.reason.word(), action, note });
+            events.push(NewEvent { warning, reason: condition.reason.word(), action, note });
         }
     }
-    happenings
+    events
 }

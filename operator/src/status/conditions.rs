@@ -321,7 +321,7 @@ impl Observation<'_> {
             return self.condition(ConditionType::Ready, worst.truth, worst.reason, worst.message.clone());
         }
         // Off is what its author wants of it, and that is in force: nobody has to wait for anything.
-        let (reason, message) = match self.verdict.withdrawn {
+        let (reason, message) = match self.verdict.inactive {
             Some(ConditionReason::Suspended) => {
                 (ConditionReason::Suspended, "in force: it is suspended, and nothing goes through it")
             }

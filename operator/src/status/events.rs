@@ -133,13 +133,13 @@ impl EventLimiter {
     }
 
     /// `None`: enough was told.
-    fn take(&mut self, subject: &Subject, happening: &NewEvent, now: Instant, time: Timestamp) -> Option<EventWrite> {
+    fn take(&mut self, subject: &Subject, event: &NewEvent, now: Instant, time: Timestamp) -> Option<EventWrite> {
         self.forget(now);
         let bucket = self.each.entry(subject.clone()).or_insert_with(|| Bucket::full(BURST, now));
         if !bucket.take(BURST, REFILL, now) || !self.all.take(ALL_BURST, ALL_REFILL, now) {
             return None;
         }
-        let key = (subject.clone(), happening.reason, happening.note.clone());
+        let key = (subject.clone(), event.reason, event.note.clone());
         let fresh = |told: &&mut EventSeries| now.saturating_duration_since(told.last) < SAME;
         if let Some(told) = self.told.get_mut(&key).filter(fresh) {
             told.count = told.count.saturating_add(1);
@@ -191,17 +191,17 @@ impl EventRecorder {
     ///
     /// # Errors
     /// [`CallError`]. Not to be tried again: it was counted.
-    pub async fn tell(&self, client: &Client, subject: &Subject, happening: &NewEvent) -> Result<bool, CallError> {
+    pub async fn tell(&self, client: &Client, subject: &Subject, event: &NewEvent) -> Result<bool, CallError> {
         let time = Timestamp::now();
         let act = {
             let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-            journal.take(subject, happening, Instant::now(), time)
+            journal.take(subject, event, Instant::now(), time)
         };
         let api: Api<Event> = Api::namespaced(client.clone(), &subject.namespace);
         match act {
             None => return Ok(false),
             Some(EventWrite::Create(name)) => {
-                let event = self.event(name, subject, happening, time);
+                let event = self.event(name, subject, event, time);
                 timed(api.create(&PostParams::default(), &event)).await?;
             }
             Some(EventWrite::Count(name, count)) => {
@@ -212,7 +212,7 @@ impl EventRecorder {
         Ok(true)
     }
 
-    fn event(&self, name: String, subject: &Subject, happening: &NewEvent, time: Timestamp) -> Event {
+    fn event(&self, name: String, subject: &Subject, event: &NewEvent, time: Timestamp) -> Event {
         Event {
             metadata: ObjectMeta {
                 name: Some(name),
@@ -220,10 +220,10 @@ impl EventRecorder {
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(time)),
-            type_: Some(if happening.warning { "Warning" } else { "Normal" }.to_owned()),
-            reason: Some(happening.reason.to_owned()),
-            action: Some(happening.action.to_owned()),
-            note: Some(cut(&happening.note, NOTE_MAX).to_owned()),
+            type_: Some(if event.warning { "Warning" } else { "Normal" }.to_owned()),
+            reason: Some(event.reason.to_owned()),
+            action: Some(event.action.to_owned()),
+            note: Some(cut(&event.note, NOTE_MAX).to_owned()),
             regarding: Some(ObjectReference {
                 api_version: Some(subject.api_version.clone()),
                 kind: Some(subject.kind.clone()),
@@ -261,7 +261,7 @@ mod tests {
         Subject::of(&id, "u1")
     }
 
-    fn happening(note: &str) -> NewEvent {
+    fn event(note: &str) -> NewEvent {
         NewEvent { warning: true, reason: "Invalid", action: "Judge", note: note.to_owned() }
     }
 
@@ -281,7 +281,7 @@ mod tests {
         }
 
         fn take(&self, journal: &mut EventLimiter, name: &str, note: &str) -> Option<EventWrite> {
-            journal.take(&subject(name), &happening(note), self.steady, self.time)
+            journal.take(&subject(name), &event(note), self.steady, self.time)
         }
     }
 
@@ -338,8 +338,7 @@ mod tests {
     #[test]
     fn long_notes_are_cut_at_a_whole_character() {
         let events = EventRecorder::new("outrigger-0", Instant::now());
-        let event =
-            events.event("x".to_owned(), &subject("team"), &happening(&"é".repeat(2_000)), Timestamp::UNIX_EPOCH);
+        let event = events.event("x".to_owned(), &subject("team"), &event(&"é".repeat(2_000)), Timestamp::UNIX_EPOCH);
         assert_eq!(event.note.map(|note| note.len()), Some(NOTE_MAX));
         assert_eq!(event.regarding.and_then(|regarding| regarding.kind), Some("Budget".to_owned()));
         assert_eq!(cut("aé", 2), "a");

@@ -67,7 +67,7 @@ struct BindingGateways {
 pub struct GatewayFleet {
     /// When this replica began to lead.
     began: Instant,
-    crews: BTreeMap<Binding, BindingGateways>,
+    by_binding: BTreeMap<Binding, BindingGateways>,
 }
 
 /// Gateways, counted.
@@ -136,7 +136,7 @@ impl GatewayFleet {
     /// Of a leader that begins.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        GatewayFleet { began: now, crews: BTreeMap::new() }
+        GatewayFleet { began: now, by_binding: BTreeMap::new() }
     }
 
     /// Until when gateways may not have come back yet; `None`: that time is over.
@@ -148,43 +148,45 @@ impl GatewayFleet {
     /// What was planned for a binding, by digest; `None`: whatever stands in the cluster shall stay. Whether that makes a
     /// difference.
     pub fn planned(&mut self, binding: &Binding, digest: Option<&str>, now: Instant) -> bool {
-        let crew = self.crews.entry(binding.clone()).or_default();
-        crew.standing.planned = digest.map(str::to_owned);
-        crew.count(binding, now)
+        let gateways_of = self.by_binding.entry(binding.clone()).or_default();
+        gateways_of.standing.planned = digest.map(str::to_owned);
+        gateways_of.count(binding, now)
     }
 
     /// What stands in the cluster for a binding. Whether that makes a difference.
     pub fn written(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> bool {
-        let crew = self.crews.entry(binding.clone()).or_default();
-        crew.standing.written = Some((sequence, digest.to_owned()));
-        crew.standing.failure = None;
-        crew.count(binding, now)
+        let gateways_of = self.by_binding.entry(binding.clone()).or_default();
+        gateways_of.standing.written = Some((sequence, digest.to_owned()));
+        gateways_of.standing.failure = None;
+        gateways_of.count(binding, now)
     }
 
     /// What was planned for a binding can't be written. Whether that makes a difference.
     pub fn failed(&mut self, binding: &Binding, why: &str, now: Instant) -> bool {
-        let crew = self.crews.entry(binding.clone()).or_default();
-        crew.standing.failure = Some(why.to_owned());
-        crew.count(binding, now)
+        let gateways_of = self.by_binding.entry(binding.clone()).or_default();
+        gateways_of.standing.failure = Some(why.to_owned());
+        gateways_of.count(binding, now)
     }
 
     /// What was planned is written, and no connected gateway has anything older.
     #[must_use]
     pub fn has_taken(&self, binding: &Binding) -> bool {
-        self.crews.get(binding).is_none_or(|crew| !crew.tally.unwritten && crew.tally.behind.is_none())
+        self.by_binding
+            .get(binding)
+            .is_none_or(|gateways_of| !gateways_of.tally.unwritten && gateways_of.tally.behind.is_none())
     }
 
     /// Nothing is planned for a binding any more.
     pub fn forget(&mut self, binding: &Binding) {
-        self.crews.remove(binding);
+        self.by_binding.remove(binding);
     }
 
     /// Takes all gateways as they are now; says for which bindings that makes a difference.
     pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<Binding> {
         let by_uid: BTreeMap<&str, &SidecarState> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
-        let before = |crew: &mut BindingGateways| std::mem::take(&mut crew.gateways);
+        let before = |gateways_of: &mut BindingGateways| std::mem::take(&mut gateways_of.gateways);
         let mut known: BTreeMap<Binding, BTreeMap<String, GatewayReport>> =
-            self.crews.iter_mut().map(|(binding, crew)| (binding.clone(), before(crew))).collect();
+            self.by_binding.iter_mut().map(|(binding, gateways_of)| (binding.clone(), before(gateways_of))).collect();
         for pod in live {
             let known = known.get_mut(&pod.binding).and_then(|known| known.remove(&pod.uid)).unwrap_or_default();
             let gateway = match by_uid.get(pod.uid.as_str()) {
@@ -197,11 +199,13 @@ impl GatewayFleet {
                 },
                 None => GatewayReport { alone: Some(known.alone.unwrap_or(now)), ..GatewayReport::default() },
             };
-            self.crews.entry(pod.binding.clone()).or_default().gateways.insert(pod.uid.clone(), gateway);
+            self.by_binding.entry(pod.binding.clone()).or_default().gateways.insert(pod.uid.clone(), gateway);
         }
-        self.crews.retain(|_, crew| crew.is_needed());
-        let counted =
-            self.crews.iter_mut().filter_map(|(binding, crew)| crew.count(binding, now).then(|| binding.clone()));
+        self.by_binding.retain(|_, gateways_of| gateways_of.is_needed());
+        let counted = self
+            .by_binding
+            .iter_mut()
+            .filter_map(|(binding, gateways_of)| gateways_of.count(binding, now).then(|| binding.clone()));
         counted.collect()
     }
 
@@ -210,8 +214,8 @@ impl GatewayFleet {
     pub fn tally<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> GatewayCounts {
         let mut tally = GatewayCounts::default();
         for binding in bindings {
-            match self.crews.get(binding) {
-                Some(crew) => tally.add(&crew.tally),
+            match self.by_binding.get(binding) {
+                Some(gateways_of) => tally.add(&gateways_of.tally),
                 None => tally.unwritten = true,
             }
         }

@@ -59,7 +59,7 @@ pub struct Update {
     /// `None`: what stands there is right. To be told to [`Statuses::wrote`] when it is written.
     pub status: Option<Value>,
     /// What to tell as Events, once the status is written.
-    pub happenings: Vec<NewEvent>,
+    pub events: Vec<NewEvent>,
     /// When to look again, though nothing changes.
     pub again: Option<Instant>,
 }
@@ -189,8 +189,8 @@ impl Statuses {
             return Update { again: looks.into_iter().next(), ..Update::default() };
         }
         content.tally = settled.then_some(&tally);
-        let happenings = announce::between(before, &all);
-        Update { status: Some(content.document(before, now.time)), happenings, again: looks.into_iter().next() }
+        let events = announce::between(before, &all);
+        Update { status: Some(content.document(before, now.time)), events, again: looks.into_iter().next() }
     }
 
     /// A status was written, from what was known then.

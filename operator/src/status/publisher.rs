@@ -125,7 +125,7 @@ impl StatusPublisher {
     }
 
     /// Writes statuses, one after the other, for ever; called several times at once.
-    pub async fn tell_each(&self) {
+    pub async fn publish_all(&self) {
         loop {
             let id = self.queue.next().await;
             let began = Instant::now();
@@ -169,8 +169,8 @@ impl StatusPublisher {
             }
         }
         let subject = Subject::of(id, &known.version.uid);
-        for happening in &update.happenings {
-            if let Err(error) = self.events.tell(&self.client, &subject, happening).await {
+        for event in &update.events {
+            if let Err(error) = self.events.tell(&self.client, &subject, event).await {
                 tracing::debug!(object = %id, %error, "an Event could not be told");
             }
         }

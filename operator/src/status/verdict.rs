@@ -26,7 +26,7 @@ pub struct ObjectVerdict {
     /// The generation that serves in its place, while this one can't be used. `None` with problems: nothing of it serves.
     pub serving: Option<i64>,
     /// Valid, in force, and off: `suspended` or expired.
-    pub withdrawn: Option<ConditionReason>,
+    pub inactive: Option<ConditionReason>,
 }
 
 impl ObjectVerdict {

@@ -159,7 +159,7 @@ impl Hub {
     }
 
     /// Lets a gateway in. Another stream of the same pod ends.
-    pub(super) fn seat(self: &Arc<Self>, gateway: ConnectedGateway) -> Result<StreamHandle, StreamRefusal> {
+    pub(super) fn handle(self: &Arc<Self>, gateway: ConnectedGateway) -> Result<StreamHandle, StreamRefusal> {
         let mut state = self.lock();
         state.leading()?;
         if state.places.len() >= self.most && !state.places.contains_key(&gateway.uid) {

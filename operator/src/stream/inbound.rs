@@ -16,22 +16,22 @@ const SILENCE: Duration = Duration::from_secs(3 * BEAT_SECONDS);
 const LINE_MAX: usize = 256 << 10;
 
 /// Listens until the stream ends, and ends it with the gateway's part.
-pub(super) async fn listen<B>(seat: Arc<StreamHandle>, body: B)
+pub(super) async fn listen<B>(handle: Arc<StreamHandle>, body: B)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
 {
-    let gateway = seat.gateway();
+    let gateway = handle.gateway();
     tracing::debug!(namespace = gateway.namespace, pod = gateway.pod, "a gateway has connected");
     let why = tokio::select! {
-        why = seat.ended() => why,
-        why = read(&seat, body) => why,
+        why = handle.ended() => why,
+        why = read(&handle, body) => why,
     };
-    seat.end(why);
+    handle.end(why);
     tracing::debug!(namespace = gateway.namespace, pod = gateway.pod, ?why, "a gateway's stream has ended");
 }
 
-async fn read<B>(seat: &StreamHandle, mut body: B) -> StreamEnd
+async fn read<B>(handle: &StreamHandle, mut body: B) -> StreamEnd
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
@@ -49,32 +49,32 @@ where
             Some(end) => bytes.len() - end - 1,
             None => unfinished + bytes.len(),
         };
-        if let Err(error) = take(seat, &mut lines, &bytes, unfinished) {
-            let gateway = seat.gateway();
+        if let Err(error) = take(handle, &mut lines, &bytes, unfinished) {
+            let gateway = handle.gateway();
             tracing::warn!(namespace = gateway.namespace, pod = gateway.pod, %error, "a gateway's stream is ended");
             return StreamEnd::Broken;
         }
     }
 }
 
-fn take(seat: &StreamHandle, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
+fn take(handle: &StreamHandle, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
     if unfinished > LINE_MAX {
         return Err(LineError::TooLong);
     }
     lines.push(bytes)?;
     while let Some(message) = lines.from_gateway()? {
-        hear(seat, message);
+        hear(handle, message);
     }
     Ok(())
 }
 
 /// Each kind of message goes to whom it concerns. The ledger's (what is spent, what is asked for) get their arm here, and
 /// their answers their place in [`super::outbound`].
-fn hear(seat: &StreamHandle, message: FromGateway) {
+fn hear(handle: &StreamHandle, message: FromGateway) {
     match message {
-        FromGateway::Hello(hello) => seat.hello(hello),
-        FromGateway::Outcome(outcome) => seat.outcome(outcome),
+        FromGateway::Hello(hello) => handle.hello(hello),
+        FromGateway::Outcome(outcome) => handle.outcome(outcome),
         FromGateway::Beat(_) => {}
-        FromGateway::Unknown(_) => seat.hub().count_unknown(),
+        FromGateway::Unknown(_) => handle.hub().count_unknown(),
     }
 }

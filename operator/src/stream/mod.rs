@@ -81,11 +81,11 @@ impl Streams {
         // Before the token is looked at: a follower need not be able to judge it.
         self.hub.leading()?;
         let gateway = self.verifier.gateway(token(&request)?).await?;
-        let seat = Arc::new(self.hub.seat(gateway)?);
+        let handle = Arc::new(self.hub.handle(gateway)?);
         // At once, and not after the hello: a client may well wait for the head before it says anything.
-        let body = outbound::body(Arc::clone(&seat), Arc::clone(self.verifier.pods()));
+        let body = outbound::body(Arc::clone(&handle), Arc::clone(self.verifier.pods()));
         // Bounded by the seats. It ends with the stream: with its body here, its silence there, or its seat.
-        tokio::spawn(inbound::listen(seat, request.into_body()));
+        tokio::spawn(inbound::listen(handle, request.into_body()));
         let mut response = Response::new(body);
         response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));
         Ok(response)

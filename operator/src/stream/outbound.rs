@@ -24,11 +24,11 @@ const BEAT: Duration = Duration::from_secs(BEAT_SECONDS);
 /// A cache may miss a pod for a moment; a stream outlives its pod by no more than so many beats.
 const MISSED_MAX: u32 = 2;
 
-pub(super) fn body(seat: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> AnswerBody {
-    let (newest, has) = (seat.newest(), seat.has());
+pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> AnswerBody {
+    let (newest, has) = (handle.newest(), handle.has());
     let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let spoken = Spoken { seat, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
+    let spoken = Spoken { handle, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
     let parts = stream::unfold(spoken, |mut spoken| async move {
         let part = spoken.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(part)), spoken))
@@ -37,7 +37,7 @@ pub(super) fn body(seat: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> AnswerB
 }
 
 struct Spoken {
-    seat: Arc<StreamHandle>,
+    handle: Arc<StreamHandle>,
     pods: Arc<dyn PodLookup>,
     newest: watch::Receiver<Option<Arc<Newest>>>,
     has: watch::Receiver<Option<InForce>>,
@@ -62,7 +62,7 @@ impl Spoken {
             }
             tokio::select! {
                 biased;
-                _ = self.seat.ended() => return None,
+                _ = self.handle.ended() => return None,
                 changed = self.newest.changed() => changed.ok()?,
                 changed = self.has.changed() => changed.ok()?,
                 _ = self.beats.tick() => self.beat(),
@@ -80,7 +80,7 @@ impl Spoken {
 
     fn give(&mut self, newest: &Newest) {
         self.given = Some(InForce { sequence: Some(newest.sequence()), digest: Some(newest.digest().to_owned()) });
-        let gateway = self.seat.gateway();
+        let gateway = self.handle.gateway();
         match newest.line(&gateway.service_account) {
             Some(line) => self.parts.extend(line),
             None => tracing::error!(
@@ -91,14 +91,14 @@ impl Spoken {
     }
 
     fn beat(&mut self) {
-        let gateway = self.seat.gateway();
+        let gateway = self.handle.gateway();
         self.missed = match self.pods.find(&gateway.namespace, &gateway.pod, &gateway.uid) {
-            Some(facts) if facts.foreign.is_some() => return self.seat.end(StreamEnd::Foreign),
+            Some(facts) if facts.foreign.is_some() => return self.handle.end(StreamEnd::Foreign),
             Some(_) => 0,
             None => self.missed + 1,
         };
         match self.missed > MISSED_MAX {
-            true => self.seat.end(StreamEnd::PodGone),
+            true => self.handle.end(StreamEnd::PodGone),
             false => self.parts.push_back(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()),
         }
     }
@@ -106,6 +106,6 @@ impl Spoken {
 
 impl Drop for Spoken {
     fn drop(&mut self) {
-        self.seat.end(StreamEnd::Left);
+        self.handle.end(StreamEnd::Left);
     }
 }

@@ -22,7 +22,7 @@ use crate::objects::binding::Binding;
 /// How far the API server's clock may be from ours, in seconds. Whether the pod lives is known apart from it.
 const LEEWAY: u64 = 600;
 /// A gateway may be quicker than the watch that tells of its pod.
-const PATIENCE: Duration = Duration::from_secs(3);
+const VALUE_WAIT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Reviews at once, of tokens that can't be verified here. Anybody may make up a token that has to be reviewed; it costs the
 /// API server as much as if it had been sent there.
@@ -110,7 +110,7 @@ impl Verifier {
     }
 
     async fn facts(&self, namespace: &str, pod: &str, uid: &str) -> Option<PodFacts> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + VALUE_WAIT;
         loop {
             let found = self.pods.find(namespace, pod, uid);
             if found.is_some() || Instant::now() >= until {
@@ -130,7 +130,7 @@ impl Verifier {
 
     async fn reviewed(&self, token: &str) -> Result<Bearer, StreamRefusal> {
         // All gateways of a cluster may have to come by here, and at the same time.
-        let Ok(Ok(_permit)) = tokio::time::timeout(PATIENCE, self.reviews.acquire()).await else {
+        let Ok(Ok(_permit)) = tokio::time::timeout(VALUE_WAIT, self.reviews.acquire()).await else {
             return Err(StreamRefusal::Unverifiable("too many reviews are under way"));
         };
         match self.cluster.review(token).await {

@@ -28,12 +28,12 @@ pub enum ClusterEvent {
     /// One of our kinds, a Namespace: `kind:` as the API server has it.
     Object {
         kind: &'static str,
-        told: WatchUpdate<Box<DynamicObject>>,
+        update: WatchUpdate<Box<DynamicObject>>,
     },
     /// A Secret or ConfigMap that objects refer to.
     Value {
         wanted: ValueRef,
-        told: WatchUpdate<Box<DynamicObject>>,
+        update: WatchUpdate<Box<DynamicObject>>,
     },
     Generated(WatchUpdate<Box<ConfigMap>>),
     Pod(WatchUpdate<Box<WatchedPod>>),
@@ -120,25 +120,25 @@ impl Dispatcher {
     pub fn take(&self, batch: Vec<ClusterEvent>) -> News {
         let mut news = News::default();
         let (mut named, mut bound, mut read, mut rereading) = (false, false, BTreeSet::new(), false);
-        let (mut lists, mut asked) = (BTreeSet::new(), Vec::new());
+        let (mut relists, mut asked) = (BTreeSet::new(), Vec::new());
         for event in batch {
             match event {
-                ClusterEvent::Object { kind, told: WatchUpdate::Listed } => {
-                    lists.insert(kind);
+                ClusterEvent::Object { kind, update: WatchUpdate::Listed } => {
+                    relists.insert(kind);
                 }
-                ClusterEvent::Object { kind, told } => {
+                ClusterEvent::Object { kind, update } => {
                     named = true;
-                    self.object(kind, told, &mut news);
+                    self.object(kind, update, &mut news);
                 }
-                ClusterEvent::Value { wanted, told } => {
-                    self.value(&wanted, told, &mut news);
+                ClusterEvent::Value { wanted, update } => {
+                    self.value(&wanted, update, &mut news);
                     read.insert(wanted);
                 }
                 ClusterEvent::Generated(WatchUpdate::Listed) => {
-                    lists.insert(GENERATED);
+                    relists.insert(GENERATED);
                 }
-                ClusterEvent::Generated(told) => bound |= self.generated(told, &mut news),
-                ClusterEvent::Bare(told) => self.caches.bare.take(&told),
+                ClusterEvent::Generated(update) => bound |= self.generated(update, &mut news),
+                ClusterEvent::Bare(update) => self.caches.uninjected.take(&update),
                 ClusterEvent::Rereading => {
                     rereading = true;
                     read.clear();
@@ -148,10 +148,10 @@ impl Dispatcher {
                 ClusterEvent::Pod(WatchUpdate::Listed) => {
                     // Even where there is none: it is known now.
                     bound = true;
-                    lists.insert(PODS);
+                    relists.insert(PODS);
                 }
-                ClusterEvent::Pod(told) => {
-                    let changed = self.caches.pods.take(&told);
+                ClusterEvent::Pod(update) => {
+                    let changed = self.caches.pods.take(&update);
                     bound |= changed.bindings;
                     news.pods |= changed.counts;
                 }
@@ -174,7 +174,7 @@ impl Dispatcher {
             rereading || unread.len() != before
         });
         // Last: what is ready is known.
-        lists.iter().for_each(|list| self.readiness.has(list));
+        relists.iter().for_each(|list| self.readiness.has(list));
         for by in asked {
             // Whoever asked may have gone.
             let _ = by.send(());
@@ -198,8 +198,8 @@ impl Dispatcher {
         self.wanted.send_replace(wanted);
     }
 
-    fn object(&self, kind: &'static str, told: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
-        let changed = match told {
+    fn object(&self, kind: &'static str, update: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
+        let changed = match update {
             WatchUpdate::Is(object) => {
                 let place = NamespacedName::of(&*object);
                 if kind == NAMESPACE {
@@ -224,9 +224,9 @@ impl Dispatcher {
         news.namespaces.extend(changed.namespaces);
     }
 
-    fn value(&self, wanted: &ValueRef, told: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
+    fn value(&self, wanted: &ValueRef, update: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
         let kind = wanted.holder.name();
-        let changed = match told {
+        let changed = match update {
             WatchUpdate::Is(object) => {
                 let value = value(kind, *object);
                 self.caches.change(|index| index.apply(&value))
@@ -239,8 +239,8 @@ impl Dispatcher {
     }
 
     /// `true`: it is bound by that, and was not.
-    fn generated(&self, told: WatchUpdate<Box<ConfigMap>>, news: &mut News) -> bool {
-        let (place, held) = match told {
+    fn generated(&self, update: WatchUpdate<Box<ConfigMap>>, news: &mut News) -> bool {
+        let (place, held) = match update {
             WatchUpdate::Is(object) => (NamespacedName::of(&*object), Some(GeneratedConfigMap::of(&object))),
             WatchUpdate::Gone(place) => (place, None),
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return false,
@@ -296,14 +296,14 @@ mod tests {
     use super::*;
     use crate::state::index::ObjectIndex;
 
-    fn feed() -> Dispatcher {
+    fn dispatcher() -> Dispatcher {
         let readiness = Readiness::default();
         [NAMESPACE, GENERATED, PODS].into_iter().for_each(|what| readiness.awaits(what));
         Dispatcher::new(Arc::new(Caches::new(ObjectIndex::new("outrigger", false))), readiness)
     }
 
     fn is(kind: &'static str, value: Value) -> ClusterEvent {
-        ClusterEvent::Object { kind, told: WatchUpdate::Is(serde_json::from_value(value).unwrap()) }
+        ClusterEvent::Object { kind, update: WatchUpdate::Is(serde_json::from_value(value).unwrap()) }
     }
 
     fn provider() -> ClusterEvent {
@@ -321,87 +321,87 @@ mod tests {
         ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() }
     }
 
-    fn value_told(told: WatchUpdate<Box<DynamicObject>>) -> ClusterEvent {
-        ClusterEvent::Value { wanted: wanted(), told }
+    fn value_told(update: WatchUpdate<Box<DynamicObject>>) -> ClusterEvent {
+        ClusterEvent::Value { wanted: wanted(), update }
     }
 
     #[test]
     fn a_batch_is_one_piece_of_news_and_what_is_named_is_wanted_first() {
-        let feed = feed();
-        let news = feed.take(vec![provider(), provider()]);
+        let dispatcher = dispatcher();
+        let news = dispatcher.take(vec![provider(), provider()]);
         assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
-        assert_eq!(*feed.wanted().borrow(), BTreeSet::from([wanted()]));
-        assert_eq!(*feed.unread().borrow(), BTreeSet::from([wanted()]));
-        assert_eq!(feed.take(vec![provider()]).namespaces, BTreeSet::new(), "nothing new");
+        assert_eq!(*dispatcher.wanted().borrow(), BTreeSet::from([wanted()]));
+        assert_eq!(*dispatcher.unread().borrow(), BTreeSet::from([wanted()]));
+        assert_eq!(dispatcher.take(vec![provider()]).namespaces, BTreeSet::new(), "nothing new");
         let secret = json!({
             "metadata": {"name": "openai", "namespace": "shop", "uid": "u", "resourceVersion": "2"},
             "data": {"k": "c2s="},
         });
-        let news = feed.take(vec![value_told(WatchUpdate::Is(serde_json::from_value(secret).unwrap()))]);
+        let news = dispatcher.take(vec![value_told(WatchUpdate::Is(serde_json::from_value(secret).unwrap()))]);
         assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
-        assert!(feed.unread().borrow().is_empty());
+        assert!(dispatcher.unread().borrow().is_empty());
         let gone = NamespacedName { namespace: "shop".to_owned(), name: "openai".to_owned() };
-        assert!(!feed.take(vec![value_told(WatchUpdate::Gone(gone.clone()))]).namespaces.is_empty());
+        assert!(!dispatcher.take(vec![value_told(WatchUpdate::Gone(gone.clone()))]).namespaces.is_empty());
         // What was told before a rereading counts for nothing after it.
-        let _ = feed.take(vec![value_told(WatchUpdate::Gone(gone.clone())), ClusterEvent::Rereading]);
-        assert_eq!(*feed.unread().borrow(), BTreeSet::from([wanted()]));
-        let _ = feed.take(vec![ClusterEvent::Rereading, value_told(WatchUpdate::Gone(gone))]);
-        assert!(feed.unread().borrow().is_empty());
+        let _ = dispatcher.take(vec![value_told(WatchUpdate::Gone(gone.clone())), ClusterEvent::Rereading]);
+        assert_eq!(*dispatcher.unread().borrow(), BTreeSet::from([wanted()]));
+        let _ = dispatcher.take(vec![ClusterEvent::Rereading, value_told(WatchUpdate::Gone(gone))]);
+        assert!(dispatcher.unread().borrow().is_empty());
     }
 
     #[test]
     fn what_can_not_be_read_holds_up_nothing() {
-        let feed = feed();
-        let _ = feed.take(vec![provider()]);
-        assert_eq!(feed.take(vec![value_told(WatchUpdate::Unreadable("forbidden"))]), News::default());
-        assert!(feed.unread().borrow().is_empty());
+        let dispatcher = dispatcher();
+        let _ = dispatcher.take(vec![provider()]);
+        assert_eq!(dispatcher.take(vec![value_told(WatchUpdate::Unreadable("forbidden"))]), News::default());
+        assert!(dispatcher.unread().borrow().is_empty());
     }
 
     #[test]
     fn ready_is_when_everything_was_listed() {
-        let feed = feed();
-        assert_eq!(feed.readiness.awaited().len(), 3);
-        let _ = feed.take(vec![
-            ClusterEvent::Object { kind: NAMESPACE, told: WatchUpdate::Listed },
+        let dispatcher = dispatcher();
+        assert_eq!(dispatcher.readiness.awaited().len(), 3);
+        let _ = dispatcher.take(vec![
+            ClusterEvent::Object { kind: NAMESPACE, update: WatchUpdate::Listed },
             ClusterEvent::Pod(WatchUpdate::Listed),
         ]);
-        assert_eq!(feed.readiness.awaited(), [GENERATED]);
-        let _ = feed.take(vec![ClusterEvent::Generated(WatchUpdate::Listed)]);
-        assert!(feed.readiness.awaited().is_empty());
+        assert_eq!(dispatcher.readiness.awaited(), [GENERATED]);
+        let _ = dispatcher.take(vec![ClusterEvent::Generated(WatchUpdate::Listed)]);
+        assert!(dispatcher.readiness.awaited().is_empty());
     }
 
     #[test]
     fn who_asks_is_answered_when_what_was_told_before_is_known() {
-        let feed = feed();
+        let dispatcher = dispatcher();
         let (asks, mut taken) = oneshot::channel();
-        let _ = feed.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), ClusterEvent::Taken(asks)]);
+        let _ = dispatcher.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), ClusterEvent::Taken(asks)]);
         assert_eq!(taken.try_recv(), Ok(()));
-        assert!(feed.caches.namespace("shop").is_some());
+        assert!(dispatcher.caches.namespace("shop").is_some());
     }
 
     #[test]
     fn admission_finds_our_words_of_a_namespace() {
-        let feed = feed();
+        let dispatcher = dispatcher();
         let labels = json!({"outrigger.dev/inject": "true", "kubernetes.io/metadata.name": "shop"});
-        let _ = feed.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}))]);
-        let found = feed.caches.namespace("shop").unwrap();
+        let _ = dispatcher.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}))]);
+        let found = dispatcher.caches.namespace("shop").unwrap();
         assert_eq!(found.labels.keys().collect::<Vec<_>>(), ["outrigger.dev/inject"]);
-        assert_eq!(feed.caches.namespace("other"), None);
+        assert_eq!(dispatcher.caches.namespace("other"), None);
     }
 
     #[test]
     fn a_policy_of_pods_that_were_there_stays_bound_for_a_while() {
-        let feed = feed();
+        let dispatcher = dispatcher();
         let object = |name: &str| {
             let value = json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"}});
             ClusterEvent::Generated(WatchUpdate::Is(serde_json::from_value(value).unwrap()))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let news =
-            runtime.block_on(async { feed.take(vec![object("outrigger-a.b"), object("outrigger-a"), object("x")]) });
+        let news = runtime
+            .block_on(async { dispatcher.take(vec![object("outrigger-a.b"), object("outrigger-a"), object("x")]) });
         assert_eq!(news.generated.len(), 2);
         assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
         let pair = Binding::parse("shop", Some("a,b")).unwrap();
-        assert_eq!(feed.caches.index().bindings("shop"), Some(&BTreeSet::from([pair])));
+        assert_eq!(dispatcher.caches.index().bindings("shop"), Some(&BTreeSet::from([pair])));
     }
 }

@@ -36,38 +36,42 @@ pub async fn tick(events: mpsc::Sender<ClusterEvent>) {
 }
 
 /// Starts all but those of single Secrets and ConfigMaps. They end when nobody takes events any more. What plans hang on can
-/// be asked for anew by `lists`.
+/// be asked for anew by `relists`.
 pub fn start(
     client: &Client,
     metrics: &Arc<OperatorMetrics>,
     events: &mpsc::Sender<ClusterEvent>,
-    lists: &Relists,
+    relists: &Relists,
     tasks: &mut JoinSet<()>,
 ) {
-    let mut watches = Watches { metrics, events, lists: Some(lists), tasks };
+    let mut watches = Watches { metrics, events, relists: Some(relists), tasks };
     for kind in ObjectKind::ALL {
         let (name, api) = (kind.name(), api::objects(client, kind));
-        watches
-            .start(name, api, Config::default(), move |told| ClusterEvent::Object { kind: name, told: told.boxed() });
+        watches.start(name, api, Config::default(), move |update| ClusterEvent::Object {
+            kind: name,
+            update: update.boxed(),
+        });
     }
     let namespaces = Api::all_with(client.clone(), &api::namespaces());
-    let map =
-        |told: WatchUpdate<kube::api::DynamicObject>| ClusterEvent::Object { kind: NAMESPACE, told: told.boxed() };
+    let map = |update: WatchUpdate<kube::api::DynamicObject>| ClusterEvent::Object {
+        kind: NAMESPACE,
+        update: update.boxed(),
+    };
     watches.start("namespaces", namespaces, Config::default(), map);
     let ours = Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE));
-    watches.start("generated", Api::all(client.clone()), ours, |told| ClusterEvent::Generated(told.boxed()));
+    watches.start("generated", Api::all(client.clone()), ours, |update| ClusterEvent::Generated(update.boxed()));
     let pods: Api<WatchedPod> = Api::all_with(client.clone(), &api::pods());
-    watches.start("pods", pods, Config::default().labels(names::SIDECAR), |told| ClusterEvent::Pod(told.boxed()));
-    watches.lists = None;
+    watches.start("pods", pods, Config::default().labels(names::SIDECAR), |update| ClusterEvent::Pod(update.boxed()));
+    watches.relists = None;
     let pods: Api<WatchedUninjected> = Api::all(client.clone());
     let without = Config::default().labels(&format!("!{}", names::SIDECAR)).fields(uninjected::FIELDS);
-    watches.start("pods without a gateway", pods, without, |told| ClusterEvent::Bare(told.boxed()));
+    watches.start("pods without a gateway", pods, without, |update| ClusterEvent::Bare(update.boxed()));
 }
 
 struct Watches<'a> {
     metrics: &'a Arc<OperatorMetrics>,
     events: &'a mpsc::Sender<ClusterEvent>,
-    lists: Option<&'a Relists>,
+    relists: Option<&'a Relists>,
     tasks: &'a mut JoinSet<()>,
 }
 
@@ -81,10 +85,10 @@ impl Watches<'_> {
     ) where
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let turn = self.lists.map(|lists| lists.join(what));
-        let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics), turn };
+        let relist = self.relists.map(|relists| relists.join(what));
+        let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics), relist };
         // A failure is nothing that is known of the cluster.
-        let map = move |told| (!matches!(told, WatchUpdate::Failed)).then(|| map(told));
+        let map = move |update| (!matches!(update, WatchUpdate::Failed)).then(|| map(update));
         self.tasks.spawn(follow(followed, api, config, self.events.clone(), map));
     }
 }

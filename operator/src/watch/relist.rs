@@ -11,27 +11,27 @@ use tokio::sync::watch;
 /// The watches that take part; each is asked to list anew, and says when it has.
 #[derive(Clone, Debug, Default)]
 pub struct Relists {
-    asked: Arc<watch::Sender<u64>>,
+    requested: Arc<watch::Sender<u64>>,
     /// When what was told to the end was asked for.
-    told: Arc<watch::Sender<BTreeMap<&'static str, u64>>>,
+    listed: Arc<watch::Sender<BTreeMap<&'static str, u64>>>,
 }
 
 impl Relists {
     /// A watch takes part from now on.
     #[must_use]
     pub fn join(&self, what: &'static str) -> RelistHandle {
-        self.told.send_modify(|told| {
-            told.insert(what, 0);
+        self.listed.send_modify(|listed| {
+            listed.insert(what, 0);
         });
-        RelistHandle { what, asked: self.asked.subscribe(), told: Arc::clone(&self.told) }
+        RelistHandle { what, requested: self.requested.subscribe(), listed: Arc::clone(&self.listed) }
     }
 
     /// Waits until every watch has told a list that was begun after this call.
-    pub async fn anew(&self) {
-        self.asked.send_modify(|asked| *asked += 1);
-        let asked = *self.asked.borrow();
+    pub async fn relist(&self) {
+        self.requested.send_modify(|requested| *requested += 1);
+        let requested = *self.requested.borrow();
         // The sender is ours: it is not gone while we wait.
-        let _ = self.told.subscribe().wait_for(|told| told.values().all(|round| *round >= asked)).await;
+        let _ = self.listed.subscribe().wait_for(|listed| listed.values().all(|round| *round >= requested)).await;
     }
 }
 
@@ -39,14 +39,14 @@ impl Relists {
 #[derive(Clone, Debug)]
 pub struct RelistHandle {
     what: &'static str,
-    asked: watch::Receiver<u64>,
-    told: Arc<watch::Sender<BTreeMap<&'static str, u64>>>,
+    requested: watch::Receiver<u64>,
+    listed: Arc<watch::Sender<BTreeMap<&'static str, u64>>>,
 }
 
 impl RelistHandle {
     /// Waits until it shall list anew; for ever, where nobody can ask any more.
-    pub async fn asked(&mut self) {
-        if self.asked.changed().await.is_err() {
+    pub async fn requested(&mut self) {
+        if self.requested.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -54,13 +54,13 @@ impl RelistHandle {
     /// What a list that begins now is an answer to.
     #[must_use]
     pub fn round(&mut self) -> u64 {
-        *self.asked.borrow_and_update()
+        *self.requested.borrow_and_update()
     }
 
     /// A list that began then has been told.
-    pub fn told(&self, round: u64) {
-        self.told.send_modify(|told| {
-            told.insert(self.what, round);
+    pub fn listed(&self, round: u64) {
+        self.listed.send_modify(|listed| {
+            listed.insert(self.what, round);
         });
     }
 }
@@ -73,20 +73,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_began_before_is_not_anew() {
-        let lists = Relists::default();
-        let (mut pods, mut keys) = (lists.join("pods"), lists.join("keys"));
+        let relists = Relists::default();
+        let (mut pods, mut keys) = (relists.join("pods"), relists.join("keys"));
         let before = pods.round();
-        let mut anew = std::pin::pin!(lists.anew());
-        assert!(anew.as_mut().now_or_never().is_none());
-        keys.asked().await;
+        let mut relist = std::pin::pin!(relists.relist());
+        assert!(relist.as_mut().now_or_never().is_none());
+        keys.requested().await;
         let round = keys.round();
-        keys.told(round);
+        keys.listed(round);
         // Under way when it was asked for.
-        pods.told(before);
-        assert!(anew.as_mut().now_or_never().is_none());
-        pods.asked().await;
+        pods.listed(before);
+        assert!(relist.as_mut().now_or_never().is_none());
+        pods.requested().await;
         let round = pods.round();
-        pods.told(round);
-        assert!(anew.as_mut().now_or_never().is_some());
+        pods.listed(round);
+        assert!(relist.as_mut().now_or_never().is_some());
     }
 }

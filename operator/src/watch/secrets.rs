@@ -49,8 +49,8 @@ impl ValueWatches {
         ValueWatches { client, metrics, namespaces: namespaces.iter().cloned().collect(), listener, beginning }
     }
 
-    /// Keeps a watch for each that is wanted, until nobody wants any more. All are begun anew when `turn` asks for it.
-    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<ValueRef>>, mut turn: RelistHandle) {
+    /// Keeps a watch for each that is wanted, until nobody wants any more. All are begun anew when `relist` asks for it.
+    pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<ValueRef>>, mut relist: RelistHandle) {
         let mut watches: BTreeMap<ValueRef, JoinHandle<()>> = BTreeMap::new();
         loop {
             let now = wanted.borrow_and_update().clone();
@@ -63,7 +63,7 @@ impl ValueWatches {
                 }
                 let place = NamespacedName { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
                 // Not looked at any more: what is known of it grows old, and must not be found if it is wanted again.
-                if self.listener.send(ClusterEvent::Value { wanted, told: WatchUpdate::Gone(place) }).await.is_err() {
+                if self.listener.send(ClusterEvent::Value { wanted, update: WatchUpdate::Gone(place) }).await.is_err() {
                     return;
                 }
             }
@@ -76,8 +76,8 @@ impl ValueWatches {
                     watches.into_values().for_each(|watch| watch.abort());
                     return;
                 },
-                () = turn.asked() => {
-                    let round = turn.round();
+                () = relist.requested() => {
+                    let round = relist.round();
                     for watch in std::mem::take(&mut watches).into_values() {
                         watch.abort();
                         let _ = watch.await;
@@ -86,7 +86,7 @@ impl ValueWatches {
                     if self.listener.send(ClusterEvent::Rereading).await.is_err() {
                         return;
                     }
-                    turn.told(round);
+                    relist.listed(round);
                 }
             }
         }
@@ -102,9 +102,9 @@ impl ValueWatches {
                 secret = wanted.name,
                 "an object names a Secret in a namespace that is not among the chart's providerNamespaces"
             );
-            let told = WatchUpdate::Unreadable("the namespace is not among the chart's providerNamespaces");
+            let update = WatchUpdate::Unreadable("the namespace is not among the chart's providerNamespaces");
             // Nobody listens at the end.
-            let _ = self.listener.send(ClusterEvent::Value { wanted, told }).await;
+            let _ = self.listener.send(ClusterEvent::Value { wanted, update }).await;
             return std::future::pending().await;
         }
         let (what, resource) = match wanted.holder {
@@ -116,19 +116,19 @@ impl ValueWatches {
         let mut permit = Arc::clone(&self.beginning).acquire_owned().await.ok();
         let place = NamespacedName { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
         let mut there = false;
-        let map = |told: WatchUpdate<DynamicObject>| {
-            there = matches!(told, WatchUpdate::Is(_)) || (there && !matches!(told, WatchUpdate::Gone(_)));
-            let told = match told {
+        let map = |update: WatchUpdate<DynamicObject>| {
+            there = matches!(update, WatchUpdate::Is(_)) || (there && !matches!(update, WatchUpdate::Gone(_)));
+            let update = match update {
                 // A watch that was begun anew does not know that the one before had told of it.
                 WatchUpdate::Listed if !there => WatchUpdate::Gone(place.clone()),
-                told => told,
+                update => update,
             };
             // Whatever came, it has begun; one that fails is no reason for the others not to begin.
             permit = None;
-            let news = !matches!(told, WatchUpdate::Failed);
-            news.then(|| ClusterEvent::Value { wanted: wanted.clone(), told: told.boxed() })
+            let news = !matches!(update, WatchUpdate::Failed);
+            news.then(|| ClusterEvent::Value { wanted: wanted.clone(), update: update.boxed() })
         };
-        let followed = Followed { what, one_of_many: true, metrics: self.metrics, turn: None };
+        let followed = Followed { what, one_of_many: true, metrics: self.metrics, relist: None };
         follow(followed, api, config, self.listener, map).await;
     }
 }
@@ -188,17 +188,17 @@ mod tests {
         let value = |name: String| ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name };
         let bad = (0..BEGINNING_MAX).map(|number| value(format!("bad-{number}")));
         let wanted = bad.chain([value("good".to_owned())]).collect::<BTreeSet<_>>();
-        let (events, mut told) = mpsc::channel(16);
+        let (events, mut update) = mpsc::channel(16);
         let (sender, receiver) = watch::channel(wanted);
         let secrets = ValueWatches::new(client(), Arc::new(OperatorMetrics::new().unwrap()), &[], events);
-        let lists = Relists::default();
-        let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
-        let mut next = async || tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+        let relists = Relists::default();
+        let running = tokio::spawn(secrets.run(receiver, relists.join("values")));
+        let mut next = async || tokio::time::timeout(Duration::from_secs(60), update.recv()).await.unwrap().unwrap();
         let mut first = next().await;
-        while matches!(first, ClusterEvent::Value { told: WatchUpdate::Listed, .. }) {
+        while matches!(first, ClusterEvent::Value { update: WatchUpdate::Listed, .. }) {
             first = next().await;
         }
-        let ClusterEvent::Value { wanted, told: WatchUpdate::Is(_) } = first else { panic!("{first:?}") };
+        let ClusterEvent::Value { wanted, update: WatchUpdate::Is(_) } = first else { panic!("{first:?}") };
         assert_eq!(wanted.name, "good");
         drop(sender);
         running.await.unwrap();
@@ -209,17 +209,17 @@ mod tests {
     async fn what_is_read_anew_may_be_gone() {
         let value =
             |name: &str| ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: name.to_owned() };
-        let (events, mut told) = mpsc::channel(16);
+        let (events, mut update) = mpsc::channel(16);
         let (sender, receiver) = watch::channel(BTreeSet::from([value("good"), value("lost")]));
-        let lists = Relists::default();
+        let relists = Relists::default();
         let secrets = ValueWatches::new(client(), Arc::new(OperatorMetrics::new().unwrap()), &[], events);
-        let running = tokio::spawn(secrets.run(receiver, lists.join("values")));
+        let running = tokio::spawn(secrets.run(receiver, relists.join("values")));
         let mut next = async || {
-            let event = tokio::time::timeout(Duration::from_secs(60), told.recv()).await.unwrap().unwrap();
+            let event = tokio::time::timeout(Duration::from_secs(60), update.recv()).await.unwrap().unwrap();
             match event {
-                ClusterEvent::Value { wanted, told: WatchUpdate::Is(_) } => format!("{} is there", wanted.name),
-                ClusterEvent::Value { wanted, told: WatchUpdate::Gone(_) } => format!("{} is gone", wanted.name),
-                ClusterEvent::Value { wanted, told } => format!("{} {told:?}", wanted.name),
+                ClusterEvent::Value { wanted, update: WatchUpdate::Is(_) } => format!("{} is there", wanted.name),
+                ClusterEvent::Value { wanted, update: WatchUpdate::Gone(_) } => format!("{} is gone", wanted.name),
+                ClusterEvent::Value { wanted, update } => format!("{} {update:?}", wanted.name),
                 other => format!("{other:?}"),
             }
         };
@@ -228,7 +228,7 @@ mod tests {
         let words =
             |more: [&str; 2]| more.map(str::to_owned).into_iter().chain(listed.clone()).collect::<BTreeSet<_>>();
         assert_eq!(both().await, words(["good is there", "lost is there"]));
-        lists.anew().await;
+        relists.relist().await;
         assert_eq!(next().await, "Rereading");
         let anew = BTreeSet::from([next().await, next().await, next().await]);
         assert_eq!(anew, BTreeSet::from(["good is there", "good Listed", "lost is gone"].map(str::to_owned)));

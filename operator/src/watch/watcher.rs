@@ -76,7 +76,7 @@ pub struct Followed {
     pub one_of_many: bool,
     pub metrics: Arc<OperatorMetrics>,
     /// Where it can be asked to list anew.
-    pub turn: Option<RelistHandle>,
+    pub relist: Option<RelistHandle>,
 }
 
 /// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
@@ -89,25 +89,25 @@ pub async fn follow<K, E>(
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let Followed { what, one_of_many, metrics, mut turn } = followed;
-    let begin = |turn: &mut Option<RelistHandle>| {
-        let round = turn.as_mut().map_or(0, RelistHandle::round);
+    let Followed { what, one_of_many, metrics, mut relist } = followed;
+    let begin = |relist: &mut Option<RelistHandle>| {
+        let round = relist.as_mut().map_or(0, RelistHandle::round);
         (watcher(api.clone(), config.clone()).boxed(), round)
     };
-    let (mut events, mut round) = begin(&mut turn);
+    let (mut events, mut round) = begin(&mut relist);
     let mut listing = Listing::default();
     let mut failures = 0;
     loop {
         let event = tokio::select! {
-            () = asked(&mut turn) => {
-                (events, round) = begin(&mut turn);
+            () = asked(&mut relist) => {
+                (events, round) = begin(&mut relist);
                 continue;
             }
             event = events.next() => event,
         };
         let Some(event) = event else { return };
         let mut wait = None;
-        let told = match event {
+        let update = match event {
             Ok(event) => {
                 // Beginning to list is no success: it is told before anything was asked. So the client's own backoff, which
                 // takes it for one, would never wait for long.
@@ -122,41 +122,41 @@ pub async fn follow<K, E>(
             }
             Err(error) => {
                 metrics.watch_failed(what);
-                let told = words(&error);
+                let update = words(&error);
                 let unreadable = unreadable(error);
                 // Once for each outage.
                 match failures {
                     0 if !one_of_many || unreadable.is_some() => {
-                        tracing::warn!(watch = what, error = told, "a watch failed, and is begun again");
+                        tracing::warn!(watch = what, error = update, "a watch failed, and is begun again");
                     }
-                    _ => tracing::debug!(watch = what, error = told, "a watch failed again"),
+                    _ => tracing::debug!(watch = what, error = update, "a watch failed again"),
                 }
                 wait = Some(pause(failures));
                 failures += 1;
                 vec![unreadable.map_or(WatchUpdate::Failed, WatchUpdate::Unreadable)]
             }
         };
-        let whole = told.iter().any(|told| matches!(told, WatchUpdate::Listed));
-        for event in told.into_iter().filter_map(&mut map) {
+        let whole = update.iter().any(|update| matches!(update, WatchUpdate::Listed));
+        for event in update.into_iter().filter_map(&mut map) {
             if listener.send(event).await.is_err() {
                 return;
             }
         }
-        if let Some(turn) = turn.as_ref().filter(|_| whole) {
-            turn.told(round);
+        if let Some(relist) = relist.as_ref().filter(|_| whole) {
+            relist.listed(round);
         }
         if let Some(wait) = wait {
             tokio::select! {
-                () = asked(&mut turn) => (events, round) = begin(&mut turn),
+                () = asked(&mut relist) => (events, round) = begin(&mut relist),
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 }
 
-async fn asked(turn: &mut Option<RelistHandle>) {
-    match turn {
-        Some(turn) => turn.asked().await,
+async fn asked(relist: &mut Option<RelistHandle>) {
+    match relist {
+        Some(relist) => relist.requested().await,
         None => std::future::pending().await,
     }
 }
@@ -249,8 +249,8 @@ mod tests {
         object
     }
 
-    fn told(listing: &mut Listing, event: Event<ConfigMap>) -> Vec<String> {
-        let word = |told: WatchUpdate<ConfigMap>| match told {
+    fn update(listing: &mut Listing, event: Event<ConfigMap>) -> Vec<String> {
+        let word = |update: WatchUpdate<ConfigMap>| match update {
             WatchUpdate::Is(object) => {
                 assert_eq!(object.metadata.managed_fields, None);
                 format!("is {}", object.metadata.name.unwrap())
@@ -273,15 +273,15 @@ mod tests {
             std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused")))
         });
         let api: Api<ConfigMap> = Api::all(kube::Client::new(gone, "default"));
-        let (listener, mut told) = mpsc::channel::<()>(1);
+        let (listener, mut update) = mpsc::channel::<()>(1);
         let metrics = Arc::new(OperatorMetrics::new().unwrap());
-        let followed = Followed { what: "test", one_of_many: false, metrics, turn: None };
+        let followed = Followed { what: "test", one_of_many: false, metrics, relist: None };
         let watch = follow(followed, api, Config::default(), listener, |_| None);
         let hour = Duration::from_secs(60 * 60);
         assert!(tokio::time::timeout(hour, watch).await.is_err(), "it never ends");
         let asked = asked.load(Ordering::Relaxed);
         assert!((120..=260).contains(&asked), "{asked}");
-        assert_eq!(told.recv().await, None);
+        assert_eq!(update.recv().await, None);
     }
 
     /// A watch that says nothing: whoever must be sure lists anew, and is told what is gone as well.
@@ -304,19 +304,19 @@ mod tests {
             }
         });
         let api: Api<ConfigMap> = Api::all(kube::Client::new(silent, "default"));
-        let lists = Relists::default();
+        let relists = Relists::default();
         let followed = Followed {
             what: "test",
             one_of_many: false,
             metrics: Arc::new(OperatorMetrics::new().unwrap()),
-            turn: Some(lists.join("test")),
+            relist: Some(relists.join("test")),
         };
-        let (listener, mut told) = mpsc::channel(16);
+        let (listener, mut update) = mpsc::channel(16);
         let watch = tokio::spawn(follow(followed, api, Config::default(), listener, Some));
         let mut next = async |count: usize| {
             let mut words = Vec::new();
             for _ in 0..count {
-                words.push(match told.recv().await.unwrap() {
+                words.push(match update.recv().await.unwrap() {
                     WatchUpdate::Is(object) => format!("is {}", object.metadata.name.unwrap()),
                     WatchUpdate::Gone(place) => format!("gone {}", place.name),
                     WatchUpdate::Listed => "listed".to_owned(),
@@ -327,7 +327,7 @@ mod tests {
         };
         assert_eq!(next(2).await, ["is a", "listed"]);
         *there.lock().unwrap() = "b";
-        let anew = tokio::spawn(async move { lists.anew().await });
+        let anew = tokio::spawn(async move { relists.relist().await });
         assert_eq!(next(3).await, ["is b", "gone a", "listed"]);
         anew.await.unwrap();
         watch.abort();
@@ -336,17 +336,17 @@ mod tests {
     #[test]
     fn a_new_list_tells_what_is_gone() {
         let mut listing = Listing::default();
-        assert!(told(&mut listing, Event::Init).is_empty());
-        assert_eq!(told(&mut listing, Event::InitApply(object("a"))), ["is a"]);
-        assert_eq!(told(&mut listing, Event::InitApply(object("b"))), ["is b"]);
-        assert_eq!(told(&mut listing, Event::InitDone), ["listed"]);
-        assert_eq!(told(&mut listing, Event::Apply(object("c"))), ["is c"]);
-        assert_eq!(told(&mut listing, Event::Delete(object("a"))), ["gone a"]);
+        assert!(update(&mut listing, Event::Init).is_empty());
+        assert_eq!(update(&mut listing, Event::InitApply(object("a"))), ["is a"]);
+        assert_eq!(update(&mut listing, Event::InitApply(object("b"))), ["is b"]);
+        assert_eq!(update(&mut listing, Event::InitDone), ["listed"]);
+        assert_eq!(update(&mut listing, Event::Apply(object("c"))), ["is c"]);
+        assert_eq!(update(&mut listing, Event::Delete(object("a"))), ["gone a"]);
         // It breaks while it lists, and begins again.
-        told(&mut listing, Event::Init);
-        told(&mut listing, Event::InitApply(object("d")));
-        told(&mut listing, Event::Init);
-        told(&mut listing, Event::InitApply(object("c")));
-        assert_eq!(told(&mut listing, Event::InitDone), ["gone b", "gone d", "listed"]);
+        update(&mut listing, Event::Init);
+        update(&mut listing, Event::InitApply(object("d")));
+        update(&mut listing, Event::Init);
+        update(&mut listing, Event::InitApply(object("c")));
+        assert_eq!(update(&mut listing, Event::InitDone), ["gone b", "gone d", "listed"]);
     }
 }

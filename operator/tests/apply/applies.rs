@@ -265,9 +265,9 @@ async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
     first.applier.apply(&search("d")).await.unwrap();
     let strip = |managed: Value| {
         server.with(|stored| {
-            let mut bare = stored.objects[CONFIG_MAP].clone();
-            bare["metadata"] = json!({"name": "outrigger-search", "namespace": "shop", "managedFields": managed});
-            stored.put(CONFIG_MAP, bare);
+            let mut uninjected = stored.objects[CONFIG_MAP].clone();
+            uninjected["metadata"] = json!({"name": "outrigger-search", "namespace": "shop", "managedFields": managed});
+            stored.put(CONFIG_MAP, uninjected);
         });
     };
     // By the replica that wrote it.

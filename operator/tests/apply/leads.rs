@@ -27,7 +27,7 @@ const PAIR: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search.batch";
 
 struct LeadingOperator {
     server: FakeApiServer,
-    feed: Arc<Dispatcher>,
+    dispatcher: Arc<Dispatcher>,
     leader: Arc<Reconciler>,
     _authorities: watch::Sender<Option<Arc<CaBundle>>>,
 }
@@ -36,7 +36,7 @@ fn operator(server: &FakeApiServer) -> LeadingOperator {
     let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
     let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(OperatorMetrics::new().unwrap()));
     let authorities = watch::Sender::new(Some(Arc::new(CaBundle::of("PEM".to_owned()))));
-    let feed = Arc::new(Dispatcher::new(Arc::clone(&caches), Readiness::default()));
+    let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&caches), Readiness::default()));
     let applier = Arc::new(Applier::new(
         server.client(),
         Arc::clone(&caches),
@@ -45,15 +45,15 @@ fn operator(server: &FakeApiServer) -> LeadingOperator {
         authorities.subscribe(),
         "outrigger",
     ));
-    let teller =
+    let publisher =
         StatusPublisher::new(server.client(), Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a");
-    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&feed), applier, hub, Arc::new(teller), metrics));
-    LeadingOperator { server: server.clone(), feed, leader, _authorities: authorities }
+    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&dispatcher), applier, hub, Arc::new(publisher), metrics));
+    LeadingOperator { server: server.clone(), dispatcher, leader, _authorities: authorities }
 }
 
 impl LeadingOperator {
     fn hear(&self, events: Vec<ClusterEvent>) {
-        self.leader.hear(self.feed.take(events));
+        self.leader.hear(self.dispatcher.take(events));
     }
 
     /// Works until nothing has been left to do for a while.
@@ -76,7 +76,7 @@ fn key(name: &str) -> ClusterEvent {
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "1"},
         "spec": {},
     });
-    ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
 }
 
 /// With a credential in a Secret that nobody has read yet.
@@ -85,11 +85,11 @@ fn provider() -> ClusterEvent {
         "metadata": {"name": "openai", "namespace": "shop", "uid": "p", "generation": 1, "resourceVersion": "1"},
         "spec": {"type": "OpenAI", "credentials": [{"name": "main", "secretRef": {"name": "openai", "key": "k"}}]},
     });
-    ClusterEvent::Object { kind: "LLMProvider", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "LLMProvider", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
 }
 
 fn key_gone(name: &str) -> ClusterEvent {
-    ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Gone(place(name)) }
+    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Gone(place(name)) }
 }
 
 fn place(name: &str) -> NamespacedName {
@@ -216,7 +216,7 @@ async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once(
         "metadata": {"name": "teller", "namespace": "wharf", "uid": "w", "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
     let other =
-        ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(other).unwrap()) };
+        ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(other).unwrap()) };
     operator.hear(vec![provider(), key("search"), other]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get("/api/v1/namespaces/wharf/configmaps/outrigger-teller").is_some());
@@ -236,7 +236,7 @@ async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
     operator.work_for(Duration::from_secs(1)).await;
     assert_eq!(operator.server.get(SEARCH), None);
     let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
-    operator.hear(vec![ClusterEvent::Value { wanted, told: WatchUpdate::Listed }]);
+    operator.hear(vec![ClusterEvent::Value { wanted, update: WatchUpdate::Listed }]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get(SEARCH).is_some());
 }
@@ -267,12 +267,12 @@ async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
         "spec": {"providers": [{"name": "openai"}]},
     });
     let key =
-        ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
+        ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
     let object = json!({
         "metadata": {"name": "openai", "namespace": "shop", "uid": "s", "resourceVersion": "1"}, "data": {"k": "c2s="},
     });
     let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
-    let value = ClusterEvent::Value { wanted, told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
+    let value = ClusterEvent::Value { wanted, update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
     operator.hear(vec![provider(), key]);
     operator.hear(vec![value]);
     operator.work().await;

@@ -49,9 +49,9 @@ fn a_namespace_s_word_on_others_counts_for_itself_alone() {
     let mut story = two();
     let honest = sources(&mut story, "two");
     let _ = story.apply(object("LLMProvider platform/openai {type: Nonsense, allowedNamespaces: {from: All}}"));
-    story.good = LastGood::new();
-    story.good.restore("one", &forged).unwrap();
-    story.good.restore("two", &honest).unwrap();
+    story.last_good = LastGood::new();
+    story.last_good.restore("one", &forged).unwrap();
+    story.last_good.restore("two", &honest).unwrap();
     assert_eq!(endpoint(&mut story, "two").as_deref(), Some("https://good"));
     assert_eq!(endpoint(&mut story, "one").as_deref(), Some("https://evil"));
     // And not even there, once the provider's home knows better.
@@ -67,8 +67,8 @@ fn the_past_of_another_object_of_the_same_name_is_not_its_own() {
     let written = sources(&mut story, "one");
     let _ = story.delete("LLMProvider", "platform", "openai");
     let _ = story.apply(object("LLMProvider platform/openai {type: Nonsense, allowedNamespaces: {from: All}}"));
-    story.good = LastGood::new();
-    story.good.restore("one", &written).unwrap();
+    story.last_good = LastGood::new();
+    story.last_good.restore("one", &written).unwrap();
     assert_eq!(endpoint(&mut story, "one"), None);
     let id = ObjectId { kind: ObjectKind::LlmProvider, namespace: "platform".to_owned(), name: "openai".to_owned() };
     let plans = story.settle(Changed { namespaces: story.index.namespaces() });
@@ -114,5 +114,5 @@ fn nothing_is_kept_of_what_is_gone() {
         let changed = story.index.delete(kind, namespace, name);
         let _ = story.settle(changed);
     }
-    assert_eq!(format!("{:?}", story.good), format!("{:?}", LastGood::new()));
+    assert_eq!(format!("{:?}", story.last_good), format!("{:?}", LastGood::new()));
 }

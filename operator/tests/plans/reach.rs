@@ -262,8 +262,8 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
     story.restart();
     let namespaces = BTreeSet::from(["shop".to_owned()]);
     let plan = story.settle(Changed { namespaces: namespaces.clone() }).remove("shop").unwrap();
-    assert!(plan.held.contains(&binding("shop/k,off")) && story.good.wants_policy(&binding("shop/k,off")));
-    story.good.read_back(&binding("shop/k,off"), Document { sequence: 1_700_000_000, ..before });
+    assert!(plan.held.contains(&binding("shop/k,off")) && story.last_good.wants_policy(&binding("shop/k,off")));
+    story.last_good.read_back(&binding("shop/k,off"), Document { sequence: 1_700_000_000, ..before });
     let plan = story.settle(Changed { namespaces }).remove("shop").unwrap();
     assert_eq!(told(&plan.revisions[&binding("shop/k,off")].document), told(document));
 }
@@ -282,7 +282,7 @@ fn no_secret_is_shown() {
     let plans = story.settle(Changed { namespaces });
     let revision = &plans["shop"].revisions[&binding("shop/k")];
     assert_eq!(revision.credentials[0].value, "sk-never-shown");
-    let shown = format!("{:?} {:?} {plans:?}", story.index, story.good);
+    let shown = format!("{:?} {:?} {plans:?}", story.index, story.last_good);
     for secret in ["sk-never-shown", "c2stbmV2ZXItc2hvd24"] {
         assert!(!shown.contains(secret));
     }
@@ -308,9 +308,9 @@ fn a_secret_that_becomes_the_operators_is_nobodys_credential_any_more() {
 #[test]
 fn what_changes_while_it_is_looked_at_for_the_first_time_is_planned_anew() {
     let mut index = ObjectIndex::new("outrigger-system", false);
-    let looked = BTreeSet::from([wanted("s").into()]);
+    let dependencies = BTreeSet::from([wanted("s").into()]);
     let plan =
-        NamespacePlan { namespace: "shop".to_owned(), looked, seen: index.changes(), ..NamespacePlan::default() };
+        NamespacePlan { namespace: "shop".to_owned(), dependencies, seen: index.changes(), ..NamespacePlan::default() };
     assert_eq!(index.apply(&object("Secret platform/s {apiKey: c2stb25l}")).namespaces, BTreeSet::new());
     let shop = BTreeSet::from(["shop".to_owned()]);
     assert_eq!(index.planned(&plan).namespaces, shop);

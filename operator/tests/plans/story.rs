@@ -20,7 +20,7 @@ pub const NOW: &str = "2026-11-01T00:00:00Z";
 /// A cluster, an operator, and what it has written.
 pub struct Story {
     pub index: ObjectIndex,
-    pub good: LastGood,
+    pub last_good: LastGood,
     pub now: jiff::Timestamp,
     written: BTreeMap<Binding, (String, Vec<u8>)>,
     stored: BTreeMap<(String, String, String), Value>,
@@ -33,7 +33,7 @@ impl Story {
     pub fn new(copies: bool) -> Self {
         Story {
             index: ObjectIndex::new("outrigger-system", copies),
-            good: LastGood::new(),
+            last_good: LastGood::new(),
             now: NOW.parse().unwrap(),
             written: BTreeMap::new(),
             stored: BTreeMap::new(),
@@ -88,9 +88,9 @@ impl Story {
         }
         let _ = index.bind(bindings);
         self.index = index;
-        self.good = LastGood::new();
+        self.last_good = LastGood::new();
         for (binding, (_, sources)) in &self.written {
-            self.good.restore(&binding.namespace, sources).unwrap();
+            self.last_good.restore(&binding.namespace, sources).unwrap();
         }
     }
 
@@ -102,7 +102,7 @@ impl Story {
         while let Some(namespace) = left.pop_first() {
             rounds += 1;
             assert!(rounds < 100, "planning comes to an end");
-            let plan = plan(&self.index, &mut self.good, &namespace, self.now);
+            let plan = plan(&self.index, &mut self.last_good, &namespace, self.now);
             self.planned.push(namespace.clone());
             left.extend(self.index.planned(&plan).namespaces);
             plans.insert(namespace, plan);
@@ -209,12 +209,12 @@ fn summary(story: &mut Story, plan: &NamespacePlan) -> String {
 }
 
 fn of_verdict(verdict: &ObjectVerdict) -> String {
-    let ObjectVerdict { generation, refused, unresolved, warnings, serving, withdrawn } = verdict;
+    let ObjectVerdict { generation, refused, unresolved, warnings, serving, inactive } = verdict;
     let mut out = format!("{generation}");
     if verdict.is_sound() {
         out.push_str(" good");
     }
-    if let Some(reason) = withdrawn {
+    if let Some(reason) = inactive {
         let _ = write!(out, ", {}", reason.word());
     }
     match serving {

@@ -55,7 +55,7 @@ fn key(name: &str) -> ClusterEvent {
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
-    ClusterEvent::Object { kind: "VirtualKey", told: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
 }
 
 #[tokio::test]
@@ -66,17 +66,17 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
     let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
     let (hub, metrics) = (Arc::clone(&world.hub), Arc::new(OperatorMetrics::new().unwrap()));
     let authorities = watch::Sender::new(Some(Arc::new(CaBundle::of("PEM".to_owned()))));
-    let feed = Arc::new(Dispatcher::new(Arc::clone(&caches), Readiness::default()));
+    let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&caches), Readiness::default()));
     let bundle = authorities.subscribe();
     let (of_caches, of_hub, of_metrics) = (Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics));
     let applier = Arc::new(Applier::new(client.clone(), of_caches, of_hub, of_metrics, bundle, "outrigger"));
-    let teller =
+    let publisher =
         Arc::new(StatusPublisher::new(client, Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a"));
-    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&feed), applier, hub, teller, metrics));
+    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&dispatcher), applier, hub, publisher, metrics));
     leader.begin(Seal::of(&[7; 32]).unwrap());
     let working = Arc::clone(&leader);
     let working = tokio::spawn(async move { tokio::join!(working.plan_all(), working.write_each()) });
-    leader.hear(feed.take(vec![key("search")]));
+    leader.hear(dispatcher.take(vec![key("search")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-search");
 
     let ahead = u64::try_from(now()).unwrap() + 1_000;
@@ -93,10 +93,10 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
         leader.listen();
     }
     // Whatever was due before it has been written before it.
-    leader.hear(feed.take(vec![key("batch")]));
+    leader.hear(dispatcher.take(vec![key("batch")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-batch");
     // That plan was a reason to look at it again, and none to write it.
-    leader.hear(feed.take(vec![key("zoo")]));
+    leader.hear(dispatcher.take(vec![key("zoo")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-zoo");
     working.abort();
 }

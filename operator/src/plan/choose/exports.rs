@@ -12,8 +12,8 @@ use crate::state::index::{ObjectIndex, ValueSource};
 pub(super) fn of(
     index: &ObjectIndex,
     namespace: &str,
-    judged: &EvaluatedNamespace,
-    stands_in: &BTreeMap<ValueRef, Arc<ValueSource>>,
+    evaluated: &EvaluatedNamespace,
+    substitutes: &BTreeMap<ValueRef, Arc<ValueSource>>,
 ) -> Exports {
     let operators = namespace == index.operator_namespace();
     let seen = |id: &ObjectId| match id.kind {
@@ -21,9 +21,9 @@ pub(super) fn of(
         ObjectKind::RoutingRule => operators,
         ObjectKind::VirtualKey => false,
     };
-    let exported = judged.chosen.iter().filter(|(id, _)| seen(id)).filter_map(|(id, chosen)| {
+    let exported = evaluated.chosen.iter().filter(|(id, _)| seen(id)).filter_map(|(id, chosen)| {
         let now = &index.get(id)?.version;
-        let bundle = authorities(&chosen.version).is_some_and(|wanted| stands_in.contains_key(&wanted));
+        let bundle = authorities(&chosen.version).is_some_and(|wanted| substitutes.contains_key(&wanted));
         let export = Export {
             now: (now.uid.clone(), now.generation),
             serves: (chosen.version.generation, chosen.usable, chosen.known, bundle),

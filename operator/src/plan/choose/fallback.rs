@@ -38,12 +38,12 @@ enum State {
 /// A namespace's objects, and what was found of them so far.
 pub(super) struct Fallback<'a> {
     index: &'a ObjectIndex,
-    good: &'a LastGood,
+    last_good: &'a LastGood,
     namespace: &'a str,
     scope: PlanScope,
     states: BTreeMap<ObjectId, State>,
     /// Budgets that are gone, and count on.
-    ghosts: Vec<Arc<ObjectVersion>>,
+    deleted_budgets: Vec<Arc<ObjectVersion>>,
     /// What is used in the place of what holds values now.
     values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// Those of whom something is told that is not found any more, because something stands in for what they miss.
@@ -59,14 +59,14 @@ struct Pass {
 }
 
 impl<'a> Fallback<'a> {
-    pub fn new(index: &'a ObjectIndex, good: &'a LastGood, namespace: &'a str, scope: PlanScope) -> Self {
+    pub fn new(index: &'a ObjectIndex, last_good: &'a LastGood, namespace: &'a str, scope: PlanScope) -> Self {
         Fallback {
             index,
-            good,
+            last_good,
             namespace,
             states: scope.own.keys().map(|id| (id.clone(), State::Now)).collect(),
             scope,
-            ghosts: Vec::new(),
+            deleted_budgets: Vec::new(),
             values: BTreeMap::new(),
             told: BTreeSet::new(),
             findings: BTreeMap::new(),
@@ -74,7 +74,7 @@ impl<'a> Fallback<'a> {
     }
 
     /// Judges them; also what stands in for what holds values.
-    pub fn judge(mut self) -> (EvaluatedNamespace, BTreeMap<ValueRef, Arc<ValueSource>>) {
+    pub fn evaluate(mut self) -> (EvaluatedNamespace, BTreeMap<ValueRef, Arc<ValueSource>>) {
         let (mut passes, mut tests) = (0, TestBudget::new());
         loop {
             let pass = self.compile();
@@ -94,7 +94,7 @@ impl<'a> Fallback<'a> {
         let now = self.scope.own.get(id)?;
         match self.states.get(id)? {
             State::Now | State::Kept => Some(now.clone()),
-            State::Trying(_) | State::Good => Some(revoked::less(self.good.of(now)?, now)),
+            State::Trying(_) | State::Good => Some(revoked::less(self.last_good.of(now)?, now)),
             State::Out => None,
         }
     }
@@ -102,9 +102,9 @@ impl<'a> Fallback<'a> {
     /// The version of another's that counts here.
     fn foreign(&self, id: &ObjectId) -> Option<Arc<ObjectVersion>> {
         let now = &self.index.get(id)?.version;
-        match self.good.chosen(id) {
-            Some(chosen) if chosen.version.uid == now.uid => match self.good.seen_by(self.namespace, now) {
-                Some(good) if !chosen.known => Some(revoked::less(good, now)),
+        match self.last_good.chosen(id) {
+            Some(chosen) if chosen.version.uid == now.uid => match self.last_good.seen_by(self.namespace, now) {
+                Some(last_good) if !chosen.known => Some(revoked::less(last_good, now)),
                 _ if chosen.usable => Some(chosen.version.clone()),
                 // Whether a rule holds is not for others to find out; of what else can't be used they are told.
                 _ => Some(now.clone()).filter(|_| id.kind != ObjectKind::RoutingRule),
@@ -116,9 +116,9 @@ impl<'a> Fallback<'a> {
     fn value(&self, wanted: &ValueRef) -> Option<Arc<ValueSource>> {
         let replaced = match wanted.namespace == self.namespace {
             true => self.values.get(wanted),
-            false => self.good.home(&wanted.namespace).and_then(|home| home.values.get(wanted)),
+            false => self.last_good.home(&wanted.namespace).and_then(|home| home.values.get(wanted)),
         };
-        let foreign = || self.good.bundle(self.namespace, wanted).filter(|_| wanted.namespace != self.namespace);
+        let foreign = || self.last_good.bundle(self.namespace, wanted).filter(|_| wanted.namespace != self.namespace);
         replaced.or_else(|| self.index.value(wanted)).or_else(foreign).cloned()
     }
 
@@ -130,7 +130,7 @@ impl<'a> Fallback<'a> {
         let values: BTreeMap<ValueRef, Arc<ValueSource>> = self.scope.values.iter().filter_map(held).collect();
         let spaces: Vec<&Arc<Object>> =
             self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
-        let versions = own.iter().chain(foreign.values()).chain(&self.ghosts);
+        let versions = own.iter().chain(foreign.values()).chain(&self.deleted_budgets);
         let objects: Vec<(&Object, &Judgement)> =
             versions.map(|version| (version.object(), version.judgement())).collect();
         let others: Vec<&Object> =
@@ -141,8 +141,8 @@ impl<'a> Fallback<'a> {
             namespace: self.namespace,
             operator_namespace: self.index.operator_namespace(),
         });
-        let ghosts = self.ghosts.iter().map(|version| (version.id.clone(), version.clone()));
-        Pass { compiled, foreign: foreign.into_iter().chain(ghosts).collect(), values }
+        let deleted_budgets = self.deleted_budgets.iter().map(|version| (version.id.clone(), version.clone()));
+        Pass { compiled, foreign: foreign.into_iter().chain(deleted_budgets).collect(), values }
     }
 
     /// Looks at what was found, and puts others in the place of what can't be used; whether anything changed.
@@ -158,7 +158,7 @@ impl<'a> Fallback<'a> {
                 }
             }
         }
-        if first && self.stand_in(seen) {
+        if first && self.substitute(seen) {
             return true;
         }
         let mut stages: BTreeMap<(DecisionStage, u8), Vec<(ObjectId, State)>> = BTreeMap::new();
@@ -179,7 +179,7 @@ impl<'a> Fallback<'a> {
     }
 
     fn was_good(&self, id: &ObjectId) -> bool {
-        self.scope.own.get(id).is_some_and(|now| self.good.of(now).is_some())
+        self.scope.own.get(id).is_some_and(|now| self.last_good.of(now).is_some())
     }
 
     /// Whether something else serves of an object after what was found of it.
@@ -197,23 +197,24 @@ impl<'a> Fallback<'a> {
     }
 
     /// Budgets that are gone count on, and providers are trusted as they were while their bundle is missing.
-    fn stand_in(&mut self, seen: &PassFindings) -> bool {
-        let ghosts = self.scope.missing.iter().filter_map(|id| self.good.ghost(self.namespace, id));
-        self.ghosts = ghosts.cloned().collect();
+    fn substitute(&mut self, seen: &PassFindings) -> bool {
+        let deleted_budgets =
+            self.scope.missing.iter().filter_map(|id| self.last_good.deleted_budget(self.namespace, id));
+        self.deleted_budgets = deleted_budgets.cloned().collect();
         for (id, version) in &self.scope.own {
-            let names_one = |named: &Reference| matches!(named, Reference::Object(id) if self.ghosts.iter().any(|one| one.id == *id));
+            let names_one = |named: &Reference| matches!(named, Reference::Object(id) if self.deleted_budgets.iter().any(|one| one.id == *id));
             if named_by(version).iter().any(names_one) {
                 self.told.insert(id.clone());
             }
             let bundle = authorities(version).filter(|_| seen.has_error_at(id, AUTHORITIES));
             if let Some(wanted) = bundle
-                && let Some(holding) = self.good.bundle(self.namespace, &wanted)
+                && let Some(holding) = self.last_good.bundle(self.namespace, &wanted)
             {
                 self.values.insert(wanted, holding.clone());
                 self.told.insert(id.clone());
             }
         }
-        !self.ghosts.is_empty() || !self.values.is_empty()
+        !self.deleted_budgets.is_empty() || !self.values.is_empty()
     }
 
     /// Puts the last good version in the place of one that is not sound.
@@ -222,9 +223,9 @@ impl<'a> Fallback<'a> {
             return false;
         }
         let Some(now) = self.scope.own.get(id) else { return false };
-        let good = self.good.of(now).cloned();
-        let state = match &good {
-            Some(good) if good.get("/spec") != now.get("/spec") => match self.states.get(id) {
+        let last_good = self.last_good.of(now).cloned();
+        let state = match &last_good {
+            Some(last_good) if last_good.get("/spec") != now.get("/spec") => match self.states.get(id) {
                 // It has been tried.
                 Some(State::Kept) => State::Out,
                 _ => State::Trying(rank),
@@ -234,9 +235,9 @@ impl<'a> Fallback<'a> {
             None if rank == Rank::Untested => State::Out,
             None => State::Kept,
         };
-        if let (State::Trying(_), Some(wanted)) = (state, good.as_deref().and_then(authorities))
+        if let (State::Trying(_), Some(wanted)) = (state, last_good.as_deref().and_then(authorities))
             && self.index.value(&wanted).is_none()
-            && let Some(holding) = self.good.bundle(self.namespace, &wanted)
+            && let Some(holding) = self.last_good.bundle(self.namespace, &wanted)
         {
             self.values.insert(wanted, holding.clone());
         }
@@ -270,19 +271,19 @@ impl<'a> Fallback<'a> {
                 sound.push(now.clone());
             }
             // Where nothing was ever good at home, others may remember what was.
-            let known = is_sound || self.good.of(now).is_some();
+            let known = is_sound || self.last_good.of(now).is_some();
             let version = served.unwrap_or_else(|| now.clone());
             chosen.insert(id.clone(), Chosen { version, usable, known });
         }
-        let judged = EvaluatedNamespace {
+        let evaluated = EvaluatedNamespace {
             compiled: pass.compiled,
             chosen,
             findings: self.findings,
             foreign: pass.foreign,
             values: pass.values,
-            looked: self.scope.looked,
+            dependencies: self.scope.dependencies,
             sound,
         };
-        (judged, self.values)
+        (evaluated, self.values)
     }
 }

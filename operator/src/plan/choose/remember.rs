@@ -13,16 +13,16 @@ use crate::plan::sources::SecretVersion;
 use crate::state::index::ObjectIndex;
 
 /// Where bundles came from that are in use, and the versions of Secrets whose values are.
-pub(super) fn remember(index: &ObjectIndex, good: &mut LastGood, namespace: &str, judged: &EvaluatedNamespace) {
-    let document = &judged.compiled.document;
+pub(super) fn remember(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, evaluated: &EvaluatedNamespace) {
+    let document = &evaluated.compiled.document;
     let known: Vec<&ObjectId> =
-        judged.foreign.keys().filter(|id| good.chosen(id).is_some_and(|one| one.known)).collect();
-    let serving = judged.chosen.values().filter(|chosen| chosen.usable).map(|chosen| &chosen.version);
+        evaluated.foreign.keys().filter(|id| last_good.chosen(id).is_some_and(|one| one.known)).collect();
+    let serving = evaluated.chosen.values().filter(|chosen| chosen.usable).map(|chosen| &chosen.version);
     let versions: BTreeMap<&ObjectId, &ObjectVersion> =
-        serving.chain(judged.foreign.values()).map(|version| (&version.id, version.as_ref())).collect();
+        serving.chain(evaluated.foreign.values()).map(|version| (&version.id, version.as_ref())).collect();
     let credentials: BTreeSet<&SecretAt> =
         document.providers.iter().flat_map(|one| &one.credentials).map(|credential| &credential.secret).collect();
-    let view = good.view_mut(namespace);
+    let view = last_good.view_mut(namespace);
     for id in known {
         view.objects.remove(id);
     }
@@ -35,13 +35,13 @@ pub(super) fn remember(index: &ObjectIndex, good: &mut LastGood, namespace: &str
             name: provider.name.clone(),
         };
         if let Some(wanted) = versions.get(&id).and_then(|version| authorities(version))
-            && let Some(holding) = judged.values.get(&wanted)
+            && let Some(holding) = evaluated.values.get(&wanted)
         {
             view.bundles.insert(wanted, holding.clone());
         }
     }
     view.secrets.retain(|at, _| credentials.contains(at));
-    for (at, _) in &judged.compiled.secrets {
+    for (at, _) in &evaluated.compiled.secrets {
         let wanted =
             ValueRef { holder: ValueKind::Secret, namespace: at.namespace().to_owned(), name: at.name().to_owned() };
         if let Some(holding) = index.value(&wanted) {

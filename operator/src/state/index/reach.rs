@@ -30,8 +30,8 @@ impl ObjectIndex {
     /// Those whose objects name a Secret or a ConfigMap, and those that name these objects.
     pub(super) fn by_value(&self, wanted: &ValueRef) -> BTreeSet<String> {
         let named = Reference::Value(wanted.clone());
-        let mut concerned: BTreeSet<String> = self.lookers.get(&named).into_iter().flatten().cloned().collect();
-        for namer in self.namers.get(&named).into_iter().flatten() {
+        let mut concerned: BTreeSet<String> = self.dependents.get(&named).into_iter().flatten().cloned().collect();
+        for namer in self.referrers.get(&named).into_iter().flatten() {
             concerned.extend(self.by_object(namer));
         }
         concerned
@@ -61,9 +61,9 @@ impl ObjectIndex {
             Reference::Object(id) => id.kind == ObjectKind::LlmProvider && id.namespace == namespace,
             Reference::Value(_) => false,
         };
-        let named = self.namers.range(&first..).map(|(named, _)| named).take_while(within);
-        let looked = self.lookers.range(&first..).map(|(named, _)| named).take_while(within);
-        for named in named.chain(looked).collect::<BTreeSet<_>>() {
+        let named = self.referrers.range(&first..).map(|(named, _)| named).take_while(within);
+        let dependencies = self.dependents.range(&first..).map(|(named, _)| named).take_while(within);
+        for named in named.chain(dependencies).collect::<BTreeSet<_>>() {
             if let Reference::Object(id) = named {
                 self.add_namers(id, &mut concerned);
             }
@@ -88,8 +88,8 @@ impl ObjectIndex {
         let (mut seen, mut left) = (BTreeSet::new(), vec![id.clone()]);
         while let Some(id) = left.pop() {
             let named = Reference::Object(id);
-            concerned.extend(self.lookers.get(&named).into_iter().flatten().cloned());
-            for namer in self.namers.get(&named).into_iter().flatten() {
+            concerned.extend(self.dependents.get(&named).into_iter().flatten().cloned());
+            for namer in self.referrers.get(&named).into_iter().flatten() {
                 concerned.insert(namer.namespace.clone());
                 // What is under a Budget counts in it: its own namers have both.
                 if namer.kind == ObjectKind::Budget && seen.insert(namer.clone()) {

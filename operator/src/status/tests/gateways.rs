@@ -50,7 +50,7 @@ fn a_new_generation_is_not_taken_for_served_before_it_is() {
     assert_eq!(scene.write(), None);
     scene.look(&[("a", Some(8))]);
     let update = scene.update();
-    assert_eq!(update.happenings, [], "a change that goes well is no news");
+    assert_eq!(update.events, [], "a change that goes well is no news");
     scene.write();
     assert_eq!(scene.said(), WELL);
 }
@@ -80,14 +80,14 @@ fn behind_for_thirty_seconds_is_told_and_over_once_it_is_taken() {
     scene.look(&[("a", Some(8)), ("b", Some(7))]);
     assert_eq!(scene.update().again, Some(scene.now.steady + BEHIND));
     scene.pass(30);
-    let happenings = scene.update().happenings;
-    assert_eq!((happenings.len(), happenings[0].reason, happenings[0].warning), (1, "SidecarsBehind", true));
+    let events = scene.update().events;
+    assert_eq!((events.len(), events[0].reason, events[0].warning), (1, "SidecarsBehind", true));
     scene.write();
     assert_eq!(scene.said(), [WELL[0], WELL[1], "Programmed=False SidecarsBehind", "Ready=False SidecarsBehind"]);
     assert_eq!(scene.condition("Ready")["message"], "connected gateways of shop/search have not taken it for 30 s");
     scene.look(&[("a", Some(8)), ("b", Some(8))]);
     let update = scene.update();
-    assert_eq!((update.happenings.len(), update.happenings[0].warning), (1, false), "well again");
+    assert_eq!((update.events.len(), update.events[0].warning), (1, false), "well again");
     scene.write();
     assert_eq!(scene.said(), WELL);
 }
@@ -152,7 +152,7 @@ fn without_a_stream_for_five_minutes_is_told_and_makes_nothing_false() {
     scene.pass(299);
     assert_eq!(scene.write(), None);
     scene.pass(1);
-    assert_eq!(scene.update().happenings[0].reason, "Unconnected");
+    assert_eq!(scene.update().events[0].reason, "Unconnected");
     scene.write();
     assert_eq!(scene.said(), [WELL[0], WELL[1], "Programmed=True Unconnected", WELL[3]]);
     let message = scene.condition("Programmed")["message"].as_str().unwrap().to_owned();
@@ -257,7 +257,7 @@ fn an_object_that_leaves_a_policy_is_ready_when_gateways_have_let_it_go() {
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.put(2, json!({"suspended": true}));
-    scene.verdict.withdrawn = Some(ConditionReason::Suspended);
+    scene.verdict.inactive = Some(ConditionReason::Suspended);
     scene.objects.clear();
     scene.plan("d2");
     scene.write();

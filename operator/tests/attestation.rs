@@ -297,7 +297,7 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
             pod["spec"]["initContainers"][0]["args"][at] = name.clone();
         }
         let expected = (!is_ours).then(|| AttestationError::Volume(name.to_owned()));
-        assert_eq!(Attestor::of(&settings()).judge_json(&pod).err(), expected, "{name}: {volume}");
+        assert_eq!(Attestor::of(&settings()).check_json(&pod).err(), expected, "{name}: {volume}");
     }
 }
 
@@ -340,7 +340,7 @@ fn a_gateway_asks_for_the_operator_s_signature_over_what_is_its_own() {
         let mut settings = settings();
         settings.verifying = VerifyingKeys::default();
         settings.verifying.set(seal.verifying());
-        Attestor::of(&settings).judge_json(pod).err()
+        Attestor::of(&settings).check_json(pod).err()
     };
     // A key that follows another knows the pods of that one, until it is forgotten.
     let followed = Seal::with(&[9; 32], &[&[7; 32]], true).unwrap();
@@ -468,9 +468,9 @@ fn other_versions_and_named_mirrors_are_known() {
     let mut mirrored = |image: &str, trusted: &str| {
         pod["spec"]["initContainers"][0]["image"] = image.into();
         let mut settings = settings();
-        assert!(Attestor::of(&settings).judge_json(&pod).is_err(), "{image}");
+        assert!(Attestor::of(&settings).check_json(&pod).is_err(), "{image}");
         settings.trusted_images.push(trusted.to_owned());
-        Attestor::of(&settings).judge_json(&pod)
+        Attestor::of(&settings).check_json(&pod)
     };
     assert_eq!(mirrored("mirror.example/outrigger-sidecar:1", "mirror.example/outrigger-sidecar"), Ok(()));
     let pinned = "registry.example/outrigger-sidecar@sha256:00";
