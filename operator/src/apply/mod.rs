@@ -17,12 +17,13 @@ pub(crate) mod sequence_bump;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
 use outrigger_policy::Document;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -105,7 +106,7 @@ impl Applier {
 
     /// This replica leads, and knows what is of the operator's writing.
     pub fn begin(&self, seal: Seal) {
-        *self.seal.write().unwrap_or_else(PoisonError::into_inner) = Some(seal);
+        *self.seal.write() = Some(seal);
     }
 
     /// The policy that was written for a binding, as it stands in the cluster; `None`: there is none, or it is not the
@@ -260,7 +261,7 @@ impl Applier {
     }
 
     fn seal(&self) -> Result<Seal, ApplyError> {
-        self.seal.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(ApplyError::NoSeal)
+        self.seal.read().clone().ok_or(ApplyError::NoSeal)
     }
 
     async fn read(&self, binding: &Binding) -> Result<Option<GeneratedConfigMap>, ApplyError> {
@@ -379,11 +380,11 @@ impl Applier {
     }
 
     fn made(&self) -> MutexGuard<'_, BTreeMap<Binding, Option<Instant>>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        self.made.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, AppliedPolicy>> {
-        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+        self.applied.lock()
     }
 }
 

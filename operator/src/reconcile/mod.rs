@@ -17,11 +17,12 @@ pub(crate) mod value_wait;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -361,11 +362,11 @@ impl Reconciler {
     }
 
     fn last_good(&self) -> MutexGuard<'_, LastGood> {
-        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_good.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -2,8 +2,9 @@
 //! and of a namespace one after the other: whoever writes a thousand objects there waits behind himself alone.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Objects that are judged at the same time.
@@ -93,7 +94,7 @@ impl Drop for QueuedReview {
 }
 
 fn lock(lanes: &NamespaceQueues) -> MutexGuard<'_, BTreeMap<String, NamespaceQueue>> {
-    lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    lanes.lock()
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! waits for a network. What takes long looks at a [snapshot](Caches::snapshot), so that nobody waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::admission::Namespace;
 use crate::apply::owner::KeyOwner;
@@ -51,7 +53,7 @@ impl Caches {
 
     /// For a moment: watches wait meanwhile.
     pub fn index(&self) -> RwLockReadGuard<'_, Arc<ObjectIndex>> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+        self.index.read()
     }
 
     /// All as it is now, for as long as one likes. What changes meanwhile changes in a copy.
@@ -62,7 +64,7 @@ impl Caches {
 
     /// Changes what is known.
     pub fn change<T>(&self, change: impl FnOnce(&mut ObjectIndex) -> T) -> T {
-        change(Arc::make_mut(&mut self.index.write().unwrap_or_else(PoisonError::into_inner)))
+        change(Arc::make_mut(&mut self.index.write()))
     }
 
     /// A namespace's own words, as far as they are ours; `None`: it is not known (yet).
@@ -74,16 +76,15 @@ impl Caches {
     /// The same; `None`: it has not become known in time. Whoever makes a namespace and
     /// a pod in one go may be quicker than a watch. Waits where it is called: on no thread that serves others.
     #[must_use]
-    pub fn namespace_within(&self, name: &str, value_wait: Duration) -> Option<Namespace> {
-        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn namespace_within(&self, name: &str, longest: Duration) -> Option<Namespace> {
+        let mut namespaces = self.namespaces.lock();
         let unknown = |namespaces: &mut BTreeMap<String, Namespace>| !namespaces.contains_key(name);
-        let waited = self.came.wait_timeout_while(namespaces, value_wait, unknown);
-        let (namespaces, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.came.wait_while_for(&mut namespaces, unknown, longest);
         namespaces.get(name).cloned()
     }
 
     pub fn put_namespace(&self, name: String, namespace: Option<Namespace>) {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock();
         match namespace {
             Some(namespace) => namespaces.insert(name, namespace),
             None => namespaces.remove(&name),

@@ -1,11 +1,11 @@
 //! What is known of the ConfigMaps that the operator made: enough to see whether one must be written anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest, Sha256};
 
 use crate::certs::fingerprints;
@@ -164,7 +164,7 @@ impl Generated {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, GeneratedConfigMap>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

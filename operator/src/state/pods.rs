@@ -4,10 +4,10 @@
 //! to nothing, and Jobs come back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use kube::core::Object;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -165,11 +165,11 @@ impl GatewayPods {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, PodIndex> {
-        self.known.write().unwrap_or_else(PoisonError::into_inner)
+        self.known.write()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, PodIndex> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read()
     }
 }
 

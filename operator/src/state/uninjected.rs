@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use kube::api::PartialObjectMeta;
+use parking_lot::RwLock;
 
 use crate::watch::watcher::{NamespacedName, WatchUpdate};
 
@@ -73,7 +73,7 @@ pub struct UninjectedPods {
 impl UninjectedPods {
     /// Takes what a watch tells.
     pub fn take(&self, update: &WatchUpdate<Box<WatchedUninjected>>) {
-        let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pods = self.pods.write();
         match update {
             WatchUpdate::Is(pod) => drop(pods.insert(NamespacedName::of(&**pod), Bare::of(pod))),
             WatchUpdate::Gone(place) => drop(pods.remove(place)),
@@ -85,7 +85,7 @@ impl UninjectedPods {
     /// In order of namespace and name; `None`: they were not listed yet.
     #[must_use]
     pub fn all(&self) -> Option<Vec<Bare>> {
-        let pods = self.pods.read().unwrap_or_else(PoisonError::into_inner);
+        let pods = self.pods.read();
         self.listed.load(Ordering::Relaxed).then(|| pods.values().cloned().collect())
     }
 }

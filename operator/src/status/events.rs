@@ -5,7 +5,6 @@
 //! stands in the object's status all the same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -14,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -194,7 +194,7 @@ impl EventRecorder {
     pub async fn tell(&self, client: &Client, subject: &Subject, event: &NewEvent) -> Result<bool, CallError> {
         let time = Timestamp::now();
         let act = {
-            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut journal = self.journal.lock();
             journal.take(subject, event, Instant::now(), time)
         };
         let api: Api<Event> = Api::namespaced(client.clone(), &subject.namespace);

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_sync::{Credential, FromOperator, LINE_MAX, Policy};
+use parking_lot::Mutex;
 
 use crate::plan::revision::{PolicyRevision, WrittenRevision};
 
@@ -62,7 +63,7 @@ impl Newest {
     #[must_use]
     pub fn line(&self, service_account: &str) -> Option<[Bytes; 2]> {
         let sent: Vec<bool> = self.revision.credentials.iter().map(|value| self.may(service_account, value)).collect();
-        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tails = self.tails.lock();
         let tail = match tails.get(&sent) {
             Some(tail) => tail.clone(),
             None => {

@@ -1,8 +1,9 @@
 //! A gateway's place in the hub, for as long as its stream is open.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use outrigger_sync::{Hello, Outcome, Rejection};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::hub::Hub;
@@ -81,7 +82,7 @@ impl SharedStream {
 
     /// `None` before the hello.
     pub(super) fn state(&self) -> Option<SidecarState> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let said = self.said.lock().clone()?;
         let ConnectedGateway { namespace, pod, uid, binding, service_account: _ } = self.gateway.clone();
         let ReportedState { sequence, rejected, version, authorities } = said;
         Some(SidecarState { namespace, pod, uid, binding, sequence, rejected, version, authorities })
@@ -131,7 +132,7 @@ impl StreamHandle {
             version: cut(version),
             authorities: authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect(),
         };
-        *self.place.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        *self.place.said.lock() = Some(said);
         self.hub.saw(&self.place.gateway.binding, sequence);
         self.place.has.send_replace(Some(InForce { sequence, digest }));
     }
@@ -140,7 +141,7 @@ impl StreamHandle {
     pub fn outcome(&self, outcome: Outcome) {
         let Outcome { sequence, rejected, authorities } = outcome;
         let mut saw = None;
-        if let Some(said) = self.place.said.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(said) = self.place.said.lock().as_mut() {
             said.rejected = rejected.map(bounded);
             if said.rejected.is_none() {
                 said.sequence = Some(sequence);

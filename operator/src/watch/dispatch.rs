@@ -1,10 +1,11 @@
 //! From what watches tell to what is known, and to who must look again.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::DynamicObject;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -185,7 +186,7 @@ impl Dispatcher {
     /// What is wanted has changed perhaps, by objects or by a plan.
     pub fn want(&self) {
         // Who looked first must also say so first: the planner calls this as well.
-        let _alone = self.wanting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.wanting.lock();
         let wanted = self.caches.index().wanted();
         let before = self.wanted.borrow().clone();
         if wanted == before {
