@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn what_fits_is_what_the_table_says() {
         use outrigger_llm::Dialect;
-        use outrigger_llm::weigh::Weight;
+        use outrigger_llm::json::weight::Weight;
         const MIB: usize = 1 << 20;
         let table = include_str!("../../docs/semantics.md");
         let agent = shapes::agent(Dialect::OpenAi, MIB);

@@ -7,12 +7,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
-use outrigger_llm::meter::{Metered, meter};
-use outrigger_llm::plausible::{Known, Reads};
-use outrigger_llm::relay::{Watch, whole};
-use outrigger_llm::scan::CapField;
-use outrigger_llm::sse;
-use outrigger_llm::usage::Usage;
+use outrigger_llm::framing::sse;
+use outrigger_llm::passthrough::scan::CapField;
+use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::tokens::meter::{Metered, meter};
+use outrigger_llm::tokens::plausible::{Known, Reads};
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::{self, Capabilities};
 use outrigger_policy::{Price, Used};
 use serde_json::{Value, json};
@@ -197,7 +198,7 @@ fn a_message_s_figures_are_told_twice_and_cost_once() {
             "input_tokens": 9, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50,
             "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}}),
     ] {
-        watch.see(&sse::Event { data: Some(data.to_string()), ..sse::Event::default() });
+        watch.observe(&sse::Event { data: Some(data.to_string()), ..sse::Event::default() });
     }
     // 9 × 1,000 + 100 × 100 + 20 × 1,250 + 30 × 2,000 + 9 × 5,000
     assert_eq!(price("Anthropic", "claude-haiku-4-5").cost(&used(&watch.usage())), 149_000);
@@ -214,7 +215,7 @@ fn stream_costs(model: &str, statements: &[Value]) -> u64 {
             _ => json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
         };
         let event = sse::Event { data: Some(data.to_string()), ..sse::Event::default() };
-        watch.see(&event);
+        watch.observe(&event);
         let mut told = Vec::new();
         decoder.push(&event, &mut told).unwrap();
         for event in told {
@@ -296,7 +297,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
             continue;
         }
         let body = exchange["req"].to_string();
-        let Ok(scanned) = outrigger_llm::scan::scan(body.as_bytes()) else { continue };
+        let Ok(scanned) = outrigger_llm::passthrough::scan::scan(body.as_bytes()) else { continue };
         let (usage, said) = match text("kind") {
             "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
             _ => {
@@ -304,7 +305,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
                 reader.push(text("body").as_bytes(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
-                    watch.see(event);
+                    watch.observe(event);
                 }
                 (watch.usage(), watch.said())
             }
@@ -322,7 +323,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
         };
         let operation = outrigger_llm::operation::find("POST", path).unwrap().operation;
         let metered = meter(operation, &scanned, body.as_bytes());
-        let input = outrigger_llm::estimate::Input::read(dialect, body.as_bytes());
+        let input = outrigger_llm::tokens::estimate::Input::read(dialect, body.as_bytes());
         let kind = spoken(text("provider"), text("api")).map_or("OpenAI", |(kind, ..)| kind);
         let model =
             exchange["req"]["model"].as_str().or_else(|| text("path").rsplit_once("models/")?.1.split(':').next());
@@ -406,7 +407,7 @@ fn every_recorded_answer_of_a_known_model_costs_something() {
                 reader.push(text("body").as_bytes(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
-                    watch.see(event);
+                    watch.observe(event);
                 }
                 (watch.usage(), watch.model().map(str::to_owned))
             }

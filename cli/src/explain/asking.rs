@@ -7,10 +7,10 @@ use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_llm::chat::{self, Object};
-use outrigger_llm::estimate::Input;
-use outrigger_llm::meter::{Metered, meter};
 use outrigger_llm::operation::{self, Kind, Matched, ModelPlace, Operation};
-use outrigger_llm::scan::Scanned;
+use outrigger_llm::passthrough::scan::Scanned;
+use outrigger_llm::tokens::estimate::Input;
+use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request, provider};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Provider, session};

@@ -1,10 +1,10 @@
 //! What would be set aside before an attempt, and whether there is room for it.
 
-use outrigger_llm::caching::Caching;
-use outrigger_llm::meter::Metered;
 use outrigger_llm::operation::Kind;
+use outrigger_llm::passthrough::caching::Caching;
+use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::provider;
-use outrigger_llm::scan::CapField;
+use outrigger_llm::tokens::meter::Metered;
 use outrigger_policy::{CacheAsk, CandidateSeen, Conditions, Dollars, Key, OnLimit, Policy, RefusalSeen, Unit};
 use outrigger_sidecar::worst::{Bounds, Means, worst};
 use serde::Serialize;

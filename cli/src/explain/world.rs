@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use outrigger_crds::Money;
-use outrigger_llm::meter::{self, Metered};
+use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
     Conditions, Credential, Key, Limit, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,

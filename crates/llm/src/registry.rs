@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
+use crate::Dialect;
 use crate::chat::fields::{Fate, Field};
 use crate::chat::{Event, Object, Request, Response, StreamError};
 use crate::error::{Malformed, RequestError};
 use crate::exchange::{Answer, EncodedRequest};
-use crate::{Dialect, anthropic, gemini, openai, sse};
+use crate::format::anthropic;
+use crate::format::gemini;
+use crate::format::openai_chat as openai;
+use crate::framing::sse;
 
 /// Reads a caller's request. `model` and `stream` are given where the dialect has them in the path.
 ///

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::RequestError;
-use outrigger_llm::anthropic::request::{decode, encode};
 use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
+use outrigger_llm::format::anthropic::request::{decode, encode};
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};

@@ -1,11 +1,11 @@
 //! Requests told to an Anthropic upstream.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_llm::anthropic::request::encode;
 use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
+use outrigger_llm::format::anthropic::request::encode;
 use outrigger_llm::{Dialect, EncodedRequest, RequestError, encode_request_within};
 use serde_json::{Number, Value, json};
 

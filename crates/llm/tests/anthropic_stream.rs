@@ -1,10 +1,11 @@
 //! Anthropic's streams, read and written.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_llm::anthropic::stream::{Decoder, Encoder};
+use outrigger_llm::Answer;
 use outrigger_llm::chat::{Event, Finish, StreamError};
-use outrigger_llm::usage::{ServiceTier, Usage};
-use outrigger_llm::{Answer, sse};
+use outrigger_llm::format::anthropic::stream::{Decoder, Encoder};
+use outrigger_llm::framing::sse;
+use outrigger_llm::tokens::usage::{ServiceTier, Usage};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use serde_json::{Value, json};

@@ -7,11 +7,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use outrigger_llm::anthropic::{request, response, stream};
 use outrigger_llm::chat::mark::unmark;
 use outrigger_llm::chat::{Event, Part, Response, Thought, ToolCall};
-use outrigger_llm::usage::ServiceTier;
-use outrigger_llm::{Answer, RequestError, sse};
+use outrigger_llm::format::anthropic::{request, response, stream};
+use outrigger_llm::framing::sse;
+use outrigger_llm::tokens::usage::ServiceTier;
+use outrigger_llm::{Answer, RequestError};
 use serde_json::Value;
 
 /// The exchanges of the messages API, or nothing where there is no corpus.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use outrigger_llm::Dialect;
-use outrigger_llm::classify::{Class, classify};
+use outrigger_llm::errors::classify::{Class, classify};
 
 mod recorded;
 

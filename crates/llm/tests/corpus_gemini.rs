@@ -13,8 +13,10 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::mark::unmark;
 use outrigger_llm::chat::{Event, Object, Part, Response};
-use outrigger_llm::embeddings::{self, Encoding};
-use outrigger_llm::{Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, gemini, sse};
+use outrigger_llm::format::gemini;
+use outrigger_llm::format::gemini::embeddings::{self, Encoding};
+use outrigger_llm::framing::sse;
+use outrigger_llm::{Answer, Dialect, RequestError, StreamDecoder, StreamEncoder};
 use serde_json::Value;
 
 fn corpus(test: &str) -> Option<PathBuf> {
@@ -49,7 +51,7 @@ fn decode_stream(body: &str) -> Result<Vec<Event>, String> {
 /// What a stream told in the end: pieces joined, the last usage, the finish.
 fn gathered(events: &[Event]) -> Vec<Event> {
     let mut out: Vec<Event> = Vec::new();
-    let mut usage = outrigger_llm::usage::Usage::default();
+    let mut usage = outrigger_llm::tokens::usage::Usage::default();
     let mut ended = false;
     for event in events {
         match (out.last_mut(), event) {
@@ -107,7 +109,7 @@ fn assert_stream_survives(name: &str, events: &[Event]) {
     if events.iter().any(|event| matches!(event, Event::Error(_))) {
         // An error ends the stream without a last chunk, which is where usage would stand.
         expected.pop();
-        expected.push(Event::Usage(outrigger_llm::usage::Usage::default()));
+        expected.push(Event::Usage(outrigger_llm::tokens::usage::Usage::default()));
     }
     // How it was served is another provider's matter.
     if let Some(Event::Usage(usage)) = expected.last_mut() {

@@ -13,10 +13,11 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::framing::sse;
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{
     Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
-    encode_response, sse,
+    encode_response,
 };
 use serde_json::Value;
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use outrigger_llm::relay::{Watch, whole};
-use outrigger_llm::sse::{Event, Reader};
-use outrigger_llm::usage::{ServiceTier, Usage};
+use outrigger_llm::framing::sse::{Event, Reader};
+use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::tokens::usage::{ServiceTier, Usage};
 use outrigger_llm::{Dialect, StreamDecoder, chat, decode_response};
 use serde_json::Value;
 
@@ -189,7 +190,7 @@ fn every_recorded_stream_is_one() {
         let mut terminal = false;
         let mut documents = Vec::new();
         for event in &events {
-            let seen = watch.see(event);
+            let seen = watch.observe(event);
             assert!(!seen.malformed && seen.error.is_none(), "{place}: {event:?}");
             let document = event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok());
             if let Some(document) = document {
@@ -236,7 +237,7 @@ fn content_begins_where_a_full_reading_says() {
         let mut reader = Reader::default();
         reader.push(body.as_bytes(), &mut events);
         let mut watch = Watch::new(dialect);
-        let first = events.iter().position(|event| watch.see(event).content);
+        let first = events.iter().position(|event| watch.observe(event).content);
         let documents = events.iter().map(|event| {
             event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok()).unwrap_or_default()
         });
@@ -324,8 +325,8 @@ fn gemini_s_odd_answers_are_seen_for_what_they_are() {
             reader.push(body, &mut events);
             events.extend(reader.finish());
             let mut watch = Watch::new(Dialect::Gemini);
-            let seen: Vec<_> = events.iter().map(|event| watch.see(event)).collect();
-            let any = |what: fn(&outrigger_llm::relay::Seen) -> bool| seen.iter().any(what);
+            let seen: Vec<_> = events.iter().map(|event| watch.observe(event)).collect();
+            let any = |what: fn(&outrigger_llm::passthrough::observation::Observation) -> bool| seen.iter().any(what);
             let odd = match () {
                 () if any(|seen| seen.malformed) => Odd::Malformed,
                 () if any(|seen| seen.error.is_some()) => Odd::Error,

@@ -2,7 +2,7 @@
 
 mod recorded;
 
-use outrigger_llm::scan::scan;
+use outrigger_llm::passthrough::scan::scan;
 
 #[test]
 fn every_recorded_request_is_read() {

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 
 use outrigger_llm::Dialect;
-use outrigger_llm::estimate::{Estimate, Input, input_tokens, output_tokens};
-use outrigger_llm::meter::{Metered, meter};
 use outrigger_llm::operation::find;
-use outrigger_llm::scan::scan;
+use outrigger_llm::passthrough::scan::scan;
+use outrigger_llm::tokens::estimate::{Estimate, Input, input_tokens, output_tokens};
+use outrigger_llm::tokens::meter::{Metered, meter};
 use serde_json::{Value, json};
 
 mod recorded;

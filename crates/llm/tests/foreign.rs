@@ -5,7 +5,7 @@
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::chat::mark::mark;
 use outrigger_llm::chat::signature::pack;
-use outrigger_llm::foreign::take_out;
+use outrigger_llm::passthrough::strip_marks::take_out;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use outrigger_llm::openai::request::{decode, encode};
+use outrigger_llm::format::openai_chat::request::{decode, encode};
 use outrigger_llm::{Dialect, RequestError, decode_request};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use outrigger_llm::chat::{Finish, Media, MediaSource, Part, Response, Thought, ToolCall};
-use outrigger_llm::openai::response::{decode, encode};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::format::openai_chat::response::{decode, encode};
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Malformed};
 use serde_json::{Value, json};
 

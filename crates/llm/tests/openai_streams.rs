@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use outrigger_llm::chat::{Event, Finish, Media, MediaSource, StreamError};
-use outrigger_llm::openai::stream::{Decoder, Encoder};
-use outrigger_llm::usage::Usage;
-use outrigger_llm::{Answer, StreamEncoder, sse};
+use outrigger_llm::format::openai_chat::stream::{Decoder, Encoder};
+use outrigger_llm::framing::sse;
+use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::{Answer, StreamEncoder};
 use serde_json::{Value, json};
 
 fn read(chunks: &[Value]) -> Vec<Event> {

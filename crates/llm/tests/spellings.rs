@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
-use outrigger_llm::caching::Caching;
-use outrigger_llm::estimate::{Estimate, Input};
-use outrigger_llm::meter::{Metered, meter};
-use outrigger_llm::needs::Needs;
 use outrigger_llm::operation::find;
-use outrigger_llm::scan::{CapField, scan};
+use outrigger_llm::passthrough::caching::Caching;
+use outrigger_llm::passthrough::needs::Needs;
+use outrigger_llm::passthrough::scan::{CapField, scan};
+use outrigger_llm::tokens::estimate::{Estimate, Input};
+use outrigger_llm::tokens::meter::{Metered, meter};
 use proptest::prelude::*;
 
 const CHAT: &str = "/v1/chat/completions";

@@ -12,7 +12,7 @@ use outrigger_llm::registry;
 const HEAD: &str = "\
 # What crosses between dialects
 
-Written from the table in `crates/llm/src/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
+Written from the table in `crates/llm/src/format/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
 
 Where caller and provider speak the same dialect, a request's bytes go as they are ([semantics](semantics.md#4-what-is-changed-on-the-way))
 and nothing here applies. Where they do not, each field that the request holds has one of four fates:

@@ -36,7 +36,7 @@ fn wait(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_llm::classify::{Class, Failure, Scope};
+    use outrigger_llm::errors::classify::{Class, Failure, Scope};
 
     use super::*;
 

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use outrigger_ledger::{LimitNo, Settled};
-use outrigger_llm::estimate;
-use outrigger_llm::meter::Metered;
-use outrigger_llm::plausible::{Known, Reads};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::tokens::estimate;
+use outrigger_llm::tokens::meter::Metered;
+use outrigger_llm::tokens::plausible::{Known, Reads};
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
 use outrigger_policy::{CacheAsk, Policy, Unit, Used};
 

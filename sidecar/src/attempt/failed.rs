@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use outrigger_llm::classify::{Class, Failure, Scope};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::errors::classify::{Class, Failure, Scope};
+use outrigger_llm::tokens::usage::Usage;
 
 use crate::memory::{Held, NoRoom};
 use crate::pipeline::refuse::Refusal;

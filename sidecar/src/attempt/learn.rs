@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use outrigger_llm::classify::Scope;
+use outrigger_llm::errors::classify::Scope;
 use outrigger_policy::{Candidate, Measure};
 
 use super::{Failed, Next};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
 use outrigger_llm::RequestError;
-use outrigger_llm::classify::classify;
+use outrigger_llm::errors::classify::classify;
 use outrigger_llm::operation::Kind;
-use outrigger_llm::usage::Usage;
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::Candidate;
 
 use super::{Failed, Passed, Timing, Trying, keep_content_type};
@@ -211,7 +211,7 @@ async fn send(
         let look_up = |name: &str| told(name).or_else(|| (name == "date").then(now));
         let mut failure = classify(place.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
-            failure.class = outrigger_llm::classify::Class::Caller;
+            failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
         // What is no error is not passed on either: an SDK would follow a redirect.
         let passed = (same && whole && status >= 400).then(|| {

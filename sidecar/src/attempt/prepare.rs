@@ -7,13 +7,14 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_llm::chat::Object;
-use outrigger_llm::embeddings::{self, Encoding};
-use outrigger_llm::gemini::named::{MOST_REQUESTS, model_places};
+use outrigger_llm::format::gemini::embeddings::{self, Encoding};
+use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
+use outrigger_llm::json::weight::Weight;
 use outrigger_llm::operation::{self, Kind, ModelPlace};
+use outrigger_llm::passthrough::scan::{self, Cap, CapField, Edits, Piece};
+use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::path::{self, PathError, UpstreamPath};
-use outrigger_llm::scan::{self, Cap, CapField, Edits, Piece};
-use outrigger_llm::weigh::Weight;
-use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request_within, foreign};
+use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request_within};
 use outrigger_policy::Candidate;
 use serde_json::Value;
 
@@ -368,9 +369,9 @@ fn same(
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
             let edits = Edits { model: named, ask_usage: asked_usage, cap };
             // What the gateway put in for another provider, in an earlier turn, is taken out again.
-            if call.operation.kind == Kind::Chat && foreign::holds_any(&call.body) {
+            if call.operation.kind == Kind::Chat && strip_marks::holds_any(&call.body) {
                 let mut held = translation.hold(call, Weight::of(&call.body).tree() + call.body.len())?;
-                if let Some(cleaned) = foreign::take_out(call.dialect, model, &call.body)
+                if let Some(cleaned) = strip_marks::take_out(call.dialect, model, &call.body)
                     && let Ok(scanned) = scan::scan(&cleaned)
                 {
                     held.shrink_to(cleaned.len());

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use outrigger_ledger::{LimitNo, Millis, Refused};
 use outrigger_llm::Dialect;
-use outrigger_llm::meter::Metered;
-use outrigger_llm::plausible::{Known, Reads};
-use outrigger_llm::scan::CapField;
+use outrigger_llm::passthrough::scan::CapField;
+use outrigger_llm::tokens::meter::Metered;
+use outrigger_llm::tokens::plausible::{Known, Reads};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
 

@@ -9,7 +9,7 @@
 //! of what is left, so that one request can't keep all others from being served.
 
 use outrigger_llm::operation::Operation;
-use outrigger_llm::scan::{CapField, Scanned};
+use outrigger_llm::passthrough::scan::{CapField, Scanned};
 use outrigger_policy::{CacheAsk, Key, Policy, Price};
 
 /// What a cap is never below, unless the key says otherwise.

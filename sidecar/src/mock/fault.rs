@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use outrigger_llm::{Dialect, refusal};
+use outrigger_llm::Dialect;
+use outrigger_llm::errors::refusal;
 use outrigger_policy::{FaultDoc, FaultKind, Globs};
 
 use super::body::Pace;

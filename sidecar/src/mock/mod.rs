@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use outrigger_llm::weigh::Weight;
+use outrigger_llm::json::weight::Weight;
 use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
 use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;

@@ -1,7 +1,8 @@
 //! What a mock answers beside conversations: embeddings, token counts, completions, responses.
 
 use http::Response;
-use outrigger_llm::{Dialect, refusal};
+use outrigger_llm::Dialect;
+use outrigger_llm::errors::refusal;
 use serde_json::{Value, json};
 
 use super::Asked;

@@ -4,9 +4,11 @@
 
 use http::HeaderMap;
 use outrigger_llm::chat::{self, Object};
+use outrigger_llm::format::gemini::embeddings;
+use outrigger_llm::json::strict;
 use outrigger_llm::operation::{Kind, Matched, ModelPlace, Operation};
-use outrigger_llm::scan::{self, OwnFallbacks, Scanned};
-use outrigger_llm::{Dialect, RequestError, embeddings, encode_request, strict};
+use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
+use outrigger_llm::{Dialect, RequestError, encode_request};
 use outrigger_policy::{Others, bounds};
 use serde_json::Value;
 

@@ -8,11 +8,11 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use http::HeaderMap;
 use outrigger_llm::Dialect;
-use outrigger_llm::caching::Caching;
-use outrigger_llm::estimate::Input;
-use outrigger_llm::meter::{self, Metered};
 use outrigger_llm::operation::{Kind, Meter, Operation};
-use outrigger_llm::scan::Scanned;
+use outrigger_llm::passthrough::caching::Caching;
+use outrigger_llm::passthrough::scan::Scanned;
+use outrigger_llm::tokens::estimate::Input;
+use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::CacheAsk;
 use outrigger_policy::catalogue::Capabilities;
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use outrigger_llm::meter::{self, Metered};
+use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
     Conditions, Credential, Decision, Draw, Measure, Others, Pace, Provider, Request, Skip, decide as by_policy,

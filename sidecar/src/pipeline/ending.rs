@@ -19,7 +19,7 @@ use crate::runtime::served::Slot;
 use crate::telemetry::record::Record;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use outrigger_llm::usage::Usage;
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::{Candidate, Dollars, Skip};
 
 /// The status recorded for callers that went away before the end, as proxies have it.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use outrigger_llm::sse;
+use outrigger_llm::framing::sse;
 
 pub use crate::pipeline::call::Call;
 pub use crate::pipeline::refuse::Refusal;

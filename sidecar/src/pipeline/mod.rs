@@ -26,7 +26,7 @@ use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
-use outrigger_llm::scan::Scanned;
+use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::OnHangUp;
 
 use crate::attempt::prepare::Translation;

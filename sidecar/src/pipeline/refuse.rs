@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use outrigger_llm::{Dialect, refusal};
+use outrigger_llm::Dialect;
+use outrigger_llm::errors::refusal;
 
 use crate::pipeline::headers::{self, name};
 use crate::pipeline::reply::ReplyBody;

@@ -1,7 +1,7 @@
 //! How a stream breaks off: as a failed attempt while nothing of it was told, as an error event after.
 
 use outrigger_llm::chat::StreamError;
-use outrigger_llm::classify::classify_event;
+use outrigger_llm::errors::classify::classify_event;
 
 use super::Setting;
 use crate::attempt::{Failed, Timing};

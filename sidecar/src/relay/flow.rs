@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use outrigger_llm::estimate;
+use outrigger_llm::tokens::estimate;
 use outrigger_policy::OnHangUp;
 
 use super::Relay;

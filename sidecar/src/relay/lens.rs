@@ -1,10 +1,11 @@
 //! How a stream's events are told: passed as they are, or in another dialect.
 
 use outrigger_llm::chat::{Event, Finish, StreamError};
-use outrigger_llm::gemini::array::ArrayFraming;
-use outrigger_llm::relay::Watch;
-use outrigger_llm::usage::Usage;
-use outrigger_llm::{Answer, Dialect, StreamDecoder, StreamEncoder, sse};
+use outrigger_llm::framing::json_array::ArrayFraming;
+use outrigger_llm::framing::sse;
+use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::{Answer, Dialect, StreamDecoder, StreamEncoder};
 
 /// What one event amounted to.
 #[derive(Debug, Default)]
@@ -77,7 +78,7 @@ impl Lens {
     ) -> Told {
         match self {
             Lens::Same { watch, withholds_usage } => {
-                let seen = watch.see(event);
+                let seen = watch.observe(event);
                 if seen.malformed {
                     return Told {
                         malformed: Some("an event that is not of the dialect".to_owned()),

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use outrigger_llm::usage::Usage;
-use outrigger_llm::{Answer, refusal, sse};
+use outrigger_llm::Answer;
+use outrigger_llm::errors::refusal;
+use outrigger_llm::framing::sse;
+use outrigger_llm::tokens::usage::Usage;
 use tokio::time::Sleep;
 
 use super::broken::Broken;

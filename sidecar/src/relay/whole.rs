@@ -8,11 +8,13 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use memchr::memmem::Finder;
 use outrigger_llm::chat::{Event, Finish, Part, Response};
-use outrigger_llm::classify::classify_event;
-use outrigger_llm::relay::{whole, whole_said};
-use outrigger_llm::usage::Usage;
-use outrigger_llm::weigh::Weight;
-use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, embeddings, encode_response};
+use outrigger_llm::errors::classify::classify_event;
+use outrigger_llm::format::gemini::embeddings;
+use outrigger_llm::json::weight::Weight;
+use outrigger_llm::passthrough::content::bytes_of_answer;
+use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
 use super::told::Told;
@@ -111,7 +113,7 @@ pub fn whole_answer(
         return Err(Failed::empty(&provider, Some((content_type, body, usage))));
     }
     let said = match call.answers_with_text() {
-        true if ending.goes_by_content(&usage) => whole_said(setting.upstream, operation, &text),
+        true if ending.goes_by_content(&usage) => bytes_of_answer(setting.upstream, operation, &text),
         true => 0,
         false => text.len() as u64,
     };

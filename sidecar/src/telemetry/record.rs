@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub(crate) use bounds::cut;
-use outrigger_llm::usage::Usage;
+use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::{Decision, Printable};
 use serde::{Serialize, Serializer};
 use tokio::sync::oneshot;

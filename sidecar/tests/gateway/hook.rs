@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use outrigger_llm::sse;
+use outrigger_llm::framing::sse;
 use outrigger_sidecar::pipeline::hooks::{Call, Hooks, OnAnswer, OnRequest, Refusal};
 use outrigger_sidecar::telemetry::record::{Lines, Record};
 use outrigger_sidecar::{Gateway, Settings};

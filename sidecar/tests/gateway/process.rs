@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use outrigger_llm::sse;
+use outrigger_llm::framing::sse;
 use outrigger_policy::OnHangUp;
 use outrigger_sidecar::pipeline::hooks::{Call, Hooks, OnAnswer};
 use outrigger_sidecar::telemetry::record::{Lines, Record};

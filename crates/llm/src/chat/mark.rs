@@ -2,7 +2,7 @@
 //!
 //! Clients hand an answer's thinking back with the next request, which may go to a provider of their
 //! own dialect, byte for byte; and that provider refuses a signature that it did not give. So where
-//! a codec tells another provider's thought, its signature is [`mark`]ed: [`crate::foreign`] finds
+//! a codec tells another provider's thought, its signature is [`mark`]ed: [`crate::passthrough::strip_marks`] finds
 //! the mark and takes the thought out, and a codec that reads it gets the other's signature back.
 //!
 //! A marked signature is Base64, `base64("outrigger" + the other's signature)`, because Google's

@@ -1,0 +1,16 @@
+//! The Anthropic dialect: the messages API, as callers speak it and as upstreams do.
+//!
+//! Sources: the types of Anthropic's own SDKs (beta ones too) and recorded exchanges.
+
+mod blocks;
+pub mod fields;
+pub(crate) mod models;
+pub mod request;
+pub mod response;
+mod schema;
+mod shape;
+pub mod stream;
+mod tool_id;
+mod turns;
+pub(crate) mod usage;
+pub(crate) mod watch;

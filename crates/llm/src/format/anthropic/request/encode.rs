@@ -1,0 +1,371 @@
+//! Tells a request to an upstream.
+//!
+//! Anthropic answers 400 to much that other dialects allow. What can be said in another way is;
+//! what is a wish about how to answer, and not what, is left out and named; the rest is refused.
+//!
+//! | in the request | told as |
+//! |---|---|
+//! | no cap on output | `max_tokens` by the model ([`super::models`]); a cap above the model's most becomes that |
+//! | a thinking budget not below the caller's cap, or the gateway's | half of the cap; the thinking is left out and named where that is too little |
+//! | a thinking budget, no cap | the model's `max_tokens` raised by the budget, up to the model's most |
+//! | thinking and a forced tool | the forced tool; the thinking is left out where it can be |
+//! | temperature above 1 | 1, and named |
+//! | `temperature` and `top_p` | `temperature` alone, where the model takes but one |
+//! | some JSON object as output | an instruction in the system prompt, and named |
+//! | one of some tools | `any`, with the other tools left out |
+//! | calls in the turns, no tools declared | the called tools declared, `tool_choice: none` |
+
+use std::collections::HashSet;
+
+use serde_json::{Number, Value, json};
+
+use crate::chat::{Effort, Object, OutputFormat, Part, Request, Role, Thinking, Tool, ToolChoice};
+use crate::format::anthropic::models::{self, Model, Sampling, ThinkingForm, TopEffort};
+use crate::format::anthropic::{schema, turns};
+use crate::passthrough::scan::thinking::{LEAST_BUDGET, below};
+use crate::{Dialect, EncodedRequest, RequestError};
+
+/// Stands for a JSON object wanted without a schema, for which Anthropic has no switch.
+const JSON_INSTRUCTION: &str =
+    "Answer with one valid JSON object and nothing else: no prose around it, and no code fence.";
+
+/// Tells `request` to the model named `model`, with `most` tokens of output.
+///
+/// # Errors
+/// [`RequestError::Unsupported`] when Anthropic, or this model, has no way to say a part of it.
+pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    let takes = models::of(model);
+    let mut left_out = Vec::new();
+    refuse_penalties(request)?;
+    if request.seed.is_some() {
+        leave_out(&mut left_out, "seed");
+    }
+
+    let tools = tools_of(request, &takes, &mut left_out)?;
+    let forced = matches!(&tools.choice, Some(choice) if choice["type"] == "any" || choice["type"] == "tool");
+    if forced && !takes.forced_tools {
+        return Err(unsupported("tool_choice that forces a tool"));
+    }
+    let mut thinking = thinking_of(request.thinking.as_ref(), &takes, &mut left_out);
+    // Anthropic thinks or is forced, not both. The effort alone may stay.
+    if forced && thinking.on() {
+        thinking.config = None;
+        if !takes.always_thinks {
+            leave_out(&mut left_out, "thinking");
+        }
+    }
+    // A budget stands below the cap, and there is a least one.
+    if matches!(thinking.config, Some(Config::Budget(_)))
+        && request.output_within(most).is_some_and(|most| most <= LEAST_BUDGET)
+    {
+        thinking.config = None;
+        leave_out(&mut left_out, "thinking");
+    }
+    let mut turns = turns::of(&request.messages, thinking.on() || takes.always_thinks)?;
+    if matches!(thinking.config, Some(Config::Budget(_))) && turns::lacks_thinking(&turns.turns) {
+        thinking.config = None;
+        leave_out(&mut left_out, "thinking");
+        turns = turns::of(&request.messages, false)?;
+    }
+    if !takes.prefill && turns.turns.last().is_some_and(|turn| turn.role == Role::Assistant) {
+        return Err(unsupported("a conversation that ends with the assistant's turn"));
+    }
+    for field in &turns.left_out {
+        leave_out(&mut left_out, field);
+    }
+
+    let mut body = Object::new();
+    body.insert("model".to_owned(), json!(model));
+    let cap = thinking.fit_into(request.max_output_tokens, most, &takes);
+    body.insert("max_tokens".to_owned(), json!(cap));
+    let mut system: Vec<&str> =
+        request.system.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+    let format = match &request.output {
+        OutputFormat::Text => None,
+        OutputFormat::JsonObject => {
+            system.push(JSON_INSTRUCTION);
+            leave_out(&mut left_out, "response_format");
+            None
+        }
+        OutputFormat::JsonSchema { schema, description, .. } => {
+            Some(output_schema(schema, description.as_deref(), &takes)?)
+        }
+    };
+    match system.as_slice() {
+        [] => {}
+        [one] => drop(body.insert("system".to_owned(), json!(one))),
+        several => {
+            let blocks: Vec<Value> = several.iter().map(|text| json!({"type": "text", "text": text})).collect();
+            body.insert("system".to_owned(), Value::Array(blocks));
+        }
+    }
+    let messages: Vec<Value> = turns.turns.into_iter().map(turns::Turn::told).collect();
+    body.insert("messages".to_owned(), Value::Array(messages));
+    if !tools.declared.is_empty() {
+        body.insert("tools".to_owned(), Value::Array(tools.declared));
+        body.extend(tools.choice.map(|choice| ("tool_choice".to_owned(), choice)));
+    }
+    let mut config = Object::new();
+    config.extend(thinking.effort.map(|effort| ("effort".to_owned(), json!(effort))));
+    config.extend(format.map(|format| ("format".to_owned(), format)));
+    if !config.is_empty() {
+        body.insert("output_config".to_owned(), Value::Object(config));
+    }
+    body.extend(thinking.config.as_ref().map(|config| ("thinking".to_owned(), config.told())));
+    sampling(request, &takes, thinking.on(), &mut body, &mut left_out);
+    // Anthropic refuses sequences of nothing but white space.
+    let (stop, blank): (Vec<&String>, Vec<&String>) = request.stop.iter().partition(|stop| !stop.trim().is_empty());
+    if !blank.is_empty() {
+        leave_out(&mut left_out, "stop");
+    }
+    if !stop.is_empty() {
+        body.insert("stop_sequences".to_owned(), json!(stop));
+    }
+    if request.stream {
+        body.insert("stream".to_owned(), Value::Bool(true));
+    }
+    Ok(EncodedRequest { body, left_out, max_output_tokens: Some(cap) })
+}
+
+fn unsupported(field: &str) -> RequestError {
+    RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::Anthropic }
+}
+
+fn leave_out(left_out: &mut Vec<String>, field: &str) {
+    if !left_out.iter().any(|there| there == field) {
+        left_out.push(field.to_owned());
+    }
+}
+
+fn refuse_penalties(request: &Request) -> Result<(), RequestError> {
+    let bites = |penalty: &Option<Number>| penalty.as_ref().is_some_and(|penalty| penalty.as_f64() != Some(0.0));
+    if bites(&request.presence_penalty) {
+        return Err(unsupported("presence_penalty"));
+    }
+    if bites(&request.frequency_penalty) {
+        return Err(unsupported("frequency_penalty"));
+    }
+    Ok(())
+}
+
+/// How a request asks to think.
+#[derive(Default)]
+struct Asked {
+    config: Option<Config>,
+    effort: Option<&'static str>,
+}
+
+enum Config {
+    Off,
+    Adaptive,
+    Budget(u64),
+}
+
+impl Config {
+    fn told(&self) -> Value {
+        match self {
+            Config::Off => json!({"type": "disabled"}),
+            Config::Adaptive => json!({"type": "adaptive"}),
+            Config::Budget(tokens) => json!({"type": "enabled", "budget_tokens": tokens}),
+        }
+    }
+}
+
+impl Asked {
+    fn on(&self) -> bool {
+        matches!(self.config, Some(Config::Adaptive | Config::Budget(_)))
+    }
+
+    /// `max_tokens`, which must be above the budget. A cap of the caller's stays, for it is what an answer may cost, and
+    /// the budget is lowered. Without one the model's usual cap is raised by it, as far as the model, or the gateway,
+    /// allows.
+    fn fit_into(&mut self, cap: Option<u64>, most: Option<u64>, takes: &Model) -> u64 {
+        let most = most.unwrap_or(u64::MAX).min(takes.max_output);
+        let cap_or_default = cap.unwrap_or(takes.default_output).min(most);
+        let Some(Config::Budget(budget)) = &mut self.config else { return cap_or_default };
+        let told = if cap.is_some() { cap_or_default } else { cap_or_default.saturating_add(*budget).min(most) };
+        // There is room: it was looked at before.
+        *budget = below(*budget, told, LEAST_BUDGET).unwrap_or(LEAST_BUDGET);
+        told
+    }
+}
+
+fn thinking_of(thinking: Option<&Thinking>, takes: &Model, left_out: &mut Vec<String>) -> Asked {
+    let Some(thinking) = thinking else { return Asked::default() };
+    let only = |config| Asked { config: Some(config), effort: None };
+    match (takes.thinking, thinking) {
+        (ThinkingForm::None, Thinking::Off) => Asked::default(),
+        (ThinkingForm::None, _) => {
+            leave_out(left_out, "thinking");
+            Asked::default()
+        }
+        (_, Thinking::Off) if takes.always_thinks => {
+            leave_out(left_out, "thinking");
+            Asked::default()
+        }
+        (_, Thinking::Off) => only(Config::Off),
+        (ThinkingForm::Budget, Thinking::Adaptive) => only(Config::Budget(Effort::Medium.tokens())),
+        (ThinkingForm::Budget, Thinking::Effort(effort)) => only(Config::Budget(effort.tokens().max(LEAST_BUDGET))),
+        (ThinkingForm::Budget, Thinking::Budget(tokens)) => only(Config::Budget((*tokens).max(LEAST_BUDGET))),
+        (ThinkingForm::Adaptive, Thinking::Adaptive) => only(Config::Adaptive),
+        (ThinkingForm::Adaptive, Thinking::Effort(effort)) => adaptive(*effort, takes),
+        (ThinkingForm::Adaptive, Thinking::Budget(tokens)) => adaptive(Effort::of_tokens(*tokens), takes),
+    }
+}
+
+fn adaptive(effort: Effort, takes: &Model) -> Asked {
+    let word = match (effort, takes.top_effort) {
+        // The least that Anthropic has.
+        (Effort::Minimal, _) => "low",
+        (Effort::XHigh, TopEffort::Max) => "max",
+        (effort, _) => effort.word(),
+    };
+    Asked { config: Some(Config::Adaptive), effort: Some(word) }
+}
+
+fn sampling(request: &Request, takes: &Model, thinks: bool, body: &mut Object, left_out: &mut Vec<String>) {
+    let is = |number: &Number, value: f64| number.as_f64() == Some(value);
+    let mut temperature = request.temperature.clone();
+    if temperature.as_ref().and_then(Number::as_f64).is_some_and(|degrees| degrees > 1.0) {
+        temperature = Some(Number::from(1));
+        leave_out(left_out, "temperature");
+    }
+    let fixed = thinks || takes.sampling == Sampling::None;
+    let mut hot = false;
+    if let Some(degrees) = temperature {
+        if !fixed {
+            hot = true;
+            body.insert("temperature".to_owned(), Value::Number(degrees));
+        } else if !is(&degrees, 1.0) {
+            leave_out(left_out, "temperature");
+        }
+    }
+    if let Some(top_p) = &request.top_p {
+        let fits = match takes.sampling {
+            Sampling::None => false,
+            _ if thinks => top_p.as_f64().is_some_and(|top_p| top_p >= 0.95),
+            Sampling::OneOfTwo => !hot,
+            Sampling::All => true,
+        };
+        if fits {
+            body.insert("top_p".to_owned(), Value::Number(top_p.clone()));
+        } else if !is(top_p, 1.0) {
+            leave_out(left_out, "top_p");
+        }
+    }
+    if let Some(top_k) = &request.top_k {
+        if fixed {
+            leave_out(left_out, "top_k");
+        } else {
+            // Whole in this dialect; Gemini's SDKs write 40.0.
+            let whole = top_k.as_f64().filter(|k| k.fract() == 0.0 && (0.0..1e15).contains(k)).map(|k| k as u64);
+            body.insert("top_k".to_owned(), whole.map_or_else(|| Value::Number(top_k.clone()), Value::from));
+        }
+    }
+}
+
+fn output_schema(schema: &Value, description: Option<&str>, takes: &Model) -> Result<Value, RequestError> {
+    if !takes.structured {
+        return Err(unsupported("a JSON schema for the answer, to this model,"));
+    }
+    let mut fitted =
+        schema::fit(schema).ok_or_else(|| unsupported("a JSON schema for the answer with objects of free keys"))?;
+    if let (Some(description), Some(object)) = (description, fitted.as_object_mut()) {
+        object.entry("description").or_insert_with(|| json!(description));
+    }
+    Ok(json!({"type": "json_schema", "schema": fitted}))
+}
+
+struct Tools {
+    declared: Vec<Value>,
+    choice: Option<Value>,
+}
+
+fn tools_of(request: &Request, takes: &Model, left_out: &mut Vec<String>) -> Result<Tools, RequestError> {
+    if request.tools.is_empty() {
+        let declared = called_tools(request)?;
+        return Ok(Tools { declared, choice: Some(json!({"type": "none"})) });
+    }
+    let among = match &request.tool_choice {
+        Some(ToolChoice::AnyOf(names)) => Some(names.iter().map(String::as_str).collect::<HashSet<_>>()),
+        _ => None,
+    };
+    let mut declared = Vec::with_capacity(request.tools.len());
+    let is_among = |tool: &&Tool| among.as_ref().is_none_or(|names| names.contains(tool.name.as_str()));
+    for tool in request.tools.iter().filter(is_among) {
+        declared.push(tool_of(tool, takes, left_out)?);
+    }
+    if declared.is_empty() {
+        return Err(unsupported("tool_choice among tools that are not declared"));
+    }
+    let mut choice = match &request.tool_choice {
+        None => None,
+        Some(ToolChoice::Auto) => Some(json!({"type": "auto"})),
+        Some(ToolChoice::None) => Some(json!({"type": "none"})),
+        Some(ToolChoice::Required | ToolChoice::AnyOf(_)) => Some(json!({"type": "any"})),
+        Some(ToolChoice::Tool(name)) => Some(json!({"type": "tool", "name": name})),
+    };
+    if request.parallel_tool_calls == Some(false) {
+        let choice = choice.get_or_insert_with(|| json!({"type": "auto"}));
+        if choice["type"] != "none" {
+            choice["disable_parallel_tool_use"] = Value::Bool(true);
+        }
+    }
+    Ok(Tools { declared, choice })
+}
+
+fn tool_of(tool: &Tool, takes: &Model, left_out: &mut Vec<String>) -> Result<Value, RequestError> {
+    check_name(&tool.name)?;
+    let schema = match &tool.parameters {
+        Some(Value::Object(schema)) if !schema.is_empty() => {
+            let mut schema = schema.clone();
+            // Wanted here, and forgotten by many.
+            schema.entry("type").or_insert_with(|| json!("object"));
+            Value::Object(schema)
+        }
+        _ => json!({"type": "object", "properties": {}}),
+    };
+    let mut told = json!({"name": tool.name});
+    if let Some(description) = tool.description.as_deref().filter(|description| !description.is_empty()) {
+        told["description"] = json!(description);
+    }
+    let strict = match tool.strict {
+        Some(true) if takes.structured => schema::fit(&schema),
+        _ => None,
+    };
+    if tool.strict == Some(true) && strict.is_none() {
+        leave_out(left_out, "tools[].strict");
+    }
+    match strict {
+        Some(fitted) => {
+            told["input_schema"] = fitted;
+            told["strict"] = Value::Bool(true);
+        }
+        None => told["input_schema"] = schema,
+    }
+    Ok(told)
+}
+
+/// Declares the tools that the turns call. Anthropic wants those known, used again or not.
+fn called_tools(request: &Request) -> Result<Vec<Value>, RequestError> {
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
+    for part in request.messages.iter().flat_map(|message| &message.parts) {
+        if let Part::ToolCall(call) = part
+            && seen.insert(call.name.as_str())
+        {
+            check_name(&call.name)?;
+            names.push(&call.name);
+        }
+    }
+    Ok(names.into_iter().map(|name| json!({"name": name, "input_schema": {"type": "object"}})).collect())
+}
+
+/// Anthropic takes `^[a-zA-Z0-9_-]{1,128}$`. Another name for the tool would have to be undone in
+/// the answer, where nothing is known of the request.
+fn check_name(name: &str) -> Result<(), RequestError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(unsupported(&format!("the tool name `{name}`")))
+}

@@ -1,0 +1,383 @@
+//! A stream for a caller, in Anthropic's events.
+//!
+//! Blocks of this dialect stand one after another, while other upstreams may tell pieces of
+//! several calls in turns. So one block is open at a time, and what belongs to later ones waits:
+//!
+//! ```text
+//! closed ──text, thinking──▶ open words ──anything else──▶ closed
+//!    └───────call──────────▶ open call ──its arguments are whole, and something waits──▶ closed
+//!                               └─ until then whatever comes is put by, in order
+//! ```
+//!
+//! `message_start` waits for the first content, so that usage known by then stands in it.
+//! `message_delta` waits for the reason *and* the usage, or for the end.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::Answer;
+use crate::chat::mark::mark;
+use crate::chat::{Event, Finish, StreamError};
+use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
+use crate::format::anthropic::usage;
+use crate::tokens::usage::Usage;
+
+#[derive(Debug)]
+pub struct Encoder {
+    answer: Answer,
+    id: Option<String>,
+    model: Option<String>,
+    usage: Usage,
+    finish: Option<(Finish, Option<String>)>,
+    stage: Stage,
+    /// The number of blocks that were begun.
+    begun: usize,
+    open: Option<Open>,
+    waiting: VecDeque<Waiting>,
+    calls: bool,
+    refused: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was written.
+    Before,
+    /// `message_start` was.
+    Begun,
+    /// `message_delta` was.
+    Told,
+    /// `message_stop` or an error was.
+    Over,
+}
+
+/// The block that is being written; it is the last one begun.
+#[derive(Debug)]
+enum Open {
+    Text,
+    Thinking,
+    Call { index: usize, arguments: String },
+}
+
+/// What waits for the open call to end.
+#[derive(Debug)]
+enum Waiting {
+    Call { index: usize, id: String, name: String, arguments: String },
+    Words(Words),
+}
+
+#[derive(Clone, Debug)]
+enum Words {
+    Text(String),
+    Thinking(String),
+    Signature(String),
+    Redacted(String),
+}
+
+impl Encoder {
+    /// A stream of which nothing was written yet.
+    #[must_use]
+    pub fn new(answer: Answer) -> Self {
+        Encoder {
+            answer,
+            id: None,
+            model: None,
+            usage: Usage::default(),
+            finish: None,
+            stage: Stage::Before,
+            begun: 0,
+            open: None,
+            waiting: VecDeque::new(),
+            calls: false,
+            refused: false,
+        }
+    }
+
+    /// Writes what `event` tells. After an error or the end nothing more is written.
+    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        match event {
+            Event::Start { id, model } => {
+                self.id.clone_from(id);
+                self.model.clone_from(model);
+            }
+            Event::Usage(usage) => {
+                self.usage.merge(usage);
+                // How it was served may be told alone.
+                if self.finish.is_some() && !usage.is_empty() {
+                    self.tell_delta(out);
+                }
+            }
+            Event::Finish { reason, stop_sequence } => {
+                self.finish = Some((*reason, stop_sequence.clone()));
+                self.flush(out);
+            }
+            Event::Error(error) => {
+                self.stage = Stage::Over;
+                write(out, "error", &told_error(error));
+            }
+            Event::End => {
+                self.flush(out);
+                self.tell_delta(out);
+                self.stage = Stage::Over;
+                write(out, "message_stop", &json!({"type": "message_stop"}));
+            }
+            content => {
+                if self.stage != Stage::Told {
+                    self.content(content, out);
+                }
+            }
+        }
+    }
+
+    fn content(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let words = match event {
+            Event::Text(text) => Words::Text(text.clone()),
+            Event::Refusal(text) => {
+                self.refused |= !text.is_empty();
+                Words::Text(text.clone())
+            }
+            Event::Thinking(text) => Words::Thinking(text.clone()),
+            Event::ThinkingSignature(signature) => Words::Signature(signature.clone()),
+            Event::RedactedThinking(data) => Words::Redacted(data.clone()),
+            Event::Media(media) => Words::Text(picture(media)),
+            Event::ToolCall { index, id, name, signature } => {
+                self.calls = true;
+                let call = Waiting::Call {
+                    index: *index,
+                    id: call_id(id, signature.as_deref()),
+                    name: name.clone(),
+                    arguments: String::new(),
+                };
+                return self.take(call, out);
+            }
+            Event::ToolArguments { index, fragment } => return self.arguments(*index, fragment, out),
+            Event::Start { .. } | Event::Usage(_) | Event::Finish { .. } | Event::Error(_) | Event::End => return,
+        };
+        if !words.is_empty() {
+            self.take(Waiting::Words(words), out);
+        }
+    }
+
+    /// Writes a piece, or puts it by while a call is open that has not ended.
+    fn take(&mut self, piece: Waiting, out: &mut Vec<u8>) {
+        self.waiting.push_back(piece);
+        self.advance(out);
+    }
+
+    fn arguments(&mut self, index: usize, fragment: &str, out: &mut Vec<u8>) {
+        if fragment.is_empty() {
+            return;
+        }
+        if let Some(Open::Call { index: open, arguments }) = &mut self.open
+            && *open == index
+        {
+            arguments.push_str(fragment);
+            self.delta(&json!({"type": "input_json_delta", "partial_json": fragment}), out);
+            return self.advance(out);
+        }
+        // A fragment of a call that has ended, or never began, belongs nowhere.
+        for piece in &mut self.waiting {
+            if let Waiting::Call { index: waiting, arguments, .. } = piece
+                && *waiting == index
+            {
+                arguments.push_str(fragment);
+            }
+        }
+    }
+
+    /// Writes what waits, as far as no unfinished call stands before it.
+    fn advance(&mut self, out: &mut Vec<u8>) {
+        while !self.waiting.is_empty() {
+            if let Some(Open::Call { arguments, .. }) = &self.open
+                && !is_whole(arguments)
+            {
+                return;
+            }
+            self.write_next(out);
+        }
+    }
+
+    /// Writes all that waits and closes the last block: nothing more will come.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        while !self.waiting.is_empty() {
+            self.write_next(out);
+        }
+        self.close(out);
+    }
+
+    fn write_next(&mut self, out: &mut Vec<u8>) {
+        match self.waiting.pop_front() {
+            None => {}
+            Some(Waiting::Call { index, id, name, arguments }) => {
+                self.begin(&json!({"type": "tool_use", "id": id, "name": name, "input": {}}), out);
+                if !arguments.is_empty() {
+                    self.delta(&json!({"type": "input_json_delta", "partial_json": arguments}), out);
+                }
+                self.open = Some(Open::Call { index, arguments });
+            }
+            Some(Waiting::Words(words)) => self.write_words(&words, out),
+        }
+    }
+
+    fn write_words(&mut self, words: &Words, out: &mut Vec<u8>) {
+        match words {
+            Words::Text(text) => {
+                if !matches!(self.open, Some(Open::Text)) {
+                    self.begin(&json!({"type": "text", "text": ""}), out);
+                    self.open = Some(Open::Text);
+                }
+                self.delta(&json!({"type": "text_delta", "text": text}), out);
+            }
+            Words::Thinking(_) | Words::Signature(_) => {
+                if !matches!(self.open, Some(Open::Thinking)) {
+                    self.begin(&json!({"type": "thinking", "thinking": "", "signature": ""}), out);
+                    self.open = Some(Open::Thinking);
+                }
+                match words {
+                    Words::Signature(signature) => self.sign(Some(signature), out),
+                    Words::Thinking(text) | Words::Text(text) | Words::Redacted(text) => {
+                        self.delta(&json!({"type": "thinking_delta", "thinking": text}), out);
+                    }
+                }
+            }
+            Words::Redacted(data) => {
+                self.begin(&json!({"type": "redacted_thinking", "data": mark(Some(data))}), out);
+                self.stop_last(out);
+            }
+        }
+    }
+
+    /// Closes what is open and begins a block.
+    fn begin(&mut self, block: &Value, out: &mut Vec<u8>) {
+        self.start(out);
+        self.close(out);
+        let index = self.begun;
+        self.begun += 1;
+        let event = json!({"type": "content_block_start", "index": index, "content_block": block});
+        write(out, "content_block_start", &event);
+    }
+
+    fn delta(&mut self, delta: &Value, out: &mut Vec<u8>) {
+        let index = self.begun.saturating_sub(1);
+        write(out, "content_block_delta", &json!({"type": "content_block_delta", "index": index, "delta": delta}));
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        match self.open.take() {
+            None => {}
+            Some(Open::Thinking) => self.sign(None, out),
+            Some(Open::Text | Open::Call { .. }) => self.stop_last(out),
+        }
+    }
+
+    /// Ends the thinking: with the mark, which shows whoever gets it back that it was not
+    /// Anthropic that thought so.
+    fn sign(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
+        self.open = None;
+        self.delta(&json!({"type": "signature_delta", "signature": mark(signature)}), out);
+        self.stop_last(out);
+    }
+
+    fn stop_last(&mut self, out: &mut Vec<u8>) {
+        let index = self.begun.saturating_sub(1);
+        write(out, "content_block_stop", &json!({"type": "content_block_stop", "index": index}));
+    }
+
+    fn start(&mut self, out: &mut Vec<u8>) {
+        if self.stage != Stage::Before {
+            return;
+        }
+        self.stage = Stage::Begun;
+        let message = json!({
+            "id": message_id(self.id.as_deref(), &self.answer),
+            "type": "message",
+            "role": "assistant",
+            "model": self.model.as_deref().unwrap_or(&self.answer.model),
+            "content": [],
+            "stop_reason": null,
+            "stop_sequence": null,
+            "usage": usage::tell(&self.usage),
+        });
+        write(out, "message_start", &json!({"type": "message_start", "message": message}));
+    }
+
+    fn tell_delta(&mut self, out: &mut Vec<u8>) {
+        self.start(out);
+        if self.stage != Stage::Begun {
+            return;
+        }
+        self.stage = Stage::Told;
+        // Without a reason from the upstream none is made up, but for calls, which a client must run.
+        let (reason, stop_sequence) = match self.finish.take() {
+            Some((finish, stop_sequence)) => (Some(stop_reason(finish, self.calls, self.refused)), stop_sequence),
+            None => (self.calls.then_some("tool_use"), None),
+        };
+        let mut usage = usage::tell(&self.usage);
+        if self.usage.input.is_none() {
+            // Optional here, unlike in `message_start`.
+            usage.remove("input_tokens");
+        }
+        let event = json!({
+            "type": "message_delta",
+            "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
+            "usage": usage,
+        });
+        write(out, "message_delta", &event);
+    }
+}
+
+impl Words {
+    fn is_empty(&self) -> bool {
+        match self {
+            Words::Text(words) | Words::Thinking(words) | Words::Signature(words) | Words::Redacted(words) => {
+                words.is_empty()
+            }
+        }
+    }
+}
+
+/// Whether a call's arguments are complete, after which only white space could come.
+fn is_whole(arguments: &str) -> bool {
+    arguments.trim_end().ends_with('}') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
+}
+
+fn write(out: &mut Vec<u8>, name: &str, data: &Value) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    out.extend_from_slice(data.to_string().as_bytes());
+    out.extend_from_slice(b"\n\n");
+}
+
+/// An error with a type that Anthropic's SDKs know: the upstream's own if it is one, else the one
+/// of its status.
+fn told_error(error: &StreamError) -> Value {
+    let kind = match error.kind.as_str() {
+        known @ ("invalid_request_error"
+        | "authentication_error"
+        | "billing_error"
+        | "permission_error"
+        | "not_found_error"
+        | "request_too_large"
+        | "rate_limit_error"
+        | "api_error"
+        | "timeout_error"
+        | "overloaded_error") => known,
+        _ => match error.status {
+            Some(400 | 422) => "invalid_request_error",
+            Some(401) => "authentication_error",
+            Some(402) => "billing_error",
+            Some(403) => "permission_error",
+            Some(404) => "not_found_error",
+            Some(413) => "request_too_large",
+            Some(429) => "rate_limit_error",
+            Some(408 | 504) => "timeout_error",
+            Some(503 | 529) => "overloaded_error",
+            _ => "api_error",
+        },
+    };
+    json!({"type": "error", "error": {"type": kind, "message": error.message}})
+}

@@ -1,0 +1,206 @@
+//! Anthropic: the events of a message.
+
+use serde::Deserialize;
+
+use crate::chat::StreamError;
+use crate::format::anthropic::usage::{Part, Spent};
+use crate::json::lenient::{Count, Fault, Filled, List, Object, Served, Text, is_object, object};
+use crate::passthrough::observation::{Observation, Parsed};
+use crate::tokens::usage::Usage;
+
+/// A whole message, as the answer itself and in `message_start`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Message<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    #[serde(borrow)]
+    pub content: List<Block<'a>>,
+    #[serde(borrow)]
+    pub stop_reason: Text<'a>,
+    pub usage: Object<Tokens>,
+    pub error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Line<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    message: Object<Message<'a>>,
+    #[serde(borrow)]
+    content_block: Object<Block<'a>>,
+    #[serde(borrow)]
+    delta: Object<Delta<'a>>,
+    usage: Object<Tokens>,
+    error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    text: Filled,
+    thinking: Filled,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Delta<'a> {
+    text: Filled,
+    thinking: Filled,
+    partial_json: Filled,
+    citation: Filled,
+    #[serde(borrow)]
+    stop_reason: Text<'a>,
+}
+
+/// Anthropic's usage, as one event tells it, or one of its iterations.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Figures {
+    input_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_creation: Object<Creation>,
+    output_tokens: Count,
+    output_tokens_details: Object<OutputDetails>,
+    service_tier: Served,
+    speed: Served,
+    iterations: List<Figures>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Creation {
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    thinking_tokens: Count,
+}
+
+impl Figures {
+    fn part(&self) -> Part {
+        let creation = self.cache_creation.0.unwrap_or_default();
+        Part {
+            input: self.input_tokens.0,
+            cache_read: self.cache_read_input_tokens.0,
+            cache_write: self.cache_creation_input_tokens.0,
+            cache_write_5m: creation.ephemeral_5m_input_tokens.0,
+            cache_write_1h: creation.ephemeral_1h_input_tokens.0,
+            output: self.output_tokens.0,
+            thinking: self.output_tokens_details.0.and_then(|details| details.thinking_tokens.0),
+        }
+    }
+}
+
+/// What was told so far: see [`Spent`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tokens(Spent);
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let figures = Figures::deserialize(deserializer)?;
+        Ok(Tokens(Spent {
+            told: figures.part(),
+            iterations: figures.iterations.iter().map(Figures::part).reduce(Part::plus),
+            service: figures.service_tier.0,
+            speed: figures.speed.0,
+        }))
+    }
+}
+
+impl Tokens {
+    /// Takes a later statement.
+    pub fn merge(&mut self, later: Option<Tokens>) {
+        if let Some(Tokens(later)) = later {
+            self.0.correct(later);
+        }
+    }
+
+    fn without_output(self) -> Tokens {
+        Tokens(self.0.without_output())
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.0.usage()
+    }
+}
+
+impl Block<'_> {
+    /// Tool calls, results and redacted thinking are content as such.
+    pub fn filled(&self) -> bool {
+        match self.kind.get() {
+            Some("text" | "thinking") | None => self.text.0 || self.thinking.0,
+            Some(_) => true,
+        }
+    }
+}
+
+/// Whether a stop reason explains an answer without content. Unknown ones do.
+pub(crate) fn explains(stop_reason: &Text<'_>) -> bool {
+    stop_reason.get().is_some_and(|reason| !matches!(reason, "end_turn" | "tool_use"))
+}
+
+/// Whether an event after the first content needs no reading.
+pub(crate) fn is_plain(name: &str, data: &str) -> bool {
+    name == "content_block_delta" && is_object(data)
+}
+
+/// Reads an event. `unnamed`: the model's name is wanted.
+pub(crate) fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
+    let mut slow = None;
+    let Some(line) = object::<Line<'_>>(data.as_bytes(), &mut slow) else {
+        if name == "error" {
+            let error = StreamError { kind: "error".to_owned(), message: data.to_owned(), status: None };
+            return Parsed {
+                observation: Observation { error: Some(error), ..Observation::default() },
+                ..Parsed::empty()
+            };
+        }
+        return Parsed::malformed();
+    };
+    let mut parsed = Parsed::empty();
+    parsed.tokens = line.usage.0;
+    parsed.observation.error.clone_from(&line.error.0);
+    match line.kind.get() {
+        Some("message_start") => {
+            if let Some(message) = &line.message.0 {
+                parsed.tokens = message.usage.0.or(parsed.tokens).map(Tokens::without_output);
+                parsed.model = if unnamed { message.model.owned() } else { None };
+            }
+        }
+        Some("content_block_start") => {
+            parsed.observation.content = line.content_block.0.as_ref().is_some_and(Block::filled);
+        }
+        Some("content_block_delta") => {
+            let delta = line.delta.0.as_ref();
+            parsed.observation.content =
+                delta.is_some_and(|delta| delta.text.0 || delta.thinking.0 || delta.partial_json.0 || delta.citation.0);
+        }
+        Some("message_delta") => {
+            if let Some(delta) = &line.delta.0 {
+                parsed.finished = delta.stop_reason.get().is_some();
+                parsed.explained = explains(&delta.stop_reason);
+            }
+        }
+        Some("message_stop") => parsed.observation.terminal = true,
+        Some("error") => {
+            let bare = || StreamError { kind: "error".to_owned(), message: String::new(), status: None };
+            parsed.observation.error = Some(parsed.observation.error.take().unwrap_or_else(bare));
+        }
+        // Pings, block ends, and what there may be one day.
+        Some(_) => {}
+        None if parsed.observation.error.is_none() => return Parsed::malformed(),
+        None => {}
+    }
+    parsed
+}

@@ -1,0 +1,63 @@
+//! Where a request to embed, or to count, names its model.
+
+use std::ops::Range;
+
+use crate::json::raw;
+
+/// Requests of a batch, at the most.
+pub const MOST_REQUESTS: usize = 4_096;
+
+/// The places of the names in a body, in order: its own, those of a batch's requests, and that of the request whose
+/// tokens are counted. None of a body that names one twice, and of one that is no such request.
+#[must_use]
+pub fn model_places(body: &[u8]) -> Option<Vec<Range<usize>>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let start = text.as_ptr() as usize;
+    let mut places = Vec::new();
+    let mut place = |raw: &str| {
+        let at = raw.as_ptr() as usize - start;
+        if places.len() <= MOST_REQUESTS {
+            places.push(at..at + raw.len());
+        }
+    };
+    let (mut batch, mut counted, mut sound) = (None, None, true);
+    names(text, &mut place, &mut sound, |key, value| match key {
+        "requests" => batch.replace(value).is_none(),
+        "generateContentRequest" | "generate_content_request" => counted.replace(value).is_none(),
+        _ => true,
+    });
+    if let Some(requests) = batch {
+        sound &= raw::elements(requests, |request| {
+            let mut each = true;
+            names(request.get(), &mut place, &mut each, |_, _| true);
+            sound &= each;
+        })
+        .is_ok();
+    }
+    if let Some(request) = counted.filter(|request| *request != "null") {
+        names(request, &mut place, &mut sound, |_, _| true);
+    }
+    // As they stand: the outer one may come after the list.
+    places.sort_unstable_by_key(|place| place.start);
+    sound.then_some(places)
+}
+
+fn names<'a>(
+    object: &'a str,
+    place: &mut impl FnMut(&'a str),
+    sound: &mut bool,
+    mut other: impl FnMut(&str, &'a str) -> bool,
+) {
+    let mut named = false;
+    let mut fits = true;
+    let read = raw::members(object, |key, value| match key.get().trim_matches('"') {
+        "model" => {
+            fits &= !std::mem::replace(&mut named, true);
+            if value.get() != "null" {
+                place(value.get());
+            }
+        }
+        key => fits &= other(key, value.get()),
+    });
+    *sound &= fits && read.is_ok();
+}

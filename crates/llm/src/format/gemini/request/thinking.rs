@@ -1,0 +1,191 @@
+//! `thinkingConfig`: Gemini 2.5 takes a budget of tokens, Gemini 3 a level.
+
+use serde_json::{Value, json};
+
+use crate::RequestError;
+use crate::chat::{Effort, Thinking};
+use crate::format::gemini::reader::{Reader, invalid};
+use crate::passthrough::scan::thinking::below;
+
+/// Reads `thinkingConfig`. A level goes before a budget, as Gemini 3 has it.
+pub(super) fn decode(mut config: Reader<'_>, fields: &mut Vec<String>) -> Result<Option<Thinking>, RequestError> {
+    let path = config.path("thinkingBudget");
+    let mut thinking = match config.integer("thinkingBudget")? {
+        None => None,
+        Some(0) => Some(Thinking::Off),
+        Some(-1) => Some(Thinking::Adaptive),
+        Some(tokens) => {
+            let tokens = u64::try_from(tokens).map_err(|_| invalid(&path, "must be -1, 0 or a number of tokens"))?;
+            Some(Thinking::Budget(tokens))
+        }
+    };
+    let path = config.path("thinkingLevel");
+    if let Some(level) = config.string("thinkingLevel")? {
+        let word = level.to_ascii_lowercase();
+        if word != "thinking_level_unspecified" {
+            let effort = Effort::parse(&word)
+                .ok_or_else(|| invalid(&path, format!("{level:?} is none of MINIMAL, LOW, MEDIUM, HIGH, XHIGH")))?;
+            thinking = Some(Thinking::Effort(effort));
+        }
+    }
+    config.rest(fields);
+    Ok(thinking)
+}
+
+/// What a model's name says of how it thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generation {
+    /// Does not think, or nothing is known of it.
+    Other,
+    /// Gemini 2.5. The Pro can't stop thinking.
+    Budgets { pro: bool },
+    /// Gemini 3 and later. `first_pro` knows `LOW` and `HIGH` alone.
+    Levels { pro: bool, first_pro: bool },
+}
+
+impl Generation {
+    pub(super) fn of(model: &str) -> Generation {
+        let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+        let Some(rest) = name.strip_prefix("gemini-") else { return Generation::Other };
+        let pro = rest.contains("pro");
+        if rest.ends_with("-latest") && rest.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Generation::Levels { pro, first_pro: false };
+        }
+        if rest.starts_with("2.5") {
+            return Generation::Budgets { pro };
+        }
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        match digits.parse::<u32>() {
+            Ok(major) if major >= 3 => Generation::Levels { pro, first_pro: rest.starts_with("3-pro") },
+            _ => Generation::Other,
+        }
+    }
+}
+
+/// Tells `thinkingConfig` for a model. `None` where it has no such thing.
+///
+/// Thoughts are asked for whenever thinking is: callers of other dialects expect to see them. They count against the `cap`
+/// on output, so a budget is below it.
+pub(super) fn encode(thinking: &Thinking, generation: Generation, cap: Option<u64>) -> Option<Value> {
+    match generation {
+        Generation::Other => None,
+        Generation::Budgets { pro } => Some(match thinking {
+            Thinking::Adaptive => json!({"thinkingBudget": -1, "includeThoughts": true}),
+            // The least that the Pro takes.
+            Thinking::Off if pro => json!({"thinkingBudget": 128}),
+            Thinking::Off => json!({"thinkingBudget": 0}),
+            Thinking::Effort(effort) => budget(effort.tokens(), pro, cap),
+            Thinking::Budget(tokens) => budget(*tokens, pro, cap),
+        }),
+        Generation::Levels { pro, first_pro } => {
+            let effort = match thinking {
+                Thinking::Adaptive => return Some(json!({"includeThoughts": true})),
+                Thinking::Off => Effort::Minimal,
+                Thinking::Effort(effort) => *effort,
+                Thinking::Budget(tokens) => Effort::of_tokens(*tokens),
+            };
+            let level = match effort {
+                Effort::Minimal if pro => "LOW",
+                Effort::Minimal => "MINIMAL",
+                Effort::Low => "LOW",
+                Effort::Medium if first_pro => "HIGH",
+                Effort::Medium => "MEDIUM",
+                // Google lists XHIGH but no model of the Gemini API is documented to take it.
+                Effort::High | Effort::XHigh => "HIGH",
+            };
+            Some(match thinking {
+                Thinking::Off => json!({"thinkingLevel": level}),
+                _ => json!({"thinkingLevel": level, "includeThoughts": true}),
+            })
+        }
+    }
+}
+
+/// Within what both Flash and Flash-Lite take, or what the Pro takes, and below the cap. Where that leaves none, Flash does
+/// not think, and the Pro no more than it must.
+fn budget(tokens: u64, pro: bool, cap: Option<u64>) -> Value {
+    let (least, most) = if pro { (128, 32_768) } else { (512, 24_576) };
+    let tokens = tokens.clamp(least, most);
+    match cap.map_or(Some(tokens), |cap| below(tokens, cap, least)) {
+        Some(tokens) => json!({"thinkingBudget": tokens, "includeThoughts": true}),
+        None if pro => json!({"thinkingBudget": least, "includeThoughts": true}),
+        None => json!({"thinkingBudget": 0}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_generations_by_name() {
+        for (model, expected) in [
+            ("gemini-2.5-pro", Generation::Budgets { pro: true }),
+            ("models/gemini-2.5-flash-lite", Generation::Budgets { pro: false }),
+            ("gemini-2.0-flash", Generation::Other),
+            ("gemini-3-pro-preview", Generation::Levels { pro: true, first_pro: true }),
+            ("publishers/google/models/gemini-3.1-pro-preview", Generation::Levels { pro: true, first_pro: false }),
+            ("gemini-3-flash", Generation::Levels { pro: false, first_pro: false }),
+            ("gemini-10-flash", Generation::Levels { pro: false, first_pro: false }),
+            ("gemini-flash-latest", Generation::Levels { pro: false, first_pro: false }),
+            ("gemma-3-27b-it", Generation::Other),
+            ("", Generation::Other),
+        ] {
+            assert_eq!(Generation::of(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn tells_thinking_by_generation() {
+        for (model, thinking, expected) in [
+            ("gemini-2.5-flash", Thinking::Off, Some(json!({"thinkingBudget": 0}))),
+            ("gemini-2.5-pro", Thinking::Off, Some(json!({"thinkingBudget": 128}))),
+            ("gemini-2.5-flash", Thinking::Adaptive, Some(json!({"thinkingBudget": -1, "includeThoughts": true}))),
+            (
+                "gemini-2.5-flash",
+                Thinking::Budget(99_999),
+                Some(json!({"thinkingBudget": 24_576, "includeThoughts": true})),
+            ),
+            (
+                "gemini-2.5-pro",
+                Thinking::Effort(Effort::High),
+                Some(json!({"thinkingBudget": 24_576, "includeThoughts": true})),
+            ),
+            ("gemini-3-flash", Thinking::Off, Some(json!({"thinkingLevel": "MINIMAL"}))),
+            (
+                "gemini-3-pro",
+                Thinking::Effort(Effort::Medium),
+                Some(json!({"thinkingLevel": "HIGH", "includeThoughts": true})),
+            ),
+            (
+                "gemini-3.1-pro",
+                Thinking::Budget(8_000),
+                Some(json!({"thinkingLevel": "MEDIUM", "includeThoughts": true})),
+            ),
+            (
+                "gemini-3-flash",
+                Thinking::Effort(Effort::XHigh),
+                Some(json!({"thinkingLevel": "HIGH", "includeThoughts": true})),
+            ),
+            ("gemini-3-flash", Thinking::Adaptive, Some(json!({"includeThoughts": true}))),
+            ("gemini-2.0-flash", Thinking::Adaptive, None),
+        ] {
+            assert_eq!(encode(&thinking, Generation::of(model), None), expected, "{model} {thinking:?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_is_below_the_cap() {
+        for (model, cap, expected) in [
+            ("gemini-2.5-flash", 30_000, json!({"thinkingBudget": 24_576, "includeThoughts": true})),
+            ("gemini-2.5-flash", 10_000, json!({"thinkingBudget": 5_000, "includeThoughts": true})),
+            ("gemini-2.5-flash", 600, json!({"thinkingBudget": 512, "includeThoughts": true})),
+            ("gemini-2.5-flash", 100, json!({"thinkingBudget": 0})),
+            ("gemini-2.5-pro", 600, json!({"thinkingBudget": 300, "includeThoughts": true})),
+            ("gemini-2.5-pro", 100, json!({"thinkingBudget": 128, "includeThoughts": true})),
+        ] {
+            let told = encode(&Thinking::Effort(Effort::High), Generation::of(model), Some(cap));
+            assert_eq!(told, Some(expected), "{model} {cap}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! `streamGenerateContent`: each event is a `GenerateContentResponse` that holds what is new.
+
+use serde_json::{Map, Value, json};
+
+use super::parts::{self, CallIds, Told};
+use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
+use super::{finish, usage};
+use crate::chat::{Event, Finish, StreamError, Thought, ToolCall};
+use crate::framing::json_array::ArrayFraming;
+use crate::framing::sse;
+use crate::tokens::usage::Usage;
+use crate::{Answer, Malformed};
+
+/// Reads a stream. The chunk with the finish reason ends it: there is no other sign. Usage that
+/// comes on a later chunk is still told.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    started: bool,
+    ended: bool,
+    response: Option<String>,
+    ids: CallIds,
+    calls: usize,
+    told: bool,
+    /// The last thing told was thinking, and it is not signed yet.
+    unsigned: bool,
+}
+
+impl Decoder {
+    /// Reads one event.
+    ///
+    /// # Errors
+    /// [`Malformed`] when its data is not a response of Gemini's.
+    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let Some(data) = event.data.as_deref().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
+        let body: Value =
+            serde_json::from_str(data).map_err(|error| malformed(format!("an event is not JSON: {error}")))?;
+        if !body.is_object() {
+            return Err(malformed("an event is not an object"));
+        }
+        if self.ended {
+            out.extend(
+                body.get("usageMetadata")
+                    .map(usage::decode)
+                    .filter(|usage| *usage != Usage::default())
+                    .map(Event::Usage),
+            );
+            return Ok(());
+        }
+        if let Some(error) = body.get("error") {
+            self.ended = true;
+            out.push(Event::Error(read_error(error)));
+            return Ok(());
+        }
+        if !["candidates", "promptFeedback", "usageMetadata", "responseId"].iter().any(|name| body.get(name).is_some())
+        {
+            return Err(malformed("an event has nothing of a response"));
+        }
+        if !self.started {
+            let told = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+            self.response = told("responseId");
+            out.push(Event::Start { id: self.response.clone(), model: told("modelVersion") });
+            self.started = true;
+        }
+
+        let candidate = first_candidate(&body);
+        if let Some(candidate) = candidate {
+            for part in content_parts(candidate)? {
+                let part = parts::decode(part, &mut self.ids, self.response.as_deref()).map_err(malformed)?;
+                self.tell(part, out);
+            }
+        }
+        out.extend(
+            body.get("usageMetadata").map(usage::decode).filter(|usage| *usage != Usage::default()).map(Event::Usage),
+        );
+
+        let reason = candidate.and_then(|candidate| candidate.get("finishReason")).and_then(Value::as_str);
+        let finished = match finish::decode(reason.unwrap_or_default(), self.calls > 0) {
+            finish::Reason::Finished(finish) => Some(finish),
+            finish::Reason::Failed if !self.told => {
+                let message = candidate.and_then(|candidate| candidate.get("finishMessage")).and_then(Value::as_str);
+                out.push(Event::Error(StreamError {
+                    kind: reason.unwrap_or_default().to_owned(),
+                    message: message.unwrap_or("the model's answer could not be read").to_owned(),
+                    status: None,
+                }));
+                self.ended = true;
+                None
+            }
+            finish::Reason::Failed if self.calls > 0 => Some(Finish::ToolCalls),
+            finish::Reason::Failed => Some(Finish::Stop),
+            finish::Reason::Unspecified => (candidate.is_none() && is_blocked(&body)).then_some(Finish::Filtered),
+        };
+        if let Some(reason) = finished {
+            out.push(Event::Finish { reason, stop_sequence: None });
+            out.push(Event::End);
+            self.ended = true;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, part: Option<Told>, out: &mut Vec<Event>) {
+        match part {
+            None => {}
+            Some(Told::Text { text, signature }) => {
+                self.close_thinking(signature, out);
+                if !text.is_empty() {
+                    self.content(Event::Text(text), out);
+                }
+            }
+            Some(Told::Thought { text, signature }) => {
+                if !text.is_empty() {
+                    self.content(Event::Thinking(text), out);
+                    self.unsigned = true;
+                }
+                self.close_thinking(signature, out);
+            }
+            Some(Told::Call(ToolCall { id, name, arguments, signature })) => {
+                let index = self.calls;
+                self.calls += 1;
+                self.content(Event::ToolCall { index, id, name, signature }, out);
+                out.push(Event::ToolArguments { index, fragment: arguments });
+            }
+            Some(Told::Media(media)) => self.content(Event::Media(media), out),
+        }
+    }
+
+    fn content(&mut self, event: Event, out: &mut Vec<Event>) {
+        self.told = true;
+        self.unsigned = false;
+        out.push(event);
+    }
+
+    /// As in a whole answer: a signature right after thinking is the thinking's.
+    fn close_thinking(&mut self, signature: Option<String>, out: &mut Vec<Event>) {
+        if let Some(signature) = signature.filter(|_| self.unsigned) {
+            out.push(Event::ThinkingSignature(signature));
+            self.unsigned = false;
+        }
+    }
+}
+
+fn read_error(error: &Value) -> StreamError {
+    let field = |name: &str| error.get(name).and_then(Value::as_str);
+    StreamError {
+        kind: field("status").unwrap_or("UNKNOWN").to_owned(),
+        message: field("message").unwrap_or("an error without a message").to_owned(),
+        status: error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()),
+    }
+}
+
+/// Writes a stream. Calls go out whole, for Gemini has no pieces of arguments; the finish reason
+/// and the usage go out together, in the last chunk.
+#[derive(Debug)]
+pub struct Encoder {
+    answer: Answer,
+    /// `None`: server-sent events.
+    array: Option<ArrayFraming>,
+    calls: Vec<(usize, ToolCall)>,
+    called: bool,
+    broken: Option<String>,
+    usage: Usage,
+    finish: Option<Finish>,
+    ended: bool,
+}
+
+impl Encoder {
+    /// Writes server-sent events (`alt=sse`).
+    #[must_use]
+    pub fn new(answer: Answer) -> Self {
+        Encoder {
+            answer,
+            array: None,
+            calls: Vec::new(),
+            called: false,
+            broken: None,
+            usage: Usage::default(),
+            finish: None,
+            ended: false,
+        }
+    }
+
+    /// Writes a JSON array, as Gemini does where `alt=sse` is not asked for.
+    #[must_use]
+    pub fn as_array(answer: Answer) -> Self {
+        Encoder { array: Some(ArrayFraming::default()), ..Encoder::new(answer) }
+    }
+
+    /// Writes what an event tells; nothing after [`Event::End`] or [`Event::Error`].
+    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        match event {
+            Event::Start { id, model } => {
+                for (mine, told) in [(&mut self.answer.id, id), (&mut self.answer.model, model)] {
+                    if let Some(told) = told.as_ref().filter(|told| !told.is_empty()) {
+                        mine.clone_from(told);
+                    }
+                }
+            }
+            Event::Text(text) | Event::Refusal(text) => {
+                if !text.is_empty() {
+                    self.part(json!({"text": text}), out);
+                }
+            }
+            Event::Thinking(text) => {
+                let thought = Thought { text: Some(text.clone()), ..Thought::default() };
+                if let Some(part) = parts::tell_thought(&thought) {
+                    self.part(part, out);
+                }
+            }
+            Event::ThinkingSignature(signature) => {
+                let thought = Thought { signature: Some(signature.clone()), ..Thought::default() };
+                if let Some(part) = parts::tell_thought(&thought) {
+                    self.part(part, out);
+                }
+            }
+            // Gemini can't say it.
+            Event::RedactedThinking(_) => {}
+            Event::Media(media) => self.part(parts::encode_media(media, media.media_type.as_deref()), out),
+            Event::ToolCall { index, id, name, signature } => {
+                let call = ToolCall {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments: String::new(),
+                    signature: signature.clone(),
+                };
+                self.calls.push((*index, call));
+            }
+            Event::ToolArguments { index, fragment } => {
+                // Parallel calls may come interleaved.
+                if let Some((_, call)) = self.calls.iter_mut().rev().find(|(at, _)| at == index) {
+                    call.arguments.push_str(fragment);
+                }
+            }
+            Event::Usage(usage) => self.usage.merge(usage),
+            Event::Finish { reason, .. } => {
+                self.flush_calls(out);
+                self.finish = Some(*reason);
+            }
+            Event::Error(error) => {
+                self.write(&error_object(error), out);
+                self.end(out);
+            }
+            Event::End => {
+                self.flush_calls(out);
+                self.last_chunk(out);
+                self.end(out);
+            }
+        }
+    }
+
+    /// Writes a part as a chunk of its own, after the calls that were waiting.
+    fn part(&mut self, part: Value, out: &mut Vec<u8>) {
+        self.flush_calls(out);
+        self.chunk(vec![part], false, out);
+    }
+
+    fn flush_calls(&mut self, out: &mut Vec<u8>) {
+        let mut told = Vec::with_capacity(self.calls.len());
+        for (_, call) in std::mem::take(&mut self.calls) {
+            let first = !std::mem::replace(&mut self.called, true);
+            match parts::tell_call(&call, first) {
+                Some(part) => told.push(part),
+                None => self.broken = Some(call.name),
+            }
+        }
+        if !told.is_empty() {
+            self.chunk(told, false, out);
+        }
+    }
+
+    fn last_chunk(&mut self, out: &mut Vec<u8>) {
+        self.chunk(vec![json!({"text": ""})], true, out);
+    }
+
+    fn chunk(&mut self, told: Vec<Value>, last: bool, out: &mut Vec<u8>) {
+        let mut candidate = Map::new();
+        candidate.insert("content".to_owned(), json!({"role": "model", "parts": told}));
+        if let Some(reason) = self.finish.filter(|_| last) {
+            candidate.insert("finishReason".to_owned(), json!(finish::encode(reason)));
+            // As in a whole answer: cut arguments are no malformed call but a cut answer.
+            if let Some(name) = self.broken.take().filter(|_| reason != Finish::Length) {
+                candidate.insert("finishReason".to_owned(), json!("MALFORMED_FUNCTION_CALL"));
+                candidate.insert("finishMessage".to_owned(), json!(broken_call(&name)));
+            }
+        }
+        candidate.insert("index".to_owned(), json!(0));
+        let mut chunk = Map::new();
+        chunk.insert("candidates".to_owned(), json!([candidate]));
+        if let Some(usage) = usage::encode(&self.usage).filter(|_| last) {
+            chunk.insert("usageMetadata".to_owned(), usage);
+        }
+        chunk.insert("modelVersion".to_owned(), json!(self.answer.model));
+        chunk.insert("responseId".to_owned(), json!(self.answer.id));
+        self.write(&Value::Object(chunk), out);
+    }
+
+    fn write(&mut self, object: &Value, out: &mut Vec<u8>) {
+        let data = object.to_string();
+        match &mut self.array {
+            Some(array) => array.push(&data, out),
+            None => {
+                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(data.as_bytes());
+                out.extend_from_slice(b"\r\n\r\n");
+            }
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.ended = true;
+        if let Some(array) = &mut self.array {
+            array.end(out);
+        }
+    }
+}
+
+/// Google's error object, with the status name that belongs to the code.
+fn error_object(error: &StreamError) -> Value {
+    let code = error.status.unwrap_or(match error.kind.as_str() {
+        "INVALID_ARGUMENT" | "invalid_request_error" => 400,
+        "UNAUTHENTICATED" | "authentication_error" => 401,
+        "PERMISSION_DENIED" | "permission_error" => 403,
+        "NOT_FOUND" | "not_found_error" => 404,
+        "RESOURCE_EXHAUSTED" | "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => 429,
+        "UNAVAILABLE" | "overloaded_error" => 503,
+        "DEADLINE_EXCEEDED" | "timeout_error" => 504,
+        _ => 500,
+    });
+    let status = match code {
+        400 => "INVALID_ARGUMENT",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        // 529 is Anthropic's own.
+        503 | 529 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        _ => "INTERNAL",
+    };
+    json!({"error": {"code": code, "message": error.message, "status": status}})
+}
+
+#[cfg(test)]
+mod tests;

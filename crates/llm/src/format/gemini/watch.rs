@@ -1,0 +1,229 @@
+//! Gemini: every event is a piece of an answer of the same shape as the whole.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+
+use crate::json::lenient::{Count, Fault, Filled, List, Object, Present, Served, Text, is_object, object, tells};
+use crate::passthrough::observation::Parsed;
+use crate::tokens::usage::Usage;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Piece<'a> {
+    #[serde(borrow)]
+    pub candidates: List<Candidate<'a>>,
+    #[serde(borrow)]
+    prompt_feedback: Object<Feedback<'a>>,
+    pub usage_metadata: Object<Tokens>,
+    #[serde(borrow)]
+    pub model_version: Text<'a>,
+    response_id: Present,
+    pub error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Candidate<'a> {
+    content: Object<Content>,
+    #[serde(borrow)]
+    finish_reason: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Feedback<'a> {
+    #[serde(borrow)]
+    block_reason: Text<'a>,
+    block_reason_message: Filled,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Content {
+    parts: List<Part>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Part {
+    text: Filled,
+    function_call: Present,
+    function_response: Present,
+    inline_data: Present,
+    file_data: Present,
+    executable_code: Present,
+    code_execution_result: Present,
+}
+
+/// Gemini's usage: cumulative; a figure that is zero is left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Tokens {
+    prompt_token_count: Count,
+    tool_use_prompt_token_count: Count,
+    cached_content_token_count: Count,
+    candidates_token_count: Count,
+    thoughts_token_count: Count,
+    total_token_count: Count,
+    prompt_tokens_details: List<Modality>,
+    candidates_tokens_details: List<Modality>,
+    service_tier: Served,
+    /// Vertex's word for the service.
+    traffic_type: Served,
+}
+
+#[derive(Debug, Default)]
+struct Modality {
+    kind: Option<Kind>,
+    count: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    Image,
+}
+
+impl<'de> Deserialize<'de> for Modality {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase")]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            modality: Text<'a>,
+            token_count: Count,
+        }
+        let fields = Fields::deserialize(deserializer)?;
+        let kind = match fields.modality.get() {
+            Some("AUDIO") => Some(Kind::Audio),
+            Some("IMAGE") => Some(Kind::Image),
+            _ => None,
+        };
+        Ok(Modality { kind, count: fields.token_count.0 })
+    }
+}
+
+impl Tokens {
+    pub fn merge(&mut self, later: Option<Tokens>) {
+        let Some(later) = later else { return };
+        self.prompt_token_count.merge(later.prompt_token_count);
+        self.tool_use_prompt_token_count.merge(later.tool_use_prompt_token_count);
+        self.cached_content_token_count.merge(later.cached_content_token_count);
+        self.candidates_token_count.merge(later.candidates_token_count);
+        self.thoughts_token_count.merge(later.thoughts_token_count);
+        self.total_token_count.merge(later.total_token_count);
+        if later.prompt_tokens_details.0.is_some() {
+            self.prompt_tokens_details = later.prompt_tokens_details;
+        }
+        if later.candidates_tokens_details.0.is_some() {
+            self.candidates_tokens_details = later.candidates_tokens_details;
+        }
+        self.service_tier = Served(later.service_tier.0.or(self.service_tier.0));
+        self.traffic_type = Served(later.traffic_type.0.or(self.traffic_type.0));
+    }
+
+    pub fn usage(&self) -> Usage {
+        let of = |kind: Kind, details: &List<Modality>| {
+            details.iter().find(|one| one.kind == Some(kind)).and_then(|one| one.count)
+        };
+        let sum = |first: Count, second: Count| match (first.0, second.0) {
+            (None, None) => None,
+            (first, second) => Some(first.unwrap_or(0).saturating_add(second.unwrap_or(0))),
+        };
+        let input = sum(self.prompt_token_count, self.tool_use_prompt_token_count);
+        // Some Vertex models count thoughts among the candidates' tokens; the total tells which.
+        let inclusive = self.thoughts_token_count.0.is_some_and(|thoughts| thoughts > 0)
+            && self.candidates_token_count.0.is_some()
+            && self.total_token_count.0.is_some()
+            && sum(Count(input), self.candidates_token_count) == self.total_token_count.0;
+        let thoughts = if inclusive { Count(None) } else { self.thoughts_token_count };
+        Usage {
+            input,
+            cached_input: self.cached_content_token_count.0,
+            cache_write: None,
+            cache_write_1h: None,
+            output: sum(self.candidates_token_count, thoughts),
+            reasoning: self.thoughts_token_count.0,
+            audio_input: of(Kind::Audio, &self.prompt_tokens_details),
+            audio_output: of(Kind::Audio, &self.candidates_tokens_details),
+            image_input: of(Kind::Image, &self.prompt_tokens_details),
+            image_output: of(Kind::Image, &self.candidates_tokens_details),
+            service: self.service_tier.0.or(self.traffic_type.0),
+            ..Usage::default()
+        }
+    }
+}
+
+impl Part {
+    fn filled(&self) -> bool {
+        self.text.0
+            || self.function_call.0
+            || self.function_response.0
+            || self.inline_data.0
+            || self.file_data.0
+            || self.executable_code.0
+            || self.code_execution_result.0
+    }
+}
+
+impl Candidate<'_> {
+    pub fn filled(&self) -> bool {
+        self.content.0.iter().flat_map(|content| content.parts.iter()).any(Part::filled)
+    }
+
+    pub fn finished(&self) -> bool {
+        self.finish_reason.get().is_some_and(|reason| reason != "FINISH_REASON_UNSPECIFIED")
+    }
+
+    /// Whether the finish reason explains an answer without content. Unknown ones do.
+    pub fn explained(&self) -> bool {
+        let unexplained = ["STOP", "OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"];
+        self.finished() && !self.finish_reason.get().is_some_and(|reason| unexplained.contains(&reason))
+    }
+}
+
+impl Piece<'_> {
+    /// The prompt was blocked: there will be no candidates.
+    pub fn blocked(&self) -> bool {
+        let unspecified = |reason: &str| reason == "BLOCK_REASON_UNSPECIFIED";
+        self.prompt_feedback.0.as_ref().is_some_and(|feedback| {
+            feedback.block_reason.get().is_some_and(|reason| !unspecified(reason)) || feedback.block_reason_message.0
+        })
+    }
+
+    /// Whether it has a field that an answer of this dialect has.
+    pub fn known(&self) -> bool {
+        self.candidates.0.is_some()
+            || self.prompt_feedback.0.is_some()
+            || self.usage_metadata.0.is_some()
+            || self.model_version.get().is_some()
+            || self.response_id.0
+            || self.error.0.is_some()
+    }
+}
+
+/// Whether an event after the first content needs no reading.
+pub(crate) fn is_plain(data: &str) -> bool {
+    static WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+        [r#""finishReason""#, r#""usageMetadata""#, r#""error""#, r#""promptFeedback""#].map(Finder::new)
+    });
+    is_object(data) && !WORDS.iter().any(|word| tells(data.as_bytes(), word))
+}
+
+/// Reads an event. `unnamed`: the model's name is wanted.
+pub(crate) fn event(data: &str, unnamed: bool) -> Parsed<Tokens> {
+    let mut slow = None;
+    let Some(piece) = object::<Piece<'_>>(data.as_bytes(), &mut slow).filter(Piece::known) else {
+        return Parsed::malformed();
+    };
+    let mut parsed = Parsed::empty();
+    parsed.observation.content = piece.candidates.iter().any(Candidate::filled);
+    parsed.observation.terminal = piece.candidates.iter().any(Candidate::finished) || piece.blocked();
+    parsed.explained = piece.candidates.iter().any(Candidate::explained) || piece.blocked();
+    parsed.model = if unnamed { piece.model_version.owned() } else { None };
+    parsed.tokens = piece.usage_metadata.0;
+    parsed.observation.error = piece.error.0;
+    parsed
+}

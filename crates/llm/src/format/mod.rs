@@ -1,0 +1,7 @@
+//! One folder for each wire format: its requests, answers, streams, fields, usage and errors.
+//!
+//! Nothing outside of [`crate::registry`] names all of them.
+
+pub mod anthropic;
+pub mod gemini;
+pub mod openai_chat;

@@ -1,0 +1,226 @@
+//! Reads the streams of OpenAI and of those who follow it, each a little differently.
+
+use serde_json::Value;
+
+use crate::chat::signature::unpack;
+use crate::chat::{Event, Finish, Object, Part};
+use crate::format::openai_chat::{answer, finish, tools, usage};
+use crate::framing::sse;
+use crate::tokens::usage::Usage;
+use crate::{Dialect, Malformed};
+
+/// Reads a stream, event by event.
+///
+/// Tolerates what was seen: chunks without choices, usage on any chunk or on several, tool calls
+/// without an index or with one index for all, ids and names repeated, arguments as an object, a
+/// whole message where a delta is due, empty finish reasons, errors in the midst.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    started: bool,
+    /// A choice was seen: `[DONE]` ends an answer and not nothing.
+    answered: bool,
+    content_seen: bool,
+    finished: bool,
+    ended: bool,
+    usage: Usage,
+    calls: Vec<Call>,
+}
+
+/// A tool call on its way. It is told once its name is known.
+#[derive(Debug, Default)]
+struct Call {
+    /// The index by which the upstream means it.
+    index: Option<u64>,
+    id: String,
+    name: String,
+    signature: Option<String>,
+    told: bool,
+    /// Arguments that came before the name.
+    waiting: String,
+}
+
+impl Decoder {
+    /// Reads one event, adding what it tells to `out`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when its data are not a JSON object, a tool call ends without a name, or the
+    /// stream ends without an answer.
+    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let Some(data) = event.data.as_deref().map(str::trim) else { return Ok(()) };
+        if self.ended || data.is_empty() {
+            return Ok(());
+        }
+        if data == "[DONE]" {
+            return self.end(out);
+        }
+        let chunk: Value = match serde_json::from_str(data) {
+            Ok(chunk) => chunk,
+            Err(_) if event.name == "error" => Value::from(data),
+            Err(error) => return Err(malformed(&format!("an event that is not JSON: {error}"))),
+        };
+        let told = chunk.as_object().and_then(answer::error_of);
+        let told = told.or_else(|| (event.name == "error").then(|| answer::error(&chunk)));
+        if let Some(error) = told {
+            self.ended = true;
+            out.push(Event::Error(error));
+            return Ok(());
+        }
+        match chunk.as_object() {
+            Some(chunk) => self.chunk(chunk, out),
+            None => Err(malformed("an event that is not an object")),
+        }
+    }
+
+    fn chunk(&mut self, chunk: &Object, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let choices = chunk.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        // One alternative: requests for several do not cross dialects.
+        let choice = choices
+            .iter()
+            .filter_map(Value::as_object)
+            .find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
+        let usage = chunk.get("usage").or_else(|| choice.and_then(|choice| choice.get("usage")));
+        let usage = usage::of(chunk, usage);
+        // Azure begins with a chunk that has neither, nor an id.
+        if choice.is_none() && usage.is_empty() {
+            return Ok(());
+        }
+        if !self.started {
+            self.started = true;
+            let text = |key| chunk.get(key).and_then(Value::as_str).filter(|text: &&str| !text.is_empty());
+            out.push(Event::Start { id: text("id").map(str::to_owned), model: text("model").map(str::to_owned) });
+        }
+        if let Some(choice) = choice {
+            self.answered = true;
+            if let Some(error) = answer::error_of(choice) {
+                self.ended = true;
+                out.push(Event::Error(error));
+                return Ok(());
+            }
+            self.choice(choice, out)?;
+        }
+        let mut merged = self.usage;
+        merged.merge(&usage);
+        if merged != self.usage {
+            self.usage = merged;
+            out.push(Event::Usage(merged));
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, choice: &Object, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let delta = choice.get("delta").and_then(Value::as_object);
+        // Some servers answer a stream with one whole message.
+        let delta = delta.or_else(|| choice.get("message").and_then(Value::as_object).filter(|_| !self.content_seen));
+        if let Some(delta) = delta {
+            for part in answer::parts(delta) {
+                self.content_seen = true;
+                out.extend(match part {
+                    Part::Text(text) => Some(Event::Text(text)),
+                    Part::Refusal(text) => Some(Event::Refusal(text)),
+                    Part::Thinking(thought) => thought.text.map(Event::Thinking),
+                    Part::Media(media) => Some(Event::Media(media)),
+                    Part::ToolCall(_) | Part::ToolResult(_) => None,
+                });
+            }
+            for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+                self.content_seen = true;
+                self.tool_delta(call, out);
+            }
+        }
+        match choice.get("finish_reason").and_then(Value::as_str) {
+            // Some servers send an empty one with each chunk.
+            None | Some("") => Ok(()),
+            Some("error") => {
+                self.ended = true;
+                out.push(Event::Error(answer::error(&Value::from("the upstream broke off with an error"))));
+                Ok(())
+            }
+            reason => self.finish(reason, out),
+        }
+    }
+
+    fn tool_delta(&mut self, delta: &Value, out: &mut Vec<Event>) {
+        let function = delta.get("function");
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let id = text(delta.get("id"));
+        let name = text(function.and_then(|function| function.get("name")));
+        let at = self.find(delta.get("index").and_then(Value::as_u64), id.as_deref(), name.is_some());
+        let Some(call) = self.calls.get_mut(at) else { return };
+        let signature = delta.get("extra_content").and_then(tools::signature_of);
+        if !call.told {
+            if let Some(id) = id.filter(|_| call.id.is_empty()) {
+                call.id = id;
+            }
+            call.signature = signature.or(call.signature.take());
+            if let Some(name) = name {
+                call.name = name;
+            }
+        }
+        let arguments = answer::arguments(function).unwrap_or_default();
+        if call.name.is_empty() {
+            call.waiting.push_str(&arguments);
+            return;
+        }
+        if !call.told {
+            call.told = true;
+            let (id, packed) = unpack(&call.id);
+            let id = if id.is_empty() { format!("call_{at}") } else { id };
+            let signature = call.signature.take().or(packed);
+            out.push(Event::ToolCall { index: at, id, name: call.name.clone(), signature });
+        }
+        let fragment = std::mem::take(&mut call.waiting) + &arguments;
+        if !fragment.is_empty() {
+            out.push(Event::ToolArguments { index: at, fragment });
+        }
+    }
+
+    /// The call that a delta means, begun if it is a new one. An index alone does not tell: Gemini's
+    /// compatible endpoint sends none, or 0 for each of several calls. A new id with a name does.
+    fn find(&mut self, index: Option<u64>, id: Option<&str>, named: bool) -> usize {
+        let agrees = |call: &Call| index.is_none() || call.index.is_none() || call.index == index;
+        let by_id = id.and_then(|id| self.calls.iter().rposition(|call| call.id == id && agrees(call)));
+        let found =
+            match (by_id, index) {
+                (Some(at), _) => Some(at),
+                (None, Some(index)) => self.calls.iter().rposition(|call| call.index == Some(index)).filter(|at| {
+                    !(named && id.is_some() && self.calls.get(*at).is_some_and(|call| !call.id.is_empty()))
+                }),
+                // Without both, a name begins a call, and a mere fragment goes on with the last.
+                (None, None) if named || id.is_some() => None,
+                (None, None) => self.calls.len().checked_sub(1),
+            };
+        found.unwrap_or_else(|| {
+            self.calls.push(Call { index, ..Call::default() });
+            self.calls.len() - 1
+        })
+    }
+
+    fn finish(&mut self, reason: Option<&str>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if self.finished {
+            return Ok(());
+        }
+        if let Some(at) = self.calls.iter().position(|call| !call.told) {
+            return Err(malformed(&format!("tool call {at} has no function name")));
+        }
+        self.finished = true;
+        let reason: Finish = finish::read(reason, !self.calls.is_empty());
+        out.push(Event::Finish { reason, stop_sequence: None });
+        Ok(())
+    }
+
+    /// `[DONE]`: the upstream says that this is all, be it with an empty reason or none.
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if !self.answered {
+            return Err(malformed("the stream ended without an answer"));
+        }
+        self.finish(None, out)?;
+        self.ended = true;
+        out.push(Event::End);
+        Ok(())
+    }
+}
+
+fn malformed(problem: &str) -> Malformed {
+    Malformed { dialect: Dialect::OpenAi, problem: problem.to_owned() }
+}

@@ -1,0 +1,162 @@
+//! Writes streams that the clients of OpenAI survive.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::Answer;
+use crate::chat::{Event, Finish, Object, StreamError};
+use crate::format::openai_chat::{answer, finish, usage};
+use crate::tokens::usage::Usage;
+
+/// Writes a stream, event by event.
+///
+/// What clients trip over is kept to: each chunk has id, model and time; the first one the role; a
+/// tool call's index stands in each of its deltas, its id and name in the first alone; a stream with
+/// tool calls finishes with `tool_calls`; usage comes after the finish, in a chunk of its own.
+#[derive(Debug)]
+pub struct Encoder {
+    answer: Answer,
+    started: bool,
+    finished: bool,
+    /// `[DONE]` or an error was written: there is nothing to say after it.
+    ended: bool,
+    usage: Usage,
+    /// The calls begun, and whether each has got arguments.
+    calls: BTreeMap<usize, bool>,
+}
+
+impl Encoder {
+    #[must_use]
+    pub fn new(answer: Answer) -> Self {
+        let (calls, usage) = (BTreeMap::new(), Usage::default());
+        Encoder { answer, started: false, finished: false, ended: false, usage, calls }
+    }
+
+    /// Writes what `event` tells.
+    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        match event {
+            Event::Start { id, model } => self.start(id.as_deref(), model.as_deref(), out),
+            Event::Text(text) => self.delta("content", json!(text), out),
+            Event::Refusal(text) => self.delta("refusal", json!(text), out),
+            Event::Thinking(text) => self.delta("reasoning_content", json!(text), out),
+            Event::Media(media) => self.delta("images", json!([answer::tell_image(media)]), out),
+            Event::ToolCall { index, id, name, signature } => {
+                // A call told twice would be joined by LangChain to one of a doubled name.
+                if self.calls.contains_key(index) {
+                    return;
+                }
+                self.calls.insert(*index, false);
+                let mut call = Object::new();
+                call.insert("index".into(), json!(index));
+                call.extend(answer::tell_call(id, name, "", signature.as_deref()));
+                self.delta("tool_calls", json!([call]), out);
+            }
+            Event::ToolArguments { index, fragment } => self.arguments(*index, fragment, out),
+            Event::Usage(usage) => self.usage.merge(usage),
+            Event::Finish { reason, .. } => self.finish(*reason, out),
+            Event::Error(error) => {
+                self.ended = true;
+                write_event(&error_body(error), out);
+            }
+            Event::End => self.end(out),
+            // OpenAI's clients have no place for what only a thought's own provider can read.
+            Event::ThinkingSignature(_) | Event::RedactedThinking(_) => {}
+        }
+    }
+
+    fn start(&mut self, id: Option<&str>, model: Option<&str>, out: &mut Vec<u8>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        if let Some(id) = id {
+            id.clone_into(&mut self.answer.id);
+        }
+        if let Some(model) = model {
+            model.clone_into(&mut self.answer.model);
+        }
+        self.chunk(&json!({"role": "assistant", "content": ""}), None, out);
+    }
+
+    fn delta(&mut self, key: &str, value: Value, out: &mut Vec<u8>) {
+        if self.finished {
+            return;
+        }
+        self.start(None, None, out);
+        let delta: Object = std::iter::once((key.to_owned(), value)).collect();
+        self.chunk(&Value::Object(delta), None, out);
+    }
+
+    fn arguments(&mut self, index: usize, fragment: &str, out: &mut Vec<u8>) {
+        // Arguments of a call that never began have nowhere to go.
+        let Some(has_arguments) = self.calls.get_mut(&index) else { return };
+        if fragment.is_empty() {
+            return;
+        }
+        *has_arguments = true;
+        self.delta("tool_calls", json!([{"index": index, "function": {"arguments": fragment}}]), out);
+    }
+
+    fn finish(&mut self, reason: Finish, out: &mut Vec<u8>) {
+        if self.finished {
+            return;
+        }
+        self.start(None, None, out);
+        // Clients parse the arguments, and no text at all is not JSON.
+        let bare: Vec<usize> = self.calls.iter().filter(|(_, has)| !**has).map(|(index, _)| *index).collect();
+        for index in bare {
+            self.arguments(index, "{}", out);
+        }
+        self.finished = true;
+        let word = finish::word(reason, !self.calls.is_empty());
+        self.chunk(&json!({}), Some(word), out);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.finish(Finish::Stop, out);
+        self.ended = true;
+        if self.answer.stream_usage
+            && let Some(usage) = usage::tell(&self.usage)
+        {
+            let mut chunk = self.envelope();
+            chunk.insert("choices".into(), json!([]));
+            chunk.insert("usage".into(), usage);
+            write_event(&Value::Object(chunk), out);
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn envelope(&self) -> Object {
+        let mut chunk = Object::new();
+        chunk.insert("id".into(), json!(self.answer.id));
+        chunk.insert("object".into(), json!("chat.completion.chunk"));
+        chunk.insert("created".into(), json!(self.answer.created));
+        chunk.insert("model".into(), json!(self.answer.model));
+        chunk
+    }
+
+    fn chunk(&self, delta: &Value, finish: Option<&str>, out: &mut Vec<u8>) {
+        let mut chunk = self.envelope();
+        let choice = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
+        chunk.insert("choices".into(), choice);
+        if self.answer.stream_usage {
+            // As OpenAI does where usage was asked for: null on each chunk but the last.
+            chunk.insert("usage".into(), Value::Null);
+        }
+        write_event(&Value::Object(chunk), out);
+    }
+}
+
+fn error_body(error: &StreamError) -> Value {
+    json!({"error": {"message": error.message, "type": error.kind, "param": null, "code": error.kind}})
+}
+
+fn write_event(data: &Value, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(data.to_string().as_bytes());
+    out.extend_from_slice(b"\n\n");
+}

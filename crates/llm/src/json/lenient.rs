@@ -1,0 +1,403 @@
+//! Fields that are read if they have the expected type, and are otherwise absent.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
+
+use crate::chat::StreamError;
+use crate::json::weight::parse_within;
+use crate::tokens::usage::{self, ServiceTier};
+
+/// Bytes of the largest tree that is made of a text with a key that stands twice.
+const LARGEST_SLOW: usize = 1 << 20;
+/// Elements of a list that are looked at. Answers have few; of the rest it is only counted how many there are.
+const LOOKED_AT: usize = 128;
+
+/// Reads an object with the fields of `T`.
+///
+/// Serde refuses a key that stands twice; clients take the last, so that is what happens then, by
+/// way of `slow`, which only small texts may take: it is a tree.
+pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a [u8], slow: &'a mut Option<Value>) -> Option<T> {
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    match serde_json::from_slice(text) {
+        Ok(read) => Some(read),
+        Err(_) => T::deserialize(&*slow.insert(parse_within(text, LARGEST_SLOW)?)).ok(),
+    }
+}
+
+/// Whether `"word"` stands in JSON text other than as a key whose value is null.
+pub(crate) fn tells(text: &[u8], word: &Finder<'_>) -> bool {
+    word.find_iter(text).any(|at| {
+        let after = text.get(at + word.needle().len()..).unwrap_or_default().trim_ascii_start();
+        after.strip_prefix(b":").is_none_or(|value| !value.trim_ascii_start().starts_with(b"null"))
+    })
+}
+
+/// Whether text looks like an object, without reading it.
+pub(crate) fn is_object(text: &str) -> bool {
+    text.starts_with('{') && text.ends_with('}')
+}
+
+/// Fallback visits of a visitor: these JSON types are read over and give `$value`.
+macro_rules! otherwise {
+    ($value:expr; $($kind:ident)*) => { $(otherwise!(@$kind $value);)* };
+    (@bool $value:expr) => { fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok($value) } };
+    (@number $value:expr) => {
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> { Ok($value) }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> { Ok($value) }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> { Ok($value) }
+    };
+    (@str $value:expr) => { fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> { Ok($value) } };
+    (@null $value:expr) => { fn visit_unit<E>(self) -> Result<Self::Value, E> { Ok($value) } };
+    (@list $value:expr) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            while access.next_element::<IgnoredAny>()?.is_some() {}
+            Ok($value)
+        }
+    };
+    (@object $value:expr) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok($value)
+        }
+    };
+}
+
+fn expecting(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("JSON")
+}
+
+/// A string; whole numbers are taken as their digits, as error codes come both ways.
+#[derive(Debug, Default)]
+pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    /// The text, if there is one that is not empty.
+    pub fn get(&self) -> Option<&str> {
+        self.0.as_deref().filter(|text| !text.is_empty())
+    }
+
+    pub fn is(&self, word: &str) -> bool {
+        self.0.as_deref() == Some(word)
+    }
+
+    pub fn owned(&self) -> Option<String> {
+        self.get().map(str::to_owned)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            otherwise!(Text(None); bool null list object);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// A count of tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count(pub Option<u64>);
+
+impl Count {
+    pub fn merge(&mut self, later: Count) {
+        if later.0.is_some() {
+            *self = later;
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Count, E> {
+                Ok(Count(Some(number)))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Count, E> {
+                Ok(Count(u64::try_from(number).ok()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Count, E> {
+                Ok(Count(usage::of_float(number)))
+            }
+
+            otherwise!(Count(None); bool str null list object);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// A time in seconds, as milliseconds; a part of one counts as one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Millis(pub Option<u64>);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Millis;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_u64<E>(self, seconds: u64) -> Result<Millis, E> {
+                Ok(Millis(seconds.checked_mul(1_000)))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Millis, E> {
+                Ok(Millis(None))
+            }
+
+            fn visit_f64<E>(self, seconds: f64) -> Result<Millis, E> {
+                let millis = (seconds * 1_000.0).ceil();
+                Ok(Millis((0.0..9e15).contains(&millis).then_some(millis as u64)))
+            }
+
+            otherwise!(Millis(None); bool str null list object);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// The word for a service.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Served(pub Option<ServiceTier>);
+
+impl<'de> Deserialize<'de> for Served {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Served(Text::deserialize(deserializer)?.get().and_then(ServiceTier::parse)))
+    }
+}
+
+/// Whether there is something in a value: a string that is not empty, anywhere below, other than
+/// names of types and the like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filled(pub bool);
+
+impl<'de> Deserialize<'de> for Filled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Filled;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Filled, E> {
+                Ok(Filled(!text.is_empty()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Filled, A::Error> {
+                let mut any = false;
+                while let Some(Filled(one)) = access.next_element()? {
+                    any |= one;
+                }
+                Ok(Filled(any))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Filled, A::Error> {
+                let mut any = false;
+                while let Some(key) = access.next_key::<Text<'de>>()? {
+                    let Filled(one) = access.next_value()?;
+                    let around = ["type", "id", "format", "role", "object", "status", "signature"];
+                    any |= one && !around.iter().any(|word| key.is(word));
+                }
+                Ok(Filled(any))
+            }
+
+            otherwise!(Filled(false); bool number null);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// Whether a value is there and not null.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Present(pub bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Present(Option::<IgnoredAny>::deserialize(deserializer)?.is_some()))
+    }
+}
+
+/// An object, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Object<T>(pub Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Object(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(access)).map(|read| Object(Some(read)))
+            }
+
+            otherwise!(Object(None); bool number str null list);
+        }
+        deserializer.deserialize_any(Read(PhantomData))
+    }
+}
+
+/// A list of objects; `None` when it is no list. What is no object in it is left out, and so is what stands behind the
+/// first hundred.
+#[derive(Debug)]
+pub(crate) struct List<T>(pub Option<Vec<T>>, usize);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List(None, 0)
+    }
+}
+
+impl<T> List<T> {
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten()
+    }
+
+    /// How many objects there are, with those that were not looked at.
+    pub fn count(&self) -> Option<usize> {
+        self.0.as_ref().map(|_| self.1)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<List<T>, A::Error> {
+                let (mut list, mut count) = (Vec::new(), 0);
+                while let Some(Object(one)) = access.next_element()? {
+                    count += usize::from(one.is_some());
+                    list.extend(one.filter(|_| count <= LOOKED_AT));
+                }
+                Ok(List(Some(list), count))
+            }
+
+            otherwise!(List(None, 0); bool number str null object);
+        }
+        deserializer.deserialize_any(Read(PhantomData))
+    }
+}
+
+/// The value of `error`: an object of any provider's, or words. Null, false and empty are none.
+#[derive(Debug, Default)]
+pub(crate) struct Fault(pub Option<StreamError>);
+
+/// The fields that errors have, at one level or another.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FaultFields<'a> {
+    #[serde(borrow)]
+    code: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    message: Text<'a>,
+}
+
+impl Fault {
+    /// Of the fields of an error: OpenAI's code says more than its type; Google's code is a status.
+    pub fn of(code: &Text<'_>, status: &Text<'_>, kind: &Text<'_>, message: &Text<'_>) -> StreamError {
+        let number = |text: &str| text.parse::<u16>().ok().filter(|status| (400..600).contains(status));
+        let told = [code, status].into_iter().filter_map(Text::get);
+        let word = [code, status, kind].into_iter().filter_map(Text::get).find(|word| number(word).is_none());
+        StreamError {
+            kind: word.unwrap_or("error").to_owned(),
+            message: message.get().unwrap_or_default().to_owned(),
+            status: told.into_iter().find_map(number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Fault;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                expecting(f)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Fault, E> {
+                let error = || StreamError { kind: "error".to_owned(), message: text.to_owned(), status: None };
+                Ok(Fault((!text.is_empty()).then(error)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Fault, A::Error> {
+                let fields = FaultFields::deserialize(MapAccessDeserializer::new(access))?;
+                let FaultFields { code, status, kind, message } = &fields;
+                let any = [code, status, kind, message].into_iter().any(|field| field.get().is_some());
+                Ok(Fault(any.then(|| Fault::of(code, status, kind, message))))
+            }
+
+            otherwise!(Fault(None); bool number null list);
+        }
+        deserializer.deserialize_any(Read)
+    }
+}

@@ -1,0 +1,7 @@
+//! JSON text, read without a tree or with bounds on it.
+
+pub(crate) mod lenient;
+pub(crate) mod pieces;
+pub(crate) mod raw;
+pub mod strict;
+pub mod weight;

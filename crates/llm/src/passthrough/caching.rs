@@ -1,0 +1,83 @@
+//! Whether a request asks for its prefix to be cached, and for how long: writing to a cache has its price.
+
+use memchr::memmem;
+use serde::Deserialize;
+
+use crate::json::pieces::spelled;
+use crate::passthrough::scan::{Field, Scanned};
+
+/// How long a prefix is to be kept. A longer time costs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caching {
+    FiveMinutes,
+    Hour,
+}
+
+const KEY: &[u8] = b"\"cache_control\"";
+/// Bytes of a `cache_control` that are looked at: there may be many, one in the other.
+const LONGEST: usize = 256;
+
+impl Scanned {
+    /// The longest time that a `cache_control` in the body asks for, wherever it stands.
+    ///
+    /// The bytes are searched, not parsed. Inside a text the quotes are escaped, so words about caching ask for nothing.
+    #[must_use]
+    pub fn caching(&self, body: &[u8]) -> Option<Caching> {
+        #[derive(Deserialize)]
+        struct Control {
+            #[serde(rename = "type")]
+            kind: String,
+            ttl: Option<String>,
+        }
+        let body = &*spelled(body);
+        let mut longest = None;
+        for at in memmem::find_iter(body, KEY) {
+            let rest = body[at + KEY.len()..].trim_ascii_start();
+            let Some(value) = rest.strip_prefix(b":") else { continue };
+            // One word, or two. Of what is longer nobody knows what a provider makes of it: it is taken for the dear one.
+            let looked_at = value.get(..LONGEST).unwrap_or(value);
+            let control = serde_json::Deserializer::from_slice(looked_at).into_iter::<Option<Control>>().next();
+            let control = match control {
+                Some(Ok(Some(control))) => control,
+                Some(Err(error)) if error.is_eof() && looked_at.len() < value.len() => return Some(Caching::Hour),
+                _ => continue,
+            };
+            if control.kind == "ephemeral" {
+                let hour = control.ttl.as_deref() == Some("1h");
+                longest = longest.max(Some(if hour { Caching::Hour } else { Caching::FiveMinutes }));
+            }
+        }
+        longest
+    }
+
+    /// Whether OpenAI is asked to keep the prefix for longer than usual.
+    #[must_use]
+    pub fn keeps_cache(&self, body: &[u8]) -> bool {
+        self.value(body, Field::PromptCacheRetention).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::passthrough::scan::scan;
+
+    #[test]
+    fn the_longest_time_counts() {
+        let text = r#"{"messages":[{"content":"\"cache_control\":{\"type\":\"ephemeral\"}"}]}"#;
+        for (body, expected) in [
+            (r#"{"messages":[]}"#, None),
+            (text, None),
+            (r#"{"cache_control":{"type":"ephemeral"}}"#, Some(Caching::FiveMinutes)),
+            (r#"{"cache_control" : {"ttl":"5m","type":"ephemeral"}}"#, Some(Caching::FiveMinutes)),
+            (r#"{"cache_control":null}"#, None),
+            (r#"{"required":["cache_control"],"x":{"cache_control":{"type":"string"}}}"#, None),
+            (
+                r#"{"system":[{"cache_control":{"type":"ephemeral","ttl":"1h"}}],"tools":[{"cache_control":{"type":"ephemeral"}}]}"#,
+                Some(Caching::Hour),
+            ),
+        ] {
+            assert_eq!(scan(body.as_bytes()).unwrap().caching(body.as_bytes()), expected, "{body}");
+        }
+    }
+}

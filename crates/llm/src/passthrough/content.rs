@@ -1,0 +1,309 @@
+//! How much an event says, without reading it: the lengths of its strings of content, found by their keys.
+//!
+//! What a stream that was cut off had said is an estimate anyway, so an escaped character counts as what it most often
+//! is, and arguments that are no text count with their brackets.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr2};
+
+use crate::Dialect;
+use crate::json::raw;
+
+/// Of OpenAI's responses, where no event's name tells.
+static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":"response."#));
+static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""delta""#));
+
+/// Bytes of content in an event: text, thinking, arguments, refusals.
+pub(super) fn bytes_of_event(dialect: Dialect, name: &str, data: &str) -> u64 {
+    let bytes = data.as_bytes();
+    match dialect {
+        Dialect::OpenAi if name.starts_with("response.") || RESPONSE.find(bytes).is_some() => response(name, bytes),
+        Dialect::OpenAi => chunk(bytes),
+        Dialect::Anthropic => sum(bytes, &[], |key| matches!(key, b"text" | b"thinking" | b"partial_json")),
+        Dialect::Gemini => sum(bytes, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
+    }
+}
+
+/// Bytes of content in a whole answer, of an operation as in [`super::whole::whole`]. Nobody knows how many tokens a picture or
+/// a sound is: those count as they are written.
+pub fn bytes_of_answer(dialect: Dialect, operation: &str, body: &[u8]) -> u64 {
+    let words = match dialect {
+        // The instructions are told again beside it.
+        Dialect::OpenAi if operation == "responses" => {
+            let output = std::str::from_utf8(body).ok().and_then(|text| raw::member(text, "output"));
+            let words = |key: &[u8]| matches!(key, b"text" | b"arguments" | b"input" | b"code" | b"refusal");
+            output.map_or(0, |output| sum(output.as_bytes(), &[], words))
+        }
+        Dialect::OpenAi => chunk(body),
+        Dialect::Anthropic => sum(body, &[b"input"], |key| matches!(key, b"text" | b"thinking" | b"input")),
+        Dialect::Gemini => sum(body, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
+    };
+    let mut media = 0;
+    values(body, &[], |key, length| {
+        media += if matches!(key, b"data" | b"url" | b"result") && length > LONGEST_WORD { length } else { 0 };
+    });
+    words + media
+}
+
+/// What stands under a word for media and is longer is some.
+const LONGEST_WORD: u64 = 4_096;
+
+/// Each piece is told again when it is done; sound and pictures are no words.
+fn response(name: &str, data: &[u8]) -> u64 {
+    let piece = name.is_empty() || name.ends_with(".delta") && !name.ends_with("audio.delta");
+    if piece { sum(data, &[], |key| key == b"delta") } else { 0 }
+}
+
+fn chunk(data: &[u8]) -> u64 {
+    // Perplexity tells the piece and, beside it, all that was said so far.
+    let whole: &[&[u8]] = match DELTA.find(data) {
+        Some(_) => &[b"arguments", b"message"],
+        None => &[b"arguments"],
+    };
+    // Some tell the same thought under two names, or once more as details with a text.
+    let (mut thoughts, mut text, mut other) = ([0, 0], 0, 0);
+    values(data, whole, |key, length| match key {
+        b"reasoning_content" => thoughts[0] += length,
+        b"reasoning" => thoughts[1] += length,
+        b"text" => text += length,
+        b"content" | b"refusal" | b"arguments" => other += length,
+        _ => {}
+    });
+    match thoughts.into_iter().max() {
+        Some(thought) if thought > 0 => other + thought,
+        _ => other + text,
+    }
+}
+
+fn sum(data: &[u8], whole: &[&[u8]], counts: impl Fn(&[u8]) -> bool) -> u64 {
+    let mut sum = 0;
+    values(data, whole, |key, length| sum += if counts(key) { length } else { 0 });
+    sum
+}
+
+/// Tells the length of each string that is the value of a key, at any depth. The objects and lists of the keys of
+/// `whole` are told as they are written and not looked into. What is no JSON tells something or nothing, and ends.
+fn values(data: &[u8], whole: &[&[u8]], mut each: impl FnMut(&[u8], u64)) {
+    let mut at = 0;
+    while let Some(quote) = memchr(b'"', rest(data, at)) {
+        let begin = at + quote + 1;
+        let (end, _) = string(data, begin);
+        let key = data.get(begin..end).unwrap_or_default();
+        at = blank(data, end + 1);
+        if data.get(at) != Some(&b':') {
+            continue;
+        }
+        at = blank(data, at + 1);
+        match data.get(at) {
+            Some(b'"') => {
+                let (end, length) = string(data, at + 1);
+                each(key, length);
+                at = end + 1;
+            }
+            Some(b'{' | b'[') if whole.contains(&key) => {
+                let end = span(data, at);
+                each(key, (end - at) as u64);
+                at = end;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn rest(data: &[u8], at: usize) -> &[u8] {
+    data.get(at..).unwrap_or_default()
+}
+
+fn blank(data: &[u8], at: usize) -> usize {
+    at + rest(data, at).iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
+/// Where the string that begins at `at`, behind its quote, ends, and how many bytes it stands for.
+fn string(data: &[u8], mut at: usize) -> (usize, u64) {
+    let mut length = 0;
+    while let Some(found) = memchr2(b'"', b'\\', rest(data, at)) {
+        length += found as u64;
+        at += found;
+        if data.get(at) == Some(&b'"') {
+            return (at, length);
+        }
+        // What is escaped by number is most often a letter of two or three bytes.
+        let unicode = data.get(at + 1) == Some(&b'u');
+        length += if unicode { 3 } else { 1 };
+        at += if unicode { 6 } else { 2 };
+    }
+    (data.len(), length + rest(data, at).len() as u64)
+}
+
+/// Where the object or list that begins at `at` ends.
+fn span(data: &[u8], mut at: usize) -> usize {
+    let mut depth = 0usize;
+    while let Some(byte) = data.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = string(data, at).0 + 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    at.min(data.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dialect::{Anthropic, Gemini, OpenAi};
+
+    #[test]
+    fn counts_what_is_said_and_nothing_around_it() {
+        let table: &[(Dialect, &str, &str, u64)] = &[
+            (
+                OpenAi,
+                "",
+                r#"{"id":"chatcmpl-1","model":"m","choices":[{"delta":{"role":"assistant","content":"abc"}}]}"#,
+                3,
+            ),
+            (OpenAi, "", r#"{"choices":[{"delta":{"content" : "a\n\"b\u4e2d"}}]}"#, 7),
+            (OpenAi, "", r#"{"choices":[{"delta":{"content":null,"refusal":"no"}}]}"#, 2),
+            (
+                OpenAi,
+                "",
+                r#"{"choices":[{"delta":{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":"}}]}}]}"#,
+                5,
+            ),
+            (OpenAi, "", r#"{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":{"text":[1]}}}]}}]}"#, 12),
+            (
+                OpenAi,
+                "",
+                r#"{"choices":[{"delta":{"content":"","reasoning":"abc","reasoning_details":[{"text":"abc"}]}}]}"#,
+                3,
+            ),
+            (OpenAi, "", r#"{"choices":[{"delta":{"content":"a","reasoning":"bc","reasoning_content":"bc"}}]}"#, 3),
+            (
+                OpenAi,
+                "",
+                r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"ab"}]}]}}]}"#,
+                2,
+            ),
+            (OpenAi, "", r#"{"choices":[{"message":{"content":"so far"},"delta":{"content":"far"}}]}"#, 3),
+            (OpenAi, "", r#"{"choices":[{"message":{"content":"all"}}]}"#, 3),
+            (OpenAi, "", r#"{"choices":[{"text":"ab"}]}"#, 2),
+            (OpenAi, "", r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, 0),
+            (OpenAi, "", "[DONE]", 0),
+            (OpenAi, "", r#"{"type":"response.output_text.delta","delta":"ab"}"#, 2),
+            (OpenAi, "response.output_text.delta", r#"{"type": "response.output_text.delta", "delta": "ab"}"#, 2),
+            (OpenAi, "response.output_text.done", r#"{"type":"response.output_text.done","text":"ab"}"#, 0),
+            (OpenAi, "response.audio.delta", r#"{"type":"response.audio.delta","delta":"AAAA"}"#, 0),
+            (OpenAi, "response.completed", r#"{"response":{"output":[{"content":[{"text":"ab"}]}]}}"#, 0),
+            (Anthropic, "", r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"ab"}}"#, 2),
+            (Anthropic, "", r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"abc"}}"#, 3),
+            (
+                Anthropic,
+                "",
+                r#"{"type":"content_block_delta","delta":{"type":"input_json_delta","partial_json":"{\""}}"#,
+                2,
+            ),
+            (
+                Anthropic,
+                "",
+                r#"{"type":"content_block_delta","delta":{"type":"signature_delta","signature":"AAAA"}}"#,
+                0,
+            ),
+            (
+                Gemini,
+                "",
+                r#"{"candidates":[{"content":{"parts":[{"text":"ab","thought":true,"thoughtSignature":"AA"}]}}]}"#,
+                2,
+            ),
+            (
+                Gemini,
+                "",
+                r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"text":"a}"}}}]}}]}"#,
+                13,
+            ),
+            (
+                Gemini,
+                "",
+                r#"{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}]}"#,
+                0,
+            ),
+        ];
+        for (dialect, name, data, bytes) in table {
+            assert_eq!(bytes_of_event(*dialect, name, data), *bytes, "{data}");
+        }
+    }
+
+    #[test]
+    fn a_whole_answer_says_what_its_stream_would() {
+        let picture = "A".repeat(5_000);
+        for (dialect, operation, body, bytes) in [
+            (
+                OpenAi,
+                "chat",
+                r#"{"id":"c","choices":[{"message":{"role":"assistant","content":"abc"}}],"usage":{}}"#.to_owned(),
+                3,
+            ),
+            (
+                OpenAi,
+                "chat",
+                r#"{"choices":[{"message":{"content":"ab","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]},
+                    "logprobs":{"content":[{"token":"ab","bytes":[1],"top_logprobs":[]}]}}]}"#
+                    .to_owned(),
+                4,
+            ),
+            (OpenAi, "completions", r#"{"choices":[{"text":"abcd"}]}"#.to_owned(), 4),
+            (
+                OpenAi,
+                "responses",
+                r#"{"instructions":"be kind","text":{"format":{"type":"text"}},"output":[{"type":"message","content":
+                    [{"type":"output_text","text":"abc"}]},{"type":"function_call","arguments":"{}"}]}"#
+                    .to_owned(),
+                5,
+            ),
+            (
+                Anthropic,
+                "messages",
+                r#"{"content":[{"type":"thinking","thinking":"ab","signature":"AAAA"},{"type":"text","text":"abc"},
+                    {"type":"tool_use","name":"f","input":{"a":1}}]}"#
+                    .to_owned(),
+                12,
+            ),
+            (
+                Gemini,
+                "generate_content",
+                r#"[{"candidates":[{"content":{"parts":[{"text":"ab"}]}}]},{"candidates":[]}]"#.to_owned(),
+                2,
+            ),
+            (
+                Gemini,
+                "generate_content",
+                format!(
+                    r#"{{"candidates":[{{"content":{{"parts":[{{"text":"ab"}},{{"inlineData":{{"data":"{picture}"}}}}]}}}}]}}"#
+                ),
+                5_002,
+            ),
+            (OpenAi, "chat", "no JSON".to_owned(), 0),
+        ] {
+            assert_eq!(bytes_of_answer(dialect, operation, body.as_bytes()), bytes, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_anywhere_ends() {
+        let data =
+            r#"{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"a":"\u00e9\\"}}},{"text":"ab\n"}]}}]}"#;
+        for end in 0..data.len() {
+            for dialect in [OpenAi, Anthropic, Gemini] {
+                assert!(bytes_of_event(dialect, "", &data[..end]) <= data.len() as u64, "{}", &data[..end]);
+            }
+        }
+    }
+}

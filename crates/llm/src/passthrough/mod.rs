@@ -1,0 +1,10 @@
+//! Bodies and streams of the caller's own format: looked at, edited in a few places, never rebuilt.
+
+pub mod caching;
+pub mod content;
+pub mod needs;
+pub mod observation;
+pub mod scan;
+pub mod strip_marks;
+pub mod watch;
+pub mod whole;

@@ -1,0 +1,290 @@
+//! What a request needs of a model, in the words of the catalogue of models.
+//!
+//! Asked only by policies with rules or capabilities; a scan has no part in it but to know the places.
+
+mod parts;
+
+use std::fmt;
+use std::ops::{BitOr, BitOrAssign};
+
+use crate::Dialect;
+use crate::json::pieces::spelled;
+use crate::json::raw::{self, is, member};
+use crate::operation::{Kind, Operation};
+use crate::passthrough::scan::members::unescape;
+use crate::passthrough::scan::{Field, Scanned};
+
+/// A set of what is needed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Needs(u16);
+
+impl Needs {
+    /// Functions are declared, which the model may call.
+    pub const TOOLS: Self = Self(1);
+    /// Pictures are shown, or films.
+    pub const VISION: Self = Self(1 << 1);
+    /// Thinking is asked for.
+    pub const REASONING: Self = Self(1 << 2);
+    /// The answer must satisfy a schema.
+    pub const STRUCTURED_OUTPUTS: Self = Self(1 << 3);
+    /// A prefix is to be cached, or was.
+    pub const PROMPT_CACHING: Self = Self(1 << 4);
+    /// Sound is sent or wanted.
+    pub const AUDIO: Self = Self(1 << 5);
+    /// Documents are sent as they are.
+    pub const FILES: Self = Self(1 << 6);
+    /// Vectors are wanted.
+    pub const EMBEDDINGS: Self = Self(1 << 7);
+
+    /// Every need with its name: the words of `LLMProvider.spec.models[].capabilities`.
+    pub const NAMES: [(Self, &'static str); 8] = [
+        (Self::TOOLS, "Tools"),
+        (Self::VISION, "Vision"),
+        (Self::REASONING, "Reasoning"),
+        (Self::STRUCTURED_OUTPUTS, "StructuredOutputs"),
+        (Self::PROMPT_CACHING, "PromptCaching"),
+        (Self::AUDIO, "Audio"),
+        (Self::FILES, "Files"),
+        (Self::EMBEDDINGS, "Embeddings"),
+    ];
+
+    /// Whether all of `other` are in this set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The names in this set, in the order of [`Self::NAMES`].
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(one, _)| self.contains(*one)).map(|(_, name)| name)
+    }
+
+    fn when(self, needed: bool) -> Self {
+        if needed { self } else { Self::default() }
+    }
+}
+
+impl BitOr for Needs {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Needs {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Debug for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+impl Scanned {
+    /// What the request needs. `body` is the one that was scanned; what in it has another shape than the dialect's needs
+    /// nothing, for the upstream will refuse it.
+    #[must_use]
+    pub fn needs(&self, operation: &Operation, body: &[u8]) -> Needs {
+        match operation.kind {
+            Kind::Chat | Kind::Responses => {}
+            Kind::Embeddings => return Needs::EMBEDDINGS,
+            Kind::Speech | Kind::Transcription => return Needs::AUDIO,
+            _ => return Needs::default(),
+        }
+        let value = |field| self.value(body, field);
+        let cached = value(Field::CachedContent).is_some() || self.caching(body).is_some();
+        let mut needs = Needs::PROMPT_CACHING.when(cached);
+        let turns = match operation.dialect {
+            Dialect::OpenAi if operation.kind == Kind::Responses => Field::Input,
+            Dialect::OpenAi | Dialect::Anthropic => Field::Messages,
+            Dialect::Gemini => Field::Contents,
+        };
+        needs |= value(turns).map_or(Needs::default(), |turns| parts::needs(&spelled(turns.as_bytes())));
+        needs |= Needs::TOOLS.when(value(Field::Tools).is_some_and(|raw| declares(operation.dialect, raw)));
+        if operation.dialect == Dialect::Gemini {
+            return needs | value(Field::GenerationConfig).map_or(Needs::default(), generation);
+        }
+        let of = |field, key| value(field).and_then(|raw| member(raw, key));
+        let object = |raw: Option<&str>| raw.is_some_and(|raw| raw.starts_with('{'));
+        let schema = is(of(Field::ResponseFormat, "type"), "json_schema")
+            || is(of(Field::Text, "format").and_then(|format| member(format, "type")), "json_schema")
+            || object(of(Field::OutputConfig, "format"))
+            || object(value(Field::OutputFormat));
+        let kind = of(Field::Thinking, "type");
+        let thinks = value(Field::ReasoningEffort).is_some_and(|raw| unescape(raw) != "none")
+            || object(value(Field::Reasoning))
+                && !is(of(Field::Reasoning, "effort"), "none")
+                && of(Field::Reasoning, "enabled") != Some("false")
+            || is(kind, "enabled")
+            || is(kind, "adaptive")
+            || value(Field::EnableThinking) == Some("true");
+        let speaks = value(Field::Modalities).is_some_and(|raw| holds(raw, |word| is(Some(word), "audio")));
+        needs | Needs::STRUCTURED_OUTPUTS.when(schema) | Needs::REASONING.when(thinks) | Needs::AUDIO.when(speaks)
+    }
+}
+
+/// Whether a list holds such an element.
+fn holds(list: &str, such: impl Fn(&str) -> bool) -> bool {
+    let mut any = false;
+    raw::elements(list, |element| any |= such(element.get())).is_ok() && any
+}
+
+/// Google's tools come in groups, some of which hold none of the caller's functions.
+fn declares(dialect: Dialect, tools: &str) -> bool {
+    match dialect {
+        Dialect::Gemini => holds(tools, |group| {
+            either(group, ["functionDeclarations", "function_declarations"]).and_then(raw::length) > Some(0)
+        }),
+        _ => raw::length(tools) > Some(0),
+    }
+}
+
+/// The value under one of a key's two spellings; none where it is null.
+fn either<'a>(object: &'a str, [camel, snake]: [&str; 2]) -> Option<&'a str> {
+    member(object, camel).or_else(|| member(object, snake)).filter(|raw| *raw != "null")
+}
+
+/// What Gemini's `generationConfig` asks for.
+fn generation(config: &str) -> Needs {
+    let there = |names| either(config, names).is_some();
+    let schema = there(["responseSchema", "response_schema"]) || there(["responseJsonSchema", "response_json_schema"]);
+    let audio = |word: &str| word.starts_with('"') && unescape(word).eq_ignore_ascii_case("audio");
+    let speaks = there(["speechConfig", "speech_config"])
+        || either(config, ["responseModalities", "response_modalities"]).is_some_and(|list| holds(list, audio));
+    let thinks = either(config, ["thinkingConfig", "thinking_config"]).is_some_and(|thinking| {
+        match either(thinking, ["thinkingBudget", "thinking_budget"]) {
+            Some(budget) => budget.parse::<i64>() != Ok(0),
+            None => {
+                either(thinking, ["thinkingLevel", "thinking_level"]).is_some()
+                    || either(thinking, ["includeThoughts", "include_thoughts"]) == Some("true")
+            }
+        }
+    });
+    Needs::STRUCTURED_OUTPUTS.when(schema) | Needs::AUDIO.when(speaks) | Needs::REASONING.when(thinks)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::operation::find;
+    use crate::passthrough::scan::scan;
+
+    fn needs(path: &str, body: &str) -> Vec<&'static str> {
+        let operation = find("POST", path).unwrap().operation;
+        scan(body.as_bytes()).unwrap().needs(operation, body.as_bytes()).names().collect()
+    }
+
+    #[test]
+    fn a_request_tells_what_it_needs() {
+        const CHAT: &str = "/v1/chat/completions";
+        const RESPONSES: &str = "/v1/responses";
+        const MESSAGES: &str = "/v1/messages";
+        const GEMINI: &str = "/v1beta/models/m:generateContent";
+        for (path, body, expected) in [
+            (CHAT, r#"{"messages":[{"role":"user","content":"a picture: image_url"}]}"#, &[][..]),
+            (CHAT, r#"{"messages":[{"content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#, &["Vision"]),
+            (CHAT, r#"{"messages":[{"content":[{"type":"input_audio"},{"type":"file"}]}]}"#, &["Audio", "Files"]),
+            (CHAT, r#"{"tools":[{"type":"function"}],"modalities":["text","audio"]}"#, &["Tools", "Audio"]),
+            (CHAT, r#"{"tools":[],"response_format":{"type":"json_object"},"reasoning_effort":"none"}"#, &[]),
+            (
+                CHAT,
+                r#"{"response_format":{"type":"json_schema"},"reasoning_effort":"low"}"#,
+                &["Reasoning", "StructuredOutputs"],
+            ),
+            (CHAT, r#"{"reasoning":{"enabled":false},"thinking":{"type":"disabled"},"enable_thinking":false}"#, &[]),
+            (
+                CHAT,
+                r#"{"enable_thinking":true,"messages":[{"content":[{"type":"text","cache_control":{"type":"ephemeral"}}]}]}"#,
+                &["Reasoning", "PromptCaching"],
+            ),
+            (CHAT, r#"{"messages":7,"tools":{},"text":[],"modalities":1}"#, &[]),
+            (
+                RESPONSES,
+                r#"{"input":"x","text":{"format":{"type":"json_schema"}},"reasoning":{"effort":"high"}}"#,
+                &["Reasoning", "StructuredOutputs"],
+            ),
+            (
+                RESPONSES,
+                r#"{"input":[{"type":"message","content":[{"type":"input_image"},{"type":"input_file"}]}]}"#,
+                &["Vision", "Files"],
+            ),
+            (
+                RESPONSES,
+                r#"{"input":[{"type":"function_call_output","output":[{"type":"input_image"}]}]}"#,
+                &["Vision"],
+            ),
+            (RESPONSES, r#"{"input":[{"content":[{"type":"input_file","file_data":"data:"}]}]}"#, &["Files"]),
+            (
+                MESSAGES,
+                r#"{"messages":[{"content":[{"type":"document","source":{"type":"url"}},{"type":"text","text":"x"}]}]}"#,
+                &["Files"],
+            ),
+            // What a tool was given is no part of the conversation's, and neither is its schema.
+            (
+                MESSAGES,
+                r#"{"messages":[{"content":[{"type":"tool_use","input":{"content":[{"type":"image"}]}}]}]}"#,
+                &[],
+            ),
+            (
+                MESSAGES,
+                r#"{"messages":[{"content":[{"type":"tool_result","content":[{"type":"image"}]}]}]}"#,
+                &["Vision"],
+            ),
+            (
+                MESSAGES,
+                r#"{"messages":[{"content":[{"type":"document","source":{"type":"base64"}}]}],"thinking":{"type":"adaptive"}}"#,
+                &["Reasoning", "Files"],
+            ),
+            (
+                MESSAGES,
+                r#"{"messages":[{"content":[{"type":"document","source":{"type":"text"}}]}],"output_config":{"effort":"low"}}"#,
+                &[],
+            ),
+            (
+                MESSAGES,
+                r#"{"output_config":{"format":{"type":"json_schema"}},"tools":[{"name":"f"}]}"#,
+                &["Tools", "StructuredOutputs"],
+            ),
+            (
+                GEMINI,
+                r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png"}},{"file_data":{"mime_type":"application/pdf"}}]}]}"#,
+                &["Vision", "Files"],
+            ),
+            (GEMINI, r#"{"contents":{"parts":{"inline_data":{"mime_type":"audio/wav"}}}}"#, &["Audio"]),
+            (
+                GEMINI,
+                r#"{"contents":[{"parts":[{"functionResponse":{"parts":[{"inlineData":{"mimeType":"image/png"}}]}}]}]}"#,
+                &["Vision"],
+            ),
+            (
+                GEMINI,
+                r#"{"tools":[{"google_search":{}}],"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}"#,
+                &[],
+            ),
+            (
+                GEMINI,
+                r#"{"tools":[{"functionDeclarations":[{}]}],"generation_config":{"thinking_config":{"thinking_level":"LOW"},"response_schema":{}}}"#,
+                &["Tools", "Reasoning", "StructuredOutputs"],
+            ),
+            (
+                GEMINI,
+                r#"{"cachedContent":"c","generationConfig":{"responseModalities":["AUDIO"]}}"#,
+                &["PromptCaching", "Audio"],
+            ),
+            ("/v1/embeddings", r#"{"input":"x"}"#, &["Embeddings"]),
+            ("/v1/audio/speech", r#"{"input":"x"}"#, &["Audio"]),
+            ("/v1/images/generations", r#"{"prompt":"x"}"#, &[]),
+        ] {
+            assert_eq!(needs(path, body), expected, "{path} {body}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the turns of a conversation show beside words, in any dialect: one walk over the bytes.
+
+use super::Needs;
+use crate::json::pieces::{Piece, Pieces};
+
+/// Keys of what a tool takes or gives, which may look like anything and shows nothing.
+const TOOLS: [&[u8]; 4] = [b"arguments", b"args", b"input", b"response"];
+
+/// What the turns need: a list of them, or the only one.
+pub(super) fn needs(turns: &[u8]) -> Needs {
+    let mut needs = Needs::default();
+    // Documents that parts say are there, and those whose words stand in them, for which nothing is needed.
+    let (mut documents, mut written) = (0_u64, 0_u64);
+    let mut depth = 0_usize;
+    let mut inside_tool: Option<usize> = None;
+    let (mut key, mut opened_by): (&[u8], &[u8]) = (b"", b"");
+    for piece in Pieces::of(turns) {
+        match piece {
+            Piece::Open => {
+                if inside_tool.is_none() && depth > 0 && TOOLS.contains(&key) {
+                    inside_tool = Some(depth);
+                }
+                opened_by = std::mem::take(&mut key);
+                depth += 1;
+            }
+            Piece::Close => {
+                depth = depth.saturating_sub(1);
+                opened_by = b"";
+                inside_tool = inside_tool.filter(|since| depth > *since);
+            }
+            Piece::Key(name) => key = name,
+            Piece::Text(raw) => {
+                if inside_tool.is_none() {
+                    match key {
+                        b"type" if opened_by == b"source" && matches!(raw, b"text" | b"content") => written += 1,
+                        b"type" => match raw {
+                            b"image_url"
+                            | b"input_image"
+                            | b"image"
+                            | b"computer_screenshot"
+                            | b"video_url"
+                            | b"input_video" => needs |= Needs::VISION,
+                            b"input_audio" | b"audio" | b"audio_url" => needs |= Needs::AUDIO,
+                            b"file" | b"input_file" | b"document" | b"document_url" => documents += 1,
+                            _ => {}
+                        },
+                        b"mimeType" | b"mime_type" => needs |= by_mime(raw),
+                        _ => {}
+                    }
+                }
+                key = b"";
+            }
+            Piece::Bare(_) => key = b"",
+        }
+    }
+    needs | Needs::FILES.when(documents > written)
+}
+
+fn by_mime(mime: &[u8]) -> Needs {
+    // A slash may be escaped.
+    match mime.split(|byte| matches!(byte, b'/' | b'\\')).next() {
+        Some(b"image" | b"video") => Needs::VISION,
+        Some(b"audio") => Needs::AUDIO,
+        Some(b"text") => Needs::default(),
+        _ => Needs::FILES,
+    }
+}

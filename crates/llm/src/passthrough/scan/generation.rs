@@ -1,0 +1,67 @@
+//! What stands in Gemini's `generationConfig`: the one object that is looked into and edited.
+
+use std::ops::Range;
+
+use super::members::{differs_in_case, unescape, whole};
+use super::{ScanError, place};
+use crate::json::raw;
+
+/// What is read, in either spelling.
+const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
+
+/// Places are those of the whole body.
+#[derive(Clone, Debug)]
+pub(super) struct Generation {
+    /// `maxOutputTokens`, and where its value stands.
+    pub cap: Option<u64>,
+    pub cap_at: Option<Range<usize>>,
+    /// `candidateCount`.
+    pub answers: Option<u64>,
+    /// Where members begin (after `{`), and how many there are.
+    pub inside: usize,
+    pub members: usize,
+}
+
+impl Generation {
+    /// Reads the value that begins at `start`; none where it is null, which is as if it were not there.
+    pub(super) fn read(raw: &str, start: usize) -> Result<Option<Generation>, ScanError> {
+        if raw == "null" {
+            return Ok(None);
+        }
+        let wrong = ScanError::Wrong { field: "generationConfig", expected: "an object" };
+        let mut generation = Generation { cap: None, cap_at: None, answers: None, inside: start + 1, members: 0 };
+        let (mut counted, mut read) = (false, Ok(()));
+        let members = raw::members(raw, |key, value| {
+            if read.is_ok() {
+                read = generation.member(raw, start, key.get(), value.get(), &mut counted);
+            }
+        });
+        generation.members = members.map_err(|_| wrong)?;
+        read.map(|()| Some(generation))
+    }
+
+    fn member(&mut self, raw: &str, start: usize, key: &str, value: &str, counted: &mut bool) -> Result<(), ScanError> {
+        let key = unescape(key);
+        match &*key {
+            "maxOutputTokens" | "max_output_tokens" => {
+                let at = place(raw, value);
+                self.cap = whole(value);
+                if self.cap_at.replace(start + at.start..start + at.end).is_some() {
+                    return Err(ScanError::Twice("generationConfig.maxOutputTokens".to_owned()));
+                }
+            }
+            "candidateCount" | "candidate_count" => {
+                self.answers = whole(value);
+                if std::mem::replace(counted, true) {
+                    return Err(ScanError::Twice("generationConfig.candidateCount".to_owned()));
+                }
+            }
+            _ => {
+                if let Some(known) = KEYS.into_iter().find(|known| differs_in_case(&key, known)) {
+                    return Err(ScanError::OtherCase { key: key.into_owned(), known });
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! Budgets for thinking under a cap that the gateway writes.
+//!
+//! A budget that is not below the cap is refused (Anthropic, OpenRouter), or leaves nothing for the answer (Gemini). So
+//! where a cap is written, a budget that does not fit is lowered to half of it.
+
+use std::ops::Range;
+
+use super::members::{unescape, whole};
+use super::{Field, Scanned, place};
+use crate::json::raw;
+
+/// A budget that stands more often in one object is nobody's wish: the rest stays for the provider to refuse.
+const MOST: usize = 16;
+
+/// The least budget that Anthropic takes, in tokens.
+pub(crate) const LEAST_BUDGET: u64 = 1_024;
+/// The least budgets of Gemini's models: of Flash-Lite, and of Pro.
+const GEMINI: [u64; 2] = [512, 128];
+
+/// A budget that is below the cap: as it is, or half of the cap, and at least `least`. None where there is no room.
+pub(crate) fn below(budget: u64, cap: u64, least: u64) -> Option<u64> {
+    let fitted = if budget < cap { budget } else { (cap / 2).max(least) };
+    (fitted < cap).then_some(fitted)
+}
+
+/// A place to write anew, what is written there, and the caller's word for it.
+pub(super) struct Fitted {
+    pub at: Range<usize>,
+    pub text: String,
+    pub field: &'static str,
+}
+
+impl Scanned {
+    /// The fields of thinking that a cap of so many tokens changes, in the caller's words. Empty where the caller's own
+    /// cap is no higher, for then none is written.
+    #[must_use]
+    pub fn thinking_changed_by(&self, body: &[u8], cap: super::Cap<'_>) -> Vec<String> {
+        let fields = if self.takes(body, cap) { self.fit_thinking(body, cap.tokens) } else { Vec::new() };
+        fields.into_iter().map(|fitted| fitted.field.to_owned()).collect()
+    }
+
+    pub(super) fn fit_thinking(&self, body: &[u8], cap: u64) -> Vec<Fitted> {
+        let mut fitted = Vec::new();
+        if let Some((raw, start)) = self.object(body, Field::Thinking) {
+            each(raw, &["budget_tokens"], |value, at| {
+                let Some(budget) = whole(value).filter(|budget| *budget >= cap) else { return };
+                fitted.push(match below(budget, cap, LEAST_BUDGET) {
+                    Some(budget) => Fitted {
+                        at: start + at.start..start + at.end,
+                        text: budget.to_string(),
+                        field: "thinking.budget_tokens",
+                    },
+                    None => Fitted {
+                        at: start..start + raw.len(),
+                        text: r#"{"type":"disabled"}"#.to_owned(),
+                        field: "thinking",
+                    },
+                });
+            });
+            // Off is off, however often the budget stands there.
+            if let Some(off) = fitted.iter().position(|one| one.field == "thinking") {
+                fitted = vec![fitted.swap_remove(off)];
+            }
+        }
+        if let Some((raw, start)) = self.object(body, Field::Reasoning) {
+            each(raw, &["max_tokens"], |value, at| {
+                let budget = whole(value).filter(|budget| *budget >= cap).and_then(|budget| below(budget, cap, 1));
+                fitted.extend(budget.map(|budget| Fitted {
+                    at: start + at.start..start + at.end,
+                    text: budget.to_string(),
+                    field: "reasoning.max_tokens",
+                }));
+            });
+        }
+        if let Some((raw, start)) = self.object(body, Field::GenerationConfig) {
+            each(raw, &["thinkingConfig", "thinking_config"], |config, outer| {
+                each(config, &["thinkingBudget", "thinking_budget"], |value, at| {
+                    let Some(budget) = whole(value).filter(|budget| *budget >= cap) else { return };
+                    let budget = GEMINI.into_iter().find_map(|least| below(budget, cap, least));
+                    fitted.extend(budget.map(|budget| Fitted {
+                        at: start + outer.start + at.start..start + outer.start + at.end,
+                        text: budget.to_string(),
+                        field: "generationConfig.thinkingConfig.thinkingBudget",
+                    }));
+                });
+            });
+        }
+        fitted
+    }
+
+    fn object<'b>(&self, body: &'b [u8], field: Field) -> Option<(&'b str, usize)> {
+        let raw = self.value(body, field).filter(|raw| raw.starts_with('{'))?;
+        Some((raw, self.place(field)?.value.start))
+    }
+}
+
+/// Tells each member of an object that has one of these keys, and where its value stands in it.
+fn each(raw: &str, keys: &[&str], mut tell: impl FnMut(&str, Range<usize>)) {
+    let mut told = 0;
+    // What is no object has none.
+    let _ = raw::members(raw, |key, value| {
+        if told < MOST && keys.contains(&&*unescape(key.get())) {
+            told += 1;
+            tell(value.get(), place(raw, value.get()));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cap, CapField, Edits, scan};
+
+    fn edited(body: &str, tokens: u64, fields: &[CapField]) -> (String, Vec<String>) {
+        let scanned = scan(body.as_bytes()).unwrap();
+        let cap = Cap { tokens, fields };
+        let told = scanned.edit(body.as_bytes(), Edits { cap: Some(cap), ..Edits::default() });
+        (String::from_utf8(told.into_owned()).unwrap(), scanned.thinking_changed_by(body.as_bytes(), cap))
+    }
+
+    #[test]
+    fn a_budget_stays_below_the_cap_that_is_written() {
+        let (max, chat, gemini) = (&[CapField::MaxTokens][..], &[CapField::MaxTokens][..], &[CapField::Generation][..]);
+        let budget = &["thinking.budget_tokens"][..];
+        for (fields, cap, body, expected, changed) in [
+            (
+                max,
+                2_000,
+                r#"{"max_tokens": 32000, "thinking": {"type": "enabled", "budget_tokens": 16000}}"#,
+                r#"{"max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 1024}}"#,
+                budget,
+            ),
+            (
+                max,
+                20_000,
+                r#"{"max_tokens": 32000, "thinking": {"type": "enabled", "budget_tokens": 20000}}"#,
+                r#"{"max_tokens": 20000, "thinking": {"type": "enabled", "budget_tokens": 10000}}"#,
+                budget,
+            ),
+            (
+                max,
+                20_000,
+                r#"{"max_tokens": 32000, "thinking": {"type": "enabled", "budget_tokens": 16000}}"#,
+                r#"{"max_tokens": 20000, "thinking": {"type": "enabled", "budget_tokens": 16000}}"#,
+                &[],
+            ),
+            // No budget fits below it.
+            (
+                max,
+                1_024,
+                r#"{"thinking": {"budget_tokens": 16000, "type": "enabled"}, "max_tokens": 32000}"#,
+                r#"{"thinking": {"type":"disabled"}, "max_tokens": 1024}"#,
+                &["thinking"],
+            ),
+            // The caller's own cap is lower: its budget is its own affair, as thinking between calls may go beyond it.
+            (
+                max,
+                40_000,
+                r#"{"max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 16000}}"#,
+                r#"{"max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 16000}}"#,
+                &[],
+            ),
+            (
+                max,
+                2_000,
+                r#"{"thinking":{"budget\u005ftokens":16000}}"#,
+                r#"{"max_tokens":2000,"thinking":{"budget\u005ftokens":1024}}"#,
+                budget,
+            ),
+            (
+                max,
+                2_000,
+                r#"{"thinking":{"type":"adaptive"}}"#,
+                r#"{"max_tokens":2000,"thinking":{"type":"adaptive"}}"#,
+                &[],
+            ),
+            (
+                chat,
+                500,
+                r#"{"max_tokens":9000,"reasoning":{"max_tokens":4000}}"#,
+                r#"{"max_tokens":500,"reasoning":{"max_tokens":250}}"#,
+                &["reasoning.max_tokens"],
+            ),
+            (
+                gemini,
+                2_000,
+                r#"{"generationConfig":{"maxOutputTokens":9000,"thinkingConfig":{"thinkingBudget":8000,"includeThoughts":true}}}"#,
+                r#"{"generationConfig":{"maxOutputTokens":2000,"thinkingConfig":{"thinkingBudget":1000,"includeThoughts":true}}}"#,
+                &["generationConfig.thinkingConfig.thinkingBudget"],
+            ),
+            (
+                gemini,
+                300,
+                r#"{"generation_config":{"thinking_config":{"thinking_budget":8000}}}"#,
+                r#"{"generation_config":{"max_output_tokens":300,"thinking_config":{"thinking_budget":150}}}"#,
+                &["generationConfig.thinkingConfig.thinkingBudget"],
+            ),
+            (
+                gemini,
+                2_000,
+                r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":-1}}}"#,
+                r#"{"generationConfig":{"maxOutputTokens":2000,"thinkingConfig":{"thinkingBudget":-1}}}"#,
+                &[],
+            ),
+        ] {
+            let (told, named) = edited(body, cap, fields);
+            assert_eq!(told, expected, "{body}, {cap}");
+            assert_eq!(named, changed, "{body}, {cap}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How many tokens a request's input has, told from its bytes.
+//!
+//! No tokenizer: each model has its own, they weigh megabytes, and what is asked for is an upper bound that may be
+//! reserved. One pass over the raw JSON, in time that grows with its length. What is promised stands in
+//! `tests/estimate.rs`: rarely below what providers billed for recorded requests, and seldom twice as much.
+//!
+//! What is not in the body cannot be told from it: a stored conversation, a cached prefix, what a provider's own tools
+//! read. [`crate::tokens::meter`] and [`crate::passthrough::scan::Scanned::handle`] tell of those.
+
+mod family;
+mod media;
+mod text;
+mod walk;
+
+use crate::Dialect;
+use crate::json::pieces::spelled;
+use family::{Family, Picture};
+use walk::Found;
+
+/// What an input is made of, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Prompts, turns, tools and schemas, with what providers put around them.
+    pub text: u64,
+    pub pictures: u64,
+    /// Sound and films.
+    pub audio: u64,
+    pub documents: u64,
+}
+
+impl Estimate {
+    /// All of them.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.text.saturating_add(self.pictures).saturating_add(self.audio).saturating_add(self.documents)
+    }
+}
+
+/// What was found in a request, to be counted for one model or another.
+#[derive(Clone, Debug)]
+pub struct Input(Found);
+
+impl Input {
+    /// Reads a body of the caller's dialect. Bytes that are none make some estimate too.
+    #[must_use]
+    pub fn read(caller: Dialect, body: &[u8]) -> Self {
+        Input(walk::found(caller, &spelled(body)).0)
+    }
+
+    /// Whether something of it is elsewhere, and nobody knows how long it is: what the provider keeps, a document or a
+    /// recording behind a URL or a name. A picture is not: it has a largest size.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        let found = &self.0;
+        found.kept > 0 || found.clips_elsewhere > 0 || found.documents_elsewhere > 0
+    }
+
+    /// Whether all of it is words, and in the body.
+    #[must_use]
+    pub fn is_words(&self) -> bool {
+        let found = &self.0;
+        let beside = [
+            found.heard,
+            found.seen,
+            found.pages,
+            found.packed,
+            found.pictures_elsewhere,
+            found.clips_elsewhere,
+            found.documents_elsewhere,
+            found.kept,
+        ];
+        beside.into_iter().chain(found.pictures).all(|count| count == 0)
+    }
+
+    /// What a model of that name is billed for, where an upstream of that dialect serves it.
+    #[must_use]
+    pub fn estimate(&self, upstream: Dialect, model: &str) -> Estimate {
+        let found = &self.0;
+        let family = Family::of(upstream, model);
+        let once = |there: bool, tokens: u64| if there { tokens } else { 0 };
+        let milli = |millis: u64| millis.div_ceil(1_000);
+        let around = family.request
+            + found.messages * family.message
+            + found.calls * family.call
+            + found.tools * family.tool
+            + once(found.tools > 0, family.tools)
+            + once(found.thinks, family.thinks)
+            + once(found.has_schema, family.schema)
+            + once(found.cites, family.cites)
+            + milli(found.sealed * family.sealed + found.signed * family.signed);
+        let words = milli(found.words.millis() + found.keys * KEY);
+        let picture = Picture::ALL.iter().zip(found.pictures).find(|(way, _)| **way == family.picture);
+        Estimate {
+            text: milli(words * family.words) + found.tokens + around,
+            pictures: picture
+                .map_or(0, |(_, sum)| sum)
+                .saturating_add(found.pictures_elsewhere.saturating_mul(family.picture.tokens(None))),
+            audio: milli(milli(found.heard).saturating_mul(family.heard))
+                .saturating_add(milli(milli(found.seen).saturating_mul(family.seen)))
+                .saturating_add(milli(found.clips_elsewhere.saturating_mul(CLIP).saturating_mul(family.heard))),
+            documents: (found.pages.saturating_mul(family.page))
+                .saturating_add(output_tokens(found.packed))
+                .saturating_add(found.documents_elsewhere.saturating_mul(PAGES).saturating_mul(family.page)),
+        }
+    }
+}
+
+/// For each key that a model reads: its quotes, its colon, its comma. Thousandths of a token.
+const KEY: u64 = 1_500;
+/// What is somewhere else is taken to last so many seconds, or to have so many pages.
+const CLIP: u64 = 300;
+const PAGES: u64 = 5;
+
+/// Tokens of the input of a request in a dialect, for the model that the body names.
+#[must_use]
+pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
+    let body = spelled(body);
+    let (found, model) = walk::found(dialect, &body);
+    Input(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
+}
+
+/// Tokens of an answer of which so many bytes of text were seen; at least one where there was any.
+#[must_use]
+pub fn output_tokens(bytes_of_content: u64) -> u64 {
+    // English has four and a half bytes a token, code three and a half, Chinese three.
+    bytes_of_content.saturating_mul(2).div_ceil(7)
+}

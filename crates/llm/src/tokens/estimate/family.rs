@@ -1,0 +1,182 @@
+//! What providers put around a request's words, and what they count a picture, a page and a second for.
+//!
+//! Which of them reads a request is told by its dialect, unless the model's name tells better: Claude and Gemini are
+//! asked in OpenAI's dialect too.
+
+use crate::Dialect;
+
+/// A provider's way of counting. In tokens, unless something else is said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Family {
+    /// Once for each request, each message, each tool; and once where there are tools at all.
+    pub request: u64,
+    pub message: u64,
+    /// For each call of a tool, and each result.
+    pub call: u64,
+    pub tool: u64,
+    pub tools: u64,
+    /// Once where thinking is asked for, a schema, or citations.
+    pub thinks: u64,
+    pub schema: u64,
+    pub cites: u64,
+    /// For a thousand tokens of words as they are elsewhere.
+    pub words: u64,
+    /// For a thousand bytes that only the provider can read: as content, and as a signature.
+    pub sealed: u64,
+    pub signed: u64,
+    /// For each page of a PDF: its words and its picture.
+    pub page: u64,
+    /// For each second, in thousandths.
+    pub heard: u64,
+    pub seen: u64,
+    pub picture: Picture,
+}
+
+/// How a picture is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Picture {
+    OpenAi,
+    /// GPT-4o mini counts the same tiles for 33 times as much, at a lower price.
+    OpenAiMini,
+    Anthropic,
+    /// Before Gemini 3, since then, and of no known age.
+    Gemini2,
+    Gemini3,
+    Gemini,
+}
+
+const OPEN_AI: Family = Family {
+    request: 8,
+    message: 5,
+    call: 8,
+    tool: 12,
+    tools: 60,
+    thinks: 0,
+    schema: 16,
+    cites: 0,
+    words: 1_000,
+    sealed: 150,
+    signed: 200,
+    page: 1_500,
+    heard: 32_000,
+    seen: 300_000,
+    picture: Picture::OpenAi,
+};
+
+const ANTHROPIC: Family = Family {
+    request: 10,
+    call: 24,
+    tool: 40,
+    tools: 560,
+    thinks: 32,
+    schema: 120,
+    cites: 620,
+    words: 1_100,
+    // Pages that its search has found.
+    sealed: 450,
+    page: 3_600,
+    picture: Picture::Anthropic,
+    ..OPEN_AI
+};
+
+/// Since Opus 4.7 the same words make up to a third more tokens.
+const ANTHROPIC_NEW: Family = Family { words: 1_450, ..ANTHROPIC };
+
+const GEMINI: Family =
+    Family { request: 4, message: 4, tool: 16, tools: 40, page: 1_300, picture: Picture::Gemini, ..OPEN_AI };
+
+const GEMINI_2: Family = Family { picture: Picture::Gemini2, ..GEMINI };
+const GEMINI_3: Family = Family { picture: Picture::Gemini3, ..GEMINI };
+
+/// xAI puts a prompt of its own before the caller's, and so do those who serve OpenAI's open models.
+const GROK: Family = Family { request: 205, ..OPEN_AI };
+const GPT_OSS: Family = Family { request: 72, ..OPEN_AI };
+
+const OPEN_AI_MINI: Family = Family { picture: Picture::OpenAiMini, ..OPEN_AI };
+const DEEPSEEK: Family = Family { request: 14, call: 20, tools: 260, thinks: 80, ..OPEN_AI };
+const MISTRAL: Family = Family { request: 15, ..OPEN_AI };
+const QWEN: Family = Family { request: 12, call: 12, tools: 130, ..OPEN_AI };
+
+/// By a part of the model's name; the first that is in it.
+const NAMES: [(&str, Family); 10] = [
+    ("4o-mini", OPEN_AI_MINI),
+    ("deepseek", DEEPSEEK),
+    ("gemini-1", GEMINI_2),
+    ("gemini-2", GEMINI_2),
+    ("gemini-3", GEMINI_3),
+    ("gemini", GEMINI),
+    ("gpt-oss", GPT_OSS),
+    ("grok", GROK),
+    ("mistral", MISTRAL),
+    ("qwen", QWEN),
+];
+
+impl Family {
+    /// The one that reads requests of a dialect for a model, as far as its name is known.
+    pub(super) fn of(dialect: Dialect, model: &str) -> Family {
+        let model = &*model.to_ascii_lowercase();
+        if let Some((_, family)) = NAMES.iter().find(|(name, _)| model.contains(name)) {
+            return *family;
+        }
+        match (model.contains("claude"), dialect) {
+            // A name that is the gateway's own says nothing of the age.
+            (true, _) | (false, Dialect::Anthropic) if crate::format::anthropic::models::has_dense_tokens(model) => {
+                ANTHROPIC_NEW
+            }
+            (true, _) | (false, Dialect::Anthropic) => ANTHROPIC,
+            (false, Dialect::OpenAi) => OPEN_AI,
+            (false, Dialect::Gemini) => GEMINI,
+        }
+    }
+}
+
+impl Picture {
+    pub(super) const ALL: [Picture; 6] =
+        [Picture::OpenAi, Picture::OpenAiMini, Picture::Anthropic, Picture::Gemini2, Picture::Gemini3, Picture::Gemini];
+
+    /// Tokens of a picture, by its size in pixels; the most that there may be where that is not known. From the
+    /// providers' pages on vision, autumn 2026.
+    pub(super) fn tokens(self, size: Option<(u32, u32)>) -> u64 {
+        match self {
+            // Older models: 85 for each and 170 for a tile. Newer ones: 1.62 for a patch.
+            Picture::OpenAi => (85 + 170 * tiles(size)).max(patches(size) * 162 / 100),
+            Picture::OpenAiMini => 2_833 + 5_667 * tiles(size),
+            Picture::Anthropic => pixels(size).div_ceil(750).min(4_784),
+            Picture::Gemini2 => 258 * crops(size),
+            // For a picture of any size.
+            Picture::Gemini3 => 1_120,
+            Picture::Gemini => (258 * crops(size)).max(1_120),
+        }
+    }
+}
+
+/// Tiles of 512, after a picture is made to fit into 2,048 by 2,048 and its shorter side into 768.
+fn tiles(size: Option<(u32, u32)>) -> u64 {
+    let Some((width, height)) = size else { return 8 };
+    let (short, long) = (u64::from(width.min(height)), u64::from(width.max(height)));
+    let (short, long) = if long > 2_048 { ((short * 2_048).div_ceil(long), 2_048) } else { (short, long) };
+    let (short, long) = if short > 768 { (768, (long * 768).div_ceil(short)) } else { (short, long) };
+    short.div_ceil(512).max(1) * long.div_ceil(512).max(1)
+}
+
+/// Patches of 32 by 32; a picture with more is made smaller.
+fn patches(size: Option<(u32, u32)>) -> u64 {
+    const MOST: u64 = 1_536;
+    size.map_or(MOST, |(width, height)| (u64::from(width.div_ceil(32)) * u64::from(height.div_ceil(32))).min(MOST))
+}
+
+/// The newest models look at 2,576 pixels by the longer side; those before them at 1,568, for 1,600 tokens.
+fn pixels(size: Option<(u32, u32)>) -> u64 {
+    size.map_or(u64::MAX, |(width, height)| u64::from(width) * u64::from(height))
+}
+
+/// One for a small picture, else crops of two thirds of its shorter side, of 768 at the most.
+fn crops(size: Option<(u32, u32)>) -> u64 {
+    const MOST: u64 = 16;
+    let Some((width, height)) = size else { return MOST };
+    if width.max(height) <= 384 {
+        return 1;
+    }
+    let side = (width.min(height) / 3 * 2).clamp(256, 768);
+    (u64::from(width.div_ceil(side)) * u64::from(height.div_ceil(side))).min(MOST)
+}

@@ -1,0 +1,352 @@
+//! One walk over a request: which of its strings a model reads, and what stands between them.
+
+use super::family::Picture;
+use super::media::{self, Media};
+use super::text::Counts;
+use crate::Dialect;
+use crate::json::pieces::{Piece, Pieces};
+
+/// Keys of what a tool takes or gives, in Anthropic's and Google's dialects; in OpenAI's it is text.
+const FREE: [&[u8]; 3] = [b"input", b"args", b"response"];
+
+/// Keys under which pictures, sound and documents stand. Elsewhere base64 is what a tool gave, and read as text.
+const MEDIA: [&[u8]; 11] = [
+    b"data",
+    b"url",
+    b"image_url",
+    b"file_data",
+    b"file_url",
+    b"document_url",
+    b"video_url",
+    b"audio_url",
+    b"image",
+    b"bytes",
+    b"b64_json",
+];
+
+/// A longer string that begins like a URL is none.
+const LONGEST_URL: usize = 2_048;
+
+/// Keys of names and marks that no model reads, or that cost next to nothing.
+const NAMES: [&[u8]; 14] = [
+    b"id",
+    b"call_id",
+    b"tool_call_id",
+    b"tool_use_id",
+    b"status",
+    b"object",
+    b"media_type",
+    b"detail",
+    b"format",
+    b"ttl",
+    b"file_id",
+    b"cache_control",
+    b"phase",
+    b"encoding",
+];
+
+/// Keys of a schema that an answer must satisfy.
+const SCHEMAS: [&[u8]; 5] =
+    [b"schema", b"responseSchema", b"response_schema", b"responseJsonSchema", b"response_json_schema"];
+
+/// What stands under a key of the body's top.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Region {
+    /// Words: prompts and turns, and whatever is not known.
+    #[default]
+    Words,
+    /// Declarations, whose keys are read too.
+    Schema,
+    Tools,
+    /// Settings, which no model reads.
+    Settings,
+    Model,
+}
+
+impl Region {
+    fn of(key: &[u8]) -> Region {
+        match key {
+            b"tools" | b"functions" => Region::Tools,
+            b"response_format" | b"text" | b"output_config" | b"output_format" | b"generationConfig"
+            | b"generation_config" => Region::Schema,
+            b"model" => Region::Model,
+            b"cachedContent"
+            | b"cached_content"
+            | b"fallbacks"
+            | b"include"
+            | b"labels"
+            | b"logit_bias"
+            | b"metadata"
+            | b"modalities"
+            | b"prediction"
+            | b"previous_response_id"
+            | b"prompt_cache_key"
+            | b"prompt_cache_retention"
+            | b"reasoning"
+            | b"reasoning_effort"
+            | b"safetySettings"
+            | b"safety_identifier"
+            | b"safety_settings"
+            | b"service_tier"
+            | b"stop"
+            | b"stop_sequences"
+            | b"stream_options"
+            | b"thinking"
+            | b"toolConfig"
+            | b"tool_choice"
+            | b"tool_config"
+            | b"truncation"
+            | b"user"
+            | b"verbosity" => Region::Settings,
+            _ => Region::Words,
+        }
+    }
+}
+
+/// Parts that say what they show, and what they do show: the rest is somewhere else.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    said: u64,
+    held: u64,
+}
+
+impl Parts {
+    fn elsewhere(self) -> u64 {
+        self.said.saturating_sub(self.held)
+    }
+}
+
+/// What was found in a request, before anybody counts it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub words: Counts,
+    /// Keys that are read.
+    pub keys: u64,
+    pub messages: u64,
+    /// Calls of tools, and their results.
+    pub calls: u64,
+    pub tools: u64,
+    pub thinks: bool,
+    pub has_schema: bool,
+    pub cites: bool,
+    /// Numbers that are tokens already.
+    pub tokens: u64,
+    /// Bytes that only the provider can read: as content, and as a signature.
+    pub sealed: u64,
+    pub signed: u64,
+    /// By each way of counting pictures.
+    pub pictures: [u64; Picture::ALL.len()],
+    /// Milliseconds.
+    pub heard: u64,
+    pub seen: u64,
+    pub pages: u64,
+    /// Bytes of words in documents that hold them in another form.
+    pub packed: u64,
+    pub pictures_elsewhere: u64,
+    pub clips_elsewhere: u64,
+    pub documents_elsewhere: u64,
+    /// Items that the provider has stored, by their names alone.
+    pub kept: u64,
+}
+
+#[derive(Debug)]
+struct Walk<'a> {
+    caller: Dialect,
+    depth: usize,
+    region: Region,
+    /// The last key, until its value came; and the key of what was opened last.
+    key: &'a [u8],
+    opened_by: &'a [u8],
+    /// Inside of something that the caller's tools take or give, which is read as it stands: since this depth.
+    free: Option<usize>,
+    found: Found,
+    /// The body's own name for the model.
+    model: &'a [u8],
+    pictures: Parts,
+    documents: Parts,
+    /// Files by name alone, and those of which the type was told.
+    files: Parts,
+    /// Of the turn in hand: it has a name, and nothing but that and a type.
+    named: bool,
+    bare: bool,
+}
+
+/// Walks through a body: what was found, and the body's own name for the model, as it stands there.
+pub(super) fn found(caller: Dialect, body: &[u8]) -> (Found, &[u8]) {
+    let mut walk = Walk {
+        caller,
+        depth: 0,
+        region: Region::default(),
+        key: b"",
+        opened_by: b"",
+        free: None,
+        found: Found::default(),
+        model: b"",
+        pictures: Parts::default(),
+        documents: Parts::default(),
+        files: Parts::default(),
+        named: false,
+        bare: false,
+    };
+    for piece in Pieces::of(body) {
+        walk.take(piece);
+    }
+    let mut found = walk.found;
+    found.pictures_elsewhere += walk.pictures.elsewhere();
+    found.documents_elsewhere += walk.documents.elsewhere() + walk.files.elsewhere();
+    (found, walk.model)
+}
+
+impl<'a> Walk<'a> {
+    fn take(&mut self, piece: Piece<'a>) {
+        match piece {
+            Piece::Open => self.open(),
+            Piece::Close => {
+                if self.depth == 3 && self.region == Region::Words {
+                    self.found.kept += u64::from(self.named && self.bare);
+                }
+                self.depth = self.depth.saturating_sub(1);
+                self.opened_by = b"";
+                self.free = self.free.filter(|since| self.depth > *since);
+            }
+            Piece::Key(key) => {
+                if self.depth == 1 {
+                    self.region = Region::of(key);
+                    self.found.thinks |= matches!(key, b"thinking" | b"reasoning" | b"reasoning_effort");
+                } else if self.reads_keys() {
+                    self.found.keys += 1;
+                    self.found.has_schema |= self.region == Region::Schema && SCHEMAS.contains(&key);
+                    self.found.words.add(key);
+                }
+                if self.depth == 3 {
+                    self.named |= key == b"id";
+                    self.bare &= matches!(key, b"id" | b"type");
+                }
+                self.key = key;
+            }
+            Piece::Text(raw) => {
+                self.text(raw);
+                self.key = b"";
+            }
+            Piece::Bare(raw) => {
+                match self.region {
+                    _ if self.reads_keys() => self.found.words.add(raw),
+                    Region::Words if self.key == b"enabled" && self.opened_by == b"citations" => {
+                        self.found.cites |= raw == b"true";
+                    }
+                    // Prompts that are tokens already: `"input": [1, 2]`, `"prompt": [[1], [2]]`.
+                    Region::Words if self.key.is_empty() => self.found.tokens += 1,
+                    _ => {}
+                }
+                self.key = b"";
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        let words = self.region == Region::Words;
+        if words && self.free.is_none() && self.depth > 2 && FREE.contains(&self.key) {
+            self.free = Some(self.depth);
+        }
+        self.depth += 1;
+        self.opened_by = std::mem::take(&mut self.key);
+        match (self.region, self.caller, self.depth) {
+            (Region::Words, _, 3) => {
+                self.found.messages += 1;
+                (self.named, self.bare) = (false, true);
+            }
+            // `[{"functionDeclarations": [{…}]}]`
+            (Region::Tools, Dialect::Gemini, 5) | (Region::Tools, Dialect::OpenAi | Dialect::Anthropic, 3) => {
+                self.found.tools += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether keys here are words to the model.
+    fn reads_keys(&self) -> bool {
+        matches!(self.region, Region::Schema | Region::Tools) || self.free.is_some()
+    }
+
+    fn text(&mut self, raw: &'a [u8]) {
+        match self.region {
+            Region::Settings => return,
+            Region::Model => {
+                self.model = raw;
+                return;
+            }
+            Region::Schema | Region::Tools => {
+                self.found.words.add(raw);
+                return;
+            }
+            Region::Words => {}
+        }
+        if self.free.is_some() {
+            return self.found.words.add(raw);
+        }
+        match self.key {
+            b"type" => self.kind(raw),
+            b"mimeType" | b"mime_type" => {
+                if matches!(self.opened_by, b"fileData" | b"file_data") {
+                    self.files.held += 1;
+                    match raw.split(|byte| *byte == b'/').next() {
+                        Some(b"image") => self.found.pictures_elsewhere += 1,
+                        Some(b"audio" | b"video") => self.found.clips_elsewhere += 1,
+                        _ => self.found.documents_elsewhere += 1,
+                    }
+                }
+            }
+            b"fileUri" | b"file_uri" => self.files.said += 1,
+            key if MEDIA.contains(&key) => {
+                // What is somewhere else is counted by what its part says of it.
+                if key == b"data" || !raw.starts_with(b"http") || raw.len() > LONGEST_URL {
+                    self.media(raw);
+                }
+            }
+            b"encrypted_content" => self.found.sealed += raw.len() as u64,
+            b"signature" | b"thoughtSignature" | b"thought_signature" => {
+                self.found.signed += raw.len() as u64;
+            }
+            b"role" => self.found.calls += u64::from(raw == b"tool"),
+            key if NAMES.contains(&key) => {}
+            _ => self.found.words.add(raw),
+        }
+    }
+
+    /// Something in base64, or words.
+    fn media(&mut self, raw: &[u8]) {
+        let Some(media) = media::of(raw) else { return self.found.words.add(raw) };
+        match media {
+            Media::Picture(size) => {
+                self.pictures.held += 1;
+                for (sum, way) in self.found.pictures.iter_mut().zip(Picture::ALL) {
+                    *sum = sum.saturating_add(way.tokens(size));
+                }
+            }
+            Media::Audio(ms) => self.found.heard = self.found.heard.saturating_add(ms),
+            Media::Video(ms) => self.found.seen = self.found.seen.saturating_add(ms),
+            Media::Pdf(pages) => {
+                self.documents.held += 1;
+                self.found.pages += pages;
+            }
+            Media::Words(bytes) => {
+                self.documents.held += 1;
+                self.found.packed = self.found.packed.saturating_add(bytes);
+            }
+        }
+    }
+
+    /// What a part says that it shows.
+    fn kind(&mut self, raw: &[u8]) {
+        match raw {
+            b"image_url" | b"input_image" | b"image" | b"computer_screenshot" => self.pictures.said += 1,
+            b"file" | b"input_file" | b"document" | b"document_url" => self.documents.said += 1,
+            b"tool_use" | b"tool_result" | b"function" | b"function_call" | b"function_call_output" => {
+                self.found.calls += 1
+            }
+            // A document whose words stand here.
+            b"text" | b"content" if self.opened_by == b"source" => self.documents.held += 1,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! How a request is counted, and whether anybody can tell beforehand what it may cost.
+
+mod tools;
+
+use std::borrow::Cow;
+
+use crate::operation::{Kind, Meter, Operation};
+use crate::passthrough::scan::{Field, Scanned};
+
+/// What a request is counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metered {
+    /// By the usage that the answer tells.
+    Tokens,
+    /// Pictures to be made.
+    Images(u64),
+    /// Characters to be spoken.
+    Characters(u64),
+    /// Nobody knows, and why.
+    Unmetered(&'static str),
+    /// Costs nothing.
+    Free,
+}
+
+/// How this request is counted. `body` is the one that was scanned.
+#[must_use]
+pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
+    match operation.meter {
+        Meter::Free => Metered::Free,
+        Meter::Seconds => Metered::Unmetered("the length of a recording is not known beforehand"),
+        Meter::Images => Metered::Images(scanned.answers(operation, body)),
+        Meter::Characters => Metered::Characters(characters(scanned, body)),
+        Meter::Tokens if !tells_tokens(operation, scanned) => {
+            Metered::Unmetered("an answer in the background is not seen")
+        }
+        Meter::Tokens => match scanned.server_tool(operation, body) {
+            Some(reason) => Metered::Unmetered(reason),
+            None => Metered::Tokens,
+        },
+    }
+}
+
+/// Whether the answer tells the tokens that it used, whatever else it costs. Of what is [`Metered::Unmetered`] the tools'
+/// answers do, and those made in the background or of recordings do not.
+#[must_use]
+pub fn tells_tokens(operation: &Operation, scanned: &Scanned) -> bool {
+    operation.meter == Meter::Tokens && !(operation.kind == Kind::Responses && scanned.background)
+}
+
+/// Those of `input`, unescaped.
+fn characters(scanned: &Scanned, body: &[u8]) -> u64 {
+    let input = scanned.value(body, Field::Input).and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw).ok());
+    input.map_or(0, |input| input.chars().count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::find;
+    use crate::passthrough::scan::scan;
+
+    #[test]
+    fn tokens_are_told_unless_nobody_sees_the_answer() {
+        for (path, body, expected) in [
+            ("/v1/responses", r#"{"background":true}"#, false),
+            ("/v1/responses", r#"{"tools":[{"type":"web_search"}]}"#, true),
+            ("/v1/chat/completions", r#"{"background":true}"#, true),
+            ("/v1/embeddings", "{}", true),
+            ("/v1/audio/speech", "{}", false),
+        ] {
+            let operation = find("POST", path).unwrap().operation;
+            assert_eq!(tells_tokens(operation, &scan(body.as_bytes()).unwrap()), expected, "{path} {body}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_is_counted_by() {
+        let background = Metered::Unmetered("an answer in the background is not seen");
+        for (path, body, expected) in [
+            ("/v1/chat/completions", r#"{"background":true}"#, Metered::Tokens),
+            ("/v1/responses", r#"{"background":false,"tools":[{"type":"function"}]}"#, Metered::Tokens),
+            ("/v1/responses", r#"{"background":true}"#, background),
+            // Lax servers read it as true.
+            ("/v1/responses", r#"{"background":"yes"}"#, background),
+            ("/v1/images/generations", r#"{"background":"transparent","n":3}"#, Metered::Images(3)),
+            ("/v1/images/generations", "{}", Metered::Images(1)),
+            ("/v1/audio/speech", r#"{"input":"h\u00e9llo\n"}"#, Metered::Characters(6)),
+            ("/v1/audio/speech", r#"{"input":null}"#, Metered::Characters(0)),
+            ("/v1/embeddings", r#"{"input":"x"}"#, Metered::Tokens),
+            ("/v1/messages/count_tokens", r#"{"tools":[{"type":"web_search_20250305"}]}"#, Metered::Free),
+        ] {
+            let operation = find("POST", path).unwrap().operation;
+            assert_eq!(meter(operation, &scan(body.as_bytes()).unwrap(), body.as_bytes()), expected, "{path} {body}");
+        }
+        let transcription = find("POST", "/v1/audio/transcriptions").unwrap().operation;
+        assert!(!tells_tokens(transcription, &Scanned::default()));
+        assert!(matches!(meter(transcription, &Scanned::default(), b"--x"), Metered::Unmetered(_)));
+    }
+}
