@@ -3,11 +3,12 @@
 
 mod support;
 
+use k8s_openapi::api::core::v1::Pod;
 use outrigger_operator::attestation::{AttestationError, Attestor};
 use outrigger_operator::inject::{InjectionOutcome, inject};
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::seal::{Seal, VerifyingKeys};
-use outrigger_operator::state::pods::{GatewayPod, WatchedPod};
+use outrigger_operator::state::pods::GatewayPod;
 use serde_json::{Value, json};
 use support::{Case, cases, settings};
 
@@ -38,7 +39,7 @@ fn running(case: &Case) -> Value {
 }
 
 fn seen(pod: &Value) -> GatewayPod {
-    let pod: WatchedPod = serde_json::from_value(pod.clone()).unwrap();
+    let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
     GatewayPod::of(&pod, &Attestor::of(&settings())).unwrap()
 }
 
@@ -88,7 +89,7 @@ fn a_pod_that_only_says_so_is_none() {
             }],
         },
     });
-    let pod: WatchedPod = serde_json::from_value(said).unwrap();
+    let pod: Pod = serde_json::from_value(said).unwrap();
     assert_eq!(GatewayPod::of(&pod, &Attestor::of(&settings())), None);
 }
 

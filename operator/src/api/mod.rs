@@ -153,11 +153,6 @@ pub fn config_maps() -> ApiResource {
     ApiResource::erase::<v1::ConfigMap>(&())
 }
 
-#[must_use]
-pub fn pods() -> ApiResource {
-    ApiResource::erase::<v1::Pod>(&())
-}
-
 /// Counts each request by what it was and what came of it.
 struct RequestCounter(Arc<OperatorMetrics>);
 

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::spec::{Container, FieldRef, Probe, Variable};
+use k8s_openapi::api::core::v1::{Container, EnvVar, Probe};
+
 use super::{AttestationError, Attestor, cut, dir, privileges};
 use crate::inject::LEVELS;
 use crate::names::{
@@ -21,9 +22,11 @@ const OURS: &str = "OUTRIGGER_";
 
 impl Attestor {
     pub(super) fn gateway(&self, container: &Container, mounted: Option<&str>) -> Result<(), AttestationError> {
-        self.images.check(&container.image)?;
-        privileges::check(&container.security_context)?;
-        if !container.command.is_empty() {
+        self.images.check(container.image.as_deref().unwrap_or_default())?;
+        if let Some(context) = &container.security_context {
+            privileges::check(context)?;
+        }
+        if container.command.as_ref().is_some_and(|command| !command.is_empty()) {
             return Err(AttestationError::Changed("a command".to_owned()));
         }
         if container.lifecycle.is_some() {
@@ -34,7 +37,7 @@ impl Attestor {
             return Err(AttestationError::Changed("a probe".to_owned()));
         }
         let mut signed = false;
-        for argument in container.args.chunks(2) {
+        for argument in container.args.as_deref().unwrap_or_default().chunks(2) {
             let is_ours = match argument {
                 [flag, value] if flag == SIGNED_BY => match self.verifying.knows(value) {
                     true => {
@@ -56,7 +59,7 @@ impl Attestor {
             return Err(AttestationError::Unsigned);
         }
         environment(container)?;
-        let changed = container.volume_mounts.iter().find(|mount| match dir(&mount.name) {
+        let changed = container.volume_mounts.iter().flatten().find(|mount| match dir(&mount.name) {
             Some(dir) => mount.mount_path != dir,
             None => !is_elsewhere(&mount.mount_path),
         });
@@ -93,7 +96,7 @@ impl Attestor {
 /// from outside.
 fn is_harmless(probe: &Probe) -> bool {
     let Some(exec) = &probe.exec else { return true };
-    let [program, word, what, rest @ ..] = &exec.command[..] else { return false };
+    let [program, word, what, rest @ ..] = exec.command.as_deref().unwrap_or_default() else { return false };
     let is_address = |pair: &[String]| match pair {
         [flag, address] => matches!(flag.as_str(), "--listen" | "--admin") && address.parse::<SocketAddr>().is_ok(),
         _ => false,
@@ -108,15 +111,16 @@ fn is_harmless(probe: &Probe) -> bool {
 /// of those, so that they stay.
 fn environment(container: &Container) -> Result<(), AttestationError> {
     // What is in there can't be seen here.
-    if !container.env_from.is_empty() {
+    if container.env_from.as_ref().is_some_and(|sources| !sources.is_empty()) {
         return Err(AttestationError::Changed("envFrom".to_owned()));
     }
-    if let Some(variable) = container.env.iter().find(|variable| !is_ours_or_idle(variable)) {
+    let variables = container.env.as_deref().unwrap_or_default();
+    if let Some(variable) = variables.iter().find(|variable| !is_ours_or_idle(variable)) {
         return Err(AttestationError::Changed(format!("the variable {}", cut(&variable.name))));
     }
     // Without its namespace a gateway takes itself for one that stands alone, where every key is for everybody. Older
     // operators gave no service account, and such a gateway gets no key that is for certain ones.
-    let lacks = |name: &str| name != POD_SERVICE_ACCOUNT && !container.env.iter().any(|variable| variable.name == name);
+    let lacks = |name: &str| name != POD_SERVICE_ACCOUNT && !variables.iter().any(|variable| variable.name == name);
     match POD_FIELDS.into_iter().find(|(name, _)| lacks(name)) {
         Some((name, _)) => Err(AttestationError::Lacks(name)),
         None => Ok(()),
@@ -124,12 +128,12 @@ fn environment(container: &Container) -> Result<(), AttestationError> {
 }
 
 /// As the operator makes it, or one that the gateway knows nothing of.
-fn is_ours_or_idle(variable: &Variable) -> bool {
+fn is_ours_or_idle(variable: &EnvVar) -> bool {
     let name = variable.name.as_str();
     let literal = variable.value.as_deref().unwrap_or_default();
     if let Some((_, path)) = POD_FIELDS.into_iter().find(|(known, _)| *known == name) {
         let field = variable.value_from.as_ref().and_then(|from| from.field_ref.as_ref());
-        return literal.is_empty() && field.is_some_and(|FieldRef { field_path }| field_path == path);
+        return literal.is_empty() && field.is_some_and(|field| field.field_path == path);
     }
     match name {
         LOG => LEVELS.contains(&literal),

@@ -9,9 +9,10 @@ mod container;
 mod image;
 mod privileges;
 mod resolve;
-mod spec;
 mod volumes;
 
+use k8s_openapi::api::core::v1::{PodSpec, VolumeMount};
+use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -20,8 +21,6 @@ use crate::seal::VerifyingKeys;
 use crate::settings::OperatorSettings;
 use image::Images;
 pub(crate) use image::version;
-use spec::Container;
-pub use spec::{PodSpec, Volume};
 
 /// Of what somebody else wrote, in a message.
 const WORDS_MAX: usize = 120;
@@ -104,22 +103,26 @@ impl Attestor {
         if pod.host_network == Some(true) {
             return Err(AttestationError::HostNetwork);
         }
-        let mut debuggers = pod.ephemeral_containers.iter();
+        let ephemeral = pod.ephemeral_containers.as_deref().unwrap_or_default();
+        let mut debuggers = ephemeral.iter();
         if let Some(one) = debuggers.find(|one| one.target_container_name.as_deref() == Some(CONTAINER)) {
             return Err(AttestationError::Debugged(cut(&one.name)));
         }
         resolve::check(pod, &self.services)?;
-        volumes::check(&pod.volumes)?;
-        let gateway = pod.init_containers.iter().find(|container| container.name == CONTAINER);
+        volumes::check(pod.volumes.as_deref().unwrap_or_default())?;
+        let init = pod.init_containers.as_deref().unwrap_or_default();
+        let gateway = init.iter().find(|container| container.name == CONTAINER);
         let gateway = gateway.filter(|container| container.restart_policy.as_deref() == Some("Always"));
         let gateway = gateway.ok_or(AttestationError::NoGateway)?;
-        self.gateway(gateway, pod.mounted())?;
-        let mut all = pod.init_containers.iter().chain(&pod.containers).chain(&pod.ephemeral_containers);
-        let intrudes = |container: &&Container| {
-            container.name != CONTAINER && container.volume_mounts.iter().any(|mount| dir(&mount.name).is_some())
+        self.gateway(gateway, mounted(pod))?;
+        let ordinary = init.iter().chain(&pod.containers).map(|one| (one.name.as_str(), one.volume_mounts.as_deref()));
+        let mut all = ordinary.chain(ephemeral.iter().map(|one| (one.name.as_str(), one.volume_mounts.as_deref())));
+        let is_ours = |mount: &VolumeMount| dir(&mount.name).is_some();
+        let intrudes = |(name, mounts): &(&str, Option<&[VolumeMount]>)| {
+            *name != CONTAINER && mounts.unwrap_or_default().iter().any(is_ours)
         };
         match all.find(intrudes) {
-            Some(container) => Err(AttestationError::Mounted(cut(&container.name))),
+            Some((name, _)) => Err(AttestationError::Mounted(cut(name))),
             None => Ok(()),
         }
     }
@@ -129,9 +132,16 @@ impl Attestor {
     /// # Errors
     /// As [`Attestor::check`].
     pub fn check_json(&self, pod: &Value) -> Result<(), AttestationError> {
-        let spec = pod.get("spec").cloned().unwrap_or_default();
-        self.check(&serde_json::from_value(spec).map_err(|_| AttestationError::Unreadable)?)
+        let spec = pod.get("spec").unwrap_or(&Value::Null);
+        self.check(&PodSpec::deserialize(spec).map_err(|_| AttestationError::Unreadable)?)
     }
+}
+
+/// The ConfigMap that the gateway's policy comes from, which can't be changed on a pod that is there.
+#[must_use]
+pub fn mounted(pod: &PodSpec) -> Option<&str> {
+    let volume = pod.volumes.iter().flatten().find(|volume| volume.name == POLICY_VOLUME)?;
+    volumes::sources(volume).find_map(|source| Some(source.config_map.as_ref()?.name.as_str()))
 }
 
 /// Where a volume of the gateway's is mounted.

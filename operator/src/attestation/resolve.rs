@@ -1,36 +1,39 @@
 //! Who answers where the operator is. Its certificate is asked for as well: this is the first of two doors.
 
+use k8s_openapi::api::core::v1::{PodDNSConfigOption, PodSpec};
+
 use super::AttestationError;
-use super::spec::{DnsOption, PodSpec};
 
 /// Gateways call the operator by `<service>.<namespace>.svc`, without a dot at the end: its certificate is for that name in
 /// every cluster, whatever the cluster's domain. So it is found by searching.
 pub(super) fn check(pod: &PodSpec, services: &[String]) -> Result<(), AttestationError> {
-    let mut hosts = pod.host_aliases.iter().flat_map(|alias| &alias.hostnames);
+    let mut hosts = pod.host_aliases.iter().flatten().flat_map(|alias| &alias.hostnames).flatten();
     if hosts.any(|host| services.iter().any(|service| service.eq_ignore_ascii_case(host))) {
         return Err(AttestationError::HostAlias);
     }
-    let dns = &pod.dns_config;
+    let dns = pod.dns_config.as_ref();
+    let is_set = |list: Option<&Vec<String>>| list.is_some_and(|list| !list.is_empty());
     if pod.dns_policy.as_deref() == Some("None") {
         return Err(AttestationError::Dns("dnsPolicy None"));
     }
-    if !dns.nameservers.is_empty() {
+    if is_set(dns.and_then(|dns| dns.nameservers.as_ref())) {
         return Err(AttestationError::Dns("dnsConfig.nameservers"));
     }
     // Behind the cluster's own domains, where the name is found, a pod's are never asked for it.
     let asks_cluster_first =
         matches!(pod.dns_policy.as_deref(), None | Some("ClusterFirst" | "ClusterFirstWithHostNet"));
-    if !dns.searches.is_empty() && !asks_cluster_first {
+    if is_set(dns.and_then(|dns| dns.searches.as_ref())) && !asks_cluster_first {
         return Err(AttestationError::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
     }
     // Written into resolv.conf as they are: with a line break, whatever follows is a line of its own.
-    if !dns.options.iter().all(is_one_word) {
+    if !dns.iter().flat_map(|dns| &dns.options).flatten().all(is_one_word) {
         return Err(AttestationError::Dns("dnsConfig.options"));
     }
     Ok(())
 }
 
-fn is_one_word(option: &DnsOption) -> bool {
-    let mut bytes = option.name.bytes().chain(option.value.iter().flat_map(|value| value.bytes()));
+fn is_one_word(option: &PodDNSConfigOption) -> bool {
+    let mut bytes =
+        option.name.iter().flat_map(|name| name.bytes()).chain(option.value.iter().flat_map(|value| value.bytes()));
     bytes.all(|byte| byte.is_ascii_graphic())
 }

@@ -1,6 +1,9 @@
 //! The volumes that are the gateway's alone: a name says nothing of what is in them.
 
-use super::spec::{Item, Object, Source, Volume};
+use k8s_openapi::api::core::v1::{
+    ConfigMapProjection, KeyToPath, SecretProjection, ServiceAccountTokenProjection, Volume, VolumeProjection,
+};
+
 use super::{AttestationError, cut};
 use crate::names::{
     AUTHORITIES_FILE, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, SIGNATURES_FILE, STATE_VOLUME, TOKEN_FILE, TOKEN_VOLUME,
@@ -23,42 +26,51 @@ pub(super) fn check(volumes: &[Volume]) -> Result<(), AttestationError> {
     Ok(())
 }
 
+/// Those of a projected volume; another one has none.
+pub(super) fn sources(volume: &Volume) -> impl Iterator<Item = &VolumeProjection> {
+    volume.projected.iter().flat_map(|projected| &projected.sources).flatten()
+}
+
+fn is_for_operator(token: &ServiceAccountTokenProjection) -> bool {
+    token.audience.as_deref() == Some(outrigger_sync::AUDIENCE)
+}
+
 fn holds_token(volume: &Volume) -> bool {
-    let mut tokens = volume.sources().filter_map(|source| source.service_account_token.as_ref());
-    tokens.any(|token| token.audience == outrigger_sync::AUDIENCE)
+    sources(volume).filter_map(|source| source.service_account_token.as_ref()).any(is_for_operator)
 }
 
 /// What is held over a restart. Any other volume might be mounted elsewhere under a second name.
 fn is_state(volume: &Volume) -> bool {
-    volume.empty_dir.as_ref().is_some_and(|dir| dir.medium == "Memory")
+    volume.empty_dir.as_ref().is_some_and(|dir| dir.medium.as_deref() == Some("Memory"))
 }
 
 fn is_token(volume: &Volume) -> bool {
-    let [source] = &volume.sources().collect::<Vec<_>>()[..] else { return false };
+    let [source] = &sources(volume).collect::<Vec<_>>()[..] else { return false };
     let token = source.service_account_token.as_ref();
-    token.is_some_and(|token| token.audience == outrigger_sync::AUDIENCE && token.path == TOKEN_FILE)
+    token.is_some_and(|token| is_for_operator(token) && token.path == TOKEN_FILE)
 }
 
 /// Of two sources with one path the later one counts: there may be none that the operator did not put there. The ConfigMap
 /// is a binding's, and the Secret whole, of the same name, and between the ConfigMap and the labels.
 fn is_policy(volume: &Volume) -> bool {
-    let sources: Vec<&Source> = volume.sources().collect();
+    let sources: Vec<&VolumeProjection> = sources(volume).collect();
     let (map, secret, labels) = match sources[..] {
         [map, secret, labels] => (map, Some(secret), labels),
         [map, labels] => (map, None, labels),
         _ => return false,
     };
     let Some(map) = &map.config_map else { return false };
-    let is_its = |secret: &Source| {
-        secret.secret.as_ref().is_some_and(|secret| secret.name == map.name && secret.items.is_empty())
+    let is_its = |source: &VolumeProjection| {
+        let is_whole = |secret: &SecretProjection| secret.items.as_ref().is_none_or(Vec::is_empty);
+        source.secret.as_ref().is_some_and(|secret| secret.name == map.name && is_whole(secret))
     };
     is_generated(map) && secret.is_none_or(is_its) && is_labels(labels)
 }
 
-fn is_generated(map: &Object) -> bool {
-    let is_plain = |item: &Item, file: &str| item.key == file && item.path == file;
+fn is_generated(map: &ConfigMapProjection) -> bool {
+    let is_plain = |item: &KeyToPath, file: &str| item.key == file && item.path == file;
     // Without signatures it is of an older operator's making: whether its gateway asks for any, its arguments say.
-    let has_files = match &map.items[..] {
+    let has_files = match map.items.as_deref().unwrap_or_default() {
         [policy, authorities, rest @ ..] => {
             is_plain(policy, POLICY_FILE)
                 && is_plain(authorities, AUTHORITIES_FILE)
@@ -69,7 +81,8 @@ fn is_generated(map: &Object) -> bool {
     has_files && Binding::of_object("", &map.name).is_some()
 }
 
-fn is_labels(source: &Source) -> bool {
-    let Some([item]) = source.downward.as_ref().map(|downward| &downward.items[..]) else { return false };
+fn is_labels(source: &VolumeProjection) -> bool {
+    let items = source.downward_api.as_ref().and_then(|downward| downward.items.as_deref());
+    let Some([item]) = items else { return false };
     item.path == LABELS_FILE && item.field_ref.as_ref().is_some_and(|field| field.field_path == "metadata.labels")
 }

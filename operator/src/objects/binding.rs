@@ -110,7 +110,7 @@ impl fmt::Display for Binding {
 }
 
 /// What the webhook writes on a pod, under [`crate::names::INJECTED`]: for whoever looks at it. What
-/// the pod is bound to its volume says, which nobody can change: [`crate::attestation::PodSpec::mounted`].
+/// the pod is bound to its volume says, which nobody can change: [`crate::attestation::mounted`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Injected {

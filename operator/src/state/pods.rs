@@ -6,38 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kube::core::Object;
+use k8s_openapi::api::core::v1;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::attestation::{AttestationError, Attestor, PodSpec};
+use crate::attestation::{AttestationError, Attestor, mounted};
 use crate::names;
 use crate::objects::binding::{Binding, DEFAULT};
 use crate::watch::watcher::{NamespacedName, WatchUpdate};
 
 /// How long what no key keeps stays after its last pod.
 const LINGER: Duration = Duration::from_secs(15 * 60);
-
-/// Of a pod's status, what is looked at.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
-    phase: Option<String>,
-    init_container_statuses: Vec<ContainerStatus>,
-    container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct ContainerStatus {
-    name: String,
-    started: Option<bool>,
-    ready: bool,
-}
-
-/// As it is watched.
-pub type WatchedPod = Object<PodSpec, PodStatus>;
 
 /// What is kept of a pod with a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,20 +39,21 @@ pub struct GatewayPod {
 impl GatewayPod {
     /// `None`: it mounts no policy.
     #[must_use]
-    pub fn of(pod: &WatchedPod, attestor: &Attestor) -> Option<Self> {
+    pub fn of(pod: &v1::Pod, attestor: &Attestor) -> Option<Self> {
         let place = NamespacedName::of(pod);
-        let binding = Binding::of_object(&place.namespace, pod.spec.mounted()?)?;
-        let status = pod.status.clone().unwrap_or_default();
-        let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
-        let gateway = (status.init_container_statuses.iter().chain(&status.container_statuses))
-            .find(|container| container.name == names::CONTAINER);
+        let spec = pod.spec.as_ref()?;
+        let binding = Binding::of_object(&place.namespace, mounted(spec)?)?;
+        let status = pod.status.as_ref();
+        let finished = matches!(status.and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed"));
+        let containers = status.into_iter().flat_map(|all| [&all.init_container_statuses, &all.container_statuses]);
+        let gateway = containers.flatten().flatten().find(|container| container.name == names::CONTAINER);
         let started = gateway.is_some_and(|container| container.started == Some(true));
-        let account = pod.spec.service_account_name.clone().filter(|name| !name.is_empty());
+        let account = spec.service_account_name.clone().filter(|name| !name.is_empty());
         Some(GatewayPod {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             service_account: account.unwrap_or_else(|| "default".to_owned()),
             binding,
-            foreign: attestor.check(&pod.spec).err(),
+            foreign: attestor.check(spec).err(),
             live: started && !finished && pod.metadata.deletion_timestamp.is_none(),
             ready: gateway.is_some_and(|container| container.ready) && !finished,
             finished,
@@ -115,7 +95,7 @@ impl GatewayPods {
     }
 
     /// Takes what a watch tells.
-    pub fn take(&self, update: &WatchUpdate<Box<WatchedPod>>) -> PodsChanged {
+    pub fn take(&self, update: &WatchUpdate<Box<v1::Pod>>) -> PodsChanged {
         let (place, pod) = match update {
             WatchUpdate::Is(pod) => {
                 (NamespacedName::of(&**pod), GatewayPod::of(pod, &self.attestor).filter(|pod| !pod.finished))
@@ -215,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    fn pod(name: &str, keys: &str, phase: &str, more: serde_json::Value) -> Box<WatchedPod> {
+    fn pod(name: &str, keys: &str, phase: &str, more: serde_json::Value) -> Box<v1::Pod> {
         let mut pod = json!({
             "metadata": {
                 "name": name, "namespace": "shop", "uid": format!("uid-{name}"),
@@ -262,7 +242,7 @@ mod tests {
 
     #[test]
     fn live_is_started_and_not_ending() {
-        let live = |pod: Box<WatchedPod>| GatewayPod::of(&pod, &Attestor::default()).map(|pod| pod.live);
+        let live = |pod: Box<v1::Pod>| GatewayPod::of(&pod, &Attestor::default()).map(|pod| pod.live);
         assert_eq!(live(pod("a", "k", "Running", json!({}))), Some(true));
         assert_eq!(live(pod("a", "k", "Pending", json!({}))), Some(true), "the app has not started yet");
         assert_eq!(live(pod("a", "k", "Succeeded", json!({}))), Some(false));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -16,7 +16,6 @@ use crate::objects::refs::{ValueKind, ValueRef};
 use crate::server::health::Readiness;
 use crate::state::caches::Caches;
 use crate::state::generated::GeneratedConfigMap;
-use crate::state::pods::WatchedPod;
 use crate::state::uninjected::WatchedUninjected;
 use crate::watch::watcher::{NamespacedName, WatchUpdate};
 
@@ -37,7 +36,7 @@ pub enum ClusterEvent {
         update: WatchUpdate<Box<DynamicObject>>,
     },
     Generated(WatchUpdate<Box<ConfigMap>>),
-    Pod(WatchUpdate<Box<WatchedPod>>),
+    Pod(WatchUpdate<Box<Pod>>),
     /// A pod without a gateway.
     Bare(WatchUpdate<Box<WatchedUninjected>>),
     /// Time has passed.

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -15,7 +16,6 @@ use crate::api;
 use crate::metrics::OperatorMetrics;
 use crate::names;
 use crate::objects::id::ObjectKind;
-use crate::state::pods::WatchedPod;
 use crate::state::uninjected::{self, WatchedUninjected};
 use crate::watch::dispatch::{ClusterEvent, NAMESPACE};
 use crate::watch::relist::Relists;
@@ -60,7 +60,7 @@ pub fn start(
     watches.start("namespaces", namespaces, Config::default(), map);
     let ours = Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE));
     watches.start("generated", Api::all(client.clone()), ours, |update| ClusterEvent::Generated(update.boxed()));
-    let pods: Api<WatchedPod> = Api::all_with(client.clone(), &api::pods());
+    let pods: Api<Pod> = Api::all(client.clone());
     watches.start("pods", pods, Config::default().labels(names::SIDECAR), |update| ClusterEvent::Pod(update.boxed()));
     watches.relists = None;
     let pods: Api<WatchedUninjected> = Api::all(client.clone());
