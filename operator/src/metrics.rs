@@ -1,12 +1,18 @@
 //! What is counted, in Prometheus's terms. Label values are of closed vocabularies, and names of namespaces where that is
 //! what one would ask for.
 
+mod labels;
+
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+
+use crate::admission::{DenialReason, Effect, Webhook};
+use crate::api::CallFailure;
+pub use labels::{Work, WorkResult};
 
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
@@ -137,18 +143,19 @@ impl OperatorMetrics {
         })
     }
 
-    /// A piece of work was done: `plan`, `write` or `status`.
-    pub fn reconciled(&self, work: &str, result: &str, seconds: f64) {
-        self.reconciles.with_label_values(&[work, result]).inc();
-        self.reconcile_seconds.with_label_values(&[work]).observe(seconds);
+    /// A piece of work was done.
+    pub fn reconciled(&self, work: Work, result: WorkResult, seconds: f64) {
+        self.reconciles.with_label_values(&[work.word(), result.word()]).inc();
+        self.reconcile_seconds.with_label_values(&[work.word()]).observe(seconds);
     }
 
     pub fn propagated(&self, seconds: f64) {
         self.propagation.observe(seconds);
     }
 
-    /// An object was written, or was to be: `ok`, or [`crate::api::CallError::word`].
-    pub fn wrote(&self, kind: &str, result: &str) {
+    /// An object was written, or was to be.
+    pub fn wrote(&self, kind: &str, result: Result<(), CallFailure>) {
+        let result = result.map_or_else(CallFailure::word, |()| WorkResult::Ok.word());
         self.writes.with_label_values(&[kind, result]).inc();
     }
 
@@ -156,8 +163,8 @@ impl OperatorMetrics {
         self.conflicts.with_label_values(&[kind]).inc();
     }
 
-    pub fn queued(&self, work: &str, depth: usize) {
-        self.queue.with_label_values(&[work]).set(whole(depth));
+    pub fn queued(&self, work: Work, depth: usize) {
+        self.queue.with_label_values(&[work.word()]).set(whole(depth));
     }
 
     pub fn api_request(&self, verb: &str, code: &str) {
@@ -168,8 +175,9 @@ impl OperatorMetrics {
         self.watch_failures.with_label_values(&[watch]).inc();
     }
 
-    pub fn admitted(&self, webhook: &str, effect: &str, reason: &str) {
-        self.admissions.with_label_values(&[webhook, effect, reason]).inc();
+    pub fn admitted(&self, webhook: Webhook, effect: Effect, reason: Option<DenialReason>) {
+        let reason = reason.map_or("", DenialReason::word);
+        self.admissions.with_label_values(&[webhook.word(), effect.word(), reason]).inc();
     }
 
     pub fn connected(&self, sidecars: usize) {

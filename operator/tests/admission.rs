@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
-use outrigger_operator::admission::{AdmissionContext, AdmissionRecord, Namespace, admit};
+use outrigger_operator::admission::{AdmissionContext, AdmissionRecord, DenialReason, Namespace, admit};
 use outrigger_operator::names;
 use serde_json::{Value, json};
 use support::settings;
+
+fn word(reason: Option<DenialReason>) -> &'static str {
+    reason.map_or("", DenialReason::word)
+}
 
 /// What came back: the answer, the object as it would be stored, what was told for metrics and Events.
 struct AdmissionAnswer {
@@ -45,9 +49,14 @@ fn ask(path: &str, request: &Value) -> AdmissionAnswer {
     let settings = settings();
     let heard = RefCell::new(Vec::new());
     let tell = |told: &AdmissionRecord<'_>| {
-        let owner = told.owner.map(|owner| format!(" of {} {}", owner.kind, owner.name)).unwrap_or_default();
+        let owner = told.owner.as_ref().map(|owner| format!(" of {} {}", owner.kind, owner.name)).unwrap_or_default();
         let dry = if told.dry_run { " (dry run)" } else { "" };
-        heard.borrow_mut().push(format!("{} {} {}{owner}{dry}", told.webhook.word(), told.effect.word(), told.reason));
+        heard.borrow_mut().push(format!(
+            "{} {} {}{owner}{dry}",
+            told.webhook.word(),
+            told.effect.word(),
+            word(told.reason)
+        ));
     };
     let context = AdmissionContext { settings: &settings, namespace: &known, tell: &tell };
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
@@ -155,7 +164,7 @@ fn a_pod_that_did_not_ask_is_not_refused_because_its_namespace_is_unknown() {
     let settings = settings();
     let heard = RefCell::new(Vec::new());
     let tell = |told: &AdmissionRecord<'_>| {
-        heard.borrow_mut().push(format!("{} {} {}", told.webhook.word(), told.effect.word(), told.reason));
+        heard.borrow_mut().push(format!("{} {} {}", told.webhook.word(), told.effect.word(), word(told.reason)));
     };
     let context = AdmissionContext { settings: &settings, namespace: &known, tell: &tell };
     let request = create("new", "Pod", &pod(&json!({})));

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_operator::repair::watchdog::NOT_INJECTED;
 use outrigger_operator::status::ConditionType;
+use outrigger_operator::status::events::EventReason;
 use outrigger_operator::status::reason::ConditionReason;
 
 const HEAD: &str = "\
@@ -100,7 +100,7 @@ fn conditions() {
         writeln!(text, "| `{}` | {} | {remedy} |", reason.word(), reason.meaning()).unwrap();
     }
     text.push_str(TAIL);
-    assert!(text.contains(&format!("`{NOT_INJECTED}`")));
+    assert!(text.contains(&format!("`{}`", EventReason::NotInjected.word())));
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conditions.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();

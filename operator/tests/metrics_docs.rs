@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_operator::metrics::OperatorMetrics;
+use outrigger_operator::admission::Webhook;
+use outrigger_operator::api::CallFailure;
+use outrigger_operator::metrics::{OperatorMetrics, Work, WorkResult};
 
 const HEAD: &str = "\
 # Metrics of the operator
@@ -17,21 +19,43 @@ counted by the leader. A metric with labels appears when it is first counted.
 
 ";
 
-const TAIL: &str = "
+/// The closed vocabularies, and what else labels say.
+fn labels() -> String {
+    let works: Vec<String> = Work::ALL.map(|work| format!("`{}`: {}", work.word(), work.meaning())).into();
+    let results: Vec<String> = WorkResult::ALL
+        .map(|result| match result.meaning() {
+            "" => format!("`{}`", result.word()),
+            meaning => format!("or `{}`: {meaning}", result.word()),
+        })
+        .into();
+    let failures: Vec<String> = CallFailure::ALL.map(|failure| format!("`{}`", failure.word())).into();
+    let webhooks: Vec<String> = Webhook::ALL.map(|webhook| format!("`{}`", webhook.word())).into();
+    let [rest @ .., last] = &webhooks[..] else { panic!("there are webhooks") };
+    format!(
+        "
 ## Labels
 
 | label | is |
 |---|---|
-| `work` | `plan`: a namespace's objects to policies; `write`: a policy to the cluster; `status`: an object's status |
-| `result` of work | `ok`, `error`, or `late`: a namespace that takes long pauses twice as long as it took, and others have their turn; what failed is tried again, later and later |
+| `work` | {} |
+| `result` of work | {} |
 | `kind` | of what is written: `ConfigMap`, `Secret`, or a kind of ours for its status |
-| `result` of writes | `ok`, or why not: `conflict`, `forbidden`, `not_found`, `throttled`, `refused`, `server_error`, `unreachable` |
+| `result` of writes | `ok`, or why not: {} |
 | `verb`, `code` | of a request to the API server; the code is HTTP's, or `none` where there was no answer |
 | `watch` | what is watched |
-| `webhook` | `pods`, `namespaces` or `workloads` |
+| `webhook` | {} or {last} |
 | `effect`, `reason` | what became of the object, and the reason of a skip or a refusal ([annotations](annotations.md)) |
 | `namespace` | of the pods |
 
+",
+        works.join("; "),
+        results.join(", "),
+        failures.join(", "),
+        rest.join(", "),
+    )
+}
+
+const TAIL: &str = "\
 ## Questions
 
 How long from `kubectl apply` to pushed, 99th percentile:
@@ -68,6 +92,7 @@ fn the_page_of_metrics_is_current() {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(page, "| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.help).unwrap();
     }
+    page.push_str(&labels());
     page.push_str(TAIL);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator-metrics.md");
     if std::env::var_os("UPDATE").is_some() {

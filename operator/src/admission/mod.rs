@@ -19,10 +19,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::StatusCode;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
+use crate::inject::InjectionReason;
 use crate::names;
 use crate::settings::OperatorSettings;
+use crate::status::reason::ConditionReason;
 use review::{AdmissionRequest, ReviewResponse};
 
 /// What is asked with.
@@ -62,9 +65,12 @@ pub enum Webhook {
     Pods,
     Namespaces,
     Workloads,
+    Validate,
 }
 
 impl Webhook {
+    pub const ALL: [Webhook; 4] = [Webhook::Pods, Webhook::Namespaces, Webhook::Workloads, Webhook::Validate];
+
     /// As in the path, and as a label of metrics.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -72,6 +78,7 @@ impl Webhook {
             Webhook::Pods => "pods",
             Webhook::Namespaces => "namespaces",
             Webhook::Workloads => "workloads",
+            Webhook::Validate => "validate",
         }
     }
 }
@@ -83,6 +90,7 @@ pub enum Effect {
     Stamped,
     Unchanged,
     Skipped,
+    Warned,
     Refused,
 }
 
@@ -95,34 +103,58 @@ impl Effect {
             Effect::Stamped => "stamped",
             Effect::Unchanged => "unchanged",
             Effect::Skipped => "skipped",
+            Effect::Warned => "warned",
             Effect::Refused => "refused",
         }
     }
 }
 
+/// Why something is skipped or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DenialReason {
+    /// Of an object of ours.
+    Condition(ConditionReason),
+    /// Of a pod, or of what makes pods.
+    Injection(InjectionReason),
+}
+
+impl DenialReason {
+    /// `kubectl` shows it in parentheses; also a label of metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            DenialReason::Condition(reason) => reason.word(),
+            DenialReason::Injection(reason) => reason.word(),
+        }
+    }
+}
+
+impl From<ConditionReason> for DenialReason {
+    fn from(reason: ConditionReason) -> Self {
+        DenialReason::Condition(reason)
+    }
+}
+
+impl From<InjectionReason> for DenialReason {
+    fn from(reason: InjectionReason) -> Self {
+        DenialReason::Injection(reason)
+    }
+}
+
 /// What became of a request, and whose it was.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AdmissionRecord<'a> {
     pub webhook: Webhook,
     pub effect: Effect,
-    /// A word of [`crate::inject::InjectionReason`]; empty where there is nothing to say.
-    pub reason: &'static str,
+    /// `None`: there is nothing to say.
+    pub reason: Option<DenialReason>,
     /// Of what was skipped or refused.
     pub message: &'a str,
     pub namespace: &'a str,
-    /// The controller of the pod that it is about.
-    pub owner: Option<PodOwner<'a>>,
+    /// The controller of the pod that it is about: it is there, where the pod may never come to be.
+    pub owner: Option<OwnerReference>,
     /// Nothing may come of it: it is counted, and no Event told.
     pub dry_run: bool,
-}
-
-/// An object that made a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PodOwner<'a> {
-    pub api_version: &'a str,
-    pub kind: &'a str,
-    pub name: &'a str,
-    pub uid: &'a str,
 }
 
 /// Answers a review. What is none is a 400, and an unknown path a 404, with words for whoever set the webhook up; one that can't

@@ -1,25 +1,24 @@
 //! Pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label asks.
 
-use serde_json::Value;
-
 use crate::admission::patch::between;
-use crate::admission::review::{AdmissionRequest, Denial, ReviewResponse};
-use crate::admission::{AdmissionContext, AdmissionRecord, Effect, PodOwner, Webhook};
+use crate::admission::review::{AdmissionRequest, Denial, Operation, ReviewResponse};
+use crate::admission::{AdmissionContext, AdmissionRecord, DenialReason, Effect, Webhook};
 use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject};
 use crate::names;
+use crate::objects::metadata::Metadata;
 
 pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &AdmissionContext<'_>) -> ReviewResponse {
-    if request.operation != "CREATE" || !request.subresource.is_empty() || request.object.is_null() {
+    if request.operation != Operation::Create || !request.subresource.is_empty() || request.object.is_null() {
         return ReviewResponse::allow();
     }
     let tell = |effect, reason: Option<InjectionReason>, message: &str| {
         (context.tell)(&AdmissionRecord {
             webhook,
             effect,
-            reason: reason.map_or("", InjectionReason::word),
+            reason: reason.map(DenialReason::from),
             message,
             namespace: &request.namespace,
-            owner: owner(&request.object),
+            owner: Metadata::of(&request.object).controller(),
             dry_run: request.dry_run,
         });
     };
@@ -67,10 +66,7 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
         InjectionOutcome::Refused(NotInjected { reason, message }) => {
             tell(Effect::Refused, Some(reason), &message);
             let opt_out = format!("{message} (or opt out: {}: \"false\")", names::INJECT);
-            ReviewResponse {
-                audit: audit(Effect::Refused, Some(reason)),
-                ..ReviewResponse::refuse(reason.word(), opt_out)
-            }
+            ReviewResponse { audit: audit(Effect::Refused, Some(reason)), ..ReviewResponse::refuse(reason, opt_out) }
         }
     }
 }
@@ -90,19 +86,10 @@ fn unknown(
             tell(Effect::Skipped, Some(reason), &message);
             ReviewResponse { none: Some(message), ..ReviewResponse::default() }
         }
-        Webhook::Pods | Webhook::Workloads => {
+        Webhook::Pods | Webhook::Workloads | Webhook::Validate => {
             tell(Effect::Refused, Some(reason), &message);
-            let refusal = Denial { reason: reason.word(), message, retry: Some(1) };
+            let refusal = Denial { reason: reason.into(), message, retry: Some(1) };
             ReviewResponse { refusal: Some(refusal), ..ReviewResponse::default() }
         }
     }
-}
-
-/// The pod's controller, which has an Event told where the pod itself never comes to be.
-fn owner(pod: &Value) -> Option<PodOwner<'_>> {
-    let references = pod.pointer("/metadata/ownerReferences")?.as_array()?;
-    let controls = |reference: &&Value| reference.get("controller") == Some(&Value::Bool(true));
-    let reference = references.iter().find(controls)?;
-    let text = |field| reference.get(field).and_then(Value::as_str);
-    Some(PodOwner { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
 }

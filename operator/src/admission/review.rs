@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::admission::DenialReason;
+
 /// The one version that is spoken.
 const VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -45,7 +47,7 @@ pub struct AdmissionRequest {
     #[serde(default)]
     pub kind: GroupKind,
     #[serde(default)]
-    pub operation: String,
+    pub operation: Operation,
     /// `status`, `scale`; empty: the object itself.
     #[serde(default, rename = "subResource")]
     pub subresource: String,
@@ -62,6 +64,19 @@ pub struct AdmissionRequest {
     /// Null where something is created.
     #[serde(default)]
     pub old_object: Value,
+}
+
+/// What is to happen to the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+    /// Nothing that is asked about here.
+    #[default]
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -90,8 +105,7 @@ pub struct ReviewResponse {
 /// Why it may not happen.
 #[derive(Debug)]
 pub struct Denial {
-    /// A word of a closed list: `kubectl` shows it in parentheses.
-    pub reason: &'static str,
+    pub reason: DenialReason,
     /// What is wrong and what to do.
     pub message: String,
     /// In how many seconds clients shall try again by themselves; `None`: it would be no use.
@@ -122,8 +136,11 @@ impl ReviewResponse {
 
     /// It may not.
     #[must_use]
-    pub fn refuse(reason: &'static str, message: String) -> Self {
-        ReviewResponse { refusal: Some(Denial { reason, message, retry: None }), ..ReviewResponse::default() }
+    pub fn refuse(reason: impl Into<DenialReason>, message: String) -> Self {
+        ReviewResponse {
+            refusal: Some(Denial { reason: reason.into(), message, retry: None }),
+            ..ReviewResponse::default()
+        }
     }
 
     /// The answer's body, to the request of that uid.
@@ -158,10 +175,10 @@ impl Denial {
     fn status(&self) -> Value {
         match self.retry {
             Some(seconds) => json!({
-                "status": "Failure", "code": 503, "reason": self.reason, "message": self.message,
+                "status": "Failure", "code": 503, "reason": self.reason.word(), "message": self.message,
                 "details": {"retryAfterSeconds": seconds},
             }),
-            None => json!({"status": "Failure", "code": 422, "reason": self.reason, "message": self.message}),
+            None => json!({"status": "Failure", "code": 422, "reason": self.reason.word(), "message": self.message}),
         }
     }
 }
@@ -204,7 +221,7 @@ mod tests {
     fn a_refusal_says_whether_trying_again_helps() {
         let written =
             |answer: &ReviewResponse| serde_json::from_slice::<Value>(&answer.write("7")).unwrap()["response"].take();
-        let mut answer = ReviewResponse::refuse("HostNetwork", "no".to_owned());
+        let mut answer = ReviewResponse::refuse(crate::inject::InjectionReason::HostNetwork, "no".to_owned());
         let status = json!({"status": "Failure", "code": 422, "reason": "HostNetwork", "message": "no"});
         assert_eq!(written(&answer), json!({"uid": "7", "allowed": false, "status": status}));
         answer.refusal.as_mut().unwrap().retry = Some(1);

@@ -13,13 +13,17 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::StatusCode;
 use outrigger_compile::{Cause, Cluster, Finding, Severity, compile_in};
+use outrigger_crds::RoutingRuleSpec;
 use outrigger_policy::ObjectRef;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admission::completeness::all_there;
-use crate::admission::review::{AdmissionRequest, ReviewResponse};
+use crate::admission::review::{AdmissionRequest, Operation, ReviewResponse};
+use crate::admission::{DenialReason, Effect};
+use crate::objects::fields::read;
 use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::metadata::Metadata;
 use crate::objects::refs::{Reference, named_by};
 use crate::objects::version::ObjectVersion;
 use crate::plan::choose::evaluate;
@@ -30,7 +34,6 @@ use crate::status::reason::ConditionReason;
 /// Where it answers.
 pub const PATH: &str = "/admit/validate";
 /// As a label of metrics, beside [`crate::admission::Webhook::word`].
-pub const WEBHOOK: &str = "validate";
 /// Users that are named of what is deleted.
 const USERS: usize = 8;
 /// Faults that are named of what is refused.
@@ -49,11 +52,11 @@ pub enum ReviewOutcome {
 impl ReviewOutcome {
     /// As `effect` and `reason` of a metric.
     #[must_use]
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn effect(self) -> (Effect, Option<DenialReason>) {
         match self {
-            ReviewOutcome::Allowed => ("unchanged", ""),
-            ReviewOutcome::Warned => ("warned", ""),
-            ReviewOutcome::Refused(reason) => ("refused", reason.word()),
+            ReviewOutcome::Allowed => (Effect::Unchanged, None),
+            ReviewOutcome::Warned => (Effect::Warned, None),
+            ReviewOutcome::Refused(reason) => (Effect::Refused, Some(reason.into())),
         }
     }
 }
@@ -95,12 +98,12 @@ fn admit(request: &AdmissionRequest, index: impl FnOnce() -> ObjectIndex) -> (Re
     let Some(kind) = ObjectKind::named(&request.kind.kind).filter(|_| ours) else {
         return (ReviewResponse::allow(), ReviewOutcome::Allowed);
     };
-    match request.operation.as_str() {
-        "CREATE" | "UPDATE" if is_news(request) => match version(request) {
+    match request.operation {
+        Operation::Create | Operation::Update if is_news(request) => match version(request) {
             Some(version) => judged(version, index()),
             None => (ReviewResponse::allow(), ReviewOutcome::Allowed),
         },
-        "DELETE" => {
+        Operation::Delete => {
             let id = ObjectId { kind, namespace: request.namespace.clone(), name: request.name.clone() };
             warned(used(&id, &index()))
         }
@@ -110,7 +113,7 @@ fn admit(request: &AdmissionRequest, index: impl FnOnce() -> ObjectIndex) -> (Re
 
 /// A label, an annotation or a finalizer is no reason to stop anybody; neither is what is on its way out.
 fn is_news(request: &AdmissionRequest) -> bool {
-    let going = request.object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+    let going = Metadata::of(&request.object).is_being_deleted();
     !going && request.object.get("spec") != request.old_object.get("spec")
 }
 
@@ -141,7 +144,7 @@ fn judged(version: ObjectVersion, mut index: ObjectIndex) -> (ReviewResponse, Re
     let waits = |finding: &&Finding| finding.severity == Severity::Error && finding.cause != Cause::TestFailed;
     let is_there = || {
         let rule = ObjectRef { namespace: id.namespace.clone(), name: id.name.clone() };
-        let spec = index.get(&id).and_then(|known| serde_json::from_value(known.version.get("/spec")?.clone()).ok());
+        let spec = index.get(&id).and_then(|known| read::<RoutingRuleSpec>(known.version.spec()?));
         spec.is_some_and(|spec| all_there(&rule, &spec, &judged.compiled.document))
     };
     let failed: Vec<Finding> =
@@ -179,7 +182,7 @@ fn refused(id: &ObjectId, reason: ConditionReason, faults: &[Finding]) -> (Revie
     if let Some(more) = told.len().checked_sub(FAULTS).filter(|more| *more > 0) {
         message.push_str(&format!("; and {more} more"));
     }
-    (ReviewResponse::refuse(reason.word(), message), ReviewOutcome::Refused(reason))
+    (ReviewResponse::refuse(reason, message), ReviewOutcome::Refused(reason))
 }
 
 fn warned(warnings: Vec<String>) -> (ReviewResponse, ReviewOutcome) {

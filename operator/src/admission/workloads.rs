@@ -6,33 +6,34 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::admission::patch::between;
-use crate::admission::review::{AdmissionRequest, ReviewResponse};
-use crate::admission::{AdmissionContext, AdmissionRecord, Effect, Webhook};
+use crate::admission::review::{AdmissionRequest, Operation, ReviewResponse};
+use crate::admission::{AdmissionContext, AdmissionRecord, DenialReason, Effect, Webhook};
 use crate::inject::annotations::{AnnotationTarget, PREFIX, check, row};
 use crate::inject::pod::metadata_mut;
 use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject, ours};
 use crate::names;
+use crate::objects::metadata::Metadata;
 
 pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) -> ReviewResponse {
-    let created = request.operation == "CREATE";
-    if !(created || request.operation == "UPDATE") || !request.subresource.is_empty() {
+    let created = request.operation == Operation::Create;
+    if !(created || request.operation == Operation::Update) || !request.subresource.is_empty() {
         return ReviewResponse::allow();
     }
-    let deleted = request.object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+    let deleted = Metadata::of(&request.object).is_being_deleted();
     let template_at = template(&request.kind.kind);
     let Some(before) = template_at.and_then(|at| request.object.pointer(at)).filter(|_| !deleted) else {
         return ReviewResponse::allow();
     };
     let workload = Workload {
         kind: &request.kind.kind,
-        own: ours(request.object.pointer("/metadata/annotations")),
+        own: ours(Metadata::of(&request.object).annotations()),
         template: before,
         created,
-        said_before: ours(request.old_object.pointer("/metadata/annotations")),
+        said_before: ours(Metadata::of(&request.old_object).annotations()),
         template_before: template_at.and_then(|at| request.old_object.pointer(at)),
     };
     let tell = |effect, reason: Option<InjectionReason>, message: &str| {
-        let reason = reason.map_or("", InjectionReason::word);
+        let reason = reason.map(DenialReason::from);
         let namespace = &request.namespace;
         let told = AdmissionRecord {
             webhook: Webhook::Workloads,
@@ -60,7 +61,7 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         // A controller that writes a revision on a workload did not write its slip, and must not be stopped by it.
         if workload.is_news() {
             tell(Effect::Refused, Some(reason), &message);
-            return ReviewResponse::refuse(reason.word(), message);
+            return ReviewResponse::refuse(reason, message);
         }
         warnings.push(message);
     }
@@ -98,7 +99,7 @@ struct Workload<'a> {
 
 impl Workload<'_> {
     fn on_template(template: &Value) -> BTreeMap<&str, &str> {
-        let mut all = ours(template.pointer("/metadata/annotations"));
+        let mut all = ours(Metadata::of(template).annotations());
         all.retain(|name, _| !matches!(*name, names::WORKLOAD | names::INJECTED));
         all
     }
@@ -133,14 +134,16 @@ impl Workload<'_> {
 
     /// The stamp that is there.
     fn present(&self) -> BTreeMap<String, String> {
-        let text = self.template.pointer("/metadata/annotations").and_then(|all| all.get(names::WORKLOAD)?.as_str());
+        let text = Metadata::of(self.template).annotation(names::WORKLOAD);
         text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     fn stamped(&self, stamp: &BTreeMap<String, String>) -> Value {
         let mut after = self.template.clone();
         if stamp.is_empty() {
-            if let Some(annotations) = after.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+            if Metadata::of(&after).annotations().is_some()
+                && let Some(annotations) = metadata_mut(&mut after, "annotations")
+            {
                 annotations.shift_remove(names::WORKLOAD);
             }
         } else if *stamp != self.present()

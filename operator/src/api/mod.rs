@@ -50,19 +50,19 @@ impl CallError {
     /// It is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.code() == Some(404)
+        self.failure() == CallFailure::NotFound
     }
 
     /// Somebody else was quicker.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        self.code() == Some(409)
+        self.failure() == CallFailure::Conflict
     }
 
     /// The operator has no right to it.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        self.code() == Some(403)
+        self.failure() == CallFailure::Forbidden
     }
 
     /// Trying again will not do: somebody has to change something first.
@@ -74,20 +74,19 @@ impl CallError {
     /// Too much is asked, or a disruption budget does not let it.
     #[must_use]
     pub fn is_too_many(&self) -> bool {
-        self.code() == Some(429)
+        self.failure() == CallFailure::Throttled
     }
 
-    /// Stable; for metrics.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn failure(&self) -> CallFailure {
         match self.code() {
-            None => "unreachable",
-            Some(403) => "forbidden",
-            Some(404) => "not_found",
-            Some(409) => "conflict",
-            Some(429) => "throttled",
-            Some(500..) => "server_error",
-            Some(_) => "refused",
+            None => CallFailure::Unreachable,
+            Some(403) => CallFailure::Forbidden,
+            Some(404) => CallFailure::NotFound,
+            Some(409) => CallFailure::Conflict,
+            Some(429) => CallFailure::Throttled,
+            Some(500..) => CallFailure::ServerError,
+            Some(_) => CallFailure::Refused,
         }
     }
 
@@ -95,6 +94,43 @@ impl CallError {
         match self {
             CallError::Refused(kube::Error::Api(status)) => Some(status.code),
             _ => None,
+        }
+    }
+}
+
+/// Why a call came to nothing, as a label of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallFailure {
+    Conflict,
+    Forbidden,
+    NotFound,
+    Throttled,
+    Refused,
+    ServerError,
+    Unreachable,
+}
+
+impl CallFailure {
+    pub const ALL: [CallFailure; 7] = [
+        CallFailure::Conflict,
+        CallFailure::Forbidden,
+        CallFailure::NotFound,
+        CallFailure::Throttled,
+        CallFailure::Refused,
+        CallFailure::ServerError,
+        CallFailure::Unreachable,
+    ];
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            CallFailure::Conflict => "conflict",
+            CallFailure::Forbidden => "forbidden",
+            CallFailure::NotFound => "not_found",
+            CallFailure::Throttled => "throttled",
+            CallFailure::Refused => "refused",
+            CallFailure::ServerError => "server_error",
+            CallFailure::Unreachable => "unreachable",
         }
     }
 }
@@ -247,7 +283,7 @@ mod tests {
         let client = ClientBuilder::new(never, "default").with_layer(&RequestCounter(Arc::clone(&metrics))).build();
         let api: Api<v1::Namespace> = Api::all(client);
         let error = timed(api.get("default")).await.unwrap_err();
-        assert_eq!(error.word(), "unreachable");
+        assert_eq!(error.failure(), CallFailure::Unreachable);
         let text = String::from_utf8(metrics.text()).unwrap();
         assert!(text.contains("outrigger_operator_api_requests_total{code=\"none\",verb=\"get\"} 1"), "{text}");
     }

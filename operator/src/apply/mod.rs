@@ -350,7 +350,7 @@ impl Applier {
     }
 
     fn count<T>(&self, kind: &str, result: &Result<T, CallError>) {
-        self.metrics.wrote(kind, result.as_ref().err().map_or("ok", CallError::word));
+        self.metrics.wrote(kind, result.as_ref().map(|_| ()).map_err(CallError::failure));
     }
 
     fn config_maps(&self, binding: &Binding) -> Api<ConfigMap> {

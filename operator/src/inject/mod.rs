@@ -30,12 +30,16 @@ use serde_json::Value;
 use crate::attestation::Attestor;
 use crate::names;
 use crate::objects::binding::Injected;
+use crate::objects::metadata::Metadata;
 use crate::settings::OperatorSettings;
 use annotations::AnnotationError;
 pub use options::ours;
 use options::{GatewayAnnotations, InjectionOptions, unread};
 pub use reason::InjectionReason;
 pub(crate) use values::LEVELS;
+
+/// What the kubelet writes on the pods that it runs from files.
+const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What is known beside the pod.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +102,7 @@ pub fn inject(pod: &Value, facts: &Facts<'_>) -> InjectionOutcome {
     if !pod::is_sound(pod) {
         return InjectionOutcome::Unchanged(InjectionReason::NotAsked);
     }
-    if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {
+    if Metadata::of(pod).annotation(MIRROR).is_some() {
         return InjectionOutcome::Unchanged(InjectionReason::StaticPod);
     }
     let said = match GatewayAnnotations::of(pod) {
@@ -147,7 +151,7 @@ pub fn asks(pod: &Value) -> Option<bool> {
 
 /// Whether the gateway in the pod says that it is of the operator's making.
 fn is_injected(pod: &Value) -> bool {
-    let said = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)).is_some();
+    let said = Metadata::of(pod).annotations().and_then(|all| all.get(names::INJECTED)).is_some();
     let gateway = position::position(pod).and_then(|at| pod::list(pod, "initContainers").get(at));
     said && gateway.is_some_and(|container| {
         let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
@@ -204,7 +208,7 @@ fn mended(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
             }
         }
     }
-    let annotation = pod.pointer("/metadata/annotations").and_then(|all| all.get(names::INJECTED)?.as_str());
+    let annotation = Metadata::of(pod).annotation(names::INJECTED);
     let said: Injected = annotation.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
     if said.keys != options.binding.keys() {
         let version = if said.version.is_empty() { version() } else { said.version };
@@ -251,7 +255,7 @@ fn pull_secrets(pod: &mut Value, wanted: &[String]) {
 
 /// Labels of ours that a pod's author took for annotations.
 fn misplaced(pod: &Value) -> Vec<String> {
-    let labels = pod.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let labels = Metadata::of(pod).labels().and_then(Value::as_object).into_iter().flatten();
     let ours = labels
         .map(|(name, _)| name.as_str())
         .filter(|name| name.starts_with(annotations::PREFIX) && !matches!(*name, names::SIDECAR | names::VIRTUAL_KEY));

@@ -9,6 +9,7 @@ use crate::inject::annotations::{self, AnnotationError, AnnotationTarget, PREFIX
 use crate::inject::values::{self, Amount, Wrong};
 use crate::names;
 use crate::objects::binding::Binding;
+use crate::objects::metadata::Metadata;
 
 /// The gateway's ports where nobody says otherwise: its own defaults.
 pub const PORT: u16 = 4180;
@@ -44,7 +45,7 @@ impl<'a> GatewayAnnotations<'a> {
     /// # Errors
     /// [`AnnotationError::Stamp`] where the workload's annotation was written by somebody else.
     pub fn of(pod: &'a Value) -> Result<Self, AnnotationError> {
-        let own = ours(pod.pointer("/metadata/annotations"));
+        let own = ours(Metadata::of(pod).annotations());
         let stamp = match own.get(names::WORKLOAD) {
             Some(text) => serde_json::from_str(text).map_err(|_| AnnotationError::Stamp)?,
             None => BTreeMap::new(),

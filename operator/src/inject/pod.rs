@@ -1,5 +1,5 @@
 //! A pod as JSON, read and edited in a few places. Everything else stays as it came, fields that nobody here has heard of
-//! among it.
+//! among it: the answer to the API server is what differs, so the pod is not read by its type anywhere in this room.
 
 use serde_json::{Map, Value};
 

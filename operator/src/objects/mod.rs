@@ -1,6 +1,8 @@
 //! Which object, which version of it, what it names, and which keys a pod is bound to. Pure.
 
 pub mod binding;
+pub mod fields;
 pub mod id;
+pub(crate) mod metadata;
 pub mod refs;
 pub mod version;

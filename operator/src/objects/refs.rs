@@ -1,11 +1,10 @@
-//! What an object names. Read off its JSON, so that an object that is otherwise broken still says what it hangs on.
+//! What an object names. An object that is otherwise broken still says what it hangs on: see
+//! [`fields`](crate::objects::fields).
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::version::{ObjectVersion, text};
+use crate::objects::version::ObjectVersion;
 
 /// What holds values that objects refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,60 +53,24 @@ impl From<ValueRef> for Reference {
 /// Everything that a version names.
 #[must_use]
 pub fn named_by(version: &ObjectVersion) -> BTreeSet<Reference> {
-    let namespace = version.id.namespace.as_str();
     let mut named = BTreeSet::new();
     match version.id.kind {
         ObjectKind::LlmProvider => {
-            for credential in list(version, "/spec/credentials") {
-                named.extend(text(credential, "/secretRef/name").map(|name| value(ValueKind::Secret, namespace, name)));
-            }
-            if let Some(reference) = version.get("/spec/tls/caRef") {
-                let holder = match text(reference, "/kind") {
-                    Some(kind) => ValueKind::named(kind),
-                    None => Some(ValueKind::ConfigMap),
-                };
-                named.extend(holder.zip(text(reference, "/name")).map(|(holder, name)| value(holder, namespace, name)));
-            }
+            let bundle = version.certificate_authority().map(|(bundle, _)| bundle);
+            named.extend(version.credential_secrets().chain(bundle).map(Reference::Value));
         }
         ObjectKind::VirtualKey => {
-            for entry in list(version, "/spec/providers") {
-                let own = || Some((namespace, text(entry, "/name")?));
-                let reference = entry.get("providerRef").and_then(|reference| place(reference, namespace)).or_else(own);
-                named.extend(reference.map(|(namespace, name)| object(ObjectKind::LlmProvider, namespace, name)));
-            }
-            for reference in list(version, "/spec/budgetRefs") {
-                let reference = place(reference, namespace);
-                named.extend(reference.map(|(namespace, name)| object(ObjectKind::Budget, namespace, name)));
-            }
+            named.extend(version.providers().chain(version.budgets()).map(Reference::Object));
         }
-        ObjectKind::Budget => {
-            let parent = version.get("/spec/parentRef").and_then(|reference| place(reference, namespace));
-            named.extend(parent.map(|(namespace, name)| object(ObjectKind::Budget, namespace, name)));
-        }
+        ObjectKind::Budget => named.extend(version.parent().map(Reference::Object)),
         ObjectKind::RoutingRule | ObjectKind::ModelCatalog => {}
     }
     named
 }
 
-fn list<'a>(version: &'a ObjectVersion, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    version.get(pointer).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn place<'a>(reference: &'a Value, namespace: &'a str) -> Option<(&'a str, &'a str)> {
-    Some((text(reference, "/namespace").unwrap_or(namespace), text(reference, "/name")?))
-}
-
-fn object(kind: ObjectKind, namespace: &str, name: &str) -> Reference {
-    Reference::Object(ObjectId { kind, namespace: namespace.to_owned(), name: name.to_owned() })
-}
-
-fn value(holder: ValueKind, namespace: &str, name: &str) -> Reference {
-    Reference::Value(ValueRef { holder, namespace: namespace.to_owned(), name: name.to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

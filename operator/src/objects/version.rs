@@ -7,6 +7,7 @@ use outrigger_compile::{Judgement, Object, Place};
 use serde_json::{Map, Value};
 
 use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::metadata::Metadata;
 
 /// What stays of an object's metadata: what a plan, or whoever writes a status, looks at.
 const METADATA: [&str; 6] = ["name", "namespace", "uid", "generation", "labels", "creationTimestamp"];
@@ -27,18 +28,15 @@ impl ObjectVersion {
     /// Of an object as the API server tells it; `None` if it is none of our kinds, or has no name.
     #[must_use]
     pub fn of(value: &Value) -> Option<Self> {
-        let kind = ObjectKind::named(text(value, "/kind")?)?;
-        if text(value, "/apiVersion")?.split('/').next() != Some(outrigger_crds::GROUP) {
+        let kind = ObjectKind::named(type_of(value, "kind")?)?;
+        if type_of(value, "apiVersion")?.split('/').next() != Some(outrigger_crds::GROUP) {
             return None;
         }
-        let id = ObjectId {
-            kind,
-            namespace: text(value, "/metadata/namespace").filter(|name| !name.is_empty())?.to_owned(),
-            name: text(value, "/metadata/name").filter(|name| !name.is_empty())?.to_owned(),
-        };
+        let metadata = Metadata::of(value);
+        let id = ObjectId { kind, namespace: metadata.namespace()?.to_owned(), name: metadata.name()?.to_owned() };
         Some(ObjectVersion {
-            uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
-            generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
+            uid: metadata.uid().to_owned(),
+            generation: metadata.generation(),
             object: object(trimmed(value)),
             judgement: OnceLock::new(),
             id,
@@ -69,12 +67,6 @@ impl ObjectVersion {
         &self.object.value
     }
 
-    /// The part of it at a JSON pointer.
-    #[must_use]
-    pub fn get(&self, pointer: &str) -> Option<&Value> {
-        self.value().pointer(pointer)
-    }
-
     /// The same version with another content: what is said of it stays true of its generation.
     pub(crate) fn with(&self, value: Value) -> Self {
         ObjectVersion { object: object(value), judgement: OnceLock::new(), ..self.clone() }
@@ -94,12 +86,13 @@ impl fmt::Debug for ObjectVersion {
 
 /// An object of any kind, as `compile` takes it: in a cluster nothing stands in a file.
 pub(crate) fn object(value: Value) -> Object {
-    let word = |pointer: &str| text(&value, pointer).unwrap_or_default().to_owned();
+    let said = |field: &str| type_of(&value, field).unwrap_or_default().to_owned();
+    let metadata = Metadata::of(&value);
     Object {
-        api_version: word("/apiVersion"),
-        kind: word("/kind"),
-        namespace: word("/metadata/namespace"),
-        name: word("/metadata/name"),
+        api_version: said("apiVersion"),
+        kind: said("kind"),
+        namespace: metadata.namespace().unwrap_or_default().to_owned(),
+        name: metadata.name().unwrap_or_default().to_owned(),
         place: Place::default(),
         lines: std::collections::HashMap::new(),
         value,
@@ -123,8 +116,9 @@ fn trimmed(value: &Value) -> Value {
     Value::Object(kept)
 }
 
-pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer).and_then(Value::as_str)
+/// `apiVersion` or `kind`.
+pub(crate) fn type_of<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+    object.get(field)?.as_str()
 }
 
 #[cfg(test)]

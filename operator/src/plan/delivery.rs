@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use outrigger_crds::provider::CredentialDelivery;
 use outrigger_policy::{Document, KeyDoc, SecretAt};
-use serde_json::Value as Json;
 
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::version::{ObjectVersion, text};
+use crate::objects::version::ObjectVersion;
 use crate::plan::revision::{CredentialValue, Delivery};
 use crate::state::index::ObjectIndex;
 
@@ -43,13 +43,12 @@ pub(super) fn of(
             namespace: provider.namespace.clone(),
             name: provider.name.clone(),
         };
-        let said = serving(&id).and_then(|version| text(version.value(), "/spec/credentialDelivery"));
+        let said = serving(&id).and_then(|version| version.credential_delivery());
         let own = provider.namespace == binding.namespace;
         let by_provider = match said {
-            Some("Stream") => Delivery::Stream,
-            Some("Secret") if own || index.copies() => Delivery::Secret,
+            Some(CredentialDelivery::Secret) if own || index.copies() => Delivery::Secret,
             None if own => Delivery::Secret,
-            _ => Delivery::Stream,
+            Some(_) | None => Delivery::Stream,
         };
         for credential in &provider.credentials {
             let may = |key: &&KeyDoc| {
@@ -112,8 +111,7 @@ pub(super) fn allowed(
     let of = |key: &KeyDoc| {
         let id =
             ObjectId { kind: ObjectKind::VirtualKey, namespace: binding.namespace.clone(), name: key.name.clone() };
-        let accounts = serving(&id)?.get("/spec/allowedWorkloads/serviceAccounts").and_then(Json::as_array)?;
-        Some((key.name.clone(), accounts.iter().filter_map(Json::as_str).map(str::to_owned).collect()))
+        Some((key.name.clone(), serving(&id)?.allowed_service_accounts()?))
     };
     document.keys.iter().filter(|key| !key.keyless).filter_map(of).collect()
 }

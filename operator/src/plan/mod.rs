@@ -22,8 +22,8 @@ use outrigger_policy::{Document, SecretAt};
 
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::version::{ObjectVersion, text};
-use crate::plan::choose::{EvaluatedNamespace, authorities, changed, evaluate};
+use crate::objects::version::ObjectVersion;
+use crate::plan::choose::{EvaluatedNamespace, changed, evaluate};
 use crate::plan::last_good::{LastGood, View};
 use crate::plan::revision::{NamespacePlan, PolicyRevision};
 use crate::plan::sources::{SecretVersion, SourceBundle};
@@ -103,12 +103,8 @@ fn told(last_good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
 /// When the next key expires.
 fn recheck(evaluated: &EvaluatedNamespace, now: Timestamp) -> Option<Timestamp> {
     let keys = evaluated.chosen.values().filter(|chosen| chosen.version.id.kind == ObjectKind::VirtualKey);
-    let times = keys.filter_map(|chosen| expires(&chosen.version));
+    let times = keys.filter_map(|chosen| chosen.version.expires_at());
     times.filter(|at| *at > now).min()
-}
-
-pub(crate) fn expires(version: &ObjectVersion) -> Option<Timestamp> {
-    text(version.value(), "/spec/expiresAt")?.parse().ok()
 }
 
 fn too_large(plan: &mut NamespacePlan, binding: &Binding, size: usize) {
@@ -169,16 +165,15 @@ impl RevisionBuilder<'_> {
         let past = |id: &ObjectId| self.last_good.past(self.index, self.namespace, id);
         let versions: Vec<&Arc<ObjectVersion>> = objects.iter().filter_map(past).collect();
         let mut bundles: Vec<SourceBundle<'_>> = Vec::new();
-        let wanted: Vec<_> = versions.iter().map(|version| authorities(version)).collect();
-        for (version, wanted) in versions.iter().zip(&wanted) {
+        let places: Vec<_> = versions.iter().map(|version| version.certificate_authority()).collect();
+        for (version, place) in versions.iter().zip(&places) {
             let of_document = document
                 .providers
                 .iter()
                 .find(|provider| provider.namespace == version.id.namespace && provider.name == version.id.name);
             let pem =
                 of_document.filter(|_| version.id.kind == ObjectKind::LlmProvider).and_then(|one| one.ca.as_deref());
-            if let (Some(wanted), Some(pem)) = (wanted, pem) {
-                let key = text(version.value(), "/spec/tls/caRef/key").unwrap_or("ca.crt");
+            if let (Some((wanted, key)), Some(pem)) = (place, pem) {
                 bundles.push(SourceBundle { wanted, key, pem });
             }
         }

@@ -13,25 +13,24 @@
 
 use std::sync::Arc;
 
+use outrigger_crds::virtual_key::AllowedWorkloads;
 use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::objects::fields::{Unreadable, read, time};
 use crate::objects::version::ObjectVersion;
 
 /// The last good version of an object, less what its present version takes away.
 pub(crate) fn less(last_good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<ObjectVersion> {
     let mut value = last_good.value().clone();
     let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return last_good.clone() };
-    if is_true(now.get("/spec/suspended")) {
+    if now.is_suspended() {
         spec.insert("suspended".to_owned(), json!(true));
     }
     credentials(spec, now);
-    if let Some(expires) = earlier(spec.get("expiresAt"), now.get("/spec/expiresAt")) {
-        spec.insert("expiresAt".to_owned(), expires.clone());
-    }
-    if let Some(workloads) = now.get("/spec/allowedWorkloads")
-        && workloads.pointer("/serviceAccounts").is_some_and(is_list_of_names)
+    expiry(spec, now);
+    if let Some(workloads) = now.field("allowedWorkloads")
+        && read::<AllowedWorkloads>(workloads).is_some_and(|allowed| !allowed.service_accounts.is_empty())
     {
         spec.insert("allowedWorkloads".to_owned(), workloads.clone());
     }
@@ -42,21 +41,10 @@ pub(crate) fn less(last_good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<O
     }
 }
 
-fn is_true(value: Option<&Value>) -> bool {
-    value == Some(&Value::Bool(true))
-}
-
 fn credentials(spec: &mut Map<String, Value>, now: &ObjectVersion) {
-    let suspended: Vec<&Value> = now
-        .get("/spec/credentials")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|credential| is_true(credential.get("suspended")))
-        .filter_map(|credential| credential.get("name"))
-        .collect();
+    let suspended = now.suspended_credentials();
     for credential in spec.get_mut("credentials").and_then(Value::as_array_mut).into_iter().flatten() {
-        if credential.get("name").is_some_and(|name| suspended.contains(&name))
+        if credential.get("name").and_then(Value::as_str).is_some_and(|name| suspended.contains(name))
             && let Some(fields) = credential.as_object_mut()
         {
             fields.insert("suspended".to_owned(), json!(true));
@@ -64,29 +52,26 @@ fn credentials(spec: &mut Map<String, Value>, now: &ObjectVersion) {
     }
 }
 
-fn earlier<'a>(last_good: Option<&Value>, now: Option<&'a Value>) -> Option<&'a Value> {
-    let time = |value: &Value| value.as_str()?.parse::<jiff::Timestamp>().ok();
-    let at = now.and_then(time)?;
-    let sooner = last_good.and_then(time).is_none_or(|last_good| at < last_good);
-    now.filter(|_| sooner)
-}
-
-fn is_list_of_names(value: &Value) -> bool {
-    value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_string))
+/// The earlier of the two.
+fn expiry(spec: &mut Map<String, Value>, now: &ObjectVersion) {
+    let before = spec.get("expiresAt").and_then(time);
+    if let (Some(at), Some(said)) = (now.expires_at(), now.field("expiresAt"))
+        && before.is_none_or(|before| at < before)
+    {
+        spec.insert("expiresAt".to_owned(), said.clone());
+    }
 }
 
 /// Of two selectors the new one: which of them lets in fewer can't be told.
 fn namespaces(spec: &mut Map<String, Value>, now: &ObjectVersion) {
-    let width = |allowed: Option<&Value>| match allowed {
-        None => Some(0),
-        Some(allowed) => read::<AllowedNamespaces>(allowed).map(|allowed| match allowed.from {
-            NamespacesFrom::Same => 0,
-            NamespacesFrom::Selector => 1,
-            NamespacesFrom::All => 2,
-        }),
+    let width = |allowed: Option<AllowedNamespaces>| match allowed.map(|allowed| allowed.from) {
+        None | Some(NamespacesFrom::Same) => 0,
+        Some(NamespacesFrom::Selector) => 1,
+        Some(NamespacesFrom::All) => 2,
     };
-    let new = now.get("/spec/allowedNamespaces");
-    if let (Some(before), Some(after)) = (width(spec.get("allowedNamespaces")), width(new))
+    let before = spec.get("allowedNamespaces").map_or(Ok(None), |said| read(said).map(Some).ok_or(Unreadable));
+    let new = now.field("allowedNamespaces");
+    if let (Ok(before), Ok(after)) = (before.map(width), now.allowed_namespaces().map(width))
         && after <= before
     {
         match new {
@@ -94,8 +79,4 @@ fn namespaces(spec: &mut Map<String, Value>, now: &ObjectVersion) {
             None => drop(spec.shift_remove("allowedNamespaces")),
         }
     }
-}
-
-fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
-    serde_json::from_value(value.clone()).ok()
 }

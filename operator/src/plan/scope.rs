@@ -51,10 +51,11 @@ impl PlanScope {
                 }
             }
         } else if namespace != operators && index.has_callers(namespace) {
-            let applies = |version: &ObjectVersion| version.get("/spec/appliesTo").is_some();
             for kind in [ObjectKind::RoutingRule, ObjectKind::ModelCatalog, ObjectKind::Budget] {
                 for (id, _) in index.of(kind, operators) {
-                    if kind != ObjectKind::Budget || finder.versions(id).iter().any(|version| applies(version)) {
+                    if kind != ObjectKind::Budget
+                        || finder.versions(id).iter().any(|version| version.applies_to_others())
+                    {
                         finder.foreign(id.clone());
                     }
                 }

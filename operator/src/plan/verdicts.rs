@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use outrigger_compile::{Cause, Finding, Severity};
-use serde_json::Value;
+use outrigger_crds::NamespacesFrom;
+use outrigger_crds::provider::CredentialDelivery;
 
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::version::{ObjectVersion, text};
+use crate::objects::version::ObjectVersion;
 use crate::plan::choose::EvaluatedNamespace;
 use crate::plan::last_good::{Chosen, LastGood};
 use crate::plan::missing_credentials::Stock;
@@ -71,18 +72,18 @@ fn sort(finding: &Finding, verdict: &mut ObjectVerdict) {
 /// Off, by its own word.
 fn inactive(chosen: &Chosen, now: Timestamp) -> Option<ConditionReason> {
     let version = &chosen.version;
-    if version.get("/spec/suspended") == Some(&Value::Bool(true)) {
+    if version.is_suspended() {
         return Some(ConditionReason::Suspended);
     }
-    let expired = version.id.kind == ObjectKind::VirtualKey && super::expires(version).is_some_and(|at| at <= now);
+    let expired = version.id.kind == ObjectKind::VirtualKey && version.expires_at().is_some_and(|at| at <= now);
     expired.then_some(ConditionReason::Expired)
 }
 
 /// What a provider asks for that the installation does not let be.
 fn copies(index: &ObjectIndex, version: &ObjectVersion) -> Option<String> {
-    let asks = text(version.value(), "/spec/credentialDelivery") == Some("Secret");
-    let from = text(version.value(), "/spec/allowedNamespaces/from");
-    let shared = matches!(from, Some("All" | "Selector"));
+    let asks = version.credential_delivery() == Some(CredentialDelivery::Secret);
+    let allowed = version.allowed_namespaces().ok().flatten();
+    let shared = allowed.is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
     (version.id.kind == ObjectKind::LlmProvider && asks && shared && !index.copies()).then(|| {
         "spec.credentialDelivery: other namespaces get its credentials by the stream all the same, because the operator \
          was installed without credentials.copies"

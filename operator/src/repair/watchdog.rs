@@ -16,10 +16,8 @@ use crate::repair::evict::{Evicted, Evictor, evict};
 use crate::settings::{OperatorSettings, Repair};
 use crate::state::caches::Caches;
 use crate::state::uninjected::Bare;
-use crate::status::events::{EventRecorder, NewEvent, Subject};
+use crate::status::events::{EventAction, EventReason, EventRecorder, NewEvent, Subject};
 
-/// The reason of the Event that is told at what made such a pod.
-pub const NOT_INJECTED: &str = "NotInjected";
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(30);
 /// Owners that are remembered as told; there are hardly ever more at the same time.
@@ -84,7 +82,7 @@ fn event(pod: &Bare) -> NewEvent {
          it made anew: {remedy}",
         pod.place.name
     );
-    NewEvent { warning: true, reason: NOT_INJECTED, action: "Inject", note }
+    NewEvent { warning: true, reason: EventReason::NotInjected, action: EventAction::Inject, note }
 }
 
 impl Watchdog {

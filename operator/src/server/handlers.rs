@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::Semaphore;
 
-use crate::admission::{self, AdmissionContext, Namespace, validate};
+use crate::admission::{self, AdmissionContext, Namespace, Webhook, validate};
 use crate::certs::{ServingCertificates, Spread};
 use crate::metrics::OperatorMetrics;
 use crate::reconcile::Reconciler;
@@ -51,15 +51,15 @@ impl Admit for ReviewHandler {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
         if path == validate::PATH {
             let tell = |judged: validate::ReviewOutcome| {
-                let (effect, reason) = judged.words();
-                self.metrics.admitted(validate::WEBHOOK, effect, reason);
+                let (effect, reason) = judged.effect();
+                self.metrics.admitted(Webhook::Validate, effect, reason);
             };
             return validate::answer(&body, || self.caches.snapshot().to_rehearse(), tell);
         }
         let context = AdmissionContext {
             settings: &self.settings,
             namespace: &|name| self.namespace(name),
-            tell: &|told| self.metrics.admitted(told.webhook.word(), told.effect.word(), told.reason),
+            tell: &|told| self.metrics.admitted(told.webhook, told.effect, told.reason),
         };
         admission::admit(path, &body, &context)
     }

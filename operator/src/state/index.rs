@@ -16,8 +16,9 @@ use serde_json::{Map, Value, json};
 use crate::names;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::metadata::Metadata;
 use crate::objects::refs::{Reference, ValueKind, ValueRef, named_by};
-use crate::objects::version::{ObjectVersion, object, text};
+use crate::objects::version::{ObjectVersion, object, type_of};
 use crate::plan::revision::NamespacePlan;
 
 /// The namespaces that must be planned anew.
@@ -141,8 +142,8 @@ impl ObjectIndex {
     /// Takes an object as the API server tells it, with `apiVersion` and `kind`: one of our kinds, a Namespace, a Secret or
     /// a ConfigMap. Others, and what the operator makes itself, are passed over. What says nothing new changes nothing.
     pub fn apply(&mut self, value: &Value) -> Changed {
-        let core = text(value, "/apiVersion") == Some("v1");
-        match text(value, "/kind").unwrap_or_default() {
+        let core = type_of(value, "apiVersion") == Some("v1");
+        match type_of(value, "kind").unwrap_or_default() {
             "Namespace" if core => self.apply_namespace(value),
             kind if core => match ValueKind::named(kind) {
                 Some(holder) => self.apply_value(holder, value),
@@ -342,7 +343,7 @@ impl ObjectIndex {
         let known = IndexedObject {
             version: Arc::new(version),
             status: value.get("status").cloned(),
-            resource_version: text(value, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
+            resource_version: Metadata::of(value).resource_version().to_owned(),
         };
         if let Some(before) = self.objects.get_mut(&id)
             && before.version.says_the_same(&known.version)
@@ -387,11 +388,11 @@ impl ObjectIndex {
     }
 
     fn apply_namespace(&mut self, value: &Value) -> Changed {
-        let Some(name) = text(value, "/metadata/name") else { return Changed::default() };
-        let labels = value.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+        let Some(name) = Metadata::of(value).name() else { return Changed::default() };
+        let labels = Metadata::of(value).labels().cloned().unwrap_or_else(|| json!({}));
         let kept = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         let before = self.namespaces.insert(name.to_owned(), Arc::new(object(kept)));
-        let same = before.is_some_and(|before| before.value.pointer("/metadata/labels") == Some(&labels));
+        let same = before.is_some_and(|before| Metadata::of(&before.value).labels() == Some(&labels));
         match same {
             true => Changed::default(),
             false => self.changed(self.by_labels(name)),
@@ -399,12 +400,9 @@ impl ObjectIndex {
     }
 
     fn apply_value(&mut self, holder: ValueKind, value: &Value) -> Changed {
-        let (Some(namespace), Some(name)) = (text(value, "/metadata/namespace"), text(value, "/metadata/name")) else {
-            return Changed::default();
-        };
-        let labels = value.pointer("/metadata/labels");
-        let ours = labels.and_then(|labels| labels.get(names::MANAGED_BY)).and_then(Value::as_str);
-        if ours == Some(names::MANAGED_BY_VALUE) {
+        let metadata = Metadata::of(value);
+        let (Some(namespace), Some(name)) = (metadata.namespace(), metadata.name()) else { return Changed::default() };
+        if metadata.label(names::MANAGED_BY) == Some(names::MANAGED_BY_VALUE) {
             // Somebody's that has become ours is theirs no more, and nobody's credential.
             return self.delete(holder.name(), namespace, name);
         }
@@ -416,8 +414,8 @@ impl ObjectIndex {
             kept.extend(value.get(field).map(|part| (field.to_owned(), part.clone())));
         }
         let holding = ValueSource {
-            uid: text(value, "/metadata/uid").unwrap_or_default().to_owned(),
-            resource_version: text(value, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
+            uid: Metadata::of(value).uid().to_owned(),
+            resource_version: Metadata::of(value).resource_version().to_owned(),
             object: object(Value::Object(kept)),
         };
         let wanted = ValueRef { holder, namespace: namespace.to_owned(), name: name.to_owned() };

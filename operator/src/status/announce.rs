@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::status::conditions::{ConditionStatus, ConditionType, ObjectCondition};
 use crate::status::document::StoredCondition;
-use crate::status::events::NewEvent;
+use crate::status::events::{EventAction, EventReason, NewEvent};
 use crate::status::reason::ConditionReason;
 
 /// Between what stands in an object and what shall. Nothing of an object that comes to be as it should.
@@ -39,9 +39,9 @@ pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<
         };
         // One fault often makes several conditions False.
         if told.insert(condition.reason) {
-            let action = if warning { "Judge" } else { "Serve" };
+            let action = if warning { EventAction::Judge } else { EventAction::Serve };
             let note = condition.message.clone();
-            events.push(NewEvent { warning, reason: condition.reason.word(), action, note });
+            events.push(NewEvent { warning, reason: EventReason::Condition(condition.reason), action, note });
         }
     }
     events

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::api::{CallError, timed};
 use crate::objects::id::ObjectId;
+use crate::status::reason::ConditionReason;
 
 /// Events of one object in a row.
 pub const BURST: u32 = 10;
@@ -66,15 +67,53 @@ impl Subject {
 pub struct NewEvent {
     /// Or nothing to worry about.
     pub warning: bool,
-    /// A word of a closed list.
-    pub reason: &'static str,
-    /// What the operator did when it found out, in one word.
-    pub action: &'static str,
+    pub reason: EventReason,
+    /// What the operator did when it found out.
+    pub action: EventAction,
     /// What is wrong and what to do. Never a credential.
     pub note: String,
 }
 
-/// What is to be done about a happening.
+/// Why something happened. Conditions say the same with the same word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventReason {
+    Condition(ConditionReason),
+    /// A pod should carry a gateway and does not: told at what made it.
+    NotInjected,
+}
+
+impl EventReason {
+    /// As in the Event.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            EventReason::Condition(reason) => reason.word(),
+            EventReason::NotInjected => "NotInjected",
+        }
+    }
+}
+
+/// What the operator did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventAction {
+    Judge,
+    Serve,
+    Inject,
+}
+
+impl EventAction {
+    /// As in the Event.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            EventAction::Judge => "Judge",
+            EventAction::Serve => "Serve",
+            EventAction::Inject => "Inject",
+        }
+    }
+}
+
+/// What is to be done about an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EventWrite {
     Create(String),
@@ -117,7 +156,7 @@ impl Bucket {
 struct EventLimiter {
     all: Bucket,
     each: HashMap<Subject, Bucket>,
-    told: BTreeMap<(Subject, &'static str, String), EventSeries>,
+    told: BTreeMap<(Subject, EventReason, String), EventSeries>,
 }
 
 #[derive(Clone, Debug)]
@@ -221,8 +260,8 @@ impl EventRecorder {
             },
             event_time: Some(MicroTime(time)),
             type_: Some(if event.warning { "Warning" } else { "Normal" }.to_owned()),
-            reason: Some(event.reason.to_owned()),
-            action: Some(event.action.to_owned()),
+            reason: Some(event.reason.word().to_owned()),
+            action: Some(event.action.word().to_owned()),
             note: Some(cut(&event.note, NOTE_MAX).to_owned()),
             regarding: Some(ObjectReference {
                 api_version: Some(subject.api_version.clone()),
@@ -262,7 +301,12 @@ mod tests {
     }
 
     fn event(note: &str) -> NewEvent {
-        NewEvent { warning: true, reason: "Invalid", action: "Judge", note: note.to_owned() }
+        NewEvent {
+            warning: true,
+            reason: EventReason::Condition(ConditionReason::Invalid),
+            action: EventAction::Judge,
+            note: note.to_owned(),
+        }
     }
 
     struct EventClock {

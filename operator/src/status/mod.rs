@@ -174,7 +174,7 @@ impl Statuses {
             time: now.time,
         };
         let ObjectConditions { all, settled, again } = sight.conditions();
-        let summary = known.version.get("/spec").and_then(|spec| limits::summary(id.kind, spec, now.time));
+        let summary = known.version.spec().and_then(|spec| limits::summary(id.kind, spec, now.time));
         let resets = summary.as_ref().and_then(|summary| summary.resets);
         let mut looks: BTreeSet<Instant> = again.into_iter().collect();
         looks.extend(resets.map(|at| later(now, at)));

@@ -10,7 +10,7 @@ use kube::Client;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::metrics::OperatorMetrics;
+use crate::metrics::{OperatorMetrics, Work, WorkResult};
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
 use crate::plan::revision::{PolicyRevision, WrittenRevision};
@@ -131,8 +131,8 @@ impl StatusPublisher {
             let id = self.queue.next().await;
             let began = Instant::now();
             let outcome = self.tell(&id).await;
-            let result = if outcome == WorkOutcome::Failed { "error" } else { "ok" };
-            self.metrics.reconciled("status", result, began.elapsed().as_secs_f64());
+            let result = if outcome == WorkOutcome::Failed { WorkResult::Error } else { WorkResult::Ok };
+            self.metrics.reconciled(Work::Status, result, began.elapsed().as_secs_f64());
             self.queue.done(id, outcome);
         }
     }
@@ -156,7 +156,7 @@ impl StatusPublisher {
         let Some(status) = update.status else { return again };
         match write(&self.client, id, &known.resource_version, &status).await {
             Ok(Wrote::Done) => {
-                self.metrics.wrote(id.kind.name(), "ok");
+                self.metrics.wrote(id.kind.name(), Ok(()));
                 self.lock().statuses.wrote(&known, status, now.steady);
             }
             Ok(Wrote::Moved) => {
@@ -164,7 +164,7 @@ impl StatusPublisher {
                 return WorkOutcome::Done;
             }
             Err(error) => {
-                self.metrics.wrote(id.kind.name(), error.word());
+                self.metrics.wrote(id.kind.name(), Err(error.failure()));
                 tracing::warn!(object = %id, %error, "a status could not be written; tried again");
                 return WorkOutcome::Failed;
             }

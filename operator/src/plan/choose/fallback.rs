@@ -225,7 +225,7 @@ impl<'a> Fallback<'a> {
         let Some(now) = self.scope.own.get(id) else { return false };
         let last_good = self.last_good.of(now).cloned();
         let state = match &last_good {
-            Some(last_good) if last_good.get("/spec") != now.get("/spec") => match self.states.get(id) {
+            Some(last_good) if last_good.spec() != now.spec() => match self.states.get(id) {
                 // It has been tried.
                 Some(State::Kept) => State::Out,
                 _ => State::Trying(rank),

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use outrigger_compile::{Cause, Compiled, Finding, Severity};
 use outrigger_policy::Work;
 use outrigger_policy::trial::{self, Outcome};
-use serde_json::Value;
 
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
@@ -128,8 +127,8 @@ impl PassFindings {
 
     /// Whether a rule has tests that can't be run at the moment: whether it holds is not known.
     pub fn is_untried(&self, id: &ObjectId, version: &ObjectVersion) -> bool {
-        let tests = version.get("/spec/tests").and_then(Value::as_array).map_or(0, Vec::len);
-        id.kind == ObjectKind::RoutingRule && self.tried.get(&id.to_string()).copied().unwrap_or_default() < tests
+        let tried = self.tried.get(&id.to_string()).copied().unwrap_or_default();
+        id.kind == ObjectKind::RoutingRule && tried < version.rule_tests()
     }
 
     /// Whether nothing is wrong with it but what it rests on.

@@ -7,7 +7,7 @@ use outrigger_policy::SecretAt;
 use super::EvaluatedNamespace;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::refs::{ValueKind, ValueRef, named_by};
-use crate::objects::version::{ObjectVersion, text};
+use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::LastGood;
 use crate::plan::sources::SecretVersion;
 use crate::state::index::ObjectIndex;
@@ -54,8 +54,6 @@ pub(super) fn remember(index: &ObjectIndex, last_good: &mut LastGood, namespace:
 
 /// Where a provider's bundle of certificates lies.
 pub(crate) fn authorities(version: &ObjectVersion) -> Option<ValueRef> {
-    let reference = version.get("/spec/tls/caRef").filter(|_| version.id.kind == ObjectKind::LlmProvider)?;
-    let holder = text(reference, "/kind").map_or(Some(ValueKind::ConfigMap), ValueKind::named)?;
-    let name = text(reference, "/name")?.to_owned();
-    Some(ValueRef { holder, namespace: version.id.namespace.clone(), name })
+    let (place, _) = version.certificate_authority().filter(|_| version.id.kind == ObjectKind::LlmProvider)?;
+    Some(place)
 }

@@ -42,7 +42,7 @@ impl ObjectIndex {
     pub(super) fn by_labels(&self, namespace: &str) -> BTreeSet<String> {
         let mut concerned = BTreeSet::from([namespace.to_owned()]);
         for (id, known) in self.of(ObjectKind::Budget, namespace) {
-            if known.version.get("/spec/parentRef/namespace").is_some() {
+            if known.version.has_foreign_parent() {
                 self.add_namers(id, &mut concerned);
             }
         }
@@ -75,7 +75,7 @@ impl ObjectIndex {
     pub(crate) fn acts_on_all(&self) -> bool {
         let namespace = self.operator_namespace.as_str();
         self.of(ObjectKind::RoutingRule, namespace).next().is_some()
-            || self.of(ObjectKind::Budget, namespace).any(|(_, known)| known.version.get("/spec/appliesTo").is_some())
+            || self.of(ObjectKind::Budget, namespace).any(|(_, known)| known.version.applies_to_others())
     }
 
     /// The namespaces that somebody calls from.

@@ -81,7 +81,7 @@ fn behind_for_thirty_seconds_is_told_and_over_once_it_is_taken() {
     assert_eq!(scene.update().again, Some(scene.now.steady + BEHIND));
     scene.pass(30);
     let events = scene.update().events;
-    assert_eq!((events.len(), events[0].reason, events[0].warning), (1, "SidecarsBehind", true));
+    assert_eq!((events.len(), events[0].reason.word(), events[0].warning), (1, "SidecarsBehind", true));
     scene.write();
     assert_eq!(scene.said(), [WELL[0], WELL[1], "Programmed=False SidecarsBehind", "Ready=False SidecarsBehind"]);
     assert_eq!(scene.condition("Ready")["message"], "connected gateways of shop/search have not taken it for 30 s");
@@ -152,7 +152,7 @@ fn without_a_stream_for_five_minutes_is_told_and_makes_nothing_false() {
     scene.pass(299);
     assert_eq!(scene.write(), None);
     scene.pass(1);
-    assert_eq!(scene.update().events[0].reason, "Unconnected");
+    assert_eq!(scene.update().events[0].reason.word(), "Unconnected");
     scene.write();
     assert_eq!(scene.said(), [WELL[0], WELL[1], "Programmed=True Unconnected", WELL[3]]);
     let message = scene.condition("Programmed")["message"].as_str().unwrap().to_owned();

@@ -14,7 +14,7 @@ fn what_is_invalid_says_where_and_what_serves() {
     ];
     scene.verdict.serving = Some(1);
     let update = scene.update();
-    let reasons: Vec<&str> = update.events.iter().map(|one| one.reason).collect();
+    let reasons: Vec<&str> = update.events.iter().map(|one| one.reason.word()).collect();
     assert_eq!(reasons, ["Invalid"], "told once");
     scene.write();
     assert_eq!(
@@ -104,7 +104,7 @@ fn off_is_in_force() {
         scene.look(&[("a", Some(7))]);
         scene.verdict.inactive = Some(reason);
         let events = scene.update().events;
-        assert_eq!((events.len(), events[0].reason, events[0].warning), (1, reason.word(), false));
+        assert_eq!((events.len(), events[0].reason.word(), events[0].warning), (1, reason.word(), false));
         scene.write();
         assert_eq!(scene.said()[3], format!("Ready=True {}", reason.word()));
         assert_eq!(scene.condition("Ready")["message"], message);
