@@ -13,9 +13,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use crate::config::status::Rejected;
+use crate::filter::Filters;
 use crate::memory::Memory;
 use crate::pipeline::call::Call;
-use crate::pipeline::hooks::Hooks;
 use crate::runtime::accounts::{Accounts, millis};
 use crate::runtime::affinity::Affinity;
 use crate::runtime::hop::{self, Own};
@@ -41,7 +41,8 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// The pod's: some keys are for certain ones. Absent: outside of a cluster, where there are none.
     pub service_account: Option<String>,
-    pub hooks: Hooks,
+    /// What attaches to requests, in order.
+    pub filters: Filters,
     /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
     pub state: Option<PathBuf>,
     /// Bytes that this process may use; absent: what its control group says.
@@ -75,7 +76,7 @@ pub struct Gateway {
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Metrics,
     pub(crate) records: Records,
-    pub(crate) hooks: Hooks,
+    pub(crate) filters: Filters,
     pub(crate) service_account: Option<String>,
     pub(crate) workload: Option<String>,
     pub(crate) namespace: String,
@@ -111,7 +112,7 @@ impl Gateway {
             retries: RetryBudget::default(),
             metrics: Metrics::new().map_err(|error| InstallError::Metrics(error.to_string()))?,
             records: Records::new(settings.lines),
-            hooks: settings.hooks,
+            filters: settings.filters,
             service_account: settings.service_account,
             workload: settings.workload,
             namespace: settings.namespace.unwrap_or_default(),

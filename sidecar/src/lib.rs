@@ -1,7 +1,7 @@
 //! The data plane: what stands beside an application and answers its SDK.
 //!
 //! The way of a request is in [`pipeline`], and each step is a file:
-//! [`accept`](server::accept) → [`identify`](pipeline::identify) → `receive` → [`hooks`](pipeline::hooks) → `decide` →
+//! [`accept`](server::accept) → [`identify`](pipeline::identify) → `receive` → [`filter`] → `decide` →
 //! `attempt` (for each candidate: `reserve`, `prepare`, send, classify) → `relay` → `charge` →
 //! [`record`](telemetry::record).
 //!
@@ -12,6 +12,7 @@
 mod attempt;
 pub mod config;
 mod duration;
+pub mod filter;
 mod gateway;
 mod memory;
 pub mod mock;

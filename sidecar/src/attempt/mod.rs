@@ -8,6 +8,7 @@ mod again;
 pub(crate) mod charge;
 mod clock;
 mod failed;
+mod filtered;
 mod learn;
 mod once;
 pub(crate) mod prepare;
@@ -130,7 +131,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
                 let failed = match outcome {
                     Ok(answer) => {
                         remember(trying, &ending, candidate, index, credential);
-                        return answer.tell(ending);
+                        return answer.tell(ending).await;
                     }
                     Err(failed) => refused::named(failed, &served, candidate, index, credential),
                 };

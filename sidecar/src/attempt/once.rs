@@ -12,6 +12,7 @@ use outrigger_llm::operation::Kind;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::Candidate;
 
+use super::filtered;
 use super::{Failed, Passed, Timing, Trying, keep_content_type};
 use crate::attempt::prepare::{Prepared, prepare};
 use crate::attempt::reserve::Reserved;
@@ -44,8 +45,17 @@ impl Answer {
         }
     }
 
-    /// Tells it to the caller; what is left to do ends with the body.
-    pub fn tell(self, mut ending: Box<Ending>) -> Response<ReplyBody> {
+    /// Tells it to the caller, through the filters that look at it; what is left to do ends with the body.
+    pub async fn tell(self, mut ending: Box<Ending>) -> Response<ReplyBody> {
+        let filters = std::mem::take(&mut ending.answer_filters);
+        match filters.is_empty() {
+            true => self.send(ending),
+            false => Box::pin(filtered::tell(self, ending, filters)).await,
+        }
+    }
+
+    /// Sends it to the caller.
+    pub fn send(self, mut ending: Box<Ending>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
             Answer::Whole { mut headers, answer, status } => {

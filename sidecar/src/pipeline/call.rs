@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Kind, Meter, Operation};
 use outrigger_llm::passthrough::caching::Caching;
@@ -56,6 +56,8 @@ pub struct Call {
     pub metered: OnceLock<Metered>,
     /// Set when the caller is known to have gone.
     pub gone: Arc<AtomicBool>,
+    /// What filters keep of this request. Empty, it takes no memory.
+    pub notes: Extensions,
 }
 
 impl fmt::Debug for Call {

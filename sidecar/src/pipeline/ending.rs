@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::attempt::charge::{Charge, Cost, Heard, Money};
 use crate::attempt::{Failed, Passed};
 use crate::duration::ms;
+use crate::filter::AnswerFilters;
 use crate::gateway::Gateway;
 use crate::pipeline::call::Call;
 use crate::pipeline::headers::{self, name};
@@ -43,6 +44,8 @@ pub struct Ending {
     pub charge: Option<Charge>,
     /// What was used, as far as it is known.
     pub usage: Usage,
+    /// What looks at the answer. Empty without filters.
+    pub answer_filters: AnswerFilters,
     /// Nano-dollars of all attempts.
     money: Money,
     /// The limits that attempts were counted against, as places in the policy's.
@@ -82,6 +85,7 @@ impl Ending {
             admitted: false,
             charge: None,
             usage: Usage::default(),
+            answer_filters: AnswerFilters::default(),
             money: Money::Unasked,
             counted: Vec::new(),
             refused: None,
@@ -325,9 +329,7 @@ impl Ending {
         let record = std::mem::take(&mut self.record);
         self.gateway.metrics.in_flight.dec();
         self.gateway.metrics.recorded(&record, &model, self.refused);
-        if let Some(hook) = &self.gateway.hooks.on_answer {
-            hook.recorded(&record);
-        }
+        self.gateway.filters.recorded(&record);
         self.gateway.record(record);
         if self.gateway.metrics.in_flight.get() == 0 {
             self.gateway.ended.notify_waiters();

@@ -6,9 +6,9 @@ pub(crate) mod call;
 mod client_timeouts;
 mod decide;
 pub(crate) mod ending;
+mod filtered;
 pub(crate) mod handle;
 pub(crate) mod headers;
-pub mod hooks;
 pub mod identify;
 mod listing;
 pub(crate) mod query;
@@ -22,7 +22,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
@@ -31,6 +31,7 @@ use outrigger_policy::OnHangUp;
 
 use crate::attempt::prepare::Translation;
 use crate::attempt::{self, Trying, attempt};
+use crate::filter::{after_deciding, before_deciding};
 use crate::gateway::Gateway;
 use crate::memory::{Held, LONG_WORK, STREAM};
 use crate::pipeline::attend::Attended;
@@ -38,6 +39,7 @@ use crate::pipeline::call::{Call, new_id};
 use crate::pipeline::client_timeouts::patience;
 use crate::pipeline::decide::decide;
 use crate::pipeline::ending::Ending;
+use crate::pipeline::filtered::stopped;
 use crate::pipeline::headers::name;
 use crate::pipeline::identify::identify;
 use crate::pipeline::listing::{list, unknown_path};
@@ -45,7 +47,7 @@ use crate::pipeline::query::Query;
 use crate::pipeline::receive::{drain, overloaded, receive};
 use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
-use crate::pipeline::understand::{rescan, trace_id, understand};
+use crate::pipeline::understand::{trace_id, understand};
 use crate::telemetry::record::{Record, candidates, shadow};
 
 /// Rules that the log names for one request, of those whose expression failed.
@@ -144,6 +146,7 @@ impl Gateway {
             estimate: OnceLock::new(),
             metered: OnceLock::new(),
             gone: Arc::default(),
+            notes: Extensions::default(),
         };
         if listing {
             call.model = matched.model;
@@ -175,16 +178,16 @@ impl Gateway {
 
     /// From a request that is understood to its answer.
     async fn route(self: Arc<Self>, mut call: Call) -> Response<ReplyBody> {
-        if let Some(hook) = &self.hooks.on_request {
-            // What it edited is read again: edits are made at places in these bytes.
-            let passed = hook.identified(&mut call).and_then(|()| rescan(&mut call));
-            if let Err(refusal) = passed {
-                return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+        let mut translation = Translation::new(&self.memory);
+        if !self.filters.is_empty() {
+            // Boxed, so that a request without filters does not carry the room for them.
+            let passed = before_deciding(&self.filters, &mut call, &mut translation, &self.memory);
+            if let Err(stop) = Box::pin(passed).await {
+                return stopped(Ending::new(Arc::clone(&self), call), stop).await;
             }
         }
         let now = Instant::now();
         self.retries.request(now);
-        let mut translation = Translation::new(&self.memory);
         let (mut decision, mut conversation) =
             self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
         if decision.refusal.is_some() && translation.may_wait() {
@@ -219,6 +222,13 @@ impl Gateway {
                 _ => self.with_time(&ending.call.served, refusal),
             };
             return ending.refuse(&refusal);
+        }
+        if !self.filters.is_empty() {
+            let passed = after_deciding(&self.filters, &mut ending.call, &translation, &decision);
+            if let Err(stop) = Box::pin(passed).await {
+                return stopped(ending, stop).await;
+            }
+            ending.answer_filters = self.filters.for_answer(&ending.call);
         }
         if let Some(slots) = slots {
             match slots.take() {

@@ -88,7 +88,7 @@ pub async fn drain(body: &mut Incoming, waits: bool) {
     let _either = tokio::time::timeout(DRAINING, reading).await;
 }
 
-fn too_large(memory: &Memory) -> Refusal {
+pub fn too_large(memory: &Memory) -> Refusal {
     let longest = memory.longest_body();
     let longest = if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
     let message = format!("the body is longer than {longest}, the most that this gateway's memory allows");

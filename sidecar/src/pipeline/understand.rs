@@ -1,7 +1,7 @@
 //! Reading what a request asks for: its model, whether it streams, how long its client waits.
 
 use http::HeaderMap;
-use outrigger_llm::operation::{Matched, ModelPlace};
+use outrigger_llm::operation::Matched;
 
 use crate::pipeline::asked::{self, Asked, NotAsked};
 use crate::pipeline::call::Call;
@@ -20,14 +20,6 @@ pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
             Err(refusal)
         }
     }
-}
-
-/// Finds the places of what is read and edited, in the body as it is now.
-pub fn rescan(call: &mut Call) -> Result<(), Refusal> {
-    if call.operation.model != ModelPlace::Form {
-        call.scanned = asked::scan(call.operation, &call.body)?;
-    }
-    Ok(())
 }
 
 /// The caller's trace, so that records and its spans find each other.

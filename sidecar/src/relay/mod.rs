@@ -1,6 +1,7 @@
 //! Back to the caller, in the caller's dialect, reading usage on the way.
 
 mod broken;
+pub(crate) mod events;
 mod flow;
 mod lens;
 mod stream;

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use outrigger_llm::Answer;
 use outrigger_llm::errors::refusal;
 use outrigger_llm::framing::sse;
 use outrigger_llm::tokens::usage::Usage;
@@ -22,14 +21,17 @@ use tokio::time::Sleep;
 use super::broken::Broken;
 use super::flow::Flow;
 use super::lens::{AsArray, Lens};
-use super::{Setting, extra_fields};
+use super::{Setting, events, extra_fields};
 use crate::attempt::prepare::Way;
 use crate::attempt::{Failed, Timing};
 use crate::duration::ms;
+use crate::filter::{AnswerFilters, Filtering};
 use crate::memory::{EVENTS, Held, Memory};
 use crate::pipeline::call::Call;
 use crate::pipeline::ending::Ending;
 use crate::pipeline::handle::{remember_handle, response_handle};
+use crate::pipeline::receive::overloaded;
+use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::upstream::UpstreamBody;
 
@@ -50,6 +52,8 @@ pub struct Relay {
     reader: sse::Reader,
     lens: Lens,
     array: Option<AsArray>,
+    /// Filters that see the events; what is told passes them before it is sent.
+    filtering: Option<Box<Filtering>>,
     setting: Setting,
     timing: Timing,
     /// Told and not yet sent.
@@ -82,13 +86,7 @@ impl Relay {
         let lens = match setting.way {
             Way::Same => Lens::same(call.dialect, setting.asked_usage),
             Way::Across | Way::Vectors { .. } => {
-                let answer = Answer {
-                    id: call.decision_id.clone(),
-                    model: setting.model.to_string(),
-                    created: call.received.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-                    stream_usage: call.scanned.include_usage,
-                };
-                Lens::across(setting.upstream, call.dialect, answer)
+                Lens::across(setting.upstream, call.dialect, events::answer_of(call, &setting.model))
             }
         };
         Relay {
@@ -96,6 +94,7 @@ impl Relay {
             reader: sse::Reader::default(),
             lens,
             array: call.as_array.then(AsArray::default),
+            filtering: None,
             setting,
             timing,
             out: Vec::new(),
@@ -262,9 +261,6 @@ impl Relay {
         for event in self.events.drain(..) {
             let before = self.out.len();
             let mut told = self.lens.tell(&event, &mut self.out, |usage, said| comment(ending, setting, usage, said));
-            if let Some(hook) = &ending.gateway.hooks.on_answer {
-                hook.event(&ending.call, &event);
-            }
             content |= told.content;
             if let Some(problem) = told.malformed {
                 return (content, Some(Broken::Malformed(problem)));
@@ -288,11 +284,87 @@ impl Relay {
         Flow::new(self, ending, status).boxed_unsync()
     }
 
+    /// From here on events pass these filters. The caller must have got nothing yet.
+    pub fn pass_through(&mut self, filters: AnswerFilters) {
+        self.filtering = (!filters.is_empty()).then(|| Box::new(Filtering::new(filters)));
+    }
+
+    /// Reads the stream to its end, for filters that see it whole. The events of the caller's dialect, in no array; an
+    /// error if it broke off.
+    ///
+    /// # Errors
+    /// What the caller is told.
+    pub async fn collect(&mut self, ending: &mut Ending) -> Result<Bytes, Refusal> {
+        let array = self.array.take();
+        let mut whole = Vec::new();
+        let mut held = Held::default();
+        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, ending)).await {
+            let length = whole.len() + bytes.len();
+            if length > self.memory.longest_answer() || held.grow_to(2 * length, &self.memory).is_err() {
+                return Err(overloaded());
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        self.array = array;
+        self.held = held;
+        match ending.record.error_type.is_some() {
+            true => Err(Refusal::new(502, "upstream_error", format!("{} broke off", self.setting.provider))),
+            false => Ok(whole.into()),
+        }
+    }
+
+    /// Sends this in place of what came, which was read to its end.
+    pub fn replace(&mut self, events: Bytes) {
+        (self.out, self.closed) = (events.into(), false);
+    }
+
+    /// Shows what is told to the filters. Ready when there is something to send, or nothing to wait for.
+    fn poll_filters(&mut self, cx: &mut Context<'_>, ending: &mut Ending) -> Poll<Option<Vec<u8>>> {
+        while let Some(filtering) = &mut self.filtering {
+            match std::task::ready!(filtering.poll(cx)) {
+                Some(Ok(told)) if filtering.is_done() => {
+                    self.filtering = None;
+                    return Poll::Ready(Some(told).filter(|told| !told.is_empty()));
+                }
+                Some(Ok(told)) if told.is_empty() => {}
+                Some(Ok(told)) => return Poll::Ready(Some(told)),
+                Some(Err((name, refusal))) => {
+                    self.filtering = None;
+                    return Poll::Ready(Some(self.fail(name, &refusal, ending)));
+                }
+                None if !self.out.is_empty() => filtering.begin(Some(std::mem::take(&mut self.out))),
+                None if self.over => filtering.begin(None),
+                None => break,
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// A filter fails the answer: an error event of the caller's dialect, and the end.
+    fn fail(&mut self, name: &'static str, refusal: &Refusal, ending: &mut Ending) -> Vec<u8> {
+        self.over = true;
+        self.out.clear();
+        ending.record.filter = Some(name);
+        ending.record.error_type = Some(refusal.kind.to_owned());
+        let refusal = refusal::Refusal {
+            status: refusal.status,
+            kind: refusal.kind,
+            message: &refusal.message,
+            request_id: &ending.call.request_id,
+            param: None,
+            attempts: &[],
+        };
+        refusal::event(ending.call.dialect, &refusal)
+    }
+
     /// The next bytes for the caller; `None` when all is told.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, ending: &mut Ending) -> Poll<Option<Bytes>> {
         loop {
-            if !self.out.is_empty() {
-                let told = std::mem::take(&mut self.out);
+            let told = match self.filtering {
+                None => std::mem::take(&mut self.out),
+                Some(_) => std::task::ready!(self.poll_filters(cx, ending)).unwrap_or_default(),
+            };
+            if !told.is_empty() {
                 let Some(array) = &mut self.array else { return Poll::Ready(Some(told.into())) };
                 let mut framed = Vec::with_capacity(told.len() + 8);
                 array.frame(&told, &mut framed);
@@ -350,7 +422,7 @@ impl Relay {
 
     /// Whether the answer came to its own end, and all of it was handed on.
     pub fn is_told(&self) -> bool {
-        self.lens.finished() && self.out.is_empty() && (self.array.is_none() || self.closed)
+        self.lens.finished() && self.out.is_empty() && self.filtering.is_none() && (self.array.is_none() || self.closed)
     }
 
     /// Nobody waits for what may still come behind the answer's end: it served.

@@ -7,18 +7,17 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use memchr::memmem::Finder;
-use outrigger_llm::chat::{Event, Finish, Part, Response};
 use outrigger_llm::errors::classify::classify_event;
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
 use outrigger_llm::passthrough::content::bytes_of_answer;
 use outrigger_llm::passthrough::whole::whole;
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_llm::{Answer, Dialect, Malformed, StreamEncoder, decode_response, encode_response};
+use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
 
 use super::told::Told;
-use super::{Setting, extra_fields};
+use super::{Setting, events, extra_fields};
 use crate::attempt::prepare::Way;
 use crate::attempt::{Failed, Timing};
 use crate::memory::{EVENTS, Held, Memory};
@@ -83,17 +82,12 @@ pub fn whole_answer(
         Way::Across => {
             let response =
                 decode_response(setting.upstream, &parse()?).map_err(|error| malformed(error.to_string()))?;
-            let answer = Answer {
-                id: call.decision_id.clone(),
-                model: setting.model.to_string(),
-                created: call.received.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-                stream_usage: call.scanned.include_usage,
-            };
+            let answer = events::answer_of(call, &setting.model);
             let body = match call.stream {
                 // The upstream answered whole though it was asked to stream.
                 true => {
-                    content_type = "text/event-stream";
-                    as_stream(call, &response, answer)
+                    content_type = EVENTS_TYPE;
+                    events::write(call, &response, answer)
                 }
                 false => written(&encode_response(call.dialect, &response, &answer), text.len()),
             };
@@ -110,7 +104,7 @@ pub fn whole_answer(
         }
     };
     if seen.empty {
-        return Err(Failed::empty(&provider, Some((content_type, body, usage))));
+        return Err(Failed::empty(&provider, Some((content_type, framed(call, content_type, body), usage))));
     }
     let said = match call.answers_with_text() {
         true if ending.goes_by_content(&usage) => bytes_of_answer(setting.upstream, operation, &text),
@@ -121,6 +115,13 @@ pub fn whole_answer(
     let handle = response_handle(call.dialect, call.operation.name, &text);
     held.shrink_to(body.len());
     Ok(WholeAnswer { content_type, body, usage, said, handle, tells_extra_fields, setting, held })
+}
+
+const EVENTS_TYPE: &str = "text/event-stream";
+
+/// Events as the array that the caller wants, if it does; anything else as it is.
+fn framed(call: &Call, content_type: &str, body: Bytes) -> Bytes {
+    if content_type == EVENTS_TYPE && call.as_array { events::array(&body).into() } else { body }
 }
 
 /// A value as JSON; `like`: about how long that is.
@@ -145,6 +146,20 @@ impl WholeAnswer {
         (&self.usage, self.said)
     }
 
+    /// Whether it is sent as events, to a caller who asked for a stream.
+    pub fn is_events(&self) -> bool {
+        self.content_type == EVENTS_TYPE
+    }
+
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The same with another body.
+    pub fn with_body(self, body: Bytes) -> Self {
+        WholeAnswer { body, ..self }
+    }
+
     /// The body, with `extra_fields` spliced in where the caller's dialect has them.
     pub fn into_body(self, mut ending: Box<Ending>, status: u16) -> ReplyBody {
         if let Some(handle) = &self.handle {
@@ -155,7 +170,7 @@ impl WholeAnswer {
                 let cost = ending.cost_of(&self.usage, self.said);
                 splice(&self.body, &extra_fields(&ending, &self.setting, cost))
             }
-            false => [self.body, Bytes::new(), Bytes::new()],
+            false => [framed(&ending.call, self.content_type, self.body), Bytes::new(), Bytes::new()],
         };
         ending.first_byte();
         ending.let_go_of_body();
@@ -191,48 +206,6 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
     spliced.extend_from_slice(format!("{comma}\"extra_fields\":{extra}").as_bytes());
     spliced.extend_from_slice(&body[last..]);
     whole(spliced.into())
-}
-
-/// A whole answer as the events of a stream.
-fn as_stream(call: &Call, response: &Response, answer: Answer) -> Vec<u8> {
-    let mut events = vec![Event::Start { id: response.id.clone(), model: response.model.clone() }];
-    let mut calls = 0;
-    for part in &response.parts {
-        match part {
-            Part::Text(text) => events.push(Event::Text(text.clone())),
-            Part::Refusal(text) => events.push(Event::Refusal(text.clone())),
-            Part::Media(media) => events.push(Event::Media(media.clone())),
-            Part::Thinking(thought) => {
-                events.extend(thought.text.clone().map(Event::Thinking));
-                events.extend(thought.signature.clone().map(Event::ThinkingSignature));
-                events.extend(thought.redacted.clone().map(Event::RedactedThinking));
-            }
-            Part::ToolCall(call) => {
-                let (index, signature) = (calls, call.signature.clone());
-                calls += 1;
-                events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature });
-                events.push(Event::ToolArguments { index, fragment: call.arguments.clone() });
-            }
-            Part::ToolResult(_) => {}
-        }
-    }
-    let reason = response.finish.unwrap_or(Finish::Stop);
-    events.push(Event::Finish { reason, stop_sequence: response.stop_sequence.clone() });
-    events.push(Event::Usage(response.usage));
-    events.push(Event::End);
-    let mut encoder = StreamEncoder::new(call.dialect, answer);
-    let mut told = Vec::new();
-    for event in &events {
-        encoder.push(event, &mut told);
-    }
-    if !call.as_array {
-        return told;
-    }
-    let mut array = super::lens::AsArray::default();
-    let mut framed = Vec::new();
-    array.frame(&told, &mut framed);
-    array.end(&mut framed);
-    framed
 }
 
 /// Bytes that are neither JSON nor events, as they come; a loss breaks the connection off.

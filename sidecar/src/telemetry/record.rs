@@ -64,6 +64,8 @@ pub struct Record {
     pub cost_usd: Option<String>,
     pub usage_estimated: bool,
     pub cache: Option<&'static str>,
+    /// The filter that answered the request by itself, refused it, or failed its answer.
+    pub filter: Option<&'static str>,
     /// The gateway capped the answer, for want of money or tokens.
     pub capped: bool,
     /// The limits that the attempts were counted against, as they stood at the end.

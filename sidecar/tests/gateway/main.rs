@@ -10,10 +10,11 @@ mod escrow;
 mod failover;
 mod fake;
 mod fallbacks;
+mod filters;
 mod flood;
 mod free;
 mod gate;
-mod hook;
+
 mod impossible;
 mod killed;
 mod limits;

@@ -5,9 +5,8 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use outrigger_llm::framing::sse;
 use outrigger_policy::OnHangUp;
-use outrigger_sidecar::pipeline::hooks::{Call, Hooks, OnAnswer};
+use outrigger_sidecar::filter::{Filter, Filters};
 use outrigger_sidecar::telemetry::record::{Lines, Record};
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::Value;
@@ -233,11 +232,13 @@ async fn a_credential_goes_over_http_in_its_own_namespace_alone() {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counted(AtomicUsize);
 
-impl OnAnswer for Counted {
-    fn event(&self, _: &Call, _: &sse::Event) {}
+impl Filter for Counted {
+    fn name(&self) -> &'static str {
+        "counted"
+    }
 
     fn recorded(&self, _: &Record) {
         self.0.fetch_add(1, Ordering::SeqCst);
@@ -254,8 +255,8 @@ async fn shutdown_waits_for_what_a_caller_who_has_gone_used() {
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
     policy.keys[0].on_hang_up = OnHangUp::Drain;
     let counted = Arc::new(Counted::default());
-    let hooks = Hooks { on_answer: Some(Arc::clone(&counted) as Arc<dyn OnAnswer>), ..Hooks::default() };
-    let gateway = Gateway::new(Settings { lines: Lines::Off, hooks, ..Settings::default() }).unwrap();
+    let filters = Filters::new(vec![Arc::clone(&counted) as Arc<dyn Filter>]);
+    let gateway = Gateway::new(Settings { lines: Lines::Off, filters, ..Settings::default() }).unwrap();
     gateway.install(policy.clone(), &secrets(&policy)).unwrap();
     let mut running = Running::of(gateway).await;
     hang_up(&running, &streamed("m")).await;

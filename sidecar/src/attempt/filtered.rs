@@ -1,0 +1,81 @@
+//! An answer on its way through filters.
+//!
+//! ```text
+//! whole           shown, then sent
+//! stream, events  shown as they come
+//! stream, whole   read to its end, put together, shown, then sent as events
+//! bytes           passed unseen, if every filter lets it pass
+//! ```
+
+use http::Response;
+use http::header::CONTENT_TYPE;
+
+use super::once::Answer;
+use crate::filter::{AnswerFilters, FilterFailure, FullAnswer};
+use crate::pipeline::ending::Ending;
+use crate::pipeline::reply::ReplyBody;
+
+/// Tells an answer to the caller, unless a filter fails it.
+pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFilters) -> Response<ReplyBody> {
+    match answer {
+        Answer::Whole { status, headers, answer } => {
+            let shown = match answer.is_events() {
+                true => filters.stream(&ending.call, answer.body().clone()).await,
+                false => {
+                    let whole = FullAnswer::new(answer.body().clone(), ending.call.dialect);
+                    filters.whole(whole).await.map(FullAnswer::into_body)
+                }
+            };
+            match shown {
+                Ok(body) => Answer::Whole { status, headers, answer: answer.with_body(body) }.send(ending),
+                Err(failure) => {
+                    // It was made all the same.
+                    let (usage, said) = answer.figures();
+                    ending.answered(usage, said);
+                    fail(ending, failure)
+                }
+            }
+        }
+        Answer::Stream { status, headers, mut relay } if filters.want_whole() => {
+            let read = relay.collect(&mut ending).await;
+            let (usage, said) = (relay.usage(), relay.said());
+            let shown = match read {
+                Ok(events) => filters.stream(&ending.call, events).await,
+                Err(refusal) => {
+                    ending.cut(&usage, said);
+                    return ending.refuse_after(&refusal, refusal.kind, &[]);
+                }
+            };
+            match shown {
+                Ok(events) => {
+                    relay.replace(events);
+                    Answer::Stream { status, headers, relay }.send(ending)
+                }
+                Err(failure) => {
+                    ending.answered(&usage, said);
+                    fail(ending, failure)
+                }
+            }
+        }
+        Answer::Stream { status, headers, mut relay } => {
+            relay.pass_through(filters);
+            Answer::Stream { status, headers, relay }.send(ending)
+        }
+        Answer::Binary { status, headers, body, timing } => {
+            let what = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("bytes");
+            match filters.unseen(what) {
+                Ok(()) => Answer::Binary { status, headers, body, timing }.send(ending),
+                Err(failure) => {
+                    drop(body);
+                    ending.cut(&Default::default(), 0);
+                    fail(ending, failure)
+                }
+            }
+        }
+    }
+}
+
+fn fail(mut ending: Box<Ending>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
+    ending.record.filter = Some(name);
+    ending.refuse_after(&refusal, refusal.kind, &[])
+}

@@ -1,0 +1,119 @@
+//! Answers on their way through filters.
+
+use std::fmt;
+
+use bytes::Bytes;
+use outrigger_llm::operation::Kind;
+use outrigger_llm::{Dialect, Malformed, chat, decode_response};
+
+use super::events::EventFilters;
+use super::{AnswerFilter, Call, Refusal, Sees};
+use crate::relay::events;
+
+/// A filter's name, and why it fails an answer.
+pub type FilterFailure = (&'static str, Refusal);
+
+/// What looks at an answer, in the order in which it passes. Empty by default, and then nothing is allocated.
+#[derive(Default)]
+pub struct AnswerFilters(pub(super) Vec<(&'static str, Box<dyn AnswerFilter>)>);
+
+impl fmt::Debug for AnswerFilters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// A whole answer in the caller's dialect, as JSON.
+#[derive(Clone, Debug)]
+pub struct FullAnswer {
+    body: Bytes,
+    dialect: Dialect,
+    replaced: bool,
+}
+
+impl FullAnswer {
+    pub(crate) fn new(body: Bytes, dialect: Dialect) -> Self {
+        FullAnswer { body, dialect, replaced: false }
+    }
+
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// What it says, in no dialect.
+    ///
+    /// # Errors
+    /// It is no answer to a conversation.
+    pub fn conversation(&self) -> Result<chat::Response, Malformed> {
+        decode_response(self.dialect, &serde_json::from_slice(&self.body).unwrap_or_default())
+    }
+
+    /// Replaces it: JSON in the caller's dialect.
+    pub fn replace(&mut self, body: impl Into<Bytes>) {
+        (self.body, self.replaced) = (body.into(), true);
+    }
+
+    pub(crate) fn into_body(self) -> Bytes {
+        self.body
+    }
+}
+
+impl AnswerFilters {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a stream must be read to its end before the caller gets any of it.
+    pub fn want_whole(&self) -> bool {
+        self.0.iter().any(|(_, filter)| filter.sees() == Sees::Whole)
+    }
+
+    /// Shows a whole answer to all.
+    pub async fn whole(&mut self, mut answer: FullAnswer) -> Result<FullAnswer, FilterFailure> {
+        for (name, filter) in &mut self.0 {
+            filter.whole(&mut answer).await.map_err(|refusal| (*name, refusal))?;
+        }
+        Ok(answer)
+    }
+
+    /// Shows a stream that was read to its end to all, each in its own way.
+    pub async fn stream(self, call: &Call, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
+        for (name, mut filter) in self.0 {
+            let whole = match filter.sees() {
+                Sees::Events => None,
+                Sees::Whole if call.operation.kind == Kind::Chat => events::assemble(call, &bytes),
+                Sees::Whole => None,
+            };
+            match (filter.sees(), whole) {
+                (Sees::Events, _) => {
+                    let mut one = EventFilters::new(AnswerFilters(vec![(name, filter)]));
+                    let mut passed = one.push(&bytes).await?;
+                    passed.extend(one.end().await?);
+                    bytes = passed.into();
+                }
+                (Sees::Whole, Some(whole)) => {
+                    let mut answer = FullAnswer::new(whole.into(), call.dialect);
+                    filter.whole(&mut answer).await.map_err(|refusal| (name, refusal))?;
+                    if answer.replaced {
+                        bytes = events::of_whole(call, &answer.body).map_err(|problem| {
+                            tracing::error!(filter = name, problem, "what a filter made of an answer can't be told");
+                            let message = format!("filter {name} made of the answer what can't be told: {problem}");
+                            (name, Refusal::new(500, "filter_failed", message))
+                        })?;
+                    }
+                }
+                (Sees::Whole, None) => {
+                    let what = format!("a stream of {}", call.operation.name);
+                    filter.unseen(&what).map_err(|refusal| (name, refusal))?;
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Says to all that the answer can't be shown.
+    pub fn unseen(&mut self, what: &str) -> Result<(), FilterFailure> {
+        self.0.iter_mut().try_for_each(|(name, filter)| filter.unseen(what).map_err(|refusal| (*name, refusal)))
+    }
+}

@@ -1,0 +1,167 @@
+//! The events of a stream on their way through filters.
+
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll};
+
+use outrigger_llm::framing::sse;
+
+use super::answer::{AnswerFilters, FilterFailure};
+use super::{BoxFuture, Refusal};
+
+/// An event of the caller's dialect.
+#[derive(Clone, Debug)]
+pub struct StreamEvent {
+    name: String,
+    data: Option<String>,
+    /// The bytes that it stood in, unless it was made here.
+    raw: Option<Vec<u8>>,
+}
+
+impl StreamEvent {
+    #[must_use]
+    pub fn new(name: impl Into<String>, data: impl Into<String>) -> Self {
+        StreamEvent { name: name.into(), data: Some(data.into()), raw: None }
+    }
+
+    /// The `event:` field; empty when absent.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The data; `None` of a comment or a ping.
+    #[must_use]
+    pub fn data(&self) -> Option<&str> {
+        self.data.as_deref()
+    }
+
+    /// The same event with other data.
+    #[must_use]
+    pub fn with_data(self, data: impl Into<String>) -> Self {
+        StreamEvent { data: Some(data.into()), raw: None, ..self }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if let Some(raw) = &self.raw {
+            return out.extend_from_slice(raw);
+        }
+        if !self.name.is_empty() {
+            out.extend_from_slice(format!("event: {}\n", self.name).as_bytes());
+        }
+        for line in self.data.iter().flat_map(|data| data.split('\n')) {
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(line.as_bytes());
+            out.push(b'\n');
+        }
+        out.push(b'\n');
+    }
+}
+
+impl From<sse::Event> for StreamEvent {
+    fn from(event: sse::Event) -> Self {
+        StreamEvent { name: event.name, data: event.data, raw: Some(event.raw) }
+    }
+}
+
+/// Passes the bytes of a stream through filters that see events.
+pub struct EventFilters {
+    filters: AnswerFilters,
+    reader: sse::Reader,
+    read: Vec<sse::Event>,
+}
+
+impl EventFilters {
+    pub fn new(filters: AnswerFilters) -> Self {
+        EventFilters { filters, reader: sse::Reader::default(), read: Vec::new() }
+    }
+
+    /// The next bytes. Gives what the caller gets of them.
+    pub async fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, FilterFailure> {
+        let mut out = Vec::new();
+        self.reader.push(bytes, &mut self.read);
+        for event in mem::take(&mut self.read) {
+            self.pass(0, vec![event.into()], &mut out).await?;
+        }
+        Ok(out)
+    }
+
+    /// The end of the stream. Gives what was held back.
+    pub async fn end(&mut self) -> Result<Vec<u8>, FilterFailure> {
+        let mut out = Vec::new();
+        if let Some(event) = self.reader.finish() {
+            self.pass(0, vec![event.into()], &mut out).await?;
+        }
+        for index in 0..self.filters.0.len() {
+            let mut held = Vec::new();
+            let (name, filter) = &mut self.filters.0[index];
+            let ended: Result<(), Refusal> = filter.end(&mut held).await;
+            ended.map_err(|refusal| (*name, refusal))?;
+            self.pass(index + 1, held, &mut out).await?;
+        }
+        Ok(out)
+    }
+
+    /// Shows events to the filters from one on.
+    async fn pass(&mut self, from: usize, events: Vec<StreamEvent>, out: &mut Vec<u8>) -> Result<(), FilterFailure> {
+        let mut events = events;
+        for (name, filter) in self.filters.0.iter_mut().skip(from) {
+            let mut passed = Vec::new();
+            for event in events {
+                filter.event(event, &mut passed).await.map_err(|refusal| (*name, refusal))?;
+            }
+            events = passed;
+        }
+        events.iter().for_each(|event| event.write(out));
+        Ok(())
+    }
+}
+
+type Step = (Box<EventFilters>, Result<Vec<u8>, FilterFailure>);
+
+/// Filters at work beside a stream that is polled: one step at a time.
+pub struct Filtering {
+    /// `None` while a step is under way.
+    idle: Option<Box<EventFilters>>,
+    step: Option<BoxFuture<'static, Step>>,
+    /// The last step was begun.
+    done: bool,
+}
+
+impl Filtering {
+    pub fn new(filters: AnswerFilters) -> Self {
+        Filtering { idle: Some(Box::new(EventFilters::new(filters))), step: None, done: false }
+    }
+
+    /// Begins a step; `None`: the last one. To be called when none is under way.
+    pub fn begin(&mut self, bytes: Option<Vec<u8>>) {
+        let Some(mut filters) = self.idle.take() else { return };
+        self.done = bytes.is_none();
+        self.step = Some(Box::pin(async move {
+            let told = match bytes {
+                Some(bytes) => filters.push(&bytes).await,
+                None => filters.end().await,
+            };
+            (filters, told)
+        }));
+    }
+
+    /// Whether the last step was begun: nothing comes after it.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// What came of the step that is under way; `None` if none is.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, FilterFailure>>> {
+        let Some(step) = &mut self.step else { return Poll::Ready(None) };
+        let (filters, told) = std::task::ready!(step.as_mut().poll(cx));
+        (self.idle, self.step) = (Some(filters), None);
+        Poll::Ready(Some(told))
+    }
+}
+
+impl fmt::Debug for Filtering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filtering").field("at_work", &self.step.is_some()).finish_non_exhaustive()
+    }
+}

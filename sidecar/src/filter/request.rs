@@ -1,0 +1,94 @@
+//! What filters do with a request, before and after the decision.
+
+use std::sync::OnceLock;
+
+use outrigger_llm::operation::{Matched, ModelPlace};
+use outrigger_policy::Decision;
+
+use super::{Call, DecidedVerdict, FilterAnswer, FilteredRequest, Filters, Refusal, RequestEdit, RequestVerdict};
+use crate::attempt::prepare::Translation;
+use crate::memory::{Memory, STREAM};
+use crate::pipeline::receive::{overloaded, too_large};
+use crate::pipeline::understand::understand;
+
+/// A filter that ends the way of a request.
+#[derive(Debug)]
+pub struct FilterStop {
+    /// Where it is in the list.
+    pub index: usize,
+    pub name: &'static str,
+    /// Its own answer, or why the request is refused.
+    pub with: Result<FilterAnswer, Refusal>,
+}
+
+/// Asks every filter in order, and edits the request as they say. Each sees what those before it made of it.
+pub async fn before_deciding(
+    filters: &Filters,
+    call: &mut Call,
+    translation: &mut Translation,
+    memory: &Memory,
+) -> Result<(), FilterStop> {
+    for (index, filter) in filters.all().iter().enumerate() {
+        let stop = |with| FilterStop { index, name: filter.name(), with };
+        let mut notes = std::mem::take(&mut call.notes);
+        let verdict = filter.request(FilteredRequest { call, notes: &mut notes, translation }).await;
+        call.notes = notes;
+        match verdict {
+            RequestVerdict::Continue => {}
+            RequestVerdict::Edit(edit) => {
+                // What was read of the bytes before is not true of these.
+                *translation = Translation::new(memory);
+                apply(call, edit, memory).map_err(|refusal| stop(Err(refusal)))?;
+            }
+            RequestVerdict::Answer(answer) => return Err(stop(Ok(answer))),
+            RequestVerdict::Refuse(refusal) => return Err(stop(Err(refusal))),
+        }
+    }
+    Ok(())
+}
+
+/// Asks every filter in order whether it answers in place of the candidates.
+pub async fn after_deciding(
+    filters: &Filters,
+    call: &mut Call,
+    translation: &Translation,
+    decision: &Decision,
+) -> Result<(), FilterStop> {
+    for (index, filter) in filters.all().iter().enumerate() {
+        let stop = |with| FilterStop { index, name: filter.name(), with };
+        let mut notes = std::mem::take(&mut call.notes);
+        let verdict = filter.decided(FilteredRequest { call, notes: &mut notes, translation }, decision).await;
+        call.notes = notes;
+        match verdict {
+            DecidedVerdict::Continue => {}
+            DecidedVerdict::Answer(answer) => return Err(stop(Ok(answer))),
+            DecidedVerdict::Refuse(refusal) => return Err(stop(Err(refusal))),
+        }
+    }
+    Ok(())
+}
+
+/// Edits a request, and reads it again: places in the bytes, the model, what its input is made of.
+fn apply(call: &mut Call, edit: RequestEdit, memory: &Memory) -> Result<(), Refusal> {
+    if let Some(headers) = edit.headers {
+        call.headers = headers;
+    }
+    // A name that the body does not tell stood in the path.
+    let in_path = call.operation.model == ModelPlace::Path || call.scanned.model != call.model;
+    let model = edit.model.or_else(|| call.model.take().filter(|_| in_path));
+    if let Some(body) = edit.body {
+        if body.len() > memory.longest_body() {
+            return Err(too_large(memory));
+        }
+        let more = body.len().saturating_sub(call.body.len());
+        call.held.grow_to(call.held.bytes() + more, memory).map_err(|_| overloaded())?;
+        call.body = body;
+    }
+    let streamed = call.stream;
+    (call.estimate, call.metered) = (OnceLock::new(), OnceLock::new());
+    understand(call, Matched { operation: call.operation, model })?;
+    if call.stream && !streamed {
+        call.held.grow_to(call.held.bytes() + STREAM, memory).map_err(|_| overloaded())?;
+    }
+    Ok(())
+}

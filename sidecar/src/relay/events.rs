@@ -1,0 +1,203 @@
+//! From a whole answer to the events of a stream, and back.
+
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use outrigger_llm::chat::{Event, Finish, Part, Response, Thought, ToolCall};
+use outrigger_llm::framing::sse;
+use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
+use serde_json::Value;
+
+use super::lens::AsArray;
+use crate::pipeline::call::Call;
+
+/// What an encoder of this call's answer is told of it.
+pub fn answer_of(call: &Call, model: &str) -> Answer {
+    Answer {
+        id: call.decision_id.clone(),
+        model: model.to_owned(),
+        created: call.received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        stream_usage: call.scanned.include_usage,
+    }
+}
+
+/// A whole answer of the caller's dialect as events of the same.
+///
+/// # Errors
+/// It is no answer to a conversation.
+pub fn of_whole(call: &Call, body: &[u8]) -> Result<Bytes, String> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let response = decode_response(call.dialect, &value).map_err(|error| error.to_string())?;
+    let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
+    Ok(write(call, &response, answer_of(call, &model)).into())
+}
+
+/// A whole answer as the events of a stream.
+pub fn write(call: &Call, response: &Response, answer: Answer) -> Vec<u8> {
+    let mut encoder = StreamEncoder::new(call.dialect, answer);
+    let mut told = Vec::new();
+    for event in &split(response) {
+        encoder.push(event, &mut told);
+    }
+    told
+}
+
+/// Events as the JSON array that a Gemini caller gets who did not ask for events.
+pub fn array(events: &[u8]) -> Vec<u8> {
+    let mut array = AsArray::default();
+    let mut framed = Vec::new();
+    array.frame(events, &mut framed);
+    array.end(&mut framed);
+    framed
+}
+
+/// The whole answer, as JSON of the caller's dialect, that a stream of events amounts to. `None`: it has no end, or is no
+/// conversation.
+pub fn assemble(call: &Call, bytes: &[u8]) -> Option<Vec<u8>> {
+    let (mut reader, mut read) = (sse::Reader::default(), Vec::new());
+    reader.push(bytes, &mut read);
+    read.extend(reader.finish());
+    let (mut decoder, mut events) = (StreamDecoder::new(call.dialect), Vec::new());
+    for event in &read {
+        decoder.push(event, &mut events).ok()?;
+    }
+    let response = join(events)?;
+    let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
+    let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_of(call, &model) };
+    serde_json::to_vec(&encode_response(call.dialect, &response, &answer)).ok()
+}
+
+fn split(response: &Response) -> Vec<Event> {
+    let mut events = vec![Event::Start { id: response.id.clone(), model: response.model.clone() }];
+    let mut calls = 0;
+    for part in &response.parts {
+        match part {
+            Part::Text(text) => events.push(Event::Text(text.clone())),
+            Part::Refusal(text) => events.push(Event::Refusal(text.clone())),
+            Part::Media(media) => events.push(Event::Media(media.clone())),
+            Part::Thinking(thought) => {
+                events.extend(thought.text.clone().map(Event::Thinking));
+                events.extend(thought.signature.clone().map(Event::ThinkingSignature));
+                events.extend(thought.redacted.clone().map(Event::RedactedThinking));
+            }
+            Part::ToolCall(call) => {
+                let (index, signature) = (calls, call.signature.clone());
+                calls += 1;
+                events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature });
+                events.push(Event::ToolArguments { index, fragment: call.arguments.clone() });
+            }
+            Part::ToolResult(_) => {}
+        }
+    }
+    let reason = response.finish.unwrap_or(Finish::Stop);
+    events.push(Event::Finish { reason, stop_sequence: response.stop_sequence.clone() });
+    events.push(Event::Usage(response.usage));
+    events.push(Event::End);
+    events
+}
+
+/// Puts the events of an answer together. `None`: it broke off, or has no end.
+fn join(events: Vec<Event>) -> Option<Response> {
+    let mut response = Response::default();
+    // Where the calls stand among the parts, by their index.
+    let mut calls: Vec<(usize, usize)> = Vec::new();
+    for event in events {
+        match event {
+            Event::Start { id, model } => (response.id, response.model) = (id, model),
+            Event::Text(text) => match response.parts.last_mut() {
+                Some(Part::Text(before)) => before.push_str(&text),
+                _ => response.parts.push(Part::Text(text)),
+            },
+            Event::Refusal(text) => match response.parts.last_mut() {
+                Some(Part::Refusal(before)) => before.push_str(&text),
+                _ => response.parts.push(Part::Refusal(text)),
+            },
+            Event::Thinking(text) => match response.parts.last_mut() {
+                Some(Part::Thinking(Thought { text: Some(before), signature: None, .. })) => before.push_str(&text),
+                _ => response.parts.push(Part::Thinking(Thought { text: Some(text), ..Thought::default() })),
+            },
+            Event::ThinkingSignature(signature) => match response.parts.last_mut() {
+                Some(Part::Thinking(thought)) => thought.signature = Some(signature),
+                _ => {
+                    let thought = Thought { signature: Some(signature), ..Thought::default() };
+                    response.parts.push(Part::Thinking(thought));
+                }
+            },
+            Event::RedactedThinking(data) => {
+                response.parts.push(Part::Thinking(Thought { redacted: Some(data), ..Thought::default() }));
+            }
+            Event::Media(media) => response.parts.push(Part::Media(media)),
+            Event::ToolCall { index, id, name, signature } => {
+                calls.push((index, response.parts.len()));
+                response.parts.push(Part::ToolCall(ToolCall { id, name, arguments: String::new(), signature }));
+            }
+            Event::ToolArguments { index, fragment } => {
+                let at = calls.iter().rev().find(|(call, _)| *call == index)?.1;
+                if let Some(Part::ToolCall(call)) = response.parts.get_mut(at) {
+                    call.arguments.push_str(&fragment);
+                }
+            }
+            Event::Usage(usage) => response.usage.merge(&usage),
+            Event::Finish { reason, stop_sequence } => {
+                (response.finish, response.stop_sequence) = (Some(reason), stop_sequence);
+            }
+            Event::Error(_) => return None,
+            Event::End => {}
+        }
+    }
+    response.finish?;
+    for part in &mut response.parts {
+        if let Part::ToolCall(call) = part
+            && call.arguments.is_empty()
+        {
+            call.arguments.push_str("{}");
+        }
+    }
+    Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_llm::tokens::usage::Usage;
+
+    use super::*;
+
+    #[test]
+    fn what_was_split_is_joined_to_the_same() {
+        let call = |id: &str, arguments: &str| {
+            Part::ToolCall(ToolCall {
+                id: id.to_owned(),
+                name: "look".to_owned(),
+                arguments: arguments.to_owned(),
+                signature: None,
+            })
+        };
+        let thought = Thought { text: Some("hm".to_owned()), signature: Some("s".to_owned()), redacted: None };
+        let response = Response {
+            id: Some("a".to_owned()),
+            model: Some("m".to_owned()),
+            parts: vec![
+                Part::Thinking(thought),
+                Part::Thinking(Thought { redacted: Some("x".to_owned()), ..Thought::default() }),
+                Part::Text("two words".to_owned()),
+                call("1", "{\"q\":1}"),
+                call("2", "{}"),
+            ],
+            finish: Some(Finish::ToolCalls),
+            stop_sequence: None,
+            usage: Usage { input: Some(3), output: Some(5), ..Usage::default() },
+        };
+        assert_eq!(join(split(&response)), Some(response));
+    }
+
+    #[test]
+    fn pieces_are_joined_and_what_has_no_end_is_no_answer() {
+        let text = |text: &str| Event::Text(text.to_owned());
+        let finish = Event::Finish { reason: Finish::Stop, stop_sequence: None };
+        let joined = join(vec![text("a"), text("b"), finish.clone(), Event::End]).unwrap();
+        assert_eq!(joined.parts, [Part::Text("ab".to_owned())]);
+        assert_eq!(join(vec![text("a")]), None);
+        let fragment = Event::ToolArguments { index: 7, fragment: "{".to_owned() };
+        assert_eq!(join(vec![fragment, finish]), None, "arguments of no call");
+    }
+}
