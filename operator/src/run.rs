@@ -53,6 +53,8 @@ const LISTEN: Duration = Duration::from_millis(100);
 /// one that may be a moment behind.
 const ANEW: Duration = Duration::from_secs(20);
 const AUTHORITIES: &str = "authorities of the certificate";
+/// What one that lost the Lease is not ready for.
+const LEAD: &str = "its end: it has lost the Lease";
 /// How long after a failure the seal's key is asked for again.
 const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
@@ -85,8 +87,8 @@ pub enum ExitError {
 /// [`ExitError`].
 pub async fn run(settings: OperatorSettings) -> Result<(), ExitError> {
     let (mut terminated, mut interrupted) = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
-    let (stop, stopped) = watch::channel(false);
-    let mut operator = std::pin::pin!(operate(Arc::new(settings), stopped));
+    let stop = watch::Sender::new(false);
+    let mut operator = std::pin::pin!(operate(Arc::new(settings), stop.clone()));
     tokio::select! {
         ended = &mut operator => return ended,
         _ = terminated.recv() => {}
@@ -113,7 +115,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ExitError> {
     }
 }
 
-async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>) -> Result<(), ExitError> {
+async fn operate(settings: Arc<OperatorSettings>, stop: watch::Sender<bool>) -> Result<(), ExitError> {
+    let stopped = stop.subscribe();
     let metrics = Arc::new(OperatorMetrics::new()?);
     let (tls, clear) = (listen(settings.listen).await?, listen(settings.metrics).await?);
     let client = connect(&metrics).await?;
@@ -139,8 +142,9 @@ async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>
     tasks.spawn(parts.clone().tell_authorities());
     tasks.spawn(parts.clone().listen_to_gateways());
     let mut serving = tokio::spawn(parts.clone().serve(tls, stopped.clone()));
-    let mut leading = tokio::spawn(parts.lead(seal, stopped));
+    let mut leading = tokio::spawn(parts.clone().lead(seal, stopped));
     let (mut served, mut led) = (false, false);
+    let mut failed = None;
     while !served || !led {
         tokio::select! {
             ended = &mut serving, if !served => {
@@ -148,8 +152,15 @@ async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>
                 served = true;
             }
             ended = &mut leading, if !led => {
-                ended??;
                 led = true;
+                // It leads no more and writes nothing, but the API server may ask it until the Service has another one:
+                // it ends as it does when it is told to, and is not ready meanwhile.
+                if let Err(error) = ended? {
+                    tracing::error!(%error, "this replica ends");
+                    parts.readiness.awaits(LEAD);
+                    stop.send_replace(true);
+                    failed = Some(error);
+                }
             }
             // None of them ends, unless nobody takes what it tells.
             Some(ended) = tasks.join_next() => {
@@ -158,7 +169,7 @@ async fn operate(settings: Arc<OperatorSettings>, stopped: watch::Receiver<bool>
             }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 /// Everything there is.

@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::connections::{ConnectionSlot, Connections};
@@ -19,10 +20,12 @@ use crate::stream::hub::STREAMS_MAX;
 /// Streams have one each; the rest is for the API server, and for those that were not yet let in.
 const CONNECTIONS_MAX: usize = STREAMS_MAX + 1_024;
 /// How long connections are still taken after shutdown was asked for: the Service goes on sending some here until every node
-/// has heard of it, and a review that is refused is a pod that is not made.
-const LINGER: Duration = Duration::from_secs(5);
-/// How long requests under way may take after that.
-const DRAIN: Duration = Duration::from_secs(15);
+/// has heard of it, and a review that is refused is a pod that is not made. On a busy cluster that takes its time, so each
+/// new connection begins it anew, until [`LINGER_MAX`] is over.
+const LINGER: Duration = Duration::from_secs(8);
+const LINGER_MAX: Duration = Duration::from_secs(16);
+/// How long requests under way may take after that. Together less than the pod's `terminationGracePeriodSeconds`.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why nothing is served.
 #[derive(Debug, Error)]
@@ -51,11 +54,11 @@ impl TlsServer {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(certificates);
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![connection::HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(TlsServer { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)), linger: LINGER })
     }
 
-    /// For another time between shutdown and the end of taking connections.
+    /// For another time without a new connection between shutdown and the end of taking them.
     #[must_use]
     pub fn linger(self, linger: Duration) -> Self {
         TlsServer { linger, ..self }
@@ -65,14 +68,15 @@ impl TlsServer {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let streams = Arc::clone(&self.router.services().streams);
         let (stop, stopped) = watch::channel(());
+        let (came, mut comes) = watch::channel(());
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, self.tls, self.router, stopped));
+        accepting.spawn(accept(listener, self.tls, self.router, stopped, came));
         tokio::select! {
             () = streams.keep_fresh() => {}
             () = shutdown => {}
         }
         streams.hub().close();
-        tokio::time::sleep(self.linger).await;
+        linger(self.linger, &mut comes).await;
         drop(stop);
         let drained = async { while accepting.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
@@ -81,22 +85,37 @@ impl TlsServer {
     }
 }
 
-/// Accepts connections until the sender of `stopped` is gone, then waits for the open ones.
-async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mut stopped: watch::Receiver<()>) {
+/// Waits until so long no connection has come, and no longer than for [`LINGER_MAX`].
+async fn linger(quiet: Duration, comes: &mut watch::Receiver<()>) {
+    comes.mark_unchanged();
+    let end = Instant::now() + LINGER_MAX.max(quiet);
+    while let Ok(Ok(())) = tokio::time::timeout_at(end.min(Instant::now() + quiet), comes.changed()).await {}
+}
+
+/// Accepts connections until the sender of `stopped` is gone, then waits for the open ones. `came` is told of each.
+async fn accept(
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    router: Arc<Router>,
+    mut stopped: watch::Receiver<()>,
+    came: watch::Sender<()>,
+) {
     let mut connections = Connections::new(CONNECTIONS_MAX);
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stopped.changed() => break,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+            // Before the end: who has connected is answered.
             accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
         };
         match accepted {
             Ok((_, peer)) if !connections.has_room() => {
                 tracing::warn!(%peer, "too many connections, and a request on each: one was closed at once");
             }
             Ok((stream, peer)) => {
+                came.send_replace(());
                 let (tls, router, stopped) = (tls.clone(), Arc::clone(&router), stopped.clone());
                 let slot = Arc::new(ConnectionSlot::default());
                 let serving = connection::serve(stream, peer, tls, router, Arc::clone(&slot), stopped);
@@ -111,4 +130,35 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Arc<Router>, mu
     }
     drop(listener);
     while tasks.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long it lingers where a connection comes so often.
+    async fn lingers(every: Option<Duration>) -> Duration {
+        let (came, mut comes) = watch::channel(());
+        // Of before the end: it says nothing.
+        came.send_replace(());
+        let coming = tokio::spawn(async move {
+            let Some(every) = every else { return std::future::pending().await };
+            loop {
+                tokio::time::sleep(every).await;
+                came.send_replace(());
+            }
+        });
+        let began = Instant::now();
+        linger(LINGER, &mut comes).await;
+        coming.abort();
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_long_as_connections_come_it_is_not_over_but_not_for_ever() {
+        let close = |took: Duration, expected: Duration| took.abs_diff(expected) < Duration::from_millis(10);
+        assert!(close(lingers(None).await, LINGER));
+        assert!(close(lingers(Some(LINGER * 2)).await, LINGER));
+        assert!(close(lingers(Some(LINGER / 2)).await, LINGER_MAX));
+    }
 }

@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use super::connections::ConnectionSlot;
 use super::route::Router;
 
+/// As ALPN has it.
+pub(super) const HTTP2: &[u8] = b"h2";
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For a request's head; on a kept connection of HTTP/1.1 the wait for the next one counts.
 const HEAD: Duration = Duration::from_secs(120);
@@ -58,7 +60,13 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(response.map(|body| crate::server::response::held(body, held)))
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // What was agreed on need not be guessed from the first bytes: a connection that is still guessed at when the server is
+    // to stop would be closed before its request is read.
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP2) => builder.http2_only(),
+        _ => builder,
+    };
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX as usize);
     builder
         .http2()

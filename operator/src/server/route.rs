@@ -60,14 +60,14 @@ impl RouteError {
 #[derive(Debug)]
 pub(super) struct Router {
     services: Services,
-    connections: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
     /// Of objects that are to be judged; pods must not wait for them.
     turns: ReviewQueue,
 }
 
 impl Router {
     pub(super) fn new(services: Services) -> Self {
-        Router { services, connections: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: ReviewQueue::new() }
+        Router { services, memory: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: ReviewQueue::new() }
     }
 
     pub(super) fn services(&self) -> &Services {
@@ -116,7 +116,7 @@ impl Router {
             return Err(RouteError::TooLarge);
         }
         let kib = u32::try_from(length.div_ceil(1 << 10)).unwrap_or(BODIES_KIB).max(1);
-        let connections = Arc::clone(&self.connections).acquire_many_owned(kib).await.map_err(|_| RouteError::Late)?;
+        let memory = Arc::clone(&self.memory).acquire_many_owned(kib).await.map_err(|_| RouteError::Late)?;
         let body =
             Limited::new(body, BODY_MAX).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
                 true => RouteError::TooLarge,
@@ -133,7 +133,7 @@ impl Router {
         // Not on the threads that streams are served by: comparing a large object takes its time.
         let reviewed = tokio::task::spawn_blocking(move || {
             let reviewed = admit.admit(head.uri.path(), body);
-            drop((connections, turn));
+            drop((memory, turn));
             reviewed
         });
         match reviewed.await {

@@ -4,6 +4,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::client::{GatewayStream, RequestBody, SOON, connect, post, tls, until, whole};
 use crate::world::{StreamWorld, certificate};
@@ -73,4 +75,46 @@ async fn on_shutdown_streams_end_and_the_server_with_them() {
     let served = world.served.lock().unwrap().take().unwrap();
     tokio::time::timeout(SOON, served).await.expect("the server ends").unwrap();
     assert!(tls(&world, b"h2").await.is_err());
+}
+
+/// A request of HTTP/2 in one piece: the preface, empty settings, and a head whose fields stand in it as they are.
+fn at_once(path: &str, authority: &str) -> Vec<u8> {
+    let mut fields = vec![0x83, 0x87];
+    for (name, value) in [(0x04, path), (0x01, authority)] {
+        fields.extend([name, u8::try_from(value.len()).unwrap()]);
+        fields.extend(value.as_bytes());
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    bytes.extend([0, 0, u8::try_from(fields.len()).unwrap(), 1, 0x5, 0, 0, 0, 1]);
+    bytes.extend(fields);
+    bytes
+}
+
+/// Whether frames answer stream 1.
+fn is_answered(mut frames: &[u8]) -> bool {
+    while let [a, b, c, kind, _, stream @ ..] = frames {
+        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        if *kind == 1 && stream.starts_with(&[0, 0, 0, 1]) {
+            return true;
+        }
+        frames = stream.get(4 + length..).unwrap_or_default();
+    }
+    false
+}
+
+#[tokio::test]
+async fn who_has_connected_before_the_end_is_answered_though_its_request_comes_later() {
+    let world = StreamWorld::new().await;
+    let mut connection = tls(&world, b"h2").await.unwrap();
+    world.stop.lock().unwrap().take();
+    // The listener is gone once the server has begun to end.
+    while TcpStream::connect(world.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    connection.write_all(&at_once("/admit/pods", "outrigger.test")).await.unwrap();
+    let mut frames = Vec::new();
+    // However it closes the connection afterwards.
+    let _ = tokio::time::timeout(SOON, connection.read_to_end(&mut frames)).await.expect("it closes the connection");
+    assert!(is_answered(&frames), "{frames:?}");
 }
