@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Money,
-    limits::{self, COUNT_MAX, Period},
+    limits::{self, COUNT_MAX, LimitPeriod},
     selector::{AllowedNamespaces, LabelSelector},
     shapes,
     status::BudgetStatus,
@@ -48,7 +48,7 @@ pub struct BudgetSpec {
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub tokens: Option<i64>,
     #[serde(flatten)]
-    pub period: Period,
+    pub period: LimitPeriod,
     /// The budget above: team, customer, company. It counts the same, money or tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_ref: Option<BudgetRef>,
@@ -111,7 +111,7 @@ pub struct Threshold {
     pub percent: i32,
     /// Notify: a log line and a metric. Downgrade: a cheaper model in the place of dearer ones. Reject: as if all were
     /// used.
-    pub action: ThresholdAction,
+    pub action: BudgetAction,
     /// The cheaper model, of action Downgrade. Requests for models that are cheaper still keep theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::model")]
@@ -120,7 +120,7 @@ pub struct Threshold {
 
 /// What a threshold does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ThresholdAction {
+pub enum BudgetAction {
     /// Tell.
     Notify,
     /// Go down to a cheaper model.

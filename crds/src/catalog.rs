@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectStatus, model::Capability, price::Price, shapes};
+use crate::{ObjectStatus, model::Capability, price::PriceSpec, shapes};
 
 /// What is known of models.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
@@ -53,5 +53,5 @@ pub struct CatalogModel {
     pub capabilities: Vec<Capability>,
     /// What it costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
+    pub price: Option<PriceSpec>,
 }

@@ -8,7 +8,7 @@ use crate::{shapes, weights};
 /// One key of an account with a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Credential {
+pub struct CredentialSpec {
     /// What virtual keys and rules call this credential.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,

@@ -32,20 +32,20 @@ pub mod weights;
 
 pub use budget::{Budget, BudgetRef, BudgetSpec};
 pub use catalog::{CatalogModel, ModelCatalog, ModelCatalogSpec};
-pub use credential::{Credential, SecretKeyRef};
+pub use credential::{CredentialSpec, SecretKeyRef};
 pub use definitions::definitions;
 pub use duration::GoDuration;
-pub use limits::Limits;
+pub use limits::LimitsSpec;
 pub use model::{Capability, ProviderModel};
 pub use money::Money;
-pub use price::Price;
-pub use provider::{LlmProvider, LlmProviderSpec, ProviderType, WithoutKey};
-pub use routing_rule::{OnError, RoutingRule, RoutingRuleSpec, Scope, Target};
-pub use schema::{Finding, validate, with_defaults};
+pub use price::PriceSpec;
+pub use provider::{LlmProvider, LlmProviderSpec, LlmProviderType, WithoutKey};
+pub use routing_rule::{OnErrorPolicy, RoutingRule, RoutingRuleSpec, RuleScope, Target};
+pub use schema::{SchemaFinding, validate, with_defaults};
 pub use selector::{AllowedNamespaces, LabelSelector, NamespacesFrom};
 pub use status::{BudgetStatus, LimitedStatus, ObjectStatus, Sidecars};
-pub use virtual_key::{KeyProvider, ProviderRef, VirtualKey, VirtualKeySpec};
-pub use weights::Balance;
+pub use virtual_key::{KeyProviderSpec, ProviderRef, VirtualKey, VirtualKeySpec};
+pub use weights::BalancePolicy;
 
 /// The API group of every object here.
 pub const GROUP: &str = "outrigger.dev";

@@ -9,7 +9,7 @@ use crate::{GoDuration, Money, shapes};
 /// What may be used in which time, and how much at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Limits {
+pub struct LimitsSpec {
     /// Money.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -40,7 +40,7 @@ pub struct MoneyLimit {
     #[schemars(schema_with = "amount")]
     pub amount: Money,
     #[serde(flatten)]
-    pub period: Period,
+    pub period: LimitPeriod,
 }
 
 /// So many requests or tokens in a time.
@@ -55,7 +55,7 @@ pub struct CountLimit {
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub max: i64,
     #[serde(flatten)]
-    pub period: Period,
+    pub period: LimitPeriod,
 }
 
 /// The largest number of tokens or requests: a hundred trillion.
@@ -64,9 +64,9 @@ pub(crate) const COUNT_MAX: i64 = 100_000_000_000_000;
 /// A time over which is counted: by the calendar, or the last so much.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Period {
+pub struct LimitPeriod {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<Window>,
+    pub window: Option<CalendarWindow>,
     /// The last so much time, at any moment, such as 1m, 1h or 24h. In place of window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rolling")]
@@ -85,7 +85,7 @@ pub struct Period {
 /// By the calendar: from one beginning of a minute, hour, day, week, month, quarter or year to the next. Lifetime never
 /// begins anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Window {
+pub enum CalendarWindow {
     /// By the clock's minutes.
     Minute,
     /// By the clock's hours.
@@ -104,7 +104,7 @@ pub enum Window {
     Lifetime,
 }
 
-/// For whatever a [`Period`] is flattened into: a schema's own rules would be lost on the way.
+/// For whatever a [`LimitPeriod`] is flattened into: a schema's own rules would be lost on the way.
 pub(crate) fn period_rules() -> Value {
     Value::Array(vec![
         shapes::rule(

@@ -13,7 +13,7 @@ use crate::{GoDuration, shapes};
     "!(has(self.reply) && self.echo)",
     "a mock's text is its reply or the caller's own: keep one of reply and echo",
 )]))]
-pub struct Mock {
+pub struct MockSpec {
     /// The API it speaks, so that translation is rehearsed too.
     #[serde(default)]
     pub dialect: MockDialect,
@@ -25,17 +25,17 @@ pub struct Mock {
     /// Call these tools, all in one turn, as far as the request offers them and its last turn holds no results yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
-    pub tool_calls: Vec<ToolCall>,
+    pub tool_calls: Vec<CannedToolCall>,
     /// Answer with the last text of the caller, in place of reply.
     #[serde(default)]
     pub echo: bool,
     /// How long it takes. Absent: no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timing: Option<Timing>,
+    pub timing: Option<MockTiming>,
     /// What goes wrong. The first that matches the model, and whose percentage is drawn, happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub faults: Vec<Fault>,
+    pub faults: Vec<MockFault>,
 }
 
 /// The API a mock speaks.
@@ -53,7 +53,7 @@ pub enum MockDialect {
 /// A tool's call, as an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ToolCall {
+pub struct CannedToolCall {
     /// The tool's name.
     #[schemars(schema_with = "shapes::tool")]
     pub name: String,
@@ -67,7 +67,7 @@ pub struct ToolCall {
 /// (the width).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Timing {
+pub struct MockTiming {
     /// From the request to the first token, or to the whole answer without streaming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token: Option<GoDuration>,
@@ -98,7 +98,7 @@ pub struct Timing {
         "message belongs to faults of type Status and ErrorEvent: change the type, or remove it",
     ),
 ]))]
-pub struct Fault {
+pub struct MockFault {
     /// What logs and findings call it.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,

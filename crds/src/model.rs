@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{price::Price, shapes};
+use crate::{price::PriceSpec, shapes};
 
 /// One model of a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub struct ProviderModel {
     pub capabilities: Vec<Capability>,
     /// What it costs. Absent: what catalogues say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
+    pub price: Option<PriceSpec>,
 }
 
 /// Something that not every model can do.

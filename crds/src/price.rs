@@ -20,7 +20,7 @@ use crate::{Money, shapes};
         "cached, written, reasoning, tiers and services vary the prices of tokens: give inputPerMillion and outputPerMillion, too",
     ),
 ]))]
-pub struct Price {
+pub struct PriceSpec {
     /// Dollars for a million tokens of input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_per_million: Option<Money>,

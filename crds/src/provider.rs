@@ -7,15 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Credential, ProviderModel,
-    limits::Limits,
-    mock::Mock,
-    price::Price,
+    CredentialSpec, ProviderModel,
+    limits::LimitsSpec,
+    mock::MockSpec,
+    price::PriceSpec,
     selector::AllowedNamespaces,
     shapes,
     status::LimitedStatus,
     upstream::{Retry, Timeouts, Tls},
-    weights::Balance,
+    weights::BalancePolicy,
 };
 
 /// An upstream that answers LLM requests: its type, its keys, its models.
@@ -67,7 +67,7 @@ use crate::{
 pub struct LlmProviderSpec {
     /// Which API is spoken, and whose. Mock answers by itself: see mock.
     #[serde(rename = "type")]
-    pub provider_type: ProviderType,
+    pub provider_type: LlmProviderType,
     /// Base URL. Absent: the type's own. Required for OpenAICompatible and vLLM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::endpoint")]
@@ -75,7 +75,7 @@ pub struct LlmProviderSpec {
     /// The keys it is called with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<CredentialSpec>,
     /// Whether keys of other namespaces may have its credentials sent over an http:// endpoint. Whoever makes a pod there says
     /// where a name leads in it (hostAliases), and so can have them sent to a place of their own. Without TLS a credential
     /// stays in this namespace, unless this says Allow.
@@ -99,10 +99,10 @@ pub struct LlmProviderSpec {
     pub exclusive: bool,
     /// What models cost that have no price of their own, here or in a catalogue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default_price: Option<Price>,
+    pub default_price: Option<PriceSpec>,
     /// How much may be used of it, by all who use it together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
+    pub limits: Option<LimitsSpec>,
     /// The namespaces whose keys may use it. Absent: this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
@@ -119,7 +119,7 @@ pub struct LlmProviderSpec {
     pub account: Option<String>,
     /// How the next credential is chosen. Weighted: by weight alone. Adaptive: less of those that are slow or fail at present.
     #[serde(default)]
-    pub balance: Balance,
+    pub balance: BalancePolicy,
     /// How often a request is tried here. Absent: at most four times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -149,12 +149,12 @@ pub struct LlmProviderSpec {
     pub tls: Option<Tls>,
     /// How a provider of type Mock answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mock: Option<Mock>,
+    pub mock: Option<MockSpec>,
 }
 
 /// Which API is spoken, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum ProviderType {
+pub enum LlmProviderType {
     /// api.openai.com.
     OpenAI,
     /// api.anthropic.com.

@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectStatus, rule_test::RuleTest, shapes, weights};
+use crate::{ObjectStatus, rule_test::RuleTestSpec, shapes, weights};
 
 /// Where the requests that match go.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
@@ -45,7 +45,7 @@ pub struct RoutingRuleSpec {
     pub priority: i32,
     /// Whose requests. Absent: those of every key of the namespace; in the operator's namespace, of every key there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
+    pub scope: Option<RuleScope>,
     /// A condition in CEL, such as headers["x-tier"] == "premium". Absent: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
@@ -67,7 +67,7 @@ pub struct RoutingRuleSpec {
     pub fallbacks: Vec<String>,
     /// When the condition fails at run time. Skip: no match. Refuse: the request is refused.
     #[serde(default)]
-    pub on_error: OnError,
+    pub on_error: OnErrorPolicy,
     /// Look again, with the model of the target that was drawn, for the rule that matches now; at most 10 times.
     #[serde(default)]
     pub chain: bool,
@@ -77,7 +77,7 @@ pub struct RoutingRuleSpec {
     /// What it is meant to do: outrigger check tries each, and says which fails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub tests: Vec<RuleTest>,
+    pub tests: Vec<RuleTestSpec>,
 }
 
 /// What becomes of requests that match.
@@ -107,7 +107,7 @@ pub enum Mode {
     "(has(self.virtualKeys) ? 1 : 0) + (has(self.team) ? 1 : 0) + (has(self.customer) ? 1 : 0) <= 1",
     "a rule has one scope: keep one of virtualKeys, team and customer",
 )]))]
-pub struct Scope {
+pub struct RuleScope {
     /// Names of keys of this namespace; in the operator's namespace, of any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::names")]
@@ -145,7 +145,7 @@ pub struct Target {
 
 /// What a condition that fails at run time means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnError {
+pub enum OnErrorPolicy {
     /// No match.
     #[default]
     Skip,

@@ -11,7 +11,7 @@ use crate::{model::Capability, shapes};
 /// One test: a request, decided by all the rules there are, and what must come of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RuleTest {
+pub struct RuleTestSpec {
     /// What it shows, in plain words.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,

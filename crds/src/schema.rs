@@ -20,25 +20,25 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::{GROUP, VERSION};
-use kinds::Kind;
-use path::Path;
+use kinds::SchemaKind;
+use path::SchemaPath;
 
 /// Something that is wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct SchemaFinding {
     /// Where, such as `spec.credentials[0].weight`; empty for the object as a whole.
     pub path: String,
     /// What is wrong and what to do.
     pub message: String,
 }
 
-impl Finding {
+impl SchemaFinding {
     fn new(path: impl fmt::Display, message: impl Into<String>) -> Self {
         Self { path: path.to_string(), message: message.into() }
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for SchemaFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_str() {
             "" => f.write_str(&self.message),
@@ -48,7 +48,7 @@ impl fmt::Display for Finding {
 }
 
 /// Everything that is wrong with an object of our group; nothing, if an API server would take it.
-pub fn validate(object: &Value) -> Vec<Finding> {
+pub fn validate(object: &Value) -> Vec<SchemaFinding> {
     let kind = match kind_of(object) {
         Ok(kind) => kind,
         Err(finding) => return vec![finding],
@@ -65,7 +65,7 @@ pub fn validate(object: &Value) -> Vec<Finding> {
     if findings.is_empty()
         && let Err(error) = (kind.read)(object)
     {
-        findings.push(Finding::new("", format!("can't be read: {error}")));
+        findings.push(SchemaFinding::new("", format!("can't be read: {error}")));
     }
     findings
 }
@@ -87,29 +87,29 @@ pub fn meant(name: &str) -> &str {
 }
 
 /// Which of our kinds an object says it is.
-fn kind_of(object: &Value) -> Result<&'static Kind, Finding> {
+fn kind_of(object: &Value) -> Result<&'static SchemaKind, SchemaFinding> {
     let Value::Object(fields) = object else {
-        return Err(Finding::new("", "an object must be a mapping with apiVersion, kind, metadata and spec"));
+        return Err(SchemaFinding::new("", "an object must be a mapping with apiVersion, kind, metadata and spec"));
     };
     let text = |field: &'static str| match fields.get(field) {
         Some(Value::String(text)) => Ok(text.as_str()),
-        Some(_) => Err(Finding::new(field, "must be a string")),
-        None => Err(Finding::new(field, "is required")),
+        Some(_) => Err(SchemaFinding::new(field, "must be a string")),
+        None => Err(SchemaFinding::new(field, "is required")),
     };
     let served = format!("{GROUP}/{VERSION}");
     if text("apiVersion")? != served {
-        return Err(Finding::new("apiVersion", format!("must be {served}: no other is known here")));
+        return Err(SchemaFinding::new("apiVersion", format!("must be {served}: no other is known here")));
     }
     let name = text("kind")?;
-    let kinds =
-        kinds::all().map_err(|error| Finding::new("", format!("the definitions of this build are broken: {error}")))?;
+    let kinds = kinds::all()
+        .map_err(|error| SchemaFinding::new("", format!("the definitions of this build are broken: {error}")))?;
     kinds.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
         let hint = match nearest::suggest(name, names.iter().copied()) {
             none if none.is_empty() => ":".to_owned(),
             hint => hint,
         };
-        Finding::new("kind", format!("unknown kind{hint} {served} has {}", names.join(", ")))
+        SchemaFinding::new("kind", format!("unknown kind{hint} {served} has {}", names.join(", ")))
     })
 }
 
@@ -118,8 +118,8 @@ fn kind_of(object: &Value) -> Result<&'static Kind, Finding> {
 fn walk<'a>(
     schema: &'a Value,
     value: &'a Value,
-    path: &Path<'_>,
-    visit: &mut dyn FnMut(&'a Value, &'a Value, &Path<'_>),
+    path: &SchemaPath<'_>,
+    visit: &mut dyn FnMut(&'a Value, &'a Value, &SchemaPath<'_>),
 ) {
     visit(schema, value, path);
     match value {

@@ -5,7 +5,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{budget::BudgetRef, limits::Limits, mock::yes, shapes, status::LimitedStatus, weights, weights::Balance};
+use crate::{
+    budget::BudgetRef, limits::LimitsSpec, mock::yes, shapes, status::LimitedStatus, weights, weights::BalancePolicy,
+};
 
 /// What the workloads that carry this key may use.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
@@ -38,10 +40,10 @@ pub struct VirtualKeySpec {
     /// Who may serve, and how often. Absent: every provider of the namespace, with equal weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub providers: Vec<KeyProvider>,
+    pub providers: Vec<KeyProviderSpec>,
     /// How the next provider is chosen. Weighted: by weight alone. Adaptive: less of those that are slow or fail at present.
     #[serde(default)]
-    pub balance: Balance,
+    pub balance: BalancePolicy,
     /// Which models may be asked for. Absent: all that the providers serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<ModelFence>,
@@ -62,7 +64,7 @@ pub struct VirtualKeySpec {
     /// When a provider has used up its own limits, or the key's for it. NextProvider: the next one is asked. Reject: the
     /// request is refused.
     #[serde(default)]
-    pub on_limit: OnLimit,
+    pub on_limit: OnLimitPolicy,
     /// Under a budget in money: requests for models whose price nobody knows. Allow: served, and counted as free.
     #[serde(default)]
     pub unpriced: Uncounted,
@@ -74,7 +76,7 @@ pub struct VirtualKeySpec {
     /// When a caller goes away in mid-answer. Cancel: the provider is told to stop. Drain: the answer is read to its end,
     /// so that its usage is known exactly.
     #[serde(default)]
-    pub on_hang_up: OnHangUp,
+    pub on_hang_up: OnHangUpPolicy,
     /// The workloads that may use it, in a cluster. Absent: every pod of the namespace that is bound to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_workloads: Option<AllowedWorkloads>,
@@ -102,7 +104,7 @@ pub struct VirtualKeySpec {
 /// One provider that a key may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct KeyProvider {
+pub struct KeyProviderSpec {
     /// What callers (name/model), rules and headers call it.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
@@ -123,7 +125,7 @@ pub struct KeyProvider {
     pub credentials: Vec<String>,
     /// How much this key may use of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
+    pub limits: Option<LimitsSpec>,
 }
 
 /// An LLMProvider, in this namespace or another that shares it.
@@ -187,7 +189,7 @@ pub struct TokenAlias {
 ]))]
 pub struct KeyLimits {
     #[serde(flatten)]
-    pub limits: Limits,
+    pub limits: LimitsSpec,
     /// No answer is longer, whatever its caller asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
@@ -204,7 +206,7 @@ pub struct KeyLimits {
 
 /// When limits of a provider are used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnLimit {
+pub enum OnLimitPolicy {
     /// The next one is asked.
     #[default]
     NextProvider,
@@ -234,7 +236,7 @@ pub enum Nameless {
 
 /// When a caller goes away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnHangUp {
+pub enum OnHangUpPolicy {
     /// The provider is told to stop.
     #[default]
     Cancel,

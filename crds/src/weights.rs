@@ -10,7 +10,7 @@ pub(crate) fn one() -> i32 {
 
 /// How the next one is drawn among those that may serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Balance {
+pub enum BalancePolicy {
     /// By weight alone, however fast each of them is.
     #[default]
     Weighted,

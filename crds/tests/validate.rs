@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use cases::{BUDGET, CATALOG, KEY, PROVIDER, RULE, VALID, invalid, object};
 use outrigger_crds::{
-    Budget, Finding, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, definitions, validate, with_defaults,
+    Budget, LlmProvider, ModelCatalog, RoutingRule, SchemaFinding, VirtualKey, definitions, validate, with_defaults,
 };
 use serde_json::{Value, json};
 
-fn found(findings: &[Finding]) -> Vec<(&str, &str)> {
+fn found(findings: &[SchemaFinding]) -> Vec<(&str, &str)> {
     findings.iter().map(|finding| (finding.path.as_str(), finding.message.as_str())).collect()
 }
 

@@ -12,7 +12,7 @@ use prometheus::{
 
 use crate::admission::{DenialReason, Effect, Webhook};
 use crate::api::CallFailure;
-pub use labels::{Work, WorkResult};
+pub use labels::{LeaderWork, LeaderWorkResult};
 
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
@@ -144,7 +144,7 @@ impl OperatorMetrics {
     }
 
     /// A piece of work was done.
-    pub fn reconciled(&self, work: Work, result: WorkResult, seconds: f64) {
+    pub fn reconciled(&self, work: LeaderWork, result: LeaderWorkResult, seconds: f64) {
         self.reconciles.with_label_values(&[work.word(), result.word()]).inc();
         self.reconcile_seconds.with_label_values(&[work.word()]).observe(seconds);
     }
@@ -155,7 +155,7 @@ impl OperatorMetrics {
 
     /// An object was written, or was to be.
     pub fn wrote(&self, kind: &str, result: Result<(), CallFailure>) {
-        let result = result.map_or_else(CallFailure::word, |()| WorkResult::Ok.word());
+        let result = result.map_or_else(CallFailure::word, |()| LeaderWorkResult::Ok.word());
         self.writes.with_label_values(&[kind, result]).inc();
     }
 
@@ -163,7 +163,7 @@ impl OperatorMetrics {
         self.conflicts.with_label_values(&[kind]).inc();
     }
 
-    pub fn queued(&self, work: Work, depth: usize) {
+    pub fn queued(&self, work: LeaderWork, depth: usize) {
         self.queue.with_label_values(&[work.word()]).set(whole(depth));
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use outrigger_operator::admission::Webhook;
 use outrigger_operator::api::CallFailure;
-use outrigger_operator::metrics::{OperatorMetrics, Work, WorkResult};
+use outrigger_operator::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics};
 
 const HEAD: &str = "\
 # Metrics of the operator
@@ -21,8 +21,8 @@ counted by the leader. A metric with labels appears when it is first counted.
 
 /// The closed vocabularies, and what else labels say.
 fn labels() -> String {
-    let works: Vec<String> = Work::ALL.map(|work| format!("`{}`: {}", work.word(), work.meaning())).into();
-    let results: Vec<String> = WorkResult::ALL
+    let works: Vec<String> = LeaderWork::ALL.map(|work| format!("`{}`: {}", work.word(), work.meaning())).into();
+    let results: Vec<String> = LeaderWorkResult::ALL
         .map(|result| match result.meaning() {
             "" => format!("`{}`", result.word()),
             meaning => format!("or `{}`: {meaning}", result.word()),

@@ -1,7 +1,7 @@
 //! Budgets: how much in which time, what happens on the way, and who stands above.
 
 use outrigger_crds::BudgetRef;
-use outrigger_crds::budget::{BudgetSpec, Threshold, ThresholdAction};
+use outrigger_crds::budget::{BudgetAction, BudgetSpec, Threshold};
 use outrigger_policy::{BudgetDoc, ObjectRef, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
 use crate::finding::{Cause, Finding};
@@ -61,9 +61,8 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
             );
             findings.push(object.error(&place(index), message));
         }
-        let rejects =
-            |other: &&Threshold| other.action == ThresholdAction::Reject && other.percent <= threshold.percent;
-        if threshold.action != ThresholdAction::Reject
+        let rejects = |other: &&Threshold| other.action == BudgetAction::Reject && other.percent <= threshold.percent;
+        if threshold.action != BudgetAction::Reject
             && let Some(first) = thresholds.iter().find(rejects)
         {
             let message =
@@ -76,11 +75,9 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
         .map(|threshold| ThresholdDoc {
             percent: count(threshold.percent),
             action: match (threshold.action, &threshold.model) {
-                (ThresholdAction::Notify, _) => ActionDoc::Notify,
-                (ThresholdAction::Reject, _) => ActionDoc::Reject,
-                (ThresholdAction::Downgrade, model) => {
-                    ActionDoc::Downgrade { model: model.clone().unwrap_or_default() }
-                }
+                (BudgetAction::Notify, _) => ActionDoc::Notify,
+                (BudgetAction::Reject, _) => ActionDoc::Reject,
+                (BudgetAction::Downgrade, model) => ActionDoc::Downgrade { model: model.clone().unwrap_or_default() },
             },
         })
         .collect();

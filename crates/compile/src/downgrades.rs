@@ -1,6 +1,6 @@
 //! Models that Budgets go down to: somebody must be able to use them, and they must be cheaper than something.
 
-use outrigger_crds::budget::ThresholdAction;
+use outrigger_crds::budget::BudgetAction;
 use outrigger_policy::{LimitId, ObjectRef, Price};
 
 use crate::counted::{At, Counted, Named};
@@ -10,7 +10,7 @@ use crate::validate::{Folder, Read};
 
 pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {
     let goes_down = |read: &Read<'_, outrigger_crds::Budget>| {
-        read.typed.spec.thresholds.iter().any(|threshold| threshold.action == ThresholdAction::Downgrade)
+        read.typed.spec.thresholds.iter().any(|threshold| threshold.action == BudgetAction::Downgrade)
     };
     if !folder.budgets.values().any(goes_down) {
         return;

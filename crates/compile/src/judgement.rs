@@ -12,7 +12,7 @@ use crate::source::Object;
 
 /// What was found of an object of ours, or its type.
 #[derive(Clone, Debug)]
-pub struct Judgement(Result<Typed, Vec<schema::Finding>>);
+pub struct Judgement(Result<Typed, Vec<schema::SchemaFinding>>);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Typed {
@@ -53,17 +53,17 @@ impl Judgement {
             "Budget" => read(value).map(Typed::Budget),
             "ModelCatalog" => read(value).map(Typed::Catalog),
             // The schema knows no other kind, and has told.
-            other => Err(schema::Finding { path: "kind".to_owned(), message: format!("unknown kind {other}") }),
+            other => Err(schema::SchemaFinding { path: "kind".to_owned(), message: format!("unknown kind {other}") }),
         };
         Self(typed.map_err(|finding| vec![finding]))
     }
 
-    pub(crate) fn sound(&self) -> Result<&Typed, &[schema::Finding]> {
+    pub(crate) fn sound(&self) -> Result<&Typed, &[schema::SchemaFinding]> {
         self.0.as_ref().map_err(Vec::as_slice)
     }
 }
 
-fn read<T: DeserializeOwned>(value: Value) -> Result<Box<T>, schema::Finding> {
-    let told = |error| schema::Finding { path: String::new(), message: format!("can't be read: {error}") };
+fn read<T: DeserializeOwned>(value: Value) -> Result<Box<T>, schema::SchemaFinding> {
+    let told = |error| schema::SchemaFinding { path: String::new(), message: format!("can't be read: {error}") };
     serde_json::from_value(value).map(Box::new).map_err(told)
 }

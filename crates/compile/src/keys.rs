@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use outrigger_crds::virtual_key::{KeyProvider, Nameless, OnHangUp, OnLimit, Uncounted, VirtualKey};
+use outrigger_crds::virtual_key::{KeyProviderSpec, Nameless, OnHangUpPolicy, OnLimitPolicy, Uncounted, VirtualKey};
 use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, ObjectRef, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
@@ -64,14 +64,14 @@ pub(crate) fn compile(
             min_output_tokens: own.and_then(|own| own.min_output_tokens).map(count),
             cap_output: own.is_none_or(|own| own.cap_output),
             on_limit: match spec.on_limit {
-                OnLimit::NextProvider => OnLimitDoc::NextProvider,
-                OnLimit::Reject => OnLimitDoc::Reject,
+                OnLimitPolicy::NextProvider => OnLimitDoc::NextProvider,
+                OnLimitPolicy::Reject => OnLimitDoc::Reject,
             },
             unpriced: unknown(spec.unpriced),
             unmetered: unknown(spec.unmetered),
             on_hang_up: match spec.on_hang_up {
-                OnHangUp::Cancel => OnHangUpDoc::Cancel,
-                OnHangUp::Drain => OnHangUpDoc::Drain,
+                OnHangUpPolicy::Cancel => OnHangUpDoc::Cancel,
+                OnHangUpPolicy::Drain => OnHangUpDoc::Drain,
             },
             must_be_named: spec.without_key == Nameless::Refuse,
             suspended: spec.suspended,
@@ -189,7 +189,7 @@ fn resolve(
     providers: &[ProviderDoc],
     object: &Object,
     index: usize,
-    entry: &KeyProvider,
+    entry: &KeyProviderSpec,
     findings: &mut Vec<Finding>,
 ) -> Option<KeyProviderDoc> {
     let reference = entry.provider_ref.as_ref();

@@ -1,6 +1,6 @@
 //! Limits: names, amounts and the times over which they hold.
 
-use outrigger_crds::limits::{CountLimit, Limits, Period, Window};
+use outrigger_crds::limits::{CalendarWindow, CountLimit, LimitPeriod, LimitsSpec};
 use outrigger_policy::{CalendarUnit, LimitDoc, LimitsDoc, WindowDoc};
 
 use crate::finding::Finding;
@@ -13,7 +13,7 @@ use crate::zones;
 pub(crate) fn compile(
     object: &Object,
     path: &str,
-    limits: Option<&Limits>,
+    limits: Option<&LimitsSpec>,
     findings: &mut Vec<Finding>,
 ) -> Option<LimitsDoc> {
     let Some(limits) = limits else { return Some(LimitsDoc::default()) };
@@ -45,7 +45,12 @@ pub(crate) fn compile(
 }
 
 /// The time of a limit at `path`; `None`, and told, if its time zone is none.
-pub(crate) fn window(object: &Object, path: &str, period: &Period, findings: &mut Vec<Finding>) -> Option<WindowDoc> {
+pub(crate) fn window(
+    object: &Object,
+    path: &str,
+    period: &LimitPeriod,
+    findings: &mut Vec<Finding>,
+) -> Option<WindowDoc> {
     let zone = match &period.time_zone {
         None => "UTC",
         Some(zone) => {
@@ -59,14 +64,14 @@ pub(crate) fn window(object: &Object, path: &str, period: &Period, findings: &mu
     let anchor = period.anchor_day.and_then(|day| u8::try_from(day).ok()).unwrap_or(1);
     let calendar = |unit| Some(WindowDoc::Calendar { unit, zone: zone.to_owned(), anchor });
     match period.window {
-        Some(Window::Minute) => calendar(CalendarUnit::Minute),
-        Some(Window::Hour) => calendar(CalendarUnit::Hour),
-        Some(Window::Day) => calendar(CalendarUnit::Day),
-        Some(Window::Week) => calendar(CalendarUnit::Week),
-        Some(Window::Month) => calendar(CalendarUnit::Month),
-        Some(Window::Quarter) => calendar(CalendarUnit::Quarter),
-        Some(Window::Year) => calendar(CalendarUnit::Year),
-        Some(Window::Lifetime) => Some(WindowDoc::Lifetime),
+        Some(CalendarWindow::Minute) => calendar(CalendarUnit::Minute),
+        Some(CalendarWindow::Hour) => calendar(CalendarUnit::Hour),
+        Some(CalendarWindow::Day) => calendar(CalendarUnit::Day),
+        Some(CalendarWindow::Week) => calendar(CalendarUnit::Week),
+        Some(CalendarWindow::Month) => calendar(CalendarUnit::Month),
+        Some(CalendarWindow::Quarter) => calendar(CalendarUnit::Quarter),
+        Some(CalendarWindow::Year) => calendar(CalendarUnit::Year),
+        Some(CalendarWindow::Lifetime) => Some(WindowDoc::Lifetime),
         // The schema lets none through that has neither.
         None => period.rolling.map(|rolling| WindowDoc::Rolling { ms: millis(rolling) }),
     }

@@ -1,13 +1,13 @@
 //! The script of a rehearsed provider, in milliseconds and with its defaults.
 
 use outrigger_crds::GoDuration;
-use outrigger_crds::mock::{Fault, FaultType, Mock, MockDialect};
+use outrigger_crds::mock::{FaultType, MockDialect, MockFault, MockSpec};
 use outrigger_policy::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 use serde_json::Value;
 
 use crate::number::{count, millis};
 
-pub(crate) fn script(mock: &Mock) -> MockDoc {
+pub(crate) fn script(mock: &MockSpec) -> MockDoc {
     let timing = mock.timing.unwrap_or_default();
     let ms = |duration: Option<GoDuration>| duration.map_or(0, millis);
     let least = ms(timing.first_token);
@@ -31,7 +31,7 @@ pub(crate) fn script(mock: &Mock) -> MockDoc {
     }
 }
 
-fn fault(fault: &Fault) -> FaultDoc {
+fn fault(fault: &MockFault) -> FaultDoc {
     FaultDoc {
         name: fault.name.clone(),
         kind: match fault.fault_type {

@@ -1,12 +1,12 @@
 //! Prices, from dollars to nano-dollars.
 
 use outrigger_crds::Money;
-use outrigger_crds::price::{Price, PriceService, PriceTier, ServiceName};
+use outrigger_crds::price::{PriceService, PriceSpec, PriceTier, ServiceName};
 use outrigger_policy::{Price as PriceDoc, Service, Tier};
 
 use crate::number::count;
 
-pub(crate) fn compile(price: &Price) -> PriceDoc {
+pub(crate) fn compile(price: &PriceSpec) -> PriceDoc {
     let mut tiers: Vec<Tier> = price.tiers.iter().map(tier).collect();
     tiers.sort_by_key(|tier| tier.above);
     let services: Vec<Service> = price.services.iter().map(service).collect();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use outrigger_crds::provider::ClearTextCredentials;
-use outrigger_crds::{Balance, Capability, LlmProvider, ProviderModel, ProviderType, SecretKeyRef};
+use outrigger_crds::{BalancePolicy, Capability, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, SecretAt, TimeoutsDoc};
 
 use crate::authorities::Bundle;
@@ -210,26 +210,26 @@ pub(crate) fn capability(capability: Capability) -> &'static str {
     }
 }
 
-fn type_name(kind: ProviderType) -> &'static str {
+fn type_name(kind: LlmProviderType) -> &'static str {
     match kind {
-        ProviderType::OpenAI => "OpenAI",
-        ProviderType::Anthropic => "Anthropic",
-        ProviderType::Gemini => "Gemini",
-        ProviderType::Mistral => "Mistral",
-        ProviderType::Groq => "Groq",
-        ProviderType::Cerebras => "Cerebras",
-        ProviderType::OpenRouter => "OpenRouter",
-        ProviderType::Ollama => "Ollama",
-        ProviderType::Vllm => "vLLM",
-        ProviderType::OpenAICompatible => "OpenAICompatible",
-        ProviderType::Mock => "Mock",
+        LlmProviderType::OpenAI => "OpenAI",
+        LlmProviderType::Anthropic => "Anthropic",
+        LlmProviderType::Gemini => "Gemini",
+        LlmProviderType::Mistral => "Mistral",
+        LlmProviderType::Groq => "Groq",
+        LlmProviderType::Cerebras => "Cerebras",
+        LlmProviderType::OpenRouter => "OpenRouter",
+        LlmProviderType::Ollama => "Ollama",
+        LlmProviderType::Vllm => "vLLM",
+        LlmProviderType::OpenAICompatible => "OpenAICompatible",
+        LlmProviderType::Mock => "Mock",
     }
 }
 
-pub(crate) fn balance(balance: Balance) -> BalanceDoc {
+pub(crate) fn balance(balance: BalancePolicy) -> BalanceDoc {
     match balance {
-        Balance::Weighted => BalanceDoc::Weighted,
-        Balance::Adaptive => BalanceDoc::Adaptive,
+        BalancePolicy::Weighted => BalanceDoc::Weighted,
+        BalancePolicy::Adaptive => BalanceDoc::Adaptive,
     }
 }
 

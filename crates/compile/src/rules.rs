@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outrigger_crds::RoutingRule;
-use outrigger_crds::routing_rule::{Action, Mode, OnError};
+use outrigger_crds::routing_rule::{Action, Mode, OnErrorPolicy};
 use outrigger_policy::{
     Expression, ExpressionError, KeyDoc, ObjectRef, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip,
     TargetDoc,
@@ -90,8 +90,8 @@ fn document(
             .collect(),
         fallbacks: spec.fallbacks.clone(),
         on_error: match spec.on_error {
-            OnError::Skip => OnErrorDoc::Skip,
-            OnError::Refuse => OnErrorDoc::Refuse,
+            OnErrorPolicy::Skip => OnErrorDoc::Skip,
+            OnErrorPolicy::Refuse => OnErrorDoc::Refuse,
         },
         everywhere,
         reject: spec.message.clone().filter(|_| spec.action == Action::Reject),

@@ -1,7 +1,7 @@
 //! The tests of rules, as the policy runs them, each with its place.
 
 use outrigger_crds::RoutingRule;
-use outrigger_crds::rule_test::{RequestType, RuleTest};
+use outrigger_crds::rule_test::{RequestType, RuleTestSpec};
 use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialRequest};
 
 use crate::counted::id;
@@ -101,11 +101,11 @@ fn may_be_keyless(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&st
 fn placed(
     Read { object, .. }: &Read<'_, RoutingRule>,
     index: usize,
-    test: &RuleTest,
+    test: &RuleTestSpec,
     findings: &mut Vec<Finding>,
 ) -> Option<PlacedTrial> {
     let path = format!("spec.tests[{index}]");
-    let RuleTest { name, given, request, expect } = test;
+    let RuleTestSpec { name, given, request, expect } = test;
     let given = given.clone().unwrap_or_default();
     let shares: std::collections::BTreeMap<String, u32> =
         expect.shares.iter().map(|(name, share)| (name.clone(), percent(share))).collect();

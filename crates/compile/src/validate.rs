@@ -104,7 +104,8 @@ pub(crate) fn folder<'a>(
             Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), Read { object, typed })),
             Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), Read { object, typed })),
             Err(found) => {
-                let told = |one: &schema::Finding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
+                let told =
+                    |one: &schema::SchemaFinding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
                 findings.extend(found.iter().map(told));
                 folder.unsound.insert((schema::meant(&object.kind), object.id()));
             }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use cel::{Context, Env, Program};
 use serde_json::Value;
 
-use super::{Finding, path::Path, walk};
+use super::{SchemaFinding, path::SchemaPath, walk};
 
 /// The compiled rules of one kind, by their text.
 pub(super) struct Rules {
@@ -41,13 +41,13 @@ impl Rules {
     }
 
     /// The rules that an object, defaults filled in, breaks.
-    pub fn check(&self, schema: &Value, object: &Value) -> Vec<Finding> {
+    pub fn check(&self, schema: &Value, object: &Value) -> Vec<SchemaFinding> {
         let mut findings = Vec::new();
         let nameless = !object.pointer("/metadata/name").is_some_and(Value::is_string);
-        walk(schema, object, &Path::Root, &mut |schema, value, path| {
+        walk(schema, object, &SchemaPath::Root, &mut |schema, value, path| {
             let mut rules = rules_of(schema).peekable();
             // The rule at the root is on the object's name, and that there is none is told already.
-            if rules.peek().is_none() || (nameless && matches!(path, Path::Root)) {
+            if rules.peek().is_none() || (nameless && matches!(path, SchemaPath::Root)) {
                 return;
             }
             let mut context = Context::with_env(Arc::clone(&self.env));
@@ -56,13 +56,13 @@ impl Rules {
             for (rule, message) in rules.filter(|(rule, _)| !rule.contains("oldSelf")) {
                 match self.programs.get(rule).map(|program| program.execute(&context)) {
                     Some(Ok(cel::Value::Bool(true))) => {}
-                    Some(Ok(cel::Value::Bool(false))) => findings.push(Finding::new(path, message)),
+                    Some(Ok(cel::Value::Bool(false))) => findings.push(SchemaFinding::new(path, message)),
                     // The API server, too, refuses what it can't evaluate.
                     Some(Ok(_)) | None => {
-                        findings.push(Finding::new(path, format!("{message} (rule `{rule}` gives no answer)")))
+                        findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` gives no answer)")))
                     }
                     Some(Err(error)) => {
-                        findings.push(Finding::new(path, format!("{message} (rule `{rule}` fails: {error})")))
+                        findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` fails: {error})")))
                     }
                 }
             }

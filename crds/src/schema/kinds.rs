@@ -10,7 +10,7 @@ use super::cel::Rules;
 use crate::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, definitions};
 
 /// A kind, ready to judge objects.
-pub(super) struct Kind {
+pub(super) struct SchemaKind {
     pub name: String,
     pub schema: Value,
     pub validator: Validator,
@@ -20,12 +20,12 @@ pub(super) struct Kind {
 }
 
 /// All kinds; or, in a build whose definitions are broken, why.
-pub(super) fn all() -> Result<&'static [Kind], &'static str> {
-    static KINDS: LazyLock<Result<Vec<Kind>, String>> = LazyLock::new(prepare);
+pub(super) fn all() -> Result<&'static [SchemaKind], &'static str> {
+    static KINDS: LazyLock<Result<Vec<SchemaKind>, String>> = LazyLock::new(prepare);
     KINDS.as_deref().map_err(String::as_str)
 }
 
-fn prepare() -> Result<Vec<Kind>, String> {
+fn prepare() -> Result<Vec<SchemaKind>, String> {
     definitions()
         .into_iter()
         .map(|definition| {
@@ -56,7 +56,7 @@ fn prepare() -> Result<Vec<Kind>, String> {
                 "VirtualKey" => read::<VirtualKey>,
                 other => return Err(format!("{other} has no type")),
             };
-            Ok(Kind { name, schema, validator, rules, read })
+            Ok(SchemaKind { name, schema, validator, rules, read })
         })
         .collect()
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Finding, path::Path, walk};
+use super::{SchemaFinding, path::SchemaPath, walk};
 
-pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
+pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
     let mut findings = Vec::new();
-    walk(schema, object, &Path::Root, &mut |schema, value, path| {
+    walk(schema, object, &SchemaPath::Root, &mut |schema, value, path| {
         let (Some(kind), Value::Array(items)) = (schema.get("x-kubernetes-list-type"), value) else { return };
         let keys: Vec<&str> = match kind.as_str() {
             Some("map") => schema
@@ -30,10 +30,11 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
             let place = path.index(index);
             let earlier = path.index(earlier);
             findings.push(match keys.as_slice() {
-                [] => Finding::new(place, format!("stands here twice: it is {earlier} already")),
-                [key, ..] => {
-                    Finding::new(place.field(key), format!("must be unique in the list: {earlier} has the same {key}"))
-                }
+                [] => SchemaFinding::new(place, format!("stands here twice: it is {earlier} already")),
+                [key, ..] => SchemaFinding::new(
+                    place.field(key),
+                    format!("must be unique in the list: {earlier} has the same {key}"),
+                ),
             });
         }
     });

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Finding, nearest, path::Path};
+use super::{SchemaFinding, nearest, path::SchemaPath};
 use crate::shapes;
 
 /// The fields of `metav1.ObjectMeta`.
@@ -25,14 +25,14 @@ const FIELDS: [&str; 15] = [
 ];
 
 /// Length and dots of the name are a rule of the definitions; the rest is here.
-pub(super) fn check(object: &Value) -> Vec<Finding> {
-    let root = Path::Root;
+pub(super) fn check(object: &Value) -> Vec<SchemaFinding> {
+    let root = SchemaPath::Root;
     let path = root.field("metadata");
     let metadata = match object.get("metadata") {
         Some(Value::Object(metadata)) => metadata,
         // Another type is the structural schema's to tell.
         Some(_) => return Vec::new(),
-        None => return vec![Finding::new(path, "is required, with a name")],
+        None => return vec![SchemaFinding::new(path, "is required, with a name")],
     };
     let mut findings = Vec::new();
     for (name, value) in metadata {
@@ -41,25 +41,25 @@ pub(super) fn check(object: &Value) -> Vec<Finding> {
             (_, Value::Null) => {}
             ("name" | "namespace", Value::String(text)) => {
                 if !shapes::is_object_name(text) {
-                    findings.push(Finding::new(place, format!("must be {}", shapes::OBJECT_NAME_WORDS)));
+                    findings.push(SchemaFinding::new(place, format!("must be {}", shapes::OBJECT_NAME_WORDS)));
                 }
             }
-            ("name" | "namespace", _) => findings.push(Finding::new(place, "must be a string")),
+            ("name" | "namespace", _) => findings.push(SchemaFinding::new(place, "must be a string")),
             ("labels" | "annotations", Value::Object(entries)) => {
                 for (key, _) in entries.iter().filter(|(_, value)| !value.is_string()) {
-                    findings.push(Finding::new(place.field(key), "must be a string: put it in quotes"));
+                    findings.push(SchemaFinding::new(place.field(key), "must be a string: put it in quotes"));
                 }
             }
-            ("labels" | "annotations", _) => findings.push(Finding::new(place, "must be a mapping of strings")),
+            ("labels" | "annotations", _) => findings.push(SchemaFinding::new(place, "must be a mapping of strings")),
             (known, _) if FIELDS.contains(&known) => {}
             (unknown, _) => {
                 let hint = nearest::suggest(unknown, FIELDS.into_iter());
-                findings.push(Finding::new(place, format!("unknown field `{unknown}`{hint}")));
+                findings.push(SchemaFinding::new(place, format!("unknown field `{unknown}`{hint}")));
             }
         }
     }
     if metadata.get("name").is_none_or(Value::is_null) {
-        findings.push(Finding::new(path.field("name"), "is required"));
+        findings.push(SchemaFinding::new(path.field("name"), "is required"));
     }
     findings
 }

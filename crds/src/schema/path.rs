@@ -4,16 +4,16 @@ use std::fmt;
 
 /// A place, as a chain up to the object itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Path<'a> {
+pub(super) enum SchemaPath<'a> {
     /// The object itself.
     Root,
     /// A field of what stands at the place before.
-    Field(&'a Path<'a>, &'a str),
+    Field(&'a SchemaPath<'a>, &'a str),
     /// An item of the list that stands at the place before.
-    Index(&'a Path<'a>, usize),
+    Index(&'a SchemaPath<'a>, usize),
 }
 
-impl<'a> Path<'a> {
+impl<'a> SchemaPath<'a> {
     pub fn field(&'a self, name: &'a str) -> Self {
         Self::Field(self, name)
     }
@@ -23,7 +23,7 @@ impl<'a> Path<'a> {
     }
 }
 
-impl fmt::Display for Path<'_> {
+impl fmt::Display for SchemaPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => Ok(()),

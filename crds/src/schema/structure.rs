@@ -7,12 +7,12 @@ use jsonschema::{
 };
 use serde_json::Value;
 
-use super::{Finding, nearest, remedy};
+use super::{SchemaFinding, nearest, remedy};
 use crate::shapes;
 
 /// What the structural schema says of an object.
 pub(super) struct Structure {
-    pub findings: Vec<Finding>,
+    pub findings: Vec<SchemaFinding>,
     /// Whether something is so wrong that an API server wouldn't evaluate the rules.
     pub blocking: bool,
 }
@@ -38,7 +38,7 @@ pub(super) fn check(schema: &Value, validator: &Validator, object: &Value) -> St
             }
             path.push_str(field);
         }
-        structure.findings.push(Finding { path, message: message(schema, &error) });
+        structure.findings.push(SchemaFinding { path, message: message(schema, &error) });
     }
     structure
 }

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::{Finding, nearest, path::Path, remedy, walk};
+use super::{SchemaFinding, nearest, path::SchemaPath, remedy, walk};
 
-pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
+pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
     let mut findings = Vec::new();
-    walk(schema, object, &Path::Root, &mut |schema, value, path| {
+    walk(schema, object, &SchemaPath::Root, &mut |schema, value, path| {
         let open = schema.get("additionalProperties").is_some()
             || schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
         let Value::Object(fields) = value else { return };
@@ -23,7 +23,7 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<Finding> {
                 Some(meant) => format!(", did you mean `{meant}`?"),
                 None => nearest::suggest(name, names),
             };
-            findings.push(Finding::new(path.field(name), format!("unknown field `{name}`{hint}")));
+            findings.push(SchemaFinding::new(path.field(name), format!("unknown field `{name}`{hint}")));
         }
     });
     findings

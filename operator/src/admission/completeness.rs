@@ -2,7 +2,7 @@
 //! says nothing: they are applied in any order.
 
 use outrigger_crds::RoutingRuleSpec;
-use outrigger_crds::rule_test::RuleTest;
+use outrigger_crds::rule_test::RuleTestSpec;
 use outrigger_policy::{Document, KeyDoc, ObjectRef};
 
 /// In what the rule's namespace amounts to.
@@ -18,8 +18,8 @@ pub(super) fn all_there(rule: &ObjectRef, spec: &RoutingRuleSpec, document: &Doc
         && spec.tests.iter().all(|test| is_there(rule, test, document))
 }
 
-fn is_there(rule: &ObjectRef, test: &RuleTest, document: &Document) -> bool {
-    let RuleTest { given, request, expect, .. } = test;
+fn is_there(rule: &ObjectRef, test: &RuleTestSpec, document: &Document) -> bool {
+    let RuleTestSpec { given, request, expect, .. } = test;
     // `provider/model`. What stands before the stroke may be a part of the model's name, and the test is not held against
     // the rule then.
     let provider = |text: &String| {

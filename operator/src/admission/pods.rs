@@ -1,14 +1,14 @@
 //! Pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label asks.
 
 use crate::admission::patch::between;
-use crate::admission::review::{AdmissionRequest, Denial, Operation, ReviewResponse};
+use crate::admission::review::{AdmissionOperation, AdmissionRequest, Denial, ReviewResponse};
 use crate::admission::{AdmissionContext, AdmissionRecord, DenialReason, Effect, Webhook};
 use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject};
 use crate::names;
 use crate::objects::metadata::Metadata;
 
 pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &AdmissionContext<'_>) -> ReviewResponse {
-    if request.operation != Operation::Create || !request.subresource.is_empty() || request.object.is_null() {
+    if request.operation != AdmissionOperation::Create || !request.subresource.is_empty() || request.object.is_null() {
         return ReviewResponse::allow();
     }
     let tell = |effect, reason: Option<InjectionReason>, message: &str| {

@@ -47,7 +47,7 @@ pub struct AdmissionRequest {
     #[serde(default)]
     pub kind: GroupKind,
     #[serde(default)]
-    pub operation: Operation,
+    pub operation: AdmissionOperation,
     /// `status`, `scale`; empty: the object itself.
     #[serde(default, rename = "subResource")]
     pub subresource: String,
@@ -69,7 +69,7 @@ pub struct AdmissionRequest {
 /// What is to happen to the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Operation {
+pub enum AdmissionOperation {
     Create,
     Update,
     Delete,

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admission::completeness::all_there;
-use crate::admission::review::{AdmissionRequest, Operation, ReviewResponse};
+use crate::admission::review::{AdmissionOperation, AdmissionRequest, ReviewResponse};
 use crate::admission::{DenialReason, Effect};
 use crate::objects::fields::read;
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -99,11 +99,11 @@ fn admit(request: &AdmissionRequest, index: impl FnOnce() -> ObjectIndex) -> (Re
         return (ReviewResponse::allow(), ReviewOutcome::Allowed);
     };
     match request.operation {
-        Operation::Create | Operation::Update if is_news(request) => match version(request) {
+        AdmissionOperation::Create | AdmissionOperation::Update if is_news(request) => match version(request) {
             Some(version) => judged(version, index()),
             None => (ReviewResponse::allow(), ReviewOutcome::Allowed),
         },
-        Operation::Delete => {
+        AdmissionOperation::Delete => {
             let id = ObjectId { kind, namespace: request.namespace.clone(), name: request.name.clone() };
             warned(used(&id, &index()))
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::admission::patch::between;
-use crate::admission::review::{AdmissionRequest, Operation, ReviewResponse};
+use crate::admission::review::{AdmissionOperation, AdmissionRequest, ReviewResponse};
 use crate::admission::{AdmissionContext, AdmissionRecord, DenialReason, Effect, Webhook};
 use crate::inject::annotations::{AnnotationTarget, PREFIX, check, row};
 use crate::inject::pod::metadata_mut;
@@ -15,8 +15,8 @@ use crate::names;
 use crate::objects::metadata::Metadata;
 
 pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) -> ReviewResponse {
-    let created = request.operation == Operation::Create;
-    if !(created || request.operation == Operation::Update) || !request.subresource.is_empty() {
+    let created = request.operation == AdmissionOperation::Create;
+    if !(created || request.operation == AdmissionOperation::Update) || !request.subresource.is_empty() {
         return ReviewResponse::allow();
     }
     let deleted = Metadata::of(&request.object).is_being_deleted();

@@ -4,14 +4,14 @@
 
 /// A piece of work of the leader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Work {
+pub enum LeaderWork {
     Plan,
     Write,
     Status,
 }
 
-impl Work {
-    pub const ALL: [Work; 3] = [Work::Plan, Work::Write, Work::Status];
+impl LeaderWork {
+    pub const ALL: [LeaderWork; 3] = [LeaderWork::Plan, LeaderWork::Write, LeaderWork::Status];
 
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -26,23 +26,23 @@ impl Work {
 
     fn row(self) -> (&'static str, &'static str) {
         match self {
-            Work::Plan => ("plan", "a namespace's objects to policies"),
-            Work::Write => ("write", "a policy to the cluster"),
-            Work::Status => ("status", "an object's status"),
+            LeaderWork::Plan => ("plan", "a namespace's objects to policies"),
+            LeaderWork::Write => ("write", "a policy to the cluster"),
+            LeaderWork::Status => ("status", "an object's status"),
         }
     }
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WorkResult {
+pub enum LeaderWorkResult {
     Ok,
     Error,
     Late,
 }
 
-impl WorkResult {
-    pub const ALL: [WorkResult; 3] = [WorkResult::Ok, WorkResult::Error, WorkResult::Late];
+impl LeaderWorkResult {
+    pub const ALL: [LeaderWorkResult; 3] = [LeaderWorkResult::Ok, LeaderWorkResult::Error, LeaderWorkResult::Late];
 
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -57,9 +57,9 @@ impl WorkResult {
 
     fn row(self) -> (&'static str, &'static str) {
         match self {
-            WorkResult::Ok => ("ok", ""),
-            WorkResult::Error => ("error", ""),
-            WorkResult::Late => (
+            LeaderWorkResult::Ok => ("ok", ""),
+            LeaderWorkResult::Error => ("error", ""),
+            LeaderWorkResult::Late => (
                 "late",
                 "a namespace that takes long pauses twice as long as it took, and others have their turn; what failed is \
                  tried again, later and later",

@@ -75,8 +75,8 @@ impl ObjectVersion {
     ///
     /// # Errors
     /// Something stands there that does not say which.
-    pub(crate) fn allowed_namespaces(&self) -> Result<Option<AllowedNamespaces>, Unreadable> {
-        self.field("allowedNamespaces").map(|said| read(said).ok_or(Unreadable)).transpose()
+    pub(crate) fn allowed_namespaces(&self) -> Result<Option<AllowedNamespaces>, UnreadableField> {
+        self.field("allowedNamespaces").map(|said| read(said).ok_or(UnreadableField)).transpose()
     }
 
     /// The service accounts that may use it; `None`: all. What is no name is nobody's.
@@ -137,7 +137,7 @@ impl ObjectVersion {
 
 /// A field that is there and can't be read by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable;
+pub(crate) struct UnreadableField;
 
 /// A time of RFC 3339.
 pub(crate) fn time(value: &Value) -> Option<Timestamp> {

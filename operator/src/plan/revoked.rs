@@ -17,7 +17,7 @@ use outrigger_crds::virtual_key::AllowedWorkloads;
 use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
 use serde_json::{Map, Value, json};
 
-use crate::objects::fields::{Unreadable, read, time};
+use crate::objects::fields::{UnreadableField, read, time};
 use crate::objects::version::ObjectVersion;
 
 /// The last good version of an object, less what its present version takes away.
@@ -69,7 +69,7 @@ fn namespaces(spec: &mut Map<String, Value>, now: &ObjectVersion) {
         Some(NamespacesFrom::Selector) => 1,
         Some(NamespacesFrom::All) => 2,
     };
-    let before = spec.get("allowedNamespaces").map_or(Ok(None), |said| read(said).map(Some).ok_or(Unreadable));
+    let before = spec.get("allowedNamespaces").map_or(Ok(None), |said| read(said).map(Some).ok_or(UnreadableField));
     let new = now.field("allowedNamespaces");
     if let (Ok(before), Ok(after)) = (before.map(width), now.allowed_namespaces().map(width))
         && after <= before

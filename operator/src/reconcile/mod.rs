@@ -27,7 +27,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::apply::{Applier, ApplyError, has_secret};
-use crate::metrics::{OperatorMetrics, Work, WorkResult};
+use crate::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics};
 use crate::names;
 use crate::objects::binding::Binding;
 use crate::objects::refs::ValueRef;
@@ -197,8 +197,8 @@ impl Reconciler {
             let binding = self.writes.next().await;
             let began = Instant::now();
             let written = self.write(&binding).await;
-            let result = if written.is_ok() { WorkResult::Ok } else { WorkResult::Error };
-            self.metrics.reconciled(Work::Write, result, began.elapsed().as_secs_f64());
+            let result = if written.is_ok() { LeaderWorkResult::Ok } else { LeaderWorkResult::Error };
+            self.metrics.reconciled(LeaderWork::Write, result, began.elapsed().as_secs_f64());
             self.writes.done(binding, written.unwrap_or_else(|failed| failed));
         }
     }
@@ -206,9 +206,9 @@ impl Reconciler {
     /// Measures, for whoever asks.
     pub fn measure(&self) {
         let waiting = self.lock().value_wait.waiting();
-        self.metrics.queued(Work::Plan, self.plans.depth() + waiting);
-        self.metrics.queued(Work::Write, self.writes.depth());
-        self.metrics.queued(Work::Status, self.publisher.depth());
+        self.metrics.queued(LeaderWork::Plan, self.plans.depth() + waiting);
+        self.metrics.queued(LeaderWork::Write, self.writes.depth());
+        self.metrics.queued(LeaderWork::Status, self.publisher.depth());
     }
 
     /// Until when a plan is put off: what it hangs on was not read yet, and would be planned as missing.

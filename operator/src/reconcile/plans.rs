@@ -7,7 +7,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::Reconciler;
-use crate::metrics::{Work, WorkResult};
+use crate::metrics::{LeaderWork, LeaderWorkResult};
 use crate::plan::prepare;
 use crate::runtime::cpu_time;
 use crate::runtime::queue::WorkOutcome;
@@ -62,14 +62,14 @@ impl Reconciler {
             Ok((false, took)) => {
                 tracing::warn!(namespace, "its objects take long to judge; others have their turn before it goes on");
                 let until = Instant::now() + took * PAUSES;
-                (WorkResult::Late, WorkOutcome::Late(until, Some(until)))
+                (LeaderWorkResult::Late, WorkOutcome::Late(until, Some(until)))
             }
             Err(error) => {
                 tracing::error!(namespace, %error, "objects could not be judged, which is a bug; what was written stays");
-                (WorkResult::Error, WorkOutcome::Failed)
+                (LeaderWorkResult::Error, WorkOutcome::Failed)
             }
         };
-        self.metrics.reconciled(Work::Plan, result, began.elapsed().as_secs_f64());
+        self.metrics.reconciled(LeaderWork::Plan, result, began.elapsed().as_secs_f64());
         outcome
     }
 
@@ -87,7 +87,7 @@ impl Reconciler {
     }
 
     /// Plans.
-    async fn planned(self: &Arc<Self>, namespace: &str) -> (WorkResult, WorkOutcome) {
+    async fn planned(self: &Arc<Self>, namespace: &str) -> (LeaderWorkResult, WorkOutcome) {
         let (leader, of) = (Arc::clone(self), namespace.to_owned());
         let planned = tokio::task::spawn_blocking(move || cpu_time::measured(|| leader.plan(&of))).await;
         let outcome = match planned {
@@ -99,7 +99,7 @@ impl Reconciler {
                         tracing::warn!(namespace, ?took, "a plan took long; others have their turn before the next");
                     }
                     let outcome = WorkOutcome::Late(Instant::now() + took * PAUSES, recheck);
-                    return (if late { WorkResult::Late } else { WorkResult::Ok }, outcome);
+                    return (if late { LeaderWorkResult::Late } else { LeaderWorkResult::Ok }, outcome);
                 }
                 Ok(false) => recheck.map_or(WorkOutcome::Done, WorkOutcome::Again),
                 Err(error) => {
@@ -112,6 +112,6 @@ impl Reconciler {
                 WorkOutcome::Failed
             }
         };
-        (if outcome == WorkOutcome::Failed { WorkResult::Error } else { WorkResult::Ok }, outcome)
+        (if outcome == WorkOutcome::Failed { LeaderWorkResult::Error } else { LeaderWorkResult::Ok }, outcome)
     }
 }

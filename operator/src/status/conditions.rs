@@ -112,7 +112,7 @@ pub(super) struct ObjectConditions {
 }
 
 /// What is known at one time.
-pub(super) struct Observation<'a> {
+pub(super) struct StatusInputs<'a> {
     pub id: &'a ObjectId,
     pub verdict: &'a ObjectVerdict,
     pub tally: &'a GatewayCounts,
@@ -133,7 +133,7 @@ enum Programmed {
     Unsettled(Option<Instant>),
 }
 
-impl Observation<'_> {
+impl StatusInputs<'_> {
     pub(super) fn conditions(&self) -> ObjectConditions {
         let mut looks: BTreeSet<Instant> = BTreeSet::new();
         let accepted = self.accepted();

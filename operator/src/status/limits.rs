@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use outrigger_crds::BudgetSpec;
-use outrigger_crds::limits::{Limits, Period, Window as Length};
+use outrigger_crds::limits::{CalendarWindow as Length, LimitPeriod, LimitsSpec};
 use outrigger_ledger::{CalendarUnit, Window};
 use serde_json::Value;
 
@@ -38,11 +38,11 @@ fn budget(spec: &BudgetSpec, now: Timestamp) -> Option<Summary> {
 }
 
 /// Money before tokens before requests; of these, the one that lets the least be used in the same time.
-fn tightest(limits: &Limits, now: Timestamp) -> Option<Summary> {
+fn tightest(limits: &LimitsSpec, now: Timestamp) -> Option<Summary> {
     let money = limits.budgets.iter().map(|one| (0, "budgets", &one.name, one.amount.to_string(), &one.period));
     let tokens = limits.tokens.iter().map(|one| (1, "tokens", &one.name, one.max.to_string(), &one.period));
     let requests = limits.requests.iter().map(|one| (2, "requests", &one.name, one.max.to_string(), &one.period));
-    let pace = |limit: &str, period: &Period| limit.parse().unwrap_or(f64::MAX) / seconds(period);
+    let pace = |limit: &str, period: &LimitPeriod| limit.parse().unwrap_or(f64::MAX) / seconds(period);
     let (_, list, name, limit, period) = money
         .chain(tokens)
         .chain(requests)
@@ -51,7 +51,7 @@ fn tightest(limits: &Limits, now: Timestamp) -> Option<Summary> {
 }
 
 /// How long it is, about: to compare with.
-fn seconds(period: &Period) -> f64 {
+fn seconds(period: &LimitPeriod) -> f64 {
     let day = 86_400.0;
     match (period.window, &period.rolling) {
         (Some(Length::Minute), _) => 60.0,
@@ -67,7 +67,7 @@ fn seconds(period: &Period) -> f64 {
     }
 }
 
-fn resets(period: &Period, now: Timestamp) -> Option<Timestamp> {
+fn resets(period: &LimitPeriod, now: Timestamp) -> Option<Timestamp> {
     let unit = match period.window? {
         Length::Day => CalendarUnit::Day,
         Length::Week => CalendarUnit::Week,

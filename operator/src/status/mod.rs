@@ -36,7 +36,7 @@ use crate::state::index::IndexedObject;
 use crate::status::events::NewEvent;
 use crate::status::verdict::ObjectVerdict;
 pub use conditions::{ConditionStatus, ConditionType, ORDER, ObjectCondition};
-use conditions::{ObjectConditions, Observation};
+use conditions::{ObjectConditions, StatusInputs};
 use document::{StatusContent, StoredCondition, ours, sidecars};
 pub use gateways::{BEHIND, GatewayCounts, GatewayFleet, Live, RETURN, UNCONNECTED};
 pub use write::{Wrote, write};
@@ -162,7 +162,7 @@ impl Statuses {
         let tally = self.fleet.tally(self.bindings.get(id).into_iter().flatten());
         let stands = |kind| StoredCondition::of(before, kind);
         let unresolved = stands(ConditionType::ResolvedRefs).filter(|stands| stands.truth == ConditionStatus::False);
-        let sight = Observation {
+        let sight = StatusInputs {
             id,
             verdict,
             tally: &tally,

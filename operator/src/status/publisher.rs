@@ -10,7 +10,7 @@ use kube::Client;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::metrics::{OperatorMetrics, Work, WorkResult};
+use crate::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics};
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
 use crate::plan::revision::{PolicyRevision, WrittenRevision};
@@ -131,8 +131,8 @@ impl StatusPublisher {
             let id = self.queue.next().await;
             let began = Instant::now();
             let outcome = self.tell(&id).await;
-            let result = if outcome == WorkOutcome::Failed { WorkResult::Error } else { WorkResult::Ok };
-            self.metrics.reconciled(Work::Status, result, began.elapsed().as_secs_f64());
+            let result = if outcome == WorkOutcome::Failed { LeaderWorkResult::Error } else { LeaderWorkResult::Ok };
+            self.metrics.reconciled(LeaderWork::Status, result, began.elapsed().as_secs_f64());
             self.queue.done(id, outcome);
         }
     }
