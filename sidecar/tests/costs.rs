@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::Format;
 use outrigger_llm::framing::sse;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::passthrough::watch::Watch;
@@ -187,7 +188,7 @@ fn answers_cost_what_is_worked_out_by_hand() {
 
 #[test]
 fn a_message_s_figures_are_told_twice_and_cost_once() {
-    let mut watch = Watch::new(Anthropic);
+    let mut watch = Watch::new(Format::Anthropic);
     for data in [
         json!({"type": "message_start", "message": {"usage": {
             "input_tokens": 9, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50,
@@ -206,8 +207,8 @@ fn a_message_s_figures_are_told_twice_and_cost_once() {
 
 /// Usage of a message as a stream tells it, one statement after the other.
 fn stream_costs(model: &str, statements: &[Value]) -> u64 {
-    let mut watch = Watch::new(Anthropic);
-    let mut decoder = outrigger_llm::StreamDecoder::new(Anthropic);
+    let mut watch = Watch::new(Format::Anthropic);
+    let mut decoder = outrigger_llm::StreamDecoder::new(Format::Anthropic);
     let mut translated = Usage::default();
     for (at, usage) in statements.iter().enumerate() {
         let data = match at {
@@ -301,7 +302,8 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
         let (usage, said) = match text("kind") {
             "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
             _ => {
-                let (mut watch, mut reader, mut events) = (Watch::new(dialect), sse::Reader::default(), Vec::new());
+                let (mut watch, mut reader, mut events) =
+                    (Watch::new(dialect.format()), sse::Reader::default(), Vec::new());
                 reader.push(text("body").as_bytes(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
@@ -338,7 +340,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
                 _ => Reads::Media,
             },
             window: entry.map(|entry| u64::from(entry.context_window)).filter(|window| *window > 0),
-            cap: scanned.output_cap(CapField::said(operation)).map(|cap| cap * answers),
+            cap: scanned.output_cap(CapField::of_caller(operation)).map(|cap| cap * answers),
             most: entry.map(|entry| u64::from(entry.max_output_tokens) * answers).filter(|most| *most > 0),
             shows_all: entry.is_some_and(|entry| {
                 !entry.capabilities.contains(Capabilities::REASONING)
@@ -403,7 +405,8 @@ fn every_recorded_answer_of_a_known_model_costs_something() {
                 (seen.usage, seen.model)
             }
             _ => {
-                let (mut watch, mut reader, mut events) = (Watch::new(dialect), sse::Reader::default(), Vec::new());
+                let (mut watch, mut reader, mut events) =
+                    (Watch::new(dialect.format()), sse::Reader::default(), Vec::new());
                 reader.push(text("body").as_bytes(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {

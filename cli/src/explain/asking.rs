@@ -9,9 +9,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_llm::chat::{self, Object};
 use outrigger_llm::operation::{self, Kind, Matched, ModelPlace, Operation};
 use outrigger_llm::passthrough::scan::Scanned;
+use outrigger_llm::provider::{self, Target};
 use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{Metered, meter};
-use outrigger_llm::{Dialect, RequestError, decode_request, provider};
+use outrigger_llm::{Dialect, RequestError, decode_request};
 use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Provider, session};
 use outrigger_sidecar::pipeline::asked::{self, Asked};
@@ -173,16 +174,19 @@ impl Asking {
         meter(self.operation, &self.scanned, self.body.as_deref().unwrap_or_default())
     }
 
-    /// What it needs and an upstream of that dialect can't say.
-    pub fn unfit(&self, upstream: Dialect) -> Option<String> {
+    /// What it needs and a provider can't be told.
+    pub fn unfit(&self, provider: &Provider) -> Option<String> {
+        let model = self.model.as_deref().unwrap_or_default();
+        let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
+        let target = Target { provider: kind, api: mock::api(kind, provider.mock.as_ref()), model };
         // Without a body nothing is known of what it needs, but for the operation.
         if self.body.is_none() && matches!(self.operation.kind, Kind::Chat | Kind::Embeddings) {
-            let anthropic = [self.operation.dialect, upstream].contains(&Dialect::Anthropic);
+            let anthropic = [self.operation.dialect, target.api.dialect].contains(&Dialect::Anthropic);
             let vectors = self.operation.kind == Kind::Embeddings && anthropic;
             return vectors.then(|| self.operation.name.to_owned());
         }
         let chat = || self.chat().as_ref().map_err(Clone::clone);
-        asked::unfit(self.operation, upstream, chat, || self.object().as_ref().map_err(Clone::clone))
+        asked::unfit(self.operation, &target, chat, || self.object().as_ref().map_err(Clone::clone))
     }
 
     /// Where the body, as far as it had to be read, is no conversation, and what is wrong there.
@@ -198,7 +202,12 @@ impl Asking {
             let model = self.model.as_deref().unwrap_or_default();
             let invalid =
                 |problem: &String| RequestError::Invalid { path: "body".to_owned(), problem: problem.clone() };
-            decode_request(self.operation.dialect, self.object().as_ref().map_err(invalid)?, model, self.stream)
+            decode_request(
+                self.operation.dialect.format(),
+                self.object().as_ref().map_err(invalid)?,
+                model,
+                self.stream,
+            )
         })
     }
 
@@ -214,9 +223,7 @@ fn needs_model(operation: &Operation) -> bool {
 
 /// The dialect that a provider speaks.
 pub(crate) fn dialect(provider: &Provider) -> Dialect {
-    let kind = provider::lookup(&provider.kind);
-    let of_mock = || provider.mock.as_ref().map_or(Dialect::OpenAi, mock::dialect);
-    kind.and_then(|kind| kind.dialect).unwrap_or_else(of_mock)
+    mock::api(provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN), provider.mock.as_ref()).dialect
 }
 
 /// A file, or standard input.

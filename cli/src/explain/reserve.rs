@@ -120,8 +120,8 @@ fn bounds(policy: &Policy, key: &Key, provider: usize, asking: &Asking, model: &
     let place = &policy.providers[provider];
     // An upstream of another dialect is told what the caller's own says.
     let fields = match provider::lookup(&place.kind) {
-        Some(kind) if dialect(place) == asking.operation.dialect => CapField::heeded(asking.operation, kind),
-        _ => CapField::said(asking.operation),
+        Some(kind) if dialect(place) == asking.operation.dialect => kind.quirks.caps(asking.operation),
+        _ => CapField::of_caller(asking.operation),
     };
     let body = asking.body.as_deref().unwrap_or_default();
     Bounds::of(policy, key, provider, model, fields, (asking.operation, &asking.scanned, body))

@@ -136,7 +136,7 @@ fn known(policy: &Policy, key: &Key) -> Vec<String> {
 
 impl Conditions for World<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
-        self.asking.unfit(dialect(provider))
+        self.asking.unfit(provider)
     }
 
     fn others(&self, provider: &Provider) -> Others<'_> {

@@ -1,8 +1,12 @@
+//! Names for what is spoken: a dialect is an API, a format is how that API writes a conversation.
+//!
+//! Neither says where a server is, how it is asked or what it accepts: that is [`crate::provider`].
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A way of speaking to a model: what a client's SDK sends, or what a provider takes.
+/// The API that a client's SDK calls, or that a provider serves: paths, error bodies, lists of models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
@@ -15,7 +19,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// All of them, in the order of the tables.
+    /// All of them, in the order in which documents list them.
     pub const ALL: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
 
     /// The name in records, metrics and messages.
@@ -27,10 +31,46 @@ impl Dialect {
             Dialect::Gemini => "gemini",
         }
     }
+
+    /// The format of this API's conversations.
+    #[must_use]
+    pub const fn format(self) -> Format {
+        match self {
+            Dialect::OpenAi => Format::OpenAiChat,
+            Dialect::Anthropic => Format::Anthropic,
+            Dialect::Gemini => Format::Gemini,
+        }
+    }
 }
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// How a conversation is written: a folder in `format/` that reads and writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// `POST /chat/completions`.
+    OpenAiChat,
+    /// `POST /messages`.
+    Anthropic,
+    /// `POST /models/NAME:generateContent`.
+    Gemini,
+}
+
+impl Format {
+    /// All of them, in the order in which documents list them.
+    pub const ALL: [Format; 3] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini];
+
+    /// The API whose format this is: its name stands in messages.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Format::OpenAiChat => Dialect::OpenAi,
+            Format::Anthropic => Dialect::Anthropic,
+            Format::Gemini => Dialect::Gemini,
+        }
     }
 }

@@ -25,10 +25,7 @@ pub mod provider;
 pub mod registry;
 pub mod tokens;
 
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Format};
 pub use error::{Malformed, RequestError};
 pub use exchange::{Answer, EncodedRequest};
-pub use registry::{
-    StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_request_within,
-    encode_response,
-};
+pub use registry::{StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_response};

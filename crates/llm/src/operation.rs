@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::Dialect;
-use crate::path::{self, PathError, PathSegment, UpstreamPath};
+use crate::path;
 
 /// What an operation does: how it is relayed, counted and named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -276,31 +276,6 @@ fn decode(segment: &str) -> Option<String> {
     path::check(&text).is_ok().then_some(text)
 }
 
-/// The path below an endpoint at which an upstream is asked, the model's name in it where its
-/// dialect wants it there.
-///
-/// # Errors
-/// [`PathError`] where the model's name would stand in the path, and can't.
-pub fn upstream_path(
-    operation: &Operation,
-    dialect: Dialect,
-    model: &str,
-    stream: bool,
-) -> Result<UpstreamPath, PathError> {
-    if operation.kind == Kind::Chat && dialect != operation.dialect {
-        return match dialect {
-            OpenAi => Ok(UpstreamPath::fixed("chat/completions")),
-            Anthropic => Ok(UpstreamPath::fixed("messages")),
-            Gemini => UpstreamPath::gemini(model, if stream { ":streamGenerateContent" } else { ":generateContent" }),
-        };
-    }
-    match operation.path.split_once('*') {
-        Some((_, verb)) if dialect == Gemini => UpstreamPath::gemini(model, verb),
-        Some((before, after)) => Ok(UpstreamPath::with(before, &PathSegment::encode(model)?, after)),
-        None => Ok(UpstreamPath::fixed(operation.path)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,22 +358,5 @@ mod tests {
             let found = found.as_ref().map(|m| (m.operation.dialect, m.operation.name, m.model.as_deref()));
             assert_eq!(found, expected, "{method} {path}");
         }
-    }
-
-    #[test]
-    fn models_stand_in_upstream_paths_encoded() {
-        let generate = find("POST", "/v1beta/models/m:generateContent").unwrap().operation;
-        let chat = find("POST", "/v1/chat/completions").unwrap().operation;
-        let path = |operation, dialect, model, stream| {
-            upstream_path(operation, dialect, model, stream).map(|path| path.to_string())
-        };
-        let is = |path: &str| Ok(path.to_owned());
-        assert_eq!(path(generate, Gemini, "a/b", false), is("models/a%2Fb:generateContent"));
-        assert_eq!(path(generate, Anthropic, "m", true), is("messages"));
-        assert_eq!(path(chat, Gemini, "m", true), is("models/m:streamGenerateContent"));
-        assert_eq!(path(chat, OpenAi, "m", true), is("chat/completions"));
-        assert_eq!(path(chat, Gemini, "a/../b", false), Err(PathError::Dots));
-        // There the name stands in the body, where it harms nobody.
-        assert_eq!(path(chat, OpenAi, "../models/llama", false), is("chat/completions"));
     }
 }

@@ -1,63 +1,78 @@
-//! Every dialect by its name: the only file that imports them all. Nothing that a dialect needs may import this one.
+//! Every format by its name: the only file that imports them all. Nothing that a format needs may import this one.
+//!
+//! A new format is a variant of [`Format`], a folder with the functions that are called here, and a line in each of the
+//! two macros and three enums below.
 
 use serde_json::Value;
 
-use crate::Dialect;
 use crate::chat::fields::{Fate, Field};
 use crate::chat::{Event, Object, Request, Response, StreamError};
 use crate::error::{Malformed, RequestError};
 use crate::exchange::{Answer, EncodedRequest};
-use crate::format::anthropic;
-use crate::format::gemini;
-use crate::format::openai_chat as openai;
+use crate::format::{anthropic, gemini, openai_chat, openai_responses};
 use crate::framing::sse;
+use crate::passthrough::content;
+use crate::passthrough::observation::Parsed;
+use crate::provider::Target;
+use crate::tokens::usage::Usage;
+use crate::{Dialect, Format};
 
-/// Reads a caller's request. `model` and `stream` are given where the dialect has them in the path.
+/// Does something with the module of a format.
+macro_rules! with_codec {
+    ($format:expr, $codec:ident => $do:expr) => {
+        match $format {
+            Format::OpenAiChat => {
+                use openai_chat as $codec;
+                $do
+            }
+            Format::Anthropic => {
+                use anthropic as $codec;
+                $do
+            }
+            Format::Gemini => {
+                use gemini as $codec;
+                $do
+            }
+        }
+    };
+}
+
+/// Does the same with whichever format's state an enum holds.
+macro_rules! with_state {
+    ($enum:ident, $of:expr, $state:ident => $do:expr) => {
+        match $of {
+            $enum::OpenAiChat($state) => $do,
+            $enum::Anthropic($state) => $do,
+            $enum::Gemini($state) => $do,
+        }
+    };
+}
+
+/// Reads a caller's request. `model` and `stream` are given where the format has them in the path.
 ///
 /// # Errors
 /// [`RequestError::Invalid`] when a field has the wrong shape.
-pub fn decode_request(caller: Dialect, body: &Object, model: &str, stream: bool) -> Result<Request, RequestError> {
-    let mut request = match caller {
-        Dialect::OpenAi => openai::request::decode(body)?,
-        Dialect::Anthropic => anthropic::request::decode(body)?,
-        Dialect::Gemini => gemini::request::decode(body)?,
-    };
+pub fn decode_request(caller: Format, body: &Object, model: &str, stream: bool) -> Result<Request, RequestError> {
+    let mut request = with_codec!(caller, codec => codec::request::decode(body))?;
     request.model = model.to_owned();
     request.stream = stream;
     Ok(request)
 }
 
-/// Tells a request in an upstream's dialect, for the model named `model` there.
+/// Writes a request for an upstream, with `most` tokens of output at the most, thinking included, whatever the caller
+/// says.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when the request holds something that would change the answer and
-/// that the dialect cannot say.
+/// that the upstream's format cannot say.
 pub fn encode_request(
-    caller: Dialect,
+    caller: Format,
     request: &Request,
-    upstream: Dialect,
-    model: &str,
-) -> Result<EncodedRequest, RequestError> {
-    encode_request_within(caller, request, upstream, model, None)
-}
-
-/// The same with `most` tokens of output, thinking included, whatever the caller says.
-///
-/// # Errors
-/// As [`encode_request`].
-pub fn encode_request_within(
-    caller: Dialect,
-    request: &Request,
-    upstream: Dialect,
-    model: &str,
+    target: &Target<'_>,
     most: Option<u64>,
 ) -> Result<EncodedRequest, RequestError> {
-    let left_out = fit(caller, &request.fields, upstream)?;
-    let mut encoded = match upstream {
-        Dialect::OpenAi => openai::request::encode(request, model, most)?,
-        Dialect::Anthropic => anthropic::request::encode(request, model, most)?,
-        Dialect::Gemini => gemini::request::encode(request, model, most)?,
-    };
+    let left_out = fit(caller, &request.fields, target.format())?;
+    let mut encoded = with_codec!(target.format(), codec => codec::request::encode(request, target, most))?;
     encoded.left_out.splice(0..0, left_out);
     Ok(encoded)
 }
@@ -66,55 +81,43 @@ pub fn encode_request_within(
 ///
 /// # Errors
 /// [`Malformed`] when it is not one: no choices, no content where there must be some.
-pub fn decode_response(upstream: Dialect, body: &Value) -> Result<Response, Malformed> {
-    let mut response = match upstream {
-        Dialect::OpenAi => openai::response::decode(body),
-        Dialect::Anthropic => anthropic::response::decode(body),
-        Dialect::Gemini => gemini::response::decode(body),
-    }?;
+pub fn decode_response(upstream: Format, body: &Value) -> Result<Response, Malformed> {
+    let mut response = with_codec!(upstream, codec => codec::response::decode(body))?;
     response.usage = response.usage.believed(!response.parts.is_empty());
     Ok(response)
 }
 
-/// Tells a whole answer to a caller.
+/// Writes a whole answer for a caller.
 #[must_use]
-pub fn encode_response(caller: Dialect, response: &Response, answer: &Answer) -> Value {
-    match caller {
-        Dialect::OpenAi => openai::response::encode(response, answer),
-        Dialect::Anthropic => anthropic::response::encode(response, answer),
-        Dialect::Gemini => gemini::response::encode(response, answer),
-    }
+pub fn encode_response(caller: Format, response: &Response, answer: &Answer) -> Value {
+    with_codec!(caller, codec => codec::response::encode(response, answer))
 }
 
 /// Reads an upstream's stream, event by event.
 #[derive(Debug)]
 pub enum StreamDecoder {
-    OpenAi(openai::stream::Decoder),
+    OpenAiChat(openai_chat::stream::Decoder),
     Anthropic(anthropic::stream::Decoder),
     Gemini(gemini::stream::Decoder),
 }
 
 impl StreamDecoder {
     #[must_use]
-    pub fn new(upstream: Dialect) -> Self {
+    pub fn new(upstream: Format) -> Self {
         match upstream {
-            Dialect::OpenAi => StreamDecoder::OpenAi(openai::stream::Decoder::default()),
-            Dialect::Anthropic => StreamDecoder::Anthropic(anthropic::stream::Decoder::default()),
-            Dialect::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
+            Format::OpenAiChat => StreamDecoder::OpenAiChat(openai_chat::stream::Decoder::default()),
+            Format::Anthropic => StreamDecoder::Anthropic(anthropic::stream::Decoder::default()),
+            Format::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
         }
     }
 
-    /// Reads one event of the stream, adding what it tells to `out`.
+    /// Reads one event of the stream, adding what it says to `out`.
     ///
     /// # Errors
-    /// [`Malformed`] when the event is not of the dialect.
+    /// [`Malformed`] when the event is not of the format.
     pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let before = out.len();
-        match self {
-            StreamDecoder::OpenAi(decoder) => decoder.push(event, out),
-            StreamDecoder::Anthropic(decoder) => decoder.push(event, out),
-            StreamDecoder::Gemini(decoder) => decoder.push(event, out),
-        }?;
+        with_state!(StreamDecoder, self, decoder => decoder.push(event, out))?;
         for event in out.iter_mut().skip(before) {
             if let Event::Usage(usage) = event {
                 *usage = usage.believed(false);
@@ -127,69 +130,111 @@ impl StreamDecoder {
 /// Writes a stream for a caller, event by event, as bytes ready to send.
 #[derive(Debug)]
 pub enum StreamEncoder {
-    OpenAi(openai::stream::Encoder),
+    OpenAiChat(openai_chat::stream::Encoder),
     Anthropic(anthropic::stream::Encoder),
     Gemini(gemini::stream::Encoder),
 }
 
 impl StreamEncoder {
     #[must_use]
-    pub fn new(caller: Dialect, answer: Answer) -> Self {
+    pub fn new(caller: Format, answer: Answer) -> Self {
         match caller {
-            Dialect::OpenAi => StreamEncoder::OpenAi(openai::stream::Encoder::new(answer)),
-            Dialect::Anthropic => StreamEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
-            Dialect::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(answer)),
+            Format::OpenAiChat => StreamEncoder::OpenAiChat(openai_chat::stream::Encoder::new(answer)),
+            Format::Anthropic => StreamEncoder::Anthropic(anthropic::stream::Encoder::new(answer)),
+            Format::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(answer)),
         }
     }
 
-    /// Writes what `event` tells. An [`Event::Error`] is written as the dialect's error event.
+    /// Writes an event. An [`Event::Error`] is written as the format's error event.
     pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
-        match self {
-            StreamEncoder::OpenAi(encoder) => encoder.push(event, out),
-            StreamEncoder::Anthropic(encoder) => encoder.push(event, out),
-            StreamEncoder::Gemini(encoder) => encoder.push(event, out),
-        }
+        with_state!(StreamEncoder, self, encoder => encoder.push(event, out));
     }
 
-    /// An error event of a dialect, for a stream that bytes of the upstream were passed through.
+    /// An error event of a format, for a stream that bytes of the upstream were passed through.
     #[must_use]
-    pub fn error(caller: Dialect, error: &StreamError) -> Vec<u8> {
+    pub fn error(caller: Format, error: &StreamError) -> Vec<u8> {
         let mut out = Vec::new();
         StreamEncoder::new(caller, Answer::default()).push(&Event::Error(error.clone()), &mut out);
         out
     }
 }
 
-/// All rows of a caller's dialect.
-pub fn fields(caller: Dialect) -> &'static [Field] {
-    match caller {
-        Dialect::OpenAi => openai::fields::FIELDS,
-        Dialect::Anthropic => anthropic::fields::FIELDS,
-        Dialect::Gemini => gemini::fields::FIELDS,
+/// Reads the events of a stream that passes through, as far as the gateway must know them.
+#[derive(Debug)]
+pub(crate) enum StreamWatcher {
+    OpenAiChat(Box<openai_chat::watch::Watcher>),
+    Anthropic(anthropic::watch::Watcher),
+    Gemini(gemini::watch::Watcher),
+}
+
+impl StreamWatcher {
+    pub(crate) fn new(format: Format) -> Self {
+        match format {
+            Format::OpenAiChat => StreamWatcher::OpenAiChat(Box::default()),
+            Format::Anthropic => StreamWatcher::Anthropic(anthropic::watch::Watcher::default()),
+            Format::Gemini => StreamWatcher::Gemini(gemini::watch::Watcher::default()),
+        }
     }
+
+    /// Reads an event. `content`: there was content before, after which most events need no reading. `unnamed`: the
+    /// model's name is wanted. None where nothing was read.
+    pub(crate) fn read(&mut self, name: &str, data: &str, content: bool, unnamed: bool) -> Option<Parsed> {
+        with_state!(StreamWatcher, self, watcher => {
+            (!(content && watcher.is_plain(name, data))).then(|| watcher.read(name, data, unnamed))
+        })
+    }
+
+    /// Bytes of content in an event, whether it is read or not.
+    pub(crate) fn content_bytes(&self, name: &str, data: &str) -> u64 {
+        with_state!(StreamWatcher, self, watcher => watcher.content_bytes(name, data))
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        with_state!(StreamWatcher, self, watcher => watcher.usage())
+    }
+}
+
+/// Bytes of content in a whole answer of `operation`. Nobody knows how many tokens a picture or a sound is: those count as
+/// they are written.
+#[must_use]
+pub fn answer_bytes(dialect: Dialect, operation: &str, body: &[u8]) -> u64 {
+    let words = match dialect {
+        Dialect::OpenAi if operation == "responses" => openai_responses::watch::answer_bytes(body),
+        _ => with_codec!(dialect.format(), codec => codec::watch::answer_bytes(body)),
+    };
+    words + content::media_bytes(body)
+}
+
+/// All rows of a caller's format.
+#[must_use]
+pub fn fields(caller: Format) -> &'static [Field] {
+    with_codec!(caller, codec => codec::fields::FIELDS)
 }
 
 /// What becomes of a field. One that has no row is refused: the gateway can't know what it means.
 #[must_use]
-pub fn fate(caller: Dialect, path: &str, upstream: Dialect) -> Fate {
+pub fn fate(caller: Format, path: &str, upstream: Format) -> Fate {
     if caller == upstream {
         return Fate::Carried;
     }
-    fields(caller).iter().find(|field| field.path == path).map_or(Fate::Refused, |field| field.fates[upstream as usize])
+    let row = fields(caller).iter().find(|field| field.path == path);
+    row.map_or(Fate::Refused, |field| field.fates.towards(upstream))
 }
 
-/// Checks the fields that a request holds against an upstream's dialect, and returns the hints
+/// Checks the fields that a request holds against an upstream's format, and returns the hints
 /// that will be left out.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] with the first field that is refused.
-pub fn fit(caller: Dialect, paths: &[String], upstream: Dialect) -> Result<Vec<String>, RequestError> {
+pub fn fit(caller: Format, paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
     let mut hints = Vec::new();
     for path in paths {
         match fate(caller, path, upstream) {
             Fate::Carried | Fate::Adapted => {}
             Fate::Hint => hints.push(path.clone()),
-            Fate::Refused => return Err(RequestError::Unsupported { field: path.clone(), upstream }),
+            Fate::Refused => {
+                return Err(RequestError::Unsupported { field: path.clone(), upstream: upstream.dialect() });
+            }
         }
     }
     hints.dedup();

@@ -1,15 +1,21 @@
 //! Anthropic's requests, as callers send them.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_llm::RequestError;
 use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use outrigger_llm::format::anthropic::request::{decode, encode};
+use outrigger_llm::format::anthropic::request::{self, decode};
+use outrigger_llm::provider::Target;
+use outrigger_llm::{Dialect, EncodedRequest, RequestError};
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
+
+/// Writes a request for the vendor of the format.
+fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    request::encode(request, &Target::vendor(Dialect::Anthropic, model), most)
+}
 
 fn read(body: &Value) -> Request {
     decode(body.as_object().unwrap()).unwrap()

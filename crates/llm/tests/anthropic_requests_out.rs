@@ -5,9 +5,15 @@ use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use outrigger_llm::format::anthropic::request::encode;
-use outrigger_llm::{Dialect, EncodedRequest, RequestError, encode_request_within};
+use outrigger_llm::format::anthropic::request;
+use outrigger_llm::provider::Target;
+use outrigger_llm::{Dialect, EncodedRequest, Format, RequestError, encode_request};
 use serde_json::{Number, Value, json};
+
+/// Writes a request for the vendor of the format.
+fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    request::encode(request, &Target::vendor(Dialect::Anthropic, model), most)
+}
 
 fn text(text: &str) -> Part {
     Part::Text(text.into())
@@ -293,7 +299,7 @@ fn no_more_is_asked_for_than_may_be() {
             [(None, None, None), (None, Some(5), Some(5)), (Some(9), Some(5), Some(5)), (Some(3), Some(5), Some(3))]
         {
             let request = request(|r| r.max_output_tokens = cap);
-            let told = encode_request_within(Dialect::Anthropic, &request, upstream, "m", most).unwrap();
+            let told = encode_request(Format::Anthropic, &request, &Target::vendor(upstream, "m"), most).unwrap();
             let body = Value::Object(told.body);
             assert_eq!((told.max_output_tokens, body.pointer(at).and_then(Value::as_u64)), (expected, expected));
         }

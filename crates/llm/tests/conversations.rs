@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::chat::{Object, mark, signature};
 use outrigger_llm::passthrough::strip_marks;
+use outrigger_llm::provider::Target;
 use outrigger_llm::{Answer, decode_request, decode_response, encode_request, encode_response};
 use serde_json::{Value, json};
 
@@ -137,8 +138,9 @@ fn sent(caller: Dialect, body: &Value, upstream: Dialect) -> Value {
         return serde_json::from_slice(&bytes).unwrap();
     }
     let body: Object = serde_json::from_slice(&bytes).unwrap();
-    let request = decode_request(caller, &body, "m", false).unwrap();
-    Value::Object(encode_request(caller, &request, upstream, model(upstream)).unwrap().body)
+    let request = decode_request(caller.format(), &body, "m", false).unwrap();
+    let target = Target::vendor(upstream, model(upstream));
+    Value::Object(encode_request(caller.format(), &request, &target, None).unwrap().body)
 }
 
 /// Checks a body as its provider would. `turns`: who answered so far.
@@ -221,8 +223,12 @@ fn three_turns_whose_provider_changes_at_each() {
                     check(upstream, &sent(caller, &client.body, upstream), &route[..n], &case);
                     let mut told = answer(upstream, n);
                     if caller != upstream {
-                        let response = decode_response(upstream, &told).unwrap();
-                        told = encode_response(caller, &response, &Answer { id: "a".into(), ..Answer::default() });
+                        let response = decode_response(upstream.format(), &told).unwrap();
+                        told = encode_response(
+                            caller.format(),
+                            &response,
+                            &Answer { id: "a".into(), ..Answer::default() },
+                        );
                     }
                     client.take(&told);
                 }
@@ -238,7 +244,11 @@ fn thinking_finds_its_way_back() {
         let mut client = Client::new(caller, false);
         let mut told = answer(Anthropic, 0);
         if caller != Anthropic {
-            told = encode_response(caller, &decode_response(Anthropic, &told).unwrap(), &Answer::default());
+            told = encode_response(
+                caller.format(),
+                &decode_response(Anthropic.format(), &told).unwrap(),
+                &Answer::default(),
+            );
         }
         client.take(&told);
         let body = sent(caller, &client.body, Anthropic).to_string();

@@ -16,7 +16,8 @@ use outrigger_llm::chat::{Event, Object, Part, Response};
 use outrigger_llm::format::gemini;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::framing::sse;
-use outrigger_llm::{Answer, Dialect, RequestError, StreamDecoder, StreamEncoder};
+use outrigger_llm::provider::Target;
+use outrigger_llm::{Answer, Dialect, Format, RequestError, StreamDecoder, StreamEncoder};
 use serde_json::Value;
 
 fn corpus(test: &str) -> Option<PathBuf> {
@@ -41,7 +42,7 @@ fn events(body: &str) -> Vec<sse::Event> {
 }
 
 fn decode_stream(body: &str) -> Result<Vec<Event>, String> {
-    let (mut decoder, mut out) = (StreamDecoder::new(Dialect::Gemini), Vec::new());
+    let (mut decoder, mut out) = (StreamDecoder::new(Format::Gemini), Vec::new());
     for event in events(body) {
         decoder.push(&event, &mut out).map_err(|error| error.to_string())?;
     }
@@ -100,7 +101,7 @@ fn unmarked_event(event: Event) -> Option<Event> {
 }
 
 fn assert_stream_survives(name: &str, events: &[Event]) {
-    let (mut encoder, mut bytes) = (StreamEncoder::new(Dialect::Gemini, Answer::default()), Vec::new());
+    let (mut encoder, mut bytes) = (StreamEncoder::new(Format::Gemini, Answer::default()), Vec::new());
     for event in events {
         encoder.push(event, &mut bytes);
     }
@@ -146,7 +147,7 @@ fn recorded_exchanges_are_read() {
             Ok(request) => {
                 requests += 1;
                 // What was told to Gemini once can be told again; the model is any that takes all.
-                match gemini::request::encode(&request, "gemini-3-flash", None) {
+                match gemini::request::encode(&request, &Target::vendor(Dialect::Gemini, "gemini-3-flash"), None) {
                     Ok(told) => {
                         let again = gemini::request::decode(&told.body);
                         again.unwrap_or_else(|error| panic!("{name}: told again: {error}"));

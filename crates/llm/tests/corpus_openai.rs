@@ -14,10 +14,11 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
 use outrigger_llm::framing::sse;
+use outrigger_llm::provider::Target;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{
-    Answer, Dialect, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request,
-    encode_response,
+    Answer, Dialect, Format, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response,
+    encode_request, encode_response,
 };
 use serde_json::Value;
 
@@ -71,7 +72,7 @@ fn events(body: &str) -> Vec<sse::Event> {
 }
 
 fn read_stream(body: &str) -> Result<Vec<Event>, String> {
-    let mut decoder = StreamDecoder::new(Dialect::OpenAi);
+    let mut decoder = StreamDecoder::new(Format::OpenAiChat);
     let mut told = Vec::new();
     for event in events(body) {
         decoder.push(&event, &mut told).map_err(|malformed| malformed.problem)?;
@@ -134,7 +135,7 @@ fn answers_are_read_and_told_without_loss() {
     for exchange in exchanges.iter().filter(|exchange| exchange["status"] == 200 && exchange["kind"] == "json") {
         let name = name(exchange);
         let body: Value = serde_json::from_str(exchange["body"].as_str().unwrap()).unwrap();
-        let mut response = match decode_response(Dialect::OpenAi, &body) {
+        let mut response = match decode_response(Format::OpenAiChat, &body) {
             Ok(response) => response,
             Err(error) => {
                 *exceptions.entry(format!("{} {}", provider(exchange), error.problem)).or_default() += 1;
@@ -154,8 +155,8 @@ fn answers_are_read_and_told_without_loss() {
         let heard = figure("/usage/prompt_tokens_details/audio_tokens").filter(|_| provider(exchange) == "mistral");
         let prompt = figure("/usage/prompt_tokens").map(|text| text + heard.unwrap_or(0));
         assert_eq!(response.usage.input, prompt, "{name}");
-        let told = encode_response(Dialect::OpenAi, &response, &Answer::default());
-        let again = decode_response(Dialect::OpenAi, &told).unwrap();
+        let told = encode_response(Format::OpenAiChat, &response, &Answer::default());
+        let again = decode_response(Format::OpenAiChat, &told).unwrap();
         response.usage = told_on(response.usage);
         assert_eq!(again, response, "{name}\n{body}\n{told}");
     }
@@ -197,7 +198,7 @@ fn streams_are_read_and_told_without_loss() {
         }
         assert_eq!(!answer.usage.is_empty(), body.contains("\"prompt_tokens\""), "{name}");
 
-        let mut encoder = StreamEncoder::new(Dialect::OpenAi, Answer { stream_usage: true, ..Answer::default() });
+        let mut encoder = StreamEncoder::new(Format::OpenAiChat, Answer { stream_usage: true, ..Answer::default() });
         let mut bytes = Vec::new();
         for event in told.iter().filter(|event| **event != Event::End).chain([&Event::End]) {
             encoder.push(event, &mut bytes);
@@ -221,7 +222,7 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
         let body = exchange["req"].as_object().unwrap();
         let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
         let stream = body.get("stream").and_then(Value::as_bool).unwrap_or_default();
-        let request = match decode_request(Dialect::OpenAi, body, model, stream) {
+        let request = match decode_request(Format::OpenAiChat, body, model, stream) {
             Ok(request) => request,
             Err(error) => {
                 assert!(exchange["status"].as_u64() >= Some(400), "{name}: {error}");
@@ -234,10 +235,10 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
             Part::ToolResult(result) => result.content.iter().any(|part| matches!(part, Part::Media(_))),
             _ => false,
         });
-        match encode_request(Dialect::OpenAi, &request, Dialect::OpenAi, model) {
+        match encode_request(Format::OpenAiChat, &request, &Target::vendor(Dialect::OpenAi, model), None) {
             Ok(encoded) => {
                 told += 1;
-                let mut again = decode_request(Dialect::OpenAi, &encoded.body, model, stream).unwrap();
+                let mut again = decode_request(Format::OpenAiChat, &encoded.body, model, stream).unwrap();
                 let mut expected = request.clone();
                 for request in [&mut again, &mut expected] {
                     // What is left out on purpose: thoughts, hints, and switches for thinking in other words.

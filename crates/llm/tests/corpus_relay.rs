@@ -6,7 +6,7 @@ use outrigger_llm::framing::sse::{Event, Reader};
 use outrigger_llm::passthrough::watch::Watch;
 use outrigger_llm::passthrough::whole::whole;
 use outrigger_llm::tokens::usage::{ServiceTier, Usage};
-use outrigger_llm::{Dialect, StreamDecoder, chat, decode_response};
+use outrigger_llm::{Dialect, Format, StreamDecoder, chat, decode_response};
 use serde_json::Value;
 
 mod recorded;
@@ -121,7 +121,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
 
 /// How much a stream said and what it used, by a full reading.
 fn told_across(dialect: Dialect, events: &[Event]) -> (u64, Usage) {
-    let mut decoder = StreamDecoder::new(dialect);
+    let mut decoder = StreamDecoder::new(dialect.format());
     let mut told = Vec::new();
     for event in events {
         assert_eq!(decoder.push(event, &mut told), Ok(()), "a stream that was seen as good");
@@ -156,7 +156,7 @@ fn every_recorded_answer_is_one() {
             assert_eq!(seen.usage, usage(dialect, &documents), "{place}");
         }
         if ["chat", "messages", "generate_content"].contains(&operation) {
-            let across = decode_response(dialect, &document).map(|response| response.usage);
+            let across = decode_response(dialect.format(), &document).map(|response| response.usage);
             assert_eq!(across, Ok(seen.usage), "{place}: the same across dialects");
         }
         let model = document.get("model").or(document.get("modelVersion")).and_then(Value::as_str);
@@ -185,7 +185,7 @@ fn every_recorded_stream_is_one() {
         let raw: Vec<u8> = events.iter().flat_map(|event| event.raw.clone()).collect();
         assert_eq!(raw, body.as_bytes(), "{place}");
 
-        let mut watch = Watch::new(dialect);
+        let mut watch = Watch::new(dialect.format());
         let mut content = false;
         let mut terminal = false;
         let mut documents = Vec::new();
@@ -236,7 +236,7 @@ fn content_begins_where_a_full_reading_says() {
         let mut events: Vec<Event> = Vec::new();
         let mut reader = Reader::default();
         reader.push(body.as_bytes(), &mut events);
-        let mut watch = Watch::new(dialect);
+        let mut watch = Watch::new(dialect.format());
         let first = events.iter().position(|event| watch.observe(event).content);
         let documents = events.iter().map(|event| {
             event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok()).unwrap_or_default()
@@ -324,7 +324,7 @@ fn gemini_s_odd_answers_are_seen_for_what_they_are() {
             let mut events = Vec::new();
             reader.push(body, &mut events);
             events.extend(reader.finish());
-            let mut watch = Watch::new(Dialect::Gemini);
+            let mut watch = Watch::new(Format::Gemini);
             let seen: Vec<_> = events.iter().map(|event| watch.observe(event)).collect();
             let any = |what: fn(&outrigger_llm::passthrough::observation::Observation) -> bool| seen.iter().any(what);
             let odd = match () {

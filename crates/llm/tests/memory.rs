@@ -14,6 +14,7 @@ use outrigger_llm::operation::find;
 use outrigger_llm::passthrough::scan::scan;
 use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::provider::Target;
 use outrigger_llm::tokens::estimate;
 use outrigger_llm::tokens::meter;
 use outrigger_llm::{Dialect, decode_request, decode_response, encode_request, encode_response};
@@ -72,11 +73,16 @@ fn what_a_translation_takes_is_told_before() {
                 let mut told = false;
                 let held = peak(|| {
                     let Ok(value) = parse() else { return };
-                    let Ok(request) = decode_request(shape.dialect, value.as_object().unwrap(), "m", false) else {
+                    let Ok(request) = decode_request(shape.dialect.format(), value.as_object().unwrap(), "m", false)
+                    else {
                         return;
                     };
                     drop(value);
-                    let Ok(encoded) = encode_request(shape.dialect, &request, upstream, "m") else { return };
+                    let Ok(encoded) =
+                        encode_request(shape.dialect.format(), &request, &Target::vendor(upstream, "m"), None)
+                    else {
+                        return;
+                    };
                     let mut out = Vec::with_capacity(body.len() + body.len() / 8);
                     serde_json::to_writer(&mut out, &encoded.body).unwrap();
                     told = true;
@@ -157,9 +163,9 @@ fn an_answer_takes_what_is_told_before() {
         for caller in Dialect::ALL.into_iter().filter(|caller| *caller != dialect) {
             let held = peak(|| {
                 let Ok(value) = serde_json::from_slice(body) else { return };
-                let Ok(response) = decode_response(dialect, &value) else { return };
+                let Ok(response) = decode_response(dialect.format(), &value) else { return };
                 drop(value);
-                let told = encode_response(caller, &response, &outrigger_llm::Answer::default());
+                let told = encode_response(caller.format(), &response, &outrigger_llm::Answer::default());
                 let mut out = Vec::with_capacity(body.len() + body.len() / 8);
                 serde_json::to_writer(&mut out, &told).unwrap();
             });

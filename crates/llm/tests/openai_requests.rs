@@ -7,10 +7,16 @@ use outrigger_llm::chat::{
     Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use outrigger_llm::format::openai_chat::request::{decode, encode};
-use outrigger_llm::{Dialect, RequestError, decode_request};
+use outrigger_llm::format::openai_chat::request::{self, decode};
+use outrigger_llm::provider::Target;
+use outrigger_llm::{Dialect, EncodedRequest, Format, RequestError, decode_request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+/// Writes a request for the vendor of the format.
+fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    request::encode(request, &Target::vendor(Dialect::OpenAi, model), most)
+}
 
 fn read(body: &Value) -> Result<Request, RequestError> {
     decode(body.as_object().unwrap())
@@ -522,7 +528,7 @@ proptest! {
     fn reads_or_refuses_but_never_panics(key in "messages|tools|tool_choice|response_format|stop|thinking|reasoning", value in any_json()) {
         let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
         body[key.as_str()] = value;
-        if let Ok(request) = decode_request(Dialect::OpenAi, body.as_object().unwrap(), "m", false) {
+        if let Ok(request) = decode_request(Format::OpenAiChat, body.as_object().unwrap(), "m", false) {
             let _ = encode(&request, "m", None);
         }
     }

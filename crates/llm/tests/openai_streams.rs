@@ -492,5 +492,5 @@ fn tells_errors_and_nothing_after_them() {
         "\n\n"
     );
     assert_eq!(write(true, &[Event::Error(error.clone()), text("Hi"), Event::End]), expected);
-    assert_eq!(StreamEncoder::error(outrigger_llm::Dialect::OpenAi, &error), expected.as_bytes());
+    assert_eq!(StreamEncoder::error(outrigger_llm::Format::OpenAiChat, &error), expected.as_bytes());
 }

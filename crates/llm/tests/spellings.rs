@@ -79,7 +79,7 @@ fn counted(dialect: Dialect, path: &str, body: &str) -> Counted {
         elsewhere: input.is_elsewhere(),
         needs: scanned.needs(operation, body),
         metered: meter(operation, &scanned, body),
-        cap: scanned.output_cap(CapField::said(operation)),
+        cap: scanned.output_cap(CapField::of_caller(operation)),
         answers: scanned.answers(operation, body),
         predicted: scanned.predicted(operation, body),
         thinking: scanned.thinking_budget(body),

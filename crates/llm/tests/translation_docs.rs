@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_llm::Dialect;
+use outrigger_llm::Format;
 use outrigger_llm::chat::fields::Fate;
 use outrigger_llm::registry;
 
@@ -41,11 +41,11 @@ fn is_current(name: &str, text: &str) {
     );
 }
 
-fn title(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::OpenAi => "OpenAI",
-        Dialect::Anthropic => "Anthropic",
-        Dialect::Gemini => "Gemini",
+fn title(format: Format) -> &'static str {
+    match format {
+        Format::OpenAiChat => "OpenAI",
+        Format::Anthropic => "Anthropic",
+        Format::Gemini => "Gemini",
     }
 }
 
@@ -61,14 +61,14 @@ fn word(fate: Fate) -> &'static str {
 #[test]
 fn translation() {
     let mut text = HEAD.to_owned();
-    for caller in Dialect::ALL {
-        let others: Vec<Dialect> = Dialect::ALL.into_iter().filter(|other| *other != caller).collect();
+    for caller in Format::ALL {
+        let others: Vec<Format> = Format::ALL.into_iter().filter(|other| *other != caller).collect();
         write!(text, "\n## From {}\n\n| field |", title(caller)).unwrap();
         others.iter().for_each(|other| write!(text, " to {} |", title(*other)).unwrap());
         text.push_str(" note |\n|---|---|---|---|\n");
         for field in registry::fields(caller) {
             write!(text, "| `{}` |", field.path).unwrap();
-            others.iter().for_each(|other| write!(text, " {} |", word(field.fates[*other as usize])).unwrap());
+            others.iter().for_each(|other| write!(text, " {} |", word(field.fates.towards(*other))).unwrap());
             match field.note {
                 "" => text.push_str(" |\n"),
                 note => writeln!(text, " {} |", note.replace('|', "\\|")).unwrap(),

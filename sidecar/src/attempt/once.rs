@@ -97,11 +97,11 @@ pub async fn once(
     let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
     let mut fresh = false;
-    let cap = if place.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
+    let cap = if place.api.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
     lane.enter(&candidate.model, timing.began);
     ending.busy = Some(lane.busy(&candidate.model, timing.began));
     loop {
-        if place.dialect != ending.call.dialect {
+        if place.api.dialect != ending.call.dialect {
             trying.translation.make_room(&ending.call).await;
         }
         let making = || prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, cap);
@@ -199,7 +199,7 @@ async fn send(
         body.mask(Masker::new(Arc::clone(mask), is_error));
     }
     let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
-    let same = place.dialect == ending.call.dialect;
+    let same = place.api.dialect == ending.call.dialect;
     let down = match same {
         true => headers::down_same(&head.headers, single),
         false => HeaderMap::new(),
@@ -219,7 +219,7 @@ async fn send(
         // Where it does not say what time it is, it is now.
         let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let look_up = |name: &str| told(name).or_else(|| (name == "date").then(now));
-        let mut failure = classify(place.dialect, status, &look_up, &text);
+        let mut failure = classify(place.api.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
@@ -239,7 +239,7 @@ async fn send(
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
     let setting = Setting {
-        upstream: place.dialect,
+        upstream: place.api,
         way: prepared.way,
         provider: Arc::clone(&candidate.name),
         model: Arc::clone(&candidate.model),

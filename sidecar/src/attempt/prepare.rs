@@ -2,7 +2,7 @@
 //! another dialect.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -10,11 +10,12 @@ use outrigger_llm::chat::Object;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::operation::{self, Kind, ModelPlace};
-use outrigger_llm::passthrough::scan::{self, Cap, CapField, Edits, Piece};
+use outrigger_llm::operation::{Kind, ModelPlace};
+use outrigger_llm::passthrough::scan::{self, Cap, Edits, Piece};
 use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::path::{self, PathError, UpstreamPath};
-use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request_within};
+use outrigger_llm::provider::{FitKey, Target};
+use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request};
 use outrigger_policy::Candidate;
 use serde_json::Value;
 
@@ -57,7 +58,8 @@ pub struct Translation {
     /// What it may take, or that there is no room for so much.
     room: Mutex<Result<Held, NoRoom>>,
     read: RwLock<Option<Read>>,
-    unfit: [OnceLock<Option<String>>; 3],
+    /// What it needs and targets cannot be told, as far as that was asked.
+    unfit: Mutex<Vec<(FitKey, Option<String>)>>,
 }
 
 /// What was read of a body.
@@ -183,20 +185,25 @@ impl Translation {
         }
     }
 
-    /// What this request needs and an upstream of that dialect cannot say.
-    pub fn unfit(&self, call: &Call, upstream: Dialect) -> Option<String> {
-        if upstream == call.dialect {
+    /// What this request needs and a target cannot be told.
+    pub fn unfit(&self, call: &Call, target: &Target<'_>) -> Option<String> {
+        if target.api.dialect == call.dialect {
             return None;
         }
-        let read = || match call.operation.kind {
+        let key = target.fit_key();
+        if let Some((_, lacks)) = lock(&self.unfit).iter().find(|(known, _)| *known == key) {
+            return lacks.clone();
+        }
+        let lacks = match call.operation.kind {
             Kind::Chat | Kind::Embeddings => {
                 let judged =
-                    |read: &Read| Ok(asked::unfit(call.operation, upstream, || read.chat(call), || read.body(call)));
+                    |read: &Read| Ok(asked::unfit(call.operation, target, || read.chat(call), || read.body(call)));
                 self.with(call, judged).unwrap_or_else(|error| Some(error.to_string()))
             }
             _ => Some(call.operation.name.to_owned()),
         };
-        self.unfit[upstream as usize].get_or_init(read).clone()
+        lock(&self.unfit).push((key, lacks.clone()));
+        lacks
     }
 }
 
@@ -215,7 +222,7 @@ impl Read {
         let model = call.model.as_deref().unwrap_or_default();
         match call.operation.kind {
             Kind::Chat => {
-                let chat = body.and_then(|body| decode_request(call.dialect, &body, model, call.stream));
+                let chat = body.and_then(|body| decode_request(call.dialect.format(), &body, model, call.stream));
                 Read::Chat(Box::new(chat))
             }
             _ => Read::Body(body),
@@ -260,7 +267,8 @@ pub fn prepare(
     cap: Option<u64>,
 ) -> Result<Prepared, RequestError> {
     let model = &*candidate.upstream_model;
-    let upstream = place.dialect;
+    let target = place.target(model);
+    let upstream = target.api.dialect;
     let mut left_out = Vec::new();
     let mut asked_usage = false;
     let no_path = |error: PathError| RequestError::Invalid {
@@ -271,7 +279,7 @@ pub fn prepare(
     let crosses = call.operation.kind == Kind::Embeddings && upstream != call.dialect;
     let mut path = match crosses {
         true => UpstreamPath::fixed("embeddings"),
-        false => operation::upstream_path(call.operation, upstream, model, call.stream).map_err(no_path)?,
+        false => target.path(call.operation, call.stream).map_err(no_path)?,
     };
     let mut query = String::new();
     let mut headers;
@@ -279,11 +287,9 @@ pub fn prepare(
         headers = headers::up_same(&call.headers);
         query = call.query.upstream();
         left_out.extend(call.query.left_out());
-        let usage_on_request = call.dialect == Dialect::OpenAi
-            && matches!(call.operation.kind, Kind::Chat | Kind::Completions)
-            && place.kind.usage_on_request;
-        asked_usage = usage_on_request && asks_usage && call.stream && !call.scanned.include_usage;
-        let fields = CapField::heeded(call.operation, place.kind);
+        let asks = asks_usage && target.quirks().asks_stream_usage(call.operation);
+        asked_usage = asks && call.stream && !call.scanned.include_usage;
+        let fields = target.quirks().caps(call.operation);
         let cap = cap.map(|tokens| Cap { tokens, fields });
         if let Some(cap) = cap {
             left_out = call.scanned.thinking_changed_by(&call.body, cap);
@@ -300,33 +306,36 @@ pub fn prepare(
                 (written(&Value::Object(body), call.body.len(), translation), way)
             }
             _ => {
-                let encode =
-                    |request: &chat::Request| encode_request_within(call.dialect, request, upstream, model, cap);
+                let encode = |request: &chat::Request| encode_request(call.dialect.format(), request, &target, cap);
                 let encoded = translation.chat(call, encode)?;
                 left_out = encoded.left_out;
                 (written(&Value::Object(encoded.body), call.body.len(), translation), Way::Across)
             }
         }
     };
-    if upstream == Dialect::Gemini && call.stream && call.operation.kind == Kind::Chat {
+    if call.stream
+        && call.operation.kind == Kind::Chat
+        && let Some(asked) = target.api.url.stream_query()
+    {
         // The gateway reads events; a caller that wants an array gets one made of them.
-        query.push_str(if query.is_empty() { "alt=sse" } else { "&alt=sse" });
+        query.push_str(if query.is_empty() { "" } else { "&" });
+        query.push_str(asked);
     }
     own_headers(&mut headers, place, credential);
     if let Some(hop) = &place.hop {
         hop::onward(&call.headers, hop, &mut headers);
     }
-    let target = match &place.endpoint {
+    let uri = match &place.endpoint {
         Some(endpoint) => endpoint.target(&path, &query),
         None => Endpoint::bare(&path),
     };
-    let target = target.ok_or_else(|| RequestError::Invalid {
+    let uri = uri.ok_or_else(|| RequestError::Invalid {
         path: "model".to_owned(),
         problem: format!("`{model}` makes no path that could be asked"),
     })?;
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = target.into();
+    *request.uri_mut() = uri.into();
     *request.headers_mut() = headers;
     if place.endpoint.is_none() {
         // A mock reads it here.
@@ -453,8 +462,8 @@ fn own_headers(headers: &mut HeaderMap, place: &Place, credential: Option<&Heade
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(concat!("outrigger/", env!("CARGO_PKG_VERSION"))));
-    if place.dialect == Dialect::Anthropic {
-        headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
+    if let Some((name, value)) = place.api.header {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     for (name, value) in &place.headers {
         headers.insert(name.clone(), value.clone());

@@ -99,7 +99,7 @@ pub async fn reserve(
 /// Tokens of the input as this candidate is billed for them, estimated.
 fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
     let call = &ending.call;
-    let dialect = call.served.places[provider].dialect;
+    let dialect = call.served.places[provider].api.dialect;
     let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
     match call.scanned.handle.is_some() || call.input().is_elsewhere() {
         // What the provider has stored, or fetches, is billed too, and nobody here knows how much it is: as much as fits.
@@ -192,9 +192,9 @@ impl Asked {
             counted.retain(|counted| counted.unit == Unit::Requests);
         }
         // An upstream of another dialect is told what the caller's own says.
-        let fields = match served.places[provider].dialect == call.dialect {
-            true => CapField::heeded(call.operation, served.places[provider].kind),
-            false => CapField::said(call.operation),
+        let fields = match served.places[provider].api.dialect == call.dialect {
+            true => served.places[provider].kind.quirks.caps(call.operation),
+            false => CapField::of_caller(call.operation),
         };
         let bounds =
             Bounds::of(policy, key, provider, &candidate.model, fields, (call.operation, &call.scanned, &call.body));
@@ -231,7 +231,7 @@ impl Asked {
             cache: match writes.then(|| call.cache_ask()) {
                 None => CacheAsk::None,
                 // OpenAI's newer models write to their cache unasked.
-                Some(CacheAsk::None) if served.places[provider].dialect == Dialect::OpenAi => CacheAsk::Short,
+                Some(CacheAsk::None) if served.places[provider].api.dialect == Dialect::OpenAi => CacheAsk::Short,
                 Some(asked) => asked,
             },
             service: call.scanned.service_tier.clone(),

@@ -46,7 +46,7 @@ impl FullAnswer {
     /// # Errors
     /// It is no answer to a conversation.
     pub fn conversation(&self) -> Result<chat::Response, Malformed> {
-        decode_response(self.dialect, &serde_json::from_slice(&self.body).unwrap_or_default())
+        decode_response(self.dialect.format(), &serde_json::from_slice(&self.body).unwrap_or_default())
     }
 
     /// Replaces it: JSON in the caller's dialect.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use outrigger_llm::json::weight::Weight;
+use outrigger_llm::provider::{Api, ProviderType};
 use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
 use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;
@@ -46,6 +47,12 @@ pub fn dialect(script: &MockDoc) -> Dialect {
         "Gemini" => Dialect::Gemini,
         _ => Dialect::OpenAi,
     }
+}
+
+/// What a provider of a type speaks: a mock's script names it.
+#[must_use]
+pub fn api(kind: &ProviderType, script: Option<&MockDoc>) -> &'static Api {
+    kind.api.unwrap_or_else(|| Api::of(script.map_or(Dialect::OpenAi, dialect)))
 }
 
 impl Mock {
@@ -124,10 +131,10 @@ impl Mock {
                     _ => respond::json(200, body::Pace::cut(fault.message())),
                 };
             }
-            let told = encode_response(self.dialect, &answer, &answer::about(asked));
+            let told = encode_response(self.dialect.format(), &answer, &answer::about(asked));
             return respond::json(200, body::Pace::whole(told.to_string()));
         }
-        let mut encoder = StreamEncoder::new(self.dialect, answer::about(asked));
+        let mut encoder = StreamEncoder::new(self.dialect.format(), answer::about(asked));
         let mut events: Vec<Bytes> = Vec::new();
         for event in answer::events(&answer) {
             let mut bytes = Vec::new();
@@ -176,7 +183,8 @@ impl Asked {
         };
         let none = serde_json::Map::new();
         let object = body.as_object().unwrap_or(&none);
-        let chat = is_chat.then(|| decode_request(dialect, object, &model, stream).map_err(|error| error.to_string()));
+        let chat = is_chat
+            .then(|| decode_request(dialect.format(), object, &model, stream).map_err(|error| error.to_string()));
         Asked { path, model, stream, body, chat }
     }
 }

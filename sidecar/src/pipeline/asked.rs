@@ -8,6 +8,7 @@ use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::strict;
 use outrigger_llm::operation::{Kind, Matched, ModelPlace, Operation};
 use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
+use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, RequestError, encode_request};
 use outrigger_policy::{Others, bounds};
 use serde_json::Value;
@@ -170,16 +171,16 @@ pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<Object
 /// are needed.
 pub fn unfit<'a>(
     operation: &Operation,
-    upstream: Dialect,
+    target: &Target<'_>,
     chat: impl FnOnce() -> Result<&'a chat::Request, RequestError>,
     body: impl FnOnce() -> Result<&'a Object, String>,
 ) -> Option<String> {
-    let caller = operation.dialect;
+    let (caller, upstream) = (operation.dialect, target.api.dialect);
     if upstream == caller {
         return None;
     }
     let carried = match operation.kind {
-        Kind::Chat => chat().and_then(|request| encode_request(caller, request, upstream, &request.model).map(drop)),
+        Kind::Chat => chat().and_then(|request| encode_request(caller.format(), request, target, None).map(drop)),
         Kind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => body()
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
             .and_then(|body| match upstream {

@@ -91,12 +91,12 @@ impl World<'_> {
 
 impl Conditions for World<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
-        self.translation.unfit(self.call, self.place(provider)?.dialect)
+        self.translation.unfit(self.call, &self.place(provider)?.target(self.call.model.as_deref().unwrap_or_default()))
     }
 
     fn others(&self, provider: &Provider) -> Others<'_> {
         match self.place(provider) {
-            Some(place) => asked::others(&self.call.scanned, place.dialect),
+            Some(place) => asked::others(&self.call.scanned, place.api.dialect),
             None => Others::None,
         }
     }

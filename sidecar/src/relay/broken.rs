@@ -28,7 +28,7 @@ impl Broken {
     pub fn failed(&self, setting: &Setting) -> Failed {
         match self {
             Broken::Told(error) => {
-                let failure = classify_event(setting.upstream, error);
+                let failure = classify_event(setting.upstream.dialect, error);
                 let mut failed = Failed::answered(&failure, error.status.unwrap_or(502), &setting.provider, None);
                 if failed.word == "server_error" || failed.word == "caller" {
                     failed.word = "stream_error";

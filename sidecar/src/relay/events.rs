@@ -27,14 +27,14 @@ pub fn answer_of(call: &Call, model: &str) -> Answer {
 /// It is no answer to a conversation.
 pub fn of_whole(call: &Call, body: &[u8]) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let response = decode_response(call.dialect, &value).map_err(|error| error.to_string())?;
+    let response = decode_response(call.dialect.format(), &value).map_err(|error| error.to_string())?;
     let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
     Ok(write(call, &response, answer_of(call, &model)).into())
 }
 
 /// A whole answer as the events of a stream.
 pub fn write(call: &Call, response: &Response, answer: Answer) -> Vec<u8> {
-    let mut encoder = StreamEncoder::new(call.dialect, answer);
+    let mut encoder = StreamEncoder::new(call.dialect.format(), answer);
     let mut told = Vec::new();
     for event in &split(response) {
         encoder.push(event, &mut told);
@@ -57,14 +57,14 @@ pub fn assemble(call: &Call, bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut reader, mut read) = (sse::Reader::default(), Vec::new());
     reader.push(bytes, &mut read);
     read.extend(reader.finish());
-    let (mut decoder, mut events) = (StreamDecoder::new(call.dialect), Vec::new());
+    let (mut decoder, mut events) = (StreamDecoder::new(call.dialect.format()), Vec::new());
     for event in &read {
         decoder.push(event, &mut events).ok()?;
     }
     let response = join(events)?;
     let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
     let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_of(call, &model) };
-    serde_json::to_vec(&encode_response(call.dialect, &response, &answer)).ok()
+    serde_json::to_vec(&encode_response(call.dialect.format(), &response, &answer)).ok()
 }
 
 fn split(response: &Response) -> Vec<Event> {

@@ -5,7 +5,7 @@ use outrigger_llm::framing::json_array::ArrayFraming;
 use outrigger_llm::framing::sse;
 use outrigger_llm::passthrough::watch::Watch;
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_llm::{Answer, Dialect, StreamDecoder, StreamEncoder};
+use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
 
 /// What one event amounted to.
 #[derive(Debug, Default)]
@@ -49,11 +49,11 @@ pub struct Across {
 }
 
 impl Lens {
-    pub fn same(dialect: Dialect, withholds_usage: bool) -> Self {
-        Lens::Same { watch: Box::new(Watch::new(dialect)), withholds_usage }
+    pub fn same(format: Format, withholds_usage: bool) -> Self {
+        Lens::Same { watch: Box::new(Watch::new(format)), withholds_usage }
     }
 
-    pub fn across(upstream: Dialect, caller: Dialect, answer: Answer) -> Self {
+    pub fn across(upstream: Format, caller: Format, answer: Answer) -> Self {
         Lens::Across(Box::new(Across {
             decoder: StreamDecoder::new(upstream),
             encoder: StreamEncoder::new(caller, answer),

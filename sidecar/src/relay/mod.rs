@@ -11,7 +11,7 @@ mod whole;
 use std::sync::Arc;
 use std::time::Instant;
 
-use outrigger_llm::Dialect;
+use outrigger_llm::provider::Api;
 use outrigger_policy::Stay;
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ use crate::runtime::health::Lane;
 /// Where an answer comes from, and how it must be told.
 #[derive(Debug)]
 pub struct Setting {
-    pub upstream: Dialect,
+    pub upstream: &'static Api,
     pub way: Way,
     /// The name by which the key knows the provider.
     pub provider: Arc<str>,

@@ -84,9 +84,9 @@ struct Silence;
 impl Relay {
     pub fn new(body: UpstreamBody, setting: Setting, timing: Timing, call: &Call, memory: &Memory) -> Self {
         let lens = match setting.way {
-            Way::Same => Lens::same(call.dialect, setting.asked_usage),
+            Way::Same => Lens::same(call.dialect.format(), setting.asked_usage),
             Way::Across | Way::Vectors { .. } => {
-                Lens::across(setting.upstream, call.dialect, events::answer_of(call, &setting.model))
+                Lens::across(setting.upstream.format, call.dialect.format(), events::answer_of(call, &setting.model))
             }
         };
         Relay {

@@ -10,8 +10,8 @@ use memchr::memmem::Finder;
 use outrigger_llm::errors::classify::classify_event;
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::passthrough::content::bytes_of_answer;
 use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::registry::answer_bytes;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
@@ -56,15 +56,15 @@ pub fn whole_answer(
     let provider = std::sync::Arc::clone(&setting.provider);
     let operation = match setting.way {
         Way::Same | Way::Vectors { .. } => call.operation.name,
-        Way::Across => chat_name(setting.upstream),
+        Way::Across => chat_name(setting.upstream.dialect),
     };
     // Strings with escapes are put together elsewhere to look at them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
         held.grow_to(2 * text.len(), memory).map_err(Failed::crowded)?;
     }
-    let seen = whole(setting.upstream, operation, &text);
+    let seen = whole(setting.upstream.dialect, operation, &text);
     if let Some(error) = &seen.error {
-        let failure = classify_event(setting.upstream, error);
+        let failure = classify_event(setting.upstream.dialect, error);
         return Err(Failed::answered(&failure, error.status.unwrap_or(502), &provider, None));
     }
     let malformed = |problem: String| Failed::unreachable("malformed", format!("{provider}: {problem}"));
@@ -81,7 +81,7 @@ pub fn whole_answer(
         Way::Same => (text.clone(), seen.usage),
         Way::Across => {
             let response =
-                decode_response(setting.upstream, &parse()?).map_err(|error| malformed(error.to_string()))?;
+                decode_response(setting.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
             let answer = events::answer_of(call, &setting.model);
             let body = match call.stream {
                 // The upstream answered whole though it was asked to stream.
@@ -89,14 +89,14 @@ pub fn whole_answer(
                     content_type = EVENTS_TYPE;
                     events::write(call, &response, answer)
                 }
-                false => written(&encode_response(call.dialect, &response, &answer), text.len()),
+                false => written(&encode_response(call.dialect.format(), &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
         }
         Way::Vectors { encoding, batch } => {
             let value = parse()?;
-            let usage = embeddings::usage(setting.upstream, &value);
-            let answer = match setting.upstream {
+            let usage = embeddings::usage(setting.upstream.dialect, &value);
+            let answer = match setting.upstream.dialect {
                 Dialect::Gemini => told(embeddings::gemini_answer_to_openai(&value, encoding, &setting.model))?,
                 _ => told(embeddings::openai_answer_to_gemini(&value, batch))?,
             };
@@ -107,7 +107,7 @@ pub fn whole_answer(
         return Err(Failed::empty(&provider, Some((content_type, framed(call, content_type, body), usage))));
     }
     let said = match call.answers_with_text() {
-        true if ending.goes_by_content(&usage) => bytes_of_answer(setting.upstream, operation, &text),
+        true if ending.goes_by_content(&usage) => answer_bytes(setting.upstream.dialect, operation, &text),
         true => 0,
         false => text.len() as u64,
     };

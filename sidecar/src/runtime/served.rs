@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::HeaderValue;
 use outrigger_ledger::{LimitNo, LimitSpec};
-use outrigger_llm::Dialect;
-use outrigger_llm::provider::{self, Auth, ProviderType};
+use outrigger_llm::provider::{self, Api, ProviderType, Target};
 use outrigger_policy::{BuildError, Document, Policy};
 use thiserror::Error;
 
@@ -66,7 +65,8 @@ pub struct Served {
 #[derive(Debug)]
 pub struct Place {
     pub kind: &'static ProviderType,
-    pub dialect: Dialect,
+    /// What it speaks.
+    pub api: &'static Api,
     pub upstream: Upstream,
     /// The request target's base; a mock's is empty.
     pub endpoint: Option<Endpoint>,
@@ -92,17 +92,13 @@ pub struct Known {
     pub origin: String,
 }
 
-/// What is known of a type that is not.
-static UNKNOWN: ProviderType = ProviderType {
-    name: "",
-    dialect: Some(Dialect::OpenAi),
-    endpoint: None,
-    auth: Auth::Bearer,
-    keyless: false,
-    usage_on_request: false,
-    caps: &[],
-    variables: &[],
-};
+impl Place {
+    /// One of its models, for which a request is written.
+    #[must_use]
+    pub fn target<'a>(&self, model: &'a str) -> Target<'a> {
+        Target { provider: self.kind, api: self.api, model }
+    }
+}
 
 /// A key's concurrency limit. Its account is the key's, its size the policy's: another size keeps
 /// count of those that are under way.
@@ -170,7 +166,7 @@ impl Served {
         for provider in &policy.providers {
             let name = || provider.id.to_string();
             let known = provider::lookup(&provider.kind);
-            let kind = known.unwrap_or(&UNKNOWN);
+            let kind = known.unwrap_or(&provider::UNKNOWN);
             let (upstream, endpoint) = match &provider.mock {
                 _ if known.is_none() => {
                     tracing::warn!(
@@ -197,7 +193,7 @@ impl Served {
             };
             let mut place = Place {
                 kind,
-                dialect: kind.dialect.unwrap_or_else(|| provider.mock.as_ref().map_or(Dialect::OpenAi, mock::dialect)),
+                api: mock::api(kind, provider.mock.as_ref()),
                 upstream,
                 endpoint,
                 lanes: Vec::new(),

@@ -1,7 +1,7 @@
 //! Which fields of a request can cross to another dialect, and how: the rows of a table that each dialect has of its own
 //! fields. Codecs, tests and the documentation read it.
 
-use crate::Dialect;
+use crate::Format;
 
 /// What becomes of a field that a request holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,19 +12,50 @@ pub enum Fate {
     Adapted,
     /// Cannot change what the answer means: left out, and named in `x-outrigger-adapted`.
     Hint,
-    /// Would change the answer: a candidate of that dialect is skipped.
+    /// Would change the answer: a candidate of that format is skipped.
     Refused,
 }
 
-/// A field of a caller's dialect, and its fate in the others.
+/// What becomes of a field in each of the other formats. A format that is not named refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fates([Option<(Format, Fate)>; Fates::MOST]);
+
+impl Fates {
+    /// Formats that can be named.
+    const MOST: usize = Format::ALL.len();
+
+    /// Refused everywhere.
+    pub const REFUSED: Fates = Fates([None; Fates::MOST]);
+
+    /// The same with a fate towards `format`.
+    ///
+    /// # Panics
+    /// When a table is compiled in which a row names a format twice.
+    #[must_use]
+    pub const fn with(mut self, format: Format, fate: Fate) -> Fates {
+        let mut at = 0;
+        while let Some((named, _)) = self.0[at] {
+            assert!(named as u8 != format as u8, "a format is named twice");
+            at += 1;
+        }
+        self.0[at] = Some((format, fate));
+        self
+    }
+
+    /// The fate towards `format`.
+    #[must_use]
+    pub fn towards(&self, format: Format) -> Fate {
+        self.0.iter().flatten().find(|(named, _)| *named == format).map_or(Fate::Refused, |(_, fate)| *fate)
+    }
+}
+
+/// A field of a caller's format, and its fate in the others.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    pub caller: Dialect,
+    pub caller: Format,
     /// Normalised path: list indexes as `[]`, Gemini's names in camelCase.
     pub path: &'static str,
-    /// Fates towards OpenAI, Anthropic and Gemini, in the order of [`Dialect::ALL`]. Towards the
-    /// caller's own dialect: [`Fate::Carried`].
-    pub fates: [Fate; 3],
+    pub fates: Fates,
     /// How it is adapted, or why it is refused: for the documentation.
     pub note: &'static str,
     /// A JSON value for the field with which tests try the row.

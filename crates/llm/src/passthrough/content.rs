@@ -3,81 +3,22 @@
 //! What a stream that was cut off had said is an estimate anyway, so an escaped character counts as what it most often
 //! is, and arguments that are no text count with their brackets.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
 use memchr::{memchr, memchr2};
 
-use crate::Dialect;
-use crate::json::raw;
-
-/// Of OpenAI's responses, where no event's name tells.
-static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":"response."#));
-static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""delta""#));
-
-/// Bytes of content in an event: text, thinking, arguments, refusals.
-pub(super) fn bytes_of_event(dialect: Dialect, name: &str, data: &str) -> u64 {
-    let bytes = data.as_bytes();
-    match dialect {
-        Dialect::OpenAi if name.starts_with("response.") || RESPONSE.find(bytes).is_some() => response(name, bytes),
-        Dialect::OpenAi => chunk(bytes),
-        Dialect::Anthropic => sum(bytes, &[], |key| matches!(key, b"text" | b"thinking" | b"partial_json")),
-        Dialect::Gemini => sum(bytes, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
-    }
-}
-
-/// Bytes of content in a whole answer, of an operation as in [`super::whole::whole`]. Nobody knows how many tokens a picture or
-/// a sound is: those count as they are written.
-pub fn bytes_of_answer(dialect: Dialect, operation: &str, body: &[u8]) -> u64 {
-    let words = match dialect {
-        // The instructions are told again beside it.
-        Dialect::OpenAi if operation == "responses" => {
-            let output = std::str::from_utf8(body).ok().and_then(|text| raw::member(text, "output"));
-            let words = |key: &[u8]| matches!(key, b"text" | b"arguments" | b"input" | b"code" | b"refusal");
-            output.map_or(0, |output| sum(output.as_bytes(), &[], words))
-        }
-        Dialect::OpenAi => chunk(body),
-        Dialect::Anthropic => sum(body, &[b"input"], |key| matches!(key, b"text" | b"thinking" | b"input")),
-        Dialect::Gemini => sum(body, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args")),
-    };
+/// Bytes of pictures and sounds in a whole answer. Nobody knows how many tokens one is: they count as they are written.
+pub(crate) fn media_bytes(body: &[u8]) -> u64 {
     let mut media = 0;
     values(body, &[], |key, length| {
         media += if matches!(key, b"data" | b"url" | b"result") && length > LONGEST_WORD { length } else { 0 };
     });
-    words + media
+    media
 }
 
 /// What stands under a word for media and is longer is some.
 const LONGEST_WORD: u64 = 4_096;
 
-/// Each piece is told again when it is done; sound and pictures are no words.
-fn response(name: &str, data: &[u8]) -> u64 {
-    let piece = name.is_empty() || name.ends_with(".delta") && !name.ends_with("audio.delta");
-    if piece { sum(data, &[], |key| key == b"delta") } else { 0 }
-}
-
-fn chunk(data: &[u8]) -> u64 {
-    // Perplexity tells the piece and, beside it, all that was said so far.
-    let whole: &[&[u8]] = match DELTA.find(data) {
-        Some(_) => &[b"arguments", b"message"],
-        None => &[b"arguments"],
-    };
-    // Some tell the same thought under two names, or once more as details with a text.
-    let (mut thoughts, mut text, mut other) = ([0, 0], 0, 0);
-    values(data, whole, |key, length| match key {
-        b"reasoning_content" => thoughts[0] += length,
-        b"reasoning" => thoughts[1] += length,
-        b"text" => text += length,
-        b"content" | b"refusal" | b"arguments" => other += length,
-        _ => {}
-    });
-    match thoughts.into_iter().max() {
-        Some(thought) if thought > 0 => other + thought,
-        _ => other + text,
-    }
-}
-
-fn sum(data: &[u8], whole: &[&[u8]], counts: impl Fn(&[u8]) -> bool) -> u64 {
+/// The lengths of all strings whose key counts, with what [`values`] tells of the keys of `whole`.
+pub(crate) fn sum(data: &[u8], whole: &[&[u8]], counts: impl Fn(&[u8]) -> bool) -> u64 {
     let mut sum = 0;
     values(data, whole, |key, length| sum += if counts(key) { length } else { 0 });
     sum
@@ -85,7 +26,7 @@ fn sum(data: &[u8], whole: &[&[u8]], counts: impl Fn(&[u8]) -> bool) -> u64 {
 
 /// Tells the length of each string that is the value of a key, at any depth. The objects and lists of the keys of
 /// `whole` are told as they are written and not looked into. What is no JSON tells something or nothing, and ends.
-fn values(data: &[u8], whole: &[&[u8]], mut each: impl FnMut(&[u8], u64)) {
+pub(crate) fn values(data: &[u8], whole: &[&[u8]], mut each: impl FnMut(&[u8], u64)) {
     let mut at = 0;
     while let Some(quote) = memchr(b'"', rest(data, at)) {
         let begin = at + quote + 1;
@@ -159,8 +100,12 @@ fn span(data: &[u8], mut at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::Dialect::{Anthropic, Gemini, OpenAi};
+    use crate::Dialect::{self, Anthropic, Gemini, OpenAi};
+    use crate::registry::{StreamWatcher, answer_bytes};
+
+    fn event_bytes(dialect: Dialect, name: &str, data: &str) -> u64 {
+        StreamWatcher::new(dialect.format()).content_bytes(name, data)
+    }
 
     #[test]
     fn counts_what_is_said_and_nothing_around_it() {
@@ -237,7 +182,7 @@ mod tests {
             ),
         ];
         for (dialect, name, data, bytes) in table {
-            assert_eq!(bytes_of_event(*dialect, name, data), *bytes, "{data}");
+            assert_eq!(event_bytes(*dialect, name, data), *bytes, "{data}");
         }
     }
 
@@ -292,7 +237,7 @@ mod tests {
             ),
             (OpenAi, "chat", "no JSON".to_owned(), 0),
         ] {
-            assert_eq!(bytes_of_answer(dialect, operation, body.as_bytes()), bytes, "{body}");
+            assert_eq!(answer_bytes(dialect, operation, body.as_bytes()), bytes, "{body}");
         }
     }
 
@@ -302,7 +247,7 @@ mod tests {
             r#"{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"a":"\u00e9\\"}}},{"text":"ab\n"}]}}]}"#;
         for end in 0..data.len() {
             for dialect in [OpenAi, Anthropic, Gemini] {
-                assert!(bytes_of_event(dialect, "", &data[..end]) <= data.len() as u64, "{}", &data[..end]);
+                assert!(event_bytes(dialect, "", &data[..end]) <= data.len() as u64, "{}", &data[..end]);
             }
         }
     }

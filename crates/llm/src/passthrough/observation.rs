@@ -21,7 +21,7 @@ pub struct Observation {
 
 /// One event as a format reads it. `T`: usage in the format's own terms.
 #[derive(Debug, Default)]
-pub(crate) struct Parsed<T> {
+pub(crate) struct Parsed<T = ()> {
     pub observation: Observation,
     /// A finish reason, or an end, was told.
     pub finished: bool,
@@ -38,5 +38,12 @@ impl<T> Parsed<T> {
 
     pub fn empty() -> Self {
         Parsed { observation: Observation::default(), finished: false, explained: false, tokens: None, model: None }
+    }
+
+    /// The same once `take` has had its usage.
+    pub fn take_tokens(self, take: impl FnOnce(Option<T>)) -> Parsed {
+        let Parsed { observation, finished, explained, tokens, model } = self;
+        take(tokens);
+        Parsed { observation, finished, explained, tokens: None, model }
     }
 }

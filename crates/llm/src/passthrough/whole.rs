@@ -7,7 +7,8 @@ use crate::Dialect;
 use crate::chat::StreamError;
 use crate::format::anthropic::watch as anthropic;
 use crate::format::gemini::watch as gemini;
-use crate::format::openai_chat::watch as openai;
+use crate::format::openai_chat::{watch as openai, watched_usage};
+use crate::format::openai_responses::watch as responses;
 use crate::json::lenient::{Count, Fault, List, Millis, Object, Present, Served, Text, object};
 use crate::json::raw;
 use crate::tokens::usage::Usage;
@@ -70,7 +71,7 @@ fn chat(body: &[u8]) -> Option<Whole> {
 
 fn response(body: &[u8]) -> Option<Whole> {
     let mut slow = None;
-    let response: openai::Response<'_> = object(body, &mut slow)?;
+    let response: responses::Response<'_> = object(body, &mut slow)?;
     let usage = response.tokens().map(|tokens| tokens.usage()).unwrap_or_default();
     let model = response.model.owned();
     let explained = response.explained();
@@ -80,7 +81,7 @@ fn response(body: &[u8]) -> Option<Whole> {
     if response.output.0.is_none() && !(response.object.is("response") && explained) {
         return Some(malformed("`output` is missing"));
     }
-    let filled = response.output.iter().any(openai::Item::filled);
+    let filled = response.output.iter().any(responses::Item::filled);
     let empty = !explained && !filled;
     Some(Whole { usage: usage.believed(filled), model, empty, ..Whole::default() })
 }
@@ -164,7 +165,7 @@ impl Pieces {
 struct Plain<'a> {
     #[serde(borrow)]
     model: Text<'a>,
-    usage: Object<openai::Tokens>,
+    usage: Object<watched_usage::Tokens>,
     usage_metadata: Object<gemini::Tokens>,
     error: Fault,
     data: Present,
@@ -220,7 +221,7 @@ fn other(body: &[u8]) -> Whole {
 struct Pictures<'a> {
     #[serde(borrow)]
     model: Text<'a>,
-    usage: Object<openai::Tokens>,
+    usage: Object<watched_usage::Tokens>,
     data: List<Picture>,
     error: Fault,
 }

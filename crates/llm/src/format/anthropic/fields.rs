@@ -5,20 +5,21 @@
 //! field that matters for that value alone; its sample is the whole element that holds it. A type
 //! of block or tool that has no row is refused, like any field without one.
 
-use crate::Dialect;
+use crate::Format;
 use crate::chat::fields::Fate::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{Fate, Field};
+use crate::chat::fields::{Fate, Fates, Field};
 
 /// Towards OpenAI and Gemini.
-type Fates = (Fate, Fate);
+type Both = (Fate, Fate);
 
-const CARRIED: Fates = (Carried, Carried);
-const ADAPTED: Fates = (Adapted, Adapted);
-const HINT: Fates = (Hint, Hint);
-const REFUSED: Fates = (Refused, Refused);
+const CARRIED: Both = (Carried, Carried);
+const ADAPTED: Both = (Adapted, Adapted);
+const HINT: Both = (Hint, Hint);
+const REFUSED: Both = (Refused, Refused);
 
-const fn row(path: &'static str, (openai, gemini): Fates, note: &'static str, sample: &'static str) -> Field {
-    Field { caller: Dialect::Anthropic, path, fates: [openai, Carried, gemini], note, sample }
+const fn row(path: &'static str, (openai, gemini): Both, note: &'static str, sample: &'static str) -> Field {
+    let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Gemini, gemini);
+    Field { caller: Format::Anthropic, path, fates, note, sample }
 }
 
 const CACHE: &str = "where the prompt cache ends; other providers cache by themselves";
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
     use crate::RequestError;
     use crate::format::anthropic::request::decode;
-    use crate::registry::fit;
+    use crate::registry::{fate, fit};
 
     /// A block that a key of its own stands in, all others being fit.
     fn block(key: &str) -> Value {
@@ -282,18 +283,20 @@ mod tests {
         let mut paths = HashSet::new();
         for field in FIELDS {
             assert!(paths.insert(field.path), "{} has two rows", field.path);
-            assert_eq!(field.fates[Dialect::Anthropic as usize], Carried, "{}", field.path);
+            assert_eq!(fate(Format::Anthropic, field.path, Format::Anthropic), Carried, "{}", field.path);
             let mut body = request(field.path);
             put(&mut body, field.path, serde_json::from_str(field.sample).expect(field.path));
             let read =
                 decode(body.as_object().unwrap()).unwrap_or_else(|error| panic!("{}: {error}\n{body}", field.path));
-            for upstream in [Dialect::OpenAi, Dialect::Gemini] {
-                let fitted = fit(Dialect::Anthropic, &read.fields, upstream);
+            for upstream in [Format::OpenAiChat, Format::Gemini] {
+                let fitted = fit(Format::Anthropic, &read.fields, upstream);
                 let path = field.path.to_owned();
-                match field.fates[upstream as usize] {
-                    Carried | Adapted => assert_eq!(fitted, Ok(vec![]), "{path} towards {upstream}\n{body}"),
-                    Hint => assert_eq!(fitted, Ok(vec![path]), "towards {upstream}"),
-                    Refused => assert_eq!(fitted, Err(RequestError::Unsupported { field: path, upstream })),
+                match field.fates.towards(upstream) {
+                    Carried | Adapted => assert_eq!(fitted, Ok(vec![]), "{path} towards {upstream:?}\n{body}"),
+                    Hint => assert_eq!(fitted, Ok(vec![path]), "towards {upstream:?}"),
+                    Refused => {
+                        assert_eq!(fitted, Err(RequestError::Unsupported { field: path, upstream: upstream.dialect() }))
+                    }
                 }
             }
         }
@@ -302,7 +305,8 @@ mod tests {
     #[test]
     fn rows_tell_why() {
         for field in FIELDS {
-            let as_it_is = field.fates == [Carried; 3];
+            let as_it_is =
+                [Format::OpenAiChat, Format::Gemini].iter().all(|other| field.fates.towards(*other) == Carried);
             assert!(as_it_is || !field.note.is_empty(), "{} has no note", field.path);
         }
     }
@@ -324,8 +328,8 @@ mod tests {
         ] {
             let read = decode(body.as_object().unwrap()).unwrap();
             assert_eq!(read.fields, [path]);
-            let refused = RequestError::Unsupported { field: path.to_owned(), upstream: Dialect::OpenAi };
-            assert_eq!(fit(Dialect::Anthropic, &read.fields, Dialect::OpenAi), Err(refused));
+            let refused = RequestError::Unsupported { field: path.to_owned(), upstream: crate::Dialect::OpenAi };
+            assert_eq!(fit(Format::Anthropic, &read.fields, Format::OpenAiChat), Err(refused));
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::chat::StreamError;
 use crate::format::anthropic::usage::{Part, Spent};
 use crate::json::lenient::{Count, Fault, Filled, List, Object, Served, Text, is_object, object};
+use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
 use crate::tokens::usage::Usage;
 
@@ -150,13 +151,40 @@ pub(crate) fn explains(stop_reason: &Text<'_>) -> bool {
     stop_reason.get().is_some_and(|reason| !matches!(reason, "end_turn" | "tool_use"))
 }
 
-/// Whether an event after the first content needs no reading.
-pub(crate) fn is_plain(name: &str, data: &str) -> bool {
-    name == "content_block_delta" && is_object(data)
+/// Reads the events of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Watcher(Tokens);
+
+impl Watcher {
+    /// Whether an event after the first content needs no reading.
+    pub fn is_plain(&self, name: &str, data: &str) -> bool {
+        name == "content_block_delta" && is_object(data)
+    }
+
+    /// Reads an event. `unnamed`: the model's name is wanted.
+    pub fn read(&mut self, name: &str, data: &str, unnamed: bool) -> Parsed {
+        event(name, data, unnamed).take_tokens(|tokens| self.0.merge(tokens))
+    }
+
+    /// What the stream used, as far as it was stated.
+    pub fn usage(&self) -> Usage {
+        self.0.usage()
+    }
+
+    /// Bytes of content in an event.
+    pub fn content_bytes(&self, _name: &str, data: &str) -> u64 {
+        let words = |key: &[u8]| matches!(key, b"text" | b"thinking" | b"partial_json");
+        content::sum(data.as_bytes(), &[], words)
+    }
+}
+
+/// Bytes of content in a whole message.
+pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
+    content::sum(body, &[b"input"], |key| matches!(key, b"text" | b"thinking" | b"input"))
 }
 
 /// Reads an event. `unnamed`: the model's name is wanted.
-pub(crate) fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
+fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
     let mut slow = None;
     let Some(line) = object::<Line<'_>>(data.as_bytes(), &mut slow) else {
         if name == "error" {

@@ -5,16 +5,20 @@
 //! decoder then reports the field only when it matters. Values that no row can tell are reported as
 //! `path=value`, which nothing carries.
 
-use crate::Dialect;
-use crate::chat::fields::{Fate, Field};
+use crate::Format;
+use crate::chat::fields::{Fate, Fates, Field};
 
-const CARRIED: [Fate; 3] = [Fate::Carried; 3];
-const ADAPTED: [Fate; 3] = [Fate::Adapted, Fate::Adapted, Fate::Carried];
-const HINT: [Fate; 3] = [Fate::Hint, Fate::Hint, Fate::Carried];
-const REFUSED: [Fate; 3] = [Fate::Refused, Fate::Refused, Fate::Carried];
+/// Towards OpenAI and Anthropic.
+type Both = (Fate, Fate);
 
-const fn row(path: &'static str, fates: [Fate; 3], note: &'static str, sample: &'static str) -> Field {
-    Field { caller: Dialect::Gemini, path, fates, note, sample }
+const CARRIED: Both = (Fate::Carried, Fate::Carried);
+const ADAPTED: Both = (Fate::Adapted, Fate::Adapted);
+const HINT: Both = (Fate::Hint, Fate::Hint);
+const REFUSED: Both = (Fate::Refused, Fate::Refused);
+
+const fn row(path: &'static str, (openai, anthropic): Both, note: &'static str, sample: &'static str) -> Field {
+    let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Anthropic, anthropic);
+    Field { caller: Format::Gemini, path, fates, note, sample }
 }
 
 /// The table.
@@ -197,22 +201,12 @@ pub const FIELDS: &[Field] = &[
     row("generationConfig", CARRIED, "", "{}"),
     row("generationConfig.temperature", CARRIED, "", "0.5"),
     row("generationConfig.topP", CARRIED, "", "0.9"),
-    row("generationConfig.topK", [Fate::Hint, Fate::Carried, Fate::Carried], "OpenAI has no such thing", "40"),
+    row("generationConfig.topK", (Fate::Hint, Fate::Carried), "OpenAI has no such thing", "40"),
     row("generationConfig.maxOutputTokens", CARRIED, "", "100"),
     row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
-    row(
-        "generationConfig.seed",
-        [Fate::Carried, Fate::Hint, Fate::Carried],
-        "best effort everywhere; Anthropic has none",
-        "7",
-    ),
-    row("generationConfig.presencePenalty", [Fate::Carried, Fate::Refused, Fate::Carried], "Anthropic has none", "0.5"),
-    row(
-        "generationConfig.frequencyPenalty",
-        [Fate::Carried, Fate::Refused, Fate::Carried],
-        "Anthropic has none",
-        "0.5",
-    ),
+    row("generationConfig.seed", (Fate::Carried, Fate::Hint), "best effort everywhere; Anthropic has none", "7"),
+    row("generationConfig.presencePenalty", (Fate::Carried, Fate::Refused), "Anthropic has none", "0.5"),
+    row("generationConfig.frequencyPenalty", (Fate::Carried, Fate::Refused), "Anthropic has none", "0.5"),
     row("generationConfig.candidateCount", REFUSED, "one alternative crosses dialects; 1 is fine", "2"),
     row(
         "generationConfig.responseMimeType",

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::stream::Decoder;
 use super::{request, response};
-use crate::Answer;
 use crate::chat::mark::unmark;
 use crate::chat::{Part, Response};
 use crate::framing::sse;
+use crate::provider::Target;
+use crate::{Answer, Dialect};
 
 /// The names that the codec looks for, in both spellings, so that values of any shape meet each.
 const NAMES: &[&str] = &[
@@ -142,7 +143,7 @@ proptest! {
         for body in in_place(&value) {
             if let Ok(read) = request::decode(&body) {
                 for model in ["gemini-3-flash", "gemini-2.5-pro", "other"] {
-                    let _ = request::encode(&read, model, None);
+                    let _ = request::encode(&read, &Target::vendor(Dialect::Gemini, model), None);
                 }
             }
             let body = Value::Object(body);

@@ -6,6 +6,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::json::lenient::{Count, Fault, Filled, List, Object, Present, Served, Text, is_object, object, tells};
+use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
 use crate::tokens::usage::Usage;
 
@@ -204,16 +205,42 @@ impl Piece<'_> {
     }
 }
 
-/// Whether an event after the first content needs no reading.
-pub(crate) fn is_plain(data: &str) -> bool {
-    static WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
-        [r#""finishReason""#, r#""usageMetadata""#, r#""error""#, r#""promptFeedback""#].map(Finder::new)
-    });
-    is_object(data) && !WORDS.iter().any(|word| tells(data.as_bytes(), word))
+/// Reads the events of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Watcher(Tokens);
+
+impl Watcher {
+    /// Whether an event after the first content needs no reading.
+    pub fn is_plain(&self, _name: &str, data: &str) -> bool {
+        static WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+            [r#""finishReason""#, r#""usageMetadata""#, r#""error""#, r#""promptFeedback""#].map(Finder::new)
+        });
+        is_object(data) && !WORDS.iter().any(|word| tells(data.as_bytes(), word))
+    }
+
+    /// Reads an event. `unnamed`: the model's name is wanted.
+    pub fn read(&mut self, _name: &str, data: &str, unnamed: bool) -> Parsed {
+        event(data, unnamed).take_tokens(|tokens| self.0.merge(tokens))
+    }
+
+    /// What the stream used, as far as it was stated.
+    pub fn usage(&self) -> Usage {
+        self.0.usage()
+    }
+
+    /// Bytes of content in an event.
+    pub fn content_bytes(&self, _name: &str, data: &str) -> u64 {
+        answer_bytes(data.as_bytes())
+    }
+}
+
+/// Bytes of content in an event or a whole answer, which have the same shape.
+pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
+    content::sum(body, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args"))
 }
 
 /// Reads an event. `unnamed`: the model's name is wanted.
-pub(crate) fn event(data: &str, unnamed: bool) -> Parsed<Tokens> {
+fn event(data: &str, unnamed: bool) -> Parsed<Tokens> {
     let mut slow = None;
     let Some(piece) = object::<Piece<'_>>(data.as_bytes(), &mut slow).filter(Piece::known) else {
         return Parsed::malformed();

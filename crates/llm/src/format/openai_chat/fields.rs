@@ -4,12 +4,13 @@
 //! Where the fate hangs on the value, the decoder names the field only for a value that matters:
 //! `n: 1`, `logprobs: false` and `service_tier: "auto"` ask for nothing.
 
-use crate::Dialect;
+use crate::Format;
 use crate::chat::fields::Fate::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{Fate, Field};
+use crate::chat::fields::{Fate, Fates, Field};
 
 const fn row(path: &'static str, anthropic: Fate, gemini: Fate, sample: &'static str, note: &'static str) -> Field {
-    Field { caller: Dialect::OpenAi, path, fates: [Carried, anthropic, gemini], note, sample }
+    let fates = Fates::REFUSED.with(Format::Anthropic, anthropic).with(Format::Gemini, gemini);
+    Field { caller: Format::OpenAiChat, path, fates, note, sample }
 }
 
 #[rustfmt::skip]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::FIELDS;
 use crate::chat::fields::Fate;
 use crate::format::openai_chat::request;
-use crate::registry::fit;
-use crate::{Dialect, RequestError};
+use crate::registry::{fate, fit};
+use crate::{Format, RequestError};
 
 /// The smallest request that has a place for the field at `path`.
 fn request_around(path: &str) -> Value {
@@ -73,17 +73,17 @@ fn each_row_meets_its_fate() {
         let request =
             request::decode(body.as_object().unwrap()).unwrap_or_else(|error| panic!("{path}: {error}\n{body}"));
         let recorded = request.fields.iter().any(|known| known == path);
-        for (upstream, fate) in Dialect::ALL.into_iter().zip(field.fates) {
-            let fitted = fit(Dialect::OpenAi, &request.fields, upstream);
-            match fate {
-                Fate::Carried | Fate::Adapted => assert!(fitted.is_ok(), "{path} to {upstream}: {fitted:?}\n{body}"),
+        for upstream in Format::ALL {
+            let fitted = fit(Format::OpenAiChat, &request.fields, upstream);
+            match fate(Format::OpenAiChat, path, upstream) {
+                Fate::Carried | Fate::Adapted => assert!(fitted.is_ok(), "{path} to {upstream:?}: {fitted:?}\n{body}"),
                 Fate::Hint => {
                     assert!(recorded, "{path} is not named\n{body}");
-                    assert!(fitted.unwrap().iter().any(|hint| hint == path), "{path} to {upstream}");
+                    assert!(fitted.unwrap().iter().any(|hint| hint == path), "{path} to {upstream:?}");
                 }
                 Fate::Refused => {
                     assert!(recorded, "{path} is not named\n{body}");
-                    let refused = RequestError::Unsupported { field: path.to_owned(), upstream };
+                    let refused = RequestError::Unsupported { field: path.to_owned(), upstream: upstream.dialect() };
                     assert_eq!(fitted, Err(refused), "{path}");
                 }
             }
@@ -96,7 +96,8 @@ fn has_each_field_once_and_says_why_it_is_not_carried() {
     let mut seen = HashSet::new();
     for field in FIELDS {
         assert!(seen.insert(field.path), "{} stands twice", field.path);
-        let plain = field.fates.iter().all(|fate| *fate == Fate::Carried);
+        let plain =
+            [Format::Anthropic, Format::Gemini].iter().all(|other| field.fates.towards(*other) == Fate::Carried);
         assert!(plain || !field.note.is_empty(), "{} has no note", field.path);
     }
 }
@@ -113,8 +114,8 @@ fn refuses_what_it_does_not_know() {
         let request = request::decode(body.as_object().unwrap()).unwrap();
         let [path] = request.fields.as_slice() else { panic!("{body}: {:?}", request.fields) };
         assert!(path.ends_with("frobnicate"), "{path}");
-        for upstream in [Dialect::Anthropic, Dialect::Gemini] {
-            assert!(fit(Dialect::OpenAi, &request.fields, upstream).is_err(), "{body}");
+        for upstream in [Format::Anthropic, Format::Gemini] {
+            assert!(fit(Format::OpenAiChat, &request.fields, upstream).is_err(), "{body}");
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{tool_id, tools};
 use crate::RequestError;
 use crate::chat::signature::unpack;
 use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolResult, object};
+use crate::provider::Target;
 
 /// Reads `messages` into the request's prompts and turns.
 pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut Noted) -> Result<(), RequestError> {
@@ -147,13 +148,17 @@ fn tool_result(
 }
 
 /// Tells prompts and turns. Says in `left_out` what was a hint.
-pub(super) fn encode(request: &Request, model: &str, left_out: &mut Vec<String>) -> Result<Vec<Value>, RequestError> {
+pub(super) fn encode(
+    request: &Request,
+    target: &Target<'_>,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<Value>, RequestError> {
     let mut messages: Vec<Value> =
         request.system.iter().map(|prompt| json!({"role": "system", "content": prompt})).collect();
     for message in &request.messages {
         match message.role {
-            Role::User => encode_user(&message.parts, model, &mut messages, left_out)?,
-            Role::Assistant => messages.extend(encode_assistant(&message.parts, model, left_out)?),
+            Role::User => encode_user(&message.parts, target, &mut messages, left_out)?,
+            Role::Assistant => messages.extend(encode_assistant(&message.parts, target, left_out)?),
         }
     }
     Ok(messages)
@@ -167,7 +172,7 @@ fn leave_out(left_out: &mut Vec<String>, what: &str) {
 
 fn encode_user(
     parts: &[Part],
-    model: &str,
+    target: &Target<'_>,
     messages: &mut Vec<Value>,
     left_out: &mut Vec<String>,
 ) -> Result<(), RequestError> {
@@ -178,7 +183,7 @@ fn encode_user(
         match part {
             Part::ToolResult(result) => {
                 let content = result_content(result);
-                let id = tool_id::fit(&result.id, model);
+                let id = tool_id::fit(&result.id, target.model);
                 messages.push(object([("role", json!("tool")), ("tool_call_id", json!(id)), ("content", content)]));
                 let mut media = result.content.iter().filter(|part| matches!(part, Part::Media(_))).peekable();
                 if media.peek().is_some() {
@@ -226,7 +231,11 @@ fn result_content(result: &ToolResult) -> Value {
     }
 }
 
-fn encode_assistant(parts: &[Part], model: &str, left_out: &mut Vec<String>) -> Result<Option<Value>, RequestError> {
+fn encode_assistant(
+    parts: &[Part],
+    target: &Target<'_>,
+    left_out: &mut Vec<String>,
+) -> Result<Option<Value>, RequestError> {
     let mut texts = Vec::new();
     let mut refusal = String::new();
     let mut calls = Vec::new();
@@ -234,7 +243,7 @@ fn encode_assistant(parts: &[Part], model: &str, left_out: &mut Vec<String>) -> 
         match part {
             Part::Text(_) => texts.push(Cow::Borrowed(part)),
             Part::Refusal(text) => refusal.push_str(text),
-            Part::ToolCall(call) => calls.push(encode_call(call, model, left_out)),
+            Part::ToolCall(call) => calls.push(encode_call(call, target, left_out)),
             Part::Thinking(_) => leave_out(left_out, "thinking"),
             Part::Media(_) => return Err(unsupported("a picture in the assistant's turn")),
             Part::ToolResult(_) => return Err(unsupported("a tool's result in the assistant's turn")),
@@ -255,14 +264,14 @@ fn encode_assistant(parts: &[Part], model: &str, left_out: &mut Vec<String>) -> 
     Ok(Some(Value::Object(message)))
 }
 
-fn encode_call(call: &ToolCall, model: &str, left_out: &mut Vec<String>) -> Value {
+fn encode_call(call: &ToolCall, target: &Target<'_>, left_out: &mut Vec<String>) -> Value {
     let mut told = json!({
-        "id": tool_id::fit(&call.id, model),
+        "id": tool_id::fit(&call.id, target.model),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     });
     match (&call.signature, told.as_object_mut()) {
-        (Some(signature), Some(told)) if takes_signatures(model) => {
+        (Some(signature), Some(told)) if takes_signatures(target.model) => {
             told.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
         }
         (Some(_), _) => leave_out(left_out, "thought signatures"),

@@ -18,3 +18,4 @@ pub(crate) mod tool_id;
 mod tools;
 mod usage;
 pub(crate) mod watch;
+pub(crate) mod watched_usage;

@@ -6,6 +6,7 @@ use super::model::Family;
 use super::shape::{self, Noted};
 use super::{messages, thinking, tools};
 use crate::chat::{Object, OutputFormat, Request, Thinking, ToolChoice};
+use crate::provider::Target;
 use crate::{EncodedRequest, RequestError};
 
 /// Reads a caller's body. What it holds beyond [`Request`] is named in [`Request::fields`], if its
@@ -176,12 +177,13 @@ fn schema(told: &Object, path: &str, noted: &mut Noted) -> Result<OutputFormat, 
 /// # Errors
 /// [`RequestError::Unsupported`] when something that matters cannot be said: a document by URL, a
 /// video, a picture in the assistant's turn.
-pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let mut left_out = Vec::new();
     let mut body = Object::new();
+    let model = target.model;
     let family = Family::of(model);
     body.insert("model".into(), json!(model));
-    let messages = messages::encode(request, model, &mut left_out)?;
+    let messages = messages::encode(request, target, &mut left_out)?;
     body.insert("messages".into(), Value::Array(messages));
     if !request.tools.is_empty() {
         body.insert("tools".into(), tools::encode(&request.tools));

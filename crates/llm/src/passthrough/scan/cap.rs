@@ -8,7 +8,6 @@ use super::{Field, Scanned};
 use crate::Dialect;
 use crate::json::raw;
 use crate::operation::{Kind, Operation};
-use crate::provider::ProviderType;
 
 /// A field that caps the tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,23 +25,13 @@ pub enum CapField {
 impl CapField {
     /// The fields in which a caller of this operation may cap the answer.
     #[must_use]
-    pub fn said(operation: &Operation) -> &'static [CapField] {
+    pub fn of_caller(operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
             (Dialect::OpenAi, Kind::Chat) => &[CapField::MaxCompletionTokens, CapField::MaxTokens],
             (Dialect::OpenAi, Kind::Completions) | (Dialect::Anthropic, Kind::Chat) => &[CapField::MaxTokens],
             (Dialect::OpenAi, Kind::Responses) => &[CapField::MaxOutputTokens],
             (Dialect::Gemini, Kind::Chat) => &[CapField::Generation],
             _ => &[],
-        }
-    }
-
-    /// Those that an upstream of the caller's own dialect heeds. The first is its own word, which is written where the
-    /// caller said none. Empty: answers of this operation have no length to cap.
-    #[must_use]
-    pub fn heeded(operation: &Operation, provider: &ProviderType) -> &'static [CapField] {
-        match (operation.dialect, operation.kind) {
-            (Dialect::OpenAi, Kind::Chat) => provider.caps,
-            _ => CapField::said(operation),
         }
     }
 

@@ -115,7 +115,7 @@ fn a_cap_is_read_where_it_counts() {
     let read = |path: &str, body: &str| {
         let operation = find("POST", path).unwrap().operation;
         let scanned = scan(body.as_bytes()).unwrap();
-        (scanned.output_cap(CapField::said(operation)), scanned.answers(operation, body.as_bytes()))
+        (scanned.output_cap(CapField::of_caller(operation)), scanned.answers(operation, body.as_bytes()))
     };
     for (path, body, expected) in [
         ("/v1/chat/completions", "{}", (None, 1)),
@@ -162,10 +162,10 @@ fn each_type_of_provider_has_a_word_for_the_cap() {
     let chat = find("POST", "/v1/chat/completions").unwrap().operation;
     let responses = find("POST", "/v1/responses").unwrap().operation;
     for kind in crate::provider::TYPES {
-        let fields = CapField::heeded(chat, kind);
-        assert_eq!(fields.is_empty(), kind.dialect.is_some_and(|dialect| dialect != Dialect::OpenAi), "{}", kind.name);
-        assert!(fields.iter().all(|field| CapField::said(chat).contains(field)), "{}", kind.name);
-        assert_eq!(CapField::heeded(responses, kind), [CapField::MaxOutputTokens], "{}", kind.name);
+        let fields = kind.quirks.caps(chat);
+        assert_eq!(fields.is_empty(), kind.api.is_some_and(|api| api.dialect != Dialect::OpenAi), "{}", kind.name);
+        assert!(fields.iter().all(|field| CapField::of_caller(chat).contains(field)), "{}", kind.name);
+        assert_eq!(kind.quirks.caps(responses), [CapField::MaxOutputTokens], "{}", kind.name);
     }
 }
 

@@ -1,13 +1,14 @@
 //! Usage that is not tokens of text, and how it was served.
 
-use Dialect::{Anthropic, Gemini, OpenAi};
+use crate::Dialect::{Anthropic, Gemini, OpenAi};
 
 use super::*;
+use crate::Dialect;
 use crate::passthrough::whole::whole;
 use crate::tokens::usage::ServiceTier::{self, Batch, Default as Usual, Fast, Flex, Priority, Ultrafast};
 
 fn watched(dialect: Dialect, events: &[&str]) -> Usage {
-    let mut watch = Watch::new(dialect);
+    let mut watch = Watch::new(dialect.format());
     for data in events {
         watch.observe(&Event { name: String::new(), data: Some((*data).to_owned()), raw: Vec::new() });
     }
@@ -177,7 +178,7 @@ fn pictures_and_sounds_are_counted() {
 
 #[test]
 fn what_a_stream_said_is_counted_before_and_after_its_first_content() {
-    let mut watch = Watch::new(OpenAi);
+    let mut watch = Watch::new(OpenAi.format());
     for data in [
         r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
         r#"{"choices":[{"delta":{"content":"abc"}}]}"#,

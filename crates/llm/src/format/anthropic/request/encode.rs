@@ -23,17 +23,19 @@ use crate::chat::{Effort, Object, OutputFormat, Part, Request, Role, Thinking, T
 use crate::format::anthropic::models::{self, Model, Sampling, ThinkingForm, TopEffort};
 use crate::format::anthropic::{schema, turns};
 use crate::passthrough::scan::thinking::{LEAST_BUDGET, below};
+use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, RequestError};
 
 /// Stands for a JSON object wanted without a schema, for which Anthropic has no switch.
 const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no prose around it, and no code fence.";
 
-/// Tells `request` to the model named `model`, with `most` tokens of output.
+/// Writes `request` for `target`, with `most` tokens of output.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when Anthropic, or this model, has no way to say a part of it.
-pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    let model = target.model;
     let takes = models::of(model);
     let mut left_out = Vec::new();
     refuse_penalties(request)?;

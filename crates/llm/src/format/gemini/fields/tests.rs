@@ -4,7 +4,7 @@ use super::FIELDS;
 use crate::chat::fields::Fate;
 use crate::format::gemini;
 use crate::registry::fit;
-use crate::{Dialect, RequestError};
+use crate::{Format, RequestError};
 
 /// A request that has what must stand around the field at `path`, but not the field.
 fn surroundings(path: &str) -> Map<String, Value> {
@@ -76,18 +76,22 @@ fn every_row_holds_in_both_spellings() {
             put(&mut body, &path, sample.clone());
             let body = serde_json::from_value(body).unwrap();
             let request = gemini::request::decode(&body).unwrap_or_else(|error| panic!("{path}: {error}"));
-            for upstream in [Dialect::OpenAi, Dialect::Anthropic] {
-                let result = fit(Dialect::Gemini, &request.fields, upstream);
+            for upstream in [Format::OpenAiChat, Format::Anthropic] {
+                let result = fit(Format::Gemini, &request.fields, upstream);
                 let named = field.path.to_owned();
-                match field.fates[upstream as usize] {
+                match field.fates.towards(upstream) {
                     Fate::Refused => {
-                        assert_eq!(result, Err(RequestError::Unsupported { field: named, upstream }), "{path}")
+                        assert_eq!(
+                            result,
+                            Err(RequestError::Unsupported { field: named, upstream: upstream.dialect() }),
+                            "{path}"
+                        )
                     }
-                    Fate::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream}"),
-                    Fate::Carried | Fate::Adapted => assert_eq!(result, Ok(vec![]), "{path} to {upstream}"),
+                    Fate::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream:?}"),
+                    Fate::Carried | Fate::Adapted => assert_eq!(result, Ok(vec![]), "{path} to {upstream:?}"),
                 }
             }
-            assert_eq!(fit(Dialect::Gemini, &request.fields, Dialect::Gemini), Ok(vec![]), "{path}");
+            assert_eq!(fit(Format::Gemini, &request.fields, Format::Gemini), Ok(vec![]), "{path}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::chat::{
     object,
 };
 use crate::format::gemini::parts;
+use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, RequestError};
 
 /// Stands for a signature on a call that Gemini did not make: Gemini 3 refuses the first call of a
@@ -32,8 +33,8 @@ const MOST_STOPS: usize = 5;
 /// [`RequestError::Unsupported`] for what Gemini can't say: one call at a time, more than five stop
 /// sequences, a URL of unknown type, before Gemini 3 JSON output together with tools.
 /// [`RequestError::Invalid`] for a call in the history whose arguments are not a JSON object.
-pub fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
-    let generation = Generation::of(model);
+pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    let generation = Generation::of(target.model);
     let mut body = Object::new();
     let mut left_out = Vec::new();
     body.insert("contents".to_owned(), contents(request, generation, &mut left_out)?);

@@ -1,12 +1,18 @@
 use serde_json::{Value, json};
 
-use super::{decode, encode};
+use super::decode;
 use crate::chat::mark::mark;
 use crate::chat::{
     Effort, Media, MediaSource, Message, Object, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use crate::{Dialect, RequestError};
+use crate::provider::Target;
+use crate::{Dialect, EncodedRequest, Format, RequestError};
+
+/// Writes a request for the vendor of the format.
+fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+    super::encode(request, &Target::vendor(Dialect::Gemini, model), most)
+}
 
 fn object(value: Value) -> Object {
     serde_json::from_value(value).unwrap()
@@ -186,7 +192,7 @@ fn reports_what_it_does_not_carry() {
     ] {
         let request = decode(&with(body)).unwrap();
         assert_eq!(request.fields, [field]);
-        let refused = crate::registry::fit(Dialect::Gemini, &request.fields, Dialect::OpenAi);
+        let refused = crate::registry::fit(Format::Gemini, &request.fields, Format::OpenAiChat);
         assert_eq!(refused, Err(RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::OpenAi }));
     }
 }

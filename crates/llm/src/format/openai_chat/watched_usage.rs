@@ -1,0 +1,113 @@
+//! Usage as both of OpenAI's APIs state it, read from streams and answers that pass through.
+
+use serde::Deserialize;
+
+use crate::json::lenient::{Count, Millis, Object, Served};
+use crate::tokens::usage::Usage;
+
+/// Usage of both of OpenAI's APIs.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Tokens {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    total_tokens: Count,
+    input_tokens: Count,
+    output_tokens: Count,
+    /// DeepSeek's own name for cached input.
+    prompt_cache_hit_tokens: Count,
+    prompt_tokens_details: Object<InputDetails>,
+    input_tokens_details: Object<InputDetails>,
+    /// Transcriptions' own name for the same.
+    input_token_details: Object<InputDetails>,
+    completion_tokens_details: Object<OutputDetails>,
+    output_tokens_details: Object<OutputDetails>,
+    /// Transcriptions that are counted by time.
+    seconds: Millis,
+    /// Mistral's own name for that.
+    prompt_audio_seconds: Millis,
+    /// Mistral's stands here; OpenAI's stands beside the usage, and is put here.
+    service_tier: Served,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct InputDetails {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    audio_tokens: Count,
+    image_tokens: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    reasoning_tokens: Count,
+    audio_tokens: Count,
+    image_tokens: Count,
+}
+
+impl Tokens {
+    /// Each telling is whole: the last one counts. The service may be told apart from it.
+    pub fn merge(&mut self, later: Option<Tokens>) {
+        let Some(later) = later else { return };
+        let service_tier = Served(later.service_tier.0.or(self.service_tier.0));
+        if !later.usage().is_empty() {
+            *self = later;
+        }
+        self.service_tier = service_tier;
+    }
+
+    pub fn usage(&self) -> Usage {
+        let input = self.prompt_tokens_details.0.or(self.input_tokens_details.0).or(self.input_token_details.0);
+        let input = input.unwrap_or_default();
+        let output = self.completion_tokens_details.0.or(self.output_tokens_details.0).unwrap_or_default();
+        let reasoning = output.reasoning_tokens.0;
+        let mut prompt = self.prompt_tokens.0.or(self.input_tokens.0);
+        let mut told = self.completion_tokens.0.or(self.output_tokens.0);
+        // xAI's chat leaves reasoning out of `completion_tokens`; its total tells.
+        if let (Some(total), Some(input), Some(completion), Some(thought)) =
+            (self.total_tokens.0, prompt, told, reasoning)
+        {
+            let with = completion.saturating_add(thought);
+            if thought > 0 && input.saturating_add(with) == total {
+                told = Some(with);
+            }
+        }
+        // Mistral leaves audio out of `prompt_tokens`; its total tells too.
+        if let (Some(total), Some(text), Some(completion), Some(heard)) =
+            (self.total_tokens.0, prompt, told, input.audio_tokens.0)
+        {
+            let with = text.saturating_add(heard);
+            if heard > 0 && with.saturating_add(completion) == total {
+                prompt = Some(with);
+            }
+        }
+        Usage {
+            input: prompt,
+            cached_input: input
+                .cached_tokens
+                .0
+                .or(self.prompt_cache_hit_tokens.0)
+                // Grok on Azure tells more cached than asked: that is no part, and so unknown.
+                .filter(|cached| prompt.is_none_or(|prompt| *cached <= prompt)),
+            cache_write: input.cache_write_tokens.0,
+            cache_write_1h: None,
+            output: told,
+            reasoning,
+            audio_input: input.audio_tokens.0,
+            audio_output: output.audio_tokens.0,
+            image_input: input.image_tokens.0,
+            image_output: output.image_tokens.0,
+            images: None,
+            milliseconds: self.seconds.0.or(self.prompt_audio_seconds.0),
+            service: self.service_tier.0,
+        }
+    }
+}
+
+/// What is told of usage, and of the service beside it.
+pub(crate) fn with_service(tokens: Option<Tokens>, beside: Served) -> Option<Tokens> {
+    let Some(service) = beside.0 else { return tokens };
+    Some(Tokens { service_tier: Served(Some(service)), ..tokens.unwrap_or_default() })
+}

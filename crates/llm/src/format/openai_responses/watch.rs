@@ -1,0 +1,115 @@
+//! The events of a response, and whole ones, as they pass through.
+
+use serde::Deserialize;
+
+use crate::chat::StreamError;
+use crate::format::openai_chat::watched_usage::{Tokens, with_service};
+use crate::json::lenient::{Fault, Filled, List, Object, Served, Text};
+use crate::json::raw;
+use crate::passthrough::content;
+use crate::passthrough::observation::Parsed;
+
+/// A whole response, as the answer itself and inside the events of its life.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Response<'a> {
+    #[serde(borrow)]
+    pub object: Text<'a>,
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    #[serde(borrow)]
+    pub status: Text<'a>,
+    #[serde(borrow)]
+    pub output: List<Item<'a>>,
+    usage: Object<Tokens>,
+    service_tier: Served,
+    pub error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Item<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    content: Filled,
+    summary: Filled,
+    encrypted_content: Filled,
+}
+
+impl Item<'_> {
+    /// Calls and their kin are content as such; messages and reasoning when there is something in them.
+    pub fn filled(&self) -> bool {
+        match self.kind.get() {
+            Some("message" | "reasoning") | None => self.content.0 || self.summary.0 || self.encrypted_content.0,
+            Some(_) => true,
+        }
+    }
+
+    /// As [`Item::filled`], of an item that a stream has only begun.
+    fn begins(&self) -> bool {
+        !matches!(self.kind.get(), Some("reasoning")) && self.filled() || self.summary.0
+    }
+}
+
+impl Response<'_> {
+    pub fn tokens(&self) -> Option<Tokens> {
+        with_service(self.usage.0, self.service_tier)
+    }
+
+    /// Whether the status explains an answer without content.
+    pub fn explained(&self) -> bool {
+        self.status.get().is_some_and(|status| !matches!(status, "completed" | "failed"))
+    }
+}
+
+/// What an event says beside the response or item in it.
+pub(crate) struct EventParts<'e, 'a> {
+    pub response: Option<&'e Response<'a>>,
+    pub item: Option<&'e Item<'a>>,
+    pub error: Option<&'e StreamError>,
+    /// A piece of text, arguments or a picture stands in the event itself.
+    pub filled: bool,
+}
+
+/// Reads an event of the type `kind`. `fault` reads the code and the message that stand in the event itself.
+pub(crate) fn event(kind: &str, parts: &EventParts<'_, '_>, fault: impl FnOnce() -> StreamError) -> Parsed<Tokens> {
+    let mut parsed = Parsed::empty();
+    let mut failure = None;
+    if let Some(response) = parts.response {
+        parsed.model = response.model.owned();
+        parsed.tokens = response.tokens();
+        failure.clone_from(&response.error.0);
+        parsed.explained = response.explained();
+    }
+    match kind {
+        "error" => failure = Some(parts.error.cloned().unwrap_or_else(fault)),
+        "response.failed" => {
+            parsed.observation.terminal = true;
+            failure = Some(failure.unwrap_or_else(fault));
+        }
+        "response.completed" | "response.incomplete" | "response.cancelled" => {
+            parsed.observation.terminal = true;
+            // An answer may come whole in its last event.
+            let output = parts.response.into_iter().flat_map(|response| response.output.iter());
+            parsed.observation.content = output.into_iter().any(Item::filled);
+        }
+        "response.output_item.added" => parsed.observation.content = parts.item.is_some_and(Item::begins),
+        "response.output_item.done" => parsed.observation.content = parts.item.is_some_and(Item::filled),
+        _ => parsed.observation.content = parts.filled,
+    }
+    parsed.observation.error = failure;
+    parsed
+}
+
+/// Bytes of content in an event. Each piece is repeated when it is done; sound and pictures are no words.
+pub(crate) fn content_bytes(name: &str, data: &[u8]) -> u64 {
+    let piece = name.is_empty() || name.ends_with(".delta") && !name.ends_with("audio.delta");
+    if piece { content::sum(data, &[], |key| key == b"delta") } else { 0 }
+}
+
+/// Bytes of content in a whole response, which repeats its instructions beside its output.
+pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
+    let output = std::str::from_utf8(body).ok().and_then(|text| raw::member(text, "output"));
+    let words = |key: &[u8]| matches!(key, b"text" | b"arguments" | b"input" | b"code" | b"refusal");
+    output.map_or(0, |output| content::sum(output.as_bytes(), &[], words))
+}

@@ -1,0 +1,62 @@
+//! The provider types, one row each.
+
+use super::api::{ANTHROPIC, GEMINI, OPENAI};
+use super::{Auth, ProviderType, Quirks};
+
+const fn openai_like(
+    name: &'static str,
+    endpoint: Option<&'static str>,
+    variables: &'static [&'static str],
+) -> ProviderType {
+    ProviderType {
+        name,
+        api: Some(&OPENAI),
+        endpoint,
+        auth: Auth::Bearer,
+        keyless: false,
+        quirks: Quirks::OPENAI,
+        variables,
+    }
+}
+
+/// All types, in the order in which documents list them.
+pub const TYPES: &[ProviderType] = &[
+    openai_like("OpenAI", Some("https://api.openai.com/v1"), &["OPENAI_API_KEY"]),
+    ProviderType {
+        name: "Anthropic",
+        api: Some(&ANTHROPIC),
+        endpoint: Some("https://api.anthropic.com/v1"),
+        auth: Auth::XApiKey,
+        keyless: false,
+        quirks: Quirks::NONE,
+        variables: &["ANTHROPIC_API_KEY"],
+    },
+    ProviderType {
+        name: "Gemini",
+        api: Some(&GEMINI),
+        endpoint: Some("https://generativelanguage.googleapis.com/v1beta"),
+        auth: Auth::GoogApiKey,
+        keyless: false,
+        quirks: Quirks::NONE,
+        variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+    },
+    ProviderType {
+        quirks: Quirks::MISTRAL,
+        ..openai_like("Mistral", Some("https://api.mistral.ai/v1"), &["MISTRAL_API_KEY"])
+    },
+    openai_like("Groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"]),
+    openai_like("Cerebras", Some("https://api.cerebras.ai/v1"), &["CEREBRAS_API_KEY"]),
+    openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"]),
+    ProviderType {
+        keyless: true,
+        quirks: Quirks::OLLAMA,
+        ..openai_like("Ollama", Some("http://127.0.0.1:11434/v1"), &[])
+    },
+    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("vLLM", None, &[]) },
+    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("OpenAICompatible", None, &[]) },
+    // What it speaks is a setting.
+    ProviderType { keyless: true, api: None, ..openai_like("Mock", None, &[]) },
+];
+
+/// Stands in for a type that only a newer version knows. Nothing is sent to it.
+pub static UNKNOWN: ProviderType = ProviderType { quirks: Quirks::NONE, ..openai_like("", None, &[]) };
