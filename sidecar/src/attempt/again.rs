@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Failed, Next};
+use super::{Failed, FailureClass};
 use crate::runtime::retry;
 
 /// The longest wait that a provider can ask for and is waited for here. A caller that has to wait longer is told so.
@@ -17,13 +17,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// `wanted`: the object says itself how often. Else only what says when to come back is asked again: an SDK does the rest.
 pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
     // What is told of a credential is not mended by asking again.
-    match failed.asks() {
-        Next::Again => (retries == 0).then(|| retry::pause(1)),
-        Next::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
-        Next::Transient => Some(retry::pause(retries + 1)),
-        Next::RateLimited => wait(failed, retries, wanted),
-        Next::Candidate if failed.word == "overloaded" => wait(failed, retries, wanted),
-        Next::Back | Next::Credential | Next::Candidate | Next::Larger => None,
+    match failed.effective_class() {
+        FailureClass::ConnectionClosed => (retries == 0).then(|| retry::pause(1)),
+        FailureClass::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
+        FailureClass::Transient => Some(retry::pause(retries + 1)),
+        FailureClass::RateLimited => wait(failed, retries, wanted),
+        FailureClass::Candidate if failed.word == "overloaded" => wait(failed, retries, wanted),
+        FailureClass::Final | FailureClass::Credential | FailureClass::Candidate | FailureClass::ContextTooLong => None,
     }
 }
 

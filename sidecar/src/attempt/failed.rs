@@ -14,23 +14,21 @@ use crate::pipeline::refuse::Refusal;
 use crate::upstream::SendError;
 use crate::upstream::mask::Mask;
 
-/// Who is asked next.
+/// What kind of failure it is. What comes after it is decided in `step.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Nobody: the answer goes back as it is.
-    Back,
-    /// The next credential of the same provider, then the next candidate.
+pub enum FailureClass {
+    /// The caller's own mistake, or one that anybody else would repeat: the answer goes back as it is.
+    Final,
+    /// The credential was refused, or its account is empty.
     Credential,
-    /// The same, unless the credentials share an account.
     RateLimited,
+    /// This candidate does not serve it: overloaded, no such model, an empty answer.
     Candidate,
-    /// A candidate with a larger context window.
-    Larger,
-    /// The next candidate; without one, the same once more.
+    /// A candidate with a larger context window may.
+    ContextTooLong,
     Transient,
-    /// The same once more, and then the next candidate: a kept connection was closed, which says
-    /// nothing of the place.
-    Again,
+    /// A kept connection was closed, which says nothing of the place.
+    ConnectionClosed,
 }
 
 /// An attempt that did not serve.
@@ -38,7 +36,7 @@ pub enum Next {
 pub struct Failed {
     /// Of the closed vocabulary of attempts.
     pub word: &'static str,
-    pub next: Next,
+    pub class: FailureClass,
     /// The upstream's.
     pub status: Option<u16>,
     pub message: String,
@@ -82,7 +80,7 @@ impl Failed {
     pub fn unreachable(word: &'static str, message: String) -> Self {
         Failed {
             word,
-            next: Next::Transient,
+            class: FailureClass::Transient,
             status: None,
             message,
             retry_after: None,
@@ -104,7 +102,7 @@ impl Failed {
             Box::new(Passed { status: 200, headers, body, usage, held: Arc::default() })
         });
         let failed = Failed::unreachable("empty", format!("{provider} answered with nothing"));
-        Failed { next: Next::Candidate, passed, ..failed }
+        Failed { class: FailureClass::Candidate, passed, ..failed }
     }
 
     /// Whether it was an answer with nothing in it, which goes back if nobody does better.
@@ -125,7 +123,7 @@ impl Failed {
 
     /// The provider leads back to a gateway that the request has passed through: it would do so again.
     pub fn looping(self) -> Self {
-        Failed { word: "loop", next: Next::Candidate, retry_after: None, tell: (508, "loop_detected"), ..self }
+        Failed { word: "loop", class: FailureClass::Candidate, retry_after: None, tell: (508, "loop_detected"), ..self }
     }
 
     /// The answer is longer than any that can be held. Another one would be as long, and was paid for, too.
@@ -134,7 +132,7 @@ impl Failed {
             if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
         let message =
             format!("{provider}: the answer is longer than {longest}, the most that this gateway's memory allows");
-        Failed { next: Next::Back, ..Failed::unreachable("malformed", message) }
+        Failed { class: FailureClass::Final, ..Failed::unreachable("malformed", message) }
     }
 
     /// The answer is there, and no room to hold it, or to tell it in another dialect.
@@ -142,7 +140,7 @@ impl Failed {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         match no_room {
             NoRoom::Now => Failed {
-                next: Next::Back,
+                class: FailureClass::Final,
                 tell: (503, "overloaded"),
                 retry_after: Some(Duration::from_secs(1)),
                 ..Failed::unreachable(
@@ -154,7 +152,7 @@ impl Failed {
                 let (wanted, total) = (mib(wanted), total >> 20);
                 let message =
                     format!("to tell the answer may take {wanted} MiB, and the gateway's memory allows {total}");
-                Failed { next: Next::Back, ..Failed::unreachable("malformed", message) }
+                Failed { class: FailureClass::Final, ..Failed::unreachable("malformed", message) }
             }
         }
     }
@@ -162,7 +160,7 @@ impl Failed {
     /// There is no room to tell the request in the candidate's dialect.
     pub fn no_room(refusal: Refusal) -> Self {
         Failed {
-            next: Next::Candidate,
+            class: FailureClass::Candidate,
             tell: (refusal.status, refusal.kind),
             retry_after: refusal.retry_after.map(Duration::from_secs),
             ..Failed::unreachable("unsupported", refusal.message)
@@ -178,7 +176,7 @@ impl Failed {
     pub fn unsupported(field: String, provider: &str) -> Self {
         let message = format!("`{field}` cannot be carried to {provider}");
         Failed {
-            next: Next::Candidate,
+            class: FailureClass::Candidate,
             tell: (400, "unsupported_parameter"),
             ..Failed::unreachable("unsupported", message)
         }
@@ -186,13 +184,13 @@ impl Failed {
 
     /// The provider answered with an error.
     pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Box<Passed>>) -> Self {
-        let next = match failure.class {
-            Class::Caller | Class::Filtered => Next::Back,
-            Class::Credential | Class::Quota => Next::Credential,
-            Class::RateLimited => Next::RateLimited,
-            Class::Overloaded | Class::ModelMissing => Next::Candidate,
-            Class::ContextTooLong => Next::Larger,
-            Class::Transient => Next::Transient,
+        let class = match failure.class {
+            Class::Caller | Class::Filtered => FailureClass::Final,
+            Class::Credential | Class::Quota => FailureClass::Credential,
+            Class::RateLimited => FailureClass::RateLimited,
+            Class::Overloaded | Class::ModelMissing => FailureClass::Candidate,
+            Class::ContextTooLong => FailureClass::ContextTooLong,
+            Class::Transient => FailureClass::Transient,
         };
         let told = if failure.message.is_empty() { "no message" } else { &failure.message };
         let (tell, passed) = match failure.class {
@@ -208,7 +206,7 @@ impl Failed {
         };
         Failed {
             word: failure.class.word(),
-            next,
+            class,
             status: Some(status),
             message: format!("{provider}: {told}"),
             retry_after: failure.retry_after,
@@ -234,17 +232,22 @@ impl Failed {
         }
     }
 
-    /// Who is asked next.
-    pub fn asks(&self) -> Next {
-        match self.next {
-            Next::Back | Next::Candidate | Next::Larger | Next::Transient if self.quoted => Next::Credential,
-            next => next,
+    /// The class that decides what comes next; the field itself says what the failure teaches of the place. A quoted
+    /// credential is not sent again.
+    pub fn effective_class(&self) -> FailureClass {
+        match self.class {
+            FailureClass::Final | FailureClass::Candidate | FailureClass::ContextTooLong | FailureClass::Transient
+                if self.quoted =>
+            {
+                FailureClass::Credential
+            }
+            class => class,
         }
     }
 
     /// Whether a provider refused the credential, or its account.
     pub fn refuses_credential(&self) -> bool {
-        self.quoted || self.next == Next::Credential
+        self.quoted || self.class == FailureClass::Credential
     }
 
     /// With the credential taken out of the words, which may be the other side's.
@@ -265,7 +268,7 @@ impl Failed {
         match error {
             SendError::ConnectTimeout { .. } => Failed::timeout(word, error.to_string()),
             SendError::Closed { kept, unprocessed, .. } => Failed {
-                next: if *kept { Next::Again } else { Next::Transient },
+                class: if *kept { FailureClass::ConnectionClosed } else { FailureClass::Transient },
                 unprocessed: *unprocessed,
                 ..Failed::unreachable(word, error.to_string())
             },

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use outrigger_llm::errors::classify::Scope;
 use outrigger_policy::{Candidate, Measure};
 
-use super::{Failed, Next};
+use super::route::Route;
+use super::{Failed, FailureClass};
 use crate::pipeline::call::Call;
 use crate::runtime::health::Lane;
 
@@ -17,14 +18,7 @@ const DEFAULT_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Notes it. `began`: when the attempt did.
-pub fn learn(
-    failed: &Failed,
-    call: &Call,
-    candidate: &Candidate,
-    provider: usize,
-    credential: Option<usize>,
-    began: Instant,
-) {
+pub fn learn(failed: &Failed, call: &Call, &Route { candidate, provider, credential }: &Route<'_>, began: Instant) {
     if !failed.teaches {
         return;
     }
@@ -32,28 +26,33 @@ pub fn learn(
     let (model, now) = (&*candidate.model, Instant::now());
     let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
     // Whatever it says, it is up.
-    if failed.status.is_some_and(|status| status < 500) && failed.next != Next::Transient {
+    if failed.status.is_some_and(|status| status < 500) && failed.class != FailureClass::Transient {
         lane.answered(model, now);
     }
-    match failed.next {
-        Next::Credential => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(CREDENTIAL_REST)),
-        Next::RateLimited => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(DEFAULT_REST)),
-        Next::Candidate if failed.word == "overloaded" => {
+    match failed.class {
+        FailureClass::Credential => {
+            rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(CREDENTIAL_REST))
+        }
+        FailureClass::RateLimited => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(DEFAULT_REST)),
+        FailureClass::Candidate if failed.word == "overloaded" => {
             lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
             lane.unserved(model, now);
         }
-        Next::Candidate if failed.word == "empty" => {
+        FailureClass::Candidate if failed.word == "empty" => {
             lane.answered(model, now);
             lane.unserved(model, now);
         }
-        Next::Transient => {
+        FailureClass::Transient => {
             if failed.word.starts_with("timeout_") && failed.word != "timeout_connect" {
                 let measure = if call.stream { Measure::FirstToken } else { Measure::Whole };
                 lane.waited(model, measure, began, now);
             }
             lane.failed(model, began, now);
         }
-        Next::Back | Next::Candidate | Next::Larger | Next::Again => {}
+        FailureClass::Final
+        | FailureClass::Candidate
+        | FailureClass::ContextTooLong
+        | FailureClass::ConnectionClosed => {}
     }
 }
 

@@ -1,5 +1,11 @@
 //! Trying candidates until one answers: which comes next is decided by how the last one failed.
 //!
+//! ```text
+//! route (route.rs) -> reserve -> send (once.rs) -> answer -> the caller, through filters (filtered.rs)
+//!   ^                   | no room                | failed -> settle, learn (learn.rs, tried.rs)
+//!   |                   v                        v
+//!   +------------- next candidate <--------- next step (step.rs): given back | retry | next credential | next candidate
+//! ```
 //! Before the first content everything that another candidate could cure is cured by failing over;
 //! the caller's own mistakes go back as they are. An untried place is failover and not limited;
 //! going back to one is a retry and is.
@@ -14,10 +20,12 @@ mod once;
 pub(crate) mod prepare;
 mod refused;
 pub(crate) mod reserve;
+mod route;
+mod step;
+mod tried;
 mod trying;
 pub mod worst;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,7 +33,11 @@ use http::Response;
 use outrigger_policy::{Candidate, Decision};
 
 pub use clock::{Clock, Timing};
-pub use failed::{Failed, Next, Passed, keep_content_type};
+pub use failed::{Failed, FailureClass, Passed, keep_content_type};
+use once::Answer;
+use route::{Cursor, Route};
+use step::{NextStep, Situation, next_step};
+use tried::TriedRoutes;
 pub use trying::Trying;
 
 use crate::attempt::reserve::{NotReserved, reserve};
@@ -39,161 +51,136 @@ use crate::telemetry::record::AttemptRecord;
 /// the primary said.
 pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<ReplyBody> {
     let served = Arc::clone(&ending.call.served);
-    for candidate in trying.decision.eligible() {
-        if let Some(provider) = candidate.provider {
-            served.places[provider].upstream.touch();
-        }
+    for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
+        served.places[provider].upstream.touch();
     }
+    let mut cursor = Cursor::new(trying.decision);
+    let mut tried = TriedRoutes::default();
     let mut primary: Option<(Failed, &Candidate)> = None;
     // The first that was passed over for want of money, or of anything else that is limited.
     let mut no_room: Option<Refusal> = None;
     // Others' reservations are waited for once, whoever is asked.
     let mut waits_until: Option<Instant> = None;
-    let mut tried = 0u32;
-    let mut per_provider: HashMap<usize, u32> = HashMap::new();
-    // After an answer that the context is too long: only a window known to be larger will do.
-    let mut needs_window: Option<u32> = None;
-    // After an answer that there is no such model, from a provider that takes any name: the others would only read it.
-    let mut nobodys_name = false;
 
-    let mut candidates = trying.decision.eligible().peekable();
-    'candidates: while let Some(candidate) = candidates.next() {
-        let others = candidates.peek().is_some();
-        let Some(index) = candidate.provider else { continue };
-        let provider = &served.policy.providers[index];
-        if let Some(least) = needs_window
-            && served.policy.context_window(index, &candidate.model).is_none_or(|window| window <= least)
-        {
+    while let Some(route) = cursor.route() {
+        let (candidate, provider) = (route.candidate, &served.policy.providers[route.provider]);
+        if tried.rules_out(&served.policy, route.provider, candidate) {
+            cursor.next_candidate();
             continue;
         }
-        if nobodys_name && candidate.any_name {
-            continue;
+        if Instant::now() >= trying.clock.deadline() {
+            break;
         }
-        let credentials: Vec<Option<usize>> = match candidate.credentials.is_empty() {
-            true => vec![None],
-            false => candidate.credentials.iter().copied().map(Some).collect(),
-        };
-        let mut credentials = credentials.into_iter().peekable();
-        'credentials: while let Some(credential) = credentials.next() {
-            let mut retries = 0;
-            loop {
-                let sent = per_provider.entry(index).or_default();
-                if *sent >= provider.max_attempts {
-                    continue 'candidates;
+        if ending.call.is_gone() {
+            return ending.left();
+        }
+        let reserved = match reserve(trying, &mut ending, candidate, route.provider, &mut waits_until).await {
+            Ok(reserved) => reserved,
+            // After an attempt that failed, its error is the better answer.
+            Err(NotReserved::Refuse(_)) if primary.is_some() => break,
+            Err(NotReserved::Refuse(refusal)) => return ending.refuse(&refusal),
+            Err(NotReserved::Skip(skip, refusal)) => {
+                ending.passes_over(candidate, &skip);
+                // The one that passes soonest is told: money alone is spent for long.
+                if no_room.as_ref().is_none_or(|told| lasts(&refusal) < lasts(told)) {
+                    no_room = Some(refusal);
                 }
-                if Instant::now() >= trying.clock.deadline() {
-                    break 'candidates;
-                }
-                if ending.call.is_gone() {
-                    return ending.left();
-                }
-                let reserved = match reserve(trying, &mut ending, candidate, index, &mut waits_until).await {
-                    Ok(reserved) => reserved,
-                    // After an attempt that failed, its error is the better answer.
-                    Err(NotReserved::Refuse(_)) if primary.is_some() => break 'candidates,
-                    Err(NotReserved::Refuse(refusal)) => return ending.refuse(&refusal),
-                    Err(NotReserved::Skip(skip, refusal)) => {
-                        ending.passes_over(candidate, &skip);
-                        // The one that passes soonest is told: money alone is spent for long.
-                        if no_room.as_ref().is_none_or(|told| lasts(&refusal) < lasts(told)) {
-                            no_room = Some(refusal);
-                        }
-                        continue 'candidates;
-                    }
-                };
-                if ending.call.is_gone() {
-                    return ending.left();
-                }
-                *sent += 1;
-                tried += 1;
-                let begun = Instant::now();
-                // On record before it is sent: a caller who leaves meanwhile leaves it there.
-                ending.record.attempts.push(AttemptRecord {
-                    provider: candidate.name.to_string(),
-                    model: candidate.upstream_model.to_string(),
-                    credential: credential.map(|at| provider.credentials[at].name.to_string()),
-                    status: None,
-                    error: None,
-                    ms: 0.0,
-                });
-                ending.serves(candidate);
-                let capable = served.policy.capabilities(index, &candidate.model);
-                let timing = trying.clock.attempt(begun, provider, capable, others);
-                let outcome = once::once(trying, &mut ending, candidate, index, credential, &reserved, timing).await;
-                if let Some(record) = ending.record.attempts.last_mut() {
-                    record.ms = ms(begun.elapsed());
-                    match &outcome {
-                        // A stream may have broken off behind its first content, and says so already.
-                        Ok(answer) => record.status = Some(answer.status()),
-                        Err(failed) => (record.status, record.error) = (failed.status, Some(failed.word)),
-                    }
-                }
-                let failed = match outcome {
-                    Ok(answer) => {
-                        remember(trying, &ending, candidate, index, credential);
-                        return answer.tell(ending).await;
-                    }
-                    Err(failed) => refused::named(failed, &served, candidate, index, credential),
-                };
-                match failed.passed.as_ref().filter(|passed| passed.status == 200) {
-                    // Nothing was in it, and it was made all the same.
-                    Some(passed) => ending.answered(&passed.usage, 0),
-                    None => ending.failed(&failed),
-                }
-                learn::learn(&failed, &ending.call, candidate, index, credential, begun);
-                let next = failed.asks();
-                // The caller's own mistake is told as it is, whatever failed before it.
-                if matches!(next, Next::Back) {
-                    ending.serves(candidate);
-                    let final_word = tried >= 2;
-                    return match failed.passed {
-                        Some(passed) => ending.pass_on(*passed, failed.word, final_word),
-                        None => ending.refuse_after(&told(&failed, final_word), failed.word, &[]),
-                    };
-                }
-                ending.record.fallback_reason.get_or_insert(failed.word);
-                nobodys_name |= candidate.any_name && failed.word == "model_missing";
-                let shares_account = provider.account.is_some();
-                if matches!(next, Next::Larger) {
-                    needs_window =
-                        served.policy.context_window(index, &candidate.model).or(needs_window).or(Some(u32::MAX));
-                }
-                let next_credential = match next {
-                    Next::Back | Next::Credential => true,
-                    // A rate limit is the credential's; where credentials share an account, it is everybody's there.
-                    Next::RateLimited => !shares_account,
-                    _ => false,
-                };
-                let elsewhere =
-                    (next_credential && credentials.peek().is_some()) || has_other(trying.decision, candidate);
-                let pause = again::after(&failed, retries, provider.wants_attempts)
-                    .filter(|_| next == Next::Again || !elsewhere);
-                primary.get_or_insert((failed, candidate));
-                let now = Instant::now();
-                if let Some(pause) = pause
-                    && now + pause < trying.clock.deadline()
-                    && *sent < provider.max_attempts
-                    && trying.gateway.retries.take(now)
-                {
-                    retries += 1;
-                    // Nobody is asked meanwhile: others may be.
-                    ending.busy = None;
-                    ending.places.clear();
-                    ending.waits();
-                    tokio::time::sleep(pause).await;
-                    ending.waited();
-                    continue;
-                }
-                match next_credential {
-                    true => continue 'credentials,
-                    false => continue 'candidates,
-                }
+                cursor.next_candidate();
+                continue;
             }
+        };
+        if ending.call.is_gone() {
+            return ending.left();
+        }
+        tried.count(route.provider);
+        let begun = Instant::now();
+        begin_record(&mut ending, &route);
+        let capable = served.policy.capabilities(route.provider, &candidate.model);
+        let timing = trying.clock.attempt(begun, provider, capable, cursor.has_candidates());
+        let outcome = once::once(trying, &mut ending, &route, &reserved, timing).await;
+        end_record(&mut ending, begun, &outcome);
+        let failed = match outcome {
+            Ok(answer) => {
+                remember(trying, &ending, &route);
+                return answer.tell(ending).await;
+            }
+            Err(failed) => refused::named(failed, &served, &route),
+        };
+        match failed.passed.as_ref().filter(|passed| passed.status == 200) {
+            // Nothing was in it, and it was made all the same.
+            Some(passed) => ending.answered(&passed.usage, 0),
+            None => ending.failed(&failed),
+        }
+        learn::learn(&failed, &ending.call, &route, begun);
+        tried.learn(&failed, &served.policy, &route);
+        let now = Instant::now();
+        let situation = Situation {
+            retries: cursor.retries(),
+            attempts_left: tried.at(route.provider) < provider.max_attempts,
+            wants_attempts: provider.wants_attempts,
+            shares_account: provider.account.is_some(),
+            other_credentials: cursor.has_credentials(),
+            other_candidates: cursor.has_others(),
+            time_left: trying.clock.deadline().saturating_duration_since(now),
+        };
+        let step = next_step(&failed, &situation, || trying.gateway.retries.take(now));
+        if step == NextStep::GiveBack {
+            return give_back(ending, candidate, failed, tried.total());
+        }
+        ending.record.fallback_reason.get_or_insert(failed.word);
+        primary.get_or_insert((failed, candidate));
+        match step {
+            NextStep::Retry(pause) => {
+                // Nobody is asked meanwhile: others may be.
+                ending.busy = None;
+                ending.places.clear();
+                ending.waits();
+                tokio::time::sleep(pause).await;
+                ending.waited();
+                cursor.retry();
+            }
+            NextStep::NextCredential => cursor.next_credential(),
+            NextStep::NextCandidate | NextStep::GiveBack => cursor.next_candidate(),
         }
     }
     match (primary, no_room) {
         (None, Some(refusal)) => ending.refuse(&refusal),
-        (primary, _) => all_failed(trying, ending, primary, tried),
+        (primary, _) => all_failed(trying, ending, primary, tried.total()),
+    }
+}
+
+/// Puts an attempt on record before it is sent: a caller who leaves meanwhile leaves it there.
+fn begin_record(ending: &mut Ending, route: &Route<'_>) {
+    let candidate = route.candidate;
+    let provider = &ending.call.served.policy.providers[route.provider];
+    ending.record.attempts.push(AttemptRecord {
+        provider: candidate.name.to_string(),
+        model: candidate.upstream_model.to_string(),
+        credential: route.credential.map(|at| provider.credentials[at].name.to_string()),
+        status: None,
+        error: None,
+        ms: 0.0,
+    });
+    ending.serves(candidate);
+}
+
+fn end_record(ending: &mut Ending, begun: Instant, outcome: &Result<Answer, Failed>) {
+    let Some(record) = ending.record.attempts.last_mut() else { return };
+    record.ms = ms(begun.elapsed());
+    match outcome {
+        // A stream may have broken off behind its first content, and says so already.
+        Ok(answer) => record.status = Some(answer.status()),
+        Err(failed) => (record.status, record.error) = (failed.status, Some(failed.word)),
+    }
+}
+
+/// The caller's own mistake is told as it is, whatever failed before it.
+fn give_back(mut ending: Box<Ending>, candidate: &Candidate, failed: Failed, tried: u32) -> Response<ReplyBody> {
+    ending.serves(candidate);
+    let final_word = tried >= 2;
+    match failed.passed {
+        Some(passed) => ending.pass_on(*passed, failed.word, final_word),
+        None => ending.refuse_after(&told(&failed, final_word), failed.word, &[]),
     }
 }
 
@@ -206,13 +193,8 @@ fn lasts(refusal: &Refusal) -> u8 {
     }
 }
 
-/// Whether there is another candidate than this one.
-fn has_other(decision: &Decision, candidate: &Candidate) -> bool {
-    decision.eligible().any(|other| !std::ptr::eq(other, candidate))
-}
-
 /// The conversation's next turn should come here too.
-fn remember(trying: &Trying<'_>, ending: &Ending, candidate: &Candidate, provider: usize, credential: Option<usize>) {
+fn remember(trying: &Trying<'_>, ending: &Ending, &Route { candidate, provider, credential }: &Route<'_>) {
     let policy = &ending.call.served.policy;
     let provider = &policy.providers[provider];
     let stay = outrigger_policy::Stay {

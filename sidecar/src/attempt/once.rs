@@ -10,9 +10,9 @@ use outrigger_llm::RequestError;
 use outrigger_llm::errors::classify::classify;
 use outrigger_llm::operation::Kind;
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_policy::Candidate;
 
 use super::filtered;
+use super::route::Route;
 use super::{Failed, Passed, Timing, Trying, keep_content_type};
 use crate::attempt::prepare::{Prepared, prepare};
 use crate::attempt::reserve::Reserved;
@@ -84,12 +84,11 @@ impl Answer {
 pub async fn once(
     trying: &Trying<'_>,
     ending: &mut Ending,
-    candidate: &Candidate,
-    index: usize,
-    credential: Option<usize>,
+    route: &Route<'_>,
     reserved: &Reserved,
     timing: Timing,
 ) -> Result<Answer, Failed> {
+    let &Route { candidate, provider: index, credential } = route;
     let served = Arc::clone(&ending.call.served);
     let place = &served.places[index];
     let lane = &place.lanes[credential.unwrap_or(0)];
@@ -119,7 +118,7 @@ pub async fn once(
         })?;
         trying.translation.let_go(&ending.call);
         let asked_usage = prepared.asked_usage;
-        let sent = send(ending, candidate, index, credential, prepared, (timing, fresh)).await;
+        let sent = send(ending, route, prepared, (timing, fresh)).await;
         if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut ending.charge) {
             // As if it had not left.
             charge.left = Arc::default();
@@ -161,9 +160,7 @@ fn refuses_usage(failed: &Failed) -> bool {
 
 async fn send(
     ending: &mut Ending,
-    candidate: &Candidate,
-    index: usize,
-    credential: Option<usize>,
+    &Route { candidate, provider: index, credential }: &Route<'_>,
     prepared: Prepared,
     (timing, fresh): (Timing, bool),
 ) -> Result<Answer, Failed> {

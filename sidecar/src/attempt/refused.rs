@@ -3,19 +3,12 @@
 
 use std::time::Instant;
 
-use outrigger_policy::Candidate;
-
 use super::Failed;
+use super::route::Route;
 use crate::runtime::served::Served;
 
 /// Names the credential in a failure that is about one.
-pub fn named(
-    failed: Failed,
-    served: &Served,
-    candidate: &Candidate,
-    index: usize,
-    credential: Option<usize>,
-) -> Failed {
+pub fn named(failed: Failed, served: &Served, &Route { candidate, provider: index, credential }: &Route<'_>) -> Failed {
     if !failed.refuses_credential() {
         return failed;
     }

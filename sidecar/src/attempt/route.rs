@@ -1,0 +1,139 @@
+//! Where a request is among the candidates of a decision and their credentials.
+
+use outrigger_policy::{Candidate, Decision};
+
+/// One way to ask: a candidate, and a credential of its provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    pub candidate: &'a Candidate,
+    /// Index in the policy's providers.
+    pub provider: usize,
+    /// Index in the provider's credentials; `None` for a provider without any.
+    pub credential: Option<usize>,
+}
+
+/// Walks the routes in order: the credentials of one candidate, then the next candidate.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'a> {
+    candidates: &'a [Candidate],
+    at: usize,
+    /// Among the candidate's credentials.
+    credential: usize,
+    /// How often this route was asked again.
+    retries: u32,
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(decision: &'a Decision) -> Self {
+        let mut cursor = Cursor { candidates: &decision.candidates, at: 0, credential: 0, retries: 0 };
+        cursor.skip();
+        cursor
+    }
+
+    /// The next route to be asked.
+    pub fn route(&self) -> Option<Route<'a>> {
+        let candidate = self.candidates.get(self.at)?;
+        let credential = candidate.credentials.get(self.credential).copied();
+        Some(Route { candidate, provider: candidate.provider?, credential })
+    }
+
+    pub fn retries(&self) -> u32 {
+        self.retries
+    }
+
+    /// The same route once more.
+    pub fn retry(&mut self) {
+        self.retries += 1;
+    }
+
+    /// The next credential of the candidate, or the next candidate.
+    pub fn next_credential(&mut self) {
+        if !self.has_credentials() {
+            return self.next_candidate();
+        }
+        self.credential += 1;
+        self.retries = 0;
+    }
+
+    pub fn next_candidate(&mut self) {
+        self.at += 1;
+        self.skip();
+    }
+
+    /// Whether the candidate has credentials that were not asked.
+    pub fn has_credentials(&self) -> bool {
+        self.candidates.get(self.at).is_some_and(|candidate| self.credential + 1 < candidate.credentials.len())
+    }
+
+    /// Whether there are candidates behind this one.
+    pub fn has_candidates(&self) -> bool {
+        self.candidates.iter().skip(self.at + 1).any(|candidate| candidate.skipped.is_none())
+    }
+
+    /// Whether there is any other candidate, asked or not.
+    pub fn has_others(&self) -> bool {
+        let eligible = self.candidates.iter().enumerate().filter(|(_, candidate)| candidate.skipped.is_none());
+        eligible.into_iter().any(|(index, _)| index != self.at)
+    }
+
+    /// To the next candidate that can be asked, from here on.
+    fn skip(&mut self) {
+        (self.credential, self.retries) = (0, 0);
+        let asked = |candidate: &Candidate| candidate.skipped.is_none() && candidate.provider.is_some();
+        while self.candidates.get(self.at).is_some_and(|candidate| !asked(candidate)) {
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_policy::Skip;
+
+    use super::*;
+
+    fn candidate(provider: Option<usize>, credentials: &[usize]) -> Candidate {
+        Candidate {
+            provider,
+            entry: None,
+            name: "p".into(),
+            model: "m".into(),
+            upstream_model: "m".into(),
+            credentials: credentials.to_vec(),
+            weight: None,
+            skipped: None,
+            any_name: false,
+            downgraded_by: None,
+        }
+    }
+
+    #[test]
+    fn routes_come_in_order() {
+        let skipped = Candidate { skipped: Some(Skip::Breaker), ..candidate(Some(9), &[]) };
+        let candidates =
+            vec![skipped.clone(), candidate(Some(3), &[1, 0]), candidate(None, &[]), skipped, candidate(Some(4), &[])];
+        let mut cursor = Cursor { candidates: &candidates, at: 0, credential: 0, retries: 0 };
+        cursor.skip();
+        let mut seen = Vec::new();
+        while let Some(route) = cursor.route() {
+            seen.push((route.provider, route.credential, cursor.has_credentials(), cursor.has_candidates()));
+            cursor.next_credential();
+        }
+        let expected = [(3, Some(1), true, true), (3, Some(0), false, true), (4, None, false, false)];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn retries_are_of_one_route() {
+        let candidates = vec![candidate(Some(0), &[0, 1]), candidate(Some(1), &[])];
+        let mut cursor = Cursor { candidates: &candidates, at: 0, credential: 0, retries: 0 };
+        cursor.retry();
+        cursor.retry();
+        assert_eq!((cursor.retries(), cursor.route().unwrap().credential), (2, Some(0)));
+        cursor.next_credential();
+        assert_eq!((cursor.retries(), cursor.route().unwrap().credential), (0, Some(1)));
+        cursor.retry();
+        cursor.next_candidate();
+        assert_eq!((cursor.retries(), cursor.has_others(), cursor.has_candidates()), (0, true, false));
+    }
+}

@@ -1,0 +1,56 @@
+//! What was tried for a request, and what it says about the candidates that are left.
+
+use outrigger_policy::{Candidate, Policy};
+
+use super::failed::{Failed, FailureClass};
+use super::route::Route;
+
+/// Counts attempts, and keeps what failures say of other candidates.
+#[derive(Debug, Default)]
+pub struct TriedRoutes {
+    total: u32,
+    /// By index of the provider.
+    by_provider: Vec<(usize, u32)>,
+    /// After an answer that the context is too long: only a window known to be larger will do.
+    needs_window: Option<u32>,
+    /// After an answer that there is no such model, from a provider that takes any name: the others would only read it.
+    nobodys_name: bool,
+}
+
+impl TriedRoutes {
+    /// All attempts of the request.
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// Attempts at one provider.
+    pub fn at(&self, provider: usize) -> u32 {
+        self.by_provider.iter().find(|(index, _)| *index == provider).map_or(0, |(_, count)| *count)
+    }
+
+    pub fn count(&mut self, provider: usize) {
+        self.total += 1;
+        match self.by_provider.iter_mut().find(|(index, _)| *index == provider) {
+            Some((_, count)) => *count += 1,
+            None => self.by_provider.push((provider, 1)),
+        }
+    }
+
+    /// Notes what a failure says of the others.
+    pub fn learn(&mut self, failed: &Failed, policy: &Policy, route: &Route<'_>) {
+        self.nobodys_name |= route.candidate.any_name && failed.word == "model_missing";
+        if failed.effective_class() == FailureClass::ContextTooLong {
+            let window = policy.context_window(route.provider, &route.candidate.model);
+            self.needs_window = window.or(self.needs_window).or(Some(u32::MAX));
+        }
+    }
+
+    /// Whether a candidate could only fail in the same way, or its provider was asked as often as it may be.
+    pub fn rules_out(&self, policy: &Policy, provider: usize, candidate: &Candidate) -> bool {
+        let too_small =
+            |least: u32| policy.context_window(provider, &candidate.model).is_none_or(|window| window <= least);
+        self.needs_window.is_some_and(too_small)
+            || (self.nobodys_name && candidate.any_name)
+            || self.at(provider) >= policy.providers[provider].max_attempts
+    }
+}
