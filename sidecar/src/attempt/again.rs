@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Failed, FailureClass};
 use crate::runtime::retry;
+use crate::telemetry::attempt_error::AttemptError;
 
 /// The longest wait that a provider can ask for and is waited for here. A caller that has to wait longer is told so.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
         FailureClass::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
         FailureClass::Transient => Some(retry::pause(retries + 1)),
         FailureClass::RateLimited => wait(failed, retries, wanted),
-        FailureClass::Candidate if failed.word == "overloaded" => wait(failed, retries, wanted),
+        FailureClass::Candidate if failed.error == AttemptError::Overloaded => wait(failed, retries, wanted),
         FailureClass::Final | FailureClass::Credential | FailureClass::Candidate | FailureClass::ContextTooLong => None,
     }
 }
@@ -48,9 +49,9 @@ mod tests {
 
     #[test]
     fn what_is_asked_again_and_how_often() {
-        let cut = Failed::unreachable("cut", String::new());
-        let connect = Failed::unreachable("connect", String::new());
-        let late = Failed::timeout("timeout_first_token", String::new());
+        let cut = Failed::unreachable(AttemptError::Cut, String::new());
+        let connect = Failed::unreachable(AttemptError::Connect, String::new());
+        let late = Failed::timeout(AttemptError::TimeoutFirstToken, String::new());
         for (name, failed, times) in [
             ("no connection", connect, 9),
             ("an answer that says so itself", answered(Class::Transient, 500, None), 9),

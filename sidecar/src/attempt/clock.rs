@@ -15,6 +15,7 @@ use outrigger_policy::catalogue::Capabilities;
 use super::Failed;
 use crate::duration;
 use crate::pipeline::ending::Ending;
+use crate::telemetry::attempt_error::AttemptError;
 
 /// The default of `timeouts.total`.
 const TOTAL: Duration = Duration::from_secs(600);
@@ -169,18 +170,18 @@ impl Timing {
 impl Limit {
     /// The failure of waiting until then.
     pub fn late(&self, provider: &str) -> Failed {
-        let (word, teaches, what) = match self.runs_out {
+        let (error, teaches, what) = match self.runs_out {
             RunsOut::FirstToken(allowed) => {
-                ("timeout_first_token", true, format!("{} to the first token", duration::text(allowed)))
+                (AttemptError::TimeoutFirstToken, true, format!("{} to the first token", duration::text(allowed)))
             }
             RunsOut::Attempt { allowed, of_callers } => {
                 let what = format!("{}, which one attempt may take", duration::text(allowed));
-                ("timeout_attempt", !of_callers, what)
+                (AttemptError::TimeoutAttempt, !of_callers, what)
             }
-            RunsOut::Total => ("timeout_total", true, "the time that is allowed in all".to_owned()),
-            RunsOut::Caller => ("timeout_total", false, "the time that the caller allows".to_owned()),
+            RunsOut::Total => (AttemptError::TimeoutTotal, true, "the time that is allowed in all".to_owned()),
+            RunsOut::Caller => (AttemptError::TimeoutTotal, false, "the time that the caller allows".to_owned()),
         };
-        Failed { teaches, ..Failed::timeout(word, format!("{provider} took longer than {what}")) }
+        Failed { teaches, ..Failed::timeout(error, format!("{provider} took longer than {what}")) }
     }
 }
 
@@ -239,7 +240,7 @@ mod tests {
             let whole = timing.whole;
             assert_eq!(whole.at - clock.started, Duration::from_secs(seconds), "{name}");
             let failed = whole.late("p");
-            assert_eq!((failed.word, failed.teaches, failed.tell.0), (word, teaches, 504), "{name}");
+            assert_eq!((failed.error.as_str(), failed.teaches, failed.tell.0), (word, teaches, 504), "{name}");
         }
         let clock = clock(90, None, None);
         let second = clock.attempt(clock.started + Duration::from_secs(60), &provider("OpenAI", none), None, false);

@@ -11,6 +11,7 @@ use outrigger_llm::tokens::usage::Usage;
 
 use crate::memory::{Held, NoRoom};
 use crate::pipeline::refuse::Refusal;
+use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
 use crate::upstream::mask::Mask;
 
@@ -35,7 +36,7 @@ pub enum FailureClass {
 #[derive(Clone, Debug)]
 pub struct Failed {
     /// Of the closed vocabulary of attempts.
-    pub word: &'static str,
+    pub error: AttemptError,
     pub class: FailureClass,
     /// The upstream's.
     pub status: Option<u16>,
@@ -77,9 +78,9 @@ pub fn keep_content_type(headers: &mut HeaderMap, told: &HeaderValue) {
 
 impl Failed {
     /// Nothing, or no answer, came from the provider.
-    pub fn unreachable(word: &'static str, message: String) -> Self {
+    pub fn unreachable(error: AttemptError, message: String) -> Self {
         Failed {
-            word,
+            error,
             class: FailureClass::Transient,
             status: None,
             message,
@@ -101,7 +102,7 @@ impl Failed {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
             Box::new(Passed { status: 200, headers, body, usage, held: Arc::default() })
         });
-        let failed = Failed::unreachable("empty", format!("{provider} answered with nothing"));
+        let failed = Failed::unreachable(AttemptError::Empty, format!("{provider} answered with nothing"));
         Failed { class: FailureClass::Candidate, passed, ..failed }
     }
 
@@ -123,7 +124,13 @@ impl Failed {
 
     /// The provider leads back to a gateway that the request has passed through: it would do so again.
     pub fn looping(self) -> Self {
-        Failed { word: "loop", class: FailureClass::Candidate, retry_after: None, tell: (508, "loop_detected"), ..self }
+        Failed {
+            error: AttemptError::Loop,
+            class: FailureClass::Candidate,
+            retry_after: None,
+            tell: (508, "loop_detected"),
+            ..self
+        }
     }
 
     /// The answer is longer than any that can be held. Another one would be as long, and was paid for, too.
@@ -132,7 +139,7 @@ impl Failed {
             if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
         let message =
             format!("{provider}: the answer is longer than {longest}, the most that this gateway's memory allows");
-        Failed { class: FailureClass::Final, ..Failed::unreachable("malformed", message) }
+        Failed { class: FailureClass::Final, ..Failed::unreachable(AttemptError::Malformed, message) }
     }
 
     /// The answer is there, and no room to hold it, or to tell it in another dialect.
@@ -144,7 +151,7 @@ impl Failed {
                 tell: (503, "overloaded"),
                 retry_after: Some(Duration::from_secs(1)),
                 ..Failed::unreachable(
-                    "malformed",
+                    AttemptError::Malformed,
                     "there is no room for the answer: the gateway holds as much as its memory allows".to_owned(),
                 )
             },
@@ -152,7 +159,7 @@ impl Failed {
                 let (wanted, total) = (mib(wanted), total >> 20);
                 let message =
                     format!("to tell the answer may take {wanted} MiB, and the gateway's memory allows {total}");
-                Failed { class: FailureClass::Final, ..Failed::unreachable("malformed", message) }
+                Failed { class: FailureClass::Final, ..Failed::unreachable(AttemptError::Malformed, message) }
             }
         }
     }
@@ -163,13 +170,13 @@ impl Failed {
             class: FailureClass::Candidate,
             tell: (refusal.status, refusal.kind),
             retry_after: refusal.retry_after.map(Duration::from_secs),
-            ..Failed::unreachable("unsupported", refusal.message)
+            ..Failed::unreachable(AttemptError::Unsupported, refusal.message)
         }
     }
 
     /// It took too long.
-    pub fn timeout(word: &'static str, message: String) -> Self {
-        Failed { tell: (504, "upstream_timeout"), ..Failed::unreachable(word, message) }
+    pub fn timeout(error: AttemptError, message: String) -> Self {
+        Failed { tell: (504, "upstream_timeout"), ..Failed::unreachable(error, message) }
     }
 
     /// The candidate's dialect cannot be told this request after all.
@@ -178,7 +185,7 @@ impl Failed {
         Failed {
             class: FailureClass::Candidate,
             tell: (400, "unsupported_parameter"),
-            ..Failed::unreachable("unsupported", message)
+            ..Failed::unreachable(AttemptError::Unsupported, message)
         }
     }
 
@@ -205,7 +212,7 @@ impl Failed {
             Class::Transient => ((if status >= 500 { status } else { 502 }, "upstream_error"), passed),
         };
         Failed {
-            word: failure.class.word(),
+            error: failure.class.into(),
             class,
             status: Some(status),
             message: format!("{provider}: {told}"),
@@ -224,7 +231,7 @@ impl Failed {
     /// to put a good credential to rest.
     pub fn quoting(self) -> Self {
         Failed {
-            word: Class::Credential.word(),
+            error: AttemptError::Credential,
             passed: None,
             tell: (502, "upstream_credentials_exhausted"),
             quoted: true,
@@ -260,19 +267,23 @@ impl Failed {
 
     /// Whether the provider may have served it all the same, and bills it: it left, and nobody said that it failed.
     pub fn may_have_served(&self) -> bool {
-        self.status.is_none() && !matches!(self.word, "connect" | "tls" | "timeout_connect" | "unsupported")
+        self.status.is_none()
+            && !matches!(
+                self.error,
+                AttemptError::Connect | AttemptError::Tls | AttemptError::TimeoutConnect | AttemptError::Unsupported
+            )
     }
 
-    pub fn not_sent(error: &SendError) -> Self {
-        let word = error.word();
-        match error {
-            SendError::ConnectTimeout { .. } => Failed::timeout(word, error.to_string()),
+    pub fn not_sent(sending: &SendError) -> Self {
+        let (error, message) = (sending.attempt_error(), sending.to_string());
+        match sending {
+            SendError::ConnectTimeout { .. } => Failed::timeout(error, message),
             SendError::Closed { kept, unprocessed, .. } => Failed {
                 class: if *kept { FailureClass::ConnectionClosed } else { FailureClass::Transient },
                 unprocessed: *unprocessed,
-                ..Failed::unreachable(word, error.to_string())
+                ..Failed::unreachable(error, message)
             },
-            _ => Failed::unreachable(word, error.to_string()),
+            _ => Failed::unreachable(error, message),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::route::Route;
 use super::{Failed, FailureClass};
 use crate::pipeline::call::Call;
 use crate::runtime::health::Lane;
+use crate::telemetry::attempt_error::AttemptError;
 
 /// How long a credential rests that was refused, or whose account is empty.
 const CREDENTIAL_REST: Duration = Duration::from_secs(60);
@@ -34,16 +35,16 @@ pub fn learn(failed: &Failed, call: &Call, &Route { candidate, provider, credent
             rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(CREDENTIAL_REST))
         }
         FailureClass::RateLimited => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(DEFAULT_REST)),
-        FailureClass::Candidate if failed.word == "overloaded" => {
+        FailureClass::Candidate if failed.error == AttemptError::Overloaded => {
             lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
             lane.unserved(model, now);
         }
-        FailureClass::Candidate if failed.word == "empty" => {
+        FailureClass::Candidate if failed.error == AttemptError::Empty => {
             lane.answered(model, now);
             lane.unserved(model, now);
         }
         FailureClass::Transient => {
-            if failed.word.starts_with("timeout_") && failed.word != "timeout_connect" {
+            if failed.error.is_slow() {
                 let measure = if call.stream { Measure::FirstToken } else { Measure::Whole };
                 lane.waited(model, measure, began, now);
             }

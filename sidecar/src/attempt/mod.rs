@@ -45,6 +45,7 @@ use crate::duration::ms;
 use crate::pipeline::ending::Ending;
 use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
+use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::AttemptRecord;
 
 /// Tries the decision's candidates in order and answers with the first that serves, or with what
@@ -127,7 +128,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
         if step == NextStep::GiveBack {
             return give_back(ending, candidate, failed, tried.total());
         }
-        ending.record.fallback_reason.get_or_insert(failed.word);
+        ending.record.fallback_reason.get_or_insert(failed.error);
         primary.get_or_insert((failed, candidate));
         match step {
             NextStep::Retry(pause) => {
@@ -170,7 +171,7 @@ fn end_record(ending: &mut Ending, begun: Instant, outcome: &Result<Answer, Fail
     match outcome {
         // A stream may have broken off behind its first content, and says so already.
         Ok(answer) => record.status = Some(answer.status()),
-        Err(failed) => (record.status, record.error) = (failed.status, Some(failed.word)),
+        Err(failed) => (record.status, record.error) = (failed.status, Some(failed.error)),
     }
 }
 
@@ -179,8 +180,8 @@ fn give_back(mut ending: Box<Ending>, candidate: &Candidate, failed: Failed, tri
     ending.serves(candidate);
     let final_word = tried >= 2;
     match failed.passed {
-        Some(passed) => ending.pass_on(*passed, failed.word, final_word),
-        None => ending.refuse_after(&told(&failed, final_word), failed.word, &[]),
+        Some(passed) => ending.pass_on(*passed, failed.error.as_str(), final_word),
+        None => ending.refuse_after(&told(&failed, final_word), failed.error.as_str(), &[]),
     }
 }
 
@@ -225,10 +226,10 @@ fn all_failed(
     let lines: Vec<String> = ending.record.attempts.iter().map(line).collect();
     let final_word = late || tried >= 2;
     if let Some(passed) = failed.passed.take_if(|passed| tried < 2 || passed.status == 200) {
-        return ending.pass_on(*passed, failed.word, final_word);
+        return ending.pass_on(*passed, failed.error.as_str(), final_word);
     }
     let attempts = if tried < 2 { &[][..] } else { &lines };
-    ending.refuse_after(&told(&failed, final_word), failed.word, attempts)
+    ending.refuse_after(&told(&failed, final_word), failed.error.as_str(), attempts)
 }
 
 /// A failed attempt in the gateway's own words.
@@ -244,7 +245,12 @@ fn told(failed: &Failed, final_word: bool) -> Refusal {
 fn line(attempt: &AttemptRecord) -> String {
     let credential = attempt.credential.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
     let status = attempt.status.map(|status| format!(" {status}")).unwrap_or_default();
-    format!("{}/{}{credential}{status} {}", attempt.provider, attempt.model, attempt.error.unwrap_or("ok"))
+    format!(
+        "{}/{}{credential}{status} {}",
+        attempt.provider,
+        attempt.model,
+        attempt.error.map_or("ok", AttemptError::as_str)
+    )
 }
 
 /// The clocks of a request: the primary's provider says how long all of it may take.

@@ -22,6 +22,7 @@ use crate::pipeline::ending::Ending;
 use crate::pipeline::headers;
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
+use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
 use crate::upstream::mask::Masker;
 
@@ -187,7 +188,8 @@ async fn send(
     };
     let (mut head, mut body) = sent.response.into_parts();
     let encoding = head.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    body.decode(encoding).map_err(|error| Failed::unreachable("malformed", format!("{}: {error}", candidate.name)))?;
+    body.decode(encoding)
+        .map_err(|error| Failed::unreachable(AttemptError::Malformed, format!("{}: {error}", candidate.name)))?;
     let status = head.status.as_u16();
     let mut quoted = false;
     if let Some(mask) = &mask {
@@ -266,7 +268,7 @@ async fn send(
     let longest = memory.longest_answer();
     let (text, held) = read_whole(&mut body, longest, waits, ending, &memory).await.map_err(|failed| match failed {
         NotRead::Late => timing.whole.late(&candidate.name),
-        NotRead::Lost(reason) => Failed::unreachable("cut", format!("{}: {reason}", candidate.name)),
+        NotRead::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", candidate.name)),
         NotRead::TooLong => Failed::too_long(&candidate.name, longest),
         NotRead::NoRoom(no_room) => Failed::crowded(no_room),
     })?;

@@ -35,7 +35,7 @@ pub fn named(failed: Failed, served: &Served, &Route { candidate, provider: inde
             credential = %name,
             from = origin,
             status,
-            error = failed.word,
+            error = failed.error.as_str(),
             answer = %failed.message,
             "a provider answered with {what}"
         );

@@ -79,6 +79,7 @@ mod tests {
     use outrigger_llm::errors::classify::{Class, Failure, Scope};
 
     use super::*;
+    use crate::telemetry::attempt_error::AttemptError;
 
     /// A failure of each class, with how it is called.
     fn failures() -> Vec<(&'static str, Failed)> {
@@ -87,7 +88,8 @@ mod tests {
             let failure = Failure { class, retry_after, scope: Scope::Model, message: String::new(), code: None };
             Failed::answered(&failure, status, "p", None)
         };
-        let closed = Failed { class: FailureClass::ConnectionClosed, ..Failed::unreachable("cut", String::new()) };
+        let closed =
+            Failed { class: FailureClass::ConnectionClosed, ..Failed::unreachable(AttemptError::Cut, String::new()) };
         vec![
             ("caller", answered(Class::Caller, 400, None)),
             ("filtered", answered(Class::Filtered, 400, None)),
@@ -102,9 +104,9 @@ mod tests {
             ("too long", answered(Class::ContextTooLong, 400, None)),
             ("500", answered(Class::Transient, 500, None)),
             ("quoting", answered(Class::Transient, 500, None).quoting()),
-            ("connect", Failed::unreachable("connect", String::new())),
-            ("cut", Failed::unreachable("cut", String::new())),
-            ("late", Failed::timeout("timeout_attempt", String::new())),
+            ("connect", Failed::unreachable(AttemptError::Connect, String::new())),
+            ("cut", Failed::unreachable(AttemptError::Cut, String::new())),
+            ("late", Failed::timeout(AttemptError::TimeoutAttempt, String::new())),
             ("empty", Failed::empty("p", None)),
             ("closed", closed),
         ]

@@ -4,6 +4,7 @@ use outrigger_policy::{Candidate, Policy};
 
 use super::failed::{Failed, FailureClass};
 use super::route::Route;
+use crate::telemetry::attempt_error::AttemptError;
 
 /// Counts attempts, and keeps what failures say of other candidates.
 #[derive(Debug, Default)]
@@ -38,7 +39,7 @@ impl TriedRoutes {
 
     /// Notes what a failure says of the others.
     pub fn learn(&mut self, failed: &Failed, policy: &Policy, route: &Route<'_>) {
-        self.nobodys_name |= route.candidate.any_name && failed.word == "model_missing";
+        self.nobodys_name |= route.candidate.any_name && failed.error == AttemptError::ModelMissing;
         if failed.effective_class() == FailureClass::ContextTooLong {
             let window = policy.context_window(route.provider, &route.candidate.model);
             self.needs_window = window.or(self.needs_window).or(Some(u32::MAX));

@@ -5,6 +5,7 @@ use outrigger_llm::errors::classify::classify_event;
 
 use super::Setting;
 use crate::attempt::{Failed, Timing};
+use crate::telemetry::attempt_error::AttemptError;
 
 /// What ended a stream before its end.
 #[derive(Debug)]
@@ -13,13 +14,13 @@ pub enum Broken {
     Told(StreamError),
     Malformed(String),
     Lost(String),
-    Timeout(&'static str),
+    Timeout(AttemptError),
 }
 
 impl Broken {
     /// Whether it says something of the place: that the caller bears no longer silence does not.
     pub fn teaches(&self, timing: &Timing) -> bool {
-        !matches!(self, Broken::Timeout("timeout_idle") if timing.idle_is_callers)
+        !matches!(self, Broken::Timeout(AttemptError::TimeoutIdle) if timing.idle_is_callers)
     }
 }
 
@@ -30,30 +31,36 @@ impl Broken {
             Broken::Told(error) => {
                 let failure = classify_event(setting.upstream.dialect, error);
                 let mut failed = Failed::answered(&failure, error.status.unwrap_or(502), &setting.provider, None);
-                if failed.word == "server_error" || failed.word == "caller" {
-                    failed.word = "stream_error";
+                if failed.error == AttemptError::ServerError || failed.error == AttemptError::Caller {
+                    failed.error = AttemptError::StreamError;
                 }
                 failed
             }
-            Broken::Malformed(problem) => Failed::unreachable("malformed", format!("{}: {problem}", setting.provider)),
-            Broken::Lost(reason) => Failed::unreachable("cut", format!("{}: {reason}", setting.provider)),
-            Broken::Timeout(word) => Failed::timeout(word, format!("{} fell silent", setting.provider)),
+            Broken::Malformed(problem) => {
+                Failed::unreachable(AttemptError::Malformed, format!("{}: {problem}", setting.provider))
+            }
+            Broken::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", setting.provider)),
+            Broken::Timeout(error) => Failed::timeout(*error, format!("{} fell silent", setting.provider)),
         }
     }
 
-    /// The word of the attempt, and what the caller's error event says.
-    pub fn told(&self, setting: &Setting) -> (&'static str, u16, &'static str, String) {
+    /// The error of the attempt, and what the caller's error event says.
+    pub fn told(&self, setting: &Setting) -> (AttemptError, u16, &'static str, String) {
         let provider = &setting.provider;
         match self {
             Broken::Told(error) => {
                 let status = error.status.unwrap_or(502);
-                ("stream_error", status, "upstream_error", format!("{provider}: {}", error.message))
+                (AttemptError::StreamError, status, "upstream_error", format!("{provider}: {}", error.message))
             }
             Broken::Malformed(problem) => {
-                ("malformed", 502, "upstream_unreachable", format!("{provider} broke off: {problem}"))
+                (AttemptError::Malformed, 502, "upstream_unreachable", format!("{provider} broke off: {problem}"))
             }
-            Broken::Lost(reason) => ("cut", 502, "upstream_unreachable", format!("{provider} broke off: {reason}")),
-            Broken::Timeout(word) => (word, 504, "upstream_timeout", format!("{provider} fell silent in mid-answer")),
+            Broken::Lost(reason) => {
+                (AttemptError::Cut, 502, "upstream_unreachable", format!("{provider} broke off: {reason}"))
+            }
+            Broken::Timeout(error) => {
+                (*error, 504, "upstream_timeout", format!("{provider} fell silent in mid-answer"))
+            }
         }
     }
 }

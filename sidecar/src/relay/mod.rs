@@ -22,6 +22,7 @@ pub use whole::{WholeAnswer, binary, whole_answer};
 use crate::attempt::prepare::Way;
 use crate::pipeline::ending::Ending;
 use crate::runtime::health::Lane;
+use crate::telemetry::attempt_error::AttemptError;
 
 /// Where an answer comes from, and how it must be told.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ struct ExtraFields<'a> {
     latency: f64,
     rule: Option<&'a str>,
     attempts: usize,
-    fallback_reason: Option<&'a str>,
+    fallback_reason: Option<AttemptError>,
     cost_usd: Option<f64>,
     decision: &'a str,
 }

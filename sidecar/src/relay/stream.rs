@@ -33,6 +33,7 @@ use crate::pipeline::handle::{remember_handle, response_handle};
 use crate::pipeline::receive::overloaded;
 use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
+use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
 
 /// So much of what came is read at one time: the events in it are many times as long in memory.
@@ -144,7 +145,7 @@ impl Relay {
                 // Ten seconds of preamble: let it go.
                 Err(_) => break,
                 Ok(Some(Err(error))) => {
-                    return Err(Failed::unreachable("cut", format!("{provider}: {error}")));
+                    return Err(Failed::unreachable(AttemptError::Cut, format!("{provider}: {error}")));
                 }
                 Ok(Some(Ok(chunk))) => Some(chunk),
                 Ok(None) => None,
@@ -205,7 +206,7 @@ impl Relay {
         }
         if !finished {
             let message = format!("{provider} closed the stream before there was an answer in it");
-            return Err(Failed::unreachable("cut", message));
+            return Err(Failed::unreachable(AttemptError::Cut, message));
         }
         if self.lens.is_empty() {
             let mut body = std::mem::take(&mut self.out);
@@ -464,9 +465,9 @@ impl Relay {
             // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
             Err(_) | Ok(Some(Err(_))) if self.lens.finished() => self.close(ending),
             Err(_) if !self.content && Instant::now() >= self.timing.total_at => {
-                self.break_off(&Broken::Timeout("timeout_total"), ending)
+                self.break_off(&Broken::Timeout(AttemptError::TimeoutTotal), ending)
             }
-            Err(_) => self.break_off(&Broken::Timeout("timeout_idle"), ending),
+            Err(_) => self.break_off(&Broken::Timeout(AttemptError::TimeoutIdle), ending),
             Ok(Some(Err(error))) => self.break_off(&Broken::Lost(error.to_string()), ending),
             Ok(Some(Ok(chunk))) => {
                 let (content, broken) = self.read(&chunk, ending);

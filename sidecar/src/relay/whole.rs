@@ -25,6 +25,7 @@ use crate::pipeline::call::Call;
 use crate::pipeline::ending::Ending;
 use crate::pipeline::handle::{remember_handle, response_handle};
 use crate::pipeline::reply::ReplyBody;
+use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
 
 /// An answer that was read to its end and found good.
@@ -67,7 +68,7 @@ pub fn whole_answer(
         let failure = classify_event(setting.upstream.dialect, error);
         return Err(Failed::answered(&failure, error.status.unwrap_or(502), &provider, None));
     }
-    let malformed = |problem: String| Failed::unreachable("malformed", format!("{provider}: {problem}"));
+    let malformed = |problem: String| Failed::unreachable(AttemptError::Malformed, format!("{provider}: {problem}"));
     if let Some(problem) = seen.malformed {
         return Err(malformed(problem));
     }
@@ -233,8 +234,8 @@ pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: 
                 ending.finish(status);
                 return None;
             }
-            Ok(Some(Err(error))) => ("cut", "upstream_unreachable", std::io::Error::other(error)),
-            Err(late) => ("timeout_idle", "upstream_timeout", std::io::Error::other(late)),
+            Ok(Some(Err(error))) => (AttemptError::Cut, "upstream_unreachable", std::io::Error::other(error)),
+            Err(late) => (AttemptError::TimeoutIdle, "upstream_timeout", std::io::Error::other(late)),
         };
         if let Some(attempt) = ending.record.attempts.last_mut() {
             attempt.error = Some(word);

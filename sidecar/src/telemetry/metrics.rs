@@ -10,6 +10,7 @@ use prometheus::{
 };
 
 use crate::runtime::limits::unit;
+use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::Record;
 
 /// From 5 ms to 5 min: answers of models.
@@ -207,11 +208,13 @@ impl Metrics {
         }
         let mut failed_at: Option<(&str, &str)> = None;
         for attempt in &record.attempts {
-            self.attempts.with_label_values(&[&*attempt.provider, attempt.error.unwrap_or("ok")]).inc();
+            self.attempts
+                .with_label_values(&[&*attempt.provider, attempt.error.map_or("ok", AttemptError::as_str)])
+                .inc();
             if let Some((from, reason)) = failed_at.filter(|(from, _)| *from != attempt.provider) {
                 self.failovers.with_label_values(&[from, &*attempt.provider, reason]).inc();
             }
-            failed_at = attempt.error.map(|error| (&*attempt.provider, error));
+            failed_at = attempt.error.map(|error| (&*attempt.provider, error.as_str()));
         }
         if let Some(kind) = refused {
             self.refusals.with_label_values(&[kind]).inc();

@@ -2,6 +2,7 @@
 
 mod bounds;
 
+use crate::telemetry::attempt_error::AttemptError;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::iter;
@@ -52,7 +53,7 @@ pub struct Record {
     pub revision: String,
     pub candidates: Vec<CandidateRecord>,
     pub attempts: Vec<AttemptRecord>,
-    pub fallback_reason: Option<&'static str>,
+    pub fallback_reason: Option<AttemptError>,
     pub latency_ms: f64,
     pub ttft_ms: Option<f64>,
     /// What the gateway itself took: until the first byte went up, and from the first byte that
@@ -110,7 +111,7 @@ pub struct AttemptRecord {
     pub model: String,
     pub credential: Option<String>,
     pub status: Option<u16>,
-    pub error: Option<&'static str>,
+    pub error: Option<AttemptError>,
     pub ms: f64,
 }
 
@@ -331,7 +332,7 @@ fn pretty(record: &Record, colour: bool) -> String {
     let failed: Vec<String> = record
         .attempts
         .iter()
-        .filter_map(|attempt| attempt.error.map(|error| format!("{}: {error}", attempt.provider)))
+        .filter_map(|attempt| attempt.error.map(|error| format!("{}: {}", attempt.provider, error.as_str())))
         .collect();
     if !failed.is_empty() {
         line.push_str(&paint("33", format!("  ({})", Printable(failed.join(", ")))));
@@ -426,7 +427,7 @@ mod tests {
             model: "gpt-4o".to_owned(),
             credential: None,
             status: Some(429),
-            error: Some("rate_limited"),
+            error: Some(AttemptError::RateLimited),
             ms: 3.0,
         };
         let record = Record {

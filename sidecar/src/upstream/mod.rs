@@ -20,6 +20,7 @@ use http::{Request, Response};
 use thiserror::Error;
 
 use crate::mock::Mock;
+use crate::telemetry::attempt_error::AttemptError;
 
 pub use body::UpstreamBody;
 pub use body_error::BodyError;
@@ -65,14 +66,14 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// The word of the closed vocabulary.
+    /// How the attempt failed.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn attempt_error(&self) -> AttemptError {
         match self {
-            SendError::Connect { .. } => "connect",
-            SendError::Tls { .. } => "tls",
-            SendError::ConnectTimeout { .. } => "timeout_connect",
-            SendError::Closed { .. } => "cut",
+            SendError::Connect { .. } => AttemptError::Connect,
+            SendError::Tls { .. } => AttemptError::Tls,
+            SendError::ConnectTimeout { .. } => AttemptError::TimeoutConnect,
+            SendError::Closed { .. } => AttemptError::Cut,
         }
     }
 }
