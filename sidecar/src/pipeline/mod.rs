@@ -66,10 +66,10 @@ impl Gateway {
     /// Answers a request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, mut body) = request.into_parts();
-        let waits = head.headers.contains_key(http::header::EXPECT);
+        let (version, waits) = (head.version, head.headers.contains_key(http::header::EXPECT));
         let response = self.answer(head, &mut body).await;
         // What was refused before it was read.
-        drain(&mut body, waits).await;
+        drain(&mut body, version, waits).await;
         response
     }
 

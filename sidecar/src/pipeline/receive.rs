@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::sync::Semaphore;
 
 use crate::memory::{Held, Memory, of_request};
 use crate::pipeline::refuse::Refusal;
@@ -19,6 +20,9 @@ const DRAINED: usize = 64 << 20;
 const DRAINING: Duration = Duration::from_secs(10);
 /// The same for the next piece of it.
 const DRAINED_NEXT: Duration = Duration::from_secs(1);
+/// For so many requests of HTTP/2 at a time: a connection may have many. The others' streams are reset behind the answer,
+/// which most clients read all the same.
+static DRAINS: Semaphore = Semaphore::const_new(64);
 
 /// Reads a body, within the bounds of one and of all. Too large is said before it is all read.
 pub async fn receive(headers: &HeaderMap, body: &mut Incoming, memory: &Memory) -> Result<(Bytes, Held), Refusal> {
@@ -71,8 +75,12 @@ pub async fn receive(headers: &HeaderMap, body: &mut Incoming, memory: &Memory) 
 
 /// Reads on what a refused client still sends, and forgets it, so that it comes to read why. `waits`: it has asked whether
 /// it may send, and was not told to.
-pub async fn drain(body: &mut Incoming, waits: bool) {
+pub async fn drain(body: &mut Incoming, version: Version, waits: bool) {
     if body.is_end_stream() || waits {
+        return;
+    }
+    let place = (version == Version::HTTP_2).then(|| DRAINS.try_acquire());
+    if matches!(place, Some(Err(_))) {
         return;
     }
     let reading = async {

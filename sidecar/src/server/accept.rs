@@ -7,6 +7,7 @@
 mod bounds;
 mod connection;
 mod frames;
+mod heads;
 mod peers;
 mod wire;
 
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 pub use bounds::{Bounds, raise_descriptors};
+use heads::Door;
 use peers::{Entry, Peer, Peers, Times};
 
 use crate::gateway::Gateway;
@@ -144,6 +146,7 @@ enum Port {
 struct Rooms {
     clients: Arc<Peers>,
     admin: Arc<Peers>,
+    door: Door,
 }
 
 impl Rooms {
@@ -151,6 +154,7 @@ impl Rooms {
         Rooms {
             clients: Arc::new(Peers::new(bounds.clients, CLIENTS, false)),
             admin: Arc::new(Peers::new(bounds.admin, OPERATORS, true)),
+            door: Door::default(),
         }
     }
 
@@ -193,10 +197,10 @@ async fn accept(
                     // Closed unheard.
                     Entry::Out => continue,
                 };
-                let (gateway, stopped) = (Arc::clone(&gateway), stopped.clone());
+                let (gateway, stopped, door) = (Arc::clone(&gateway), stopped.clone(), rooms.door.clone());
                 let left = Leaves { peers: Arc::clone(peers), peer: Arc::clone(&peer) };
                 connections.spawn(async move {
-                    connection::serve(stream, remote, peer, gateway, (port, at), stopped).await;
+                    connection::serve(stream, remote, (peer, door), gateway, (port, at), stopped).await;
                     drop(left);
                 });
             }

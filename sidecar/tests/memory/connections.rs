@@ -1,7 +1,12 @@
 //! What many connections hold at one time: heads and bodies that don't end, and answers that nobody reads.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Barrier;
 
 use crate::process::LIMIT;
 use crate::{MIB, Scene};
@@ -67,4 +72,75 @@ async fn decisions_that_nobody_reads_are_bounded() {
     let (statuses, peak) = hold(&scene, &address, 60, text).await;
     assert!(peak < LIMIT, "{} kB", peak >> 10);
     assert!(statuses.contains(&200), "{statuses:?}");
+}
+
+/// Heads of HTTP/2, the longest that are allowed, by what makes them dear: their bytes; that HPACK sends a field of 3 kB
+/// again with a byte; or the number of their fields.
+fn heads() -> [(&'static str, HeaderMap); 3] {
+    let long = [(HeaderName::from_static("x"), "v".repeat(31_000))].into_iter().collect();
+    let repeated = (0..10).map(|_| (HeaderName::from_static("x"), "v".repeat(3_000))).collect();
+    let many = (0..850).map(|at| (HeaderName::try_from(format!("x{at}")).unwrap(), String::new())).collect();
+    [("a long field", long), ("a field that is repeated", repeated), ("many fields", many)].map(
+        |(name, fields): (_, Vec<_>)| {
+            let values = fields.into_iter().map(|(name, value)| (name, HeaderValue::try_from(value).unwrap()));
+            let mut head = HeaderMap::new();
+            values.for_each(|(name, value)| {
+                head.append(name, value);
+            });
+            (name, head)
+        },
+    )
+}
+
+/// Opens as many requests on a connection as are taken, without the end of their bodies; then ends them. What they were
+/// told, where they were told something: a connection that there is no room for is closed.
+async fn open_many(address: String, head: HeaderMap, streams: usize, ends: Arc<Barrier>) -> Vec<u16> {
+    let (mut client, connection) = h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut open = Vec::new();
+    for _ in 0..streams {
+        let Ok(ready) = client.ready().await else { break };
+        client = ready;
+        let mut request = Request::post("http://localhost/v1/chat/completions").body(()).unwrap();
+        request.headers_mut().clone_from(&head);
+        let Ok((answer, mut body)) = client.send_request(request, false) else { break };
+        // One that was refused already takes no more.
+        let _ = body.send_data(Bytes::from_static(b"{"), false);
+        open.push((answer, body));
+    }
+    ends.wait().await;
+    let mut statuses = Vec::new();
+    for (answer, mut body) in open {
+        let _ = body.send_data(Bytes::new(), true);
+        statuses.extend(answer.await.ok().map(|answer| answer.status().as_u16()));
+    }
+    driver.abort();
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_connections_of_http2_hold_is_bounded() {
+    let scene = Scene::new().await;
+    for (name, head) in heads() {
+        for (connections, streams) in [(8, 120), (64, 100)] {
+            scene.process.reset();
+            let ends = Arc::new(Barrier::new(connections));
+            let opening = (0..connections)
+                .map(|_| open_many(scene.process.clients.clone(), head.clone(), streams, Arc::clone(&ends)));
+            let statuses: Vec<u16> = futures_util::future::join_all(opening).await.into_iter().flatten().collect();
+            let peak = scene.process.peak();
+            if std::env::var_os("OUTRIGGER_FIGURES").is_some() {
+                let busy = statuses.iter().filter(|status| **status == 503).count();
+                eprintln!(
+                    "{:6.1} MiB  {connections} x {streams}  {} answers, {busy} 503  {name}",
+                    peak as f64 / MIB as f64,
+                    statuses.len()
+                );
+                continue;
+            }
+            assert!(peak < LIMIT, "{name}, {connections} connections: {} kB", peak >> 10);
+            assert!(!statuses.is_empty(), "{name}");
+            assert!(statuses.iter().all(|status| matches!(status, 400 | 503)), "{name}: {statuses:?}");
+        }
+    }
 }

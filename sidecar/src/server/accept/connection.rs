@@ -15,9 +15,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::heads::{Door, Heads, Waiting};
 use super::peers::{Peer, Underway};
 use super::wire::Wire;
 use super::{CLIENTS, Port};
@@ -52,33 +54,35 @@ const PONG: Duration = Duration::from_secs(60);
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
-/// `at` is where its port listens.
+/// `at` is where its port listens, `door` all connections' there.
 pub async fn serve(
     stream: TcpStream,
     remote: SocketAddr,
-    peer: Arc<Peer>,
+    (peer, door): (Arc<Peer>, Door),
     gateway: Arc<Gateway>,
     (port, at): (Port, IpAddr),
     mut stopped: watch::Receiver<()>,
 ) {
     sockets::inward(&stream, CLIENTS.unread);
-    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone());
-    let http2 = match port {
-        Port::Admin => false,
+    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone(), door);
+    let heads = match port {
+        Port::Admin => None,
         Port::Clients => tokio::select! {
             biased;
             () = peer.told_to_go() => return,
             _ = stopped.changed() => return,
-            told = wire.speaks_http2() => match told {
-                Ok(http2) => http2,
+            version = wire.http2() => match version {
+                Ok(heads) => heads,
                 Err(_) => return,
             },
         },
     };
-    let held = Arc::clone(&peer);
+    let http2 = heads.is_some();
+    let (held, of_requests) = (Arc::clone(&peer), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begins(), held.crowded);
-        async move {
+        let waiting = of_requests.as_ref().map(Waiting::new);
+        let answering = async move {
             let response = match port {
                 _ if crowded => no_room(&gateway, &request),
                 Port::Clients => at_the_door(gateway, request, at).await,
@@ -87,10 +91,11 @@ pub async fn serve(
             // One stream of several that is not read holds up nothing on the wire.
             let response = if http2 { response.map(|body| unread::watched(body, CLIENTS.unread)) } else { response };
             Ok::<_, Infallible>(response.map(|body| Answered { body, underway, alone: !http2 }))
-        }
+        };
+        Begins { answering, waiting }
     });
     let wire = TokioIo::new(wire);
-    let ended = if http2 {
+    let ended = if let Some(heads) = heads {
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
             .max_header_list_size(HEAD as u32)
@@ -102,7 +107,8 @@ pub async fn serve(
             .keep_alive_timeout(PONG)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
-        Box::pin(until_end(http.serve_connection(wire, service), &peer, &mut stopped)).await
+        let connection = Turns { connection: http.serve_connection(wire, service), heads };
+        Box::pin(until_end(connection, &peer, &mut stopped)).await
     } else {
         let mut http = http1::Builder::new();
         // What waits too long is told to go: no timer has to be set for each head.
@@ -116,6 +122,51 @@ pub async fn serve(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, %remote, "connection ended");
+    }
+}
+
+pin_project! {
+    /// A request, which begins when it is first polled: by its first wait its head is in the account of the memory.
+    struct Begins<F> {
+        #[pin]
+        answering: F,
+        waiting: Option<Waiting>,
+    }
+}
+
+impl<F: Future> Future for Begins<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.answering.poll(cx);
+        *this.waiting = None;
+        polled
+    }
+}
+
+pin_project! {
+    /// A connection of HTTP/2, whose turns are counted.
+    struct Turns<C> {
+        #[pin]
+        connection: C,
+        heads: Arc<Heads>,
+    }
+}
+
+impl<C: Future> Future for Turns<C> {
+    type Output = C::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
+        let this = self.project();
+        this.heads.next_turn();
+        this.connection.poll(cx)
+    }
+}
+
+impl<C: Graceful> Graceful for Turns<C> {
+    fn graceful(self: Pin<&mut Self>) {
+        self.project().connection.graceful();
     }
 }
 

@@ -6,15 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::frames::{Frames, PREFACE};
+use super::heads::{self, Door, Heads, Place};
 use super::peers::Peer;
 use crate::memory::{Held, Memory};
 use crate::sockets::Sparing;
 
-/// Bytes that a connection of HTTP/2 reads at one time. Requests that have come begin before it reads more.
+/// Bytes that a connection of HTTP/2 reads at one time: those behind the heads that may go on are kept.
 const FEW_HEADS: usize = 16 << 10;
 /// So much of a head that has no end yet is in nobody's account: nearly all are shorter.
 const SHORT_HEAD: usize = 8 << 10;
@@ -33,35 +35,33 @@ pub struct Wire {
     first: [u8; PREFACE.len()],
     filled: usize,
     given: usize,
-    /// Of HTTP/2.
-    frames: Option<Frames>,
-    /// Whether others run before more is read.
-    rests: bool,
+    http2: Option<Http2>,
+    door: Door,
+}
+
+/// What a connection of HTTP/2 has beside its bytes.
+#[derive(Debug, Default)]
+struct Http2 {
+    frames: Frames,
+    heads: Arc<Heads>,
+    /// While heads were read whose requests have not begun: the connection's place, and the turn in which they were read.
+    place: Option<(Place, usize)>,
+    /// What was read behind the heads that may go on.
+    behind: Bytes,
 }
 
 impl Wire {
     #[must_use]
-    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory) -> Self {
+    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory, door: Door) -> Self {
         let (stream, held) = (Sparing::new(stream), Held::default());
-        Wire {
-            stream,
-            peer,
-            memory,
-            held,
-            head: 0,
-            first: [0; PREFACE.len()],
-            filled: 0,
-            given: 0,
-            frames: None,
-            rests: false,
-        }
+        Wire { stream, peer, memory, held, head: 0, first: [0; PREFACE.len()], filled: 0, given: 0, http2: None, door }
     }
 
-    /// Waits for the first bytes: whether they are of HTTP/2.
+    /// Waits for the first bytes. Of HTTP/2: what its connection and its requests say of heads.
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn speaks_http2(&mut self) -> io::Result<bool> {
+    pub async fn http2(&mut self) -> io::Result<Option<Arc<Heads>>> {
         while self.filled < PREFACE.len() && PREFACE.starts_with(&self.first[..self.filled]) {
             match self.stream.read(&mut self.first[self.filled..]).await? {
                 0 => break,
@@ -69,13 +69,13 @@ impl Wire {
             }
             self.peer.hears();
         }
-        let http2 = self.first == *PREFACE;
-        if http2 {
-            self.frames = Some(Frames::default());
-            self.stream.no_more_than(FEW_HEADS);
-            self.peer.hears_part(false);
+        if self.first != *PREFACE {
+            return Ok(None);
         }
-        Ok(http2)
+        self.stream.no_more_than(FEW_HEADS);
+        self.peer.hears_part(false);
+        let http2 = self.http2.insert(Http2::default());
+        Ok(Some(Arc::clone(&http2.heads)))
     }
 
     fn writes(&self, written: &Poll<io::Result<usize>>) {
@@ -83,6 +83,67 @@ impl Wire {
         if let Poll::Ready(Ok(bytes)) = written {
             self.peer.wrote(*bytes);
         }
+    }
+}
+
+impl Wire {
+    /// Reads bytes of HTTP/1.1.
+    fn poll_first_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            self.peer.hears();
+            self.head = if self.peer.is_waiting() { self.head + read } else { 0 };
+        }
+        // The buffer that it stands in may be twice as long.
+        Poll::Ready(self.has_room_for(2 * self.head))
+    }
+
+    /// The same for HTTP/2: no more heads than may be between the wire and their requests.
+    fn poll_second_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(http2) = &mut self.http2 else { return Poll::Ready(Ok(())) };
+        if let Some((_, turn)) = &http2.place {
+            ready!(http2.heads.poll_begun(*turn, cx));
+            http2.place = None;
+        }
+        let Some(place) = self.door.enter() else {
+            // Those who are there need no more than a turn each.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        let fed = if http2.behind.is_empty() {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+            let read = &buf.filled()[before..];
+            let fed = http2.frames.feed(read, heads::AT_ONCE);
+            http2.behind = Bytes::copy_from_slice(&read[fed.bytes..]);
+            buf.set_filled(before + fed.bytes);
+            fed
+        } else {
+            let most = http2.behind.len().min(buf.remaining());
+            let fed = http2.frames.feed(&http2.behind[..most], heads::AT_ONCE);
+            buf.put_slice(&http2.behind.split_to(fed.bytes));
+            fed
+        };
+        if fed.heads > 0 {
+            http2.place = Some((place, http2.heads.turn()));
+        }
+        if fed.bytes > 0 {
+            self.peer.hears_part(http2.frames.is_unfinished());
+        }
+        let kept = http2.behind.len() + 2 * http2.frames.unfinished_head();
+        Poll::Ready(self.has_room_for(kept))
+    }
+
+    /// Takes room for so many bytes of heads that have not gone on. A few are in nobody's account.
+    fn has_room_for(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes <= 2 * SHORT_HEAD {
+            self.held.shrink_to(0);
+            return Ok(());
+        }
+        let no_room = |_| io::Error::new(io::ErrorKind::OutOfMemory, "there is no room for a long head");
+        self.held.grow_to(bytes, &self.memory).map_err(no_room)
     }
 }
 
@@ -96,34 +157,10 @@ impl AsyncRead for Wire {
             wire.given += part.len();
             return Poll::Ready(Ok(()));
         }
-        if std::mem::take(&mut wire.rests) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        match wire.http2 {
+            None => wire.poll_first_version(cx, buf),
+            Some(_) => wire.poll_second_version(cx, buf),
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut wire.stream).poll_read(cx, buf))?;
-        let read = &buf.filled()[before..];
-        let head = match &mut wire.frames {
-            _ if read.is_empty() => 0,
-            None => {
-                wire.peer.hears();
-                wire.head = if wire.peer.is_waiting() { wire.head + read.len() } else { 0 };
-                wire.head
-            }
-            Some(frames) => {
-                wire.peer.hears_part(frames.feed(read));
-                // A head is in no account until its request begins, so requests begin before more heads are read.
-                wire.rests = true;
-                frames.unfinished_head()
-            }
-        };
-        if head <= SHORT_HEAD {
-            wire.held.shrink_to(0);
-        } else if wire.held.grow_to(2 * head, &wire.memory).is_err() {
-            // The buffer that it stands in may be twice as long.
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, "there is no room for a long head")));
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
