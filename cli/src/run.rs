@@ -17,6 +17,7 @@ use outrigger_sidecar::server::accept::raise_descriptors;
 use outrigger_sidecar::server::access::{Access, AccessError};
 use outrigger_sidecar::server::private;
 use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::upstream::Proxies;
 use outrigger_sidecar::{Gateway, InstallError, Settings};
 use rustix::process::Signal;
 use thiserror::Error;
@@ -195,7 +196,13 @@ async fn run(args: Args) -> Result<u8, RunError> {
         (None, None) => None,
     };
     let access = Access::new(&args.origins, &args.hosts)?;
-    let gateway = Gateway::new(Settings { lines, state: state.clone(), access, ..Settings::default() })?;
+    let gateway = Gateway::new(Settings {
+        lines,
+        state: state.clone(),
+        access,
+        proxies: Some(Arc::new(Proxies::from_environment())),
+        ..Settings::default()
+    })?;
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
     let mut taken = environment::named(&texts);

@@ -14,7 +14,7 @@ use crate::{
     selector::AllowedNamespaces,
     shapes,
     status::LimitedStatus,
-    upstream::{Retry, Timeouts, Tls},
+    upstream::{ProxySpec, Retry, Timeouts, Tls},
     weights::BalancePolicy,
 };
 
@@ -48,8 +48,8 @@ use crate::{
         "types OpenAICompatible and vLLM have no endpoint of their own: set endpoint, such as http://vllm.models:8000/v1",
     ),
     shapes::rule(
-        "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.headers) || self.prewarm)",
-        "a Mock calls no server: remove endpoint, tls, headers and prewarm",
+        "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.proxy) || has(self.headers) || self.prewarm)",
+        "a Mock calls no server: remove endpoint, tls, proxy, headers and prewarm",
     ),
     shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs mock, which says how it answers; mock: {} will do"),
     shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock counts only with type Mock: change the type, or remove mock"),
@@ -147,6 +147,9 @@ pub struct LlmProviderSpec {
     /// Whom to trust at the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The proxy through which gateways reach the endpoint. Absent: they connect to it directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySpec>,
     /// How a provider of type Mock answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockSpec>,

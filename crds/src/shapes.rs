@@ -16,6 +16,7 @@ const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-
 const VISIBLE: &str = "^[!-~]+$";
 // The path: visible ASCII without `#` and `?`.
 const ENDPOINT: &str = r#"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!"$->@-~]*)?$"#;
+const PROXY: &str = r"^http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$";
 const HEADER_VALUE: &str = "^[!-~]([ -~]*[!-~])?$";
 const SHA256: &str = "^[0-9a-f]{64}$";
 const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
@@ -32,7 +33,7 @@ const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 /// What each pattern of the schema asks for, in words that complete "must be …".
-const EXPECTED: [(&str, &str); 23] = [
+const EXPECTED: [(&str, &str); 24] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -44,6 +45,7 @@ const EXPECTED: [(&str, &str); 23] = [
     (LABEL_KEY, "a label's key, such as `team` or `example.com/team`"),
     (VISIBLE, "printable ASCII without spaces, and not empty"),
     (ENDPOINT, "an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1"),
+    (PROXY, "a proxy's URL without user and path, such as http://proxy.example.com:3128"),
     (HEADER_VALUE, "a header's value: printable ASCII, with no space at either end"),
     (SHA256, "a SHA-256 in 64 lower-case hexadecimal digits, as `printf %s TOKEN | sha256sum` prints it"),
     (FALLBACK, "`provider` or `provider/model`, where provider is a name from the key's providers"),
@@ -173,6 +175,11 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
 /// An upstream's base URL.
 pub(crate) fn endpoint(_: &mut SchemaGenerator) -> Schema {
     text(ENDPOINT, 2048)
+}
+
+/// A proxy's address: no path, no password.
+pub(crate) fn proxy(_: &mut SchemaGenerator) -> Schema {
+    text(PROXY, 512)
 }
 
 /// Headers by name. Their names are checked by rules, because a structural schema has no `propertyNames`.

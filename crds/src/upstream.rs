@@ -55,6 +55,15 @@ pub struct Tls {
     pub ca_ref: CaRef,
 }
 
+/// A proxy that gateways ask for a way to the endpoint, with HTTP's CONNECT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxySpec {
+    /// Where it listens, as http://HOST:PORT. TLS to the provider goes through it and is not opened there.
+    #[schemars(schema_with = "shapes::proxy")]
+    pub url: String,
+}
+
 /// Where a bundle of certificates lies, in the object's own namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

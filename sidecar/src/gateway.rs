@@ -26,6 +26,7 @@ use crate::runtime::served::{Kept, ServeError, Served};
 use crate::server::access::Access;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::record::{Lines, Record, Records};
+use crate::upstream::Proxies;
 
 /// How often it is looked whether connections are warm.
 const WARM_EVERY: Duration = Duration::from_secs(10);
@@ -51,6 +52,9 @@ pub struct Settings {
     pub labels: Vec<(String, String)>,
     /// Which web pages may call, and under which names.
     pub access: Access,
+    /// The proxies that the environment names. Absent: only those that providers name count, as in a pod, whose author
+    /// chooses the environment.
+    pub proxies: Option<Arc<Proxies>>,
 }
 
 /// Why a policy was not put in force. The last good one serves on.
@@ -105,7 +109,7 @@ impl Gateway {
     pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
         Ok(Arc::new(Gateway {
             in_force: ArcSwapOption::empty(),
-            kept: Mutex::default(),
+            kept: Mutex::new(Kept::new(settings.proxies)),
             rejected: RwLock::default(),
             link: RwLock::default(),
             affinity: Affinity::default(),

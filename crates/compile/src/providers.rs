@@ -86,6 +86,7 @@ fn document(
         clear_text_credentials: spec.clear_text_credentials == ClearTextCredentials::Allow,
         prewarm: spec.prewarm,
         ca,
+        proxy: spec.proxy.as_ref().map(|proxy| proxy.url.clone()),
         mock: spec.mock.as_ref().map(mock::script),
         limits: limits?,
         default_price: spec.default_price.as_ref().map(prices::compile),

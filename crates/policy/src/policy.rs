@@ -72,6 +72,8 @@ pub struct Provider {
     pub clear_text_credentials: bool,
     pub prewarm: bool,
     pub ca: Option<String>,
+    /// `http://HOST:PORT`
+    pub proxy: Option<String>,
     pub mock: Option<MockDoc>,
     /// The account's, shared by all who use it here.
     pub limits: LimitsDoc,
@@ -332,6 +334,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
         clear_text_credentials: doc.clear_text_credentials,
         prewarm: doc.prewarm,
         ca: doc.ca.clone(),
+        proxy: doc.proxy.clone(),
         mock: doc.mock.clone(),
         limits: doc.limits.clone(),
         default_price: doc.default_price.clone(),

@@ -54,6 +54,9 @@ impl Rejected {
             ServeError::Tls { provider: name, source } => {
                 (provider(name), "spec.tls.caRef".to_owned(), source.to_string())
             }
+            ServeError::Proxy { provider: name, path, source } => {
+                (provider(name), (*path).to_owned(), source.to_string())
+            }
             ServeError::Credential { provider: name, credential, secret } => (
                 provider(name),
                 format!("spec.credentials[{credential}].secretRef"),

@@ -20,7 +20,7 @@ use crate::runtime::origin::Origin;
 use crate::runtime::pages::PagesError;
 use crate::runtime::secret::Secrets;
 use crate::upstream::mask::Mask;
-use crate::upstream::{Endpoint, EndpointError, Pools, TlsError, Upstream};
+use crate::upstream::{Destination, Endpoint, EndpointError, Pools, Proxies, Proxy, ProxyError, TlsError, Upstream};
 
 /// Why a document cannot be served.
 #[derive(Debug, Error)]
@@ -33,6 +33,9 @@ pub enum ServeError {
     NoEndpoint { provider: String, kind: String },
     #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
     Tls { provider: String, source: TlsError },
+    /// `path`: of the object, or what else names the proxy.
+    #[error("LLMProvider {provider}: {path}: {source}")]
+    Proxy { provider: String, path: &'static str, source: ProxyError },
     #[error(transparent)]
     Limit(#[from] LimitError),
     #[error(transparent)]
@@ -141,8 +144,17 @@ impl Drop for Slot {
 #[derive(Debug, Default)]
 pub struct Kept {
     pub pools: Pools,
+    /// Those of the environment, where that counts: a provider's own comes before them.
+    proxies: Option<Arc<Proxies>>,
     lanes: HashMap<u64, Arc<Lane>>,
     slots: HashMap<String, Slots>,
+}
+
+impl Kept {
+    /// Nothing yet. `proxies`: those of the environment, where that counts.
+    pub fn new(proxies: Option<Arc<Proxies>>) -> Self {
+        Kept { proxies, ..Kept::default() }
+    }
 }
 
 impl Served {
@@ -185,8 +197,16 @@ impl Served {
                         .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
                     let endpoint =
                         Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
+                    let (path, proxy) = match (&provider.proxy, &kept.proxies) {
+                        (Some(url), _) => ("spec.proxy.url", Proxy::parse(url).map(Some)),
+                        (None, Some(environment)) => ("the environment's proxy", environment.to(&endpoint)),
+                        (None, None) => ("", Ok(None)),
+                    };
+                    let proxy = proxy.map_err(|source| ServeError::Proxy { provider: name(), path, source })?;
+                    let proxy = proxy.map(Arc::new);
+                    let authorities = provider.ca.clone();
                     let pool = pools
-                        .get(endpoint.clone(), provider.ca.as_deref(), provider.prewarm)
+                        .get(Destination { endpoint: endpoint.clone(), proxy, authorities }, provider.prewarm)
                         .map_err(|source| ServeError::Tls { provider: name(), source })?;
                     (Upstream::Http(pool), Some(endpoint))
                 }

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::proxy::Proxy;
 use super::reach::{Known, in_order, reach};
 use super::{Endpoint, SendError};
 use crate::sockets;
@@ -97,10 +98,12 @@ impl From<io::Error> for Unreached {
     }
 }
 
-/// Opens one, to whichever address of the host answers and, where the endpoint asks for it, speaks TLS. `within`: the time
-/// that there is. `known`: which addresses did and did not.
+/// Opens one, to whichever address of the host answers and, where the endpoint asks for it, speaks TLS. With a proxy the
+/// host is the proxy's, and TLS goes through it to the endpoint. `within`: the time that there is. `known`: which addresses
+/// did and did not.
 pub async fn connect(
     endpoint: &Endpoint,
+    proxy: Option<&Arc<Proxy>>,
     tls: &Arc<ClientConfig>,
     within: Duration,
     known: &Mutex<Known>,
@@ -111,7 +114,8 @@ pub async fn connect(
         Unreached::Tls(reason) => SendError::Tls { endpoint: at(), reason },
     };
     let last = *known.lock().unwrap_or_else(PoisonError::into_inner);
-    let looked_up = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+    let (host, port) = proxy.map_or((endpoint.host.as_str(), endpoint.port), |proxy| (proxy.host(), proxy.port()));
+    let looked_up = tokio::net::lookup_host((host, port)).await;
     let found = looked_up.map_err(|error| unreached(error.into()))?;
     let name = match endpoint.tls {
         true => Some(
@@ -123,7 +127,12 @@ pub async fn connect(
     let greet = |tcp: TcpStream| {
         sockets::outward(&tcp);
         let name = name.clone().map(|name| (name, TlsConnector::from(Arc::clone(tls))));
+        let through = proxy.map(|proxy| (Arc::clone(proxy), endpoint.clone()));
         async move {
+            let tcp = match through {
+                Some((proxy, endpoint)) => proxy.tunnel(tcp, &endpoint).await?,
+                None => tcp,
+            };
             let Some((name, connector)) = name else { return Ok(Stream::Plain(tcp)) };
             let stream = connector.connect(name, tcp).await.map_err(|error| Unreached::Tls(error.to_string()))?;
             Ok(Stream::Tls(Box::new(stream)))

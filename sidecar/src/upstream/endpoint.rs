@@ -93,13 +93,22 @@ impl Endpoint {
     /// The value of `Host`.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = match self.host.contains(':') {
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => self.bracketed(),
+            _ => self.host_and_port(),
+        }
+    }
+
+    /// The host with its port, whichever that is.
+    #[must_use]
+    pub fn host_and_port(&self) -> String {
+        format!("{}:{}", self.bracketed(), self.port)
+    }
+
+    fn bracketed(&self) -> String {
+        match self.host.contains(':') {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
-        };
-        match (self.tls, self.port) {
-            (true, 443) | (false, 80) => host,
-            (_, port) => format!("{host}:{port}"),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod mask;
 mod opening;
 mod pieces;
 mod pool;
+mod proxy;
 mod reach;
 mod watched;
 
@@ -27,7 +28,8 @@ pub use body_error::BodyError;
 pub use connect::{Stream, TlsError, tcp, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;
-pub use pool::{Pool, Pools};
+pub use pool::{Destination, Pool, Pools};
+pub use proxy::{Proxies, Proxy, ProxyError};
 
 /// A provider, as far as sending goes.
 #[derive(Clone, Debug)]

@@ -23,6 +23,7 @@ use super::body::{Back, UpstreamBody};
 use super::connect::connect;
 use super::fair::Fair;
 use super::opening::{Opening, Turn};
+use super::proxy::Proxy;
 use super::reach::Known;
 use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
@@ -56,6 +57,7 @@ type Body = Pieces;
 /// The connections to one endpoint under one trust.
 pub struct Pool {
     pub endpoint: Endpoint,
+    proxy: Option<Arc<Proxy>>,
     tls: Arc<ClientConfig>,
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Vec<Shared>>,
@@ -126,11 +128,12 @@ impl Sender {
 
 impl Pool {
     #[must_use]
-    pub fn new(endpoint: Endpoint, tls: Arc<ClientConfig>) -> Self {
+    pub fn new(endpoint: Endpoint, proxy: Option<Arc<Proxy>>, tls: Arc<ClientConfig>) -> Self {
         // In clear text only HTTP/1.1 is spoken.
         let tls_endpoint = endpoint.tls;
         Pool {
             endpoint,
+            proxy,
             tls,
             idle: Mutex::default(),
             shared: Mutex::default(),
@@ -273,7 +276,7 @@ impl Pool {
             }
         };
         let opening = async {
-            let connected = connect(&self.endpoint, &self.tls, limit, &self.known).await?;
+            let connected = connect(&self.endpoint, self.proxy.as_ref(), &self.tls, limit, &self.known).await?;
             let watched = Watched::new(connected.io.into_inner(), connected.http2);
             let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(Sparing::new(watched))));
             if connected.http2 {
@@ -396,45 +399,53 @@ impl Drop for Taken {
     }
 }
 
-/// An endpoint, and the authorities (PEM) that it is trusted by.
-type Trusted = (Endpoint, Option<String>);
+/// Where connections go, and what they trust. Who agrees in all of it shares connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    pub endpoint: Endpoint,
+    pub proxy: Option<Arc<Proxy>>,
+    /// PEM; absent: the public authorities.
+    pub authorities: Option<String>,
+}
 
-/// All pools, found again across policies by endpoint and trust.
+/// All pools, found again across policies by where they go.
 #[derive(Debug, Default)]
-pub struct Pools(HashMap<Trusted, Arc<Pool>>);
+pub struct Pools(HashMap<Destination, Arc<Pool>>);
 
 /// The pools of a policy that is being built: those that are there, and new ones.
 #[derive(Debug)]
 pub struct Draft<'a> {
     there: &'a Pools,
-    pools: HashMap<Trusted, (Arc<Pool>, bool)>,
+    pools: HashMap<Destination, (Arc<Pool>, bool)>,
 }
 
 impl Draft<'_> {
-    /// The pool of an endpoint. It is kept warm if anybody who uses it wants that.
+    /// The pool of a destination. It is kept warm if anybody who uses it wants that.
     ///
     /// # Errors
-    /// When the authorities in `ca` can't be used.
-    pub fn get(&mut self, endpoint: Endpoint, ca: Option<&str>, warm: bool) -> Result<Arc<Pool>, super::TlsError> {
-        let key = (endpoint, ca.map(str::to_owned));
-        if let Some((pool, wanted)) = self.pools.get_mut(&key) {
+    /// When its authorities can't be used.
+    pub fn get(&mut self, destination: Destination, warm: bool) -> Result<Arc<Pool>, super::TlsError> {
+        if let Some((pool, wanted)) = self.pools.get_mut(&destination) {
             *wanted |= warm;
             return Ok(Arc::clone(pool));
         }
-        let pool = match self.there.0.get(&key) {
+        let pool = match self.there.0.get(&destination) {
             Some(pool) => Arc::clone(pool),
-            None => Arc::new(Pool::new(key.0.clone(), super::trust(ca)?)),
+            None => {
+                let Destination { endpoint, proxy, authorities } = destination.clone();
+                Arc::new(Pool::new(endpoint, proxy, super::trust(authorities.as_deref())?))
+            }
         };
-        self.pools.insert(key, (Arc::clone(&pool), warm));
+        self.pools.insert(destination, (Arc::clone(&pool), warm));
         Ok(pool)
     }
 
     /// The policy is good: these are the pools now. Others are let go of, and end with their last
     /// request.
     pub fn done(self) -> Pools {
-        let settle = |(key, (pool, warm)): (Trusted, (Arc<Pool>, bool))| {
+        let settle = |(destination, (pool, warm)): (Destination, (Arc<Pool>, bool))| {
             pool.keep_warm(warm);
-            (key, pool)
+            (destination, pool)
         };
         Pools(self.pools.into_iter().map(settle).collect())
     }

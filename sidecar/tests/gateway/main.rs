@@ -26,6 +26,7 @@ mod passage;
 mod paths;
 mod policies;
 mod process;
+mod proxy;
 mod relay;
 mod rules;
 mod settled;

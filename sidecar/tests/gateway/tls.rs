@@ -17,9 +17,9 @@ use crate::policies::{Running, chat, document, provider};
 
 /// An upstream whose certificate only `pem` vouches for, and that takes two streams a connection.
 /// It answers when as many requests as `together` are there.
-struct Http2 {
-    address: SocketAddr,
-    pem: String,
+pub struct Http2 {
+    pub address: SocketAddr,
+    pub pem: String,
     connections: Arc<AtomicUsize>,
 }
 
@@ -98,7 +98,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
 }
 
 /// An upstream that speaks HTTP/1.1 behind TLS, and takes so long for each handshake. What it offers by ALPN.
-async fn http1(handshake: std::time::Duration, alpn: &[&[u8]]) -> Http2 {
+pub async fn http1(handshake: std::time::Duration, alpn: &[&[u8]]) -> Http2 {
     let (acceptor, pem) = certified(alpn);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

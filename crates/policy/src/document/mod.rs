@@ -140,6 +140,9 @@ pub struct ProviderDoc {
     /// Certificate authorities to trust, PEM, in place of the public ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+    /// The proxy that is asked for a way to the endpoint: `http://HOST:PORT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// `LLMProvider.spec.mock`, as it stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockDoc>,

@@ -1,0 +1,233 @@
+//! A proxy between the gateway and a provider, asked with HTTP's `CONNECT`.
+//!
+//! The proxy looks the provider's name up and passes bytes on. TLS goes through it, so it sees a credential only where
+//! the endpoint is `http://`.
+
+use std::future::ready;
+use std::net::IpAddr;
+use std::{fmt, io};
+
+use http::{HeaderValue, Uri};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tower::{Service, service_fn};
+
+use super::Endpoint;
+
+const DEFAULT_PORT: u16 = 80;
+
+/// Where a proxy listens, and what it asks for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Proxy {
+    uri: Uri,
+    host: String,
+    port: u16,
+    authorization: Option<HeaderValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProxyError {
+    /// Not told which: a password may be in it.
+    #[error("the proxy's URL is not of the form http://HOST:PORT")]
+    NotUrl,
+    #[error("the proxy must be asked by http://, not {0}://; TLS to the provider goes through it all the same")]
+    Scheme(String),
+    #[error("a path, a user name or a password stands in the proxy's URL; http://HOST:PORT is all that counts")]
+    More,
+}
+
+impl Proxy {
+    /// Reads `http://HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// [`ProxyError`] says what is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, ProxyError> {
+        let uri: Uri = url.parse().map_err(|_| ProxyError::NotUrl)?;
+        let authority = uri.authority().ok_or(ProxyError::NotUrl)?;
+        if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(ProxyError::More);
+        }
+        Proxy::of(uri, None)
+    }
+
+    fn of(uri: Uri, authorization: Option<HeaderValue>) -> Result<Self, ProxyError> {
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some(other) => return Err(ProxyError::Scheme(other.to_owned())),
+            None => return Err(ProxyError::NotUrl),
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or(ProxyError::NotUrl)?;
+        let (host, port) = (host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(DEFAULT_PORT));
+        Ok(Proxy { uri, host, port, authorization })
+    }
+
+    /// Its name or address, as it is looked up.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Asks it for a way to the endpoint, on a connection to it.
+    ///
+    /// # Errors
+    /// When it refuses, or breaks the connection off.
+    pub async fn tunnel(&self, to_proxy: TcpStream, endpoint: &Endpoint) -> io::Result<TcpStream> {
+        let mut to_proxy = Some(TokioIo::new(to_proxy));
+        let connect =
+            service_fn(move |_| ready(to_proxy.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))));
+        let mut tunnel = Tunnel::new(self.uri.clone(), connect);
+        if let Some(authorization) = &self.authorization {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        let target = Uri::builder().scheme("http").authority(endpoint.host_and_port()).path_and_query("/").build();
+        let target = target.map_err(io::Error::other)?;
+        let way = tunnel.call(target).await;
+        way.map(TokioIo::into_inner).map_err(|error| io::Error::other(format!("the proxy {self}: {error}")))
+    }
+}
+
+/// Without what it asks for.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
+    }
+}
+
+/// The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower
+/// case, as curl reads them. What is on this machine is always reached directly.
+#[derive(Debug)]
+pub struct Proxies(Matcher);
+
+impl Proxies {
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Proxies(Matcher::from_env())
+    }
+
+    /// The proxy to an endpoint, if there is one.
+    ///
+    /// # Errors
+    /// [`ProxyError`], where what the environment names is none.
+    pub fn to(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, ProxyError> {
+        let is_here = match endpoint.host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => endpoint.host.eq_ignore_ascii_case("localhost"),
+        };
+        let scheme = if endpoint.tls { "https" } else { "http" };
+        let uri = Uri::builder().scheme(scheme).authority(endpoint.host_and_port()).path_and_query("/").build();
+        let named = uri.ok().filter(|_| !is_here).and_then(|uri| self.0.intercept(&uri));
+        named.map(|proxy| Proxy::of(proxy.uri().clone(), proxy.basic_auth().cloned())).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn endpoint(url: &str) -> Endpoint {
+        Endpoint::parse(url).unwrap()
+    }
+
+    #[test]
+    fn urls_are_read_and_no_password_is_told() {
+        for (url, told) in [
+            ("http://proxy.corp:3128", "proxy.corp:3128"),
+            ("http://proxy.corp", "proxy.corp:80"),
+            ("http://10.0.0.1:8080/", "10.0.0.1:8080"),
+            ("http://[fd00::1]:3128", "[fd00::1]:3128"),
+        ] {
+            assert_eq!(Proxy::parse(url).unwrap().to_string(), told);
+        }
+        for (url, error) in [
+            ("", ProxyError::NotUrl),
+            ("proxy.corp", ProxyError::NotUrl),
+            ("https://proxy.corp", ProxyError::Scheme("https".to_owned())),
+            ("socks5://proxy.corp", ProxyError::Scheme("socks5".to_owned())),
+            ("http://me:secret@proxy.corp", ProxyError::More),
+            ("http://proxy.corp/way", ProxyError::More),
+            ("http://proxy.corp/?a", ProxyError::More),
+        ] {
+            assert_eq!(Proxy::parse(url).unwrap_err(), error, "{url}");
+        }
+        let authorization = HeaderValue::from_static("Basic c2VjcmV0");
+        let proxy = Proxy::of("http://proxy.corp:3128".parse().unwrap(), Some(authorization)).unwrap();
+        assert_eq!(format!("{proxy} {proxy:?}"), "proxy.corp:3128 Proxy(proxy.corp:3128)");
+    }
+
+    #[test]
+    fn the_environment_says_which_endpoints_go_through_one() {
+        let named = Matcher::builder().https("http://secure:1").http("http://clear:2").no(".corp,10.0.0.0/8").build();
+        let proxies = Proxies(named);
+        for (url, through) in [
+            ("https://api.openai.com/v1", Some("secure:1")),
+            ("http://models.example:8000/v1", Some("clear:2")),
+            ("https://llm.corp/v1", None),
+            ("https://10.1.2.3/v1", None),
+            ("http://localhost:11434/v1", None),
+            ("http://127.0.0.1:11434/v1", None),
+            ("http://[::1]:11434/v1", None),
+        ] {
+            let proxy = proxies.to(&endpoint(url)).unwrap();
+            assert_eq!(proxy.map(|proxy| proxy.to_string()).as_deref(), through, "{url}");
+        }
+        let none = Proxies(Matcher::builder().build());
+        assert_eq!(none.to(&endpoint("https://api.openai.com/v1")), Ok(None));
+        let other = Proxies(Matcher::builder().all("socks5://me:secret@proxy:1080").build());
+        let error = other.to(&endpoint("https://api.openai.com/v1")).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    /// What a proxy that answers so makes of it, and what it was asked.
+    async fn asked(answer: &'static str) -> (io::Result<TcpStream>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let proxying = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(head).unwrap()
+        });
+        let uri = format!("http://{at}").parse().unwrap();
+        let proxy = Proxy::of(uri, Some(HeaderValue::from_static("Basic eDp5"))).unwrap();
+        let tunnel = proxy.tunnel(TcpStream::connect(at).await.unwrap(), &endpoint("https://api.test/v1")).await;
+        (tunnel, proxying.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn it_is_asked_for_a_way_to_host_and_port() {
+        let (tunnel, head) = asked("HTTP/1.1 200 Connection established\r\n\r\n").await;
+        assert!(tunnel.is_ok(), "{tunnel:?}");
+        assert!(head.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{head}");
+        assert!(head.to_lowercase().contains("proxy-authorization: basic edp5\r\n"), "{head}");
+        for refused in
+            ["HTTP/1.1 407 Who are you\r\n\r\n", "HTTP/1.1 503 No\r\n\r\n", "HTTP/1.1 20", "nonsense\r\n\r\n"]
+        {
+            let (tunnel, _) = asked(refused).await;
+            let error = tunnel.unwrap_err().to_string();
+            assert!(error.starts_with("the proxy 127.0.0.1:") && !error.contains("edp5"), "{error}");
+        }
+    }
+}
