@@ -1,7 +1,7 @@
-//! The control plane: from objects in a cluster to what gateways beside applications obey.
+//! The control plane: it turns the objects in a cluster into the policies that gateways obey.
 //!
-//! Pure in the middle: [`objects`], [`state`] but for its caches, [`plan`] and the documents of [`status`] take values and
-//! return values. What talks to a cluster, to gateways or to the API server's webhooks stands at the rim.
+//! [`objects`], [`state`] (but for its caches), [`plan`] and the documents of [`status`] are pure: they take values and return
+//! values. The other modules talk to the cluster, to gateways or to the API server's webhooks.
 
 pub mod admission;
 pub mod api;

@@ -1,4 +1,4 @@
-//! The operator.
+//! The program `outrigger-operator`.
 
 use std::io::Write;
 use std::process::ExitCode;

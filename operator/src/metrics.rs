@@ -1,5 +1,4 @@
-//! What is counted, in Prometheus's terms. Label values are of closed vocabularies, and names of namespaces where that is
-//! what one would ask for.
+//! The operator's Prometheus metrics. Labels have closed vocabularies, or name a namespace.
 
 mod labels;
 

@@ -1,4 +1,4 @@
-//! Names that others rely on: annotations, labels, files. A change needs its docs and a line in the changelog.
+//! Names that others rely on: annotations, labels, files. A change needs its documentation and an entry in the changelog.
 
 /// What the operator applies fields as.
 pub const FIELD_MANAGER: &str = "outrigger";

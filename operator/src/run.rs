@@ -1,7 +1,7 @@
 //! The whole operator: what is started, in which order, and how it ends.
 //!
-//! Both replicas watch, and answer webhooks. One of them leads as well: it begins once it knows everything that there is
-//! to know, and ends its process when it can lead no more.
+//! Both replicas watch the cluster and answer webhooks. One of them also leads. It starts to lead when its caches are complete,
+//! and its process ends when it can no longer lead.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the chart tells the operator. One flag each; `outrigger-operator --help` lists them.
+//! The command line, which the chart writes. One flag each; `outrigger-operator --help` lists them.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Whether all that a rule and its tests name is there. A test that fails among objects of which some are still to come
-//! says nothing: they are applied in any order.
+//! Whether everything that a rule and its tests name exists. Objects are applied in any order, so a test that fails while
+//! some of them are missing proves nothing.
 
 use outrigger_crds::RoutingRuleSpec;
 use outrigger_crds::rule_test::RuleTestSpec;

@@ -1,4 +1,4 @@
-//! What the API server asks before it writes something. Pure: an `AdmissionReview` in, one out.
+//! The operator's admission webhooks. Pure: an `AdmissionReview` in, one out.
 //!
 //! | path | asked about |
 //! |---|---|

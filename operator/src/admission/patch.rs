@@ -1,4 +1,5 @@
-//! What to change, as RFC 6902 says it: small, so that an audit log shows what was added and not what was shifted.
+//! The difference between two objects as a JSON patch (RFC 6902). It is small, so that an audit log shows what was added and
+//! not what moved.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};

@@ -1,4 +1,4 @@
-//! Pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label asks.
+//! Reviews of pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label asks.
 
 use crate::admission::patch::between;
 use crate::admission::review::{AdmissionOperation, AdmissionRequest, Denial, ReviewResponse};

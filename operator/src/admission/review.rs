@@ -1,4 +1,4 @@
-//! The API server's questions and our answers: `AdmissionReview` of `admission.k8s.io/v1`.
+//! The request and the response of an `AdmissionReview` (`admission.k8s.io/v1`).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

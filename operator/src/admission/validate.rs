@@ -1,11 +1,11 @@
-//! Objects of ours that are created, changed or deleted: what a definition can't say of them is said before it is too late.
+//! Reviews of our own objects that are created, changed or deleted. They find what a CRD's schema cannot.
 //!
 //! | | |
 //! |---|---|
-//! | refused | what is wrong with the object whatever else there is: an expression that does not compile, a time zone that there is not; a rule whose own tests fail, when all that it names is there |
-//! | warned of | what may be only the order of things: a name that names nothing, a Secret that is not there; that others use what is deleted |
+//! | refused | what is wrong whatever else exists: an expression that does not compile, an unknown time zone; a rule whose own tests fail although everything that it names exists |
+//! | warned of | what may only be a matter of order: a name that names nothing, a missing Secret; that others use what is deleted |
 //!
-//! Nothing is waited for and nothing is kept: the object is judged in a copy of what is known.
+//! A review waits for nothing and stores nothing: the object is evaluated in a copy of the index.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! Workloads that say on themselves what their pods shall have: it is stamped on the template as one annotation of ours,
-//! and only that one is ever taken away again.
+//! Reviews of workloads whose own annotations say what their pods shall have. These words are copied to the pod template as
+//! one annotation of ours, and only that annotation is ever removed again.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the API server said, in a line: its own message, without the machinery around it.
+//! An error of the API server in one line: its own message, without the layers around it.
 
 /// For logs and for people.
 #[must_use]

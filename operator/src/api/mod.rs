@@ -1,4 +1,4 @@
-//! The way to the API server: every call is counted, and has an end.
+//! The client of the API server. Every call is counted and has a timeout.
 
 pub mod error;
 

@@ -1,7 +1,7 @@
-//! Whether a policy must be written, and as what. Pure.
+//! Whether a policy must be written, and with which content. Pure.
 //!
-//! A new sequence is for a new policy: authorities and owners change without one, since gateways read the authorities'
-//! file by themselves.
+//! Only a new policy gets a new sequence. Authorities and owners change without one, because gateways read the file of
+//! authorities by themselves.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Why something is not as it should be in the cluster, and whether it will be.
+//! Why a policy could not be written, and whether it is worth trying again.
 
 use thiserror::Error;
 

@@ -1,13 +1,13 @@
-//! Writing what gateways shall obey: a ConfigMap for each binding, and a Secret where credentials may lie there.
+//! Writes what gateways obey: a ConfigMap for each binding, and a Secret where credentials may be stored there.
 //!
 //! ```text
-//! Revision + what stands there ─► decide ─► server-side apply, with the version that it replaces ─► Hub::publish
-//!                                   ▲                       │ somebody was quicker
-//!                                   └──── read again ◄──────┘
+//! PolicyRevision + what is stored ─► decision ─► server-side apply, with the version that it replaces ─► Hub::publish
+//!                                       ▲                       │ another writer was quicker
+//!                                       └──── read again ◄──────┘
 //! ```
 //!
-//! Only what was written is pushed. A ConfigMap is read before it is written for the first time: what a watch has not
-//! told yet has a sequence, too.
+//! Only what was written is pushed. A ConfigMap is read before it is written for the first time: it may already have a
+//! sequence that no watch has reported yet.
 
 mod decision;
 mod error;

@@ -1,4 +1,4 @@
-//! Whom the operator's ConfigMaps and Secrets belong to.
+//! The owner references of the operator's ConfigMaps and Secrets.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The Secret beside a policy, with the credentials that may lie in the namespace. Pure.
+//! The Secret beside a policy, with the credentials that may be stored in the namespace. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
-//! When to follow a gateway that says it has a higher sequence than what is written. Pure: times are given.
+//! When to follow a gateway that reports a higher sequence than the one that was written. Pure: times are arguments.
 //!
-//! One that is honest is followed at once, and after that is not ahead. One that raises its claim with each answer would
-//! have its policy written, and pushed to all its neighbours, as often as it says something.
+//! An honest gateway is followed at once, and is not ahead after that. A gateway that reports a higher sequence with every
+//! answer must not cause a write, and a push to all its neighbours, each time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The gateway's container: nothing in it runs, or leads it, but what the operator put there.
+//! Checks the gateway's container: nothing may run in it, or redirect it, but what the operator put there.
 
 use std::net::SocketAddr;
 

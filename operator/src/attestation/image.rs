@@ -1,5 +1,5 @@
-//! Which images are the sidecar's. A repository alone says too little: whoever writes a pod chooses the tag, and the old
-//! versions with their faults are still in the repository.
+//! Which images are the sidecar's. The repository alone is not enough: the author of a pod chooses the tag, and old versions
+//! with known faults are still in the repository.
 //!
 //! ```text
 //! registry.example:5000/outrigger-sidecar:0.2.1@sha256:4f1c…

@@ -1,9 +1,9 @@
-//! Whether the gateway in a pod is of the operator's making, and alone with what only it may read: nobody else gets a
-//! credential.
+//! Whether the gateway in a pod is the operator's own, and the only container that can read its token and its policy. No other
+//! gateway gets a credential.
 //!
-//! Labels and annotations say nothing here, anybody may write them. What counts is the pod's spec, of which only images can
-//! be changed once it runs, and they are looked at again and again. It can't keep out who may run a command in the pod
-//! or add a container to it: `docs/rights.md`.
+//! Labels and annotations prove nothing, because anybody may write them. The check reads the pod's spec. Only images can be
+//! changed on a running pod, and those are checked again with each change. The check cannot keep out a user who may run
+//! commands in the pod or add a container to it: see `docs/rights.md`.
 
 mod container;
 mod image;

@@ -1,5 +1,4 @@
-//! What the gateway's container may do on its node: no more than it was given. With more of it, what runs there is not held
-//! to what the container holds.
+//! Checks that the gateway's container has no more rights on its node than the operator gave it.
 
 use k8s_openapi::api::core::v1::SecurityContext;
 

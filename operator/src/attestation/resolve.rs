@@ -1,4 +1,5 @@
-//! Who answers where the operator is. Its certificate is asked for as well: this is the first of two doors.
+//! Checks that the pod resolves the operator's name through the cluster's DNS. The gateway also verifies the operator's
+//! certificate, so this is the first of two barriers.
 
 use k8s_openapi::api::core::v1::{PodDNSConfigOption, PodSpec};
 

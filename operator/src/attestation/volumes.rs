@@ -1,4 +1,4 @@
-//! The volumes that are the gateway's alone: a name says nothing of what is in them.
+//! Checks the volumes that belong to the gateway alone: their content, not only their names.
 
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, KeyToPath, SecretProjection, ServiceAccountTokenProjection, Volume, VolumeProjection,

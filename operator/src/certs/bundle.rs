@@ -1,4 +1,4 @@
-//! The authorities that the operator's certificate may be trusted by.
+//! The authorities by which clients verify the operator's certificate.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! The certificate that the listener shows, swapped while it serves.
+//! The certificate that the listener serves. It can be replaced while the listener runs.
 
 use std::fmt;
 use std::sync::Arc;

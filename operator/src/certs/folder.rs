@@ -1,4 +1,4 @@
-//! Certificates of somebody else's making: three files, followed.
+//! Certificates from a folder, for example cert-manager's: three files, reloaded when they change.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Making authorities and certificates. ECDSA on P-256: what every client of the two can verify.
+//! Issues authorities and certificates. The keys are ECDSA on P-256, which the API server and the gateways can verify.
 
 use std::time::Duration;
 

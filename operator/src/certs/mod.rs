@@ -1,19 +1,19 @@
-//! What the operator's TLS listener is trusted by: an authority of its own, and a certificate under it, renewed without a
-//! gap and without help.
+//! The certificate of the operator's TLS listener: an authority of its own and a certificate under it, renewed without a gap
+//! and without help.
 //!
 //! ```text
-//! Secret ──read──► Held ──next(now, names, spread)──► Step ──take──► Held ──written──► Secret      (pure but for the ends)
-//!                    │
-//!                    ├─► Served: what the listener shows, swapped while it serves
-//!                    └─► Bundle: the authorities, into `caBundle` of the webhooks and every policy's ConfigMap
+//! Secret ─read─► StoredCertificates ─next(now, names, spread)─► CertificateStep ─take─► StoredCertificates ─► Secret
+//!                    │                                               (pure but for the reads and writes)
+//!                    ├─► ServedCertificate: what the listener serves, replaced while it runs
+//!                    └─► CaBundle: the authorities, into `caBundle` of the webhooks and every policy's ConfigMap
 //! ```
 //!
-//! A certificate is renewed under the same authority, which touches no bundle. A new authority is first told to all who
-//! must trust it, and only then signs: a day after it stands in every bundle, or as soon as every live gateway says it has
-//! it. Every step is one write of one Secret, and what comes next is read from it alone; so it does not matter where a
-//! replica is killed, nor which of them goes on. The steps: [`rotation::CertificateStep`].
+//! A certificate is renewed under the same authority, which changes no bundle. A new authority is first added to the bundles
+//! and signs only afterwards: a day after every bundle has it, or as soon as every live gateway reports that it has it. Each
+//! step is one write of one Secret, and the next step follows from that Secret alone. So a replica can be killed anywhere, and
+//! any replica can go on. [`rotation::CertificateStep`] lists the steps.
 //!
-//! With a folder of somebody else's making (cert-manager), its files are followed and nothing is written.
+//! With a folder of certificates (cert-manager), the operator follows the files and writes nothing.
 
 mod bundle;
 mod current;

@@ -1,4 +1,4 @@
-//! Keeping certificates: the loop that takes steps, and what the rest of the operator sees of it.
+//! The loop that renews certificates, and what the rest of the operator sees of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

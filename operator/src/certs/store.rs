@@ -1,4 +1,4 @@
-//! The Secret: read, watched, and written where nobody else has written meanwhile.
+//! The Secret with the certificates: read, watched, and written only if nobody else has written it meanwhile.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the Secret holds.
+//! The content of the Secret with the certificates.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `caBundle` of the webhook configurations, the one field in them that is the operator's.
+//! Writes `caBundle` in the webhook configurations. It is the only field there that the operator owns.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A certificate with its key, as read from PEM.
+//! A certificate and its key, read from PEM.
 
 use std::fmt;
 use std::sync::Arc;

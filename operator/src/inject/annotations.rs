@@ -1,5 +1,5 @@
-//! Every annotation there is: where it may stand, what it may say, and what it means. `docs/annotations.md` is written
-//! from this table.
+//! The table of all annotations: where each may be used, its values, and its meaning. `docs/annotations.md` is generated from
+//! it.
 
 use outrigger_policy::nearest;
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! What a gateway can't stand beside.
+//! What prevents a gateway in a pod: host network, shared processes, a port or a name in use.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The gateway's container and the volumes that it alone mounts.
+//! The gateway's container, and the volumes that only it mounts.
 
 use serde_json::{Map, Value, json};
 

@@ -1,14 +1,14 @@
-//! From a pod that asks for a gateway to one that carries it. Pure.
+//! Adds a gateway to a pod that asks for one. Pure.
 //!
 //! ```text
 //! pod + namespace + settings ─► inject ─► Injected   the pod with container, volumes, variables, labels, annotation
-//!                                         Unchanged  nobody asks, or all is there
-//!                                         Skipped    asked by the namespace's label, and it can't be: marked with why
-//!                                         Refused    asked by an annotation, and it can't be
+//!                                         Unchanged  nobody asks, or everything is there already
+//!                                         Skipped    the namespace's label asks, and it is not possible: the pod says why
+//!                                         Refused    an annotation asks, and it is not possible
 //! ```
 //!
-//! The pod is JSON throughout: fields that nobody here has heard of stay. Injecting twice is injecting once, whoever
-//! edits the pod in between; a second pass mends only what would not work.
+//! The pod stays JSON throughout, so unknown fields survive. Injecting twice equals injecting once, whoever edits the pod in
+//! between. A second pass only repairs what would not work.
 
 pub mod annotations;
 mod conflicts;

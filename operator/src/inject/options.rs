@@ -1,4 +1,4 @@
-//! What is asked for a pod: by its own annotations, else by its workload's, else by its namespace's.
+//! The options of a pod's gateway: from the pod's own annotations, else its workload's, else its namespace's.
 
 use std::collections::BTreeMap;
 

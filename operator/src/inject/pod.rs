@@ -1,5 +1,5 @@
-//! A pod as JSON, read and edited in a few places. Everything else stays as it came, fields that nobody here has heard of
-//! among it: the answer to the API server is what differs, so the pod is not read by its type anywhere in this room.
+//! Reads and edits a pod as JSON. The answer to the API server is the difference, and unknown fields must survive. So no file
+//! of `inject/` reads the pod by its type.
 
 use serde_json::{Map, Value};
 

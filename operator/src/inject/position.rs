@@ -1,5 +1,5 @@
-//! Where among a pod's init containers the gateway stands: behind a mesh's, so that its own traffic goes through the
-//! mesh; else first, so that everything else can call it.
+//! The gateway's position among a pod's init containers: behind a mesh's proxy, so that its traffic goes through the mesh;
+//! otherwise first, so that all other containers can call it.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Kubernetes quantities, as far as two of them have to be compared: `500m`, `1.5Gi`, `2e3`.
+//! Kubernetes quantities such as `500m`, `1.5Gi` and `2e3`, as far as two of them must be compared.
 
 use serde_json::Value;
 

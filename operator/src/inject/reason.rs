@@ -1,4 +1,4 @@
-//! Why a pod carries no gateway, or was not let in: a closed list, which `docs/annotations.md` is written from.
+//! The reasons why a pod has no gateway or was refused. `docs/annotations.md` is generated from this list.
 
 use std::fmt;
 

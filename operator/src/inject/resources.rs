@@ -1,4 +1,4 @@
-//! What the gateway asks of its node: little, and of the same class as its neighbours.
+//! The gateway's resource requests and limits: small, and of the same quality of service as the pod's other containers.
 
 use serde_json::{Map, Value, json};
 

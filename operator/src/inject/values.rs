@@ -1,4 +1,4 @@
-//! What an annotation may say: from its value to what is meant, or to words that tell what would be.
+//! Parses the values of annotations. An invalid value gives a message that says which values are allowed.
 
 use std::fmt;
 

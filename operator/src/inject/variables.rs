@@ -1,4 +1,4 @@
-//! The variables by which the application's SDKs are led to the gateway.
+//! The environment variables that lead the application's SDKs to the gateway.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The closed vocabularies of labels, which `docs/operator-metrics.md` is written from. Those of reviews are
-//! [`Webhook`](crate::admission::Webhook) and [`Effect`](crate::admission::Effect), those of writes that failed
+//! The closed vocabularies of labels. `docs/operator-metrics.md` is generated from them, from
+//! [`Webhook`](crate::admission::Webhook), [`Effect`](crate::admission::Effect) and
 //! [`CallFailure`](crate::api::CallFailure).
 
 /// A piece of work of the leader's.

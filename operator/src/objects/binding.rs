@@ -1,4 +1,4 @@
-//! Which keys a pod may use: fixed by name when it is admitted, given its meaning live.
+//! Which VirtualKeys a pod may use. The names are fixed when the pod is admitted; what the keys allow is decided live.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! The fields that a plan reads of an object of ours, each for itself.
+//! The fields that a plan reads of an object of ours, each by its own type.
 //!
-//! An object that is broken somewhere else still names what it hangs on, is still suspended, and still restricts who may use
-//! it. So these are not read off the whole spec by its type, which is all or nothing: each is read by its own type, and what
-//! can't be read is as good as absent unless a method says otherwise.
+//! An object that is broken elsewhere still names its dependencies, can still be suspended, and still restricts who may use
+//! it. So these fields are not read through the type of the whole spec, which either deserialises as a whole or not at all. A
+//! field that cannot be read counts as absent, unless its method says otherwise.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which object.
+//! The identity of an object of ours: kind, namespace and name.
 
 use std::fmt;
 

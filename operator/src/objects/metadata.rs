@@ -1,5 +1,4 @@
-//! What is read of any object's metadata as it came. An object whose metadata says something odd is still an object: what
-//! can't be read is as good as absent.
+//! The metadata of any object, read from JSON. A field that cannot be read counts as absent.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Which object, which version of it, what it names, and which keys a pod is bound to. Pure.
+//! The identity of an object, one version of it, what it references, and which keys a pod is bound to. Pure.
 
 pub mod binding;
 pub mod fields;

@@ -1,5 +1,4 @@
-//! What an object names. An object that is otherwise broken still says what it hangs on: see
-//! [`fields`](crate::objects::fields).
+//! What an object references. A broken object still has references: see [`fields`](crate::objects::fields).
 
 use std::collections::BTreeSet;
 

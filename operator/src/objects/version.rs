@@ -1,4 +1,4 @@
-//! One version of an object, as plans are made of it.
+//! One version of an object, without its status: what plans are made of.
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -1,7 +1,7 @@
-//! Which version of each of a namespace's objects serves, and what is wrong with the present ones.
+//! Chooses the version of each object that serves in a namespace, and says what is wrong with the present versions.
 //!
 //! ```text
-//! fallback (compile, see, put the last good version in the place of what can't be used, again) -> remember -> exports
+//! fallback (compile, look at the findings, replace what is unusable by its last good version, repeat) ─► remember ─► exports
 //! ```
 
 mod exports;

@@ -1,9 +1,9 @@
-//! Who gets which credential how.
+//! How each credential is delivered, and to which keys.
 //!
-//! Within the provider's own namespace in a generated Secret, unless the provider says `Stream`; across namespaces by the
-//! stream, unless the provider says `Secret` *and* the installation lets credentials be copied. What a key may reach that
-//! only some workloads may use comes by the stream alone: a mounted Secret asks nobody who he is. One that is suspended
-//! gets nowhere.
+//! In the provider's own namespace a credential is delivered by a generated Secret, unless the provider says `Stream`. In other
+//! namespaces it is delivered by the stream, unless the provider says `Secret` *and* the installation allows copies. A
+//! credential that a key with `allowedWorkloads` can reach is delivered by the stream alone, because a mounted Secret does not
+//! check who reads it. A suspended credential is not delivered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

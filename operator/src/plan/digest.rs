@@ -1,5 +1,5 @@
-//! The digest of what a binding's pods obey: of the document, of which version of which Secret its credentials are, how they
-//! get there, and who may have them.
+//! The digest of what a binding's pods obey: the document, the version of each credential's Secret, how each is delivered, and
+//! who may have it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,13 +1,13 @@
-//! The last good version of each object, which serves while the present one can't be used.
+//! The last good version of each object. It serves while the present version cannot be used.
 //!
-//! **Last good, or gone.** What is *invalid* or *unresolved* serves on as it was: an edit that is half done, a Secret that
-//! isn't there yet, takes nothing down. What is *withdrawn* (deleted, suspended, expired, no longer shared) is a valid new
-//! state, in force at once: see `operator/src/plan/revoked.rs`. A Budget alone outlives its deletion, as long as it is named: a limit
+//! **Last good, or gone.** What is *invalid* or *unresolved* keeps serving as it was, so a half-done edit or a missing Secret
+//! takes nothing down. What is *revoked* (deleted, suspended, expired, no longer shared) is a valid new state and is in force at
+//! once: see `operator/src/plan/revoked.rs`. Only a Budget outlives its deletion, for as long as something names it: a limit
 //! must not vanish by accident.
 //!
-//! Whether an object is good is found by its home namespace's plan, and other namespaces go by that. After a restart it is
-//! read back from what was written beside each policy ([`LastGood::restore`]). There a namespace's own words count for the
-//! namespace alone: whoever may write its ConfigMaps must not get to say what a provider of another namespace was.
+//! The plan of an object's own namespace decides whether a version is good, and other namespaces follow it. After a restart the
+//! versions are read back from what was written beside each policy ([`LastGood::restore`]). What a namespace's ConfigMaps say
+//! counts for that namespace alone: whoever may write them must not decide what another namespace's provider was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

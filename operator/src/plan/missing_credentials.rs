@@ -1,7 +1,7 @@
-//! Keys that nothing could be called for: their providers are there, and no credential of them has a value.
+//! Keys that cannot call anybody: their providers exist, but none of their credentials has a value.
 //!
-//! This is told, and no more than told: the key's present version serves, gateways go on with what they have of the values,
-//! and the first value that comes is used at once.
+//! This changes only the status. The key's present version serves, gateways keep the values that they have, and the first new
+//! value is used at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

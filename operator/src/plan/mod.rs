@@ -1,4 +1,4 @@
-//! From what is in a cluster to what the pods of a namespace obey: judged, cut by binding, and digested.
+//! Plans a namespace: evaluates its objects, cuts the result by binding, and computes a digest of each policy.
 
 pub(crate) mod choose;
 mod delivery;

@@ -1,7 +1,7 @@
-//! What of a policy that was written is still wanted, where the one to follow can't be written: it is too large.
+//! Narrows the policy that was written last, where the next one is too large to write.
 //!
-//! No provider, rule or model comes in; what was taken away goes at once, and limits are as they are wanted now. What refers
-//! to something goes on referring to it, so that the result is a policy: a provider that is no more is there, suspended.
+//! No provider, rule or model is added. What was revoked is removed at once, and limits are the new ones. References stay valid:
+//! a provider that is gone remains in the document, suspended.
 
 use std::collections::BTreeMap;
 

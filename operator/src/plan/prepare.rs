@@ -1,7 +1,7 @@
-//! What takes long of a plan, before it begins: each object judged by itself, its condition compiled and tried.
+//! The slow part of a plan, done beforehand: validating each object by itself, and compiling and trying its condition.
 //!
-//! A plan is made in one go, and a few are made at a time: it must be short. What is found here is kept with the object's
-//! version, so a namespace with much to judge goes on where it was, and others have their turn in between.
+//! A plan runs in one go and only a few run at the same time, so it must be short. The results are kept with the object's
+//! version. A namespace with many objects continues where it stopped, and others get their turn in between.
 
 use std::sync::Arc;
 use std::time::Duration;

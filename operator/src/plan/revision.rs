@@ -1,4 +1,4 @@
-//! What the pods of a binding shall obey: planned, then written, then pushed.
+//! The result of a plan: the policy of each binding, which is planned, then written, then pushed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What an object takes away is in force at once, even where the rest of it can't be used: the last good version serves on
+//! What an object takes away is in force at once, even if the rest of the object cannot be used. The last good version serves
 //! without it.
 //!
 //! | field | of | in force at once |
@@ -8,8 +8,8 @@
 //! | `allowedWorkloads` | VirtualKey | the new list |
 //! | `allowedNamespaces` | LLMProvider, Budget | the narrower of the two |
 //!
-//! A credential that is taken out of the list is withdrawn by a version that can be used, not by one that can't: a key is
-//! mostly exchanged for another, whose Secret may come a moment later. To revoke it, suspend it.
+//! Removing a credential from the list takes effect only with a version that can be used: a key is usually exchanged for
+//! another one, whose Secret may come a moment later. To revoke a credential at once, suspend it.
 
 use std::sync::Arc;
 

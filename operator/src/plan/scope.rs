@@ -1,9 +1,9 @@
 //! Which objects a namespace's policies are made of.
 //!
-//! Its own; the providers and budgets of other namespaces that these name, with the catalogues of the providers' homes
-//! and the budgets above; and what the operator's namespace has for all: rules, catalogues, budgets that apply. What those
-//! name is found by reference, so a scope costs what it holds. The operator's own scope is all keys and providers there
-//! are, where something there acts on all: only so can be told whom a rule reaches.
+//! These are its own objects; the providers and budgets of other namespaces that they name, with the catalogues of those
+//! providers' namespaces and the budgets above; and what the operator's namespace has for all: rules, catalogues, budgets that
+//! apply. References are followed, so a scope costs as much as it contains. If something in the operator's namespace acts on
+//! all namespaces, the scope of that namespace has all keys and providers: otherwise nobody could say whom a rule reaches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a policy was made from, as it is kept beside it: gzip of canonical JSON, the same bytes for the same objects.
+//! What a policy was made from, stored beside it: gzip of canonical JSON, the same bytes for the same objects.
 //!
 //! ```json
 //! {"format": 1, "objects": [{"apiVersion": …, "kind": …, "metadata": …, "spec": …}],
@@ -6,7 +6,7 @@
 //!  "secrets": [{"namespace": …, "name": …, "key": …, "uid": …, "resourceVersion": …}]}
 //! ```
 //!
-//! Of Secrets their versions alone. Bundles of certificates are no secret, and stand in the policy, too.
+//! Of Secrets only the versions are stored. Bundles of certificates are not secret; they are in the policy, too.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What is said of each of a namespace's objects.
+//! The verdict on each object of a namespace.
 
 use std::collections::BTreeMap;
 

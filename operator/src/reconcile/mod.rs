@@ -1,15 +1,15 @@
-//! What the leader does: plans namespaces, writes policies, tells of objects.
+//! The leader's work: it plans namespaces, writes policies and publishes statuses.
 //!
 //! ```text
 //! News ─► plans ─► plan ─► writes ─► Applier ─► Hub
 //!                    │                   │
-//!                    └─────► Teller ◄────┴── what gateways say
+//!                    └► StatusPublisher ◄┴── what gateways report
 //! ```
 //!
-//! A queue for each, so that none waits for another: a namespace is planned at most once at a time, since a plan remembers
-//! what was good; a few namespaces are planned at the same time, each on copies of what is known, and policies and statuses
-//! are written several at a time. A namespace that takes long has to pause for longer than it took, so that it holds up no
-//! other.
+//! Each kind of work has its own queue, so that none waits for another. A namespace is planned by one task at a time, because
+//! a plan remembers what was good. A few namespaces are planned at the same time, each on a copy of the index. Policies and
+//! statuses are written several at a time. A namespace that takes long must pause for longer than it took, so that it does not
+//! hold up the others.
 
 mod plans;
 mod state;

@@ -1,4 +1,4 @@
-//! Whose turn it is to be planned, and for how long.
+//! Which namespace is planned next, and for how long.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the leader remembers of namespaces and policies, and forgets with the last of them.
+//! What the leader remembers of namespaces and policies. An entry goes with the last object that needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Plans that wait for Secrets and ConfigMaps which have just been named, and were not read yet. Pure: times are given.
+//! Plans that wait for Secrets and ConfigMaps which were just named and have not been read yet. Pure: times are arguments.
 //!
-//! Each value is waited for once, for a moment, by those that hang on it alone: one that can't be read holds up nobody
-//! else, and those that can't be read either not one after the other.
+//! Only the namespaces that need a value wait for it, once and for a short time. A value that cannot be read delays nobody else,
+//! and several such values do not delay a plan one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Which of the pods without a gateway is evicted next, and the eviction.
+//! Chooses the next pod without a gateway to evict, and evicts it.
 //!
-//! Carefully: only those whose controller makes another one and loses nothing by it, old ones alone, one of an owner at a
-//! time and few of all. A disruption budget is respected, since the Eviction API asks it. And where an owner's new
-//! pod comes without a gateway as well, evicting helps nobody: the owner is left alone for an hour.
+//! It is careful: only pods whose controller makes another one and loses nothing, only pods that are old enough, one pod of an
+//! owner at a time, and few at all. The Eviction API respects disruption budgets. If an owner's new pod has no gateway either,
+//! eviction does not help, and the owner is left alone for an hour.
 
 use std::collections::HashMap;
 use std::time::Duration;

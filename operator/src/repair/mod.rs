@@ -1,4 +1,4 @@
-//! Pods that should carry a gateway and don't: found, counted, and evicted where that is asked for.
+//! Pods that should have a gateway and do not: found, counted, and evicted if the installation asks for it.
 
 pub mod evict;
 pub mod watchdog;

@@ -1,5 +1,5 @@
-//! Pods that should carry a gateway and don't: made before the operator was there, or while its webhook was away. They are
-//! counted, told of at what made them, and (`injection.repair: Evict`) made anew, a few at a time.
+//! Looks for pods that should have a gateway and do not: created before the operator, or while its webhook was away. It counts
+//! them, records an Event at their owner, and with `injection.repair: Evict` evicts a few at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Time of a processor. Time that passes says little of how much work something is: on a busy node everything takes long.
+//! The processor time of a thread. Elapsed time does not measure work: on a busy node everything takes long.
 
 use std::time::Duration;
 

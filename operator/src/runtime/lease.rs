@@ -1,8 +1,8 @@
-//! One replica leads: it alone plans, writes, pushes and tells of it. Kept in a Lease.
+//! Leader election by a Lease. Only the leader plans, writes, pushes and publishes statuses.
 //!
-//! The others see by their own clock for how long the Lease has not moved; what stands in it as a time is for people.
-//! The one that leads stops before the others may believe it gone, by ending its process: whoever can't renew may not
-//! write either. At a good end the Lease is given up, and the next takes it within a second.
+//! The other replicas measure by their own clock for how long the Lease has not changed; the times in the Lease are for people.
+//! A leader that cannot renew its Lease ends its process before the others may take over: it could not write either. On an
+//! orderly end it releases the Lease, and the next replica takes it within a second.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Machinery that knows no object of ours: a queue by key, the Lease that says who leads, a thread's processor time.
+//! Parts that know none of our objects: a work queue, leader election, processor time.
 
 pub(crate) mod cpu_time;
 pub mod lease;

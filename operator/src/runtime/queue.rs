@@ -1,11 +1,12 @@
-//! Work to be done, by key: each key once, never twice at the same time, again after a failure, later and later.
+//! A work queue by key. A key is queued once and never runs twice at the same time. After a failure it runs again, with a growing
+//! delay.
 //!
 //! ```text
 //! add ─► waiting until due ─► next ─► running ─► done ─► (gone, or waiting again)
 //! ```
 //!
-//! Bounded by the number of keys. A key that is added while it waits keeps its time, so that a stream of changes delays
-//! nothing for ever; one that is added while it runs is run once more.
+//! The number of keys bounds its size. Adding a key that waits does not change its time, so a stream of changes cannot delay it
+//! forever. A key that is added while it runs, runs once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

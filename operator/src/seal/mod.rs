@@ -1,9 +1,9 @@
-//! What the operator knows its own writing by, and what gateways know it by.
+//! The key by which the operator recognises what it wrote itself, and by which gateways verify it.
 //!
-//! Policies lie where others may write, too. What is read back of them says which version of an object serves while the
-//! present one is broken, and so where a credential goes: only what bears the seal counts. Gateways hold what is mounted
-//! against a signature ([`outrigger_sync::Trust`]), whose key is made of the seal's, so that there is one secret to keep. It is
-//! in a Secret of the operator's own namespace, and all replicas have the same.
+//! Other users may write ConfigMaps, too. What is read back decides which version of an object serves while the present one is
+//! broken, and so where a credential goes. So it counts only if it carries the seal. Gateways verify mounted files by a
+//! signature ([`outrigger_sync::Trust`]) whose key is derived from the seal's key, so that there is one secret to keep. The key
+//! is in a Secret of the operator's namespace, and all replicas have the same one.
 
 mod store;
 mod verifying_keys;

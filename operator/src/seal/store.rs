@@ -1,4 +1,4 @@
-//! The key's Secret: read, or made where there is none.
+//! The Secret of the seal's key: read, or created if there is none.
 
 use std::collections::BTreeMap;
 

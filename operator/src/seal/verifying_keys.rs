@@ -1,4 +1,4 @@
-//! The public half of the seal: what pods are given, and what they are judged by.
+//! The public half of the seal's key, which pods are given and by which pods are checked.
 
 use std::sync::{Arc, OnceLock};
 

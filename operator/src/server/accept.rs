@@ -1,4 +1,4 @@
-//! Taking connections, as many as there may be.
+//! Accepts connections, up to a maximum, and stops in an orderly way.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Who may stay when there is no room: a stranger who only holds a connection must not keep the API server out.
+//! The open connections, and which one is closed if there are too many: somebody who only holds a connection open must not keep
+//! out the API server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ pub(super) struct ConnectionSlot {
     served: AtomicBool,
 }
 
-/// Who holds a seat that no request is under way on: the room, the connection, and its service.
+/// The holders of a slot without a request: the list of connections, the connection, and its service.
 const HOLDERS: usize = 3;
 
 impl ConnectionSlot {

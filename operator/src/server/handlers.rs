@@ -1,4 +1,4 @@
-//! What the replica answers with what it knows: reviews of the API server, health and metrics, and how far an authority
+//! Connects the replica's state to its listeners: reviews of the API server, health and metrics, and how far a new authority
 //! has spread.
 
 use std::collections::BTreeMap;

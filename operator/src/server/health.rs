@@ -1,7 +1,6 @@
-//! Health and metrics, in clear text, for kubelets and Prometheus.
+//! Health and metrics over plain HTTP, for kubelets and Prometheus.
 //!
-//! Ready is a replica that can answer webhooks: its certificate is there, and what it knows of the cluster is whole. Whether
-//! it leads has nothing to do with it.
+//! A replica is ready if it can answer webhooks: it has a certificate and its caches are complete. Leading does not matter.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
-//! The TLS listener: webhooks of the API server, and the streams of gateways. HTTP/1.1 and HTTP/2 on one port.
+//! The TLS listener: webhooks of the API server and the streams of gateways. HTTP/1.1 and HTTP/2 on one port.
 //!
-//! Everything that a stranger could let grow is bounded: connections, heads, bodies and the memory for all bodies together,
-//! and the time that each of them may take.
+//! Everything that a client could make grow is bounded: connections, heads, bodies, the memory for all bodies together, and the
+//! time for each of them.
 
 mod accept;
 mod connection;

@@ -1,4 +1,4 @@
-//! An answer of the listener's: JSON, or a stream.
+//! An answer of the listener: JSON, or a stream.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Which request goes where, and how much of it is read.
+//! Routes each request, and limits how much of it is read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,12 +62,12 @@ pub(super) struct Router {
     services: Services,
     memory: Arc<Semaphore>,
     /// Of objects that are to be judged; pods must not wait for them.
-    turns: ReviewQueue,
+    reviews: ReviewQueue,
 }
 
 impl Router {
     pub(super) fn new(services: Services) -> Self {
-        Router { services, memory: Arc::new(Semaphore::new(BODIES_KIB as usize)), turns: ReviewQueue::new() }
+        Router { services, memory: Arc::new(Semaphore::new(BODIES_KIB as usize)), reviews: ReviewQueue::new() }
     }
 
     pub(super) fn services(&self) -> &Services {
@@ -125,7 +125,7 @@ impl Router {
         let (admit, body) = (Arc::clone(&self.services.admit), body.to_bytes());
         let turn = match head.uri.path() {
             validate::PATH => {
-                let place = self.turns.place(&validate::namespace(&body), kib).ok_or(RouteError::Busy)?;
+                let place = self.reviews.place(&validate::namespace(&body), kib).ok_or(RouteError::Busy)?;
                 Some(place.turn().await.ok_or(RouteError::Late)?)
             }
             _ => None,

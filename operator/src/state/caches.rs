@@ -1,7 +1,7 @@
-//! What this replica knows of the cluster, kept up to date by watches.
+//! Everything that this replica knows of the cluster, kept up to date by watches.
 //!
-//! Watches tell one thread, which writes, and a plan notes what it looked at; everybody else reads. So what is known never
-//! waits for a network. What takes long looks at a [snapshot](Caches::snapshot), so that nobody waits for it.
+//! One thread takes what the watches report and writes; a plan also records what it depends on. Everybody else only reads. So a
+//! read never waits for the network. What takes long works on a [snapshot](Caches::snapshot), so that nobody waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is known of the ConfigMaps that the operator made: enough to see whether one must be written anew.
+//! The ConfigMaps that the operator generated: enough of each to see whether it must be written again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
-//! What is in the cluster, in memory, and what has to be planned anew when it changes.
+//! The objects in the cluster, in memory, and which namespaces must be planned again when one changes.
 //!
-//! Plain data: [`ObjectIndex::apply`] and [`ObjectIndex::delete`] are fed by watches and say which namespaces the change concerns, by
-//! reference: those that name the object, those that it acts on, and those whose last plan looked at it
-//! ([`ObjectIndex::planned`]). Nothing is judged here, so an object of any shape can be kept.
+//! It is plain data. Watches call [`ObjectIndex::apply`] and [`ObjectIndex::delete`], which return the namespaces that a change
+//! concerns: those that name the object, those that it acts on, and those whose last plan depended on it
+//! ([`ObjectIndex::planned`]). Nothing is validated here, so an object of any shape can be stored.
 
 mod reach;
 

@@ -1,4 +1,4 @@
-//! What this replica knows of the cluster: plain data that watches feed, behind [`caches::Caches`].
+//! What this replica knows of the cluster: plain data that watches update, behind [`caches::Caches`].
 
 pub mod caches;
 pub mod generated;

@@ -1,7 +1,7 @@
-//! Pods that carry a gateway: what they are bound to, and whether the gateway runs.
+//! Pods with a gateway: what each is bound to, and whether its gateway runs.
 //!
-//! What no key of its own keeps (several keys, or none) stays bound for a while after its last pod: Deployments are scaled
-//! to nothing, and Jobs come back.
+//! A binding without a VirtualKey of its own (several keys, or none) stays for a while after its last pod: Deployments are scaled
+//! to zero, and Jobs come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

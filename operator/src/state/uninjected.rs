@@ -1,4 +1,4 @@
-//! Pods without a gateway: as little of them as says whether they should carry one.
+//! Pods without a gateway: only the fields that say whether they should have one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

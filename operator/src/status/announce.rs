@@ -1,4 +1,4 @@
-//! What of a change of conditions is worth an Event: that something broke, and that it is well again.
+//! Which changes of conditions are worth an Event: something broke, or works again.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! From what was found out about an object, and from what gateways do with it, to its conditions.
+//! Computes an object's conditions from its verdict and from what gateways do with it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A status as JSON: what stands in an object, and what shall.
+//! A status as JSON: the stored one, and the one to write.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

@@ -1,8 +1,8 @@
-//! Events: what happened to an object, for those who look at it with kubectl.
+//! Records Events, for those who look at an object with kubectl.
 //!
-//! They are told once for each change, and never many: the same words again are counted on the first Event, each object
-//! may have [`BURST`] and then one in [`REFILL`], and all together [`ALL_BURST`] and then [`ALL_REFILL`] apart. What is not told
-//! stands in the object's status all the same.
+//! Each change is recorded once, and there are never many Events. The same words again only raise a count. Each object may have
+//! [`BURST`] Events and then one per [`REFILL`]; all objects together may have [`ALL_BURST`] and then one per [`ALL_REFILL`].
+//! What is not recorded is still in the object's status.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

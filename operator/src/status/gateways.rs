@@ -1,4 +1,4 @@
-//! What gateways do with what was written, and since when: the memory that a status needs between two looks.
+//! What gateways do with the written policies, and since when: the state that a status needs between two looks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What an object lets be spent, for the columns of `kubectl get`. What *is* spent is known to gateways alone, one by
-//! one: it is left out and not guessed.
+//! The tightest limit of an object, for the columns of `kubectl get`. Only the gateways know what is *spent*, each its own part,
+//! so that is left out and not guessed.
 
 use jiff::Timestamp;
 use outrigger_crds::BudgetSpec;

@@ -1,14 +1,14 @@
-//! What objects are told about themselves.
+//! The statuses of objects.
 //!
 //! ```text
-//! Plan (verdicts) ─────────┐
+//! NamespacePlan (verdicts) ┐
 //! what was written ────────┼─► Statuses ─► Update ─► write, then Events
 //! pods and their gateways ─┘
 //! ```
 //!
-//! Pure but for [`write()`]: times are given. A status says the same as long as the same is true, so that nothing is written
-//! when nothing changed: messages name no numbers, and the time of a condition moves with its truth alone. Numbers stand
-//! in `status.sidecars`, and move every [`NUMBERS`] at most.
+//! Pure but for [`write()`]: times are arguments. A status stays the same as long as the same is true, so that nothing is written
+//! if nothing changed. Messages contain no numbers, and a condition's time changes only with its status. Numbers are in
+//! `status.sidecars` and change every [`NUMBERS`] at most.
 
 mod announce;
 mod conditions;

@@ -1,4 +1,4 @@
-//! Telling objects what became of them: statuses, and Events where something turned.
+//! Writes statuses, and records Events where a condition turned.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

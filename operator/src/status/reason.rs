@@ -1,4 +1,4 @@
-//! Why a condition is as it is: a closed list, which `docs/conditions.md` is written from.
+//! The reasons of conditions. `docs/conditions.md` is generated from this list.
 
 /// A condition's `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

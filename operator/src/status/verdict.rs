@@ -1,4 +1,4 @@
-//! What was found out about an object by compiling it: the pure half of its status.
+//! What compiling an object found out about it: the pure half of its status.
 
 use crate::status::reason::ConditionReason;
 

@@ -1,4 +1,4 @@
-//! A status, written.
+//! Writes one status.
 
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};

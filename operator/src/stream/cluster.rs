@@ -1,4 +1,4 @@
-//! What the API server is asked about tokens.
+//! What the stream asks the API server about tokens.
 
 use std::fmt;
 use std::time::Duration;

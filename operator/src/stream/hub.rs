@@ -1,4 +1,4 @@
-//! Who is connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
+//! Which gateways are connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
 
 use std::collections::HashMap;
 use std::sync::Arc;

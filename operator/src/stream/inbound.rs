@@ -1,4 +1,4 @@
-//! What a gateway says on its stream.
+//! Reads what a gateway sends on its stream.
 
 use std::sync::Arc;
 use std::time::Duration;

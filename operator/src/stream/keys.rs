@@ -1,4 +1,4 @@
-//! The keys that the cluster signs tokens with, as it publishes them; kept while the API server can't be reached.
+//! The public keys by which the cluster signs tokens. They are kept while the API server cannot be reached.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,15 +1,15 @@
-//! Live gateways: who may have a stream, what is pushed to whom, and what they say of it.
+//! The streams of gateways: who may open one, what is pushed to whom, and what gateways report.
 //!
 //! ```text
-//! Hub::publish(Written) ─► newest of the binding ─► each of its gateways, at its own pace
-//!                                                           │
-//! Hub::changes, Hub::states ◄── hello, outcome ◄────────────┘
+//! Hub::publish(WrittenRevision) ─► newest of the binding ─► each of its gateways, at its own pace
+//!                                                                   │
+//! Hub::changes, Hub::states ◄──────── hello, outcome ◄──────────────┘
 //! ```
 //!
-//! The leader alone has streams; a follower says who leads. A gateway is let in by the token of its pod ([`token`]), once
-//! for each pod, and gets the policy of the binding that its pod was admitted with and those credentials of it that its
-//! service account may use. Only the newest policy of a binding is held, so that a gateway which reads slowly costs
-//! nothing and holds up nobody.
+//! Only the leader has streams; a follower answers with the leader's address. A gateway is admitted by the token of its pod
+//! ([`token`]), with one stream per pod. It gets the policy of the binding that its pod was admitted with, and those credentials
+//! that its service account may use. Only the newest policy of a binding is kept, so a gateway that reads slowly costs nothing
+//! and delays nobody.
 
 pub mod cluster;
 pub mod hub;
@@ -84,7 +84,7 @@ impl Streams {
         let handle = Arc::new(self.hub.handle(gateway)?);
         // At once, and not after the hello: a client may well wait for the head before it says anything.
         let body = outbound::body(Arc::clone(&handle), Arc::clone(self.verifier.pods()));
-        // Bounded by the seats. It ends with the stream: with its body here, its silence there, or its seat.
+        // Bounded by the sessions. It ends with the stream: with its body here, its silence there, or its session.
         tokio::spawn(inbound::listen(handle, request.into_body()));
         let mut response = Response::new(body);
         response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));

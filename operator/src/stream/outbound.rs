@@ -1,6 +1,6 @@
-//! What the operator says on a stream: the newest policy whenever there is one that the gateway has not, and beats.
+//! What the operator sends on a stream: the newest policy that the gateway does not have, and heartbeats.
 //!
-//! A body and no task: it is asked for the next part when the gateway's connection has room.
+//! It is a body and not a task: the next part is made when the gateway's connection has room for it.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

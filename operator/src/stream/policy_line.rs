@@ -1,4 +1,4 @@
-//! A binding's newest policy, written down once for all of its gateways.
+//! A binding's newest policy, serialised once for all of its gateways.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Why a stream is not opened, as the gateway's log will show it.
+//! Why a stream is not opened, in the words of the gateway's log.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;

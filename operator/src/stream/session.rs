@@ -1,4 +1,4 @@
-//! A gateway's place in the hub, for as long as its stream is open.
+//! One gateway's session in the hub, for as long as its stream is open.
 
 use std::sync::Arc;
 

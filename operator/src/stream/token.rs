@@ -1,4 +1,4 @@
-//! Whose token it is: a projected token of a service account, for our audience, bound to a pod that lives.
+//! Verifies the token of a gateway: a projected service account token for our audience, bound to a live pod.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! From what watches tell to what is known, and to who must look again.
+//! Takes what watches report into the caches, and says who must look again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

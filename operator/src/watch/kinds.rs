@@ -1,4 +1,4 @@
-//! Which watches there are.
+//! Which kinds are watched, and with which selectors.
 
 use std::fmt::Debug;
 use std::sync::Arc;

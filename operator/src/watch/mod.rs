@@ -1,4 +1,4 @@
-//! Following the cluster: which kinds are watched, how a watch goes on for ever, and where its news goes.
+//! Watches of the cluster: which kinds, how a watch recovers, and where its updates go.
 
 pub mod dispatch;
 pub mod kinds;

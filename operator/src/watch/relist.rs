@@ -1,7 +1,8 @@
-//! Whether what watches told is as new as a certain moment.
+//! Makes all watches list again, and waits until they have.
 //!
-//! A watch may be a second behind without anybody noticing. Who takes the lead must not plan from that: the one before may
-//! have written something newer, a revocation say, which would be taken back. So all that plans hang on is listed anew.
+//! A watch may be a second behind without anybody noticing. A new leader must not plan from that: the leader before may have
+//! written something newer, such as a revocation, which the plan would take back. So everything that plans depend on is listed
+//! again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

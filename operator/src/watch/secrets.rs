@@ -1,5 +1,5 @@
-//! Secrets and ConfigMaps that objects name: each is watched by itself, by its name, for as long as it is named. So the
-//! operator reads no Secret that no object asks for, and never a list of them.
+//! Watches the Secrets and ConfigMaps that objects name, each by its own name and only while it is named. So the operator reads
+//! no Secret that no object asks for, and never lists Secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

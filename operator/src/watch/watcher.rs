@@ -1,7 +1,7 @@
-//! Following what is in the cluster, for as long as the process lives.
+//! One watch, for as long as the process lives.
 //!
-//! A watch that breaks is begun again, later and later, with jitter; one whose place in history is forgotten lists anew, and
-//! tells what is gone since. What is told is a sequence of [`WatchUpdate`]: who takes it need not know that there are lists.
+//! A watch that breaks starts again, with a growing delay and jitter. A watch whose resource version has expired lists again and
+//! reports what is gone since. It reports a sequence of [`WatchUpdate`], so its receiver need not know about lists.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

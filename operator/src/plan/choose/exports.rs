@@ -1,4 +1,4 @@
-//! What plans of other namespaces take from a namespace's: which version of each of its objects serves.
+//! What plans of other namespaces take from a namespace: which version of each of its objects serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,8 @@
-//! All objects are compiled as they are. Where one can't be used, its last good version takes its place and all are
-//! compiled again: providers and budgets first, then the keys that name them, then the rules that act on keys; until
-//! nothing changes, and at most [`PASSES`] times. What is told of an object is what was found of its present version, among
+//! Replaces what cannot be used by its last good version.
+//!
+//! First all objects are compiled as they are. If one cannot be used, its last good version takes its place and all are
+//! compiled again: providers and budgets first, then the keys that name them, then the rules that act on keys. This ends when
+//! nothing changes, and after [`PASSES`] passes at most. An object's findings are those of its present version, compiled among
 //! neighbours that serve.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What a compile says of each object.
+//! The findings of one compilation, by object.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What a namespace keeps in mind for the time when a Secret or a ConfigMap is gone.
+//! What a namespace remembers for the time when a Secret or a ConfigMap is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! How far a change reaches.
+//! Which namespaces a change concerns.
 
 use std::collections::BTreeSet;
 
