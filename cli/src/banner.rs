@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use outrigger_policy::catalogue::{self, Capabilities};
-use outrigger_policy::{Document, KeyDoc, LimitId, Policy, Printable, ProviderDoc, SecretAt, list_models};
+use outrigger_core::{Capabilities, SecretRef};
+use outrigger_policy::catalogue;
+use outrigger_policy::{Document, KeyDoc, LimitId, Policy, Printable, ProviderDoc, list_models};
 
 use crate::serve::{answers, find};
 use crate::style::Style;
@@ -20,7 +21,7 @@ pub(crate) struct Banner<'a> {
     pub admin: &'a [SocketAddr],
     pub document: &'a Document,
     /// Those whose value is known; the values are never told.
-    pub known: &'a [SecretAt],
+    pub known: &'a [SecretRef],
     /// Where it is written down what is spent; `None`: nowhere.
     pub state: Option<&'a Path>,
 }
@@ -132,7 +133,7 @@ impl Banner<'_> {
 
     /// A request that would be answered, as a line for a shell.
     fn to_try(&self, policy: &Policy) -> Option<String> {
-        let secrets: Vec<(SecretAt, String)> = self.known.iter().map(|at| (at.clone(), String::new())).collect();
+        let secrets: Vec<(SecretRef, String)> = self.known.iter().map(|at| (at.clone(), String::new())).collect();
         let candidates = policy.default_key.into_iter().chain(0..policy.keys.len());
         let (index, name) = candidates.into_iter().find_map(|index| {
             let doc = self.document.keys.get(index)?;
@@ -260,7 +261,7 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
             operator_namespace: OPERATOR_NAMESPACE,
         };
         let compiled = compile(&inputs);
-        let known: Vec<SecretAt> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();
+        let known: Vec<SecretRef> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();
         let banner = Banner {
             from: "objects",
             revision: "1-00000000",

@@ -6,9 +6,10 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use outrigger_compile::variable;
+use outrigger_core::SecretRef;
 use outrigger_llm::capture::{CAPTURES, PLACEHOLDER};
 use outrigger_llm::provider::{ProviderType, TYPES};
-use outrigger_policy::{Document, SecretAt};
+use outrigger_policy::Document;
 use serde_json::Value;
 
 use crate::folder::{self, Text};
@@ -74,7 +75,7 @@ pub(crate) fn named(texts: &[Text]) -> Vec<String> {
 }
 
 /// Of all variables, those that hold one of these values: the same key by another name.
-pub(crate) fn holding(secrets: &[(SecretAt, String)], all: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+pub(crate) fn holding(secrets: &[(SecretRef, String)], all: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let values: BTreeSet<&str> =
         secrets.iter().map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).collect();
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
@@ -192,7 +193,7 @@ mod tests {
                     credentials:\n  - {name: a, secretRef: {name: corp-models}}\n  - {name: b, secretRef: {name: x, key: token}}\n";
         let texts = [Text { file: "a.yaml".to_owned(), text: text.to_owned() }];
         assert_eq!(named(&texts), ["CORP_MODELS_API_KEY", "X_TOKEN"], "of one that can't be used as well");
-        let at = SecretAt::new("a", "b", "c").unwrap();
+        let at = SecretRef::new("a", "b", "c").unwrap();
         let all = [("COPY", "sk-1\n"), ("OTHER", "sk-2"), ("EMPTY", ""), ("LONGER", "sk-12")];
         let all = all.into_iter().map(|(name, value)| (name.into(), value.into()));
         assert_eq!(holding(&[(at.clone(), "sk-1".to_owned()), (at, " ".to_owned())], all), ["COPY"]);

@@ -14,7 +14,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outrigger_policy::{Conditions, Dollars, Draw, Explanation, Key, Policy, RefusalSeen, Request, explain};
+use outrigger_core::Money;
+use outrigger_policy::{Conditions, Draw, Explanation, Key, Policy, RefusalSeen, Request, explain};
 use outrigger_sidecar::pipeline::identify::{caller, identify};
 use outrigger_sidecar::pipeline::refuse::Refusal;
 use serde::Serialize;
@@ -262,7 +263,7 @@ impl RequestSeen {
     fn of(asking: &Asking) -> Self {
         RequestSeen {
             path: asking.path.clone(),
-            request_type: asking.request_type(),
+            request_type: asking.request_type().name(),
             input_tokens: asking.caller_tokens(),
             needs: asking.needs().names().collect(),
         }
@@ -295,7 +296,7 @@ fn prices(policy: &Policy, key: &Key, decision: &Explanation) -> Vec<Option<Stri
     let price = |candidate: &outrigger_policy::CandidateSeen| {
         let entry = key.provider(&candidate.provider)?;
         let price = policy.price(key.providers[entry].provider, &candidate.model)?;
-        Some(format!("{} in, {} out", Dollars(price.input), Dollars(price.output)))
+        Some(format!("{} in, {} out", Money::from_nanos(price.input), Money::from_nanos(price.output)))
     };
     decision.candidates.iter().map(price).collect()
 }

@@ -1,8 +1,9 @@
 //! Objects that nothing is wrong with, and that answer nobody: what `run` refuses to start with, and `check` tells.
 
 use outrigger_compile::{Compiled, Finding, Object, Severity, Source};
+use outrigger_core::SecretRef;
 use outrigger_llm::provider::lookup;
-use outrigger_policy::{KeyDoc, ProviderDoc, SecretAt};
+use outrigger_policy::{KeyDoc, ProviderDoc};
 
 use crate::serve::{answers, find, is_servable};
 
@@ -63,7 +64,7 @@ fn all_suspended(provider: &ProviderDoc) -> bool {
 }
 
 /// Why a provider can't answer; `None` if it can.
-fn why_silent(provider: &ProviderDoc, secrets: &[(SecretAt, String)]) -> Option<&'static str> {
+fn why_silent(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -> Option<&'static str> {
     if answers(provider, secrets) {
         return None;
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use outrigger_compile::{Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, compile};
-use outrigger_policy::{BuildError, Policy, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::{BuildError, Policy};
 use thiserror::Error;
 
 use crate::folder::{self, FolderError};
@@ -22,7 +23,7 @@ pub(crate) struct Looked {
     pub source: Source,
     pub policy: Policy,
     /// Secrets of its credentials whose values are nowhere.
-    pub without_value: Vec<SecretAt>,
+    pub without_value: Vec<SecretRef>,
     /// What keeps objects from being used.
     pub errors: Vec<Finding>,
 }
@@ -49,8 +50,8 @@ pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<Looked, LookError> {
     errors.retain(|finding| finding.severity == Severity::Error);
     errors.sort_by(|a, b| a.place.cmp(&b.place));
     let credentials = compiled.document.providers.iter().flat_map(|provider| &provider.credentials);
-    let known = |at: &SecretAt| compiled.secrets.iter().any(|(known, _)| known == at);
-    let mut without_value: Vec<SecretAt> =
+    let known = |at: &SecretRef| compiled.secrets.iter().any(|(known, _)| known == at);
+    let mut without_value: Vec<SecretRef> =
         credentials.map(|credential| &credential.secret).filter(|at| !known(at)).cloned().collect();
     without_value.sort();
     without_value.dedup();

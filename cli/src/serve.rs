@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use outrigger_compile::{Compiled, Finding, variable};
+use outrigger_core::{ObjectRef, SecretRef};
 use outrigger_llm::provider::lookup;
-use outrigger_policy::{Document, ObjectRef, ProviderDoc, SecretAt};
+use outrigger_policy::{Document, ProviderDoc};
 use outrigger_sidecar::server::accept::Listeners;
 use outrigger_sidecar::{Gateway, Secret, Secrets};
 use thiserror::Error;
@@ -37,7 +38,7 @@ pub(crate) async fn bind(asked: &[SocketAddr], admin: Option<SocketAddr>) -> Res
 
 /// Puts what is compiled in force, and says which revision that is.
 pub(crate) fn install(gateway: &Gateway, compiled: Compiled) -> Result<String, outrigger_sidecar::InstallError> {
-    let secret = |at: &SecretAt, value: &str| match compiled.from_environment.contains(at) {
+    let secret = |at: &SecretRef, value: &str| match compiled.from_environment.contains(at) {
         true => Secret::of_variable(value, variable(at.name(), at.key())),
         false => Secret::new(value),
     };
@@ -55,7 +56,7 @@ pub(crate) fn reject(gateway: &Gateway, finding: &Finding) {
 }
 
 /// Whether some key has a provider that could answer.
-pub(crate) fn is_servable(document: &Document, secrets: &[(SecretAt, String)]) -> bool {
+pub(crate) fn is_servable(document: &Document, secrets: &[(SecretRef, String)]) -> bool {
     let reached = document.keys.iter().filter(|key| !key.suspended).flat_map(|key| &key.providers);
     reached.into_iter().any(|entry| find(document, &entry.provider).is_some_and(|found| answers(found, secrets)))
 }
@@ -65,7 +66,7 @@ pub(crate) fn find<'a>(document: &'a Document, id: &ObjectRef) -> Option<&'a Pro
 }
 
 /// In use, and with a credential whose value is known, if it needs one.
-pub(crate) fn answers(provider: &ProviderDoc, secrets: &[(SecretAt, String)]) -> bool {
+pub(crate) fn answers(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -> bool {
     let mut credentials = provider.credentials.iter();
     let credential = credentials.any(|one| !one.suspended && secrets.iter().any(|(at, _)| *at == one.secret));
     let needs_none = provider.credentials.is_empty() && lookup(&provider.kind).is_some_and(|kind| kind.keyless);

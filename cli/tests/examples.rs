@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
+use outrigger_core::RequestType;
 use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, Unit, decide};
 
 /// Each, and what `outrigger check` says of it.
@@ -53,7 +54,7 @@ fn policy(name: &str) -> Policy {
 fn ask(policy: &Policy, key: usize, model: &str, draw: u64) -> Decision {
     let request = Request {
         key,
-        request_type: "chat_completion",
+        request_type: RequestType::ChatCompletion,
         model: Some(model),
         provider: None,
         fallbacks: None,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use outrigger_compile::{Inputs, Severity, compile, read, variable};
+use outrigger_core::RequestType;
 use outrigger_policy::{Draw, NoConditions, Policy, Request, Unknown, decide};
 use outrigger_sidecar::Query;
 use outrigger_sidecar::pipeline::identify::identify;
@@ -227,7 +228,7 @@ fn tried(
     for draw in 0..10_000 {
         let request = Request {
             key,
-            request_type: "chat_completion",
+            request_type: RequestType::ChatCompletion,
             model: Some(model),
             provider: None,
             fallbacks: None,

@@ -1,11 +1,11 @@
 //! `Budget`: so much money, or so many tokens, for all who share it.
 
 use kube::CustomResource;
+use outrigger_core::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Money,
     limits::{self, COUNT_MAX, LimitPeriod},
     selector::{AllowedNamespaces, LabelSelector},
     shapes,

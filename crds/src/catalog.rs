@@ -1,10 +1,11 @@
 //! `ModelCatalog`: what is known of models beside what providers say.
 
 use kube::CustomResource;
+use outrigger_core::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectStatus, model::Capability, price::PriceSpec, shapes};
+use crate::{ObjectStatus, price::PriceSpec, shapes};
 
 /// What is known of models.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]

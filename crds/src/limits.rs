@@ -1,10 +1,13 @@
 //! How much may be used, in which time: limits of keys, of their providers, and of the providers themselves.
 
+use std::borrow::Cow;
+
+use outrigger_core::{CalendarUnit, Money};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
-use crate::{GoDuration, Money, shapes};
+use crate::{GoDuration, shapes};
 
 /// What may be used in which time, and how much at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,24 +87,64 @@ pub struct LimitPeriod {
 
 /// By the calendar: from one beginning of a minute, hour, day, week, month, quarter or year to the next. Lifetime never
 /// begins anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CalendarWindow {
-    /// By the clock's minutes.
-    Minute,
-    /// By the clock's hours.
-    Hour,
-    /// From midnight.
-    Day,
-    /// From the anchor day's midnight, Monday's where nothing is said.
-    Week,
-    /// From the anchor day's midnight, the first's where nothing is said.
-    Month,
-    /// Of the months that begin with January, April, July and October.
-    Quarter,
-    /// Of the months that begin with January.
-    Year,
+    /// By the clock's minutes and hours; days and longer begin at midnight. A week begins on its anchor day, Monday where
+    /// nothing is said; a month on its anchor day, the first where nothing is said; a quarter with January, April, July
+    /// or October; a year with January.
+    Calendar(CalendarUnit),
     /// Once, for ever.
     Lifetime,
+}
+
+impl CalendarWindow {
+    /// All of them, in the order in which the schema lists them.
+    const NAMES: [&str; 8] = {
+        let mut names = [LIFETIME; 8];
+        let mut index = 0;
+        while index < CalendarUnit::ALL.len() {
+            names[index] = CalendarUnit::ALL[index].name();
+            index += 1;
+        }
+        names
+    };
+}
+
+const LIFETIME: &str = "Lifetime";
+
+impl Serialize for CalendarWindow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            CalendarWindow::Calendar(unit) => unit.name(),
+            CalendarWindow::Lifetime => LIFETIME,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for CalendarWindow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<'de, str>::deserialize(deserializer)?;
+        match CalendarUnit::ALL.into_iter().find(|unit| unit.name() == name) {
+            Some(unit) => Ok(CalendarWindow::Calendar(unit)),
+            None if name == LIFETIME => Ok(CalendarWindow::Lifetime),
+            None => Err(D::Error::unknown_variant(&name, &CalendarWindow::NAMES)),
+        }
+    }
+}
+
+impl JsonSchema for CalendarWindow {
+    fn schema_name() -> Cow<'static, str> {
+        "CalendarWindow".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "By the calendar: from one beginning of a minute, hour, day, week, month, quarter or year to \
+                            the next. Lifetime never begins anew.",
+            "type": "string",
+            "enum": CalendarWindow::NAMES,
+        })
+    }
 }
 
 /// For whatever a [`LimitPeriod`] is flattened into: a schema's own rules would be lost on the way.

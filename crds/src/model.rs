@@ -1,5 +1,6 @@
 //! What a provider says of one of its models.
 
+use outrigger_core::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,25 +36,4 @@ pub struct ProviderModel {
     /// What it costs. Absent: what catalogues say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<PriceSpec>,
-}
-
-/// Something that not every model can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Capability {
-    /// Calls tools.
-    Tools,
-    /// Reads pictures.
-    Vision,
-    /// Hears or speaks.
-    Audio,
-    /// Reads documents such as PDF.
-    Files,
-    /// Thinks before it answers, so that its first token may take minutes.
-    Reasoning,
-    /// Answers in a given JSON schema.
-    StructuredOutputs,
-    /// Bills a repeated beginning at a lower price.
-    PromptCaching,
-    /// Turns text into vectors.
-    Embeddings,
 }

@@ -1,9 +1,10 @@
 //! What a model costs, in dollars as decimal texts.
 
+use outrigger_core::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Money, shapes};
+use crate::shapes;
 
 /// Prices of one model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

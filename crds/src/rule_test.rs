@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use outrigger_core::{Capability, RequestType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{model::Capability, shapes};
+use crate::shapes;
 
 /// One test: a request, decided by all the rules there are, and what must come of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,37 +135,4 @@ pub struct TestExpect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::word")]
     pub refused: Option<String>,
-}
-
-/// What is asked for, in the words of conditions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RequestType {
-    /// A conversation.
-    #[default]
-    ChatCompletion,
-    /// A conversation, its answer as a stream.
-    ChatCompletionStream,
-    /// A text, continued.
-    TextCompletion,
-    /// A conversation of the Responses API.
-    Responses,
-    /// The same, its answer as a stream.
-    ResponsesStream,
-    /// Vectors.
-    Embedding,
-    /// Whether a text is fit.
-    Moderation,
-    /// Documents, in order.
-    Rerank,
-    /// A text, read aloud.
-    Speech,
-    /// Speech, written down.
-    Transcription,
-    /// Pictures.
-    ImageGeneration,
-    /// How large a request is.
-    CountTokens,
-    /// Which models there are.
-    ListModels,
 }

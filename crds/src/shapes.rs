@@ -61,7 +61,10 @@ const EXPECTED: [(&str, &str); 24] = [
         "a duration: whole numbers with a unit (h, m or s), such as 90s, 1h or 24h; days, weeks and months are windows of \
          the calendar, such as window: Month",
     ),
-    (crate::money::PATTERN, "an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\""),
+    (
+        outrigger_core::AMOUNT_PATTERN,
+        "an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\"",
+    ),
     (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
     (crate::status::REASON, "a condition's reason, such as InvalidEndpoint"),
     (crate::status::CONDITION, "a condition's type, such as Ready or example.org/Approved"),

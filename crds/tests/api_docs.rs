@@ -178,7 +178,7 @@ fn is_duration(schema: &Value) -> bool {
 }
 
 fn is_money(schema: &Value) -> bool {
-    schema["pattern"] == outrigger_crds::money::PATTERN
+    schema["pattern"] == outrigger_core::AMOUNT_PATTERN
 }
 
 /// What its values must be, and how many of them.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use outrigger_core::Capabilities;
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::Format;
 use outrigger_llm::framing::sse;
@@ -15,7 +16,7 @@ use outrigger_llm::passthrough::whole::whole;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::tokens::plausible::{Known, Reads};
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_policy::catalogue::{self, Capabilities};
+use outrigger_policy::catalogue;
 use outrigger_policy::{Price, Used};
 use serde_json::{Value, json};
 

@@ -378,7 +378,7 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (Outcome, Option<Out
     let trial = Trial {
         request: TrialRequest {
             model: asking.model.clone(),
-            request_type: Some(asking.request_type().to_owned()),
+            request_type: Some(asking.request_type().name().to_owned()),
             headers: asks.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             params: asking.seen_params().into_iter().collect(),
             fallbacks: asking.scanned.fallbacks.clone(),

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use outrigger_core::{Capabilities, RequestType};
 use outrigger_llm::chat::{self, Object};
 use outrigger_llm::operation::{self, Kind, Matched, ModelPlace, Operation};
 use outrigger_llm::passthrough::scan::Scanned;
@@ -13,7 +14,6 @@ use outrigger_llm::provider::{self, Target};
 use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request};
-use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{Provider, session};
 use outrigger_sidecar::pipeline::asked::{self, Asked};
 use outrigger_sidecar::pipeline::refuse::Refusal;
@@ -121,7 +121,7 @@ impl Asking {
     }
 
     /// The operation in the words of rules.
-    pub fn request_type(&self) -> &'static str {
+    pub fn request_type(&self) -> RequestType {
         match self.stream {
             true => self.operation.request_type.1,
             false => self.operation.request_type.0,

@@ -1,11 +1,12 @@
 //! What would be set aside before an attempt, and whether there is room for it.
 
+use outrigger_core::Money;
 use outrigger_llm::operation::Kind;
 use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::provider;
 use outrigger_llm::tokens::meter::Metered;
-use outrigger_policy::{CacheAsk, CandidateSeen, Conditions, Dollars, Key, OnLimit, Policy, RefusalSeen, Unit};
+use outrigger_policy::{CacheAsk, CandidateSeen, Conditions, Key, OnLimit, Policy, RefusalSeen, Unit};
 use outrigger_sidecar::worst::{Bounds, Means, worst};
 use serde::Serialize;
 
@@ -108,7 +109,7 @@ fn attempt(
         at: format!("{}/{}", candidate.provider, candidate.model),
         input_tokens: input,
         output_tokens: tokens.saturating_sub(input),
-        cost_usd: price.map(|_| Dollars(money).exact()),
+        cost_usd: price.map(|_| Money::from_nanos(money).exact()),
         cap,
         capped,
     };

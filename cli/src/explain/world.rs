@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use outrigger_crds::Money;
+use outrigger_core::{Capabilities, Money};
 use outrigger_llm::tokens::meter::{self, Metered};
-use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
     Conditions, Credential, Key, Limit, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,
 };
@@ -193,7 +192,8 @@ impl Conditions for World<'_> {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::{LimitId, ObjectRef, WindowDoc};
+    use outrigger_core::{ObjectRef, Window};
+    use outrigger_policy::LimitId;
 
     use super::*;
 
@@ -203,7 +203,7 @@ mod tests {
             id: LimitId { kind: "Budget", object: ObjectRef::default(), path: String::new() },
             unit,
             max,
-            window: WindowDoc::Lifetime,
+            window: Window::Lifetime,
             thresholds: Vec::new(),
             per_attempt: false,
         };

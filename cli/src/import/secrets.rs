@@ -26,12 +26,12 @@ pub(crate) enum Held {
 
 /// `secretRef`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SecretRef {
+pub(crate) struct ForeignSecret {
     pub name: String,
     pub key: String,
 }
 
-impl SecretRef {
+impl ForeignSecret {
     pub fn value(&self) -> Value {
         match self.key.as_str() {
             "apiKey" => json!({"name": self.name}),
@@ -45,7 +45,7 @@ struct Needed {
     held: Held,
     /// Whose key it is: the provider, as it is told apart from others.
     owner: String,
-    at: SecretRef,
+    at: ForeignSecret,
     from: String,
 }
 
@@ -120,7 +120,7 @@ impl Secrets {
     ///
     /// Each provider has Secrets of its own: what is filled into one must not go to another vendor, only because both had
     /// the same words in the configuration. A variable is shared as it was, and that is told.
-    pub fn refer(&mut self, held: &Held, owner: &str, hint: &str, node: &Node<'_>) -> SecretRef {
+    pub fn refer(&mut self, held: &Held, owner: &str, hint: &str, node: &Node<'_>) -> ForeignSecret {
         let same = |needed: &&Needed| needed.held == *held && !matches!(held, Held::Elsewhere(_));
         let known = self.needed.iter().filter(same).find(|needed| needed.owner == owner);
         if let Some(Needed { at, from, .. }) = known {
@@ -184,10 +184,10 @@ impl Secrets {
         at
     }
 
-    fn fresh(&mut self, hint: &str) -> SecretRef {
+    fn fresh(&mut self, hint: &str) -> ForeignSecret {
         // Two Secrets whose variables are the same would share a key.
         loop {
-            let at = SecretRef { name: self.names.free("secret", hint), key: "apiKey".to_owned() };
+            let at = ForeignSecret { name: self.names.free("secret", hint), key: "apiKey".to_owned() };
             let own = variable(&at.name, &at.key);
             let taken = |needed: &Needed| variable(&needed.at.name, &needed.at.key) == own;
             if !self.variables.contains(&own) && !self.needed.iter().any(taken) {
@@ -240,7 +240,7 @@ fn named(value: &Value, mark: &str, into: &mut BTreeSet<String>) {
 }
 
 /// Key `apiKey` of Secret `openai` (variable OPENAI_API_KEY)
-fn place(at: &SecretRef) -> String {
+fn place(at: &ForeignSecret) -> String {
     format!(
         "key `{}` of Secret `{}` (or, for `outrigger run`, the variable {})",
         at.key,
@@ -251,13 +251,13 @@ fn place(at: &SecretRef) -> String {
 
 /// The Secret and key that are looked for in a variable of this name, if there are any: `openai` and `apiKey` for
 /// OPENAI_API_KEY, `azure-key` and `eu` for AZURE_KEY_EU.
-fn reaching(name: &str) -> Option<SecretRef> {
+fn reaching(name: &str) -> Option<ForeignSecret> {
     let secret = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let by_ending = name.strip_suffix("_API_KEY").map(|owner| (secret(owner), "apiKey".to_owned()));
     let by_last = name.rsplit_once('_').map(|(owner, last)| (secret(owner), last.to_ascii_lowercase()));
     [by_ending, by_last].into_iter().flatten().find_map(|(owner, key)| {
         let fits = super::name::label(&owner) == owner && !owner.is_empty() && variable(&owner, &key) == name;
-        fits.then_some(SecretRef { name: owner, key })
+        fits.then_some(ForeignSecret { name: owner, key })
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::budget::{AppliesTo, BudgetRef};
 use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
-use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc, ObjectRef};
+use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc};
 
 use crate::finding::{Cause, Finding};
 use crate::hint::hint;

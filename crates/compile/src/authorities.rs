@@ -1,7 +1,7 @@
 //! Certificate authorities of a provider's own: PEM in a ConfigMap or a Secret.
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::upstream::{CaKind, CaRef};
-use outrigger_policy::ObjectRef;
 use serde_json::Value;
 
 use crate::credentials::{decode, without};

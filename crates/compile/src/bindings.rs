@@ -1,7 +1,8 @@
 //! Which key a caller has who names none.
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::WithoutKey;
-use outrigger_policy::{KeyDoc, ObjectRef, ProviderDoc};
+use outrigger_policy::{KeyDoc, ProviderDoc};
 
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::hint::hint;

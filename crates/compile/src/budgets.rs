@@ -1,8 +1,9 @@
 //! Budgets: how much in which time, what happens on the way, and who stands above.
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::BudgetRef;
 use outrigger_crds::budget::{BudgetAction, BudgetSpec, Threshold};
-use outrigger_policy::{BudgetDoc, ObjectRef, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
+use outrigger_policy::{BudgetDoc, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
 use crate::finding::{Cause, Finding};
 use crate::hint::hint;

@@ -1,8 +1,9 @@
 //! Which limits count what, and who serves what: by the policy's own reckoning, so that what is told here is what a
 //! gateway will do.
 
+use outrigger_core::{ObjectRef, RequestType};
 use outrigger_policy::{
-    CompiledConditions, Document, Draw, Limit, NoConditions, ObjectRef, Policy, Request, Skip, Unit, catalogue, decide,
+    CompiledConditions, Document, Draw, Limit, NoConditions, Policy, Request, Skip, Unit, catalogue, decide,
 };
 
 /// A policy of which questions are asked.
@@ -60,7 +61,7 @@ impl Counted {
     pub fn serving(&self, key: usize, model: &str) -> Vec<At> {
         let request = Request {
             key,
-            request_type: "chat_completion",
+            request_type: RequestType::ChatCompletion,
             model: Some(model),
             provider: None,
             fallbacks: None,

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use outrigger_policy::{ObjectRef, SecretAt, nearest};
+use outrigger_core::{ObjectRef, SecretRef};
+use outrigger_policy::nearest;
 use serde_json::{Map, Value};
 
 use crate::finding::{Cause, Finding, Severity};
@@ -37,7 +38,7 @@ pub(crate) fn value(
     world: &World<'_>,
     object: &Object,
     path: &str,
-    at: &SecretAt,
+    at: &SecretRef,
     findings: &mut Vec<Finding>,
 ) -> Option<String> {
     let id = ObjectRef { namespace: at.namespace().to_owned(), name: at.name().to_owned() };
@@ -58,7 +59,7 @@ pub(crate) fn value(
 /// `None`: as severe as the caller holds a value that is nowhere to be.
 type Missing = (Option<Severity>, String);
 
-fn in_environment(world: &World<'_>, at: &SecretAt) -> Result<String, Missing> {
+fn in_environment(world: &World<'_>, at: &SecretRef) -> Result<String, Missing> {
     let Some(environment) = world.environment else {
         return Err((None, format!("there is no Secret {}/{}: add it", at.namespace(), at.name())));
     };

@@ -1,7 +1,8 @@
 //! Models that Budgets go down to: somebody must be able to use them, and they must be cheaper than something.
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::budget::BudgetAction;
-use outrigger_policy::{LimitId, ObjectRef, Price};
+use outrigger_policy::{LimitId, Price};
 
 use crate::counted::{At, Counted, Named};
 use crate::finding::{Cause, Finding};

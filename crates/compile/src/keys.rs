@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::virtual_key::{KeyProviderSpec, Nameless, OnHangUpPolicy, OnLimitPolicy, Uncounted, VirtualKey};
 use outrigger_policy::{
-    BudgetDoc, KeyDoc, KeyProviderDoc, ObjectRef, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
+    BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
 
 use crate::finding::{Cause, Finding};

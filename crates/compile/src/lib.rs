@@ -52,9 +52,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use counted::Counted;
-use outrigger_policy::{
-    BudgetDoc, BuildError, CompiledConditions, Document, FORMAT, KeyDoc, Policy, ProviderDoc, SecretAt,
-};
+use outrigger_core::SecretRef;
+use outrigger_policy::{BudgetDoc, BuildError, CompiledConditions, Document, FORMAT, KeyDoc, Policy, ProviderDoc};
 use validate::Folder;
 use world::World;
 
@@ -108,9 +107,9 @@ pub struct Compiled {
     /// What can be used of them. In canonical order, so that the same objects have the same digest.
     pub document: Document,
     /// The values of its credentials, as far as they were found.
-    pub secrets: Vec<(SecretAt, String)>,
+    pub secrets: Vec<(SecretRef, String)>,
     /// Those of them that no object holds: their values are from the environment, from [`variable`].
-    pub from_environment: Vec<SecretAt>,
+    pub from_environment: Vec<SecretRef>,
     /// By file and line.
     pub findings: Vec<Finding>,
     /// The tests of the document's rules, not run yet.
@@ -177,7 +176,7 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
     let operator_namespace = world.operator_namespace;
     let (providers, secrets) = providers::compile(&folder, world, &mut findings);
     folder.left_out("LLMProvider", providers.iter().map(keys::id));
-    let is_object = |at: &SecretAt| folder.secrets.contains_key(&counted::id(at.namespace(), at.name()));
+    let is_object = |at: &SecretRef| folder.secrets.contains_key(&counted::id(at.namespace(), at.name()));
     let from_environment = secrets.iter().map(|(at, _)| at).filter(|at| !is_object(at)).cloned().collect();
     let catalogues = catalogues::compile(&folder, operator_namespace, &mut findings);
     let mut budgets = budgets::compile(&folder, &mut findings);

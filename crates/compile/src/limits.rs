@@ -1,7 +1,8 @@
 //! Limits: names, amounts and the times over which they hold.
 
+use outrigger_core::Window;
 use outrigger_crds::limits::{CalendarWindow, CountLimit, LimitPeriod, LimitsSpec};
-use outrigger_policy::{CalendarUnit, LimitDoc, LimitsDoc, WindowDoc};
+use outrigger_policy::{LimitDoc, LimitsDoc};
 
 use crate::finding::Finding;
 use crate::number::{count, millis};
@@ -45,12 +46,7 @@ pub(crate) fn compile(
 }
 
 /// The time of a limit at `path`; `None`, and told, if its time zone is none.
-pub(crate) fn window(
-    object: &Object,
-    path: &str,
-    period: &LimitPeriod,
-    findings: &mut Vec<Finding>,
-) -> Option<WindowDoc> {
+pub(crate) fn window(object: &Object, path: &str, period: &LimitPeriod, findings: &mut Vec<Finding>) -> Option<Window> {
     let zone = match &period.time_zone {
         None => "UTC",
         Some(zone) => {
@@ -62,18 +58,11 @@ pub(crate) fn window(
         }
     };
     let anchor = period.anchor_day.and_then(|day| u8::try_from(day).ok()).unwrap_or(1);
-    let calendar = |unit| Some(WindowDoc::Calendar { unit, zone: zone.to_owned(), anchor });
     match period.window {
-        Some(CalendarWindow::Minute) => calendar(CalendarUnit::Minute),
-        Some(CalendarWindow::Hour) => calendar(CalendarUnit::Hour),
-        Some(CalendarWindow::Day) => calendar(CalendarUnit::Day),
-        Some(CalendarWindow::Week) => calendar(CalendarUnit::Week),
-        Some(CalendarWindow::Month) => calendar(CalendarUnit::Month),
-        Some(CalendarWindow::Quarter) => calendar(CalendarUnit::Quarter),
-        Some(CalendarWindow::Year) => calendar(CalendarUnit::Year),
-        Some(CalendarWindow::Lifetime) => Some(WindowDoc::Lifetime),
+        Some(CalendarWindow::Calendar(unit)) => Some(Window::Calendar { unit, zone: zone.to_owned(), anchor }),
+        Some(CalendarWindow::Lifetime) => Some(Window::Lifetime),
         // The schema lets none through that has neither.
-        None => period.rolling.map(|rolling| WindowDoc::Rolling { ms: millis(rolling) }),
+        None => period.rolling.map(|rolling| Window::Rolling { ms: millis(rolling) }),
     }
 }
 

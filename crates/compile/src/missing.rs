@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use outrigger_policy::{KeyDoc, ObjectRef};
+use outrigger_core::ObjectRef;
+use outrigger_policy::KeyDoc;
 
 use crate::counted::id;
 use crate::source::DEFAULT_KEY;

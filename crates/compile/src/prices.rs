@@ -1,6 +1,6 @@
 //! Prices, from dollars to nano-dollars.
 
-use outrigger_crds::Money;
+use outrigger_core::Money;
 use outrigger_crds::price::{PriceService, PriceSpec, PriceTier, ServiceName};
 use outrigger_policy::{Price as PriceDoc, Service, Tier};
 

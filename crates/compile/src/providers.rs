@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use outrigger_core::{Capability, SecretRef};
 use outrigger_crds::provider::ClearTextCredentials;
-use outrigger_crds::{BalancePolicy, Capability, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
-use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, SecretAt, TimeoutsDoc};
+use outrigger_crds::{BalancePolicy, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
+use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 
 use crate::authorities::Bundle;
 use crate::finding::Finding;
@@ -18,7 +19,7 @@ pub(crate) fn compile(
     folder: &Folder<'_>,
     world: &World<'_>,
     findings: &mut Vec<Finding>,
-) -> (Vec<ProviderDoc>, Vec<(SecretAt, String)>) {
+) -> (Vec<ProviderDoc>, Vec<(SecretRef, String)>) {
     let mut secrets = Vec::new();
     let mut documents = Vec::new();
     for provider in folder.providers.values() {
@@ -97,7 +98,7 @@ fn credentials_of(
     folder: &Folder<'_>,
     world: &World<'_>,
     Read { object, typed }: &Read<'_, LlmProvider>,
-    secrets: &mut Vec<(SecretAt, String)>,
+    secrets: &mut Vec<(SecretRef, String)>,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<CredentialDoc>> {
     let credentials = &typed.spec.credentials;
@@ -110,7 +111,7 @@ fn credentials_of(
         .map(|(index, credential)| {
             let path = format!("spec.credentials[{index}].secretRef");
             let SecretKeyRef { name, key } = &credential.secret_ref;
-            let secret = SecretAt::new(&object.namespace, name, key)
+            let secret = SecretRef::new(&object.namespace, name, key)
                 .map_err(|error| findings.push(object.error(&path, error.to_string())))
                 .ok()?;
             // One that is suspended is not called with, so its value may well be gone.
@@ -194,21 +195,7 @@ fn model(model: &ProviderModel) -> ModelDoc {
 
 /// `None` where nothing is said: then others are asked.
 pub(crate) fn capabilities(words: &[Capability]) -> Option<Vec<String>> {
-    (!words.is_empty()).then(|| words.iter().map(|one| capability(*one).to_owned()).collect())
-}
-
-/// In the words of [`outrigger_policy::catalogue::Capabilities`].
-pub(crate) fn capability(capability: Capability) -> &'static str {
-    match capability {
-        Capability::Tools => "Tools",
-        Capability::Vision => "Vision",
-        Capability::Audio => "Audio",
-        Capability::Files => "Files",
-        Capability::Reasoning => "Reasoning",
-        Capability::StructuredOutputs => "StructuredOutputs",
-        Capability::PromptCaching => "PromptCaching",
-        Capability::Embeddings => "Embeddings",
-    }
+    (!words.is_empty()).then(|| words.iter().map(|one| one.name().to_owned()).collect())
 }
 
 fn type_name(kind: LlmProviderType) -> &'static str {
@@ -240,25 +227,7 @@ pub(crate) fn all_zero(what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::catalogue::Capabilities;
-
     use super::*;
-
-    #[test]
-    fn every_capability_is_one_of_the_catalogues() {
-        for word in [
-            Capability::Tools,
-            Capability::Vision,
-            Capability::Audio,
-            Capability::Files,
-            Capability::Reasoning,
-            Capability::StructuredOutputs,
-            Capability::PromptCaching,
-            Capability::Embeddings,
-        ] {
-            assert!(Capabilities::from_name(capability(word)).is_some(), "{word:?}");
-        }
-    }
 
     #[test]
     fn an_endpoint_leads_where_it_says() {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::RoutingRule;
 use outrigger_crds::routing_rule::{Action, Mode, OnErrorPolicy};
 use outrigger_policy::{
-    Expression, ExpressionError, KeyDoc, ObjectRef, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip,
-    TargetDoc,
+    Expression, ExpressionError, KeyDoc, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip, TargetDoc,
 };
 
 use crate::fence::Fence;

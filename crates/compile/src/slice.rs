@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use outrigger_core::ObjectRef;
 use outrigger_policy::{
-    AppliesDoc, BudgetDoc, CatalogueDoc, CredentialDoc, Document, KeyDoc, ObjectRef, OthersDoc, ProviderDoc, RuleDoc,
-    ScopeDoc,
+    AppliesDoc, BudgetDoc, CatalogueDoc, CredentialDoc, Document, KeyDoc, OthersDoc, ProviderDoc, RuleDoc, ScopeDoc,
 };
 
 use crate::counted::id;

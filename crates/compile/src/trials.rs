@@ -1,13 +1,13 @@
 //! The tests of rules, as the policy runs them, each with its place.
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::RoutingRule;
-use outrigger_crds::rule_test::{RequestType, RuleTestSpec};
-use outrigger_policy::{Document, Expect, Given, KeyDoc, ObjectRef, Trial, TrialRequest};
+use outrigger_crds::rule_test::RuleTestSpec;
+use outrigger_policy::{Document, Expect, Given, KeyDoc, Trial, TrialRequest};
 
 use crate::counted::id;
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::number::count;
-use crate::providers::capability;
 use crate::source::DEFAULT_KEY;
 use crate::validate::{Folder, Keyless, Read};
 
@@ -129,12 +129,12 @@ fn placed(
         request: TrialRequest {
             key: request.key.clone(),
             model: request.model.clone(),
-            request_type: Some(word(request.request_type).to_owned()),
+            request_type: Some(request.request_type.name().to_owned()),
             headers: request.headers.clone(),
             params: request.params.clone(),
             fallbacks: request.fallbacks.clone(),
             input_tokens: request.input_tokens.map(|tokens| count(tokens).into()),
-            needs: request.needs.iter().map(|one| capability(*one).to_owned()).collect(),
+            needs: request.needs.iter().map(|one| one.name().to_owned()).collect(),
         },
         expect: Expect {
             provider: expect.provider.clone(),
@@ -152,38 +152,4 @@ fn placed(
 /// `95%` as 95: the schema lets through at most three digits and the sign.
 fn percent(text: &str) -> u32 {
     text.trim_end_matches('%').parse().unwrap_or_default()
-}
-
-/// In the words of [`outrigger_policy::REQUEST_TYPES`].
-fn word(kind: RequestType) -> &'static str {
-    match kind {
-        RequestType::ChatCompletion => "chat_completion",
-        RequestType::ChatCompletionStream => "chat_completion_stream",
-        RequestType::TextCompletion => "text_completion",
-        RequestType::Responses => "responses",
-        RequestType::ResponsesStream => "responses_stream",
-        RequestType::Embedding => "embedding",
-        RequestType::Moderation => "moderation",
-        RequestType::Rerank => "rerank",
-        RequestType::Speech => "speech",
-        RequestType::Transcription => "transcription",
-        RequestType::ImageGeneration => "image_generation",
-        RequestType::CountTokens => "count_tokens",
-        RequestType::ListModels => "list_models",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use outrigger_policy::REQUEST_TYPES;
-
-    use super::*;
-
-    #[test]
-    fn every_type_of_requests_can_be_tested() {
-        for known in REQUEST_TYPES {
-            let read: RequestType = serde_json::from_value(known.into()).unwrap();
-            assert_eq!(word(read), known);
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
-use outrigger_policy::ObjectRef;
 
 use crate::finding::{Cause, Finding};
 use crate::judgement::{Condition, Judgement, Typed};

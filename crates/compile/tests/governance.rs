@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use outrigger_compile::{Compiled, Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
-use outrigger_policy::{AppliesDoc, ObjectRef, Trial};
+use outrigger_core::ObjectRef;
+use outrigger_policy::{AppliesDoc, Trial};
 
 const PROVIDER: &str = "LLMProvider default/a {type: Ollama, withoutKey: Allow, defaultPrice: {perImage: '0'}}";
 

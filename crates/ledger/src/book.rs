@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
+use outrigger_core::{Millis, Periods};
 use smallvec::SmallVec;
 
 use crate::page::{self, Damaged, Record, SLOT};
 use crate::reservation::{INLINE, Line, Reservation, Settled};
-use crate::window::{Millis, Window};
 use limit::{Identity, Limit};
 use slots::{Owner, Slots};
 
@@ -29,7 +29,7 @@ pub struct LimitSpec {
     /// What is counted; up to 16 bytes are kept.
     pub unit: &'static str,
     pub max: u64,
-    pub window: Window,
+    pub window: Periods,
 }
 
 /// A limit in its book: the same for as long as the book lives, whatever policies come and go.

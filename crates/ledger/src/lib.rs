@@ -16,14 +16,10 @@
 
 mod account;
 mod book;
-mod calendar;
 mod page;
 mod reservation;
-mod window;
 
 pub use account::{Account, Counters, Short};
 pub use book::{Book, LimitNo, LimitSpec, Refused, Restored, State};
-pub use calendar::CalendarUnit;
 pub use page::{Damaged, LONGEST_NAME, Record, SLOT, Unreadable, empty_file, records};
 pub use reservation::{Reservation, Settled};
-pub use window::{Millis, Period, Window, WindowError};

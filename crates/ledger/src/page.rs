@@ -14,8 +14,9 @@
 //! 1 has no count: of such a file it is not known whether something is missing at its end.
 //! Only what the bytes mean is known here; they are read and written by whoever owns the file.
 
+use outrigger_core::{Millis, Period};
+
 use crate::account::Counters;
-use crate::window::{Millis, Period};
 
 /// A slot's size in bytes; slot `n` begins at byte `n * SLOT`. It is a sector, which disks write whole or not at all.
 pub const SLOT: usize = 512;

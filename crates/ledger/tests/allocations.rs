@@ -1,7 +1,8 @@
 //! Looking, reserving and settling is on the way of every request: it takes nothing from the heap.
 #![allow(clippy::unwrap_used)]
 
-use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Window};
+use outrigger_core::{CalendarUnit, Millis, Periods};
+use outrigger_ledger::{Book, LimitNo, LimitSpec};
 
 /// 2024-05-15T12:00Z.
 const NOON: Millis = 1_715_774_400_000;
@@ -9,12 +10,12 @@ const NOON: Millis = 1_715_774_400_000;
 #[test]
 fn a_request_over_eight_accounts_allocates_nothing() {
     let windows = [
-        Window::calendar(CalendarUnit::Month, "Europe/Berlin", 15).unwrap(),
-        Window::calendar(CalendarUnit::Day, "America/New_York", 1).unwrap(),
-        Window::rolling(60_000).unwrap(),
-        Window::lifetime(),
+        Periods::calendar(CalendarUnit::Month, "Europe/Berlin", 15).unwrap(),
+        Periods::calendar(CalendarUnit::Day, "America/New_York", 1).unwrap(),
+        Periods::rolling(60_000).unwrap(),
+        Periods::lifetime(),
     ];
-    let spec = |(at, window): (usize, &Window)| LimitSpec {
+    let spec = |(at, window): (usize, &Periods)| LimitSpec {
         name: format!("limit {at}"),
         unit: "tokens",
         max: u64::MAX,

@@ -1,7 +1,8 @@
 //! What a book promises to those who spend.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, State, Window, records};
+use outrigger_core::{CalendarUnit, Millis, Periods};
+use outrigger_ledger::{Book, LimitNo, LimitSpec, Refused, SLOT, State, records};
 
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 24 * HOUR;
@@ -12,11 +13,11 @@ const MIDNIGHT: Millis = NOON + 12 * HOUR;
 const MAY: Millis = 1_714_521_600_000;
 const JUNE: Millis = 1_717_200_000_000;
 
-fn calendar(unit: CalendarUnit) -> Window {
-    Window::calendar(unit, "UTC", 1).unwrap()
+fn calendar(unit: CalendarUnit) -> Periods {
+    Periods::calendar(unit, "UTC", 1).unwrap()
 }
 
-fn limit(name: &str, max: u64, window: Window) -> LimitSpec {
+fn limit(name: &str, max: u64, window: Periods) -> LimitSpec {
     LimitSpec { name: name.into(), unit: "tokens", max, window }
 }
 
@@ -25,13 +26,13 @@ fn daily(name: &str, max: u64) -> LimitSpec {
 }
 
 /// A book with one limit.
-fn one(max: u64, window: Window) -> (Book, LimitNo) {
+fn one(max: u64, window: Periods) -> (Book, LimitNo) {
     let mut book = Book::new();
     let no = book.adopt(&[limit("a", max, window)], NOON)[0];
     (book, no)
 }
 
-fn adopt(book: &mut Book, max: u64, window: Window, at: Millis) {
+fn adopt(book: &mut Book, max: u64, window: Periods, at: Millis) {
     book.adopt(&[limit("a", max, window)], at);
 }
 
@@ -132,12 +133,12 @@ fn all_limits_are_taken_or_none_and_the_exhausted_one_is_named() {
 fn of_limits_without_room_the_one_is_named_that_has_none_for_longest() {
     let mut book = Book::new();
     let specs = [
-        limit("minute", 10, Window::rolling(60_000).unwrap()),
-        limit("held", 10, Window::lifetime()),
+        limit("minute", 10, Periods::rolling(60_000).unwrap()),
+        limit("held", 10, Periods::lifetime()),
         limit("day", 10, calendar(CalendarUnit::Day)),
         limit("month", 10, calendar(CalendarUnit::Month)),
         limit("other month", 10, calendar(CalendarUnit::Month)),
-        limit("ever", 10, Window::lifetime()),
+        limit("ever", 10, Periods::lifetime()),
     ];
     let [minute, held, day, month, other, ever] = book.adopt(&specs, NOON)[..] else { panic!("six numbers") };
     let reservation = book.reserve(NOON, &[(held, 10)]).unwrap();
@@ -226,7 +227,7 @@ fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
 #[test]
 fn a_settlement_says_what_it_did_to_each_limit() {
     let mut book = Book::new();
-    let specs = [daily("a", 100), limit("b", 100, Window::rolling(60_000).unwrap()), daily("c", 100)];
+    let specs = [daily("a", 100), limit("b", 100, Periods::rolling(60_000).unwrap()), daily("c", 100)];
     let [a, b, c] = book.adopt(&specs, MIDNIGHT - 1)[..] else { panic!("three numbers") };
     let changes = |book: &mut Book, reservation, actual: &[(LimitNo, u64)]| {
         let before = [a, b, c].map(|no| book.used(no, 0));
@@ -262,7 +263,7 @@ fn a_clock_that_steps_back_brings_no_old_money_back() {
 
 #[test]
 fn a_lifetime_never_begins_anew() {
-    let (mut book, no) = one(100, Window::lifetime());
+    let (mut book, no) = one(100, Periods::lifetime());
     spend(&mut book, no, 100, NOON);
     let refused = book.reserve(NOON + 36_500 * DAY, &[(no, 1)]).unwrap_err();
     assert_eq!(refused, Refused::Exhausted { limit: no, spent: 100, max: 100, until: None });
@@ -270,7 +271,7 @@ fn a_lifetime_never_begins_anew() {
 
 #[test]
 fn a_rolling_window_counts_the_last_while_at_any_time() {
-    let (mut book, no) = one(100, Window::rolling(60_000).unwrap());
+    let (mut book, no) = one(100, Periods::rolling(60_000).unwrap());
     spend(&mut book, no, 50, NOON);
     assert_eq!(book.state(no, NOON).end, Some(NOON + 60_000));
     spend(&mut book, no, 30, NOON + 10_500);
@@ -299,7 +300,7 @@ fn a_rolling_window_counts_the_last_while_at_any_time() {
 
 #[test]
 fn a_bucket_leaves_a_rolling_window_as_a_whole() {
-    let (mut book, no) = one(100, Window::rolling(60_000).unwrap());
+    let (mut book, no) = one(100, Periods::rolling(60_000).unwrap());
     spend(&mut book, no, 60, NOON);
     spend(&mut book, no, 10, NOON + 999);
     // Late by less than a sixtieth, never early.
@@ -309,7 +310,7 @@ fn a_bucket_leaves_a_rolling_window_as_a_whole() {
 
 #[test]
 fn a_reservation_that_outlives_its_rolling_window_still_settles() {
-    let (mut book, no) = one(100, Window::rolling(1_000).unwrap());
+    let (mut book, no) = one(100, Periods::rolling(1_000).unwrap());
     let long = book.reserve(NOON, &[(no, 100)]).unwrap();
     for step in 0..200 {
         spend(&mut book, no, 1, NOON + 1_000 + step * 500);
@@ -346,16 +347,16 @@ fn another_window_begins_with_what_was_spent_in_the_overlap() {
         (-5..=0).for_each(|days| spend(&mut book, no, 10, NOON + days * DAY));
         (book, no)
     };
-    let tokyo = Window::calendar(CalendarUnit::Day, "Asia/Tokyo", 1).unwrap();
+    let tokyo = Periods::calendar(CalendarUnit::Day, "Asia/Tokyo", 1).unwrap();
     for (what, window, spent) in [
         ("the same", day(), 10),
         ("the month knows all its days", month(), 60),
         ("the week those since Monday", calendar(CalendarUnit::Week), 30),
         ("an hour is not known: the day's counts in full", calendar(CalendarUnit::Hour), 10),
         ("another zone's day began on the 15th at 15:00Z the day before: one account was used since", tokyo, 10),
-        ("all there ever was", Window::lifetime(), 60),
-        ("the last while", Window::rolling(3 * DAY as u64).unwrap(), 30),
-        ("the last while, and no more", Window::rolling(3 * DAY as u64 + 1).unwrap(), 40),
+        ("all there ever was", Periods::lifetime(), 60),
+        ("the last while", Periods::rolling(3 * DAY as u64).unwrap(), 30),
+        ("the last while, and no more", Periods::rolling(3 * DAY as u64 + 1).unwrap(), 40),
     ] {
         let (mut book, no) = ten_a_day();
         adopt(&mut book, 1_000, window.clone(), NOON);
@@ -428,9 +429,9 @@ fn a_limit_that_is_not_named_keeps_its_account_until_it_has_ended() {
 #[test]
 fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
     let day = || calendar(CalendarUnit::Day);
-    let fortnight = || Window::rolling(14 * DAY as u64).unwrap();
+    let fortnight = || Periods::rolling(14 * DAY as u64).unwrap();
     // Each had its limit lowered from 100 to 60 while 50 were reserved, 40 are spent, and 90 days that ended are known.
-    let begin = |window: Window| {
+    let begin = |window: Periods| {
         let mut book = Book::new();
         let no = book.adopt(&[limit("a", 100, window.clone())], NOON - 90 * DAY)[0];
         (1..=90).rev().for_each(|days| book.charge(NOON - days * DAY, &[(no, 1)]));
@@ -442,16 +443,16 @@ fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
         (book, no, reservation)
     };
     // Either way does.
-    type Undo = fn(&mut Book, Window);
+    type Undo = fn(&mut Book, Periods);
     let ways: [Undo; 2] = [|book, _| book.take_back(), |book, own| adopt(book, 60, own, NOON)];
     let policies = [
         (day(), vec![limit("a", 500, day())]),
         (day(), vec![limit("a", 0, day())]),
         (day(), vec![limit("a", 500, calendar(CalendarUnit::Minute)), daily("b", 5)]),
-        (day(), vec![limit("a", 5, Window::lifetime())]),
+        (day(), vec![limit("a", 5, Periods::lifetime())]),
         (day(), vec![]),
         (fortnight(), vec![limit("a", 5, day())]),
-        (fortnight(), vec![limit("a", 5, Window::rolling(1_000).unwrap()), limit("a", 7, Window::lifetime())]),
+        (fortnight(), vec![limit("a", 5, Periods::rolling(1_000).unwrap()), limit("a", 7, Periods::lifetime())]),
         (fortnight(), vec![daily("b", 5)]),
     ];
     for ((own, policy), undo) in policies.iter().flat_map(|one| ways.map(|way| (one, way))) {
@@ -475,11 +476,11 @@ fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
         let _ = next.restore(records(&file).unwrap(), NOON);
         let [a] = next.adopt(&[limit("a", 60, own.clone())], NOON)[..] else { panic!("one number") };
         assert_eq!((next.used(a, NOON), next.available(a, NOON)), (45, 15), "{policy:?}");
-        adopt(&mut next, 1_000, Window::lifetime(), NOON);
-        adopt(&mut book, 1_000, Window::lifetime(), NOON);
+        adopt(&mut next, 1_000, Periods::lifetime(), NOON);
+        adopt(&mut book, 1_000, Periods::lifetime(), NOON);
         let (mut never, no, reservation) = begin(own.clone());
         never.settle(reservation, &[(no, 5)]);
-        adopt(&mut never, 1_000, Window::lifetime(), NOON);
+        adopt(&mut never, 1_000, Periods::lifetime(), NOON);
         assert_eq!([book.used(no, NOON), next.used(a, NOON)], [never.used(no, NOON); 2], "{policy:?}");
     }
 }
@@ -497,7 +498,7 @@ fn a_name_with_another_unit_is_another_limit() {
 #[test]
 fn slots_are_used_again_and_their_number_has_a_bound() {
     let mut book = Book::new();
-    let specs = [daily("a", 10), limit("b", 10, Window::rolling(1_000).unwrap())];
+    let specs = [daily("a", 10), limit("b", 10, Periods::rolling(1_000).unwrap())];
     let [a, b] = book.adopt(&specs, NOON)[..] else { panic!("two numbers") };
     let mut highest = 0;
     for step in 0..5_000 {
@@ -512,7 +513,7 @@ fn slots_are_used_again_and_their_number_has_a_bound() {
 
 #[test]
 fn amounts_beyond_all_bounds_saturate() {
-    let (mut book, no) = one(u64::MAX, Window::rolling(60_000).unwrap());
+    let (mut book, no) = one(u64::MAX, Periods::rolling(60_000).unwrap());
     for step in 0..3 {
         book.charge(NOON + step * 1_000, &[(no, u64::MAX)]);
     }

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use loom::model::Builder;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use outrigger_ledger::{Book, CalendarUnit, LimitNo, LimitSpec, Millis, Refused, SLOT, Window, empty_file, records};
+use outrigger_core::{CalendarUnit, Millis, Periods};
+use outrigger_ledger::{Book, LimitNo, LimitSpec, Refused, SLOT, empty_file, records};
 
 /// 2024-05-15T12:00Z.
 const NOON: Millis = 1_715_774_400_000;
@@ -42,8 +43,8 @@ enum End {
 
 /// The account of the day, and one of all days that is never full.
 fn specs() -> [LimitSpec; 2] {
-    let day = Window::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
-    [("team", MAX, day), ("all", 100 * MAX, Window::lifetime())].map(|(name, max, window)| LimitSpec {
+    let day = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
+    [("team", MAX, day), ("all", 100 * MAX, Periods::lifetime())].map(|(name, max, window)| LimitSpec {
         name: name.into(),
         unit: "tokens",
         max,

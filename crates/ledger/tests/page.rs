@@ -1,10 +1,8 @@
 //! The page file: what is written is what is read, and what is damaged is told.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
-use outrigger_ledger::{
-    Book, CalendarUnit, Counters, Damaged, LONGEST_NAME, LimitSpec, Millis, Period, Record, Refused, SLOT, Unreadable,
-    Window, records,
-};
+use outrigger_core::{CalendarUnit, Millis, Period, Periods};
+use outrigger_ledger::{Book, Counters, Damaged, LONGEST_NAME, LimitSpec, Record, Refused, SLOT, Unreadable, records};
 use proptest::prelude::*;
 
 /// 2024-05-15T12:00Z.
@@ -14,7 +12,7 @@ const DAY: Millis = 86_400_000;
 const YEARS_AHEAD: Millis = NOON + 3 * 365 * DAY;
 
 fn daily(name: &str) -> LimitSpec {
-    let window = Window::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
+    let window = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
     LimitSpec { name: name.into(), unit: "nano-dollars", max: 1_000, window }
 }
 
@@ -126,12 +124,12 @@ fn used_ahead_of_time(specs: &[LimitSpec]) -> Vec<u8> {
 #[test]
 fn a_clock_that_was_years_ahead_holds_nobody_up_and_nothing_of_now_is_forgotten() {
     let of = |name: &str, window| LimitSpec { window, ..daily(name) };
-    let year = Window::calendar(CalendarUnit::Year, "UTC", 1).unwrap();
+    let year = Periods::calendar(CalendarUnit::Year, "UTC", 1).unwrap();
     let specs = [
         daily("day"),
         of("year", year),
-        of("minute", Window::rolling(60_000).unwrap()),
-        LimitSpec { max: 2_000, ..of("ever", Window::lifetime()) },
+        of("minute", Periods::rolling(60_000).unwrap()),
+        LimitSpec { max: 2_000, ..of("ever", Periods::lifetime()) },
     ];
     let mut file = used_ahead_of_time(&specs);
     for (at, more) in [(NOON, 0), (NOON + 1, 50), (NOON + 2, 100)] {
@@ -159,12 +157,12 @@ fn what_a_wrong_clock_has_left_is_found_by_another_window_and_grows_with_its_lim
     let mut file = used_ahead_of_time(&[daily("a")]);
     let mut book = Book::new();
     let _ = book.restore(records(&file).unwrap(), NOON);
-    let unit = |unit| Window::calendar(unit, "UTC", 1).unwrap();
+    let unit = |unit| Periods::calendar(unit, "UTC", 1).unwrap();
     for (what, window, used) in [
         ("the day", unit(CalendarUnit::Day), 300),
         ("the year reaches the one of its own", unit(CalendarUnit::Year), 320),
-        ("the last two years", Window::rolling(730 * DAY as u64).unwrap(), 300),
-        ("all there ever was", Window::lifetime(), 1_320),
+        ("the last two years", Periods::rolling(730 * DAY as u64).unwrap(), 300),
+        ("all there ever was", Periods::lifetime(), 1_320),
         ("back to days", unit(CalendarUnit::Day), 300),
     ] {
         let a = book.adopt(&[LimitSpec { window, ..daily("a") }], NOON)[0];
@@ -412,9 +410,9 @@ fn an_account_that_is_forgotten_leaves_a_free_slot() {
 #[test]
 fn the_first_policy_is_taken_back_from_what_was_read_too() {
     let (_, file) = written();
-    let month = Window::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
+    let month = Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
     for (what, other, later, window) in [
-        ("by no policy anything is forgotten", None, MIDNIGHT + 100 * DAY, Window::lifetime()),
+        ("by no policy anything is forgotten", None, MIDNIGHT + 100 * DAY, Periods::lifetime()),
         ("by another one nothing that may be in a window", Some(daily("b")), MIDNIGHT + 10 * DAY, month),
     ] {
         let mut book = Book::new();
@@ -433,7 +431,7 @@ fn the_first_policy_is_taken_back_from_what_was_read_too() {
 
 #[test]
 fn the_window_may_be_changed_while_nobody_runs() {
-    let month = LimitSpec { window: Window::calendar(CalendarUnit::Month, "UTC", 1).unwrap(), ..daily("a") };
+    let month = LimitSpec { window: Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap(), ..daily("a") };
     let (_, file) = written();
     let mut book = Book::new();
     let _ = book.restore(records(&file).unwrap(), NOON);

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use outrigger_core::RequestType;
 use percent_encoding::percent_decode_str;
 
 use crate::Dialect;
@@ -74,7 +75,7 @@ pub struct Operation {
     /// The name in records and metrics.
     pub name: &'static str,
     /// The name in rules, without and with streaming.
-    pub request_type: (&'static str, &'static str),
+    pub request_type: (RequestType, RequestType),
 }
 
 /// A row that is asked for by POST, streams nothing and binds to nothing.
@@ -84,7 +85,7 @@ const fn row(
     model: ModelPlace,
     meter: Meter,
     name: &'static str,
-    request_type: (&'static str, &'static str),
+    request_type: (RequestType, RequestType),
 ) -> Operation {
     Operation {
         dialect,
@@ -105,34 +106,79 @@ use Meter::{Characters, Free, Images, Seconds, Tokens};
 use ModelPlace::{Field, Form, Nowhere, Path};
 
 /// The words of rules for a conversation.
-const CHAT: (&str, &str) = ("chat_completion", "chat_completion_stream");
-const RESPONSES: (&str, &str) = ("responses", "responses_stream");
+const CHAT: (RequestType, RequestType) = (RequestType::ChatCompletion, RequestType::ChatCompletionStream);
+const RESPONSES: (RequestType, RequestType) = (RequestType::Responses, RequestType::ResponsesStream);
 
 /// All rows.
 pub const TABLE: &[Operation] = &[
     streaming(row((OpenAi, Kind::Chat), "chat/completions", Field, Tokens, "chat", CHAT)),
-    streaming(row((OpenAi, Kind::Completions), "completions", Field, Tokens, "completions", both("text_completion"))),
+    streaming(row(
+        (OpenAi, Kind::Completions),
+        "completions",
+        Field,
+        Tokens,
+        "completions",
+        both(RequestType::TextCompletion),
+    )),
     Operation {
         account_bound: true,
         ..streaming(row((OpenAi, Kind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
     },
-    row((OpenAi, Kind::Embeddings), "embeddings", Field, Tokens, "embeddings", both("embedding")),
-    row((OpenAi, Kind::Moderations), "moderations", Field, Free, "moderations", both("moderation")),
-    row((OpenAi, Kind::ImageGeneration), "images/generations", Field, Images, "images", both("image_generation")),
-    row((OpenAi, Kind::Speech), "audio/speech", Field, Characters, "speech", both("speech")),
-    row((OpenAi, Kind::Transcription), "audio/transcriptions", Form, Seconds, "transcription", both("transcription")),
+    row((OpenAi, Kind::Embeddings), "embeddings", Field, Tokens, "embeddings", both(RequestType::Embedding)),
+    row((OpenAi, Kind::Moderations), "moderations", Field, Free, "moderations", both(RequestType::Moderation)),
+    row(
+        (OpenAi, Kind::ImageGeneration),
+        "images/generations",
+        Field,
+        Images,
+        "images",
+        both(RequestType::ImageGeneration),
+    ),
+    row((OpenAi, Kind::Speech), "audio/speech", Field, Characters, "speech", both(RequestType::Speech)),
+    row(
+        (OpenAi, Kind::Transcription),
+        "audio/transcriptions",
+        Form,
+        Seconds,
+        "transcription",
+        both(RequestType::Transcription),
+    ),
     Operation {
         method: "GET",
-        ..row((OpenAi, Kind::ListModels), "models", Nowhere, Free, "models", both("list_models"))
+        ..row((OpenAi, Kind::ListModels), "models", Nowhere, Free, "models", both(RequestType::ListModels))
     },
-    Operation { method: "GET", ..row((OpenAi, Kind::GetModel), "models/*", Path, Free, "models", both("list_models")) },
+    Operation {
+        method: "GET",
+        ..row((OpenAi, Kind::GetModel), "models/*", Path, Free, "models", both(RequestType::ListModels))
+    },
     streaming(row((Anthropic, Kind::Chat), "messages", Field, Tokens, "messages", CHAT)),
-    row((Anthropic, Kind::CountTokens), "messages/count_tokens", Field, Free, "count_tokens", both("count_tokens")),
+    row(
+        (Anthropic, Kind::CountTokens),
+        "messages/count_tokens",
+        Field,
+        Free,
+        "count_tokens",
+        both(RequestType::CountTokens),
+    ),
     row((Gemini, Kind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
     streaming(row((Gemini, Kind::Chat), "models/*:streamGenerateContent", Path, Tokens, "generate_content", CHAT)),
-    row((Gemini, Kind::Embeddings), "models/*:embedContent", Path, Tokens, "embeddings", both("embedding")),
-    row((Gemini, Kind::Embeddings), "models/*:batchEmbedContents", Path, Tokens, "embeddings", both("embedding")),
-    row((Gemini, Kind::CountTokens), "models/*:countTokens", Path, Free, "count_tokens", both("count_tokens")),
+    row((Gemini, Kind::Embeddings), "models/*:embedContent", Path, Tokens, "embeddings", both(RequestType::Embedding)),
+    row(
+        (Gemini, Kind::Embeddings),
+        "models/*:batchEmbedContents",
+        Path,
+        Tokens,
+        "embeddings",
+        both(RequestType::Embedding),
+    ),
+    row(
+        (Gemini, Kind::CountTokens),
+        "models/*:countTokens",
+        Path,
+        Free,
+        "count_tokens",
+        both(RequestType::CountTokens),
+    ),
 ];
 
 const fn streaming(row: Operation) -> Operation {
@@ -140,7 +186,7 @@ const fn streaming(row: Operation) -> Operation {
 }
 
 /// One word, streaming or not.
-const fn both(word: &'static str) -> (&'static str, &'static str) {
+const fn both(word: RequestType) -> (RequestType, RequestType) {
     (word, word)
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use outrigger_core::RequestType;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Kind, Meter, ModelPlace, Operation, TABLE};
 
@@ -60,7 +61,7 @@ fn crosses(operation: &Operation) -> &'static str {
     }
 }
 
-fn in_rules((plain, streaming): (&str, &str)) -> String {
+fn in_rules((plain, streaming): (RequestType, RequestType)) -> String {
     if plain == streaming { format!("`{plain}`") } else { format!("`{plain}`, `{streaming}`") }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::balance::{balanced, to_front};
 use crate::decision::Candidate;
-use crate::hash::hash;
 use crate::judge::{Slot, judge};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
+use outrigger_core::hash::spread_parts;
 
 /// Judges the primaries, draws one of those that pass, and puts them in order: those to try, then
 /// those passed over.
@@ -41,7 +41,7 @@ fn in_order(
     let weight = |(place, candidate): &(usize, Candidate)| {
         let slot = &slots[*place];
         let identity = candidate.provider.map_or(0, |index| policy.providers[index].identity)
-            ^ slot.credential.as_ref().map_or(0, |name| hash(&[name.as_bytes()]));
+            ^ slot.credential.as_ref().map_or(0, |name| spread_parts(&[name.as_bytes()]));
         (f64::from(slot.weight.unwrap_or(0)), identity)
     };
     let weights: Vec<(f64, u64)> = eligible.iter().map(weight).collect();
@@ -49,7 +49,7 @@ fn in_order(
         let candidate = &eligible[index].1;
         candidate.provider.and_then(|p| request.conditions.pace(&policy.providers[p], None, &candidate.model))
     };
-    let salt = if round == 0 { 0 } else { hash(&[b"round", &round.to_le_bytes()]) };
+    let salt = if round == 0 { 0 } else { spread_parts(&[b"round", &round.to_le_bytes()]) };
     let mut places = balanced(key.balance, &weights, request.draw, salt, paces);
     if let Some(stay) = request.stay {
         to_front(&mut places, |place| {

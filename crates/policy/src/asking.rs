@@ -94,7 +94,7 @@ impl<'a> Inputs<'a> for RequestValues<'a> {
         Ok(match input {
             Input::Model => text(input, self.asking.model)?,
             Input::Provider => text(input, self.asking.provider)?,
-            Input::RequestType => text(input, request.request_type)?,
+            Input::RequestType => text(input, request.request_type.name())?,
             Input::Headers => self.pairs(input, 0, request.headers)?,
             Input::Params => self.pairs(input, 1, request.params)?,
             Input::Labels => self.pairs(input, 2, request.conditions.labels())?,

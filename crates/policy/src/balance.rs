@@ -95,7 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::hash::hash;
+    use outrigger_core::hash::spread_parts;
 
     fn known(ms: f64, in_flight: u32) -> Pace {
         Pace { ms: Some(ms), in_flight, ..Pace::default() }
@@ -103,10 +103,10 @@ mod tests {
 
     fn firsts(weights: &[f64], paces: &[Option<(f64, u32)>]) -> Vec<u32> {
         let weights: Vec<(f64, u64)> =
-            weights.iter().enumerate().map(|(at, weight)| (*weight, hash(&[&[at as u8]]))).collect();
+            weights.iter().enumerate().map(|(at, weight)| (*weight, spread_parts(&[&[at as u8]]))).collect();
         let mut counts = vec![0; weights.len()];
         for request in 0..10_000u64 {
-            let draw = Draw::Random(hash(&[&request.to_le_bytes()]));
+            let draw = Draw::Random(spread_parts(&[&request.to_le_bytes()]));
             let pace = |at: usize| paces[at].map(|(ms, in_flight)| known(ms, in_flight));
             counts[balanced(Balance::Adaptive, &weights, draw, 0, pace)[0]] += 1;
         }
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn failures_cost_and_what_is_old_is_forgotten() {
         let first = |one: Pace, other: Pace| {
-            let weights = [(50.0, hash(&[b"a"])), (50.0, hash(&[b"b"]))];
-            let draws = (0..10_000u64).map(|request| Draw::Random(hash(&[&request.to_le_bytes()])));
+            let weights = [(50.0, spread_parts(&[b"a"])), (50.0, spread_parts(&[b"b"]))];
+            let draws = (0..10_000u64).map(|request| Draw::Random(spread_parts(&[&request.to_le_bytes()])));
             let pace = |at: usize| Some(if at == 0 { one } else { other });
             draws.filter(|draw| balanced(Balance::Adaptive, &weights, *draw, 0, pace)[0] == 0).count()
         };
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_session_does_not_move_with_the_times() {
-        let weights = [(50.0, hash(&[b"a"])), (50.0, hash(&[b"b"]))];
+        let weights = [(50.0, spread_parts(&[b"a"])), (50.0, spread_parts(&[b"b"]))];
         for session in 0..200 {
             let draw = Draw::Session(session);
             let slow = |slow: usize| move |at: usize| Some(known(if at == slow { 900.0 } else { 10.0 }, 0));

@@ -1,8 +1,9 @@
 //! Why a policy can't be built.
 
+use outrigger_core::ObjectRef;
 use thiserror::Error;
 
-use crate::document::{ObjectRef, ReadError};
+use crate::document::ReadError;
 use crate::expression::ExpressionError;
 
 /// Why a document is no policy.

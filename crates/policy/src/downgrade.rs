@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::catalogue::Capabilities;
+use outrigger_core::Capabilities;
+
 use crate::decision::Candidate;
 use crate::judge::{Slot, enclosed};
 use crate::policy::{Key, Policy};
 use crate::price::Price;
 use crate::request::Request;
-use crate::request_type::CONVERSATIONS;
 use crate::serves::{serves, serving};
 
 /// What takes a candidate's place, with its credentials: the model that a budget names which counts the candidate and
@@ -24,7 +24,7 @@ pub(crate) fn downgraded(
     // Mostly no budget has a threshold, and then nothing is looked up.
     let may = policy.limits.all.iter().any(|limit| !limit.thresholds.is_empty());
     let entry = candidate.entry.filter(|_| may)?;
-    if request.model.is_none() || !CONVERSATIONS.contains(&request.request_type) {
+    if request.model.is_none() || !request.request_type.is_conversation() {
         return None;
     }
     let places = policy.limits_of(request.key, entry, &candidate.model);

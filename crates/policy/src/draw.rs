@@ -1,7 +1,7 @@
 //! Picking one of several by weight: by chance, or always the same for one session.
 
-use crate::hash::{hash, mix};
 use crate::request::Draw;
+use outrigger_core::hash::{spread, spread_parts};
 
 /// 53 bits as a number in (0, 1).
 fn unit(bits: u64) -> f64 {
@@ -20,7 +20,7 @@ pub(crate) fn pick(weights: &[(f64, u64)], draw: Draw, salt: u64) -> Option<usiz
             if total <= 0.0 {
                 return None;
             }
-            let mut rest = unit(mix(bits ^ salt)) * total;
+            let mut rest = unit(spread(bits ^ salt)) * total;
             let mut last = None;
             for (index, (weight, _)) in weights.iter().enumerate().filter(|(_, (weight, _))| *weight > 0.0) {
                 last = Some(index);
@@ -36,7 +36,7 @@ pub(crate) fn pick(weights: &[(f64, u64)], draw: Draw, salt: u64) -> Option<usiz
             .enumerate()
             .filter(|(_, (weight, _))| *weight > 0.0)
             .map(|(index, (weight, identity))| {
-                (index, -weight / unit(hash(&[&session.to_le_bytes(), &identity.to_le_bytes()])).ln())
+                (index, -weight / unit(spread_parts(&[&session.to_le_bytes(), &identity.to_le_bytes()])).ln())
             })
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .map(|(index, _)| index),
@@ -69,7 +69,7 @@ mod tests {
         let weights = [(80.0, 1), (20.0, 2), (0.0, 3)];
         let mut counts = [0u32; 3];
         for request in 0..10_000u64 {
-            counts[pick(&weights, Draw::Random(hash(&[&request.to_le_bytes()])), 0).unwrap()] += 1;
+            counts[pick(&weights, Draw::Random(spread_parts(&[&request.to_le_bytes()])), 0).unwrap()] += 1;
         }
         assert!((7_800..=8_200).contains(&counts[0]), "{counts:?}");
         assert_eq!(counts[2], 0, "weight 0 is never chosen first");
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn sessions_keep_to_the_weights_too() {
-        let weights = [(80.0, hash(&[b"a"])), (20.0, hash(&[b"b"]))];
+        let weights = [(80.0, spread_parts(&[b"a"])), (20.0, spread_parts(&[b"b"]))];
         let first = (0..10_000u64)
-            .filter(|session| pick(&weights, Draw::Session(hash(&[&session.to_le_bytes()])), 0) == Some(0))
+            .filter(|session| pick(&weights, Draw::Session(spread_parts(&[&session.to_le_bytes()])), 0) == Some(0))
             .count();
         assert!((7_800..=8_200).contains(&first), "{first}");
     }
@@ -89,7 +89,7 @@ mod tests {
         let weights = [(1.0, 1), (1.0, 2)];
         let both = (0..4_000u64)
             .filter(|request| {
-                let bits = hash(&[&request.to_le_bytes()]);
+                let bits = spread_parts(&[&request.to_le_bytes()]);
                 pick(&weights, Draw::Random(bits), 1) == Some(0) && pick(&weights, Draw::Random(bits), 2) == Some(0)
             })
             .count();
@@ -114,7 +114,7 @@ mod tests {
             session: u64, weights in prop::collection::vec(1u32..100, 2..8), gone in 0usize..8,
         ) {
             let all: Vec<(f64, u64)> =
-                weights.iter().enumerate().map(|(i, w)| (f64::from(*w), hash(&[&[i as u8]]))).collect();
+                weights.iter().enumerate().map(|(i, w)| (f64::from(*w), spread_parts(&[&[i as u8]]))).collect();
             let before = pick(&all, Draw::Session(session), 0).unwrap();
             let gone = gone % all.len();
             let mut fewer = all.clone();

@@ -1,5 +1,7 @@
 //! What nobody could tell of an attempt that a limit counts: then it is passed over, unless its key says otherwise.
 
+use outrigger_core::RequestType;
+
 use crate::catalogue::bills_by_call;
 use crate::decision::Candidate;
 use crate::document::{Unit, Unknown};
@@ -7,7 +9,6 @@ use crate::limit::Limit;
 use crate::policy::{Key, Policy};
 use crate::price::Price;
 use crate::request::{Others, Request};
-use crate::request_type::CONVERSATIONS;
 
 /// See the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(crate) fn gap<'a>(
 fn by_call(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> Option<&'static str> {
     let provider = policy.providers.get(candidate.provider?)?;
     let names = [&*candidate.upstream_model, provider.own_name(&candidate.model)];
-    names.into_iter().filter(|_| CONVERSATIONS.contains(&request.request_type)).find_map(bills_by_call)
+    names.into_iter().filter(|_| request.request_type.is_conversation()).find_map(bills_by_call)
 }
 
 /// Why the answer may be billed at another model's price, and that a higher one for all that is known.
@@ -74,13 +75,13 @@ fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> 
 }
 
 /// What a price must say for an operation, and what that is called. A price for seconds or pictures is none for words.
-fn billed_by(request_type: &str) -> (fn(&Price) -> bool, &'static str) {
+fn billed_by(request_type: RequestType) -> (fn(&Price) -> bool, &'static str) {
     match request_type {
-        "image_generation" => (Price::counts_images, "pictures"),
+        RequestType::ImageGeneration => (Price::counts_images, "pictures"),
         // Its answers tell no usage, so that a price for tokens is of no use.
-        "speech" => (Price::counts_characters, "characters"),
-        "embedding" => (Price::counts_tokens, "tokens"),
-        chat if CONVERSATIONS.contains(&chat) => (Price::counts_tokens, "tokens"),
+        RequestType::Speech => (Price::counts_characters, "characters"),
+        RequestType::Embedding => (Price::counts_tokens, "tokens"),
+        chat if chat.is_conversation() => (Price::counts_tokens, "tokens"),
         _ => (|_| true, "tokens"),
     }
 }

@@ -2,7 +2,9 @@
 //! namespace, then one that tells everywhere, then the built-in catalogue. Each is asked for each figure: an entry
 //! that says nothing of prices leaves that to the next.
 
-use crate::catalogue::{Capabilities, Entry, lookup, resold};
+use outrigger_core::Capabilities;
+
+use crate::catalogue::{Entry, lookup, resold};
 use crate::model::{Model, Names};
 use crate::policy::{Policy, Provider};
 use crate::price::Price;

@@ -25,7 +25,6 @@ mod expression;
 mod gap;
 mod gate;
 mod glob;
-mod hash;
 pub mod headers;
 mod judge;
 mod known;
@@ -33,7 +32,6 @@ mod limit;
 mod misnamed;
 mod model;
 mod moment;
-mod money;
 mod name;
 mod nearest;
 mod observed;
@@ -43,7 +41,6 @@ mod price;
 mod printable;
 mod refusal;
 mod request;
-mod request_type;
 mod rule;
 mod said;
 mod samples;
@@ -62,10 +59,9 @@ pub use condition::{CodeError, Cost, TooDear, TooMuch, bounds};
 pub use decide::decide;
 pub use decision::{Candidate, Decision, Refusal, Shadow, Skip};
 pub use document::{
-    AppliesDoc, Balance, BudgetDoc, CalendarUnit, CatalogueDoc, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind,
-    KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, NotAPlace, ObjectRef, OnError,
-    OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, SecretAt, TargetDoc, ThresholdAction,
-    ThresholdDoc, TimeoutsDoc, Unit, Unknown, WindowDoc,
+    AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FaultDoc, FaultKind, KeyDoc,
+    KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc,
+    ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, Unknown,
 };
 pub use explain::{
     CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, Served, ShadowSeen, Understood, explain,
@@ -74,7 +70,6 @@ pub use expression::{Expression, ExpressionError};
 pub use glob::Globs;
 pub use limit::{Limit, LimitId, Limits};
 pub use model::Model;
-pub use money::Dollars;
 pub use name::Asked;
 pub use nearest::nearest;
 pub use observed::{Measure, Observed};
@@ -82,7 +77,6 @@ pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
 pub use price::{CacheAsk, Price, Service, Tier, Used};
 pub use printable::{Printable, is_printable};
 pub use request::{Conditions, Draw, NoConditions, Others, Pace, Request, Stay};
-pub use request_type::REQUEST_TYPES;
 pub use rule::{Compiled as CompiledConditions, Rule};
 pub use said::session;
 pub use serves::{Tier as ServedBy, list_models};

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ObjectRef, ThresholdDoc, Unit, WindowDoc};
+use outrigger_core::{ObjectRef, Window};
+
+use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
 use crate::glob::Globs;
 
 /// A limit, and where it is said.
@@ -14,7 +16,7 @@ pub struct Limit {
     pub unit: Unit,
     /// Nano-dollars, tokens or requests.
     pub max: u64,
-    pub window: WindowDoc,
+    pub window: Window,
     /// A Budget's, by percent, rising.
     pub thresholds: Vec<ThresholdDoc>,
     /// Requests are counted one for each attempt, not one for each request of a caller.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use outrigger_core::Capabilities;
 
-use crate::catalogue::Capabilities;
 use crate::document::ModelDoc;
 use crate::glob::is_pattern;
 use crate::price::Price;

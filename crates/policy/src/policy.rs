@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use outrigger_core::{ObjectRef, SecretRef};
 use sha2::{Digest, Sha256};
 
 use crate::build_error::BuildError;
 use crate::catalogues::Catalogues;
 use crate::condition::bounds::PATTERNS;
 use crate::document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, ObjectRef, OnHangUp, OnLimit, ProviderDoc,
-    ReadError, SecretAt, TimeoutsDoc, Unknown,
+    Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, OnHangUp, OnLimit, ProviderDoc, ReadError,
+    TimeoutsDoc, Unknown,
 };
 use crate::glob::{Globs, is_anything, is_pattern};
-use crate::hash::hash;
 use crate::limit::Limits;
 use crate::model::{Model, Names};
 use crate::price::Price;
 use crate::rule::{Compiled, Rule};
+use outrigger_core::hash::spread_parts;
 
 /// What a gateway obeys.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ pub struct Credential {
     pub identity: u64,
     pub weight: u32,
     pub suspended: bool,
-    pub secret: SecretAt,
+    pub secret: SecretRef,
     models: Globs,
 }
 
@@ -309,7 +310,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn provider(doc: &ProviderDoc) -> Provider {
     let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
-    let identity = hash(&[id.namespace.as_bytes(), id.name.as_bytes()]);
+    let identity = spread_parts(&[id.namespace.as_bytes(), id.name.as_bytes()]);
     let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
     let patterns = models.iter().map(|one| one.name.to_string()).filter(|name| is_pattern(name));
     let (any, patterns): (Vec<String>, Vec<String>) = patterns.partition(|name| is_anything(name));
@@ -344,7 +345,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
 fn credential_of(doc: &CredentialDoc, provider: u64) -> Credential {
     Credential {
         name: Arc::from(doc.name.as_str()),
-        identity: hash(&[&provider.to_le_bytes(), doc.name.as_bytes()]),
+        identity: spread_parts(&[&provider.to_le_bytes(), doc.name.as_bytes()]),
         weight: doc.weight,
         suspended: doc.suspended,
         secret: doc.secret.clone(),

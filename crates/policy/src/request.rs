@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::catalogue::Capabilities;
+use outrigger_core::{Capabilities, RequestType};
+
 use crate::policy::{Credential, Provider};
 
 /// A request, as far as deciding needs it.
@@ -11,7 +12,7 @@ pub struct Request<'a> {
     /// Index of the caller's key in [`crate::Policy::keys`].
     pub key: usize,
     /// In the words that rules use: `chat_completion`, `chat_completion_stream`, ….
-    pub request_type: &'a str,
+    pub request_type: RequestType,
     /// As the caller wrote it; `None` for operations that have none.
     pub model: Option<&'a str>,
     /// A provider asked for beside the model, by its local name (`x-outrigger-provider`).

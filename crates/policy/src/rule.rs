@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use outrigger_core::ObjectRef;
+
 use crate::build_error::BuildError;
-use crate::document::{KeyDoc, ObjectRef, OnError, RuleDoc, ScopeDoc, TargetDoc};
+use crate::document::{KeyDoc, OnError, RuleDoc, ScopeDoc, TargetDoc};
 use crate::expression::Expression;
 use crate::policy::Key;
 

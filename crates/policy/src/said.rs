@@ -1,9 +1,9 @@
 //! What a request says beside its body, read in one way by all who decide: the gateway, `explain`, the tests of rules, and
 //! replays of records.
 
-use crate::document::ObjectRef;
-use crate::hash::fnv;
 use crate::request::{Conditions, Draw, Request};
+use outrigger_core::hash::fnv1a_parts;
+use outrigger_core::{ObjectRef, RequestType};
 
 /// Who is asked beside the model.
 const PROVIDER: &str = "x-outrigger-provider";
@@ -22,7 +22,7 @@ impl Draw {
     /// The same pick for all requests of a session of a key, in every process.
     #[must_use]
     pub fn of_session(key: &ObjectRef, session: &str) -> Draw {
-        Draw::Session(fnv(&[key.namespace.as_bytes(), key.name.as_bytes(), session.as_bytes()]))
+        Draw::Session(fnv1a_parts(&[key.namespace.as_bytes(), key.name.as_bytes(), session.as_bytes()]))
     }
 }
 
@@ -32,7 +32,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn said(
         key: usize,
-        request_type: &'a str,
+        request_type: RequestType,
         model: Option<&'a str>,
         fallbacks: Option<&'a [String]>,
         header: &dyn Fn(&str) -> Option<&'a str>,

@@ -1,14 +1,14 @@
 //! Trying a condition before the first request does: on a sample of each request type.
 
+use outrigger_core::{Capabilities, RequestType, Window};
+
 use crate::asking::{Asking, RequestValues};
-use crate::catalogue::Capabilities;
 use crate::condition::Budget;
 use crate::decision::Skip;
-use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
+use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::expression::{Expression, ExpressionError};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
-use crate::request_type::REQUEST_TYPES;
 
 /// A moment of an ordinary request. Numbers are not 0, so that what divides by them is no error.
 struct Sample;
@@ -50,7 +50,7 @@ impl Conditions for Sample {
 impl Expression {
     /// See [`Expression::try_on_samples`].
     pub(crate) fn on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
-        let half = |name: &str| LimitDoc { name: name.to_owned(), max: 2, window: WindowDoc::Lifetime };
+        let half = |name: &str| LimitDoc { name: name.to_owned(), max: 2, window: Window::Lifetime };
         let key = KeyDoc {
             limits: LimitsDoc {
                 budgets: vec![half("sample")],
@@ -69,7 +69,7 @@ impl Expression {
             return Ok(());
         };
         let Some(key) = policy.keys.first() else { return Ok(()) };
-        for request_type in REQUEST_TYPES {
+        for request_type in RequestType::ALL {
             let request = Request {
                 key: 0,
                 request_type,
@@ -85,7 +85,7 @@ impl Expression {
             };
             let asking = Asking { provider: "", entry: None, model: "sample" };
             let inputs = RequestValues::new(&policy, key, asking, &request);
-            self.holds(&inputs, &mut Budget::of_a_request()).map_err(|error| (request_type, error))?;
+            self.holds(&inputs, &mut Budget::of_a_request()).map_err(|error| (request_type.name(), error))?;
         }
         Ok(())
     }

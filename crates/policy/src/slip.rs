@@ -3,11 +3,11 @@
 
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
+use outrigger_core::RequestType;
 use thiserror::Error;
 
 use crate::headers;
 use crate::nearest::nearest;
-use crate::request_type::REQUEST_TYPES;
 use crate::variables::VARIABLES;
 
 /// Variables that count in per cent.
@@ -24,7 +24,7 @@ pub enum Slip {
     Capitals(String),
     #[error("the header `{0}` may carry a credential, so it is not shown to rules: ask for another")]
     Hidden(String),
-    #[error("no request has that request_type: there is {}{}", REQUEST_TYPES.join(", "), nearest.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
+    #[error("no request has that request_type: there is {}{}", RequestType::NAMES.join(", "), nearest.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
     RequestType { nearest: Option<String> },
     #[error("`{variable}` is in per cent: write {percent} for {written}")]
     Fraction { variable: &'static str, written: String, percent: String },
@@ -159,9 +159,9 @@ impl Search {
             (LiteralValue::String(word), _)
                 if variable == "request_type"
                     && EQUALITIES.contains(&operator)
-                    && !REQUEST_TYPES.contains(&word.inner()) =>
+                    && !RequestType::NAMES.contains(&word.inner()) =>
             {
-                self.add(Slip::RequestType { nearest: nearest(word.inner(), REQUEST_TYPES.into_iter()) });
+                self.add(Slip::RequestType { nearest: nearest(word.inner(), RequestType::NAMES.into_iter()) });
             }
             (LiteralValue::String(text), Some("double" | "int")) => {
                 let number = text.inner().trim().trim_end_matches('%').trim_end();
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn slips_are_told_with_what_to_write() {
-        let types = format!("there is {}", REQUEST_TYPES.join(", "));
+        let types = format!("there is {}", RequestType::NAMES.join(", "));
         let hidden = |name: &str| {
             format!("the header `{name}` may carry a credential, so it is not shown to rules: ask for another")
         };

@@ -1,8 +1,9 @@
 //! How far a limit is used, as a number and in words.
 
-use crate::document::{CalendarUnit, ThresholdAction, Unit, WindowDoc};
+use outrigger_core::{CalendarUnit, Money, Window};
+
+use crate::document::{ThresholdAction, Unit};
 use crate::limit::Limit;
-use crate::money::Dollars;
 
 impl Limit {
     /// Whether nothing more may be used: all of it is, or a threshold says so.
@@ -68,7 +69,7 @@ impl Limit {
     #[must_use]
     pub fn amount(&self, number: u64) -> String {
         match self.unit {
-            Unit::Money => Dollars(number).to_string(),
+            Unit::Money => Money::from_nanos(number).to_string(),
             Unit::Tokens | Unit::Requests => grouped(number),
         }
     }
@@ -84,9 +85,9 @@ impl ThresholdAction {
 }
 
 /// ` a month (Europe/Paris)`, ` in any 24h`; nothing for a window without an end.
-fn in_words(window: &WindowDoc) -> String {
+fn in_words(window: &Window) -> String {
     match window {
-        WindowDoc::Calendar { unit, zone, .. } => {
+        Window::Calendar { unit, zone, .. } => {
             let unit = match unit {
                 CalendarUnit::Minute => "a minute",
                 CalendarUnit::Hour => "an hour",
@@ -101,8 +102,8 @@ fn in_words(window: &WindowDoc) -> String {
                 zone => format!(" {unit} ({zone})"),
             }
         }
-        WindowDoc::Rolling { ms } => format!(" in any {}", duration(*ms)),
-        WindowDoc::Lifetime => String::new(),
+        Window::Rolling { ms } => format!(" in any {}", duration(*ms)),
+        Window::Lifetime => String::new(),
     }
 }
 
@@ -139,10 +140,11 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{ObjectRef, ThresholdDoc};
+    use crate::document::ThresholdDoc;
     use crate::limit::LimitId;
+    use outrigger_core::ObjectRef;
 
-    fn limit(unit: Unit, max: u64, window: WindowDoc, thresholds: &[(u32, ThresholdAction)]) -> Limit {
+    fn limit(unit: Unit, max: u64, window: Window, thresholds: &[(u32, ThresholdAction)]) -> Limit {
         let object = ObjectRef { namespace: "t".into(), name: "b".into() };
         Limit {
             id: LimitId { kind: "Budget", object, path: String::new() },
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_spent_is_told_with_its_window() {
-        let calendar = |unit, zone: &str| WindowDoc::Calendar { unit, zone: zone.into(), anchor: 1 };
+        let calendar = |unit, zone: &str| Window::Calendar { unit, zone: zone.into(), anchor: 1 };
         let paris = || calendar(CalendarUnit::Month, "Europe/Paris");
         let rejects = [(95, ThresholdAction::Reject)];
         for (limit, used, told) in [
@@ -179,11 +181,11 @@ mod tests {
                 "Budget t/b: 50,000,001 of 50,000,000 tokens an hour are used up",
             ),
             (
-                limit(Unit::Requests, 100, WindowDoc::Rolling { ms: 5_400_000 }, &[]),
+                limit(Unit::Requests, 100, Window::Rolling { ms: 5_400_000 }, &[]),
                 100,
                 "Budget t/b: 100 of 100 requests in any 1h30m are used up",
             ),
-            (limit(Unit::Money, 0, WindowDoc::Lifetime, &[]), 0, "Budget t/b: $0.00 of $0.00 are spent"),
+            (limit(Unit::Money, 0, Window::Lifetime, &[]), 0, "Budget t/b: $0.00 of $0.00 are spent"),
         ] {
             assert!(limit.is_spent(used));
             assert_eq!(limit.told(used), told);
@@ -199,7 +201,7 @@ mod tests {
             (90, ThresholdAction::Notify),
             (95, ThresholdAction::Reject),
         ];
-        let limit = limit(Unit::Money, 1_001, WindowDoc::Lifetime, &thresholds);
+        let limit = limit(Unit::Money, 1_001, Window::Lifetime, &thresholds);
         for (used, model, spent) in [
             (0, None, false),
             (500, None, false),
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn per_cent_go_beyond_a_hundred_and_nothing_is_used_up() {
-        let of = |max, used| limit(Unit::Money, max, WindowDoc::Lifetime, &[]).percent(used);
+        let of = |max, used| limit(Unit::Money, max, Window::Lifetime, &[]).percent(used);
         assert_eq!([of(200, 0), of(200, 50), of(200, 300), of(0, 0)], [0.0, 25.0, 150.0, 100.0]);
     }
 

@@ -7,11 +7,11 @@ mod work;
 
 use std::collections::BTreeMap;
 
+use outrigger_core::ObjectRef;
+
 pub use given::limit_named;
 pub use run::{Outcome, decided, run, run_within};
 pub use work::Work;
-
-use crate::document::ObjectRef;
 
 /// One test of a rule.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,7 +53,7 @@ pub struct TrialRequest {
     pub params: BTreeMap<String, String>,
     pub fallbacks: Option<Vec<String>>,
     pub input_tokens: Option<u64>,
-    /// Words of [`crate::catalogue::Capabilities`].
+    /// Words of [`outrigger_core::Capability`].
     pub needs: Vec<String>,
 }
 

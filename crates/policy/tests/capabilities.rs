@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use outrigger_policy::catalogue::Capabilities;
+use outrigger_core::Capability;
 
 /// The values of the list `enum` under the field `capabilities` of the committed definition.
 fn words_of_the_schema() -> BTreeSet<String> {
@@ -18,6 +18,6 @@ fn words_of_the_schema() -> BTreeSet<String> {
 
 #[test]
 fn capabilities_have_one_name_everywhere() {
-    let known: BTreeSet<String> = Capabilities::NAMES.iter().map(|(_, name)| (*name).to_owned()).collect();
+    let known: BTreeSet<String> = Capability::ALL.iter().map(|one| one.name().to_owned()).collect();
     assert_eq!(known, words_of_the_schema());
 }

@@ -129,7 +129,8 @@ const KINDS: [&str; 4] = ["hello", "outcome", "beat", "policy"];
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::{Document, SecretAt};
+    use outrigger_core::SecretRef;
+    use outrigger_policy::Document;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -142,7 +143,7 @@ mod tests {
             digest: "d".repeat(64),
             document: Document { format: 1, sequence, ..Document::default() },
             credentials: vec![Credential {
-                secret: SecretAt::new("a", "b", "c").unwrap(),
+                secret: SecretRef::new("a", "b", "c").unwrap(),
                 value: "sk-never-shown".to_owned(),
             }],
         })

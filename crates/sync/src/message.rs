@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use outrigger_policy::{Document, ReadError, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::{Document, ReadError};
 use serde::{Deserialize, Serialize};
 
 /// Each of a rejection's words, in bytes.
@@ -132,7 +133,7 @@ pub struct Policy {
 /// A credential's value.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
-    pub secret: SecretAt,
+    pub secret: SecretRef,
     /// Empty: the pod's service account may not use it. A gateway forgets the value that it has.
     pub value: String,
 }

@@ -1,9 +1,10 @@
 //! Whether everything that a rule and its tests name exists. Objects are applied in any order, so a test that fails while
 //! some of them are missing proves nothing.
 
+use outrigger_core::ObjectRef;
 use outrigger_crds::RoutingRuleSpec;
 use outrigger_crds::rule_test::RuleTestSpec;
-use outrigger_policy::{Document, KeyDoc, ObjectRef};
+use outrigger_policy::{Document, KeyDoc};
 
 /// In what the rule's namespace amounts to.
 pub(super) fn all_there(rule: &ObjectRef, spec: &RoutingRuleSpec, document: &Document) -> bool {

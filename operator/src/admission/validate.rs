@@ -13,8 +13,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::StatusCode;
 use outrigger_compile::{Cause, Cluster, Finding, Severity, compile_in};
+use outrigger_core::ObjectRef;
 use outrigger_crds::RoutingRuleSpec;
-use outrigger_policy::ObjectRef;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

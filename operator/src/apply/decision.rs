@@ -160,7 +160,8 @@ mod tests {
     use std::sync::LazyLock;
 
     use bytes::Bytes;
-    use outrigger_policy::{Document, SecretAt};
+    use outrigger_core::SecretRef;
+    use outrigger_policy::Document;
     use outrigger_sync::{Signatures, Statement, Trust, hash as sha256};
 
     use super::*;
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn it_says_whether_a_secret_belongs_to_it() {
         let mut revision = revision("d");
-        let secret = SecretAt::new("shop", "openai", "apiKey").unwrap();
+        let secret = SecretRef::new("shop", "openai", "apiKey").unwrap();
         revision.copied.insert(secret.clone());
         revision.credentials.push(Credential {
             secret,

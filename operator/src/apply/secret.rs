@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use outrigger_policy::SecretAt;
+use outrigger_core::SecretRef;
 use outrigger_sync::CREDENTIALS_FILE;
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ pub fn is_as(held: &Secret, wanted: &Value) -> bool {
         && owners(have) == owners(want)
 }
 
-fn is_known(revision: &PolicyRevision, secret: &SecretAt) -> bool {
+fn is_known(revision: &PolicyRevision, secret: &SecretRef) -> bool {
     revision.credentials.iter().any(|value| value.secret == *secret)
 }
 
@@ -99,8 +99,8 @@ mod tests {
     use crate::plan::revision::CredentialValue as Credential;
     use crate::seal::place;
 
-    fn at(name: &str) -> SecretAt {
-        SecretAt::new("llm", name, "apiKey").unwrap()
+    fn at(name: &str) -> SecretRef {
+        SecretRef::new("llm", name, "apiKey").unwrap()
     }
 
     fn revision(copied: &[&str], known: &[(&str, Delivery)]) -> PolicyRevision {

@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use outrigger_core::SecretRef;
 use outrigger_crds::provider::CredentialDelivery;
-use outrigger_policy::{Document, KeyDoc, SecretAt};
+use outrigger_policy::{Document, KeyDoc};
 
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -19,7 +20,7 @@ use crate::state::index::ObjectIndex;
 
 /// A credential that some of a binding's keys reach.
 pub(super) struct ReachedCredential {
-    pub secret: SecretAt,
+    pub secret: SecretRef,
     pub delivery: Delivery,
     pub keys: BTreeSet<String>,
     /// Wherever the document names it.
@@ -36,7 +37,7 @@ pub(super) fn of(
     serving: &ServingVersion<'_>,
 ) -> Vec<ReachedCredential> {
     let restricted = allowed(binding, document, serving);
-    let mut reached: BTreeMap<&SecretAt, ReachedCredential> = BTreeMap::new();
+    let mut reached: BTreeMap<&SecretRef, ReachedCredential> = BTreeMap::new();
     for provider in &document.providers {
         let id = ObjectId {
             kind: ObjectKind::LlmProvider,
@@ -85,13 +86,13 @@ pub(super) fn of(
 }
 
 /// Those that may lie in a Secret of the namespace.
-pub(super) fn copied(reached: &[ReachedCredential]) -> BTreeSet<SecretAt> {
+pub(super) fn copied(reached: &[ReachedCredential]) -> BTreeSet<SecretRef> {
     let may = |one: &&ReachedCredential| one.delivery == Delivery::Secret && !one.suspended;
     reached.iter().filter(may).map(|one| one.secret.clone()).collect()
 }
 
 /// Those whose values are known, and those that are to be forgotten.
-pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretAt, &str>) -> Vec<CredentialValue> {
+pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretRef, &str>) -> Vec<CredentialValue> {
     let value = |one: ReachedCredential| {
         let ReachedCredential { secret, delivery, keys, suspended } = one;
         match suspended {

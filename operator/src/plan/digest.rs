@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outrigger_policy::SecretAt;
+use outrigger_core::SecretRef;
 use sha2::{Digest, Sha256};
 
 use super::delivery::ReachedCredential;
@@ -16,7 +16,7 @@ pub(super) fn of<'a>(
     json: &[u8],
     reached: &[ReachedCredential],
     allowed: &BTreeMap<String, BTreeSet<String>>,
-    version: &dyn Fn(&SecretAt) -> Option<&'a SecretVersion>,
+    version: &dyn Fn(&SecretRef) -> Option<&'a SecretVersion>,
 ) -> String {
     let mut hash = Sha256::new();
     hash.update(json);

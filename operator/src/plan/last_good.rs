@@ -12,7 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_policy::{Document, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::Document;
 
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -54,7 +55,7 @@ pub(crate) struct View {
     /// Where bundles of certificates came from, as they were last read.
     pub bundles: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// The versions of credentials' Secrets as their values were last read.
-    pub secrets: BTreeMap<SecretAt, SecretVersion>,
+    pub secrets: BTreeMap<SecretRef, SecretVersion>,
 }
 
 /// What a namespace said last of its own objects.

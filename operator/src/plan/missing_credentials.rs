@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_compile::Compiled;
-use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc};
 
 use crate::status::reason::ConditionReason;
 use crate::status::verdict::{ObjectProblem, ObjectVerdict};
@@ -15,7 +16,7 @@ use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 pub(super) struct Stock<'a> {
     providers: BTreeMap<(&'a str, &'a str), &'a ProviderDoc>,
     keys: BTreeMap<(&'a str, &'a str), &'a KeyDoc>,
-    values: BTreeSet<&'a SecretAt>,
+    values: BTreeSet<&'a SecretRef>,
 }
 
 impl<'a> Stock<'a> {

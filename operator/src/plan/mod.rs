@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use outrigger_compile::Slices;
-use outrigger_policy::{Document, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::Document;
 
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -133,7 +134,7 @@ struct RevisionBuilder<'a> {
     evaluated: &'a EvaluatedNamespace,
     view: Option<&'a View>,
     last_good: &'a LastGood,
-    values: BTreeMap<&'a SecretAt, &'a str>,
+    values: BTreeMap<&'a SecretRef, &'a str>,
 }
 
 impl RevisionBuilder<'_> {
@@ -180,7 +181,7 @@ impl RevisionBuilder<'_> {
         bundles.sort();
         bundles.dedup();
         let at = document.providers.iter().flat_map(|provider| &provider.credentials).map(|one| &one.secret);
-        let secrets: BTreeMap<&SecretAt, &SecretVersion> =
+        let secrets: BTreeMap<&SecretRef, &SecretVersion> =
             at.filter_map(|at| Some((at, self.view?.secrets.get(at)?))).collect();
         sources::write(versions.iter().map(|version| version.as_ref()), bundles.into_iter(), secrets.into_iter())
     }

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use outrigger_policy::{
-    AppliesDoc, BudgetDoc, CredentialDoc, Document, KeyDoc, KeyProviderDoc, ObjectRef, ProviderDoc, RuleDoc,
-};
+use outrigger_core::ObjectRef;
+use outrigger_policy::{AppliesDoc, BudgetDoc, CredentialDoc, Document, KeyDoc, KeyProviderDoc, ProviderDoc, RuleDoc};
 
 /// `before`, as far as `wanted` still has it.
 #[must_use]
@@ -108,7 +107,8 @@ fn budget(wanted: &BudgetDoc, kept: &[KeyDoc]) -> BudgetDoc {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::{LimitsDoc, SecretAt};
+    use outrigger_core::SecretRef;
+    use outrigger_policy::LimitsDoc;
 
     use super::*;
 
@@ -155,7 +155,7 @@ mod tests {
             weight: 1,
             models: strings(models),
             suspended: false,
-            secret: SecretAt::new("shop", "s", "k").unwrap(),
+            secret: SecretRef::new("shop", "s", "k").unwrap(),
         };
         let with = |models: &[&str]| ProviderDoc { credentials: vec![credential(models)], ..ProviderDoc::default() };
         assert!(provider(&with(&["a"]), Some(&with(&["b"]))).credentials[0].suspended);

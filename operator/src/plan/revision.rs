@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use outrigger_policy::{Document, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::Document;
 
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
@@ -46,7 +47,7 @@ pub struct PolicyRevision {
     /// suspended is here with an empty value: they forget it.
     pub credentials: Vec<CredentialValue>,
     /// Those that may lie in a Secret of the namespace, whether their value is known or not.
-    pub copied: BTreeSet<SecretAt>,
+    pub copied: BTreeSet<SecretRef>,
     /// The objects that it is made of: their status counts this binding's gateways.
     pub objects: BTreeSet<ObjectId>,
     /// Service accounts that may use a key of the binding; a key that is not here may be used by all.
@@ -58,7 +59,7 @@ pub struct PolicyRevision {
 /// A credential's value, and who may get it how.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CredentialValue {
-    pub secret: SecretAt,
+    pub secret: SecretRef,
     pub value: String,
     pub delivery: Delivery,
     /// The keys of the binding that reach it.

@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 
 use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
-use outrigger_policy::SecretAt;
+use outrigger_core::SecretRef;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -64,7 +64,7 @@ struct BundleAt {
 #[serde(rename_all = "camelCase")]
 struct SecretSeen {
     #[serde(flatten)]
-    at: SecretAt,
+    at: SecretRef,
     uid: String,
     resource_version: String,
 }
@@ -81,7 +81,7 @@ pub(crate) struct SecretVersion {
 pub(crate) struct Sources {
     pub objects: Vec<ObjectVersion>,
     pub bundles: Vec<(ValueRef, ValueSource)>,
-    pub secrets: BTreeMap<SecretAt, SecretVersion>,
+    pub secrets: BTreeMap<SecretRef, SecretVersion>,
 }
 
 /// A bundle of certificates, as a provider uses it.
@@ -96,7 +96,7 @@ pub(crate) struct SourceBundle<'a> {
 pub(crate) fn write<'a>(
     objects: impl Iterator<Item = &'a ObjectVersion>,
     bundles: impl Iterator<Item = SourceBundle<'a>>,
-    secrets: impl Iterator<Item = (&'a SecretAt, &'a SecretVersion)>,
+    secrets: impl Iterator<Item = (&'a SecretRef, &'a SecretVersion)>,
 ) -> Vec<u8> {
     let bundle = |bundle: SourceBundle<'_>| BundleAt {
         kind: bundle.wanted.holder.name().to_owned(),
@@ -105,7 +105,7 @@ pub(crate) fn write<'a>(
         key: bundle.key.to_owned(),
         pem: bundle.pem.to_owned(),
     };
-    let secret = |(at, version): (&SecretAt, &SecretVersion)| SecretSeen {
+    let secret = |(at, version): (&SecretRef, &SecretVersion)| SecretSeen {
         at: at.clone(),
         uid: version.uid.clone(),
         resource_version: version.resource_version.clone(),

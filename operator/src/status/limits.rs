@@ -2,9 +2,9 @@
 //! so that is left out and not guessed.
 
 use jiff::Timestamp;
+use outrigger_core::{CalendarUnit, Periods};
 use outrigger_crds::BudgetSpec;
-use outrigger_crds::limits::{CalendarWindow as Length, LimitPeriod, LimitsSpec};
-use outrigger_ledger::{CalendarUnit, Window};
+use outrigger_crds::limits::{CalendarWindow, LimitPeriod, LimitsSpec};
 use serde_json::Value;
 
 use crate::objects::id::ObjectKind;
@@ -31,7 +31,7 @@ pub(super) fn summary(kind: ObjectKind, spec: &Value, now: Timestamp) -> Option<
 
 fn budget(spec: &BudgetSpec, now: Timestamp) -> Option<Summary> {
     let (limit, name) = match (spec.amount, spec.tokens) {
-        (Some(amount), _) => (amount.to_string(), "spec.amount"),
+        (Some(amount), _) => (amount.shortest(), "spec.amount"),
         (None, tokens) => (tokens?.to_string(), "spec.tokens"),
     };
     Some(Summary { limit, name: name.to_owned(), resets: resets(&spec.period, now) })
@@ -39,7 +39,7 @@ fn budget(spec: &BudgetSpec, now: Timestamp) -> Option<Summary> {
 
 /// Money before tokens before requests; of these, the one that lets the least be used in the same time.
 fn tightest(limits: &LimitsSpec, now: Timestamp) -> Option<Summary> {
-    let money = limits.budgets.iter().map(|one| (0, "budgets", &one.name, one.amount.to_string(), &one.period));
+    let money = limits.budgets.iter().map(|one| (0, "budgets", &one.name, one.amount.shortest(), &one.period));
     let tokens = limits.tokens.iter().map(|one| (1, "tokens", &one.name, one.max.to_string(), &one.period));
     let requests = limits.requests.iter().map(|one| (2, "requests", &one.name, one.max.to_string(), &one.period));
     let pace = |limit: &str, period: &LimitPeriod| limit.parse().unwrap_or(f64::MAX) / seconds(period);
@@ -54,14 +54,14 @@ fn tightest(limits: &LimitsSpec, now: Timestamp) -> Option<Summary> {
 fn seconds(period: &LimitPeriod) -> f64 {
     let day = 86_400.0;
     match (period.window, &period.rolling) {
-        (Some(Length::Minute), _) => 60.0,
-        (Some(Length::Hour), _) => 3_600.0,
-        (Some(Length::Day), _) => day,
-        (Some(Length::Week), _) => 7.0 * day,
-        (Some(Length::Month), _) => 30.0 * day,
-        (Some(Length::Quarter), _) => 91.0 * day,
-        (Some(Length::Year), _) => 365.0 * day,
-        (Some(Length::Lifetime), _) => 36_500.0 * day,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Minute)), _) => 60.0,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Hour)), _) => 3_600.0,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Day)), _) => day,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Week)), _) => 7.0 * day,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Month)), _) => 30.0 * day,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Quarter)), _) => 91.0 * day,
+        (Some(CalendarWindow::Calendar(CalendarUnit::Year)), _) => 365.0 * day,
+        (Some(CalendarWindow::Lifetime), _) => 36_500.0 * day,
         (None, Some(rolling)) => rolling.get().as_secs_f64().max(0.001),
         (None, None) => day,
     }
@@ -69,16 +69,12 @@ fn seconds(period: &LimitPeriod) -> f64 {
 
 fn resets(period: &LimitPeriod, now: Timestamp) -> Option<Timestamp> {
     let unit = match period.window? {
-        Length::Day => CalendarUnit::Day,
-        Length::Week => CalendarUnit::Week,
-        Length::Month => CalendarUnit::Month,
-        Length::Quarter => CalendarUnit::Quarter,
-        Length::Year => CalendarUnit::Year,
         // Never, or before anybody has read it.
-        Length::Lifetime | Length::Minute | Length::Hour => return None,
+        CalendarWindow::Lifetime | CalendarWindow::Calendar(CalendarUnit::Minute | CalendarUnit::Hour) => return None,
+        CalendarWindow::Calendar(unit) => unit,
     };
     let zone = period.time_zone.as_deref().unwrap_or("UTC");
     let anchor = u8::try_from(period.anchor_day.unwrap_or(1)).ok()?;
-    let end = Window::calendar(unit, zone, anchor).ok()?.period(now.as_millisecond()).end?;
+    let end = Periods::calendar(unit, zone, anchor).ok()?.period(now.as_millisecond()).end?;
     Timestamp::from_millisecond(end).ok()
 }

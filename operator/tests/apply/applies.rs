@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use outrigger_core::SecretRef;
 use outrigger_operator::apply::{Applier, ApplyError};
 use outrigger_operator::certs::CaBundle;
 use outrigger_operator::metrics::OperatorMetrics;
@@ -15,7 +16,7 @@ use outrigger_operator::state::caches::Caches;
 use outrigger_operator::state::generated::GeneratedConfigMap;
 use outrigger_operator::state::index::ObjectIndex;
 use outrigger_operator::stream::Hub;
-use outrigger_policy::{CredentialDoc, Document, ProviderDoc, SecretAt};
+use outrigger_policy::{CredentialDoc, Document, ProviderDoc};
 use outrigger_sync::{Signatures, Statement, Trust, hash};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -51,7 +52,7 @@ fn operator(server: &FakeApiServer) -> ApplyingOperator {
 }
 
 fn revision(binding: Binding, digest: &str, delivery: Delivery) -> Arc<PolicyRevision> {
-    let secret = SecretAt::new("shop", "openai", "apiKey").unwrap();
+    let secret = SecretRef::new("shop", "openai", "apiKey").unwrap();
     let credential = CredentialDoc {
         name: "main".to_owned(),
         weight: 1,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use outrigger_core::SecretRef;
 use outrigger_operator::attestation::AttestationError;
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::plan::revision::{CredentialValue as Credential, Delivery, PolicyRevision, WrittenRevision};
@@ -20,7 +21,7 @@ use outrigger_operator::stream::cluster::Bearer;
 use outrigger_operator::stream::cluster::{ClusterError, TokenAuthority};
 use outrigger_operator::stream::keys::Published;
 use outrigger_operator::stream::{Hub, PodFacts, PodLookup, Streams, Verifier};
-use outrigger_policy::{Document, SecretAt};
+use outrigger_policy::Document;
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -219,8 +220,8 @@ pub fn binding() -> Binding {
     Binding::of("shop", "search")
 }
 
-pub fn secret(name: &str) -> SecretAt {
-    SecretAt::new("models", name, "key").unwrap()
+pub fn secret(name: &str) -> SecretRef {
+    SecretRef::new("models", name, "key").unwrap()
 }
 
 /// A policy of `shop`'s key `search`.

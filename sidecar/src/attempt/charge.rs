@@ -83,7 +83,7 @@ pub struct Cost {
 
 /// What all attempts of a request cost, in nano-dollars. A sum of which a part is not known is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Money {
+pub enum TotalCost {
     /// There was no attempt of which anything is known.
     #[default]
     Unasked,
@@ -91,22 +91,22 @@ pub enum Money {
     Unknown,
 }
 
-impl Money {
+impl TotalCost {
     /// With one more attempt; `None` where it is not known what that one cost.
     #[must_use]
-    pub fn with(self, more: Option<u64>) -> Money {
+    pub fn with(self, more: Option<u64>) -> TotalCost {
         match (self, more) {
-            (Money::Unknown, _) | (_, None) => Money::Unknown,
-            (Money::Unasked, Some(more)) => Money::Known(more),
-            (Money::Known(sum), Some(more)) => Money::Known(sum.saturating_add(more)),
+            (TotalCost::Unknown, _) | (_, None) => TotalCost::Unknown,
+            (TotalCost::Unasked, Some(more)) => TotalCost::Known(more),
+            (TotalCost::Known(sum), Some(more)) => TotalCost::Known(sum.saturating_add(more)),
         }
     }
 
     #[must_use]
     pub fn known(self) -> Option<u64> {
         match self {
-            Money::Known(sum) => Some(sum),
-            Money::Unasked | Money::Unknown => None,
+            TotalCost::Known(sum) => Some(sum),
+            TotalCost::Unasked | TotalCost::Unknown => None,
         }
     }
 }

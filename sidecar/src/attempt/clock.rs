@@ -9,8 +9,8 @@
 
 use std::time::{Duration, Instant};
 
+use outrigger_core::Capabilities;
 use outrigger_policy::Provider;
-use outrigger_policy::catalogue::Capabilities;
 
 use super::Failed;
 use crate::duration;

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use outrigger_ledger::{LimitNo, Millis, Refused};
+use outrigger_core::{Capabilities, Millis};
+use outrigger_ledger::{LimitNo, Refused};
 use outrigger_llm::Dialect;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{Known, Reads};
-use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
 
 use crate::attempt::Trying;
@@ -379,9 +379,9 @@ pub fn seconds_until(until: Millis, now: Millis) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use outrigger_core::{ObjectRef, Window};
     use outrigger_policy::{
-        Document, FORMAT, KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, ObjectRef, Price, ProviderDoc,
-        WindowDoc,
+        Document, FORMAT, KeyDoc, KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, Price, ProviderDoc,
     };
     use serde_json::{Value, json};
 
@@ -393,7 +393,7 @@ mod tests {
     fn document() -> Document {
         let mock = MockDoc { dialect: "OpenAI".to_owned(), ..MockDoc::default() };
         let provider = ObjectRef { namespace: "default".to_owned(), name: "mock".to_owned() };
-        let budget = LimitDoc { name: "all".to_owned(), max: 1_000_000_000, window: WindowDoc::Lifetime };
+        let budget = LimitDoc { name: "all".to_owned(), max: 1_000_000_000, window: Window::Lifetime };
         Document {
             format: FORMAT,
             sequence: 1,

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use outrigger_policy::{Document, ReadError, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::{Document, ReadError};
 use outrigger_sync::{CREDENTIALS_FILE, Place, SIGNATURES_FILE, Signatures, Statement, Trust, hash};
 use thiserror::Error;
 
@@ -144,7 +145,13 @@ fn holds(
     all.is_some_and(|all| trust.holds(statement, &of(all)))
 }
 
-fn is_bound(trust: &Trust, document: &Document, at: &SecretAt, value: &[u8], signatures: Option<&Vec<String>>) -> bool {
+fn is_bound(
+    trust: &Trust,
+    document: &Document,
+    at: &SecretRef,
+    value: &[u8],
+    signatures: Option<&Vec<String>>,
+) -> bool {
     let (file, goes) = (at.file_name(), document.goes(at));
     signatures.is_some_and(|all| trust.holds(&Statement::Credential { file: &file, goes: &goes, value }, all))
 }

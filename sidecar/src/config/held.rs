@@ -12,7 +12,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use outrigger_policy::{Document, ReadError, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::{Document, ReadError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -66,7 +67,7 @@ struct Read<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct Credential {
-    secret: SecretAt,
+    secret: SecretRef,
     /// Absent: it was withheld.
     value: Option<String>,
     streamed: bool,
@@ -174,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    fn at(name: &str) -> SecretAt {
-        SecretAt::new("a", name, "k").unwrap()
+    fn at(name: &str) -> SecretRef {
+        SecretRef::new("a", name, "k").unwrap()
     }
 
     fn values(size: usize) -> Values {

@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering as Atomic};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outrigger_policy::{Document, ProviderDoc, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::{Document, ProviderDoc};
 use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection, Trust};
 use tokio::sync::watch;
 
@@ -33,7 +34,7 @@ use crate::runtime::origin::Origin;
 use crate::runtime::secret::{Secret, Secrets};
 
 /// What is known of each credential.
-pub type Values = BTreeMap<SecretAt, Known>;
+pub type Values = BTreeMap<SecretRef, Known>;
 
 /// What is known of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,7 +287,7 @@ fn merged(offer: &Offer, known: &Values, in_force: Option<&Document>, newer: boo
 }
 
 /// Whether a credential's value goes where it goes by what is in force, and is shown to nobody else on the way.
-fn goes_the_same_way(at: &SecretAt, offered: &Document, in_force: &Document) -> bool {
+fn goes_the_same_way(at: &SecretRef, offered: &Document, in_force: &Document) -> bool {
     let names = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
     let same = |a: &ProviderDoc, b: &ProviderDoc| {
         (&a.namespace, &a.kind, &a.endpoint, &a.ca, &a.headers, a.clear_text_credentials)
@@ -319,8 +320,8 @@ mod tests {
         Offer { document, digest: None, values: Values::new(), origin, signed: false }
     }
 
-    fn at() -> SecretAt {
-        SecretAt::new("a", "s", "k").unwrap()
+    fn at() -> SecretRef {
+        SecretRef::new("a", "s", "k").unwrap()
     }
 
     /// Of a provider that names the credential.

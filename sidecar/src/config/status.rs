@@ -119,7 +119,8 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_policy::{Document, FORMAT, KeyDoc, ObjectRef, ProviderDoc, RuleDoc};
+    use outrigger_core::ObjectRef;
+    use outrigger_policy::{Document, FORMAT, KeyDoc, ProviderDoc, RuleDoc};
 
     use super::*;
     use crate::gateway::Settings;

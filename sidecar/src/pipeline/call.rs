@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap};
+use outrigger_core::{Capabilities, RequestType};
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Kind, Meter, Operation};
 use outrigger_llm::passthrough::caching::Caching;
@@ -14,7 +15,6 @@ use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::CacheAsk;
-use outrigger_policy::catalogue::Capabilities;
 
 use crate::memory::Held;
 use crate::pipeline::client_timeouts::Patience;
@@ -82,7 +82,7 @@ impl Call {
 
     /// The operation in the words of rules.
     #[must_use]
-    pub fn request_type(&self) -> &'static str {
+    pub fn request_type(&self) -> RequestType {
         match self.stream {
             true => self.operation.request_type.1,
             false => self.operation.request_type.0,

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use outrigger_core::Capabilities;
+use outrigger_core::hash::fnv1a_parts;
 use outrigger_llm::tokens::meter::{self, Metered};
-use outrigger_policy::catalogue::Capabilities;
 use outrigger_policy::{
     Conditions, Credential, Decision, Draw, Measure, Others, Pace, Provider, Request, Skip, decide as by_policy,
     session,
@@ -16,7 +17,6 @@ use crate::pipeline::call::Call;
 use crate::pipeline::handle::bind;
 use crate::pipeline::headers::has_words_to_us;
 use crate::runtime::accounts::millis;
-use crate::runtime::affinity;
 use crate::runtime::served::Place;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
@@ -62,7 +62,7 @@ pub fn conversation(call: &Call, parts: &[&[u8]]) -> u64 {
     let key = call.key();
     let mut all = vec![key.id.namespace.as_bytes(), key.id.name.as_bytes()];
     all.extend(parts);
-    affinity::hash(&all)
+    fnv1a_parts(&all)
 }
 
 struct World<'a> {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attempt::charge::{Charge, Cost, Heard, Money};
+use crate::attempt::charge::{Charge, Cost, Heard, TotalCost};
 use crate::attempt::{Failed, Passed};
 use crate::duration::ms;
 use crate::filter::AnswerFilters;
@@ -20,8 +20,9 @@ use crate::runtime::served::Slot;
 use crate::telemetry::record::Record;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use outrigger_core::Money;
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_policy::{Candidate, Dollars, Skip};
+use outrigger_policy::{Candidate, Skip};
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 pub const CLIENT_CLOSED: u16 = 499;
@@ -47,7 +48,7 @@ pub struct Ending {
     /// What looks at the answer. Empty without filters.
     pub answer_filters: AnswerFilters,
     /// Nano-dollars of all attempts.
-    money: Money,
+    money: TotalCost,
     /// The limits that attempts were counted against, as places in the policy's.
     counted: Vec<usize>,
     refused: Option<&'static str>,
@@ -86,7 +87,7 @@ impl Ending {
             charge: None,
             usage: Usage::default(),
             answer_filters: AnswerFilters::default(),
-            money: Money::Unasked,
+            money: TotalCost::Unasked,
             counted: Vec::new(),
             refused: None,
             waited: Duration::ZERO,
@@ -114,7 +115,7 @@ impl Ending {
         headers::set(to, name::OUR_ATTEMPTS, &self.record.attempts.len().to_string());
         // Known by then for a whole answer, and for a stream only of the attempts before it.
         if let Some(money) = self.money.known().filter(|_| self.charge.is_none()) {
-            headers::set(to, name::OUR_COST, &Dollars(money).exact());
+            headers::set(to, name::OUR_COST, &Money::from_nanos(money).exact());
         }
         if !self.record.adapted.is_empty() {
             headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
@@ -322,7 +323,7 @@ impl Ending {
             }
             self.settle(charge, &cost);
         }
-        self.record.cost_usd = self.money.known().map(|money| Dollars(money).exact());
+        self.record.cost_usd = self.money.known().map(|money| Money::from_nanos(money).exact());
         self.record.budgets = self.gateway.budgets(&self.call.served, &mut self.counted);
         self.record.tokens = self.usage.into();
         let model = self.gateway.metric_model(&self.call, self.record.model.as_deref());

@@ -62,7 +62,7 @@ pub fn extra_fields(ending: &Ending, setting: &Setting, cost: Option<u64>) -> St
         provider: &setting.provider,
         model_requested: call.model.as_deref(),
         model: &setting.model,
-        request_type: call.request_type(),
+        request_type: call.request_type().name(),
         latency: crate::duration::ms(call.started.elapsed()),
         rule: ending.record.rule.as_deref(),
         attempts: ending.record.attempts.len().max(1),

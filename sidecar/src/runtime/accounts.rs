@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outrigger_ledger::{Book, LimitNo, LimitSpec, Millis, Refused, Reservation, Settled, State};
+use outrigger_core::Millis;
+use outrigger_ledger::{Book, LimitNo, LimitSpec, Refused, Reservation, Settled, State};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -228,12 +229,12 @@ pub fn millis(time: SystemTime) -> Millis {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_ledger::Window;
+    use outrigger_core::Periods;
 
     use super::*;
 
     fn limits(max: u64) -> [LimitSpec; 1] {
-        [LimitSpec { name: "Budget a/b".to_owned(), unit: "usd", max, window: Window::lifetime() }]
+        [LimitSpec { name: "Budget a/b".to_owned(), unit: "usd", max, window: Periods::lifetime() }]
     }
 
     fn kept(dir: &std::path::Path, max: u64) -> (Arc<Accounts>, LimitNo) {

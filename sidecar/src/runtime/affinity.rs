@@ -31,11 +31,3 @@ impl Affinity {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(conversation, place);
     }
 }
-
-/// FNV-1a over parts: the same in every process. Not for secrets that anyone could see.
-pub fn hash(parts: &[&[u8]]) -> u64 {
-    parts
-        .iter()
-        .flat_map(|part| part.iter().chain(&[0xff]))
-        .fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}

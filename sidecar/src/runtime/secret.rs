@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use outrigger_policy::SecretAt;
+use outrigger_core::SecretRef;
 
 /// A credential's value. It has no `Display`, and its `Debug` says nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Secret {
     }
 
     /// Where the value is from, for people: `key apiKey of Secret shop/openai`.
-    pub(crate) fn origin(&self, at: &SecretAt) -> String {
+    pub(crate) fn origin(&self, at: &SecretRef) -> String {
         match &self.variable {
             Some(variable) => format!("the variable {variable}"),
             None => format!("key {} of Secret {}/{}", at.key(), at.namespace(), at.name()),
@@ -47,4 +47,4 @@ impl fmt::Debug for Secret {
 }
 
 /// The credentials that a policy refers to, by where they are kept.
-pub type Secrets = HashMap<SecretAt, Secret>;
+pub type Secrets = HashMap<SecretRef, Secret>;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::HeaderValue;
+use outrigger_core::hash::fnv1a_parts;
 use outrigger_ledger::{LimitNo, LimitSpec};
 use outrigger_llm::provider::{self, Api, ProviderType, Target};
 use outrigger_policy::{BuildError, Document, Policy};
@@ -318,7 +319,7 @@ impl Counts<'_> {
 
 /// The lane of an identity and a credential's value: a rotated credential has a new one.
 fn lane(kept: &Kept, lanes: &mut HashMap<u64, Arc<Lane>>, identity: u64, value: &str) -> Arc<Lane> {
-    let identity = crate::runtime::affinity::hash(&[&identity.to_le_bytes(), value.as_bytes()]);
+    let identity = fnv1a_parts(&[&identity.to_le_bytes(), value.as_bytes()]);
     let lane = kept.lanes.get(&identity).cloned().unwrap_or_default();
     lanes.insert(identity, Arc::clone(&lane));
     lane

@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
+use outrigger_core::Money;
 use outrigger_ledger::Settled;
-use outrigger_policy::{Dollars, Limit, ThresholdAction, Unit};
+use outrigger_policy::{Limit, ThresholdAction, Unit};
 use serde::Serialize;
 
 use crate::attempt::reserve::seconds_until;
@@ -134,7 +135,7 @@ impl Gateway {
 /// Dollars as a decimal, or a count.
 fn amount(limit: &Limit, amount: u64) -> String {
     match limit.unit {
-        Unit::Money => Dollars(amount).exact(),
+        Unit::Money => Money::from_nanos(amount).exact(),
         Unit::Tokens | Unit::Requests => amount.to_string(),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use outrigger_policy::{Document, LimitDoc, ModelDoc, Price, WindowDoc};
+use outrigger_core::Window;
+use outrigger_policy::{Document, LimitDoc, ModelDoc, Price};
 use serde_json::{Value, json};
 
 use crate::meter::{INPUT, Meter, OUTPUT, price};
@@ -21,8 +22,7 @@ pub fn with_a_dollar(url: &str) -> Document {
     let price = Price { input: INPUT, output: OUTPUT, ..Price::default() };
     one.models = vec![ModelDoc { name: "m".to_owned(), price: Some(price), ..ModelDoc::default() }];
     let mut document = document(1, vec![one]);
-    document.keys[0].limits.budgets =
-        vec![LimitDoc { name: "all".to_owned(), max: DOLLAR, window: WindowDoc::Lifetime }];
+    document.keys[0].limits.budgets = vec![LimitDoc { name: "all".to_owned(), max: DOLLAR, window: Window::Lifetime }];
     document
 }
 

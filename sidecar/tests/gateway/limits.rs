@@ -1,8 +1,8 @@
 //! What is counted, what stands in the way, and how it is told.
 
+use outrigger_core::{CalendarUnit, ObjectRef, Window};
 use outrigger_policy::{
-    BudgetDoc, CalendarUnit, CatalogueDoc, Document, LimitDoc, ModelDoc, ObjectRef, OnLimit, Price, ThresholdAction,
-    ThresholdDoc, Unit, Unknown, WindowDoc,
+    BudgetDoc, CatalogueDoc, Document, LimitDoc, ModelDoc, OnLimit, Price, ThresholdAction, ThresholdDoc, Unit, Unknown,
 };
 use serde_json::{Value, json};
 
@@ -16,15 +16,15 @@ pub fn dear() -> Price {
 }
 
 pub fn limit(name: &str, max: u64) -> LimitDoc {
-    LimitDoc { name: name.to_owned(), max, window: WindowDoc::Lifetime }
+    LimitDoc { name: name.to_owned(), max, window: Window::Lifetime }
 }
 
 pub fn hourly(name: &str, max: u64) -> LimitDoc {
-    LimitDoc { name: name.to_owned(), max, window: WindowDoc::Rolling { ms: 3_600_000 } }
+    LimitDoc { name: name.to_owned(), max, window: Window::Rolling { ms: 3_600_000 } }
 }
 
 pub fn daily(name: &str, max: u64) -> LimitDoc {
-    let window = WindowDoc::Calendar { unit: CalendarUnit::Day, zone: "UTC".to_owned(), anchor: 1 };
+    let window = Window::Calendar { unit: CalendarUnit::Day, zone: "UTC".to_owned(), anchor: 1 };
     LimitDoc { name: name.to_owned(), max, window }
 }
 
@@ -233,7 +233,7 @@ async fn budgets_reach_up_to_the_company_and_nobody_can_leave_one() {
         name: name.to_owned(),
         unit: Unit::Money,
         max,
-        window: WindowDoc::Lifetime,
+        window: Window::Lifetime,
         parent: parent.map(|name| ObjectRef { namespace: "default".to_owned(), name: name.to_owned() }),
         thresholds: Vec::new(),
         applies_to: None,
@@ -278,7 +278,7 @@ async fn a_threshold_downgrades_what_is_dear_to_what_is_cheaper() {
         name: "team".to_owned(),
         unit: Unit::Money,
         max: 1_000_000_000,
-        window: WindowDoc::Lifetime,
+        window: Window::Lifetime,
         parent: None,
         thresholds: vec![
             ThresholdDoc { percent: 1, action: ThresholdAction::Notify },

@@ -13,7 +13,8 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_policy::{Document, SecretAt};
+use outrigger_core::SecretRef;
+use outrigger_policy::Document;
 use outrigger_sidecar::config::intake::Intake;
 use outrigger_sidecar::config::stream::{Operator as Followed, Pace};
 use outrigger_sidecar::telemetry::record::Lines;
@@ -230,8 +231,8 @@ pub fn policy(document: &Document, credentials: &[(&str, &str)]) -> FromOperator
     })
 }
 
-pub fn secret(name: &str) -> SecretAt {
-    SecretAt::new("default", name, "apiKey").unwrap()
+pub fn secret(name: &str) -> SecretRef {
+    SecretRef::new("default", name, "apiKey").unwrap()
 }
 
 /// A pod's files.

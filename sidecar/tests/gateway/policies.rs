@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use outrigger_policy::{
-    CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ObjectRef, ProviderDoc, SecretAt, TimeoutsDoc,
-};
+use outrigger_core::{ObjectRef, SecretRef};
+use outrigger_policy::{CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 use outrigger_sidecar::server::accept::Listeners;
 use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Secret, Secrets, Settings};
@@ -37,7 +36,7 @@ pub fn credential(provider: &str, name: &str, weight: u32) -> CredentialDoc {
         weight,
         models: Vec::new(),
         suspended: false,
-        secret: SecretAt::new("default", format!("{provider}-{name}"), "apiKey").unwrap(),
+        secret: SecretRef::new("default", format!("{provider}-{name}"), "apiKey").unwrap(),
     }
 }
 
@@ -104,7 +103,7 @@ impl Running {
     }
 
     /// With other values of the credentials than [`secrets`] has.
-    pub async fn with_values(document: Document, value: impl Fn(&SecretAt) -> String) -> Self {
+    pub async fn with_values(document: Document, value: impl Fn(&SecretRef) -> String) -> Self {
         let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap();
         let values = secrets(&document).into_keys().map(|at| (at.clone(), Secret::new(&value(&at)))).collect();
         gateway.install(document, &values).unwrap();

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use outrigger_policy::REQUEST_TYPES;
+use outrigger_core::RequestType;
 
 use super::super::report::code;
 
@@ -80,9 +80,10 @@ impl Renames {
         }
         let subject = subject(tokens, index)?;
         if subject == "request_type" {
-            let known = REQUEST_TYPES.contains(&inner) || REQUEST_TYPES.iter().any(|known| known.contains(inner));
+            let known =
+                RequestType::NAMES.contains(&inner) || RequestType::NAMES.iter().any(|known| known.contains(inner));
             return (!known).then(|| {
-                let types = REQUEST_TYPES.join(", ");
+                let types = RequestType::NAMES.join(", ");
                 (inner.to_owned(), format!("request_type is never {} here: it is one of {types}", code(inner)))
             });
         }

@@ -14,7 +14,8 @@ use super::slots::{Owner, Slots};
 use super::{LimitNo, Refused, State};
 use crate::account::Account;
 use crate::page::{LONGEST_NAME, LONGEST_UNIT, Record, Written};
-use crate::window::{Millis, Period, Window};
+use outrigger_core::hash::fnv1a;
+use outrigger_core::{Millis, Period, Periods};
 
 /// How many accounts are kept after they have ended, in case the window is changed: of days two months, of hours two
 /// days.
@@ -52,7 +53,7 @@ pub(super) struct Limit {
 struct Terms {
     max: u64,
     /// Not known of one that was only read from a file.
-    window: Option<Window>,
+    window: Option<Periods>,
     /// Whether the policy in force has it.
     named: bool,
 }
@@ -116,7 +117,7 @@ impl Limit {
     }
 
     /// Takes what a policy says, and keeps the accounts.
-    pub(super) fn adopt(&mut self, max: u64, window: &Window, at: Millis, slots: &mut Slots) {
+    pub(super) fn adopt(&mut self, max: u64, window: &Periods, at: Millis, slots: &mut Slots) {
         self.go_by(Terms { max, window: Some(window.clone()), named: true }, at, slots);
     }
 
@@ -229,7 +230,7 @@ impl Limit {
     /// When as much will have left that an amount fits beside the rest; never, if it is more than the limit.
     fn until(&self, amount: u64, at: Millis) -> Option<Millis> {
         let room = self.terms.max.checked_sub(amount)?;
-        let Some(length) = self.terms.window.as_ref().and_then(Window::length) else { return self.ends(at) };
+        let Some(length) = self.terms.window.as_ref().and_then(Periods::length) else { return self.ends(at) };
         let mut counted: Vec<(Millis, u64)> =
             self.counted(at).map(|entry| (entry.last, entry.account.spent())).collect();
         counted.sort_unstable_by(|a, b| b.cmp(a));
@@ -263,7 +264,7 @@ impl Limit {
 
     pub(super) fn state(&self, at: Millis) -> State {
         let Sum { spent, reserved } = self.sum(at);
-        let end = match self.terms.window.as_ref().and_then(Window::length) {
+        let end = match self.terms.window.as_ref().and_then(Periods::length) {
             None => self.ends(at),
             // When there is room again, or else more room than now.
             Some(length) => self
@@ -366,10 +367,7 @@ fn fitted(text: &str, longest: usize) -> Box<str> {
     if text.len() <= longest {
         return text.into();
     }
-    // FNV-1a: the same in every version of this program.
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = fnv1a(text.as_bytes());
     let cut = text.floor_char_boundary(longest - 16);
     format!("{}{hash:016x}", &text[..cut]).into()
 }

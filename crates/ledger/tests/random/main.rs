@@ -4,7 +4,8 @@
 
 mod world;
 
-use outrigger_ledger::{CalendarUnit, Refused, Window};
+use outrigger_core::{CalendarUnit, Periods};
+use outrigger_ledger::Refused;
 use proptest::prelude::*;
 
 use world::{LIMITS, Op, World, op};
@@ -14,9 +15,9 @@ fn ops(wild: bool) -> impl Strategy<Value = Vec<Op>> {
 }
 
 /// Windows that are known to the millisecond.
-fn calendars() -> [Window; LIMITS] {
-    let of = |unit, zone| Window::calendar(unit, zone, 1).unwrap();
-    [of(CalendarUnit::Day, "Europe/Berlin"), of(CalendarUnit::Hour, "Asia/Kathmandu"), Window::lifetime()]
+fn calendars() -> [Periods; LIMITS] {
+    let of = |unit, zone| Periods::calendar(unit, zone, 1).unwrap();
+    [of(CalendarUnit::Day, "Europe/Berlin"), of(CalendarUnit::Hour, "Asia/Kathmandu"), Periods::lifetime()]
 }
 
 proptest! {
@@ -48,7 +49,7 @@ proptest! {
     #[test]
     fn nothing_that_was_spent_is_lost(ops in ops(true)) {
         let [day, hour, _] = calendars();
-        let mut world = World::new([day, hour, Window::rolling(10_000).unwrap()]);
+        let mut world = World::new([day, hour, Periods::rolling(10_000).unwrap()]);
         for op in ops {
             let wants = match &op {
                 Op::Reserve(wants) => world.wants(wants),

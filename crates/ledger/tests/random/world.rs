@@ -1,9 +1,7 @@
 //! What really happened, beside the book that should know it.
 
-use outrigger_ledger::{
-    Book, CalendarUnit, Counters, LimitNo, LimitSpec, Millis, Period, Refused, Reservation, SLOT, State, Window,
-    empty_file, records,
-};
+use outrigger_core::{CalendarUnit, Millis, Period, Periods};
+use outrigger_ledger::{Book, Counters, LimitNo, LimitSpec, Refused, Reservation, SLOT, State, empty_file, records};
 use proptest::prelude::*;
 
 pub const LIMITS: usize = 3;
@@ -61,14 +59,14 @@ pub fn op(wild: bool) -> BoxedStrategy<Op> {
     .boxed()
 }
 
-pub fn windows() -> [Window; 6] {
+pub fn windows() -> [Periods; 6] {
     [
-        Window::calendar(CalendarUnit::Hour, "Europe/Berlin", 1).unwrap(),
-        Window::calendar(CalendarUnit::Day, "Europe/Berlin", 1).unwrap(),
-        Window::calendar(CalendarUnit::Month, "Asia/Tokyo", 15).unwrap(),
-        Window::rolling(10_000).unwrap(),
-        Window::rolling(86_400_000).unwrap(),
-        Window::lifetime(),
+        Periods::calendar(CalendarUnit::Hour, "Europe/Berlin", 1).unwrap(),
+        Periods::calendar(CalendarUnit::Day, "Europe/Berlin", 1).unwrap(),
+        Periods::calendar(CalendarUnit::Month, "Asia/Tokyo", 15).unwrap(),
+        Periods::rolling(10_000).unwrap(),
+        Periods::rolling(86_400_000).unwrap(),
+        Periods::lifetime(),
     ]
 }
 
@@ -101,7 +99,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(windows: [Window; LIMITS]) -> Self {
+    pub fn new(windows: [Periods; LIMITS]) -> Self {
         let mut book = Book::new();
         let spec = |(at, window)| LimitSpec { name: format!("limit {at}"), unit: "tokens", max: 100, window };
         let specs: Vec<LimitSpec> = windows.into_iter().enumerate().map(spec).collect();
@@ -210,7 +208,7 @@ impl World {
     }
 
     /// Whatever was adopted, nothing of it is left: neither in the states nor, as it goes on, in the truth.
-    fn take_back(&mut self, limit: usize, max: u64, window: &Window) {
+    fn take_back(&mut self, limit: usize, max: u64, window: &Periods) {
         let states = |world: &mut World| world.named().into_iter().map(|at| world.state(at)).collect::<Vec<_>>();
         let before = states(self);
         let spec = LimitSpec { max, window: window.clone(), ..self.truths[limit].spec.clone() };
@@ -371,7 +369,7 @@ impl Truth {
     }
 
     fn since(&self, at: Millis) -> Millis {
-        match self.spec.window == Window::lifetime() {
+        match self.spec.window == Periods::lifetime() {
             true => Millis::MIN,
             false => match windows().iter().position(|window| *window == self.spec.window) {
                 Some(3) => at - 10_000 + 1,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::balanced;
 use crate::document::Balance;
-use crate::hash::hash;
 use crate::observed::{Measure, Observed};
 use crate::request::{Draw, Pace};
+use outrigger_core::hash::spread_parts;
 
 /// How a place behaves at a moment, in seconds since the beginning.
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ impl Run {
     /// The share of each place in what was asked first, between two moments.
     fn shares(&self, from: f64, until: f64) -> Vec<f64> {
         let mut dice = fastrand::Rng::with_seed(42);
-        let weights: Vec<(f64, u64)> = (0..self.places.len()).map(|at| (50.0, hash(&[&[at as u8]]))).collect();
+        let weights: Vec<(f64, u64)> = (0..self.places.len()).map(|at| (50.0, spread_parts(&[&[at as u8]]))).collect();
         let mut seen = vec![Observed::default(); self.places.len()];
         let mut busy = vec![0u32; self.places.len()];
         let mut asked = vec![0u32; self.places.len()];

@@ -2,7 +2,9 @@
 //!
 //! Derived from the model table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE).
 
-use super::{Capabilities, Entry};
+use outrigger_core::Capabilities;
+
+use super::Entry;
 use crate::price::Price;
 
 mod prices;

@@ -9,11 +9,10 @@ mod builtin;
 mod by_call;
 pub(crate) mod resold;
 
-use std::fmt;
-use std::ops::BitOr;
-
 pub use builtin::SOURCE;
 pub use by_call::bills_by_call;
+
+use outrigger_core::Capabilities;
 
 use crate::price::Price;
 
@@ -30,81 +29,6 @@ pub struct Entry {
     pub capabilities: Capabilities,
     /// What it costs; none if the table does not say.
     pub price: Option<&'static Price>,
-}
-
-/// A set of what a model can do.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct Capabilities(pub u16);
-
-impl Capabilities {
-    /// Calls functions that the request declares.
-    pub const TOOLS: Self = Self(1);
-    /// Takes pictures.
-    pub const VISION: Self = Self(1 << 1);
-    /// Thinks before it answers, so the first token may be long in coming.
-    pub const REASONING: Self = Self(1 << 2);
-    /// Answers in JSON that satisfies a given schema.
-    pub const STRUCTURED_OUTPUTS: Self = Self(1 << 3);
-    /// Bills a repeated prefix at a lower price.
-    pub const PROMPT_CACHING: Self = Self(1 << 4);
-    /// Hears or speaks.
-    pub const AUDIO: Self = Self(1 << 5);
-    /// Takes documents such as PDF as they are.
-    pub const FILES: Self = Self(1 << 6);
-    /// Makes vectors, not text.
-    pub const EMBEDDINGS: Self = Self(1 << 7);
-
-    /// Every capability with its name in objects, rules and errors: the words of the schema of
-    /// `LLMProvider.spec.models[].capabilities`.
-    pub const NAMES: [(Self, &'static str); 8] = [
-        (Self::TOOLS, "Tools"),
-        (Self::VISION, "Vision"),
-        (Self::REASONING, "Reasoning"),
-        (Self::STRUCTURED_OUTPUTS, "StructuredOutputs"),
-        (Self::PROMPT_CACHING, "PromptCaching"),
-        (Self::AUDIO, "Audio"),
-        (Self::FILES, "Files"),
-        (Self::EMBEDDINGS, "Embeddings"),
-    ];
-
-    /// Whether all of `other` are in this set.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Those of this set that `other` lacks.
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The capability of that name, exactly as written in [`Self::NAMES`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(one, _)| *one)
-    }
-
-    /// The names in this set, in the order of [`Self::NAMES`].
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().filter(move |(one, _)| self.contains(*one)).map(|(_, name)| name)
-    }
-}
-
-impl BitOr for Capabilities {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for Capabilities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.names()).finish()
-    }
 }
 
 /// The models of a provider type (`OpenAI`, `Anthropic`, …), sorted by name; none for a type that has no table.
@@ -254,20 +178,6 @@ mod tests {
         assert_eq!(lookup("openai", "gpt-4o"), None);
         assert_eq!(lookup("OpenAI", ""), None);
         assert!(models("Mock").is_empty());
-    }
-
-    #[test]
-    fn capabilities_are_a_set() {
-        let set = Capabilities::TOOLS | Capabilities::FILES;
-        assert_eq!(set.names().collect::<Vec<_>>(), ["Tools", "Files"]);
-        assert_eq!(format!("{set:?}"), r#"{"Tools", "Files"}"#);
-        assert_eq!(set.without(Capabilities::TOOLS), Capabilities::FILES);
-        assert!(set.without(set).is_empty() && !set.contains(Capabilities::VISION));
-        for (one, name) in Capabilities::NAMES {
-            assert_eq!(one.0.count_ones(), 1, "{name}");
-            assert_eq!(Capabilities::from_name(name), Some(one));
-        }
-        assert_eq!(Capabilities::from_name("tools"), None);
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Where a document sends a credential.
 
+use outrigger_core::SecretRef;
 use serde_json::json;
 
-use super::{Document, ProviderDoc, SecretAt};
+use super::{Document, ProviderDoc};
 
 impl Document {
     /// The places of all credentials that it names.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretAt> {
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
         self.providers.iter().flat_map(|provider| &provider.credentials).map(|credential| &credential.secret)
     }
 
     /// Where it sends a credential, and what vouches for whoever answers there: the same text for the same way, in every
     /// version of this program. Values are signed with it.
     #[must_use]
-    pub fn goes(&self, at: &SecretAt) -> String {
+    pub fn goes(&self, at: &SecretRef) -> String {
         let sends = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
         let way = |provider: &ProviderDoc| {
             let ProviderDoc { namespace, name, kind, endpoint, ca, headers, .. } = provider;
@@ -31,7 +32,7 @@ mod tests {
     use crate::document::CredentialDoc;
 
     fn provider(name: &str, secret: &str) -> ProviderDoc {
-        let secret = SecretAt::new("a", secret, "k").unwrap();
+        let secret = SecretRef::new("a", secret, "k").unwrap();
         let credential =
             CredentialDoc { name: "main".to_owned(), weight: 1, models: Vec::new(), suspended: false, secret };
         ProviderDoc {
@@ -51,7 +52,7 @@ mod tests {
             change(&mut of);
             Document { providers: vec![of, provider("two", "t")], ..Document::default() }
         };
-        let at = SecretAt::new("a", "s", "k").unwrap();
+        let at = SecretRef::new("a", "s", "k").unwrap();
         let plain = document(|_| {}).goes(&at);
         // It is signed: another spelling would be another way.
         assert_eq!(plain, r#"["a","one","OpenAI",null,null,{}]"#);
@@ -67,6 +68,6 @@ mod tests {
             assert_ne!(document(change).goes(&at), plain);
         }
         assert_eq!(document(|one| one.max_attempts = Some(3)).goes(&at), plain);
-        assert_eq!(document(|_| {}).goes(&SecretAt::new("a", "none", "k").unwrap()), "");
+        assert_eq!(document(|_| {}).goes(&SecretRef::new("a", "none", "k").unwrap()), "");
     }
 }

@@ -1,8 +1,7 @@
 //! How much may be used, and of what: limits of keys and providers, and budgets, as data.
 
+use outrigger_core::{ObjectRef, Window};
 use serde::{Deserialize, Serialize};
-
-use super::ObjectRef;
 
 /// The limits of one object. Money is in nano-dollars.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,37 +34,7 @@ pub struct LimitDoc {
     pub name: String,
     /// Nano-dollars, requests or tokens.
     pub max: u64,
-    pub window: WindowDoc,
-}
-
-/// The time over which is counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum WindowDoc {
-    /// From one boundary of the calendar to the next.
-    Calendar {
-        unit: CalendarUnit,
-        /// IANA's name of the zone whose calendar it is.
-        zone: String,
-        /// The day on which it begins: 1 to 7 (Monday to Sunday) of a week, 1 to 31 of a month, quarter or year (the
-        /// last day where a month is shorter). 1 where nothing is said.
-        anchor: u8,
-    },
-    /// The last so many milliseconds, at any time.
-    Rolling { ms: u64 },
-    /// Never begins anew.
-    Lifetime,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum CalendarUnit {
-    Minute,
-    Hour,
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
+    pub window: Window,
 }
 
 /// What a limit counts.
@@ -87,7 +56,7 @@ pub struct BudgetDoc {
     pub unit: Unit,
     /// Nano-dollars or tokens.
     pub max: u64,
-    pub window: WindowDoc,
+    pub window: Window,
     /// Every charge is the parent's too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ObjectRef>,

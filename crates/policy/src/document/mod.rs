@@ -6,15 +6,12 @@
 mod goes;
 mod limits;
 mod read;
-mod secret_at;
 
 use std::collections::BTreeMap;
 
-pub use limits::{
-    AppliesDoc, BudgetDoc, CalendarUnit, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
-};
+pub use limits::{AppliesDoc, BudgetDoc, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit};
+use outrigger_core::{ObjectRef, SecretRef};
 pub use read::ReadError;
-pub use secret_at::{NotAPlace, SecretAt};
 use serde::{Deserialize, Serialize};
 
 use crate::price::Price;
@@ -77,19 +74,6 @@ pub struct CatalogueDoc {
     #[serde(default)]
     pub everywhere: bool,
     pub models: Vec<ModelDoc>,
-}
-
-/// An object's place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ObjectRef {
-    pub namespace: String,
-    pub name: String,
-}
-
-impl std::fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +148,7 @@ pub struct CredentialDoc {
     pub models: Vec<String>,
     #[serde(default)]
     pub suspended: bool,
-    pub secret: SecretAt,
+    pub secret: SecretRef,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -179,7 +163,7 @@ pub struct ModelDoc {
     pub context_window: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
-    /// Words of [`crate::catalogue::Capabilities`]; absent means what the catalogue says.
+    /// Words of [`outrigger_core::Capability`]; absent means what the catalogue says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

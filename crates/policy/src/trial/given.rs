@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use outrigger_core::{Capabilities, Capability, RequestType};
+
 use super::{Given, Trial};
-use crate::catalogue::Capabilities;
 use crate::decision::Skip;
 use crate::nearest::nearest;
 use crate::policy::{Credential, Key, Policy, Provider};
@@ -17,14 +18,14 @@ pub(super) struct World<'a> {
     input_tokens: u64,
     needs: Capabilities,
     labels: Vec<(String, String)>,
-    request_type: &'a str,
+    request_type: RequestType,
     given: &'a Given,
 }
 
 impl<'a> World<'a> {
     /// # Errors
     /// A name that the key or the policy does not have, with the one that may be meant.
-    pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial, request_type: &'a str) -> Result<Self, String> {
+    pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial, request_type: RequestType) -> Result<Self, String> {
         let given = &trial.given;
         let mut unhealthy = Vec::new();
         for name in &given.unhealthy {
@@ -43,7 +44,7 @@ impl<'a> World<'a> {
         }
         let mut needs = Capabilities::default();
         for word in &trial.request.needs {
-            let known = Capabilities::NAMES.map(|(_, name)| name);
+            let known = Capability::ALL.map(Capability::name);
             let found = Capabilities::from_name(word);
             needs =
                 needs | found.ok_or_else(|| format!("`{word}` is no capability{}", hint(word, known.into_iter())))?;
@@ -69,19 +70,19 @@ impl Conditions for World<'_> {
         };
         let of_openai = !matches!(dialect, "Anthropic" | "Gemini");
         let fits = match self.request_type {
-            "chat_completion" | "chat_completion_stream" | "list_models" => true,
-            "embedding" => dialect != "Anthropic",
-            "count_tokens" => !of_openai,
+            RequestType::ChatCompletion | RequestType::ChatCompletionStream | RequestType::ListModels => true,
+            RequestType::Embedding => dialect != "Anthropic",
+            RequestType::CountTokens => !of_openai,
             _ => of_openai,
         };
         // As operations are named.
         let operation = match self.request_type {
-            "text_completion" => "completions",
-            "embedding" => "embeddings",
-            "moderation" => "moderations",
-            "image_generation" => "images",
-            "responses_stream" => "responses",
-            other => other,
+            RequestType::TextCompletion => "completions",
+            RequestType::Embedding => "embeddings",
+            RequestType::Moderation => "moderations",
+            RequestType::ImageGeneration => "images",
+            RequestType::ResponsesStream => "responses",
+            other => other.name(),
         };
         (!fits).then(|| operation.to_owned())
     }
@@ -107,7 +108,7 @@ impl Conditions for World<'_> {
     }
 
     fn is_free(&self) -> bool {
-        matches!(self.request_type, "count_tokens" | "moderation" | "list_models")
+        matches!(self.request_type, RequestType::CountTokens | RequestType::Moderation | RequestType::ListModels)
     }
 
     fn workload(&self) -> &str {

@@ -9,14 +9,14 @@ use super::work::{Unfinished, Work};
 use super::{Expect, Trial, TrialRequest};
 use crate::decide::{Repeated, asked_for, decide, decide_on};
 use crate::decision::{Candidate, Decision, Refusal};
-use crate::hash::hash;
 use crate::headers::is_hidden;
 use crate::policy::{Key, Policy};
 use crate::refusal::KINDS;
 use crate::request::{Draw, Request};
-use crate::request_type::REQUEST_TYPES;
 use crate::said::session;
 use crate::walk::Walk;
+use outrigger_core::RequestType;
+use outrigger_core::hash::spread_parts;
 
 /// Draws for shares: of so many, 3 % are more than chance.
 const MANY: u64 = 2_000;
@@ -101,17 +101,20 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), S
     })
 }
 
+/// What its request asks for; a conversation where nothing is said.
+fn request_type(trial: &Trial) -> Result<RequestType, String> {
+    let Some(name) = trial.request.request_type.as_deref() else { return Ok(RequestType::default()) };
+    RequestType::from_name(name)
+        .ok_or_else(|| format!("`{name}` is no type of requests{}", hint(name, RequestType::NAMES.into_iter())))
+}
+
 /// The key, the type and the world of a test's request.
-fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(usize, &'a str, World<'a>), String> {
+fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(usize, RequestType, World<'a>), String> {
     if trial.expect == Expect::default() {
         return Err("it expects nothing".to_owned());
     }
     let place = key_of(policy, trial)?;
-    let request_type = trial.request.request_type.as_deref().unwrap_or("chat_completion");
-    if !REQUEST_TYPES.contains(&request_type) {
-        let hint = hint(request_type, REQUEST_TYPES.into_iter());
-        return Err(format!("`{request_type}` is no type of requests{hint}"));
-    }
+    let request_type = request_type(trial)?;
     known(policy, trial)?;
     let world = World::of(policy, &policy.keys[place], trial, request_type)?;
     Ok((place, request_type, world))
@@ -137,7 +140,7 @@ impl Said {
         &'a self,
         place: usize,
         key: &Key,
-        request_type: &'a str,
+        request_type: RequestType,
         asked: &'a TrialRequest,
         world: &'a World<'_>,
     ) -> Request<'a> {
@@ -155,7 +158,7 @@ impl Said {
 /// What in the test itself is wrong.
 pub fn decided(policy: &Policy, place: usize, trial: &Trial) -> Result<Decision, String> {
     let key = policy.keys.get(place).ok_or_else(|| "there is no such key".to_owned())?;
-    let request_type = trial.request.request_type.as_deref().unwrap_or("chat_completion");
+    let request_type = request_type(trial)?;
     let world = World::of(policy, key, trial, request_type)?;
     let said = Said::of(&trial.request);
     Ok(decide(policy, &said.request(place, key, request_type, &trial.request, &world)))
@@ -263,7 +266,7 @@ struct Draws<'a, 'w> {
 impl Draws<'_, '_> {
     fn draw(&mut self, seed: u64) -> Result<Decision, Unfinished> {
         let Some(repeated) = &self.repeated else { return Ok(Decision::default()) };
-        let draw = Draw::Random(hash(&[&seed.to_le_bytes()]));
+        let draw = Draw::Random(spread_parts(&[&seed.to_le_bytes()]));
         let (decision, steps) = repeated.decide(&Request { draw, ..*self.request });
         let rules = if repeated.asks_again() { self.rules } else { 0 };
         self.work.decided(rules, decision.rule_errors.len(), steps)?;

@@ -1,8 +1,9 @@
 //! Why a rule did not decide a test's request that was to.
 
+use outrigger_core::ObjectRef;
+
 use super::Expect;
 use crate::decision::Decision;
-use crate::document::ObjectRef;
 use crate::explain::{RuleOutcome, explain};
 use crate::policy::Policy;
 use crate::request::Request;

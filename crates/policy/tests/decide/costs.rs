@@ -1,9 +1,9 @@
 //! What the rules of a request may cost together, and what becomes of those that do not fit.
 
+use outrigger_core::ObjectRef;
 use outrigger_policy::trial::{Outcome, run, run_within};
 use outrigger_policy::{
-    Decision, Document, Expect, FORMAT, ObjectRef, OnError, Policy, Request, RuleDoc, Trial, TrialRequest, Work,
-    bounds, decide,
+    Decision, Document, Expect, FORMAT, OnError, Policy, Request, RuleDoc, Trial, TrialRequest, Work, bounds, decide,
 };
 
 use crate::world::*;

@@ -1,6 +1,6 @@
 //! A budget that is nearly spent puts a cheaper model in the place of the one that was decided.
 
-use outrigger_policy::catalogue::Capabilities;
+use outrigger_core::{Capabilities, RequestType};
 use outrigger_policy::{
     AppliesDoc, BudgetDoc, Draw, KeyDoc, ModelDoc, Policy, ProviderDoc, Request, RuleDoc, Skip, ThresholdAction, decide,
 };
@@ -94,10 +94,16 @@ fn what_the_cheaper_one_cannot_do_is_not_asked_of_it() {
     };
     let (vision, cached) = (Capabilities::VISION, Capabilities::PROMPT_CACHING);
     for (what, policy, request_type, needs, expected) in [
-        ("it can", can(&["Tools", "Vision"]), "responses_stream", vision, "a/small"),
-        ("it can't", can(&["Tools"]), "chat_completion", vision, "a/big"),
-        ("it can't cache, and answers the same", can(&["Tools"]), "chat_completion", cached, "a/small"),
-        ("vectors of another model fit nothing", can(&["Tools"]), "embedding", Capabilities::default(), "a/big"),
+        ("it can", can(&["Tools", "Vision"]), RequestType::ResponsesStream, vision, "a/small"),
+        ("it can't", can(&["Tools"]), RequestType::ChatCompletion, vision, "a/big"),
+        ("it can't cache, and answers the same", can(&["Tools"]), RequestType::ChatCompletion, cached, "a/small"),
+        (
+            "vectors of another model fit nothing",
+            can(&["Tools"]),
+            RequestType::Embedding,
+            Capabilities::default(),
+            "a/big",
+        ),
     ] {
         let world = World { needs, ..spent(&policy, &[("Budget t/team", 90)]) };
         assert_eq!(decided(&policy, &Request { request_type, conditions: &world, ..ask("a/big") }), expected, "{what}");

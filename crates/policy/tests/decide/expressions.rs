@@ -1,6 +1,6 @@
 //! The expressions of rules.
 
-use outrigger_policy::catalogue::Capabilities;
+use outrigger_core::{Capabilities, RequestType};
 use outrigger_policy::{
     AppliesDoc, BudgetDoc, Expression, ExpressionError, KeyDoc, KeyProviderDoc, LimitsDoc, Request, Unknown, VARIABLES,
     decide,
@@ -37,7 +37,7 @@ fn holds(when: &str) -> Result<bool, String> {
     let request = Request {
         headers: &[pair("x-tier", "premium"), pair("x-n", "42")],
         params: &[pair("api-version", "v1")],
-        request_type: "chat_completion_stream",
+        request_type: RequestType::ChatCompletionStream,
         conditions: &world,
         ..ask("a/gpt-4o")
     };

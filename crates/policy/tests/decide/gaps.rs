@@ -1,5 +1,6 @@
 //! What is passed over because nobody could tell what it costs, or how much it uses.
 
+use outrigger_core::RequestType;
 use outrigger_policy::{BudgetDoc, KeyDoc, LimitsDoc, Price, Request, Unit, Unknown, decide};
 
 use crate::world::*;
@@ -68,26 +69,26 @@ fn an_operation_wants_a_price_in_what_it_is_counted_by() {
     let spoken = Price { characters: Some(1), ..none.clone() };
     let heard = Price { second: Some(1), ..none.clone() };
     for (request_type, price, served) in [
-        ("chat_completion", &words, true),
-        ("chat_completion", &spoken, false),
-        ("responses_stream", &picture, false),
-        ("embedding", &vectors, true),
-        ("embedding", &heard, false),
-        ("image_generation", &picture, true),
-        ("image_generation", &drawn, true),
-        ("image_generation", &words, true),
-        ("image_generation", &vectors, false),
-        ("image_generation", &spoken, false),
-        ("speech", &spoken, true),
+        (RequestType::ChatCompletion, &words, true),
+        (RequestType::ChatCompletion, &spoken, false),
+        (RequestType::ResponsesStream, &picture, false),
+        (RequestType::Embedding, &vectors, true),
+        (RequestType::Embedding, &heard, false),
+        (RequestType::ImageGeneration, &picture, true),
+        (RequestType::ImageGeneration, &drawn, true),
+        (RequestType::ImageGeneration, &words, true),
+        (RequestType::ImageGeneration, &vectors, false),
+        (RequestType::ImageGeneration, &spoken, false),
+        (RequestType::Speech, &spoken, true),
         // The answer tells no tokens.
-        ("speech", &words, false),
-        ("speech", &picture, false),
-        ("transcription", &heard, true),
-        ("transcription", &words, true),
+        (RequestType::Speech, &words, false),
+        (RequestType::Speech, &picture, false),
+        (RequestType::Transcription, &heard, true),
+        (RequestType::Transcription, &words, true),
         // Free is a price, of everything.
-        ("chat_completion", &none, true),
-        ("image_generation", &none, true),
-        ("speech", &none, true),
+        (RequestType::ChatCompletion, &none, true),
+        (RequestType::ImageGeneration, &none, true),
+        (RequestType::Speech, &none, true),
     ] {
         let mut a = priced(provider("a", "vLLM"), &[("m", 0, 0)]);
         a.models[0].price = Some(price.clone());
@@ -96,7 +97,7 @@ fn an_operation_wants_a_price_in_what_it_is_counted_by() {
         assert_eq!(decided(&policy, &Request { request_type, ..ask("m") }), expected, "{request_type}: {price:?}");
     }
     let policy = metered("vLLM", &["m"], |_| {});
-    let refusal = decide(&policy, &Request { request_type: "speech", ..ask("m") }).refusal.unwrap();
+    let refusal = decide(&policy, &Request { request_type: RequestType::Speech, ..ask("m") }).refusal.unwrap();
     assert!(refusal.message.contains("nobody knows the price of a/m for characters: give"), "{}", refusal.message);
 }
 
@@ -134,7 +135,7 @@ fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
         assert_eq!(decided(&policy, &ask("m:online")), "a/m:online", "{what}");
     }
     // A vector is no conversation.
-    assert_eq!(decided(&policy, &Request { request_type: "embedding", ..ask("m:online") }), "a/m:online");
+    assert_eq!(decided(&policy, &Request { request_type: RequestType::Embedding, ..ask("m:online") }), "a/m:online");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use outrigger_core::ObjectRef;
 use outrigger_policy::trial::run;
 use outrigger_policy::{
-    BudgetDoc, Document, Expect, FORMAT, Given, KeyDoc, KeyProviderDoc, LimitsDoc, ObjectRef, Policy, ProviderDoc,
-    RuleDoc, ScopeDoc, ThresholdAction, Trial, TrialRequest, Unknown,
+    BudgetDoc, Document, Expect, FORMAT, Given, KeyDoc, KeyProviderDoc, LimitsDoc, Policy, ProviderDoc, RuleDoc,
+    ScopeDoc, ThresholdAction, Trial, TrialRequest, Unknown,
 };
 
 use crate::world::*;

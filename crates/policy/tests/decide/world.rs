@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use outrigger_policy::catalogue::Capabilities;
+use outrigger_core::{CalendarUnit, Capabilities, ObjectRef, RequestType, SecretRef, Window};
 use outrigger_policy::{
-    BudgetDoc, CalendarUnit, Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc,
-    KeyProviderDoc, LimitDoc, ModelDoc, NoConditions, ObjectRef, OnError, Pace, Policy, Price, Provider, ProviderDoc,
-    Request, RuleDoc, ScopeDoc, SecretAt, Skip, Stay, TargetDoc, ThresholdAction, ThresholdDoc, Unit, WindowDoc,
-    decide,
+    BudgetDoc, Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc,
+    LimitDoc, ModelDoc, NoConditions, OnError, Pace, Policy, Price, Provider, ProviderDoc, Request, RuleDoc, ScopeDoc,
+    Skip, Stay, TargetDoc, ThresholdAction, ThresholdDoc, Unit, decide,
 };
 
 pub fn provider(name: &str, kind: &str) -> ProviderDoc {
@@ -45,7 +44,7 @@ pub fn credentials(provider: ProviderDoc, names: &[&str]) -> ProviderDoc {
                 weight: weight.parse().unwrap(),
                 models: Vec::new(),
                 suspended: false,
-                secret: SecretAt::new("t", name, "apiKey").unwrap(),
+                secret: SecretRef::new("t", name, "apiKey").unwrap(),
             }
         })
         .collect();
@@ -202,7 +201,7 @@ pub fn spent(policy: &Policy, used: &[(&str, u64)]) -> World {
 
 /// So much in a calendar month of Paris.
 pub fn limit(name: &str, max: u64) -> LimitDoc {
-    let window = WindowDoc::Calendar { unit: CalendarUnit::Month, zone: "Europe/Paris".into(), anchor: 1 };
+    let window = Window::Calendar { unit: CalendarUnit::Month, zone: "Europe/Paris".into(), anchor: 1 };
     LimitDoc { name: name.into(), max, window }
 }
 
@@ -244,7 +243,7 @@ pub fn object(name: &str) -> ObjectRef {
 pub fn ask<'a>(model: &'a str) -> Request<'a> {
     Request {
         key: 0,
-        request_type: "chat_completion",
+        request_type: RequestType::ChatCompletion,
         model: Some(model),
         provider: None,
         fallbacks: None,

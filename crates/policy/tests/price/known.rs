@@ -1,6 +1,7 @@
 //! Who is believed about a model.
 
-use outrigger_policy::catalogue::{self, Capabilities};
+use outrigger_core::Capabilities;
+use outrigger_policy::catalogue;
 use outrigger_policy::{CatalogueDoc, Document, FORMAT, ModelDoc, Policy, Price, ProviderDoc};
 
 /// A price that is known by its input, in dollars per million.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outrigger_policy::SecretAt;
+use outrigger_core::SecretRef;
 
 use super::EvaluatedNamespace;
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -20,7 +20,7 @@ pub(super) fn remember(index: &ObjectIndex, last_good: &mut LastGood, namespace:
     let serving = evaluated.chosen.values().filter(|chosen| chosen.usable).map(|chosen| &chosen.version);
     let versions: BTreeMap<&ObjectId, &ObjectVersion> =
         serving.chain(evaluated.foreign.values()).map(|version| (&version.id, version.as_ref())).collect();
-    let credentials: BTreeSet<&SecretAt> =
+    let credentials: BTreeSet<&SecretRef> =
         document.providers.iter().flat_map(|one| &one.credentials).map(|credential| &credential.secret).collect();
     let view = last_good.view_mut(namespace);
     for id in known {

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use outrigger_core::hash::fnv1a;
+
 const MOST: usize = 40;
 
 /// The id as an upstream of this dialect takes it, for the model named `model` there. What is fit
@@ -14,7 +16,8 @@ pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Cow::Borrowed(id);
     }
-    let mut rest = hash(id);
+    // The same in every process, so that a conversation's beginning stays the same for the provider's prompt cache.
+    let mut rest = fnv1a(id.as_bytes());
     let digits = (0..9).map(|_| {
         let digit = (rest % 36) as u32;
         rest /= 36;
@@ -29,7 +32,7 @@ pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
         return Cow::Borrowed(id);
     }
     let start: String = id.chars().take(MOST - 17).collect();
-    Cow::Owned(format!("{start}_{:016x}", hash(id)))
+    Cow::Owned(format!("{start}_{:016x}", fnv1a(id.as_bytes())))
 }
 
 /// Mistral's own names, with or without a vendor in front.
@@ -39,12 +42,6 @@ fn is_mistral(model: &str) -> bool {
     ["mistral", "mixtral", "ministral", "magistral", "codestral", "devstral", "pixtral", "voxtral"]
         .iter()
         .any(|family| name.starts_with(family))
-}
-
-/// FNV-1a: the same in every process, so that a conversation's beginning stays the same for the
-/// provider's prompt cache.
-fn hash(id: &str) -> u64 {
-    id.bytes().fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

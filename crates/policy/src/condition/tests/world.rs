@@ -1,10 +1,11 @@
 //! What the expressions of these tests are asked about.
 
+use outrigger_core::{Capabilities, RequestType, Window};
+
 use crate::asking::{Asking, RequestValues};
-use crate::catalogue::Capabilities;
 use crate::condition::{Budget, Cost, Stop, Value, bounds, code::Code, evaluate};
 use crate::decision::Skip;
-use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, WindowDoc};
+use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
 
@@ -71,7 +72,7 @@ impl World {
     pub(super) fn ask<T>(&self, ask: impl FnOnce(&RequestValues<'_>) -> T) -> T {
         let request = Request {
             key: 0,
-            request_type: "chat_completion_stream",
+            request_type: RequestType::ChatCompletionStream,
             model: Some(&self.model),
             provider: None,
             fallbacks: None,
@@ -108,7 +109,7 @@ impl World {
 }
 
 fn policy(name: &str) -> Policy {
-    let half = |name: &str| LimitDoc { name: name.to_owned(), max: 2, window: WindowDoc::Lifetime };
+    let half = |name: &str| LimitDoc { name: name.to_owned(), max: 2, window: Window::Lifetime };
     let key = KeyDoc {
         limits: LimitsDoc {
             budgets: vec![half("sample")],

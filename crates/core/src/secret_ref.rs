@@ -17,7 +17,7 @@ const TOLD_MAX: usize = 60;
 /// wrote the document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Parts")]
-pub struct SecretAt {
+pub struct SecretRef {
     namespace: String,
     name: String,
     key: String,
@@ -25,7 +25,7 @@ pub struct SecretAt {
 
 /// Why there can be no such place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NotAPlace {
+pub enum SecretRefError {
     #[error("`{0}` is no name of a namespace: lower-case letters, digits and `-`, at most {NAMESPACE_MAX}")]
     Namespace(String),
     #[error("`{0}` is no name of a Secret: lower-case letters, digits, `-` and `.`, at most {NAME_MAX}")]
@@ -44,35 +44,35 @@ struct Parts {
     key: String,
 }
 
-impl TryFrom<Parts> for SecretAt {
-    type Error = NotAPlace;
+impl TryFrom<Parts> for SecretRef {
+    type Error = SecretRefError;
 
-    fn try_from(Parts { namespace, name, key }: Parts) -> Result<Self, NotAPlace> {
-        SecretAt::new(namespace, name, key)
+    fn try_from(Parts { namespace, name, key }: Parts) -> Result<Self, SecretRefError> {
+        SecretRef::new(namespace, name, key)
     }
 }
 
-impl SecretAt {
+impl SecretRef {
     /// A place, where such names can exist.
     ///
     /// # Errors
-    /// [`NotAPlace`], with the name that can't.
+    /// [`SecretRefError`], with the name that can't.
     pub fn new(
         namespace: impl Into<String>,
         name: impl Into<String>,
         key: impl Into<String>,
-    ) -> Result<Self, NotAPlace> {
+    ) -> Result<Self, SecretRefError> {
         let (namespace, name, key) = (namespace.into(), name.into(), key.into());
         if namespace.len() > NAMESPACE_MAX || !is_label(&namespace) {
-            return Err(NotAPlace::Namespace(told(&namespace)));
+            return Err(SecretRefError::Namespace(told(&namespace)));
         }
         if name.len() > NAME_MAX || !name.split('.').all(is_label) {
-            return Err(NotAPlace::Name(told(&name)));
+            return Err(SecretRefError::Name(told(&name)));
         }
         if key.len() > NAME_MAX || !is_key(&key) {
-            return Err(NotAPlace::Key(told(&key)));
+            return Err(SecretRefError::Key(told(&key)));
         }
-        Ok(SecretAt { namespace, name, key })
+        Ok(SecretRef { namespace, name, key })
     }
 
     /// The Secret's namespace.
@@ -98,7 +98,7 @@ impl SecretAt {
     /// their names, and dots are in both names and keys.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let SecretAt { namespace, name, key } = self;
+        let SecretRef { namespace, name, key } = self;
         let whole = format!("{namespace}_{name}_{key}");
         if whole.len() <= NAME_MAX {
             return whole;
@@ -108,7 +108,7 @@ impl SecretAt {
     }
 }
 
-impl fmt::Display for SecretAt {
+impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}[{}]", self.namespace, self.name, self.key)
     }
@@ -175,10 +175,10 @@ mod tests {
                 parts[place] = hostile;
                 let [namespace, name, key] = parts;
                 let written = json!({"namespace": namespace, "name": name, "key": key});
-                let error = serde_json::from_value::<SecretAt>(written).expect_err(hostile).to_string();
+                let error = serde_json::from_value::<SecretRef>(written).expect_err(hostile).to_string();
                 assert!(error.contains("is no name of a") || error.contains("is no key of a"), "{error}");
                 assert!(error.len() < 400 && !error.contains(['\0', '\n', '\u{1b}']), "{error:?}");
-                assert!(SecretAt::new(namespace, name, key).is_err(), "{parts:?}");
+                assert!(SecretRef::new(namespace, name, key).is_err(), "{parts:?}");
             }
         }
     }
@@ -193,7 +193,7 @@ mod tests {
             ("a", "b-", "c"),
             ("a", "b..c", "c"),
         ] {
-            assert!(SecretAt::new(namespace, name, key).is_err(), "{namespace} {name} {key}");
+            assert!(SecretRef::new(namespace, name, key).is_err(), "{namespace} {name} {key}");
         }
     }
 
@@ -206,16 +206,16 @@ mod tests {
             ("0", "1", "tls.crt"),
             (label.as_str(), long.as_str(), "API_KEY-2..x"),
         ] {
-            let at = SecretAt::new(namespace, name, key).unwrap();
+            let at = SecretRef::new(namespace, name, key).unwrap();
             let written = serde_json::to_value(&at).unwrap();
             assert_eq!(written, json!({"namespace": namespace, "name": name, "key": key}));
-            assert_eq!(serde_json::from_value::<SecretAt>(written).unwrap(), at);
+            assert_eq!(serde_json::from_value::<SecretRef>(written).unwrap(), at);
         }
     }
 
     #[test]
     fn a_file_has_a_name_that_a_secret_can_have() {
-        let at = |namespace: &str, name: &str, key: &str| SecretAt::new(namespace, name, key).unwrap().file_name();
+        let at = |namespace: &str, name: &str, key: &str| SecretRef::new(namespace, name, key).unwrap().file_name();
         assert_eq!(at("shop", "openai", "apiKey"), "shop_openai_apiKey");
         let long = "a".repeat(253);
         let (one, two) = (at("shop", &long, "a"), at("shop", &long, "b"));

@@ -1,20 +1,23 @@
-//! Money as objects write it: dollars, as a decimal text, exact to the nano-dollar.
+//! Amounts of money, exact to the nano-dollar: as objects write them, as programs read them, and for people.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// Under a billion dollars, with at most nine places: what fits into an integer of nano-dollars many times over.
-pub const PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?$";
+/// What objects may write: under a billion dollars, with at most nine places. That fits into an integer of nano-dollars
+/// many times over.
+pub const AMOUNT_PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?$";
 
 /// Nine digits, the point, nine places.
+#[cfg(any(test, feature = "schema"))]
 const MAX_LENGTH: usize = 19;
 
 const NANOS_PER_DOLLAR: u64 = 1_000_000_000;
 
-/// An amount in dollars such as `"12.50"`: a text, because a number of YAML is a float to some readers, and none holds
-/// 0.1.
+/// An amount of money, in nano-dollars.
+///
+/// It reads and writes itself as dollars in a text such as `"12.50"`, because a number of YAML is a float to some readers,
+/// and none holds 0.1. For people it displays itself with two to nine decimals: `$12.50`, `$0.000125`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(u64);
 
@@ -24,9 +27,29 @@ pub struct Money(u64);
 pub struct MoneyError(String);
 
 impl Money {
-    /// In nano-dollars: a dollar is 1,000,000,000 of them.
+    /// So many nano-dollars: a dollar is 1,000,000,000 of them.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// In nano-dollars.
+    #[must_use]
     pub const fn nanos(self) -> u64 {
         self.0
+    }
+
+    /// As a decimal for programs, with two to nine decimals and without a sign: `0.000125`.
+    #[must_use]
+    pub fn exact(self) -> String {
+        self.to_string().split_off(1)
+    }
+
+    /// As short as objects can write it: `2.5`.
+    #[must_use]
+    pub fn shortest(self) -> String {
+        let exact = self.exact();
+        exact.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 
@@ -55,17 +78,15 @@ impl FromStr for Money {
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (dollars, nanos) = (self.0 / NANOS_PER_DOLLAR, self.0 % NANOS_PER_DOLLAR);
-        if nanos == 0 {
-            return write!(f, "{dollars}");
-        }
-        let places = format!("{nanos:09}");
-        write!(f, "{dollars}.{}", places.trim_end_matches('0'))
+        let decimals = format!("{nanos:09}");
+        let (cents, rest) = decimals.split_at(2);
+        write!(f, "${dollars}.{cents}{}", rest.trim_end_matches('0'))
     }
 }
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.shortest())
     }
 }
 
@@ -76,7 +97,8 @@ impl<'de> Deserialize<'de> for Money {
     }
 }
 
-impl JsonSchema for Money {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Money {
     fn schema_name() -> Cow<'static, str> {
         "Money".into()
     }
@@ -85,8 +107,8 @@ impl JsonSchema for Money {
         true
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": PATTERN, "minLength": 1, "maxLength": MAX_LENGTH})
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": AMOUNT_PATTERN, "minLength": 1, "maxLength": MAX_LENGTH})
     }
 }
 
@@ -107,7 +129,7 @@ mod tests {
         ] {
             let money: Money = text.parse().unwrap();
             assert_eq!(money.nanos(), nanos, "{text}");
-            assert_eq!(money.to_string(), shortest);
+            assert_eq!(money.shortest(), shortest);
             assert_eq!(shortest.parse(), Ok(money), "what is written reads back");
             assert_eq!(serde_json::to_value(money).unwrap(), shortest);
         }
@@ -144,5 +166,22 @@ mod tests {
     #[test]
     fn as_long_as_the_schema_allows() {
         assert_eq!("999999999.999999999".len(), MAX_LENGTH);
+    }
+
+    #[test]
+    fn two_decimals_at_least_and_no_more_than_say_something() {
+        for (nanos, told) in [
+            (0, "$0.00"),
+            (500_000_000_000, "$500.00"),
+            (2_500_000_000, "$2.50"),
+            (2_505_000_000, "$2.505"),
+            (125_000, "$0.000125"),
+            (1, "$0.000000001"),
+            (u64::MAX, "$18446744073.709551615"),
+        ] {
+            let money = Money::from_nanos(nanos);
+            assert_eq!(money.to_string(), told);
+            assert_eq!(format!("${}", money.exact()), told);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
-use outrigger_ledger::{CalendarUnit, Millis, Period, Window, WindowError};
+use outrigger_core::{CalendarUnit, Millis, Period, Periods, WindowError};
 use proptest::prelude::*;
 
 const UNITS: [CalendarUnit; 7] = [
@@ -20,8 +20,8 @@ fn at(time: &str) -> Millis {
     time.parse::<Timestamp>().unwrap().as_millisecond()
 }
 
-fn window(unit: CalendarUnit, zone: &str, anchor: u8) -> Window {
-    Window::calendar(unit, zone, anchor).unwrap()
+fn window(unit: CalendarUnit, zone: &str, anchor: u8) -> Periods {
+    Periods::calendar(unit, zone, anchor).unwrap()
 }
 
 /// The zones whose names are in the IANA database.
@@ -30,7 +30,7 @@ fn zones() -> Vec<String> {
 }
 
 /// The period of an instant holds it, and its neighbours begin where it ends.
-fn check(window: &Window, at: Millis, what: &str) -> Period {
+fn check(window: &Periods, at: Millis, what: &str) -> Period {
     let period = window.period(at);
     let Period { start, end } = period;
     assert!(period.contains(at), "{what}: {at} is not in {period:?}");
@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn buckets_of_a_rolling_window_cover_all_time(ms in 1_u64..=3_155_760_000_000, at in any::<i32>()) {
-        let period = check(&Window::rolling(ms).unwrap(), i64::from(at) * 1_000, "rolling");
+        let period = check(&Periods::rolling(ms).unwrap(), i64::from(at) * 1_000, "rolling");
         let length = u64::try_from(period.end.unwrap() - period.start).unwrap();
         prop_assert!(length >= 1 && length * 60 >= ms && (length - 1) * 60 < ms);
     }
@@ -171,8 +171,8 @@ proptest! {
     #[test]
     fn no_time_is_too_far(zone in prop::sample::select(zones()), unit in prop::sample::select(UNITS.to_vec()), at in any::<i64>()) {
         check(&window(unit, &zone, 1), at, &zone);
-        prop_assert_eq!(Window::lifetime().period(at), Period { start: 0, end: None });
-        let _ = Window::rolling(1_000).unwrap().period(at);
+        prop_assert_eq!(Periods::lifetime().period(at), Period { start: 0, end: None });
+        let _ = Periods::rolling(1_000).unwrap().period(at);
     }
 }
 
@@ -188,7 +188,7 @@ fn the_ends_of_time_have_periods() {
 
 #[test]
 fn what_cannot_be_is_refused_with_what_can() {
-    let calendar = |unit, zone, anchor| Window::calendar(unit, zone, anchor).unwrap_err();
+    let calendar = |unit, zone, anchor| Periods::calendar(unit, zone, anchor).unwrap_err();
     for (error, says) in [
         (
             calendar(CalendarUnit::Month, "Europe/Atlantis", 1),
@@ -199,17 +199,17 @@ fn what_cannot_be_is_refused_with_what_can() {
         (calendar(CalendarUnit::Year, "UTC", 255), "a window of one Year can't begin on day 255: give 1 to 31"),
         (calendar(CalendarUnit::Day, "UTC", 2), "a window of one Day can't begin on day 2: give 1 to 1"),
         (
-            Window::rolling(0).unwrap_err(),
+            Periods::rolling(0).unwrap_err(),
             "a rolling window can't be 0 ms long: give at least 1 ms and at most 100 years",
         ),
         (
-            Window::rolling(u64::MAX).unwrap_err(),
+            Periods::rolling(u64::MAX).unwrap_err(),
             "a rolling window can't be 18446744073709551615 ms long: give at least 1 ms and at most 100 years",
         ),
     ] {
         assert_eq!(error.to_string(), says);
     }
-    assert!(matches!(Window::calendar(CalendarUnit::Day, "", 1), Err(WindowError::Zone(_))));
+    assert!(matches!(Periods::calendar(CalendarUnit::Day, "", 1), Err(WindowError::Zone(_))));
 }
 
 #[test]
@@ -218,5 +218,5 @@ fn windows_are_the_same_if_they_cut_time_alike() {
     assert_ne!(window(CalendarUnit::Month, "UTC", 1), window(CalendarUnit::Month, "UTC", 2));
     assert_ne!(window(CalendarUnit::Month, "UTC", 1), window(CalendarUnit::Month, "Asia/Tokyo", 1));
     assert_ne!(window(CalendarUnit::Month, "UTC", 1), window(CalendarUnit::Quarter, "UTC", 1));
-    assert_ne!(Window::rolling(1_000), Window::rolling(1_001));
+    assert_ne!(Periods::rolling(1_000), Periods::rolling(1_001));
 }

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use jiff::civil::{Date, date};
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::window::{Millis, Period, WindowError};
 
@@ -21,7 +22,7 @@ const FIRST: Millis = -60_000_000_000_000;
 const LAST: Millis = 200_000_000_000_000;
 
 /// How long a period of the calendar is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CalendarUnit {
     Minute,
     Hour,
@@ -33,6 +34,24 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
+    /// All of them, from the shortest.
+    pub const ALL: [Self; 7] =
+        [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
+
+    /// Its name in objects and documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            CalendarUnit::Minute => "Minute",
+            CalendarUnit::Hour => "Hour",
+            CalendarUnit::Day => "Day",
+            CalendarUnit::Week => "Week",
+            CalendarUnit::Month => "Month",
+            CalendarUnit::Quarter => "Quarter",
+            CalendarUnit::Year => "Year",
+        }
+    }
+
     /// The greatest anchor that it takes.
     pub(crate) fn last_anchor(self) -> u8 {
         match self {

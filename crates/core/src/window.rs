@@ -1,5 +1,7 @@
 //! The time over which a limit counts, cut into periods.
 
+use serde::{Deserialize, Serialize};
+
 use crate::calendar::{Calendar, CalendarUnit};
 
 /// Milliseconds since 1970, UTC.
@@ -10,12 +12,31 @@ const BUCKETS: u64 = 60;
 /// A hundred years.
 const LONGEST: u64 = 3_155_760_000_000;
 
-/// The time over which is counted.
+/// The time over which a limit counts, as documents write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Window {
+    /// From one boundary of the calendar to the next.
+    Calendar {
+        unit: CalendarUnit,
+        /// IANA's name of the zone whose calendar it is.
+        zone: String,
+        /// The day on which it begins: 1 to 7 (Monday to Sunday) of a week, 1 to 31 of a month, quarter or year (the
+        /// last day where a month is shorter). 1 where nothing is said.
+        anchor: u8,
+    },
+    /// The last so many milliseconds, at any time.
+    Rolling { ms: u64 },
+    /// Never begins anew.
+    Lifetime,
+}
+
+/// A [`Window`] that has been checked, and cuts time into periods.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Window(Kind);
+pub struct Periods(Cut);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Kind {
+enum Cut {
     Calendar(Calendar),
     Rolling { length: Millis, bucket: Millis },
     Lifetime,
@@ -41,15 +62,27 @@ pub enum WindowError {
     Length(u64),
 }
 
-impl Window {
+impl Periods {
+    /// The periods of a window.
+    ///
+    /// # Errors
+    /// [`WindowError`], where the window can't be.
+    pub fn of(window: &Window) -> Result<Periods, WindowError> {
+        match window {
+            Window::Calendar { unit, zone, anchor } => Periods::calendar(*unit, zone, *anchor),
+            Window::Rolling { ms } => Periods::rolling(*ms),
+            Window::Lifetime => Ok(Periods::lifetime()),
+        }
+    }
+
     /// From one boundary of a zone's calendar to the next. `anchor` is the day on which it begins: 1 to 7 (Monday to
     /// Sunday) of a week, 1 to 31 of a month or of the first month of a quarter or year (the last day where it is
     /// shorter), 1 of all else.
     ///
     /// # Errors
     /// A zone that nobody knows, or a day that there isn't.
-    pub fn calendar(unit: CalendarUnit, zone: &str, anchor: u8) -> Result<Window, WindowError> {
-        Calendar::new(unit, zone, anchor).map(Kind::Calendar).map(Window)
+    pub fn calendar(unit: CalendarUnit, zone: &str, anchor: u8) -> Result<Periods, WindowError> {
+        Calendar::new(unit, zone, anchor).map(Cut::Calendar).map(Periods)
     }
 
     /// The last so many milliseconds, at any time. What was spent leaves it up to one sixtieth of its length late, never
@@ -57,38 +90,39 @@ impl Window {
     ///
     /// # Errors
     /// No time at all, or more than a hundred years.
-    pub fn rolling(ms: u64) -> Result<Window, WindowError> {
+    pub fn rolling(ms: u64) -> Result<Periods, WindowError> {
         let of = |ms: u64| Millis::try_from(ms).map_err(|_| WindowError::Length(ms));
         match (1..=LONGEST).contains(&ms) {
-            true => Ok(Window(Kind::Rolling { length: of(ms)?, bucket: of(ms.div_ceil(BUCKETS))? })),
+            true => Ok(Periods(Cut::Rolling { length: of(ms)?, bucket: of(ms.div_ceil(BUCKETS))? })),
             false => Err(WindowError::Length(ms)),
         }
     }
 
     /// All time, since 1970.
     #[must_use]
-    pub fn lifetime() -> Window {
-        Window(Kind::Lifetime)
+    pub fn lifetime() -> Periods {
+        Periods(Cut::Lifetime)
     }
 
     /// The period in which an instant lies; of a rolling window the bucket.
     #[must_use]
     pub fn period(&self, at: Millis) -> Period {
         match &self.0 {
-            Kind::Calendar(calendar) => calendar.period(at),
-            Kind::Rolling { bucket, .. } => {
+            Cut::Calendar(calendar) => calendar.period(at),
+            Cut::Rolling { bucket, .. } => {
                 let start = at.div_euclid(*bucket).saturating_mul(*bucket);
                 Period { start, end: start.checked_add(*bucket) }
             }
-            Kind::Lifetime => Period { start: 0, end: None },
+            Cut::Lifetime => Period { start: 0, end: None },
         }
     }
 
     /// How far back a rolling window goes; absent for one that counts by its period.
-    pub(crate) fn length(&self) -> Option<Millis> {
+    #[must_use]
+    pub fn length(&self) -> Option<Millis> {
         match self.0 {
-            Kind::Rolling { length, .. } => Some(length),
-            Kind::Calendar(_) | Kind::Lifetime => None,
+            Cut::Rolling { length, .. } => Some(length),
+            Cut::Calendar(_) | Cut::Lifetime => None,
         }
     }
 }
