@@ -177,7 +177,7 @@ def told(row, fields, ending):
 
 
 def left_out(field, usual, own):
-    """What a tier or a service that does not tell the field charges for it: `follow` in crates/policy/src/price/rates.rs."""
+    """What a tier or a service that does not tell the field charges for it: `follow` in crates/policy/src/prices/rates.rs."""
     whole = "output" if field in ("reasoning", "audio_output", "image_output") else "input"
     if field not in usual:
         return own[whole]

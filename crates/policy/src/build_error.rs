@@ -4,7 +4,7 @@ use outrigger_core::ObjectRef;
 use thiserror::Error;
 
 use crate::document::ReadError;
-use crate::expression::ExpressionError;
+use crate::rules::expression::ExpressionError;
 
 /// Why a document is no policy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

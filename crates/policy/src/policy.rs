@@ -7,17 +7,17 @@ use outrigger_core::{ObjectRef, SecretRef};
 use sha2::{Digest, Sha256};
 
 use crate::build_error::BuildError;
-use crate::catalogues::Catalogues;
+use crate::catalogue::custom::Catalogues;
+use crate::catalogue::model::{Model, Names};
 use crate::condition::bounds::PATTERNS;
 use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, OnHangUp, OnLimit, ProviderDoc, ReadError,
     TimeoutsDoc, Unknown,
 };
-use crate::glob::{Globs, is_anything, is_pattern};
-use crate::limit::Limits;
-use crate::model::{Model, Names};
-use crate::price::Price;
-use crate::rule::{Compiled, Rule};
+use crate::limits::limit::Limits;
+use crate::prices::Price;
+use crate::rules::rule::{Compiled, Rule};
+use crate::text::glob::{Globs, is_anything, is_pattern};
 use outrigger_core::hash::spread_parts;
 
 /// What a gateway obeys.

@@ -5,7 +5,7 @@
 use outrigger_core::Capabilities;
 
 use super::Entry;
-use crate::price::Price;
+use crate::prices::Price;
 
 mod prices;
 

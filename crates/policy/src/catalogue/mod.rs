@@ -4,6 +4,9 @@
 //! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
 //! A dated snapshot is a name like any other: no name stands for another here.
 
+pub(crate) mod custom;
+pub(crate) mod model;
+pub(crate) mod precedence;
 #[rustfmt::skip]
 mod builtin;
 mod by_call;
@@ -14,7 +17,7 @@ pub use by_call::bills_by_call;
 
 use outrigger_core::Capabilities;
 
-use crate::price::Price;
+use crate::prices::Price;
 
 /// One model, by the name its provider's own API has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::operate::Operator;
 use super::pattern::Pattern;
 use super::{bounds, pattern};
-use crate::moment;
+use crate::condition::time;
 
 /// A part of an expression.
 #[derive(Debug)]
@@ -260,7 +260,7 @@ impl<'e> Maker<'e> {
                 let function = Function::named(name).ok_or_else(|| CodeError::Unknown(name.to_owned()))?;
                 if let (Function::Ask(question), Some(at), [zone]) = (function, call.target.as_deref(), &*call.args)
                     && let Expr::Literal(LiteralValue::String(zone)) = &zone.expr
-                    && let Some(zone) = moment::known_zone(zone.inner())
+                    && let Some(zone) = time::known_zone(zone.inner())
                 {
                     return Ok(Node::Ask { question, at: self.boxed(at)?, zone });
                 }

@@ -15,7 +15,7 @@ use super::operate::Operator;
 use super::price;
 use super::quote::quoted;
 use super::shape::{Shape, equal};
-use crate::spent::grouped;
+use crate::limits::usage::grouped;
 
 /// Macros in each other over what a request has, of which each name is looked at twice: with each the work doubles.
 const TWICE: usize = 4;

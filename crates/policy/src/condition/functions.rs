@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::failure::{Failure, Stop};
 use super::value::{Bytes, Text, Value};
 use super::{compare, price};
-use crate::moment::{self, Moment};
+use crate::condition::time::{self, Moment};
 
 /// `matches` is not among them: its pattern is compiled with the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Function {
     Double,
     Dyn,
     EndsWith,
-    /// A place in [`moment::QUESTIONS`].
+    /// A place in [`time::QUESTIONS`].
     Ask(usize),
     Int,
     Size,
@@ -44,7 +44,7 @@ impl Function {
             "timestamp" => Function::Timestamp,
             "type" => Function::Type,
             "uint" => Function::Uint,
-            _ => Function::Ask(moment::QUESTIONS.iter().position(|question| *question == name)?),
+            _ => Function::Ask(time::QUESTIONS.iter().position(|question| *question == name)?),
         })
     }
 
@@ -56,7 +56,7 @@ impl Function {
             Function::Double => "double",
             Function::Dyn => "dyn",
             Function::EndsWith => "endsWith",
-            Function::Ask(place) => moment::QUESTIONS.get(place).copied().unwrap_or_default(),
+            Function::Ask(place) => time::QUESTIONS.get(place).copied().unwrap_or_default(),
             Function::Int => "int",
             Function::Size => "size",
             Function::StartsWith => "startsWith",
@@ -96,7 +96,7 @@ impl Function {
             }
             (Function::Ask(question), true, Value::Moment(at), Some(Value::Text(zone))) => {
                 budget.step(price::count(price::ZONE + price::copy(zone.len() as u64)))?;
-                let zone = moment::known_zone(zone).ok_or(Failure::Zone)?;
+                let zone = time::known_zone(zone).ok_or(Failure::Zone)?;
                 Ok(Value::Int(at.ask(question, Some(&zone))))
             }
             (Function::Dyn, false, _, None) => Ok(a),

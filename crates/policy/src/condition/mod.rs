@@ -29,6 +29,7 @@ mod quote;
 mod shape;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time;
 mod value;
 
 pub(crate) use budget::Budget;

@@ -6,7 +6,7 @@ use cel::common::ast::LiteralValue;
 
 use super::code::{Each, Node};
 use super::operate::Operator;
-use crate::moment::QUESTIONS;
+use crate::condition::time::QUESTIONS;
 
 /// Characters that are quoted of a part.
 const MOST: usize = 60;

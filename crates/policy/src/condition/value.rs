@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use cel::common::ast::LiteralValue;
 
-use crate::moment::Moment;
+use crate::condition::time::Moment;
 
 /// A text of the rule, of the request, or made.
 #[derive(Clone, Debug)]

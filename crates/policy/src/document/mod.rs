@@ -14,7 +14,7 @@ use outrigger_core::{ObjectRef, SecretRef};
 pub use read::ReadError;
 use serde::{Deserialize, Serialize};
 
-use crate::price::Price;
+use crate::prices::Price;
 
 /// The format this crate writes.
 pub const FORMAT: u32 = 1;

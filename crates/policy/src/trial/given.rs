@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use outrigger_core::{Capabilities, Capability, RequestType};
 
 use super::{Given, Trial};
-use crate::decision::Skip;
-use crate::nearest::nearest;
+use crate::decide::decision::Skip;
 use crate::policy::{Credential, Key, Policy, Provider};
 use crate::request::{Conditions, Pace};
+use crate::text::nearest::nearest;
 
 #[derive(Debug)]
 pub(super) struct World<'a> {

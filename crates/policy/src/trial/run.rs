@@ -7,14 +7,14 @@ use super::given::{World, hint};
 use super::why::{is_named, why_not};
 use super::work::{Unfinished, Work};
 use super::{Expect, Trial, TrialRequest};
+use crate::decide::decision::{Candidate, Decision, Refusal};
+use crate::decide::refusal::KINDS;
 use crate::decide::{Repeated, asked_for, decide, decide_on};
-use crate::decision::{Candidate, Decision, Refusal};
 use crate::headers::is_hidden;
 use crate::policy::{Key, Policy};
-use crate::refusal::KINDS;
+use crate::request::headers::session;
 use crate::request::{Draw, Request};
-use crate::said::session;
-use crate::walk::Walk;
+use crate::rules::matching::Walk;
 use outrigger_core::RequestType;
 use outrigger_core::hash::spread_parts;
 

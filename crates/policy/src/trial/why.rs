@@ -3,11 +3,11 @@
 use outrigger_core::ObjectRef;
 
 use super::Expect;
-use crate::decision::Decision;
-use crate::explain::{RuleOutcome, explain};
+use crate::decide::decision::Decision;
+use crate::decide::explain::{RuleOutcome, explain};
 use crate::policy::Policy;
 use crate::request::Request;
-use crate::rule::Rule;
+use crate::rules::rule::Rule;
 
 /// Whether a rule goes by a text: its name, or namespace and name.
 pub(super) fn is_named(rule: &ObjectRef, text: &str) -> bool {

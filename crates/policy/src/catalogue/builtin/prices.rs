@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::price::{Price, Service, Tier};
+use crate::prices::{Price, Service, Tier};
 
 const PRICE: Price = Price {
     input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None, reasoning: None,

@@ -7,7 +7,7 @@ use super::world::World;
 use crate::condition::bounds::{RULE_BYTES, RULE_STEPS};
 use crate::condition::code::Code;
 use crate::condition::{Cost, Stop, TooDear};
-use crate::expression::{Expression, ExpressionError};
+use crate::rules::expression::{Expression, ExpressionError};
 
 fn nested(macro_name: &str, over: &str, times: usize, inside: &str) -> String {
     (0..times).rev().fold(inside.to_owned(), |inside, depth| format!("{over}.{macro_name}(v{depth}, {inside})"))

@@ -13,7 +13,7 @@ use cel::objects::{Key, Map};
 use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 
 use super::world::{Came, World};
-use crate::moment::{self, Moment, QUESTIONS};
+use crate::condition::time::{self, Moment, QUESTIONS};
 use crate::request::Conditions;
 
 static TYPE: Type = Type::new_unspecified_type("google.protobuf.Timestamp");
@@ -61,7 +61,7 @@ fn answer<'b, 'v>(args: Vec<CowVal<'b, 'v>>, question: usize) -> Result<CowVal<'
         None => None,
         Some(zone) => {
             let text = zone.as_ref().downcast_ref::<CelString<'_>>().unwrap().inner();
-            let found = moment::known_zone(text);
+            let found = time::known_zone(text);
             Some(found.ok_or_else(|| ExecutionError::function_error("zone", "there is none"))?)
         }
     };

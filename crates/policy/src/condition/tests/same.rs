@@ -8,7 +8,7 @@ use super::reference;
 use super::world::World;
 use crate::condition::code::Code;
 use crate::condition::{Cost, Stop, TooDear};
-use crate::vocabulary::{Names, is_function};
+use crate::rules::vocabulary::{Names, is_function};
 
 /// Parts that are put together: of each type some, those that fail among them.
 const VALUES: &[&str] = &[

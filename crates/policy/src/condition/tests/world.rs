@@ -2,12 +2,12 @@
 
 use outrigger_core::{Capabilities, RequestType, Window};
 
-use crate::asking::{Asking, RequestValues};
 use crate::condition::{Budget, Cost, Stop, Value, bounds, code::Code, evaluate};
-use crate::decision::Skip;
+use crate::decide::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
+use crate::rules::inputs::{Asking, RequestValues};
 
 /// A request, with all that rules may read of it.
 pub(super) struct World {

@@ -1,0 +1,37 @@
+//! The catalogues that users write, and which of them a provider's models are looked up in.
+
+use crate::catalogue::model::{Model, Names};
+use crate::document::{CatalogueDoc, Document};
+
+/// The catalogues of a policy.
+#[derive(Debug)]
+pub(crate) struct Catalogues {
+    all: Vec<(Vec<Model>, Names)>,
+    /// By provider: places in `all`, the first believed first.
+    of: Vec<Vec<usize>>,
+}
+
+impl Catalogues {
+    pub fn build(document: &Document) -> Catalogues {
+        let all = document.catalogues.iter().map(|doc| {
+            let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
+            let names = Names::of(&models);
+            (models, names)
+        });
+        let places = |wanted: &dyn Fn(&CatalogueDoc) -> bool| {
+            let found = document.catalogues.iter().enumerate().filter(|(_, doc)| wanted(doc));
+            found.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        let of = document.providers.iter().map(|provider| {
+            let near = |doc: &CatalogueDoc| doc.namespace == provider.namespace;
+            let mut told_by = places(&near);
+            told_by.extend(places(&|doc| doc.everywhere && !near(doc)));
+            told_by
+        });
+        Catalogues { all: all.collect(), of: of.collect() }
+    }
+
+    pub fn of(&self, provider: usize) -> impl Iterator<Item = &(Vec<Model>, Names)> {
+        self.of.get(provider).into_iter().flatten().filter_map(|place| self.all.get(*place))
+    }
+}

@@ -1,0 +1,63 @@
+//! A model as a provider's entry or a catalogue describes it, and models by their names.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use outrigger_core::Capabilities;
+
+use crate::document::ModelDoc;
+use crate::prices::Price;
+use crate::text::glob::is_pattern;
+
+#[derive(Debug)]
+pub struct Model {
+    pub name: Arc<str>,
+    pub aliases: Vec<String>,
+    pub upstream_name: Option<Arc<str>>,
+    pub context_window: Option<u32>,
+    pub max_output_tokens: Option<u32>,
+    pub capabilities: Option<Capabilities>,
+    pub price: Option<Price>,
+}
+
+impl Model {
+    pub(crate) fn of(doc: &ModelDoc) -> Model {
+        Model {
+            name: Arc::from(doc.name.as_str()),
+            aliases: doc.aliases.clone(),
+            upstream_name: doc.upstream_name.as_deref().map(Arc::from),
+            context_window: doc.context_window,
+            max_output_tokens: doc.max_output_tokens,
+            capabilities: doc.capabilities.as_ref().map(|words| {
+                // A word of a newer version is no capability that this one could ask for.
+                let known = words.iter().filter_map(|word| Capabilities::from_name(word));
+                known.fold(Capabilities::default(), |all, one| all | one)
+            }),
+            price: doc.price.clone(),
+        }
+    }
+}
+
+/// Models by name and alias; a name goes before an alias, and the first of a list before the others. Each request looks here
+/// some twenty times, and the standard library's hash would be a fiftieth of all that it costs.
+#[derive(Debug, Default)]
+pub(crate) struct Names(HashMap<Box<str>, usize>);
+
+impl Names {
+    pub fn of(models: &[Model]) -> Names {
+        let mut names = HashMap::with_capacity(models.len());
+        for (place, model) in models.iter().enumerate().filter(|(_, model)| !is_pattern(&model.name)) {
+            names.entry(Box::from(&*model.name)).or_insert(place);
+        }
+        for (place, model) in models.iter().enumerate() {
+            for alias in &model.aliases {
+                names.entry(Box::from(alias.as_str())).or_insert(place);
+            }
+        }
+        Names(names)
+    }
+
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+}

@@ -1,0 +1,69 @@
+//! A cheaper model in the place of the one that was decided, when a budget is nearly spent.
+
+use std::sync::Arc;
+
+use outrigger_core::Capabilities;
+
+use crate::decide::decision::Candidate;
+use crate::decide::eligibility::{Slot, enclosed};
+use crate::naming::serving::{serves, serving};
+use crate::policy::{Key, Policy};
+use crate::prices::Price;
+use crate::request::Request;
+
+/// What takes a candidate's place, with its credentials: the model that a budget names which counts the candidate and
+/// has reached a threshold, if it is cheaper, can what the request needs, and lies inside the fence. At the same
+/// provider if that serves it, else at the first who does, by weight.
+pub(crate) fn downgraded(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slot: &Slot,
+    candidate: &Candidate,
+) -> Option<(Candidate, Vec<usize>)> {
+    // Mostly no budget has a threshold, and then nothing is looked up.
+    let may = policy.limits.all.iter().any(|limit| !limit.thresholds.is_empty());
+    let entry = candidate.entry.filter(|_| may)?;
+    if request.model.is_none() || !request.request_type.is_conversation() {
+        return None;
+    }
+    let places = policy.limits_of(request.key, entry, &candidate.model);
+    for place in places.into_iter().filter(|place| !policy.limits.all[*place].thresholds.is_empty()) {
+        let limit = &policy.limits.all[place];
+        let Some(model) = limit.downgrades_to(request.conditions.used(place)) else { continue };
+        let here = serves(policy, key, entry, model).then_some(entry);
+        let others = || serving(policy, key, model).map(|serving| serving.entries).unwrap_or_default();
+        let mut elsewhere = if here.is_some() { Vec::new() } else { others() };
+        elsewhere.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
+        for index in here.into_iter().chain(elsewhere) {
+            let cheaper = Slot {
+                provider: Ok(index),
+                model: Arc::from(model),
+                weight: slot.weight,
+                // A rule's word on credentials is about its own provider.
+                credential: slot.credential.clone().filter(|_| index == entry),
+                any_name: false,
+            };
+            let (other, Some(usable)) = enclosed(policy, key, request, &cheaper) else { continue };
+            if is_cheaper(policy, &other, candidate) && can(policy, request, &other) {
+                return Some((Candidate { downgraded_by: Some(place), ..other }, usable));
+            }
+        }
+    }
+    None
+}
+
+/// Neither price is higher, and one is lower; what has no price is not known to be cheaper.
+fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
+    let price = |candidate: &Candidate| candidate.provider.and_then(|index| policy.price(index, &candidate.model));
+    let (Some(other), Some(than)) = (price(other), price(than)) else { return false };
+    let both = |price: &Price| (price.input, price.output);
+    other.input <= than.input && other.output <= than.output && both(other) != both(than)
+}
+
+/// Whether a model is not known to lack what the request needs: an answer that can't be had is not cheap. Without a
+/// cache it is the same answer.
+fn can(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> bool {
+    let known = candidate.provider.and_then(|index| policy.capabilities(index, &candidate.model));
+    known.is_none_or(|can| can.contains(request.conditions.needs().without(Capabilities::PROMPT_CACHING)))
+}

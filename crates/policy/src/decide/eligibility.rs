@@ -1,0 +1,154 @@
+//! Whether a place may be tried: the fence of the key first, then its budgets, then the gates of the moment.
+
+use std::sync::Arc;
+
+use crate::decide::balance::{balanced, to_front};
+use crate::decide::decision::{Candidate, Skip};
+use crate::decide::downgrade::downgraded;
+use crate::limits::gate::gate;
+use crate::naming::serving::{permits, permits_others, serves_others};
+use crate::policy::{Key, KeyProvider, Policy, Provider};
+use crate::request::Request;
+
+/// A place where the request might go, before anybody asked whether it may.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// Index in [`Key::providers`], or the name that is none of them.
+    pub provider: Result<usize, Arc<str>>,
+    pub model: Arc<str>,
+    /// `None` for a fallback, which is never drawn.
+    pub weight: Option<u32>,
+    /// The one that a rule's target names.
+    pub credential: Option<String>,
+    /// As [`Candidate::any_name`].
+    pub any_name: bool,
+}
+
+/// Asks the fence, then budgets for something cheaper, then the gates, whether a slot may be tried, and with which
+/// credentials.
+///
+/// A candidate that only rests keeps its credentials, so that it can be tried when nothing else is
+/// left.
+pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Slot) -> Candidate {
+    let (candidate, usable) = enclosed(policy, key, request, slot);
+    let Some(usable) = usable else { return candidate };
+    let (mut candidate, usable) = downgraded(policy, key, request, slot, &candidate).unwrap_or((candidate, usable));
+    let Some(provider) = candidate.provider.map(|index| &policy.providers[index]) else { return candidate };
+    candidate.skipped = gate(policy, key, request, &candidate);
+    if candidate.skipped.is_none() {
+        let (credentials, resting) = gated(provider, request, &candidate, usable);
+        candidate.credentials = credentials;
+        candidate.skipped = resting;
+    }
+    candidate
+}
+
+/// The candidate of a slot, with the credentials that the fence lets through; without them it lies outside, and says
+/// why.
+pub(crate) fn enclosed(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slot: &Slot,
+) -> (Candidate, Option<Vec<usize>>) {
+    let mut candidate = Candidate {
+        provider: None,
+        name: slot.provider.as_ref().map_or_else(Arc::clone, |index| key.providers[*index].name.clone()),
+        model: slot.model.clone(),
+        upstream_model: slot.model.clone(),
+        credentials: Vec::new(),
+        weight: slot.weight,
+        skipped: Some(Skip::ProviderBlocked),
+        any_name: slot.any_name,
+        downgraded_by: None,
+        entry: None,
+    };
+    let Ok(index) = slot.provider else { return (candidate, None) };
+    let entry = &key.providers[index];
+    let provider = &policy.providers[entry.provider];
+    candidate.provider = Some(entry.provider);
+    candidate.entry = Some(index);
+    candidate.upstream_model = provider.upstream_name(&slot.model);
+    let wanted = slot.credential.as_deref().or(request.credential);
+    match fenced(key, entry, provider, request, &candidate, wanted) {
+        Err(skip) => (Candidate { skipped: Some(skip), ..candidate }, None),
+        Ok(usable) => (candidate, Some(usable)),
+    }
+}
+
+/// The credentials that the fence lets through: of the provider, the key, a pin, and the
+/// credentials' own lists.
+fn fenced(
+    key: &Key,
+    entry: &KeyProvider,
+    provider: &Provider,
+    request: &Request<'_>,
+    candidate: &Candidate,
+    wanted: Option<&str>,
+) -> Result<Vec<usize>, Skip> {
+    if provider.suspended {
+        return Err(Skip::ProviderBlocked);
+    }
+    let has_model = request.model.is_some();
+    if has_model && !permits(key, entry, provider, &candidate.model) {
+        return Err(Skip::ModelBlocked);
+    }
+    let others = request.conditions.others(provider);
+    let usable: Vec<usize> = (0..provider.credentials.len())
+        .filter(|index| {
+            let credential = &provider.credentials[*index];
+            !credential.suspended
+                && wanted.is_none_or(|name| *credential.name == *name)
+                && (entry.credentials.is_empty() || entry.credentials.iter().any(|name| **name == *credential.name))
+                && (!has_model || credential.serves(&candidate.model, &candidate.upstream_model))
+                && serves_others(credential, others)
+        })
+        .collect();
+    if usable.is_empty() && (!provider.credentials.is_empty() || wanted.is_some()) {
+        return Err(Skip::CredentialBlocked);
+    }
+    match request.conditions.unfit(provider) {
+        Some(field) => Err(Skip::Unsupported(field)),
+        None if !permits_others(key, entry, provider, others) => Err(Skip::ModelBlocked),
+        None => Ok(usable),
+    }
+}
+
+/// The credentials that are not gated, in the order to try them; if none is left, those that only
+/// rest, and why.
+fn gated(
+    provider: &Provider,
+    request: &Request<'_>,
+    candidate: &Candidate,
+    usable: Vec<usize>,
+) -> (Vec<usize>, Option<Skip>) {
+    if provider.credentials.is_empty() {
+        return (usable, request.conditions.gate(provider, None, &candidate.model));
+    }
+    let (mut open, mut resting, mut first) = (Vec::new(), Vec::new(), None);
+    for index in usable {
+        match request.conditions.gate(provider, Some(&provider.credentials[index]), &candidate.model) {
+            None => open.push(index),
+            Some(skip) => {
+                // One that rests can be tried at the last; one without its secret never.
+                if skip.is_passing() {
+                    resting.push(index);
+                    first = first.filter(Skip::is_passing);
+                }
+                first.get_or_insert(skip);
+            }
+        }
+    }
+    if open.is_empty() {
+        return (resting, first);
+    }
+    let credential = |place: usize| &provider.credentials[open[place]];
+    let weights: Vec<(f64, u64)> =
+        (0..open.len()).map(credential).map(|one| (f64::from(one.weight), one.identity)).collect();
+    let pace = |place: usize| request.conditions.pace(provider, Some(credential(place)), &candidate.model);
+    let mut places = balanced(provider.balance, &weights, request.draw, provider.identity, pace);
+    if let Some(stay) = request.stay {
+        to_front(&mut places, |place| credential(place).identity == stay.credential);
+    }
+    (places.into_iter().map(|place| open[place]).collect(), None)
+}

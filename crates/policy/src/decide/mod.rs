@@ -1,0 +1,217 @@
+//! From a request to its candidates: rules, pins, weights, fallbacks, and the key as the fence
+//! around all of it.
+//!
+//! ```text
+//! name -> plan (rules | pin | weights) -> fence, budgets and gates -> draw -> order -> refusal, if empty
+//! ```
+
+pub(crate) mod balance;
+pub(crate) mod decision;
+pub(crate) mod downgrade;
+pub(crate) mod eligibility;
+pub(crate) mod explain;
+pub(crate) mod observed;
+pub(crate) mod ordering;
+pub(crate) mod plan;
+pub(crate) mod refusal;
+pub(crate) mod weighted;
+
+use std::sync::Arc;
+
+use crate::decide::decision::{Decision, Refusal, Shadow, Skip};
+use crate::decide::eligibility::judge;
+use crate::decide::ordering::{arrange, drop_repeats};
+use crate::decide::plan::{Plan, fallback};
+use crate::document::OnLimit;
+use crate::naming::name::{Asked, understand};
+use crate::policy::{Key, Policy};
+use crate::request::Request;
+use crate::rules::inputs::Asking;
+use crate::rules::matching::{Ruled, Walk};
+
+/// Decides where a request goes. Always the same for the same arguments.
+#[must_use]
+pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
+    let Some(key) = policy.keys.get(request.key) else { return Decision::default() };
+    let asked = asked_for(policy, key, request);
+    decide_on(&mut Walk::new(policy, key, request), asked.as_ref())
+}
+
+/// What the request names, understood.
+pub(crate) fn asked_for(policy: &Policy, key: &Key, request: &Request<'_>) -> Option<Asked> {
+    let name = request.model?;
+    Some(match request.provider {
+        Some(provider) => pinned(key, provider, name),
+        None => understand(policy, key, name),
+    })
+}
+
+/// `x-outrigger-provider` beside a model pins as a name in front of it does.
+fn pinned(key: &Key, provider: &str, name: &str) -> Asked {
+    let model = name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name).to_owned();
+    match key.provider(provider) {
+        Some(provider) => Asked::Pinned { provider, model },
+        None => Asked::Blocked { provider: provider.to_owned(), model },
+    }
+}
+
+/// As [`decide`], by a walk over the rules that can be looked at afterwards.
+pub(crate) fn decide_on<'a>(walk: &mut Walk<'a>, asked: Option<&'a Asked>) -> Decision {
+    let Walk { policy, key, request, .. } = *walk;
+    let mut decision = Decision::default();
+    match walk.decides(asking(key, asked, request)) {
+        Err(refusal) => decision.refusal = Some(refusal),
+        Ok(Some(ruled)) => obey(walk, &ruled, asked, &mut decision),
+        Ok(None) => match plan::without_rule(policy, key, asked, request) {
+            Ok(plan) => fill(walk, &plan, 0, asked, &mut decision),
+            Err(refusal) => decision.refusal = Some(refusal),
+        },
+    }
+    decision.shadow = watched(walk, asked);
+    decision.rule_errors = std::mem::take(&mut walk.errors);
+    decision
+}
+
+/// A request that is decided over and over, by other draws.
+pub(crate) struct Repeated<'a> {
+    policy: &'a Policy,
+    key: &'a Key,
+    asked: Option<&'a Asked>,
+    /// What the rules say, where no draw changes it: rules with `chain` are asked again about what was drawn.
+    ruled: Option<Result<Option<Ruled<'a>>, Refusal>>,
+    /// Steps that the rules took.
+    pub steps: u64,
+}
+
+impl<'a> Repeated<'a> {
+    pub(crate) fn new(policy: &'a Policy, key: &'a Key, request: &'a Request<'a>, asked: Option<&'a Asked>) -> Self {
+        let chains = policy.rules.iter().any(|rule| rule.chain);
+        let mut walk = Walk::new(policy, key, request);
+        let ruled = (!chains).then(|| walk.decides(asking(key, asked, request)));
+        Repeated { policy, key, asked, ruled, steps: walk.budget.taken() }
+    }
+
+    /// Whether rules are asked for each draw.
+    pub(crate) fn asks_again(&self) -> bool {
+        self.ruled.is_none()
+    }
+
+    /// Decides by a draw; also the steps that it took.
+    pub(crate) fn decide(&self, request: &Request<'_>) -> (Decision, u64) {
+        let mut walk = Walk::new(self.policy, self.key, request);
+        let Some(ruled) = &self.ruled else {
+            let decision = decide_on(&mut walk, self.asked);
+            return (decision, walk.budget.taken());
+        };
+        let mut decision = Decision::default();
+        match ruled {
+            Err(refusal) => decision.refusal = Some(refusal.clone()),
+            Ok(Some(ruled)) => obey(&walk, ruled, self.asked, &mut decision),
+            Ok(None) => match plan::without_rule(self.policy, self.key, self.asked, request) {
+                Ok(plan) => fill(&walk, &plan, 0, self.asked, &mut decision),
+                Err(refusal) => decision.refusal = Some(refusal),
+            },
+        }
+        (decision, 0)
+    }
+}
+
+/// The names of the request as rules see them.
+fn asking<'a>(key: &'a Key, asked: Option<&'a Asked>, request: &Request<'a>) -> Asking<'a> {
+    let (provider, entry) = match asked {
+        Some(Asked::Pinned { provider, .. }) => (&*key.providers[*provider].name, Some(*provider)),
+        Some(Asked::Blocked { provider, .. }) => (provider.as_str(), None),
+        _ => {
+            let provider = request.provider.unwrap_or_default();
+            (provider, key.provider(provider))
+        }
+    };
+    Asking { provider, entry, model: asked.map_or("", Asked::model) }
+}
+
+/// What a rule decides.
+fn obey(walk: &Walk<'_>, ruled: &Ruled<'_>, asked: Option<&Asked>, decision: &mut Decision) {
+    decision.rule = Some(ruled.rule.label.clone());
+    decision.chain = ruled.chain.iter().map(|rule| rule.label.clone()).collect();
+    match &ruled.rule.reject {
+        Some(message) => decision.refusal = Some(refusal::rejected(ruled.rule, message)),
+        None => fill(walk, &ruled.plan, ruled.chain.len(), asked, decision),
+    }
+}
+
+/// What the first rule would have decided that matched and only watches.
+fn watched(walk: &Walk<'_>, asked: Option<&Asked>) -> Option<Shadow> {
+    let (rule, asking) = walk.shadow?;
+    let mut would = Decision::default();
+    let mut again = Walk::new(walk.policy, walk.key, walk.request);
+    again.budget = walk.budget.clone();
+    if let Ok(ruled) = again.from(rule, asking) {
+        obey(&again, &ruled, asked, &mut would);
+    }
+    let first = would.eligible().next().map(|candidate| (candidate.name.clone(), candidate.model.clone()));
+    Some(Shadow { rule: rule.label.clone(), first })
+}
+
+/// The candidates of a plan, in their order, or why there is nothing to try.
+fn fill(walk: &Walk<'_>, plan: &Plan, round: usize, asked: Option<&Asked>, decision: &mut Decision) {
+    let Walk { policy, key, request, .. } = *walk;
+    let primaries = arrange(policy, key, request, &plan.primaries, round);
+    match request.fallbacks {
+        None => {
+            decision.candidates = primaries;
+            let fallbacks = plan.fallbacks.iter().map(|slot| judge(policy, key, request, slot));
+            decision.candidates.extend(fallbacks);
+        }
+        // The body's own list replaces every other: of the primaries only the drawn one stays.
+        Some(names) => {
+            let drawn = primaries.iter().position(|candidate| candidate.skipped.is_none());
+            decision.candidates = primaries
+                .into_iter()
+                .enumerate()
+                .filter(|(index, candidate)| Some(*index) == drawn || candidate.skipped.is_some())
+                .map(|(_, candidate)| candidate)
+                .collect();
+            let model: Arc<str> = asked.map_or("", Asked::model).into();
+            for name in names {
+                let slots = fallback(policy, key, name, &model);
+                decision.candidates.extend(slots.iter().map(|slot| judge(policy, key, request, slot)));
+            }
+        }
+    }
+    drop_repeats(&mut decision.candidates);
+    if let Some(place) = stopped(key, decision) {
+        decision.refusal = Some(refusal::used_up(policy, key, place, request, &refusal::by(decision)));
+    } else if decision.eligible().next().is_none() && !rescued(decision) {
+        decision.refusal = Some(refusal::nothing_left(policy, key, decision, request));
+    }
+}
+
+/// With `onLimit: Reject`, what stops one candidate stops all of them: the limit.
+fn stopped(key: &Key, decision: &mut Decision) -> Option<usize> {
+    if key.on_limit == OnLimit::NextProvider {
+        return None;
+    }
+    let spent = |skip: &Skip| match skip {
+        Skip::Budget(place) | Skip::Limit(place) => Some((skip.clone(), *place)),
+        _ => None,
+    };
+    let mut skips = decision.candidates.iter().filter_map(|candidate| candidate.skipped.as_ref());
+    let (skip, place) = skips.find_map(spent)?;
+    for candidate in &mut decision.candidates {
+        if candidate.skipped.as_ref().is_none_or(Skip::is_passing) {
+            candidate.skipped = Some(skip.clone());
+        }
+    }
+    Some(place)
+}
+
+/// With nothing to try, those that only rest are tried all the same: a refusal would help nobody.
+fn rescued(decision: &mut Decision) -> bool {
+    for candidate in &mut decision.candidates {
+        if candidate.skipped.as_ref().is_some_and(Skip::is_passing) {
+            candidate.skipped = None;
+            decision.last_resort = true;
+        }
+    }
+    decision.last_resort
+}

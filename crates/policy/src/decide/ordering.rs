@@ -1,0 +1,77 @@
+//! Candidates in the order in which they are to be tried: one of the primaries is drawn among those that may be tried.
+
+use crate::decide::balance::{balanced, to_front};
+use crate::decide::decision::Candidate;
+use crate::decide::eligibility::{Slot, judge};
+use crate::policy::{Key, Policy};
+use crate::request::Request;
+use outrigger_core::hash::spread_parts;
+
+/// Judges the primaries, draws one of those that pass, and puts them in order: those to try, then
+/// those passed over.
+///
+/// `round` makes the draws of rules that lead to each other independent: with the same chance twice, halves of halves
+/// would be never or always.
+pub(crate) fn arrange(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slots: &[Slot],
+    round: usize,
+) -> Vec<Candidate> {
+    in_order(policy, key, request, slots, round).into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// The place of the slot that is drawn; `None` if no one may be tried.
+pub(crate) fn drawn(policy: &Policy, key: &Key, request: &Request<'_>, slots: &[Slot], round: usize) -> Option<usize> {
+    let ordered = in_order(policy, key, request, slots, round);
+    ordered.iter().find(|(_, candidate)| candidate.skipped.is_none()).map(|(place, _)| *place)
+}
+
+/// Each with the place of its slot.
+fn in_order(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slots: &[Slot],
+    round: usize,
+) -> Vec<(usize, Candidate)> {
+    let judged = slots.iter().map(|slot| judge(policy, key, request, slot)).enumerate();
+    let (eligible, skipped): (Vec<_>, Vec<_>) = judged.partition(|(_, candidate)| candidate.skipped.is_none());
+    let weight = |(place, candidate): &(usize, Candidate)| {
+        let slot = &slots[*place];
+        let identity = candidate.provider.map_or(0, |index| policy.providers[index].identity)
+            ^ slot.credential.as_ref().map_or(0, |name| spread_parts(&[name.as_bytes()]));
+        (f64::from(slot.weight.unwrap_or(0)), identity)
+    };
+    let weights: Vec<(f64, u64)> = eligible.iter().map(weight).collect();
+    let paces = |index: usize| {
+        let candidate = &eligible[index].1;
+        candidate.provider.and_then(|p| request.conditions.pace(&policy.providers[p], None, &candidate.model))
+    };
+    let salt = if round == 0 { 0 } else { spread_parts(&[b"round", &round.to_le_bytes()]) };
+    let mut places = balanced(key.balance, &weights, request.draw, salt, paces);
+    if let Some(stay) = request.stay {
+        to_front(&mut places, |place| {
+            eligible[place].1.provider.is_some_and(|provider| policy.providers[provider].identity == stay.provider)
+        });
+    }
+    let mut eligible: Vec<Option<(usize, Candidate)>> = eligible.into_iter().map(Some).collect();
+    places.into_iter().filter_map(|place| eligible[place].take()).chain(skipped).collect()
+}
+
+/// The same provider and model twice is one candidate; credentials that differ make two.
+pub(crate) fn drop_repeats(candidates: &mut Vec<Candidate>) {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(candidates.len());
+    for candidate in candidates.drain(..) {
+        let same = |other: &Candidate| {
+            other.name == candidate.name
+                && other.model == candidate.model
+                && candidate.credentials.iter().all(|index| other.credentials.contains(index))
+        };
+        if !kept.iter().any(same) {
+            kept.push(candidate);
+        }
+    }
+    *candidates = kept;
+}

@@ -1,0 +1,116 @@
+//! Where a rule, a pin or the weights want a request to go, before the fence is asked.
+
+use std::sync::Arc;
+
+use crate::decide::decision::Refusal;
+use crate::decide::eligibility::Slot;
+use crate::decide::refusal;
+use crate::naming::misnamed::Misnamed;
+use crate::naming::name::{Asked, understand};
+use crate::naming::serving::{Serving, serving};
+use crate::policy::{Key, Policy};
+use crate::request::Request;
+use crate::rules::rule::Rule;
+
+/// One of the primaries is drawn; the others follow by weight, then the fallbacks in order.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub primaries: Vec<Slot>,
+    pub fallbacks: Vec<Slot>,
+}
+
+/// A rule's: `model` is the one that was asked for, where a target names none.
+pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> Plan {
+    let model: Arc<str> = Arc::from(model);
+    let primaries = rule
+        .targets
+        .iter()
+        .map(|target| Slot {
+            provider: key.provider(&target.provider).ok_or_else(|| Arc::from(target.provider.as_str())),
+            model: target.model.as_deref().map_or_else(|| model.clone(), Arc::from),
+            weight: Some(target.weight),
+            credential: target.credential.clone(),
+            any_name: false,
+        })
+        .collect();
+    let fallbacks = rule.fallbacks.iter().flat_map(|name| fallback(policy, key, name, &model)).collect();
+    Plan { primaries, fallbacks }
+}
+
+/// A pin is that provider alone; a bare name is drawn among those who serve it.
+///
+/// # Errors
+/// Nobody is meant, or somebody whom the key may not use.
+pub(crate) fn without_rule(
+    policy: &Policy,
+    key: &Key,
+    asked: Option<&Asked>,
+    request: &Request<'_>,
+) -> Result<Plan, Refusal> {
+    let slot = |provider: usize, model: &str, any_name: bool| Slot {
+        provider: Ok(provider),
+        model: Arc::from(model),
+        weight: Some(key.providers[provider].weight),
+        credential: None,
+        any_name,
+    };
+    let primaries = match asked {
+        Some(Asked::Pinned { provider, model }) => vec![slot(*provider, model, false)],
+        Some(Asked::Blocked { provider, .. }) => {
+            let refusal = refusal::provider_blocked(key, provider, "");
+            return Err(Refusal { param: Some("model".to_owned()), ..refusal });
+        }
+        Some(Asked::Bare { model }) => {
+            let Serving { entries, any_name, .. } =
+                serving(policy, key, model).ok_or_else(|| refusal::nobody_serves(policy, key, model))?;
+            entries.into_iter().map(|provider| slot(provider, model, any_name)).collect()
+        }
+        None => vec![slot(without_model(policy, key, request)?, "", false)],
+    };
+    Ok(Plan { primaries, fallbacks: Vec::new() })
+}
+
+/// Who is meant where no model is named: the provider that the request names, or the only one.
+fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<usize, Refusal> {
+    if let Some(name) = request.provider {
+        return key.provider(name).ok_or_else(|| refusal::provider_blocked(key, name, ""));
+    }
+    let fits = |index: &usize| {
+        let provider = &policy.providers[key.providers[*index].provider];
+        !provider.suspended && request.conditions.unfit(provider).is_none()
+    };
+    match (0..key.providers.len()).filter(fits).collect::<Vec<_>>()[..] {
+        [one] => Ok(one),
+        _ => Err(refusal::provider_needed(key)),
+    }
+}
+
+/// A fallback's text: `provider/model`, a provider alone, or a model's name.
+pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<Slot> {
+    let slot = |provider: Result<usize, Arc<str>>, model: Arc<str>| Slot {
+        provider,
+        model,
+        weight: None,
+        credential: None,
+        any_name: false,
+    };
+    if let Some(provider) = key.provider(text) {
+        return vec![slot(Ok(provider), model.clone())];
+    }
+    match understand(policy, key, text) {
+        Asked::Pinned { provider, model } => vec![slot(Ok(provider), Arc::from(model))],
+        Asked::Blocked { provider, model } => vec![slot(Err(Arc::from(provider)), Arc::from(model))],
+        Asked::Bare { model } => {
+            // A text without a slash may be meant for a provider: one that is not there.
+            let meant = |serving: &Serving| !serving.any_name || Misnamed::alone(policy, key, text).is_none();
+            let Some(mut serving) = serving(policy, key, &model).filter(meant) else {
+                // A name of nobody's: it stays in the list, with its reason, for people to see.
+                let (first, rest) = text.split_once('/').unwrap_or((text, text));
+                return vec![slot(Err(Arc::from(first)), Arc::from(rest))];
+            };
+            serving.entries.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
+            let slots = serving.entries.into_iter().map(|index| slot(Ok(index), Arc::from(model.as_str())));
+            slots.map(|slot| Slot { any_name: serving.any_name, ..slot }).collect()
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The words of refusals: each names the object that stands in the way.
+
+use crate::catalogue;
+use crate::decide::decision::{Candidate, Decision, Refusal, Skip};
+use crate::document::{OnLimit, Unit};
+use crate::limits::unmeasured::{Gap, gap};
+use crate::naming::misnamed::Misnamed;
+use crate::naming::serving::{list_models, permits, serving, takers};
+use crate::policy::{Key, KeyProvider, Policy};
+use crate::request::Request;
+use crate::rules::expression::ExpressionError;
+use crate::rules::rule::Rule;
+use crate::text::nearest::nearest;
+
+/// A refusal of a request whose candidates were all passed over.
+pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, request: &Request<'_>) -> Refusal {
+    let by = by(decision);
+    // The first of those that say most.
+    let blamed = decision.candidates.iter().min_by_key(|candidate| candidate.skipped.as_ref().map_or(u8::MAX, rank));
+    let Some(candidate) = blamed else {
+        return Refusal {
+            status: 404,
+            kind: "model_not_found",
+            message: format!("nobody serves this request for {}{by}", named(key)),
+            param: Some("model".to_owned()),
+            limit: None,
+        };
+    };
+    let Candidate { name, model, .. } = candidate;
+    match &candidate.skipped {
+        Some(Skip::Budget(place) | Skip::Limit(place)) => used_up(policy, key, *place, request, &by),
+        Some(Skip::Concurrency) => crowded(policy, key, candidate, request, &by),
+        Some(Skip::Unpriced) => unpriced(policy, key, candidate, request, &by),
+        Some(Skip::Unsupported(field)) => {
+            let place = format!("{name}/{model}");
+            Refusal {
+                status: 400,
+                kind: "unsupported_parameter",
+                message: format!(
+                    "`{field}` cannot be carried to {}{by}, and no other candidate is left",
+                    place.trim_end_matches('/')
+                ),
+                param: Some(field.clone()),
+                limit: None,
+            }
+        }
+        Some(Skip::ModelBlocked) => model_blocked(policy, key, candidate, &by),
+        Some(Skip::CredentialBlocked) => Refusal {
+            status: 403,
+            kind: "provider_blocked",
+            message: match request.credential {
+                Some(credential) => format!("{} may not use the credential `{credential}` of `{name}`{by}", named(key)),
+                None => format!("{} has no credential of `{name}` for `{model}`{by}", named(key)),
+            },
+            param: None,
+            limit: None,
+        },
+        Some(Skip::Unhealthy) => Refusal {
+            status: 503,
+            kind: "upstream_unreachable",
+            message: format!("no candidate is healthy{by}: `{name}` is said to be down"),
+            param: None,
+            limit: None,
+        },
+        _ => match candidate.provider.map(|index| &policy.providers[index]) {
+            Some(provider) if provider.suspended => Refusal {
+                status: 403,
+                kind: "provider_blocked",
+                message: format!("LLMProvider {} is suspended{by}", provider.id),
+                param: Some("model".to_owned()),
+                limit: None,
+            },
+            _ => Refusal { param: Some("model".to_owned()), ..provider_blocked(key, name, &by) },
+        },
+    }
+}
+
+/// Which rule decided, if one did.
+pub(crate) fn by(decision: &Decision) -> String {
+    decision.rule.as_ref().map(|rule| format!(" (RoutingRule {rule} decided)")).unwrap_or_default()
+}
+
+/// Which reason is told of several, the lowest: what passes soonest, since with time the request would be served; then
+/// what an upstream can't say, which the caller can do something about; then what an administrator can.
+fn rank(skip: &Skip) -> u8 {
+    match skip {
+        Skip::Concurrency => 0,
+        Skip::Limit(_) => 1,
+        Skip::Budget(_) => 2,
+        Skip::Unsupported(_) => 3,
+        Skip::Unpriced => 4,
+        _ => 5,
+    }
+}
+
+/// Something is spent, and what.
+pub(crate) fn used_up(policy: &Policy, key: &Key, place: usize, request: &Request<'_>, by: &str) -> Refusal {
+    let limit = &policy.limits.all[place];
+    let (status, kind) = match limit.unit {
+        _ if limit.is_budget() => (402, "budget_exceeded"),
+        Unit::Tokens => (429, "token_limited"),
+        Unit::Money | Unit::Requests => (429, "request_limited"),
+    };
+    let at_once = match key.on_limit {
+        OnLimit::Reject => " (onLimit: Reject)",
+        OnLimit::NextProvider => "",
+    };
+    Refusal {
+        status,
+        kind,
+        message: format!("{}{at_once}{by}", limit.told(request.conditions.used(place))),
+        param: None,
+        limit: Some(place),
+    }
+}
+
+/// As many requests are under way as an object lets be.
+fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> Refusal {
+    let name = &candidate.name;
+    let mut limits = Vec::new();
+    let document = policy.document.keys.get(request.key);
+    let entry = candidate.entry.and_then(|index| document?.providers.get(index));
+    if let Some(most) = entry.and_then(|entry| entry.limits.concurrent_requests) {
+        limits.push(format!("{} lets be (spec.providers[{name}].limits.concurrentRequests: {most})", named(key)));
+    }
+    let provider = candidate.provider.and_then(|index| policy.document.providers.get(index));
+    if let Some((provider, most)) = provider.and_then(|one| Some((one, one.limits.concurrent_requests?))) {
+        let (namespace, name) = (&provider.namespace, &provider.name);
+        limits.push(format!("LLMProvider {namespace}/{name} lets be (spec.limits.concurrentRequests: {most})"));
+    }
+    let limits = if limits.is_empty() { "may be".to_owned() } else { limits.join(", or as ") };
+    Refusal {
+        status: 429,
+        kind: "concurrency_limited",
+        message: format!("as many requests are under way at `{name}` as {limits}{by}"),
+        param: None,
+        limit: None,
+    }
+}
+
+/// A limit counts the request, and nobody can say what it costs or how much it uses.
+fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> Refusal {
+    let Candidate { name, model, .. } = candidate;
+    let places = candidate.entry.map(|entry| policy.limits_of(request.key, entry, model)).unwrap_or_default();
+    let mut limits = places.iter().map(|place| &policy.limits.all[*place]);
+    let found = limits.find_map(|limit| Some((limit, gap(policy, key, request, candidate, limit)?)));
+    let counts = found.map(|(limit, _)| limit.id.to_string()).unwrap_or_default();
+    let message = match found {
+        Some((limit, Gap::Meter(why))) => {
+            let (counted, unknown) = match limit.unit {
+                Unit::Tokens => ("tokens", "how many this request uses"),
+                Unit::Money | Unit::Requests => ("money", "what this request costs"),
+            };
+            format!(
+                "{counts} counts {counted}, and {unknown} can't be known: {why}{by}; `unmetered: Allow` of {} would serve it \
+                 uncounted",
+                named(key)
+            )
+        }
+        Some((_, Gap::Price(of))) => {
+            let provider = candidate.provider.map(|index| policy.providers[index].id.to_string()).unwrap_or_default();
+            let of = if of == "tokens" { String::new() } else { format!(" for {of}") };
+            format!(
+                "{counts} counts money, and nobody knows the price of {name}/{model}{of}{by}: give it one (LLMProvider \
+                 {provider}: spec.models[].price or spec.defaultPrice; or a ModelCatalog), or `unpriced: Allow` to {}",
+                named(key)
+            )
+        }
+        None => format!("nobody knows the price of {name}/{model}{by}"),
+    };
+    Refusal { status: 403, kind: "model_unpriced", message, param: Some("model".to_owned()), limit: None }
+}
+
+/// Every type of refusal that a decision can have.
+pub(crate) const KINDS: [&str; 12] = [
+    "model_not_found",
+    "unsupported_parameter",
+    "provider_blocked",
+    "upstream_unreachable",
+    "budget_exceeded",
+    "token_limited",
+    "request_limited",
+    "concurrency_limited",
+    "model_unpriced",
+    "request_rejected",
+    "model_blocked",
+    "invalid_request",
+];
+
+/// A rule refuses what it matches.
+pub(crate) fn rejected(rule: &Rule, message: &str) -> Refusal {
+    let message = match message.trim() {
+        "" => format!("RoutingRule {} rejects this request", rule.id),
+        message => format!("{message} (RoutingRule {})", rule.id),
+    };
+    Refusal { status: 403, kind: "request_rejected", message, param: None, limit: None }
+}
+
+/// The key may not use a provider, or there is none of the name.
+pub(crate) fn provider_blocked(key: &Key, provider: &str, by: &str) -> Refusal {
+    Refusal {
+        status: 403,
+        kind: "provider_blocked",
+        message: format!(
+            "{} may not use the provider `{provider}`{by}{}{}",
+            named(key),
+            did_you_mean(nearest(provider, key.providers.iter().map(|entry| &*entry.name))),
+            providers_hint(key)
+        ),
+        param: None,
+        limit: None,
+    }
+}
+
+/// Says whose list keeps the model out.
+fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) -> Refusal {
+    let Candidate { name, model, .. } = candidate;
+    let entry = key.providers.iter().find(|entry| entry.name == *name);
+    let itself = |entry: &&KeyProvider| permits(key, entry, &policy.providers[entry.provider], model);
+    if let Some(entry) = entry.filter(itself) {
+        let message = format!(
+            "`fallbacks` of the request lets LLMProvider {} answer with models that {} does not allow (spec.models, \
+             spec.providers[{name}].models){by}",
+            policy.providers[entry.provider].id,
+            named(key)
+        );
+        return Refusal {
+            status: 403,
+            kind: "model_blocked",
+            message,
+            param: Some("fallbacks".to_owned()),
+            limit: None,
+        };
+    }
+    let message = match entry {
+        Some(entry) if policy.providers[entry.provider].excludes(model) => {
+            format!(
+                "LLMProvider {} is exclusive, and `{model}` is none of its models{by}",
+                policy.providers[entry.provider].id
+            )
+        }
+        Some(entry) if key.permits(&[model, policy.providers[entry.provider].own_name(model)]) => {
+            format!("{} does not allow the model `{model}` (spec.providers[{name}].models){by}", named(key))
+        }
+        _ => format!("{} does not allow the model `{model}` (spec.models){by}", named(key)),
+    };
+    Refusal { status: 403, kind: "model_blocked", message, param: Some("model".to_owned()), limit: None }
+}
+
+/// Nobody serves a bare name; or somebody would, and the key's own lists keep it out.
+pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> Refusal {
+    if let Some(misnamed) = Misnamed::of(policy, key, model) {
+        return no_such_provider(policy, key, model, misnamed);
+    }
+    let knows = |entry: &&KeyProvider| {
+        let provider = &policy.providers[entry.provider];
+        provider.model(model).is_some() || catalogue::lookup(&provider.kind, model).is_some()
+    };
+    let fenced = key
+        .providers
+        .iter()
+        .filter(|entry| !policy.providers[entry.provider].excludes(model))
+        .find(|entry| !permits(key, entry, &policy.providers[entry.provider], model) && knows(entry));
+    if fenced.is_some() || !key.allows(model) {
+        let keeps = match fenced.filter(|_| key.allows(model)) {
+            Some(entry) => format!("spec.providers[{}].models", entry.name),
+            None => "spec.models".to_owned(),
+        };
+        return Refusal {
+            status: 403,
+            kind: "model_blocked",
+            message: format!("{} does not allow the model `{model}` ({keeps})", named(key)),
+            param: Some("model".to_owned()),
+            limit: None,
+        };
+    }
+    let takers = takers(policy, key, model);
+    if let [first, _, ..] = takers[..] {
+        return Refusal {
+            status: 404,
+            kind: "model_not_found",
+            message: format!(
+                "no provider of {} lists the model `{model}`, and {} take any name: say which is meant, as in \
+                 `{first}/{model}`, or list it in the provider's `models`",
+                named(key),
+                takers.join(", "),
+            ),
+            param: Some("model".to_owned()),
+            limit: None,
+        };
+    }
+    let known = list_models(policy, key);
+    let full: Vec<String> = known.iter().map(|(provider, model)| format!("{provider}/{model}")).collect();
+    let like = nearest(model, known.iter().map(|(_, name)| name.as_str()).chain(full.iter().map(String::as_str)));
+    Refusal {
+        status: 404,
+        kind: "model_not_found",
+        message: format!(
+            "no provider of {} serves the model `{model}`{}; GET /v1/models lists what there is{}",
+            named(key),
+            did_you_mean(like),
+            providers_hint(key),
+        ),
+        param: Some("model".to_owned()),
+        limit: None,
+    }
+}
+
+/// What stands in front of a name is somebody's word, and no provider's name.
+fn no_such_provider(policy: &Policy, key: &Key, model: &str, misnamed: Misnamed<'_>) -> Refusal {
+    let Misnamed { word, rest, .. } = misnamed;
+    // Who is meant; else who is known to have a model of that name, under whatever provider.
+    let listed = || {
+        let serving = serving(policy, key, rest).filter(|serving| !serving.any_name)?;
+        serving.entries.first().map(|entry| &*key.providers[*entry].name)
+    };
+    let like = misnamed.meant(policy, key).or_else(listed).map(|name| format!("{name}/{rest}"));
+    let like = like.map(|name| name.trim_end_matches('/').to_owned());
+    Refusal {
+        status: 404,
+        kind: "model_not_found",
+        message: format!(
+            "no provider of {} is named `{word}`, and none lists the model `{model}`{}{}",
+            named(key),
+            did_you_mean(like),
+            providers_hint(key),
+        ),
+        param: Some("model".to_owned()),
+        limit: None,
+    }
+}
+
+fn did_you_mean(like: Option<String>) -> String {
+    like.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// Neither a model nor a provider says who is meant.
+pub(crate) fn provider_needed(key: &Key) -> Refusal {
+    Refusal {
+        status: 400,
+        kind: "invalid_request",
+        message: format!(
+            "this operation names no model, so `x-outrigger-provider` must say who is meant{}",
+            providers_hint(key)
+        ),
+        param: None,
+        limit: None,
+    }
+}
+
+/// A rule's expression failed, and the rule would have that refused.
+pub(crate) fn rule_failed(rule: &Rule, error: &ExpressionError) -> Refusal {
+    Refusal {
+        status: 400,
+        kind: "invalid_request",
+        message: format!("RoutingRule {}: `when` {error}, and the rule says onError: Refuse", rule.id),
+        param: None,
+        limit: None,
+    }
+}
+
+fn named(key: &Key) -> String {
+    match key.keyless {
+        true => format!("a caller without a VirtualKey in namespace {}", key.id.namespace),
+        false => format!("VirtualKey {}", key.id),
+    }
+}
+
+fn providers_hint(key: &Key) -> String {
+    match key.providers.is_empty() {
+        true => "; it has no providers".to_owned(),
+        false => {
+            let names: Vec<&str> = key.providers.iter().map(|provider| &*provider.name).collect();
+            format!("; it has {}", names.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test of a rule that expects a type which is not in the list would be told that there is none.
+    #[test]
+    fn every_refusal_is_of_a_known_type() {
+        let source = include_str!("refusal.rs").split("#[cfg(test)]").next().unwrap();
+        let words = |before: &str| source.split(before).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let mut said: Vec<&str> = words("kind: \"");
+        said.extend(words("(402, \"") as Vec<&str>);
+        said.extend(words("(429, \"") as Vec<&str>);
+        said.sort_unstable();
+        said.dedup();
+        let mut known = KINDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(said, known);
+    }
+}

@@ -1,0 +1,245 @@
+//! What a request counts against: the limits of its key, of the key's entry for a provider, of the provider itself, and
+//! the budgets that any of these lead to.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use outrigger_core::{ObjectRef, Window};
+
+use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
+use crate::text::glob::Globs;
+
+/// A limit, and where it is said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    pub id: LimitId,
+    pub unit: Unit,
+    /// Nano-dollars, tokens or requests.
+    pub max: u64,
+    pub window: Window,
+    /// A Budget's, by percent, rising.
+    pub thresholds: Vec<ThresholdDoc>,
+    /// Requests are counted one for each attempt, not one for each request of a caller.
+    pub per_attempt: bool,
+}
+
+/// Names a limit, and with the beginning of a period its account. Not a UID: an object that is deleted and made again
+/// finds what it has spent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LimitId {
+    /// `Budget`, `LLMProvider` or `VirtualKey`.
+    pub kind: &'static str,
+    pub object: ObjectRef,
+    /// Where in the object: `spec.limits.budgets[month]`; empty for a Budget.
+    pub path: String,
+}
+
+/// `VirtualKey search/search: spec.limits.budgets[month]`, `Budget search/team`.
+impl fmt::Display for LimitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.object)?;
+        match self.path.is_empty() {
+            true => Ok(()),
+            false => write!(f, ": {}", self.path),
+        }
+    }
+}
+
+/// A budget that counts requests which did not name it.
+#[derive(Debug)]
+struct Applied {
+    /// It and its ancestors.
+    limits: Vec<usize>,
+    /// Absent: every key.
+    keys: Option<Vec<ObjectRef>>,
+    /// Names of LLMProvider objects; empty: all.
+    providers: Vec<String>,
+    models: Globs,
+}
+
+/// All limits of a policy, and who counts against which. Indexes are places in [`Limits::all`].
+#[derive(Debug, Default)]
+pub struct Limits {
+    pub all: Vec<Limit>,
+    /// By key: its own, and the budgets that it names.
+    keys: Vec<Vec<usize>>,
+    /// By key and entry: the entry's own, and the provider's.
+    entries: Vec<Vec<Vec<usize>>>,
+    applied: Vec<Applied>,
+}
+
+impl Limit {
+    /// Money anywhere, and the tokens of a Budget. The others are limits of pace.
+    pub(crate) fn is_budget(&self) -> bool {
+        self.unit == Unit::Money || self.id.kind == "Budget"
+    }
+}
+
+impl Limits {
+    /// Reads those of a document. A budget that is named and not there has no limit: `compile` has told.
+    pub(crate) fn of(document: &Document) -> Self {
+        let mut limits = Limits::default();
+        let mut budgets: HashMap<ObjectRef, usize> = HashMap::new();
+        for budget in &document.budgets {
+            budgets.insert(budget.id(), limits.all.len());
+            limits.all.push(budget_limit(budget));
+        }
+        let chain = |first: &ObjectRef| {
+            let mut chain = Vec::new();
+            let mut next = Some(first);
+            while let Some(id) = next
+                && let Some(at) = budgets.get(id)
+                // A ring of parents is counted once around.
+                && !chain.contains(at)
+            {
+                chain.push(*at);
+                next = document.budgets[*at].parent.as_ref();
+            }
+            chain
+        };
+        let mut providers: HashMap<ObjectRef, Vec<usize>> = HashMap::new();
+        for provider in &document.providers {
+            let object = ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() };
+            let own = limits.add("LLMProvider", &object, "spec.limits", &provider.limits, true);
+            providers.insert(object, own);
+        }
+        for key in &document.keys {
+            let object = ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() };
+            let mut own = limits.add("VirtualKey", &object, "spec.limits", &key.limits, false);
+            own.extend(key.budgets.iter().flat_map(&chain));
+            limits.keys.push(sorted(own));
+            let mut entries = Vec::with_capacity(key.providers.len());
+            for entry in &key.providers {
+                let path = format!("spec.providers[{}].limits", entry.name);
+                let mut own = limits.add("VirtualKey", &object, &path, &entry.limits, true);
+                own.extend(providers.get(&entry.provider).into_iter().flatten());
+                entries.push(sorted(own));
+            }
+            limits.entries.push(entries);
+        }
+        for budget in &document.budgets {
+            if let Some(applies) = &budget.applies_to {
+                limits.applied.push(Applied {
+                    limits: chain(&budget.id()),
+                    keys: applies.keys.clone(),
+                    providers: applies.providers.clone(),
+                    models: Globs::new(&applies.models),
+                });
+            }
+        }
+        limits
+    }
+
+    /// Appends an object's; their places.
+    fn add(
+        &mut self,
+        kind: &'static str,
+        object: &ObjectRef,
+        path: &str,
+        limits: &LimitsDoc,
+        per_attempt: bool,
+    ) -> Vec<usize> {
+        let mut places = Vec::new();
+        let lists: [(&str, Unit, &[LimitDoc]); 3] = [
+            ("budgets", Unit::Money, &limits.budgets),
+            ("requests", Unit::Requests, &limits.requests),
+            ("tokens", Unit::Tokens, &limits.tokens),
+        ];
+        for (list, unit, limits) in lists {
+            for limit in limits {
+                places.push(self.all.len());
+                self.all.push(Limit {
+                    id: LimitId { kind, object: object.clone(), path: format!("{path}.{list}[{}]", limit.name) },
+                    unit,
+                    max: limit.max,
+                    window: limit.window.clone(),
+                    thresholds: Vec::new(),
+                    per_attempt,
+                });
+            }
+        }
+        places
+    }
+
+    /// What a request of a key counts against whoever serves it: places, rising.
+    #[must_use]
+    pub fn of_key(&self, key: usize, id: &ObjectRef) -> Vec<usize> {
+        let mut places = self.keys.get(key).cloned().unwrap_or_default();
+        let anywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.is_empty();
+        for applied in self.applied.iter().filter(anywhere).filter(|applied| applied.counts(id)) {
+            places.extend(&applied.limits);
+        }
+        sorted(places)
+    }
+
+    /// The same of a request for a model: also the budgets that count the model, at whatever provider.
+    #[must_use]
+    pub fn of_asked(&self, key: usize, id: &ObjectRef, model: &str) -> Vec<usize> {
+        let mut places = self.keys.get(key).cloned().unwrap_or_default();
+        let everywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.allows(model);
+        for applied in self.applied.iter().filter(everywhere).filter(|applied| applied.counts(id)) {
+            places.extend(&applied.limits);
+        }
+        sorted(places)
+    }
+
+    /// What an attempt counts against: also the limits of the key's entry and of its provider, and the budgets that
+    /// count this provider or model. `model` is all names that the model goes by. Places, rising.
+    #[must_use]
+    pub fn of_attempt(&self, key: usize, id: &ObjectRef, entry: usize, provider: &str, model: &[&str]) -> Vec<usize> {
+        let mut places = self.keys.get(key).cloned().unwrap_or_default();
+        places.extend(self.entries.get(key).and_then(|entries| entries.get(entry)).into_iter().flatten());
+        for applied in self.applied.iter().filter(|applied| applied.counts(id)) {
+            let asked = applied.providers.is_empty() || applied.providers.iter().any(|name| name == provider);
+            if asked && model.iter().any(|name| applied.models.allows(name)) {
+                places.extend(&applied.limits);
+            }
+        }
+        sorted(places)
+    }
+
+    /// Whether anything that a key asks for may count against a limit.
+    #[must_use]
+    pub fn counts(&self, key: usize, id: &ObjectRef) -> bool {
+        let some = |places: Option<&Vec<usize>>| places.is_some_and(|places| !places.is_empty());
+        some(self.keys.get(key))
+            || self.entries.get(key).is_some_and(|entries| entries.iter().any(|entry| !entry.is_empty()))
+            || self.applied.iter().any(|applied| applied.counts(id))
+    }
+
+    /// Those of a key's entry alone, and of its provider.
+    #[must_use]
+    pub fn of_entry(&self, key: usize, entry: usize) -> &[usize] {
+        self.entries.get(key).and_then(|entries| entries.get(entry)).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Applied {
+    fn counts(&self, key: &ObjectRef) -> bool {
+        self.keys.as_ref().is_none_or(|keys| keys.contains(key))
+    }
+}
+
+impl BudgetDoc {
+    #[must_use]
+    pub fn id(&self) -> ObjectRef {
+        ObjectRef { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+fn budget_limit(budget: &BudgetDoc) -> Limit {
+    Limit {
+        id: LimitId { kind: "Budget", object: budget.id(), path: String::new() },
+        unit: budget.unit,
+        max: budget.max,
+        window: budget.window.clone(),
+        thresholds: budget.thresholds.clone(),
+        per_attempt: false,
+    }
+}
+
+fn sorted(mut places: Vec<usize>) -> Vec<usize> {
+    places.sort_unstable();
+    places.dedup();
+    places
+}

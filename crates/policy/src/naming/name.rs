@@ -1,0 +1,46 @@
+//! What a model's name asks for: a provider's model, or a model of whoever serves it.
+
+use crate::naming::serving::is_exact;
+use crate::policy::{Key, Policy};
+
+/// A name, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `openai/gpt-4o`: that provider alone. Index in [`Key::providers`].
+    Pinned { provider: usize, model: String },
+    /// A model's name, whoever serves it.
+    Bare { model: String },
+    /// The first segment names a provider that this key may not use.
+    Blocked { provider: String, model: String },
+}
+
+impl Asked {
+    /// The model's name without a provider in front.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        match self {
+            Asked::Pinned { model, .. } | Asked::Bare { model } | Asked::Blocked { model, .. } => model,
+        }
+    }
+}
+
+/// An exact model name or alias first; then the first segment as a provider's name; then the whole
+/// as a model's name. A prefix that names no provider is part of the model's name.
+pub(crate) fn understand(policy: &Policy, key: &Key, name: &str) -> Asked {
+    let bare = || Asked::Bare { model: name.to_owned() };
+    if is_exact(policy, key, name) {
+        return bare();
+    }
+    let Some((first, rest)) = name.split_once('/') else { return bare() };
+    if rest.is_empty() {
+        return bare();
+    }
+    if let Some(provider) = key.provider(first) {
+        return Asked::Pinned { provider, model: rest.to_owned() };
+    }
+    let others = &policy.document.others.providers;
+    if policy.providers.iter().any(|provider| provider.id.name == first) || others.iter().any(|name| name == first) {
+        return Asked::Blocked { provider: first.to_owned(), model: rest.to_owned() };
+    }
+    bare()
+}

@@ -1,0 +1,221 @@
+//! Who serves a model that is asked for by its bare name.
+
+use serde::Serialize;
+
+use crate::catalogue;
+use crate::naming::misnamed::Misnamed;
+use crate::policy::{Credential, Key, KeyProvider, Policy, Provider};
+use crate::request::Others;
+use crate::text::glob::{Globs, is_pattern};
+
+/// Types that pass on any name, because nobody can know what they serve.
+const ANY_NAME: [&str; 5] = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter", "Mock"];
+
+/// How a provider comes to serve a bare name: the first of these that any of the key's providers
+/// matches decides, and only those that match it are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tier {
+    /// The key's own list for the provider has it.
+    KeyModels,
+    /// The provider's list has it, as a name or an alias.
+    ProviderModels,
+    /// The catalogue has it for the provider's type.
+    Catalogue,
+    /// The type takes any name.
+    AnyName,
+}
+
+impl Tier {
+    const ALL: [Self; 4] = [Self::KeyModels, Self::ProviderModels, Self::Catalogue, Self::AnyName];
+
+    fn has(self, asked: &Wanted<'_>, entry: &KeyProvider, provider: &Provider) -> bool {
+        let model = asked.model;
+        match self {
+            Self::KeyModels => [model, provider.own_name(model)]
+                .into_iter()
+                .any(|name| entry.models.matches(name) && asked.may_match(&entry.models, name, provider)),
+            Self::ProviderModels => {
+                let pattern =
+                    || provider.patterns.matches(model) && asked.may_match(&provider.patterns, model, provider);
+                provider.model(model).is_some() || pattern()
+            }
+            Self::Catalogue => !provider.exclusive && catalogue::lookup(&provider.kind, model).is_some(),
+            Self::AnyName => takes_any_name(provider) && asked.may_be_at(provider),
+        }
+    }
+}
+
+/// Whether a provider passes on names that nobody has listed.
+fn takes_any_name(provider: &Provider) -> bool {
+    provider.says_any || (!provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()))
+}
+
+/// A bare name, and whom its first segment asks for.
+struct Wanted<'n> {
+    model: &'n str,
+    misnamed: Option<Misnamed<'n>>,
+}
+
+impl<'n> Wanted<'n> {
+    fn of(policy: &Policy, key: &Key, model: &'n str) -> Self {
+        Wanted { model, misnamed: Misnamed::of(policy, key, model) }
+    }
+
+    /// Whether a model of that name may be there, though nobody lists it.
+    fn may_be_at(&self, provider: &Provider) -> bool {
+        self.misnamed.is_none_or(|misnamed| misnamed.is_name_at(&provider.kind))
+    }
+
+    /// Whether a list in which a pattern matches means such a name: `*` is no word for `azure/gpt-4o`, `azure/*` is one.
+    fn may_match(&self, list: &Globs, name: &str, provider: &Provider) -> bool {
+        let spelt = |misnamed: Misnamed<'_>| list.names(name) || list.spells(misnamed.word, name);
+        self.misnamed.is_none_or(spelt) || self.may_be_at(provider)
+    }
+}
+
+/// Who serves a bare name.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    pub tier: Tier,
+    /// Indexes in [`Key::providers`]; never empty.
+    pub entries: Vec<usize>,
+    /// Because they take any name, and not because anybody knows this one.
+    pub any_name: bool,
+}
+
+/// Who serves `model`. `None`: nobody does, or nobody can say which of several is meant.
+///
+/// A name that nobody lists goes to a provider that takes any name only if that is the only one, or says so in a list:
+/// asked in turn, all of them would read the prompt.
+pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving> {
+    let asked = Wanted::of(policy, key, model);
+    let of = |tier: Tier| {
+        let matching = |index: &usize| {
+            let entry = &key.providers[*index];
+            let provider = &policy.providers[entry.provider];
+            lists(entry, provider, model) && tier.has(&asked, entry, provider)
+        };
+        (0..key.providers.len()).filter(matching).collect::<Vec<_>>()
+    };
+    let (tier, mut entries) =
+        Tier::ALL.into_iter().map(|tier| (tier, of(tier))).find(|(_, entries)| !entries.is_empty())?;
+    let mut any_name = false;
+    let keep = |entries: &mut Vec<usize>, wanted: &dyn Fn(&KeyProvider, &Provider) -> bool| {
+        let is = |index: &usize| {
+            let entry = &key.providers[*index];
+            wanted(entry, &policy.providers[entry.provider])
+        };
+        let kept: Vec<usize> = entries.iter().copied().filter(is).collect();
+        if !kept.is_empty() {
+            *entries = kept;
+        }
+    };
+    match tier {
+        Tier::Catalogue => {}
+        // Who lists the name itself goes before a pattern.
+        Tier::ProviderModels => keep(&mut entries, &|_, provider| provider.model(model).is_some()),
+        Tier::KeyModels => {
+            any_name = entries.iter().all(|index| {
+                let entry = &key.providers[*index];
+                let known = entry.models.names(model) || policy.providers[entry.provider].model(model).is_some();
+                entry.models.matches_anything() && !known
+            });
+        }
+        Tier::AnyName => {
+            any_name = true;
+            keep(&mut entries, &|_, provider| provider.says_any);
+            let says = |index: &usize| policy.providers[key.providers[*index].provider].says_any;
+            if entries.len() > 1 && !entries.iter().all(says) {
+                return None;
+            }
+        }
+    }
+    Some(Serving { tier, entries, any_name })
+}
+
+/// Those of a key's entries that would take a name because they take any: more than one is none.
+pub(crate) fn takers<'k>(policy: &Policy, key: &'k Key, model: &str) -> Vec<&'k str> {
+    let asked = Wanted::of(policy, key, model);
+    let takes = |entry: &&KeyProvider| {
+        let provider = &policy.providers[entry.provider];
+        lists(entry, provider, model) && Tier::AnyName.has(&asked, entry, provider)
+    };
+    key.providers.iter().filter(takes).map(|entry| &*entry.name).collect()
+}
+
+/// Whether a key's entry serves `model`, whoever else does: by any of the ways.
+pub(crate) fn serves(policy: &Policy, key: &Key, entry: usize, model: &str) -> bool {
+    let asked = Wanted::of(policy, key, model);
+    let entry = &key.providers[entry];
+    let provider = &policy.providers[entry.provider];
+    lists(entry, provider, model) && Tier::ALL.iter().any(|tier| tier.has(&asked, entry, provider))
+}
+
+/// Whether `name` stands to the letter in a list of one of the key's providers.
+pub(crate) fn is_exact(policy: &Policy, key: &Key, name: &str) -> bool {
+    key.providers.iter().any(|entry| entry.models.names(name) || policy.providers[entry.provider].model(name).is_some())
+}
+
+/// Whether the key's entry for a provider lets a model through, by either of its names.
+fn lists(entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
+    entry.models.allows(model) || entry.models.allows(provider.own_name(model))
+}
+
+/// Whether a key may have a model of a provider: by the key's own lists, those of its entry for the
+/// provider, and the provider's if that is exclusive.
+pub(crate) fn permits(key: &Key, entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
+    key.permits(&[model, provider.own_name(model)]) && lists(entry, provider, model) && !provider.excludes(model)
+}
+
+/// Whether a key may have all models of a provider with which that may answer in place of the one that is asked for. Their
+/// names are the provider's own.
+pub(crate) fn permits_others(key: &Key, entry: &KeyProvider, provider: &Provider, others: Others<'_>) -> bool {
+    let named = |name: &String| {
+        let ours = provider.models.iter().filter(|model| *provider.upstream_name(&model.name) == **name);
+        permits(key, entry, provider, name) && ours.into_iter().all(|model| permits(key, entry, provider, &model.name))
+    };
+    match others {
+        Others::None => true,
+        Others::Named(names) => names.iter().all(named),
+        Others::Any => {
+            let open = entry.models.is_empty() || entry.models.matches_anything();
+            key.allows_anything() && open && !provider.exclusive
+        }
+    }
+}
+
+/// The same, of what a credential may be used for.
+pub(crate) fn serves_others(credential: &Credential, others: Others<'_>) -> bool {
+    match others {
+        Others::None => true,
+        Others::Named(names) => names.iter().all(|name| credential.serves(name, name)),
+        Others::Any => credential.serves_anything(),
+    }
+}
+
+/// The models that a key can name, as `provider/model`, without asking anybody.
+#[must_use]
+pub fn list_models(policy: &Policy, key: &Key) -> Vec<(String, String)> {
+    let mut listed = Vec::new();
+    for entry in &key.providers {
+        let provider = &policy.providers[entry.provider];
+        if provider.suspended {
+            continue;
+        }
+        let mut names: Vec<String> = entry.models.literals().collect();
+        names.extend(provider.models.iter().map(|model| model.name.to_string()).filter(|name| !is_pattern(name)));
+        if !provider.exclusive {
+            names.extend(catalogue::models(&provider.kind).iter().map(|model| model.name.to_owned()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        listed.extend(
+            names
+                .into_iter()
+                .filter(|name| permits(key, entry, provider, name))
+                .map(|name| (entry.name.to_string(), name)),
+        );
+    }
+    listed
+}

@@ -1,0 +1,186 @@
+//! The expressions of rules: CEL, compiled once, over a closed table of variables.
+
+use std::sync::OnceLock;
+
+use cel::parser::PrattParser;
+use thiserror::Error;
+
+use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
+use crate::condition::time::{self, NoZone};
+use crate::condition::{self, Budget, Code, Cost, Inputs, Stop, Value};
+use crate::limits::usage::grouped;
+use crate::rules::lint::{self, Slip, hyphens};
+use crate::rules::parse_error;
+use crate::rules::variables::VARIABLES;
+use crate::rules::vocabulary::{FUNCTIONS, MACROS, Names, is_function};
+use crate::text::nearest::nearest;
+
+/// Why an expression is not one that a rule can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ExpressionError {
+    #[error("is not CEL: {0}")]
+    Syntax(String),
+    #[error("`{name}` is not a variable of rules{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
+    UnknownVariable { name: String, nearest: Option<String> },
+    #[error("`{name}` is not a function of rules{like}", name = .0, like = like_function(.0))]
+    UnknownFunction(String),
+    #[error(transparent)]
+    Slip(#[from] Slip),
+    #[error("`{name}` is no time zone{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
+    UnknownZone { name: String, nearest: Option<String> },
+    #[error("is {0}, and a condition must be true or false")]
+    NotBool(String),
+    #[error("fails: {0}")]
+    Runtime(String),
+    #[error(transparent)]
+    TooMuch(#[from] condition::TooMuch),
+    #[error(transparent)]
+    Code(#[from] condition::CodeError),
+    #[error(transparent)]
+    TooDear(#[from] condition::TooDear),
+    #[error(
+        "fails: the regular expressions of all rules together are larger than {} bytes, and this one's were left out",
+        grouped(condition::bounds::PATTERNS as u64)
+    )]
+    LeftOut,
+}
+
+/// A compiled condition.
+#[derive(Debug)]
+pub struct Expression {
+    code: Code,
+    /// Those of [`VARIABLES`] that it reads: the others are not computed.
+    reads: Vec<&'static str>,
+    slips: Vec<Slip>,
+    cost: Cost,
+    /// Its patterns have no room beside those of other rules.
+    left_out: bool,
+    /// What became of the samples, once they were tried.
+    sampled: OnceLock<Result<(), (&'static str, ExpressionError)>>,
+}
+
+impl Expression {
+    /// Compiles, and checks that each name is known and that no request can make it cost too much.
+    ///
+    /// # Errors
+    /// [`ExpressionError::TooMuch`] before it is parsed, [`ExpressionError::Syntax`],
+    /// [`ExpressionError::UnknownVariable`], [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`];
+    /// [`ExpressionError::Slip`] where an unknown variable is the end of a name with hyphens;
+    /// [`ExpressionError::Code`] and [`ExpressionError::TooDear`].
+    pub fn compile(source: &str) -> Result<Self, ExpressionError> {
+        condition::measure(source)?;
+        let tree = parse(source).map_err(|errors| ExpressionError::Syntax(parse_error::told(source, &errors)))?;
+        let names = Names::of(&tree);
+        let mut reads = Vec::new();
+        for name in names.variables {
+            match VARIABLES.iter().find(|variable| variable.name == name) {
+                Some(variable) => reads.push(variable.name),
+                None => {
+                    if let Some(slip) = hyphens(&tree) {
+                        return Err(slip.into());
+                    }
+                    return Err(ExpressionError::UnknownVariable {
+                        name: name.to_owned(),
+                        nearest: nearest(name, VARIABLES.iter().map(|v| v.name)),
+                    });
+                }
+            }
+        }
+        if let Some(name) = names.functions.into_iter().find(|name| !is_function(name)) {
+            return Err(ExpressionError::UnknownFunction(name.to_owned()));
+        }
+        for name in names.zones {
+            if let Err(NoZone { nearest }) = time::zone(name) {
+                return Err(ExpressionError::UnknownZone { name: name.to_owned(), nearest });
+            }
+        }
+        let code = Code::new(&tree)?;
+        let cost = Cost::of(&code)?;
+        Ok(Expression { code, reads, slips: lint::of(&tree), cost, left_out: false, sampled: OnceLock::new() })
+    }
+
+    /// Those of [`VARIABLES`] that it reads.
+    #[must_use]
+    pub fn reads(&self) -> &[&'static str] {
+        &self.reads
+    }
+
+    /// The most that it can cost, over every request that rules are shown.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// What it says and can't mean, in the order of the text, nothing twice.
+    #[must_use]
+    pub fn slips(&self) -> &[Slip] {
+        &self.slips
+    }
+
+    /// Bytes that its regular expressions may come to take.
+    pub(crate) fn pattern_size(&self) -> usize {
+        self.code.pattern_size()
+    }
+
+    /// One without its regular expressions: it fails whenever it is asked.
+    pub(crate) fn left_out(&self) -> Self {
+        Expression {
+            code: Code::default(),
+            reads: self.reads.clone(),
+            slips: self.slips.clone(),
+            cost: Cost::default(),
+            left_out: true,
+            sampled: OnceLock::new(),
+        }
+    }
+
+    /// Evaluates on a sample of each of [`crate::REQUEST_TYPES`], once: every variable has its type; headers, parameters
+    /// and labels are empty.
+    ///
+    /// # Errors
+    /// The first request type that it fails on, and how: a type that doesn't fit, no bool.
+    pub fn try_on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
+        self.sampled.get_or_init(|| self.on_samples()).clone()
+    }
+
+    /// Whether the condition holds. A header or parameter that the request does not have makes it
+    /// false: that is what its author means, and no error.
+    ///
+    /// # Errors
+    /// [`ExpressionError::Runtime`] when it fails otherwise or what is left of the budget is not enough,
+    /// [`ExpressionError::NotBool`] when it is not a bool.
+    pub(crate) fn holds<'a>(&'a self, inputs: &dyn Inputs<'a>, budget: &mut Budget) -> Result<bool, ExpressionError> {
+        if self.left_out {
+            return Err(ExpressionError::LeftOut);
+        }
+        budget.begin();
+        let value = condition::evaluate(&self.code, inputs, budget);
+        let of_all = budget.end();
+        match value {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(ExpressionError::NotBool(other.kind().to_owned())),
+            Err(Stop::Missing) => Ok(false),
+            Err(Stop::Failed(failure)) => Err(ExpressionError::Runtime(failure.to_string())),
+            Err(Stop::Steps) => Err(spent(of_all, "steps", REQUEST_STEPS, RULE_STEPS)),
+            Err(Stop::Bytes) => Err(spent(of_all, "bytes of memory", REQUEST_BYTES, RULE_BYTES)),
+        }
+    }
+}
+
+fn spent(of_all: bool, unit: &str, all: u32, one: u32) -> ExpressionError {
+    ExpressionError::Runtime(match of_all {
+        true => format!("the rules that this request asks take more than {} {unit} together", grouped(all.into())),
+        false => format!("it takes more than {} {unit}", grouped(one.into())),
+    })
+}
+
+/// The crate's other parser recurses deeper, and takes longer on brackets in each other.
+fn parse(source: &str) -> Result<cel::IdedExpr, cel::ParseErrors> {
+    let depth = u16::try_from(condition::bounds::DEPTH).unwrap_or(u16::MAX);
+    PrattParser::new().enable_optional_syntax(true).max_recursion_depth(depth).parse(source)
+}
+
+fn like_function(name: &str) -> String {
+    let like = nearest(name, FUNCTIONS.into_iter().chain(MACROS));
+    like.map(|like| format!(", did you mean `{like}`?")).unwrap_or_default()
+}

@@ -1,0 +1,136 @@
+//! What a condition reads of a request: nothing is computed that no rule asks for, and nothing is copied.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::condition::time::Moment;
+use crate::condition::{Failure, Input, Inputs, Pairs, Stop, Text, Value, bounds};
+use crate::document::Unit;
+use crate::policy::{Key, Policy};
+use crate::request::Request;
+
+/// The names of the request as rules see them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    pub provider: &'a str,
+    /// The provider's place in [`Key::providers`].
+    pub entry: Option<usize>,
+    pub model: &'a str,
+}
+
+/// A request as the rules see it that are asked about it.
+pub(crate) struct RequestValues<'a> {
+    policy: &'a Policy,
+    key: &'a Key,
+    asking: Asking<'a>,
+    request: &'a Request<'a>,
+    /// How full limits of money, tokens and requests are, once somebody has asked.
+    used: Cell<Option<[f64; 3]>>,
+    /// Which of headers, parameters and labels were looked at and are not too many.
+    measured: Cell<[bool; 3]>,
+}
+
+impl<'a> RequestValues<'a> {
+    pub(crate) fn new(policy: &'a Policy, key: &'a Key, asking: Asking<'a>, request: &'a Request<'a>) -> Self {
+        RequestValues { policy, key, asking, request, used: Cell::new(None), measured: Cell::new([false; 3]) }
+    }
+
+    fn pairs(&self, input: Input, place: usize, pairs: &'a [(String, String)]) -> Result<Value<'a>, Stop> {
+        let mut measured = self.measured.get();
+        if !measured[place] {
+            if pairs.len() > bounds::ENTRIES {
+                return Err(Failure::TooLarge(input.name(), "entries", bounds::ENTRIES).into());
+            }
+            let all: usize = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
+            if all > bounds::ALL {
+                return Err(Failure::TooLarge(input.name(), "bytes", bounds::ALL).into());
+            }
+            if pairs.iter().any(|(name, _)| name.len() > bounds::NAME) {
+                return Err(Failure::TooLarge(input.name(), "bytes in a name", bounds::NAME).into());
+            }
+            measured[place] = true;
+            self.measured.set(measured);
+        }
+        Ok(Value::Pairs(Pairs(pairs)))
+    }
+
+    fn used(&self) -> [f64; 3] {
+        if let Some(used) = self.used.get() {
+            return used;
+        }
+        let used = self.most_used();
+        self.used.set(Some(used));
+        used
+    }
+
+    /// How far the fullest limit of each unit is used, in per cent: of those that count the request as it is asked for,
+    /// whoever serves it, and of those of a provider that it is pinned to. 0 without one.
+    fn most_used(&self) -> [f64; 3] {
+        let RequestValues { policy, key, asking, request, .. } = *self;
+        let places = match asking.entry {
+            Some(entry) => policy.limits_of(request.key, entry, asking.model),
+            None => policy.limits.of_asked(request.key, &key.id, asking.model),
+        };
+        let mut most = [0.0, 0.0, 0.0];
+        for place in places {
+            let limit = &policy.limits.all[place];
+            let unit = match limit.unit {
+                Unit::Money => 0,
+                Unit::Tokens => 1,
+                Unit::Requests => 2,
+            };
+            most[unit] = f64::max(most[unit], limit.percent(request.conditions.used(place)));
+        }
+        most
+    }
+}
+
+impl<'a> Inputs<'a> for RequestValues<'a> {
+    fn read(&self, input: Input) -> Result<Value<'a>, Stop> {
+        let (request, key) = (self.request, self.key);
+        if !request.conditions.knows(input.name()) {
+            return Err(Failure::Unknown(input.name()).into());
+        }
+        Ok(match input {
+            Input::Model => text(input, self.asking.model)?,
+            Input::Provider => text(input, self.asking.provider)?,
+            Input::RequestType => text(input, request.request_type.name())?,
+            Input::Headers => self.pairs(input, 0, request.headers)?,
+            Input::Params => self.pairs(input, 1, request.params)?,
+            Input::Labels => self.pairs(input, 2, request.conditions.labels())?,
+            Input::KeyId => {
+                if key.id.namespace.len() + key.id.name.len() >= bounds::TEXT {
+                    return Err(Failure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
+                }
+                Value::made(key.id.to_string())
+            }
+            Input::KeyName => text(input, &key.id.name)?,
+            Input::KeyNamespace => text(input, &key.id.namespace)?,
+            Input::TeamId | Input::TeamName => text(input, key.team.as_deref().unwrap_or_default())?,
+            Input::CustomerId | Input::CustomerName => text(input, key.customer.as_deref().unwrap_or_default())?,
+            Input::Money => Value::Double(self.used()[0]),
+            Input::Tokens => Value::Double(self.used()[1]),
+            Input::Requests => Value::Double(self.used()[2]),
+            Input::InputTokens => Value::Int(i64::try_from(request.conditions.input_tokens()).unwrap_or(i64::MAX)),
+            Input::Needs => {
+                let names = request.conditions.needs().names();
+                Value::List(Rc::new(names.map(|name| Value::Text(Text::Given(name))).collect()))
+            }
+            Input::Workload => text(input, request.conditions.workload())?,
+            Input::Now => Value::Moment(Moment::of(request.conditions.now())),
+        })
+    }
+}
+
+fn text(input: Input, text: &str) -> Result<Value<'_>, Stop> {
+    if text.len() > bounds::TEXT {
+        return Err(Failure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
+    }
+    Ok(Value::Text(Text::Given(text)))
+}
+
+impl std::fmt::Debug for RequestValues<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestValues").field("asking", &self.asking).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! Which rule decides: the first that matches. Those that only watch are passed and told; after one with `chain` the
+//! rules are asked again, about what it decided.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::condition::Budget;
+use crate::decide::decision::Refusal;
+use crate::decide::ordering::drawn;
+use crate::decide::plan::{self, Plan};
+use crate::decide::refusal;
+use crate::document::OnError;
+use crate::policy::{Key, Policy};
+use crate::request::Request;
+use crate::rules::inputs::{Asking, RequestValues};
+use crate::rules::rule::Rule;
+
+/// How often rules are asked again.
+const MOST: usize = 10;
+
+/// The rules, as one request asks them.
+pub(crate) struct Walk<'a> {
+    pub policy: &'a Policy,
+    pub key: &'a Key,
+    pub request: &'a Request<'a>,
+    /// Rules whose expression failed, with what it said.
+    pub errors: Vec<(Arc<str>, String)>,
+    /// The first rule that matched and only watches, with what it was asked.
+    pub shadow: Option<(&'a Rule, Asking<'a>)>,
+    /// What was seen of each rule, where somebody wants to know.
+    pub seen: Option<Vec<Seen<'a>>>,
+    /// What is left of what rules may cost.
+    pub budget: Budget,
+    /// The places of rules that are in `errors`.
+    failed: BTreeSet<usize>,
+}
+
+/// What was seen of a rule when it was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen<'a> {
+    pub rule: &'a Rule,
+    /// How many rules with `chain` had decided before.
+    pub round: usize,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    OutOfScope,
+    /// It was passed through in an earlier round.
+    Passed,
+    False,
+    Failed(String),
+    /// It matches, and only watches.
+    Shadow,
+    Matches,
+}
+
+/// The rule that decides, with those that led to it.
+pub(crate) struct Ruled<'a> {
+    pub rule: &'a Rule,
+    pub chain: Vec<&'a Rule>,
+    pub plan: Plan,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(policy: &'a Policy, key: &'a Key, request: &'a Request<'a>) -> Self {
+        Walk {
+            policy,
+            key,
+            request,
+            errors: Vec::new(),
+            shadow: None,
+            seen: None,
+            budget: Budget::of_a_request(),
+            failed: BTreeSet::new(),
+        }
+    }
+
+    /// The rule that decides, if one does.
+    ///
+    /// # Errors
+    /// A rule whose expression failed would have that refused.
+    pub(crate) fn decides(&mut self, asking: Asking<'a>) -> Result<Option<Ruled<'a>>, Refusal> {
+        match self.first(asking, &[])? {
+            Some(rule) => self.from(rule, asking).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Where a rule that matched leads to.
+    ///
+    /// # Errors
+    /// As [`Walk::decides`].
+    pub(crate) fn from(&mut self, mut rule: &'a Rule, mut asking: Asking<'a>) -> Result<Ruled<'a>, Refusal> {
+        let mut chain = Vec::new();
+        loop {
+            let plan = plan::by_rule(self.policy, self.key, rule, asking.model);
+            let ruled = |chain, plan| Ruled { rule, chain, plan };
+            if !rule.chain || rule.reject.is_some() || chain.len() == MOST {
+                return Ok(ruled(chain, plan));
+            }
+            let Some(at) = drawn(self.policy, self.key, self.request, &plan.primaries, chain.len()) else {
+                return Ok(ruled(chain, plan));
+            };
+            let target = &rule.targets[at];
+            let next = Asking {
+                provider: &target.provider,
+                entry: self.key.provider(&target.provider),
+                model: target.model.as_deref().unwrap_or(asking.model),
+            };
+            chain.push(rule);
+            match self.first(next, &chain)? {
+                Some(found) => (rule, asking) = (found, next),
+                None => {
+                    chain.pop();
+                    return Ok(ruled(chain, plan));
+                }
+            }
+        }
+    }
+
+    /// The first rule that matches and is to be obeyed. None is asked twice.
+    fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, Refusal> {
+        let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
+        for (place, rule) in self.policy.rules.iter().enumerate() {
+            if !rule.concerns(self.key) {
+                self.see(rule, passed, Outcome::OutOfScope);
+                continue;
+            }
+            if passed.iter().any(|other| std::ptr::eq(*other, rule)) {
+                self.see(rule, passed, Outcome::Passed);
+                continue;
+            }
+            let holds = match &rule.when {
+                None => Ok(true),
+                Some(when) => when.holds(&inputs, &mut self.budget),
+            };
+            match holds {
+                Ok(false) => self.see(rule, passed, Outcome::False),
+                Ok(true) if rule.shadow => {
+                    self.see(rule, passed, Outcome::Shadow);
+                    self.shadow.get_or_insert((rule, asking));
+                }
+                Ok(true) => {
+                    self.see(rule, passed, Outcome::Matches);
+                    return Ok(Some(rule));
+                }
+                Err(error) => {
+                    self.see(rule, passed, Outcome::Failed(error.to_string()));
+                    if self.failed.insert(place) {
+                        self.errors.push((rule.label.clone(), error.to_string()));
+                    }
+                    // One that only watches refuses nothing.
+                    if rule.on_error == OnError::Refuse && !rule.shadow {
+                        return Err(refusal::rule_failed(rule, &error));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn see(&mut self, rule: &'a Rule, passed: &[&Rule], outcome: Outcome) {
+        if let Some(seen) = &mut self.seen {
+            seen.push(Seen { rule, round: passed.len(), outcome });
+        }
+    }
+}

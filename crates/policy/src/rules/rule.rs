@@ -1,0 +1,105 @@
+//! A routing rule, compiled, and the order in which rules are asked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use outrigger_core::ObjectRef;
+
+use crate::build_error::BuildError;
+use crate::document::{KeyDoc, OnError, RuleDoc, ScopeDoc, TargetDoc};
+use crate::policy::Key;
+use crate::rules::expression::Expression;
+
+/// Conditions that are compiled already, by their text.
+pub type Compiled = HashMap<String, Arc<Expression>>;
+
+#[derive(Debug)]
+pub struct Rule {
+    pub id: ObjectRef,
+    /// `namespace/name`, shared with the decisions that it makes.
+    pub label: Arc<str>,
+    pub priority: i32,
+    pub targets: Vec<TargetDoc>,
+    pub fallbacks: Vec<String>,
+    pub on_error: OnError,
+    /// It acts on the keys of every namespace, after their own rules.
+    pub everywhere: bool,
+    /// What it matches is refused, with this message.
+    pub reject: Option<String>,
+    /// What it decides is asked about once more.
+    pub chain: bool,
+    /// It decides nothing, and is told.
+    pub shadow: bool,
+    pub when: Option<Arc<Expression>>,
+    scope: ScopeDoc,
+    created: i64,
+}
+
+impl Rule {
+    /// `known`: conditions that were compiled before, by their text.
+    pub(crate) fn build(doc: &RuleDoc, known: &Compiled) -> Result<Self, BuildError> {
+        let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
+        let when = match doc.when.as_deref() {
+            None => None,
+            Some(source) => Some(match known.get(source) {
+                Some(expression) => Arc::clone(expression),
+                None => Expression::compile(source)
+                    .map(Arc::new)
+                    .map_err(|error| BuildError::When { rule: id.clone(), error: Box::new(error) })?,
+            }),
+        };
+        Ok(Rule {
+            label: Arc::from(id.to_string()),
+            id,
+            priority: doc.priority,
+            targets: doc.targets.clone(),
+            fallbacks: doc.fallbacks.clone(),
+            on_error: doc.on_error,
+            everywhere: doc.everywhere,
+            reject: doc.reject.clone(),
+            chain: doc.chain,
+            shadow: doc.shadow,
+            when,
+            scope: doc.scope.clone(),
+            created: doc.created,
+        })
+    }
+
+    /// The namespace's own first; then narrower scopes, then priority, then age, then name.
+    pub(crate) fn order(&self) -> (bool, u8, i32, i64, &str, &str) {
+        let scope = match self.scope {
+            ScopeDoc::VirtualKeys(_) => 0,
+            ScopeDoc::Team(_) => 1,
+            ScopeDoc::Customer(_) => 2,
+            ScopeDoc::Namespace => 3,
+        };
+        (self.everywhere, scope, self.priority, self.created, &self.id.name, &self.id.namespace)
+    }
+
+    /// Whether the rule acts on a key at all.
+    #[must_use]
+    pub fn concerns(&self, key: &Key) -> bool {
+        (self.everywhere || self.id.namespace == key.id.namespace)
+            && self.scope.has(&key.id.name, key.team.as_ref(), key.customer.as_ref())
+    }
+}
+
+impl RuleDoc {
+    /// As [`Rule::concerns`], before anything is built.
+    #[must_use]
+    pub fn concerns(&self, key: &KeyDoc) -> bool {
+        (self.everywhere || self.namespace == key.namespace)
+            && self.scope.has(&key.name, key.team.as_ref(), key.customer.as_ref())
+    }
+}
+
+impl ScopeDoc {
+    fn has(&self, name: &String, team: Option<&String>, customer: Option<&String>) -> bool {
+        match self {
+            ScopeDoc::VirtualKeys(names) => names.contains(name),
+            ScopeDoc::Team(of) => team == Some(of),
+            ScopeDoc::Customer(of) => customer == Some(of),
+            ScopeDoc::Namespace => true,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Text of people and for people: globs, near misses, and what may be printed.
+
+pub(crate) mod glob;
+pub(crate) mod nearest;
+pub(crate) mod printable;
