@@ -1,11 +1,13 @@
 //! A namespace of a cluster, compiled.
 
-use crate::finding::Severity;
-use crate::judgement::Judgement;
-use crate::source::Object;
-use crate::validate::Keyless;
-use crate::world::World;
-use crate::{Compiled, bindings, in_steps, validate};
+use crate::findings::finding::Severity;
+use crate::keys::default_key;
+use crate::objects::judgement::Judgement;
+use crate::objects::validate;
+use crate::objects::validate::Keyless;
+use crate::objects::world::World;
+use crate::read::source::Object;
+use crate::{Compiled, in_steps};
 
 /// What the policies of a namespace are compiled from.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,7 @@ pub fn compile_in(cluster: &Cluster<'_>) -> Compiled {
         folder,
         &world,
         &|folder, providers, keys, _| {
-            bindings::keyless_of(folder, providers, &such, keys);
+            default_key::keyless_of(folder, providers, &such, keys);
             None
         },
         findings,

@@ -13,59 +13,44 @@
 //! An object that can't be used is left out with an error that says so, and its neighbours stay. What would follow from
 //! its absence alone is not told (`missing`).
 
-mod applies;
-mod authorities;
-mod bindings;
-mod budgets;
-mod catalogues;
-mod clear_text;
+mod checks;
 mod cluster;
-mod consumers;
-mod counted;
-mod credentials;
-mod downgrades;
-mod fence;
-mod finding;
-mod hint;
-mod judgement;
+mod findings;
 mod keys;
 mod limits;
-mod missing;
-mod mock;
-mod namespaces;
-mod number;
-mod pem;
+mod objects;
 mod prices;
 mod providers;
+mod read;
 mod rules;
-mod scalar;
 mod slice;
-mod source;
-mod trials;
-mod unpriced;
-mod validate;
-mod world;
-mod yaml;
-mod zones;
 
 use std::fmt;
 use std::sync::Arc;
 
-use counted::Counted;
+use checks::counted::{self, Counted};
+use checks::{downgrades, unpriced};
+use findings::finding;
+use keys::{consumers, default_key};
+use limits::{applies_to, budgets};
+use objects::validate::{self, Folder};
+use objects::world::World;
 use outrigger_core::SecretRef;
 use outrigger_policy::{BudgetDoc, BuildError, CompiledConditions, Document, FORMAT, KeyDoc, Policy, ProviderDoc};
-use validate::Folder;
-use world::World;
+use prices::catalogues;
+use providers::clear_text;
+use read::source;
+use rules::trials;
 
-pub use bindings::COMMAND_LINE;
 pub use cluster::{Cluster, compile_in};
-pub use credentials::variable;
-pub use finding::{Cause, Finding, Place, Severity};
-pub use judgement::Judgement;
-pub use pem::{Certificates, NoCertificates};
+pub use findings::finding::{Cause, Finding, Place, Severity};
+pub use keys::default_key::COMMAND_LINE;
+pub use objects::judgement::Judgement;
+pub use providers::credentials::variable;
+pub use providers::pem::{Certificates, NoCertificates};
+pub use read::source::{DEFAULT_NAMESPACE, Object, Source, read};
+pub use rules::trials::PlacedTrial;
 pub use slice::Slices;
-pub use source::{DEFAULT_NAMESPACE, Object, Source, read};
-pub use trials::PlacedTrial;
 
 /// Where the operator lives, unless it is told otherwise: what stands there acts on all namespaces.
 pub const OPERATOR_NAMESPACE: &str = "outrigger-system";
@@ -162,7 +147,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
         operator_namespace: inputs.operator_namespace,
     };
     let bind = |folder: &Folder<'_>, providers: &[ProviderDoc], keys: &mut Vec<KeyDoc>, findings: &mut Vec<Finding>| {
-        bindings::bind(folder, inputs.keys, providers, keys, findings)
+        default_key::bind(folder, inputs.keys, providers, keys, findings)
     };
     let mut compiled = in_steps(folder, &world, &bind, findings);
     compiled.document.sequence = inputs.sequence;
@@ -184,7 +169,7 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
     let mut keys = keys::compile(&folder, &providers, &budgets, &mut findings);
     folder.left_out("VirtualKey", keys.iter().map(|key| counted::id(&key.namespace, &key.name)));
     let default_key = bind(&folder, &providers, &mut keys, &mut findings);
-    applies::compile(&folder, operator_namespace, &keys, &mut budgets, &mut findings);
+    applies_to::compile(&folder, operator_namespace, &keys, &mut budgets, &mut findings);
     let mut document = Document {
         format: FORMAT,
         sequence: 0,

@@ -5,6 +5,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use outrigger_compile::{Cluster, Compiled, Judgement, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
+use outrigger_core::RequestType;
 use outrigger_policy::{
     Conditions, Credential, Decision, Document, Draw, Pace, Policy, Provider, Request, Skip, decide,
 };
@@ -240,7 +241,7 @@ proptest! {
                 let decided = |policy: &Policy, key: usize| {
                     let world = World { policy, seed: *seed, rests: *rests };
                     let request = Request {
-                        key, request_type: "chat_completion", model: Some(model), provider: None, fallbacks: None,
+                        key, request_type: RequestType::ChatCompletion, model: Some(model), provider: None, fallbacks: None,
                         credential: None, headers: &headers, params: &[], draw: Draw::Random(*seed), stay: None,
                         conditions: &world,
                     };

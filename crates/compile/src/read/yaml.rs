@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
 
-use crate::scalar::{is_boolean_elsewhere, scalar};
+use crate::read::scalar::{is_boolean_elsewhere, scalar};
 
 /// No object nests this deep, and whoever walks or drops a value may recurse.
 const MAX_DEPTH: usize = 64;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use outrigger_core::ObjectRef;
 use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
 
-use crate::finding::{Cause, Finding};
-use crate::judgement::{Condition, Judgement, Typed};
-use crate::source::Object;
+use crate::findings::finding::{Cause, Finding};
+use crate::objects::judgement::{Condition, Judgement, Typed};
+use crate::read::source::Object;
 
 /// An object together with its type.
 pub(crate) struct Read<'a, T> {

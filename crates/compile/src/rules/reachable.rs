@@ -3,7 +3,7 @@
 use outrigger_crds::routing_rule::Target;
 use outrigger_policy::{Globs, KeyDoc, KeyProviderDoc, ModelDoc, ProviderDoc, catalogue};
 
-use crate::hint::hint;
+use crate::findings::hint::hint;
 
 /// What the keys in a rule's scope may use.
 pub(crate) struct Fence<'a> {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use outrigger_policy::nearest;
 use serde_json::Value;
 
-use crate::finding::{Cause, Finding, Place, Severity};
-use crate::yaml::{self, Node, Tree};
+use crate::findings::finding::{Cause, Finding, Place, Severity};
+use crate::read::yaml::{self, Node, Tree};
 
 /// The name that a pod without the annotation is bound to.
 pub(crate) const DEFAULT_KEY: &str = "default";

@@ -2,9 +2,9 @@
 
 use outrigger_policy::{CompiledConditions, Document};
 
-use crate::counted::{At, Counted, id};
-use crate::finding::{Cause, Finding};
-use crate::validate::Folder;
+use crate::checks::counted::{At, Counted, id};
+use crate::findings::finding::{Cause, Finding};
+use crate::objects::validate::Folder;
 
 /// Takes providers from keys that have not what those ask for.
 pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &mut Vec<Finding>) {

@@ -1,5 +1,8 @@
 //! RoutingRules: conditions that compile, and targets that somebody in their scope may use.
 
+pub(crate) mod reachable;
+pub(crate) mod trials;
+
 use std::sync::Arc;
 
 use outrigger_core::ObjectRef;
@@ -9,13 +12,13 @@ use outrigger_policy::{
     Expression, ExpressionError, KeyDoc, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip, TargetDoc,
 };
 
-use crate::fence::Fence;
-use crate::finding::{Cause, Finding, Severity};
-use crate::hint::hint;
-use crate::number::count;
+use crate::findings::finding::{Cause, Finding, Severity};
+use crate::findings::hint::hint;
+use crate::objects::number::count;
+use crate::objects::validate::{Folder, Read};
 use crate::providers::all_zero;
-use crate::source::Object;
-use crate::validate::{Folder, Read};
+use crate::read::source::Object;
+use crate::rules::reachable::Fence;
 
 /// Those of the operator's namespace act on the keys of every namespace.
 pub(crate) fn compile(

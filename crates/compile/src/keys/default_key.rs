@@ -4,11 +4,11 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::WithoutKey;
 use outrigger_policy::{KeyDoc, ProviderDoc};
 
-use crate::finding::{Cause, Finding, Place, Severity};
-use crate::hint::hint;
+use crate::findings::finding::{Cause, Finding, Place, Severity};
+use crate::findings::hint::hint;
 use crate::keys::all_of;
-use crate::source::{DEFAULT_KEY, DEFAULT_NAMESPACE};
-use crate::validate::Folder;
+use crate::objects::validate::Folder;
+use crate::read::source::{DEFAULT_KEY, DEFAULT_NAMESPACE};
 
 /// Where findings say that an argument stands.
 pub const COMMAND_LINE: &str = "--key";
@@ -126,7 +126,7 @@ fn allows(folder: &Folder<'_>, id: &ObjectRef) -> bool {
 fn key_of_nobody(folder: &Folder<'_>, providers: &[ProviderDoc], namespace: &str) -> KeyDoc {
     let mut entries = all_of(providers, namespace);
     entries.retain(|entry| allows(folder, &entry.provider));
-    let label = |name: &str| crate::namespaces::label(folder, namespace, name).map(str::to_owned);
+    let label = |name: &str| crate::objects::namespaces::label(folder, namespace, name).map(str::to_owned);
     KeyDoc {
         namespace: namespace.to_owned(),
         name: DEFAULT_KEY.to_owned(),

@@ -1,10 +1,12 @@
 //! Prices, from dollars to nano-dollars.
 
+pub(crate) mod catalogues;
+
 use outrigger_core::Money;
 use outrigger_crds::price::{PriceService, PriceSpec, PriceTier, ServiceName};
 use outrigger_policy::{Price as PriceDoc, Service, Tier};
 
-use crate::number::count;
+use crate::objects::number::count;
 
 pub(crate) fn compile(price: &PriceSpec) -> PriceDoc {
     let mut tiers: Vec<Tier> = price.tiers.iter().map(tier).collect();

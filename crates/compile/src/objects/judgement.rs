@@ -8,7 +8,7 @@ use outrigger_policy::{Expression, ExpressionError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::source::Object;
+use crate::read::source::Object;
 
 /// What was found of an object of ours, or its type.
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use outrigger_crds::NamespacesFrom;
 use outrigger_policy::{Document, ProviderDoc};
 
-use crate::counted::id;
-use crate::finding::{Cause, Finding};
-use crate::validate::Folder;
+use crate::checks::counted::id;
+use crate::findings::finding::{Cause, Finding};
+use crate::objects::validate::Folder;
 
 /// Where a type answers that has a key and no TLS unless its object says otherwise.
 const OLLAMA: &str = "http://127.0.0.1:11434/v1";

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use outrigger_core::ObjectRef;
 use outrigger_policy::KeyDoc;
 
-use crate::counted::id;
-use crate::source::DEFAULT_KEY;
-use crate::validate::{Folder, Keyless};
+use crate::checks::counted::id;
+use crate::objects::validate::{Folder, Keyless};
+use crate::read::source::DEFAULT_KEY;
 
 /// Of an object that is named, while there are texts that can't be read.
 pub(crate) fn unread(kind: &str, id: &ObjectRef) -> String {
@@ -41,7 +41,8 @@ impl Folder<'_> {
         match self.keyless {
             Keyless::WithoutAnyKey => names.is_empty() && self.misses("LLMProvider", such),
             Keyless::WithoutDefault => {
-                let has_default = |id: &ObjectRef| names.contains(&crate::counted::id(&id.namespace, DEFAULT_KEY));
+                let has_default =
+                    |id: &ObjectRef| names.contains(&crate::checks::counted::id(&id.namespace, DEFAULT_KEY));
                 self.misses("LLMProvider", |id| such(id) && !has_default(id))
             }
         }

@@ -6,10 +6,10 @@ use outrigger_core::{ObjectRef, SecretRef};
 use outrigger_policy::nearest;
 use serde_json::{Map, Value};
 
-use crate::finding::{Cause, Finding, Severity};
-use crate::source::Object;
-use crate::validate::Folder;
-use crate::world::World;
+use crate::findings::finding::{Cause, Finding, Severity};
+use crate::objects::validate::Folder;
+use crate::objects::world::World;
+use crate::read::source::Object;
 
 /// The variable in which the key of a Secret is looked for when the Secret is no object: the Secret's name and the key
 /// in upper snake case. `openai` and `apiKey` make `OPENAI_API_KEY`.

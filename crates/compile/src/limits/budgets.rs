@@ -5,13 +5,13 @@ use outrigger_crds::BudgetRef;
 use outrigger_crds::budget::{BudgetAction, BudgetSpec, Threshold};
 use outrigger_policy::{BudgetDoc, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
-use crate::finding::{Cause, Finding};
-use crate::hint::hint;
+use crate::findings::finding::{Cause, Finding};
+use crate::findings::hint::hint;
 use crate::limits::{whole, window};
-use crate::number::count;
-use crate::source::Object;
-use crate::validate::{Folder, Read};
-use crate::{missing, namespaces};
+use crate::objects::number::count;
+use crate::objects::validate::{Folder, Read};
+use crate::objects::{missing, namespaces};
+use crate::read::source::Object;
 
 /// All whose time can be told. One whose parent can't be found stays: its own limit holds all the same.
 pub(crate) fn compile(folder: &Folder<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {

@@ -3,7 +3,7 @@
 use outrigger_crds::selector::{LabelOperator, LabelSelector};
 use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
 
-use crate::validate::Folder;
+use crate::objects::validate::Folder;
 
 /// The label that every cluster gives every namespace.
 const NAME: &str = "kubernetes.io/metadata.name";

@@ -4,10 +4,10 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::budget::BudgetAction;
 use outrigger_policy::{LimitId, Price};
 
-use crate::counted::{At, Counted, Named};
-use crate::finding::{Cause, Finding};
-use crate::hint::hint;
-use crate::validate::{Folder, Read};
+use crate::checks::counted::{At, Counted, Named};
+use crate::findings::finding::{Cause, Finding};
+use crate::findings::hint::hint;
+use crate::objects::validate::{Folder, Read};
 
 pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {
     let goes_down = |read: &Read<'_, outrigger_crds::Budget>| {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use outrigger_crds::CatalogModel;
 use outrigger_policy::{CatalogueDoc, ModelDoc};
 
-use crate::finding::Finding;
-use crate::number::count;
+use crate::findings::finding::Finding;
+use crate::objects::number::count;
+use crate::objects::validate::{Folder, Read};
 use crate::prices;
 use crate::providers::capabilities;
-use crate::source::Object;
-use crate::validate::{Folder, Read};
+use crate::read::source::Object;
 
 /// In the order in which they are believed: a namespace's own, then those that tell everywhere; by name among
 /// themselves.

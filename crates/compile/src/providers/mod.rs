@@ -1,5 +1,11 @@
 //! LLMProviders, with their credentials' values beside them.
 
+pub(crate) mod authorities;
+pub(crate) mod clear_text;
+pub(crate) mod credentials;
+pub(crate) mod mock;
+pub(crate) mod pem;
+
 use std::collections::HashMap;
 
 use outrigger_core::{Capability, SecretRef};
@@ -7,13 +13,13 @@ use outrigger_crds::provider::ClearTextCredentials;
 use outrigger_crds::{BalancePolicy, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 
-use crate::authorities::Bundle;
-use crate::finding::Finding;
-use crate::number::{count, millis};
-use crate::source::Object;
-use crate::validate::{Folder, Read};
-use crate::world::World;
-use crate::{authorities, credentials, limits, mock, prices};
+use crate::findings::finding::Finding;
+use crate::objects::number::{count, millis};
+use crate::objects::validate::{Folder, Read};
+use crate::objects::world::World;
+use crate::providers::authorities::Bundle;
+use crate::read::source::Object;
+use crate::{limits, prices};
 
 pub(crate) fn compile(
     folder: &Folder<'_>,

@@ -1,5 +1,8 @@
 //! VirtualKeys: which providers they name, and whether those let them.
 
+pub(crate) mod consumers;
+pub(crate) mod default_key;
+
 use std::collections::HashMap;
 
 use outrigger_core::ObjectRef;
@@ -8,13 +11,14 @@ use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
 
-use crate::finding::{Cause, Finding};
-use crate::hint::hint;
-use crate::number::count;
+use crate::findings::finding::{Cause, Finding};
+use crate::findings::hint::hint;
+use crate::limits::{self, budgets};
+use crate::objects::number::count;
+use crate::objects::validate::{Folder, Read};
+use crate::objects::{missing, namespaces};
 use crate::providers::{all_zero, balance};
-use crate::source::Object;
-use crate::validate::{Folder, Read};
-use crate::{budgets, limits, missing, namespaces};
+use crate::read::source::Object;
 
 /// A key whose limits or budgets can't be counted is left out: without them it would have none.
 pub(crate) fn compile(

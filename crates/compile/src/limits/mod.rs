@@ -1,13 +1,16 @@
 //! Limits: names, amounts and the times over which they hold.
 
+pub(crate) mod applies_to;
+pub(crate) mod budgets;
+pub(crate) mod zones;
+
 use outrigger_core::Window;
 use outrigger_crds::limits::{CalendarWindow, CountLimit, LimitPeriod, LimitsSpec};
 use outrigger_policy::{LimitDoc, LimitsDoc};
 
-use crate::finding::Finding;
-use crate::number::{count, millis};
-use crate::source::Object;
-use crate::zones;
+use crate::findings::finding::Finding;
+use crate::objects::number::{count, millis};
+use crate::read::source::Object;
 
 /// Those that stand at `path` of an object. `None` if one of them can't be counted: what bears it must not be used as if
 /// it had no limit.

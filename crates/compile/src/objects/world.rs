@@ -1,6 +1,6 @@
 //! What lies around the objects that are compiled.
 
-use crate::finding::Severity;
+use crate::findings::finding::Severity;
 
 /// The environment, by name of variable.
 type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;

@@ -4,10 +4,10 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::upstream::{CaKind, CaRef};
 use serde_json::Value;
 
-use crate::credentials::{decode, without};
-use crate::finding::Cause;
-use crate::pem::{Certificates, NoCertificates};
-use crate::validate::Folder;
+use crate::findings::finding::Cause;
+use crate::objects::validate::Folder;
+use crate::providers::credentials::{decode, without};
+use crate::providers::pem::{Certificates, NoCertificates};
 
 /// Certificates, and what else should be known of where they lie.
 pub(crate) struct Bundle {

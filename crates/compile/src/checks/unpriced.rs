@@ -5,10 +5,10 @@ use std::collections::HashSet;
 
 use outrigger_policy::{CatalogueDoc, Unknown, catalogue};
 
-use crate::counted::{At, By, Counted, Named, id};
-use crate::finding::Finding;
-use crate::source::Object;
-use crate::validate::Folder;
+use crate::checks::counted::{At, By, Counted, Named, id};
+use crate::findings::finding::Finding;
+use crate::objects::validate::Folder;
+use crate::read::source::Object;
 
 /// Each model once, where it is named first: by its provider, by a key, by a rule.
 pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {

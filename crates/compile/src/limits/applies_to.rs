@@ -7,11 +7,11 @@ use outrigger_crds::budget::{AppliesTo, BudgetRef};
 use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
 use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc};
 
-use crate::finding::{Cause, Finding};
-use crate::hint::hint;
-use crate::namespaces::{label, selects};
-use crate::source::Object;
-use crate::validate::{Folder, Read};
+use crate::findings::finding::{Cause, Finding};
+use crate::findings::hint::hint;
+use crate::objects::namespaces::{label, selects};
+use crate::objects::validate::{Folder, Read};
+use crate::read::source::Object;
 
 /// Fills in what Budgets apply to, now that the keys are known.
 pub(crate) fn compile(

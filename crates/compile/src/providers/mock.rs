@@ -5,7 +5,7 @@ use outrigger_crds::mock::{FaultType, MockDialect, MockFault, MockSpec};
 use outrigger_policy::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 use serde_json::Value;
 
-use crate::number::{count, millis};
+use crate::objects::number::{count, millis};
 
 pub(crate) fn script(mock: &MockSpec) -> MockDoc {
     let timing = mock.timing.unwrap_or_default();

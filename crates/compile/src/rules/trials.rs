@@ -5,11 +5,11 @@ use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::RuleTestSpec;
 use outrigger_policy::{Document, Expect, Given, KeyDoc, Trial, TrialRequest};
 
-use crate::counted::id;
-use crate::finding::{Cause, Finding, Place, Severity};
-use crate::number::count;
-use crate::source::DEFAULT_KEY;
-use crate::validate::{Folder, Keyless, Read};
+use crate::checks::counted::id;
+use crate::findings::finding::{Cause, Finding, Place, Severity};
+use crate::objects::number::count;
+use crate::objects::validate::{Folder, Keyless, Read};
+use crate::read::source::DEFAULT_KEY;
 
 /// A test of a rule, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
