@@ -53,11 +53,12 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         true => judge(&source, &anything),
         false => judge(&source, &|name| std::env::var(name).ok()),
     };
-    if let Some(path) = &args.junit
-        && let Err(error) = fs::write(path, junit::report(&source.objects, &judged))
-    {
-        style::say(format_args!("can't write {}: {error}", path.display()));
-        return ExitCode::FAILURE;
+    if let Some(path) = &args.junit {
+        let report = junit::report(&source.objects, &judged).map_err(io::Error::other);
+        if let Err(error) = report.and_then(|report| fs::write(path, report)) {
+            style::say(format_args!("can't write {}: {error}", path.display()));
+            return ExitCode::FAILURE;
+        }
     }
     let stdout = io::stdout().lock();
     let style = Style::of(&stdout);

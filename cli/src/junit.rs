@@ -1,77 +1,79 @@
 //! Findings as JUnit XML, as CI systems read it: a test case for each object and for each test of a rule, a failure for
 //! each with errors.
 
-use std::fmt::Write;
+use std::time::Duration;
 
 use outrigger_compile::{Finding, Object, Place, Severity};
-use outrigger_policy::{Printable, is_printable};
+use outrigger_policy::Printable;
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use crate::check::Judged;
 
+const NAME: &str = "outrigger check";
+
 /// The report as a text.
-pub(crate) fn report(objects: &[Object], judged: &Judged) -> String {
+///
+/// # Errors
+/// It can't be written as XML.
+pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, SerializeError> {
     let Judged { findings, tests } = judged;
-    let mut cases = String::new();
-    let mut failed = 0;
-    // What a failed test says is told with the test, not with its rule.
+    let mut suite = TestSuite::new(NAME);
+    // A failed test's finding is reported with the test, and not with its rule.
     let of_test = |finding: &Finding| tests.iter().any(|test| test.failure.as_ref() == Some(finding));
-    let mut told: Vec<bool> = findings.iter().map(of_test).collect();
-    let mut case = |class: &str, name: &str, place: &Place, time: &str, theirs: &[&Finding]| {
-        let head = format!(
-            r#"  <testcase classname="{}" name="{}" file="{}" line="{}"{time}"#,
-            escape(class),
-            escape(name),
-            escape(&place.file),
-            place.line
-        );
-        let errors: Vec<_> = theirs.iter().filter(|finding| finding.severity == Severity::Error).collect();
-        let lines = |all: &mut dyn Iterator<Item = &&Finding>| {
-            escape(&all.map(|f| f.to_string()).collect::<Vec<_>>().join("\n"))
-        };
-        let warnings = lines(&mut theirs.iter().filter(|finding| finding.severity == Severity::Warning));
-        let _ = match (errors.first(), warnings.is_empty()) {
-            (None, true) => writeln!(cases, "{head}/>"),
-            (None, false) => writeln!(cases, "{head}>\n    <system-out>{warnings}</system-out>\n  </testcase>"),
-            (Some(first), _) => {
-                failed += 1;
-                let message = escape(&first.message);
-                let all = lines(&mut theirs.iter());
-                writeln!(
-                    cases,
-                    "{head}>\n    <failure message=\"{message}\" type=\"error\">{all}</failure>\n  </testcase>"
-                )
-            }
-        };
-    };
+    let mut reported: Vec<bool> = findings.iter().map(of_test).collect();
     for object in objects {
         let label = object.label();
         let mut theirs = Vec::new();
-        for (finding, told) in findings.iter().zip(&mut told) {
+        for (finding, reported) in findings.iter().zip(&mut reported) {
             let within = finding.object == label && finding.place.file == object.place.file;
-            // Of an object that stands twice in one file, each has what is told from its own first line on.
-            if !*told && within && finding.place.line >= object.place.line && is_nearest(objects, object, finding) {
-                *told = true;
+            // If an object stands twice in one file, each gets the findings from its own first line on.
+            if !*reported && within && finding.place.line >= object.place.line && is_nearest(objects, object, finding) {
+                *reported = true;
                 theirs.push(finding);
             }
         }
-        case(&object.place.file, &label, &object.place, "", &theirs);
+        suite.add_test_case(case(&object.place.file, &label, &object.place, None, &theirs));
     }
     for test in tests {
-        let time = format!(r#" time="{:.6}""#, test.took.as_secs_f64());
         let failure: Vec<_> = test.failure.iter().collect();
-        case(&test.trial.object, &test.trial.trial.name, &test.trial.place, &time, &failure);
+        let trial = &test.trial;
+        suite.add_test_case(case(&trial.object, &trial.trial.name, &trial.place, Some(test.took), &failure));
     }
-    let of_no_object: Vec<&Finding> = findings.iter().zip(&told).filter(|(_, told)| !**told).map(|(f, _)| f).collect();
-    let others = of_no_object.len();
-    for finding in of_no_object {
+    let of_no_object = findings.iter().zip(&reported).filter(|(_, reported)| !**reported);
+    for (finding, _) in of_no_object {
         let name = if finding.object.is_empty() { "readable" } else { &finding.object };
-        case(&finding.place.file, name, &finding.place, "", &[finding]);
+        suite.add_test_case(case(&finding.place.file, name, &finding.place, None, &[finding]));
     }
-    let all = objects.len() + tests.len() + others;
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"outrigger check\" tests=\"{all}\" \
-         failures=\"{failed}\" errors=\"0\" skipped=\"0\">\n{cases}</testsuite>\n</testsuites>\n"
-    )
+    let mut report = Report::new(NAME);
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+/// A test case: it fails if there is an error among the findings, and prints the warnings otherwise.
+fn case(class: &str, name: &str, place: &Place, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
+    let error = findings.iter().find(|finding| finding.severity == Severity::Error);
+    let lines = findings.iter().map(|finding| shown(&finding.to_string())).collect::<Vec<_>>().join("\n");
+    let mut status = TestCaseStatus::success();
+    if let Some(error) = error {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(shown(&error.message)).set_type("error").set_description(lines.as_str());
+    }
+    let mut case = TestCase::new(shown(name), status);
+    case.set_classname(shown(class));
+    case.extra.insert("file".into(), shown(&place.file).into());
+    case.extra.insert("line".into(), place.line.to_string().into());
+    if let Some(took) = took {
+        case.set_time(took);
+    }
+    if error.is_none() && !lines.is_empty() {
+        case.set_system_out(lines);
+    }
+    case
+}
+
+/// Text of files and objects, on one line and without what would move a terminal's cursor.
+fn shown(text: &str) -> String {
+    Printable(text).to_string()
 }
 
 /// Whether no other object of the same name begins between this one and the finding.
@@ -82,27 +84,6 @@ fn is_nearest(objects: &[Object], object: &Object, finding: &Finding) -> bool {
             && other.place.line <= finding.place.line
             && other.label() == object.label()
     })
-}
-
-/// Text for an element or an attribute; what XML 1.0 can't hold at all becomes U+FFFD.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\n' => escaped.push_str("&#10;"),
-            '\t' => escaped.push_str("&#9;"),
-            '\r' => escaped.push_str("&#13;"),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            other if is_printable(other) => escaped.push(other),
-            other => escaped.push_str(&Printable(other).to_string()),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -119,24 +100,28 @@ mod tests {
         let source = read("x&y.yaml", text);
         let judged = judge(&source, &|_| None);
         assert_eq!(
-            report(&source.objects, &judged),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
-             <testsuite name=\"outrigger check\" tests=\"3\" failures=\"2\" errors=\"0\" skipped=\"0\">\n\
-             \x20 <testcase classname=\"x&amp;y.yaml\" name=\"LLMProvider default/a\" file=\"x&amp;y.yaml\" line=\"1\">\n\
-             \x20   <failure message=\"type Mock needs mock, which says how it answers; mock: {} will do\" type=\"error\">\
-             x&amp;y.yaml:4: LLMProvider default/a: spec: type Mock needs mock, which says how it answers; mock: {} will do\
-             </failure>\n  </testcase>\n\
-             \x20 <testcase classname=\"x&amp;y.yaml\" name=\"Secret default/s\" file=\"x&amp;y.yaml\" line=\"6\"/>\n\
-             \x20 <testcase classname=\"x&amp;y.yaml\" name=\"readable\" file=\"x&amp;y.yaml\" line=\"11\">\n\
-             \x20   <failure message=\"not YAML: while parsing a node, did not find expected node content (column 1)\" type=\"error\">\
-             x&amp;y.yaml:11: not YAML: while parsing a node, did not find expected node content (column 1)</failure>\n  </testcase>\n\
-             </testsuite>\n</testsuites>\n"
+            report(&source.objects, &judged).unwrap(),
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="outrigger check" tests="3" skipped="0" failures="2" errors="0">
+    <testsuite name="outrigger check" tests="3" skipped="0" errors="0" failures="2">
+        <testcase name="LLMProvider default/a" classname="x&amp;y.yaml" file="x&amp;y.yaml" line="1">
+            <failure message="type Mock needs mock, which says how it answers; mock: {} will do" type="error">x&amp;y.yaml:4: LLMProvider default/a: spec: type Mock needs mock, which says how it answers; mock: {} will do</failure>
+        </testcase>
+        <testcase name="Secret default/s" classname="x&amp;y.yaml" file="x&amp;y.yaml" line="6"/>
+        <testcase name="readable" classname="x&amp;y.yaml" file="x&amp;y.yaml" line="11">
+            <failure message="not YAML: while parsing a node, did not find expected node content (column 1)" type="error">x&amp;y.yaml:11: not YAML: while parsing a node, did not find expected node content (column 1)</failure>
+        </testcase>
+    </testsuite>
+</testsuites>
+"#
         );
     }
 
     #[test]
-    fn what_xml_cannot_hold_is_replaced() {
-        assert_eq!(escape("a\u{1}<\"'&>\n"), "a\u{fffd}&lt;&quot;&apos;&amp;&gt;&#10;");
-        assert_eq!(escape("\u{9b}\u{202e}\u{7f}"), "\\u{9b}\\u{202e}\\u{7f}");
+    fn what_xml_cannot_hold_is_escaped() {
+        let place = Place { file: "a".to_owned(), line: 1 };
+        let case = case("\u{1}", "<\"'&>\u{9b}\u{202e}\u{7f}", &place, None, &[]);
+        assert_eq!(case.name.as_str(), "<\"'&>\\u{9b}\\u{202e}\\u{7f}");
+        assert_eq!(case.classname.as_ref().map(|name| name.as_str()), Some("\\u{1}"));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use anstyle::AnsiColor;
 use outrigger_compile::{Finding, Severity};
 use outrigger_policy::{Printable, is_printable};
 use tracing_subscriber::fmt::MakeWriter;
@@ -21,31 +22,31 @@ impl Style {
         Style { colour: stream.is_terminal() && !asked_for_none && !dumb }
     }
 
-    fn paint(self, code: &'static str, text: impl fmt::Display) -> String {
+    fn paint(self, style: anstyle::Style, text: impl fmt::Display) -> String {
         match self.colour {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
+            true => format!("{style}{text}{style:#}"),
             false => text.to_string(),
         }
     }
 
     pub fn bold(self, text: impl fmt::Display) -> String {
-        self.paint("1", text)
+        self.paint(anstyle::Style::new().bold(), text)
     }
 
     pub fn dim(self, text: impl fmt::Display) -> String {
-        self.paint("2", text)
+        self.paint(anstyle::Style::new().dimmed(), text)
     }
 
     pub fn red(self, text: impl fmt::Display) -> String {
-        self.paint("31", text)
+        self.paint(AnsiColor::Red.on_default(), text)
     }
 
     pub fn yellow(self, text: impl fmt::Display) -> String {
-        self.paint("33", text)
+        self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
     pub fn cyan(self, text: impl fmt::Display) -> String {
-        self.paint("36", text)
+        self.paint(AnsiColor::Cyan.on_default(), text)
     }
 
     pub fn finding(self, finding: &Finding) -> String {

@@ -2,28 +2,33 @@
 
 use std::fmt::Write;
 
+use comfy_table::{Table, presets};
 use outrigger_policy::Printable;
 
 use crate::style::Style;
 
-/// Writes a table, two spaces in; what is in it is escaped where it must be. A column in which no row has anything takes no room.
+/// Writes a table, indented by two spaces. What is in it is escaped if necessary. A column that is empty in every row is
+/// left out.
 pub(crate) fn table<const N: usize>(text: &mut String, style: Style, head: [&str; N], rows: &[[String; N]]) {
-    let rows: Vec<[String; N]> =
-        rows.iter().map(|row| std::array::from_fn(|column| Printable(&row[column]).to_string())).collect();
-    let mut widths = head.map(str::len);
-    for (column, width) in widths.iter_mut().enumerate() {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        let widest = cells.max().unwrap_or(*width);
-        *width = if widest == 0 { 0 } else { widest.max(*width) };
-    }
-    let line = |cells: [&str; N]| {
-        let shown = cells.iter().zip(widths).filter(|(_, width)| *width > 0);
-        let padded: Vec<String> = shown.map(|(cell, width)| format!("{cell:<width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
+    let is_shown = |column: &usize| match rows {
+        [] => !head[*column].is_empty(),
+        rows => rows.iter().any(|row| !row[*column].is_empty()),
     };
-    let _ = writeln!(text, "  {}", style.dim(line(head)));
-    for row in &rows {
-        let _ = writeln!(text, "  {}", line(std::array::from_fn(|column| row[column].as_str())));
+    let shown: Vec<usize> = (0..N).filter(is_shown).collect();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(shown.iter().map(|column| head[*column]));
+    for row in rows {
+        table.add_row(shown.iter().map(|column| Printable(&row[*column]).to_string()));
+    }
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((2, 0));
+    });
+    let mut lines = table.lines();
+    if let Some(head) = lines.next() {
+        let _ = writeln!(text, "  {}", style.dim(head.trim()));
+    }
+    for line in lines {
+        let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 

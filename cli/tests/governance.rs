@@ -231,7 +231,8 @@ fn a_rule_that_does_not_do_what_its_tests_say_is_an_error_there() {
     let (_, rest) = report.split_once(case).unwrap_or_else(|| panic!("{report}"));
     assert!(rest.lines().nth(1).unwrap().contains("<failure message=\"the test `premium goes to Claude` fails: "));
     // The rule itself is sound.
-    let rule = r#"name="RoutingRule search/premium" file="objects/rules.yaml" line="2"/>"#;
+    let rule =
+        r#"name="RoutingRule search/premium" classname="objects/rules.yaml" file="objects/rules.yaml" line="2"/>"#;
     assert!(report.contains(rule), "{report}");
 }
 
