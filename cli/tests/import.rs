@@ -319,6 +319,7 @@ fn the_tutorial_s_file_serves_everything_and_by_the_later_reading_nothing_loudly
     let told = text(&output.stderr);
     let last = told.lines().last().unwrap();
     assert!(last.contains("WARNING: NOTHING CAN ANSWER") && last.contains("--bifrost-version 1.4"), "{last}");
+    assert_eq!(output.status.code(), Some(1), "an import that answers nobody is no success");
     let providers = &files(out.path())["providers.yaml"];
     assert_eq!(providers.matches("# SUSPENDED: credential").count(), 3, "{providers}");
     // `check` and `run` say the same.
@@ -339,6 +340,19 @@ fn the_tutorial_s_file_serves_everything_and_by_the_later_reading_nothing_loudly
     assert!(!text(&output.stderr).contains("WARNING"), "{}", text(&output.stderr));
     let output = import("bifrost", &source, &["--bifrost-version", "newest"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_import_without_a_provider_fails_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("config.json");
+    fs::write(&source, r#"{"providers": {}, "governance": {"virtual_keys": []}}"#).unwrap();
+    let out = folder.path().join("objects");
+    let output = import("bifrost", &source, &["--out", out.to_str().unwrap()]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.lines().last().unwrap().contains("no provider could be carried over"), "{told}");
+    assert!(out.join("REPORT.md").is_file(), "the report says what was read");
 }
 
 /// What is filled into one Secret goes to one vendor.

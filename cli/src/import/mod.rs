@@ -190,14 +190,23 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         told(Fate::Doubtful),
         import.out.as_ref().map(|dir| format!("; see {}", dir.join(REPORT).display())).unwrap_or_default(),
     ));
-    if let Some(warning) = suspended(&imported.objects, product) {
-        style::say(format_args!("{}", Style::of(&io::stderr()).red(warning)));
-    }
-    ExitCode::SUCCESS
+    let Some(Silent { line, all }) = silent(&imported.objects, product) else { return ExitCode::SUCCESS };
+    style::say(format_args!("{}", Style::of(&io::stderr()).red(line)));
+    if all { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What answers nobody, in a line that can't be overlooked; none where everything is in use.
-fn suspended(objects: &[Object], product: Product) -> Option<String> {
+/// What an import makes of a configuration that answers nobody.
+struct Silent {
+    /// A line that can't be overlooked.
+    line: String,
+    /// Nothing is left that could answer.
+    all: bool,
+}
+
+const NOTHING: &str = "WARNING: NOTHING CAN ANSWER, and `outrigger run` will not start";
+
+/// What answers nobody; none if everything is in use.
+fn silent(objects: &[Object], product: Product) -> Option<Silent> {
     let is = |value: &Value| value.get("suspended") == Some(&Value::Bool(true));
     let of = |kind| objects.iter().filter(move |object| object.kind == kind && object.off.is_none());
     let body = |object: &Object| Value::Object(object.body.clone());
@@ -210,24 +219,29 @@ fn suspended(objects: &[Object], product: Product) -> Option<String> {
     }
     let keys = of(Kind::Key).count();
     let keys_off = of(Kind::Key).map(body).filter(|key| is(key)).count();
+    if providers == 0 {
+        let line = format!("{NOTHING}: no provider could be carried over. The report says why");
+        return Some(Silent { line, all: true });
+    }
     if off == 0 && keys_off == 0 && providers_off == 0 {
         return None;
     }
-    let nothing = (providers > 0 && providers_off == providers) || (keys > 0 && keys_off == keys);
-    let verdict = if nothing { "WARNING: NOTHING CAN ANSWER, and `outrigger run` will not start" } else { "WARNING" };
+    let all = providers_off == providers || (keys > 0 && keys_off == keys);
+    let verdict = if all { NOTHING } else { "WARNING" };
     let version = match product {
         Product::Bifrost => {
             "; if empty lists mean everything to your Bifrost (before 1.5), import again with --bifrost-version 1.4"
         }
         Product::LiteLlm => "",
     };
-    Some(format!(
+    let line = format!(
         "{verdict}: suspended are {off} of {}, {providers_off} of {} and {keys_off} of {}. The comments in providers.yaml and keys.yaml \
          say why{version}",
         counted(credentials, "credential"),
         counted(providers, "provider"),
         counted(keys, "key"),
-    ))
+    );
+    Some(Silent { line, all })
 }
 
 fn read(import: &Import, product: Product, version: Option<bifrost::Empty>) -> Result<Imported, ImportError> {
