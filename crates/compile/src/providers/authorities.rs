@@ -12,7 +12,7 @@ use crate::providers::pem::{Certificates, NoCertificates};
 /// Certificates, and what else should be known of where they lie.
 pub(crate) struct Bundle {
     pub pem: String,
-    pub warning: Option<String>,
+    pub warnings: Vec<String>,
 }
 
 /// The bundle that a reference of an object in `namespace` stands for.
@@ -47,11 +47,18 @@ pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) ->
         };
         damaged(format!("{kind} {id} has {what}"))
     })?;
-    let warning = found.beside_a_key.then(|| {
-        format!(
+    let mut warnings = Vec::new();
+    if found.beside_a_key {
+        warnings.push(format!(
             "{kind} {id} has a private key in `{key}`, beside certificates: only those are used, and whoever may read the \
              {kind} can read the key: remove it"
-        )
-    });
-    Ok(Bundle { pem: found.pem, warning })
+        ));
+    }
+    if found.none_is_an_authority {
+        warnings.push(format!(
+            "{kind} {id} has the certificate of a server in `{key}`, and not that of the authority which issued it: no \
+             connection can be verified with it. Use the authority's own certificate, often called ca.crt"
+        ));
+    }
+    Ok(Bundle { pem: found.pem, warnings })
 }

@@ -65,8 +65,8 @@ fn document(
     if findings.len() > before {
         return None;
     }
-    let ca = ca.map(|Bundle { pem, warning }| {
-        findings.extend(warning.map(|message| object.warning("spec.tls.caRef", message)));
+    let ca = ca.map(|Bundle { pem, warnings }| {
+        findings.extend(warnings.into_iter().map(|message| object.warning("spec.tls.caRef", message)));
         pem
     });
     let timeouts = spec.timeouts.unwrap_or_default();

@@ -16,6 +16,8 @@ pub struct Certificates {
     pub pem: String,
     /// A private key stands in the text as well. It is not among them.
     pub beside_a_key: bool,
+    /// None of them is an authority's: all are certificates that an authority has issued for servers or clients.
+    pub none_is_an_authority: bool,
 }
 
 /// Why a text has none that could be used.
@@ -44,7 +46,11 @@ impl Certificates {
             return Err(NoCertificates::Mislabelled);
         }
         let pem = found.iter().fold(String::new(), |pem, der| pem + &block(der));
-        Ok(Certificates { pem, beside_a_key: text.contains("PRIVATE KEY-----") })
+        Ok(Certificates {
+            pem,
+            beside_a_key: text.contains("PRIVATE KEY-----"),
+            none_is_an_authority: found.iter().all(|der| is_end_entity(der)),
+        })
     }
 }
 
@@ -64,8 +70,6 @@ fn block(der: &[u8]) -> String {
 /// A sequence of a sequence, a sequence and a bit string: no private key, encrypted or not, is so made, whatever its
 /// block is called.
 fn is_certificate(der: &[u8]) -> bool {
-    const SEQUENCE: u8 = 0x30;
-    const BIT_STRING: u8 = 0x03;
     let whole = || {
         let (inner, rest) = element(der, SEQUENCE)?;
         let (_, after) = element(inner, SEQUENCE)?;
@@ -74,6 +78,57 @@ fn is_certificate(der: &[u8]) -> bool {
         Some(rest.is_empty() && after.is_empty())
     };
     whole().unwrap_or(false)
+}
+
+// Tags of DER elements, as X.509 uses them.
+const BOOLEAN: u8 = 0x01;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const IDENTIFIER: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+/// 2.5.29.19.
+const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
+
+/// Whether a certificate is issued by another one and is not allowed to issue any. One that vouches for itself may be
+/// trusted for its own server, so it is not counted. Nor is one that can't be read.
+fn is_end_entity(der: &[u8]) -> bool {
+    let found = || {
+        let (certificate, _) = element(der, SEQUENCE)?;
+        let (body, _) = element(certificate, SEQUENCE)?;
+        let (_, rest) = element(body, VERSION)?;
+        let (_, rest) = element(rest, INTEGER)?;
+        let (_, rest) = element(rest, SEQUENCE)?;
+        let (issuer, rest) = element(rest, SEQUENCE)?;
+        let (_, rest) = element(rest, SEQUENCE)?;
+        let (subject, rest) = element(rest, SEQUENCE)?;
+        let (_, rest) = element(rest, SEQUENCE)?;
+        let (extensions, _) = element(rest, EXTENSIONS)?;
+        let (mut extensions, _) = element(extensions, SEQUENCE)?;
+        let mut may_issue = false;
+        while !extensions.is_empty() {
+            let (extension, rest) = element(extensions, SEQUENCE)?;
+            may_issue |= is_authority(extension);
+            extensions = rest;
+        }
+        Some(issuer != subject && !may_issue)
+    };
+    found().unwrap_or(false)
+}
+
+/// Whether an extension is the basic constraints of a certificate, and says that it is an authority's.
+fn is_authority(extension: &[u8]) -> bool {
+    let said = || {
+        let (_, rest) = element(extension, IDENTIFIER).filter(|(name, _)| *name == BASIC_CONSTRAINTS)?;
+        // Critical, mostly.
+        let rest = element(rest, BOOLEAN).map_or(rest, |(_, rest)| rest);
+        let (value, _) = element(rest, OCTET_STRING)?;
+        let (constraints, _) = element(value, SEQUENCE)?;
+        element(constraints, BOOLEAN).map(|(authority, _)| authority != [0])
+    };
+    said().unwrap_or(false)
 }
 
 /// What a DER element of a tag holds, and what follows it.
@@ -103,6 +158,41 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_an_authority_issued_is_told_from_the_authority() {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+        let key = || KeyPair::generate().unwrap();
+        let named = |name: &str| {
+            let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params
+        };
+        let mut params = named("authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let (authority_key, server_key) = (key(), key());
+        let authority = params.self_signed(&authority_key).unwrap();
+        let issuer = Issuer::new(params, authority_key);
+        let mut intermediate = named("intermediate");
+        intermediate.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let intermediate = intermediate.signed_by(&key(), &issuer).unwrap();
+        let mut explicit = named("explicit");
+        explicit.is_ca = IsCa::ExplicitNoCa;
+        let explicit = explicit.signed_by(&key(), &issuer).unwrap();
+        let server = named("server").signed_by(&server_key, &issuer).unwrap();
+        let own = named("own").self_signed(&key()).unwrap();
+        for (name, text, expected) in [
+            ("an authority", authority.pem(), false),
+            ("an intermediate authority", intermediate.pem(), false),
+            ("a server", server.pem(), true),
+            ("a server that says so", explicit.pem(), true),
+            ("a server that vouches for itself", own.pem(), false),
+            ("a server with its authority", format!("{}{}", server.pem(), authority.pem()), false),
+        ] {
+            assert_eq!(Certificates::of(&text).unwrap().none_is_an_authority, expected, "{name}");
+        }
+        assert!(!Certificates::of(&labelled("CERTIFICATE", &SHAPE)).unwrap().none_is_an_authority, "unreadable");
+    }
+
+    #[test]
     fn certificates_alone_are_left() {
         let (certificate, canonical) = (labelled("CERTIFICATE", &SHAPE), block(&SHAPE));
         for key in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"]
@@ -120,7 +210,10 @@ mod tests {
             }
             assert_eq!(Certificates::of(&key), Err(NoCertificates::None));
         }
-        assert_eq!(Certificates::of(&certificate), Ok(Certificates { pem: canonical, beside_a_key: false }));
+        assert_eq!(
+            Certificates::of(&certificate),
+            Ok(Certificates { pem: canonical, beside_a_key: false, none_is_an_authority: false })
+        );
     }
 
     #[test]
