@@ -1,9 +1,21 @@
 //! What someone may have meant.
 
-/// `, did you mean …?` for the nearest candidate; else nothing.
-pub(super) fn suggest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> String {
-    nearest(written, candidates).map_or_else(String::new, |near| format!(", did you mean `{near}`?"))
+/// `, did you mean …?` for the nearest candidate, else for the only one that begins like this; else nothing.
+pub(super) fn suggest<'a>(written: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
+    let meant = nearest(written, candidates.clone()).or_else(|| only_longer(written, candidates));
+    meant.map_or_else(String::new, |meant| format!(", did you mean `{meant}`?"))
 }
+
+/// The only candidate that begins with what is written: `aliases` for `alias`.
+fn only_longer<'a>(written: &str, mut candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let begins =
+        |candidate: &&str| candidate.get(..written.len()).is_some_and(|start| start.eq_ignore_ascii_case(written));
+    let first = candidates.find(begins).filter(|_| written.len() >= SHORTEST)?;
+    candidates.all(|candidate| !begins(&candidate)).then_some(first)
+}
+
+/// Fewer letters begin too many words.
+const SHORTEST: usize = 4;
 
 /// The candidate that is close enough to be a slip of the fingers.
 pub(super) fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -78,6 +90,8 @@ mod tests {
             ("Endpoint", ", did you mean `endpoint`?"),
             ("model", ", did you mean `models`?"),
             ("budget", ""),
+            ("cred", ", did you mean `credentials`?"),
+            ("cre", ""),
             ("", ""),
         ] {
             assert_eq!(suggest(written, fields.into_iter()), expected, "{written}");
