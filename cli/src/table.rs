@@ -25,7 +25,8 @@ pub(crate) fn table<const N: usize>(text: &mut String, style: Style, head: [&str
     });
     let mut lines = table.lines();
     if let Some(head) = lines.next() {
-        let _ = writeln!(text, "  {}", style.dim(head.trim()));
+        let head = head.trim_end();
+        let _ = writeln!(text, "  {}", style.dim(head.strip_prefix("  ").unwrap_or(head)));
     }
     for line in lines {
         let _ = writeln!(text, "{}", line.trim_end());

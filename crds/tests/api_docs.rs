@@ -14,21 +14,24 @@ use serde_json::{Value, json};
 const HEAD: &str = "\
 # The objects
 
-Written from the types in `crds/src/`; `make docs` writes it anew. Not edited by hand.
+Read this page if you write objects: it lists every field. Generated from the types in `crds/src/`
+by `make docs`; do not edit it by hand.
 
-The same objects are served by `outrigger run DIR` and held by a cluster that was given the definitions in `crds/yaml/`. What a
-gateway makes of them: [semantics](semantics.md).
+`outrigger run DIR` serves the same objects as a cluster that has the definitions in `crds/yaml/`.
+[Semantics](semantics.md) says what a gateway makes of them.
 
-- **bold** fields are required where the field above them is there.
+- **bold** fields are required if the field above them is there.
 - `[]` stands for each element of a list, `*` for each name of a map.
-- A field that has no default may be left out, and its meaning says what that means. An empty list is refused
-  where its limits begin with 1: leave the field out instead.
-- A field that is not here is an error, not ignored.
-- A *duration* is `30s`, `1h30m` or `200ms`. *Dollars* are a decimal number in quotes, such as `\"12.50\"`: without them, some
-  readers would round it. A *glob* is a name in which `*` stands for anything and `?` for one character.
-- An object's own name is a DNS label of at most 50 characters: it stands in headers and in models' names.
-- The *operator's namespace* is `outrigger-system`: rules and catalogues there concern every namespace, and Budgets there may say
-  which namespaces they apply to.
+- You may leave out a field that has no default; its description says what that means. An empty list
+  is refused if its limits begin with 1: leave out the field instead.
+- A field that is not listed here is an error. It is not ignored.
+- A *duration* is `30s`, `1h30m` or `200ms`. *Dollars* are a decimal number in quotes, such as
+  `\"12.50\"`: without the quotes some readers would round it. A *glob* is a name in which `*`
+  stands for anything and `?` for one character.
+- The name of an object is a DNS label of at most 50 characters, because it is used in headers and
+  in models' names.
+- The *operator's namespace* is `outrigger-system`. Rules and catalogues there act on every
+  namespace. Budgets there may say to which namespaces they apply.
 ";
 
 #[test]

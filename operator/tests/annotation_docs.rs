@@ -12,10 +12,13 @@ use outrigger_operator::inject::annotations::{NAMESPACE_LABELS, PREFIX, TABLE, W
 const HEAD: &str = "\
 # Annotations and labels
 
-Written from the tables in `operator/src/inject/` and `crates/llm/src/capture.rs`; `make docs` writes it anew. Not edited by hand.
+Read this page if you want pods to have a gateway, or want to know why a pod has none. Generated
+from the tables in `operator/src/inject/` and `crates/llm/src/capture.rs` by `make docs`; do not
+edit it by hand.
 
-A pod is given a gateway when it is created. So turning it on or off, or changing one of these, is a rollout: `kubectl rollout
-restart deployment/NAME` where nothing else makes new pods.
+A pod gets a gateway when it is created. So to turn it on or off, or to change one of these
+annotations, roll the workload out again: `kubectl rollout restart deployment/NAME` if nothing else
+makes new pods.
 
 ```yaml
 apiVersion: apps/v1
@@ -27,13 +30,15 @@ metadata:
     outrigger.dev/virtual-key: search
 ```
 
-What a pod (its template) says outranks what its workload says, and that what its namespace says. A workload is a Deployment,
-StatefulSet, DaemonSet, CronJob or Job; its own words are stamped on its template as `outrigger.dev/workload`, and go from there
-when they go. A Job's are stamped once, when it is created.
+The annotations of a pod (of its template) win over those of its workload, and those of the workload
+over those of its namespace. A workload is a Deployment, StatefulSet, DaemonSet, CronJob or Job. Its
+annotations are copied to its template as `outrigger.dev/workload`, and are removed from there when
+they are removed from the workload. Those of a Job are copied once, when the Job is created.
 
-An `outrigger.dev/` annotation that there is not, or a value that none can have, is refused where it is written, with what would be
-allowed. On a namespace it is another matter, since a slip there would keep all its pods away: a value counts only for pods that nothing
-better is said for, and an annotation that there is not is told as a warning.
+An unknown `outrigger.dev/` annotation, or a value that is never valid, is refused when it is
+written, and the message says what is allowed. On a namespace a mistake would keep out all its pods.
+So there an unknown annotation is only a warning, and a value counts only for pods for which nothing
+more specific is said.
 
 ## What can be asked
 
@@ -42,37 +47,44 @@ better is said for, and an annotation that there is not is told as a warning.
 const CAPTURE: &str = "
 ## Variables
 
-What the containers of the application find, so that their SDKs ask the gateway. The address is that of `outrigger.dev/port`.
+The containers of the application get these variables, so that their SDKs ask the gateway. The
+address is the one of `outrigger.dev/port`.
 
-- The URL and the placeholder go together or not at all, and only where the container has none of the API's variables: one that has
-  its own key or URL is left as it is, and the pod says so in `outrigger.dev/injected`.
-- A container with `envFrom` gets the URLs; what comes from there is not seen, and a placeholder would hide a key. So it gets
-  placeholders only for what `outrigger.dev/capture` names.
-- They stand in front of the container's own, which may refer to them.
-- `outrigger run -- CMD` sets the same.
+- A container gets both the URL and the placeholder, or neither. It gets them only if it has none of
+  the API's variables. A container that has its own key or URL stays as it is, and the pod says so
+  in `outrigger.dev/injected`.
+- A container with `envFrom` gets the URLs. The operator can't see what comes from there, and a
+  placeholder would hide a key. So the container gets placeholders only for what
+  `outrigger.dev/capture` names.
+- The variables come before the container's own, so those may refer to them.
+- `outrigger run -- CMD` sets the same variables.
 
 ";
 
 const GATEWAY: &str = "
 ## The gateway in the pod
 
-- A native sidecar: the init container `outrigger`, with `restartPolicy: Always`. It starts before the application and ends after
-  it, in Jobs too. It stands behind Istio's and Linkerd's containers, else first; containers of other injectors are left alone.
-- It is ready when it answers the application; whether providers or the operator are there does not matter. It has started when a
-  policy was served once, or after 30 seconds, and then answers 503 `no_policy`.
-- Fit for Pod Security's *restricted*. No other container mounts its volumes. The pod's own fields stay as they are, but for
-  `volumes`, and for `imagePullSecrets` where the chart names some for the sidecar's image: a Secret of that name must be in the
-  pod's namespace.
-- 10m of CPU and 16Mi of memory are requested, and 64Mi is the limit. In a pod whose containers are all Guaranteed it is too, with
-  100m. In a pod that has `resources` as a whole it has none of its own unless annotations say so. Where a quota wants a CPU limit:
+- It is a native sidecar: the init container `outrigger`, with `restartPolicy: Always`. It starts
+  before the application and ends after it, also in Jobs. It comes after the containers of Istio and
+  Linkerd, and otherwise first. Containers of other injectors are left alone.
+- It is ready when it answers the application, whether or not providers or the operator can be
+  reached. It has started when a policy was served once, or after 30 seconds; then it answers 503
+  `no_policy`.
+- It passes Pod Security's *restricted*. No other container mounts its volumes. The fields of the
+  pod itself stay as they are, except `volumes`, and `imagePullSecrets` if the chart names some for
+  the sidecar's image. A Secret of that name must be in the pod's namespace.
+- It requests 10m of CPU and 16Mi of memory, and its memory limit is 64Mi. In a pod whose containers
+  are all Guaranteed it is Guaranteed too, with 100m. In a pod that has `resources` as a whole it
+  has none of its own unless annotations say so. If a quota requires a CPU limit, write
   `outrigger.dev/cpu: 10m/500m`.
-- Another injector may come after it: on a second pass what works stays as it is.
+- Another injector may come after it. On a second pass, what works stays as it is.
 
-## Why a pod carries none
+## Why a pod has none
 
-What an annotation asks for and can't be is *refused*; what the namespace's label asks for and can't be is *skipped*: the pod runs without a
-gateway, and says why in `outrigger.dev/injected`. The reason is seen in the answer of the API server, in an Event of the pod's owner and
-in metrics.
+If an annotation asks for a gateway and the pod can't have one, the pod is *refused*. If the
+namespace's label asks, the pod is *skipped*: it runs without a gateway and says why in
+`outrigger.dev/injected`. The reason is in the API server's answer, in an Event of the pod's owner,
+and in metrics.
 
 ";
 

@@ -13,33 +13,39 @@ use outrigger_operator::status::reason::ConditionReason;
 const HEAD: &str = "\
 # Conditions
 
-Written from the tables in `operator/src/status/reason.rs` and `operator/src/status/conditions.rs`; `make docs` writes it anew. Not edited by
-hand.
+Read this page if an object is not Ready, or if you wait for objects in scripts. Generated from the
+tables in `operator/src/status/reason.rs` and `operator/src/status/conditions.rs` by `make docs`; do
+not edit it by hand.
 
 ```console
 $ kubectl wait --for=condition=Ready virtualkey/search --timeout=60s
 $ kubectl get virtualkey search -o jsonpath='{.status.conditions}'
 ```
 
-Every object has the same conditions. Each names the generation that it speaks of, and `status.observedGeneration` says which one was
-judged last, so that kstatus (Flux, Argo CD, `kpt`) and `kubectl wait` never take an old word for a new one. A condition's time is
-that of its last change between True, False and Unknown.
+Every object has the same conditions. Each condition names the generation that it is about, and
+`status.observedGeneration` names the generation that was judged last. So kstatus (Flux, Argo CD,
+`kpt`) and `kubectl wait` never mistake an old condition for a new one. The time of a condition is
+the time of its last change between True, False and Unknown.
 
 | condition | True says |
 |---|---|
 ";
 
 const MIDDLE: &str = "
-What is **invalid or unresolved** takes nothing down: the last good version goes on, and the message says which generation that is; where
-an object has never been good, what can be used of it serves, or nothing. `Programmed` then names the generation that gateways serve.
-What is **off** (`suspended: true`, `expiresAt` has passed) is Ready with that reason: it is what its author asked for, and it is in force.
+An object that is **invalid or unresolved** takes nothing down. Its last good version stays in
+force, and the message says which generation that is. If the object has never been good, what can be
+used of it serves, or nothing. `Programmed` then names the generation that gateways serve. An object
+that is **off** (`suspended: true`, or `expiresAt` has passed) is Ready with that reason: that is
+what its author asked for, and it is in force.
 
-A name that names nothing yet is often only the order in which objects are applied: `Stalled` says so after 30 seconds, and at once what is
-wrong with an object by itself. What waits for another object to be mended (`DependencyInvalid`) is never Stalled.
+A name that leads to nothing is often only a matter of the order in which objects are applied.
+`Stalled` reports it after 30 seconds. It reports at once what is wrong with the object itself. An
+object that waits for another object to be repaired (`DependencyInvalid`) is never Stalled.
 
-`Programmed` counts the pods that are bound to the object, with a gateway that runs. While they are taking a new policy it stays as it was,
-for 30 seconds at most; of a new generation it is Unknown so long. How many they are stands in `status.sidecars`, a few seconds
-late, and never in a message.
+`Programmed` counts the pods with a running gateway that are bound to the object. While they take a
+new policy the condition stays as it was, for at most 30 seconds; for a new generation it is Unknown
+during that time. `status.sidecars` says how many pods there are, a few seconds late. Messages never
+contain the number.
 
 ```yaml
 status:
@@ -47,26 +53,30 @@ status:
   summary: {limit: \"100\", limitName: \"spec.limits.budgets[month]\", resets: \"2027-01-31T23:00:00Z\"}
 ```
 
-`status.summary` is the limit that lets the least be spent: money before tokens before requests. `resets` is told for days and longer.
-What is spent is known to each gateway, and told on its `/metrics`.
+`status.summary` is the limit of which the least is left to spend: money before tokens before
+requests. `resets` is given for windows of a day and longer. Each gateway knows what is spent, and
+shows it on its `/metrics`.
 
 ## Reasons
 
-A closed list. The message has the object, the field and what to do. When a condition becomes False, or an object is off from now on
-(`Suspended`, `Expired`), an Event says the same with the same reason; the same words again are counted on it.
+This list is closed. The message names the object and the field, and says what to do. When a
+condition becomes False, or an object is switched off (`Suspended`, `Expired`), an Event says the
+same with the same reason. If the same happens again, the Event counts it.
 
 | reason | means | what to do |
 |---|---|---|
 ";
 
 const TAIL: &str = "
-One more is the reason of Events alone: `NotInjected`, at what made a pod (its ReplicaSet, StatefulSet, DaemonSet or Job) that should carry a
-gateway and does not. The Event has the command to type; `outrigger_uninjected_pods` counts them.
+Events have one more reason: `NotInjected`. It is on the owner of a pod (its ReplicaSet,
+StatefulSet, DaemonSet or Job) that should have a gateway and has none. The Event has the command to
+type; `outrigger_uninjected_pods` counts the pods.
 
 ## The network
 
-`Unconnected`: gateways call the operator's Service, port 443 unless the chart was told otherwise, which leads to port 10250 of its pods. A
-namespace that lets out only what it names needs this one beside its others, with the operator's namespace in it:
+`Unconnected`: gateways call the operator's Service on port 443, unless the chart says otherwise.
+The Service leads to port 10250 of the operator's pods. If a namespace lets out only what its
+policies name, it needs this policy beside its others, with the operator's namespace in it:
 
 ```yaml
 apiVersion: networking.k8s.io/v1
@@ -84,8 +94,9 @@ spec:
   - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}, {port: 443}]   # names, and the providers
 ```
 
-A policy that selects a pod lets out only what it and its other policies name. Names are asked for anywhere here, because a cluster's DNS is
-often at an address of the node, which no selector finds. Providers that listen at another port than 443 need that one, too.
+A policy that selects a pod lets out only what this policy and the pod's other policies name. Here
+names may be looked up anywhere, because a cluster's DNS is often at an address of the node, which
+no selector finds. If providers listen on another port than 443, add that port.
 ";
 
 #[test]

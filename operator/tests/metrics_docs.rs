@@ -12,10 +12,13 @@ use outrigger_operator::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics}
 const HEAD: &str = "\
 # Metrics of the operator
 
-Written from what is registered in `operator/src/metrics.rs`; `make docs` writes it anew. Not edited by hand. Those of gateways are in [metrics](metrics.md).
+Read this page if you watch the operator with Prometheus. Generated from what is registered in
+`operator/src/metrics.rs` by `make docs`; do not edit it by hand. The metrics of gateways are in
+[metrics](metrics.md).
 
-`GET /metrics` on the metrics port, in Prometheus's text format; `/healthz` and `/readyz` are beside it. Each replica tells of itself: what the leader alone does is
-counted by the leader. A metric with labels appears when it is first counted.
+`GET /metrics` on the metrics port answers in Prometheus's text format. `/healthz` and `/readyz` are
+on the same port. Each replica reports about itself; what only the leader does is counted by the
+leader. A metric with labels appears when it is first counted.
 
 ";
 
@@ -39,9 +42,9 @@ fn labels() -> String {
 |---|---|
 | `work` | {} |
 | `result` of work | {} |
-| `kind` | of what is written: `ConfigMap`, `Secret`, or a kind of ours for its status |
+| `kind` | of what is written: `ConfigMap`, `Secret`, or one of our kinds for its status |
 | `result` of writes | `ok`, or why not: {} |
-| `verb`, `code` | of a request to the API server; the code is HTTP's, or `none` where there was no answer |
+| `verb`, `code` | of a request to the API server; the code is the HTTP status, or `none` if there was no answer |
 | `watch` | what is watched |
 | `webhook` | {} or {last} |
 | `effect`, `reason` | what became of the object, and the reason of a skip or a refusal ([annotations](annotations.md)) |
@@ -64,7 +67,7 @@ How long from `kubectl apply` to pushed, 99th percentile:
 histogram_quantile(0.99, sum by (le) (rate(outrigger_operator_propagation_seconds_bucket[5m])))
 ```
 
-Is anybody leading, and does anything fail:
+Whether nobody leads, and whether anything fails:
 
 ```promql
 max(outrigger_operator_leader) < 1

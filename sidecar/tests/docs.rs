@@ -13,26 +13,30 @@ use serde_json::Value;
 const HEAD: &str = "\
 # Metrics
 
-Written from what is registered in `sidecar/src/telemetry/metrics.rs`; `make docs` writes it anew. Not edited by hand.
+Read this page if you watch gateways with Prometheus. Generated from what is registered in
+`sidecar/src/telemetry/metrics.rs` by `make docs`; do not edit it by hand. [Metrics of the
+operator](operator-metrics.md) are on a page of their own.
 
-`GET /metrics` on the admin port, in Prometheus's text format. A metric with labels appears when it is first counted.
+`GET /metrics` on the admin port answers in Prometheus's text format. A metric with labels appears
+when it is first counted.
 
 ";
 
 const TAIL: &str = "
 ## Labels
 
-Values are names of the policy or words of a closed list, never what a request says.
+The values are names of the policy or words of a closed list. They never come from the content of a
+request.
 
 | label | is |
 |---|---|
 | `key` | the VirtualKey's name |
-| `provider`, `from`, `to` | the provider, by the name that the key has for it; `none` where nobody was asked |
-| `model` | the model that was served, if the policy or the catalogue has it; else `other`; `none` where nobody was asked |
+| `provider`, `from`, `to` | the provider, by the name that the key has for it; `none` if nobody was asked |
+| `model` | the model that was served, if the policy or the catalogue has it; else `other`; `none` if nobody was asked |
 | `operation` | as in the [table](operations.md) |
-| `status` | what the caller got; 499 where it went away first |
+| `status` | what the caller got; 499 if the caller left first |
 | `stream` | `true` or `false` |
-| `reason`, `result` | how an attempt failed ([semantics](semantics.md#9-closed-vocabularies)); `result` is `ok` where it did not |
+| `reason`, `result` | how an attempt failed ([semantics](semantics.md#9-closed-vocabularies)); `result` is `ok` if it did not fail |
 | `type` of tokens | `input`, `cached` (a part of input), `output`, `reasoning` (a part of output) |
 | `type` of refusals | the type of the gateway's own error ([semantics](semantics.md#9-closed-vocabularies)) |
 | `rule` | the rule, as namespace/name |
@@ -41,12 +45,12 @@ Values are names of the policy or words of a closed list, never what a request s
 | `percent`, `action` | the threshold: from where on, and `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 
-A request that is refused before its key is known (an unknown path, no key, an unknown key) is counted under the key `none`, and in
-`outrigger_refusals_total`; its record has no key.
+A request that is refused before its key is known (an unknown path, no key, an unknown key) is
+counted under the key `none` and in `outrigger_refusals_total`. Its record has no key.
 
 ## Questions
 
-Share of requests that another provider had to take over, by who gave up:
+The share of requests that another provider had to take over, by the provider that failed:
 
 ```promql
 sum by (from, reason) (rate(outrigger_failovers_total[5m])) / ignoring(from, reason) group_left sum(rate(outrigger_requests_total[5m]))

@@ -12,16 +12,20 @@ use outrigger_llm::operation::{Kind, Meter, ModelPlace, Operation, TABLE};
 const HEAD: &str = "\
 # Operations
 
-Written from the table in `crates/llm/src/operation.rs`; `make docs` writes it anew. Not edited by hand.
+Read this page to see which paths a gateway answers, and which of them can go to a provider of
+another dialect. Generated from the table in `crates/llm/src/operation.rs` by `make docs`; do not
+edit it by hand.
 
-What can be asked of a gateway. Any other path is a 404 `unknown_path` in JSON that lists these. Paths stand under `/v1` (Gemini's under
-`/v1beta`, `/v1alpha` and `/v1beta1` too) or without a version, and below the prefixes that other gateways have:
-`/openai`, `/anthropic`, `/genai`, `/litellm`, `/langchain`, `/pydanticai`; and OpenAI's under
-`/openai/deployments/{model}`, as Azure's clients ask.
+Any other path is a 404 `unknown_path`, in JSON that lists these. The paths are under `/v1`
+(Gemini's also under `/v1beta`, `/v1alpha` and `/v1beta1`) or have no version. They also work below
+the prefixes of other gateways: `/openai`, `/anthropic`, `/genai`, `/litellm`, `/langchain`,
+`/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
 
-- **model**: where the model's name stands. In a path it may be percent-encoded, and may hold slashes.
-- **usage**: what providers count it in. Only tokens stand in records.
-- **crosses**: can be served by a provider of another dialect. What does not cross goes to providers of the caller's own.
+- **model**: where the name of the model is. In a path it may be percent-encoded, and may contain
+  slashes.
+- **usage**: the unit in which providers count it. Records contain only tokens.
+- **crosses**: a provider of another dialect can serve it. What does not cross goes to providers of
+  the caller's own dialect.
 - **in rules**: the value of `request_type`, without and with streaming.
 ";
 
@@ -91,8 +95,9 @@ fn operations() {
         }
     }
     text.push_str(
-        "\nThe list of models, and one of them, are answered from the policy without asking anybody, in the dialect that the\n\
-         request's headers tell: `anthropic-version`, or `x-goog-api-key` and `?key=`; else OpenAI's.\n",
+        "\nThe gateway answers the list of models, and a request for one model, from the policy, without asking\n\
+         anybody. The dialect of the answer depends on the request's headers: Anthropic's with\n\
+         `anthropic-version`, Gemini's with `x-goog-api-key` or `?key=`, else OpenAI's.\n",
     );
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
     if std::env::var_os("UPDATE").is_some() {

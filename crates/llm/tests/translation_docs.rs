@@ -12,20 +12,24 @@ use outrigger_llm::registry;
 const HEAD: &str = "\
 # What crosses between dialects
 
-Written from the table in `crates/llm/src/format/*/fields.rs`; `make docs` writes it anew. Not edited by hand.
+Read this page if your application speaks one API and a provider speaks another one, and you want to
+know what happens to a field. Generated from the table in `crates/llm/src/format/*/fields.rs` by
+`make docs`; do not edit it by hand.
 
-Where caller and provider speak the same dialect, a request's bytes go as they are ([semantics](semantics.md#4-what-is-changed-on-the-way))
-and nothing here applies. Where they do not, each field that the request holds has one of four fates:
+If caller and provider speak the same dialect, the bytes of a request go on as they are
+([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. Otherwise each
+field of the request has one of four fates:
 
-- **carried**: said in the other dialect with the same meaning;
-- **adapted**: said in another way, as the note tells;
-- **hint**: left out, since it cannot change what the answer means, and named in the header
-  `x-outrigger-adapted` and in the request's record;
-- **refused**: would change the answer. A candidate of that dialect is passed over (`unsupported: <field>`), and the
-  caller gets a 400 `unsupported_parameter` when no other is left.
+- **carried**: the field has the same meaning in the other dialect;
+- **adapted**: the other dialect says it in another way; the note says how;
+- **hint**: the field is left out, because it cannot change what the answer means. The header
+  `x-outrigger-adapted` and the request's record name it;
+- **refused**: leaving it out would change the answer. A candidate of that dialect is skipped
+  (`unsupported: <field>`). If no other candidate is left, the caller gets a 400
+  `unsupported_parameter`.
 
-A field that has no row is refused: the gateway cannot know what it means. `[]` stands for any index of a list. Where
-the fate hangs on the value, the note says which values pass.
+A field without a row is refused, because the gateway cannot know what it means. `[]` stands for any
+index of a list. If the fate depends on the value, the note says which values pass.
 ";
 
 /// Compares a generated document with what is committed, or writes it.

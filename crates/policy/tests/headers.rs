@@ -10,15 +10,22 @@ use outrigger_policy::headers::{Fate, Group, TABLE, down, is_hidden, is_of_a_pro
 const HEAD: &str = "\
 # Headers
 
-Written from the table in `crates/policy/src/headers.rs`; `make docs` writes it anew. Not edited by hand.
+Read this page if a header of your application does not reach the provider, or one of the provider
+does not come back. Generated from the table in `crates/policy/src/headers.rs` by `make docs`; do
+not edit it by hand.
 
-Which headers pass between a caller and a provider. *Up* is to a provider of the caller's dialect. *Across* is to a provider of
-another dialect. *Down* is back from a provider of the caller's dialect; from other dialects nothing comes back. A star stands
-for every name that begins like this, or that ends like this and has no row of its own. `_` in a name is read as `-`.
+- *Up*: to a provider of the caller's dialect.
+- *Across*: to a provider of another dialect.
+- *Down*: back from a provider of the caller's dialect. Nothing comes back from providers of other
+  dialects.
 
-**A header without a row passes up and down, and never across.** `x-bf-eh-NAME` goes up as `NAME` if `NAME` may. Then the gateway
-sets its own headers: the provider's `headers` and credential, `host`, `content-type`, `accept-encoding: identity` and, to
-endpoints that may be a gateway, `x-outrigger-hop`. The answer gets those of [semantics](semantics.md#headers). Rules see every
+A star stands for every name that begins like this, or that ends like this and has no row of its
+own. `_` in a name is read as `-`.
+
+**A header without a row passes up and down, and never across.** `x-bf-eh-NAME` goes up as `NAME` if
+`NAME` may. Then the gateway sets its own headers: the provider's `headers` and credential, `host`,
+`content-type`, `accept-encoding: identity` and, to endpoints that may be a gateway,
+`x-outrigger-hop`. The answer gets the headers in [semantics](semantics.md#headers). Rules see every
 header that is not marked as hidden.
 
 | names | up | across | down | why |

@@ -10,11 +10,14 @@ use outrigger_policy::{Expression, FUNCTIONS, VARIABLES, bounds, grouped};
 const HEAD: &str = "\
 # Conditions of rules
 
-Written from the tables in `crates/policy/src/`; `make docs` writes it anew. Not edited by hand.
+Read this page if you write `spec.when` of a `RoutingRule`. Generated from the tables in
+`crates/policy/src/` by `make docs`; do not edit it by hand.
 
-`spec.when` of a `RoutingRule` is an expression in [CEL](https://cel.dev) that is true or false. It is compiled when the policy is built, and
-tried on a sample of each request type: a misspelt name or a type that does not fit is told by `outrigger check`, with its place. Which rule
-is asked first, and what follows: [semantics](semantics.md#8-rules). The object's other fields: [objects](api.md#routingrule).
+`spec.when` is an expression in [CEL](https://cel.dev) that is true or false. It is compiled when
+the policy is built, and tried on a sample of each request type. So `outrigger check` reports a
+misspelt name, or a type that does not fit, with its place. [Semantics](semantics.md#8-rules) says
+which rule is asked first and what follows. [Objects](api.md#routingrule) lists the other fields of
+the object.
 
 ## Variables
 
@@ -23,23 +26,27 @@ is asked first, and what follows: [semantics](semantics.md#8-rules). The object'
 ";
 
 const MIDDLE: &str = "
-A header, parameter or label that is not there makes the condition false, unless the rest of it decides. Names of headers are in
-lower case; headers that carry credentials are not there. The values of `request_type` stand in the [table of operations](operations.md),
-in the column *in rules*.
+If a header, parameter or label is not there, the condition is false, unless the rest of it decides.
+Names of headers are in lower case. Headers that carry credentials are not there. The values of
+`request_type` are in the [table of operations](operations.md), in the column *in rules*.
 
-`budget_used`, `tokens_used` and `request` look at the limits that count the request as it is asked for, whoever serves it: the key's own, the
-Budgets that it names, those that apply to it or to the model, and all their parents. Of a name with a provider in front also those of the
-key's entry for that provider, of the provider, and the Budgets that apply to it. The fullest counts: 100 is used up, more is a debt, and
-without such a limit it is 0. What is only reserved is not in it.
+`budget_used`, `tokens_used` and `request` look at the limits that count the request as it is asked
+for, whoever serves it: the limits of the key itself, the Budgets that it names, the Budgets that
+apply to the key or to the model, and all their parents. If the name has a provider in front, they
+also look at the limits of the key's entry for that provider, at those of the provider, and at the
+Budgets that apply to it. The fullest one counts: 100 is used up, more is a debt, and without such a
+limit the value is 0. What is only reserved does not count.
 
-Whole numbers and others compare with each other (`budget_used > 85`). CEL calculates only with numbers of one kind: write
-`budget_used + 1.0`, or `double(input_tokens) * 1.2`.
+Whole numbers and other numbers compare with each other (`budget_used > 85`). CEL calculates only
+with numbers of one kind: write `budget_used + 1.0`, or `double(input_tokens) * 1.2`.
 ";
 
 const TIMES: &str = "
-`now` is asked in UTC, or in a zone by IANA's name or offset: `now.getHours(\"Europe/Paris\")`, `now.getHours(\"+05:30\")`. The zones are built
-in, with their summer time; one that is misspelt is told by `outrigger check`. CEL counts `getMonth`, `getDayOfMonth` and `getDayOfYear` from 0,
-`getDate` from 1, and `getDayOfWeek` from Sunday, which is 0. `timestamp(\"2026-12-01T00:00:00Z\")` is a time to compare it with.
+`now` is read in UTC, or in a zone by its IANA name or its offset: `now.getHours(\"Europe/Paris\")`,
+`now.getHours(\"+05:30\")`. The zones are built in, with daylight saving time. `outrigger check`
+reports a misspelt zone. CEL counts `getMonth`, `getDayOfMonth` and `getDayOfYear` from 0, `getDate`
+from 1, and `getDayOfWeek` from Sunday, which is 0. Compare `now` with a time such as
+`timestamp(\"2026-12-01T00:00:00Z\")`.
 ";
 
 const AFTER: &str = "
@@ -53,8 +60,8 @@ const AFTER: &str = "
 | `mode: Shadow` | nothing: the next rule is asked. The decision tells what the first of these would have done that matched before a rule decided |
 | `onError: Refuse` | where the condition fails at run time, a 400. Else that is no match; either way it is counted and told |
 
-Rules of the operator's namespace act on the keys of every namespace, after the namespace's own; their `scope.virtualKeys` are names in any of
-them.
+Rules of the operator's namespace act on the keys of every namespace, after the namespace's own
+rules. The names in their `scope.virtualKeys` are names in any namespace.
 ";
 
 /// What a condition may cost.
@@ -97,27 +104,35 @@ fn costs() -> String {
 }
 
 const COSTS: &str = "\
-Conditions are asked for every request, so none may be dear. The most that a condition can cost is computed when it is compiled, over the
-largest request that rules are shown. `outrigger check`, the operator and gateways compute the same. A condition that may cost too much is
-refused, and the message names the part: a macro inside of another, for instance, or texts that grow in one. A gateway also counts what each
-request does. Costs are counted in steps, so that the same request costs the same everywhere. A step takes at most about 20 nanoseconds (12 where it was measured):
-all conditions that a request asks take at most a millisecond of one processor.
+Conditions are evaluated for every request, so none may be expensive. When a condition is compiled,
+the most that it can cost is computed, for the largest request that rules are shown.
+`outrigger check`, the operator and gateways compute the same. A condition that may cost too much is
+refused, and the message names the part: for example a macro inside another one, or texts that grow
+in one. A gateway also counts what each request costs. Costs are counted in steps, so that the same
+request costs the same everywhere. A step takes at most about 20 nanoseconds (12 where it was
+measured). So all conditions of a request together take at most a millisecond of one processor.
 ";
 
 const BEYOND: &str = "
-Where a pattern is not written behind `matches` itself, each text of the condition may be one: those that are too large count as a table of the largest size, and those
-that are no regular expression as 16 bytes for each of theirs.
+If a pattern is not written behind `matches` itself, each text of the condition may be one. Texts
+that are too large count as a table of the largest size. Texts that are no regular expression count
+as 16 bytes for each of their bytes.
 
-A condition that does not fit at run time is an error of the rule: no match, counted in `outrigger_rule_errors_total` and told in the log, and
-with `onError: Refuse` a 400. Rules that watch and rules that are asked again after `chain` share the same steps. What a request has beyond the last rows of the table is not cut: a condition that reads it fails.
+A condition that exceeds a limit at run time is an error of its rule. The rule does not match, the
+error is counted in `outrigger_rule_errors_total` and logged, and with `onError: Refuse` the request
+is a 400. Shadow rules, and rules that are asked again after `chain`, share the same steps. What a
+request has beyond the last rows of the table is not cut off: a condition that reads it fails.
 
-The pattern of `matches` must be written in the rule. It may be one of several: `[\"^gpt\", \"^o[0-9]\"].exists(p, model.matches(p))`. It
-is compiled with the rule. A text with other letters than ASCII costs more to match; that is counted for each request, and is not part of the
+The pattern of `matches` must be written in the rule. It may be one of several:
+`[\"^gpt\", \"^o[0-9]\"].exists(p, model.matches(p))`. It is compiled with the rule. A text with
+letters outside ASCII costs more to match. That is counted for each request, and is not part of the
 cost that is computed beforehand.
 
-Tests of rules are bounded, too. One test may take 5,000,000 steps. `outrigger check` runs tests for about 30 seconds, and tells as errors those
-that it did not get to. The operator runs the tests of a namespace for about 100 milliseconds, and those of what serves in the place of broken
-objects for as long again; the rules whose tests it did not get to are served, with a warning in their conditions.
+Tests of rules are limited as well. One test may take 5,000,000 steps. `outrigger check` runs tests
+for about 30 seconds, and reports tests that it did not get to as errors. The operator runs the
+tests of a namespace for about 100 milliseconds, and the tests of what serves in place of broken
+objects for as long again. Rules whose tests it did not get to are served, with a warning in their
+conditions.
 ";
 
 /// Conditions that people ask for, and what each says.
