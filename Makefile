@@ -31,15 +31,15 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-browser test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator clean crds kustomize docs catalogue deny \
-        room corpus fmt-check clippy unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
+.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator fuzz clean crds kustomize docs catalogue deny \
+        room corpus fmt-check clippy doc unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: corpus fmt-check clippy catalogue-check unit ## format, lints, generated files, unit tests
+check: corpus fmt-check clippy doc catalogue-check unit ## format, lints, generated files, unit tests
 
-test: room check test-hostile test-clients test-examples test-browser test-chart test-cluster test-model ## everything: check, then the tests that cross processes
+test: room check test-hostile test-clients test-examples test-browser test-chart test-counts test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
@@ -72,6 +72,17 @@ test-in-cluster: install-cluster
 
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model
+
+# Tools with the features of the whole workspace: so nothing that the unit tests have built is built again.
+build-counts: build-cluster
+	@scripts/valgrind.sh
+	$(CARGO) build -q --locked --workspace --bin upstream --bin load
+
+test-counts: build-counts ## what a request costs, in instructions and allocations, against bench/counts.tsv
+	bench/check-counts.sh
+
+counts: build-counts ## write bench/counts.tsv anew
+	bench/check-counts.sh --update
 
 run: ## the gateway on this machine with the objects in DIR (default: the example's)
 	$(CARGO) run -q -p outrigger-cli --bin outrigger -- run $(DIR)
@@ -148,6 +159,12 @@ bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects 
 	$(CARGO) build -q --profile profiling --locked -p outrigger-bench --bin fleet
 	@OUTRIGGER_OPERATOR=$(TARGET)/profiling/outrigger-operator $(PYTHON_TESTS) bench/operator.py $(if $(QUICK),--quick)
 
+fuzz: ## throw bytes at the reader READER (a name in fuzz/fuzz_targets) until it breaks (needs nightly Rust and cargo-fuzz)
+	@command -v cargo-fuzz > /dev/null || { echo "cargo-fuzz is not installed: cargo install --locked cargo-fuzz"; exit 1; }
+	@[ -n "$(READER)" ] || { echo "name a target: make fuzz READER=sse. There are: $$(ls fuzz/seeds | xargs)"; exit 1; }
+	@mkdir -p fuzz/corpus/$(READER)
+	cargo +nightly fuzz run $(READER) fuzz/corpus/$(READER) fuzz/seeds/$(READER) -- -max_len=65536 $(FUZZ)
+
 clean: ## remove what was built and installed
 	$(CARGO) clean -q
 	rm -rf .cache tests/clients/node/node_modules
@@ -165,6 +182,9 @@ fmt-check:
 
 clippy:
 	$(CARGO) clippy -q --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --workspace --no-deps --locked
 
 # Among them the tests that crds/yaml and docs/ are what the code gives.
 unit:

@@ -1,0 +1,50 @@
+//! What fuzzing throws bytes at: one function for each reader of foreign bytes. A function panics if the reader does, or
+//! if a promise of the reader is broken.
+//!
+//! `fuzz/` gives these functions to libFuzzer (`make fuzz READER=sse`). `tests/seeds.rs` calls them with the inputs in
+//! `fuzz/seeds/` and with variations of those, as ordinary tests.
+
+mod lines;
+mod scanner;
+mod sse;
+mod translation;
+
+/// A function that fuzzing calls, and its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Also that of its folder in `fuzz/seeds/` and of its file in `fuzz/fuzz_targets/`.
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "sse", run: sse::events },
+    Target { name: "openai_request", run: translation::openai_request },
+    Target { name: "anthropic_request", run: translation::anthropic_request },
+    Target { name: "gemini_request", run: translation::gemini_request },
+    Target { name: "openai_response", run: translation::openai_response },
+    Target { name: "anthropic_response", run: translation::anthropic_response },
+    Target { name: "gemini_response", run: translation::gemini_response },
+    Target { name: "openai_stream", run: translation::openai_stream },
+    Target { name: "anthropic_stream", run: translation::anthropic_stream },
+    Target { name: "gemini_stream", run: translation::gemini_stream },
+    Target { name: "scanner", run: scanner::body },
+    Target { name: "sync_lines", run: lines::both },
+];
+
+/// Calls one of [`TARGETS`].
+///
+/// # Panics
+/// If there is no such target, or if the input breaks a promise.
+pub fn run(name: &str, input: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    assert!(target.is_some(), "no target is named {name}");
+    target.iter().for_each(|target| (target.run)(input));
+}
+
+/// The input in chunks whose sizes its first byte says: where chunks end must not matter.
+fn chunks(input: &[u8]) -> std::slice::Chunks<'_, u8> {
+    let size = input.first().map_or(1, |byte| usize::from(byte % 16) + 1);
+    input.chunks(size)
+}

@@ -1,0 +1,46 @@
+//! The lines that a gateway and the operator write to each other.
+
+use std::fmt::Debug;
+
+use outrigger_sync::{FromGateway, FromOperator, LineError, Lines, write};
+use serde::Serialize;
+
+/// Either side reads the same messages wherever chunks end, and reads what it has written.
+pub(crate) fn both(input: &[u8]) {
+    side(input, Lines::from_gateway, |message| matches!(message, FromGateway::Unknown(_)));
+    side(input, Lines::from_operator, |message| {
+        matches!(message, FromOperator::Unknown(_) | FromOperator::Unreadable(_))
+    });
+}
+
+/// `is_foreign`: what another version says, which this one does not write.
+fn side<M: Debug + PartialEq + Serialize>(
+    input: &[u8],
+    next: fn(&mut Lines) -> Result<Option<M>, LineError>,
+    is_foreign: fn(&M) -> bool,
+) {
+    let whole = read(std::iter::once(input), next);
+    assert_eq!(read(crate::chunks(input), next), whole, "where chunks end changes the messages");
+    for message in whole.into_iter().filter(|message| !is_foreign(message)) {
+        let again = read(std::iter::once(write(&message).as_slice()), next);
+        assert_eq!(again, [message], "a message is not read as it was written");
+    }
+}
+
+/// The messages until the end, or until what is no message.
+fn read<'a, M>(chunks: impl Iterator<Item = &'a [u8]>, next: fn(&mut Lines) -> Result<Option<M>, LineError>) -> Vec<M> {
+    let (mut lines, mut messages) = (Lines::default(), Vec::new());
+    for chunk in chunks {
+        if lines.push(chunk).is_err() {
+            return messages;
+        }
+        loop {
+            match next(&mut lines) {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(_) => return messages,
+            }
+        }
+    }
+    messages
+}

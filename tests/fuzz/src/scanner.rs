@@ -1,0 +1,25 @@
+//! The scanner of request bodies, and the edits at the places that it finds.
+
+use outrigger_llm::passthrough::scan::{Edits, scan};
+use serde_json::Value;
+
+const MODEL: &str = "another-model";
+
+/// What the scanner accepts is a JSON object, and an edit of the model changes the model and the fields that the gateway
+/// takes out, and nothing else.
+pub(crate) fn body(input: &[u8]) {
+    let Ok(scanned) = scan(input) else { return };
+    let whole: Result<Value, _> = serde_json::from_slice(input);
+    // Numbers that no float holds and nesting without end are JSON to the scanner, which does not look inside.
+    let Ok(Value::Object(mut before)) = whole else { return };
+    assert_eq!(scanned.model.as_deref(), before.get("model").and_then(Value::as_str), "the model");
+    let edited = scanned.edit(input, Edits { model: Some(MODEL), ..Edits::default() });
+    let edited: Result<Value, _> = serde_json::from_slice(&edited);
+    let Ok(Value::Object(mut after)) = edited else { panic!("an edit makes an object something else: {edited:?}") };
+    assert_eq!(after.remove("model"), Some(MODEL.into()), "the model after the edit");
+    before.remove("model");
+    if scanned.own_fallbacks.is_none() {
+        before.remove("fallbacks");
+    }
+    assert_eq!(after, before, "an edit changes another field");
+}

@@ -1,0 +1,21 @@
+//! The reader of server-sent events.
+
+use outrigger_llm::framing::sse::{Event, Reader};
+
+/// All events of a stream that comes in these chunks.
+pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
+    let (mut reader, mut events) = (Reader::default(), Vec::new());
+    for chunk in chunks {
+        reader.push(chunk, &mut events);
+    }
+    events.extend(reader.finish());
+    events
+}
+
+/// No byte is lost or added, and where chunks end changes nothing.
+pub(crate) fn events(input: &[u8]) {
+    let whole = read(std::iter::once(input));
+    let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw.iter().copied()).collect();
+    assert_eq!(raw, input, "the events are not the bytes that came");
+    assert_eq!(read(crate::chunks(input)), whole, "where chunks end changes the events");
+}

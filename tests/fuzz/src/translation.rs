@@ -1,0 +1,103 @@
+//! The decoders of each dialect, with every encoder behind them.
+
+use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::framing::sse::Reader;
+use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::provider::Target;
+use outrigger_llm::{
+    Answer, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_response,
+};
+use serde_json::Value;
+
+use crate::sse;
+
+pub(crate) fn openai_request(input: &[u8]) {
+    request(OpenAi, input);
+}
+
+pub(crate) fn anthropic_request(input: &[u8]) {
+    request(Anthropic, input);
+}
+
+pub(crate) fn gemini_request(input: &[u8]) {
+    request(Gemini, input);
+}
+
+pub(crate) fn openai_response(input: &[u8]) {
+    response(OpenAi, input);
+}
+
+pub(crate) fn anthropic_response(input: &[u8]) {
+    response(Anthropic, input);
+}
+
+pub(crate) fn gemini_response(input: &[u8]) {
+    response(Gemini, input);
+}
+
+pub(crate) fn openai_stream(input: &[u8]) {
+    stream(OpenAi, input);
+}
+
+pub(crate) fn anthropic_stream(input: &[u8]) {
+    stream(Anthropic, input);
+}
+
+pub(crate) fn gemini_stream(input: &[u8]) {
+    stream(Gemini, input);
+}
+
+/// A request that is read can be written in each dialect or is refused, and what is written can be read there. A
+/// conversation in which nothing is said comes out as no conversation, which readers refuse.
+fn request(caller: Dialect, input: &[u8]) {
+    let Ok(Value::Object(body)) = serde_json::from_slice(input) else { return };
+    for streamed in [false, true] {
+        let Ok(request) = decode_request(caller.format(), &body, "a-model", streamed) else { return };
+        let says_something = request.messages.iter().any(|message| !message.parts.is_empty());
+        for upstream in Dialect::ALL {
+            let Ok(encoded) =
+                encode_request(caller.format(), &request, &Target::vendor(upstream, "another-model"), None)
+            else {
+                continue;
+            };
+            let again = decode_request(upstream.format(), &encoded.body, "another-model", streamed);
+            assert!(again.is_ok() || !says_something, "{caller} to {upstream}: {again:?} in {:?}", encoded.body);
+        }
+    }
+}
+
+/// An answer that is read can be written in each dialect.
+fn response(upstream: Dialect, input: &[u8]) {
+    let Ok(body) = serde_json::from_slice::<Value>(input) else { return };
+    let Ok(response) = decode_response(upstream.format(), &body) else { return };
+    for caller in Dialect::ALL {
+        let told = encode_response(caller.format(), &response, &Answer::default());
+        assert!(told.is_object(), "{upstream} to {caller}: {told}");
+    }
+}
+
+/// A stream can be watched, and what is read of it can be written in each dialect, as whole events.
+fn stream(upstream: Dialect, input: &[u8]) {
+    let events = sse::read(std::iter::once(input));
+    let mut watch = Watch::new(upstream.format());
+    for event in &events {
+        watch.observe(event);
+    }
+    for caller in Dialect::ALL {
+        let mut decoder = StreamDecoder::new(upstream.format());
+        let mut encoder = StreamEncoder::new(caller.format(), Answer::default());
+        let (mut decoded, mut told) = (Vec::new(), Vec::new());
+        for event in &events {
+            if decoder.push(event, &mut decoded).is_err() {
+                break;
+            }
+            for event in decoded.drain(..) {
+                encoder.push(&event, &mut told);
+            }
+        }
+        let (mut reader, mut whole) = (Reader::default(), Vec::new());
+        reader.push(&told, &mut whole);
+        assert_eq!(reader.buffered(), 0, "{upstream} to {caller}: no end: {}", String::from_utf8_lossy(&told));
+        assert!(whole.iter().all(|event| event.data.is_some()), "{upstream} to {caller}: an event without data");
+    }
+}
