@@ -103,3 +103,17 @@ def test_links_lead_somewhere(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def hand_written():
+    """The pages that nobody generates."""
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+    return [page for page in pages if "do not edit it by hand" not in page.read_text().replace("\n", " ")]
+
+
+@pytest.mark.parametrize("page", hand_written(), ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_prose_is_wrapped_at_100_columns(page):
+    prose = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "    "))]
+    long = [line for line in lines if len(line) > 100 and " " in line.strip()[:100]]
+    assert not long, long[0]
