@@ -15,6 +15,9 @@ use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
 use crate::upstream::mask::Mask;
 
+/// How long a credential rests that could not be made ready. Nobody has refused it: its token's server may be back soon.
+const UNAUTHORIZED_REST: Duration = Duration::from_secs(2);
+
 /// What kind of failure it is. What comes after it is decided in `step.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
@@ -187,6 +190,13 @@ impl Failed {
             tell: (400, "unsupported_parameter"),
             ..Failed::unreachable(AttemptError::Unsupported, message)
         }
+    }
+
+    /// The credential can't be used now: what is made of it could not be had.
+    pub fn unauthorized(reason: &str, provider: &str) -> Self {
+        let failed = Failed::unreachable(AttemptError::Credential, format!("{provider}: {reason}"));
+        let retry_after = Some(UNAUTHORIZED_REST);
+        Failed { class: FailureClass::Credential, scope: Scope::Credential, retry_after, ..failed }
     }
 
     /// The provider answered with an error.

@@ -23,8 +23,8 @@ use crate::pipeline::headers;
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
 use crate::telemetry::attempt_error::AttemptError;
-use crate::upstream::UpstreamBody;
 use crate::upstream::mask::Masker;
+use crate::upstream::{AuthorizeError, UpstreamBody};
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long the body of an error is waited for.
@@ -93,7 +93,7 @@ pub async fn once(
     let served = Arc::clone(&ending.call.served);
     let place = &served.places[index];
     let lane = &place.lanes[credential.unwrap_or(0)];
-    let value = credential.and_then(|at| place.credentials[at].as_ref());
+    let authorization = credential.and_then(|at| place.credentials[at].as_ref());
     let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
     let mut fresh = false;
@@ -104,9 +104,9 @@ pub async fn once(
         if place.api.dialect != ending.call.dialect {
             trying.translation.make_room(&ending.call).await;
         }
-        let making = || prepare(&ending.call, candidate, place, value, trying.translation, asks_usage, cap);
+        let making = || prepare(&ending.call, candidate, place, trying.translation, asks_usage, cap);
         let made = trying.gateway.memory.work(ending.call.body.len(), making).await;
-        let prepared = made.map_err(|error| {
+        let mut prepared = made.map_err(|error| {
             if let Some(refusal) = trying.translation.no_room() {
                 return Failed::no_room(refusal);
             }
@@ -118,6 +118,13 @@ pub async fn once(
             }
         })?;
         trying.translation.let_go(&ending.call);
+        if let Some(authorization) = authorization {
+            let limit = timing.limit(ending.call.stream);
+            authorization.authorize(&mut prepared.request, limit.at).await.map_err(|error| match error {
+                AuthorizeError::Late => limit.late(&candidate.name),
+                AuthorizeError::Failed(reason) => Failed::unauthorized(&reason, &candidate.name),
+            })?;
+        }
         let asked_usage = prepared.asked_usage;
         let sent = send(ending, route, prepared, (timing, fresh)).await;
         if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut ending.charge) {

@@ -261,7 +261,6 @@ pub fn prepare(
     call: &Call,
     candidate: &Candidate,
     place: &Place,
-    credential: Option<&HeaderValue>,
     translation: &Translation,
     asks_usage: bool,
     cap: Option<u64>,
@@ -321,7 +320,7 @@ pub fn prepare(
         query.push_str(if query.is_empty() { "" } else { "&" });
         query.push_str(asked);
     }
-    own_headers(&mut headers, place, credential);
+    own_headers(&mut headers, place);
     if let Some(hop) = &place.hop {
         hop::onward(&call.headers, hop, &mut headers);
     }
@@ -455,8 +454,8 @@ fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &st
     })
 }
 
-/// The provider's own headers, its credential, and what its dialect cannot do without.
-fn own_headers(headers: &mut HeaderMap, place: &Place, credential: Option<&HeaderValue>) {
+/// The provider's own headers, and what its dialect cannot do without.
+fn own_headers(headers: &mut HeaderMap, place: &Place) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     headers
@@ -472,9 +471,6 @@ fn own_headers(headers: &mut HeaderMap, place: &Place, credential: Option<&Heade
         && let Ok(host) = HeaderValue::from_str(&endpoint.authority())
     {
         headers.insert(header::HOST, host);
-    }
-    if let Some(credential) = credential {
-        headers.insert(place.kind.auth.header(), credential.clone());
     }
 }
 

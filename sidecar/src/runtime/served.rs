@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_ledger::{LimitNo, LimitSpec};
 use outrigger_llm::provider::{self, Api, ProviderType, Target};
@@ -21,7 +21,9 @@ use crate::runtime::origin::Origin;
 use crate::runtime::pages::PagesError;
 use crate::runtime::secret::Secrets;
 use crate::upstream::mask::Mask;
-use crate::upstream::{Destination, Endpoint, EndpointError, Pools, Proxies, Proxy, ProxyError, TlsError, Upstream};
+use crate::upstream::{
+    Authorization, Destination, Endpoint, EndpointError, Pools, Proxies, Proxy, ProxyError, TlsError, Upstream,
+};
 
 /// Why a document cannot be served.
 #[derive(Debug, Error)]
@@ -76,8 +78,8 @@ pub struct Place {
     pub endpoint: Option<Endpoint>,
     /// In the order of the provider's credentials; one for a provider without any.
     pub lanes: Vec<Arc<Lane>>,
-    /// In the same order: the header's value, or `None` where the Secret was not found.
-    pub credentials: Vec<Option<HeaderValue>>,
+    /// In the same order: how a request is authorized, or `None` where the Secret was not found.
+    pub credentials: Vec<Option<Authorization>>,
     /// In the same order: what takes the value out of answers, and where the value is from. `None` where it was not found.
     pub known: Vec<Option<Known>>,
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
@@ -243,7 +245,8 @@ impl Served {
                                 secret: credential.secret.to_string(),
                             })?;
                         value.set_sensitive(true);
-                        Ok::<_, ServeError>(value)
+                        let name = HeaderName::from_static(kind.auth.header());
+                        Ok::<_, ServeError>(Authorization::Header { name, value })
                     })
                     .transpose()?;
                 place.lanes.push(lane(kept, &mut lanes, credential.identity, secret.map_or("", |s| s.expose())));

@@ -1,5 +1,6 @@
 //! The way to a provider: a pool of connections, or the built-in mock, behind one seam.
 
+mod auth;
 mod body;
 mod body_error;
 mod connect;
@@ -23,6 +24,7 @@ use thiserror::Error;
 use crate::mock::Mock;
 use crate::telemetry::attempt_error::AttemptError;
 
+pub use auth::{Authorization, Authorize, AuthorizeError, FetchToken, Token, TokenSource};
 pub use body::UpstreamBody;
 pub use body_error::BodyError;
 pub use connect::{Stream, TlsError, tcp, trust};

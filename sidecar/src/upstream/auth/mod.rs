@@ -1,0 +1,123 @@
+//! How a request proves to a provider who calls. It is the last thing that happens to a request before it is sent.
+
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue, Request};
+use thiserror::Error;
+
+use super::Pieces;
+
+pub use token::{FetchToken, Token, TokenSource};
+
+/// A request could not be authorized.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AuthorizeError {
+    /// What is made or fetched could not be had: the credential can't be used at the moment.
+    #[error("{0}")]
+    Failed(String),
+    /// The attempt's time was over before.
+    #[error("the credential was not ready in time")]
+    Late,
+}
+
+/// Writes into a request what its provider asks for.
+pub trait Authorize: fmt::Debug + Send + Sync {
+    /// The request is whole: method, target, headers and body are those that will be sent.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`], without anything secret in it.
+    fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>>;
+}
+
+/// What a provider's credential becomes.
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    /// The same header on each request. Its value is marked as sensitive.
+    Header { name: HeaderName, value: HeaderValue },
+    /// Made for each request, or fetched: a signature, an access token.
+    Made(Arc<dyn Authorize>),
+}
+
+impl Authorization {
+    /// Authorizes a request. A header that is always the same costs no more than to be put there.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`], where what is made or fetched can't be had, or not until then.
+    pub async fn authorize(&self, request: &mut Request<Pieces>, until: Instant) -> Result<(), AuthorizeError> {
+        match self {
+            Authorization::Header { name, value } => {
+                request.headers_mut().insert(name.clone(), value.clone());
+                Ok(())
+            }
+            Authorization::Made(made) => {
+                let made = tokio::time::timeout_at(until.into(), made.authorize(request)).await;
+                made.unwrap_or(Err(AuthorizeError::Late))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn request() -> Request<Pieces> {
+        Request::post("/v1/chat/completions").header("authorization", "Bearer callers").body(Pieces::default()).unwrap()
+    }
+
+    /// Signs what is sent.
+    #[derive(Debug)]
+    struct Signature;
+
+    impl Authorize for Signature {
+        fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>> {
+            Box::pin(async move {
+                let signed = format!("{} {} {}", request.method(), request.uri(), request.body().length());
+                let value = HeaderValue::try_from(signed).map_err(|error| AuthorizeError::Failed(error.to_string()))?;
+                request.headers_mut().insert("authorization", value);
+                Ok(())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn each_kind_takes_the_place_of_what_stood_there() {
+        let name = HeaderName::from_static("authorization");
+        let value = HeaderValue::from_static("Bearer providers");
+        for (authorization, expected) in [
+            (Authorization::Header { name, value }, "Bearer providers"),
+            (Authorization::Made(Arc::new(Signature)), "POST /v1/chat/completions 0"),
+        ] {
+            let mut request = request();
+            authorization.authorize(&mut request, Instant::now()).await.unwrap();
+            let values: Vec<_> = request.headers().get_all("authorization").iter().collect();
+            assert_eq!(values, [expected]);
+        }
+    }
+
+    /// What never comes.
+    #[derive(Debug)]
+    struct Never;
+
+    impl Authorize for Never {
+        fn authorize<'r>(&'r self, _: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_takes_no_longer_than_the_attempt_may() {
+        let began = tokio::time::Instant::now();
+        let until = began + Duration::from_secs(3);
+        let never = Authorization::Made(Arc::new(Never));
+        assert_eq!(never.authorize(&mut request(), until.into_std()).await, Err(AuthorizeError::Late));
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+    }
+}

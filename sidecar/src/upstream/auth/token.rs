@@ -1,0 +1,294 @@
+//! Access tokens that expire: fetched once for all requests that wait, and renewed before they expire.
+//!
+//! ```text
+//! fetched ───────────────────────────── renew ────────────── stale ── expires
+//!          requests take what is there │  one fetches, the  │ requests wait
+//!                                      │  others take       │ for a new one
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, header};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
+
+use super::{Authorize, AuthorizeError};
+use crate::upstream::Pieces;
+
+/// Renewed when a fifth of its time is left, and five minutes before its end at the latest.
+const RENEWED: u32 = 5;
+const RENEWED_BY: Duration = Duration::from_secs(300);
+/// Not used in its last seconds: it must still be good when it arrives.
+const STALE: Duration = Duration::from_secs(10);
+/// How long a token server may take, and how long it is left alone after it has failed.
+const FETCHES: Duration = Duration::from_secs(10);
+const RESTS: Duration = Duration::from_secs(2);
+
+/// A token as its server gave it.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The whole value of the header, marked as sensitive.
+    pub authorization: HeaderValue,
+    /// From now; absent: it does not expire.
+    pub lasts: Option<Duration>,
+}
+
+/// Where tokens come from.
+pub trait FetchToken: std::fmt::Debug + Send + Sync + 'static {
+    /// Asks for a token. What takes too long is given up.
+    ///
+    /// # Errors
+    /// Why there is none, without anything secret in it.
+    fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>>;
+}
+
+/// A token that all requests of a credential share.
+#[derive(Debug)]
+pub struct TokenSource<F>(Arc<Source<F>>);
+
+#[derive(Debug)]
+struct Source<F> {
+    fetch: F,
+    current: parking_lot::Mutex<Current>,
+    /// Held by the one who fetches.
+    fetching: Arc<Mutex<()>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Current {
+    token: Option<Known>,
+    failed: Option<(Instant, AuthorizeError)>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    authorization: HeaderValue,
+    /// When to renew it, and from when on it is not used.
+    times: Option<(Instant, Instant)>,
+}
+
+impl Known {
+    fn of(Token { authorization, lasts }: Token, now: Instant) -> Self {
+        let times = lasts.map(|lasts| {
+            let stale = lasts.saturating_sub(STALE);
+            let renewed = lasts.saturating_sub((lasts / RENEWED).max(RENEWED_BY).min(lasts / 2));
+            (now + renewed, now + stale)
+        });
+        Known { authorization, times }
+    }
+
+    fn is_stale(&self, now: Instant) -> bool {
+        self.times.is_some_and(|(_, stale)| now >= stale)
+    }
+
+    fn wants_renewal(&self, now: Instant) -> bool {
+        self.times.is_some_and(|(renewed, _)| now >= renewed)
+    }
+}
+
+impl<F: FetchToken> TokenSource<F> {
+    pub fn new(fetch: F) -> Self {
+        TokenSource(Arc::new(Source { fetch, current: Default::default(), fetching: Arc::default() }))
+    }
+
+    /// The header's value, at once where a token is good.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn authorization(&self) -> Result<HeaderValue, AuthorizeError> {
+        if let Some(known) = self.0.good() {
+            if known.wants_renewal(Instant::now())
+                && !self.0.rests()
+                && let Ok(turn) = Arc::clone(&self.0.fetching).try_lock_owned()
+            {
+                let source = Arc::clone(&self.0);
+                // Its failure is known to those who will need it.
+                tokio::spawn(async move { source.renew(turn).await });
+            }
+            return Ok(known.authorization);
+        }
+        let turn = Arc::clone(&self.0.fetching).lock_owned().await;
+        // Somebody may have fetched one meanwhile, or have been told that there is none.
+        if let Some(known) = self.0.good() {
+            return Ok(known.authorization);
+        }
+        if let Some((at, error)) = self.0.current.lock().failed.clone()
+            && at.elapsed() < RESTS
+        {
+            return Err(error);
+        }
+        // A caller who leaves does not end it: others wait for it.
+        let source = Arc::clone(&self.0);
+        let fetched = tokio::spawn(async move { source.renew(turn).await }).await;
+        fetched.unwrap_or_else(|_| Err(AuthorizeError::Failed("the token could not be fetched".to_owned())))
+    }
+}
+
+impl<F: FetchToken> Source<F> {
+    fn good(&self) -> Option<Known> {
+        self.current.lock().token.clone().filter(|known| !known.is_stale(Instant::now()))
+    }
+
+    fn rests(&self) -> bool {
+        self.current.lock().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RESTS)
+    }
+
+    async fn renew(&self, turn: OwnedMutexGuard<()>) -> Result<HeaderValue, AuthorizeError> {
+        let late = || AuthorizeError::Failed("the token's server did not answer in time".to_owned());
+        let fetched = tokio::time::timeout(FETCHES, self.fetch.fetch()).await.unwrap_or_else(|_| Err(late()));
+        let now = Instant::now();
+        let mut current = self.current.lock();
+        let told = match fetched {
+            Ok(token) => {
+                let known = Known::of(token, now);
+                let authorization = known.authorization.clone();
+                *current = Current { token: Some(known), failed: None };
+                Ok(authorization)
+            }
+            Err(error) => {
+                current.failed = Some((now, error.clone()));
+                Err(error)
+            }
+        };
+        drop(current);
+        drop(turn);
+        told
+    }
+}
+
+impl<F: FetchToken> Authorize for TokenSource<F> {
+    fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>> {
+        async move {
+            let authorization = self.authorization().await?;
+            request.headers_mut().insert(header::AUTHORIZATION, authorization);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// A token server that takes 100 ms, numbers what it gives, and fails when it is told to.
+    #[derive(Debug, Default)]
+    struct Server {
+        lasts: Option<Duration>,
+        asked: Arc<AtomicUsize>,
+        fails: Arc<AtomicUsize>,
+        mute: bool,
+    }
+
+    const TAKES: Duration = Duration::from_millis(100);
+
+    impl FetchToken for Server {
+        fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            async move {
+                tokio::time::sleep(if self.mute { Duration::from_secs(3_600) } else { TAKES }).await;
+                let left = |left: usize| left.checked_sub(1);
+                if self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
+                    return Err(AuthorizeError::Failed(format!("no token {number}")));
+                }
+                let authorization = HeaderValue::try_from(format!("Bearer {number}")).unwrap();
+                Ok(Token { authorization, lasts: self.lasts })
+            }
+            .boxed()
+        }
+    }
+
+    fn source(lasts: Option<u64>, fails: usize) -> (TokenSource<Server>, Arc<AtomicUsize>) {
+        let server = Server { lasts: lasts.map(Duration::from_secs), ..Server::default() };
+        server.fails.store(fails, Ordering::SeqCst);
+        let asked = Arc::clone(&server.asked);
+        (TokenSource::new(server), asked)
+    }
+
+    async fn told(source: &TokenSource<Server>) -> String {
+        match source.authorization().await {
+            Ok(value) => value.to_str().unwrap().to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_wait_share_one_token() {
+        let (source, asked) = source(None, 0);
+        let all = join_all((0..20).map(|_| told(&source))).await;
+        assert_eq!(all, vec!["Bearer 1"; 20]);
+        tokio::time::advance(Duration::from_secs(1 << 20)).await;
+        assert_eq!(told(&source).await, "Bearer 1");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_renewed_ahead_of_time_and_nobody_waits() {
+        let (source, asked) = source(Some(3_600), 0);
+        told(&source).await;
+        for (seconds, expected, fetches) in [(2_879, "Bearer 1", 1), (2, "Bearer 1", 2), (0, "Bearer 2", 2)] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            let began = Instant::now();
+            let all = join_all((0..5).map(|_| told(&source))).await;
+            assert_eq!((all, began.elapsed()), (vec![expected.to_owned(); 5], Duration::ZERO));
+            tokio::time::sleep(2 * TAKES).await;
+            assert_eq!(asked.load(Ordering::SeqCst), fetches, "{seconds}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_about_to_expire_is_not_sent() {
+        let (source, _) = source(Some(60), 0);
+        told(&source).await;
+        tokio::time::advance(Duration::from_secs(51)).await;
+        assert_eq!(told(&source).await, "Bearer 2");
+        // One that is good for less than the margin is used by nobody else.
+        let (short, asked) = self::source(Some(5), 0);
+        assert_eq!((told(&short).await, told(&short).await), ("Bearer 1".to_owned(), "Bearer 2".to_owned()));
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_told_to_all_who_wait_and_tried_again_after_a_rest() {
+        let (source, asked) = source(Some(3_600), 1);
+        let all = join_all((0..5).map(|_| told(&source))).await;
+        assert_eq!(all, vec!["no token 1"; 5]);
+        assert_eq!(told(&source).await, "no token 1");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        tokio::time::advance(RESTS).await;
+        assert_eq!(told(&source).await, "Bearer 2");
+    }
+
+    /// What is there is good until its end, whatever its renewal comes to.
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_fails_costs_nobody_a_request() {
+        let (source, asked) = source(Some(3_600), 0);
+        told(&source).await;
+        source.0.fetch.fails.store(2, Ordering::SeqCst);
+        for (seconds, expected) in
+            [(3_000, "Bearer 1"), (1, "Bearer 1"), (3, "Bearer 1"), (3, "Bearer 1"), (1, "Bearer 4")]
+        {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            assert_eq!(told(&source).await, expected);
+            tokio::time::sleep(2 * TAKES).await;
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mute_server_is_given_up_and_a_caller_who_leaves_ends_nothing() {
+        let mute = TokenSource::new(Server { mute: true, ..Server::default() });
+        assert_eq!(told(&mute).await, "the token's server did not answer in time");
+        let (source, asked) = source(None, 0);
+        assert!(tokio::time::timeout(TAKES / 2, source.authorization()).await.is_err());
+        tokio::time::sleep(TAKES).await;
+        assert_eq!((told(&source).await.as_str(), asked.load(Ordering::SeqCst)), ("Bearer 1", 1));
+    }
+}
