@@ -105,10 +105,11 @@ dist: ## what ships, in target/dist: optimised as a whole and stripped (slow: a 
 	$(CARGO) build -q --profile dist --locked --bins -p outrigger-sidecar
 	$(CARGO) build -q --profile dist --locked --bins -p outrigger-operator
 
-size: ## the size of what every pod and every laptop gets: the stripped binaries, in bytes
+size: ## the size of what every pod and every laptop gets, in bytes, and what `outrigger run` holds in memory
 	$(CARGO) build -q --profile dist --locked --bins -p outrigger-cli
 	$(CARGO) build -q --profile dist --locked --bins -p outrigger-sidecar
 	@for name in outrigger outrigger-sidecar; do stat -c "$$name %s" $(TARGET)/dist/$$name; done
+	@bench/resident.sh $(TARGET)/dist/outrigger
 
 images: dist ## what ships as images, in target/images: archives for `podman load`, `docker load` and `ctr images import`
 	@mkdir -p $(TARGET)/images

@@ -119,7 +119,7 @@ fn unservable(source: &Source, compiled: Compiled) -> Option<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let _within = runtime.enter();
     let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).ok()?;
-    let error = serve::install(&gateway, compiled).err()?;
+    let error = serve::install(&gateway, compiled.document, &compiled.secrets, &compiled.from_environment).err()?;
     let of = |object: &&outrigger_compile::Object| error.to_string().contains(&object.label());
     let object = source.objects.iter().find(of).or_else(|| source.objects.first())?;
     let message = format!("{error}. `outrigger run` will not start with it");

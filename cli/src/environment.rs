@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use outrigger_compile::variable;
+use outrigger_compile::{Object, variable};
 use outrigger_core::SecretRef;
 use outrigger_llm::capture::{CAPTURES, PLACEHOLDER};
 use outrigger_llm::provider::{ProviderType, TYPES};
 use outrigger_policy::Document;
 use serde_json::Value;
 
-use crate::folder::{self, Text};
+use crate::folder::Text;
 
 /// What findings call objects that are made here.
 const FILE: &str = "environment";
@@ -60,8 +60,7 @@ pub(crate) fn variables() -> Vec<&'static str> {
 }
 
 /// The variables in which the credentials of some objects are looked for, whether or not the objects can be used.
-pub(crate) fn named(texts: &[Text]) -> Vec<String> {
-    let objects = folder::objects(texts).objects;
+pub(crate) fn named(objects: &[Object]) -> Vec<String> {
     let credentials = objects
         .iter()
         .filter(|object| object.kind == "LLMProvider")
@@ -133,6 +132,7 @@ mod tests {
     use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile};
 
     use super::*;
+    use crate::folder;
 
     fn compiled(set: &[&str]) -> outrigger_compile::Compiled {
         let environment = |name: &str| set.contains(&name).then(|| format!("value-of-{name}"));
@@ -192,7 +192,11 @@ mod tests {
         let text = "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: broken}\nspec:\n  type: Nope\n  \
                     credentials:\n  - {name: a, secretRef: {name: corp-models}}\n  - {name: b, secretRef: {name: x, key: token}}\n";
         let texts = [Text { file: "a.yaml".to_owned(), text: text.to_owned() }];
-        assert_eq!(named(&texts), ["CORP_MODELS_API_KEY", "X_TOKEN"], "of one that can't be used as well");
+        assert_eq!(
+            named(&folder::objects(&texts).objects),
+            ["CORP_MODELS_API_KEY", "X_TOKEN"],
+            "of one that can't be used as well"
+        );
         let at = SecretRef::new("a", "b", "c").unwrap();
         let all = [("COPY", "sk-1\n"), ("OTHER", "sk-2"), ("EMPTY", ""), ("LONGER", "sk-12")];
         let all = all.into_iter().map(|(name, value)| (name.into(), value.into()));

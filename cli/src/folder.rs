@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use outrigger_compile::{Source, read};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What one file may hold: Kubernetes itself takes no object over 3 MiB.
@@ -30,7 +31,7 @@ fn hint(deeper: Option<&Path>) -> String {
 }
 
 /// A file's text, under the name that findings give it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Text {
     pub file: String,
     pub text: String,

@@ -3,6 +3,7 @@
 mod banner;
 mod check;
 mod child;
+mod compiler;
 mod crds;
 mod diff;
 mod doctor;
@@ -68,6 +69,9 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
+    /// Compile what `run` writes to standard input.
+    #[command(name = compiler::COMMAND, hide = true)]
+    CompileForRun,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Crds => crds::main(),
+        Command::CompileForRun => compiler::main(),
     }
 }
 

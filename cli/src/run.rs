@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_compile::{COMMAND_LINE, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, compile};
+use outrigger_compile::{COMMAND_LINE, Finding, Severity};
 use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
 use outrigger_sidecar::config::follow::{FollowError, Watch};
@@ -28,10 +28,11 @@ use tracing_subscriber::EnvFilter;
 use crate::banner::Banner;
 use crate::check::counted;
 use crate::child::{Application, StartError};
+use crate::compiler::{Job, Outcome};
 use crate::folder::{FolderError, Text};
 use crate::serve::{self, BindError};
 use crate::style::{self, Style};
-use crate::{environment, folder, idle, state};
+use crate::{environment, folder, state};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -140,24 +141,12 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// What is compiled from texts, with all that is wrong with them.
-fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Compiled {
-    let source = folder::objects(texts);
-    let inputs = Inputs {
-        objects: &source.objects,
-        unread: source.has_unread(),
-        environment: &variable,
-        keys,
-        without_value: Severity::Warning,
-        sequence,
-        operator_namespace: OPERATOR_NAMESPACE,
-    };
-    let mut compiled = compile(&inputs);
-    compiled.findings.extend(source.findings);
-    compiled.findings.sort_by(|a, b| a.place.cmp(&b.place));
-    for label in source.ignored {
+async fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Outcome {
+    let outcome = Job { texts: texts.to_vec(), keys: keys.to_vec(), sequence }.apart().await;
+    for label in &outcome.ignored {
         tracing::info!("{label} is none of ours, and is left alone");
     }
-    compiled
+    outcome
 }
 
 async fn run(args: Args) -> Result<u8, RunError> {
@@ -165,7 +154,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
         Some(dir) => folder::texts(dir)?,
         None => vec![environment::objects(&variable)],
     };
-    let first = compiled(&texts, &args.keys, 1);
+    let first = compiled(&texts, &args.keys, 1).await;
     style::tell(&first.findings);
     // Another key than the one that was asked for would be a surprise.
     if first.findings.iter().any(|finding| finding.place.file == COMMAND_LINE) {
@@ -174,7 +163,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     if let Some(dir) = args.dir.as_ref().filter(|_| has_no_provider(&first)) {
         return Err(RunError::NoProvider(dir.display().to_string()));
     }
-    style::tell(&idle::findings(&folder::objects(&texts), &first));
+    style::tell(&first.idle);
     if !serve::is_servable(&first.document, &first.secrets) {
         return Err(RunError::NothingToServe);
     }
@@ -205,9 +194,9 @@ async fn run(args: Args) -> Result<u8, RunError> {
     })?;
     let (document, known) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
-    let mut taken = environment::named(&texts);
+    let mut taken = first.variables.clone();
     taken.extend(environment::holding(&first.secrets, std::env::vars_os()));
-    let revision = serve::install(&gateway, first)?;
+    let revision = serve::install(&gateway, first.document, &first.secrets, &first.from_environment)?;
     if let Some(finding) = &left_out {
         serve::reject(&gateway, finding);
     }
@@ -362,7 +351,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             stays(&RunError::Emptied(file.to_owned()));
             continue;
         }
-        let next = compiled(&seen, keys, sequence + 1);
+        let next = compiled(&seen, keys, sequence + 1).await;
         style::tell(&next.findings);
         if let Some(finding) = blocking(&next) {
             serve::reject(&gateway, finding);
@@ -373,7 +362,7 @@ async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut 
             stays(&RunError::NoProvider(dir.display().to_string()));
             continue;
         }
-        match serve::install(&gateway, next) {
+        match serve::install(&gateway, next.document, &next.secrets, &next.from_environment) {
             Ok(revision) => {
                 sequence += 1;
                 served.clone_from(&seen);
@@ -393,7 +382,7 @@ fn opens_a_door(finding: &Finding) -> bool {
 }
 
 /// Nothing is wrong, and nothing is there.
-fn has_no_provider(compiled: &Compiled) -> bool {
+fn has_no_provider(compiled: &Outcome) -> bool {
     compiled.document.providers.is_empty() && compiled.findings.is_empty()
 }
 
@@ -405,7 +394,7 @@ fn emptied<'t>(before: &[Text], now: &'t [Text]) -> Option<&'t str> {
 }
 
 /// What keeps a change from being used.
-fn blocking(compiled: &Compiled) -> Option<&Finding> {
+fn blocking(compiled: &Outcome) -> Option<&Finding> {
     compiled.findings.iter().find(|finding| finding.severity == Severity::Error)
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use outrigger_compile::{Compiled, Finding, variable};
+use outrigger_compile::{Finding, variable};
 use outrigger_core::{ObjectRef, SecretRef};
 use outrigger_llm::provider::lookup;
 use outrigger_policy::{Document, ProviderDoc};
@@ -37,13 +37,18 @@ pub(crate) async fn bind(asked: &[SocketAddr], admin: Option<SocketAddr>) -> Res
 }
 
 /// Puts what is compiled in force, and says which revision that is.
-pub(crate) fn install(gateway: &Gateway, compiled: Compiled) -> Result<String, outrigger_sidecar::InstallError> {
-    let secret = |at: &SecretRef, value: &str| match compiled.from_environment.contains(at) {
+pub(crate) fn install(
+    gateway: &Gateway,
+    document: Document,
+    secrets: &[(SecretRef, String)],
+    from_environment: &[SecretRef],
+) -> Result<String, outrigger_sidecar::InstallError> {
+    let secret = |at: &SecretRef, value: &str| match from_environment.contains(at) {
         true => Secret::of_variable(value, variable(at.name(), at.key())),
         false => Secret::new(value),
     };
-    let secrets: Secrets = compiled.secrets.iter().map(|(at, value)| (at.clone(), secret(at, value))).collect();
-    gateway.install(compiled.document, &secrets)
+    let secrets: Secrets = secrets.iter().map(|(at, value)| (at.clone(), secret(at, value))).collect();
+    gateway.install(document, &secrets)
 }
 
 /// Tells the gateway that a change can't be used, so that who asks it sees why.

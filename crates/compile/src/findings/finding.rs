@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Whether it keeps an object from being used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Severity {
     Error,
     /// Worth knowing; nothing is left out because of it.
@@ -11,7 +13,7 @@ pub enum Severity {
 }
 
 /// What kind of fault a finding tells of, for those who can't read its words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// The text is no object, or the schema does not let the object through.
     Schema,
@@ -31,7 +33,7 @@ pub enum Cause {
 }
 
 /// A line of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// As the caller named it; `--key` for what stands on the command line.
     pub file: String,
@@ -49,7 +51,7 @@ impl fmt::Display for Place {
 }
 
 /// Something that is wrong, and where. Never repeats a credential.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
     pub severity: Severity,
     pub cause: Cause,
