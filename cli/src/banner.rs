@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use outrigger_core::{Capabilities, SecretRef};
-use outrigger_policy::catalogue;
 use outrigger_policy::{Document, KeyDoc, LimitId, Policy, Printable, ProviderDoc, list_models};
+use outrigger_policy::{KeyIndex, LimitIndex, catalogue};
 
 use crate::serve::{answers, find};
 use crate::style::Style;
@@ -65,7 +65,7 @@ impl Banner<'_> {
         table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS", "LIMITS"], &providers);
         text.push('\n');
         let key = |(index, doc): (usize, &KeyDoc)| {
-            let places = policy.as_ref().map(|policy| of_key(policy, index)).unwrap_or_default();
+            let places = policy.as_ref().map(|policy| of_key(policy, index.into())).unwrap_or_default();
             let [name, state, providers] = self.key(doc);
             [name, state, providers, limits(policy.as_ref(), &places)]
         };
@@ -167,12 +167,12 @@ fn is(id: &LimitId, namespace: &str, name: &str) -> bool {
     id.object.namespace == namespace && id.object.name == name
 }
 
-fn places(policy: &Policy, wanted: impl Fn(&LimitId) -> bool) -> Vec<usize> {
-    (0..policy.limits.all.len()).filter(|place| wanted(&policy.limits.all[*place].id)).collect()
+fn places(policy: &Policy, wanted: impl Fn(&LimitId) -> bool) -> Vec<LimitIndex> {
+    policy.limits.all.keys().filter(|place| wanted(&policy.limits.all[*place].id)).collect()
 }
 
 /// What a key's requests count against: the Budgets over it, its own limits, and those of its entries.
-fn of_key(policy: &Policy, index: usize) -> Vec<usize> {
+fn of_key(policy: &Policy, index: KeyIndex) -> Vec<LimitIndex> {
     let Some(key) = policy.keys.get(index) else { return Vec::new() };
     let mut all = policy.limits.of_key(index, &key.id);
     let entries = places(policy, |id| id.kind == "VirtualKey" && id.object == key.id);
@@ -181,9 +181,9 @@ fn of_key(policy: &Policy, index: usize) -> Vec<usize> {
 }
 
 /// `$100.00 a month, openai: 1,000 requests in any 1h, Budget search/team: $500.00 a month`
-fn limits(policy: Option<&Policy>, places: &[usize]) -> String {
+fn limits(policy: Option<&Policy>, places: &[LimitIndex]) -> String {
     let Some(policy) = policy else { return String::new() };
-    let told = |place: &usize| {
+    let told = |place: &LimitIndex| {
         let limit = &policy.limits.all[*place];
         let of_entry = limit.id.path.strip_prefix("spec.providers[").and_then(|rest| rest.split_once(']'));
         match (limit.id.kind, of_entry) {

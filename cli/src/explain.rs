@@ -15,7 +15,9 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_core::Money;
-use outrigger_policy::{Conditions, Draw, Explanation, Key, Policy, RefusalSeen, Request, explain};
+use outrigger_policy::{
+    Conditions, Draw, Explanation, Key, KeyIndex, LimitIndex, Policy, RefusalSeen, Request, explain,
+};
 use outrigger_sidecar::pipeline::identify::{caller, identify};
 use outrigger_sidecar::pipeline::refuse::Refusal;
 use serde::Serialize;
@@ -231,7 +233,7 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
 }
 
 /// The decision for a key, by its place.
-fn decided(policy: &Policy, key: usize, asking: &Asking, world: &World<'_>) -> Explanation {
+fn decided(policy: &Policy, key: KeyIndex, asking: &Asking, world: &World<'_>) -> Explanation {
     let fallbacks = asking.scanned.fallbacks.as_deref();
     let header = |name: &str| asking.header(name);
     let said = Request::said(key, asking.request_type(), asking.model.as_deref(), fallbacks, &header, world);
@@ -302,9 +304,9 @@ fn prices(policy: &Policy, key: &Key, decision: &Explanation) -> Vec<Option<Stri
 }
 
 /// What the candidates count against.
-fn limits(policy: &Policy, key: usize, world: &World<'_>, decision: &Explanation) -> Vec<LimitSeen> {
+fn limits(policy: &Policy, key: KeyIndex, world: &World<'_>, decision: &Explanation) -> Vec<LimitSeen> {
     let key_of = &policy.keys[key];
-    let counted: Vec<(String, Vec<usize>)> = decision
+    let counted: Vec<(String, Vec<LimitIndex>)> = decision
         .candidates
         .iter()
         .filter_map(|candidate| {
@@ -313,7 +315,7 @@ fn limits(policy: &Policy, key: usize, world: &World<'_>, decision: &Explanation
             Some((at, policy.limits_of(key, entry, &candidate.model)))
         })
         .collect();
-    let seen = |(place, limit): (usize, &outrigger_policy::Limit)| {
+    let seen = |(place, limit): (LimitIndex, &outrigger_policy::Limit)| {
         let counts: Vec<String> =
             counted.iter().filter(|(_, places)| places.contains(&place)).map(|(at, _)| at.clone()).collect();
         let used = world.used(place);
@@ -325,7 +327,7 @@ fn limits(policy: &Policy, key: usize, world: &World<'_>, decision: &Explanation
             counts: if counts.len() == counted.len() { Vec::new() } else { counts },
         })
     };
-    policy.limits.all.iter().enumerate().filter_map(seen).collect()
+    policy.limits.all.iter_enumerated().filter_map(seen).collect()
 }
 
 /// What is to be known beside.

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_core::RequestType;
-use outrigger_policy::{Decision, Draw, NoConditions, Policy, Request, Unit, decide};
+use outrigger_policy::{Decision, Draw, EntryIndex, KeyIndex, NoConditions, Policy, Request, Unit, decide};
 
 /// Each, and what `outrigger check` says of it.
 const EXAMPLES: [(&str, &str); 10] = [
@@ -51,7 +51,7 @@ fn policy(name: &str) -> Policy {
     Policy::build(compiled.document).unwrap()
 }
 
-fn ask(policy: &Policy, key: usize, model: &str, draw: u64) -> Decision {
+fn ask(policy: &Policy, key: KeyIndex, model: &str, draw: u64) -> Decision {
     let request = Request {
         key,
         request_type: RequestType::ChatCompletion,
@@ -198,8 +198,11 @@ fn a_tree_of_budgets_has_every_key_in_it() {
         ("rogue", &["Budget outrigger-system/company"]),
     ] {
         let key = policy.key_named(key).unwrap();
-        let mut told: Vec<String> =
-            policy.limits_of(key, 0, "gpt-4o").into_iter().map(|at| policy.limits.all[at].id.to_string()).collect();
+        let mut told: Vec<String> = policy
+            .limits_of(key, EntryIndex::from(0), "gpt-4o")
+            .into_iter()
+            .map(|at| policy.limits.all[at].id.to_string())
+            .collect();
         told.sort();
         assert_eq!(told, counted);
     }

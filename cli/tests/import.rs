@@ -223,7 +223,7 @@ fn tried(
     model: &str,
     headers: &[(String, String)],
 ) -> (BTreeMap<String, u32>, BTreeSet<String>) {
-    let key = policy.keys.iter().position(|one| one.id.name == key).unwrap();
+    let key = policy.keys.position(|one| one.id.name == key).unwrap();
     let (mut first, mut after) = (BTreeMap::new(), BTreeSet::new());
     for draw in 0..10_000 {
         let request = Request {

@@ -94,7 +94,7 @@ impl<'p> Side<'p> {
         }
         let policy = self.assuming(assumed).map_err(|error| Unsaid::Never(error.to_string()))?;
         let named = |key: &outrigger_policy::Key| key.id.name == record.key && key.id.namespace == record.namespace;
-        let Some(place) = policy.keys.iter().position(named) else {
+        let Some(place) = policy.keys.position(named) else {
             return Ok(Decided::refused(403, "virtual_key_blocked"));
         };
         let key = &policy.keys[place];
@@ -142,7 +142,7 @@ impl<'p> Side<'p> {
 /// The first condition that was asked and is not known.
 fn undecided(policy: &Policy, record: &Record, decision: &Explanation) -> Option<Untold> {
     decision.rules.iter().filter(|seen| seen.outcome == outrigger_policy::RuleOutcome::Failed).find_map(|seen| {
-        let place = policy.rules.iter().position(|rule| *rule.label == *seen.rule)?;
+        let place = policy.rules.position(|rule| *rule.label == *seen.rule)?;
         let world = Recorded(record);
         let reads = policy.rules[place].when.as_ref()?.reads().iter().copied();
         let reads: Vec<&str> = reads.filter(|variable| !world.knows(variable)).collect();

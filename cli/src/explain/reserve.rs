@@ -6,7 +6,9 @@ use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::provider;
 use outrigger_llm::tokens::meter::Metered;
-use outrigger_policy::{CacheAsk, CandidateSeen, Conditions, Key, OnLimit, Policy, RefusalSeen, Unit};
+use outrigger_policy::{
+    CacheAsk, CandidateSeen, Conditions, Key, KeyIndex, LimitIndex, OnLimit, Policy, ProviderIndex, RefusalSeen, Unit,
+};
 use outrigger_sidecar::worst::{Bounds, Means, worst};
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ pub(crate) struct Reserved {
 
 /// A limit that has too little left.
 struct NoRoom {
-    place: usize,
+    place: LimitIndex,
     used: u64,
 }
 
@@ -40,7 +42,7 @@ struct NoRoom {
 /// room would have set aside; `None` where that can't be told from what is known of the request.
 pub(crate) fn reserve(
     policy: &Policy,
-    key: usize,
+    key: KeyIndex,
     asking: &Asking,
     world: &World<'_>,
     candidates: &mut [CandidateSeen],
@@ -66,7 +68,7 @@ pub(crate) fn reserve(
 
 fn attempt(
     policy: &Policy,
-    key: usize,
+    key: KeyIndex,
     asking: &Asking,
     world: &World<'_>,
     candidate: &CandidateSeen,
@@ -117,7 +119,7 @@ fn attempt(
 }
 
 /// What bounds the answer.
-fn bounds(policy: &Policy, key: &Key, provider: usize, asking: &Asking, model: &str) -> Bounds {
+fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &Asking, model: &str) -> Bounds {
     let place = &policy.providers[provider];
     // An upstream of another dialect is told what the caller's own says.
     let fields = match provider::lookup(&place.kind) {

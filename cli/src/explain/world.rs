@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use outrigger_core::{Capabilities, Money};
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
-    Conditions, Credential, Key, Limit, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,
+    Conditions, Credential, Key, Limit, LimitIndex, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,
 };
 use outrigger_sidecar::pipeline::asked::others;
 use thiserror::Error;
@@ -51,7 +51,7 @@ fn such_as(unit: Unit) -> &'static str {
 pub(crate) struct World<'a> {
     asking: &'a Asking,
     unhealthy: Vec<u64>,
-    used: HashMap<usize, u64>,
+    used: HashMap<LimitIndex, u64>,
     labels: &'a [(String, String)],
     workload: &'a str,
     input_tokens: u64,
@@ -87,7 +87,7 @@ impl<'a> World<'a> {
 }
 
 /// Which limit, and how much of it: `$12.50`, `95%` or a number.
-fn spent(policy: &Policy, key: &Key, name: &str, amount: &str) -> Result<(usize, u64), WorldError> {
+fn spent(policy: &Policy, key: &Key, name: &str, amount: &str) -> Result<(LimitIndex, u64), WorldError> {
     let place = trial::limit_named(policy, key, name).map_err(|problem| WorldError::Limit {
         name: name.to_owned(),
         problem,
@@ -150,7 +150,7 @@ impl Conditions for World<'_> {
         None
     }
 
-    fn used(&self, limit: usize) -> u64 {
+    fn used(&self, limit: LimitIndex) -> u64 {
         self.used.get(&limit).copied().unwrap_or(0)
     }
 

@@ -14,6 +14,7 @@ mod condition;
 mod decide;
 mod document;
 pub mod headers;
+mod index;
 mod limits;
 mod naming;
 mod policy;
@@ -37,6 +38,7 @@ pub use document::{
     KeyProviderDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc,
     ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, Unknown,
 };
+pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::limit::{Limit, LimitId, Limits};
 pub use limits::usage::grouped;
 pub use naming::name::Asked;

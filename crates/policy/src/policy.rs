@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use outrigger_core::{ObjectRef, SecretRef};
 use sha2::{Digest, Sha256};
+use typed_index_collections::TiVec;
 
 use crate::build_error::BuildError;
 use crate::catalogue::custom::Catalogues;
@@ -14,6 +15,7 @@ use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, OnHangUp, OnLimit, ProviderDoc, ReadError,
     TimeoutsDoc, Unknown,
 };
+use crate::index::{CredentialIndex, EntryIndex, KeyIndex, ProviderIndex, RuleIndex};
 use crate::limits::limit::Limits;
 use crate::prices::Price;
 use crate::rules::rule::{Compiled, Rule};
@@ -24,16 +26,16 @@ use outrigger_core::hash::spread_parts;
 #[derive(Debug)]
 pub struct Policy {
     pub revision: Revision,
-    pub providers: Vec<Provider>,
-    pub keys: Vec<Key>,
-    pub rules: Vec<Rule>,
-    pub default_key: Option<usize>,
+    pub providers: TiVec<ProviderIndex, Provider>,
+    pub keys: TiVec<KeyIndex, Key>,
+    pub rules: TiVec<RuleIndex, Rule>,
+    pub default_key: Option<KeyIndex>,
     pub limits: Limits,
     /// What it was built from.
     pub document: Document,
     pub(crate) catalogues: Catalogues,
-    by_name: HashMap<String, usize>,
-    by_alias: HashMap<String, usize>,
+    by_name: HashMap<String, KeyIndex>,
+    by_alias: HashMap<String, KeyIndex>,
 }
 
 /// Names a policy: `12-9f3ce4a1`, its sequence and the first eight characters of its digest.
@@ -58,7 +60,7 @@ pub struct Provider {
     /// As in `LLMProvider.spec.type`.
     pub kind: String,
     pub endpoint: Option<String>,
-    pub credentials: Vec<Credential>,
+    pub credentials: TiVec<CredentialIndex, Credential>,
     pub models: Vec<Model>,
     pub exclusive: bool,
     pub suspended: bool,
@@ -113,7 +115,7 @@ impl Credential {
 #[derive(Debug)]
 pub struct Key {
     pub id: ObjectRef,
-    pub providers: Vec<KeyProvider>,
+    pub providers: TiVec<EntryIndex, KeyProvider>,
     pub balance: Balance,
     pub extra_fields: bool,
     pub limits: LimitsDoc,
@@ -158,18 +160,17 @@ impl Key {
         names.iter().any(|name| self.allow.allows(name)) && !names.iter().any(|name| self.deny.matches(name))
     }
 
-    /// The index in [`Key::providers`] of a local name.
+    /// The entry of a local name.
     #[must_use]
-    pub fn provider(&self, name: &str) -> Option<usize> {
-        self.providers.iter().position(|provider| &*provider.name == name)
+    pub fn provider(&self, name: &str) -> Option<EntryIndex> {
+        self.providers.position(|provider| &*provider.name == name)
     }
 }
 
 #[derive(Debug)]
 pub struct KeyProvider {
     pub name: Arc<str>,
-    /// Index in [`Policy::providers`].
-    pub provider: usize,
+    pub provider: ProviderIndex,
     pub weight: u32,
     /// The key's own, for this provider.
     pub limits: LimitsDoc,
@@ -238,11 +239,12 @@ impl Policy {
             return Err(ReadError::Format { found: document.format }.into());
         }
         let revision = Revision { sequence: document.sequence, digest: digest(&document) };
-        let providers: Vec<Provider> = document.providers.iter().map(provider).collect();
-        let places: HashMap<&ObjectRef, usize> =
-            providers.iter().enumerate().map(|(index, provider)| (&provider.id, index)).collect();
-        let keys = document.keys.iter().map(|doc| key(doc, &places)).collect::<Result<Vec<_>, _>>()?;
-        let mut rules = document.rules.iter().map(|rule| Rule::build(rule, known)).collect::<Result<Vec<_>, _>>()?;
+        let providers: TiVec<ProviderIndex, Provider> = document.providers.iter().map(provider).collect();
+        let places: HashMap<&ObjectRef, ProviderIndex> =
+            providers.iter_enumerated().map(|(index, provider)| (&provider.id, index)).collect();
+        let keys = document.keys.iter().map(|doc| key(doc, &places)).collect::<Result<TiVec<KeyIndex, _>, _>>()?;
+        let mut rules =
+            document.rules.iter().map(|rule| Rule::build(rule, known)).collect::<Result<TiVec<RuleIndex, _>, _>>()?;
         rules.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut room = PATTERNS;
         for when in rules.iter_mut().filter_map(|rule| rule.when.as_mut()) {
@@ -254,7 +256,7 @@ impl Policy {
 
         let mut by_name = HashMap::new();
         let mut by_alias = HashMap::new();
-        for (index, (key, doc)) in keys.iter().zip(&document.keys).enumerate() {
+        for ((index, key), doc) in keys.iter_enumerated().zip(&document.keys) {
             if !key.keyless {
                 by_name.entry(key.id.name.clone()).or_insert(index);
                 by_name.insert(key.id.to_string(), index);
@@ -266,8 +268,7 @@ impl Policy {
         let default_key = match &document.default_key {
             None => None,
             Some(name) => Some(
-                keys.iter()
-                    .position(|key| key.id.to_string() == *name)
+                keys.position(|key| key.id.to_string() == *name)
                     .ok_or_else(|| BuildError::NoDefaultKey(name.clone()))?,
             ),
         };
@@ -278,14 +279,14 @@ impl Policy {
 
     /// The key that a name stands for: `search`, `vk-search` or `team-a/search`.
     #[must_use]
-    pub fn key_named(&self, name: &str) -> Option<usize> {
+    pub fn key_named(&self, name: &str) -> Option<KeyIndex> {
         let bare = || name.strip_prefix("vk-").and_then(|rest| self.by_name.get(rest));
         self.by_name.get(name).or_else(bare).copied()
     }
 
     /// The key that a token stands for, by its hash.
     #[must_use]
-    pub fn key_of_token(&self, token: &str) -> Option<usize> {
+    pub fn key_of_token(&self, token: &str) -> Option<KeyIndex> {
         if self.by_alias.is_empty() {
             return None;
         }
@@ -353,7 +354,7 @@ fn credential_of(doc: &CredentialDoc, provider: u64) -> Credential {
     }
 }
 
-fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, usize>) -> Result<Key, BuildError> {
+fn key(doc: &KeyDoc, places: &HashMap<&ObjectRef, ProviderIndex>) -> Result<Key, BuildError> {
     let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
     let providers = doc
         .providers

@@ -19,7 +19,7 @@ use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{Known, Reads};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
-use outrigger_policy::{CacheAsk, Policy, Unit, Used};
+use outrigger_policy::{CacheAsk, LimitIndex, Policy, ProviderIndex, Unit, Used};
 
 use crate::attempt::worst::{PICTURE, Worst};
 use crate::runtime::accounts::Held;
@@ -31,7 +31,7 @@ const SPOKEN: u64 = 4_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     /// In [`outrigger_policy::Limits::all`].
-    pub place: usize,
+    pub place: LimitIndex,
     pub number: LimitNo,
     pub unit: Unit,
     /// Of requests: every attempt that is sent counts as one. Else the caller's request does, with its first attempt.
@@ -45,7 +45,7 @@ pub struct Charge {
     pub held: Option<Held>,
     pub counted: Vec<Counted>,
     /// Index of the provider and name of the model: whose price it is.
-    pub provider: usize,
+    pub provider: ProviderIndex,
     pub model: Arc<str>,
     /// Tokens of input, estimated.
     pub input: u64,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use outrigger_llm::errors::classify::Scope;
-use outrigger_policy::{Candidate, Measure};
+use outrigger_policy::{Candidate, CredentialIndex, Measure, ProviderIndex};
 
 use super::route::Route;
 use super::{Failed, FailureClass};
@@ -23,7 +23,7 @@ pub fn learn(failed: &Failed, call: &Call, &Route { candidate, provider, credent
     if !failed.teaches {
         return;
     }
-    let lane = &call.served.places[provider].lanes[credential.unwrap_or(0)];
+    let lane = &call.served.places[provider].lanes[credential.unwrap_or_default()];
     let (model, now) = (&*candidate.model, Instant::now());
     let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
     // Whatever it says, it is up.
@@ -58,7 +58,7 @@ pub fn learn(failed: &Failed, call: &Call, &Route { candidate, provider, credent
 }
 
 /// What the answer spoke of rests. Credentials that share an account share its limits.
-fn rest(scope: Scope, call: &Call, candidate: &Candidate, provider: usize, lane: &Lane, pause: Duration) {
+fn rest(scope: Scope, call: &Call, candidate: &Candidate, provider: ProviderIndex, lane: &Lane, pause: Duration) {
     let now = Instant::now();
     let one = |lane: &Lane| match scope {
         Scope::Model => lane.rest_model(&candidate.model, pause, now),

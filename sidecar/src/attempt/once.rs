@@ -92,7 +92,7 @@ pub async fn once(
     let &Route { candidate, provider: index, credential } = route;
     let served = Arc::clone(&ending.call.served);
     let place = &served.places[index];
-    let lane = &place.lanes[credential.unwrap_or(0)];
+    let lane = &place.lanes[credential.unwrap_or_default()];
     let authorization = credential.and_then(|at| place.credentials[at].as_ref());
     let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
@@ -251,7 +251,7 @@ async fn send(
         model: Arc::clone(&candidate.model),
         asked_usage: prepared.asked_usage,
         stay,
-        lane: Arc::clone(&place.lanes[credential.unwrap_or(0)]),
+        lane: Arc::clone(&place.lanes[credential.unwrap_or_default()]),
         sent_at,
     };
     if ending.call.stream && content_type.starts_with("text/event-stream") {

@@ -13,7 +13,7 @@ pub fn named(failed: Failed, served: &Served, &Route { candidate, provider: inde
         return failed;
     }
     let (provider, place) = (&served.policy.providers[index], &served.places[index]);
-    let lane = &place.lanes[credential.unwrap_or(0)];
+    let lane = &place.lanes[credential.unwrap_or_default()];
     let status = failed.status.unwrap_or_default();
     let Some(at) = credential else {
         if lane.may_tell(Instant::now()) {

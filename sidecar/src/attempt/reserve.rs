@@ -12,7 +12,7 @@ use outrigger_llm::Dialect;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{Known, Reads};
-use outrigger_policy::{CacheAsk, Candidate, OnLimit, Skip, Unit, Used};
+use outrigger_policy::{CacheAsk, Candidate, OnLimit, ProviderIndex, Skip, Unit, Used};
 
 use crate::attempt::Trying;
 use crate::attempt::charge::{Charge, Counted};
@@ -51,7 +51,7 @@ pub async fn reserve(
     trying: &Trying<'_>,
     ending: &mut Ending,
     candidate: &Candidate,
-    provider: usize,
+    provider: ProviderIndex,
     waits_until: &mut Option<Instant>,
 ) -> Result<Reserved, NotReserved> {
     let asked = Asked::of(ending, candidate, provider);
@@ -97,7 +97,7 @@ pub async fn reserve(
 }
 
 /// Tokens of the input as this candidate is billed for them, estimated.
-fn input(ending: &Ending, candidate: &Candidate, provider: usize) -> u64 {
+fn input(ending: &Ending, candidate: &Candidate, provider: ProviderIndex) -> u64 {
     let call = &ending.call;
     let dialect = call.served.places[provider].api.dialect;
     let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
@@ -122,7 +122,7 @@ fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
 }
 
 /// Takes a place among the requests that may be under way at the provider, for the key and for all.
-fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: usize) -> Result<(), NotReserved> {
+fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: ProviderIndex) -> Result<(), NotReserved> {
     ending.places.clear();
     let served = Arc::clone(&ending.call.served);
     let of_entry = candidate.entry.and_then(|entry| served.entry_slots.get(ending.call.key)?.get(entry)?.as_ref());
@@ -158,7 +158,7 @@ struct Gone {
 /// What a candidate is asked for, as far as it costs.
 struct Asked {
     counted: Vec<Counted>,
-    provider: usize,
+    provider: ProviderIndex,
     input: u64,
     bounds: Bounds,
     metered: Metered,
@@ -169,7 +169,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(ending: &Ending, candidate: &Candidate, provider: usize) -> Self {
+    fn of(ending: &Ending, candidate: &Candidate, provider: ProviderIndex) -> Self {
         let call = &ending.call;
         let (served, key) = (&call.served, call.key());
         let policy = &served.policy;

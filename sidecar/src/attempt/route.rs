@@ -1,15 +1,14 @@
 //! Where a request is among the candidates of a decision and their credentials.
 
-use outrigger_policy::{Candidate, Decision};
+use outrigger_policy::{Candidate, CredentialIndex, Decision, ProviderIndex};
 
 /// One way to ask: a candidate, and a credential of its provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'a> {
     pub candidate: &'a Candidate,
-    /// Index in the policy's providers.
-    pub provider: usize,
-    /// Index in the provider's credentials; `None` for a provider without any.
-    pub credential: Option<usize>,
+    pub provider: ProviderIndex,
+    /// `None` for a provider without any.
+    pub credential: Option<CredentialIndex>,
 }
 
 /// Walks the routes in order: the credentials of one candidate, then the next candidate.
@@ -94,12 +93,12 @@ mod tests {
 
     fn candidate(provider: Option<usize>, credentials: &[usize]) -> Candidate {
         Candidate {
-            provider,
+            provider: provider.map(ProviderIndex::from),
             entry: None,
             name: "p".into(),
             model: "m".into(),
             upstream_model: "m".into(),
-            credentials: credentials.to_vec(),
+            credentials: credentials.iter().map(|at| CredentialIndex::from(*at)).collect(),
             weight: None,
             skipped: None,
             any_name: false,
@@ -116,7 +115,12 @@ mod tests {
         cursor.skip();
         let mut seen = Vec::new();
         while let Some(route) = cursor.route() {
-            seen.push((route.provider, route.credential, cursor.has_credentials(), cursor.has_candidates()));
+            seen.push((
+                route.provider.into(),
+                route.credential.map(usize::from),
+                cursor.has_credentials(),
+                cursor.has_candidates(),
+            ));
             cursor.next_credential();
         }
         let expected = [(3, Some(1), true, true), (3, Some(0), false, true), (4, None, false, false)];
@@ -129,9 +133,9 @@ mod tests {
         let mut cursor = Cursor { candidates: &candidates, at: 0, credential: 0, retries: 0 };
         cursor.retry();
         cursor.retry();
-        assert_eq!((cursor.retries(), cursor.route().unwrap().credential), (2, Some(0)));
+        assert_eq!((cursor.retries(), cursor.route().unwrap().credential.map(usize::from)), (2, Some(0)));
         cursor.next_credential();
-        assert_eq!((cursor.retries(), cursor.route().unwrap().credential), (0, Some(1)));
+        assert_eq!((cursor.retries(), cursor.route().unwrap().credential.map(usize::from)), (0, Some(1)));
         cursor.retry();
         cursor.next_candidate();
         assert_eq!((cursor.retries(), cursor.has_others(), cursor.has_candidates()), (0, true, false));

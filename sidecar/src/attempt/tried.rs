@@ -1,6 +1,6 @@
 //! What was tried for a request, and what it says about the candidates that are left.
 
-use outrigger_policy::{Candidate, Policy};
+use outrigger_policy::{Candidate, Policy, ProviderIndex};
 
 use super::failed::{Failed, FailureClass};
 use super::route::Route;
@@ -10,8 +10,7 @@ use crate::telemetry::attempt_error::AttemptError;
 #[derive(Debug, Default)]
 pub struct TriedRoutes {
     total: u32,
-    /// By index of the provider.
-    by_provider: Vec<(usize, u32)>,
+    by_provider: Vec<(ProviderIndex, u32)>,
     /// After an answer that the context is too long: only a window known to be larger will do.
     needs_window: Option<u32>,
     /// After an answer that there is no such model, from a provider that takes any name: the others would only read it.
@@ -25,11 +24,11 @@ impl TriedRoutes {
     }
 
     /// Attempts at one provider.
-    pub fn at(&self, provider: usize) -> u32 {
+    pub fn at(&self, provider: ProviderIndex) -> u32 {
         self.by_provider.iter().find(|(index, _)| *index == provider).map_or(0, |(_, count)| *count)
     }
 
-    pub fn count(&mut self, provider: usize) {
+    pub fn count(&mut self, provider: ProviderIndex) {
         self.total += 1;
         match self.by_provider.iter_mut().find(|(index, _)| *index == provider) {
             Some((_, count)) => *count += 1,
@@ -47,7 +46,7 @@ impl TriedRoutes {
     }
 
     /// Whether a candidate could only fail in the same way, or its provider was asked as often as it may be.
-    pub fn rules_out(&self, policy: &Policy, provider: usize, candidate: &Candidate) -> bool {
+    pub fn rules_out(&self, policy: &Policy, provider: ProviderIndex, candidate: &Candidate) -> bool {
         let too_small =
             |least: u32| policy.context_window(provider, &candidate.model).is_none_or(|window| window <= least);
         self.needs_window.is_some_and(too_small)

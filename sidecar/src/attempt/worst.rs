@@ -10,7 +10,7 @@
 
 use outrigger_llm::operation::Operation;
 use outrigger_llm::passthrough::scan::{CapField, Scanned};
-use outrigger_policy::{CacheAsk, Key, Policy, Price};
+use outrigger_policy::{CacheAsk, Key, Policy, Price, ProviderIndex};
 
 /// What a cap is never below, unless the key says otherwise.
 pub const LEAST_CAP: u64 = 1_024;
@@ -44,13 +44,13 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Those of a request at a provider, by its place in the policy, under a model's name. `fields` are those in which the
+    /// Those of a request at a provider, under a model's name. `fields` are those in which the
     /// caller's cap counts there.
     #[must_use]
     pub fn of(
         policy: &Policy,
         key: &Key,
-        provider: usize,
+        provider: ProviderIndex,
         model: &str,
         fields: &[CapField],
         (operation, scanned, body): (&Operation, &Scanned, &[u8]),

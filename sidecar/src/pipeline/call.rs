@@ -14,7 +14,7 @@ use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{self, Metered};
-use outrigger_policy::CacheAsk;
+use outrigger_policy::{CacheAsk, KeyIndex};
 
 use crate::memory::Held;
 use crate::pipeline::client_timeouts::Patience;
@@ -36,7 +36,7 @@ pub struct Call {
     pub operation: &'static Operation,
     pub served: Arc<Served>,
     /// Index in the policy's keys.
-    pub key: usize,
+    pub key: KeyIndex,
     /// As the caller wrote it.
     pub model: Option<String>,
     pub stream: bool,

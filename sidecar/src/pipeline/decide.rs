@@ -6,8 +6,8 @@ use outrigger_core::Capabilities;
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
-    Conditions, Credential, Decision, Draw, Measure, Others, Pace, Provider, Request, Skip, decide as by_policy,
-    session,
+    Conditions, Credential, Decision, Draw, LimitIndex, Measure, Others, Pace, Provider, Request, Skip,
+    decide as by_policy, session,
 };
 
 use crate::attempt::prepare::Translation;
@@ -123,7 +123,7 @@ impl Conditions for World<'_> {
         Pace::of_all(self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model, measure, self.now)))
     }
 
-    fn used(&self, limit: usize) -> u64 {
+    fn used(&self, limit: LimitIndex) -> u64 {
         self.gateway.spent(&self.call.served, limit)
     }
 

@@ -22,7 +22,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use outrigger_core::Money;
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_policy::{Candidate, Skip};
+use outrigger_policy::{Candidate, LimitIndex, Skip};
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 pub const CLIENT_CLOSED: u16 = 499;
@@ -50,7 +50,7 @@ pub struct Ending {
     /// Nano-dollars of all attempts.
     money: TotalCost,
     /// The limits that attempts were counted against, as places in the policy's.
-    counted: Vec<usize>,
+    counted: Vec<LimitIndex>,
     refused: Option<&'static str>,
     waited: Duration,
     waiting_since: Option<Instant>,

@@ -1,7 +1,7 @@
 //! What only one account has (a stored response, a cache) leads its requests to that account.
 
 use outrigger_llm::Dialect;
-use outrigger_policy::{Candidate, Decision, Stay};
+use outrigger_policy::{Candidate, CredentialIndex, Decision, Stay};
 
 use crate::pipeline::call::Call;
 use crate::pipeline::decide::conversation;
@@ -12,7 +12,7 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
     let policy = &call.served.policy;
     let home = |candidate: &Candidate, stay: Stay| {
         let provider = policy.providers.get(candidate.provider?)?;
-        let has = |index: &usize| provider.credentials[*index].identity == stay.credential;
+        let has = |index: &CredentialIndex| provider.credentials[*index].identity == stay.credential;
         match candidate.credentials.is_empty() {
             _ if provider.identity != stay.provider => None,
             true => Some(None),

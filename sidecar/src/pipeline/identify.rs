@@ -2,7 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
-use outrigger_policy::Policy;
+use outrigger_policy::{KeyIndex, Policy};
 
 use crate::pipeline::headers::{has_words_to_us, name};
 use crate::pipeline::query::Query;
@@ -15,7 +15,7 @@ const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Index in [`Policy::keys`].
-    pub key: usize,
+    pub key: KeyIndex,
     /// A header, or `?key=`; `None` for the default key.
     pub by: Option<&'static str>,
 }
@@ -30,7 +30,7 @@ pub fn identify(
     query: &Query,
     service_account: Option<&str>,
     now: i64,
-) -> Result<usize, Refusal> {
+) -> Result<KeyIndex, Refusal> {
     let caller = caller(policy, headers, query)?;
     usable(policy, caller.key, service_account, now)
 }
@@ -114,7 +114,7 @@ fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static
     all.into_iter().filter_map(|(by, value)| Some((by, value?)))
 }
 
-fn usable(policy: &Policy, index: usize, service_account: Option<&str>, now: i64) -> Result<usize, Refusal> {
+fn usable(policy: &Policy, index: KeyIndex, service_account: Option<&str>, now: i64) -> Result<KeyIndex, Refusal> {
     let key = &policy.keys[index];
     let blocked = |why: &str| Refusal::new(403, "virtual_key_blocked", format!("VirtualKey {} {why}", key.id));
     if key.suspended {

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use outrigger_policy::Policy;
+use outrigger_policy::{Policy, ProviderIndex};
 
 use crate::pipeline::refuse::Refusal;
 use crate::runtime::served::Served;
@@ -30,8 +30,8 @@ impl Own {
 
     /// What goes with the requests of a provider.
     #[must_use]
-    pub fn signs(&self, provider: usize) -> Option<HeaderValue> {
-        HeaderValue::from_str(&format!("{:016x}.{provider}", self.0)).ok()
+    pub fn signs(&self, provider: ProviderIndex) -> Option<HeaderValue> {
+        HeaderValue::from_str(&format!("{:016x}.{}", self.0, usize::from(provider))).ok()
     }
 
     /// Why a request goes no further, if it was here before.
@@ -42,9 +42,9 @@ impl Own {
             told.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
         let own = hops.iter().filter_map(|hop| {
             let (id, provider) = hop.split_once('.')?;
-            (u64::from_str_radix(id, 16) == Ok(self.0)).then(|| provider.parse::<usize>().ok())
+            (u64::from_str_radix(id, 16) == Ok(self.0)).then(|| provider.parse().ok().map(usize::into))
         });
-        let own: Vec<Option<usize>> = own.collect();
+        let own: Vec<Option<ProviderIndex>> = own.collect();
         // What is no place of a provider was not written here.
         let provider = own
             .iter()

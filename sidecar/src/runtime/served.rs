@@ -10,8 +10,11 @@ use http::{HeaderName, HeaderValue};
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_ledger::{LimitNo, LimitSpec};
 use outrigger_llm::provider::{self, Api, ProviderType, Target};
-use outrigger_policy::{BuildError, Document, Policy};
+use outrigger_policy::{
+    BuildError, CredentialIndex, Document, EntryIndex, KeyIndex, LimitIndex, Policy, ProviderIndex,
+};
 use thiserror::Error;
+use typed_index_collections::TiVec;
 
 use crate::mock::{self, Mock};
 use crate::runtime::health::Lane;
@@ -53,16 +56,15 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Served {
     pub policy: Policy,
-    /// In the order of the policy's providers.
-    pub places: Vec<Place>,
-    /// In the order of the policy's keys: how many requests of each may run at once.
-    pub slots: Vec<Option<Slots>>,
-    /// By key and entry: the same of the key at one provider.
-    pub entry_slots: Vec<Vec<Option<Slots>>>,
-    /// In the order of the policy's providers: the same of all who use it here.
-    pub place_slots: Vec<Option<Slots>>,
-    /// The accounts of the policy's limits, in its order.
-    pub limits: Vec<LimitNo>,
+    pub places: TiVec<ProviderIndex, Place>,
+    /// How many requests of a key may run at once.
+    pub slots: TiVec<KeyIndex, Option<Slots>>,
+    /// The same of the key at one provider.
+    pub entry_slots: TiVec<KeyIndex, TiVec<EntryIndex, Option<Slots>>>,
+    /// The same of all who use a provider here.
+    pub place_slots: TiVec<ProviderIndex, Option<Slots>>,
+    /// The accounts of the policy's limits.
+    pub limits: TiVec<LimitIndex, LimitNo>,
     /// How it came, where that is known.
     pub origin: Option<Origin>,
 }
@@ -76,12 +78,12 @@ pub struct Place {
     pub upstream: Upstream,
     /// The request target's base; a mock's is empty.
     pub endpoint: Option<Endpoint>,
-    /// In the order of the provider's credentials; one for a provider without any.
-    pub lanes: Vec<Arc<Lane>>,
-    /// In the same order: how a request is authorized, or `None` where the Secret was not found.
-    pub credentials: Vec<Option<Authorization>>,
-    /// In the same order: what takes the value out of answers, and where the value is from. `None` where it was not found.
-    pub known: Vec<Option<Known>>,
+    /// One also for a provider without any credentials.
+    pub lanes: TiVec<CredentialIndex, Arc<Lane>>,
+    /// How a request is authorized, or `None` where the Secret was not found.
+    pub credentials: TiVec<CredentialIndex, Option<Authorization>>,
+    /// What takes the value out of answers, and where the value is from. `None` where it was not found.
+    pub known: TiVec<CredentialIndex, Option<Known>>,
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
     /// What tells a gateway behind the endpoint that a request was here; none where a vendor answers.
     pub hop: Option<HeaderValue>,
@@ -177,7 +179,7 @@ impl Served {
         let policy = Policy::build(document)?;
         let mut lanes = HashMap::new();
         let mut pools = kept.pools.draft();
-        let mut places = Vec::with_capacity(policy.providers.len());
+        let mut places = TiVec::with_capacity(policy.providers.len());
         for provider in &policy.providers {
             let name = || provider.id.to_string();
             let known = provider::lookup(&provider.kind);
@@ -280,7 +282,7 @@ impl Served {
             .iter()
             .map(|provider| counts.slots(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests))
             .collect();
-        let limits = adopt(&specs)?;
+        let limits = adopt(&specs)?.into();
         kept.slots = counts.found;
         kept.lanes = lanes;
         kept.pools = pools.done();
@@ -297,7 +299,7 @@ fn clear_text(provider: &outrigger_policy::Provider, endpoint: Option<&Endpoint>
 impl Served {
     /// So that a request which comes back is known. Not where a type's own endpoint is asked over TLS: no gateway is there.
     pub fn sign(&mut self, own: &Own) {
-        for (index, (place, provider)) in self.places.iter_mut().zip(&self.policy.providers).enumerate() {
+        for ((index, place), provider) in self.places.iter_mut_enumerated().zip(&self.policy.providers) {
             let may_be_a_gateway =
                 place.endpoint.as_ref().is_some_and(|endpoint| provider.endpoint.is_some() || !endpoint.tls);
             place.hop = if may_be_a_gateway { own.signs(index) } else { None };

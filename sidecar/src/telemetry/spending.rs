@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use outrigger_core::Money;
 use outrigger_ledger::Settled;
-use outrigger_policy::{Limit, ThresholdAction, Unit};
+use outrigger_policy::{Limit, LimitIndex, ThresholdAction, Unit};
 use serde::Serialize;
 
 use crate::attempt::reserve::seconds_until;
@@ -34,13 +34,13 @@ pub struct Level {
 
 impl Gateway {
     /// How much of a limit is spent, by its place in the policy.
-    pub(crate) fn spent(&self, served: &Served, place: usize) -> u64 {
+    pub(crate) fn spent(&self, served: &Served, place: LimitIndex) -> u64 {
         let Some(number) = served.limits.get(place) else { return 0 };
         self.accounts.used(*number, millis(SystemTime::now()))
     }
 
     /// Limits as they stand, for a record. Places are told once each, in their order.
-    pub(crate) fn budgets(&self, served: &Served, places: &mut Vec<usize>) -> Vec<BudgetRecord> {
+    pub(crate) fn budgets(&self, served: &Served, places: &mut Vec<LimitIndex>) -> Vec<BudgetRecord> {
         places.sort_unstable();
         places.dedup();
         if places.is_empty() {

@@ -3,7 +3,8 @@
 
 use outrigger_core::{ObjectRef, RequestType};
 use outrigger_policy::{
-    CompiledConditions, Document, Draw, Limit, NoConditions, Policy, Request, Skip, Unit, catalogue, decide,
+    CompiledConditions, Document, Draw, EntryIndex, KeyIndex, Limit, NoConditions, Policy, ProviderIndex, Request,
+    Skip, Unit, catalogue, decide,
 };
 
 /// A policy of which questions are asked.
@@ -13,12 +14,12 @@ pub(crate) struct Counted {
     plain: Policy,
 }
 
-/// A model at one of a key's providers: places in [`Policy::keys`], in the key's providers, in [`Policy::providers`].
+/// A model at one of a key's providers.
 #[derive(Clone, Debug)]
 pub(crate) struct At {
-    pub key: usize,
-    pub entry: usize,
-    pub provider: usize,
+    pub key: KeyIndex,
+    pub entry: EntryIndex,
+    pub provider: ProviderIndex,
     pub model: String,
 }
 
@@ -58,7 +59,7 @@ impl Counted {
     }
 
     /// Where a request of a key for a model may go, its name as a caller would write it.
-    pub fn serving(&self, key: usize, model: &str) -> Vec<At> {
+    pub fn serving(&self, key: KeyIndex, model: &str) -> Vec<At> {
         let request = Request {
             key,
             request_type: RequestType::ChatCompletion,
@@ -107,8 +108,8 @@ impl Counted {
     pub fn named(&self) -> Vec<Named> {
         let document = &self.policy.document;
         let mut named = Vec::new();
-        for (key, (doc, of_key)) in document.keys.iter().zip(&self.policy.keys).enumerate() {
-            for (entry, (listed, resolved)) in doc.providers.iter().zip(&of_key.providers).enumerate() {
+        for ((key, of_key), doc) in self.policy.keys.iter_enumerated().zip(&document.keys) {
+            for ((entry, resolved), listed) in of_key.providers.iter_enumerated().zip(&doc.providers) {
                 let provider = &self.policy.providers[resolved.provider];
                 let at = |model: &str| {
                     let model = provider.model(model).map_or(model, |known| &*known.name).to_owned();

@@ -2,7 +2,7 @@
 
 use outrigger_core::ObjectRef;
 use outrigger_crds::budget::BudgetAction;
-use outrigger_policy::{LimitId, Price};
+use outrigger_policy::{KeyIndex, LimitId, Price};
 
 use crate::checks::counted::{At, Counted, Named};
 use crate::findings::finding::{Cause, Finding};
@@ -54,14 +54,14 @@ fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) ->
     let this = LimitId { kind: "Budget", object: budget.clone(), path: String::new() };
     let counts = |at: &At| counted.limits(at).any(|limit| limit.id == this);
     // For which models it counts them is of no account here: those that are asked for may be others.
-    let reached = |key: &usize| {
+    let reached = |key: &KeyIndex| {
         let of_key = &policy.keys[*key];
-        let entries = of_key.providers.iter().enumerate();
+        let entries = of_key.providers.iter_enumerated();
         let nameless = entries.map(|(entry, of)| At { key: *key, entry, provider: of.provider, model: String::new() });
         nameless.into_iter().any(|at| counts(&at))
             || named.iter().any(|named| named.at.key == *key && counts(&named.at))
     };
-    let keys: Vec<usize> = (0..policy.keys.len()).filter(reached).collect();
+    let keys: Vec<KeyIndex> = policy.keys.keys().filter(reached).collect();
     // Nobody is counted, or by globs that match no name that is known: there is nothing to compare with.
     if keys.is_empty() {
         return Ok(());

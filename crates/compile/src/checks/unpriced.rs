@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use outrigger_policy::{CatalogueDoc, Unknown, catalogue};
+use outrigger_policy::{CatalogueDoc, ProviderIndex, Unknown, catalogue};
 
 use crate::checks::counted::{At, By, Counted, Named, id};
 use crate::findings::finding::Finding;
@@ -12,7 +12,7 @@ use crate::read::source::Object;
 
 /// Each model once, where it is named first: by its provider, by a key, by a rule.
 pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {
-    let mut told: HashSet<(usize, String)> = HashSet::new();
+    let mut told: HashSet<(ProviderIndex, String)> = HashSet::new();
     let mut tell = |object: &Object, path: String, at: &At| {
         let Some(message) = message(counted, at) else { return };
         if told.insert((at.provider, at.model.clone())) {
@@ -23,7 +23,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
     named.sort_by_key(|named| !matches!(named.by, By::Provider { .. }));
     for Named { at, by } in &named {
         let document = &counted.policy().document;
-        let (key, provider) = (&document.keys[at.key], &document.providers[at.provider]);
+        let (Some(key), Some(provider)) = (document.key(at.key), document.provider(at.provider)) else { continue };
         let of_key = folder.keys.get(&id(&key.namespace, &key.name)).map(|read| (read.object, &read.typed.spec));
         match (by, of_key) {
             (By::Provider { index }, _) => {
@@ -32,7 +32,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
                 }
             }
             (By::Entry { index }, Some((object, spec))) => {
-                let name = key.providers.get(at.entry).map(|entry| entry.name.as_str());
+                let name = key.entry(at.entry).map(|entry| entry.name.as_str());
                 if let Some(entry) = spec.providers.iter().position(|entry| Some(entry.name.as_str()) == name) {
                     tell(object, format!("spec.providers[{entry}].models[{index}]"), at);
                 }
@@ -48,16 +48,16 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
         let Some(read) = folder.rules.get(&rule.id) else { continue };
         for (index, target) in read.typed.spec.targets.iter().enumerate() {
             let Some(model) = &target.model else { continue };
-            for key in (0..policy.keys.len()).filter(|key| rule.concerns(&policy.keys[*key])) {
+            for key in policy.keys.keys().filter(|key| rule.concerns(&policy.keys[*key])) {
                 for at in counted.serving(key, &format!("{}/{model}", target.provider)) {
                     tell(read.object, format!("spec.targets[{index}].model"), &at);
                 }
             }
         }
     }
-    for (key, document) in policy.document.keys.iter().enumerate() {
+    for ((key, built), document) in policy.keys.iter_enumerated().zip(&policy.document.keys) {
         let of_key = folder.keys.get(&id(&document.namespace, &document.name)).map(|read| read.object);
-        for (entry, resolved) in policy.keys[key].providers.iter().enumerate() {
+        for (entry, resolved) in built.providers.iter_enumerated() {
             let provider = resolved.provider;
             // Its models are told one by one.
             if told.iter().any(|(known, _)| *known == provider) {
@@ -65,7 +65,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
             }
             let at = At { key, entry, provider, model: "any".to_owned() };
             let Some(message) = any_model(counted, &at) else { continue };
-            let name = document.providers.get(entry).map(|entry| entry.name.as_str());
+            let name = document.entry(entry).map(|entry| entry.name.as_str());
             let listed = folder
                 .keys
                 .get(&id(&document.namespace, &document.name))
@@ -87,9 +87,9 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
 /// or if some price is known there.
 fn any_model(counted: &Counted, at: &At) -> Option<String> {
     let policy = counted.policy();
-    let (key, provider) = (&policy.document.keys[at.key], &policy.providers[at.provider]);
-    let document = &policy.document.providers[at.provider];
-    let listed = key.providers.get(at.entry).map(|entry| entry.models.as_slice()).unwrap_or_default();
+    let (key, document) = (policy.document.key(at.key)?, policy.document.provider(at.provider)?);
+    let provider = &policy.providers[at.provider];
+    let listed = key.entry(at.entry).map(|entry| entry.models.as_slice()).unwrap_or_default();
     let names_alone = !listed.is_empty() && listed.iter().all(|model| !model.contains(['*', '?']));
     let excused = key.suspended || provider.suspended || provider.exclusive || key.unpriced == Unknown::Allow;
     if excused || names_alone || provider.default_price.is_some() || !catalogue::models(&provider.kind).is_empty() {
@@ -117,7 +117,7 @@ fn any_model(counted: &Counted, at: &At) -> Option<String> {
 /// Why requests for the model are refused, and what would mend it; `None` if they are not.
 fn message(counted: &Counted, at: &At) -> Option<String> {
     let policy = counted.policy();
-    let (key, provider) = (&policy.document.keys[at.key], &policy.providers[at.provider]);
+    let (key, provider) = (policy.document.key(at.key)?, &policy.providers[at.provider]);
     if key.suspended || provider.suspended || key.unpriced == Unknown::Allow {
         return None;
     }

@@ -23,7 +23,7 @@ pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &m
             };
             let foreign = document.providers[provider].namespace != doc.namespace;
             // A budget for some models alone leaves the others without one: asked for a model that has no name.
-            let at = At { key, entry, provider, model: String::new() };
+            let at = At { key: key.into(), entry: entry.into(), provider: provider.into(), model: String::new() };
             if foreign && asking[provider] && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at)) {
                 taken.push((key, entry));
                 let Some(read) = folder.keys.get(&id(&doc.namespace, &doc.name)) else { continue };

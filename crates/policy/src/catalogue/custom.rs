@@ -1,14 +1,17 @@
 //! The catalogues that users write, and which of them a provider's models are looked up in.
 
+use typed_index_collections::TiVec;
+
 use crate::catalogue::model::{Model, Names};
 use crate::document::{CatalogueDoc, Document};
+use crate::index::ProviderIndex;
 
 /// The catalogues of a policy.
 #[derive(Debug)]
 pub(crate) struct Catalogues {
     all: Vec<(Vec<Model>, Names)>,
     /// By provider: places in `all`, the first believed first.
-    of: Vec<Vec<usize>>,
+    of: TiVec<ProviderIndex, Vec<usize>>,
 }
 
 impl Catalogues {
@@ -31,7 +34,7 @@ impl Catalogues {
         Catalogues { all: all.collect(), of: of.collect() }
     }
 
-    pub fn of(&self, provider: usize) -> impl Iterator<Item = &(Vec<Model>, Names)> {
+    pub fn of(&self, provider: ProviderIndex) -> impl Iterator<Item = &(Vec<Model>, Names)> {
         self.of.get(provider).into_iter().flatten().filter_map(|place| self.all.get(*place))
     }
 }

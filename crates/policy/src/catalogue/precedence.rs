@@ -6,6 +6,7 @@ use outrigger_core::Capabilities;
 
 use crate::catalogue::model::{Model, Names};
 use crate::catalogue::{Entry, lookup, resold};
+use crate::index::ProviderIndex;
 use crate::policy::{Policy, Provider};
 use crate::prices::Price;
 
@@ -13,21 +14,21 @@ impl Policy {
     /// What a model costs at a provider: by what is known of it, else the provider's default. `model` is any of its
     /// names.
     #[must_use]
-    pub fn price(&self, provider: usize, model: &str) -> Option<&Price> {
+    pub fn price(&self, provider: ProviderIndex, model: &str) -> Option<&Price> {
         self.known(provider, model, |model| model.price.as_ref(), |entry| entry.price)
             .or_else(|| self.providers.get(provider)?.default_price.as_ref())
     }
 
     /// Tokens that fit into a model's context.
     #[must_use]
-    pub fn context_window(&self, provider: usize, model: &str) -> Option<u32> {
+    pub fn context_window(&self, provider: ProviderIndex, model: &str) -> Option<u32> {
         let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
         self.known(provider, model, |model| model.context_window.and_then(some), |entry| some(entry.context_window))
     }
 
     /// The most tokens that a model answers with.
     #[must_use]
-    pub fn max_output_tokens(&self, provider: usize, model: &str) -> Option<u32> {
+    pub fn max_output_tokens(&self, provider: ProviderIndex, model: &str) -> Option<u32> {
         let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
         let built_in = |entry: &Entry| some(entry.max_output_tokens);
         self.known(provider, model, |model| model.max_output_tokens.and_then(some), built_in)
@@ -35,7 +36,7 @@ impl Policy {
 
     /// What a model can do.
     #[must_use]
-    pub fn capabilities(&self, provider: usize, model: &str) -> Option<Capabilities> {
+    pub fn capabilities(&self, provider: ProviderIndex, model: &str) -> Option<Capabilities> {
         self.known(provider, model, |model| model.capabilities, |entry| Some(entry.capabilities))
     }
 
@@ -43,7 +44,7 @@ impl Policy {
     /// the built-in catalogue the other way around, since it is the provider that bills.
     fn known<'p, T>(
         &'p self,
-        provider: usize,
+        provider: ProviderIndex,
         name: &str,
         said: impl Fn(&'p Model) -> Option<T>,
         built_in: impl Fn(&'static Entry) -> Option<T>,

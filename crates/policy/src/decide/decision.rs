@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::index::{CredentialIndex, EntryIndex, LimitIndex, ProviderIndex};
+
 /// The candidates for a request in the order in which they are to be tried.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
@@ -41,27 +43,26 @@ impl Decision {
 /// A provider that may serve the request, under one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// Index in [`crate::Policy::providers`]; `None` for a name that the policy does not have.
-    pub provider: Option<usize>,
-    /// Index in [`crate::Key::providers`]; `None` for a name that the key does not have.
-    pub entry: Option<usize>,
+    /// `None` for a name that the policy does not have.
+    pub provider: Option<ProviderIndex>,
+    /// `None` for a name that the key does not have.
+    pub entry: Option<EntryIndex>,
     /// The name by which the key knows the provider.
     pub name: Arc<str>,
     /// The model as the policy names it.
     pub model: Arc<str>,
     /// The model as the provider is sent it.
     pub upstream_model: Arc<str>,
-    /// Indexes of the provider's credentials, in the order to try them; empty where none is needed.
-    pub credentials: Vec<usize>,
+    /// The provider's credentials, in the order to try them; empty where none is needed.
+    pub credentials: Vec<CredentialIndex>,
     /// By which it could be drawn; `None` for a fallback.
     pub weight: Option<u32>,
     /// Why it is not to be tried.
     pub skipped: Option<Skip>,
     /// It serves the name only because it takes any: where it has no such model, nobody else of the kind is asked.
     pub any_name: bool,
-    /// The budget whose threshold put a cheaper model in the place of the one that was decided, as a place in
-    /// [`crate::Limits::all`].
-    pub downgraded_by: Option<usize>,
+    /// The budget whose threshold put a cheaper model in the place of the one that was decided.
+    pub downgraded_by: Option<LimitIndex>,
 }
 
 /// Why a candidate is passed over: a closed vocabulary.
@@ -81,10 +82,10 @@ pub enum Skip {
     Cooldown,
     /// Said to be down (in tests and `explain`).
     Unhealthy,
-    /// The money or tokens of a budget are spent: the place of the limit in [`crate::Limits::all`].
-    Budget(usize),
-    /// A limit on requests or tokens over time is used up: its place.
-    Limit(usize),
+    /// The money or tokens of a budget are spent.
+    Budget(LimitIndex),
+    /// A limit on requests or tokens over time is used up.
+    Limit(LimitIndex),
     /// As many requests are under way there as may be.
     Concurrency,
     /// A limit on money counts it, and nobody knows its price; or a limit counts what nobody can meter.
@@ -135,6 +136,6 @@ pub struct Refusal {
     pub message: String,
     /// The field of the request that is at fault.
     pub param: Option<String>,
-    /// The limit that is used up, as a place in [`crate::Limits::all`].
-    pub limit: Option<usize>,
+    /// The limit that is used up.
+    pub limit: Option<LimitIndex>,
 }

@@ -6,6 +6,7 @@ use outrigger_core::Capabilities;
 
 use crate::decide::decision::Candidate;
 use crate::decide::eligibility::{Slot, enclosed};
+use crate::index::CredentialIndex;
 use crate::naming::serving::{serves, serving};
 use crate::policy::{Key, Policy};
 use crate::prices::Price;
@@ -20,7 +21,7 @@ pub(crate) fn downgraded(
     request: &Request<'_>,
     slot: &Slot,
     candidate: &Candidate,
-) -> Option<(Candidate, Vec<usize>)> {
+) -> Option<(Candidate, Vec<CredentialIndex>)> {
     // Mostly no budget has a threshold, and then nothing is looked up.
     let may = policy.limits.all.iter().any(|limit| !limit.thresholds.is_empty());
     let entry = candidate.entry.filter(|_| may)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decide::balance::{balanced, to_front};
 use crate::decide::decision::{Candidate, Skip};
 use crate::decide::downgrade::downgraded;
+use crate::index::{CredentialIndex, EntryIndex};
 use crate::limits::gate::gate;
 use crate::naming::serving::{permits, permits_others, serves_others};
 use crate::policy::{Key, KeyProvider, Policy, Provider};
@@ -13,8 +14,8 @@ use crate::request::Request;
 /// A place where the request might go, before anybody asked whether it may.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    /// Index in [`Key::providers`], or the name that is none of them.
-    pub provider: Result<usize, Arc<str>>,
+    /// One of the key's, or the name that is none of them.
+    pub provider: Result<EntryIndex, Arc<str>>,
     pub model: Arc<str>,
     /// `None` for a fallback, which is never drawn.
     pub weight: Option<u32>,
@@ -50,7 +51,7 @@ pub(crate) fn enclosed(
     key: &Key,
     request: &Request<'_>,
     slot: &Slot,
-) -> (Candidate, Option<Vec<usize>>) {
+) -> (Candidate, Option<Vec<CredentialIndex>>) {
     let mut candidate = Candidate {
         provider: None,
         name: slot.provider.as_ref().map_or_else(Arc::clone, |index| key.providers[*index].name.clone()),
@@ -85,7 +86,7 @@ fn fenced(
     request: &Request<'_>,
     candidate: &Candidate,
     wanted: Option<&str>,
-) -> Result<Vec<usize>, Skip> {
+) -> Result<Vec<CredentialIndex>, Skip> {
     if provider.suspended {
         return Err(Skip::ProviderBlocked);
     }
@@ -94,7 +95,9 @@ fn fenced(
         return Err(Skip::ModelBlocked);
     }
     let others = request.conditions.others(provider);
-    let usable: Vec<usize> = (0..provider.credentials.len())
+    let usable: Vec<CredentialIndex> = provider
+        .credentials
+        .keys()
         .filter(|index| {
             let credential = &provider.credentials[*index];
             !credential.suspended
@@ -120,8 +123,8 @@ fn gated(
     provider: &Provider,
     request: &Request<'_>,
     candidate: &Candidate,
-    usable: Vec<usize>,
-) -> (Vec<usize>, Option<Skip>) {
+    usable: Vec<CredentialIndex>,
+) -> (Vec<CredentialIndex>, Option<Skip>) {
     if provider.credentials.is_empty() {
         return (usable, request.conditions.gate(provider, None, &candidate.model));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::decide::decision::{Candidate, Decision, Skip};
 use crate::decide::{asked_for, decide_on};
+use crate::index::CredentialIndex;
 use crate::naming::name::Asked;
 use crate::naming::serving::{Serving, Tier, serving};
 use crate::policy::{Key, Policy};
@@ -204,7 +205,8 @@ fn candidate_seen(
     let weight = candidate.weight.filter(|_| candidate.skipped.is_none());
     let provider = candidate.provider.map(|index| &policy.providers[index]);
     let names = |provider: &crate::Provider| {
-        let name = |index: &usize| provider.credentials.get(*index).map(|credential| credential.name.to_string());
+        let name =
+            |index: &CredentialIndex| provider.credentials.get(*index).map(|credential| credential.name.to_string());
         candidate.credentials.iter().filter_map(name).collect()
     };
     CandidateSeen {

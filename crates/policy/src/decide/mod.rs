@@ -23,6 +23,7 @@ use crate::decide::eligibility::judge;
 use crate::decide::ordering::{arrange, drop_repeats};
 use crate::decide::plan::{Plan, fallback};
 use crate::document::OnLimit;
+use crate::index::LimitIndex;
 use crate::naming::name::{Asked, understand};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
@@ -187,7 +188,7 @@ fn fill(walk: &Walk<'_>, plan: &Plan, round: usize, asked: Option<&Asked>, decis
 }
 
 /// With `onLimit: Reject`, what stops one candidate stops all of them: the limit.
-fn stopped(key: &Key, decision: &mut Decision) -> Option<usize> {
+fn stopped(key: &Key, decision: &mut Decision) -> Option<LimitIndex> {
     if key.on_limit == OnLimit::NextProvider {
         return None;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decide::decision::Refusal;
 use crate::decide::eligibility::Slot;
 use crate::decide::refusal;
+use crate::index::EntryIndex;
 use crate::naming::misnamed::Misnamed;
 use crate::naming::name::{Asked, understand};
 use crate::naming::serving::{Serving, serving};
@@ -47,7 +48,7 @@ pub(crate) fn without_rule(
     asked: Option<&Asked>,
     request: &Request<'_>,
 ) -> Result<Plan, Refusal> {
-    let slot = |provider: usize, model: &str, any_name: bool| Slot {
+    let slot = |provider: EntryIndex, model: &str, any_name: bool| Slot {
         provider: Ok(provider),
         model: Arc::from(model),
         weight: Some(key.providers[provider].weight),
@@ -71,15 +72,15 @@ pub(crate) fn without_rule(
 }
 
 /// Who is meant where no model is named: the provider that the request names, or the only one.
-fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<usize, Refusal> {
+fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<EntryIndex, Refusal> {
     if let Some(name) = request.provider {
         return key.provider(name).ok_or_else(|| refusal::provider_blocked(key, name, ""));
     }
-    let fits = |index: &usize| {
+    let fits = |index: &EntryIndex| {
         let provider = &policy.providers[key.providers[*index].provider];
         !provider.suspended && request.conditions.unfit(provider).is_none()
     };
-    match (0..key.providers.len()).filter(fits).collect::<Vec<_>>()[..] {
+    match key.providers.keys().filter(fits).collect::<Vec<_>>()[..] {
         [one] => Ok(one),
         _ => Err(refusal::provider_needed(key)),
     }
@@ -87,7 +88,7 @@ fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<us
 
 /// A fallback's text: `provider/model`, a provider alone, or a model's name.
 pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<Slot> {
-    let slot = |provider: Result<usize, Arc<str>>, model: Arc<str>| Slot {
+    let slot = |provider: Result<EntryIndex, Arc<str>>, model: Arc<str>| Slot {
         provider,
         model,
         weight: None,

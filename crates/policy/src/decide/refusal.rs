@@ -3,6 +3,7 @@
 use crate::catalogue;
 use crate::decide::decision::{Candidate, Decision, Refusal, Skip};
 use crate::document::{OnLimit, Unit};
+use crate::index::LimitIndex;
 use crate::limits::unmeasured::{Gap, gap};
 use crate::naming::misnamed::Misnamed;
 use crate::naming::serving::{list_models, permits, serving, takers};
@@ -94,7 +95,7 @@ fn rank(skip: &Skip) -> u8 {
 }
 
 /// Something is spent, and what.
-pub(crate) fn used_up(policy: &Policy, key: &Key, place: usize, request: &Request<'_>, by: &str) -> Refusal {
+pub(crate) fn used_up(policy: &Policy, key: &Key, place: LimitIndex, request: &Request<'_>, by: &str) -> Refusal {
     let limit = &policy.limits.all[place];
     let (status, kind) = match limit.unit {
         _ if limit.is_budget() => (402, "budget_exceeded"),
@@ -118,12 +119,12 @@ pub(crate) fn used_up(policy: &Policy, key: &Key, place: usize, request: &Reques
 fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> Refusal {
     let name = &candidate.name;
     let mut limits = Vec::new();
-    let document = policy.document.keys.get(request.key);
-    let entry = candidate.entry.and_then(|index| document?.providers.get(index));
+    let document = policy.document.key(request.key);
+    let entry = candidate.entry.and_then(|index| document?.entry(index));
     if let Some(most) = entry.and_then(|entry| entry.limits.concurrent_requests) {
         limits.push(format!("{} lets be (spec.providers[{name}].limits.concurrentRequests: {most})", named(key)));
     }
-    let provider = candidate.provider.and_then(|index| policy.document.providers.get(index));
+    let provider = candidate.provider.and_then(|index| policy.document.provider(index));
     if let Some((provider, most)) = provider.and_then(|one| Some((one, one.limits.concurrent_requests?))) {
         let (namespace, name) = (&provider.namespace, &provider.name);
         limits.push(format!("LLMProvider {namespace}/{name} lets be (spec.limits.concurrentRequests: {most})"));

@@ -14,6 +14,7 @@ use outrigger_core::{ObjectRef, SecretRef};
 pub use read::ReadError;
 use serde::{Deserialize, Serialize};
 
+use crate::index::{EntryIndex, KeyIndex, ProviderIndex};
 use crate::prices::Price;
 
 /// The format this crate writes.
@@ -42,6 +43,28 @@ pub struct Document {
     /// What is there beside, and out of reach of these keys.
     #[serde(default, skip_serializing_if = "OthersDoc::is_empty")]
     pub others: OthersDoc,
+}
+
+impl Document {
+    /// What a provider of the policy was built from.
+    #[must_use]
+    pub fn provider(&self, index: ProviderIndex) -> Option<&ProviderDoc> {
+        self.providers.get(usize::from(index))
+    }
+
+    /// What a key of the policy was built from.
+    #[must_use]
+    pub fn key(&self, index: KeyIndex) -> Option<&KeyDoc> {
+        self.keys.get(usize::from(index))
+    }
+}
+
+impl KeyDoc {
+    /// What an entry of the key was built from.
+    #[must_use]
+    pub fn entry(&self, index: EntryIndex) -> Option<&KeyProviderDoc> {
+        self.providers.get(usize::from(index))
+    }
 }
 
 /// Names of what the keys of a policy can't use, so that whoever names it is told so.

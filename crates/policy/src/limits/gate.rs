@@ -2,15 +2,15 @@
 
 use crate::decide::decision::{Candidate, Skip};
 use crate::document::Unit;
+use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::limits::unmeasured::gap;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 
 impl Policy {
-    /// What an attempt counts against, by every name that its model goes by: places in [`crate::Limits::all`], rising.
-    /// `entry` is a place in [`Key::providers`]. A gateway reserves with these.
+    /// What an attempt counts against, by every name that its model goes by, rising. A gateway reserves with these.
     #[must_use]
-    pub fn limits_of(&self, key: usize, entry: usize, model: &str) -> Vec<usize> {
+    pub fn limits_of(&self, key: KeyIndex, entry: EntryIndex, model: &str) -> Vec<LimitIndex> {
         let Some((key_of, entry_of)) = self.keys.get(key).and_then(|one| Some((one, one.providers.get(entry)?))) else {
             return Vec::new();
         };
@@ -30,7 +30,7 @@ pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate:
     let (Some(entry), false) = (candidate.entry, policy.limits.all.is_empty()) else { return None };
     let free = request.conditions.is_free();
     let places = policy.limits_of(request.key, entry, &candidate.model);
-    let counting = |place: &usize| !free || policy.limits.all[*place].unit == Unit::Requests;
+    let counting = |place: &LimitIndex| !free || policy.limits.all[*place].unit == Unit::Requests;
     let mut first = None;
     for place in places.into_iter().filter(counting) {
         let limit = &policy.limits.all[place];

@@ -6,7 +6,10 @@ use std::fmt;
 
 use outrigger_core::{ObjectRef, Window};
 
+use typed_index_collections::TiVec;
+
 use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
+use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::text::glob::Globs;
 
 /// A limit, and where it is said.
@@ -49,7 +52,7 @@ impl fmt::Display for LimitId {
 #[derive(Debug)]
 struct Applied {
     /// It and its ancestors.
-    limits: Vec<usize>,
+    limits: Vec<LimitIndex>,
     /// Absent: every key.
     keys: Option<Vec<ObjectRef>>,
     /// Names of LLMProvider objects; empty: all.
@@ -57,14 +60,14 @@ struct Applied {
     models: Globs,
 }
 
-/// All limits of a policy, and who counts against which. Indexes are places in [`Limits::all`].
+/// All limits of a policy, and who counts against which.
 #[derive(Debug, Default)]
 pub struct Limits {
-    pub all: Vec<Limit>,
+    pub all: TiVec<LimitIndex, Limit>,
     /// By key: its own, and the budgets that it names.
-    keys: Vec<Vec<usize>>,
+    keys: TiVec<KeyIndex, Vec<LimitIndex>>,
     /// By key and entry: the entry's own, and the provider's.
-    entries: Vec<Vec<Vec<usize>>>,
+    entries: TiVec<KeyIndex, TiVec<EntryIndex, Vec<LimitIndex>>>,
     applied: Vec<Applied>,
 }
 
@@ -79,10 +82,9 @@ impl Limits {
     /// Reads those of a document. A budget that is named and not there has no limit: `compile` has told.
     pub(crate) fn of(document: &Document) -> Self {
         let mut limits = Limits::default();
-        let mut budgets: HashMap<ObjectRef, usize> = HashMap::new();
+        let mut budgets: HashMap<ObjectRef, LimitIndex> = HashMap::new();
         for budget in &document.budgets {
-            budgets.insert(budget.id(), limits.all.len());
-            limits.all.push(budget_limit(budget));
+            budgets.insert(budget.id(), limits.all.push_and_get_key(budget_limit(budget)));
         }
         let chain = |first: &ObjectRef| {
             let mut chain = Vec::new();
@@ -93,11 +95,12 @@ impl Limits {
                 && !chain.contains(at)
             {
                 chain.push(*at);
-                next = document.budgets[*at].parent.as_ref();
+                // Budgets are the first of all limits.
+                next = document.budgets[usize::from(*at)].parent.as_ref();
             }
             chain
         };
-        let mut providers: HashMap<ObjectRef, Vec<usize>> = HashMap::new();
+        let mut providers: HashMap<ObjectRef, Vec<LimitIndex>> = HashMap::new();
         for provider in &document.providers {
             let object = ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() };
             let own = limits.add("LLMProvider", &object, "spec.limits", &provider.limits, true);
@@ -108,7 +111,7 @@ impl Limits {
             let mut own = limits.add("VirtualKey", &object, "spec.limits", &key.limits, false);
             own.extend(key.budgets.iter().flat_map(&chain));
             limits.keys.push(sorted(own));
-            let mut entries = Vec::with_capacity(key.providers.len());
+            let mut entries = TiVec::with_capacity(key.providers.len());
             for entry in &key.providers {
                 let path = format!("spec.providers[{}].limits", entry.name);
                 let mut own = limits.add("VirtualKey", &object, &path, &entry.limits, true);
@@ -138,7 +141,7 @@ impl Limits {
         path: &str,
         limits: &LimitsDoc,
         per_attempt: bool,
-    ) -> Vec<usize> {
+    ) -> Vec<LimitIndex> {
         let mut places = Vec::new();
         let lists: [(&str, Unit, &[LimitDoc]); 3] = [
             ("budgets", Unit::Money, &limits.budgets),
@@ -147,15 +150,14 @@ impl Limits {
         ];
         for (list, unit, limits) in lists {
             for limit in limits {
-                places.push(self.all.len());
-                self.all.push(Limit {
+                places.push(self.all.push_and_get_key(Limit {
                     id: LimitId { kind, object: object.clone(), path: format!("{path}.{list}[{}]", limit.name) },
                     unit,
                     max: limit.max,
                     window: limit.window.clone(),
                     thresholds: Vec::new(),
                     per_attempt,
-                });
+                }));
             }
         }
         places
@@ -163,7 +165,7 @@ impl Limits {
 
     /// What a request of a key counts against whoever serves it: places, rising.
     #[must_use]
-    pub fn of_key(&self, key: usize, id: &ObjectRef) -> Vec<usize> {
+    pub fn of_key(&self, key: KeyIndex, id: &ObjectRef) -> Vec<LimitIndex> {
         let mut places = self.keys.get(key).cloned().unwrap_or_default();
         let anywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.is_empty();
         for applied in self.applied.iter().filter(anywhere).filter(|applied| applied.counts(id)) {
@@ -174,7 +176,7 @@ impl Limits {
 
     /// The same of a request for a model: also the budgets that count the model, at whatever provider.
     #[must_use]
-    pub fn of_asked(&self, key: usize, id: &ObjectRef, model: &str) -> Vec<usize> {
+    pub fn of_asked(&self, key: KeyIndex, id: &ObjectRef, model: &str) -> Vec<LimitIndex> {
         let mut places = self.keys.get(key).cloned().unwrap_or_default();
         let everywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.allows(model);
         for applied in self.applied.iter().filter(everywhere).filter(|applied| applied.counts(id)) {
@@ -186,7 +188,14 @@ impl Limits {
     /// What an attempt counts against: also the limits of the key's entry and of its provider, and the budgets that
     /// count this provider or model. `model` is all names that the model goes by. Places, rising.
     #[must_use]
-    pub fn of_attempt(&self, key: usize, id: &ObjectRef, entry: usize, provider: &str, model: &[&str]) -> Vec<usize> {
+    pub fn of_attempt(
+        &self,
+        key: KeyIndex,
+        id: &ObjectRef,
+        entry: EntryIndex,
+        provider: &str,
+        model: &[&str],
+    ) -> Vec<LimitIndex> {
         let mut places = self.keys.get(key).cloned().unwrap_or_default();
         places.extend(self.entries.get(key).and_then(|entries| entries.get(entry)).into_iter().flatten());
         for applied in self.applied.iter().filter(|applied| applied.counts(id)) {
@@ -200,8 +209,8 @@ impl Limits {
 
     /// Whether anything that a key asks for may count against a limit.
     #[must_use]
-    pub fn counts(&self, key: usize, id: &ObjectRef) -> bool {
-        let some = |places: Option<&Vec<usize>>| places.is_some_and(|places| !places.is_empty());
+    pub fn counts(&self, key: KeyIndex, id: &ObjectRef) -> bool {
+        let some = |places: Option<&Vec<LimitIndex>>| places.is_some_and(|places| !places.is_empty());
         some(self.keys.get(key))
             || self.entries.get(key).is_some_and(|entries| entries.iter().any(|entry| !entry.is_empty()))
             || self.applied.iter().any(|applied| applied.counts(id))
@@ -209,7 +218,7 @@ impl Limits {
 
     /// Those of a key's entry alone, and of its provider.
     #[must_use]
-    pub fn of_entry(&self, key: usize, entry: usize) -> &[usize] {
+    pub fn of_entry(&self, key: KeyIndex, entry: EntryIndex) -> &[LimitIndex] {
         self.entries.get(key).and_then(|entries| entries.get(entry)).map_or(&[], Vec::as_slice)
     }
 }
@@ -238,7 +247,7 @@ fn budget_limit(budget: &BudgetDoc) -> Limit {
     }
 }
 
-fn sorted(mut places: Vec<usize>) -> Vec<usize> {
+fn sorted(mut places: Vec<LimitIndex>) -> Vec<LimitIndex> {
     places.sort_unstable();
     places.dedup();
     places

@@ -1,13 +1,14 @@
 //! What a model's name asks for: a provider's model, or a model of whoever serves it.
 
+use crate::index::EntryIndex;
 use crate::naming::serving::is_exact;
 use crate::policy::{Key, Policy};
 
 /// A name, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// `openai/gpt-4o`: that provider alone. Index in [`Key::providers`].
-    Pinned { provider: usize, model: String },
+    /// `openai/gpt-4o`: that provider alone.
+    Pinned { provider: EntryIndex, model: String },
     /// A model's name, whoever serves it.
     Bare { model: String },
     /// The first segment names a provider that this key may not use.

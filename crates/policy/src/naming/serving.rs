@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::catalogue;
+use crate::index::EntryIndex;
 use crate::naming::misnamed::Misnamed;
 use crate::policy::{Credential, Key, KeyProvider, Policy, Provider};
 use crate::request::Others;
@@ -78,8 +79,8 @@ impl<'n> Wanted<'n> {
 #[derive(Clone, Debug)]
 pub(crate) struct Serving {
     pub tier: Tier,
-    /// Indexes in [`Key::providers`]; never empty.
-    pub entries: Vec<usize>,
+    /// Never empty.
+    pub entries: Vec<EntryIndex>,
     /// Because they take any name, and not because anybody knows this one.
     pub any_name: bool,
 }
@@ -91,22 +92,22 @@ pub(crate) struct Serving {
 pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving> {
     let asked = Wanted::of(policy, key, model);
     let of = |tier: Tier| {
-        let matching = |index: &usize| {
+        let matching = |index: &EntryIndex| {
             let entry = &key.providers[*index];
             let provider = &policy.providers[entry.provider];
             lists(entry, provider, model) && tier.has(&asked, entry, provider)
         };
-        (0..key.providers.len()).filter(matching).collect::<Vec<_>>()
+        key.providers.keys().filter(matching).collect::<Vec<_>>()
     };
     let (tier, mut entries) =
         Tier::ALL.into_iter().map(|tier| (tier, of(tier))).find(|(_, entries)| !entries.is_empty())?;
     let mut any_name = false;
-    let keep = |entries: &mut Vec<usize>, wanted: &dyn Fn(&KeyProvider, &Provider) -> bool| {
-        let is = |index: &usize| {
+    let keep = |entries: &mut Vec<EntryIndex>, wanted: &dyn Fn(&KeyProvider, &Provider) -> bool| {
+        let is = |index: &EntryIndex| {
             let entry = &key.providers[*index];
             wanted(entry, &policy.providers[entry.provider])
         };
-        let kept: Vec<usize> = entries.iter().copied().filter(is).collect();
+        let kept: Vec<EntryIndex> = entries.iter().copied().filter(is).collect();
         if !kept.is_empty() {
             *entries = kept;
         }
@@ -125,7 +126,7 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
         Tier::AnyName => {
             any_name = true;
             keep(&mut entries, &|_, provider| provider.says_any);
-            let says = |index: &usize| policy.providers[key.providers[*index].provider].says_any;
+            let says = |index: &EntryIndex| policy.providers[key.providers[*index].provider].says_any;
             if entries.len() > 1 && !entries.iter().all(says) {
                 return None;
             }
@@ -145,7 +146,7 @@ pub(crate) fn takers<'k>(policy: &Policy, key: &'k Key, model: &str) -> Vec<&'k 
 }
 
 /// Whether a key's entry serves `model`, whoever else does: by any of the ways.
-pub(crate) fn serves(policy: &Policy, key: &Key, entry: usize, model: &str) -> bool {
+pub(crate) fn serves(policy: &Policy, key: &Key, entry: EntryIndex, model: &str) -> bool {
     let asked = Wanted::of(policy, key, model);
     let entry = &key.providers[entry];
     let provider = &policy.providers[entry.provider];

@@ -1,6 +1,7 @@
 //! What a request says beside its body, read in one way by all who decide: the gateway, `explain`, the tests of rules, and
 //! replays of records.
 
+use crate::index::KeyIndex;
 use crate::request::{Conditions, Draw, Request};
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_core::{ObjectRef, RequestType};
@@ -31,7 +32,7 @@ impl<'a> Request<'a> {
     /// parameters yet, and the likeliest is drawn.
     #[must_use]
     pub fn said(
-        key: usize,
+        key: KeyIndex,
         request_type: RequestType,
         model: Option<&'a str>,
         fallbacks: Option<&'a [String]>,

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use outrigger_core::{Capabilities, RequestType};
 
+use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Provider};
 
 /// A request, as far as deciding needs it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Index of the caller's key in [`crate::Policy::keys`].
-    pub key: usize,
+    /// The caller's.
+    pub key: KeyIndex,
     /// In the words that rules use: `chat_completion`, `chat_completion_stream`, ….
     pub request_type: RequestType,
     /// As the caller wrote it; `None` for operations that have none.
@@ -85,9 +86,8 @@ pub trait Conditions {
     /// many attempts fail, and how many requests are under way. `None` when nothing is known yet.
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace>;
 
-    /// How much of a limit is spent in the window of now, in its unit; what is only reserved is not in it. `limit` is a
-    /// place in [`crate::Limits::all`].
-    fn used(&self, limit: usize) -> u64 {
+    /// How much of a limit is spent in the window of now, in its unit; what is only reserved is not in it.
+    fn used(&self, limit: LimitIndex) -> u64 {
         let _ = limit;
         0
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::condition::time::Moment;
 use crate::condition::{Failure, Input, Inputs, Pairs, Stop, Text, Value, bounds};
 use crate::document::Unit;
+use crate::index::EntryIndex;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 
@@ -13,8 +14,8 @@ use crate::request::Request;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking<'a> {
     pub provider: &'a str,
-    /// The provider's place in [`Key::providers`].
-    pub entry: Option<usize>,
+    /// The provider's.
+    pub entry: Option<EntryIndex>,
     pub model: &'a str,
 }
 

@@ -10,6 +10,7 @@ use crate::decide::ordering::drawn;
 use crate::decide::plan::{self, Plan};
 use crate::decide::refusal;
 use crate::document::OnError;
+use crate::index::RuleIndex;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 use crate::rules::inputs::{Asking, RequestValues};
@@ -31,8 +32,8 @@ pub(crate) struct Walk<'a> {
     pub seen: Option<Vec<Seen<'a>>>,
     /// What is left of what rules may cost.
     pub budget: Budget,
-    /// The places of rules that are in `errors`.
-    failed: BTreeSet<usize>,
+    /// The rules that are in `errors`.
+    failed: BTreeSet<RuleIndex>,
 }
 
 /// What was seen of a rule when it was asked.
@@ -123,7 +124,7 @@ impl<'a> Walk<'a> {
     /// The first rule that matches and is to be obeyed. None is asked twice.
     fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, Refusal> {
         let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
-        for (place, rule) in self.policy.rules.iter().enumerate() {
+        for (place, rule) in self.policy.rules.iter_enumerated() {
             if !rule.concerns(self.key) {
                 self.see(rule, passed, Outcome::OutOfScope);
                 continue;

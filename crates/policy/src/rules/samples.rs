@@ -5,6 +5,7 @@ use outrigger_core::{Capabilities, RequestType, Window};
 use crate::condition::Budget;
 use crate::decide::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
+use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
 use crate::rules::expression::{Expression, ExpressionError};
@@ -26,7 +27,7 @@ impl Conditions for Sample {
         None
     }
 
-    fn used(&self, _: usize) -> u64 {
+    fn used(&self, _: LimitIndex) -> u64 {
         1
     }
 
@@ -71,7 +72,7 @@ impl Expression {
         let Some(key) = policy.keys.first() else { return Ok(()) };
         for request_type in RequestType::ALL {
             let request = Request {
-                key: 0,
+                key: KeyIndex::from(0),
                 request_type,
                 model: Some("sample"),
                 provider: None,

@@ -6,6 +6,7 @@ use outrigger_core::{Capabilities, Capability, RequestType};
 
 use super::{Given, Trial};
 use crate::decide::decision::Skip;
+use crate::index::LimitIndex;
 use crate::policy::{Credential, Key, Policy, Provider};
 use crate::request::{Conditions, Pace};
 use crate::text::nearest::nearest;
@@ -14,7 +15,7 @@ use crate::text::nearest::nearest;
 pub(super) struct World<'a> {
     /// Identities of providers.
     unhealthy: Vec<u64>,
-    used: HashMap<usize, u64>,
+    used: HashMap<LimitIndex, u64>,
     input_tokens: u64,
     needs: Capabilities,
     labels: Vec<(String, String)>,
@@ -95,7 +96,7 @@ impl Conditions for World<'_> {
         None
     }
 
-    fn used(&self, limit: usize) -> u64 {
+    fn used(&self, limit: LimitIndex) -> u64 {
         self.used.get(&limit).copied().unwrap_or(0)
     }
 
@@ -129,18 +130,19 @@ impl Conditions for World<'_> {
 ///
 /// # Errors
 /// There is none, or there are several.
-pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<usize, String> {
+pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<LimitIndex, String> {
     let limits = &policy.limits.all;
     let own = format!("spec.{}", name.strip_prefix("spec.").unwrap_or(name));
-    let exact = limits.iter().position(|limit| {
+    let exact = limits.iter_enumerated().find(|(_, limit)| {
         let of_key = limit.id.kind == "VirtualKey" && limit.id.object == key.id && limit.id.path == own;
         let budget = limit.id.kind == "Budget" && limit.id.object.to_string() == name;
         of_key || budget || limit.id.to_string() == name
     });
-    if let Some(place) = exact {
+    if let Some((place, _)) = exact {
         return Ok(place);
     }
-    let named: Vec<usize> = (0..limits.len())
+    let named: Vec<LimitIndex> = limits
+        .keys()
         .filter(|place| limits[*place].id.kind == "Budget" && limits[*place].id.object.name == name)
         .collect();
     let near = named.iter().find(|place| limits[**place].id.object.namespace == key.id.namespace);

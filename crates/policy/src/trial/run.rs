@@ -11,6 +11,7 @@ use crate::decide::decision::{Candidate, Decision, Refusal};
 use crate::decide::refusal::KINDS;
 use crate::decide::{Repeated, asked_for, decide, decide_on};
 use crate::headers::is_hidden;
+use crate::index::KeyIndex;
 use crate::policy::{Key, Policy};
 use crate::request::headers::session;
 use crate::request::{Draw, Request};
@@ -109,7 +110,7 @@ fn request_type(trial: &Trial) -> Result<RequestType, String> {
 }
 
 /// The key, the type and the world of a test's request.
-fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(usize, RequestType, World<'a>), String> {
+fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestType, World<'a>), String> {
     if trial.expect == Expect::default() {
         return Err("it expects nothing".to_owned());
     }
@@ -138,7 +139,7 @@ impl Said {
 
     fn request<'a>(
         &'a self,
-        place: usize,
+        place: KeyIndex,
         key: &Key,
         request_type: RequestType,
         asked: &'a TrialRequest,
@@ -152,11 +153,11 @@ impl Said {
     }
 }
 
-/// Decides the request of a test, for a key by its place in [`Policy::keys`]: as [`run`] does, whatever is expected.
+/// Decides the request of a test, for a key: as [`run`] does, whatever is expected.
 ///
 /// # Errors
 /// What in the test itself is wrong.
-pub fn decided(policy: &Policy, place: usize, trial: &Trial) -> Result<Decision, String> {
+pub fn decided(policy: &Policy, place: KeyIndex, trial: &Trial) -> Result<Decision, String> {
     let key = policy.keys.get(place).ok_or_else(|| "there is no such key".to_owned())?;
     let request_type = request_type(trial)?;
     let world = World::of(policy, key, trial, request_type)?;
@@ -185,12 +186,12 @@ fn known(policy: &Policy, trial: &Trial) -> Result<(), String> {
 }
 
 /// Whose request it is: of the keys that the rule acts on, the named one or the first in order of names.
-fn key_of(policy: &Policy, trial: &Trial) -> Result<usize, String> {
+fn key_of(policy: &Policy, trial: &Trial) -> Result<KeyIndex, String> {
     let Some(rule) = policy.rules.iter().find(|rule| rule.id == trial.rule) else {
         return Err(format!("RoutingRule {} is not in the policy", trial.rule));
     };
-    let mut places: Vec<usize> = (0..policy.keys.len()).filter(|place| rule.concerns(&policy.keys[*place])).collect();
-    let id = |place: &usize| -> &Key { &policy.keys[*place] };
+    let mut places: Vec<KeyIndex> = policy.keys.keys().filter(|place| rule.concerns(&policy.keys[*place])).collect();
+    let id = |place: &KeyIndex| -> &Key { &policy.keys[*place] };
     // Callers without a key come last: their name is nobody's choice.
     places.sort_by_key(|place| (id(place).keyless, &id(place).id));
     let found = match &trial.request.key {

@@ -2,8 +2,8 @@
 
 use outrigger_policy::{
     AppliesDoc, Balance, BudgetDoc, CredentialDoc, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, LimitsDoc, ModelDoc,
-    OnError, OnLimit, Policy, Price, ProviderDoc, Request, RuleDoc, Skip, Stay, ThresholdAction, Unit, Unknown, decide,
-    explain,
+    OnError, OnLimit, Policy, Price, ProviderDoc, ProviderIndex, Request, RuleDoc, Skip, Stay, ThresholdAction, Unit,
+    Unknown, decide, explain,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -188,7 +188,7 @@ fn inside(policy: &Policy, candidate: &outrigger_policy::Candidate, has_model: b
     let Some(entry) = document.providers.iter().find(|entry| entry.name == *candidate.name) else {
         return Err("not a provider of the key".into());
     };
-    let provider = &policy.document.providers[candidate.provider.ok_or("no provider")?];
+    let provider = policy.document.provider(candidate.provider.ok_or("no provider")?).ok_or("no document")?;
     if provider.name != entry.provider.name || provider.suspended {
         return Err("another provider, or suspended".into());
     }
@@ -217,7 +217,7 @@ fn inside(policy: &Policy, candidate: &outrigger_policy::Candidate, has_model: b
         }
     }
     for index in &candidate.credentials {
-        let credential = &provider.credentials[*index];
+        let credential = &provider.credentials[usize::from(*index)];
         if credential.suspended || !entry.credentials.is_empty() && !entry.credentials.contains(&credential.name) {
             return Err(format!("the credential {}", credential.name));
         }
@@ -265,7 +265,7 @@ fn spent(policy: &Policy, world: &world::World, candidate: &outrigger_policy::Ca
             .extend(document.budgets.iter().filter(|budget| parents.iter().any(|parent| parent.name == budget.name)));
     }
     names.extend(budgets.iter().map(|budget| format!("Budget t/{}", budget.name)));
-    let all = policy.limits.all.iter().enumerate();
+    let all = policy.limits.all.iter_enumerated();
     all.filter(|(_, limit)| {
         let id = limit.id.to_string();
         names.iter().any(|name| if name.ends_with('.') { id.starts_with(name) } else { id == *name })
@@ -308,7 +308,7 @@ proptest! {
             ..Document::default()
         })
         .unwrap();
-        let stay = stays.map(|(at, credential)| Stay { provider: policy.providers[at % 3].identity, credential });
+        let stay = stays.map(|(at, credential)| Stay { provider: policy.providers[ProviderIndex::from(at % 3)].identity, credential });
         let request = Request {
             model,
             provider: asked_provider,

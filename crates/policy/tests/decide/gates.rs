@@ -1,8 +1,8 @@
 //! The gates of limits: what is spent is passed over before anybody is drawn.
 
 use outrigger_policy::{
-    AppliesDoc, BudgetDoc, Draw, KeyDoc, KeyProviderDoc, LimitsDoc, OnLimit, Policy, ProviderDoc, Request, Skip,
-    ThresholdAction, Unit, decide,
+    AppliesDoc, BudgetDoc, Draw, EntryIndex, KeyDoc, KeyIndex, KeyProviderDoc, LimitsDoc, OnLimit, Policy, ProviderDoc,
+    Request, Skip, ThresholdAction, Unit, decide,
 };
 
 use crate::world::*;
@@ -329,7 +329,11 @@ fn who_reserves_asks_for_the_same_limits() {
         names_team(k);
     });
     let ids = |entry| -> Vec<String> {
-        policy.limits_of(0, entry, "m").iter().map(|place| policy.limits.all[*place].id.to_string()).collect()
+        policy
+            .limits_of(KeyIndex::from(0), EntryIndex::from(entry), "m")
+            .iter()
+            .map(|place| policy.limits.all[*place].id.to_string())
+            .collect()
     };
     assert_eq!(
         ids(0),
@@ -341,5 +345,5 @@ fn who_reserves_asks_for_the_same_limits() {
         ]
     );
     assert_eq!(ids(1), ["Budget t/team", "VirtualKey t/k: spec.limits.tokens[hour]"]);
-    assert!(ids(9).is_empty() && policy.limits_of(9, 0, "m").is_empty());
+    assert!(ids(9).is_empty() && policy.limits_of(KeyIndex::from(9), EntryIndex::from(0), "m").is_empty());
 }

@@ -1,6 +1,7 @@
 //! A name, and who serves it.
 
 use crate::world::*;
+use outrigger_policy::KeyIndex;
 
 /// `openai` and `azure` know gpt-4o from the catalogue and from a list; `router` takes any name.
 fn names() -> outrigger_policy::Policy {
@@ -257,7 +258,11 @@ fn a_list_may_say_that_any_name_is_meant() {
     {
         assert_eq!(decided(&policy, &ask(model)), expected, "{model}");
     }
-    assert!(outrigger_policy::list_models(&policy, &policy.keys[0]).iter().all(|(_, model)| !model.contains('*')));
+    assert!(
+        outrigger_policy::list_models(&policy, &policy.keys[KeyIndex::from(0)])
+            .iter()
+            .all(|(_, model)| !model.contains('*'))
+    );
 }
 
 /// The candidates that would only read a prompt which is meant for another.
@@ -342,7 +347,7 @@ fn models_are_listed_by_tiers_one_to_three_within_the_fence() {
         fenced,
         vec![],
     );
-    let listed: Vec<String> = outrigger_policy::list_models(&policy, &policy.keys[0])
+    let listed: Vec<String> = outrigger_policy::list_models(&policy, &policy.keys[KeyIndex::from(0)])
         .into_iter()
         .map(|(provider, model)| format!("{provider}/{model}"))
         .collect();

@@ -1,10 +1,10 @@
 //! Which rule is asked first, and which are asked at all.
 
-use outrigger_policy::{Document, FORMAT, KeyDoc, Policy, Request, RuleDoc, ScopeDoc, decide};
+use outrigger_policy::{Document, FORMAT, KeyDoc, KeyIndex, Policy, Request, RuleDoc, ScopeDoc, decide};
 
 use crate::world::*;
 
-fn rule_of(policy: &Policy, key: usize) -> Option<String> {
+fn rule_of(policy: &Policy, key: KeyIndex) -> Option<String> {
     decide(policy, &Request { key, ..ask("m") }).rule.map(|rule| rule.to_string())
 }
 

@@ -1,6 +1,6 @@
 //! Requests of which not everything is known, as those that are decided again from their records.
 
-use outrigger_policy::{Conditions, Credential, Pace, Provider, Request, Skip, decide};
+use outrigger_policy::{Conditions, Credential, Pace, Provider, Request, RuleIndex, Skip, decide};
 
 use crate::world::*;
 
@@ -42,7 +42,7 @@ fn a_condition_on_what_is_not_known_fails_unless_the_rest_decides() {
         let policy = policy(vec![provider("a", "vLLM")], key(vec![entry("a", 1)]), vec![rule("r", when, &["a"], &[])]);
         let decision = decide(&policy, &Request { conditions: &NoHeaders, ..ask("gpt-4o") });
         assert_eq!((decision.rule.is_some(), !decision.rule_errors.is_empty()), (decides, fails), "{when}");
-        let reads = policy.rules[0].when.as_ref().unwrap().reads();
+        let reads = policy.rules[RuleIndex::from(0)].when.as_ref().unwrap().reads();
         assert_eq!(reads.contains(&"headers"), when.contains("headers"), "{when}");
     }
 }

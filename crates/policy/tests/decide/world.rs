@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use outrigger_core::{CalendarUnit, Capabilities, ObjectRef, RequestType, SecretRef, Window};
 use outrigger_policy::{
-    BudgetDoc, Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc,
-    LimitDoc, ModelDoc, NoConditions, OnError, Pace, Policy, Price, Provider, ProviderDoc, Request, RuleDoc, ScopeDoc,
-    Skip, Stay, TargetDoc, ThresholdAction, ThresholdDoc, Unit, decide,
+    BudgetDoc, Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc, KeyIndex,
+    KeyProviderDoc, LimitDoc, LimitIndex, ModelDoc, NoConditions, OnError, Pace, Policy, Price, Provider, ProviderDoc,
+    Request, RuleDoc, ScopeDoc, Skip, Stay, TargetDoc, ThresholdAction, ThresholdDoc, Unit, decide,
 };
 
 pub fn provider(name: &str, kind: &str) -> ProviderDoc {
@@ -125,7 +125,7 @@ pub struct World {
     pub gates: Vec<(&'static str, Skip)>,
     pub paces: Vec<(&'static str, f64, u32)>,
     /// By place in the policy's limits: see [`spent`].
-    pub used: BTreeMap<usize, u64>,
+    pub used: BTreeMap<LimitIndex, u64>,
     pub free: bool,
     pub unmetered: Option<&'static str>,
     pub tells_tokens: bool,
@@ -152,7 +152,7 @@ impl Conditions for World {
         Some(Pace { ms: Some(ms), in_flight, ..Pace::default() })
     }
 
-    fn used(&self, limit: usize) -> u64 {
+    fn used(&self, limit: LimitIndex) -> u64 {
         self.used.get(&limit).copied().unwrap_or(0)
     }
 
@@ -190,8 +190,8 @@ impl Conditions for World {
 }
 
 /// The place of a limit, by the end of its name.
-pub fn place(policy: &Policy, name: &str) -> usize {
-    policy.limits.all.iter().position(|limit| limit.id.to_string().ends_with(name)).unwrap()
+pub fn place(policy: &Policy, name: &str) -> LimitIndex {
+    policy.limits.all.position(|limit| limit.id.to_string().ends_with(name)).unwrap()
 }
 
 /// A world in which so much of limits is used, by the ends of their names.
@@ -242,7 +242,7 @@ pub fn object(name: &str) -> ObjectRef {
 /// A request, to be filled in.
 pub fn ask<'a>(model: &'a str) -> Request<'a> {
     Request {
-        key: 0,
+        key: KeyIndex::from(0),
         request_type: RequestType::ChatCompletion,
         model: Some(model),
         provider: None,

@@ -1,8 +1,8 @@
 //! Who is believed about a model.
 
 use outrigger_core::Capabilities;
-use outrigger_policy::catalogue;
 use outrigger_policy::{CatalogueDoc, Document, FORMAT, ModelDoc, Policy, Price, ProviderDoc};
+use outrigger_policy::{ProviderIndex, catalogue};
 
 /// A price that is known by its input, in dollars per million.
 fn usd(input: u64) -> Price {
@@ -28,7 +28,7 @@ fn policy(provider: ProviderDoc, catalogues: Vec<CatalogueDoc>) -> Policy {
 
 /// In whole dollars per million of input.
 fn dollars(policy: &Policy, model: &str) -> Option<u64> {
-    policy.price(0, model).map(|price| price.input / 1_000_000_000)
+    policy.price(ProviderIndex::from(0), model).map(|price| price.input / 1_000_000_000)
 }
 
 #[test]
@@ -117,16 +117,18 @@ fn each_figure_is_asked_for_by_itself() {
     };
     let policy = policy(provider("Anthropic", vec![own]), vec![catalogue("t", false, vec![near])]);
     let model = "claude-haiku-4-5";
-    assert_eq!(policy.max_output_tokens(0, model), Some(10), "the provider's");
-    assert_eq!(policy.capabilities(0, model), Some(Capabilities::TOOLS), "its namespace's");
-    assert_eq!(policy.context_window(0, model), Some(200_000), "the built-in");
-    assert_eq!(policy.max_output_tokens(0, "unheard-of"), None);
-    assert_eq!(policy.context_window(0, "unheard-of"), None);
+    assert_eq!(policy.max_output_tokens(ProviderIndex::from(0), model), Some(10), "the provider's");
+    assert_eq!(policy.capabilities(ProviderIndex::from(0), model), Some(Capabilities::TOOLS), "its namespace's");
+    assert_eq!(policy.context_window(ProviderIndex::from(0), model), Some(200_000), "the built-in");
+    assert_eq!(policy.max_output_tokens(ProviderIndex::from(0), "unheard-of"), None);
+    assert_eq!(policy.context_window(ProviderIndex::from(0), "unheard-of"), None);
     // The table writes 0 where it does not know.
     let policy = self::policy(provider("OpenAI", vec![]), vec![]);
-    assert_eq!(policy.max_output_tokens(0, "text-embedding-3-small"), None);
-    assert_eq!(policy.context_window(0, "whisper-1"), None);
-    assert!(policy.capabilities(0, "whisper-1").is_some_and(|can| can.contains(Capabilities::AUDIO)));
+    assert_eq!(policy.max_output_tokens(ProviderIndex::from(0), "text-embedding-3-small"), None);
+    assert_eq!(policy.context_window(ProviderIndex::from(0), "whisper-1"), None);
+    assert!(
+        policy.capabilities(ProviderIndex::from(0), "whisper-1").is_some_and(|can| can.contains(Capabilities::AUDIO))
+    );
 }
 
 #[test]

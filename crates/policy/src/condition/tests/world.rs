@@ -5,6 +5,7 @@ use outrigger_core::{Capabilities, RequestType, Window};
 use crate::condition::{Budget, Cost, Stop, Value, bounds, code::Code, evaluate};
 use crate::decide::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
+use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
 use crate::rules::inputs::{Asking, RequestValues};
@@ -71,7 +72,7 @@ impl World {
 
     pub(super) fn ask<T>(&self, ask: impl FnOnce(&RequestValues<'_>) -> T) -> T {
         let request = Request {
-            key: 0,
+            key: KeyIndex::from(0),
             request_type: RequestType::ChatCompletionStream,
             model: Some(&self.model),
             provider: None,
@@ -84,7 +85,7 @@ impl World {
             conditions: self,
         };
         let asking = Asking { provider: "a", entry: None, model: &self.model };
-        ask(&RequestValues::new(&self.policy, &self.policy.keys[0], asking, &request))
+        ask(&RequestValues::new(&self.policy, &self.policy.keys[KeyIndex::from(0)], asking, &request))
     }
 
     /// With what it cost, in steps and bytes.
@@ -139,7 +140,7 @@ impl Conditions for World {
         None
     }
 
-    fn used(&self, _: usize) -> u64 {
+    fn used(&self, _: LimitIndex) -> u64 {
         1
     }
 
