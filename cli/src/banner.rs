@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use outrigger_core::{Capabilities, SecretRef};
-use outrigger_policy::{Document, KeyDoc, LimitId, Policy, Printable, ProviderDoc, list_models};
+use outrigger_policy::{Document, KeyDoc, LimitId, LimitOwner, Policy, Printable, ProviderDoc, list_models};
 use outrigger_policy::{KeyIndex, LimitIndex, catalogue};
 
 use crate::serve::{answers, find};
@@ -56,7 +56,7 @@ impl Banner<'_> {
         }
         text.push('\n');
         let provider = |doc: &ProviderDoc| {
-            let own = |id: &LimitId| id.kind == "LLMProvider" && is(id, &doc.namespace, &doc.name);
+            let own = |id: &LimitId| id.kind == LimitOwner::Provider && is(id, &doc.namespace, &doc.name);
             let places = policy.as_ref().map(|policy| places(policy, own)).unwrap_or_default();
             let [name, kind, models, credentials] = self.provider(doc);
             [name, kind, models, credentials, limits(policy.as_ref(), &places)]
@@ -134,9 +134,9 @@ impl Banner<'_> {
     /// A request that would be answered, as a line for a shell.
     fn to_try(&self, policy: &Policy) -> Option<String> {
         let secrets: Vec<(SecretRef, String)> = self.known.iter().map(|at| (at.clone(), String::new())).collect();
-        let candidates = policy.default_key.into_iter().chain(0..policy.keys.len());
+        let candidates = policy.default_key.into_iter().chain(policy.keys.keys());
         let (index, name) = candidates.into_iter().find_map(|index| {
-            let doc = self.document.keys.get(index)?;
+            let doc = self.document.key(index)?;
             let key = policy.keys.get(index)?;
             if doc.suspended {
                 return None;
@@ -154,7 +154,7 @@ impl Banner<'_> {
         let client = self.clients.first()?;
         let key = match policy.default_key {
             Some(key) if !policy.keys[key].must_be_named => String::new(),
-            _ => format!(" -H 'x-outrigger-key: {}'", self.document.keys.get(index)?.name),
+            _ => format!(" -H 'x-outrigger-key: {}'", self.document.key(index)?.name),
         };
         Some(format!(
             "curl http://{client}/v1/chat/completions -H 'content-type: application/json'{key} -d '{{\"model\": \
@@ -175,7 +175,7 @@ fn places(policy: &Policy, wanted: impl Fn(&LimitId) -> bool) -> Vec<LimitIndex>
 fn of_key(policy: &Policy, index: KeyIndex) -> Vec<LimitIndex> {
     let Some(key) = policy.keys.get(index) else { return Vec::new() };
     let mut all = policy.limits.of_key(index, &key.id);
-    let entries = places(policy, |id| id.kind == "VirtualKey" && id.object == key.id);
+    let entries = places(policy, |id| id.kind == LimitOwner::VirtualKey && id.object == key.id);
     all.extend(entries.into_iter().filter(|place| !all.contains(place)).collect::<Vec<_>>());
     all
 }
@@ -187,7 +187,7 @@ fn limits(policy: Option<&Policy>, places: &[LimitIndex]) -> String {
         let limit = &policy.limits.all[*place];
         let of_entry = limit.id.path.strip_prefix("spec.providers[").and_then(|rest| rest.split_once(']'));
         match (limit.id.kind, of_entry) {
-            ("Budget", _) => format!("Budget {}: {}", limit.id.object, limit.size()),
+            (LimitOwner::Budget, _) => format!("Budget {}: {}", limit.id.object, limit.size()),
             (_, Some((entry, _))) => format!("{entry}: {}", limit.size()),
             _ => limit.size(),
         }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_core::RequestType;
-use outrigger_policy::{Decision, Draw, EntryIndex, KeyIndex, NoConditions, Policy, Request, Unit, decide};
+use outrigger_policy::{Decision, Draw, EntryIndex, KeyIndex, LimitOwner, NoConditions, Policy, Request, Unit, decide};
 
 /// Each, and what `outrigger check` says of it.
 const EXAMPLES: [(&str, &str); 10] = [
@@ -150,7 +150,8 @@ fn environments_are_fenced() {
         assert_eq!(tried(&ask(&policy, development, "gpt-4o-mini", draw)), ["local/gpt-4o-mini"]);
         assert!(!tried(&ask(&policy, production, "gpt-4o-mini", draw)).contains(&"local/gpt-4o-mini".to_owned()));
     }
-    let kind = |key, model| ask(&policy, key, model, 1).refusal.map(|refusal| (refusal.status, refusal.kind));
+    let kind =
+        |key, model| ask(&policy, key, model, 1).refusal.map(|refusal| (refusal.kind.status(), refusal.kind.name()));
     assert_eq!(kind(development, "openai/gpt-4o"), Some((403, "provider_blocked")));
     assert_eq!(kind(production, "gpt-5-preview"), Some((403, "model_blocked")));
 }
@@ -185,7 +186,13 @@ fn limits_are_what_the_pages_say() {
         let told: Vec<_> =
             policy.limits.all.iter().map(|limit| (limit.id.path.as_str(), limit.unit, limit.max)).collect();
         assert_eq!(told, limits, "{name}");
-        assert!(policy.limits.all.iter().all(|limit| limit.id.kind == "VirtualKey" && limit.id.object.name == key));
+        assert!(
+            policy
+                .limits
+                .all
+                .iter()
+                .all(|limit| limit.id.kind == LimitOwner::VirtualKey && limit.id.object.name == key)
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use outrigger_compile::{Inputs, Severity, compile, read, variable};
 use outrigger_core::RequestType;
-use outrigger_policy::{Draw, NoConditions, Policy, Request, Unknown, decide};
+use outrigger_policy::{Draw, KeyIndex, NoConditions, Policy, Request, Unknown, decide};
 use outrigger_sidecar::Query;
 use outrigger_sidecar::pipeline::identify::identify;
 
@@ -388,7 +388,7 @@ fn without_a_key_it_stays_a_401() {
         };
         assert_eq!(asks(None), Err((401, "virtual_key_required")), "{folder}");
         assert_eq!(asks(Some("sk-anything")), Err((401, "virtual_key_required")), "{folder}");
-        assert_eq!(asks(Some(token)), Ok(0), "{folder}");
+        assert_eq!(asks(Some(token)), Ok(KeyIndex::from(0)), "{folder}");
     }
     // Where none was needed, none is.
     let policy = policy("bifrost/tutorial");

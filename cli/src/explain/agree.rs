@@ -404,7 +404,7 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (Outcome, Option<Out
     let tested = Outcome {
         rule: decision.rule.as_deref().map(str::to_owned),
         candidates: decision.candidates.iter().map(one).collect(),
-        refused: decision.refusal.as_ref().map(|refusal| (refusal.status, refusal.kind.to_owned())),
+        refused: decision.refusal.as_ref().map(|refusal| (refusal.kind.status(), refusal.kind.name().to_owned())),
     };
     (outcome, sayable.then_some(tested))
 }

@@ -143,16 +143,12 @@ fn cache_ask(asking: &Asking) -> CacheAsk {
 /// The word of why a candidate is passed over, and the refusal if no other is left.
 fn told(policy: &Policy, no_room: &NoRoom) -> (&'static str, RefusalSeen) {
     let limit = &policy.limits.all[no_room.place];
-    let (word, status, kind) = match (limit.unit, limit.id.kind) {
-        (Unit::Money, _) | (Unit::Tokens, "Budget") => ("budget", 402, "budget_exceeded"),
-        (Unit::Tokens, _) => ("limit", 429, "token_limited"),
-        (Unit::Requests, _) => ("limit", 429, "request_limited"),
-    };
+    let (word, kind) = (limit.skip(no_room.place).word(), limit.refusal_kind());
     let more = match limit.unit {
         Unit::Money => "are spent, and this request may cost more than is left",
         Unit::Tokens => "are used, and this request may use more than is left",
         Unit::Requests => "were made",
     };
     let message = format!("{}: {} of {} {more}", limit.id, limit.amount(no_room.used), limit.size());
-    (word, RefusalSeen { status, kind: kind.to_owned(), message })
+    (word, RefusalSeen { status: kind.status(), kind: kind.name().to_owned(), message })
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use outrigger_core::{Capabilities, Money};
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
-    Conditions, Credential, Key, Limit, LimitIndex, Others, Pace, Policy, Provider, Skip, Unit, nearest, trial,
+    Conditions, Credential, Key, Limit, LimitIndex, LimitOwner, Others, Pace, Policy, Provider, Skip, Unit, nearest,
+    trial,
 };
 use outrigger_sidecar::pipeline::asked::others;
 use thiserror::Error;
@@ -125,10 +126,12 @@ fn used(limit: &Limit, amount: &str) -> Option<u64> {
 /// The limits that can be named, as one names them.
 fn known(policy: &Policy, key: &Key) -> Vec<String> {
     let name = |limit: &Limit| match limit.id.kind {
-        "Budget" => Some(limit.id.object.to_string()),
-        "VirtualKey" if limit.id.object == key.id => Some(limit.id.path.trim_start_matches("spec.").to_owned()),
-        "LLMProvider" => Some(limit.id.to_string()),
-        _ => None,
+        LimitOwner::Budget => Some(limit.id.object.to_string()),
+        LimitOwner::VirtualKey if limit.id.object == key.id => {
+            Some(limit.id.path.trim_start_matches("spec.").to_owned())
+        }
+        LimitOwner::Provider => Some(limit.id.to_string()),
+        LimitOwner::VirtualKey => None,
     };
     policy.limits.all.iter().filter_map(name).collect()
 }
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn amounts_as_people_write_them() {
         let limit = |unit, max| Limit {
-            id: LimitId { kind: "Budget", object: ObjectRef::default(), path: String::new() },
+            id: LimitId { kind: LimitOwner::Budget, object: ObjectRef::default(), path: String::new() },
             unit,
             max,
             window: Window::Lifetime,

@@ -7,7 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use outrigger_compile::{Cluster, Compiled, Judgement, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
 use outrigger_core::RequestType;
 use outrigger_policy::{
-    Conditions, Credential, Decision, Document, Draw, Pace, Policy, Provider, Request, Skip, decide,
+    Conditions, Credential, CredentialIndex, Decision, Document, Draw, LimitIndex, Pace, Policy, Provider, Request,
+    Skip, decide,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -172,7 +173,7 @@ impl Conditions for World<'_> {
         None
     }
 
-    fn used(&self, limit: usize) -> u64 {
+    fn used(&self, limit: LimitIndex) -> u64 {
         let limit = &self.policy.limits.all[limit];
         limit.max / 100 * (self.chance(&limit.id) % 130)
     }
@@ -180,13 +181,13 @@ impl Conditions for World<'_> {
 
 /// A decision by names: indexes differ between a slice and the whole.
 fn told(policy: &Policy, decision: &Decision) -> String {
-    let limit = |place: usize| policy.limits.all[place].id.to_string();
+    let limit = |place: LimitIndex| policy.limits.all[place].id.to_string();
     let candidates: Vec<String> = decision
         .candidates
         .iter()
         .map(|one| {
             let provider = one.provider.map(|index| &policy.providers[index]);
-            let credential = |at: &usize| provider.unwrap().credentials[*at].name.to_string();
+            let credential = |at: &CredentialIndex| provider.unwrap().credentials[*at].name.to_string();
             let skip = one.skipped.as_ref().map(|skip| policy.skip_in_words(skip));
             format!(
                 "{:?} {}/{} {} {:?} {:?} {skip:?} {:?}",
@@ -200,10 +201,9 @@ fn told(policy: &Policy, decision: &Decision) -> String {
             )
         })
         .collect();
-    let refusal = decision
-        .refusal
-        .as_ref()
-        .map(|one| format!("{} {} {} {:?} {:?}", one.status, one.kind, one.message, one.param, one.limit.map(limit)));
+    let refusal = decision.refusal.as_ref().map(|one| {
+        format!("{} {} {} {:?} {:?}", one.kind.status(), one.kind, one.message, one.param, one.limit.map(limit))
+    });
     let Decision { rule, chain, last_resort, rule_errors, shadow, .. } = decision;
     format!("{rule:?} {chain:?} {candidates:#?} {refusal:?} {last_resort} {rule_errors:?} {shadow:?}")
 }
@@ -241,7 +241,7 @@ proptest! {
                 let decided = |policy: &Policy, key: usize| {
                     let world = World { policy, seed: *seed, rests: *rests };
                     let request = Request {
-                        key, request_type: RequestType::ChatCompletion, model: Some(model), provider: None, fallbacks: None,
+                        key: key.into(), request_type: RequestType::ChatCompletion, model: Some(model), provider: None, fallbacks: None,
                         credential: None, headers: &headers, params: &[], draw: Draw::Random(*seed), stay: None,
                         conditions: &world,
                     };

@@ -28,7 +28,7 @@ pub use build_error::BuildError;
 pub use catalogue::model::Model;
 pub use condition::{CodeError, Cost, TooDear, TooMuch, bounds};
 pub use decide::decide;
-pub use decide::decision::{Candidate, Decision, Refusal, Shadow, Skip};
+pub use decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use decide::explain::{
     CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, Served, ShadowSeen, Understood, explain,
 };
@@ -39,7 +39,7 @@ pub use document::{
     ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, Unknown,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
-pub use limits::limit::{Limit, LimitId, Limits};
+pub use limits::limit::{Limit, LimitId, LimitOwner, Limits};
 pub use limits::usage::grouped;
 pub use naming::name::Asked;
 pub use naming::serving::{Tier as ServedBy, list_models};

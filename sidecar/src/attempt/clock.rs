@@ -218,7 +218,7 @@ mod tests {
             providers: vec![provider],
             ..outrigger_policy::Document::default()
         };
-        outrigger_policy::Policy::build(document).unwrap().providers.remove(0)
+        outrigger_policy::Policy::build(document).unwrap().providers.remove(0.into())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use outrigger_llm::errors::classify::Scope;
-use outrigger_policy::{Candidate, CredentialIndex, Measure, ProviderIndex};
+use outrigger_policy::{Candidate, Measure, ProviderIndex};
 
 use super::route::Route;
 use super::{Failed, FailureClass};

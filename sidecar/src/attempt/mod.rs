@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::Response;
-use outrigger_policy::{Candidate, CredentialIndex, Decision, ProviderIndex};
+use outrigger_policy::{Candidate, Decision};
 
 pub use clock::{Clock, Timing};
 pub use failed::{Failed, FailureClass, Passed, keep_content_type};

@@ -322,7 +322,7 @@ impl Asked {
     /// The refusal of a limit that has no room for the worst case, whoever else waits.
     fn exhausted(&self, ending: &Ending, gone: &Gone, worst: &Worst) -> NotReserved {
         let served = &ending.call.served;
-        let Some(at) = served.limits.iter().position(|one| *one == gone.limit) else {
+        let Some(at) = served.limits.position(|one| *one == gone.limit) else {
             return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
         };
         let limit = &served.policy.limits.all[at];
@@ -331,11 +331,7 @@ impl Asked {
             Unit::Tokens => worst.tokens,
             Unit::Requests => 1,
         };
-        let (skip, status, kind) = match (limit.unit, limit.id.kind) {
-            (Unit::Money, _) | (Unit::Tokens, "Budget") => (Skip::Budget(at), 402, "budget_exceeded"),
-            (Unit::Tokens, _) => (Skip::Limit(at), 429, "token_limited"),
-            (Unit::Requests, _) => (Skip::Limit(at), 429, "request_limited"),
-        };
+        let (skip, status, kind) = (limit.skip(at), limit.refusal_kind().status(), limit.refusal_kind().name());
         let mut message = limit.told(gone.spent);
         // What is not quite spent may still do for a smaller request.
         if limit.unit != Unit::Requests && gone.spent < gone.max {
@@ -359,7 +355,7 @@ impl Asked {
 
     fn contended(&self, ending: &Ending, number: LimitNo) -> NotReserved {
         let served = &ending.call.served;
-        let at = served.limits.iter().position(|one| *one == number);
+        let at = served.limits.position(|one| *one == number);
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
         let message = format!("{whose}what is left is set aside for requests under way; some of it will come back");
         let refusal = Refusal::new(429, "budget_contended", message).after(1);

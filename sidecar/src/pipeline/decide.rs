@@ -6,8 +6,8 @@ use outrigger_core::Capabilities;
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
-    Conditions, Credential, Decision, Draw, LimitIndex, Measure, Others, Pace, Provider, Request, Skip,
-    decide as by_policy, session,
+    Conditions, Credential, CredentialIndex, Decision, Draw, LimitIndex, Measure, Others, Pace, Provider, Request,
+    Skip, decide as by_policy, session,
 };
 
 use crate::attempt::prepare::Translation;
@@ -75,15 +75,15 @@ struct World<'a> {
 impl World<'_> {
     fn place(&self, provider: &Provider) -> Option<&Place> {
         let policy = &self.call.served.policy;
-        let index = policy.providers.iter().position(|other| std::ptr::eq(other, provider))?;
+        let index = policy.providers.position(|other| std::ptr::eq(other, provider))?;
         self.call.served.places.get(index)
     }
 
     fn lane(&self, provider: &Provider, credential: Option<&Credential>) -> Option<&crate::runtime::health::Lane> {
         let place = self.place(provider)?;
         let index = match credential {
-            None => 0,
-            Some(credential) => provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?,
+            None => CredentialIndex::default(),
+            Some(credential) => provider.credentials.position(|other| std::ptr::eq(other, credential))?,
         };
         place.lanes.get(index).map(|lane| &**lane)
     }
@@ -107,7 +107,7 @@ impl Conditions for World<'_> {
             return Some(Skip::ProviderBlocked);
         }
         if let Some(credential) = credential {
-            let index = provider.credentials.iter().position(|other| std::ptr::eq(other, credential))?;
+            let index = provider.credentials.position(|other| std::ptr::eq(other, credential))?;
             if place.credentials.get(index).is_none_or(Option::is_none) {
                 return Some(Skip::CredentialBlocked);
             }

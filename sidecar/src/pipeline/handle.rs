@@ -33,9 +33,8 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
         None if decision.refusal.is_none() => {
             let message = "this request names something that only one account has, and that account cannot be asked \
                            now: it rests, was suspended, or this key may no longer use it";
-            decision.refusal = Some(outrigger_policy::Refusal {
-                status: 503,
-                kind: "upstream_unreachable",
+            decision.refusal = Some(outrigger_policy::PolicyRefusal {
+                kind: outrigger_policy::PolicyRefusalKind::UpstreamUnreachable,
                 message: message.to_owned(),
                 param: None,
                 limit: None,

@@ -234,7 +234,7 @@ mod tests {
         };
         assert_eq!(asked(None), Err((401, "virtual_key_required")));
         assert_eq!(asked(Some("sk-dummy")), Err((401, "virtual_key_required")));
-        assert_eq!(asked(Some("search")), Ok(0));
+        assert_eq!(asked(Some("search")), Ok(KeyIndex::from(0)));
     }
 
     /// Its credentials are kept from other pods by the operator; this is for providers that need none.
@@ -252,8 +252,8 @@ mod tests {
             identify(&policy, &HeaderMap::new(), &Query::default(), own, 0)
                 .map_err(|refusal| (refusal.status, refusal.kind))
         };
-        assert_eq!(asked(Some("crawler")), Ok(0));
-        assert_eq!(asked(None), Ok(0), "outside of a cluster");
+        assert_eq!(asked(Some("crawler")), Ok(KeyIndex::from(0)));
+        assert_eq!(asked(None), Ok(KeyIndex::from(0)), "outside of a cluster");
         for own in ["app", ""] {
             assert_eq!(asked(Some(own)), Err((403, "virtual_key_blocked")), "{own}");
         }

@@ -27,7 +27,7 @@ use hyper::body::Incoming;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::passthrough::scan::Scanned;
-use outrigger_policy::OnHangUp;
+use outrigger_policy::{OnHangUp, PolicyRefusalKind};
 
 use crate::attempt::prepare::Translation;
 use crate::attempt::{self, Trying, attempt};
@@ -212,7 +212,7 @@ impl Gateway {
         }
         if let Some(refusal) = &decision.refusal {
             // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
-            let unfit = refusal.kind == "unsupported_parameter";
+            let unfit = refusal.kind == PolicyRefusalKind::UnsupportedParameter;
             let refusal = match (translation.problem(), translation.no_room()) {
                 (_, Some(no_room)) if unfit => no_room,
                 (Some((path, problem)), _) if unfit => Refusal {

@@ -69,9 +69,12 @@ impl Refusal {
     }
 }
 
-impl From<&outrigger_policy::Refusal> for Refusal {
-    fn from(refusal: &outrigger_policy::Refusal) -> Self {
-        Refusal { param: refusal.param.clone(), ..Refusal::new(refusal.status, refusal.kind, refusal.message.clone()) }
+impl From<&outrigger_policy::PolicyRefusal> for Refusal {
+    fn from(refusal: &outrigger_policy::PolicyRefusal) -> Self {
+        Refusal {
+            param: refusal.param.clone(),
+            ..Refusal::new(refusal.kind.status(), refusal.kind.name(), refusal.message.clone())
+        }
     }
 }
 

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn every_gateway_on_the_way_is_told() {
         let mut to = HeaderMap::new();
-        onward(&came(&["a.1", "b.2"]), &Own(1).signs(3).unwrap(), &mut to);
+        onward(&came(&["a.1", "b.2"]), &Own(1).signs(3.into()).unwrap(), &mut to);
         let told: Vec<_> = to.get_all(HOP).iter().collect();
         assert_eq!(told, ["0000000000000001.3", "a.1", "b.2"]);
     }

@@ -33,7 +33,7 @@ pub struct Level {
 }
 
 impl Gateway {
-    /// How much of a limit is spent, by its place in the policy.
+    /// How much of a limit is spent.
     pub(crate) fn spent(&self, served: &Served, place: LimitIndex) -> u64 {
         let Some(number) = served.limits.get(place) else { return 0 };
         self.accounts.used(*number, millis(SystemTime::now()))
@@ -100,7 +100,7 @@ impl Gateway {
     /// Says which thresholds a settlement has crossed.
     pub(crate) fn crossed(&self, served: &Served, settled: &Settled) {
         for (number, before, spent) in settled.changes().filter(|(_, before, after)| before != after) {
-            let place = served.limits.iter().position(|one| *one == number);
+            let place = served.limits.position(|one| *one == number);
             let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
             for threshold in &limit.thresholds {
                 let at = u128::from(limit.max) * u128::from(threshold.percent);
@@ -121,13 +121,13 @@ impl Gateway {
     }
 
     /// A refusal of the policy, with the time at which a limit begins anew.
-    pub(crate) fn with_time(&self, served: &Served, refusal: &outrigger_policy::Refusal) -> Refusal {
+    pub(crate) fn with_time(&self, served: &Served, refusal: &outrigger_policy::PolicyRefusal) -> Refusal {
         let mut told = Refusal::from(refusal);
         let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)) else { return told };
         let now = millis(SystemTime::now());
         told.retry_after = self.accounts.state(*number, now).end.map(|end| seconds_until(end, now));
         // What is spent stays spent until then, however often it is asked.
-        told.final_word = refusal.status == 402;
+        told.final_word = refusal.kind == outrigger_policy::PolicyRefusalKind::BudgetExceeded;
         told
     }
 }

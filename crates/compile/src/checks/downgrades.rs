@@ -2,7 +2,7 @@
 
 use outrigger_core::ObjectRef;
 use outrigger_crds::budget::BudgetAction;
-use outrigger_policy::{KeyIndex, LimitId, Price};
+use outrigger_policy::{KeyIndex, LimitId, LimitOwner, Price};
 
 use crate::checks::counted::{At, Counted, Named};
 use crate::findings::finding::{Cause, Finding};
@@ -51,7 +51,7 @@ fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) ->
         return Err(Useless::Misnamed(format!("a threshold takes a model's name alone: write `{bare}`")));
     }
     let policy = counted.policy();
-    let this = LimitId { kind: "Budget", object: budget.clone(), path: String::new() };
+    let this = LimitId { kind: LimitOwner::Budget, object: budget.clone(), path: String::new() };
     let counts = |at: &At| counted.limits(at).any(|limit| limit.id == this);
     // For which models it counts them is of no account here: those that are asked for may be others.
     let reached = |key: &KeyIndex| {

@@ -1,6 +1,6 @@
 //! What providers ask of keys of other namespaces: a budget in money.
 
-use outrigger_policy::{CompiledConditions, Document};
+use outrigger_policy::{CompiledConditions, Document, LimitOwner};
 
 use crate::checks::counted::{At, Counted, id};
 use crate::findings::finding::{Cause, Finding};
@@ -50,6 +50,6 @@ fn asks(folder: &Folder<'_>, namespace: &str, name: &str) -> bool {
 
 /// The provider's own limits are no budget of a consumer's.
 fn has_budget(counted: &Counted, at: &At) -> bool {
-    let own = counted.limits(at).filter(|limit| limit.id.kind != "LLMProvider");
+    let own = counted.limits(at).filter(|limit| limit.id.kind != LimitOwner::Provider);
     own.into_iter().any(|limit| limit.unit == outrigger_policy::Unit::Money)
 }

@@ -15,7 +15,7 @@ pub struct Decision {
     /// Those to try and those passed over, each in its place.
     pub candidates: Vec<Candidate>,
     /// Set when there is nothing to try.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<PolicyRefusal>,
     /// Every candidate was resting; they are tried all the same, for a refusal would help nobody.
     pub last_resort: bool,
     /// Rules whose expression failed on this request, with what it said.
@@ -128,14 +128,115 @@ impl fmt::Display for Skip {
 }
 
 /// Why nothing can be tried. The message names the object that says so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
-    pub status: u16,
-    /// `model_not_found`, `model_blocked`, `provider_blocked`, `unsupported_parameter`, …
-    pub kind: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRefusal {
+    pub kind: PolicyRefusalKind,
     pub message: String,
     /// The field of the request that is at fault.
     pub param: Option<String>,
     /// The limit that is used up.
     pub limit: Option<LimitIndex>,
+}
+
+/// Every type of refusal that a decision can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyRefusalKind {
+    /// Nobody serves the model.
+    ModelNotFound,
+    /// No candidate can be told what the request says.
+    UnsupportedParameter,
+    /// The key may not use the provider, or the provider is suspended.
+    ProviderBlocked,
+    /// No candidate is healthy.
+    UpstreamUnreachable,
+    /// A limit in money, or a Budget, is spent.
+    BudgetExceeded,
+    /// A limit of tokens over time is used up.
+    TokenLimited,
+    /// A limit of requests over time is used up.
+    RequestLimited,
+    /// As many requests are under way as may be.
+    ConcurrencyLimited,
+    /// A limit counts the request, and nobody can say how much it uses.
+    ModelUnpriced,
+    /// A rule refuses what it matches.
+    RequestRejected,
+    /// A list of the key, the provider or the credential keeps the model out.
+    ModelBlocked,
+    /// The request does not say what is meant, or a rule could not be evaluated.
+    InvalidRequest,
+}
+
+impl PolicyRefusalKind {
+    /// All of them, in the order in which errors list them.
+    pub const ALL: [Self; 12] = [
+        Self::ModelNotFound,
+        Self::UnsupportedParameter,
+        Self::ProviderBlocked,
+        Self::UpstreamUnreachable,
+        Self::BudgetExceeded,
+        Self::TokenLimited,
+        Self::RequestLimited,
+        Self::ConcurrencyLimited,
+        Self::ModelUnpriced,
+        Self::RequestRejected,
+        Self::ModelBlocked,
+        Self::InvalidRequest,
+    ];
+
+    /// The one table: the `type` of the error, which is also the word in records and metrics, and the status.
+    const fn row(self) -> (&'static str, u16) {
+        match self {
+            Self::ModelNotFound => ("model_not_found", 404),
+            Self::UnsupportedParameter => ("unsupported_parameter", 400),
+            Self::ProviderBlocked => ("provider_blocked", 403),
+            Self::UpstreamUnreachable => ("upstream_unreachable", 503),
+            Self::BudgetExceeded => ("budget_exceeded", 402),
+            Self::TokenLimited => ("token_limited", 429),
+            Self::RequestLimited => ("request_limited", 429),
+            Self::ConcurrencyLimited => ("concurrency_limited", 429),
+            Self::ModelUnpriced => ("model_unpriced", 403),
+            Self::RequestRejected => ("request_rejected", 403),
+            Self::ModelBlocked => ("model_blocked", 403),
+            Self::InvalidRequest => ("invalid_request", 400),
+        }
+    }
+
+    /// The `type` of the error, and the word in records and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.row().1
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for PolicyRefusalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PolicyRefusalKind;
+
+    #[test]
+    fn every_type_of_refusal_has_a_name_of_its_own() {
+        for kind in PolicyRefusalKind::ALL {
+            assert_eq!(PolicyRefusalKind::from_name(kind.name()), Some(kind));
+            assert!((400..600).contains(&kind.status()), "{kind}");
+        }
+        assert_eq!(PolicyRefusalKind::from_name("refused"), None);
+    }
 }

@@ -140,8 +140,8 @@ pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
         candidates: decision.candidates.iter().map(|one| candidate_seen(policy, request, &drawn_from, one)).collect(),
         last_resort: decision.last_resort,
         refusal: decision.refusal.as_ref().map(|refusal| RefusalSeen {
-            status: refusal.status,
-            kind: refusal.kind.to_owned(),
+            status: refusal.kind.status(),
+            kind: refusal.kind.name().to_owned(),
             message: refusal.message.clone(),
         }),
     }

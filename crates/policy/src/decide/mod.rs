@@ -18,7 +18,7 @@ pub(crate) mod weighted;
 
 use std::sync::Arc;
 
-use crate::decide::decision::{Decision, Refusal, Shadow, Skip};
+use crate::decide::decision::{Decision, PolicyRefusal, Shadow, Skip};
 use crate::decide::eligibility::judge;
 use crate::decide::ordering::{arrange, drop_repeats};
 use crate::decide::plan::{Plan, fallback};
@@ -79,7 +79,7 @@ pub(crate) struct Repeated<'a> {
     key: &'a Key,
     asked: Option<&'a Asked>,
     /// What the rules say, where no draw changes it: rules with `chain` are asked again about what was drawn.
-    ruled: Option<Result<Option<Ruled<'a>>, Refusal>>,
+    ruled: Option<Result<Option<Ruled<'a>>, PolicyRefusal>>,
     /// Steps that the rules took.
     pub steps: u64,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decide::decision::Refusal;
+use crate::decide::decision::PolicyRefusal;
 use crate::decide::eligibility::Slot;
 use crate::decide::refusal;
 use crate::index::EntryIndex;
@@ -47,7 +47,7 @@ pub(crate) fn without_rule(
     key: &Key,
     asked: Option<&Asked>,
     request: &Request<'_>,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, PolicyRefusal> {
     let slot = |provider: EntryIndex, model: &str, any_name: bool| Slot {
         provider: Ok(provider),
         model: Arc::from(model),
@@ -59,7 +59,7 @@ pub(crate) fn without_rule(
         Some(Asked::Pinned { provider, model }) => vec![slot(*provider, model, false)],
         Some(Asked::Blocked { provider, .. }) => {
             let refusal = refusal::provider_blocked(key, provider, "");
-            return Err(Refusal { param: Some("model".to_owned()), ..refusal });
+            return Err(PolicyRefusal { param: Some("model".to_owned()), ..refusal });
         }
         Some(Asked::Bare { model }) => {
             let Serving { entries, any_name, .. } =
@@ -72,7 +72,7 @@ pub(crate) fn without_rule(
 }
 
 /// Who is meant where no model is named: the provider that the request names, or the only one.
-fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<EntryIndex, Refusal> {
+fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<EntryIndex, PolicyRefusal> {
     if let Some(name) = request.provider {
         return key.provider(name).ok_or_else(|| refusal::provider_blocked(key, name, ""));
     }

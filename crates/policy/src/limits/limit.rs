@@ -8,6 +8,7 @@ use outrigger_core::{ObjectRef, Window};
 
 use typed_index_collections::TiVec;
 
+use crate::decide::decision::{PolicyRefusalKind, Skip};
 use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
 use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::text::glob::Globs;
@@ -26,12 +27,37 @@ pub struct Limit {
     pub per_attempt: bool,
 }
 
+/// The kind of object that sets a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LimitOwner {
+    Budget,
+    Provider,
+    VirtualKey,
+}
+
+impl LimitOwner {
+    /// The object's `kind`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Budget => "Budget",
+            Self::Provider => "LLMProvider",
+            Self::VirtualKey => "VirtualKey",
+        }
+    }
+}
+
+impl fmt::Display for LimitOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Names a limit, and with the beginning of a period its account. Not a UID: an object that is deleted and made again
 /// finds what it has spent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LimitId {
-    /// `Budget`, `LLMProvider` or `VirtualKey`.
-    pub kind: &'static str,
+    pub kind: LimitOwner,
     pub object: ObjectRef,
     /// Where in the object: `spec.limits.budgets[month]`; empty for a Budget.
     pub path: String,
@@ -74,7 +100,23 @@ pub struct Limits {
 impl Limit {
     /// Money anywhere, and the tokens of a Budget. The others are limits of pace.
     pub(crate) fn is_budget(&self) -> bool {
-        self.unit == Unit::Money || self.id.kind == "Budget"
+        self.unit == Unit::Money || self.id.kind == LimitOwner::Budget
+    }
+
+    /// Why a candidate is passed over when the limit is used up. `index` is the limit's own.
+    #[must_use]
+    pub fn skip(&self, index: LimitIndex) -> Skip {
+        if self.is_budget() { Skip::Budget(index) } else { Skip::Limit(index) }
+    }
+
+    /// What a caller is told when nothing else is left.
+    #[must_use]
+    pub fn refusal_kind(&self) -> PolicyRefusalKind {
+        match self.unit {
+            _ if self.is_budget() => PolicyRefusalKind::BudgetExceeded,
+            Unit::Tokens => PolicyRefusalKind::TokenLimited,
+            Unit::Money | Unit::Requests => PolicyRefusalKind::RequestLimited,
+        }
     }
 }
 
@@ -103,18 +145,18 @@ impl Limits {
         let mut providers: HashMap<ObjectRef, Vec<LimitIndex>> = HashMap::new();
         for provider in &document.providers {
             let object = ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() };
-            let own = limits.add("LLMProvider", &object, "spec.limits", &provider.limits, true);
+            let own = limits.add(LimitOwner::Provider, &object, "spec.limits", &provider.limits, true);
             providers.insert(object, own);
         }
         for key in &document.keys {
             let object = ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() };
-            let mut own = limits.add("VirtualKey", &object, "spec.limits", &key.limits, false);
+            let mut own = limits.add(LimitOwner::VirtualKey, &object, "spec.limits", &key.limits, false);
             own.extend(key.budgets.iter().flat_map(&chain));
             limits.keys.push(sorted(own));
             let mut entries = TiVec::with_capacity(key.providers.len());
             for entry in &key.providers {
                 let path = format!("spec.providers[{}].limits", entry.name);
-                let mut own = limits.add("VirtualKey", &object, &path, &entry.limits, true);
+                let mut own = limits.add(LimitOwner::VirtualKey, &object, &path, &entry.limits, true);
                 own.extend(providers.get(&entry.provider).into_iter().flatten());
                 entries.push(sorted(own));
             }
@@ -136,7 +178,7 @@ impl Limits {
     /// Appends an object's; their places.
     fn add(
         &mut self,
-        kind: &'static str,
+        kind: LimitOwner,
         object: &ObjectRef,
         path: &str,
         limits: &LimitsDoc,
@@ -238,7 +280,7 @@ impl BudgetDoc {
 
 fn budget_limit(budget: &BudgetDoc) -> Limit {
     Limit {
-        id: LimitId { kind: "Budget", object: budget.id(), path: String::new() },
+        id: LimitId { kind: LimitOwner::Budget, object: budget.id(), path: String::new() },
         unit: budget.unit,
         max: budget.max,
         window: budget.window.clone(),

@@ -141,13 +141,13 @@ pub fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
     use crate::document::ThresholdDoc;
-    use crate::limits::limit::LimitId;
+    use crate::limits::limit::{LimitId, LimitOwner};
     use outrigger_core::ObjectRef;
 
     fn limit(unit: Unit, max: u64, window: Window, thresholds: &[(u32, ThresholdAction)]) -> Limit {
         let object = ObjectRef { namespace: "t".into(), name: "b".into() };
         Limit {
-            id: LimitId { kind: "Budget", object, path: String::new() },
+            id: LimitId { kind: LimitOwner::Budget, object, path: String::new() },
             unit,
             max,
             window,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::Budget;
-use crate::decide::decision::Refusal;
+use crate::decide::decision::PolicyRefusal;
 use crate::decide::ordering::drawn;
 use crate::decide::plan::{self, Plan};
 use crate::decide::refusal;
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// A rule whose expression failed would have that refused.
-    pub(crate) fn decides(&mut self, asking: Asking<'a>) -> Result<Option<Ruled<'a>>, Refusal> {
+    pub(crate) fn decides(&mut self, asking: Asking<'a>) -> Result<Option<Ruled<'a>>, PolicyRefusal> {
         match self.first(asking, &[])? {
             Some(rule) => self.from(rule, asking).map(Some),
             None => Ok(None),
@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// As [`Walk::decides`].
-    pub(crate) fn from(&mut self, mut rule: &'a Rule, mut asking: Asking<'a>) -> Result<Ruled<'a>, Refusal> {
+    pub(crate) fn from(&mut self, mut rule: &'a Rule, mut asking: Asking<'a>) -> Result<Ruled<'a>, PolicyRefusal> {
         let mut chain = Vec::new();
         loop {
             let plan = plan::by_rule(self.policy, self.key, rule, asking.model);
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The first rule that matches and is to be obeyed. None is asked twice.
-    fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, Refusal> {
+    fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, PolicyRefusal> {
         let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
         for (place, rule) in self.policy.rules.iter_enumerated() {
             if !rule.concerns(self.key) {

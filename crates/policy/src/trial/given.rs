@@ -7,6 +7,7 @@ use outrigger_core::{Capabilities, Capability, RequestType};
 use super::{Given, Trial};
 use crate::decide::decision::Skip;
 use crate::index::LimitIndex;
+use crate::limits::limit::LimitOwner;
 use crate::policy::{Credential, Key, Policy, Provider};
 use crate::request::{Conditions, Pace};
 use crate::text::nearest::nearest;
@@ -134,8 +135,8 @@ pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<LimitIndex,
     let limits = &policy.limits.all;
     let own = format!("spec.{}", name.strip_prefix("spec.").unwrap_or(name));
     let exact = limits.iter_enumerated().find(|(_, limit)| {
-        let of_key = limit.id.kind == "VirtualKey" && limit.id.object == key.id && limit.id.path == own;
-        let budget = limit.id.kind == "Budget" && limit.id.object.to_string() == name;
+        let of_key = limit.id.kind == LimitOwner::VirtualKey && limit.id.object == key.id && limit.id.path == own;
+        let budget = limit.id.kind == LimitOwner::Budget && limit.id.object.to_string() == name;
         of_key || budget || limit.id.to_string() == name
     });
     if let Some((place, _)) = exact {
@@ -143,7 +144,7 @@ pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<LimitIndex,
     }
     let named: Vec<LimitIndex> = limits
         .keys()
-        .filter(|place| limits[*place].id.kind == "Budget" && limits[*place].id.object.name == name)
+        .filter(|place| limits[*place].id.kind == LimitOwner::Budget && limits[*place].id.object.name == name)
         .collect();
     let near = named.iter().find(|place| limits[**place].id.object.namespace == key.id.namespace);
     match (near, named.as_slice()) {
@@ -152,11 +153,11 @@ pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<LimitIndex,
             let mut known = Vec::new();
             for limit in limits {
                 match limit.id.kind {
-                    "Budget" => known.extend([limit.id.object.name.clone(), limit.id.object.to_string()]),
-                    "VirtualKey" if limit.id.object == key.id => {
+                    LimitOwner::Budget => known.extend([limit.id.object.name.clone(), limit.id.object.to_string()]),
+                    LimitOwner::VirtualKey if limit.id.object == key.id => {
                         known.push(limit.id.path.trim_start_matches("spec.").to_owned());
                     }
-                    _ => {}
+                    LimitOwner::VirtualKey | LimitOwner::Provider => {}
                 }
             }
             let hint = hint(name, known.iter().map(String::as_str));

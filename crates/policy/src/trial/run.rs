@@ -7,8 +7,7 @@ use super::given::{World, hint};
 use super::why::{is_named, why_not};
 use super::work::{Unfinished, Work};
 use super::{Expect, Trial, TrialRequest};
-use crate::decide::decision::{Candidate, Decision, Refusal};
-use crate::decide::refusal::KINDS;
+use crate::decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind};
 use crate::decide::{Repeated, asked_for, decide, decide_on};
 use crate::headers::is_hidden;
 use crate::index::KeyIndex;
@@ -167,13 +166,14 @@ pub fn decided(policy: &Policy, place: KeyIndex, trial: &Trial) -> Result<Decisi
 
 /// What is expected by name must be something that can come.
 fn known(policy: &Policy, trial: &Trial) -> Result<(), String> {
+    let kinds = PolicyRefusalKind::ALL.map(PolicyRefusalKind::name);
     if let Some(kind) = &trial.expect.refused
-        && !KINDS.contains(&kind.as_str())
+        && PolicyRefusalKind::from_name(kind).is_none()
     {
         return Err(format!(
             "`{kind}` is no type of refusal: there is {}{}",
-            KINDS.join(", "),
-            hint(kind, KINDS.into_iter())
+            kinds.join(", "),
+            hint(kind, kinds.into_iter())
         ));
     }
     if let Some(name) = trial.expect.rule.as_deref().filter(|name| !name.is_empty())
@@ -211,7 +211,7 @@ fn key_of(policy: &Policy, trial: &Trial) -> Result<KeyIndex, String> {
 fn one(expect: &Expect, decision: &Decision) -> Option<String> {
     let first = decision.eligible().next();
     if let Some(kind) = &expect.refused
-        && decision.refusal.as_ref().map(|refusal| refusal.kind) != Some(kind)
+        && decision.refusal.as_ref().map(|refusal| refusal.kind.name()) != Some(kind)
     {
         return Some(format!("the refusal {kind}"));
     }
@@ -322,7 +322,7 @@ fn told(policy: &Policy, decision: &Decision) -> String {
     let place = |candidate: &Candidate| format!("{}/{}", candidate.name, candidate.model);
     let by = decision.rule.as_ref().map_or("no rule decided".to_owned(), |rule| format!("RoutingRule {rule} decided"));
     let mut line = match &decision.refusal {
-        Some(Refusal { status, kind, message, .. }) => format!("the refusal {status} {kind}: {message}"),
+        Some(PolicyRefusal { kind, message, .. }) => format!("the refusal {} {kind}: {message}", kind.status()),
         None => decision.eligible().map(place).collect::<Vec<_>>().join(", then "),
     };
     line.push_str(&format!("; {by}"));

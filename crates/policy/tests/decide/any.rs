@@ -1,9 +1,9 @@
 //! Whatever the policy and the request: no panic, nothing outside the fence, and nothing that is spent.
 
 use outrigger_policy::{
-    AppliesDoc, Balance, BudgetDoc, CredentialDoc, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, LimitsDoc, ModelDoc,
-    OnError, OnLimit, Policy, Price, ProviderDoc, ProviderIndex, Request, RuleDoc, Skip, Stay, ThresholdAction, Unit,
-    Unknown, decide, explain,
+    AppliesDoc, Balance, BudgetDoc, CredentialDoc, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, LimitIndex,
+    LimitsDoc, ModelDoc, OnError, OnLimit, Policy, Price, ProviderDoc, ProviderIndex, Request, RuleDoc, Skip, Stay,
+    ThresholdAction, Unit, Unknown, decide, explain,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -159,7 +159,7 @@ fn world() -> impl Strategy<Value = world::World> {
     let skip = select(&[Skip::Cooldown, Skip::Breaker, Skip::Unhealthy, Skip::Concurrency][..]);
     let time = select(&[0.0, 1.0, 900.0, f64::INFINITY, f64::NAN][..]);
     let gates = vec((names(), skip), 0..4);
-    let used = btree_map(0usize..24, 0u64..12, 0..12);
+    let used = btree_map((0usize..24).prop_map(LimitIndex::from), 0u64..12, 0..12);
     let unmetered = prop::option::weighted(0.1, Just("a why"));
     (
         vec((names(), Just("logprobs")), 0..2),
@@ -332,8 +332,8 @@ proptest! {
             prop_assert!(resting || !world.unfit.iter().any(|(name, _)| *name == policy.providers[provider].id.name));
         }
         if let Some(refusal) = &decision.refusal {
-            prop_assert!(matches!(refusal.status, 400 | 402 | 403 | 404 | 429 | 503) && !refusal.message.is_empty());
-            let limited = ["budget_exceeded", "request_limited", "token_limited"].contains(&refusal.kind);
+            prop_assert!(matches!(refusal.kind.status(), 400 | 402 | 403 | 404 | 429 | 503) && !refusal.message.is_empty());
+            let limited = ["budget_exceeded", "request_limited", "token_limited"].contains(&refusal.kind.name());
             prop_assert_eq!(refusal.limit.is_some(), limited, "{:?}", &decision);
         }
         prop_assert!(decision.chain.len() <= 10);

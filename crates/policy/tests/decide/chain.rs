@@ -128,7 +128,10 @@ fn a_rule_that_rejects_says_why_and_who() {
         let policy = three(vec![never, plain("else", 9, "", &["a"])]);
         let decision = decide(&policy, &ask("m"));
         let refusal = decision.refusal.clone().unwrap();
-        assert_eq!((refusal.status, refusal.kind, refusal.message.as_str()), (403, "request_rejected", expected));
+        assert_eq!(
+            (refusal.kind.status(), refusal.kind.name(), refusal.message.as_str()),
+            (403, "request_rejected", expected)
+        );
         assert_eq!((decision.rule.as_deref(), decision.candidates.len()), (Some("t/never"), 0));
         assert_eq!(decided(&policy, &ask("n")), "a/n");
     }
@@ -150,7 +153,7 @@ fn rules_of_the_operator_s_namespace_act_everywhere_after_the_namespace_s_own() 
         team: Some("red".into()),
         ..key(vec![entry("a", 1)])
     };
-    let decided_by = |rules: Vec<RuleDoc>, key, model| {
+    let decided_by = |rules: Vec<RuleDoc>, key: usize, model| {
         let document = Document {
             format: FORMAT,
             providers: vec![provider("a", "vLLM")],
@@ -159,7 +162,7 @@ fn rules_of_the_operator_s_namespace_act_everywhere_after_the_namespace_s_own() 
             ..Document::default()
         };
         let policy = Policy::build(document).unwrap();
-        decide(&policy, &Request { key, ..ask(model) }).rule.map(|label| label.to_string())
+        decide(&policy, &Request { key: key.into(), ..ask(model) }).rule.map(|label| label.to_string())
     };
     let named = |names: &[&str]| everywhere(ScopeDoc::VirtualKeys(texts(names)));
     for (what, rule, key, model, expected) in [

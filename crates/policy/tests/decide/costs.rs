@@ -47,7 +47,7 @@ fn on_error_refuse_is_a_400() {
     let last = RuleDoc { on_error: OnError::Refuse, ..rule("last", "model == 'm'", &["b"], &[]) };
     assert_eq!(asked(&rules(6, last.clone())).rule.as_deref(), Some("t/last"));
     let refusal = asked(&rules(12, last)).refusal.unwrap();
-    assert_eq!(refusal.status, 400);
+    assert_eq!(refusal.kind.status(), 400);
     assert!(refusal.message.contains("50,000 steps together"), "{}", refusal.message);
 }
 

@@ -145,7 +145,7 @@ fn a_refusal_is_told_and_what_is_explained_is_what_is_decided() {
         let came: Vec<String> = decided.candidates.iter().map(|one| format!("{}/{}", one.name, one.model)).collect();
         assert_eq!(told, came);
     }
-    assert_eq!(explain(&policy, &Request { key: 9, ..ask("big") }), Explanation::default());
+    assert_eq!(explain(&policy, &Request { key: 9.into(), ..ask("big") }), Explanation::default());
     let json = serde_json::to_value(explain(&policy, &ask("big"))).unwrap();
     assert_eq!(json["asked"]["served"]["by"], "providerModels");
     assert_eq!(json["rules"][0]["outcome"], "noMatch");

@@ -148,7 +148,7 @@ fn a_budget_of_tokens_wants_to_be_told_of_them() {
     let policy = with(Unknown::Refuse);
     let unseen = World { unmetered: Some("an answer in the background is not seen"), ..World::default() };
     let refusal = decide(&policy, &Request { conditions: &unseen, ..ask("m") }).refusal.unwrap();
-    assert_eq!((refusal.status, refusal.kind, refusal.limit), (403, "model_unpriced", None));
+    assert_eq!((refusal.kind.status(), refusal.kind.name(), refusal.limit), (403, "model_unpriced", None));
     assert_eq!(
         refusal.message,
         "Budget t/words counts tokens, and how many this request uses can't be known: an answer in the background is not \

@@ -273,7 +273,11 @@ fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
              would serve it uncounted",
         ),
     ] {
-        assert_eq!((refusal.status, refusal.kind, refusal.limit.is_some()), (status, kind, limited), "{message}");
+        assert_eq!(
+            (refusal.kind.status(), refusal.kind.name(), refusal.limit.is_some()),
+            (status, kind, limited),
+            "{message}"
+        );
         assert_eq!(refusal.message, message);
     }
 }

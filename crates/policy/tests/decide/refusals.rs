@@ -1,6 +1,6 @@
 //! Refusals name the object that stands in the way, and what to do.
 
-use outrigger_policy::{KeyDoc, OnError, ProviderDoc, Refusal, Request, decide};
+use outrigger_policy::{KeyDoc, OnError, PolicyRefusal, ProviderDoc, Request, decide};
 
 use crate::world::*;
 
@@ -202,7 +202,8 @@ fn status_kind_and_words() {
     ] {
         let policy = policy(ps(), key, rules);
         let decision = decide(&policy, &Request { credential, conditions: world, ..ask(model) });
-        let Refusal { status, kind, message, param, .. } = decision.refusal.unwrap();
+        let PolicyRefusal { kind, message, param, .. } = decision.refusal.unwrap();
+        let (status, kind) = (kind.status(), kind.name());
         assert_eq!((status, kind, param.as_deref()), (expected.0, expected.1, expected.2), "{what}: {message}");
         assert!(message.starts_with(expected.3), "{what}: {message}");
     }

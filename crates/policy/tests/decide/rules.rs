@@ -1,11 +1,11 @@
 //! Which rule is asked first, and which are asked at all.
 
-use outrigger_policy::{Document, FORMAT, KeyDoc, KeyIndex, Policy, Request, RuleDoc, ScopeDoc, decide};
+use outrigger_policy::{Document, FORMAT, KeyDoc, Policy, Request, RuleDoc, ScopeDoc, decide};
 
 use crate::world::*;
 
-fn rule_of(policy: &Policy, key: KeyIndex) -> Option<String> {
-    decide(policy, &Request { key, ..ask("m") }).rule.map(|rule| rule.to_string())
+fn rule_of(policy: &Policy, key: usize) -> Option<String> {
+    decide(policy, &Request { key: key.into(), ..ask("m") }).rule.map(|rule| rule.to_string())
 }
 
 /// Rules in the order in which they are asked: each is taken away in turn, and the next decides.

@@ -267,7 +267,7 @@ pub fn stay(policy: &Policy, provider: &str, credential: &str) -> Stay {
 pub fn line(policy: &Policy, decision: &Decision) -> String {
     if let Some(refusal) = &decision.refusal {
         assert_eq!(decision.eligible().count(), 0, "{decision:?}");
-        return format!("{} {}", refusal.status, refusal.kind);
+        return format!("{} {}", refusal.kind.status(), refusal.kind);
     }
     let told = |candidate: &outrigger_policy::Candidate| {
         let names: Vec<&str> = candidate

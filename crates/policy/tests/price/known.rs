@@ -71,7 +71,7 @@ fn without_anybody_s_word_there_is_no_price() {
     }
     let policy = policy(provider("Mock", vec![model("m", Some(5))]), vec![]);
     assert_eq!((dollars(&policy, "m"), dollars(&policy, "n")), (Some(5), None));
-    assert_eq!(policy.price(1, "m"), None, "there is no such provider");
+    assert_eq!(policy.price(ProviderIndex::from(1), "m"), None, "there is no such provider");
 }
 
 #[test]
