@@ -12,7 +12,7 @@ use std::time::Duration;
 use outrigger_compile::{COMMAND_LINE, Finding, Severity};
 use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
-use outrigger_sidecar::config::follow::{FollowError, Watch};
+use outrigger_sidecar::config::follow::{FolderWatch, FollowError};
 use outrigger_sidecar::server::accept::raise_descriptors;
 use outrigger_sidecar::server::access::{Access, AccessError};
 use outrigger_sidecar::server::private;
@@ -100,7 +100,7 @@ enum RunError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("can't follow changes of {}", dir.display())]
-    Watch { dir: PathBuf, source: FollowError },
+    FolderWatch { dir: PathBuf, source: FollowError },
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{what}")]
@@ -204,7 +204,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let watch = args
         .dir
         .as_ref()
-        .map(|dir| Watch::or_looks(dir).map_err(|source| RunError::Watch { dir: dir.clone(), source }))
+        .map(|dir| FolderWatch::or_looks(dir).map_err(|source| RunError::FolderWatch { dir: dir.clone(), source }))
         .transpose()?;
     let listeners = serve::bind(&args.listen, args.admin).await?;
     let (clients, admin) = (listeners.clients(), listeners.admin());
@@ -307,7 +307,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Serves what the folder becomes, and keeps the last good policy where that can't be served.
-async fn follow(gateway: Arc<Gateway>, dir: Option<&Path>, keys: &[String], mut seen: Vec<Text>, watch: Option<Watch>) {
+async fn follow(
+    gateway: Arc<Gateway>,
+    dir: Option<&Path>,
+    keys: &[String],
+    mut seen: Vec<Text>,
+    watch: Option<FolderWatch>,
+) {
     let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
     let mut sequence = 1;
     let mut unreadable: Option<Unreadable> = None;

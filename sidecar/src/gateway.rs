@@ -15,14 +15,14 @@ use tokio::sync::Notify;
 use crate::config::status::Rejected;
 use crate::filter::Filters;
 use crate::memory::Memory;
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 use crate::runtime::accounts::{Accounts, millis};
 use crate::runtime::affinity::Affinity;
 use crate::runtime::hop::{self, Own};
-use crate::runtime::origin::{Link, Origin};
+use crate::runtime::origin::{Link, PolicyOrigin};
 use crate::runtime::retry::RetryBudget;
 use crate::runtime::secret::Secrets;
-use crate::runtime::served::{Kept, ServeError, Served};
+use crate::runtime::served::{ActivePolicy, LearntState, ServeError};
 use crate::server::access::Access;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::record::{Lines, Record, Records};
@@ -71,8 +71,8 @@ pub enum InstallError {
 /// A gateway. Cheap to share; everything in it is.
 #[derive(Debug)]
 pub struct Gateway {
-    in_force: ArcSwapOption<Served>,
-    kept: Mutex<Kept>,
+    in_force: ArcSwapOption<ActivePolicy>,
+    kept: Mutex<LearntState>,
     pub(crate) rejected: RwLock<Option<Rejected>>,
     /// To the operator, where there is one.
     pub(crate) link: RwLock<Option<Link>>,
@@ -109,7 +109,7 @@ impl Gateway {
     pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
         Ok(Arc::new(Gateway {
             in_force: ArcSwapOption::empty(),
-            kept: Mutex::new(Kept::new(settings.proxies)),
+            kept: Mutex::new(LearntState::new(settings.proxies)),
             rejected: RwLock::default(),
             link: RwLock::default(),
             affinity: Affinity::default(),
@@ -148,7 +148,7 @@ impl Gateway {
         &self,
         document: Document,
         secrets: &Secrets,
-        origin: Option<Origin>,
+        origin: Option<PolicyOrigin>,
     ) -> Result<String, InstallError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let in_force = self.in_force.load().as_ref().map(|served| served.policy.revision.sequence);
@@ -157,7 +157,7 @@ impl Gateway {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => {
                 let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, millis(SystemTime::now()));
-                aside(|| Served::build(document, secrets, &self.namespace, &mut kept, adopt))
+                aside(|| ActivePolicy::build(document, secrets, &self.namespace, &mut kept, adopt))
                     .map_err(InstallError::from)
             }
         };
@@ -171,7 +171,7 @@ impl Gateway {
                 self.in_force.store(Some(Arc::new(served)));
                 self.installed.notify_one();
                 self.stands(None);
-                tracing::info!(%revision, source = origin.map(Origin::word), "policy in force");
+                tracing::info!(%revision, source = origin.map(PolicyOrigin::word), "policy in force");
                 Ok(revision)
             }
             Err(error) => {
@@ -197,7 +197,7 @@ impl Gateway {
         *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = rejected;
     }
 
-    pub(crate) fn served(&self) -> Option<Arc<Served>> {
+    pub(crate) fn served(&self) -> Option<Arc<ActivePolicy>> {
         self.in_force.load_full()
     }
 
@@ -235,7 +235,7 @@ impl Gateway {
     }
 
     /// A model's name as a metric may tell it: one of the policy, or `other`.
-    pub(crate) fn metric_model(&self, call: &Call, model: Option<&str>) -> String {
+    pub(crate) fn metric_model(&self, call: &RequestContext, model: Option<&str>) -> String {
         let Some(model) = model else { return "none".to_owned() };
         let policy = &call.served.policy;
         let known = policy.providers.iter().any(|provider| {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use outrigger_policy::Printable;
 use outrigger_sidecar::config::files;
-use outrigger_sidecar::config::follow::Watch;
-use outrigger_sidecar::config::intake::Intake;
-use outrigger_sidecar::config::stream::{Operator, Pace};
+use outrigger_sidecar::config::follow::FolderWatch;
+use outrigger_sidecar::config::intake::PolicySources;
+use outrigger_sidecar::config::stream::{OperatorStream, ReconnectPace};
 use outrigger_sidecar::server::accept::{Listeners, raise_descriptors};
 use outrigger_sidecar::server::access::Access;
 use outrigger_sidecar::server::private;
@@ -186,8 +186,10 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let dir = arguments.policy.unwrap_or_default();
     let token = arguments.token.unwrap_or_else(|| TOKEN.into());
     let authorities = arguments.authorities.unwrap_or_else(|| dir.join(AUTHORITIES));
-    let operator =
-        arguments.operator.map(|url| Operator::new(&url, token, authorities, Pace::default())).transpose()?;
+    let operator = arguments
+        .operator
+        .map(|url| OperatorStream::new(&url, token, authorities, ReconnectPace::default()))
+        .transpose()?;
     let operator = operator.map(|operator| operator.trusting(trust.clone()));
     let labels = match &arguments.labels {
         Some(file) => files::labels(file)?,
@@ -208,9 +210,9 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let gateway = Gateway::new(settings)?;
     // Without an operator there is nothing that is not mounted.
     let held = arguments.state.as_deref().filter(|_| operator.is_some());
-    let intake = Arc::new(Intake::new(Arc::clone(&gateway), held).trusting(trust));
+    let intake = Arc::new(PolicySources::new(Arc::clone(&gateway), held).trusting(trust));
     // Watched before it is read: what changes in between is seen.
-    let mut watch = Watch::or_looks(&dir)?;
+    let mut watch = FolderWatch::or_looks(&dir)?;
     intake.restore();
     intake.mount(&dir);
     let listeners = Listeners::bind(&clients, &admin).await?;

@@ -64,7 +64,7 @@ struct Room {
 
 /// Bytes that are held; given back when dropped.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct MemoryLease {
     room: Option<Arc<Room>>,
     bytes: usize,
 }
@@ -108,7 +108,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`NoRoom`], without waiting for it.
-    pub fn hold(&self, bytes: usize) -> Result<Held, NoRoom> {
+    pub fn hold(&self, bytes: usize) -> Result<MemoryLease, NoRoom> {
         let room = &self.room;
         let most = room.most(bytes);
         if bytes > most {
@@ -116,7 +116,7 @@ impl Memory {
         }
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
         match room.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
-            Ok(_) => Ok(Held { room: Some(Arc::clone(room)), bytes }),
+            Ok(_) => Ok(MemoryLease { room: Some(Arc::clone(room)), bytes }),
             Err(_) => Err(NoRoom::Now),
         }
     }
@@ -125,7 +125,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`NoRoom`].
-    pub async fn wait(&self, bytes: usize, has: usize) -> Result<Held, NoRoom> {
+    pub async fn wait(&self, bytes: usize, has: usize) -> Result<MemoryLease, NoRoom> {
         let most = self.room.most(bytes);
         if bytes.saturating_add(has) > most {
             return Err(NoRoom::Ever { wanted: bytes, total: most.saturating_sub(has) });
@@ -135,7 +135,7 @@ impl Memory {
             outcome => return outcome,
         }
         let until = Instant::now() + PATIENCE;
-        let _waiting = Waiting::new(&self.room.waiting);
+        let _waiting = WaitCount::new(&self.room.waiting);
         loop {
             let freed = self.room.freed.notified();
             tokio::pin!(freed);
@@ -172,7 +172,7 @@ impl Room {
     }
 }
 
-impl Held {
+impl MemoryLease {
     /// Holds so many bytes in all, if there is room for what is more than before.
     ///
     /// # Errors
@@ -200,10 +200,10 @@ impl Held {
 
     /// So many of them apart, or as many as there are.
     #[must_use]
-    pub fn part(&mut self, bytes: usize) -> Held {
+    pub fn part(&mut self, bytes: usize) -> MemoryLease {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        Held { room: self.room.clone(), bytes }
+        MemoryLease { room: self.room.clone(), bytes }
     }
 
     /// Bytes that are held.
@@ -224,7 +224,7 @@ impl Room {
     }
 }
 
-impl Drop for Held {
+impl Drop for MemoryLease {
     fn drop(&mut self) {
         if let Some(room) = &self.room {
             room.give_back(self.bytes);
@@ -233,16 +233,16 @@ impl Drop for Held {
 }
 
 /// One who waits.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitCount<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitCount<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::AcqRel);
-        Waiting(waiting)
+        WaitCount(waiting)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitCount<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -298,10 +298,10 @@ mod tests {
     #[test]
     fn room_is_given_back_and_counted_once() {
         let memory = Memory::new(64 * KIB);
-        let mut all: Vec<Held> = (0..64).map(|_| memory.hold(KIB).unwrap()).collect();
+        let mut all: Vec<MemoryLease> = (0..64).map(|_| memory.hold(KIB).unwrap()).collect();
         assert_eq!(memory.hold(1).unwrap_err(), NoRoom::Now);
         all.truncate(32);
-        let mut held = Held::default();
+        let mut held = MemoryLease::default();
         for length in (10..=20 * KIB).step_by(10) {
             held.grow_to(length, &memory).unwrap();
         }

@@ -15,7 +15,7 @@ use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request};
 use outrigger_policy::{Provider, session};
-use outrigger_sidecar::pipeline::asked::{self, Asked};
+use outrigger_sidecar::pipeline::asked::{self, ParsedRequest};
 use outrigger_sidecar::pipeline::refuse::Refusal;
 use outrigger_sidecar::{Query, mock};
 use thiserror::Error;
@@ -105,7 +105,8 @@ impl Asking {
             (None, Some(body)) => asked::read(matched, &headers, &seen_query, body),
             (None, None) => asked::of(matched.operation, &seen_query, matched.model, Scanned::default()),
         };
-        let Asked { operation, model, stream: streams, scanned, .. } = asked.map_err(|not_asked| not_asked.refusal)?;
+        let ParsedRequest { operation, model, stream: streams, scanned, .. } =
+            asked.map_err(|not_asked| not_asked.refusal)?;
         Ok(Asking {
             operation,
             path: path.to_owned(),

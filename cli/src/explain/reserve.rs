@@ -9,7 +9,7 @@ use outrigger_llm::tokens::meter::Metered;
 use outrigger_policy::{
     CacheAsk, CandidateSeen, Conditions, Key, KeyIndex, LimitIndex, OnLimit, Policy, ProviderIndex, RefusalSeen, Unit,
 };
-use outrigger_sidecar::worst::{Bounds, Means, worst};
+use outrigger_sidecar::worst::{Means, OutputBounds, worst};
 use serde::Serialize;
 
 use super::asking::{Asking, dialect};
@@ -119,7 +119,7 @@ fn attempt(
 }
 
 /// What bounds the answer.
-fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &Asking, model: &str) -> Bounds {
+fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &Asking, model: &str) -> OutputBounds {
     let place = &policy.providers[provider];
     // An upstream of another dialect is told what the caller's own says.
     let fields = match provider::lookup(&place.kind) {
@@ -127,7 +127,7 @@ fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &Asking, 
         _ => CapField::of_caller(asking.operation),
     };
     let body = asking.body.as_deref().unwrap_or_default();
-    Bounds::of(policy, key, provider, model, fields, (asking.operation, &asking.scanned, body))
+    OutputBounds::of(policy, key, provider, model, fields, (asking.operation, &asking.scanned, body))
 }
 
 fn cache_ask(asking: &Asking) -> CacheAsk {

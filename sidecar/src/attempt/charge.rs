@@ -21,15 +21,15 @@ use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
 use outrigger_policy::{CacheAsk, LimitIndex, Policy, ProviderIndex, Unit, Used};
 
-use crate::attempt::worst::{PICTURE, Worst};
-use crate::runtime::accounts::Held;
+use crate::attempt::worst::{PICTURE, WorstCase};
+use crate::runtime::accounts::LedgerHold;
 
 /// Bytes for each second of a recording whose length nobody tells: speech at 32 kbit/s.
 const SPOKEN: u64 = 4_000;
 
 /// A limit that an attempt counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub struct CountedLimit {
     /// In [`outrigger_policy::Limits::all`].
     pub place: LimitIndex,
     pub number: LimitNo,
@@ -42,8 +42,8 @@ pub struct Counted {
 #[derive(Debug)]
 pub struct Charge {
     /// Nothing, where nothing is limited.
-    pub held: Option<Held>,
-    pub counted: Vec<Counted>,
+    pub held: Option<LedgerHold>,
+    pub counted: Vec<CountedLimit>,
     /// Index of the provider and name of the model: whose price it is.
     pub provider: ProviderIndex,
     pub model: Arc<str>,
@@ -65,14 +65,14 @@ pub struct Charge {
     /// What its figures are held against.
     pub known: Known,
     /// What was set aside.
-    pub worst: Worst,
+    pub worst: WorstCase,
     /// Set by the request's body when it leaves.
     pub left: Arc<AtomicBool>,
 }
 
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct AttemptCost {
     /// Nano-dollars; `None` where there is no price.
     pub money: Option<u64>,
     pub tokens: u64,
@@ -113,7 +113,7 @@ impl TotalCost {
 
 /// How an answer came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Completeness {
     /// To the end: a figure that was told is the last one.
     All,
     /// It was cut, or its caller went away.
@@ -140,16 +140,16 @@ impl Charge {
 
     /// What an answer cost of which so many bytes of content were seen. Its figures are [judged](Self::judge).
     #[must_use]
-    pub fn cost(&self, policy: &Policy, usage: &Usage, said: u64, heard: Heard) -> Cost {
+    pub fn cost(&self, policy: &Policy, usage: &Usage, said: u64, heard: Completeness) -> AttemptCost {
         let mut told = *usage;
         let mut estimated = false;
         if self.by_tokens {
             let output = if self.in_words { estimate::output_tokens(said) } else { 0 };
             // Of a model that thinks, what is seen says little of what was made.
-            if heard == Heard::All && self.in_words && self.thinks && told.output.is_none() && said > 0 {
+            if heard == Completeness::All && self.in_words && self.thinks && told.output.is_none() && said > 0 {
                 return self.in_full(policy);
             }
-            if heard == Heard::Part && usage.output.is_none_or(|told| told < output) {
+            if heard == Completeness::Part && usage.output.is_none_or(|told| told < output) {
                 if self.thinks {
                     return self.in_full(policy);
                 }
@@ -175,7 +175,7 @@ impl Charge {
             estimated = true;
             told.milliseconds = Some(self.known.sent.saturating_mul(1_000) / SPOKEN);
         }
-        Cost { money: self.money(policy, &told), tokens: tokens(&told), estimated, usage: told }
+        AttemptCost { money: self.money(policy, &told), tokens: tokens(&told), estimated, usage: told }
     }
 
     /// In nano-dollars. Which service served is the provider's to say; where it does not, the dearer one is believed.
@@ -222,34 +222,34 @@ impl Charge {
 
     /// It came to nothing. Where there is no price, nobody knows even that.
     #[must_use]
-    pub fn nothing(&self, policy: &Policy) -> Cost {
+    pub fn nothing(&self, policy: &Policy) -> AttemptCost {
         let money = policy.price(self.provider, &self.model).map(|_| 0);
-        Cost { money: money.or((self.metered == Metered::Free).then_some(0)), ..Cost::default() }
+        AttemptCost { money: money.or((self.metered == Metered::Free).then_some(0)), ..AttemptCost::default() }
     }
 
     /// The input alone: it was sent, and nobody answered.
     #[must_use]
-    pub fn unanswered(&self, policy: &Policy) -> Cost {
+    pub fn unanswered(&self, policy: &Policy) -> AttemptCost {
         if !self.by_tokens {
             // Nothing was made.
-            return Cost { estimated: true, ..self.nothing(policy) };
+            return AttemptCost { estimated: true, ..self.nothing(policy) };
         }
         let usage = Usage { input: Some(self.input), output: Some(0), ..Usage::default() };
-        Cost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated: true, usage }
+        AttemptCost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated: true, usage }
     }
 
     /// All that was set aside: less can't be vouched for.
     #[must_use]
-    pub fn in_full(&self, policy: &Policy) -> Cost {
+    pub fn in_full(&self, policy: &Policy) -> AttemptCost {
         let money = policy.price(self.provider, &self.model).map(|_| self.worst.money);
-        Cost { money, tokens: self.worst.tokens, estimated: true, usage: Usage::default() }
+        AttemptCost { money, tokens: self.worst.tokens, estimated: true, usage: Usage::default() }
     }
 
     /// Charges what it cost, and says what that did to each limit.
-    pub fn settle(self, cost: &Cost) -> Settled {
+    pub fn settle(self, cost: &AttemptCost) -> Settled {
         let sent = self.was_sent();
         let Some(held) = self.held else { return Settled::default() };
-        let amount = |counted: &Counted| match counted.unit {
+        let amount = |counted: &CountedLimit| match counted.unit {
             Unit::Money => cost.money.unwrap_or(0),
             Unit::Tokens => cost.tokens,
             Unit::Requests => u64::from(sent || !counted.per_attempt),

@@ -14,7 +14,7 @@ use outrigger_policy::Provider;
 
 use super::Failed;
 use crate::duration;
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::telemetry::attempt_error::AttemptError;
 
 /// The default of `timeouts.total`.
@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(300);
 
 /// The clocks of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct RequestClock {
     /// What the provider allows for an answer to begin, from the request on.
     total: Duration,
     total_at: Instant,
@@ -42,9 +42,9 @@ pub struct Clock {
 pub struct Timing {
     pub began: Instant,
     /// By when there must be content of a stream.
-    pub first: Limit,
+    pub first: TimeLimit,
     /// By when there must be the whole of another answer.
-    pub whole: Limit,
+    pub whole: TimeLimit,
     /// Nothing is waited for after this that has not begun to flow.
     pub deadline: Instant,
     /// The same, as the provider alone would have it: a caller who has something already does not give up.
@@ -70,7 +70,7 @@ pub struct LetGo {
 
 /// A moment, and what it means that it has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub struct TimeLimit {
     pub at: Instant,
     pub runs_out: RunsOut,
 }
@@ -88,12 +88,12 @@ pub enum RunsOut {
     Caller,
 }
 
-impl Clock {
+impl RequestClock {
     /// `total`: the primary's. `caller_at`, `gap`: see [`crate::pipeline::understand::Patience`].
-    pub fn of(ending: &Ending, total: Option<u64>) -> Self {
+    pub fn of(ending: &Completion, total: Option<u64>) -> Self {
         let total = total.map_or(TOTAL, Duration::from_millis);
         let call = &ending.call;
-        Clock {
+        RequestClock {
             total,
             total_at: call.started + total,
             caller_at: call.patience.answer.map(|patience| call.started + patience),
@@ -112,14 +112,14 @@ impl Clock {
         let of_callers = self.caller_at.is_some_and(|caller| caller < self.total_at);
         let deadline = self.deadline();
         let timeouts = &provider.timeouts;
-        let mut whole = Limit { at: deadline, runs_out: if of_callers { RunsOut::Caller } else { RunsOut::Total } };
+        let mut whole = TimeLimit { at: deadline, runs_out: if of_callers { RunsOut::Caller } else { RunsOut::Total } };
         let left = deadline.saturating_duration_since(began);
         let allowed = match timeouts.attempt {
             Some(ms) => Some((Duration::from_millis(ms), false)),
             None => others.then_some((left * 2 / 3, of_callers)),
         };
         if let Some((allowed, of_callers)) = allowed.filter(|(allowed, _)| *allowed < left) {
-            whole = Limit { at: began + allowed, runs_out: RunsOut::Attempt { allowed, of_callers } };
+            whole = TimeLimit { at: began + allowed, runs_out: RunsOut::Attempt { allowed, of_callers } };
         }
         let thinks = capable.is_some_and(|capable| capable.contains(Capabilities::REASONING));
         let local = matches!(provider.kind.as_str(), "Ollama" | "vLLM");
@@ -132,7 +132,7 @@ impl Clock {
         };
         let first_at = began + token;
         let first = match first_at < whole.at {
-            true => Limit { at: first_at, runs_out: RunsOut::FirstToken(token) },
+            true => TimeLimit { at: first_at, runs_out: RunsOut::FirstToken(token) },
             false => whole,
         };
         let idle = match timeouts.idle {
@@ -162,12 +162,12 @@ impl Clock {
 
 impl Timing {
     /// By when there must be something, of a stream or of a whole answer.
-    pub fn limit(&self, stream: bool) -> &Limit {
+    pub fn limit(&self, stream: bool) -> &TimeLimit {
         if stream { &self.first } else { &self.whole }
     }
 }
 
-impl Limit {
+impl TimeLimit {
     /// The failure of waiting until then.
     pub fn late(&self, provider: &str) -> Failed {
         let (error, teaches, what) = match self.runs_out {
@@ -193,10 +193,10 @@ mod tests {
 
     const REASONS: Capabilities = Capabilities::REASONING;
 
-    fn clock(total: u64, caller: Option<u64>, gap: Option<u64>) -> Clock {
+    fn clock(total: u64, caller: Option<u64>, gap: Option<u64>) -> RequestClock {
         let (started, total) = (Instant::now(), Duration::from_secs(total));
         let seconds = Duration::from_secs;
-        Clock {
+        RequestClock {
             total,
             total_at: started + total,
             caller_at: caller.map(|caller| started + seconds(caller)),

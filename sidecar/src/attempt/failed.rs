@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use outrigger_llm::errors::classify::{Class, Failure, Scope};
 use outrigger_llm::tokens::usage::Usage;
 
-use crate::memory::{Held, NoRoom};
+use crate::memory::{MemoryLease, NoRoom};
 use crate::pipeline::refuse::Refusal;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
@@ -46,7 +46,7 @@ pub struct Failed {
     pub message: String,
     pub retry_after: Option<Duration>,
     /// The upstream's own answer, where the caller can read it as it is.
-    pub passed: Option<Box<Passed>>,
+    pub passed: Option<Box<UpstreamAnswer>>,
     /// Status and type with which the gateway itself would tell it.
     pub tell: (u16, &'static str),
     /// The answer held the gateway's own credential, which was taken out.
@@ -61,14 +61,14 @@ pub struct Failed {
 
 /// An upstream's error answer, in the caller's dialect.
 #[derive(Clone, Debug)]
-pub struct Passed {
+pub struct UpstreamAnswer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// What it tells of it: nothing, in an error.
     pub usage: Usage,
     /// Room for the body.
-    pub held: Arc<Held>,
+    pub held: Arc<MemoryLease>,
 }
 
 /// The upstream's own word, with its charset, where it is true of what is told; else that.
@@ -103,7 +103,7 @@ impl Failed {
         let passed = answer.map(|(content_type, body, usage)| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            Box::new(Passed { status: 200, headers, body, usage, held: Arc::default() })
+            Box::new(UpstreamAnswer { status: 200, headers, body, usage, held: Arc::default() })
         });
         let failed = Failed::unreachable(AttemptError::Empty, format!("{provider} answered with nothing"));
         Failed { class: FailureClass::Candidate, passed, ..failed }
@@ -200,7 +200,7 @@ impl Failed {
     }
 
     /// The provider answered with an error.
-    pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Box<Passed>>) -> Self {
+    pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Box<UpstreamAnswer>>) -> Self {
         let class = match failure.class {
             Class::Caller | Class::Filtered => FailureClass::Final,
             Class::Credential | Class::Quota => FailureClass::Credential,

@@ -10,15 +10,19 @@
 use http::Response;
 use http::header::CONTENT_TYPE;
 
-use super::once::Answer;
+use super::once::ProviderAnswer;
 use crate::filter::{AnswerFilters, FilterFailure, FullAnswer};
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::reply::ReplyBody;
 
 /// Tells an answer to the caller, unless a filter fails it.
-pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFilters) -> Response<ReplyBody> {
+pub async fn tell(
+    answer: ProviderAnswer,
+    mut ending: Box<Completion>,
+    mut filters: AnswerFilters,
+) -> Response<ReplyBody> {
     match answer {
-        Answer::Whole { status, headers, answer } => {
+        ProviderAnswer::Whole { status, headers, answer } => {
             let shown = match answer.is_events() {
                 true => filters.stream(&ending.call, answer.body().clone()).await,
                 false => {
@@ -27,7 +31,7 @@ pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFi
                 }
             };
             match shown {
-                Ok(body) => Answer::Whole { status, headers, answer: answer.with_body(body) }.send(ending),
+                Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }.send(ending),
                 Err(failure) => {
                     // It was made all the same.
                     let (usage, said) = answer.figures();
@@ -36,7 +40,7 @@ pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFi
                 }
             }
         }
-        Answer::Stream { status, headers, mut relay } if filters.want_whole() => {
+        ProviderAnswer::Stream { status, headers, mut relay } if filters.want_whole() => {
             let read = relay.collect(&mut ending).await;
             let (usage, said) = (relay.usage(), relay.said());
             let shown = match read {
@@ -49,7 +53,7 @@ pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFi
             match shown {
                 Ok(events) => {
                     relay.replace(events);
-                    Answer::Stream { status, headers, relay }.send(ending)
+                    ProviderAnswer::Stream { status, headers, relay }.send(ending)
                 }
                 Err(failure) => {
                     ending.answered(&usage, said);
@@ -57,14 +61,14 @@ pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFi
                 }
             }
         }
-        Answer::Stream { status, headers, mut relay } => {
+        ProviderAnswer::Stream { status, headers, mut relay } => {
             relay.pass_through(filters);
-            Answer::Stream { status, headers, relay }.send(ending)
+            ProviderAnswer::Stream { status, headers, relay }.send(ending)
         }
-        Answer::Binary { status, headers, body, timing } => {
+        ProviderAnswer::Binary { status, headers, body, timing } => {
             let what = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("bytes");
             match filters.unseen(what) {
-                Ok(()) => Answer::Binary { status, headers, body, timing }.send(ending),
+                Ok(()) => ProviderAnswer::Binary { status, headers, body, timing }.send(ending),
                 Err(failure) => {
                     drop(body);
                     ending.cut(&Default::default(), 0);
@@ -75,7 +79,7 @@ pub async fn tell(answer: Answer, mut ending: Box<Ending>, mut filters: AnswerFi
     }
 }
 
-fn fail(mut ending: Box<Ending>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
+fn fail(mut ending: Box<Completion>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
     ending.record.filter = Some(name);
     ending.refuse_after(&refusal, refusal.kind, &[])
 }

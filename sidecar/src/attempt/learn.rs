@@ -7,8 +7,8 @@ use outrigger_policy::{Candidate, Measure, ProviderIndex};
 
 use super::route::Route;
 use super::{Failed, FailureClass};
-use crate::pipeline::call::Call;
-use crate::runtime::health::Lane;
+use crate::pipeline::call::RequestContext;
+use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
 
 /// How long a credential rests that was refused, or whose account is empty.
@@ -19,7 +19,12 @@ const DEFAULT_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Notes it. `began`: when the attempt did.
-pub fn learn(failed: &Failed, call: &Call, &Route { candidate, provider, credential }: &Route<'_>, began: Instant) {
+pub fn learn(
+    failed: &Failed,
+    call: &RequestContext,
+    &Route { candidate, provider, credential }: &Route<'_>,
+    began: Instant,
+) {
     if !failed.teaches {
         return;
     }
@@ -58,9 +63,16 @@ pub fn learn(failed: &Failed, call: &Call, &Route { candidate, provider, credent
 }
 
 /// What the answer spoke of rests. Credentials that share an account share its limits.
-fn rest(scope: Scope, call: &Call, candidate: &Candidate, provider: ProviderIndex, lane: &Lane, pause: Duration) {
+fn rest(
+    scope: Scope,
+    call: &RequestContext,
+    candidate: &Candidate,
+    provider: ProviderIndex,
+    lane: &BackendHealth,
+    pause: Duration,
+) {
     let now = Instant::now();
-    let one = |lane: &Lane| match scope {
+    let one = |lane: &BackendHealth| match scope {
         Scope::Model => lane.rest_model(&candidate.model, pause, now),
         Scope::Credential | Scope::Account => lane.rest(pause, now),
     };

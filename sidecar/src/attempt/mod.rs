@@ -32,17 +32,17 @@ use std::time::Instant;
 use http::Response;
 use outrigger_policy::{Candidate, Decision};
 
-pub use clock::{Clock, Timing};
-pub use failed::{Failed, FailureClass, Passed, keep_content_type};
-use once::Answer;
+pub use clock::{RequestClock, Timing};
+pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
+use once::ProviderAnswer;
 use route::{Cursor, Route};
 use step::{NextStep, Situation, next_step};
 use tried::TriedRoutes;
-pub use trying::Trying;
+pub use trying::AttemptContext;
 
 use crate::attempt::reserve::{NotReserved, reserve};
 use crate::duration::ms;
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
@@ -50,7 +50,7 @@ use crate::telemetry::record::AttemptRecord;
 
 /// Tries the decision's candidates in order and answers with the first that serves, or with what
 /// the primary said.
-pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<ReplyBody> {
+pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -> Response<ReplyBody> {
     let served = Arc::clone(&ending.call.served);
     for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
         served.places[provider].upstream.touch();
@@ -151,7 +151,7 @@ pub async fn attempt(trying: &Trying<'_>, mut ending: Box<Ending>) -> Response<R
 }
 
 /// Puts an attempt on record before it is sent: a caller who leaves meanwhile leaves it there.
-fn begin_record(ending: &mut Ending, route: &Route<'_>) {
+fn begin_record(ending: &mut Completion, route: &Route<'_>) {
     let candidate = route.candidate;
     let provider = &ending.call.served.policy.providers[route.provider];
     ending.record.attempts.push(AttemptRecord {
@@ -165,7 +165,7 @@ fn begin_record(ending: &mut Ending, route: &Route<'_>) {
     ending.serves(candidate);
 }
 
-fn end_record(ending: &mut Ending, begun: Instant, outcome: &Result<Answer, Failed>) {
+fn end_record(ending: &mut Completion, begun: Instant, outcome: &Result<ProviderAnswer, Failed>) {
     let Some(record) = ending.record.attempts.last_mut() else { return };
     record.ms = ms(begun.elapsed());
     match outcome {
@@ -176,7 +176,7 @@ fn end_record(ending: &mut Ending, begun: Instant, outcome: &Result<Answer, Fail
 }
 
 /// The caller's own mistake is told as it is, whatever failed before it.
-fn give_back(mut ending: Box<Ending>, candidate: &Candidate, failed: Failed, tried: u32) -> Response<ReplyBody> {
+fn give_back(mut ending: Box<Completion>, candidate: &Candidate, failed: Failed, tried: u32) -> Response<ReplyBody> {
     ending.serves(candidate);
     let final_word = tried >= 2;
     match failed.passed {
@@ -195,7 +195,7 @@ fn lasts(refusal: &Refusal) -> u8 {
 }
 
 /// The conversation's next turn should come here too.
-fn remember(trying: &Trying<'_>, ending: &Ending, &Route { candidate, provider, credential }: &Route<'_>) {
+fn remember(trying: &AttemptContext<'_>, ending: &Completion, &Route { candidate, provider, credential }: &Route<'_>) {
     let policy = &ending.call.served.policy;
     let provider = &policy.providers[provider];
     let stay = outrigger_policy::Stay {
@@ -212,8 +212,8 @@ fn remember(trying: &Trying<'_>, ending: &Ending, &Route { candidate, provider, 
 
 /// Nobody served: the primary's error, in the caller's dialect, with the attempts.
 fn all_failed(
-    trying: &Trying<'_>,
-    mut ending: Box<Ending>,
+    trying: &AttemptContext<'_>,
+    mut ending: Box<Completion>,
     primary: Option<(Failed, &Candidate)>,
     tried: u32,
 ) -> Response<ReplyBody> {
@@ -254,7 +254,7 @@ fn line(attempt: &AttemptRecord) -> String {
 }
 
 /// The clocks of a request: the primary's provider says how long all of it may take.
-pub fn clock(ending: &Ending, decision: &Decision) -> Clock {
+pub fn clock(ending: &Completion, decision: &Decision) -> RequestClock {
     let primary = decision.eligible().find_map(|candidate| candidate.provider);
-    Clock::of(ending, primary.and_then(|index| ending.call.served.policy.providers[index].timeouts.total))
+    RequestClock::of(ending, primary.and_then(|index| ending.call.served.policy.providers[index].timeouts.total))
 }

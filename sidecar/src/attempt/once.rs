@@ -13,15 +13,15 @@ use outrigger_llm::tokens::usage::Usage;
 
 use super::filtered;
 use super::route::Route;
-use super::{Failed, Passed, Timing, Trying, keep_content_type};
+use super::{AttemptContext, Failed, Timing, UpstreamAnswer, keep_content_type};
 use crate::attempt::prepare::{Prepared, prepare};
-use crate::attempt::reserve::Reserved;
-use crate::memory::{Held, Memory, NoRoom};
+use crate::attempt::reserve::ReservedAttempt;
+use crate::memory::{Memory, MemoryLease, NoRoom};
 use crate::mock::NoFallback;
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::headers;
 use crate::pipeline::reply::ReplyBody;
-use crate::relay::{Relay, Setting, WholeAnswer, binary, whole_answer};
+use crate::relay::{AnswerSource, Relay, WholeAnswer, binary, whole_answer};
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::mask::Masker;
 use crate::upstream::{AuthorizeError, UpstreamBody};
@@ -33,21 +33,23 @@ const ERROR_TIME: Duration = Duration::from_secs(5);
 const LONGEST_ERROR: usize = 256 << 10;
 
 /// An answer that can go to the caller.
-pub enum Answer {
+pub enum ProviderAnswer {
     Whole { status: u16, headers: HeaderMap, answer: WholeAnswer },
     Stream { status: u16, headers: HeaderMap, relay: Box<Relay> },
     Binary { status: u16, headers: HeaderMap, body: Box<UpstreamBody>, timing: Timing },
 }
 
-impl Answer {
+impl ProviderAnswer {
     pub fn status(&self) -> u16 {
         match self {
-            Answer::Whole { status, .. } | Answer::Stream { status, .. } | Answer::Binary { status, .. } => *status,
+            ProviderAnswer::Whole { status, .. }
+            | ProviderAnswer::Stream { status, .. }
+            | ProviderAnswer::Binary { status, .. } => *status,
         }
     }
 
     /// Tells it to the caller, through the filters that look at it; what is left to do ends with the body.
-    pub async fn tell(self, mut ending: Box<Ending>) -> Response<ReplyBody> {
+    pub async fn tell(self, mut ending: Box<Completion>) -> Response<ReplyBody> {
         let filters = std::mem::take(&mut ending.answer_filters);
         match filters.is_empty() {
             true => self.send(ending),
@@ -56,20 +58,20 @@ impl Answer {
     }
 
     /// Sends it to the caller.
-    pub fn send(self, mut ending: Box<Ending>) -> Response<ReplyBody> {
+    pub fn send(self, mut ending: Box<Completion>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
-            Answer::Whole { mut headers, answer, status } => {
+            ProviderAnswer::Whole { mut headers, answer, status } => {
                 let (usage, said) = answer.figures();
                 ending.answered(usage, said);
                 ending.tell_who(&mut headers);
                 (headers, answer.into_body(ending, status))
             }
-            Answer::Stream { mut headers, relay, status } => {
+            ProviderAnswer::Stream { mut headers, relay, status } => {
                 ending.tell_who(&mut headers);
                 (headers, relay.into_body(ending, status))
             }
-            Answer::Binary { mut headers, body, status, timing } => {
+            ProviderAnswer::Binary { mut headers, body, status, timing } => {
                 ending.tell_who(&mut headers);
                 (headers, binary(*body, ending, status, timing))
             }
@@ -83,12 +85,12 @@ impl Answer {
 }
 
 pub async fn once(
-    trying: &Trying<'_>,
-    ending: &mut Ending,
+    trying: &AttemptContext<'_>,
+    ending: &mut Completion,
     route: &Route<'_>,
-    reserved: &Reserved,
+    reserved: &ReservedAttempt,
     timing: Timing,
-) -> Result<Answer, Failed> {
+) -> Result<ProviderAnswer, Failed> {
     let &Route { candidate, provider: index, credential } = route;
     let served = Arc::clone(&ending.call.served);
     let place = &served.places[index];
@@ -144,7 +146,7 @@ pub async fn once(
                     lane.refuses_usage.store(true, Ordering::Relaxed);
                 }
                 // A stream has still to come to its end.
-                if !matches!(answer, Answer::Stream { .. }) {
+                if !matches!(answer, ProviderAnswer::Stream { .. }) {
                     let now = Instant::now();
                     // Counting tokens takes no time that says anything of an answer's.
                     let counting = ending.call.operation.kind == Kind::CountTokens;
@@ -167,11 +169,11 @@ fn refuses_usage(failed: &Failed) -> bool {
 }
 
 async fn send(
-    ending: &mut Ending,
+    ending: &mut Completion,
     &Route { candidate, provider: index, credential }: &Route<'_>,
     prepared: Prepared,
     (timing, fresh): (Timing, bool),
-) -> Result<Answer, Failed> {
+) -> Result<ProviderAnswer, Failed> {
     let served = Arc::clone(&ending.call.served);
     let (place, provider) = (&served.places[index], &served.policy.providers[index]);
     let limit = timing.limit(ending.call.stream);
@@ -213,7 +215,7 @@ async fn send(
     if !head.status.is_success() {
         // Its status says enough: the words are not waited for as an answer would be.
         let by = limit.at.min(Instant::now() + ERROR_TIME);
-        let waits = Waits { by, silence: Duration::ZERO, at_most: by };
+        let waits = BodyDeadline { by, silence: Duration::ZERO, at_most: by };
         let memory = ending.gateway.memory.clone();
         let longest = LONGEST_ERROR.min(memory.longest_answer());
         let read = read_whole(&mut body, longest, waits, ending, &memory).await.ok();
@@ -231,7 +233,13 @@ async fn send(
         }
         // What is no error is not passed on either: an SDK would follow a redirect.
         let passed = (same && whole && status >= 400).then(|| {
-            Box::new(Passed { status, headers: down, body: text, usage: Usage::default(), held: Arc::new(held) })
+            Box::new(UpstreamAnswer {
+                status,
+                headers: down,
+                body: text,
+                usage: Usage::default(),
+                held: Arc::new(held),
+            })
         });
         let failed = Failed::answered(&failure, status, &candidate.name, passed);
         if status == StatusCode::LOOP_DETECTED.as_u16() {
@@ -244,7 +252,7 @@ async fn send(
         provider: provider.identity,
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
-    let setting = Setting {
+    let setting = AnswerSource {
         upstream: place.api,
         way: prepared.way,
         provider: Arc::clone(&candidate.name),
@@ -263,21 +271,21 @@ async fn send(
         headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
         let mut relay = Box::new(Relay::new(body, setting, timing, &ending.call, &ending.gateway.memory));
         relay.until_content(ending).await.map_err(|failed| failed.with_headers(headers.clone()))?;
-        return Ok(Answer::Stream { status, headers, relay });
+        return Ok(ProviderAnswer::Stream { status, headers, relay });
     }
     if same && (is_binary(content_type) || (ending.call.is_binary() && !content_type.starts_with("application/json"))) {
-        return Ok(Answer::Binary { status, headers: down, body: Box::new(body), timing });
+        return Ok(ProviderAnswer::Binary { status, headers: down, body: Box::new(body), timing });
     }
     // Some keep a long answer's connection busy with white space: that is no silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
-    let waits = Waits { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
+    let waits = BodyDeadline { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
     let memory = ending.gateway.memory.clone();
     let longest = memory.longest_answer();
     let (text, held) = read_whole(&mut body, longest, waits, ending, &memory).await.map_err(|failed| match failed {
-        NotRead::Late => timing.whole.late(&candidate.name),
-        NotRead::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", candidate.name)),
-        NotRead::TooLong => Failed::too_long(&candidate.name, longest),
-        NotRead::NoRoom(no_room) => Failed::crowded(no_room),
+        BodyReadError::Late => timing.whole.late(&candidate.name),
+        BodyReadError::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", candidate.name)),
+        BodyReadError::TooLong => Failed::too_long(&candidate.name, longest),
+        BodyReadError::NoRoom(no_room) => Failed::crowded(no_room),
     })?;
     let mut headers = down;
     let length = text.len();
@@ -289,7 +297,7 @@ async fn send(
         failed.with_headers(headers.clone())
     })?;
     keep_content_type(&mut headers, &header::HeaderValue::from_static(answer.content_type));
-    Ok(Answer::Whole { status, headers, answer })
+    Ok(ProviderAnswer::Whole { status, headers, answer })
 }
 
 /// Speech, pictures, archives: passed on as they come.
@@ -299,7 +307,7 @@ fn is_binary(content_type: &str) -> bool {
 
 /// How long a body is waited for: until `by`, and as long as it comes without such a silence, until `at_most`.
 #[derive(Clone, Copy, Debug)]
-struct Waits {
+struct BodyDeadline {
     by: Instant,
     silence: Duration,
     at_most: Instant,
@@ -307,7 +315,7 @@ struct Waits {
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
-enum NotRead {
+enum BodyReadError {
     Late,
     Lost(String),
     TooLong,
@@ -319,11 +327,11 @@ enum NotRead {
 async fn read_whole(
     body: &mut UpstreamBody,
     longest: usize,
-    mut waits: Waits,
-    ending: &mut Ending,
+    mut waits: BodyDeadline,
+    ending: &mut Completion,
     memory: &Memory,
-) -> Result<(Bytes, Held), NotRead> {
-    let mut held = Held::default();
+) -> Result<(Bytes, MemoryLease), BodyReadError> {
+    let mut held = MemoryLease::default();
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
@@ -331,18 +339,19 @@ async fn read_whole(
         let chunk = tokio::time::timeout_at(waits.by.into(), body.chunk()).await;
         ending.waited();
         let chunk = match chunk {
-            Err(_) => return Err(NotRead::Late),
+            Err(_) => return Err(BodyReadError::Late),
             Ok(None) => break,
-            Ok(Some(Err(error))) => return Err(NotRead::Lost(error.to_string())),
+            Ok(Some(Err(error))) => return Err(BodyReadError::Lost(error.to_string())),
             Ok(Some(Ok(chunk))) => chunk,
         };
         waits.by = waits.by.max((Instant::now() + waits.silence).min(waits.at_most));
         let length = first.len() + whole.len() + chunk.len();
         if length > longest {
-            return Err(NotRead::TooLong);
+            return Err(BodyReadError::TooLong);
         }
         // Copied as it grows: some of both copies is there for a moment.
-        held.grow_to(if whole.is_empty() { length } else { length + length / 2 }, memory).map_err(NotRead::NoRoom)?;
+        held.grow_to(if whole.is_empty() { length } else { length + length / 2 }, memory)
+            .map_err(BodyReadError::NoRoom)?;
         // Most answers come in one piece: that one is kept as it is, without a copy.
         if first.is_empty() && whole.is_empty() {
             first = chunk;

@@ -19,19 +19,19 @@ use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request}
 use outrigger_policy::Candidate;
 use serde_json::Value;
 
-use crate::memory::{Held, LONG_WORK, Memory, NoRoom};
+use crate::memory::{LONG_WORK, Memory, MemoryLease, NoRoom};
 use crate::pipeline::asked::{self, LONGEST_NAME};
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 use crate::pipeline::headers;
 use crate::pipeline::receive::overloaded;
 use crate::pipeline::refuse::Refusal;
 use crate::runtime::hop;
-use crate::runtime::served::Place;
+use crate::runtime::served::Backend;
 use crate::upstream::{Endpoint, Pieces};
 
 /// How the answer must be told back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Conversion {
     /// As it comes.
     Same,
     /// A conversation, through the dialect of none.
@@ -44,7 +44,7 @@ pub enum Way {
 #[derive(Debug)]
 pub struct Prepared {
     pub request: Request<Pieces>,
-    pub way: Way,
+    pub way: Conversion,
     /// The caller's fields that were left out as hints.
     pub left_out: Vec<String>,
     /// The gateway asked for usage that the caller did not ask for.
@@ -53,18 +53,18 @@ pub struct Prepared {
 
 /// The request in no dialect, read when somebody needs it, in room that was made for it before.
 #[derive(Debug)]
-pub struct Translation {
+pub struct RequestTranslation {
     memory: Memory,
     /// What it may take, or that there is no room for so much.
-    room: Mutex<Result<Held, NoRoom>>,
-    read: RwLock<Option<Read>>,
+    room: Mutex<Result<MemoryLease, NoRoom>>,
+    read: RwLock<Option<ParsedBody>>,
     /// What it needs and targets cannot be told, as far as that was asked.
     unfit: Mutex<Vec<(FitKey, Option<String>)>>,
 }
 
 /// What was read of a body.
 #[derive(Debug)]
-enum Read {
+enum ParsedBody {
     Chat(Box<Result<chat::Request, RequestError>>),
     /// Of what is no conversation: the body as JSON, each key once.
     Body(Result<Object, RequestError>),
@@ -73,20 +73,20 @@ enum Read {
 /// The field that no dialect can be told for want of room.
 const NO_ROOM: &str = "a request of this size";
 
-impl Translation {
+impl RequestTranslation {
     /// Of a request of which nothing is read yet.
     #[must_use]
     pub fn new(memory: &Memory) -> Self {
-        Translation {
+        RequestTranslation {
             memory: memory.clone(),
-            room: Mutex::new(Ok(Held::default())),
+            room: Mutex::new(Ok(MemoryLease::default())),
             read: RwLock::default(),
             unfit: Default::default(),
         }
     }
 
     /// Makes room for what is going to be read, and waits for it a moment.
-    pub async fn make_room(&self, call: &Call) {
+    pub async fn make_room(&self, call: &RequestContext) {
         if lock(&self.room).as_ref().is_ok_and(|held| held.bytes() > 0) {
             return;
         }
@@ -121,15 +121,15 @@ impl Translation {
 
     /// Forgets what was read of a large body: it may be long until an answer begins, and is read again if another candidate
     /// has to be asked.
-    pub fn let_go(&self, call: &Call) {
+    pub fn let_go(&self, call: &RequestContext) {
         if call.body.len() >= LONG_WORK {
             *self.read.write().unwrap_or_else(PoisonError::into_inner) = None;
-            *lock(&self.room) = Ok(Held::default());
+            *lock(&self.room) = Ok(MemoryLease::default());
         }
     }
 
     /// Room for an edit in the caller's own dialect.
-    fn hold(&self, call: &Call, bytes: usize) -> Result<Held, RequestError> {
+    fn hold(&self, call: &RequestContext, bytes: usize) -> Result<MemoryLease, RequestError> {
         self.memory.hold(bytes).map_err(|no_room| {
             *lock(&self.room) = Err(no_room);
             RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: call.dialect }
@@ -137,7 +137,11 @@ impl Translation {
     }
 
     /// Does something with what was read, which is read first if it was not.
-    fn with<T>(&self, call: &Call, of: impl FnOnce(&Read) -> Result<T, RequestError>) -> Result<T, RequestError> {
+    fn with<T>(
+        &self,
+        call: &RequestContext,
+        of: impl FnOnce(&ParsedBody) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         {
             let mut room = lock(&self.room);
             if room.as_ref().is_ok_and(|held| held.bytes() == 0) {
@@ -150,7 +154,7 @@ impl Translation {
         if let Some(read) = &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
             return of(read);
         }
-        let read = Read::of(call);
+        let read = ParsedBody::of(call);
         let told = of(&read);
         *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some(read);
         told
@@ -162,12 +166,12 @@ impl Translation {
     /// What is wrong with it, for the caller.
     pub fn chat<T>(
         &self,
-        call: &Call,
+        call: &RequestContext,
         of: impl FnOnce(&chat::Request) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         self.with(call, |read| match read {
-            Read::Chat(chat) => of(chat.as_ref().as_ref().map_err(Clone::clone)?),
-            Read::Body(_) => {
+            ParsedBody::Chat(chat) => of(chat.as_ref().as_ref().map_err(Clone::clone)?),
+            ParsedBody::Body(_) => {
                 Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
             }
         })
@@ -177,7 +181,7 @@ impl Translation {
     /// body, and what is wrong there.
     pub fn problem(&self) -> Option<(String, String)> {
         match &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(Read::Chat(chat)) => match &**chat {
+            Some(ParsedBody::Chat(chat)) => match &**chat {
                 Err(RequestError::Invalid { path, problem }) => Some((path.clone(), problem.clone())),
                 _ => None,
             },
@@ -186,7 +190,7 @@ impl Translation {
     }
 
     /// What this request needs and a target cannot be told.
-    pub fn unfit(&self, call: &Call, target: &Target<'_>) -> Option<String> {
+    pub fn unfit(&self, call: &RequestContext, target: &Target<'_>) -> Option<String> {
         if target.api.dialect == call.dialect {
             return None;
         }
@@ -196,8 +200,9 @@ impl Translation {
         }
         let lacks = match call.operation.kind {
             Kind::Chat | Kind::Embeddings => {
-                let judged =
-                    |read: &Read| Ok(asked::unfit(call.operation, target, || read.chat(call), || read.body(call)));
+                let judged = |read: &ParsedBody| {
+                    Ok(asked::unfit(call.operation, target, || read.chat(call), || read.body(call)))
+                };
                 self.with(call, judged).unwrap_or_else(|error| Some(error.to_string()))
             }
             _ => Some(call.operation.name.to_owned()),
@@ -208,40 +213,40 @@ impl Translation {
 }
 
 /// What it takes to read a body, and to tell it in another dialect.
-fn weight(call: &Call) -> usize {
+fn weight(call: &RequestContext) -> usize {
     match call.operation.kind {
         Kind::Embeddings => Weight::of(&call.body).embedded(LONGEST_NAME),
         _ => Weight::of(&call.body).translated(),
     }
 }
 
-impl Read {
-    fn of(call: &Call) -> Read {
+impl ParsedBody {
+    fn of(call: &RequestContext) -> ParsedBody {
         let invalid = |problem| RequestError::Invalid { path: "body".to_owned(), problem };
         let body = asked::object(call.dialect, &call.scanned, &call.body).map_err(invalid);
         let model = call.model.as_deref().unwrap_or_default();
         match call.operation.kind {
             Kind::Chat => {
                 let chat = body.and_then(|body| decode_request(call.dialect.format(), &body, model, call.stream));
-                Read::Chat(Box::new(chat))
+                ParsedBody::Chat(Box::new(chat))
             }
-            _ => Read::Body(body),
+            _ => ParsedBody::Body(body),
         }
     }
 
-    fn chat(&self, call: &Call) -> Result<&chat::Request, RequestError> {
+    fn chat(&self, call: &RequestContext) -> Result<&chat::Request, RequestError> {
         match self {
-            Read::Chat(chat) => chat.as_ref().as_ref().map_err(Clone::clone),
-            Read::Body(_) => {
+            ParsedBody::Chat(chat) => chat.as_ref().as_ref().map_err(Clone::clone),
+            ParsedBody::Body(_) => {
                 Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
             }
         }
     }
 
-    fn body(&self, call: &Call) -> Result<&Object, String> {
+    fn body(&self, call: &RequestContext) -> Result<&Object, String> {
         match self {
-            Read::Body(Ok(body)) => Ok(body),
-            Read::Body(Err(RequestError::Invalid { problem, .. })) => Err(problem.clone()),
+            ParsedBody::Body(Ok(body)) => Ok(body),
+            ParsedBody::Body(Err(RequestError::Invalid { problem, .. })) => Err(problem.clone()),
             _ => Err(format!("{} has none", call.operation.name)),
         }
     }
@@ -258,10 +263,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// # Errors
 /// [`RequestError`] when the candidate's dialect, or its model, cannot be told this request.
 pub fn prepare(
-    call: &Call,
+    call: &RequestContext,
     candidate: &Candidate,
-    place: &Place,
-    translation: &Translation,
+    place: &Backend,
+    translation: &RequestTranslation,
     asks_usage: bool,
     cap: Option<u64>,
 ) -> Result<Prepared, RequestError> {
@@ -293,7 +298,7 @@ pub fn prepare(
         if let Some(cap) = cap {
             left_out = call.scanned.thinking_changed_by(&call.body, cap);
         }
-        (same(call, model, asked_usage, cap, translation)?, Way::Same)
+        (same(call, model, asked_usage, cap, translation)?, Conversion::Same)
     } else {
         headers = headers::up_across(&call.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -308,7 +313,7 @@ pub fn prepare(
                 let encode = |request: &chat::Request| encode_request(call.dialect.format(), request, &target, cap);
                 let encoded = translation.chat(call, encode)?;
                 left_out = encoded.left_out;
-                (written(&Value::Object(encoded.body), call.body.len(), translation), Way::Across)
+                (written(&Value::Object(encoded.body), call.body.len(), translation), Conversion::Across)
             }
         }
     };
@@ -344,13 +349,13 @@ pub fn prepare(
 }
 
 /// A body as it is sent, with room of its own until it has left. `like`: about how long it will be.
-fn written(body: &Value, like: usize, translation: &Translation) -> Pieces {
+fn written(body: &Value, like: usize, translation: &RequestTranslation) -> Pieces {
     let mut text = Vec::with_capacity(like + like / 8 + 128);
     // Into memory it can't fail.
     let _ = serde_json::to_writer(&mut text, body);
     // The translation's room is enough for it now; when that is given back, this must stand by itself.
     let held = match text.len() < LONG_WORK {
-        true => Held::default(),
+        true => MemoryLease::default(),
         false => lock(&translation.room).as_mut().map(|room| room.part(text.len())).unwrap_or_default(),
     };
     Pieces::from(text).holding(held)
@@ -358,11 +363,11 @@ fn written(body: &Value, like: usize, translation: &Translation) -> Pieces {
 
 /// The caller's bytes with the listed edits.
 fn same(
-    call: &Call,
+    call: &RequestContext,
     model: &str,
     asked_usage: bool,
     cap: Option<Cap<'_>>,
-    translation: &Translation,
+    translation: &RequestTranslation,
 ) -> Result<Pieces, RequestError> {
     match call.operation.model {
         ModelPlace::Form => Ok(crate::pipeline::receive::with_form_model(call, model)),
@@ -418,12 +423,17 @@ fn of_pieces(body: &Bytes, pieces: Vec<Piece>) -> Pieces {
     }))
 }
 
-type Vectors = (Object, UpstreamPath, Way, Vec<String>);
+type Vectors = (Object, UpstreamPath, Conversion, Vec<String>);
 
 /// An embeddings request in the other of the two dialects that have them.
-fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &str) -> Result<Vectors, RequestError> {
+fn vectors(
+    call: &RequestContext,
+    translation: &RequestTranslation,
+    upstream: Dialect,
+    model: &str,
+) -> Result<Vectors, RequestError> {
     translation.with(call, |read| {
-        let Read::Body(body) = read else {
+        let ParsedBody::Body(body) = read else {
             let field = call.operation.name.to_owned();
             return Err(RequestError::Unsupported { field, upstream });
         };
@@ -432,7 +442,7 @@ fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &st
             Dialect::Gemini => {
                 let told = embeddings::openai_to_gemini(body, model)?;
                 let verb = if told.batch { ":batchEmbedContents" } else { ":embedContent" };
-                let way = Way::Vectors { encoding: told.encoding, batch: told.batch };
+                let way = Conversion::Vectors { encoding: told.encoding, batch: told.batch };
                 // Whether the request fits is asked before there is a model.
                 let path = match model {
                     "" => Ok(UpstreamPath::fixed("models")),
@@ -447,7 +457,7 @@ fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &st
             _ => {
                 let batch = call.operation.path.ends_with("batchEmbedContents");
                 let told = embeddings::gemini_to_openai(body, model, batch)?;
-                let way = Way::Vectors { encoding: Encoding::Float, batch };
+                let way = Conversion::Vectors { encoding: Encoding::Float, batch };
                 Ok((told.body, UpstreamPath::fixed("embeddings"), way, told.left_out))
             }
         }
@@ -455,7 +465,7 @@ fn vectors(call: &Call, translation: &Translation, upstream: Dialect, model: &st
 }
 
 /// The provider's own headers, and what its dialect cannot do without.
-fn own_headers(headers: &mut HeaderMap, place: &Place) {
+fn own_headers(headers: &mut HeaderMap, place: &Backend) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     headers

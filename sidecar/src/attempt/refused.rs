@@ -5,10 +5,14 @@ use std::time::Instant;
 
 use super::Failed;
 use super::route::Route;
-use crate::runtime::served::Served;
+use crate::runtime::served::ActivePolicy;
 
 /// Names the credential in a failure that is about one.
-pub fn named(failed: Failed, served: &Served, &Route { candidate, provider: index, credential }: &Route<'_>) -> Failed {
+pub fn named(
+    failed: Failed,
+    served: &ActivePolicy,
+    &Route { candidate, provider: index, credential }: &Route<'_>,
+) -> Failed {
     if !failed.refuses_credential() {
         return failed;
     }

@@ -14,13 +14,13 @@ use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{Known, Reads};
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, ProviderIndex, Skip, Unit, Used};
 
-use crate::attempt::Trying;
-use crate::attempt::charge::{Charge, Counted};
-use crate::attempt::worst::{Bounds, Means, PICTURE, Worst, worst};
-use crate::pipeline::ending::Ending;
+use crate::attempt::AttemptContext;
+use crate::attempt::charge::{Charge, CountedLimit};
+use crate::attempt::worst::{Means, OutputBounds, PICTURE, WorstCase, worst};
+use crate::pipeline::ending::Completion;
 use crate::pipeline::refuse::Refusal;
 use crate::runtime::accounts::{NotHeld, millis};
-use crate::runtime::served::Slot;
+use crate::runtime::served::ConcurrencyPermit;
 
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const UNKNOWN_WINDOW: u64 = 128_000;
 /// What is held while an attempt is made, and what it must be told.
 #[derive(Debug)]
-pub struct Reserved {
+pub struct ReservedAttempt {
     /// The most tokens of an answer, to be written into the request.
     pub cap: Option<u64>,
     /// The same for a request that is told in another dialect, where a cap may be one that nobody wrote: a dialect's
@@ -48,13 +48,13 @@ pub enum NotReserved {
 
 /// Sets aside what an attempt may cost.
 pub async fn reserve(
-    trying: &Trying<'_>,
-    ending: &mut Ending,
+    trying: &AttemptContext<'_>,
+    ending: &mut Completion,
     candidate: &Candidate,
     provider: ProviderIndex,
     waits_until: &mut Option<Instant>,
-) -> Result<Reserved, NotReserved> {
-    let asked = Asked::of(ending, candidate, provider);
+) -> Result<ReservedAttempt, NotReserved> {
+    let asked = AttemptEstimate::of(ending, candidate, provider);
     loop {
         let accounts = Arc::clone(&trying.gateway.accounts);
         // Before looking: what comes back while we look wakes us too.
@@ -70,13 +70,13 @@ pub async fn reserve(
                 ending.admitted = true;
                 return Ok(reserved);
             }
-            Err(NotHeld::Pages(error)) => {
+            Err(NotHeld::Journal(error)) => {
                 tracing::error!(%error, "no request that is charged can be served");
                 let message = "what is spent can't be written down at this time, so nothing is spent";
                 return Err(NotReserved::Refuse(Refusal::new(503, "budget_unavailable", message).after(1)));
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
-                let gone = Gone { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
+                let gone = SpentLimit { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
                 return Err(asked.exhausted(ending, &gone, &worst));
             }
             Err(NotHeld::Refused(Refused::Contended { limit })) => {
@@ -97,7 +97,7 @@ pub async fn reserve(
 }
 
 /// Tokens of the input as this candidate is billed for them, estimated.
-fn input(ending: &Ending, candidate: &Candidate, provider: ProviderIndex) -> u64 {
+fn input(ending: &Completion, candidate: &Candidate, provider: ProviderIndex) -> u64 {
     let call = &ending.call;
     let dialect = call.served.places[provider].api.dialect;
     let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
@@ -122,12 +122,12 @@ fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
 }
 
 /// Takes a place among the requests that may be under way at the provider, for the key and for all.
-fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: ProviderIndex) -> Result<(), NotReserved> {
+fn take_slots(ending: &mut Completion, candidate: &Candidate, provider: ProviderIndex) -> Result<(), NotReserved> {
     ending.places.clear();
     let served = Arc::clone(&ending.call.served);
     let of_entry = candidate.entry.and_then(|entry| served.entry_slots.get(ending.call.key)?.get(entry)?.as_ref());
     let of_provider = served.place_slots.get(provider).and_then(Option::as_ref);
-    let mut taken: Vec<Slot> = Vec::new();
+    let mut taken: Vec<ConcurrencyPermit> = Vec::new();
     for slots in of_entry.into_iter().chain(of_provider) {
         match slots.take() {
             Some(slot) => taken.push(slot),
@@ -147,7 +147,7 @@ fn take_slots(ending: &mut Ending, candidate: &Candidate, provider: ProviderInde
 }
 
 /// A limit without room.
-struct Gone {
+struct SpentLimit {
     limit: LimitNo,
     spent: u64,
     max: u64,
@@ -156,11 +156,11 @@ struct Gone {
 }
 
 /// What a candidate is asked for, as far as it costs.
-struct Asked {
-    counted: Vec<Counted>,
+struct AttemptEstimate {
+    counted: Vec<CountedLimit>,
     provider: ProviderIndex,
     input: u64,
-    bounds: Bounds,
+    bounds: OutputBounds,
     metered: Metered,
     cache: CacheAsk,
     service: Option<String>,
@@ -168,8 +168,8 @@ struct Asked {
     known: Known,
 }
 
-impl Asked {
-    fn of(ending: &Ending, candidate: &Candidate, provider: ProviderIndex) -> Self {
+impl AttemptEstimate {
+    fn of(ending: &Completion, candidate: &Candidate, provider: ProviderIndex) -> Self {
         let call = &ending.call;
         let (served, key) = (&call.served, call.key());
         let policy = &served.policy;
@@ -177,11 +177,11 @@ impl Asked {
             Some(entry) => policy.limits_of(call.key, entry, &candidate.model),
             None => Vec::new(),
         };
-        let mut counted: Vec<Counted> = places
+        let mut counted: Vec<CountedLimit> = places
             .into_iter()
             .map(|at| {
                 let limit = &policy.limits.all[at];
-                Counted { place: at, number: served.limits[at], unit: limit.unit, per_attempt: limit.per_attempt }
+                CountedLimit { place: at, number: served.limits[at], unit: limit.unit, per_attempt: limit.per_attempt }
             })
             .collect();
         if ending.admitted {
@@ -196,8 +196,14 @@ impl Asked {
             true => served.places[provider].kind.quirks.caps(call.operation),
             false => CapField::of_caller(call.operation),
         };
-        let bounds =
-            Bounds::of(policy, key, provider, &candidate.model, fields, (call.operation, &call.scanned, &call.body));
+        let bounds = OutputBounds::of(
+            policy,
+            key,
+            provider,
+            &candidate.model,
+            fields,
+            (call.operation, &call.scanned, &call.body),
+        );
         let price = policy.price(provider, &candidate.model);
         // The body is searched for it, so only where it has a price.
         let writes = price.is_some_and(|price| price.cache_write.is_some());
@@ -221,7 +227,7 @@ impl Asked {
             most: bounds.model.map(|most| most.saturating_mul(bounds.answers)),
             shows_all: capabilities.is_some() && !thinks && makes_words,
         };
-        Asked {
+        AttemptEstimate {
             provider,
             // Nobody needs it where nothing is counted.
             input: if counted.is_empty() { 0 } else { input(ending, candidate, provider) },
@@ -241,7 +247,7 @@ impl Asked {
     }
 
     /// The worst case, at what is left now.
-    fn worst(&self, trying: &Trying<'_>, ending: &Ending, candidate: &Candidate, now: Millis) -> Worst {
+    fn worst(&self, trying: &AttemptContext<'_>, ending: &Completion, candidate: &Candidate, now: Millis) -> WorstCase {
         let policy = &ending.call.served.policy;
         let price = policy.price(self.provider, &candidate.model);
         let left = |unit: Unit| {
@@ -250,22 +256,22 @@ impl Asked {
         };
         let service = self.service.as_deref();
         let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
-        let free = Worst { money: 0, tokens: 0, cap: None, capped: false, most: None };
+        let free = WorstCase { money: 0, tokens: 0, cap: None, capped: false, most: None };
         match self.metered {
             // What else it costs, nobody knows; its tokens are reserved all the same.
             Metered::Tokens | Metered::Unmetered(_) if ending.call.answers_with_text() => {
                 worst(self.input, self.bounds, &means)
             }
             // Vectors: an answer without tokens.
-            Metered::Tokens => Worst { money: means.cost(self.input, 0), tokens: self.input, ..free },
-            Metered::Images(images) => Worst {
+            Metered::Tokens => WorstCase { money: means.cost(self.input, 0), tokens: self.input, ..free },
+            Metered::Images(images) => WorstCase {
                 money: pictures(&means, self.input, images),
                 tokens: self.input.saturating_add(images.saturating_mul(PICTURE)),
                 ..free
             },
             Metered::Characters(characters) => {
                 let used = Used { characters, ..Used::default() };
-                Worst { money: price.map_or(0, |price| price.cost(&used)), ..free }
+                WorstCase { money: price.map_or(0, |price| price.cost(&used)), ..free }
             }
             Metered::Unmetered(_) | Metered::Free => free,
         }
@@ -273,12 +279,12 @@ impl Asked {
 
     fn hold(
         &self,
-        trying: &Trying<'_>,
-        ending: &mut Ending,
+        trying: &AttemptContext<'_>,
+        ending: &mut Completion,
         candidate: &Candidate,
-        worst: &Worst,
+        worst: &WorstCase,
         now: Millis,
-    ) -> Result<Reserved, NotHeld> {
+    ) -> Result<ReservedAttempt, NotHeld> {
         let accounts = &trying.gateway.accounts;
         let held = match self.counted.is_empty() {
             true => None,
@@ -316,11 +322,14 @@ impl Asked {
         });
         // Whatever is reckoned with, the policy's own bound holds.
         let reckoned = worst.most.filter(|_| !self.counted.is_empty());
-        Ok(Reserved { cap: worst.cap, most: reckoned.into_iter().chain(worst.cap).chain(self.bounds.policy).min() })
+        Ok(ReservedAttempt {
+            cap: worst.cap,
+            most: reckoned.into_iter().chain(worst.cap).chain(self.bounds.policy).min(),
+        })
     }
 
     /// The refusal of a limit that has no room for the worst case, whoever else waits.
-    fn exhausted(&self, ending: &Ending, gone: &Gone, worst: &Worst) -> NotReserved {
+    fn exhausted(&self, ending: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
         let served = &ending.call.served;
         let Some(at) = served.limits.position(|one| *one == gone.limit) else {
             return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
@@ -353,7 +362,7 @@ impl Asked {
         }
     }
 
-    fn contended(&self, ending: &Ending, number: LimitNo) -> NotReserved {
+    fn contended(&self, ending: &Completion, number: LimitNo) -> NotReserved {
         let served = &ending.call.served;
         let at = served.limits.position(|one| *one == number);
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use outrigger_policy::Decision;
 
-use super::clock::Clock;
-use crate::attempt::prepare::Translation;
+use super::clock::RequestClock;
+use crate::attempt::prepare::RequestTranslation;
 use crate::gateway::Gateway;
 
 /// What is known while candidates are tried.
-pub struct Trying<'a> {
+pub struct AttemptContext<'a> {
     pub gateway: &'a Arc<Gateway>,
     pub decision: &'a Decision,
-    pub translation: &'a Translation,
-    pub clock: Clock,
+    pub translation: &'a RequestTranslation,
+    pub clock: RequestClock,
     /// Under which a good place is remembered.
     pub conversation: Option<u64>,
 }

@@ -24,7 +24,7 @@ pub const PICTURE: u64 = 6_240;
 
 /// What bounds an answer, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
+pub struct OutputBounds {
     /// The caller's own.
     pub caller: Option<u64>,
     /// The key's, or the provider's entry for the model: it is written where the caller's is higher.
@@ -43,7 +43,7 @@ pub struct Bounds {
     pub may_cap: bool,
 }
 
-impl Bounds {
+impl OutputBounds {
     /// Those of a request at a provider, under a model's name. `fields` are those in which the
     /// caller's cap counts there.
     #[must_use]
@@ -57,7 +57,7 @@ impl Bounds {
     ) -> Self {
         let own = policy.providers.get(provider).and_then(|place| place.model(model)?.max_output_tokens);
         let thoughts = scanned.thinking_budget(body);
-        Bounds {
+        OutputBounds {
             caller: scanned.output_cap(fields),
             policy: key.max_output_tokens.into_iter().chain(own).min().map(u64::from),
             model: policy.max_output_tokens(provider, model).map(u64::from),
@@ -76,7 +76,7 @@ impl Bounds {
 
 /// How much an attempt may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Worst {
+pub struct WorstCase {
     /// Nano-dollars.
     pub money: u64,
     /// Input and output.
@@ -141,7 +141,7 @@ impl Means<'_> {
 
 /// The worst case of an attempt with so much input.
 #[must_use]
-pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
+pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
     let answers = bounds.answers.max(1);
     let least = |one: Option<u64>, other: Option<u64>| match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -151,7 +151,7 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
     let said = least(least(bounds.caller, bounds.policy), bounds.model);
     let of = |each: Option<u64>, cap: Option<u64>, capped: bool| {
         let output = each.unwrap_or(0).saturating_mul(answers).saturating_add(bounds.beside);
-        Worst { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped, most: each }
+        WorstCase { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped, most: each }
     };
     let limited = means.money.is_some() || means.tokens.is_some();
     // The caller's own bound stands, and with it what it may cost.
@@ -175,7 +175,7 @@ pub fn worst(input: u64, bounds: Bounds, means: &Means<'_>) -> Worst {
             match bounds.may_cap {
                 true => of(Some(each), Some(each), true),
                 // What goes beyond it is the stated excess of such keys.
-                false => Worst { most: None, ..of(Some(each), enforced, false) },
+                false => WorstCase { most: None, ..of(Some(each), enforced, false) },
             }
         }
     }
@@ -194,7 +194,7 @@ mod tests {
         Means { price: Some(price), service: None, cache: CacheAsk::None, money, tokens }
     }
 
-    const OPEN: Bounds = Bounds {
+    const OPEN: OutputBounds = OutputBounds {
         caller: None,
         policy: None,
         model: None,
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_least_bound_counts_and_a_cap_is_written_where_one_is_needed() {
-        let model = Bounds { model: Some(16_000), ..OPEN };
+        let model = OutputBounds { model: Some(16_000), ..OPEN };
         let plenty = Some(100_000_000_000);
         // Of a dollar, a quarter buys 25,000 tokens of output.
         let dollar = Some(1_000_000_000);
@@ -229,14 +229,22 @@ mod tests {
                 true,
             ),
             ("nothing is known, and little is left", OPEN, dime, None, 2_400, Some(2_400), true),
-            ("its window is", Bounds { window: Some(20_000), ..OPEN }, plenty, None, 19_000, Some(19_000), true),
-            ("its window is large", Bounds { window: Some(200_000), ..OPEN }, dollar, None, 24_900, Some(24_900), true),
-            ("its window is full", Bounds { window: Some(900), ..OPEN }, dollar, None, 1, Some(1), true),
-            ("the key's least is more", Bounds { least: 10_000, ..OPEN }, dime, None, 10_000, Some(10_000), true),
-            ("the caller has said", Bounds { caller: Some(9_000), ..model }, dime, None, 9_000, None, false),
+            ("its window is", OutputBounds { window: Some(20_000), ..OPEN }, plenty, None, 19_000, Some(19_000), true),
+            (
+                "its window is large",
+                OutputBounds { window: Some(200_000), ..OPEN },
+                dollar,
+                None,
+                24_900,
+                Some(24_900),
+                true,
+            ),
+            ("its window is full", OutputBounds { window: Some(900), ..OPEN }, dollar, None, 1, Some(1), true),
+            ("the key's least is more", OutputBounds { least: 10_000, ..OPEN }, dime, None, 10_000, Some(10_000), true),
+            ("the caller has said", OutputBounds { caller: Some(9_000), ..model }, dime, None, 9_000, None, false),
             (
                 "the policy says less",
-                Bounds { caller: Some(9_000), policy: Some(500), ..model },
+                OutputBounds { caller: Some(9_000), policy: Some(500), ..model },
                 dime,
                 None,
                 500,
@@ -245,19 +253,27 @@ mod tests {
             ),
             (
                 "the policy says more",
-                Bounds { caller: Some(300), policy: Some(500), ..model },
+                OutputBounds { caller: Some(300), policy: Some(500), ..model },
                 dime,
                 None,
                 300,
                 None,
                 false,
             ),
-            ("the policy alone", Bounds { policy: Some(500), ..model }, dime, None, 500, Some(500), false),
+            ("the policy alone", OutputBounds { policy: Some(500), ..model }, dime, None, 500, Some(500), false),
             ("the least that a cap is", model, Some(10_000_000), None, 1_024, Some(1_024), true),
-            ("the key's own least", Bounds { least: 16, ..model }, Some(10_000_000), None, 150, Some(150), true),
-            ("no cap may be written", Bounds { may_cap: false, ..model }, dime, None, 2_400, None, false),
-            ("several answers", Bounds { answers: 2, ..model }, dime, None, 2_400, Some(1_200), true),
-            ("another answer was predicted", Bounds { beside: 400, ..model }, dime, None, 2_400, Some(2_000), true),
+            ("the key's own least", OutputBounds { least: 16, ..model }, Some(10_000_000), None, 150, Some(150), true),
+            ("no cap may be written", OutputBounds { may_cap: false, ..model }, dime, None, 2_400, None, false),
+            ("several answers", OutputBounds { answers: 2, ..model }, dime, None, 2_400, Some(1_200), true),
+            (
+                "another answer was predicted",
+                OutputBounds { beside: 400, ..model },
+                dime,
+                None,
+                2_400,
+                Some(2_000),
+                true,
+            ),
             ("tokens are few", model, None, Some(20_000), 4_000, Some(4_000), true),
             ("both", model, dime, Some(8_000), 1_024, Some(1_024), true),
             ("nothing is left", model, Some(0), None, 1_024, Some(1_024), true),

@@ -18,7 +18,7 @@ use outrigger_policy::{Document, ReadError};
 use outrigger_sync::{CREDENTIALS_FILE, Place, SIGNATURES_FILE, Signatures, Statement, Trust, hash};
 use thiserror::Error;
 
-use crate::config::mounted::Folder;
+use crate::config::mounted::MountedFolder;
 use crate::runtime::secret::{Secret, Secrets};
 
 /// The document's file, by the format that it has.
@@ -76,7 +76,7 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
         let path = dir.join(name);
         move |source| FilesError::Read { path, source }
     };
-    let folder = match Folder::of(dir) {
+    let folder = match MountedFolder::of(dir) {
         Ok(folder) => folder,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FilesError::Read { path, source }),
@@ -121,7 +121,7 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
 ///
 /// # Errors
 /// [`FilesError`]: it is not.
-pub(crate) fn vouched(folder: &Folder, path: &Path, pem: &[u8], trust: &Trust) -> Result<(), FilesError> {
+pub(crate) fn vouched(folder: &MountedFolder, path: &Path, pem: &[u8], trust: &Trust) -> Result<(), FilesError> {
     let signatures = folder
         .read(SIGNATURES_FILE, FILE_MAX)
         .map_err(|source| FilesError::Read { path: path.with_file_name(SIGNATURES_FILE), source })?;

@@ -24,24 +24,24 @@ pub type FollowError = notify::Error;
 
 /// Watches a folder, and where links in it lead.
 #[derive(Debug)]
-pub struct Watch {
+pub struct FolderWatch {
     dir: PathBuf,
-    by: By,
+    by: WatchMethod,
 }
 
 #[derive(Debug)]
-enum By {
-    Events { watcher: RecommendedWatcher, watched: BTreeSet<Place>, events: Receiver<()> },
-    Looks { at: Interval, seen: Seen },
+enum WatchMethod {
+    Events { watcher: RecommendedWatcher, watched: BTreeSet<WatchedPath>, events: Receiver<()> },
+    Looks { at: Interval, seen: FolderState },
 }
 
 /// A folder that is watched, and which one that is: another one of its name has to be watched anew.
-type Place = (PathBuf, Option<(u64, u64)>);
+type WatchedPath = (PathBuf, Option<(u64, u64)>);
 
 /// Where each file lies, when it was written and how long it is.
-type Seen = BTreeMap<PathBuf, (PathBuf, Option<SystemTime>, u64)>;
+type FolderState = BTreeMap<PathBuf, (PathBuf, Option<SystemTime>, u64)>;
 
-impl Watch {
+impl FolderWatch {
     /// Begins to watch a folder, or a single file.
     ///
     /// # Errors
@@ -55,12 +55,12 @@ impl Watch {
                 let _ = sender.try_send(());
             }
         })?;
-        let by = By::Events { watcher, watched: BTreeSet::new(), events };
+        let by = WatchMethod::Events { watcher, watched: BTreeSet::new(), events };
         // Later it may go and come back; at the start it is a slip in the path.
         if !dir.exists() && !parent(dir).is_dir() {
             return Err(notify::Error::path_not_found().add_path(dir.to_owned()));
         }
-        let mut watch = Watch { dir: dir.to_owned(), by };
+        let mut watch = FolderWatch { dir: dir.to_owned(), by };
         watch.arm()?;
         Ok(watch)
     }
@@ -83,13 +83,13 @@ impl Watch {
     fn looks(dir: &Path) -> Self {
         let mut at = tokio::time::interval(LOOKS);
         at.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Watch { dir: dir.to_owned(), by: By::Looks { at, seen: seen(dir) } }
+        FolderWatch { dir: dir.to_owned(), by: WatchMethod::Looks { at, seen: seen(dir) } }
     }
 
     /// Watches folders, not files: an editor's rename, and the swap of a mounted ConfigMap's link, put new files in the
     /// place of old ones.
     fn arm(&mut self) -> notify::Result<()> {
-        let By::Events { watcher, watched, .. } = &mut self.by else { return Ok(()) };
+        let WatchMethod::Events { watcher, watched, .. } = &mut self.by else { return Ok(()) };
         // A folder that is gone can come back, and a link to one can be swapped: its own folder tells.
         let is_dir = self.dir.is_dir();
         let folder = if is_dir { self.dir.clone() } else { there(&self.dir) };
@@ -132,14 +132,14 @@ impl Watch {
     /// Waits until something has changed and it is quiet again. False: nothing is watched any more.
     pub async fn changed(&mut self) -> bool {
         match &mut self.by {
-            By::Events { events, .. } => {
+            WatchMethod::Events { events, .. } => {
                 if events.recv().await.is_none() {
                     return false;
                 }
                 let latest = Instant::now() + LONGEST;
                 while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), events.recv()).await {}
             }
-            By::Looks { at, seen: before } => loop {
+            WatchMethod::Looks { at, seen: before } => loop {
                 at.tick().await;
                 let now = seen(&self.dir);
                 if now != *before {
@@ -173,7 +173,7 @@ impl Watch {
 }
 
 /// What there is to see of a folder, or of a single file. What can't be seen is not there.
-fn seen(dir: &Path) -> Seen {
+fn seen(dir: &Path) -> FolderState {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let look = |path: PathBuf| {
         let (lies, metadata) = (std::fs::canonicalize(&path).ok()?, std::fs::metadata(&path).ok()?);
@@ -191,7 +191,7 @@ fn there(path: &Path) -> PathBuf {
     above
 }
 
-fn place(path: PathBuf) -> Place {
+fn place(path: PathBuf) -> WatchedPath {
     let which = std::fs::metadata(&path).ok().map(|found| (found.dev(), found.ino()));
     (path, which)
 }
@@ -213,7 +213,7 @@ mod tests {
     /// Long enough for a busy machine: the tests await an event, and fail when none comes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    async fn sees(watch: &mut Watch, change: impl FnOnce()) {
+    async fn sees(watch: &mut FolderWatch, change: impl FnOnce()) {
         change();
         assert!(tokio::time::timeout(PATIENCE, watch.changed()).await.expect("an event"));
     }
@@ -223,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         fs::write(&file, "1").unwrap();
-        let mut watch = Watch::of(folder.path()).unwrap();
+        let mut watch = FolderWatch::of(folder.path()).unwrap();
         sees(&mut watch, || fs::write(&file, "2").unwrap()).await;
         sees(&mut watch, || {
             let aside = folder.path().join(".a.yaml.swp");
@@ -239,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, aside) = (folder.path().join("a.yaml"), folder.path().join("b"));
         fs::write(&file, "1").unwrap();
-        let mut watch = Watch::of(&file).unwrap();
+        let mut watch = FolderWatch::of(&file).unwrap();
         for _ in 0..2 {
             fs::write(&aside, "2").unwrap();
             sees(&mut watch, || fs::rename(&aside, &file).unwrap()).await;
@@ -257,7 +257,7 @@ mod tests {
         }
         symlink("..1", at("..data")).unwrap();
         symlink("..data/a.yaml", at("a.yaml")).unwrap();
-        let mut watch = Watch::of(folder.path()).unwrap();
+        let mut watch = FolderWatch::of(folder.path()).unwrap();
         for (version, text) in [("..2", "two"), ("..3", "three")] {
             sees(&mut watch, || {
                 symlink(version, at("..tmp")).unwrap();
@@ -278,7 +278,7 @@ mod tests {
             fs::write(dir.join("a.yaml"), "1").unwrap();
         };
         make();
-        let mut watch = Watch::of(&dir).unwrap();
+        let mut watch = FolderWatch::of(&dir).unwrap();
         for gone in [dir.clone(), above.path().join("a")] {
             sees(&mut watch, || fs::remove_dir_all(&gone).unwrap()).await;
             // Step by step, as it is made: until what is written in it is seen.
@@ -300,7 +300,7 @@ mod tests {
     }
 
     /// Whether nothing more is told for a moment.
-    async fn quiet(watch: &mut Watch) -> bool {
+    async fn quiet(watch: &mut FolderWatch) -> bool {
         tokio::time::timeout(2 * LONGEST, watch.changed()).await.is_err()
     }
 
@@ -313,7 +313,7 @@ mod tests {
             fs::write(at(release).join("a.yaml"), release).unwrap();
         }
         symlink("one", at("current")).unwrap();
-        let mut watch = Watch::of(&at("current")).unwrap();
+        let mut watch = FolderWatch::of(&at("current")).unwrap();
         sees(&mut watch, || {
             symlink("two", at("next")).unwrap();
             fs::rename(at("next"), at("current")).unwrap();
@@ -334,7 +334,7 @@ mod tests {
         }
         symlink("..1", at("..data")).unwrap();
         symlink("..data/a.yaml", at("a.yaml")).unwrap();
-        let mut watch = Watch::looks(folder.path());
+        let mut watch = FolderWatch::looks(folder.path());
         sees(&mut watch, || {
             symlink("..2", at("..tmp")).unwrap();
             fs::rename(at("..tmp"), at("..data")).unwrap();
@@ -343,7 +343,7 @@ mod tests {
         sees(&mut watch, || fs::remove_file(at("a.yaml")).unwrap()).await;
         let quiet = tokio::time::timeout(20 * LOOKS, watch.changed()).await;
         assert!(quiet.is_err(), "nothing has changed");
-        assert!(Watch::or_looks(&at("nowhere/a")).is_err(), "a slip in the path is told");
+        assert!(FolderWatch::or_looks(&at("nowhere/a")).is_err(), "a slip in the path is told");
     }
 
     #[tokio::test]
@@ -352,7 +352,7 @@ mod tests {
         let target = elsewhere.path().join("a.yaml");
         fs::write(&target, "1").unwrap();
         symlink(&target, folder.path().join("a.yaml")).unwrap();
-        let mut watch = Watch::of(folder.path()).unwrap();
+        let mut watch = FolderWatch::of(folder.path()).unwrap();
         sees(&mut watch, || fs::write(&target, "2").unwrap()).await;
     }
 }

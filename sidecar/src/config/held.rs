@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::config::intake::{Known, Values};
+use crate::config::intake::{KnownSecret, Values};
 use crate::runtime::secret::Secret;
 
 const FOLDER: &str = "held";
@@ -29,7 +29,7 @@ const MOST: u64 = 2 << 20;
 
 /// Why nothing is held.
 #[derive(Debug, Error)]
-pub enum HeldError {
+pub enum SnapshotError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("policy and credentials are over {} MiB together", MOST >> 20)]
@@ -43,63 +43,63 @@ pub enum HeldError {
 
 /// A folder's.
 #[derive(Debug)]
-pub struct Held {
+pub struct Snapshot {
     dir: PathBuf,
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct WrittenSnapshot<'a> {
     digest: Option<&'a str>,
-    credentials: Vec<Credential>,
+    credentials: Vec<SnapshotCredential>,
     document: &'a Document,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Read<'a> {
+struct ReadSnapshot<'a> {
     #[serde(default)]
     digest: Option<String>,
     #[serde(default)]
-    credentials: Vec<Credential>,
+    credentials: Vec<SnapshotCredential>,
     #[serde(borrow)]
     document: &'a RawValue,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Credential {
+struct SnapshotCredential {
     secret: SecretRef,
     /// Absent: it was withheld.
     value: Option<String>,
     streamed: bool,
 }
 
-impl Held {
+impl Snapshot {
     /// Below the folder in which a gateway keeps what it must not forget.
     #[must_use]
     pub fn within(state: &Path) -> Self {
-        Held { dir: state.join(FOLDER) }
+        Snapshot { dir: state.join(FOLDER) }
     }
 
     /// What the process before this one had, with what the operator calls it.
     ///
     /// # Errors
-    /// [`HeldError`]: something is there and can't be used.
-    pub fn read(&self) -> Result<Option<(Document, Option<String>, Values)>, HeldError> {
+    /// [`SnapshotError`]: something is there and can't be used.
+    pub fn read(&self) -> Result<Option<(Document, Option<String>, Values)>, SnapshotError> {
         let path = self.dir.join(FILE);
-        let failed = |source| HeldError::Io { path: path.clone(), source };
+        let failed = |source| SnapshotError::Io { path: path.clone(), source };
         match fs::metadata(&path) {
-            Ok(found) if found.len() > MOST => return Err(HeldError::TooLarge),
+            Ok(found) if found.len() > MOST => return Err(SnapshotError::TooLarge),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         }
         let bytes = fs::read(&path).map_err(failed)?;
-        let Read { digest, credentials, document } =
-            serde_json::from_slice(&bytes).map_err(|_| HeldError::Foreign { path: path.clone() })?;
+        let ReadSnapshot { digest, credentials, document } =
+            serde_json::from_slice(&bytes).map_err(|_| SnapshotError::Foreign { path: path.clone() })?;
         let document = Document::read(document.get().as_bytes())
-            .map_err(|source| HeldError::Document { path: path.clone(), source })?;
-        let known = |one: Credential| {
-            (one.secret, Known { value: one.value.as_deref().map(Secret::new), streamed: one.streamed })
+            .map_err(|source| SnapshotError::Document { path: path.clone(), source })?;
+        let known = |one: SnapshotCredential| {
+            (one.secret, KnownSecret { value: one.value.as_deref().map(Secret::new), streamed: one.streamed })
         };
         Ok(Some((document, digest, credentials.into_iter().map(known).collect())))
     }
@@ -107,8 +107,8 @@ impl Held {
     /// Puts by what is in force now. What can't be put by leaves nothing there: it must not bring back what is forgotten.
     ///
     /// # Errors
-    /// [`HeldError`].
-    pub fn write(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), HeldError> {
+    /// [`SnapshotError`].
+    pub fn write(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
         let written = self.put(document, digest, values);
         if written.is_err() {
             for name in [NEXT, FILE] {
@@ -119,16 +119,16 @@ impl Held {
         written
     }
 
-    fn put(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), HeldError> {
-        let failed = |source| HeldError::Io { path: self.dir.clone(), source };
+    fn put(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
+        let failed = |source| SnapshotError::Io { path: self.dir.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(failed)?;
         let next = self.dir.join(NEXT);
-        let credentials = values.iter().map(|(secret, known)| Credential {
+        let credentials = values.iter().map(|(secret, known)| SnapshotCredential {
             secret: secret.clone(),
             value: known.value.as_ref().map(|value| value.expose().to_owned()),
             streamed: known.streamed,
         });
-        let written = Written { digest, credentials: credentials.collect(), document };
+        let written = WrittenSnapshot { digest, credentials: credentials.collect(), document };
         // One that a killed process left has whatever mode it has.
         match fs::remove_file(&next) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -138,7 +138,7 @@ impl Held {
         let mut to = Bounded { to: BufWriter::new(file), left: MOST };
         serde_json::to_writer(&mut to, &written).and_then(|()| to.flush().map_err(serde_json::Error::io)).map_err(
             |error| match to.left {
-                0 => HeldError::TooLarge,
+                0 => SnapshotError::TooLarge,
                 _ => failed(io::Error::other(error)),
             },
         )?;
@@ -180,11 +180,11 @@ mod tests {
     }
 
     fn values(size: usize) -> Values {
-        let known = |value: &str| Known { value: Some(Secret::new(value)), streamed: true };
+        let known = |value: &str| KnownSecret { value: Some(Secret::new(value)), streamed: true };
         Values::from([
             (at("one"), known(&"s".repeat(size))),
-            (at("two"), Known { value: None, streamed: true }),
-            (at("three"), Known { streamed: false, ..known("x") }),
+            (at("two"), KnownSecret { value: None, streamed: true }),
+            (at("three"), KnownSecret { streamed: false, ..known("x") }),
         ])
     }
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_put_by_comes_back_and_is_nobody_else_s() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Held::within(dir.path());
+        let held = Snapshot::within(dir.path());
         assert!(held.read().unwrap().is_none());
         held.write(&document(), Some("d1"), &values(3)).unwrap();
         let (read, digest, known) = held.read().unwrap().unwrap();
@@ -208,17 +208,17 @@ mod tests {
     #[test]
     fn what_has_no_room_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Held::within(dir.path());
+        let held = Snapshot::within(dir.path());
         held.write(&document(), None, &values(3)).unwrap();
         let error = held.write(&document(), None, &values(3 << 20)).unwrap_err();
-        assert!(matches!(error, HeldError::TooLarge), "{error}");
+        assert!(matches!(error, SnapshotError::TooLarge), "{error}");
         assert!(held.read().unwrap().is_none());
     }
 
     #[test]
     fn what_is_damaged_is_told_without_its_text() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Held::within(dir.path());
+        let held = Snapshot::within(dir.path());
         held.write(&document(), None, &values(3)).unwrap();
         let file = dir.path().join("held/policy.v1");
         fs::write(&file, r#"{"credentials":"sk-never-told"#).unwrap();

@@ -27,18 +27,18 @@ use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection, Trust};
 use tokio::sync::watch;
 
 use crate::config::files::{self, FilesError, Mounted};
-use crate::config::held::Held;
+use crate::config::held::Snapshot;
 use crate::config::status::Rejected;
 use crate::gateway::Gateway;
-use crate::runtime::origin::Origin;
+use crate::runtime::origin::PolicyOrigin;
 use crate::runtime::secret::{Secret, Secrets};
 
 /// What is known of each credential.
-pub type Values = BTreeMap<SecretRef, Known>;
+pub type Values = BTreeMap<SecretRef, KnownSecret>;
 
 /// What is known of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownSecret {
     /// `None`: it is withheld from this pod.
     pub value: Option<Secret>,
     pub streamed: bool,
@@ -51,7 +51,7 @@ struct Offer {
     digest: Option<String>,
     /// Those of which something was said.
     values: Values,
-    origin: Origin,
+    origin: PolicyOrigin,
     /// Mounted, and the operator's own word all the same.
     signed: bool,
 }
@@ -67,9 +67,9 @@ pub struct Has {
 
 /// The way in.
 #[derive(Debug)]
-pub struct Intake {
+pub struct PolicySources {
     gateway: Arc<Gateway>,
-    held: Option<Held>,
+    held: Option<Snapshot>,
     trust: Option<Trust>,
     state: Mutex<State>,
     mounted: watch::Sender<()>,
@@ -81,23 +81,23 @@ pub struct Intake {
 struct State {
     has: Has,
     values: Values,
-    origin: Option<Origin>,
+    origin: Option<PolicyOrigin>,
 }
 
-impl Intake {
+impl PolicySources {
     /// Of a gateway without a policy, with what was in force in a folder of its own, if it has one.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, state: Option<&Path>) -> Self {
-        let held = state.map(Held::within);
+        let held = state.map(Snapshot::within);
         let mounted = watch::Sender::new(());
         let nothing_mounted = AtomicBool::new(false);
-        Intake { gateway, held, trust: None, state: Mutex::default(), mounted, nothing_mounted }
+        PolicySources { gateway, held, trust: None, state: Mutex::default(), mounted, nothing_mounted }
     }
 
     /// Takes nothing that is mounted but what the operator has signed.
     #[must_use]
     pub fn trusting(self, trust: Option<Trust>) -> Self {
-        Intake { trust, ..self }
+        PolicySources { trust, ..self }
     }
 
     #[must_use]
@@ -121,7 +121,7 @@ impl Intake {
         let Some(held) = &self.held else { return };
         match held.read() {
             Ok(Some((document, digest, values))) => {
-                self.offer(Offer { document, digest, values, origin: Origin::Held, signed: false });
+                self.offer(Offer { document, digest, values, origin: PolicyOrigin::Snapshot, signed: false });
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "what was in force before is not taken up"),
@@ -136,9 +136,9 @@ impl Intake {
             Ok(None) => tracing::info!(dir = %dir.display(), "no policy is mounted (yet)"),
             Ok(Some(Mounted { document, secrets, signed })) => {
                 self.nothing_mounted.store(false, Atomic::Relaxed);
-                let known = |(at, value)| (at, Known { value: Some(value), streamed: false });
+                let known = |(at, value)| (at, KnownSecret { value: Some(value), streamed: false });
                 let values = secrets.into_iter().map(known).collect();
-                self.offer(Offer { document, digest: None, values, origin: Origin::Mounted, signed });
+                self.offer(Offer { document, digest: None, values, origin: PolicyOrigin::Mounted, signed });
             }
             Err(FilesError::Document { path, source }) => {
                 let Rejection { object, path: at, message, .. } = Rejection::of(0, source);
@@ -156,10 +156,10 @@ impl Intake {
         document.sequence = sequence;
         let known = |Credential { secret, value }| {
             let value = (!value.is_empty()).then(|| Secret::new(&value));
-            (secret, Known { value, streamed: true })
+            (secret, KnownSecret { value, streamed: true })
         };
         let values = credentials.into_iter().map(known).collect();
-        self.offer(Offer { document, digest: Some(digest), values, origin: Origin::Stream, signed: false });
+        self.offer(Offer { document, digest: Some(digest), values, origin: PolicyOrigin::Stream, signed: false });
         self.outcome()
     }
 
@@ -186,7 +186,7 @@ impl Intake {
         let in_force = in_force.as_deref().map(|served| &served.policy.document);
         let offered = offer.document.sequence;
         // By which the operator could never be heard again.
-        if offer.origin != Origin::Stream && offered >= seconds().saturating_add(AHEAD_MAX) {
+        if offer.origin != PolicyOrigin::Stream && offered >= seconds().saturating_add(AHEAD_MAX) {
             let message = format!("sequence {offered} is too far ahead of the time to be the operator's");
             self.gateway.reject("policy", "sequence", &message);
             return;
@@ -197,12 +197,16 @@ impl Intake {
                 Ordering::Greater => true,
                 Ordering::Equal if offer.document == *document => false,
                 // Who writes policies by hand counts them by hand; the operator's word stands above it.
-                Ordering::Equal if offer.origin != Origin::Mounted || state.origin == Some(Origin::Mounted) => true,
+                Ordering::Equal
+                    if offer.origin != PolicyOrigin::Mounted || state.origin == Some(PolicyOrigin::Mounted) =>
+                {
+                    true
+                }
                 _ => {
                     let (in_force, origin) = (document.sequence, offer.origin);
                     match origin {
                         // The kubelet's copy lags behind.
-                        Origin::Mounted => {
+                        PolicyOrigin::Mounted => {
                             tracing::debug!(offered, in_force, "the mounted policy is older: passed over")
                         }
                         _ => tracing::warn!(
@@ -217,13 +221,13 @@ impl Intake {
             },
         };
         let values = merged(&offer, &state.values, in_force, newer);
-        let streamed = state.origin.filter(|origin| !newer && *origin != Origin::Mounted);
+        let streamed = state.origin.filter(|origin| !newer && *origin != PolicyOrigin::Mounted);
         let origin = match offer.origin {
-            Origin::Mounted => streamed.unwrap_or(Origin::Mounted),
+            PolicyOrigin::Mounted => streamed.unwrap_or(PolicyOrigin::Mounted),
             other => other,
         };
         let digest = match offer.origin {
-            Origin::Mounted if !newer => state.has.digest.clone(),
+            PolicyOrigin::Mounted if !newer => state.has.digest.clone(),
             _ => offer.digest,
         };
         if newer || values != state.values || state.origin != Some(origin) {
@@ -250,7 +254,7 @@ impl Intake {
     fn hold(&self, state: &State) {
         let (Some(held), Some(served)) = (&self.held, self.gateway.served()) else { return };
         // It is what was read there just now.
-        if state.origin == Some(Origin::Held) {
+        if state.origin == Some(PolicyOrigin::Snapshot) {
             return;
         }
         if let Err(error) = held.write(&served.policy.document, state.has.digest.as_deref(), &state.values) {
@@ -275,8 +279,8 @@ fn merged(offer: &Offer, known: &Values, in_force: Option<&Document>, newer: boo
         .filter_map(|credential| {
             let at = &credential.secret;
             let (old, new) = (known.get(at), offer.values.get(at));
-            let led = |old: &&Known| {
-                let leads = old.streamed && offer.origin == Origin::Mounted && !offer.signed;
+            let led = |old: &&KnownSecret| {
+                let leads = old.streamed && offer.origin == PolicyOrigin::Mounted && !offer.signed;
                 !leads || in_force.is_some_and(|in_force| goes_the_same_way(at, &offer.document, in_force))
             };
             let old = old.filter(led);
@@ -308,12 +312,12 @@ mod tests {
     use crate::gateway::Settings;
     use crate::telemetry::record::Lines;
 
-    fn intake() -> Intake {
-        Intake::new(Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap(), None)
+    fn intake() -> PolicySources {
+        PolicySources::new(Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap(), None)
     }
 
     /// Two documents of one sequence differ by their keys.
-    fn offer(sequence: u64, keys: &[&str], origin: Origin) -> Offer {
+    fn offer(sequence: u64, keys: &[&str], origin: PolicyOrigin) -> Offer {
         let key = |name: &&str| KeyDoc { namespace: "a".to_owned(), name: (*name).to_owned(), ..KeyDoc::default() };
         let keys = keys.iter().map(key).collect();
         let document = Document { format: FORMAT, sequence, keys, ..Document::default() };
@@ -325,7 +329,7 @@ mod tests {
     }
 
     /// Of a provider that names the credential.
-    fn leads(sequence: u64, origin: Origin, values: Values, change: impl FnOnce(&mut ProviderDoc)) -> Offer {
+    fn leads(sequence: u64, origin: PolicyOrigin, values: Values, change: impl FnOnce(&mut ProviderDoc)) -> Offer {
         let credential =
             CredentialDoc { name: "c".to_owned(), weight: 1, models: Vec::new(), suspended: false, secret: at() };
         let mut provider = ProviderDoc {
@@ -343,7 +347,7 @@ mod tests {
     }
 
     fn streamed() -> Values {
-        Values::from([(at(), Known { value: Some(Secret::new("sk-1")), streamed: true })])
+        Values::from([(at(), KnownSecret { value: Some(Secret::new("sk-1")), streamed: true })])
     }
 
     /// Whoever may edit a ConfigMap may not have a credential sent to a place of their own by it.
@@ -359,13 +363,13 @@ mod tests {
         ];
         for (name, change) in elsewhere {
             let intake = intake();
-            intake.offer(leads(3, Origin::Stream, streamed(), |_| {}));
-            intake.offer(leads(4, Origin::Mounted, Values::new(), change));
+            intake.offer(leads(3, PolicyOrigin::Stream, streamed(), |_| {}));
+            intake.offer(leads(4, PolicyOrigin::Mounted, Values::new(), change));
             assert_eq!((in_force(&intake).sequence, intake.lock().values.len()), (4, 0), "{name}");
             // And not by going back, either: the operator has to say it anew.
-            intake.offer(leads(5, Origin::Mounted, Values::new(), |_| {}));
+            intake.offer(leads(5, PolicyOrigin::Mounted, Values::new(), |_| {}));
             assert!(intake.lock().values.is_empty(), "{name}");
-            intake.offer(leads(6, Origin::Stream, streamed(), |_| {}));
+            intake.offer(leads(6, PolicyOrigin::Stream, streamed(), |_| {}));
             assert_eq!(intake.lock().values, streamed(), "{name}");
         }
     }
@@ -374,24 +378,24 @@ mod tests {
     #[test]
     fn a_mounted_sequence_that_was_made_up_is_refused() {
         let intake = intake();
-        intake.offer(offer(3, &["a"], Origin::Mounted));
-        for origin in [Origin::Mounted, Origin::Held] {
+        intake.offer(offer(3, &["a"], PolicyOrigin::Mounted));
+        for origin in [PolicyOrigin::Mounted, PolicyOrigin::Snapshot] {
             intake.offer(offer(1 << 53, &["b"], origin));
             assert_eq!(in_force(&intake).sequence, 3);
         }
-        intake.offer(offer(seconds() + 1_000, &["c"], Origin::Mounted));
-        intake.offer(offer(seconds() + 1_001, &["d"], Origin::Stream));
+        intake.offer(offer(seconds() + 1_000, &["c"], PolicyOrigin::Mounted));
+        intake.offer(offer(seconds() + 1_001, &["d"], PolicyOrigin::Stream));
         assert_eq!(in_force(&intake).keys[0].name, "d");
     }
 
     #[test]
     fn a_mounted_document_that_leads_nowhere_else_costs_no_value() {
         let intake = intake();
-        intake.offer(leads(3, Origin::Stream, streamed(), |_| {}));
-        intake.offer(leads(4, Origin::Mounted, Values::new(), |provider| provider.max_attempts = Some(2)));
+        intake.offer(leads(3, PolicyOrigin::Stream, streamed(), |_| {}));
+        intake.offer(leads(4, PolicyOrigin::Mounted, Values::new(), |provider| provider.max_attempts = Some(2)));
         assert_eq!((in_force(&intake).sequence, intake.lock().values.clone()), (4, streamed()));
         // The operator may lead it where it likes.
-        intake.offer(leads(5, Origin::Stream, Values::new(), |provider| {
+        intake.offer(leads(5, PolicyOrigin::Stream, Values::new(), |provider| {
             provider.endpoint = Some("https://other.test/v1".to_owned());
         }));
         assert_eq!(intake.lock().values, streamed());
@@ -401,13 +405,14 @@ mod tests {
     #[test]
     fn a_signed_document_leads_a_streamed_value_where_it_says() {
         let intake = intake();
-        intake.offer(leads(3, Origin::Stream, streamed(), |_| {}));
-        let moved = leads(4, Origin::Mounted, Values::new(), |one| one.endpoint = Some("https://new.test".to_owned()));
+        intake.offer(leads(3, PolicyOrigin::Stream, streamed(), |_| {}));
+        let moved =
+            leads(4, PolicyOrigin::Mounted, Values::new(), |one| one.endpoint = Some("https://new.test".to_owned()));
         intake.offer(Offer { signed: true, ..moved });
         assert_eq!((in_force(&intake).sequence, intake.lock().values.clone()), (4, streamed()));
     }
 
-    fn in_force(intake: &Intake) -> Document {
+    fn in_force(intake: &PolicySources) -> Document {
         intake.gateway.served().unwrap().policy.document.clone()
     }
 
@@ -417,7 +422,7 @@ mod tests {
         for _ in 0..20 {
             let (intake, mut highest) = (intake(), 0);
             for _ in 0..50 {
-                let origin = [Origin::Stream, Origin::Mounted, Origin::Held][dice.usize(..3)];
+                let origin = [PolicyOrigin::Stream, PolicyOrigin::Mounted, PolicyOrigin::Snapshot][dice.usize(..3)];
                 let sequence = dice.u64(1..30);
                 intake.offer(offer(sequence, &[], origin));
                 highest = highest.max(sequence);
@@ -428,14 +433,14 @@ mod tests {
 
     #[test]
     fn of_two_with_the_same_sequence_the_operator_s_own_word_stands() {
-        use Origin::{Held, Mounted, Stream};
+        use PolicyOrigin::{Mounted, Snapshot, Stream};
         for (first, second, taken) in [
             (Mounted, Mounted, true),
             (Mounted, Stream, true),
-            (Held, Stream, true),
+            (Snapshot, Stream, true),
             (Stream, Stream, true),
             (Stream, Mounted, false),
-            (Held, Mounted, false),
+            (Snapshot, Mounted, false),
         ] {
             let intake = intake();
             intake.offer(offer(3, &[], first));

@@ -12,11 +12,11 @@ const DATA: &str = "..data";
 
 /// Where the files lie at this moment.
 #[derive(Debug)]
-pub struct Folder {
+pub struct MountedFolder {
     real: PathBuf,
 }
 
-impl Folder {
+impl MountedFolder {
     /// The folder as it is now. One that is not there has no files.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl Folder {
     pub fn of(dir: &Path) -> io::Result<Self> {
         let data = dir.join(DATA);
         let dir = if data.is_dir() { data } else { dir.to_owned() };
-        Ok(Folder { real: fs::canonicalize(dir)? })
+        Ok(MountedFolder { real: fs::canonicalize(dir)? })
     }
 
     /// A file of the folder, of at most so many bytes. `None`: there is none of this name. A link may lead to another file of
@@ -69,11 +69,11 @@ mod tests {
         }
         symlink("..1", at("..data")).unwrap();
         symlink("..data/file", at("file")).unwrap();
-        let folder = Folder::of(dir.path()).unwrap();
+        let folder = MountedFolder::of(dir.path()).unwrap();
         symlink("..2", at("next")).unwrap();
         fs::rename(at("next"), at("..data")).unwrap();
         assert_eq!(folder.read("file", 9).unwrap().unwrap(), b"one");
-        assert_eq!(Folder::of(dir.path()).unwrap().read("file", 9).unwrap().unwrap(), b"two");
+        assert_eq!(MountedFolder::of(dir.path()).unwrap().read("file", 9).unwrap().unwrap(), b"two");
     }
 
     #[test]
@@ -88,7 +88,7 @@ mod tests {
         symlink("../secret", dir.join("relative")).unwrap();
         symlink("plain", dir.join("within")).unwrap();
         symlink("..", dir.join("up")).unwrap();
-        let folder = Folder::of(&dir).unwrap();
+        let folder = MountedFolder::of(&dir).unwrap();
         for name in ["link", "relative", "../secret", "up/secret", "deep", ".", "..", ""] {
             assert!(folder.read(name, 9).is_err(), "{name}");
         }

@@ -8,7 +8,7 @@ use outrigger_policy::BuildError;
 use serde::Serialize;
 
 use crate::gateway::{Gateway, InstallError};
-use crate::runtime::origin::{Link, Origin};
+use crate::runtime::origin::{Link, PolicyOrigin};
 use crate::runtime::served::ServeError;
 
 /// A gateway without a policy counts as started after this long: then its application may start, and is told 503.
@@ -24,7 +24,7 @@ pub struct Status {
     pub rejected: Option<Rejected>,
     /// How the one in force came.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Origin>,
+    pub source: Option<PolicyOrigin>,
     /// Where there is one to be connected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<Link>,

@@ -7,7 +7,7 @@ use outrigger_llm::operation::Kind;
 use outrigger_llm::{Dialect, Malformed, chat, decode_response};
 
 use super::events::EventFilters;
-use super::{AnswerFilter, Call, Refusal, Sees};
+use super::{AnswerFilter, Refusal, RequestContext, Sees};
 use crate::relay::events;
 
 /// A filter's name, and why it fails an answer.
@@ -78,7 +78,7 @@ impl AnswerFilters {
     }
 
     /// Shows a stream that was read to its end to all, each in its own way.
-    pub async fn stream(self, call: &Call, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
+    pub async fn stream(self, call: &RequestContext, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
         for (name, mut filter) in self.0 {
             let whole = match filter.sees() {
                 Sees::Events => None,

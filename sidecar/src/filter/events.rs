@@ -117,13 +117,13 @@ impl EventFilters {
     }
 }
 
-type Step = (Box<EventFilters>, Result<Vec<u8>, FilterFailure>);
+type FilterStep = (Box<EventFilters>, Result<Vec<u8>, FilterFailure>);
 
 /// Filters at work beside a stream that is polled: one step at a time.
 pub struct Filtering {
     /// `None` while a step is under way.
     idle: Option<Box<EventFilters>>,
-    step: Option<BoxFuture<'static, Step>>,
+    step: Option<BoxFuture<'static, FilterStep>>,
     /// The last step was begun.
     done: bool,
 }

@@ -26,10 +26,10 @@ pub(crate) use answer::{AnswerFilters, FilterFailure};
 pub(crate) use events::Filtering;
 pub(crate) use request::{FilterStop, after_deciding, before_deciding};
 
-use crate::attempt::prepare::Translation;
+use crate::attempt::prepare::RequestTranslation;
 pub use crate::filter::answer::FullAnswer;
 pub use crate::filter::events::StreamEvent;
-pub use crate::pipeline::call::Call;
+pub use crate::pipeline::call::RequestContext;
 pub use crate::pipeline::refuse::Refusal;
 use crate::telemetry::record::Record;
 
@@ -49,7 +49,7 @@ pub trait Filter: fmt::Debug + Send + Sync {
     }
 
     /// What looks at the answer to this request; `None`: nothing does.
-    fn answer(&self, _call: &Call) -> Option<Box<dyn AnswerFilter>> {
+    fn answer(&self, _call: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
         None
     }
 
@@ -99,10 +99,10 @@ pub enum Sees {
 
 /// A request as a filter sees it.
 pub struct FilteredRequest<'a> {
-    pub call: &'a Call,
+    pub call: &'a RequestContext,
     /// What a filter keeps of this request, for its later methods: also in `call.notes`.
     pub notes: &'a mut Extensions,
-    translation: &'a Translation,
+    translation: &'a RequestTranslation,
 }
 
 impl FilteredRequest<'_> {
@@ -203,12 +203,12 @@ impl Filters {
     }
 
     /// What looks at the answer to this request, in the order in which it passes.
-    pub(crate) fn for_answer(&self, call: &Call) -> AnswerFilters {
+    pub(crate) fn for_answer(&self, call: &RequestContext) -> AnswerFilters {
         self.before(self.all().len(), call)
     }
 
     /// The same of the filters before one, for the answer of that one.
-    pub(crate) fn before(&self, index: usize, call: &Call) -> AnswerFilters {
+    pub(crate) fn before(&self, index: usize, call: &RequestContext) -> AnswerFilters {
         let filters = self.all().iter().take(index).rev();
         AnswerFilters(filters.filter_map(|filter| Some((filter.name(), filter.answer(call)?))).collect())
     }

@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 use outrigger_llm::operation::{Matched, ModelPlace};
 use outrigger_policy::Decision;
 
-use super::{Call, DecidedVerdict, FilterAnswer, FilteredRequest, Filters, Refusal, RequestEdit, RequestVerdict};
-use crate::attempt::prepare::Translation;
+use super::{
+    DecidedVerdict, FilterAnswer, FilteredRequest, Filters, Refusal, RequestContext, RequestEdit, RequestVerdict,
+};
+use crate::attempt::prepare::RequestTranslation;
 use crate::memory::{Memory, STREAM};
 use crate::pipeline::receive::{overloaded, too_large};
 use crate::pipeline::understand::understand;
@@ -24,8 +26,8 @@ pub struct FilterStop {
 /// Asks every filter in order, and edits the request as they say. Each sees what those before it made of it.
 pub async fn before_deciding(
     filters: &Filters,
-    call: &mut Call,
-    translation: &mut Translation,
+    call: &mut RequestContext,
+    translation: &mut RequestTranslation,
     memory: &Memory,
 ) -> Result<(), FilterStop> {
     for (index, filter) in filters.all().iter().enumerate() {
@@ -37,7 +39,7 @@ pub async fn before_deciding(
             RequestVerdict::Continue => {}
             RequestVerdict::Edit(edit) => {
                 // What was read of the bytes before is not true of these.
-                *translation = Translation::new(memory);
+                *translation = RequestTranslation::new(memory);
                 apply(call, edit, memory).map_err(|refusal| stop(Err(refusal)))?;
             }
             RequestVerdict::Answer(answer) => return Err(stop(Ok(answer))),
@@ -50,8 +52,8 @@ pub async fn before_deciding(
 /// Asks every filter in order whether it answers in place of the candidates.
 pub async fn after_deciding(
     filters: &Filters,
-    call: &mut Call,
-    translation: &Translation,
+    call: &mut RequestContext,
+    translation: &RequestTranslation,
     decision: &Decision,
 ) -> Result<(), FilterStop> {
     for (index, filter) in filters.all().iter().enumerate() {
@@ -69,7 +71,7 @@ pub async fn after_deciding(
 }
 
 /// Edits a request, and reads it again: places in the bytes, the model, what its input is made of.
-fn apply(call: &mut Call, edit: RequestEdit, memory: &Memory) -> Result<(), Refusal> {
+fn apply(call: &mut RequestContext, edit: RequestEdit, memory: &Memory) -> Result<(), Refusal> {
     if let Some(headers) = edit.headers {
         call.headers = headers;
     }

@@ -7,10 +7,10 @@ use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, chat};
 use outrigger_policy::MockDoc;
 
-use super::{Asked, instance};
+use super::{MockRequest, instance};
 
 /// The answer's id and model, as the mock tells them.
-pub fn about(asked: &Asked) -> Answer {
+pub fn about(asked: &MockRequest) -> Answer {
     Answer {
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
         model: asked.model.clone(),
@@ -20,7 +20,7 @@ pub fn about(asked: &Asked) -> Answer {
 }
 
 /// Composes the whole answer.
-pub fn compose(provider: &str, script: &MockDoc, asked: &Asked, request: &Request) -> Response {
+pub fn compose(provider: &str, script: &MockDoc, asked: &MockRequest, request: &Request) -> Response {
     let calls = tool_calls(script, request);
     let (parts, finish) = match calls.is_empty() {
         false => (calls, Finish::ToolCalls),
@@ -47,7 +47,7 @@ fn capped(text: String, most: Option<u64>) -> (Vec<Part>, Finish) {
     }
 }
 
-fn text(provider: &str, script: &MockDoc, asked: &Asked, request: &Request) -> String {
+fn text(provider: &str, script: &MockDoc, asked: &MockRequest, request: &Request) -> String {
     match &request.output {
         OutputFormat::JsonSchema { schema, .. } => return instance::of(schema).to_string(),
         OutputFormat::JsonObject => return r#"{"answer":"mock"}"#.to_owned(),

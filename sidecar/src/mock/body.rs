@@ -13,7 +13,7 @@ use crate::upstream::BodyError;
 
 /// What is told, and when.
 #[derive(Debug)]
-pub struct Pace {
+pub struct MockPace {
     chunks: VecDeque<Bytes>,
     first: Duration,
     each: Duration,
@@ -21,33 +21,33 @@ pub struct Pace {
     cut: Option<String>,
 }
 
-impl Pace {
+impl MockPace {
     /// All at once.
     pub fn whole(body: impl Into<Bytes>) -> Self {
-        Pace { chunks: VecDeque::from([body.into()]), first: Duration::ZERO, each: Duration::ZERO, cut: None }
+        MockPace { chunks: VecDeque::from([body.into()]), first: Duration::ZERO, each: Duration::ZERO, cut: None }
     }
 
     /// Nothing but a lost connection.
     pub fn cut(reason: String) -> Self {
-        Pace { chunks: VecDeque::new(), first: Duration::ZERO, each: Duration::ZERO, cut: Some(reason) }
+        MockPace { chunks: VecDeque::new(), first: Duration::ZERO, each: Duration::ZERO, cut: Some(reason) }
     }
 
     /// Events one by one; with a reason, the connection is lost behind the last.
     pub fn stream(events: Vec<Bytes>, first: Duration, each: Duration, cut: Option<String>) -> Self {
-        Pace { chunks: events.into(), first, each, cut }
+        MockPace { chunks: events.into(), first, each, cut }
     }
 }
 
 /// The body that is told so.
 #[derive(Debug)]
 pub struct MockBody {
-    pace: Pace,
+    pace: MockPace,
     started: bool,
     wait: Option<Pin<Box<Sleep>>>,
 }
 
 impl MockBody {
-    pub fn new(pace: Pace) -> Self {
+    pub fn new(pace: MockPace) -> Self {
         MockBody { pace, started: false, wait: None }
     }
 

@@ -8,20 +8,20 @@ use outrigger_llm::Dialect;
 use outrigger_llm::errors::refusal;
 use outrigger_policy::{FaultDoc, FaultKind, Globs};
 
-use super::body::Pace;
+use super::body::MockPace;
 use super::respond;
 use crate::upstream::UpstreamBody;
 
 /// One way to fail, ready to strike.
 #[derive(Debug)]
-pub struct Fault {
+pub struct MockFault {
     doc: FaultDoc,
     models: Globs,
 }
 
-impl Fault {
+impl MockFault {
     pub fn new(doc: &FaultDoc) -> Self {
-        Fault { models: Globs::new(&doc.models), doc: doc.clone() }
+        MockFault { models: Globs::new(&doc.models), doc: doc.clone() }
     }
 
     /// Whether it strikes this time.
@@ -68,7 +68,7 @@ impl Fault {
     /// The error answer of the dialect.
     pub fn status(&self, dialect: Dialect) -> Response<UpstreamBody> {
         let status = self.status_code();
-        let mut response = respond::json(status, Pace::whole(self.error_body(dialect)));
+        let mut response = respond::json(status, MockPace::whole(self.error_body(dialect)));
         if let Some(ms) = self.doc.retry_after {
             let seconds = ms.div_ceil(1_000);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -105,15 +105,15 @@ impl Fault {
 /// 200, and not the dialect.
 pub fn malformed(stream: bool) -> Response<UpstreamBody> {
     match stream {
-        true => respond::event_stream(Pace::whole("data: {\"choices\": oops\n\n")),
-        false => respond::json(200, Pace::whole("<html>mock</html>")),
+        true => respond::event_stream(MockPace::whole("data: {\"choices\": oops\n\n")),
+        false => respond::json(200, MockPace::whole("<html>mock</html>")),
     }
 }
 
 /// 200, and nothing in it.
 pub fn empty(stream: bool) -> Response<UpstreamBody> {
     match stream {
-        true => respond::event_stream(Pace::whole("")),
-        false => respond::json(StatusCode::OK.as_u16(), Pace::whole("")),
+        true => respond::event_stream(MockPace::whole("")),
+        false => respond::json(StatusCode::OK.as_u16(), MockPace::whole("")),
     }
 }

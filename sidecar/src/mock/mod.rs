@@ -21,9 +21,9 @@ use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;
 
 pub use body::MockBody;
-use fault::Fault;
+use fault::MockFault;
 
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, MemoryLease};
 use crate::upstream::{Pieces, SendError, Sent, UpstreamBody};
 
 /// Marks an answer that must go back as it is (`allowFallbacks: false`).
@@ -36,7 +36,7 @@ pub struct Mock {
     provider: String,
     dialect: Dialect,
     script: MockDoc,
-    faults: Vec<Fault>,
+    faults: Vec<MockFault>,
 }
 
 /// The dialect that a mock's script names.
@@ -61,7 +61,7 @@ impl Mock {
         Mock {
             provider: provider.id.name.clone(),
             dialect: dialect(script),
-            faults: script.faults.iter().map(Fault::new).collect(),
+            faults: script.faults.iter().map(MockFault::new).collect(),
             script: script.clone(),
         }
     }
@@ -76,10 +76,10 @@ impl Mock {
         // A tree is made of it here, and what it says may be told again.
         let held = match head.extensions.get::<Memory>() {
             Some(memory) => memory.wait(Weight::of(&body).translated(), body.len()).await,
-            None => Ok(Held::default()),
+            None => Ok(MemoryLease::default()),
         };
         let Ok(mut held) = held else { return Ok(Sent { response: others::too_large(self.dialect) }) };
-        let asked = Asked::read(self.dialect, head.uri.path(), &body);
+        let asked = MockRequest::read(self.dialect, head.uri.path(), &body);
         held.shrink_to(2 * body.len());
         let fault = self.faults.iter().find(|fault| fault.strikes(&asked.model));
         let response = match fault {
@@ -89,7 +89,7 @@ impl Mock {
         Ok(Sent { response })
     }
 
-    async fn fail(&self, fault: &Fault, asked: &Asked) -> Result<Response<UpstreamBody>, SendError> {
+    async fn fail(&self, fault: &MockFault, asked: &MockRequest) -> Result<Response<UpstreamBody>, SendError> {
         let endpoint = format!("mock {}", self.provider);
         let reason = fault.message();
         tokio::time::sleep(fault.delay()).await;
@@ -109,7 +109,7 @@ impl Mock {
         Ok(response)
     }
 
-    async fn answer(&self, asked: &Asked, fault: Option<&Fault>) -> Response<UpstreamBody> {
+    async fn answer(&self, asked: &MockRequest, fault: Option<&MockFault>) -> Response<UpstreamBody> {
         let first = self.first_token();
         let per_token = Duration::from_millis(self.script.per_token);
         let request = match &asked.chat {
@@ -128,11 +128,11 @@ impl Mock {
                 // Without a stream there are no events: the error is the answer, or its body is cut.
                 return match fault.kind() {
                     FaultKind::ErrorEvent => fault.status(self.dialect),
-                    _ => respond::json(200, body::Pace::cut(fault.message())),
+                    _ => respond::json(200, body::MockPace::cut(fault.message())),
                 };
             }
             let told = encode_response(self.dialect.format(), &answer, &answer::about(asked));
-            return respond::json(200, body::Pace::whole(told.to_string()));
+            return respond::json(200, body::MockPace::whole(told.to_string()));
         }
         let mut encoder = StreamEncoder::new(self.dialect.format(), answer::about(asked));
         let mut events: Vec<Bytes> = Vec::new();
@@ -144,7 +144,7 @@ impl Mock {
             }
         }
         let cut = fault.and_then(|fault| fault.shorten(&mut events, self.dialect));
-        respond::event_stream(body::Pace::stream(events, first, per_token, cut))
+        respond::event_stream(body::MockPace::stream(events, first, per_token, cut))
     }
 
     fn first_token(&self) -> Duration {
@@ -155,7 +155,7 @@ impl Mock {
 
 /// A request, as far as a mock understands it.
 #[derive(Debug)]
-pub struct Asked {
+pub struct MockRequest {
     /// The path below the version: `chat/completions`.
     path: String,
     model: String,
@@ -165,7 +165,7 @@ pub struct Asked {
     chat: Option<Result<chat::Request, String>>,
 }
 
-impl Asked {
+impl MockRequest {
     fn read(dialect: Dialect, path: &str, body: &[u8]) -> Self {
         let path = path.trim_start_matches('/').to_owned();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -185,6 +185,6 @@ impl Asked {
         let object = body.as_object().unwrap_or(&none);
         let chat = is_chat
             .then(|| decode_request(dialect.format(), object, &model, stream).map_err(|error| error.to_string()));
-        Asked { path, model, stream, body, chat }
+        MockRequest { path, model, stream, body, chat }
     }
 }

@@ -5,8 +5,8 @@ use outrigger_llm::Dialect;
 use outrigger_llm::errors::refusal;
 use serde_json::{Value, json};
 
-use super::Asked;
-use super::body::Pace;
+use super::MockRequest;
+use super::body::MockPace;
 use super::respond;
 use crate::upstream::UpstreamBody;
 
@@ -14,14 +14,14 @@ use crate::upstream::UpstreamBody;
 const DIMENSIONS: usize = 8;
 
 /// Answers an operation that is no conversation, or says that it cannot.
-pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<UpstreamBody> {
+pub fn answer(dialect: Dialect, provider: &str, asked: &MockRequest) -> Response<UpstreamBody> {
     let text = format!("Hello from {provider}/{}", asked.model);
     let verb = asked.path.rsplit_once(':').map_or(asked.path.as_str(), |(_, verb)| verb);
     let told = match (dialect, verb) {
         (Dialect::OpenAi, "embeddings") => embeddings(asked),
         (Dialect::OpenAi, "completions") => completion(asked, &text),
         (Dialect::OpenAi, "responses") if asked.stream => {
-            return respond::event_stream(Pace::whole(response_events(asked, &text)));
+            return respond::event_stream(MockPace::whole(response_events(asked, &text)));
         }
         (Dialect::OpenAi, "responses") => response(asked, &text, "completed"),
         (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&asked.body)}),
@@ -33,7 +33,7 @@ pub fn answer(dialect: Dialect, provider: &str, asked: &Asked) -> Response<Upstr
         }
         _ => return unknown(dialect, asked),
     };
-    respond::json(200, Pace::whole(told.to_string()))
+    respond::json(200, MockPace::whole(told.to_string()))
 }
 
 /// Says what is wrong with a conversation.
@@ -46,13 +46,13 @@ pub fn too_large(dialect: Dialect) -> Response<UpstreamBody> {
     problem_answer(dialect, 413, "request_too_large", "the mock has no memory to read this request")
 }
 
-fn unknown(dialect: Dialect, asked: &Asked) -> Response<UpstreamBody> {
+fn unknown(dialect: Dialect, asked: &MockRequest) -> Response<UpstreamBody> {
     problem_answer(dialect, 404, "not_found", &format!("the mock has no answer for {}", asked.path))
 }
 
 fn problem_answer(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response<UpstreamBody> {
     let refusal = refusal::Refusal { status, kind, message, request_id: "req_mock", param: None, attempts: &[] };
-    respond::json(status, Pace::whole(refusal::body(dialect, &refusal)))
+    respond::json(status, MockPace::whole(refusal::body(dialect, &refusal)))
 }
 
 fn tokens(body: &Value) -> usize {
@@ -69,7 +69,7 @@ fn vector(of: &Value) -> Vec<f64> {
     raw.into_iter().map(|x| x / length).collect()
 }
 
-fn embeddings(asked: &Asked) -> Value {
+fn embeddings(asked: &MockRequest) -> Value {
     use base64::Engine;
     let inputs = match asked.body.get("input") {
         Some(Value::Array(inputs)) if inputs.iter().all(|input| input.is_string() || input.is_array()) => {
@@ -95,7 +95,7 @@ fn embeddings(asked: &Asked) -> Value {
     json!({"object": "list", "data": data, "model": asked.model, "usage": {"prompt_tokens": used, "total_tokens": used}})
 }
 
-fn completion(asked: &Asked, text: &str) -> Value {
+fn completion(asked: &MockRequest, text: &str) -> Value {
     let (input, output) = (tokens(&asked.body), text.split(' ').count());
     json!({
         "id": "cmpl-mock", "object": "text_completion", "created": 0, "model": asked.model,
@@ -104,7 +104,7 @@ fn completion(asked: &Asked, text: &str) -> Value {
     })
 }
 
-fn response(asked: &Asked, text: &str, status: &str) -> Value {
+fn response(asked: &MockRequest, text: &str, status: &str) -> Value {
     let (input, output) = (tokens(&asked.body), text.split(' ').count());
     let done = status == "completed";
     let content = json!({"type": "output_text", "text": text, "annotations": []});
@@ -125,7 +125,7 @@ fn response(asked: &Asked, text: &str, status: &str) -> Value {
     })
 }
 
-fn response_events(asked: &Asked, text: &str) -> String {
+fn response_events(asked: &MockRequest, text: &str) -> String {
     let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
     let item = |status: &str, content: Value| json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": status, "content": content});
     let at = |mut event: Value| {

@@ -2,20 +2,20 @@
 
 use http::{Response, StatusCode, header};
 
-use super::body::{MockBody, Pace};
+use super::body::{MockBody, MockPace};
 use crate::upstream::UpstreamBody;
 
 /// A JSON answer.
-pub fn json(status: u16, pace: Pace) -> Response<UpstreamBody> {
+pub fn json(status: u16, pace: MockPace) -> Response<UpstreamBody> {
     respond(status, "application/json", pace)
 }
 
 /// An event stream.
-pub fn event_stream(pace: Pace) -> Response<UpstreamBody> {
+pub fn event_stream(pace: MockPace) -> Response<UpstreamBody> {
     respond(200, "text/event-stream", pace)
 }
 
-fn respond(status: u16, content_type: &'static str, pace: Pace) -> Response<UpstreamBody> {
+fn respond(status: u16, content_type: &'static str, pace: MockPace) -> Response<UpstreamBody> {
     let mut response = Response::new(UpstreamBody::mock(MockBody::new(pace)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));

@@ -25,7 +25,7 @@ const MOST_FALLBACKS: usize = 32;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ParsedRequest {
     pub operation: &'static Operation,
     /// As the caller wrote it.
     pub model: Option<String>,
@@ -37,7 +37,7 @@ pub struct Asked {
 
 /// Why it can't be said, and the model that was named, where it may be recorded.
 #[derive(Clone, Debug)]
-pub struct NotAsked {
+pub struct ParseFailure {
     pub refusal: Refusal,
     pub model: Option<String>,
 }
@@ -46,8 +46,9 @@ pub struct NotAsked {
 ///
 /// # Errors
 /// The refusal of a body that says nothing that could be decided.
-pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -> Result<Asked, NotAsked> {
-    let invalid = |message: String| NotAsked { refusal: Refusal::new(400, "invalid_request", message), model: None };
+pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -> Result<ParsedRequest, ParseFailure> {
+    let invalid =
+        |message: String| ParseFailure { refusal: Refusal::new(400, "invalid_request", message), model: None };
     let Matched { operation, model: in_path } = matched;
     let (model, scanned) = match operation.model {
         ModelPlace::Form => {
@@ -56,7 +57,7 @@ pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -
             (Some(found.0), Scanned::default())
         }
         place => {
-            let scanned = scan(operation, body).map_err(|refusal| NotAsked { refusal, model: None })?;
+            let scanned = scan(operation, body).map_err(|refusal| ParseFailure { refusal, model: None })?;
             let model = match place {
                 ModelPlace::Path => in_path,
                 // An Azure deployment stands in the path; the body's name, if any, means nothing there.
@@ -77,11 +78,11 @@ pub fn of(
     query: &Query,
     model: Option<String>,
     scanned: Scanned,
-) -> Result<Asked, NotAsked> {
+) -> Result<ParsedRequest, ParseFailure> {
     let invalid = |message: String| Refusal::new(400, "invalid_request", message);
     if operation.model != ModelPlace::Nowhere && model.as_deref().is_none_or(str::is_empty) {
         let refusal = Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) };
-        return Err(NotAsked { refusal, model });
+        return Err(ParseFailure { refusal, model });
     }
     let fallbacks = match &scanned.own_fallbacks {
         Some(OwnFallbacks::Models(models)) => models,
@@ -89,20 +90,20 @@ pub fn of(
     };
     if fallbacks.len() > MOST_FALLBACKS {
         let message = format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most");
-        return Err(NotAsked { refusal: invalid(message), model });
+        return Err(ParseFailure { refusal: invalid(message), model });
     }
     if model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
         // Not even recorded: a ring of such names would be a way to fill the memory.
         let message = format!("a model's name may have {LONGEST_NAME} bytes at the most");
-        return Err(NotAsked { refusal: invalid(message), model: None });
+        return Err(ParseFailure { refusal: invalid(message), model: None });
     }
     if model.iter().chain(fallbacks).any(|name| name.chars().any(char::is_control)) {
-        return Err(NotAsked { refusal: invalid("a model's name has no control characters".to_owned()), model });
+        return Err(ParseFailure { refusal: invalid("a model's name has no control characters".to_owned()), model });
     }
     let in_path = operation.dialect == Dialect::Gemini;
     let stream = operation.streams && (in_path || scanned.stream);
     let as_array = in_path && stream && !query.wants_events();
-    Ok(Asked { operation, model, stream, as_array, scanned })
+    Ok(ParsedRequest { operation, model, stream, as_array, scanned })
 }
 
 /// Finds the places of what is read and edited in a body; nothing of a form's.

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Empty};
 use outrigger_policy::OnHangUp;
 use tokio::task::AbortHandle;
 
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 use crate::pipeline::reply::ReplyBody;
 
 /// How long an attempt goes on that nobody waits for.
@@ -22,15 +22,15 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Watches over a request's task for its caller.
 #[derive(Debug)]
-pub struct Attended {
+pub struct DetachedRequest {
     on_hang_up: OnHangUp,
     gone: Arc<AtomicBool>,
     task: Option<AbortHandle>,
 }
 
-impl Attended {
-    pub fn new(call: &Call) -> Self {
-        Attended { on_hang_up: call.key().on_hang_up, gone: Arc::clone(&call.gone), task: None }
+impl DetachedRequest {
+    pub fn new(call: &RequestContext) -> Self {
+        DetachedRequest { on_hang_up: call.key().on_hang_up, gone: Arc::clone(&call.gone), task: None }
     }
 
     /// Runs a request as a task, and waits for it as long as the caller does.
@@ -54,7 +54,7 @@ impl Attended {
     }
 }
 
-impl Drop for Attended {
+impl Drop for DetachedRequest {
     fn drop(&mut self) {
         let Some(task) = self.task.take() else { return };
         self.gone.store(true, Ordering::Release);

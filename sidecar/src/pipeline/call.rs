@@ -16,13 +16,13 @@ use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{CacheAsk, KeyIndex};
 
-use crate::memory::Held;
-use crate::pipeline::client_timeouts::Patience;
+use crate::memory::MemoryLease;
+use crate::pipeline::client_timeouts::ClientTimeouts;
 use crate::pipeline::query::Query;
-use crate::runtime::served::Served;
+use crate::runtime::served::ActivePolicy;
 
 /// Everything that was read of a request before it is decided.
-pub struct Call {
+pub struct RequestContext {
     /// Names the decision in headers and records.
     pub decision_id: String,
     pub request_id: String,
@@ -34,7 +34,7 @@ pub struct Call {
     pub read: Instant,
     pub dialect: Dialect,
     pub operation: &'static Operation,
-    pub served: Arc<Served>,
+    pub served: Arc<ActivePolicy>,
     /// Index in the policy's keys.
     pub key: KeyIndex,
     /// As the caller wrote it.
@@ -47,9 +47,9 @@ pub struct Call {
     pub scanned: Scanned,
     /// Gone once content flows, so that its memory is free for others.
     pub body: Bytes,
-    pub held: Held,
+    pub held: MemoryLease,
     /// What the caller itself is prepared to wait.
-    pub patience: Patience,
+    pub patience: ClientTimeouts,
     /// What its input is made of, once somebody has asked.
     pub estimate: OnceLock<Input>,
     /// How its cost is counted, once somebody has asked.
@@ -60,7 +60,7 @@ pub struct Call {
     pub notes: Extensions,
 }
 
-impl fmt::Debug for Call {
+impl fmt::Debug for RequestContext {
     /// Names and sizes: headers and query hold the caller's own key, the body its prompt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
@@ -74,7 +74,7 @@ impl fmt::Debug for Call {
     }
 }
 
-impl Call {
+impl RequestContext {
     #[must_use]
     pub fn key(&self) -> &outrigger_policy::Key {
         &self.served.policy.keys[self.key]

@@ -8,7 +8,7 @@ use crate::pipeline::headers::name;
 
 /// How long a client waits, as its SDK announces it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Patience {
+pub struct ClientTimeouts {
     /// For an answer: the whole of it, or the beginning of a stream.
     pub answer: Option<Duration>,
     /// Between two pieces of a stream.
@@ -17,13 +17,13 @@ pub struct Patience {
 
 /// What the client says of it, in seconds. `x-stainless-read-timeout` is the time of one read: it bounds the wait for the
 /// answer and each gap in it. `x-stainless-timeout` ends with the answer's head.
-pub fn patience(headers: &HeaderMap) -> Patience {
+pub fn patience(headers: &HeaderMap) -> ClientTimeouts {
     let told = |name: HeaderName| {
         let seconds = headers.get(&name)?.to_str().ok()?.parse::<f64>().ok()?;
         (seconds.is_finite() && seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
     };
     let gap = told(name::READ_TIMEOUT);
-    Patience { answer: told(name::TIMEOUT).into_iter().chain(gap).min(), gap }
+    ClientTimeouts { answer: told(name::TIMEOUT).into_iter().chain(gap).min(), gap }
 }
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod tests {
     fn patience_is_the_least_of_what_is_announced() {
         let mut headers = HeaderMap::new();
         let told = |headers: &HeaderMap| {
-            let Patience { answer, gap } = patience(headers);
+            let ClientTimeouts { answer, gap } = patience(headers);
             (answer.map(|answer| answer.as_millis()), gap.map(|gap| gap.as_millis()))
         };
         assert_eq!(told(&headers), (None, None));

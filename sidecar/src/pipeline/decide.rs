@@ -10,17 +10,22 @@ use outrigger_policy::{
     Skip, decide as by_policy, session,
 };
 
-use crate::attempt::prepare::Translation;
+use crate::attempt::prepare::RequestTranslation;
 use crate::gateway::Gateway;
 use crate::pipeline::asked;
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 use crate::pipeline::handle::bind;
 use crate::pipeline::headers::has_words_to_us;
 use crate::runtime::accounts::millis;
-use crate::runtime::served::Place;
+use crate::runtime::served::Backend;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
-pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: Instant) -> (Decision, Option<u64>) {
+pub fn decide(
+    gateway: &Gateway,
+    call: &RequestContext,
+    translation: &RequestTranslation,
+    now: Instant,
+) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
     let says_more = has_words_to_us(&call.headers);
     let header = |name: &str| {
@@ -36,7 +41,7 @@ pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: In
         (None, Some(_)) => None,
         (None, None) => implicit.filter(|_| has_earlier_turns).and_then(|opening| affinity.recall(opening)),
     };
-    let world = World { gateway, call, translation, now };
+    let world = GatewayConditions { gateway, call, translation, now };
     let rules_read = !call.served.policy.rules.is_empty();
     let fallbacks = call.scanned.fallbacks.as_deref();
     let said = Request::said(call.key, call.request_type(), call.model.as_deref(), fallbacks, &header, &world);
@@ -58,28 +63,32 @@ pub fn decide(gateway: &Gateway, call: &Call, translation: &Translation, now: In
 }
 
 /// A conversation's name in memory: it belongs to a key.
-pub fn conversation(call: &Call, parts: &[&[u8]]) -> u64 {
+pub fn conversation(call: &RequestContext, parts: &[&[u8]]) -> u64 {
     let key = call.key();
     let mut all = vec![key.id.namespace.as_bytes(), key.id.name.as_bytes()];
     all.extend(parts);
     fnv1a_parts(&all)
 }
 
-struct World<'a> {
+struct GatewayConditions<'a> {
     gateway: &'a Gateway,
-    call: &'a Call,
-    translation: &'a Translation,
+    call: &'a RequestContext,
+    translation: &'a RequestTranslation,
     now: Instant,
 }
 
-impl World<'_> {
-    fn place(&self, provider: &Provider) -> Option<&Place> {
+impl GatewayConditions<'_> {
+    fn place(&self, provider: &Provider) -> Option<&Backend> {
         let policy = &self.call.served.policy;
         let index = policy.providers.position(|other| std::ptr::eq(other, provider))?;
         self.call.served.places.get(index)
     }
 
-    fn lane(&self, provider: &Provider, credential: Option<&Credential>) -> Option<&crate::runtime::health::Lane> {
+    fn lane(
+        &self,
+        provider: &Provider,
+        credential: Option<&Credential>,
+    ) -> Option<&crate::runtime::health::BackendHealth> {
         let place = self.place(provider)?;
         let index = match credential {
             None => CredentialIndex::default(),
@@ -89,7 +98,7 @@ impl World<'_> {
     }
 }
 
-impl Conditions for World<'_> {
+impl Conditions for GatewayConditions<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.translation.unfit(self.call, &self.place(provider)?.target(self.call.model.as_deref().unwrap_or_default()))
     }

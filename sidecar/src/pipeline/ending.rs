@@ -5,18 +5,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attempt::charge::{Charge, Cost, Heard, TotalCost};
-use crate::attempt::{Failed, Passed};
+use crate::attempt::charge::{AttemptCost, Charge, Completeness, TotalCost};
+use crate::attempt::{Failed, UpstreamAnswer};
 use crate::duration::ms;
 use crate::filter::AnswerFilters;
 use crate::gateway::Gateway;
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 use crate::pipeline::headers::{self, name};
 use crate::pipeline::refuse::{self, Refusal};
 use crate::pipeline::reply::ReplyBody;
-use crate::relay::Told;
+use crate::relay::WholeBody;
 use crate::runtime::health::Busy;
-use crate::runtime::served::Slot;
+use crate::runtime::served::ConcurrencyPermit;
 use crate::telemetry::record::Record;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -29,16 +29,16 @@ pub const CLIENT_CLOSED: u16 = 499;
 
 /// Everything that is held until a request ends.
 #[derive(Debug)]
-pub struct Ending {
+pub struct Completion {
     pub gateway: Arc<Gateway>,
-    pub call: Call,
+    pub call: RequestContext,
     pub record: Record,
     /// Counts as load on the place that is asked.
     pub busy: Option<Busy>,
     /// The key's concurrency slot.
-    pub slot: Option<Slot>,
+    pub slot: Option<ConcurrencyPermit>,
     /// Those of the provider that is asked.
-    pub places: Vec<Slot>,
+    pub places: Vec<ConcurrencyPermit>,
     /// The caller's request was counted, where requests are: once, whatever attempts it takes.
     pub admitted: bool,
     /// The attempt under way.
@@ -57,8 +57,8 @@ pub struct Ending {
     done: bool,
 }
 
-impl Ending {
-    pub fn new(gateway: Arc<Gateway>, call: Call) -> Box<Self> {
+impl Completion {
+    pub fn new(gateway: Arc<Gateway>, call: RequestContext) -> Box<Self> {
         gateway.metrics.in_flight.inc();
         let key = call.key();
         let record = Record {
@@ -76,7 +76,7 @@ impl Ending {
             revision: call.served.policy.revision.to_string(),
             ..Record::default()
         };
-        Box::new(Ending {
+        Box::new(Completion {
             gateway,
             call,
             record,
@@ -148,7 +148,7 @@ impl Ending {
     /// What an answer costs that used so much and said so many bytes, in nano-dollars, with the attempts before it.
     pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
         let Some(charge) = &self.charge else { return self.money.known() };
-        let cost = charge.cost(&self.call.served.policy, &charge.judge(usage, said), said, Heard::All);
+        let cost = charge.cost(&self.call.served.policy, &charge.judge(usage, said), said, Completeness::All);
         match cost.money {
             // An estimate of an input that nobody looked at is no figure.
             Some(_) if cost.estimated && charge.held.is_none() => None,
@@ -158,15 +158,15 @@ impl Ending {
 
     /// The attempt was answered to the end. `said`: bytes of content, for figures that were not told.
     pub fn answered(&mut self, usage: &Usage, said: u64) {
-        self.heard(usage, said, Heard::All);
+        self.heard(usage, said, Completeness::All);
     }
 
     /// The answer ended before its end: what was seen of it is what was used.
     pub fn cut(&mut self, usage: &Usage, said: u64) {
-        self.heard(usage, said, Heard::Part);
+        self.heard(usage, said, Completeness::Part);
     }
 
-    fn heard(&mut self, usage: &Usage, said: u64, heard: Heard) {
+    fn heard(&mut self, usage: &Usage, said: u64, heard: Completeness) {
         self.usage = *usage;
         let Some(charge) = self.charge.take() else { return };
         self.usage = charge.judge(usage, said);
@@ -196,7 +196,7 @@ impl Ending {
         self.settle(charge, &cost);
     }
 
-    fn settle(&mut self, charge: Charge, cost: &Cost) {
+    fn settle(&mut self, charge: Charge, cost: &AttemptCost) {
         // What is charged in full has no figures of its own: those that were told stay.
         if (charge.held.is_some() || charge.by_tokens && !cost.estimated) && !cost.usage.is_empty() {
             self.usage = cost.usage;
@@ -277,9 +277,9 @@ impl Ending {
     }
 
     /// Passes an upstream's own error answer on.
-    pub fn pass_on(mut self: Box<Self>, passed: Passed, error: &str, final_word: bool) -> Response<ReplyBody> {
+    pub fn pass_on(mut self: Box<Self>, passed: UpstreamAnswer, error: &str, final_word: bool) -> Response<ReplyBody> {
         let held = Arc::try_unwrap(passed.held).unwrap_or_default();
-        let body = Told::new([passed.body, Default::default(), Default::default()], held)
+        let body = WholeBody::new([passed.body, Default::default(), Default::default()], held)
             .map_err(|never| match never {})
             .boxed_unsync();
         let mut response = Response::new(body);
@@ -338,7 +338,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for Completion {
     fn drop(&mut self) {
         if !self.done {
             self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());

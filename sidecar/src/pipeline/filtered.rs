@@ -7,13 +7,13 @@ use http_body_util::{BodyExt, Full};
 use outrigger_llm::operation::Kind;
 
 use crate::filter::{AnswerFilters, FilterAnswer, FilterBody, FilterStop, FullAnswer};
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::events;
 
 /// Tells the caller what the filter says.
-pub async fn stopped(mut ending: Box<Ending>, stop: FilterStop) -> Response<ReplyBody> {
+pub async fn stopped(mut ending: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
     let FilterStop { index, name, with } = stop;
     match with {
         Ok(own) => {
@@ -29,7 +29,7 @@ pub async fn stopped(mut ending: Box<Ending>, stop: FilterStop) -> Response<Repl
 
 /// Answers in the name of a filter: recorded, and charged nothing. `outer`: what looks at the answer.
 async fn answer(
-    mut ending: Box<Ending>,
+    mut ending: Box<Completion>,
     name: &'static str,
     answer: FilterAnswer,
     mut outer: AnswerFilters,
@@ -61,7 +61,7 @@ async fn answer(
     tell(ending, headers, body, stream)
 }
 
-fn tell(mut ending: Box<Ending>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
+fn tell(mut ending: Box<Completion>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
     let content_type = if stream && !ending.call.as_array { "text/event-stream" } else { "application/json" };
     let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *response.headers_mut() = headers;

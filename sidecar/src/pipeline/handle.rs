@@ -3,12 +3,12 @@
 use outrigger_llm::Dialect;
 use outrigger_policy::{Candidate, CredentialIndex, Decision, Stay};
 
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 use crate::pipeline::decide::conversation;
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 
 /// What only one account has goes to that account, and nothing fails over.
-pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
+pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &RequestContext) {
     let policy = &call.served.policy;
     let home = |candidate: &Candidate, stay: Stay| {
         let provider = policy.providers.get(candidate.provider?)?;
@@ -45,7 +45,7 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &Call) {
 }
 
 /// A handle that only this account knows (`resp_…`) leads its next request here.
-pub fn remember_handle(ending: &Ending, handle: &str, stay: Stay) {
+pub fn remember_handle(ending: &Completion, handle: &str, stay: Stay) {
     let name = conversation(&ending.call, &[b"handle", handle.as_bytes()]);
     ending.gateway.affinity.remember(name, stay);
 }

@@ -7,12 +7,12 @@ use outrigger_llm::listing;
 use outrigger_llm::{Dialect, operation};
 use outrigger_policy::list_models;
 
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::refuse::{self, Refusal};
 use crate::pipeline::reply::ReplyBody;
 
 /// `/v1/models`, and one of them: answered from the policy, nobody is asked.
-pub fn list(mut ending: Box<Ending>) -> Response<ReplyBody> {
+pub fn list(mut ending: Box<Completion>) -> Response<ReplyBody> {
     let call = &ending.call;
     let created = ending.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let listed: Vec<listing::Listed> = list_models(&call.served.policy, call.key())

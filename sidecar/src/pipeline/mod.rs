@@ -29,16 +29,16 @@ use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::{OnHangUp, PolicyRefusalKind};
 
-use crate::attempt::prepare::Translation;
-use crate::attempt::{self, Trying, attempt};
+use crate::attempt::prepare::RequestTranslation;
+use crate::attempt::{self, AttemptContext, attempt};
 use crate::filter::{after_deciding, before_deciding};
 use crate::gateway::Gateway;
-use crate::memory::{Held, LONG_WORK, STREAM};
-use crate::pipeline::attend::Attended;
-use crate::pipeline::call::{Call, new_id};
+use crate::memory::{LONG_WORK, MemoryLease, STREAM};
+use crate::pipeline::attend::DetachedRequest;
+use crate::pipeline::call::{RequestContext, new_id};
 use crate::pipeline::client_timeouts::patience;
 use crate::pipeline::decide::decide;
-use crate::pipeline::ending::Ending;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::filtered::stopped;
 use crate::pipeline::headers::name;
 use crate::pipeline::identify::identify;
@@ -123,7 +123,7 @@ impl Gateway {
             Ok(key) => key,
             Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
         };
-        let mut call = Call {
+        let mut call = RequestContext {
             trace_id,
             decision_id,
             request_id: request_id.clone(),
@@ -142,7 +142,7 @@ impl Gateway {
             query,
             scanned: Scanned::default(),
             body: Bytes::new(),
-            held: Held::default(),
+            held: MemoryLease::default(),
             estimate: OnceLock::new(),
             metered: OnceLock::new(),
             gone: Arc::default(),
@@ -150,40 +150,40 @@ impl Gateway {
         };
         if listing {
             call.model = matched.model;
-            return list(Ending::new(Arc::clone(&self), call));
+            return list(Completion::new(Arc::clone(&self), call));
         }
         match receive(&call.headers, body, &self.memory).await {
             Ok((body, held)) => (call.body, call.held) = (body, held),
-            Err(refusal) => return Ending::new(Arc::clone(&self), call).refuse(&refusal),
+            Err(refusal) => return Completion::new(Arc::clone(&self), call).refuse(&refusal),
         }
         call.read = Instant::now();
         if copies(&call.body) && call.held.grow_to(call.held.bytes() + call.body.len(), &self.memory).is_err() {
-            return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
+            return Completion::new(Arc::clone(&self), call).refuse(&overloaded());
         }
         let understood = self.memory.work(call.body.len(), || understand(&mut call, matched)).await;
         if let Err(refusal) = understood {
-            return Ending::new(Arc::clone(&self), call).refuse(&refusal);
+            return Completion::new(Arc::clone(&self), call).refuse(&refusal);
         }
         if call.stream && call.held.grow_to(call.held.bytes() + STREAM, &self.memory).is_err() {
-            return Ending::new(Arc::clone(&self), call).refuse(&overloaded());
+            return Completion::new(Arc::clone(&self), call).refuse(&overloaded());
         }
         let counts = call.served.policy.limits.counts(call.key, &call.key().id);
         match counts || call.key().on_hang_up == OnHangUp::Drain {
             // What was asked for goes on for a moment when its caller has gone, so that it is known what it used. Boxed: it is
             // eighteen kilobytes, which a task would copy several times.
-            true => Attended::new(&call).wait(Box::pin(self.route(call))).await,
+            true => DetachedRequest::new(&call).wait(Box::pin(self.route(call))).await,
             false => self.route(call).await,
         }
     }
 
     /// From a request that is understood to its answer.
-    async fn route(self: Arc<Self>, mut call: Call) -> Response<ReplyBody> {
-        let mut translation = Translation::new(&self.memory);
+    async fn route(self: Arc<Self>, mut call: RequestContext) -> Response<ReplyBody> {
+        let mut translation = RequestTranslation::new(&self.memory);
         if !self.filters.is_empty() {
             // Boxed, so that a request without filters does not carry the room for them.
             let passed = before_deciding(&self.filters, &mut call, &mut translation, &self.memory);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(Ending::new(Arc::clone(&self), call), stop).await;
+                return stopped(Completion::new(Arc::clone(&self), call), stop).await;
             }
         }
         let now = Instant::now();
@@ -192,13 +192,13 @@ impl Gateway {
             self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
         if decision.refusal.is_some() && translation.may_wait() {
             // Nobody can take it as it is: others will soon give back what they have.
-            translation = Translation::new(&self.memory);
+            translation = RequestTranslation::new(&self.memory);
             translation.make_room(&call).await;
             (decision, conversation) =
                 self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
         }
         let slots = call.served.slots[call.key].clone();
-        let mut ending = Ending::new(Arc::clone(&self), call);
+        let mut ending = Completion::new(Arc::clone(&self), call);
         ending.record.rule = decision.rule.as_deref().map(str::to_owned);
         ending.record.candidates = candidates(&decision);
         ending.record.chain = decision.chain.iter().map(ToString::to_string).collect();
@@ -244,7 +244,8 @@ impl Gateway {
             }
         }
         let clock = attempt::clock(&ending, &decision);
-        let trying = Trying { gateway: &self, decision: &decision, translation: &translation, clock, conversation };
+        let trying =
+            AttemptContext { gateway: &self, decision: &decision, translation: &translation, clock, conversation };
         attempt(&trying, ending).await
     }
 }

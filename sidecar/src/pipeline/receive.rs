@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
 
-use crate::memory::{Held, Memory, of_request};
+use crate::memory::{Memory, MemoryLease, of_request};
 use crate::pipeline::refuse::Refusal;
 use crate::upstream::Pieces;
 
@@ -25,7 +25,11 @@ const DRAINED_NEXT: Duration = Duration::from_secs(1);
 static DRAINS: Semaphore = Semaphore::const_new(64);
 
 /// Reads a body, within the bounds of one and of all. Too large is said before it is all read.
-pub async fn receive(headers: &HeaderMap, body: &mut Incoming, memory: &Memory) -> Result<(Bytes, Held), Refusal> {
+pub async fn receive(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    memory: &Memory,
+) -> Result<(Bytes, MemoryLease), Refusal> {
     let encoding = headers.get(http::header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let message = format!("a body with content-encoding `{encoding}` is not read here; send it as it is");
@@ -153,7 +157,7 @@ fn names_model(head: &str) -> bool {
 }
 
 /// A form's body with another model's name in it.
-pub fn with_form_model(call: &crate::pipeline::call::Call, model: &str) -> Pieces {
+pub fn with_form_model(call: &crate::pipeline::call::RequestContext, model: &str) -> Pieces {
     match form_model(&call.headers, &call.body) {
         Some((said, at)) if said != model => {
             Pieces::new([call.body.slice(..at.start), Bytes::from(model.to_owned()), call.body.slice(at.end..)])

@@ -3,19 +3,19 @@
 use http::HeaderMap;
 use outrigger_llm::operation::Matched;
 
-use crate::pipeline::asked::{self, Asked, NotAsked};
-use crate::pipeline::call::Call;
+use crate::pipeline::asked::{self, ParseFailure, ParsedRequest};
+use crate::pipeline::call::RequestContext;
 use crate::pipeline::headers::name;
 use crate::pipeline::refuse::Refusal;
 
 /// Reads what the gateway needs of a body.
-pub fn understand(call: &mut Call, matched: Matched) -> Result<(), Refusal> {
+pub fn understand(call: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
     match asked::read(matched, &call.headers, &call.query, &call.body) {
-        Ok(Asked { model, stream, as_array, scanned, .. }) => {
+        Ok(ParsedRequest { model, stream, as_array, scanned, .. }) => {
             (call.model, call.stream, call.as_array, call.scanned) = (model, stream, as_array, scanned);
             Ok(())
         }
-        Err(NotAsked { refusal, model }) => {
+        Err(ParseFailure { refusal, model }) => {
             call.model = model;
             Err(refusal)
         }

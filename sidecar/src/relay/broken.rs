@@ -3,7 +3,7 @@
 use outrigger_llm::chat::StreamError;
 use outrigger_llm::errors::classify::classify_event;
 
-use super::Setting;
+use super::AnswerSource;
 use crate::attempt::{Failed, Timing};
 use crate::telemetry::attempt_error::AttemptError;
 
@@ -26,7 +26,7 @@ impl Broken {
 
 impl Broken {
     /// As a failed attempt: nothing of it has reached the caller.
-    pub fn failed(&self, setting: &Setting) -> Failed {
+    pub fn failed(&self, setting: &AnswerSource) -> Failed {
         match self {
             Broken::Told(error) => {
                 let failure = classify_event(setting.upstream.dialect, error);
@@ -45,7 +45,7 @@ impl Broken {
     }
 
     /// The error of the attempt, and what the caller's error event says.
-    pub fn told(&self, setting: &Setting) -> (AttemptError, u16, &'static str, String) {
+    pub fn told(&self, setting: &AnswerSource) -> (AttemptError, u16, &'static str, String) {
         let provider = &setting.provider;
         match self {
             Broken::Told(error) => {

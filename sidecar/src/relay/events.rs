@@ -9,10 +9,10 @@ use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encod
 use serde_json::Value;
 
 use super::lens::AsArray;
-use crate::pipeline::call::Call;
+use crate::pipeline::call::RequestContext;
 
 /// What an encoder of this call's answer is told of it.
-pub fn answer_of(call: &Call, model: &str) -> Answer {
+pub fn answer_of(call: &RequestContext, model: &str) -> Answer {
     Answer {
         id: call.decision_id.clone(),
         model: model.to_owned(),
@@ -25,7 +25,7 @@ pub fn answer_of(call: &Call, model: &str) -> Answer {
 ///
 /// # Errors
 /// It is no answer to a conversation.
-pub fn of_whole(call: &Call, body: &[u8]) -> Result<Bytes, String> {
+pub fn of_whole(call: &RequestContext, body: &[u8]) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let response = decode_response(call.dialect.format(), &value).map_err(|error| error.to_string())?;
     let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
@@ -33,7 +33,7 @@ pub fn of_whole(call: &Call, body: &[u8]) -> Result<Bytes, String> {
 }
 
 /// A whole answer as the events of a stream.
-pub fn write(call: &Call, response: &Response, answer: Answer) -> Vec<u8> {
+pub fn write(call: &RequestContext, response: &Response, answer: Answer) -> Vec<u8> {
     let mut encoder = StreamEncoder::new(call.dialect.format(), answer);
     let mut told = Vec::new();
     for event in &split(response) {
@@ -53,7 +53,7 @@ pub fn array(events: &[u8]) -> Vec<u8> {
 
 /// The whole answer, as JSON of the caller's dialect, that a stream of events amounts to. `None`: it has no end, or is no
 /// conversation.
-pub fn assemble(call: &Call, bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn assemble(call: &RequestContext, bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut reader, mut read) = (sse::Reader::default(), Vec::new());
     reader.push(bytes, &mut read);
     read.extend(reader.finish());

@@ -18,7 +18,7 @@ use outrigger_llm::tokens::estimate;
 use outrigger_policy::OnHangUp;
 
 use super::Relay;
-use crate::pipeline::ending::{CLIENT_CLOSED, Ending};
+use crate::pipeline::ending::{CLIENT_CLOSED, Completion};
 
 /// How long an answer is read on for that nobody waits for.
 const LINGER: Duration = Duration::from_secs(1);
@@ -32,12 +32,12 @@ pub struct Flow(Option<Flowing>);
 #[derive(Debug)]
 struct Flowing {
     relay: Box<Relay>,
-    ending: Box<Ending>,
+    ending: Box<Completion>,
     status: u16,
 }
 
 impl Flow {
-    pub fn new(relay: Box<Relay>, ending: Box<Ending>, status: u16) -> Self {
+    pub fn new(relay: Box<Relay>, ending: Box<Completion>, status: u16) -> Self {
         Flow(Some(Flowing { relay, ending, status }))
     }
 }

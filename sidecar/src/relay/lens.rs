@@ -9,7 +9,7 @@ use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
 
 /// What one event amounted to.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct EventOutcome {
     pub content: bool,
     pub error: Option<StreamError>,
     pub malformed: Option<String>,
@@ -17,13 +17,13 @@ pub struct Told {
 
 /// Reads one upstream's events and writes a caller's.
 #[derive(Debug)]
-pub enum Lens {
+pub enum StreamTranslator {
     Same {
         watch: Box<Watch>,
         /// Usage chunks that the caller did not ask for are withheld.
         withholds_usage: bool,
     },
-    Across(Box<Across>),
+    CrossFormat(Box<CrossFormat>),
 }
 
 /// What an event takes that is kept.
@@ -34,7 +34,7 @@ const MOST_CALLS: usize = 1_024;
 
 /// A translation under way.
 #[derive(Debug)]
-pub struct Across {
+pub struct CrossFormat {
     decoder: StreamDecoder,
     encoder: StreamEncoder,
     usage: Usage,
@@ -48,13 +48,13 @@ pub struct Across {
     keeps: usize,
 }
 
-impl Lens {
+impl StreamTranslator {
     pub fn same(format: Format, withholds_usage: bool) -> Self {
-        Lens::Same { watch: Box::new(Watch::new(format)), withholds_usage }
+        StreamTranslator::Same { watch: Box::new(Watch::new(format)), withholds_usage }
     }
 
     pub fn across(upstream: Format, caller: Format, answer: Answer) -> Self {
-        Lens::Across(Box::new(Across {
+        StreamTranslator::CrossFormat(Box::new(CrossFormat {
             decoder: StreamDecoder::new(upstream),
             encoder: StreamEncoder::new(caller, answer),
             usage: Usage::default(),
@@ -75,14 +75,14 @@ impl Lens {
         event: &sse::Event,
         out: &mut Vec<u8>,
         before_end: impl FnOnce(&Usage, u64) -> String,
-    ) -> Told {
+    ) -> EventOutcome {
         match self {
-            Lens::Same { watch, withholds_usage } => {
+            StreamTranslator::Same { watch, withholds_usage } => {
                 let seen = watch.observe(event);
                 if seen.malformed {
-                    return Told {
+                    return EventOutcome {
                         malformed: Some("an event that is not of the dialect".to_owned()),
-                        ..Told::default()
+                        ..EventOutcome::default()
                     };
                 }
                 if event.data.as_deref() == Some("[DONE]") {
@@ -91,9 +91,9 @@ impl Lens {
                 if !(*withholds_usage && seen.usage_only) {
                     out.extend_from_slice(&event.raw);
                 }
-                Told { content: seen.content, error: seen.error, malformed: None }
+                EventOutcome { content: seen.content, error: seen.error, malformed: None }
             }
-            Lens::Across(across) => across.tell(event, out, before_end),
+            StreamTranslator::CrossFormat(across) => across.tell(event, out, before_end),
         }
     }
 
@@ -101,8 +101,8 @@ impl Lens {
     /// is written.
     pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage, u64) -> String) -> bool {
         match self {
-            Lens::Same { watch, .. } => watch.finished(),
-            Lens::Across(across) => {
+            StreamTranslator::Same { watch, .. } => watch.finished(),
+            StreamTranslator::CrossFormat(across) => {
                 if !across.ended && across.finish.is_some() {
                     across.ended = true;
                     out.extend_from_slice(before_end(&across.usage(), across.said).as_bytes());
@@ -116,16 +116,16 @@ impl Lens {
     /// Whether the answer's own end, or its reason to end, was told.
     pub fn finished(&self) -> bool {
         match self {
-            Lens::Same { watch, .. } => watch.finished(),
-            Lens::Across(across) => across.finish.is_some() || across.ended,
+            StreamTranslator::Same { watch, .. } => watch.finished(),
+            StreamTranslator::CrossFormat(across) => across.finish.is_some() || across.ended,
         }
     }
 
     /// Whether the answer ended with nothing in it, unexplained.
     pub fn is_empty(&self) -> bool {
         match self {
-            Lens::Same { watch, .. } => watch.empty(),
-            Lens::Across(across) => {
+            StreamTranslator::Same { watch, .. } => watch.empty(),
+            StreamTranslator::CrossFormat(across) => {
                 let explained = matches!(
                     across.finish,
                     Some(Finish::Length | Finish::Filtered | Finish::Refusal | Finish::StopSequence | Finish::Pause)
@@ -138,34 +138,39 @@ impl Lens {
     /// Bytes of content that were told so far.
     pub fn said(&self) -> u64 {
         match self {
-            Lens::Same { watch, .. } => watch.said(),
-            Lens::Across(across) => across.said,
+            StreamTranslator::Same { watch, .. } => watch.said(),
+            StreamTranslator::CrossFormat(across) => across.said,
         }
     }
 
     /// Bytes that may be kept of what was told, for later: calls are told whole, or before what comes behind them.
     pub fn keeps(&self) -> usize {
         match self {
-            Lens::Same { .. } => 0,
-            Lens::Across(across) => across.keeps,
+            StreamTranslator::Same { .. } => 0,
+            StreamTranslator::CrossFormat(across) => across.keeps,
         }
     }
 
     pub fn usage(&self) -> Usage {
         match self {
-            Lens::Same { watch, .. } => watch.usage(),
-            Lens::Across(across) => across.usage(),
+            StreamTranslator::Same { watch, .. } => watch.usage(),
+            StreamTranslator::CrossFormat(across) => across.usage(),
         }
     }
 }
 
-impl Across {
+impl CrossFormat {
     fn usage(&self) -> Usage {
         self.usage.believed(self.content)
     }
 
-    fn tell(&mut self, event: &sse::Event, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage, u64) -> String) -> Told {
-        let mut told = Told::default();
+    fn tell(
+        &mut self,
+        event: &sse::Event,
+        out: &mut Vec<u8>,
+        before_end: impl FnOnce(&Usage, u64) -> String,
+    ) -> EventOutcome {
+        let mut told = EventOutcome::default();
         self.events.clear();
         if let Err(malformed) = self.decoder.push(event, &mut self.events) {
             told.malformed = Some(malformed.to_string());

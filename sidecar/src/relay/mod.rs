@@ -16,26 +16,26 @@ use outrigger_policy::Stay;
 use serde::Serialize;
 
 pub use stream::Relay;
-pub use told::Told;
+pub use told::WholeBody;
 pub use whole::{WholeAnswer, binary, whole_answer};
 
-use crate::attempt::prepare::Way;
-use crate::pipeline::ending::Ending;
-use crate::runtime::health::Lane;
+use crate::attempt::prepare::Conversion;
+use crate::pipeline::ending::Completion;
+use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
 
 /// Where an answer comes from, and how it must be told.
 #[derive(Debug)]
-pub struct Setting {
+pub struct AnswerSource {
     pub upstream: &'static Api,
-    pub way: Way,
+    pub way: Conversion,
     /// The name by which the key knows the provider.
     pub provider: Arc<str>,
     pub model: Arc<str>,
     /// The gateway asked for the usage chunk, so it takes it out again.
     pub asked_usage: bool,
     pub stay: Stay,
-    pub lane: Arc<Lane>,
+    pub lane: Arc<BackendHealth>,
     pub sent_at: Instant,
 }
 
@@ -56,7 +56,7 @@ struct ExtraFields<'a> {
 }
 
 /// `cost`: nano-dollars, where they are known.
-pub fn extra_fields(ending: &Ending, setting: &Setting, cost: Option<u64>) -> String {
+pub fn extra_fields(ending: &Completion, setting: &AnswerSource, cost: Option<u64>) -> String {
     let call = &ending.call;
     let fields = ExtraFields {
         provider: &setting.provider,

@@ -20,15 +20,15 @@ use tokio::time::Sleep;
 
 use super::broken::Broken;
 use super::flow::Flow;
-use super::lens::{AsArray, Lens};
-use super::{Setting, events, extra_fields};
-use crate::attempt::prepare::Way;
+use super::lens::{AsArray, StreamTranslator};
+use super::{AnswerSource, events, extra_fields};
+use crate::attempt::prepare::Conversion;
 use crate::attempt::{Failed, Timing};
 use crate::duration::ms;
 use crate::filter::{AnswerFilters, Filtering};
-use crate::memory::{EVENTS, Held, Memory};
-use crate::pipeline::call::Call;
-use crate::pipeline::ending::Ending;
+use crate::memory::{EVENTS, Memory, MemoryLease};
+use crate::pipeline::call::RequestContext;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::handle::{remember_handle, response_handle};
 use crate::pipeline::receive::overloaded;
 use crate::pipeline::refuse::Refusal;
@@ -51,11 +51,11 @@ const HELD_TIME: Duration = Duration::from_secs(10);
 pub struct Relay {
     body: UpstreamBody,
     reader: sse::Reader,
-    lens: Lens,
+    lens: StreamTranslator,
     array: Option<AsArray>,
     /// Filters that see the events; what is told passes them before it is sent.
     filtering: Option<Box<Filtering>>,
-    setting: Setting,
+    setting: AnswerSource,
     timing: Timing,
     /// Told and not yet sent.
     out: Vec<u8>,
@@ -70,7 +70,7 @@ pub struct Relay {
     closed: bool,
     memory: Memory,
     /// For an event that has no end yet, and for what is kept to be told later.
-    held: Held,
+    held: MemoryLease,
     chunks: u32,
     chunk_time: Duration,
     /// The upstream is waited for, until the alarm.
@@ -83,12 +83,20 @@ pub struct Relay {
 struct Silence;
 
 impl Relay {
-    pub fn new(body: UpstreamBody, setting: Setting, timing: Timing, call: &Call, memory: &Memory) -> Self {
+    pub fn new(
+        body: UpstreamBody,
+        setting: AnswerSource,
+        timing: Timing,
+        call: &RequestContext,
+        memory: &Memory,
+    ) -> Self {
         let lens = match setting.way {
-            Way::Same => Lens::same(call.dialect.format(), setting.asked_usage),
-            Way::Across | Way::Vectors { .. } => {
-                Lens::across(setting.upstream.format, call.dialect.format(), events::answer_of(call, &setting.model))
-            }
+            Conversion::Same => StreamTranslator::same(call.dialect.format(), setting.asked_usage),
+            Conversion::Across | Conversion::Vectors { .. } => StreamTranslator::across(
+                setting.upstream.format,
+                call.dialect.format(),
+                events::answer_of(call, &setting.model),
+            ),
         };
         Relay {
             body,
@@ -105,7 +113,7 @@ impl Relay {
             over: false,
             closed: false,
             memory: memory.clone(),
-            held: Held::default(),
+            held: MemoryLease::default(),
             chunks: 0,
             chunk_time: Duration::ZERO,
             waiting: false,
@@ -117,7 +125,7 @@ impl Relay {
     ///
     /// # Errors
     /// What another candidate could cure.
-    pub async fn until_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
+    pub async fn until_content(&mut self, ending: &mut Completion) -> Result<(), Failed> {
         let held_until = Instant::now() + HELD_TIME;
         let limit = self.timing.first;
         let mut let_go = self.timing.let_go;
@@ -184,7 +192,7 @@ impl Relay {
         Ok(())
     }
 
-    fn saw_content(&mut self, ending: &mut Ending) {
+    fn saw_content(&mut self, ending: &mut Completion) {
         self.content = true;
         // Kept there, for a caller who goes away: what was told is what was used.
         ending.usage = self.lens.usage();
@@ -198,7 +206,7 @@ impl Relay {
         ending.let_go_of_body();
     }
 
-    fn ended_before_content(&mut self, ending: &mut Ending) -> Result<(), Failed> {
+    fn ended_before_content(&mut self, ending: &mut Completion) -> Result<(), Failed> {
         let finished = self.lens.close(&mut self.out, |usage, said| comment(ending, &self.setting, usage, said));
         let provider = &self.setting.provider;
         if !finished && self.out.is_empty() {
@@ -224,7 +232,7 @@ impl Relay {
     }
 
     /// Reads what came and tells it. Whether there was content, and what broke the stream.
-    fn read(&mut self, chunk: &[u8], ending: &Ending) -> (bool, Option<Broken>) {
+    fn read(&mut self, chunk: &[u8], ending: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         for piece in chunk.chunks(READ_AT_ONCE) {
             // What has no end yet, or is told later, is in memory for as long; an event is there several times.
@@ -249,13 +257,13 @@ impl Relay {
     }
 
     /// The same at the end of what comes.
-    fn read_rest(&mut self, ending: &Ending) -> (bool, Option<Broken>) {
+    fn read_rest(&mut self, ending: &Completion) -> (bool, Option<Broken>) {
         self.events.extend(self.reader.finish());
         self.tell_events(ending)
     }
 
     /// Tells the events at hand. Whether there was content, and what broke the stream.
-    fn tell_events(&mut self, ending: &Ending) -> (bool, Option<Broken>) {
+    fn tell_events(&mut self, ending: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         self.read_events += self.events.len();
         let setting = &self.setting;
@@ -280,7 +288,7 @@ impl Relay {
     }
 
     /// The answer's body: what is held, then what comes.
-    pub fn into_body(self: Box<Self>, mut ending: Box<Ending>, status: u16) -> ReplyBody {
+    pub fn into_body(self: Box<Self>, mut ending: Box<Completion>, status: u16) -> ReplyBody {
         ending.first_byte();
         Flow::new(self, ending, status).boxed_unsync()
     }
@@ -295,10 +303,10 @@ impl Relay {
     ///
     /// # Errors
     /// What the caller is told.
-    pub async fn collect(&mut self, ending: &mut Ending) -> Result<Bytes, Refusal> {
+    pub async fn collect(&mut self, ending: &mut Completion) -> Result<Bytes, Refusal> {
         let array = self.array.take();
         let mut whole = Vec::new();
-        let mut held = Held::default();
+        let mut held = MemoryLease::default();
         while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, ending)).await {
             let length = whole.len() + bytes.len();
             if length > self.memory.longest_answer() || held.grow_to(2 * length, &self.memory).is_err() {
@@ -320,7 +328,7 @@ impl Relay {
     }
 
     /// Shows what is told to the filters. Ready when there is something to send, or nothing to wait for.
-    fn poll_filters(&mut self, cx: &mut Context<'_>, ending: &mut Ending) -> Poll<Option<Vec<u8>>> {
+    fn poll_filters(&mut self, cx: &mut Context<'_>, ending: &mut Completion) -> Poll<Option<Vec<u8>>> {
         while let Some(filtering) = &mut self.filtering {
             match std::task::ready!(filtering.poll(cx)) {
                 Some(Ok(told)) if filtering.is_done() => {
@@ -342,7 +350,7 @@ impl Relay {
     }
 
     /// A filter fails the answer: an error event of the caller's dialect, and the end.
-    fn fail(&mut self, name: &'static str, refusal: &Refusal, ending: &mut Ending) -> Vec<u8> {
+    fn fail(&mut self, name: &'static str, refusal: &Refusal, ending: &mut Completion) -> Vec<u8> {
         self.over = true;
         self.out.clear();
         ending.record.filter = Some(name);
@@ -359,7 +367,7 @@ impl Relay {
     }
 
     /// The next bytes for the caller; `None` when all is told.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>, ending: &mut Ending) -> Poll<Option<Bytes>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, ending: &mut Completion) -> Poll<Option<Bytes>> {
         loop {
             let told = match self.filtering {
                 None => std::mem::take(&mut self.out),
@@ -459,7 +467,7 @@ impl Relay {
     fn take_chunk(
         &mut self,
         chunk: Result<Option<Result<Bytes, crate::upstream::BodyError>>, Silence>,
-        ending: &mut Ending,
+        ending: &mut Completion,
     ) {
         match chunk {
             // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
@@ -489,7 +497,7 @@ impl Relay {
     }
 
     /// The upstream is done. What it left unsaid is told, or that it broke off.
-    fn close(&mut self, ending: &mut Ending) {
+    fn close(&mut self, ending: &mut Completion) {
         let finished = self.lens.close(&mut self.out, |usage, said| comment(ending, &self.setting, usage, said));
         match finished {
             true => {
@@ -501,7 +509,7 @@ impl Relay {
     }
 
     /// Content has gone out: an error event of the caller's dialect, and the end.
-    fn break_off(&mut self, broken: &Broken, ending: &mut Ending) {
+    fn break_off(&mut self, broken: &Broken, ending: &mut Completion) {
         self.over = true;
         let (word, status, kind, message) = broken.told(&self.setting);
         if let Some(attempt) = ending.record.attempts.last_mut() {
@@ -512,7 +520,7 @@ impl Relay {
             self.setting.lane.failed(&self.setting.model, self.setting.sent_at, Instant::now());
         }
         // An upstream's own error event of the same dialect was already passed on.
-        if matches!((broken, self.setting.way), (Broken::Told(_), Way::Same)) {
+        if matches!((broken, self.setting.way), (Broken::Told(_), Conversion::Same)) {
             return;
         }
         let refusal = refusal::Refusal {
@@ -534,7 +542,7 @@ fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) ->
 }
 
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
-fn comment(ending: &Ending, setting: &Setting, usage: &Usage, said: u64) -> String {
+fn comment(ending: &Completion, setting: &AnswerSource, usage: &Usage, said: u64) -> String {
     // Without the upstream's figures the price of a stream is known at its end alone.
     let cost = usage.output.and_then(|_| ending.cost_of(usage, said));
     match ending.call.tells_extra_fields() {

@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::memory::Held;
+use crate::memory::MemoryLease;
 
 /// The pieces that are still to be sent, in order; empty ones are passed over.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct WholeBody {
     pieces: [Bytes; 3],
     /// Given back when the last of them has left.
-    held: Held,
+    held: MemoryLease,
 }
 
 /// Less than this is in the room of its request.
@@ -23,7 +23,7 @@ const LONG: usize = 64 << 10;
 /// A piece whose room is given back when it was written, and not when it was handed on to be: somebody may read it slowly.
 struct Last {
     piece: Bytes,
-    _held: Held,
+    _held: MemoryLease,
 }
 
 impl AsRef<[u8]> for Last {
@@ -32,20 +32,20 @@ impl AsRef<[u8]> for Last {
     }
 }
 
-impl Told {
+impl WholeBody {
     #[must_use]
-    pub fn new(pieces: [Bytes; 3], held: Held) -> Self {
-        Told { pieces, held }
+    pub fn new(pieces: [Bytes; 3], held: MemoryLease) -> Self {
+        WholeBody { pieces, held }
     }
 }
 
-impl From<Bytes> for Told {
+impl From<Bytes> for WholeBody {
     fn from(whole: Bytes) -> Self {
-        Told::new([whole, Bytes::new(), Bytes::new()], Held::default())
+        WholeBody::new([whole, Bytes::new(), Bytes::new()], MemoryLease::default())
     }
 }
 
-impl Body for Told {
+impl Body for WholeBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -16,13 +16,13 @@ use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
 
-use super::told::Told;
-use super::{Setting, events, extra_fields};
-use crate::attempt::prepare::Way;
+use super::told::WholeBody;
+use super::{AnswerSource, events, extra_fields};
+use crate::attempt::prepare::Conversion;
 use crate::attempt::{Failed, Timing};
-use crate::memory::{EVENTS, Held, Memory};
-use crate::pipeline::call::Call;
-use crate::pipeline::ending::Ending;
+use crate::memory::{EVENTS, Memory, MemoryLease};
+use crate::pipeline::call::RequestContext;
+use crate::pipeline::ending::Completion;
 use crate::pipeline::handle::{remember_handle, response_handle};
 use crate::pipeline::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
@@ -38,8 +38,8 @@ pub struct WholeAnswer {
     /// The id of a stored response, which only this place knows.
     handle: Option<String>,
     tells_extra_fields: bool,
-    setting: Setting,
-    held: Held,
+    setting: AnswerSource,
+    held: MemoryLease,
 }
 
 /// Looks at a whole answer, and tells it in the caller's dialect.
@@ -47,17 +47,17 @@ pub struct WholeAnswer {
 /// # Errors
 /// An error under 200, an answer with nothing in it, one that is not of the dialect.
 pub fn whole_answer(
-    setting: Setting,
-    ending: &Ending,
+    setting: AnswerSource,
+    ending: &Completion,
     text: Bytes,
-    mut held: Held,
+    mut held: MemoryLease,
     memory: &Memory,
 ) -> Result<WholeAnswer, Failed> {
     let call = &ending.call;
     let provider = std::sync::Arc::clone(&setting.provider);
     let operation = match setting.way {
-        Way::Same | Way::Vectors { .. } => call.operation.name,
-        Way::Across => chat_name(setting.upstream.dialect),
+        Conversion::Same | Conversion::Vectors { .. } => call.operation.name,
+        Conversion::Across => chat_name(setting.upstream.dialect),
     };
     // Strings with escapes are put together elsewhere to look at them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
@@ -72,15 +72,15 @@ pub fn whole_answer(
     if let Some(problem) = seen.malformed {
         return Err(malformed(problem));
     }
-    if setting.way != Way::Same {
+    if setting.way != Conversion::Same {
         held.grow_to(text.len() + Weight::of(&text).translated(), memory).map_err(Failed::crowded)?;
     }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
     let told = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
     let mut content_type = "application/json";
     let (body, usage) = match setting.way {
-        Way::Same => (text.clone(), seen.usage),
-        Way::Across => {
+        Conversion::Same => (text.clone(), seen.usage),
+        Conversion::Across => {
             let response =
                 decode_response(setting.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
             let answer = events::answer_of(call, &setting.model);
@@ -94,7 +94,7 @@ pub fn whole_answer(
             };
             (Bytes::from(body), response.usage)
         }
-        Way::Vectors { encoding, batch } => {
+        Conversion::Vectors { encoding, batch } => {
             let value = parse()?;
             let usage = embeddings::usage(setting.upstream.dialect, &value);
             let answer = match setting.upstream.dialect {
@@ -121,7 +121,7 @@ pub fn whole_answer(
 const EVENTS_TYPE: &str = "text/event-stream";
 
 /// Events as the array that the caller wants, if it does; anything else as it is.
-fn framed(call: &Call, content_type: &str, body: Bytes) -> Bytes {
+fn framed(call: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
     if content_type == EVENTS_TYPE && call.as_array { events::array(&body).into() } else { body }
 }
 
@@ -162,7 +162,7 @@ impl WholeAnswer {
     }
 
     /// The body, with `extra_fields` spliced in where the caller's dialect has them.
-    pub fn into_body(self, mut ending: Box<Ending>, status: u16) -> ReplyBody {
+    pub fn into_body(self, mut ending: Box<Completion>, status: u16) -> ReplyBody {
         if let Some(handle) = &self.handle {
             remember_handle(&ending, handle, self.setting.stay);
         }
@@ -176,7 +176,7 @@ impl WholeAnswer {
         ending.first_byte();
         ending.let_go_of_body();
         ending.finish(status);
-        Told::new(body, self.held).map_err(|never| match never {}).boxed_unsync()
+        WholeBody::new(body, self.held).map_err(|never| match never {}).boxed_unsync()
     }
 }
 
@@ -210,7 +210,7 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
 }
 
 /// Bytes that are neither JSON nor events, as they come; a loss breaks the connection off.
-pub fn binary(body: UpstreamBody, mut ending: Box<Ending>, status: u16, timing: Timing) -> ReplyBody {
+pub fn binary(body: UpstreamBody, mut ending: Box<Completion>, status: u16, timing: Timing) -> ReplyBody {
     ending.first_byte();
     ending.let_go_of_body();
     let stream = futures_util::stream::unfold(Some((body, ending)), move |state| async move {

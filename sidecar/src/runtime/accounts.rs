@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::runtime::pages::{Folder, Pages, PagesError};
+use crate::runtime::pages::{Journal, JournalError, JournalFolder};
 
 /// Why nothing was set aside.
 #[derive(Debug, Error)]
@@ -23,7 +23,7 @@ pub enum NotHeld {
     Refused(Refused),
     /// Without its page a charge could be forgotten.
     #[error(transparent)]
-    Pages(#[from] PagesError),
+    Journal(#[from] JournalError),
 }
 
 /// All accounts of a gateway.
@@ -40,9 +40,9 @@ struct Books {
     /// Where they are kept. Absent: what is spent is forgotten with the process.
     dir: Option<PathBuf>,
     /// That folder, from the first policy on.
-    folder: Option<Folder>,
+    folder: Option<JournalFolder>,
     /// Open from the first limit on.
-    pages: Option<Pages>,
+    pages: Option<Journal>,
     /// It was said that what is spent will be forgotten.
     warned: bool,
 }
@@ -59,8 +59,8 @@ impl Accounts {
     /// The limits of a policy that is about to be in force, each found again by its name.
     ///
     /// # Errors
-    /// [`PagesError`]: another process has the folder, what lies there is damaged, or it can't be written.
-    pub fn adopt(&self, limits: &[LimitSpec], now: Millis) -> Result<Vec<LimitNo>, PagesError> {
+    /// [`JournalError`]: another process has the folder, what lies there is damaged, or it can't be written.
+    pub fn adopt(&self, limits: &[LimitSpec], now: Millis) -> Result<Vec<LimitNo>, JournalError> {
         let mut books = self.lock();
         books.open(!limits.is_empty())?;
         let numbers = books.book.adopt(limits, now);
@@ -79,14 +79,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`NotHeld`].
-    pub fn hold(self: &Arc<Self>, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Held, NotHeld> {
+    pub fn hold(self: &Arc<Self>, now: Millis, wants: &[(LimitNo, u64)]) -> Result<LedgerHold, NotHeld> {
         let mut books = self.lock();
         let reservation = books.book.reserve(now, wants).map_err(NotHeld::Refused)?;
         if let Err(error) = books.write() {
             books.book.settle(reservation, &[]);
             return Err(error.into());
         }
-        Ok(Held { accounts: Arc::clone(self), reservation: Some(reservation) })
+        Ok(LedgerHold { accounts: Arc::clone(self), reservation: Some(reservation) })
     }
 
     /// Ready when something comes back that was set aside. To be made before it is looked whether there is room.
@@ -146,7 +146,7 @@ impl Accounts {
 
 impl Books {
     /// Takes the folder, and opens its accounts where something is `limited`.
-    fn open(&mut self, limited: bool) -> Result<(), PagesError> {
+    fn open(&mut self, limited: bool) -> Result<(), JournalError> {
         let Some(dir) = &self.dir else {
             if limited && !std::mem::replace(&mut self.warned, true) {
                 tracing::warn!(
@@ -158,10 +158,10 @@ impl Books {
             return Ok(());
         };
         if self.folder.is_none() {
-            match Folder::take(dir) {
+            match JournalFolder::take(dir) {
                 Ok(folder) => self.folder = Some(folder),
                 // Nothing has to be written down yet.
-                Err(PagesError::Open { dir, source }) if !limited => {
+                Err(JournalError::Open { dir, source }) if !limited => {
                     let dir = dir.display();
                     tracing::warn!(%dir, %source, "the folder for accounts can't be used: no policy with limits can be served");
                 }
@@ -177,7 +177,7 @@ impl Books {
         Ok(())
     }
 
-    fn write(&mut self) -> Result<(), PagesError> {
+    fn write(&mut self) -> Result<(), JournalError> {
         match &mut self.pages {
             Some(pages) => pages.write(&mut self.book),
             // Nobody reads them: they must not pile up.
@@ -192,12 +192,12 @@ impl Books {
 /// What is set aside for one attempt. Settled once; dropped without that, it is charged in full, because nobody can say
 /// that less was used.
 #[derive(Debug)]
-pub struct Held {
+pub struct LedgerHold {
     accounts: Arc<Accounts>,
     reservation: Option<Reservation>,
 }
 
-impl Held {
+impl LedgerHold {
     /// Charges what was used; of a limit that is not named, nothing. Says what that did to each.
     pub fn settle(mut self, actual: &[(LimitNo, u64)]) -> Settled {
         match self.reservation.take() {
@@ -212,7 +212,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for LedgerHold {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             let amounts: Vec<(LimitNo, u64)> = reservation.amounts().collect();
@@ -275,7 +275,7 @@ mod tests {
         let second = Accounts::new(Some(dir.path().to_owned()));
         let told = second.adopt(&limits(100), 1_000).unwrap_err().to_string();
         assert!(told.contains("another process's") && told.contains("--state"), "{told}");
-        assert!(matches!(second.adopt(&[], 1_000), Err(PagesError::Taken { .. })));
+        assert!(matches!(second.adopt(&[], 1_000), Err(JournalError::Taken { .. })));
         drop(first);
         assert!(second.adopt(&limits(100), 1_000).is_ok());
     }
@@ -285,8 +285,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [first, second] = [(); 2].map(|()| Accounts::new(Some(dir.path().to_owned())));
         assert!(first.adopt(&[], 1_000).unwrap().is_empty());
-        assert!(matches!(second.adopt(&[], 1_000), Err(PagesError::Taken { .. })));
-        assert!(matches!(second.adopt(&limits(100), 1_000), Err(PagesError::Taken { .. })));
+        assert!(matches!(second.adopt(&[], 1_000), Err(JournalError::Taken { .. })));
+        assert!(matches!(second.adopt(&limits(100), 1_000), Err(JournalError::Taken { .. })));
         assert!(!dir.path().join("accounts").exists(), "nothing is to be written down yet");
         assert_eq!(first.adopt(&limits(100), 1_000).unwrap().len(), 1);
     }
@@ -298,7 +298,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let accounts = Accounts::new(Some(file.join("state")));
         assert!(accounts.adopt(&[], 1_000).unwrap().is_empty());
-        assert!(matches!(accounts.adopt(&limits(100), 1_000), Err(PagesError::Open { .. })));
+        assert!(matches!(accounts.adopt(&limits(100), 1_000), Err(JournalError::Open { .. })));
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
         // A file that takes no writes, as a full disk would not.
         let read_only = std::fs::File::open(dir.path().join("accounts")).unwrap();
         let writable = accounts.lock().pages.as_mut().map(|pages| pages.swap(read_only)).unwrap();
-        assert!(matches!(accounts.hold(1_000, &[(number, 10)]), Err(NotHeld::Pages(PagesError::Write { .. }))));
+        assert!(matches!(accounts.hold(1_000, &[(number, 10)]), Err(NotHeld::Journal(JournalError::Write { .. }))));
         assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (0, 0));
         accounts.lock().pages.as_mut().map(|pages| pages.swap(writable)).unwrap();
         accounts.hold(1_000, &[(number, 10)]).unwrap().settle(&[(number, 10)]);

@@ -19,7 +19,7 @@ const TOLD_EVERY: u64 = 60_000;
 
 /// One provider with one credential.
 #[derive(Debug)]
-pub struct Lane {
+pub struct BackendHealth {
     born: Instant,
     /// Milliseconds after `born` until which nothing is sent; 0 for none.
     rests_until: AtomicU64,
@@ -42,9 +42,9 @@ struct ModelState {
     rests_until: Option<Instant>,
 }
 
-impl Default for Lane {
+impl Default for BackendHealth {
     fn default() -> Self {
-        Lane {
+        BackendHealth {
             born: Instant::now(),
             rests_until: AtomicU64::new(0),
             models: Mutex::default(),
@@ -57,7 +57,7 @@ impl Default for Lane {
     }
 }
 
-impl Lane {
+impl BackendHealth {
     /// Why nothing should be sent for a model now.
     pub fn gate(&self, model: &str, now: Instant) -> Option<Skip> {
         let until = self.rests_until.load(Ordering::Relaxed);
@@ -163,7 +163,7 @@ impl Lane {
         self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// Counts a request that is under way until the guard is dropped. `began`: as in [`Lane::enter`].
+    /// Counts a request that is under way until the guard is dropped. `began`: as in [`BackendHealth::enter`].
     pub fn busy(self: &Arc<Self>, model: &Arc<str>, began: Instant) -> Busy {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Busy { lane: Arc::clone(self), model: Arc::clone(model), began }
@@ -198,10 +198,10 @@ impl Lane {
     }
 }
 
-/// See [`Lane::busy`].
+/// See [`BackendHealth::busy`].
 #[derive(Debug)]
 pub struct Busy {
-    lane: Arc<Lane>,
+    lane: Arc<BackendHealth>,
     model: Arc<str>,
     began: Instant,
 }
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_lane_rests_as_long_as_it_was_told_and_no_shorter() {
-        let lane = Lane::default();
+        let lane = BackendHealth::default();
         let now = Instant::now();
         lane.rest(Duration::from_secs(10), now);
         lane.rest(Duration::from_secs(1), now);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_logged_once_a_minute() {
-        let lane = Lane::default();
+        let lane = BackendHealth::default();
         let now = Instant::now();
         let after = |seconds| lane.may_tell(now + Duration::from_secs(seconds));
         assert_eq!([after(0), after(1), after(59), after(61), after(62)], [true, false, false, true, false]);
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_breaker_concerns_its_model_alone() {
-        let lane = Lane::default();
+        let lane = BackendHealth::default();
         let now = Instant::now();
         (0..5).for_each(|_| lane.failed("a", now, now));
         assert_eq!(lane.gate("a", now), Some(Skip::Breaker));
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_success_closes_the_breaker_and_ends_no_rest() {
-        let lane = Lane::default();
+        let lane = BackendHealth::default();
         let now = Instant::now();
         (0..5).for_each(|_| lane.failed("a", now, now));
         lane.rest_model("a", Duration::from_secs(30), now);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn peaks_count_at_once_and_calm_is_learnt() {
-        let lane = Lane::default();
+        let lane = BackendHealth::default();
         let now = Instant::now();
         lane.saw_first_token("m", Duration::from_millis(100), now);
         lane.saw_first_token("m", Duration::from_millis(900), now);
@@ -279,12 +279,16 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(2);
         for (name, comes, shut) in [
-            ("a failure", (|lane: &Lane, now| lane.failed("m", now, now)) as fn(&Lane, Instant), true),
+            (
+                "a failure",
+                (|lane: &BackendHealth, now| lane.failed("m", now, now)) as fn(&BackendHealth, Instant),
+                true,
+            ),
             ("a whole answer", |lane, now| lane.served("m", Some(Duration::ZERO), now), false),
             ("a stream's end", |lane, now| lane.succeeded("m", now), false),
             ("a refusal of the request", |lane, now| lane.answered("m", now), false),
         ] {
-            let lane = Lane::default();
+            let lane = BackendHealth::default();
             (0..5).for_each(|_| lane.failed("m", now, now));
             lane.enter("m", later);
             assert_eq!(lane.gate("m", later), Some(Skip::Breaker), "others wait for the one that tries");
@@ -295,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_try_that_is_given_up_lets_the_next_one_try() {
-        let lane = Arc::new(Lane::default());
+        let lane = Arc::new(BackendHealth::default());
         let (model, now) = (Arc::from("m"), Instant::now());
         let before = now.checked_sub(Duration::from_secs(3)).unwrap();
         (0..5).for_each(|_| lane.failed("m", before, before));
@@ -316,7 +320,7 @@ mod tests {
 
     #[test]
     fn whole_answers_and_failures_are_learnt_as_streams_are() {
-        let lane = Lane::default();
+        let lane = BackendHealth::default();
         let now = Instant::now();
         assert_eq!(lane.pace("m", Measure::Whole, now), None);
         lane.failed("m", now, now);

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_policy::{Policy, ProviderIndex};
 
 use crate::pipeline::refuse::Refusal;
-use crate::runtime::served::Served;
+use crate::runtime::served::ActivePolicy;
 use crate::server::access::Name;
 use crate::upstream::Endpoint;
 
@@ -80,7 +80,7 @@ pub fn onward(from: &HeaderMap, own: &HeaderValue, to: &mut HeaderMap) {
 }
 
 /// Says in the log which providers lead to one of these ports.
-pub fn tell_own(served: &Served, ports: &[SocketAddr]) {
+pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
     for (provider, place) in served.policy.providers.iter().zip(&served.places) {
         if let Some(endpoint) = place.endpoint.as_ref().filter(|endpoint| is_own(endpoint, ports)) {
             tracing::warn!(

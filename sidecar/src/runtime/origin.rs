@@ -9,23 +9,23 @@ use crate::telemetry::record::time;
 /// How a policy came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Origin {
+pub enum PolicyOrigin {
     /// By the operator's stream.
     Stream,
     /// As mounted files.
     Mounted,
     /// It came by the stream, to the process before this one.
-    Held,
+    Snapshot,
 }
 
-impl Origin {
+impl PolicyOrigin {
     /// As it is written everywhere.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Origin::Stream => "stream",
-            Origin::Mounted => "mounted",
-            Origin::Held => "held",
+            PolicyOrigin::Stream => "stream",
+            PolicyOrigin::Mounted => "mounted",
+            PolicyOrigin::Snapshot => "held",
         }
     }
 }

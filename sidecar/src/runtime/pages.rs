@@ -28,7 +28,7 @@ const BEGUN: &str = "accounts.new";
 
 /// Why the accounts can't be kept.
 #[derive(Debug, Error)]
-pub enum PagesError {
+pub enum JournalError {
     #[error("the accounts in {} are another process's at this time: stop it, or give this one a folder of its own with --state", dir.display())]
     Taken { dir: PathBuf },
     #[error("the accounts in {} can't be opened: {source}", dir.display())]
@@ -43,7 +43,7 @@ pub enum PagesError {
 
 /// A folder that this process has for itself.
 #[derive(Debug)]
-pub struct Folder {
+pub struct JournalFolder {
     dir: PathBuf,
     /// Held until it is closed.
     _lock: File,
@@ -51,24 +51,24 @@ pub struct Folder {
 
 /// An open file of accounts.
 #[derive(Debug)]
-pub struct Pages {
+pub struct Journal {
     file: File,
     /// What a write that failed has left, for the next one.
     left: BTreeMap<u32, [u8; SLOT]>,
 }
 
-impl Folder {
+impl JournalFolder {
     /// Takes a folder, and makes it where there is none.
     ///
     /// # Errors
-    /// [`PagesError::Taken`], or [`PagesError::Open`] where it can't be written.
-    pub fn take(dir: &Path) -> Result<Self, PagesError> {
-        let failed = |source| PagesError::Open { dir: dir.to_owned(), source };
+    /// [`JournalError::Taken`], or [`JournalError::Open`] where it can't be written.
+    pub fn take(dir: &Path) -> Result<Self, JournalError> {
+        let failed = |source| JournalError::Open { dir: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
         let lock = options().open(dir.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Folder { dir: dir.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(PagesError::Taken { dir: dir.to_owned() }),
+            Ok(()) => Ok(JournalFolder { dir: dir.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::Taken { dir: dir.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
@@ -76,9 +76,9 @@ impl Folder {
     /// Opens its accounts, or begins them, and reads them into a book.
     ///
     /// # Errors
-    /// [`PagesError`].
-    pub fn accounts(&self, book: &mut Book) -> Result<Pages, PagesError> {
-        let failed = |source| PagesError::Open { dir: self.dir.clone(), source };
+    /// [`JournalError`].
+    pub fn accounts(&self, book: &mut Book) -> Result<Journal, JournalError> {
+        let failed = |source| JournalError::Open { dir: self.dir.clone(), source };
         let path = self.dir.join(ACCOUNTS);
         // A link that leads nowhere is a file that is elsewhere, and not there now.
         if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
@@ -88,11 +88,11 @@ impl Folder {
         }
         let file = options().create(false).open(&path).map_err(failed)?;
         let bytes = fs::read(&path).map_err(failed)?;
-        let found = records(&bytes).map_err(|source| PagesError::Unreadable { path: path.clone(), source })?;
+        let found = records(&bytes).map_err(|source| JournalError::Unreadable { path: path.clone(), source })?;
         let restored = book.restore(found, millis(SystemTime::now()));
         // Free money is what a budget must never give: nobody goes on without saying so.
         if let Some(source) = restored.damaged.first() {
-            return Err(PagesError::Damaged { path, source: *source });
+            return Err(JournalError::Damaged { path, source: *source });
         }
         if restored.ahead > 0 {
             let accounts = restored.ahead;
@@ -104,7 +104,7 @@ impl Folder {
                 "what was under way when the last process ended is charged in full"
             );
         }
-        Ok(Pages { file, left: BTreeMap::new() })
+        Ok(Journal { file, left: BTreeMap::new() })
     }
 }
 
@@ -115,12 +115,12 @@ fn options() -> OpenOptions {
     options
 }
 
-impl Pages {
+impl Journal {
     /// Writes what has changed.
     ///
     /// # Errors
-    /// [`PagesError::Write`]; what could not be written goes with the next call.
-    pub fn write(&mut self, book: &mut Book) -> Result<(), PagesError> {
+    /// [`JournalError::Write`]; what could not be written goes with the next call.
+    pub fn write(&mut self, book: &mut Book) -> Result<(), JournalError> {
         if self.left.is_empty() {
             let mut failed = None;
             let (file, left) = (&self.file, &mut self.left);
@@ -132,7 +132,7 @@ impl Pages {
                     left.insert(slot, *page);
                 }
             });
-            return failed.map_or(Ok(()), |source| Err(PagesError::Write { source }));
+            return failed.map_or(Ok(()), |source| Err(JournalError::Write { source }));
         }
         book.writes(|slot, page| {
             self.left.insert(slot, *page);
@@ -140,7 +140,7 @@ impl Pages {
         // The header last: it counts the others.
         while let Some(slot) = self.left.range(1..).next().or(self.left.first_key_value()).map(|(slot, _)| *slot) {
             if let Some(page) = self.left.get(&slot) {
-                self.file.write_all_at(page, place(slot)).map_err(|source| PagesError::Write { source })?;
+                self.file.write_all_at(page, place(slot)).map_err(|source| JournalError::Write { source })?;
             }
             self.left.remove(&slot);
         }
@@ -149,7 +149,7 @@ impl Pages {
 }
 
 #[cfg(test)]
-impl Pages {
+impl Journal {
     /// Another file in the place of the own one, which is given back.
     pub fn swap(&mut self, file: File) -> File {
         std::mem::replace(&mut self.file, file)

@@ -17,11 +17,11 @@ use thiserror::Error;
 use typed_index_collections::TiVec;
 
 use crate::mock::{self, Mock};
-use crate::runtime::health::Lane;
+use crate::runtime::health::BackendHealth;
 use crate::runtime::hop::Own;
 use crate::runtime::limits::LimitError;
-use crate::runtime::origin::Origin;
-use crate::runtime::pages::PagesError;
+use crate::runtime::origin::PolicyOrigin;
+use crate::runtime::pages::JournalError;
 use crate::runtime::secret::Secrets;
 use crate::upstream::mask::Mask;
 use crate::upstream::{
@@ -45,7 +45,7 @@ pub enum ServeError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     #[error(transparent)]
-    Accounts(#[from] PagesError),
+    Accounts(#[from] JournalError),
     #[error(
         "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry"
     )]
@@ -54,24 +54,24 @@ pub enum ServeError {
 
 /// What is in force.
 #[derive(Debug)]
-pub struct Served {
+pub struct ActivePolicy {
     pub policy: Policy,
-    pub places: TiVec<ProviderIndex, Place>,
+    pub places: TiVec<ProviderIndex, Backend>,
     /// How many requests of a key may run at once.
-    pub slots: TiVec<KeyIndex, Option<Slots>>,
+    pub slots: TiVec<KeyIndex, Option<ConcurrencyLimit>>,
     /// The same of the key at one provider.
-    pub entry_slots: TiVec<KeyIndex, TiVec<EntryIndex, Option<Slots>>>,
+    pub entry_slots: TiVec<KeyIndex, TiVec<EntryIndex, Option<ConcurrencyLimit>>>,
     /// The same of all who use a provider here.
-    pub place_slots: TiVec<ProviderIndex, Option<Slots>>,
+    pub place_slots: TiVec<ProviderIndex, Option<ConcurrencyLimit>>,
     /// The accounts of the policy's limits.
     pub limits: TiVec<LimitIndex, LimitNo>,
     /// How it came, where that is known.
-    pub origin: Option<Origin>,
+    pub origin: Option<PolicyOrigin>,
 }
 
 /// A provider, ready to be sent to.
 #[derive(Debug)]
-pub struct Place {
+pub struct Backend {
     pub kind: &'static ProviderType,
     /// What it speaks.
     pub api: &'static Api,
@@ -79,7 +79,7 @@ pub struct Place {
     /// The request target's base; a mock's is empty.
     pub endpoint: Option<Endpoint>,
     /// One also for a provider without any credentials.
-    pub lanes: TiVec<CredentialIndex, Arc<Lane>>,
+    pub lanes: TiVec<CredentialIndex, Arc<BackendHealth>>,
     /// How a request is authorized, or `None` where the Secret was not found.
     pub credentials: TiVec<CredentialIndex, Option<Authorization>>,
     /// What takes the value out of answers, and where the value is from. `None` where it was not found.
@@ -100,7 +100,7 @@ pub struct Known {
     pub origin: String,
 }
 
-impl Place {
+impl Backend {
     /// One of its models, for which a request is written.
     #[must_use]
     pub fn target<'a>(&self, model: &'a str) -> Target<'a> {
@@ -111,7 +111,7 @@ impl Place {
 /// A key's concurrency limit. Its account is the key's, its size the policy's: another size keeps
 /// count of those that are under way.
 #[derive(Clone, Debug)]
-pub struct Slots {
+pub struct ConcurrencyLimit {
     /// `LLMProvider platform/openai`.
     whose: Arc<str>,
     most: u32,
@@ -120,9 +120,9 @@ pub struct Slots {
 
 /// A request's place among those that may run at once; given back when dropped.
 #[derive(Debug)]
-pub struct Slot(Arc<AtomicU32>);
+pub struct ConcurrencyPermit(Arc<AtomicU32>);
 
-impl Slots {
+impl ConcurrencyLimit {
     pub fn most(&self) -> u32 {
         self.most
     }
@@ -132,14 +132,14 @@ impl Slots {
     }
 
     /// Takes a place if one is free.
-    pub fn take(&self) -> Option<Slot> {
+    pub fn take(&self) -> Option<ConcurrencyPermit> {
         let more = |taken: u32| (taken < self.most).then_some(taken + 1);
         self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
-        Some(Slot(Arc::clone(&self.taken)))
+        Some(ConcurrencyPermit(Arc::clone(&self.taken)))
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -147,22 +147,22 @@ impl Drop for Slot {
 
 /// State that outlives policies, found again by identity.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct LearntState {
     pub pools: Pools,
     /// Those of the environment, where that counts: a provider's own comes before them.
     proxies: Option<Arc<Proxies>>,
-    lanes: HashMap<u64, Arc<Lane>>,
-    slots: HashMap<String, Slots>,
+    lanes: HashMap<u64, Arc<BackendHealth>>,
+    slots: HashMap<String, ConcurrencyLimit>,
 }
 
-impl Kept {
+impl LearntState {
     /// Nothing yet. `proxies`: those of the environment, where that counts.
     pub fn new(proxies: Option<Arc<Proxies>>) -> Self {
-        Kept { proxies, ..Kept::default() }
+        LearntState { proxies, ..LearntState::default() }
     }
 }
 
-impl Served {
+impl ActivePolicy {
     /// Builds what a document and its credentials amount to, adopting the state that is kept.
     ///
     /// # Errors
@@ -173,8 +173,8 @@ impl Served {
         document: Document,
         secrets: &Secrets,
         namespace: &str,
-        kept: &mut Kept,
-        adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, PagesError>,
+        kept: &mut LearntState,
+        adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, JournalError>,
     ) -> Result<Self, ServeError> {
         let policy = Policy::build(document)?;
         let mut lanes = HashMap::new();
@@ -216,7 +216,7 @@ impl Served {
                     (Upstream::Http(pool), Some(endpoint))
                 }
             };
-            let mut place = Place {
+            let mut place = Backend {
                 kind,
                 api: mock::api(kind, provider.mock.as_ref()),
                 upstream,
@@ -264,13 +264,13 @@ impl Served {
             places.push(place);
         }
         let specs = crate::runtime::limits::specs(&policy)?;
-        let mut counts = Counts { kept: &kept.slots, found: HashMap::new() };
+        let mut counts = ConcurrencyCounts { kept: &kept.slots, found: HashMap::new() };
         let slots = policy
             .keys
             .iter()
             .map(|key| counts.slots(format!("VirtualKey {}", key.id), key.limits.concurrent_requests))
             .collect();
-        let entries = |key: &outrigger_policy::Key, counts: &mut Counts<'_>| {
+        let entries = |key: &outrigger_policy::Key, counts: &mut ConcurrencyCounts<'_>| {
             let slots = |entry: &outrigger_policy::KeyProvider| {
                 counts.slots(format!("VirtualKey {} at {}", key.id, entry.name), entry.limits.concurrent_requests)
             };
@@ -286,7 +286,7 @@ impl Served {
         kept.slots = counts.found;
         kept.lanes = lanes;
         kept.pools = pools.done();
-        Ok(Served { policy, places, slots, entry_slots, place_slots, limits, origin: None })
+        Ok(ActivePolicy { policy, places, slots, entry_slots, place_slots, limits, origin: None })
     }
 }
 
@@ -296,7 +296,7 @@ fn clear_text(provider: &outrigger_policy::Provider, endpoint: Option<&Endpoint>
     foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
 }
 
-impl Served {
+impl ActivePolicy {
     /// So that a request which comes back is known. Not where a type's own endpoint is asked over TLS: no gateway is there.
     pub fn sign(&mut self, own: &Own) {
         for ((index, place), provider) in self.places.iter_mut_enumerated().zip(&self.policy.providers) {
@@ -308,22 +308,27 @@ impl Served {
 }
 
 /// Finds the counts of those who are under way again.
-struct Counts<'k> {
-    kept: &'k HashMap<String, Slots>,
-    found: HashMap<String, Slots>,
+struct ConcurrencyCounts<'k> {
+    kept: &'k HashMap<String, ConcurrencyLimit>,
+    found: HashMap<String, ConcurrencyLimit>,
 }
 
-impl Counts<'_> {
-    fn slots(&mut self, whose: String, most: Option<u32>) -> Option<Slots> {
+impl ConcurrencyCounts<'_> {
+    fn slots(&mut self, whose: String, most: Option<u32>) -> Option<ConcurrencyLimit> {
         let taken = self.kept.get(&whose).map(|slots| Arc::clone(&slots.taken)).unwrap_or_default();
-        let slots = Slots { whose: Arc::from(whose.as_str()), most: most?, taken };
+        let slots = ConcurrencyLimit { whose: Arc::from(whose.as_str()), most: most?, taken };
         self.found.insert(whose, slots.clone());
         Some(slots)
     }
 }
 
 /// The lane of an identity and a credential's value: a rotated credential has a new one.
-fn lane(kept: &Kept, lanes: &mut HashMap<u64, Arc<Lane>>, identity: u64, value: &str) -> Arc<Lane> {
+fn lane(
+    kept: &LearntState,
+    lanes: &mut HashMap<u64, Arc<BackendHealth>>,
+    identity: u64,
+    value: &str,
+) -> Arc<BackendHealth> {
     let identity = fnv1a_parts(&[&identity.to_le_bytes(), value.as_bytes()]);
     let lane = kept.lanes.get(&identity).cloned().unwrap_or_default();
     lanes.insert(identity, Arc::clone(&lane));

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use authority::Name;
 pub use cors::allow;
-use origin::Origin;
+use origin::WebOrigin;
 
 use crate::pipeline::refuse::Refusal;
 use crate::pipeline::reply::ReplyBody;
@@ -30,7 +30,7 @@ const TOLD: usize = 32;
 /// Who may call from a browser, and by which names.
 #[derive(Debug, Default)]
 pub struct Access {
-    origins: Vec<Origin>,
+    origins: Vec<WebOrigin>,
     hosts: Vec<Name>,
     told: Mutex<Vec<String>>,
 }
@@ -41,7 +41,7 @@ pub enum AccessError {
     #[error(
         "`{0}` is no origin: write it as the browser sends it, scheme, name and port without a path, such as http://localhost:3000"
     )]
-    Origin(String),
+    WebOrigin(String),
     #[error("`{0}` is not allowed as an origin: every page can send it. Name the origins, one after the other")]
     Anybody(String),
     #[error("`{0}` is no host: write a name or an address, without a port")]
@@ -74,7 +74,7 @@ impl Access {
     pub fn new<S: AsRef<str>>(origins: &[S], hosts: &[S]) -> Result<Self, AccessError> {
         let host = |text: &S| Name::parse(text.as_ref()).ok_or_else(|| AccessError::Host(text.as_ref().to_owned()));
         Ok(Access {
-            origins: origins.iter().map(|text| Origin::configured(text.as_ref())).collect::<Result<_, _>>()?,
+            origins: origins.iter().map(|text| WebOrigin::configured(text.as_ref())).collect::<Result<_, _>>()?,
             hosts: hosts.iter().map(host).collect::<Result<_, _>>()?,
             told: Mutex::default(),
         })
@@ -99,7 +99,7 @@ impl Access {
     }
 
     fn allows(&self, origin: &HeaderValue) -> bool {
-        origin.to_str().ok().and_then(Origin::parse).is_some_and(|origin| self.origins.contains(&origin))
+        origin.to_str().ok().and_then(WebOrigin::parse).is_some_and(|origin| self.origins.contains(&origin))
     }
 
     /// Where every name is one of loopback's, or where names were given, no other may be used.

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::gateway::Gateway;
 use crate::pipeline::refuse::json as answer_json;
 use crate::pipeline::reply::ReplyBody;
-use crate::relay::Told;
+use crate::relay::WholeBody;
 use crate::server::access::not_from_here;
 
 /// Records told at once, at the most.
@@ -74,7 +74,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
             })
         })
         .collect();
-    let told = Policy {
+    let told = PolicyView {
         revision: served.policy.revision.to_string(),
         digest: &served.policy.revision.digest,
         status: gateway.status(),
@@ -90,7 +90,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
 
 /// What `/policy` tells. It is written as it is: a tree of it would be many times as long.
 #[derive(Serialize)]
-struct Policy<'a, Status: Serialize, Level: Serialize> {
+struct PolicyView<'a, Status: Serialize, Level: Serialize> {
     revision: String,
     digest: &'a str,
     status: Status,
@@ -126,7 +126,7 @@ fn within(gateway: &Gateway, length: usize, told: &impl Serialize) -> Response<R
     }
     answer_json(200, Vec::new()).map(|_| {
         let pieces = [text.into(), Default::default(), Default::default()];
-        Told::new(pieces, held).map_err(|never| match never {}).boxed_unsync()
+        WholeBody::new(pieces, held).map_err(|never| match never {}).boxed_unsync()
     })
 }
 

@@ -173,7 +173,7 @@ pub enum Lines {
 #[derive(Debug)]
 pub struct Records {
     ring: Mutex<Ring>,
-    writer: Option<SyncSender<Told>>,
+    writer: Option<SyncSender<ToldRecord>>,
     /// Bytes of the records that wait for the writer.
     waiting: Arc<AtomicUsize>,
 }
@@ -187,7 +187,7 @@ struct Ring {
 
 /// What the writer is told.
 #[derive(Debug)]
-enum Told {
+enum ToldRecord {
     Record(Arc<Record>, usize),
     /// Say when everything before this is written.
     End(oneshot::Sender<()>),
@@ -228,7 +228,7 @@ impl Records {
             self.waiting.fetch_sub(bytes, Ordering::AcqRel);
             return false;
         }
-        match writer.try_send(Told::Record(record, bytes)) {
+        match writer.try_send(ToldRecord::Record(record, bytes)) {
             Ok(()) => true,
             Err(error) => {
                 self.waiting.fetch_sub(bytes, Ordering::AcqRel);
@@ -241,7 +241,7 @@ impl Records {
     pub async fn written(&self) {
         let Some(writer) = &self.writer else { return };
         let (said, written) = oneshot::channel();
-        if writer.try_send(Told::End(said)).is_ok() {
+        if writer.try_send(ToldRecord::End(said)).is_ok() {
             let _ = tokio::time::timeout(LAST_LINES, written).await;
         }
     }
@@ -263,21 +263,21 @@ impl Records {
 }
 
 /// Writes until nobody can add a record any more, or nobody reads: what remains then is the ring.
-fn write(told: &Receiver<Told>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
+fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
     let mut text = Vec::new();
     let mut ends = Vec::new();
     while let Ok(first) = told.recv() {
-        if matches!(first, Told::Record(..)) {
+        if matches!(first, ToldRecord::Record(..)) {
             std::thread::sleep(GATHERS);
         }
         // One call to the system carries all that came meanwhile.
         for told in iter::once(first).chain(told.try_iter()) {
             match told {
-                Told::Record(record, bytes) => {
+                ToldRecord::Record(record, bytes) => {
                     line(&record, lines, &mut text);
                     waiting.fetch_sub(bytes, Ordering::AcqRel);
                 }
-                Told::End(said) => ends.push(said),
+                ToldRecord::End(said) => ends.push(said),
             }
             if text.len() >= WRITTEN_AT_ONCE {
                 break;
@@ -386,10 +386,10 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(4);
         for n in 0..3 {
             let record = Record { decision: format!("d{n}"), ..Record::default() };
-            sender.send(Told::Record(Arc::new(record), 10)).unwrap();
+            sender.send(ToldRecord::Record(Arc::new(record), 10)).unwrap();
         }
         let (said, mut written) = oneshot::channel();
-        sender.send(Told::End(said)).unwrap();
+        sender.send(ToldRecord::End(said)).unwrap();
         drop(sender);
         let mut calls = Calls(Vec::new());
         let waiting = AtomicUsize::new(30);

@@ -12,12 +12,12 @@ use crate::gateway::Gateway;
 use crate::pipeline::refuse::Refusal;
 use crate::runtime::accounts::millis;
 use crate::runtime::limits::unit;
-use crate::runtime::served::Served;
+use crate::runtime::served::ActivePolicy;
 use crate::telemetry::record::BudgetRecord;
 
 /// A limit as the admin port tells it. Money is in dollars, as a decimal.
 #[derive(Debug, Serialize)]
-pub struct Level {
+pub struct LimitLevel {
     pub name: String,
     pub unit: &'static str,
     pub limit: String,
@@ -34,13 +34,13 @@ pub struct Level {
 
 impl Gateway {
     /// How much of a limit is spent.
-    pub(crate) fn spent(&self, served: &Served, place: LimitIndex) -> u64 {
+    pub(crate) fn spent(&self, served: &ActivePolicy, place: LimitIndex) -> u64 {
         let Some(number) = served.limits.get(place) else { return 0 };
         self.accounts.used(*number, millis(SystemTime::now()))
     }
 
     /// Limits as they stand, for a record. Places are told once each, in their order.
-    pub(crate) fn budgets(&self, served: &Served, places: &mut Vec<LimitIndex>) -> Vec<BudgetRecord> {
+    pub(crate) fn budgets(&self, served: &ActivePolicy, places: &mut Vec<LimitIndex>) -> Vec<BudgetRecord> {
         places.sort_unstable();
         places.dedup();
         if places.is_empty() {
@@ -61,7 +61,7 @@ impl Gateway {
     }
 
     /// Every limit in force.
-    pub(crate) fn levels(&self, served: &Served) -> Vec<Level> {
+    pub(crate) fn levels(&self, served: &ActivePolicy) -> Vec<LimitLevel> {
         let now = SystemTime::now();
         let time = |ms: i64| {
             let since = std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
@@ -70,7 +70,7 @@ impl Gateway {
         let level = |(limit, number): (&Limit, &outrigger_ledger::LimitNo)| {
             let state = self.accounts.state(*number, millis(now));
             let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved);
-            Level {
+            LimitLevel {
                 name: limit.id.to_string(),
                 unit: unit(limit.unit),
                 limit: amount(limit, state.max),
@@ -98,7 +98,7 @@ impl Gateway {
     }
 
     /// Says which thresholds a settlement has crossed.
-    pub(crate) fn crossed(&self, served: &Served, settled: &Settled) {
+    pub(crate) fn crossed(&self, served: &ActivePolicy, settled: &Settled) {
         for (number, before, spent) in settled.changes().filter(|(_, before, after)| before != after) {
             let place = served.limits.position(|one| *one == number);
             let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
@@ -121,7 +121,7 @@ impl Gateway {
     }
 
     /// A refusal of the policy, with the time at which a limit begins anew.
-    pub(crate) fn with_time(&self, served: &Served, refusal: &outrigger_policy::PolicyRefusal) -> Refusal {
+    pub(crate) fn with_time(&self, served: &ActivePolicy, refusal: &outrigger_policy::PolicyRefusal) -> Refusal {
         let mut told = Refusal::from(refusal);
         let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)) else { return told };
         let now = millis(SystemTime::now());

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::memory::Held;
+use crate::memory::MemoryLease;
 
 /// Bytes that are sent one behind the other. Cheap to copy: the bytes themselves are shared.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Pieces {
     /// Set when the first of them leaves.
     left: Arc<AtomicBool>,
     /// Room that is theirs.
-    _held: Option<Arc<Held>>,
+    _held: Option<Arc<MemoryLease>>,
 }
 
 impl Pieces {
@@ -37,7 +37,7 @@ impl Pieces {
 
     /// They give this back when they are gone.
     #[must_use]
-    pub fn holding(self, held: Held) -> Self {
+    pub fn holding(self, held: MemoryLease) -> Self {
         let held = (held.bytes() > 0).then(|| Arc::new(held));
         Pieces { _held: held, ..self }
     }

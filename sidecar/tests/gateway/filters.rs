@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use outrigger_policy::{Decision, Document};
 use outrigger_sidecar::filter::{
-    AnswerFilter, BoxFuture, Call, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilteredRequest, Filters,
-    FullAnswer, Refusal, RequestEdit, RequestVerdict, Sees, StreamEvent,
+    AnswerFilter, BoxFuture, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilteredRequest, Filters, FullAnswer,
+    Refusal, RequestContext, RequestEdit, RequestVerdict, Sees, StreamEvent,
 };
 use outrigger_sidecar::telemetry::record::{Lines, Record};
 use outrigger_sidecar::{Gateway, Settings};
@@ -84,7 +84,7 @@ impl Filter for Scripted {
         })
     }
 
-    fn answer(&self, call: &Call) -> Option<Box<dyn AnswerFilter>> {
+    fn answer(&self, call: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
         // The last filter's note is what all of this type share.
         assert!(call.notes.get::<&'static str>().is_some(), "notes reach the answer");
         let script = self.on_answer?;
@@ -514,7 +514,7 @@ impl Filter for Counting {
         "counting"
     }
 
-    fn answer(&self, _: &Call) -> Option<Box<dyn AnswerFilter>> {
+    fn answer(&self, _: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
         self.0.fetch_add(1, Ordering::Relaxed);
         None
     }

@@ -15,8 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use outrigger_core::SecretRef;
 use outrigger_policy::Document;
-use outrigger_sidecar::config::intake::Intake;
-use outrigger_sidecar::config::stream::{Operator as Followed, Pace};
+use outrigger_sidecar::config::intake::PolicySources;
+use outrigger_sidecar::config::stream::{OperatorStream as Followed, ReconnectPace};
 use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use outrigger_sync::{Credential, FromGateway, FromOperator, Hello, Outcome, Policy, Rejection};
@@ -34,8 +34,8 @@ use crate::policies::Running;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reconnects without the patience that a cluster asks for.
-pub fn hasty() -> Pace {
-    Pace { spread: Duration::from_millis(2), longest: Duration::from_millis(20), ..Pace::default() }
+pub fn hasty() -> ReconnectPace {
+    ReconnectPace { spread: Duration::from_millis(2), longest: Duration::from_millis(20), ..ReconnectPace::default() }
 }
 
 pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
@@ -292,7 +292,7 @@ impl Pod {
         self.is_left().await;
         let settings = Settings { lines: Lines::Off, state: Some(self.state()), ..Settings::default() };
         let gateway = Gateway::new(settings).unwrap();
-        let intake = Arc::new(Intake::new(Arc::clone(&gateway), Some(&self.state())));
+        let intake = Arc::new(PolicySources::new(Arc::clone(&gateway), Some(&self.state())));
         intake.restore();
         intake.mount(&self.policy());
         let operator = Followed::new(url, self.at("token"), self.at("policy/ca.crt"), hasty()).unwrap();
@@ -305,7 +305,7 @@ impl Pod {
 /// A gateway that follows an operator, until it is dropped.
 pub struct Sidecar {
     pub running: Running,
-    intake: Arc<Intake>,
+    intake: Arc<PolicySources>,
     policy: PathBuf,
     _following: JoinSet<()>,
 }

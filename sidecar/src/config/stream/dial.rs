@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::said::{Mouth, Said, pair};
+use super::said::{ReportBody, ReportSender, pair};
 use super::trust::{Authorities, contents};
-use super::{Ended, Operator};
-use crate::config::intake::{Has, Intake};
+use super::{OperatorStream, StreamEnded};
+use crate::config::intake::{Has, PolicySources};
 use crate::upstream::{Stream, tcp};
 
 /// What the operator may send ahead of being read. A policy of a megabyte takes a few rounds, and that is rare.
@@ -31,35 +31,44 @@ const TOKEN: u64 = 64 << 10;
 
 /// An open stream. Dropped, its connection is gone.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) mouth: Mouth,
+pub(super) struct OpenStream {
+    pub(super) mouth: ReportSender,
     pub(super) body: Incoming,
     pub(super) _tasks: Tasks,
 }
 
-pub(super) async fn dial(operator: &Operator, leader: Option<&Authority>, intake: &Intake) -> Result<Open, Ended> {
+pub(super) async fn dial(
+    operator: &OperatorStream,
+    leader: Option<&Authority>,
+    intake: &PolicySources,
+) -> Result<OpenStream, StreamEnded> {
     let at = leader.map_or_else(|| operator.endpoint.authority(), ToString::to_string);
     match tokio::time::timeout(operator.pace.dial, connect(operator, leader, &at, intake)).await {
         Ok(opened) => opened,
-        Err(_) => Err(Ended::Late { at, seconds: operator.pace.dial.as_secs() }),
+        Err(_) => Err(StreamEnded::Late { at, seconds: operator.pace.dial.as_secs() }),
     }
 }
 
-async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, intake: &Intake) -> Result<Open, Ended> {
-    let Operator { endpoint, token, authorities: path, trust, .. } = operator;
+async fn connect(
+    operator: &OperatorStream,
+    leader: Option<&Authority>,
+    at: &str,
+    intake: &PolicySources,
+) -> Result<OpenStream, StreamEnded> {
+    let OperatorStream { endpoint, token, authorities: path, trust, .. } = operator;
     let authorities = Authorities::read(path, trust.as_ref())?;
     let fingerprints = authorities.fingerprints();
-    let config = authorities.config().map_err(|source| Ended::Authorities { path: path.clone(), source })?;
-    let token = contents(token, TOKEN).map_err(|source| Ended::Token { path: token.clone(), source })?;
-    let token = bearer(&token).ok_or_else(|| Ended::NoToken { path: operator.token.clone() })?;
+    let config = authorities.config().map_err(|source| StreamEnded::Authorities { path: path.clone(), source })?;
+    let token = contents(token, TOKEN).map_err(|source| StreamEnded::Token { path: token.clone(), source })?;
+    let token = bearer(&token).ok_or_else(|| StreamEnded::NoToken { path: operator.token.clone() })?;
     let (host, port) = match leader {
         Some(leader) => (leader.host().trim_matches(['[', ']']), leader.port_u16().unwrap_or(endpoint.port)),
         None => (endpoint.host.as_str(), endpoint.port),
     };
-    let failed = |source| Ended::Connect { at: at.to_owned(), source };
+    let failed = |source| StreamEnded::Connect { at: at.to_owned(), source };
     let tcp = tcp(host, port, operator.pace.dial).await.map_err(failed)?;
     // The Service's name, whichever replica it is: each has a certificate for it.
-    let failed = |source| Ended::Tls { at: at.to_owned(), source };
+    let failed = |source| StreamEnded::Tls { at: at.to_owned(), source };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
     // What providers are reached through: one kind of connection is compiled once.
@@ -69,18 +78,18 @@ async fn connect(operator: &Operator, leader: Option<&Authority>, at: &str, inta
 /// The stream, over a connection.
 pub(super) async fn open(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    operator: &Operator,
+    operator: &OperatorStream,
     token: HeaderValue,
     at: &str,
     hello: FromGateway,
-) -> Result<Open, Ended> {
-    let failed = |source| Ended::Http { at: at.to_owned(), source };
+) -> Result<OpenStream, StreamEnded> {
+    let failed = |source| StreamEnded::Http { at: at.to_owned(), source };
     let tasks = Tasks::default();
     let spawner = Spawner(Arc::downgrade(&tasks));
     let (mut sender, connection) = http2::Builder::new(spawner.clone())
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .handshake::<_, Said>(TokioIo::new(io))
+        .handshake::<_, ReportBody>(TokioIo::new(io))
         .await
         .map_err(failed)?;
     spawner.execute(async move {
@@ -96,12 +105,12 @@ pub(super) async fn open(
     let response = sender.send_request(request).await.map_err(failed)?;
     let status = response.status();
     if status == StatusCode::OK {
-        return Ok(Open { mouth, body: response.into_body(), _tasks: tasks });
+        return Ok(OpenStream { mouth, body: response.into_body(), _tasks: tasks });
     }
     let leader = response.headers().get(LEADER).filter(|_| status == StatusCode::MISDIRECTED_REQUEST);
     match leader.and_then(address) {
-        Some(leader) => Err(Ended::Elsewhere(leader)),
-        None => Err(Ended::Refused { status: status.as_u16(), message: message(response.into_body()).await }),
+        Some(leader) => Err(StreamEnded::Elsewhere(leader)),
+        None => Err(StreamEnded::Refused { status: status.as_u16(), message: message(response.into_body()).await }),
     }
 }
 

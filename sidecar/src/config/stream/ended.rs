@@ -12,7 +12,7 @@ use crate::upstream::TlsError;
 
 /// Why a stream did not open, or is open no more. Never tells a token.
 #[derive(Debug, Error)]
-pub enum Ended {
+pub enum StreamEnded {
     #[error("the operator's authorities are not there (yet): {} is mounted with the policy", path.display())]
     NoAuthorities { path: PathBuf },
     #[error("the operator's authorities in {} can't be used: {source}", path.display())]
@@ -47,10 +47,10 @@ pub enum Ended {
     Line(#[from] LineError),
 }
 
-impl Ended {
+impl StreamEnded {
     /// As it happens with every roll-out of the operator.
     pub(super) fn is_usual(&self) -> bool {
-        matches!(self, Ended::Closed | Ended::Elsewhere(_) | Ended::NoAuthorities { .. })
+        matches!(self, StreamEnded::Closed | StreamEnded::Elsewhere(_) | StreamEnded::NoAuthorities { .. })
     }
 }
 

@@ -22,24 +22,24 @@ use http::Uri;
 use http::uri::Authority;
 use outrigger_sync::{PATH, Trust};
 
-use crate::config::intake::Intake;
+use crate::config::intake::PolicySources;
 use crate::upstream::{Endpoint, EndpointError};
 
-pub use ended::Ended;
-pub use pace::Pace;
+pub use ended::StreamEnded;
+pub use pace::ReconnectPace;
 
 /// Followers that are believed one after the other before it is waited.
 const HOPS: u32 = 3;
 
 /// Where the operator is, and what it is asked with.
 #[derive(Clone, Debug)]
-pub struct Operator {
+pub struct OperatorStream {
     endpoint: Endpoint,
     target: Uri,
     token: PathBuf,
     authorities: PathBuf,
     trust: Option<Trust>,
-    pace: Pace,
+    pace: ReconnectPace,
 }
 
 /// Why an operator's URL can't be used.
@@ -51,30 +51,30 @@ pub enum OperatorError {
     NotHttps(String),
 }
 
-impl Operator {
+impl OperatorStream {
     /// At `https://HOST:PORT`, whose certificate must be for HOST. The files are read anew for each connection, since
     /// both change while a pod lives: the pod's token, and the authorities that the certificate is trusted by.
     ///
     /// # Errors
     /// [`OperatorError`].
-    pub fn new(url: &str, token: PathBuf, authorities: PathBuf, pace: Pace) -> Result<Self, OperatorError> {
+    pub fn new(url: &str, token: PathBuf, authorities: PathBuf, pace: ReconnectPace) -> Result<Self, OperatorError> {
         let endpoint = Endpoint::parse(url)?;
         if !endpoint.tls || !endpoint.base().is_empty() {
             return Err(OperatorError::NotHttps(url.to_owned()));
         }
         let target = format!("https://{}{PATH}", endpoint.authority());
         let target = target.parse().map_err(|_| EndpointError::NotUrl(url.to_owned()))?;
-        Ok(Operator { endpoint, target, token, authorities, trust: None, pace })
+        Ok(OperatorStream { endpoint, target, token, authorities, trust: None, pace })
     }
 
     /// Trusts no authorities but those that the operator has signed.
     #[must_use]
     pub fn trusting(self, trust: Option<Trust>) -> Self {
-        Operator { trust, ..self }
+        OperatorStream { trust, ..self }
     }
 
     /// Keeps a stream open for as long as it is polled.
-    pub async fn follow(self, intake: Arc<Intake>) {
+    pub async fn follow(self, intake: Arc<PolicySources>) {
         let mut mounted = intake.mounted();
         let mut leader: Option<Authority> = None;
         let (mut failures, mut hops) = (0_u32, 0_u32);
@@ -83,7 +83,7 @@ impl Operator {
             let was_led = leader.is_some();
             let mut heard = false;
             let ended = self.once(&intake, leader.take(), &mut heard).await;
-            if let Ended::Elsewhere(address) = &ended
+            if let StreamEnded::Elsewhere(address) = &ended
                 && hops < HOPS
             {
                 hops += 1;
@@ -100,17 +100,19 @@ impl Operator {
             let wait = tokio::time::sleep(self.pace.wait(failures));
             match ended {
                 // What is missing was mounted since, or is about to be.
-                Ended::NoAuthorities { .. } | Ended::Authorities { .. } | Ended::Files(_) => tokio::select! {
-                    () = wait => {}
-                    Ok(()) = mounted.changed() => {}
-                },
+                StreamEnded::NoAuthorities { .. } | StreamEnded::Authorities { .. } | StreamEnded::Files(_) => {
+                    tokio::select! {
+                        () = wait => {}
+                        Ok(()) = mounted.changed() => {}
+                    }
+                }
                 _ => wait.await,
             }
         }
     }
 
     /// One connection, from its beginning to its end. `heard`: the operator said something on it.
-    async fn once(&self, intake: &Intake, leader: Option<Authority>, heard: &mut bool) -> Ended {
+    async fn once(&self, intake: &PolicySources, leader: Option<Authority>, heard: &mut bool) -> StreamEnded {
         let mounted = intake.mounted();
         match dial::dial(self, leader.as_ref(), intake).await {
             Ok(open) => {
@@ -124,7 +126,7 @@ impl Operator {
 }
 
 /// Once, until it is another reason.
-fn tell(intake: &Intake, ended: &Ended) {
+fn tell(intake: &PolicySources, ended: &StreamEnded) {
     let problem = ended.to_string();
     let known = intake.gateway().status().operator.and_then(|link| link.problem);
     match known.as_deref() == Some(&problem) {

@@ -6,7 +6,7 @@ use outrigger_sync::BEAT_SECONDS;
 
 /// See the fields; the defaults are for clusters, and tests have less time.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct ReconnectPace {
     /// Gateways that lose the operator all at once come back within this time, each at a moment of its own.
     pub spread: Duration,
     /// What the spread grows to, while it fails.
@@ -19,9 +19,9 @@ pub struct Pace {
     pub silence: Duration,
 }
 
-impl Default for Pace {
+impl Default for ReconnectPace {
     fn default() -> Self {
-        Pace {
+        ReconnectPace {
             spread: Duration::from_secs(5),
             longest: Duration::from_secs(30),
             dial: Duration::from_secs(10),
@@ -31,7 +31,7 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl ReconnectPace {
     /// Anything up to what is due after so many failures in a row.
     pub(super) fn wait(&self, failures: u32) -> Duration {
         self.due(failures).mul_f64(fastrand::f64())
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound() {
-        let pace = Pace::default();
+        let pace = ReconnectPace::default();
         let due: Vec<u64> = [0, 1, 2, 3, 4, 40, u32::MAX].map(|failures| pace.due(failures).as_secs()).to_vec();
         assert_eq!(due, [5, 5, 10, 20, 30, 30, 30]);
         for failures in 0..100 {

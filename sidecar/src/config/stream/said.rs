@@ -9,32 +9,32 @@ use http_body::{Body, Frame};
 use outrigger_sync::FromGateway;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::Ended;
+use super::StreamEnded;
 
 /// Lines that wait for the connection to have room. One is short, and more are made in minutes.
 const WAITING: usize = 64;
 
 /// Says lines.
 #[derive(Debug)]
-pub(super) struct Mouth(Sender<Bytes>);
+pub(super) struct ReportSender(Sender<Bytes>);
 
-/// The body. It ends with its [`Mouth`].
+/// The body. It ends with its [`ReportSender`].
 #[derive(Debug)]
-pub(super) struct Said(Receiver<Bytes>);
+pub(super) struct ReportBody(Receiver<Bytes>);
 
-pub(super) fn pair() -> (Mouth, Said) {
+pub(super) fn pair() -> (ReportSender, ReportBody) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (Mouth(sender), Said(receiver))
+    (ReportSender(sender), ReportBody(receiver))
 }
 
-impl Mouth {
+impl ReportSender {
     /// Never waits: an operator that does not read is as good as none.
-    pub(super) fn say(&self, message: &FromGateway) -> Result<(), Ended> {
-        self.0.try_send(outrigger_sync::write(message).into()).map_err(|_| Ended::Unread)
+    pub(super) fn say(&self, message: &FromGateway) -> Result<(), StreamEnded> {
+        self.0.try_send(outrigger_sync::write(message).into()).map_err(|_| StreamEnded::Unread)
     }
 }
 
-impl Body for Said {
+impl Body for ReportBody {
     type Data = Bytes;
     type Error = Infallible;
 

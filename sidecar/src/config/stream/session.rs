@@ -5,21 +5,21 @@ use outrigger_sync::{FromGateway, FromOperator, Lines, Outcome, Unused};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
-use super::dial::Open;
-use super::said::Mouth;
+use super::dial::OpenStream;
+use super::said::ReportSender;
 use super::trust::Authorities;
-use super::{Ended, Operator};
-use crate::config::intake::Intake;
+use super::{OperatorStream, StreamEnded};
+use crate::config::intake::PolicySources;
 
 /// Listens until it ends, and says what became of each policy, whichever way it came.
 pub(super) async fn listen(
-    open: Open,
-    operator: &Operator,
-    intake: &Intake,
+    open: OpenStream,
+    operator: &OperatorStream,
+    intake: &PolicySources,
     mut mounted: watch::Receiver<()>,
     heard: &mut bool,
-) -> Ended {
-    let Open { mouth, mut body, _tasks } = open;
+) -> StreamEnded {
+    let OpenStream { mouth, mut body, _tasks } = open;
     let pace = operator.pace;
     let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -29,9 +29,9 @@ pub(super) async fn listen(
         let said = tokio::select! {
             frame = timeout_at(last + pace.silence, body.frame()) => {
                 let frame = match frame {
-                    Err(_) => return Ended::Silent { seconds: pace.silence.as_secs() },
-                    Ok(None) => return Ended::Closed,
-                    Ok(Some(Err(error))) => return Ended::Broken(error),
+                    Err(_) => return StreamEnded::Silent { seconds: pace.silence.as_secs() },
+                    Ok(None) => return StreamEnded::Closed,
+                    Ok(Some(Err(error))) => return StreamEnded::Broken(error),
                     Ok(Some(Ok(frame))) => frame,
                 };
                 last = Instant::now();
@@ -51,10 +51,10 @@ pub(super) async fn listen(
 fn hear(
     lines: &mut Lines,
     bytes: &[u8],
-    intake: &Intake,
+    intake: &PolicySources,
     heard: &mut bool,
-    say: impl Fn(Option<Outcome>) -> Result<(), Ended>,
-) -> Result<(), Ended> {
+    say: impl Fn(Option<Outcome>) -> Result<(), StreamEnded>,
+) -> Result<(), StreamEnded> {
     lines.push(bytes)?;
     while let Some(message) = lines.from_operator()? {
         *heard = true;
@@ -68,7 +68,7 @@ fn hear(
 }
 
 /// With the authorities as they are mounted now: the next connection trusts these.
-fn tell(mouth: &Mouth, outcome: Option<Outcome>, operator: &Operator) -> Result<(), Ended> {
+fn tell(mouth: &ReportSender, outcome: Option<Outcome>, operator: &OperatorStream) -> Result<(), StreamEnded> {
     let Some(outcome) = outcome else { return Ok(()) };
     let authorities = Authorities::read(&operator.authorities, operator.trust.as_ref());
     let authorities = authorities.map(|found| found.fingerprints()).unwrap_or_default();
@@ -91,12 +91,12 @@ mod tests {
 
     use super::*;
     use crate::config::stream::dial::{hello, open};
-    use crate::config::stream::{Operator, Pace};
+    use crate::config::stream::{OperatorStream, ReconnectPace};
     use crate::gateway::{Gateway, Settings};
     use crate::telemetry::record::Lines as Written;
 
     /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
-    async fn piped(operator: &Operator) -> (Open, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
+    async fn piped(operator: &OperatorStream) -> (OpenStream, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let ((hears, heard), (say, mut said)) = (unbounded_channel(), unbounded_channel());
         tokio::spawn(async move {
@@ -124,10 +124,11 @@ mod tests {
         (opened, heard, say)
     }
 
-    fn stage() -> (Operator, Intake) {
-        let operator = Operator::new("https://there", "token".into(), "ca.crt".into(), Pace::default()).unwrap();
+    fn stage() -> (OperatorStream, PolicySources) {
+        let operator =
+            OperatorStream::new("https://there", "token".into(), "ca.crt".into(), ReconnectPace::default()).unwrap();
         let gateway = Gateway::new(Settings { lines: Written::Off, ..Settings::default() }).unwrap();
-        (operator, Intake::new(gateway, None))
+        (operator, PolicySources::new(gateway, None))
     }
 
     #[tokio::test(start_paused = true)]
@@ -137,7 +138,7 @@ mod tests {
         let begun = Instant::now();
         let beating = tokio::spawn(async move {
             for _ in 0..10 {
-                tokio::time::sleep(Pace::default().beat).await;
+                tokio::time::sleep(ReconnectPace::default().beat).await;
                 say.send(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()).unwrap();
             }
             // Open, and silent.
@@ -145,7 +146,7 @@ mod tests {
         });
         let mut spoke = false;
         let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
-        assert!(spoke && matches!(ended, Ended::Silent { seconds: 45 }), "{ended:?}");
+        assert!(spoke && matches!(ended, StreamEnded::Silent { seconds: 45 }), "{ended:?}");
         assert_eq!(begun.elapsed().as_secs(), 10 * 15 + 45);
         let mut beats = 0;
         assert!(matches!(heard.recv().await, Some(FromGateway::Hello(_))));
@@ -163,7 +164,7 @@ mod tests {
         let (opened, _heard, _say) = piped(&operator).await;
         let mut spoke = false;
         let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
-        assert!(!spoke && matches!(ended, Ended::Silent { .. }), "{ended:?}");
+        assert!(!spoke && matches!(ended, StreamEnded::Silent { .. }), "{ended:?}");
         assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
     }
 }

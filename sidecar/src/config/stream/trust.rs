@@ -12,9 +12,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 
-use super::Ended;
+use super::StreamEnded;
 use crate::config::files::vouched;
-use crate::config::mounted::Folder;
+use crate::config::mounted::MountedFolder;
 use crate::upstream::TlsError;
 
 /// Two authorities while one follows the other, and room.
@@ -28,20 +28,20 @@ pub(super) struct Authorities {
 
 impl Authorities {
     /// Those of a file, which the operator must have signed where somebody's signature is asked for.
-    pub(super) fn read(path: &Path, trust: Option<&Trust>) -> Result<Self, Ended> {
-        let failed = |source| Ended::Authorities { path: path.to_owned(), source };
+    pub(super) fn read(path: &Path, trust: Option<&Trust>) -> Result<Self, StreamEnded> {
+        let failed = |source| StreamEnded::Authorities { path: path.to_owned(), source };
         let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Ended::NoAuthorities { path: path.to_owned() },
+            io::ErrorKind::NotFound => StreamEnded::NoAuthorities { path: path.to_owned() },
             _ => failed(TlsError::Pem(error.to_string())),
         };
         let pem = match trust {
             None => contents(path, MOST).map_err(unreadable)?,
             Some(trust) => {
-                let folder = Folder::of(path.parent().unwrap_or(Path::new("."))).map_err(unreadable)?;
+                let folder = MountedFolder::of(path.parent().unwrap_or(Path::new("."))).map_err(unreadable)?;
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 let pem = folder.read(name, MOST).map_err(unreadable)?;
-                let pem = pem.ok_or_else(|| Ended::NoAuthorities { path: path.to_owned() })?;
-                vouched(&folder, path, &pem, trust).map_err(Ended::Files)?;
+                let pem = pem.ok_or_else(|| StreamEnded::NoAuthorities { path: path.to_owned() })?;
+                vouched(&folder, path, &pem, trust).map_err(StreamEnded::Files)?;
                 pem
             }
         };

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::frames::{Frames, PREFACE};
 use super::heads::{self, Door, Heads, Place};
 use super::peers::Peer;
-use crate::memory::{Held, Memory};
+use crate::memory::{Memory, MemoryLease};
 use crate::sockets::Sparing;
 
 /// Bytes that a connection of HTTP/2 reads at one time: those behind the heads that may go on are kept.
@@ -28,7 +28,7 @@ pub struct Wire {
     peer: Arc<Peer>,
     memory: Memory,
     /// For a long head that has no end yet; its request has room of its own.
-    held: Held,
+    held: MemoryLease,
     /// Bytes of it, on HTTP/1.1.
     head: usize,
     /// What was read to know the version, and how much of it was given on.
@@ -53,7 +53,7 @@ struct Http2 {
 impl Wire {
     #[must_use]
     pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory, door: Door) -> Self {
-        let (stream, held) = (Sparing::new(stream), Held::default());
+        let (stream, held) = (Sparing::new(stream), MemoryLease::default());
         Wire { stream, peer, memory, held, head: 0, first: [0; PREFACE.len()], filled: 0, given: 0, http2: None, door }
     }
 

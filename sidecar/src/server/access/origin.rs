@@ -5,14 +5,14 @@ use super::authority::{Name, split};
 
 /// `http://localhost:3000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct WebOrigin {
     /// In lower case.
     scheme: String,
     name: Name,
     port: Option<u16>,
 }
 
-impl Origin {
+impl WebOrigin {
     /// As it stands in a header. `null` is nobody's.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
@@ -26,15 +26,15 @@ impl Origin {
             "https" => Some(443),
             _ => None,
         };
-        plain.then(|| Origin { port: port.filter(|port| Some(*port) != usual), scheme, name })
+        plain.then(|| WebOrigin { port: port.filter(|port| Some(*port) != usual), scheme, name })
     }
 
     /// As a person writes it.
     pub fn configured(text: &str) -> Result<Self, AccessError> {
         match text {
             "*" | "null" => Err(AccessError::Anybody(text.to_owned())),
-            _ => Origin::parse(text.strip_suffix('/').unwrap_or(text))
-                .ok_or_else(|| AccessError::Origin(text.to_owned())),
+            _ => WebOrigin::parse(text.strip_suffix('/').unwrap_or(text))
+                .ok_or_else(|| AccessError::WebOrigin(text.to_owned())),
         }
     }
 }
@@ -70,8 +70,8 @@ mod tests {
             ("http://app.example", "app.example", false),
             ("http://app.example", "http://", false),
         ] {
-            let allowed = Origin::configured(configured).unwrap();
-            assert_eq!(Origin::parse(sent) == Some(allowed), same, "{configured} {sent}");
+            let allowed = WebOrigin::configured(configured).unwrap();
+            assert_eq!(WebOrigin::parse(sent) == Some(allowed), same, "{configured} {sent}");
         }
     }
 
@@ -80,10 +80,10 @@ mod tests {
         for text in
             ["localhost:3000", "http://localhost/app", "http://", "", "http://b\u{fc}cher.example", "http://*.a"]
         {
-            assert_eq!(Origin::configured(text), Err(AccessError::Origin(text.to_owned())), "{text}");
+            assert_eq!(WebOrigin::configured(text), Err(AccessError::WebOrigin(text.to_owned())), "{text}");
         }
         for text in ["*", "null"] {
-            assert_eq!(Origin::configured(text), Err(AccessError::Anybody(text.to_owned())), "{text}");
+            assert_eq!(WebOrigin::configured(text), Err(AccessError::Anybody(text.to_owned())), "{text}");
         }
     }
 }
