@@ -11,7 +11,7 @@ use std::process::{ExitCode, Stdio};
 use outrigger_compile::{Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, compile};
 use outrigger_core::SecretRef;
 use outrigger_policy::Document;
-use outrigger_sidecar::server::private;
+use outrigger_sidecar::server::process_memory;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
@@ -119,7 +119,7 @@ fn program() -> io::Result<PathBuf> {
 /// The other process: a job on standard input, its outcome on standard output.
 pub(crate) fn main() -> ExitCode {
     // What fails here has failed in the process that asks, which says so.
-    let _ = private::keep_memory_private();
+    let _ = process_memory::keep_memory_private();
     let mut text = Vec::new();
     let done = io::stdin().lock().read_to_end(&mut text).and_then(|_| {
         let job: Job = serde_json::from_slice(&text)?;

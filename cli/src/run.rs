@@ -12,10 +12,10 @@ use std::time::Duration;
 use outrigger_compile::{COMMAND_LINE, Finding, Severity};
 use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
-use outrigger_sidecar::config::follow::{FolderWatch, FollowError};
+use outrigger_sidecar::config::folder_watch::{FolderWatch, FollowError};
 use outrigger_sidecar::server::accept::raise_descriptors;
 use outrigger_sidecar::server::access::{Access, AccessError};
-use outrigger_sidecar::server::private;
+use outrigger_sidecar::server::process_memory;
 use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::upstream::Proxies;
 use outrigger_sidecar::{Gateway, InstallError, Settings};
@@ -115,7 +115,8 @@ pub(crate) fn main(args: Args) -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(style::Log).init();
     // The application keeps its own right to leave a core.
     let alone = args.command.is_empty();
-    let hidden = private::keep_memory_private().and_then(|()| if alone { private::write_no_cores() } else { Ok(()) });
+    let hidden = process_memory::keep_memory_private()
+        .and_then(|()| if alone { process_memory::write_no_cores() } else { Ok(()) });
     if let Err(error) = hidden {
         tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
     }

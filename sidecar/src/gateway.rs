@@ -15,14 +15,14 @@ use tokio::sync::Notify;
 use crate::config::status::Rejected;
 use crate::filter::Filters;
 use crate::memory::Memory;
-use crate::pipeline::call::RequestContext;
+use crate::pipeline::context::RequestContext;
 use crate::runtime::accounts::{Accounts, millis};
+use crate::runtime::active_policy::{ActivePolicy, LearntState, ServeError};
 use crate::runtime::affinity::Affinity;
-use crate::runtime::hop::{self, Own};
+use crate::runtime::loop_detection::{self, Own};
 use crate::runtime::origin::{Link, PolicyOrigin};
 use crate::runtime::retry::RetryBudget;
 use crate::runtime::secret::Secrets;
-use crate::runtime::served::{ActivePolicy, LearntState, ServeError};
 use crate::server::access::Access;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::record::{Lines, Record, Records};
@@ -165,7 +165,7 @@ impl Gateway {
             Ok(mut served) => {
                 served.origin = origin;
                 served.sign(&self.own);
-                hop::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
+                loop_detection::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
                 let revision = served.policy.revision.to_string();
                 self.metrics.in_force(&revision);
                 self.in_force.store(Some(Arc::new(served)));

@@ -6,7 +6,7 @@
 //! [`record`](telemetry::record).
 //!
 //! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps
-//! them while it serves, and never goes without the last good one. [`intake`](config::intake) chooses among those that come
+//! them while it serves, and never goes without the last good one. [`intake`](config::source) chooses among those that come
 //! as mounted files, by the operator's [`stream`](config::stream), and from the process before.
 
 mod attempt;
@@ -24,11 +24,11 @@ mod sockets;
 pub mod telemetry;
 pub mod upstream;
 
-pub use attempt::worst;
+pub use attempt::worst_case;
 pub use config::status::{Rejected, Status};
 pub use gateway::{Gateway, InstallError, Settings};
 pub use pipeline::query::Query;
+pub use runtime::active_policy::ServeError;
+pub use runtime::journal::JournalError;
 pub use runtime::origin::{Link, PolicyOrigin};
-pub use runtime::pages::JournalError;
 pub use runtime::secret::{Secret, Secrets};
-pub use runtime::served::ServeError;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use outrigger_policy::Printable;
 use outrigger_sidecar::config::files;
-use outrigger_sidecar::config::follow::FolderWatch;
-use outrigger_sidecar::config::intake::PolicySources;
+use outrigger_sidecar::config::folder_watch::FolderWatch;
+use outrigger_sidecar::config::source::PolicySources;
 use outrigger_sidecar::config::stream::{OperatorStream, ReconnectPace};
 use outrigger_sidecar::server::accept::{Listeners, raise_descriptors};
 use outrigger_sidecar::server::access::Access;
-use outrigger_sidecar::server::private;
 use outrigger_sidecar::server::probe::Probe;
+use outrigger_sidecar::server::process_memory;
 use outrigger_sidecar::{Gateway, Settings};
 use outrigger_sync::{Place, PublicKey, Trust};
 use tokio::signal::unix::{SignalKind, signal};
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     // Before there is a key in it.
-    if let Err(error) = private::keep_memory_private().and_then(|()| private::write_no_cores()) {
+    if let Err(error) = process_memory::keep_memory_private().and_then(|()| process_memory::write_no_cores()) {
         tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
     }
     raise_descriptors();

@@ -15,8 +15,8 @@ use outrigger_llm::tokens::estimate::Input;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request};
 use outrigger_policy::{Provider, session};
-use outrigger_sidecar::pipeline::asked::{self, ParsedRequest};
-use outrigger_sidecar::pipeline::refuse::Refusal;
+use outrigger_sidecar::pipeline::parsed_request::{self, ParsedRequest};
+use outrigger_sidecar::pipeline::refusal::Refusal;
 use outrigger_sidecar::{Query, mock};
 use thiserror::Error;
 
@@ -99,11 +99,12 @@ impl Asking {
         let asked = match (model, body.as_deref()) {
             // What is said in so many words stands in the place of what the body says.
             (Some(model), body) => {
-                let scanned = body.map(|body| asked::scan(matched.operation, body)).transpose()?.unwrap_or_default();
-                asked::of(matched.operation, &seen_query, Some(model.to_owned()), scanned)
+                let scanned =
+                    body.map(|body| parsed_request::scan(matched.operation, body)).transpose()?.unwrap_or_default();
+                parsed_request::of(matched.operation, &seen_query, Some(model.to_owned()), scanned)
             }
-            (None, Some(body)) => asked::read(matched, &headers, &seen_query, body),
-            (None, None) => asked::of(matched.operation, &seen_query, matched.model, Scanned::default()),
+            (None, Some(body)) => parsed_request::read(matched, &headers, &seen_query, body),
+            (None, None) => parsed_request::of(matched.operation, &seen_query, matched.model, Scanned::default()),
         };
         let ParsedRequest { operation, model, stream: streams, scanned, .. } =
             asked.map_err(|not_asked| not_asked.refusal)?;
@@ -136,7 +137,7 @@ impl Asking {
 
     /// Headers as rules see them: without credentials.
     pub fn seen_headers(&self) -> Vec<(String, String)> {
-        asked::seen_headers(&self.headers)
+        parsed_request::seen_headers(&self.headers)
     }
 
     /// The query as rules see it: without credentials.
@@ -187,7 +188,7 @@ impl Asking {
             return vectors.then(|| self.operation.name.to_owned());
         }
         let chat = || self.chat().as_ref().map_err(Clone::clone);
-        asked::unfit(self.operation, &target, chat, || self.object().as_ref().map_err(Clone::clone))
+        parsed_request::unfit(self.operation, &target, chat, || self.object().as_ref().map_err(Clone::clone))
     }
 
     /// Where the body, as far as it had to be read, is no conversation, and what is wrong there.
@@ -214,7 +215,7 @@ impl Asking {
 
     fn object(&self) -> &Result<Object, String> {
         let body = || self.body.as_deref().unwrap_or_default();
-        self.object.get_or_init(|| asked::object(self.operation.dialect, &self.scanned, body()))
+        self.object.get_or_init(|| parsed_request::object(self.operation.dialect, &self.scanned, body()))
     }
 }
 

@@ -9,7 +9,7 @@ use outrigger_llm::tokens::meter::Metered;
 use outrigger_policy::{
     CacheAsk, CandidateSeen, Conditions, Key, KeyIndex, LimitIndex, OnLimit, Policy, ProviderIndex, RefusalSeen, Unit,
 };
-use outrigger_sidecar::worst::{Means, OutputBounds, worst};
+use outrigger_sidecar::worst_case::{Means, OutputBounds, worst};
 use serde::Serialize;
 
 use super::asking::{Asking, dialect};

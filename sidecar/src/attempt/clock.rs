@@ -14,7 +14,7 @@ use outrigger_policy::Provider;
 
 use super::Failed;
 use crate::duration;
-use crate::pipeline::ending::Completion;
+use crate::pipeline::completion::Completion;
 use crate::telemetry::attempt_error::AttemptError;
 
 /// The default of `timeouts.total`.
@@ -89,7 +89,7 @@ pub enum RunsOut {
 }
 
 impl RequestClock {
-    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::pipeline::understand::Patience`].
+    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::pipeline::parse::Patience`].
     pub fn of(ending: &Completion, total: Option<u64>) -> Self {
         let total = total.map_or(TOTAL, Duration::from_millis);
         let call = &ending.call;

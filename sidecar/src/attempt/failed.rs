@@ -10,7 +10,7 @@ use outrigger_llm::errors::classify::{Class, Failure, Scope};
 use outrigger_llm::tokens::usage::Usage;
 
 use crate::memory::{MemoryLease, NoRoom};
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
 use crate::upstream::mask::Mask;

@@ -10,9 +10,9 @@
 use http::Response;
 use http::header::CONTENT_TYPE;
 
-use super::once::ProviderAnswer;
+use super::send::ProviderAnswer;
 use crate::filter::{AnswerFilters, FilterFailure, FullAnswer};
-use crate::pipeline::ending::Completion;
+use crate::pipeline::completion::Completion;
 use crate::pipeline::reply::ReplyBody;
 
 /// Tells an answer to the caller, unless a filter fails it.

@@ -10,21 +10,21 @@
 //! the caller's own mistakes go back as they are. An untried place is failover and not limited;
 //! going back to one is a retry and is.
 
-mod again;
+mod attempt_context;
+mod backoff;
 pub(crate) mod charge;
 mod clock;
 mod failed;
 mod filtered;
 mod learn;
-mod once;
 pub(crate) mod prepare;
-mod refused;
+mod refused_credential;
 pub(crate) mod reserve;
 mod route;
+mod send;
 mod step;
-mod tried;
-mod trying;
-pub mod worst;
+mod tried_routes;
+pub mod worst_case;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,18 +32,18 @@ use std::time::Instant;
 use http::Response;
 use outrigger_policy::{Candidate, Decision};
 
+pub use attempt_context::AttemptContext;
 pub use clock::{RequestClock, Timing};
 pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
-use once::ProviderAnswer;
 use route::{Cursor, Route};
+use send::ProviderAnswer;
 use step::{NextStep, Situation, next_step};
-use tried::TriedRoutes;
-pub use trying::AttemptContext;
+use tried_routes::TriedRoutes;
 
 use crate::attempt::reserve::{NotReserved, reserve};
 use crate::duration::ms;
-use crate::pipeline::ending::Completion;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::completion::Completion;
+use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::AttemptRecord;
@@ -98,14 +98,14 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -
         begin_record(&mut ending, &route);
         let capable = served.policy.capabilities(route.provider, &candidate.model);
         let timing = trying.clock.attempt(begun, provider, capable, cursor.has_candidates());
-        let outcome = once::once(trying, &mut ending, &route, &reserved, timing).await;
+        let outcome = send::once(trying, &mut ending, &route, &reserved, timing).await;
         end_record(&mut ending, begun, &outcome);
         let failed = match outcome {
             Ok(answer) => {
                 remember(trying, &ending, &route);
                 return answer.tell(ending).await;
             }
-            Err(failed) => refused::named(failed, &served, &route),
+            Err(failed) => refused_credential::named(failed, &served, &route),
         };
         match failed.passed.as_ref().filter(|passed| passed.status == 200) {
             // Nothing was in it, and it was made all the same.

@@ -20,13 +20,13 @@ use outrigger_policy::Candidate;
 use serde_json::Value;
 
 use crate::memory::{LONG_WORK, Memory, MemoryLease, NoRoom};
-use crate::pipeline::asked::{self, LONGEST_NAME};
-use crate::pipeline::call::RequestContext;
+use crate::pipeline::body::overloaded;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers;
-use crate::pipeline::receive::overloaded;
-use crate::pipeline::refuse::Refusal;
-use crate::runtime::hop;
-use crate::runtime::served::Backend;
+use crate::pipeline::parsed_request::{self, LONGEST_NAME};
+use crate::pipeline::refusal::Refusal;
+use crate::runtime::active_policy::Backend;
+use crate::runtime::loop_detection;
 use crate::upstream::{Endpoint, Pieces};
 
 /// How the answer must be told back.
@@ -201,7 +201,7 @@ impl RequestTranslation {
         let lacks = match call.operation.kind {
             Kind::Chat | Kind::Embeddings => {
                 let judged = |read: &ParsedBody| {
-                    Ok(asked::unfit(call.operation, target, || read.chat(call), || read.body(call)))
+                    Ok(parsed_request::unfit(call.operation, target, || read.chat(call), || read.body(call)))
                 };
                 self.with(call, judged).unwrap_or_else(|error| Some(error.to_string()))
             }
@@ -223,7 +223,7 @@ fn weight(call: &RequestContext) -> usize {
 impl ParsedBody {
     fn of(call: &RequestContext) -> ParsedBody {
         let invalid = |problem| RequestError::Invalid { path: "body".to_owned(), problem };
-        let body = asked::object(call.dialect, &call.scanned, &call.body).map_err(invalid);
+        let body = parsed_request::object(call.dialect, &call.scanned, &call.body).map_err(invalid);
         let model = call.model.as_deref().unwrap_or_default();
         match call.operation.kind {
             Kind::Chat => {
@@ -327,7 +327,7 @@ pub fn prepare(
     }
     own_headers(&mut headers, place);
     if let Some(hop) = &place.hop {
-        hop::onward(&call.headers, hop, &mut headers);
+        loop_detection::onward(&call.headers, hop, &mut headers);
     }
     let uri = match &place.endpoint {
         Some(endpoint) => endpoint.target(&path, &query),
@@ -370,7 +370,7 @@ fn same(
     translation: &RequestTranslation,
 ) -> Result<Pieces, RequestError> {
     match call.operation.model {
-        ModelPlace::Form => Ok(crate::pipeline::receive::with_form_model(call, model)),
+        ModelPlace::Form => Ok(crate::pipeline::body::with_form_model(call, model)),
         _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
             let edited = match call.scanned.edit(&call.body, Edits::default()) {
                 Cow::Borrowed(_) => call.body.clone(),

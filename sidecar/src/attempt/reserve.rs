@@ -16,11 +16,11 @@ use outrigger_policy::{CacheAsk, Candidate, OnLimit, ProviderIndex, Skip, Unit, 
 
 use crate::attempt::AttemptContext;
 use crate::attempt::charge::{Charge, CountedLimit};
-use crate::attempt::worst::{Means, OutputBounds, PICTURE, WorstCase, worst};
-use crate::pipeline::ending::Completion;
-use crate::pipeline::refuse::Refusal;
+use crate::attempt::worst_case::{Means, OutputBounds, PICTURE, WorstCase, worst};
+use crate::pipeline::completion::Completion;
+use crate::pipeline::refusal::Refusal;
 use crate::runtime::accounts::{NotHeld, millis};
-use crate::runtime::served::ConcurrencyPermit;
+use crate::runtime::active_policy::ConcurrencyPermit;
 
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);

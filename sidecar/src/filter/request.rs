@@ -10,8 +10,8 @@ use super::{
 };
 use crate::attempt::prepare::RequestTranslation;
 use crate::memory::{Memory, STREAM};
-use crate::pipeline::receive::{overloaded, too_large};
-use crate::pipeline::understand::understand;
+use crate::pipeline::body::{overloaded, too_large};
+use crate::pipeline::parse::understand;
 
 /// A filter that ends the way of a request.
 #[derive(Debug)]

@@ -12,12 +12,12 @@ use outrigger_policy::{
 
 use crate::attempt::prepare::RequestTranslation;
 use crate::gateway::Gateway;
-use crate::pipeline::asked;
-use crate::pipeline::call::RequestContext;
-use crate::pipeline::handle::bind;
+use crate::pipeline::account_bound::bind;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers::has_words_to_us;
+use crate::pipeline::parsed_request;
 use crate::runtime::accounts::millis;
-use crate::runtime::served::Backend;
+use crate::runtime::active_policy::Backend;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
 pub fn decide(
@@ -47,7 +47,7 @@ pub fn decide(
     let said = Request::said(call.key, call.request_type(), call.model.as_deref(), fallbacks, &header, &world);
     let request = Request {
         // Only rules read these.
-        headers: &if rules_read { asked::seen_headers(&call.headers) } else { Vec::new() },
+        headers: &if rules_read { parsed_request::seen_headers(&call.headers) } else { Vec::new() },
         params: &if rules_read { call.query.seen() } else { Vec::new() },
         draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&call.key().id, id)),
         stay,
@@ -105,7 +105,7 @@ impl Conditions for GatewayConditions<'_> {
 
     fn others(&self, provider: &Provider) -> Others<'_> {
         match self.place(provider) {
-            Some(place) => asked::others(&self.call.scanned, place.api.dialect),
+            Some(place) => parsed_request::others(&self.call.scanned, place.api.dialect),
             None => Others::None,
         }
     }

@@ -7,8 +7,8 @@ use http_body_util::{BodyExt, Full};
 use outrigger_llm::operation::Kind;
 
 use crate::filter::{AnswerFilters, FilterAnswer, FilterBody, FilterStop, FullAnswer};
-use crate::pipeline::ending::Completion;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::completion::Completion;
+use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::events;
 

@@ -6,7 +6,7 @@ use outrigger_policy::{KeyIndex, Policy};
 
 use crate::pipeline::headers::{has_words_to_us, name};
 use crate::pipeline::query::Query;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 
 /// Headers in which a key can be named outright: what they say must be right.
 const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];

@@ -7,8 +7,8 @@ use outrigger_llm::listing;
 use outrigger_llm::{Dialect, operation};
 use outrigger_policy::list_models;
 
-use crate::pipeline::ending::Completion;
-use crate::pipeline::refuse::{self, Refusal};
+use crate::pipeline::completion::Completion;
+use crate::pipeline::refusal::{self, Refusal};
 use crate::pipeline::reply::ReplyBody;
 
 /// `/v1/models`, and one of them: answered from the policy, nobody is asked.
@@ -36,7 +36,7 @@ pub fn list(mut ending: Box<Completion>) -> Response<ReplyBody> {
             }
         }
     };
-    let mut response = refuse::json(200, body.to_string());
+    let mut response = refusal::json(200, body.to_string());
     ending.tell_who(response.headers_mut());
     ending.first_byte();
     ending.finish(200);

@@ -1,21 +1,21 @@
 //! The way of a request through the gateway: one step after the other, each in a file of its own.
 
-pub mod asked;
-mod attend;
-pub(crate) mod call;
+pub(crate) mod account_bound;
+pub(crate) mod body;
 mod client_timeouts;
+pub(crate) mod completion;
+pub(crate) mod context;
 mod decide;
-pub(crate) mod ending;
+mod detached;
 mod filtered;
-pub(crate) mod handle;
 pub(crate) mod headers;
 pub mod identify;
 mod listing;
+pub(crate) mod parse;
+pub mod parsed_request;
 pub(crate) mod query;
-pub(crate) mod receive;
-pub mod refuse;
+pub mod refusal;
 pub(crate) mod reply;
-pub(crate) mod understand;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -34,20 +34,20 @@ use crate::attempt::{self, AttemptContext, attempt};
 use crate::filter::{after_deciding, before_deciding};
 use crate::gateway::Gateway;
 use crate::memory::{LONG_WORK, MemoryLease, STREAM};
-use crate::pipeline::attend::DetachedRequest;
-use crate::pipeline::call::{RequestContext, new_id};
+use crate::pipeline::body::{drain, overloaded, receive};
 use crate::pipeline::client_timeouts::patience;
+use crate::pipeline::completion::Completion;
+use crate::pipeline::context::{RequestContext, new_id};
 use crate::pipeline::decide::decide;
-use crate::pipeline::ending::Completion;
+use crate::pipeline::detached::DetachedRequest;
 use crate::pipeline::filtered::stopped;
 use crate::pipeline::headers::name;
 use crate::pipeline::identify::identify;
 use crate::pipeline::listing::{list, unknown_path};
+use crate::pipeline::parse::{trace_id, understand};
 use crate::pipeline::query::Query;
-use crate::pipeline::receive::{drain, overloaded, receive};
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
-use crate::pipeline::understand::{trace_id, understand};
 use crate::telemetry::record::{Record, candidates, shadow};
 
 /// Rules that the log names for one request, of those whose expression failed.

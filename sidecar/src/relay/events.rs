@@ -8,8 +8,8 @@ use outrigger_llm::framing::sse;
 use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
-use super::lens::AsArray;
-use crate::pipeline::call::RequestContext;
+use super::stream_translator::AsArray;
+use crate::pipeline::context::RequestContext;
 
 /// What an encoder of this call's answer is told of it.
 pub fn answer_of(call: &RequestContext, model: &str) -> Answer {

@@ -1,12 +1,12 @@
 //! Back to the caller, in the caller's dialect, reading usage on the way.
 
-mod broken;
+mod broken_stream;
 pub(crate) mod events;
-mod flow;
-mod lens;
 mod stream;
-mod told;
+mod stream_body;
+mod stream_translator;
 mod whole;
+mod whole_body;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,11 +16,11 @@ use outrigger_policy::Stay;
 use serde::Serialize;
 
 pub use stream::Relay;
-pub use told::WholeBody;
 pub use whole::{WholeAnswer, binary, whole_answer};
+pub use whole_body::WholeBody;
 
 use crate::attempt::prepare::Conversion;
-use crate::pipeline::ending::Completion;
+use crate::pipeline::completion::Completion;
 use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
 

@@ -16,14 +16,14 @@ use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
 
-use super::told::WholeBody;
+use super::whole_body::WholeBody;
 use super::{AnswerSource, events, extra_fields};
 use crate::attempt::prepare::Conversion;
 use crate::attempt::{Failed, Timing};
 use crate::memory::{EVENTS, Memory, MemoryLease};
-use crate::pipeline::call::RequestContext;
-use crate::pipeline::ending::Completion;
-use crate::pipeline::handle::{remember_handle, response_handle};
+use crate::pipeline::account_bound::{remember_handle, response_handle};
+use crate::pipeline::completion::Completion;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;

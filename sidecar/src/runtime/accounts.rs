@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::runtime::pages::{Journal, JournalError, JournalFolder};
+use crate::runtime::journal::{Journal, JournalError, JournalFolder};
 
 /// Why nothing was set aside.
 #[derive(Debug, Error)]

@@ -1,13 +1,13 @@
 //! What is in force, and what was learnt while it was: it imports nothing above it.
 
 pub(crate) mod accounts;
+pub(crate) mod active_policy;
 pub(crate) mod affinity;
 mod breaker;
 pub(crate) mod health;
-pub(crate) mod hop;
+pub(crate) mod journal;
 pub(crate) mod limits;
+pub(crate) mod loop_detection;
 pub(crate) mod origin;
-pub(crate) mod pages;
 pub(crate) mod retry;
 pub(crate) mod secret;
-pub(crate) mod served;

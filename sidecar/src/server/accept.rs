@@ -27,7 +27,7 @@ use heads::Door;
 use peers::{Entry, Peer, Peers, Times};
 
 use crate::gateway::Gateway;
-use crate::runtime::hop;
+use crate::runtime::loop_detection;
 
 /// Kept connections may wait longer than clients keep theirs: they close first. What is set aside for an answer that nobody
 /// reads, and its place among those that may be under way, are others' too.
@@ -104,7 +104,7 @@ impl Gateway {
     pub async fn serve(self: Arc<Self>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let ports = [listeners.clients(), listeners.admin()].concat();
         if let Some(served) = self.served() {
-            hop::tell_own(&served, &ports);
+            loop_detection::tell_own(&served, &ports);
         }
         // A gateway serves once.
         let _ = self.ports.set(ports);

@@ -20,7 +20,7 @@ pub use authority::Name;
 pub use cors::allow;
 use origin::WebOrigin;
 
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

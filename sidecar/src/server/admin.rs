@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::gateway::Gateway;
-use crate::pipeline::refuse::json as answer_json;
+use crate::pipeline::refusal::json as answer_json;
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::WholeBody;
 use crate::server::access::not_from_here;

@@ -3,6 +3,6 @@
 pub mod accept;
 pub mod access;
 mod admin;
-pub mod private;
 pub mod probe;
+pub mod process_memory;
 mod unread;

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::attempt::reserve::seconds_until;
 use crate::gateway::Gateway;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 use crate::runtime::accounts::millis;
+use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::limits::unit;
-use crate::runtime::served::ActivePolicy;
 use crate::telemetry::record::BudgetRecord;
 
 /// A limit as the admin port tells it. Money is in dollars, as a decimal.

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use outrigger_core::SecretRef;
 use outrigger_policy::Document;
-use outrigger_sidecar::config::intake::PolicySources;
+use outrigger_sidecar::config::source::PolicySources;
 use outrigger_sidecar::config::stream::{OperatorStream as Followed, ReconnectPace};
 use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Settings};

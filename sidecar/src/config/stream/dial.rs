@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::said::{ReportBody, ReportSender, pair};
+use super::report::{ReportBody, ReportSender, pair};
 use super::trust::{Authorities, contents};
 use super::{OperatorStream, StreamEnded};
-use crate::config::intake::{Has, PolicySources};
+use crate::config::source::{Has, PolicySources};
 use crate::upstream::{Stream, tcp};
 
 /// What the operator may send ahead of being read. A policy of a megabyte takes a few rounds, and that is rare.

@@ -9,10 +9,10 @@
 //! `/readyz`, and then each time that it is another reason.
 
 mod dial;
-mod ended;
 mod pace;
-mod said;
+mod report;
 mod session;
+mod stream_ended;
 mod trust;
 
 use std::path::PathBuf;
@@ -22,11 +22,11 @@ use http::Uri;
 use http::uri::Authority;
 use outrigger_sync::{PATH, Trust};
 
-use crate::config::intake::PolicySources;
+use crate::config::source::PolicySources;
 use crate::upstream::{Endpoint, EndpointError};
 
-pub use ended::StreamEnded;
 pub use pace::ReconnectPace;
+pub use stream_ended::StreamEnded;
 
 /// Followers that are believed one after the other before it is waited.
 const HOPS: u32 = 3;

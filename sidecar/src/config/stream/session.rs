@@ -6,10 +6,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
 use super::dial::OpenStream;
-use super::said::ReportSender;
+use super::report::ReportSender;
 use super::trust::Authorities;
 use super::{OperatorStream, StreamEnded};
-use crate::config::intake::PolicySources;
+use crate::config::source::PolicySources;
 
 /// Listens until it ends, and says what became of each policy, whichever way it came.
 pub(super) async fn listen(

@@ -24,7 +24,7 @@ use super::peers::{Peer, Underway};
 use super::wire::Wire;
 use super::{CLIENTS, Port};
 use crate::gateway::Gateway;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::server::access::{self, Admitted};
 use crate::server::admin;

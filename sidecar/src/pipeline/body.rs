@@ -9,7 +9,7 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
 
 use crate::memory::{Memory, MemoryLease, of_request};
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 use crate::upstream::Pieces;
 
 /// A client that sends nothing of its body for so long has stopped.
@@ -157,7 +157,7 @@ fn names_model(head: &str) -> bool {
 }
 
 /// A form's body with another model's name in it.
-pub fn with_form_model(call: &crate::pipeline::call::RequestContext, model: &str) -> Pieces {
+pub fn with_form_model(call: &crate::pipeline::context::RequestContext, model: &str) -> Pieces {
     match form_model(&call.headers, &call.body) {
         Some((said, at)) if said != model => {
             Pieces::new([call.body.slice(..at.start), Bytes::from(model.to_owned()), call.body.slice(at.end..)])

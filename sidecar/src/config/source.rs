@@ -27,7 +27,7 @@ use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection, Trust};
 use tokio::sync::watch;
 
 use crate::config::files::{self, FilesError, Mounted};
-use crate::config::held::Snapshot;
+use crate::config::snapshot::Snapshot;
 use crate::config::status::Rejected;
 use crate::gateway::Gateway;
 use crate::runtime::origin::PolicyOrigin;

@@ -19,7 +19,7 @@ use outrigger_policy::{CacheAsk, KeyIndex};
 use crate::memory::MemoryLease;
 use crate::pipeline::client_timeouts::ClientTimeouts;
 use crate::pipeline::query::Query;
-use crate::runtime::served::ActivePolicy;
+use crate::runtime::active_policy::ActivePolicy;
 
 /// Everything that was read of a request before it is decided.
 pub struct RequestContext {

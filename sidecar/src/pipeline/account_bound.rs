@@ -3,9 +3,9 @@
 use outrigger_llm::Dialect;
 use outrigger_policy::{Candidate, CredentialIndex, Decision, Stay};
 
-use crate::pipeline::call::RequestContext;
+use crate::pipeline::completion::Completion;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::decide::conversation;
-use crate::pipeline::ending::Completion;
 
 /// What only one account has goes to that account, and nothing fails over.
 pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &RequestContext) {

@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_policy::{Policy, ProviderIndex};
 
-use crate::pipeline::refuse::Refusal;
-use crate::runtime::served::ActivePolicy;
+use crate::pipeline::refusal::Refusal;
+use crate::runtime::active_policy::ActivePolicy;
 use crate::server::access::Name;
 use crate::upstream::Endpoint;
 

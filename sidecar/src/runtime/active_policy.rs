@@ -18,10 +18,10 @@ use typed_index_collections::TiVec;
 
 use crate::mock::{self, Mock};
 use crate::runtime::health::BackendHealth;
-use crate::runtime::hop::Own;
+use crate::runtime::journal::JournalError;
 use crate::runtime::limits::LimitError;
+use crate::runtime::loop_detection::Own;
 use crate::runtime::origin::PolicyOrigin;
-use crate::runtime::pages::JournalError;
 use crate::runtime::secret::Secrets;
 use crate::upstream::mask::Mask;
 use crate::upstream::{

@@ -10,13 +10,13 @@ use crate::attempt::{Failed, UpstreamAnswer};
 use crate::duration::ms;
 use crate::filter::AnswerFilters;
 use crate::gateway::Gateway;
-use crate::pipeline::call::RequestContext;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers::{self, name};
-use crate::pipeline::refuse::{self, Refusal};
+use crate::pipeline::refusal::{self, Refusal};
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::WholeBody;
+use crate::runtime::active_policy::ConcurrencyPermit;
 use crate::runtime::health::Busy;
-use crate::runtime::served::ConcurrencyPermit;
 use crate::telemetry::record::Record;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -120,7 +120,7 @@ impl Completion {
         if !self.record.adapted.is_empty() {
             headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
         }
-        refuse::tell_request_id(to, self.call.dialect, &self.call.request_id);
+        refusal::tell_request_id(to, self.call.dialect, &self.call.request_id);
     }
 
     /// This one is not asked: it has no room.

@@ -13,10 +13,10 @@ use outrigger_llm::{Dialect, RequestError, encode_request};
 use outrigger_policy::{Others, bounds};
 use serde_json::Value;
 
+use crate::pipeline::body::form_model;
 use crate::pipeline::headers::is_credential;
 use crate::pipeline::query::Query;
-use crate::pipeline::receive::form_model;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::refusal::Refusal;
 
 /// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
 pub(crate) const LONGEST_NAME: usize = 512;

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Empty};
 use outrigger_policy::OnHangUp;
 use tokio::task::AbortHandle;
 
-use crate::pipeline::call::RequestContext;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::reply::ReplyBody;
 
 /// How long an attempt goes on that nobody waits for.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Failed;
 use super::route::Route;
-use crate::runtime::served::ActivePolicy;
+use crate::runtime::active_policy::ActivePolicy;
 
 /// Names the credential in a failure that is about one.
 pub fn named(

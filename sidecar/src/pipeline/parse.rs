@@ -3,14 +3,14 @@
 use http::HeaderMap;
 use outrigger_llm::operation::Matched;
 
-use crate::pipeline::asked::{self, ParseFailure, ParsedRequest};
-use crate::pipeline::call::RequestContext;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers::name;
-use crate::pipeline::refuse::Refusal;
+use crate::pipeline::parsed_request::{self, ParseFailure, ParsedRequest};
+use crate::pipeline::refusal::Refusal;
 
 /// Reads what the gateway needs of a body.
 pub fn understand(call: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
-    match asked::read(matched, &call.headers, &call.query, &call.body) {
+    match parsed_request::read(matched, &call.headers, &call.query, &call.body) {
         Ok(ParsedRequest { model, stream, as_array, scanned, .. }) => {
             (call.model, call.stream, call.as_array, call.scanned) = (model, stream, as_array, scanned);
             Ok(())

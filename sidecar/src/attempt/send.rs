@@ -18,7 +18,7 @@ use crate::attempt::prepare::{Prepared, prepare};
 use crate::attempt::reserve::ReservedAttempt;
 use crate::memory::{Memory, MemoryLease, NoRoom};
 use crate::mock::NoFallback;
-use crate::pipeline::ending::Completion;
+use crate::pipeline::completion::Completion;
 use crate::pipeline::headers;
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::{AnswerSource, Relay, WholeAnswer, binary, whole_answer};

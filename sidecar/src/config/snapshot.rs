@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::config::intake::{KnownSecret, Values};
+use crate::config::source::{KnownSecret, Values};
 use crate::runtime::secret::Secret;
 
 const FOLDER: &str = "held";
