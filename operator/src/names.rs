@@ -16,7 +16,7 @@ pub const INJECT: &str = "outrigger.dev/inject";
 pub const VIRTUAL_KEY: &str = "outrigger.dev/virtual-key";
 /// Written on a workload's template: the workload's own annotations, as JSON.
 pub const WORKLOAD: &str = "outrigger.dev/workload";
-/// Written on a pod: what was added, and why a part was left out, as JSON ([`crate::objects::binding::Injected`]).
+/// Written on a pod: what was added, and why a part was left out, as JSON ([`crate::objects::binding::InjectedAnnotation`]).
 pub const INJECTED: &str = "outrigger.dev/injected";
 /// Label, written on a pod: the gateway's version.
 pub const SIDECAR: &str = "outrigger.dev/sidecar";

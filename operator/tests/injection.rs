@@ -8,7 +8,7 @@ mod support;
 use std::fmt::Write as _;
 
 use outrigger_operator::admission::patch::between;
-use outrigger_operator::inject::{Facts, InjectionOutcome, InjectionReason, asks, inject};
+use outrigger_operator::inject::{InjectionContext, InjectionOutcome, InjectionReason, asks, inject};
 use serde_json::{Value, json};
 use support::{Case, cases, folder};
 
@@ -266,7 +266,7 @@ fn another_injector_may_come_in_between() {
     assert_eq!(cause.reason, InjectionReason::ForeignGateway);
     let mut settings = case.settings.clone();
     settings.trusted_images.push("mirror.example/outrigger-sidecar".to_owned());
-    let facts = Facts { settings: &settings, ..case.facts() };
+    let facts = InjectionContext { settings: &settings, ..case.facts() };
     assert_eq!(inject(&mirrored, &facts), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
     // A volume that got lost comes back.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use outrigger_operator::admission::patch::between;
 use outrigger_operator::admission::{AdmissionContext, Namespace, admit};
 use outrigger_operator::inject::annotations::{PREFIX, TABLE};
-use outrigger_operator::inject::{Facts, InjectionOutcome, InjectionReason, inject};
+use outrigger_operator::inject::{InjectionContext, InjectionOutcome, InjectionReason, inject};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use support::{cases, settings};
@@ -150,7 +150,7 @@ proptest! {
         let mut settings = settings();
         settings.image_pull_secrets.extend(secrets.then(|| "registry".to_owned()));
         let defaults: BTreeMap<String, String> = defaults.into_iter().collect();
-        let facts = Facts { settings: &settings, namespace: "shop", labelled, defaults: &defaults };
+        let facts = InjectionContext { settings: &settings, namespace: "shop", labelled, defaults: &defaults };
         let verdict = inject(&pod, &facts);
         match &verdict {
             InjectionOutcome::Injected { pod: after, .. } => {

@@ -3,7 +3,7 @@
 use crate::admission::patch::between;
 use crate::admission::review::{AdmissionOperation, AdmissionRequest, Denial, ReviewResponse};
 use crate::admission::{AdmissionContext, AdmissionRecord, DenialReason, Effect, Webhook};
-use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject};
+use crate::inject::{InjectionContext, InjectionOutcome, InjectionReason, NotInjected, inject};
 use crate::names;
 use crate::objects::metadata::Metadata;
 
@@ -25,7 +25,7 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
     let Some(namespace) = (context.namespace)(&request.namespace) else {
         return unknown(webhook, request, tell);
     };
-    let facts = Facts {
+    let facts = InjectionContext {
         settings: context.settings,
         namespace: &request.namespace,
         // The webhook of namespaces is asked about those that have the label, which the operator may hear of later.

@@ -10,7 +10,7 @@ use crate::admission::review::{AdmissionOperation, AdmissionRequest, ReviewRespo
 use crate::admission::{AdmissionContext, AdmissionRecord, DenialReason, Effect, Webhook};
 use crate::inject::annotations::{AnnotationTarget, PREFIX, check, row};
 use crate::inject::pod::metadata_mut;
-use crate::inject::{Facts, InjectionOutcome, InjectionReason, NotInjected, inject, ours};
+use crate::inject::{InjectionContext, InjectionOutcome, InjectionReason, NotInjected, inject, ours};
 use crate::names;
 use crate::objects::metadata::Metadata;
 
@@ -164,7 +164,7 @@ impl Workload<'_> {
         }
         // Without the namespace's word this is a guess, and the pod will be asked about again.
         let known = (context.namespace)(namespace).unwrap_or_default();
-        let facts = Facts {
+        let facts = InjectionContext {
             settings: context.settings,
             namespace,
             labelled: known.is_labelled(),

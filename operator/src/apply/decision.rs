@@ -23,7 +23,7 @@ const DATA_MAX: usize = 1_000_000;
 
 /// What shall stand in the cluster, and what bears on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
+pub struct DesiredConfigMap<'a> {
     pub revision: &'a PolicyRevision,
     /// PEM.
     pub authorities: &'a str,
@@ -43,54 +43,54 @@ pub struct Wish<'a> {
 
 /// To be applied on the server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Write {
+pub struct ConfigMapWrite {
     pub sequence: u64,
     pub object: Value,
 }
 
 /// What to write. `None`: what stands there is right.
 #[must_use]
-pub fn decide(wish: Wish<'_>, held: Option<&GeneratedConfigMap>) -> Option<Write> {
-    let current = held.and_then(|held| current(wish, held));
-    let authorities = held.is_some_and(|held| held.authorities == hash(wish.authorities));
-    let owned = held.is_some_and(|held| held.owners.iter().eq(uids(wish.owners)));
-    let marked = held.is_some_and(|held| held.labelled && held.has_secret == speaks_of_secret(wish, Some(held)));
-    let sealed = held.is_some_and(|held| held.is_sealed(wish.seal, &wish.revision.binding));
-    let signed = || held.is_some_and(|held| held.is_signed(wish.seal, &wish.revision.binding));
+pub fn decide(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>) -> Option<ConfigMapWrite> {
+    let current = held.and_then(|held| current(desired, held));
+    let authorities = held.is_some_and(|held| held.authorities == hash(desired.authorities));
+    let owned = held.is_some_and(|held| held.owners.iter().eq(uids(desired.owners)));
+    let marked = held.is_some_and(|held| held.labelled && held.has_secret == speaks_of_secret(desired, Some(held)));
+    let sealed = held.is_some_and(|held| held.is_sealed(desired.seal, &desired.revision.binding));
+    let signed = || held.is_some_and(|held| held.is_signed(desired.seal, &desired.revision.binding));
     if current.is_some() && authorities && owned && marked && sealed && signed() {
         return None;
     }
-    let sequence = current.unwrap_or_else(|| next(wish, held));
-    Some(Write { sequence, object: object(wish, held, sequence) })
+    let sequence = current.unwrap_or_else(|| next(desired, held));
+    Some(ConfigMapWrite { sequence, object: object(desired, held, sequence) })
 }
 
 /// The sequence that stands there, if the policy there is the one that is wished for and no gateway is ahead of it.
-fn current(wish: Wish<'_>, held: &GeneratedConfigMap) -> Option<u64> {
-    let sequence = held.sequence.filter(|sequence| is_likely(wish, *sequence))?;
-    let behind = claimed(wish).is_some_and(|highest| highest > sequence);
-    let same = !behind && !wish.anew && held.digest == wish.revision.digest;
+fn current(desired: DesiredConfigMap<'_>, held: &GeneratedConfigMap) -> Option<u64> {
+    let sequence = held.sequence.filter(|sequence| is_likely(desired, *sequence))?;
+    let behind = claimed(desired).is_some_and(|highest| highest > sequence);
+    let same = !behind && !desired.anew && held.digest == desired.revision.digest;
     // Last, since it is the only one that costs something.
-    (same && held.policy == hash(&policy(wish.revision, sequence))).then_some(sequence)
+    (same && held.policy == hash(&policy(desired.revision, sequence))).then_some(sequence)
 }
 
 /// Above everything that a gateway has: one that was written before, and, where the ConfigMap was deleted and its past is
 /// forgotten, whatever the time makes of it.
-fn next(wish: Wish<'_>, held: Option<&GeneratedConfigMap>) -> u64 {
-    let sequence = match held.and_then(|held| held.sequence).filter(|sequence| is_likely(wish, *sequence)) {
+fn next(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>) -> u64 {
+    let sequence = match held.and_then(|held| held.sequence).filter(|sequence| is_likely(desired, *sequence)) {
         Some(sequence) => sequence + 1,
-        None => wish.now,
+        None => desired.now,
     };
-    sequence.max(claimed(wish).map_or(0, |highest| highest + 1))
+    sequence.max(claimed(desired).map_or(0, |highest| highest + 1))
 }
 
 /// A gateway may say what it likes, and its neighbours must still be able to go forwards.
-fn claimed(wish: Wish<'_>) -> Option<u64> {
-    wish.highest.filter(|highest| is_likely(wish, *highest))
+fn claimed(desired: DesiredConfigMap<'_>) -> Option<u64> {
+    desired.highest.filter(|highest| is_likely(desired, *highest))
 }
 
 /// Not so far ahead of the time that somebody must have made it up.
-fn is_likely(wish: Wish<'_>, sequence: u64) -> bool {
-    sequence < wish.now.saturating_add(AHEAD_MAX)
+fn is_likely(desired: DesiredConfigMap<'_>, sequence: u64) -> bool {
+    sequence < desired.now.saturating_add(AHEAD_MAX)
 }
 
 fn uids(owners: &[KeyOwner]) -> impl Iterator<Item = &String> {
@@ -105,8 +105,8 @@ fn policy(revision: &PolicyRevision, sequence: u64) -> String {
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-fn speaks_of_secret(wish: Wish<'_>, held: Option<&GeneratedConfigMap>) -> bool {
-    wish.secret_left || has_secret(wish.revision, held)
+fn speaks_of_secret(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>) -> bool {
+    desired.secret_left || has_secret(desired.revision, held)
 }
 
 /// Some of its credentials may lie in the namespace. While values are missing, what lies there stays.
@@ -116,8 +116,8 @@ pub fn has_secret(revision: &PolicyRevision, held: Option<&GeneratedConfigMap>) 
         || (held.is_some_and(|held| held.has_secret) && lacks_values(revision))
 }
 
-fn object(wish: Wish<'_>, held: Option<&GeneratedConfigMap>, sequence: u64) -> Value {
-    let Wish { revision, authorities, owners, seal, .. } = wish;
+fn object(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>, sequence: u64) -> Value {
+    let DesiredConfigMap { revision, authorities, owners, seal, .. } = desired;
     let policy = policy(revision, sequence);
     let fits = policy.len() + authorities.len() + revision.sources.len() <= DATA_MAX;
     let sources = if fits { revision.sources.as_slice() } else { &[] };
@@ -145,7 +145,7 @@ fn object(wish: Wish<'_>, held: Option<&GeneratedConfigMap>, sequence: u64) -> V
         names::AUTHORITIES_FILE: authorities,
         names::SIGNATURES_FILE: signatures,
     });
-    if speaks_of_secret(wish, held) {
+    if speaks_of_secret(desired, held) {
         object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
     }
     if let Some(held) = held.filter(|held| !held.immutable) {
@@ -190,8 +190,8 @@ mod tests {
         vec![KeyOwner { name: "search".to_owned(), uid: "uid-1".to_owned() }]
     }
 
-    fn wish<'a>(revision: &'a PolicyRevision, owners: &'a [KeyOwner]) -> Wish<'a> {
-        Wish {
+    fn desired<'a>(revision: &'a PolicyRevision, owners: &'a [KeyOwner]) -> DesiredConfigMap<'a> {
+        DesiredConfigMap {
             revision,
             authorities: "PEM",
             owners,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     /// As it would stand in the cluster after the write.
-    fn held(write: &Write) -> GeneratedConfigMap {
+    fn held(write: &ConfigMapWrite) -> GeneratedConfigMap {
         let mut object = write.object.clone();
         object["metadata"]["resourceVersion"] = json!("17");
         object["metadata"]["uid"] = json!("u");
@@ -214,19 +214,19 @@ mod tests {
     #[test]
     fn the_first_sequence_is_the_time_and_what_is_right_is_left_alone() {
         let (revision, owners) = (revision("d"), owners());
-        let first = decide(wish(&revision, &owners), None).unwrap();
+        let first = decide(desired(&revision, &owners), None).unwrap();
         assert_eq!(first.sequence, NOW);
         assert_eq!(first.object["metadata"]["resourceVersion"], Value::Null);
-        assert_eq!(decide(wish(&revision, &owners), Some(&held(&first))), None);
-        let later = Wish { now: NOW + 100, highest: Some(NOW), ..wish(&revision, &owners) };
+        assert_eq!(decide(desired(&revision, &owners), Some(&held(&first))), None);
+        let later = DesiredConfigMap { now: NOW + 100, highest: Some(NOW), ..desired(&revision, &owners) };
         assert_eq!(decide(later, Some(&held(&first))), None);
     }
 
     #[test]
     fn a_new_policy_has_the_next_sequence_and_says_which_version_it_replaces() {
         let (old, new, owners) = (revision("d"), revision("e"), owners());
-        let first = decide(wish(&old, &owners), None).unwrap();
-        let second = decide(wish(&new, &owners), Some(&held(&first))).unwrap();
+        let first = decide(desired(&old, &owners), None).unwrap();
+        let second = decide(desired(&new, &owners), Some(&held(&first))).unwrap();
         assert_eq!(second.sequence, NOW + 1);
         assert_eq!(second.object["metadata"]["resourceVersion"], json!("17"));
         assert_eq!(second.object["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
@@ -237,29 +237,29 @@ mod tests {
     #[test]
     fn values_that_become_known_are_a_new_sequence() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(wish(&revision, &owners), None).unwrap());
-        let anew = Wish { anew: true, ..wish(&revision, &owners) };
+        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let anew = DesiredConfigMap { anew: true, ..desired(&revision, &owners) };
         assert_eq!(decide(anew, Some(&first)).unwrap().sequence, NOW + 1);
     }
 
     #[test]
     fn authorities_and_owners_change_without_a_new_sequence() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(wish(&revision, &owners), None).unwrap());
-        let authorities = Wish { authorities: "PEM and PEM", ..wish(&revision, &owners) };
+        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let authorities = DesiredConfigMap { authorities: "PEM and PEM", ..desired(&revision, &owners) };
         assert_eq!(decide(authorities, Some(&first)).unwrap().sequence, NOW);
         let anew = [KeyOwner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
-        let write = decide(wish(&revision, &anew), Some(&first)).unwrap();
+        let write = decide(desired(&revision, &anew), Some(&first)).unwrap();
         assert_eq!((write.sequence, &write.object["metadata"]["ownerReferences"][0]["uid"]), (NOW, &json!("uid-2")));
-        let nobody = decide(wish(&revision, &[]), Some(&first)).unwrap();
+        let nobody = decide(desired(&revision, &[]), Some(&first)).unwrap();
         assert_eq!(nobody.object["metadata"]["ownerReferences"], json!([]));
     }
 
     #[test]
     fn no_gateway_is_ahead_unless_it_makes_it_up() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(wish(&revision, &owners), None).unwrap());
-        let highest = |highest| Wish { highest: Some(highest), ..wish(&revision, &owners) };
+        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let highest = |highest| DesiredConfigMap { highest: Some(highest), ..desired(&revision, &owners) };
         assert_eq!(decide(highest(NOW + 41), Some(&first)).unwrap().sequence, NOW + 42);
         assert_eq!(decide(highest(NOW + 41), None).unwrap().sequence, NOW + 42);
         assert_eq!(decide(highest(u64::MAX), Some(&first)), None);
@@ -269,33 +269,33 @@ mod tests {
     #[test]
     fn what_was_changed_by_hand_is_put_right() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let first = held(&decide(desired(&revision, &owners), None).unwrap());
         let edited = GeneratedConfigMap { policy: hash("{}"), ..first.clone() };
-        assert_eq!(decide(wish(&revision, &owners), Some(&edited)).unwrap().sequence, NOW + 1);
+        assert_eq!(decide(desired(&revision, &owners), Some(&edited)).unwrap().sequence, NOW + 1);
         let made_up = GeneratedConfigMap { sequence: Some(u64::MAX), ..first.clone() };
-        assert_eq!(decide(wish(&revision, &owners), Some(&made_up)).unwrap().sequence, NOW);
+        assert_eq!(decide(desired(&revision, &owners), Some(&made_up)).unwrap().sequence, NOW);
         let frozen = GeneratedConfigMap { immutable: true, policy: hash("{}"), ..first.clone() };
-        let anew = decide(wish(&revision, &owners), Some(&frozen)).unwrap();
+        let anew = decide(desired(&revision, &owners), Some(&frozen)).unwrap();
         assert_eq!((anew.sequence, &anew.object["metadata"]["resourceVersion"]), (NOW + 1, &Value::Null));
         let unnumbered = GeneratedConfigMap { sequence: None, ..first.clone() };
-        assert_eq!(decide(wish(&revision, &owners), Some(&unnumbered)).unwrap().sequence, NOW);
+        assert_eq!(decide(desired(&revision, &owners), Some(&unnumbered)).unwrap().sequence, NOW);
         let unlabelled = GeneratedConfigMap { labelled: false, ..first };
-        assert_eq!(decide(wish(&revision, &owners), Some(&unlabelled)).unwrap().sequence, NOW);
+        assert_eq!(decide(desired(&revision, &owners), Some(&unlabelled)).unwrap().sequence, NOW);
     }
 
     #[test]
     fn what_somebody_else_wrote_with_the_same_words_is_written_anew() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(wish(&revision, &owners), None).unwrap());
+        let first = held(&decide(desired(&revision, &owners), None).unwrap());
         let forged = GeneratedConfigMap { sources: Bytes::from_static(b"forged"), ..first.clone() };
-        let write = decide(wish(&revision, &owners), Some(&forged)).unwrap();
+        let write = decide(desired(&revision, &owners), Some(&forged)).unwrap();
         assert_eq!((write.sequence, held(&write)), (NOW, first), "which no gateway has to notice");
     }
 
     #[test]
     fn gateways_can_tell_what_is_written_from_what_is_not() {
         let (revision, owners) = (revision("d"), owners());
-        let write = decide(wish(&revision, &owners), None).unwrap();
+        let write = decide(desired(&revision, &owners), None).unwrap();
         let file = |name: &str| write.object["data"][name].as_str().unwrap().as_bytes();
         let signatures: Signatures = serde_json::from_slice(file("policy.v1.sig")).unwrap();
         let trust = Trust { keys: SEAL.verifying().keys, place: place(&revision.binding) };
@@ -305,12 +305,12 @@ mod tests {
         let first = held(&write);
         for signatures in ["", "{}", "nonsense"] {
             let unsigned = GeneratedConfigMap { signatures: signatures.to_owned(), ..first.clone() };
-            let again = decide(wish(&revision, &owners), Some(&unsigned)).unwrap();
+            let again = decide(desired(&revision, &owners), Some(&unsigned)).unwrap();
             assert_eq!((again.sequence, held(&again)), (NOW, first.clone()));
         }
         // And one that a key signed which is not the first any more, too.
         let seal = Seal::with(&[8; 32], &[&[7; 32]], true).unwrap();
-        let followed = Wish { seal: &seal, ..wish(&revision, &owners) };
+        let followed = DesiredConfigMap { seal: &seal, ..desired(&revision, &owners) };
         assert_eq!(decide(followed, Some(&first)).unwrap().sequence, NOW);
     }
 
@@ -325,20 +325,20 @@ mod tests {
             delivery: Delivery::Secret,
             keys: BTreeSet::new(),
         });
-        let write = decide(wish(&revision, &[]), None).unwrap();
+        let write = decide(desired(&revision, &[]), None).unwrap();
         assert!(held(&write).has_secret);
         assert!(!write.object.to_string().contains("sk\""), "never the value");
         let mut missing = revision.clone();
         missing.credentials.clear();
-        assert_eq!(decide(wish(&missing, &[]), Some(&held(&write))), None, "its Secret is gone for the moment");
+        assert_eq!(decide(desired(&missing, &[]), Some(&held(&write))), None, "its Secret is gone for the moment");
         missing.copied.clear();
         assert!(
-            !held(&decide(wish(&missing, &[]), Some(&held(&write))).unwrap()).has_secret,
+            !held(&decide(desired(&missing, &[]), Some(&held(&write))).unwrap()).has_secret,
             "it may not lie there any more"
         );
         revision.copied.clear();
         revision.credentials[0].delivery = Delivery::Stream;
-        let write = decide(wish(&revision, &[]), Some(&held(&write))).unwrap();
+        let write = decide(desired(&revision, &[]), Some(&held(&write))).unwrap();
         assert!(!held(&write).has_secret);
     }
 
@@ -346,8 +346,8 @@ mod tests {
     fn sources_are_left_out_where_there_is_no_room() {
         let mut revision = revision("d");
         revision.sources = vec![0; DATA_MAX];
-        let write = decide(wish(&revision, &[]), None).unwrap();
+        let write = decide(desired(&revision, &[]), None).unwrap();
         assert_eq!(write.object.get("binaryData"), None);
-        assert_eq!(decide(wish(&revision, &[]), Some(&held(&write))), None);
+        assert_eq!(decide(desired(&revision, &[]), Some(&held(&write))), None);
     }
 }

@@ -40,7 +40,7 @@ use crate::state::caches::Caches;
 use crate::state::generated::{GeneratedConfigMap, is_managed, is_ours};
 use crate::stream::Hub;
 
-pub use decision::{Wish, Write, decide, has_secret};
+pub use decision::{ConfigMapWrite, DesiredConfigMap, decide, has_secret};
 pub use error::ApplyError;
 use error::{failed, foreign};
 use secret::is_as;
@@ -214,8 +214,9 @@ impl Applier {
                 let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
                 let authorities = &authorities.pem;
                 let owners = &owners;
-                let wish = Wish { revision, authorities, owners, highest, now, seal: &seal, anew, secret_left };
-                (decide(wish, held.as_ref()), claim.is_some_and(|claim| claim.alone))
+                let desired =
+                    DesiredConfigMap { revision, authorities, owners, highest, now, seal: &seal, anew, secret_left };
+                (decide(desired, held.as_ref()), claim.is_some_and(|claim| claim.alone))
             };
             let Some(write) = write else {
                 return Ok(held.as_ref().and_then(|held| held.sequence).unwrap_or_default());

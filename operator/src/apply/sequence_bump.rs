@@ -15,9 +15,9 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(60);
 
 /// When each binding's policy was raised, or will be.
 #[derive(Debug, Default)]
-pub struct Raises(BTreeMap<Binding, Instant>);
+pub struct SequenceBumps(BTreeMap<Binding, Instant>);
 
-impl Raises {
+impl SequenceBumps {
     /// When to write. `None`: a write is on its way, or has yet to come, and will take the claim along.
     pub fn due(&mut self, binding: &Binding, now: Instant) -> Option<Instant> {
         let due = match self.0.get(binding) {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_first_claim_is_followed_at_once_and_the_next_in_a_minute() {
-        let (mut bumps, began) = (Raises::default(), Instant::now());
+        let (mut bumps, began) = (SequenceBumps::default(), Instant::now());
         let (search, other) = (Binding::of("shop", "search"), Binding::of("shop", "other"));
         assert_eq!(bumps.due(&search, began), Some(began));
         // A liar, heard ten times a second for ten minutes.

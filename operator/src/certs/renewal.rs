@@ -51,7 +51,7 @@ impl Default for ServingCertificates {
 
 /// Why a look came to nothing. The next may.
 #[derive(Debug, Error)]
-enum KeepError {
+enum RenewalError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -101,7 +101,7 @@ impl ServingCertificates {
         }
     }
 
-    async fn look_at(&self, folder: PathBuf, names: Vec<String>) -> Result<(), KeepError> {
+    async fn look_at(&self, folder: PathBuf, names: Vec<String>) -> Result<(), RenewalError> {
         let (pair, bundle) = tokio::task::spawn_blocking(move || folder::read(&folder, &names)).await??;
         self.served.show(&pair)?;
         self.tell(bundle);
@@ -111,7 +111,7 @@ impl ServingCertificates {
     async fn own(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
         let store = Store::new(client.clone(), &settings.namespace);
         let webhooks = settings.webhooks.as_deref().map(|name| Webhooks::new(client, name));
-        let keeper = Keeper { certificates: self, store, webhooks, names: &settings.service, spread };
+        let keeper = Renewer { certificates: self, store, webhooks, names: &settings.service, spread };
         let (mut looks, mut changes) = (looks(), keeper.store.changes());
         let (mut last, mut renewals) = (None, Renewals::default());
         loop {
@@ -142,7 +142,7 @@ fn looks() -> tokio::time::Interval {
     looks
 }
 
-struct Keeper<'a> {
+struct Renewer<'a> {
     certificates: &'a ServingCertificates,
     store: Store,
     webhooks: Option<Webhooks>,
@@ -150,9 +150,9 @@ struct Keeper<'a> {
     spread: &'a dyn Spread,
 }
 
-impl Keeper<'_> {
+impl Renewer<'_> {
     /// Takes steps until there is none to take. What is held is served first, and told before the next step is looked for.
-    async fn look(&self, last: &mut Option<StoredCertificates>, renewals: &mut Renewals) -> Result<(), KeepError> {
+    async fn look(&self, last: &mut Option<StoredCertificates>, renewals: &mut Renewals) -> Result<(), RenewalError> {
         let mut seen = self.store.read().await?;
         for _ in 0..STEPS_MAX {
             let found = seen.held();
@@ -200,7 +200,7 @@ impl Keeper<'_> {
         seen: &ObservedSecret,
         step: CertificateStep,
         held: &StoredCertificates,
-    ) -> Result<ObservedSecret, KeepError> {
+    ) -> Result<ObservedSecret, RenewalError> {
         let taken = take(step, held, Timestamp::now(), self.names)?;
         Ok(self.write(seen, &taken, word(step)).await?)
     }

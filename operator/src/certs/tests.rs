@@ -58,15 +58,15 @@ fn is_trusted(held: &StoredCertificates, bundle: &CaBundle, now: Timestamp) -> b
 }
 
 /// A replica's life: takes steps, and is killed after each, so that all it knows is what was written.
-struct Life {
+struct ReplicaLife {
     held: StoredCertificates,
     now: Timestamp,
     steps: Vec<&'static str>,
 }
 
-impl Life {
+impl ReplicaLife {
     fn new() -> Self {
-        Life { held: StoredCertificates::default(), now: at("2026-01-01T00:00:00Z"), steps: Vec::new() }
+        ReplicaLife { held: StoredCertificates::default(), now: at("2026-01-01T00:00:00Z"), steps: Vec::new() }
     }
 
     fn run(&mut self, said: &FakeSpread) {
@@ -114,7 +114,7 @@ fn word(step: CertificateStep) -> &'static str {
 #[test]
 fn a_life_of_two_authorities() {
     let (nobody, written) = (FakeSpread::default(), FakeSpread { written: true, ..FakeSpread::default() });
-    let mut life = Life::new();
+    let mut life = ReplicaLife::new();
     life.run(&nobody);
     assert_eq!(life.steps, ["begin"]);
     let first = life.held.bundle();
@@ -151,7 +151,7 @@ fn a_life_of_two_authorities() {
 
 #[test]
 fn when_every_gateway_has_the_next_authority_nobody_waits_for_a_day() {
-    let mut life = Life::new();
+    let mut life = ReplicaLife::new();
     life.run(&FakeSpread::default());
     life.pass(10 * YEAR - 100 * DAY, &FakeSpread::default());
     life.pass(1, &FakeSpread { written: true, trusted: false });
@@ -159,7 +159,7 @@ fn when_every_gateway_has_the_next_authority_nobody_waits_for_a_day() {
     life.pass(0, &FakeSpread { written: true, trusted: true });
     assert_eq!(life.steps[4..], ["promote"]);
     // Even a cluster that says yes to everything at once goes through every step.
-    let mut life = Life::new();
+    let mut life = ReplicaLife::new();
     life.run(&FakeSpread::default());
     life.pass(10 * YEAR - 100 * DAY, &FakeSpread { written: true, trusted: true });
     assert_eq!(life.steps, ["begin", "renew", "announce", "spread", "promote"]);
@@ -167,7 +167,7 @@ fn when_every_gateway_has_the_next_authority_nobody_waits_for_a_day() {
 
 #[test]
 fn an_authority_that_was_slept_through_is_replaced_by_the_best_there_is() {
-    let mut life = Life::new();
+    let mut life = ReplicaLife::new();
     life.run(&FakeSpread::default());
     life.pass(9 * YEAR + 10 * DAY, &FakeSpread::default());
     assert_eq!(life.steps, ["begin", "renew", "announce"]);

@@ -4,7 +4,7 @@
 use outrigger_policy::nearest;
 use thiserror::Error;
 
-use crate::inject::values::{self, ShownValue, Wrong};
+use crate::inject::values::{self, ShownValue, ValueError};
 use crate::names;
 use crate::objects::binding::Binding;
 
@@ -43,7 +43,7 @@ pub struct Annotation {
     pub default: &'static str,
     /// What it means and may say, in words of the docs.
     pub means: &'static str,
-    check: fn(&str) -> Result<(), Wrong>,
+    check: fn(&str) -> Result<(), ValueError>,
 }
 
 const ALL: &[AnnotationTarget] = &[AnnotationTarget::Pod, AnnotationTarget::Workload, AnnotationTarget::Namespace];
@@ -64,7 +64,7 @@ pub const TABLE: &[Annotation] = &[
         default: "`default`",
         means: "The VirtualKeys of the pod's namespace that it may use, at most four with commas between them; the first \
                 is the default one. They need not exist yet.",
-        check: |value| Binding::parse("", Some(value)).map(drop).map_err(Wrong::Keys),
+        check: |value| Binding::parse("", Some(value)).map(drop).map_err(ValueError::Keys),
     },
     Annotation {
         word: "capture",
@@ -144,7 +144,7 @@ pub const NAMESPACE_LABELS: &[(&str, &str)] = &[
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AnnotationError {
     #[error("the {}'s annotation {PREFIX}{word}: {wrong}", place.word())]
-    Value { place: AnnotationTarget, word: &'static str, wrong: Wrong },
+    Value { place: AnnotationTarget, word: &'static str, wrong: ValueError },
     #[error("{name} is no annotation of a {}{}", place.word(), hint(*place, name.as_str()))]
     Unknown { place: AnnotationTarget, name: ShownValue },
     #[error("the pod's annotation {} is not what the operator writes; remove it from the template", names::WORKLOAD)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::inject::Facts;
+use crate::inject::InjectionContext;
 use crate::inject::options::{ADMIN_PORT, InjectionOptions, PORT};
 use crate::inject::resources::resources;
 use crate::names::{
@@ -14,7 +14,7 @@ use crate::names::{
 const READABLE: u16 = 0o444;
 
 /// A native sidecar, fit for Pod Security's *restricted*. The pod has none yet.
-pub fn container(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
+pub fn container(pod: &Value, options: &InjectionOptions, facts: &InjectionContext<'_>) -> Value {
     let settings = facts.settings;
     let mut container = Map::new();
     let mut put = |name: &str, value: Value| container.insert(name.to_owned(), value);
@@ -49,7 +49,7 @@ pub fn container(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> 
     Value::Object(container)
 }
 
-fn arguments(options: &InjectionOptions, facts: &Facts<'_>) -> Vec<String> {
+fn arguments(options: &InjectionOptions, facts: &InjectionContext<'_>) -> Vec<String> {
     let settings = facts.settings;
     let mut all: Vec<String> = Vec::new();
     let mut give = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
@@ -77,7 +77,7 @@ fn arguments(options: &InjectionOptions, facts: &Facts<'_>) -> Vec<String> {
 
 /// A gateway that an older replica made knows nobody's key yet, and one whose binding was named anew is to know the new one:
 /// what it has is mended, and what somebody else gave it stays, to be judged.
-pub fn mend(container: &mut Value, options: &InjectionOptions, facts: &Facts<'_>) {
+pub fn mend(container: &mut Value, options: &InjectionOptions, facts: &InjectionContext<'_>) {
     let Some(key) = facts.settings.verifying.current() else { return };
     let Some(arguments) = container.get_mut("args").and_then(Value::as_array_mut) else { return };
     let mut set = |flag: &str, value: String, over: bool| match arguments.iter().position(|argument| argument == flag) {

@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use crate::attestation::Attestor;
 use crate::names;
-use crate::objects::binding::Injected;
+use crate::objects::binding::InjectedAnnotation;
 use crate::objects::metadata::Metadata;
 use crate::settings::OperatorSettings;
 use annotations::AnnotationError;
@@ -43,7 +43,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What is known beside the pod.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct InjectionContext<'a> {
     pub settings: &'a OperatorSettings,
     /// The pod's namespace; the pod itself may not say.
     pub namespace: &'a str,
@@ -98,7 +98,7 @@ pub enum InjectionOutcome {
 
 /// Decides about a pod that is to be created.
 #[must_use]
-pub fn inject(pod: &Value, facts: &Facts<'_>) -> InjectionOutcome {
+pub fn inject(pod: &Value, facts: &InjectionContext<'_>) -> InjectionOutcome {
     if !pod::is_sound(pod) {
         return InjectionOutcome::Unchanged(InjectionReason::NotAsked);
     }
@@ -161,7 +161,11 @@ fn is_injected(pod: &Value) -> bool {
     })
 }
 
-fn injected(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Result<(Value, Vec<String>), NotInjected> {
+fn injected(
+    pod: &Value,
+    options: &InjectionOptions,
+    facts: &InjectionContext<'_>,
+) -> Result<(Value, Vec<String>), NotInjected> {
     if let Some(cause) = conflicts::conflict(pod, options) {
         return Err(cause);
     }
@@ -183,13 +187,13 @@ fn injected(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Resul
     }));
     warnings.extend(skipped.iter().cloned());
     let keys = options.binding.keys().to_vec();
-    say(&mut after, &Injected { version: version(), keys, skipped });
+    say(&mut after, &InjectedAnnotation { version: version(), keys, skipped });
     label(&mut after, options);
     Ok((after, warnings))
 }
 
 /// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
-fn mended(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
+fn mended(pod: &Value, options: &InjectionOptions, facts: &InjectionContext<'_>) -> Value {
     let mut after = pod.clone();
     position::restore(&mut after);
     if let Some(at) = position::position(&after)
@@ -209,10 +213,10 @@ fn mended(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
         }
     }
     let annotation = Metadata::of(pod).annotation(names::INJECTED);
-    let said: Injected = annotation.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
+    let said: InjectedAnnotation = annotation.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
     if said.keys != options.binding.keys() {
         let version = if said.version.is_empty() { version() } else { said.version };
-        say(&mut after, &Injected { version, keys: options.binding.keys().to_vec(), skipped: said.skipped });
+        say(&mut after, &InjectedAnnotation { version, keys: options.binding.keys().to_vec(), skipped: said.skipped });
     }
     label(&mut after, options);
     after
@@ -221,11 +225,11 @@ fn mended(pod: &Value, options: &InjectionOptions, facts: &Facts<'_>) -> Value {
 /// A pod that was asked to carry a gateway and does not: so that nobody takes it for one that was forgotten.
 fn marked(pod: &Value, cause: &NotInjected) -> Value {
     let mut after = pod.clone();
-    say(&mut after, &Injected { version: version(), keys: Vec::new(), skipped: vec![cause.to_string()] });
+    say(&mut after, &InjectedAnnotation { version: version(), keys: Vec::new(), skipped: vec![cause.to_string()] });
     after
 }
 
-fn say(pod: &mut Value, injected: &Injected) {
+fn say(pod: &mut Value, injected: &InjectedAnnotation) {
     let Ok(text) = serde_json::to_string(injected) else { return };
     if let Some(annotations) = pod::metadata_mut(pod, "annotations") {
         annotations.insert(names::INJECTED.to_owned(), text.into());

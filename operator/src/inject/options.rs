@@ -6,7 +6,7 @@ use outrigger_llm::capture::{CAPTURES, Capture};
 use serde_json::Value;
 
 use crate::inject::annotations::{self, AnnotationError, AnnotationTarget, PREFIX, TABLE};
-use crate::inject::values::{self, Amount, Wrong};
+use crate::inject::values::{self, QuantityText, ValueError};
 use crate::names;
 use crate::objects::binding::Binding;
 use crate::objects::metadata::Metadata;
@@ -29,8 +29,8 @@ pub struct InjectionOptions {
     pub containers: Option<Vec<String>>,
     pub port: u16,
     pub admin_port: u16,
-    pub cpu: Option<Amount>,
-    pub memory: Option<Amount>,
+    pub cpu: Option<QuantityText>,
+    pub memory: Option<QuantityText>,
     pub log_level: Option<&'static str>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> GatewayAnnotations<'a> {
         let keys = self.find("virtual-key", defaults);
         let binding = Binding::parse(namespace, keys.map(|(_, value)| value)).map_err(|error| {
             let place = keys.map_or(AnnotationTarget::Pod, |(place, _)| place);
-            AnnotationError::Value { place, word: "virtual-key", wrong: Wrong::Keys(error) }
+            AnnotationError::Value { place, word: "virtual-key", wrong: ValueError::Keys(error) }
         })?;
         let options = InjectionOptions {
             binding,
@@ -122,7 +122,7 @@ impl<'a> GatewayAnnotations<'a> {
         &self,
         word: &'static str,
         defaults: &BTreeMap<String, String>,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
     ) -> Result<Option<T>, AnnotationError> {
         let found = self.find(word, defaults);
         let read =

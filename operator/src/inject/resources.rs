@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::inject::options::InjectionOptions;
 use crate::inject::pod::containers;
 use crate::inject::quantity::Quantity;
-use crate::inject::values::Amount;
+use crate::inject::values::QuantityText;
 
 const CPU: &str = "10m";
 /// In a Guaranteed pod the request is the limit too, and with a hundredth of a core a gateway would mostly wait.
@@ -20,33 +20,35 @@ pub fn resources(pod: &Value, options: &InjectionOptions) -> Value {
         return written([("cpu", options.cpu.clone()), ("memory", options.memory.clone())]);
     }
     let guaranteed = is_guaranteed(pod);
-    let same = |amount: &str| Amount { request: amount.to_owned(), limit: Some(amount.to_owned()) };
+    let same = |amount: &str| QuantityText { request: amount.to_owned(), limit: Some(amount.to_owned()) };
     let cpu = match (&options.cpu, guaranteed) {
-        (Some(Amount { request, limit: None }), true) => same(request),
+        (Some(QuantityText { request, limit: None }), true) => same(request),
         (Some(asked), _) => asked.clone(),
         (None, true) => same(CPU_GUARANTEED),
-        (None, false) => Amount { request: CPU.to_owned(), limit: None },
+        (None, false) => QuantityText { request: CPU.to_owned(), limit: None },
     };
     let memory = match (&options.memory, guaranteed) {
-        (Some(Amount { request, limit: None }), true) => same(request),
-        (Some(Amount { request, limit: None }), false) if Quantity::parse(request) > Quantity::parse(MEMORY_LIMIT) => {
+        (Some(QuantityText { request, limit: None }), true) => same(request),
+        (Some(QuantityText { request, limit: None }), false)
+            if Quantity::parse(request) > Quantity::parse(MEMORY_LIMIT) =>
+        {
             same(request)
         }
-        (Some(Amount { request, limit: None }), false) => {
-            Amount { request: request.clone(), limit: Some(MEMORY_LIMIT.to_owned()) }
+        (Some(QuantityText { request, limit: None }), false) => {
+            QuantityText { request: request.clone(), limit: Some(MEMORY_LIMIT.to_owned()) }
         }
         (Some(asked), _) => asked.clone(),
         (None, true) => same(MEMORY_LIMIT),
-        (None, false) => Amount { request: MEMORY.to_owned(), limit: Some(MEMORY_LIMIT.to_owned()) },
+        (None, false) => QuantityText { request: MEMORY.to_owned(), limit: Some(MEMORY_LIMIT.to_owned()) },
     };
     written([("cpu", Some(cpu)), ("memory", Some(memory))])
 }
 
-fn written(amounts: [(&str, Option<Amount>); 2]) -> Value {
+fn written(amounts: [(&str, Option<QuantityText>); 2]) -> Value {
     let mut requests = Map::new();
     let mut limits = Map::new();
     for (name, amount) in amounts {
-        let Some(Amount { request, limit }) = amount else { continue };
+        let Some(QuantityText { request, limit }) = amount else { continue };
         requests.insert(name.to_owned(), request.into());
         if let Some(limit) = limit {
             limits.insert(name.to_owned(), limit.into());

@@ -11,7 +11,7 @@ use crate::objects::binding::BindingError;
 
 /// Why a value is none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Wrong {
+pub enum ValueError {
     #[error("`{0}` is neither `true` nor `false`")]
     Truth(ShownValue),
     #[error("{0}")]
@@ -21,7 +21,7 @@ pub enum Wrong {
     #[error("names `{0}` twice")]
     Twice(ShownValue),
     #[error("`{0}` is nothing that can be captured: {words}{1}", words = capture_words())]
-    Capture(ShownValue, Like),
+    Capture(ShownValue, Suggestion),
     #[error("`none` stands with others")]
     NoneAndSome,
     #[error("`openai` and `azure` can't be captured together: an Azure client that finds both refuses to start")]
@@ -35,7 +35,7 @@ pub enum Wrong {
     #[error("`{0}`: the request is over the limit")]
     Over(ShownValue),
     #[error("`{0}` is no level: {words}{1}", words = LEVELS.join(", "))]
-    Level(ShownValue, Like),
+    Level(ShownValue, Suggestion),
 }
 
 /// A value as it is told: cut, and on one line.
@@ -62,15 +62,15 @@ impl fmt::Display for ShownValue {
 
 /// What was perhaps meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Like(Option<String>);
+pub struct Suggestion(Option<String>);
 
-impl Like {
+impl Suggestion {
     pub(super) fn of<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Self {
-        Like(nearest(&word.to_lowercase(), known))
+        Suggestion(nearest(&word.to_lowercase(), known))
     }
 }
 
-impl fmt::Display for Like {
+impl fmt::Display for Suggestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(like) => write!(f, "; did you mean `{like}`?"),
@@ -79,23 +79,23 @@ impl fmt::Display for Like {
     }
 }
 
-pub(super) fn truth(value: &str) -> Result<bool, Wrong> {
+pub(super) fn truth(value: &str) -> Result<bool, ValueError> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Wrong::Truth(ShownValue::of(value))),
+        _ => Err(ValueError::Truth(ShownValue::of(value))),
     }
 }
 
-fn list<'a>(value: &'a str, none: &'static str) -> Result<Vec<&'a str>, Wrong> {
+fn list<'a>(value: &'a str, none: &'static str) -> Result<Vec<&'a str>, ValueError> {
     let mut items: Vec<&'a str> = Vec::new();
     for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         if items.contains(&item) {
-            return Err(Wrong::Twice(ShownValue::of(item)));
+            return Err(ValueError::Twice(ShownValue::of(item)));
         }
         items.push(item);
     }
-    if items.is_empty() { Err(Wrong::Empty(none)) } else { Ok(items) }
+    if items.is_empty() { Err(ValueError::Empty(none)) } else { Ok(items) }
 }
 
 fn capture_words() -> String {
@@ -104,44 +104,44 @@ fn capture_words() -> String {
 }
 
 /// In the order of the table, whatever order they are named in.
-pub(super) fn captures(value: &str) -> Result<Vec<&'static Capture>, Wrong> {
+pub(super) fn captures(value: &str) -> Result<Vec<&'static Capture>, ValueError> {
     let words = list(value, ", or `none`")?;
     if words == ["none"] {
         return Ok(Vec::new());
     }
     if words.contains(&"none") {
-        return Err(Wrong::NoneAndSome);
+        return Err(ValueError::NoneAndSome);
     }
     if let Some(word) = words.iter().find(|word| Capture::named(word).is_none()) {
         let known = CAPTURES.iter().map(|capture| capture.name).chain(["none"]);
-        return Err(Wrong::Capture(ShownValue::of(word), Like::of(word, known)));
+        return Err(ValueError::Capture(ShownValue::of(word), Suggestion::of(word, known)));
     }
     if words.contains(&"openai") && words.contains(&"azure") {
-        return Err(Wrong::OpenAiAndAzure);
+        return Err(ValueError::OpenAiAndAzure);
     }
     Ok(CAPTURES.iter().filter(|capture| words.contains(&capture.name)).collect())
 }
 
-pub(super) fn containers(value: &str) -> Result<Vec<String>, Wrong> {
+pub(super) fn containers(value: &str) -> Result<Vec<String>, ValueError> {
     Ok(list(value, "")?.into_iter().map(str::to_owned).collect())
 }
 
 /// Below 1024 a process of no privileges may not listen everywhere.
-pub(super) fn port(value: &str) -> Result<u16, Wrong> {
+pub(super) fn port(value: &str) -> Result<u16, ValueError> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     let port = value.parse::<u16>().ok().filter(|port| digits && *port >= 1024);
-    port.ok_or_else(|| Wrong::Port(ShownValue::of(value)))
+    port.ok_or_else(|| ValueError::Port(ShownValue::of(value)))
 }
 
 /// What is asked of one resource, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Amount {
+pub struct QuantityText {
     pub request: String,
     pub limit: Option<String>,
 }
 
-fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amount, Quantity), Wrong> {
-    let none = || Wrong::Amount(ShownValue::of(value), what, example);
+fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(QuantityText, Quantity), ValueError> {
+    let none = || ValueError::Amount(ShownValue::of(value), what, example);
     let (request, limit) = match value.split_once('/') {
         Some((request, limit)) => (request.trim(), Some(limit.trim())),
         None => (value.trim(), None),
@@ -150,33 +150,33 @@ fn amount(value: &str, what: &'static str, example: &'static str) -> Result<(Amo
     if let Some(limit) = limit
         && Quantity::parse(limit).ok_or_else(none)? < least
     {
-        return Err(Wrong::Over(ShownValue::of(value)));
+        return Err(ValueError::Over(ShownValue::of(value)));
     }
-    Ok((Amount { request: request.to_owned(), limit: limit.map(str::to_owned) }, least))
+    Ok((QuantityText { request: request.to_owned(), limit: limit.map(str::to_owned) }, least))
 }
 
-pub(super) fn cpu(value: &str) -> Result<Amount, Wrong> {
+pub(super) fn cpu(value: &str) -> Result<QuantityText, ValueError> {
     let (amount, least) = amount(value, "amount of CPU", "`50m` or `50m/1`")?;
     if Quantity::parse("1m").is_some_and(|milli| least < milli) {
-        return Err(Wrong::Little(ShownValue::of(value), "1m"));
+        return Err(ValueError::Little(ShownValue::of(value), "1m"));
     }
     Ok(amount)
 }
 
 /// `64m` is six hundredths of a byte, and a frequent slip.
-pub(super) fn memory(value: &str) -> Result<Amount, Wrong> {
+pub(super) fn memory(value: &str) -> Result<QuantityText, ValueError> {
     let (amount, least) = amount(value, "amount of memory", "`32Mi` or `32Mi/128Mi`")?;
     if Quantity::parse("16Mi").is_some_and(|floor| least < floor) {
-        return Err(Wrong::Little(ShownValue::of(value), "16Mi"));
+        return Err(ValueError::Little(ShownValue::of(value), "16Mi"));
     }
     Ok(amount)
 }
 
 pub(crate) const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
-pub(super) fn level(value: &str) -> Result<&'static str, Wrong> {
+pub(super) fn level(value: &str) -> Result<&'static str, ValueError> {
     let known = LEVELS.into_iter().find(|level| *level == value);
-    known.ok_or_else(|| Wrong::Level(ShownValue::of(value), Like::of(value, LEVELS.into_iter())))
+    known.ok_or_else(|| ValueError::Level(ShownValue::of(value), Suggestion::of(value, LEVELS.into_iter())))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::inject::options::InjectionOptions;
 use crate::inject::pod::{array, list, list_mut, name};
 use crate::inject::position::{is_foreign, position};
-use crate::inject::values::Like;
+use crate::inject::values::Suggestion;
 use crate::inject::{InjectionReason, NotInjected};
 use crate::names;
 
@@ -46,7 +46,7 @@ fn unknown(pod: &Value, wanted: &str) -> NotInjected {
     let message = format!(
         "outrigger.dev/containers names {wanted}, and the pod has {}{}",
         known().collect::<Vec<_>>().join(", "),
-        Like::of(wanted, known())
+        Suggestion::of(wanted, known())
     );
     NotInjected { reason: InjectionReason::UnknownContainer, message }
 }

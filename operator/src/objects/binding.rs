@@ -113,7 +113,7 @@ impl fmt::Display for Binding {
 /// the pod is bound to its volume says, which nobody can change: [`crate::attestation::mounted`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Injected {
+pub struct InjectedAnnotation {
     /// The operator's version.
     pub version: String,
     /// As in [`Binding::keys`].

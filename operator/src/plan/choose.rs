@@ -17,7 +17,7 @@ use outrigger_compile::{Compiled, Finding};
 use crate::objects::id::ObjectId;
 use crate::objects::refs::{Reference, ValueRef};
 use crate::objects::version::ObjectVersion;
-use crate::plan::last_good::{Chosen, Home, LastGood};
+use crate::plan::last_good::{Chosen, HomeState, LastGood};
 use crate::plan::scope::PlanScope;
 use crate::state::index::{ObjectIndex, ValueSource};
 pub(crate) use exports::changed;
@@ -73,7 +73,7 @@ fn alone(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, scope: 
     let exports = exports::of(index, namespace, &evaluated, &substitutes);
     let told = last_good.home(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());
     let chosen = evaluated.chosen.clone();
-    let home = Home { stamp: index.stamp(namespace), chosen, values: substitutes, exports, told };
+    let home = HomeState { stamp: index.stamp(namespace), chosen, values: substitutes, exports, told };
     last_good.put_home(namespace, home);
     evaluated
 }

@@ -31,8 +31,8 @@ use crate::state::index::{ObjectIndex, ValueSource};
 pub struct LastGood {
     /// By the plans of their homes, and by what was written there.
     good: BTreeMap<String, Arc<Versions>>,
-    views: BTreeMap<String, Arc<View>>,
-    homes: BTreeMap<String, Arc<Home>>,
+    views: BTreeMap<String, Arc<NamespaceView>>,
+    homes: BTreeMap<String, Arc<HomeState>>,
     /// What was planned for each binding last, for when the next can't be written.
     policies: BTreeMap<String, Arc<Policies>>,
 }
@@ -49,7 +49,7 @@ enum KnownPolicy {
 
 /// What a namespace alone remembers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct View {
+pub(crate) struct NamespaceView {
     /// Objects of other namespaces, as they were when its policy was written: for a home that remembers nothing.
     pub objects: BTreeMap<ObjectId, Arc<ObjectVersion>>,
     /// Where bundles of certificates came from, as they were last read.
@@ -60,7 +60,7 @@ pub(crate) struct View {
 
 /// What a namespace said last of its own objects.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Home {
+pub(crate) struct HomeState {
     /// The index's, at that time.
     pub stamp: u64,
     pub chosen: BTreeMap<ObjectId, Chosen>,
@@ -214,23 +214,23 @@ impl LastGood {
         self.homes.get(namespace).is_some_and(|home| home.stamp == index.stamp(namespace))
     }
 
-    pub(crate) fn view(&self, viewer: &str) -> Option<&View> {
+    pub(crate) fn view(&self, viewer: &str) -> Option<&NamespaceView> {
         self.views.get(viewer).map(AsRef::as_ref)
     }
 
-    pub(crate) fn view_mut(&mut self, viewer: &str) -> &mut View {
+    pub(crate) fn view_mut(&mut self, viewer: &str) -> &mut NamespaceView {
         Arc::make_mut(self.views.entry(viewer.to_owned()).or_default())
     }
 
-    pub(crate) fn home(&self, namespace: &str) -> Option<&Home> {
+    pub(crate) fn home(&self, namespace: &str) -> Option<&HomeState> {
         self.homes.get(namespace).map(AsRef::as_ref)
     }
 
-    pub(crate) fn home_mut(&mut self, namespace: &str) -> Option<&mut Home> {
+    pub(crate) fn home_mut(&mut self, namespace: &str) -> Option<&mut HomeState> {
         self.homes.get_mut(namespace).map(Arc::make_mut)
     }
 
-    pub(crate) fn put_home(&mut self, namespace: &str, home: Home) {
+    pub(crate) fn put_home(&mut self, namespace: &str, home: HomeState) {
         self.homes.insert(namespace.to_owned(), Arc::new(home));
     }
 

@@ -13,18 +13,18 @@ use crate::status::reason::ConditionReason;
 use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 
 /// What there is to call with.
-pub(super) struct Stock<'a> {
+pub(super) struct AvailableCredentials<'a> {
     providers: BTreeMap<(&'a str, &'a str), &'a ProviderDoc>,
     keys: BTreeMap<(&'a str, &'a str), &'a KeyDoc>,
     values: BTreeSet<&'a SecretRef>,
 }
 
-impl<'a> Stock<'a> {
+impl<'a> AvailableCredentials<'a> {
     pub fn of(compiled: &'a Compiled) -> Self {
         let Compiled { document, secrets, .. } = compiled;
         let providers = document.providers.iter().map(|one| ((one.namespace.as_str(), one.name.as_str()), one));
         let keys = document.keys.iter().filter(|key| !key.keyless);
-        Stock {
+        AvailableCredentials {
             providers: providers.collect(),
             keys: keys.map(|one| ((one.namespace.as_str(), one.name.as_str()), one)).collect(),
             values: secrets.iter().map(|(at, _)| at).collect(),
@@ -32,12 +32,12 @@ impl<'a> Stock<'a> {
     }
 
     /// Adds to the verdict on a key what it lacks.
-    pub fn tell(&self, namespace: &str, name: &str, verdict: &mut ObjectVerdict) {
+    pub fn explain(&self, namespace: &str, name: &str, verdict: &mut ObjectVerdict) {
         let Some(key) = self.keys.get(&(namespace, name)) else { return };
-        let starved = key.providers.iter().filter(|entry| self.lacks(entry));
-        let starved: Vec<String> = starved.map(|entry| format!("LLMProvider {}", entry.provider)).collect();
-        let names = starved.join(", ");
-        match starved.len() {
+        let lacking = key.providers.iter().filter(|entry| self.lacks(entry));
+        let lacking: Vec<String> = lacking.map(|entry| format!("LLMProvider {}", entry.provider)).collect();
+        let names = lacking.join(", ");
+        match lacking.len() {
             0 => {}
             all if all == key.providers.len() => verdict.unresolved.push(ObjectProblem {
                 reason: ConditionReason::DependencyInvalid,

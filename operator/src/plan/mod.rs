@@ -25,7 +25,7 @@ use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
 use crate::plan::choose::{EvaluatedNamespace, changed, evaluate};
-use crate::plan::last_good::{LastGood, View};
+use crate::plan::last_good::{LastGood, NamespaceView};
 use crate::plan::revision::{NamespacePlan, PolicyRevision};
 use crate::plan::sources::{SecretVersion, SourceBundle};
 use crate::state::index::ObjectIndex;
@@ -132,7 +132,7 @@ struct RevisionBuilder<'a> {
     index: &'a ObjectIndex,
     namespace: &'a str,
     evaluated: &'a EvaluatedNamespace,
-    view: Option<&'a View>,
+    view: Option<&'a NamespaceView>,
     last_good: &'a LastGood,
     values: BTreeMap<&'a SecretRef, &'a str>,
 }

@@ -11,7 +11,7 @@ use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
 use crate::plan::choose::EvaluatedNamespace;
 use crate::plan::last_good::{Chosen, LastGood};
-use crate::plan::missing_credentials::Stock;
+use crate::plan::missing_credentials::AvailableCredentials;
 use crate::state::index::ObjectIndex;
 use crate::status::reason::ConditionReason;
 use crate::status::verdict::{ObjectProblem, ObjectVerdict};
@@ -24,7 +24,7 @@ pub(super) fn of(
     now: Timestamp,
 ) -> BTreeMap<ObjectId, ObjectVerdict> {
     let mut verdicts = BTreeMap::new();
-    let stock = Stock::of(&evaluated.compiled);
+    let available = AvailableCredentials::of(&evaluated.compiled);
     for kind in ObjectKind::ALL {
         for (id, known) in index.of(kind, namespace) {
             let findings = evaluated.findings.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -34,7 +34,7 @@ pub(super) fn of(
             verdict.inactive = chosen.and_then(|chosen| inactive(chosen, now));
             // What is wrong with the key itself comes first, and one that is off calls nobody.
             if kind == ObjectKind::VirtualKey && verdict.is_sound() && verdict.inactive.is_none() {
-                stock.tell(namespace, &id.name, &mut verdict);
+                available.explain(namespace, &id.name, &mut verdict);
             }
             verdict.warnings.extend(chosen.and_then(|chosen| copies(index, &chosen.version)));
             if !verdict.is_sound() {

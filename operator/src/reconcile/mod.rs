@@ -40,8 +40,8 @@ use crate::seal::Seal;
 use crate::state::caches::Caches;
 use crate::status::publisher::StatusPublisher;
 use crate::stream::Hub;
-use crate::watch::dispatch::{Dispatcher, News};
-use state::{Planned, SECRETS, State};
+use crate::watch::dispatch::{Affected, Dispatcher};
+use state::{PlannedNamespace, SECRETS, State};
 
 /// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
 /// another watch.
@@ -144,7 +144,7 @@ impl Reconciler {
     }
 
     /// What watches told.
-    pub fn hear(&self, news: News) {
+    pub fn hear(&self, news: Affected) {
         if !self.leads() {
             return;
         }
@@ -287,7 +287,7 @@ impl Reconciler {
         self.publisher.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
         let stays = |binding: &&Binding| revisions.contains_key(*binding) || plan.held.contains(*binding);
         let going = writes.iter().filter(|binding| !stays(binding)).cloned().collect();
-        let planned = Planned { revisions, held: plan.held, going };
+        let planned = PlannedNamespace { revisions, held: plan.held, going };
         if !planned.is_empty() {
             state.planned.insert(plan.namespace, planned);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::apply::sequence_bump::Raises;
+use crate::apply::sequence_bump::SequenceBumps;
 use crate::objects::binding::Binding;
 use crate::plan::revision::PolicyRevision;
 use crate::reconcile::value_wait::ValueWait;
@@ -17,25 +17,25 @@ pub(super) const SECRETS: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub planned: BTreeMap<String, Planned>,
+    pub planned: BTreeMap<String, PlannedNamespace>,
     /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
     pub since: BTreeMap<String, Instant>,
     pub pending: BTreeMap<Binding, Instant>,
     pub value_wait: ValueWait,
-    pub bumps: Raises,
+    pub bumps: SequenceBumps,
     /// When the Secret of a binding was last held against what it should be.
     pub secrets: BTreeMap<Binding, Instant>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Planned {
+pub(super) struct PlannedNamespace {
     pub revisions: BTreeMap<Binding, Arc<PolicyRevision>>,
     pub held: BTreeSet<Binding>,
     /// Those that nobody needs, as long as they are not gone.
     pub going: BTreeSet<Binding>,
 }
 
-impl Planned {
+impl PlannedNamespace {
     pub fn is_empty(&self) -> bool {
         self.revisions.is_empty() && self.held.is_empty() && self.going.is_empty()
     }
@@ -75,7 +75,7 @@ mod tests {
         let (mut state, now) = (State::default(), Instant::now());
         let bindings = [Binding::of("shop", "search"), Binding::of("shop", "batch")];
         let going = bindings.iter().cloned().collect();
-        state.planned.insert("shop".to_owned(), Planned { going, ..Planned::default() });
+        state.planned.insert("shop".to_owned(), PlannedNamespace { going, ..PlannedNamespace::default() });
         for binding in &bindings {
             state.pending.insert(binding.clone(), now);
             assert!(state.bumps.due(binding, now).is_some());

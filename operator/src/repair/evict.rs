@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::{CallError, timed};
-use crate::state::uninjected::Bare;
+use crate::state::uninjected::UninjectedPod;
 
 /// Between two evictions.
 pub const APART: Duration = Duration::from_secs(10);
@@ -46,7 +46,12 @@ struct LastEviction {
 
 impl Evictor {
     /// The next one of those without a gateway, which is taken to be evicted then.
-    pub fn next<'a>(&mut self, missing: &[&'a Bare], now: Instant, time: Timestamp) -> Option<&'a Bare> {
+    pub fn next<'a>(
+        &mut self,
+        missing: &[&'a UninjectedPod],
+        now: Instant,
+        time: Timestamp,
+    ) -> Option<&'a UninjectedPod> {
         self.owners.retain(|_, turn| now.saturating_duration_since(turn.at) < IN_VAIN);
         for pod in missing {
             if let Some((owner, created)) = evictable(pod)
@@ -75,7 +80,7 @@ impl Evictor {
 }
 
 /// With the uid of its owner, and when it was created.
-fn evictable(pod: &Bare) -> Option<(&str, Timestamp)> {
+fn evictable(pod: &UninjectedPod) -> Option<(&str, Timestamp)> {
     let controller = pod.controller.as_ref().filter(|one| CONTROLLERS.contains(&one.kind.as_str()))?;
     Some((controller.uid.as_str(), pod.created?))
 }
@@ -94,7 +99,7 @@ pub enum Evicted {
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn evict(client: &Client, pod: &Bare) -> Result<Evicted, CallError> {
+pub async fn evict(client: &Client, pod: &UninjectedPod) -> Result<Evicted, CallError> {
     let path = format!("{}/{}/eviction", Pod::url_path(&(), Some(&pod.place.namespace)), pod.place.name);
     let eviction = json!({
         "apiVersion": "policy/v1",
@@ -137,8 +142,8 @@ mod tests {
             self.time += passed;
         }
 
-        fn pod(&self, name: &str, kind: &str, owner: &str, age: Duration) -> Bare {
-            Bare {
+        fn pod(&self, name: &str, kind: &str, owner: &str, age: Duration) -> UninjectedPod {
+            UninjectedPod {
                 place: NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() },
                 uid: name.to_owned(),
                 annotations: std::collections::BTreeMap::new(),
@@ -153,8 +158,8 @@ mod tests {
             }
         }
 
-        fn next(&self, evictor: &mut Evictor, pods: &[Bare]) -> Option<String> {
-            let missing: Vec<&Bare> = pods.iter().collect();
+        fn next(&self, evictor: &mut Evictor, pods: &[UninjectedPod]) -> Option<String> {
+            let missing: Vec<&UninjectedPod> = pods.iter().collect();
             evictor.next(&missing, self.steady, self.time).map(|pod| pod.place.name.clone())
         }
     }

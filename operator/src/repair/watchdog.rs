@@ -15,7 +15,7 @@ use crate::metrics::OperatorMetrics;
 use crate::repair::evict::{Evicted, Evictor, evict};
 use crate::settings::{OperatorSettings, Repair};
 use crate::state::caches::Caches;
-use crate::state::uninjected::Bare;
+use crate::state::uninjected::UninjectedPod;
 use crate::status::events::{EventAction, EventReason, EventRecorder, NewEvent, Subject};
 
 /// How often it looks.
@@ -37,10 +37,14 @@ pub struct Watchdog {
 
 /// Those that lack a gateway, in order of namespace and name.
 #[must_use]
-pub fn missing<'a>(pods: &'a [Bare], is_labelled: &dyn Fn(&str) -> bool, operator_namespace: &str) -> Vec<&'a Bare> {
+pub fn missing<'a>(
+    pods: &'a [UninjectedPod],
+    is_labelled: &dyn Fn(&str) -> bool,
+    operator_namespace: &str,
+) -> Vec<&'a UninjectedPod> {
     let mut labelled: BTreeSet<&str> = pods.iter().map(|pod| pod.place.namespace.as_str()).collect();
     labelled.retain(|namespace| is_labelled(namespace));
-    let lacks = |pod: &&Bare| {
+    let lacks = |pod: &&UninjectedPod| {
         let namespace = pod.place.namespace.as_str();
         // No webhook is asked about these, and the kubelet's own pods come from files of their node.
         let elsewhere = namespace == operator_namespace || namespace == KUBE_SYSTEM;
@@ -54,7 +58,7 @@ pub fn missing<'a>(pods: &'a [Bare], is_labelled: &dyn Fn(&str) -> bool, operato
 }
 
 /// What an Event is told at: what made the pod, else the pod.
-fn subject(pod: &Bare) -> Subject {
+fn subject(pod: &UninjectedPod) -> Subject {
     let namespace = pod.place.namespace.clone();
     match &pod.controller {
         Some(controller) => Subject {
@@ -74,7 +78,7 @@ fn subject(pod: &Bare) -> Subject {
     }
 }
 
-fn event(pod: &Bare) -> NewEvent {
+fn event(pod: &UninjectedPod) -> NewEvent {
     let controller = pod.controller.as_ref().map(|one| (one.kind.as_str(), one.name.as_str()));
     let remedy = renew(&pod.place.namespace, &pod.place.name, controller, None);
     let note = format!(
@@ -127,8 +131,8 @@ impl Watchdog {
     }
 
     /// Each owner once, until all of its pods are well again.
-    async fn tell(&self, missing: &[&Bare], told: &mut BTreeSet<Subject>) {
-        let mut owners: BTreeMap<Subject, &Bare> = BTreeMap::new();
+    async fn tell(&self, missing: &[&UninjectedPod], told: &mut BTreeSet<Subject>) {
+        let mut owners: BTreeMap<Subject, &UninjectedPod> = BTreeMap::new();
         for pod in missing {
             owners.entry(subject(pod)).or_insert(pod);
         }
@@ -137,7 +141,7 @@ impl Watchdog {
             if told.len() >= TOLD_MAX || told.contains(&subject) {
                 continue;
             }
-            match self.events.tell(&self.client, &subject, &event(pod)).await {
+            match self.events.record(&self.client, &subject, &event(pod)).await {
                 Ok(true) => drop(told.insert(subject)),
                 // So many at once: the next look goes on.
                 Ok(false) => return,
@@ -149,7 +153,7 @@ impl Watchdog {
         }
     }
 
-    async fn repair(&self, missing: &[&Bare], evictor: &mut Evictor) {
+    async fn repair(&self, missing: &[&UninjectedPod], evictor: &mut Evictor) {
         while let Some(pod) = evictor.next(missing, Instant::now(), Timestamp::now()) {
             let place = &pod.place;
             match evict(&self.client, pod).await {
@@ -183,8 +187,8 @@ mod tests {
     use crate::state::uninjected::Controller;
     use crate::watch::watcher::NamespacedName;
 
-    fn pod(namespace: &str, name: &str, kind: Option<&str>, annotations: &[(&str, &str)]) -> Bare {
-        Bare {
+    fn pod(namespace: &str, name: &str, kind: Option<&str>, annotations: &[(&str, &str)]) -> UninjectedPod {
+        UninjectedPod {
             place: NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() },
             uid: format!("uid-{name}"),
             annotations: annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn those_that_ask_or_whose_namespace_asks_are_missed() {
-        let ending = Bare { ending: true, ..pod("labelled", "ending", None, &[]) };
+        let ending = UninjectedPod { ending: true, ..pod("labelled", "ending", None, &[]) };
         let pods = [
             pod("plain", "says-nothing", Some("ReplicaSet"), &[]),
             pod("plain", "asks", Some("ReplicaSet"), &[(names::INJECT, "true")]),

@@ -109,9 +109,9 @@ impl LeaseCandidate {
             let began = Instant::now();
             match tokio::time::timeout_at(deadline, self.renew(&held)).await {
                 Ok(Ok(lease)) => (held, renewed) = (lease, began),
-                Ok(Err(Renewal::Changed(lease))) => held = *lease,
-                Ok(Err(Renewal::Taken(by))) => return Err(self.lost(LeaseError::Taken(by))),
-                Ok(Err(Renewal::Failed(error))) => {
+                Ok(Err(RenewalFailure::Changed(lease))) => held = *lease,
+                Ok(Err(RenewalFailure::Taken(by))) => return Err(self.lost(LeaseError::Taken(by))),
+                Ok(Err(RenewalFailure::Failed(error))) => {
                     tracing::warn!(%error, "the Lease could not be renewed yet");
                     last = error;
                 }
@@ -162,21 +162,21 @@ impl LeaseCandidate {
         }
     }
 
-    async fn renew(&self, held: &Lease) -> Result<Lease, Renewal> {
+    async fn renew(&self, held: &Lease) -> Result<Lease, RenewalFailure> {
         let lease = self.filled(held.clone(), false);
         match timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await {
             Ok(lease) => Ok(lease),
             // Changed by somebody, perhaps by kubectl, and perhaps by ourselves: an answer may have been lost.
             Err(error) if error.is_conflict() => {
-                let found = timed(self.leases.get(names::LEASE)).await.map_err(Renewal::Failed)?;
+                let found = timed(self.leases.get(names::LEASE)).await.map_err(RenewalFailure::Failed)?;
                 match holder(&found) {
-                    Some(by) if by == self.identity => Err(Renewal::Changed(Box::new(found))),
-                    by => Err(Renewal::Taken(by.unwrap_or("nobody").to_owned())),
+                    Some(by) if by == self.identity => Err(RenewalFailure::Changed(Box::new(found))),
+                    by => Err(RenewalFailure::Taken(by.unwrap_or("nobody").to_owned())),
                 }
             }
             // Deleted under our feet: another one may have made it anew since.
-            Err(error) if error.is_not_found() => Err(Renewal::Taken("nobody: it was deleted".to_owned())),
-            Err(error) => Err(Renewal::Failed(error)),
+            Err(error) if error.is_not_found() => Err(RenewalFailure::Taken("nobody: it was deleted".to_owned())),
+            Err(error) => Err(RenewalFailure::Failed(error)),
         }
     }
 
@@ -212,7 +212,7 @@ impl LeaseCandidate {
 
 /// Why it was not renewed this time.
 #[derive(Debug)]
-enum Renewal {
+enum RenewalFailure {
     Taken(String),
     Failed(CallError),
     /// It is still ours, in another version.

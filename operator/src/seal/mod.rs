@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::objects::binding::Binding;
 
 pub use store::{SealError, load};
-pub use verifying_keys::{Verifying, VerifyingKeys};
+pub use verifying_keys::{VerifyingKey, VerifyingKeys};
 
 /// Bytes of a key.
 const KEY: usize = 32;
@@ -112,8 +112,8 @@ impl Seal {
 
     /// What gateways hold its signatures against.
     #[must_use]
-    pub fn verifying(&self) -> Verifying {
-        Verifying { keys: self.keys.iter().map(|key| key.signs.public()).collect(), required: self.required }
+    pub fn verifying(&self) -> VerifyingKey {
+        VerifyingKey { keys: self.keys.iter().map(|key| key.signs.public()).collect(), required: self.required }
     }
 }
 

@@ -6,7 +6,7 @@ use outrigger_sync::PublicKey;
 
 /// The keys that gateways may know the operator by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verifying {
+pub struct VerifyingKey {
     /// The first is given to new pods. Never empty.
     pub keys: Vec<PublicKey>,
     /// A pod whose gateway knows none of them is none of ours: there was no version of the operator that made such with
@@ -16,11 +16,11 @@ pub struct Verifying {
 
 /// The same, which a replica knows once it has read the Secret. It injects and judges nothing before.
 #[derive(Clone, Debug, Default)]
-pub struct VerifyingKeys(Arc<OnceLock<Verifying>>);
+pub struct VerifyingKeys(Arc<OnceLock<VerifyingKey>>);
 
 impl VerifyingKeys {
     /// They are known now. They don't change while a replica lives.
-    pub fn set(&self, verifying: Verifying) {
+    pub fn set(&self, verifying: VerifyingKey) {
         // Twice the same.
         let _ = self.0.set(verifying);
     }

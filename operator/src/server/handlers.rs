@@ -13,7 +13,7 @@ use crate::admission::{self, AdmissionContext, Namespace, Webhook, validate};
 use crate::certs::{ServingCertificates, Spread};
 use crate::metrics::OperatorMetrics;
 use crate::reconcile::Reconciler;
-use crate::server::Admit;
+use crate::server::AnswerReview;
 use crate::server::health::{HealthReport, Readiness};
 use crate::settings::OperatorSettings;
 use crate::state::caches::Caches;
@@ -47,7 +47,7 @@ impl ReviewHandler {
     }
 }
 
-impl Admit for ReviewHandler {
+impl AnswerReview for ReviewHandler {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
         if path == validate::PATH {
             let tell = |judged: validate::ReviewOutcome| {

@@ -27,12 +27,12 @@ pub use accept::{TlsConfigError, TlsServer};
 
 /// Answers the API server's reviews. Pure, as far as the listener is concerned: it is called on a thread of its own, and one
 /// that panics is answered for.
-pub trait Admit: Send + Sync + 'static {
+pub trait AnswerReview: Send + Sync + 'static {
     /// The path is that of the request, `/admit/…`; the body is JSON in both directions.
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes);
 }
 
-impl<F: Fn(&str, Bytes) -> (StatusCode, Bytes) + Send + Sync + 'static> Admit for F {
+impl<F: Fn(&str, Bytes) -> (StatusCode, Bytes) + Send + Sync + 'static> AnswerReview for F {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
         self(path, body)
     }
@@ -41,7 +41,7 @@ impl<F: Fn(&str, Bytes) -> (StatusCode, Bytes) + Send + Sync + 'static> Admit fo
 /// Who answers what.
 #[derive(Clone)]
 pub struct Services {
-    pub admit: Arc<dyn Admit>,
+    pub admit: Arc<dyn AnswerReview>,
     pub streams: Arc<Streams>,
 }
 

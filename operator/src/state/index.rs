@@ -24,7 +24,7 @@ use crate::plan::revision::NamespacePlan;
 /// The namespaces that must be planned anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Changed {
+pub struct AffectedNamespaces {
     pub namespaces: BTreeSet<String>,
 }
 
@@ -141,17 +141,17 @@ impl ObjectIndex {
 
     /// Takes an object as the API server tells it, with `apiVersion` and `kind`: one of our kinds, a Namespace, a Secret or
     /// a ConfigMap. Others, and what the operator makes itself, are passed over. What says nothing new changes nothing.
-    pub fn apply(&mut self, value: &Value) -> Changed {
+    pub fn apply(&mut self, value: &Value) -> AffectedNamespaces {
         let core = type_of(value, "apiVersion") == Some("v1");
         match type_of(value, "kind").unwrap_or_default() {
             "Namespace" if core => self.apply_namespace(value),
             kind if core => match ValueKind::named(kind) {
                 Some(holder) => self.apply_value(holder, value),
-                None => Changed::default(),
+                None => AffectedNamespaces::default(),
             },
             _ => match ObjectVersion::of(value) {
                 Some(version) => self.apply_version(version, value),
-                None => Changed::default(),
+                None => AffectedNamespaces::default(),
             },
         }
     }
@@ -163,27 +163,27 @@ impl ObjectIndex {
     }
 
     /// Takes out what is gone. `kind` is as in `kind:`; a Namespace has no namespace.
-    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Changed {
+    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> AffectedNamespaces {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         if kind == "Namespace" {
             return match self.namespaces.remove(&name) {
                 Some(_) => self.changed(self.by_labels(&name)),
-                None => Changed::default(),
+                None => AffectedNamespaces::default(),
             };
         }
         if let Some(holder) = ValueKind::named(kind) {
             let wanted = ValueRef { holder, namespace, name };
             return match self.values.remove(&wanted) {
                 Some(_) => self.changed(self.by_value(&wanted)),
-                None => Changed::default(),
+                None => AffectedNamespaces::default(),
             };
         }
-        let Some(kind) = ObjectKind::named(kind) else { return Changed::default() };
+        let Some(kind) = ObjectKind::named(kind) else { return AffectedNamespaces::default() };
         let id = ObjectId { kind, namespace, name };
         // Whom it concerned is known only as long as it is there.
         let concerned = self.by_object(&id);
         match self.objects.remove(&id) {
-            None => Changed::default(),
+            None => AffectedNamespaces::default(),
             Some(known) => {
                 self.forget(&known.version);
                 self.changed(concerned)
@@ -192,7 +192,7 @@ impl ObjectIndex {
     }
 
     /// Takes the bindings of the pods that are there, all of them.
-    pub fn bind(&mut self, bindings: BTreeSet<Binding>) -> Changed {
+    pub fn bind(&mut self, bindings: BTreeSet<Binding>) -> AffectedNamespaces {
         let mut by_namespace: BTreeMap<String, BTreeSet<Binding>> = BTreeMap::new();
         for binding in bindings {
             by_namespace.entry(binding.namespace.clone()).or_default().insert(binding);
@@ -212,7 +212,7 @@ impl ObjectIndex {
     }
 
     /// Takes note of what a plan looked at, and says who must be planned anew because of what it exports.
-    pub fn planned(&mut self, plan: &NamespacePlan) -> Changed {
+    pub fn planned(&mut self, plan: &NamespacePlan) -> AffectedNamespaces {
         let before = self.dependencies.insert(plan.namespace.clone(), plan.dependencies.clone()).unwrap_or_default();
         for gone in before.difference(&plan.dependencies) {
             if let Some(dependents) = self.dependents.get_mut(gone) {
@@ -338,7 +338,7 @@ impl ObjectIndex {
         self.changes
     }
 
-    fn apply_version(&mut self, version: ObjectVersion, value: &Value) -> Changed {
+    fn apply_version(&mut self, version: ObjectVersion, value: &Value) -> AffectedNamespaces {
         let id = version.id.clone();
         let known = IndexedObject {
             version: Arc::new(version),
@@ -349,7 +349,7 @@ impl ObjectIndex {
             && before.version.says_the_same(&known.version)
         {
             *before = IndexedObject { version: before.version.clone(), ..known };
-            return Changed::default();
+            return AffectedNamespaces::default();
         }
         let mut concerned = self.by_object(&id);
         if let Some(before) = self.objects.get(&id).map(|known| known.version.clone()) {
@@ -387,21 +387,23 @@ impl ObjectIndex {
         }
     }
 
-    fn apply_namespace(&mut self, value: &Value) -> Changed {
-        let Some(name) = Metadata::of(value).name() else { return Changed::default() };
+    fn apply_namespace(&mut self, value: &Value) -> AffectedNamespaces {
+        let Some(name) = Metadata::of(value).name() else { return AffectedNamespaces::default() };
         let labels = Metadata::of(value).labels().cloned().unwrap_or_else(|| json!({}));
         let kept = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         let before = self.namespaces.insert(name.to_owned(), Arc::new(object(kept)));
         let same = before.is_some_and(|before| Metadata::of(&before.value).labels() == Some(&labels));
         match same {
-            true => Changed::default(),
+            true => AffectedNamespaces::default(),
             false => self.changed(self.by_labels(name)),
         }
     }
 
-    fn apply_value(&mut self, holder: ValueKind, value: &Value) -> Changed {
+    fn apply_value(&mut self, holder: ValueKind, value: &Value) -> AffectedNamespaces {
         let metadata = Metadata::of(value);
-        let (Some(namespace), Some(name)) = (metadata.namespace(), metadata.name()) else { return Changed::default() };
+        let (Some(namespace), Some(name)) = (metadata.namespace(), metadata.name()) else {
+            return AffectedNamespaces::default();
+        };
         if metadata.label(names::MANAGED_BY) == Some(names::MANAGED_BY_VALUE) {
             // Somebody's that has become ours is theirs no more, and nobody's credential.
             return self.delete(holder.name(), namespace, name);
@@ -426,12 +428,12 @@ impl ObjectIndex {
         });
         self.values.insert(wanted.clone(), Arc::new(holding));
         match same {
-            true => Changed::default(),
+            true => AffectedNamespaces::default(),
             false => self.changed(self.by_value(&wanted)),
         }
     }
 
-    fn changed(&mut self, namespaces: BTreeSet<String>) -> Changed {
+    fn changed(&mut self, namespaces: BTreeSet<String>) -> AffectedNamespaces {
         self.changes += 1;
         for namespace in &namespaces {
             match self.is_anything(namespace) {
@@ -440,7 +442,7 @@ impl ObjectIndex {
                 false => self.stamps.remove(namespace),
             };
         }
-        Changed { namespaces }
+        AffectedNamespaces { namespaces }
     }
 
     /// The namespace is there, or something in it.

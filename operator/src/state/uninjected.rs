@@ -18,7 +18,7 @@ pub const FIELDS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// What is kept of a pod without a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bare {
+pub struct UninjectedPod {
     pub place: NamespacedName,
     pub uid: String,
     /// Of its annotations, ours.
@@ -39,7 +39,7 @@ pub struct Controller {
     pub uid: String,
 }
 
-impl Bare {
+impl UninjectedPod {
     #[must_use]
     pub fn of(pod: &WatchedUninjected) -> Self {
         let meta = &pod.metadata;
@@ -47,7 +47,7 @@ impl Bare {
         let ours = meta.annotations.iter().flatten().filter(|(name, _)| name.starts_with(&prefix));
         let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let created = meta.creation_timestamp.as_ref().map(|time| time.0.as_second());
-        Bare {
+        UninjectedPod {
             place: NamespacedName::of(pod),
             uid: meta.uid.clone().unwrap_or_default(),
             annotations: ours.map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -66,7 +66,7 @@ impl Bare {
 /// All of them.
 #[derive(Debug, Default)]
 pub struct UninjectedPods {
-    pods: RwLock<BTreeMap<NamespacedName, Bare>>,
+    pods: RwLock<BTreeMap<NamespacedName, UninjectedPod>>,
     listed: AtomicBool,
 }
 
@@ -75,7 +75,7 @@ impl UninjectedPods {
     pub fn take(&self, update: &WatchUpdate<Box<WatchedUninjected>>) {
         let mut pods = self.pods.write();
         match update {
-            WatchUpdate::Is(pod) => drop(pods.insert(NamespacedName::of(&**pod), Bare::of(pod))),
+            WatchUpdate::Is(pod) => drop(pods.insert(NamespacedName::of(&**pod), UninjectedPod::of(pod))),
             WatchUpdate::Gone(place) => drop(pods.remove(place)),
             WatchUpdate::Listed => self.listed.store(true, Ordering::Relaxed),
             WatchUpdate::Unreadable(_) | WatchUpdate::Failed => {}
@@ -84,7 +84,7 @@ impl UninjectedPods {
 
     /// In order of namespace and name; `None`: they were not listed yet.
     #[must_use]
-    pub fn all(&self) -> Option<Vec<Bare>> {
+    pub fn all(&self) -> Option<Vec<UninjectedPod>> {
         let pods = self.pods.read();
         self.listed.load(Ordering::Relaxed).then(|| pods.values().cloned().collect())
     }
@@ -112,7 +112,7 @@ mod tests {
         let config = kube::runtime::watcher::Config::default().fields(FIELDS);
         let (listener, _told) = tokio::sync::mpsc::channel::<()>(1);
         let metrics = std::sync::Arc::new(crate::metrics::OperatorMetrics::new().unwrap());
-        let followed = crate::watch::watcher::Followed { what: "test", one_of_many: false, metrics, relist: None };
+        let followed = crate::watch::watcher::WatchOptions { what: "test", one_of_many: false, metrics, relist: None };
         let watch = tokio::spawn(crate::watch::watcher::follow(followed, api, config, listener, |_| None));
         let (uri, accept) = heard.await.unwrap();
         watch.abort();

@@ -118,7 +118,7 @@ pub(super) struct StatusInputs<'a> {
     pub tally: &'a GatewayCounts,
     /// Until when gateways may not have come back to a new leader.
     pub returning: Option<Instant>,
-    /// As `Programmed` stands, if it was written by an operator.
+    /// As `ProgrammedState` stands, if it was written by an operator.
     pub programmed: Option<ObjectCondition>,
     /// Since when `ResolvedRefs` is False, if it is.
     pub unresolved: Option<Timestamp>,
@@ -127,7 +127,7 @@ pub(super) struct StatusInputs<'a> {
 }
 
 /// What gateways do with it.
-enum Programmed {
+enum ProgrammedState {
     Is(ConditionStatus, ConditionReason, String),
     /// It will be known by then, if not before.
     Unsettled(Option<Instant>),
@@ -139,10 +139,10 @@ impl StatusInputs<'_> {
         let accepted = self.accepted();
         let resolved = self.resolved();
         let (programmed, settled) = match self.programmed() {
-            Programmed::Is(truth, reason, message) => {
+            ProgrammedState::Is(truth, reason, message) => {
                 (self.condition(ConditionType::Programmed, truth, reason, message), true)
             }
-            Programmed::Unsettled(until) => {
+            ProgrammedState::Unsettled(until) => {
                 looks.extend(until);
                 (self.as_it_is(), false)
             }
@@ -244,15 +244,17 @@ impl StatusInputs<'_> {
         serving.is_none().then_some(first.reason)
     }
 
-    fn programmed(&self) -> Programmed {
+    fn programmed(&self) -> ProgrammedState {
         let tally = self.tally;
         match self.lost() {
             Some(ConditionReason::TooLarge) => {
                 let message = "its policy is too large to be written. What was written before stays in force, without what was \
                                taken away since";
-                return Programmed::Is(ConditionStatus::False, ConditionReason::TooLarge, message.to_owned());
+                return ProgrammedState::Is(ConditionStatus::False, ConditionReason::TooLarge, message.to_owned());
             }
-            Some(reason) => return Programmed::Is(ConditionStatus::False, reason, "nothing of it serves".to_owned()),
+            Some(reason) => {
+                return ProgrammedState::Is(ConditionStatus::False, reason, "nothing of it serves".to_owned());
+            }
             None => {}
         }
         if let Some(refusal) = &tally.refusal {
@@ -262,31 +264,31 @@ impl StatusInputs<'_> {
                 "refused by a gateway: {}. Those that refuse it go on with the one before",
                 cut_to(told, MESSAGE_MAX - 120)
             );
-            return Programmed::Is(ConditionStatus::False, ConditionReason::Rejected, message);
+            return ProgrammedState::Is(ConditionStatus::False, ConditionReason::Rejected, message);
         }
         if let Some(why) = &tally.failure {
             let message = format!("{}. What was written before stays in force", cut_to(why.clone(), MESSAGE_MAX - 60));
-            return Programmed::Is(ConditionStatus::False, ConditionReason::NotWritten, message);
+            return ProgrammedState::Is(ConditionStatus::False, ConditionReason::NotWritten, message);
         }
         match tally.behind {
-            Some(since) if self.now < since + BEHIND => return Programmed::Unsettled(Some(since + BEHIND)),
+            Some(since) if self.now < since + BEHIND => return ProgrammedState::Unsettled(Some(since + BEHIND)),
             Some(_) => {
                 let message = format!(
                     "connected gateways of {} have not taken it for {} s",
                     names(&tally.late),
                     BEHIND.as_secs()
                 );
-                return Programmed::Is(ConditionStatus::False, ConditionReason::SidecarsBehind, message);
+                return ProgrammedState::Is(ConditionStatus::False, ConditionReason::SidecarsBehind, message);
             }
-            None if tally.unwritten => return Programmed::Unsettled(None),
+            None if tally.unwritten => return ProgrammedState::Unsettled(None),
             None => {}
         }
         if tally.live == 0 {
             let message = "no running gateway is bound to it".to_owned();
-            return Programmed::Is(ConditionStatus::True, ConditionReason::NoSidecars, message);
+            return ProgrammedState::Is(ConditionStatus::True, ConditionReason::NoSidecars, message);
         }
         if self.returning.is_some() && tally.connected < tally.live {
-            return Programmed::Unsettled(self.returning);
+            return ProgrammedState::Unsettled(self.returning);
         }
         if tally.alone.is_some_and(|since| self.now >= since + UNCONNECTED) {
             let message = format!(
@@ -295,9 +297,13 @@ impl StatusInputs<'_> {
                 names(&tally.unconnected),
                 UNCONNECTED.as_secs() / 60
             );
-            return Programmed::Is(ConditionStatus::True, ConditionReason::Unconnected, message);
+            return ProgrammedState::Is(ConditionStatus::True, ConditionReason::Unconnected, message);
         }
-        Programmed::Is(ConditionStatus::True, ConditionReason::Programmed, "all connected gateways serve it".to_owned())
+        ProgrammedState::Is(
+            ConditionStatus::True,
+            ConditionReason::Programmed,
+            "all connected gateways serve it".to_owned(),
+        )
     }
 
     /// Left alone while gateways are taking it; of another generation it is not known.

@@ -230,7 +230,7 @@ impl EventRecorder {
     ///
     /// # Errors
     /// [`CallError`]. Not to be tried again: it was counted.
-    pub async fn tell(&self, client: &Client, subject: &Subject, event: &NewEvent) -> Result<bool, CallError> {
+    pub async fn record(&self, client: &Client, subject: &Subject, event: &NewEvent) -> Result<bool, CallError> {
         let time = Timestamp::now();
         let act = {
             let mut journal = self.journal.lock();

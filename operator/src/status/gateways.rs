@@ -18,7 +18,7 @@ pub const RETURN: Duration = Duration::from_secs(30);
 
 /// A pod whose gateway runs: started, and neither it nor the pod has ended or is ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live {
+pub struct LivePod {
     pub uid: String,
     pub binding: Binding,
 }
@@ -182,7 +182,7 @@ impl GatewayFleet {
     }
 
     /// Takes all gateways as they are now; says for which bindings that makes a difference.
-    pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<Binding> {
+    pub fn look(&mut self, live: &[LivePod], states: &[SidecarState], now: Instant) -> BTreeSet<Binding> {
         let by_uid: BTreeMap<&str, &SidecarState> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
         let before = |gateways_of: &mut BindingGateways| std::mem::take(&mut gateways_of.gateways);
         let mut known: BTreeMap<Binding, BTreeMap<String, GatewayReport>> =

@@ -38,8 +38,8 @@ use crate::status::verdict::ObjectVerdict;
 pub use conditions::{ConditionStatus, ConditionType, ORDER, ObjectCondition};
 use conditions::{ObjectConditions, StatusInputs};
 use document::{StatusContent, StoredCondition, ours, sidecars};
-pub use gateways::{BEHIND, GatewayCounts, GatewayFleet, Live, RETURN, UNCONNECTED};
-pub use write::{Wrote, write};
+pub use gateways::{BEHIND, GatewayCounts, GatewayFleet, LivePod, RETURN, UNCONNECTED};
+pub use write::{StatusWrite, write};
 
 /// The shortest time between two writes of the same object for numbers alone.
 pub const NUMBERS: Duration = Duration::from_secs(15);
@@ -55,7 +55,7 @@ pub struct Now {
 
 /// What is to be written of an object, and told.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Update {
+pub struct StatusUpdate {
     /// `None`: what stands there is right. To be told to [`Statuses::wrote`] when it is written.
     pub status: Option<Value>,
     /// What to tell as Events, once the status is written.
@@ -143,7 +143,7 @@ impl Statuses {
     }
 
     /// Takes all gateways that run, and what is known of those that are connected; says whose status may differ.
-    pub fn look(&mut self, live: &[Live], states: &[SidecarState], now: Instant) -> BTreeSet<ObjectId> {
+    pub fn look(&mut self, live: &[LivePod], states: &[SidecarState], now: Instant) -> BTreeSet<ObjectId> {
         let bindings = self.fleet.look(live, states, now);
         let mut concerned = self.concerned(&bindings);
         concerned.extend(self.let_go());
@@ -152,7 +152,7 @@ impl Statuses {
 
     /// What is to be written of an object that was judged.
     #[must_use]
-    pub fn update(&self, known: &IndexedObject, verdict: &ObjectVerdict, now: Now) -> Update {
+    pub fn update(&self, known: &IndexedObject, verdict: &ObjectVerdict, now: Now) -> StatusUpdate {
         let id = &known.version.id;
         let written = self.written.get(id).filter(|written| written.uid == known.version.uid);
         let before = match written {
@@ -186,11 +186,11 @@ impl Statuses {
         let same = before.is_some_and(|before| ours(before) == content.document(Some(before), now.time));
         if same && (!stale || free.is_some()) {
             looks.extend(free);
-            return Update { again: looks.into_iter().next(), ..Update::default() };
+            return StatusUpdate { again: looks.into_iter().next(), ..StatusUpdate::default() };
         }
         content.tally = settled.then_some(&tally);
         let events = announce::between(before, &all);
-        Update { status: Some(content.document(before, now.time)), events, again: looks.into_iter().next() }
+        StatusUpdate { status: Some(content.document(before, now.time)), events, again: looks.into_iter().next() }
     }
 
     /// A status was written, from what was known then.

@@ -18,7 +18,7 @@ use crate::runtime::queue::{Queue, WorkOutcome};
 use crate::state::caches::Caches;
 use crate::status::events::{EventRecorder, Subject};
 use crate::status::verdict::ObjectVerdict;
-use crate::status::{Live, Now, Statuses, Wrote, write};
+use crate::status::{LivePod, Now, StatusWrite, Statuses, write};
 use crate::stream::Hub;
 
 /// A change is mostly planned, written and taken by gateways within this: one status instead of three.
@@ -108,8 +108,8 @@ impl StatusPublisher {
 
     /// Looks at gateways: those that run, and those that are connected.
     pub fn look(&self) {
-        let live: Vec<Live> =
-            self.caches.pods.live().into_iter().map(|pod| Live { uid: pod.uid, binding: pod.binding }).collect();
+        let live: Vec<LivePod> =
+            self.caches.pods.live().into_iter().map(|pod| LivePod { uid: pod.uid, binding: pod.binding }).collect();
         let concerned = self.lock().statuses.look(&live, &self.hub.states(), Instant::now());
         self.add(concerned);
     }
@@ -155,11 +155,11 @@ impl StatusPublisher {
         let again = update.again.map_or(WorkOutcome::Done, WorkOutcome::Again);
         let Some(status) = update.status else { return again };
         match write(&self.client, id, &known.resource_version, &status).await {
-            Ok(Wrote::Done) => {
+            Ok(StatusWrite::Done) => {
                 self.metrics.wrote(id.kind.name(), Ok(()));
                 self.lock().statuses.wrote(&known, status, now.steady);
             }
-            Ok(Wrote::Moved) => {
+            Ok(StatusWrite::Moved) => {
                 self.metrics.conflict(id.kind.name());
                 return WorkOutcome::Done;
             }
@@ -171,7 +171,7 @@ impl StatusPublisher {
         }
         let subject = Subject::of(id, &known.version.uid);
         for event in &update.events {
-            if let Err(error) = self.events.tell(&self.client, &subject, event).await {
+            if let Err(error) = self.events.record(&self.client, &subject, event).await {
                 tracing::debug!(object = %id, %error, "an Event could not be told");
             }
         }

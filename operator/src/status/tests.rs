@@ -104,8 +104,8 @@ impl StatusScene {
     }
 
     fn look_with(&mut self, gateways: &[(&str, Option<u64>)], rejected: Option<&outrigger_sync::Rejection>) -> bool {
-        let live = |(uid, _): &(&str, Option<u64>)| Live { uid: (*uid).to_owned(), binding: binding() };
-        let live: Vec<Live> = gateways.iter().map(live).collect();
+        let live = |(uid, _): &(&str, Option<u64>)| LivePod { uid: (*uid).to_owned(), binding: binding() };
+        let live: Vec<LivePod> = gateways.iter().map(live).collect();
         let states: Vec<SidecarState> = gateways
             .iter()
             .filter_map(|(uid, sequence)| {
@@ -124,7 +124,7 @@ impl StatusScene {
         !self.statuses.look(&live, &states, self.now.steady).is_empty()
     }
 
-    fn update(&self) -> Update {
+    fn update(&self) -> StatusUpdate {
         self.statuses.update(self.index.get(&key()).unwrap(), &self.verdict, self.now)
     }
 

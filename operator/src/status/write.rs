@@ -10,7 +10,7 @@ use crate::objects::id::ObjectId;
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrote {
+pub enum StatusWrite {
     Done,
     /// The object has changed since it was looked at, or is gone: its watch tells, and then it is looked at again.
     Moved,
@@ -21,7 +21,12 @@ pub enum Wrote {
 ///
 /// # Errors
 /// [`CallError`]: to be tried again.
-pub async fn write(client: &Client, id: &ObjectId, resource_version: &str, status: &Value) -> Result<Wrote, CallError> {
+pub async fn write(
+    client: &Client,
+    id: &ObjectId,
+    resource_version: &str,
+    status: &Value,
+) -> Result<StatusWrite, CallError> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &id.namespace, &resource(id.kind));
     let patch = json!({
         "apiVersion": format!("{}/{}", outrigger_crds::GROUP, outrigger_crds::VERSION),
@@ -31,9 +36,9 @@ pub async fn write(client: &Client, id: &ObjectId, resource_version: &str, statu
     });
     let params = PatchParams::apply(names::FIELD_MANAGER).force();
     match timed(api.patch_status(&id.name, &params, &Patch::Apply(&patch))).await {
-        Ok(_) => Ok(Wrote::Done),
+        Ok(_) => Ok(StatusWrite::Done),
         // By force, so that the version is all that it can conflict in.
-        Err(error) if error.is_not_found() || error.is_conflict() => Ok(Wrote::Moved),
+        Err(error) if error.is_not_found() || error.is_conflict() => Ok(StatusWrite::Moved),
         Err(error) => Err(error),
     }
 }
@@ -52,7 +57,7 @@ mod tests {
     }
 
     /// An API server that answers with one status, and what it was asked.
-    async fn answered(code: u16, answer: Value) -> (Result<Wrote, CallError>, String, Value) {
+    async fn answered(code: u16, answer: Value) -> (Result<StatusWrite, CallError>, String, Value) {
         let (asked, heard) = tokio::sync::oneshot::channel();
         let asked = std::sync::Mutex::new(Some(asked));
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -81,7 +86,7 @@ mod tests {
         let object =
             json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "LLMProvider", "metadata": {"name": "openai"}});
         let (wrote, uri, sent) = answered(200, object).await;
-        assert_eq!(wrote.unwrap(), Wrote::Done);
+        assert_eq!(wrote.unwrap(), StatusWrite::Done);
         assert!(
             uri.starts_with("/apis/outrigger.dev/v1alpha1/namespaces/shop/llmproviders/openai/status?")
                 && uri.contains("fieldManager=outrigger")
@@ -102,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn what_has_changed_or_gone_is_left_to_its_watch() {
         for (code, reason) in [(404, "NotFound"), (409, "Conflict")] {
-            assert_eq!(answered(code, failure(code, reason)).await.0.unwrap(), Wrote::Moved);
+            assert_eq!(answered(code, failure(code, reason)).await.0.unwrap(), StatusWrite::Moved);
         }
         let error = answered(403, failure(403, "Forbidden")).await.0.unwrap_err();
         assert!(error.is_forbidden(), "{error}");

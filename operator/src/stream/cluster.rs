@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use thiserror::Error;
 
-use super::keys::Published;
+use super::keys::PublishedKeys;
 use crate::api;
 
 const TIME: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub struct Bearer {
 /// The API server, or a test's.
 pub trait TokenAuthority: fmt::Debug + Send + Sync + 'static {
     /// The issuer and its keys.
-    fn published(&self) -> BoxFuture<'_, Result<Published, ClusterError>>;
+    fn published(&self) -> BoxFuture<'_, Result<PublishedKeys, ClusterError>>;
     /// Whose token it is, for our audience; `None`: nobody's.
     fn review<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Bearer>, ClusterError>>;
 }
@@ -66,10 +66,10 @@ impl fmt::Debug for ApiServer {
 }
 
 impl TokenAuthority for ApiServer {
-    fn published(&self) -> BoxFuture<'_, Result<Published, ClusterError>> {
+    fn published(&self) -> BoxFuture<'_, Result<PublishedKeys, ClusterError>> {
         Box::pin(async {
             let discovery = self.text("/.well-known/openid-configuration").await?;
-            Published::read(&discovery, &self.text("/openid/v1/jwks").await?)
+            PublishedKeys::read(&discovery, &self.text("/openid/v1/jwks").await?)
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::policy_line::Newest;
+use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
 use super::session::{ConnectedGateway, SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
@@ -32,21 +32,21 @@ struct State {
     /// `host:port` of the one that does.
     leader: Option<String>,
     closing: bool,
-    topics: HashMap<Binding, Topic>,
+    topics: HashMap<Binding, BindingStreams>,
     /// By the pod's uid.
     places: HashMap<String, Arc<SharedStream>>,
 }
 
 #[derive(Debug, Default)]
-struct Topic {
-    newest: watch::Sender<Option<Arc<Newest>>>,
+struct BindingStreams {
+    newest: watch::Sender<Option<Arc<PolicyLine>>>,
     /// Those that are connected, and those that are being replaced.
     seats: usize,
     /// The highest sequence that a gateway said it has.
     highest: Option<u64>,
 }
 
-impl Topic {
+impl BindingStreams {
     fn is_needed(&self) -> bool {
         self.seats > 0 || self.newest.borrow().is_some()
     }
@@ -68,7 +68,7 @@ impl Hub {
     /// A policy that stands in the cluster now. One older than what was published before is passed over.
     pub fn publish(&self, written: &WrittenRevision) {
         // Outside the lock: up to a megabyte is written down.
-        let newest = Arc::new(Newest::of(written));
+        let newest = Arc::new(PolicyLine::of(written));
         let mut state = self.lock();
         let topic = state.topics.entry(written.revision.binding.clone()).or_default();
         topic.newest.send_if_modified(|held| {

@@ -22,7 +22,7 @@ const KEYS_MAX: usize = 64;
 
 /// What the cluster publishes.
 #[derive(Clone, Debug)]
-pub struct Published {
+pub struct PublishedKeys {
     pub issuer: String,
     keys: HashMap<String, IssuerKey>,
 }
@@ -40,7 +40,7 @@ impl fmt::Debug for IssuerKey {
     }
 }
 
-impl Published {
+impl PublishedKeys {
     /// From the discovery document and the set of keys. Keys of a kind that is not known are left out, and what is beyond
     /// the most that are held: the API server, which has them all, is asked about their tokens.
     ///
@@ -52,14 +52,14 @@ impl Published {
             issuer: String,
         }
         #[derive(Deserialize)]
-        struct Set {
+        struct KeySet {
             keys: Vec<serde_json::Value>,
         }
         let Discovery { issuer } =
             serde_json::from_str(discovery).map_err(|_| ClusterError::Unreadable("the discovery document"))?;
-        let Set { keys } = serde_json::from_str(jwks).map_err(|_| ClusterError::Unreadable("the set of keys"))?;
+        let KeySet { keys } = serde_json::from_str(jwks).map_err(|_| ClusterError::Unreadable("the set of keys"))?;
         let keys = keys.into_iter().take(KEYS_MAX).filter_map(key).collect();
-        Ok(Published { issuer, keys })
+        Ok(PublishedKeys { issuer, keys })
     }
 
     #[must_use]
@@ -92,7 +92,7 @@ fn key(value: serde_json::Value) -> Option<(String, IssuerKey)> {
 #[derive(Debug)]
 pub struct IssuerKeys {
     cluster: Arc<dyn TokenAuthority>,
-    current: ArcSwapOption<Published>,
+    current: ArcSwapOption<PublishedKeys>,
     asked: Mutex<Option<LastFetch>>,
 }
 
@@ -110,7 +110,7 @@ impl IssuerKeys {
 
     /// The key's set; asks for it anew where the key is not in it, though not often. `None`: there is no such key, or none
     /// that can be used here, or what the cluster publishes could not be had lately.
-    pub async fn find(&self, id: &str) -> Option<Arc<Published>> {
+    pub async fn find(&self, id: &str) -> Option<Arc<PublishedKeys>> {
         if let Some(published) = self.held(id) {
             return Some(published);
         }
@@ -126,7 +126,7 @@ impl IssuerKeys {
         }
     }
 
-    fn held(&self, id: &str) -> Option<Arc<Published>> {
+    fn held(&self, id: &str) -> Option<Arc<PublishedKeys>> {
         self.current.load_full().filter(|published| published.key(id).is_some())
     }
 

@@ -15,7 +15,7 @@ use outrigger_sync::{BEAT_SECONDS, FromOperator, Unused};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::policy_line::{InForce, Newest};
+use super::policy_line::{InForce, PolicyLine};
 use super::session::{StreamEnd, StreamHandle};
 use super::token::PodLookup;
 use crate::server::response::AnswerBody;
@@ -28,7 +28,7 @@ pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> Answe
     let (newest, has) = (handle.newest(), handle.has());
     let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let spoken = Spoken { handle, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
+    let spoken = Outbound { handle, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
     let parts = stream::unfold(spoken, |mut spoken| async move {
         let part = spoken.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(part)), spoken))
@@ -36,10 +36,10 @@ pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> Answe
     StreamBody::new(parts).boxed_unsync()
 }
 
-struct Spoken {
+struct Outbound {
     handle: Arc<StreamHandle>,
     pods: Arc<dyn PodLookup>,
-    newest: watch::Receiver<Option<Arc<Newest>>>,
+    newest: watch::Receiver<Option<Arc<PolicyLine>>>,
     has: watch::Receiver<Option<InForce>>,
     beats: Interval,
     missed: u32,
@@ -49,7 +49,7 @@ struct Spoken {
     parts: VecDeque<Bytes>,
 }
 
-impl Spoken {
+impl Outbound {
     /// `None`: the stream ends.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
@@ -71,14 +71,14 @@ impl Spoken {
     }
 
     /// The newest, where the gateway has said what it has, and has it not.
-    fn due(&mut self) -> Option<Arc<Newest>> {
+    fn due(&mut self) -> Option<Arc<PolicyLine>> {
         let newest = self.newest.borrow_and_update().clone()?;
         let has = self.has.borrow_and_update().clone()?;
         let known = newest.is_known_to(&has) || self.given.as_ref().is_some_and(|given| newest.is_known_to(given));
         (!known).then_some(newest)
     }
 
-    fn give(&mut self, newest: &Newest) {
+    fn give(&mut self, newest: &PolicyLine) {
         self.given = Some(InForce { sequence: Some(newest.sequence()), digest: Some(newest.digest().to_owned()) });
         let gateway = self.handle.gateway();
         match newest.line(&gateway.service_account) {
@@ -104,7 +104,7 @@ impl Spoken {
     }
 }
 
-impl Drop for Spoken {
+impl Drop for Outbound {
     fn drop(&mut self) {
         self.handle.end(StreamEnd::Left);
     }

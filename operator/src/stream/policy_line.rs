@@ -18,7 +18,7 @@ pub struct InForce {
 }
 
 /// The policy line in two parts: one that all gateways share, and the credentials, which differ by service account.
-pub struct Newest {
+pub struct PolicyLine {
     sequence: u64,
     revision: Arc<PolicyRevision>,
     /// `{"policy":{…` without its two closing braces.
@@ -27,7 +27,7 @@ pub struct Newest {
     tails: Mutex<HashMap<Vec<bool>, Bytes>>,
 }
 
-impl Newest {
+impl PolicyLine {
     #[must_use]
     pub fn of(written: &WrittenRevision) -> Self {
         let WrittenRevision { revision, sequence } = written;
@@ -36,7 +36,7 @@ impl Newest {
         let policy = Policy { sequence: *sequence, digest: revision.digest.clone(), document, credentials: Vec::new() };
         let mut head = outrigger_sync::write(&FromOperator::Policy(policy));
         head.truncate(head.len().saturating_sub(b"}}\n".len()));
-        Newest { sequence: *sequence, revision: Arc::clone(revision), head: head.into(), tails: Mutex::default() }
+        PolicyLine { sequence: *sequence, revision: Arc::clone(revision), head: head.into(), tails: Mutex::default() }
     }
 
     #[must_use]
@@ -102,9 +102,9 @@ impl Newest {
 }
 
 /// Without values.
-impl fmt::Debug for Newest {
+impl fmt::Debug for PolicyLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Newest")
+        f.debug_struct("PolicyLine")
             .field("sequence", &self.sequence)
             .field("digest", &self.digest())
             .finish_non_exhaustive()

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::hub::Hub;
-use super::policy_line::{InForce, Newest};
+use super::policy_line::{InForce, PolicyLine};
 use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
 
@@ -94,11 +94,15 @@ impl SharedStream {
 pub struct StreamHandle {
     hub: Arc<Hub>,
     place: Arc<SharedStream>,
-    newest: watch::Receiver<Option<Arc<Newest>>>,
+    newest: watch::Receiver<Option<Arc<PolicyLine>>>,
 }
 
 impl StreamHandle {
-    pub(super) fn new(hub: Arc<Hub>, place: Arc<SharedStream>, newest: watch::Receiver<Option<Arc<Newest>>>) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        place: Arc<SharedStream>,
+        newest: watch::Receiver<Option<Arc<PolicyLine>>>,
+    ) -> Self {
         StreamHandle { hub, place, newest }
     }
 
@@ -114,7 +118,7 @@ impl StreamHandle {
 
     /// The binding's policies, of which only the newest is ever seen.
     #[must_use]
-    pub fn newest(&self) -> watch::Receiver<Option<Arc<Newest>>> {
+    pub fn newest(&self) -> watch::Receiver<Option<Arc<PolicyLine>>> {
         self.newest.clone()
     }
 

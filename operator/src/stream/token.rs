@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::cluster::{Bearer, TokenAuthority};
-use super::keys::{IssuerKeys, Published};
+use super::keys::{IssuerKeys, PublishedKeys};
 use super::refusal::StreamRefusal;
 use super::session::ConnectedGateway;
 use crate::attestation::AttestationError;
@@ -162,7 +162,7 @@ fn key_id(token: &str) -> Result<String, StreamRefusal> {
     head.kid.ok_or(StreamRefusal::NoJwt("its head names no key"))
 }
 
-fn verified(token: &str, kid: &str, published: &Published) -> Result<Bearer, StreamRefusal> {
+fn verified(token: &str, kid: &str, published: &PublishedKeys) -> Result<Bearer, StreamRefusal> {
     decode_header(token).map_err(|_| StreamRefusal::NoJwt(NO_HEAD))?;
     let key = published.key(kid).ok_or(StreamRefusal::Signature)?;
     let mut validation = Validation::new(key.algorithm);

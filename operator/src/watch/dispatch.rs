@@ -38,7 +38,7 @@ pub enum ClusterEvent {
     Generated(WatchUpdate<Box<ConfigMap>>),
     Pod(WatchUpdate<Box<Pod>>),
     /// A pod without a gateway.
-    Bare(WatchUpdate<Box<WatchedUninjected>>),
+    Uninjected(WatchUpdate<Box<WatchedUninjected>>),
     /// Time has passed.
     Tick,
     /// Secrets and ConfigMaps that objects refer to are read anew from here on.
@@ -49,7 +49,7 @@ pub enum ClusterEvent {
 
 /// Who must look again, after a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct News {
+pub struct Affected {
     /// To be planned anew.
     pub namespaces: BTreeSet<String>,
     /// Whose ConfigMap changed in the cluster.
@@ -101,7 +101,7 @@ impl Dispatcher {
     }
 
     /// Takes events until nobody sends any more. Blocks: it has a thread of its own.
-    pub fn run(&self, mut events: mpsc::Receiver<ClusterEvent>, tell: impl Fn(News)) {
+    pub fn run(&self, mut events: mpsc::Receiver<ClusterEvent>, tell: impl Fn(Affected)) {
         while let Some(event) = events.blocking_recv() {
             let mut batch = vec![event];
             while batch.len() < BATCH
@@ -110,15 +110,15 @@ impl Dispatcher {
                 batch.push(event);
             }
             let news = self.take(batch);
-            if news != News::default() {
+            if news != Affected::default() {
                 tell(news);
             }
         }
     }
 
     /// Takes what was told, in order.
-    pub fn take(&self, batch: Vec<ClusterEvent>) -> News {
-        let mut news = News::default();
+    pub fn take(&self, batch: Vec<ClusterEvent>) -> Affected {
+        let mut news = Affected::default();
         let (mut named, mut bound, mut read, mut rereading) = (false, false, BTreeSet::new(), false);
         let (mut relists, mut asked) = (BTreeSet::new(), Vec::new());
         for event in batch {
@@ -138,7 +138,7 @@ impl Dispatcher {
                     relists.insert(GENERATED);
                 }
                 ClusterEvent::Generated(update) => bound |= self.generated(update, &mut news),
-                ClusterEvent::Bare(update) => self.caches.uninjected.take(&update),
+                ClusterEvent::Uninjected(update) => self.caches.uninjected.take(&update),
                 ClusterEvent::Rereading => {
                     rereading = true;
                     read.clear();
@@ -198,7 +198,7 @@ impl Dispatcher {
         self.wanted.send_replace(wanted);
     }
 
-    fn object(&self, kind: &'static str, update: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
+    fn object(&self, kind: &'static str, update: WatchUpdate<Box<DynamicObject>>, news: &mut Affected) {
         let changed = match update {
             WatchUpdate::Is(object) => {
                 let place = NamespacedName::of(&*object);
@@ -224,7 +224,7 @@ impl Dispatcher {
         news.namespaces.extend(changed.namespaces);
     }
 
-    fn value(&self, wanted: &ValueRef, update: WatchUpdate<Box<DynamicObject>>, news: &mut News) {
+    fn value(&self, wanted: &ValueRef, update: WatchUpdate<Box<DynamicObject>>, news: &mut Affected) {
         let kind = wanted.holder.name();
         let changed = match update {
             WatchUpdate::Is(object) => {
@@ -239,7 +239,7 @@ impl Dispatcher {
     }
 
     /// `true`: it is bound by that, and was not.
-    fn generated(&self, update: WatchUpdate<Box<ConfigMap>>, news: &mut News) -> bool {
+    fn generated(&self, update: WatchUpdate<Box<ConfigMap>>, news: &mut Affected) -> bool {
         let (place, held) = match update {
             WatchUpdate::Is(object) => (NamespacedName::of(&*object), Some(GeneratedConfigMap::of(&object))),
             WatchUpdate::Gone(place) => (place, None),
@@ -353,7 +353,7 @@ mod tests {
     fn what_can_not_be_read_holds_up_nothing() {
         let dispatcher = dispatcher();
         let _ = dispatcher.take(vec![provider()]);
-        assert_eq!(dispatcher.take(vec![value_told(WatchUpdate::Unreadable("forbidden"))]), News::default());
+        assert_eq!(dispatcher.take(vec![value_told(WatchUpdate::Unreadable("forbidden"))]), Affected::default());
         assert!(dispatcher.unread().borrow().is_empty());
     }
 

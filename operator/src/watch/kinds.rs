@@ -19,7 +19,7 @@ use crate::objects::id::ObjectKind;
 use crate::state::uninjected::{self, WatchedUninjected};
 use crate::watch::dispatch::{ClusterEvent, NAMESPACE};
 use crate::watch::relist::Relists;
-use crate::watch::watcher::{Followed, WatchUpdate, follow};
+use crate::watch::watcher::{WatchOptions, WatchUpdate, follow};
 
 const TICK: Duration = Duration::from_secs(30);
 
@@ -65,7 +65,7 @@ pub fn start(
     watches.relists = None;
     let pods: Api<WatchedUninjected> = Api::all(client.clone());
     let without = Config::default().labels(&format!("!{}", names::SIDECAR)).fields(uninjected::FIELDS);
-    watches.start("pods without a gateway", pods, without, |update| ClusterEvent::Bare(update.boxed()));
+    watches.start("pods without a gateway", pods, without, |update| ClusterEvent::Uninjected(update.boxed()));
 }
 
 struct Watches<'a> {
@@ -86,7 +86,7 @@ impl Watches<'_> {
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let relist = self.relists.map(|relists| relists.join(what));
-        let followed = Followed { what, one_of_many: false, metrics: Arc::clone(self.metrics), relist };
+        let followed = WatchOptions { what, one_of_many: false, metrics: Arc::clone(self.metrics), relist };
         // A failure is nothing that is known of the cluster.
         let map = move |update| (!matches!(update, WatchUpdate::Failed)).then(|| map(update));
         self.tasks.spawn(follow(followed, api, config, self.events.clone(), map));

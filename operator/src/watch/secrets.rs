@@ -15,7 +15,7 @@ use crate::metrics::OperatorMetrics;
 use crate::objects::refs::{ValueKind, ValueRef};
 use crate::watch::dispatch::ClusterEvent;
 use crate::watch::relist::RelistHandle;
-use crate::watch::watcher::{Followed, NamespacedName, WatchUpdate, follow};
+use crate::watch::watcher::{NamespacedName, WatchOptions, WatchUpdate, follow};
 
 /// Watches that begin at the same time: at the start there may be many.
 const BEGINNING_MAX: usize = 16;
@@ -128,7 +128,7 @@ impl ValueWatches {
             let news = !matches!(update, WatchUpdate::Failed);
             news.then(|| ClusterEvent::Value { wanted: wanted.clone(), update: update.boxed() })
         };
-        let followed = Followed { what, one_of_many: true, metrics: self.metrics, relist: None };
+        let followed = WatchOptions { what, one_of_many: true, metrics: self.metrics, relist: None };
         follow(followed, api, config, self.listener, map).await;
     }
 }

@@ -70,7 +70,7 @@ impl NamespacedName {
 
 /// What is followed, for logs and metrics.
 #[derive(Clone, Debug)]
-pub struct Followed {
+pub struct WatchOptions {
     pub what: &'static str,
     /// There are hundreds of its kind, and an API server that is gone is told of by others.
     pub one_of_many: bool,
@@ -81,7 +81,7 @@ pub struct Followed {
 
 /// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
 pub async fn follow<K, E>(
-    followed: Followed,
+    followed: WatchOptions,
     api: Api<K>,
     config: Config,
     listener: mpsc::Sender<E>,
@@ -89,13 +89,13 @@ pub async fn follow<K, E>(
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let Followed { what, one_of_many, metrics, mut relist } = followed;
+    let WatchOptions { what, one_of_many, metrics, mut relist } = followed;
     let begin = |relist: &mut Option<RelistHandle>| {
         let round = relist.as_mut().map_or(0, RelistHandle::round);
         (watcher(api.clone(), config.clone()).boxed(), round)
     };
     let (mut events, mut round) = begin(&mut relist);
-    let mut listing = Listing::default();
+    let mut listing = WatchState::default();
     let mut failures = 0;
     loop {
         let event = tokio::select! {
@@ -189,13 +189,13 @@ fn unreadable(error: Error) -> Option<&'static str> {
 
 /// What a watch has told, so that a new list also tells what is gone.
 #[derive(Debug, Default)]
-struct Listing {
+struct WatchState {
     held: BTreeSet<NamespacedName>,
     /// While it lists.
     fresh: Option<BTreeSet<NamespacedName>>,
 }
 
-impl Listing {
+impl WatchState {
     fn take<K: Resource>(&mut self, event: Event<K>) -> Vec<WatchUpdate<K>> {
         match event {
             Event::Init => {
@@ -249,7 +249,7 @@ mod tests {
         object
     }
 
-    fn update(listing: &mut Listing, event: Event<ConfigMap>) -> Vec<String> {
+    fn update(listing: &mut WatchState, event: Event<ConfigMap>) -> Vec<String> {
         let word = |update: WatchUpdate<ConfigMap>| match update {
             WatchUpdate::Is(object) => {
                 assert_eq!(object.metadata.managed_fields, None);
@@ -275,7 +275,7 @@ mod tests {
         let api: Api<ConfigMap> = Api::all(kube::Client::new(gone, "default"));
         let (listener, mut update) = mpsc::channel::<()>(1);
         let metrics = Arc::new(OperatorMetrics::new().unwrap());
-        let followed = Followed { what: "test", one_of_many: false, metrics, relist: None };
+        let followed = WatchOptions { what: "test", one_of_many: false, metrics, relist: None };
         let watch = follow(followed, api, Config::default(), listener, |_| None);
         let hour = Duration::from_secs(60 * 60);
         assert!(tokio::time::timeout(hour, watch).await.is_err(), "it never ends");
@@ -305,7 +305,7 @@ mod tests {
         });
         let api: Api<ConfigMap> = Api::all(kube::Client::new(silent, "default"));
         let relists = Relists::default();
-        let followed = Followed {
+        let followed = WatchOptions {
             what: "test",
             one_of_many: false,
             metrics: Arc::new(OperatorMetrics::new().unwrap()),
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_new_list_tells_what_is_gone() {
-        let mut listing = Listing::default();
+        let mut listing = WatchState::default();
         assert!(update(&mut listing, Event::Init).is_empty());
         assert_eq!(update(&mut listing, Event::InitApply(object("a"))), ["is a"]);
         assert_eq!(update(&mut listing, Event::InitApply(object("b"))), ["is b"]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_operator::plan::revision::NamespacePlan;
-use outrigger_operator::state::index::Changed;
+use outrigger_operator::state::index::AffectedNamespaces;
 use proptest::prelude::*;
 
 use crate::story::{Story, binding, object};
@@ -51,7 +51,7 @@ fn told(plans: &BTreeMap<String, NamespacePlan>) -> Vec<String> {
 
 fn all(story: &mut Story) -> Vec<String> {
     let namespaces = story.index.namespaces();
-    told(&story.settle(Changed { namespaces }))
+    told(&story.settle(AffectedNamespaces { namespaces }))
 }
 
 fn pods() -> BTreeSet<outrigger_operator::objects::binding::Binding> {
@@ -94,10 +94,10 @@ proptest! {
             }
             // Planned on the way or not: what was good in between must not stay for that.
             if *plans_now {
-                let _ = story.settle(Changed { namespaces: std::mem::take(&mut left) });
+                let _ = story.settle(AffectedNamespaces { namespaces: std::mem::take(&mut left) });
             }
         }
-        let _ = story.settle(Changed { namespaces: left });
+        let _ = story.settle(AffectedNamespaces { namespaces: left });
         prop_assert_eq!(all(&mut story), at_once());
     }
 
@@ -124,7 +124,7 @@ proptest! {
             known.extend(story.settle(changed));
             let namespaces = story.index.namespaces();
             known.retain(|namespace, _| namespaces.contains(namespace));
-            let anew = story.settle(Changed { namespaces });
+            let anew = story.settle(AffectedNamespaces { namespaces });
             prop_assert_eq!(told(&anew), told(&known), "after {}", OBJECTS[*place]);
         }
     }

@@ -2,7 +2,7 @@
 
 use outrigger_operator::objects::id::{ObjectId, ObjectKind};
 use outrigger_operator::plan::last_good::LastGood;
-use outrigger_operator::state::index::Changed;
+use outrigger_operator::state::index::AffectedNamespaces;
 
 use crate::story::{Story, binding, object};
 
@@ -24,13 +24,13 @@ fn two() -> Story {
 }
 
 fn endpoint(story: &mut Story, of: &str) -> Option<String> {
-    let plans = story.settle(Changed { namespaces: story.index.namespaces() });
+    let plans = story.settle(AffectedNamespaces { namespaces: story.index.namespaces() });
     let revision = &plans[of].revisions[&binding(&format!("{of}/k"))];
     revision.document.providers.first().and_then(|provider| provider.endpoint.clone())
 }
 
 fn sources(story: &mut Story, of: &str) -> Vec<u8> {
-    let plans = story.settle(Changed { namespaces: story.index.namespaces() });
+    let plans = story.settle(AffectedNamespaces { namespaces: story.index.namespaces() });
     plans[of].revisions[&binding(&format!("{of}/k"))].sources.clone()
 }
 
@@ -71,7 +71,7 @@ fn the_past_of_another_object_of_the_same_name_is_not_its_own() {
     story.last_good.restore("one", &written).unwrap();
     assert_eq!(endpoint(&mut story, "one"), None);
     let id = ObjectId { kind: ObjectKind::LlmProvider, namespace: "platform".to_owned(), name: "openai".to_owned() };
-    let plans = story.settle(Changed { namespaces: story.index.namespaces() });
+    let plans = story.settle(AffectedNamespaces { namespaces: story.index.namespaces() });
     assert_eq!(plans["platform"].verdicts[&id].serving, None);
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use outrigger_operator::objects::refs::{ValueKind, ValueRef};
 use outrigger_operator::plan::revision::NamespacePlan;
-use outrigger_operator::state::index::{Changed, ObjectIndex};
+use outrigger_operator::state::index::{AffectedNamespaces, ObjectIndex};
 use outrigger_policy::{CredentialDoc, Document, KeyDoc, Policy, ProviderDoc};
 use serde_json::{Value, json};
 
@@ -38,13 +38,13 @@ fn fifty() -> Story {
     for line in lines {
         namespaces.extend(story.apply(object(&line)).namespaces);
     }
-    let _ = story.settle(Changed { namespaces });
+    let _ = story.settle(AffectedNamespaces { namespaces });
     story.planned.clear();
     story
 }
 
 /// How many namespaces are planned after a change.
-fn planned(story: &mut Story, changed: Changed) -> usize {
+fn planned(story: &mut Story, changed: AffectedNamespaces) -> usize {
     let _ = story.settle(changed);
     std::mem::take(&mut story.planned).len()
 }
@@ -106,8 +106,8 @@ fn what_says_nothing_new_changes_nothing() {
         value["status"] = status;
         value
     };
-    let shop = Changed { namespaces: BTreeSet::from(["shop".to_owned()]) };
-    let nobody = Changed::default();
+    let shop = AffectedNamespaces { namespaces: BTreeSet::from(["shop".to_owned()]) };
+    let nobody = AffectedNamespaces::default();
     assert_eq!(index.apply(&key("1", Value::Null, "a")), shop);
     assert_eq!(index.apply(&key("1", Value::Null, "a")), nobody);
     assert_eq!(index.apply(&key("2", json!({"conditions": []}), "a")), nobody);
@@ -178,7 +178,7 @@ fn a_policy_that_is_too_large_is_held_and_told() {
     for line in ["LLMProvider shop/p {type: Ollama}", "VirtualKey shop/k {}", "VirtualKey shop/off {suspended: true}"] {
         namespaces.extend(story.apply(object(line)).namespaces);
     }
-    let plans = story.settle(Changed { namespaces });
+    let plans = story.settle(AffectedNamespaces { namespaces });
     let plan = &plans["shop"];
     assert_eq!(plan.held, BTreeSet::from([binding("shop/k")]));
     assert_eq!(
@@ -211,7 +211,7 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
         namespaces.extend(story.apply(object(line)).namespaces);
     }
     let _ = story.index.bind(BTreeSet::from([binding("shop/k,off")]));
-    let plans = story.settle(Changed { namespaces });
+    let plans = story.settle(AffectedNamespaces { namespaces });
     assert_eq!(plans["shop"].held, BTreeSet::new());
     let before = plans["shop"].revisions[&binding("shop/k,off")].document.clone();
     assert_eq!((before.providers.len(), before.rules.len(), before.keys.len()), (2, 1, 2));
@@ -232,7 +232,7 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
         namespaces.extend(story.apply(object(line)).namespaces);
     }
     namespaces.extend(story.delete("RoutingRule", "shop", "r").namespaces);
-    let plans = story.settle(Changed { namespaces });
+    let plans = story.settle(AffectedNamespaces { namespaces });
     let plan = &plans["shop"];
     assert_eq!(plan.held, BTreeSet::new(), "it is known what was written");
     let revision = &plan.revisions[&binding("shop/k,off")];
@@ -261,10 +261,10 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
     // An operator that starts anew has to be told what stands there.
     story.restart();
     let namespaces = BTreeSet::from(["shop".to_owned()]);
-    let plan = story.settle(Changed { namespaces: namespaces.clone() }).remove("shop").unwrap();
+    let plan = story.settle(AffectedNamespaces { namespaces: namespaces.clone() }).remove("shop").unwrap();
     assert!(plan.held.contains(&binding("shop/k,off")) && story.last_good.wants_policy(&binding("shop/k,off")));
     story.last_good.read_back(&binding("shop/k,off"), Document { sequence: 1_700_000_000, ..before });
-    let plan = story.settle(Changed { namespaces }).remove("shop").unwrap();
+    let plan = story.settle(AffectedNamespaces { namespaces }).remove("shop").unwrap();
     assert_eq!(told(&plan.revisions[&binding("shop/k,off")].document), told(document));
 }
 
@@ -279,7 +279,7 @@ fn no_secret_is_shown() {
     ] {
         namespaces.extend(story.apply(object(line)).namespaces);
     }
-    let plans = story.settle(Changed { namespaces });
+    let plans = story.settle(AffectedNamespaces { namespaces });
     let revision = &plans["shop"].revisions[&binding("shop/k")];
     assert_eq!(revision.credentials[0].value, "sk-never-shown");
     let shown = format!("{:?} {:?} {plans:?}", story.index, story.last_good);

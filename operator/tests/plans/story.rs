@@ -11,7 +11,7 @@ use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::plan::last_good::LastGood;
 use outrigger_operator::plan::plan;
 use outrigger_operator::plan::revision::{Delivery, NamespacePlan, PolicyRevision};
-use outrigger_operator::state::index::{Changed, ObjectIndex};
+use outrigger_operator::state::index::{AffectedNamespaces, ObjectIndex};
 use outrigger_operator::status::verdict::{ObjectProblem, ObjectVerdict};
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ impl Story {
     }
 
     /// As an API server stores it: with a uid, a generation and a resourceVersion.
-    pub fn apply(&mut self, mut value: Value) -> Changed {
+    pub fn apply(&mut self, mut value: Value) -> AffectedNamespaces {
         let word = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, mut namespace, name) = (word("/kind"), word("/metadata/namespace"), word("/metadata/name"));
         if namespace.is_empty() && kind != "Namespace" {
@@ -73,7 +73,7 @@ impl Story {
         self.stored.contains_key(&(kind.to_owned(), namespace.to_owned(), name.to_owned()))
     }
 
-    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Changed {
+    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> AffectedNamespaces {
         self.stored.remove(&(kind.to_owned(), namespace.to_owned(), name.to_owned())).expect("it is there");
         self.index.delete(kind, namespace, name)
     }
@@ -95,7 +95,7 @@ impl Story {
     }
 
     /// Plans until nothing is left to plan; the last plan of each.
-    pub fn settle(&mut self, changed: Changed) -> BTreeMap<String, NamespacePlan> {
+    pub fn settle(&mut self, changed: AffectedNamespaces) -> BTreeMap<String, NamespacePlan> {
         let mut left: BTreeSet<String> = changed.namespaces;
         let mut plans = BTreeMap::new();
         let mut rounds = 0;
@@ -176,7 +176,7 @@ pub fn told(text: &str) -> String {
                 namespaces.extend(story.apply(value).namespaces);
             }
         }
-        for plan in story.settle(Changed { namespaces }).values() {
+        for plan in story.settle(AffectedNamespaces { namespaces }).values() {
             out.push_str(&summary(&mut story, plan));
         }
         out.push('\n');

@@ -16,10 +16,10 @@ use outrigger_core::SecretRef;
 use outrigger_operator::attestation::AttestationError;
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::plan::revision::{CredentialValue as Credential, Delivery, PolicyRevision, WrittenRevision};
-use outrigger_operator::server::{Admit, Services, TlsServer};
+use outrigger_operator::server::{AnswerReview, Services, TlsServer};
 use outrigger_operator::stream::cluster::Bearer;
 use outrigger_operator::stream::cluster::{ClusterError, TokenAuthority};
-use outrigger_operator::stream::keys::Published;
+use outrigger_operator::stream::keys::PublishedKeys;
 use outrigger_operator::stream::{Hub, PodFacts, PodLookup, Streams, Verifier};
 use outrigger_policy::Document;
 use rcgen::{KeyPair, PublicKeyData};
@@ -87,12 +87,12 @@ pub struct FakeCluster {
 }
 
 impl TokenAuthority for FakeCluster {
-    fn published(&self) -> BoxFuture<'_, Result<Published, ClusterError>> {
+    fn published(&self) -> BoxFuture<'_, Result<PublishedKeys, ClusterError>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let keys = self.keys.lock().unwrap().clone();
         Box::pin(async move {
             let keys = json!({"keys": keys.ok_or(ClusterError::Late)?}).to_string();
-            Published::read(&json!({"issuer": ISSUER}).to_string(), &keys)
+            PublishedKeys::read(&json!({"issuer": ISSUER}).to_string(), &keys)
         })
     }
 
@@ -177,7 +177,7 @@ impl StreamWorld {
         Self::with(Hub::default(), echo).await
     }
 
-    pub async fn with(hub: Hub, admit: impl Admit) -> Self {
+    pub async fn with(hub: Hub, admit: impl AnswerReview) -> Self {
         let (hub, pods) = (Arc::new(hub), Arc::new(FakePods::default()));
         hub.lead(true);
         let (cluster, signer) = (Arc::new(FakeCluster::default()), Signer::new("one"));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use outrigger_operator::inject::Facts;
+use outrigger_operator::inject::InjectionContext;
 use outrigger_operator::seal::{Seal, VerifyingKeys};
 use outrigger_operator::settings::{OperatorSettings, Repair};
 use serde::Deserialize as _;
@@ -52,8 +52,8 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn facts(&self) -> Facts<'_> {
-        Facts {
+    pub fn facts(&self) -> InjectionContext<'_> {
+        InjectionContext {
             settings: &self.settings,
             namespace: "shop",
             labelled: self.labels.get("outrigger.dev/inject").is_some_and(|value| value == "true"),

@@ -72,7 +72,7 @@ impl PassFindings {
         for finding in &compiled.findings {
             findings.entry(finding.object.clone()).or_default().push(finding.clone());
         }
-        let Tried { failed, untried } = tried(compiled, namespace, &mut tests.work);
+        let TestRuns { failed, untried } = tried(compiled, namespace, &mut tests.work);
         let mut tried: HashMap<String, usize> = HashMap::new();
         for placed in compiled.trials.iter().filter(|placed| !untried.contains_key(&placed.object)) {
             *tried.entry(placed.object.clone()).or_default() += 1;
@@ -171,14 +171,14 @@ fn there(compiled: &Compiled) -> HashSet<(ObjectKind, &str, &str)> {
 
 /// What became of the tests of a namespace's own rules, by the rule.
 #[derive(Default)]
-struct Tried {
+struct TestRuns {
     failed: HashMap<String, Vec<Finding>>,
     /// Of rules with tests that there was no time for: what is told of them.
     untried: HashMap<String, Finding>,
 }
 
-fn tried(compiled: &Compiled, namespace: &str, work: &mut Work) -> Tried {
-    let mut all = Tried::default();
+fn tried(compiled: &Compiled, namespace: &str, work: &mut Work) -> TestRuns {
+    let mut all = TestRuns::default();
     let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
     if own.peek().is_none() {
         return all;

@@ -20,7 +20,7 @@ fn a_key_that_is_served_is_ready_and_is_written_once() {
     assert_eq!(scene.numbers(), numbers);
     scene.pass(3_600);
     assert!(!scene.look(&[("a", Some(7)), ("b", Some(7))]));
-    assert_eq!(scene.update(), Update::default());
+    assert_eq!(scene.update(), StatusUpdate::default());
 }
 
 #[test]
@@ -207,7 +207,8 @@ fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
     let revisions = BTreeMap::from([(binding(), revision(DIGEST, &scene.objects)), (other.clone(), Arc::new(second))]);
     let _ = scene.statuses.planned("shop", &revisions, &BTreeSet::new(), scene.now.steady);
     let _ = scene.statuses.stands(&other, 3, "d9", scene.now.steady);
-    let live = [Live { uid: "a".to_owned(), binding: binding() }, Live { uid: "b".to_owned(), binding: other.clone() }];
+    let live =
+        [LivePod { uid: "a".to_owned(), binding: binding() }, LivePod { uid: "b".to_owned(), binding: other.clone() }];
     let state = |uid: &str, binding: Binding, sequence| SidecarState {
         namespace: "shop".to_owned(),
         pod: uid.to_owned(),

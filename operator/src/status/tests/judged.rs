@@ -129,7 +129,7 @@ fn a_write_that_the_watch_has_not_told_of_is_not_done_again() {
     let status = scene.update().status.unwrap();
     scene.statuses.wrote(&known, status, scene.now.steady);
     scene.pass(2);
-    assert_eq!(scene.update(), Update::default());
+    assert_eq!(scene.update(), StatusUpdate::default());
 }
 
 #[test]
