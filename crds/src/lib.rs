@@ -38,7 +38,7 @@ pub use limits::LimitsSpec;
 pub use model::ProviderModel;
 pub use price::PriceSpec;
 pub use provider::{LlmProvider, LlmProviderSpec, LlmProviderType, WithoutKey};
-pub use routing_rule::{OnErrorPolicy, RoutingRule, RoutingRuleSpec, RuleScope, Target};
+pub use routing_rule::{OnErrorPolicy, RoutingRule, RoutingRuleSpec, RuleScope, RuleTarget};
 pub use schema::{SchemaFinding, validate, with_defaults};
 pub use selector::{AllowedNamespaces, LabelSelector, NamespacesFrom};
 pub use status::{BudgetStatus, LimitedStatus, ObjectStatus, Sidecars};

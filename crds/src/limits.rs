@@ -68,7 +68,9 @@ pub(crate) const COUNT_MAX: i64 = 100_000_000_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitPeriod {
+    // Where it is absent it is not null: that is no word of the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "CalendarWindow::json_schema")]
     pub window: Option<CalendarWindow>,
     /// The last so much time, at any moment, such as 1m, 1h or 24h. In place of window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +142,7 @@ impl JsonSchema for CalendarWindow {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "By the calendar: from one beginning of a minute, hour, day, week, month, quarter or year to \
-                            the next. Lifetime never begins anew.",
+                            the next. Lifetime never\nbegins anew.",
             "type": "string",
             "enum": CalendarWindow::NAMES,
         })

@@ -60,7 +60,7 @@ pub struct RoutingRuleSpec {
     /// Where to: one is drawn by weight.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
-    pub targets: Vec<Target>,
+    pub targets: Vec<RuleTarget>,
     /// Where to when the target fails, in this order: provider/model, or provider, which keeps the model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::fallbacks")]
@@ -125,7 +125,7 @@ pub struct RuleScope {
 /// One place to go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Target {
+pub struct RuleTarget {
     /// A provider, by the name it has in the key.
     #[schemars(schema_with = "shapes::name")]
     pub provider: String,

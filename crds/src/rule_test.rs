@@ -28,6 +28,7 @@ pub struct RuleTestSpec {
 /// The world of a test.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(rustdoc::broken_intra_doc_links, reason = "`kubectl explain` shows these words: brackets in them are no links")]
 pub struct TestGiven {
     /// Providers that are down, by the names they have in the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -108,6 +108,7 @@ pub struct BudgetStatus {
 /// A limit in four words, for the columns of `kubectl get`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(rustdoc::broken_intra_doc_links, reason = "`kubectl explain` shows these words: brackets in them are no links")]
 pub struct LimitSummary {
     /// What is used of it: dollars, tokens or requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]

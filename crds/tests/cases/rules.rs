@@ -5,7 +5,7 @@ use super::{Invalid, PROVIDER, RULE};
 const CREDENTIAL: &str = "a credential is no header: put it in a Secret, and name that in credentials";
 const OWN_HEADER: &str = "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and their like): remove it";
 const HEADER_NAME: &str = "a header's name is made of letters, digits and `-`, at most 64 of them";
-const NO_SERVER: &str = "a Mock calls no server: remove endpoint, tls, headers and prewarm";
+const NO_SERVER: &str = "a Mock calls no server: remove endpoint, tls, proxy, headers and prewarm";
 const NO_ENDPOINT: &str =
     "types OpenAICompatible and vLLM have no endpoint of their own: set endpoint, such as http://vllm.models:8000/v1";
 const NO_KEY: &str = "this type is called with a key: list at least one in credentials";
@@ -22,6 +22,7 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: OpenAICompatible}", &[("spec", NO_ENDPOINT)]),
     (PROVIDER, "{type: Mock, mock: {}, endpoint: 'https://a'}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, tls: {caRef: {name: a}}}", &[("spec", NO_SERVER)]),
+    (PROVIDER, "{type: Mock, mock: {}, proxy: {url: 'http://p:3128'}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, headers: {a: b}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, prewarm: true}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs mock, which says how it answers; mock: {} will do")]),

@@ -6,6 +6,7 @@ const LABEL: &str =
     "must be a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit";
 const URL: &str =
     "must be an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1";
+const PROXY: &str = "must be a proxy's URL without user and path, such as http://proxy.example.com:3128";
 const DURATION: &str = "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
 const VISIBLE: &str = "must be printable ASCII without spaces, and not empty";
@@ -90,6 +91,17 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Ollama, endpoint: 'https://user:pass@llm.corp'}", &[("spec.endpoint", URL)]),
     (PROVIDER, "{type: Ollama, endpoint: 'https://llm.corp/v1?key=a'}", &[("spec.endpoint", URL)]),
     (PROVIDER, "{type: Ollama, endpoint: 'ftp://llm.corp'}", &[("spec.endpoint", URL)]),
+    (PROVIDER, "{type: vLLM, endpoint: 'https://a', proxy: {url: 'proxy.corp:3128'}}", &[("spec.proxy.url", PROXY)]),
+    (
+        PROVIDER,
+        "{type: vLLM, endpoint: 'https://a', proxy: {url: 'http://user:pass@proxy.corp'}}",
+        &[("spec.proxy.url", PROXY)],
+    ),
+    (
+        PROVIDER,
+        "{type: vLLM, endpoint: 'https://a', proxy: {url: 'http://proxy.corp/path'}}",
+        &[("spec.proxy.url", PROXY)],
+    ),
     (PROVIDER, "{type: Ollama, timeouts: {connect: 2 s}}", &[("spec.timeouts.connect", DURATION)]),
     (PROVIDER, "{type: Ollama, timeouts: {connect: 1.5s}}", &[("spec.timeouts.connect", DURATION)]),
     (PROVIDER, "{type: Mock, mock: {timing: {firstToken: 1d}}}", &[("spec.mock.timing.firstToken", DURATION)]),

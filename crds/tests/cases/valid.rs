@@ -71,6 +71,7 @@ pub const VALID: &[(&str, &str)] = &[
     ),
     (PROVIDER, "{type: vLLM, endpoint: 'http://vllm.models:8000'}"),
     (PROVIDER, "{type: vLLM, endpoint: 'http://[fd00::1]:8000/v1/'}"),
+    (PROVIDER, "{type: vLLM, endpoint: 'https://a', proxy: {url: 'http://proxy.corp:3128'}}"),
     (PROVIDER, "{type: Ollama}"),
     (PROVIDER, "{type: Ollama, tls: {caRef: {name: corp-ca}}, allowedNamespaces: {}}"),
     (PROVIDER, "{type: Ollama, allowedNamespaces: {from: All}}"),

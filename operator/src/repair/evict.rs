@@ -125,7 +125,7 @@ pub async fn evict(client: &Client, pod: &UninjectedPod) -> Result<Evicted, Call
 mod tests {
     use super::*;
     use crate::state::uninjected::Controller;
-    use crate::watch::watcher::NamespacedName;
+    use outrigger_core::ObjectRef;
 
     struct EvictionClock {
         steady: Instant,
@@ -144,7 +144,7 @@ mod tests {
 
         fn pod(&self, name: &str, kind: &str, owner: &str, age: Duration) -> UninjectedPod {
             UninjectedPod {
-                place: NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() },
+                place: ObjectRef { namespace: "shop".to_owned(), name: name.to_owned() },
                 uid: name.to_owned(),
                 annotations: std::collections::BTreeMap::new(),
                 controller: Some(Controller {

@@ -185,11 +185,11 @@ mod tests {
     use super::*;
     use crate::names;
     use crate::state::uninjected::Controller;
-    use crate::watch::watcher::NamespacedName;
+    use outrigger_core::ObjectRef;
 
     fn pod(namespace: &str, name: &str, kind: Option<&str>, annotations: &[(&str, &str)]) -> UninjectedPod {
         UninjectedPod {
-            place: NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() },
+            place: ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() },
             uid: format!("uid-{name}"),
             annotations: annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             controller: kind.map(|kind| Controller {

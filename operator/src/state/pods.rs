@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1;
+use outrigger_core::ObjectRef;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use crate::attestation::{AttestationError, Attestor, mounted};
 use crate::names;
 use crate::objects::binding::{Binding, DEFAULT};
-use crate::watch::watcher::{NamespacedName, WatchUpdate};
+use crate::watch::watcher::{WatchUpdate, object_ref};
 
 /// How long what no key keeps stays after its last pod.
 const LINGER: Duration = Duration::from_secs(15 * 60);
@@ -21,7 +22,7 @@ const LINGER: Duration = Duration::from_secs(15 * 60);
 /// What is kept of a pod with a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayPod {
-    pub place: NamespacedName,
+    pub place: ObjectRef,
     pub uid: String,
     pub service_account: String,
     /// As it was admitted: of its volume, which nobody can change.
@@ -40,7 +41,7 @@ impl GatewayPod {
     /// `None`: it mounts no policy.
     #[must_use]
     pub fn of(pod: &v1::Pod, attestor: &Attestor) -> Option<Self> {
-        let place = NamespacedName::of(pod);
+        let place = object_ref(pod);
         let spec = pod.spec.as_ref()?;
         let binding = Binding::of_object(&place.namespace, mounted(spec)?)?;
         let status = pod.status.as_ref();
@@ -71,7 +72,7 @@ pub struct GatewayPods {
 
 #[derive(Debug, Default)]
 struct PodIndex {
-    pods: BTreeMap<NamespacedName, GatewayPod>,
+    pods: BTreeMap<ObjectRef, GatewayPod>,
     /// How many are bound so.
     bound: BTreeMap<Binding, usize>,
     /// Nobody is bound so any more, and until then it stays.
@@ -98,7 +99,7 @@ impl GatewayPods {
     pub fn take(&self, update: &WatchUpdate<Box<v1::Pod>>) -> PodsChanged {
         let (place, pod) = match update {
             WatchUpdate::Is(pod) => {
-                (NamespacedName::of(&**pod), GatewayPod::of(pod, &self.attestor).filter(|pod| !pod.finished))
+                (object_ref(&**pod), GatewayPod::of(pod, &self.attestor).filter(|pod| !pod.finished))
             }
             WatchUpdate::Gone(place) => (place.clone(), None),
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return PodsChanged::default(),
@@ -140,7 +141,7 @@ impl GatewayPods {
     /// One that is there, by uid as well: another may have its name since.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str, uid: &str) -> Option<GatewayPod> {
-        let place = NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() };
+        let place = ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() };
         self.read().pods.get(&place).filter(|pod| pod.uid == uid && !uid.is_empty()).cloned()
     }
 
@@ -154,7 +155,7 @@ impl GatewayPods {
 }
 
 impl PodIndex {
-    fn put(&mut self, place: NamespacedName, pod: Option<GatewayPod>) -> PodsChanged {
+    fn put(&mut self, place: ObjectRef, pod: Option<GatewayPod>) -> PodsChanged {
         let mut changed = PodsChanged::default();
         let binding = pod.as_ref().map(|pod| pod.binding.clone());
         let before = match pod {
@@ -232,8 +233,7 @@ mod tests {
         let found = pods.get("shop", "a", "uid-a").unwrap();
         assert_eq!((found.service_account.as_str(), found.live), ("app", true));
         assert_eq!(pods.get("shop", "a", "uid-before"), None);
-        let gone =
-            |name: &str| WatchUpdate::Gone(NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() });
+        let gone = |name: &str| WatchUpdate::Gone(ObjectRef { namespace: "shop".to_owned(), name: name.to_owned() });
         assert_eq!(pods.take(&gone("a")), changed(false, true));
         assert_eq!(pods.take(&gone("b")), changed(true, true));
         assert_eq!(pods.take(&gone("b")), changed(false, false));
@@ -258,7 +258,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let (pods, keyless) = (GatewayPods::default(), Binding::default_of("shop"));
-            let gone = WatchUpdate::Gone(NamespacedName { namespace: "shop".to_owned(), name: "a".to_owned() });
+            let gone = WatchUpdate::Gone(ObjectRef { namespace: "shop".to_owned(), name: "a".to_owned() });
             assert_eq!(pods.take(&WatchUpdate::Is(pod("a", "default", "Running", json!({})))), changed(true, true));
             assert_eq!(pods.take(&gone), changed(false, true));
             assert_eq!(pods.bindings(), BTreeSet::from([keyless.clone()]));

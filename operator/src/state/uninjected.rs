@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1;
 use kube::api::PartialObjectMeta;
+use outrigger_core::ObjectRef;
 use parking_lot::RwLock;
 
-use crate::watch::watcher::{NamespacedName, WatchUpdate};
+use crate::watch::watcher::{WatchUpdate, object_ref};
 
 /// As they are watched: metadata alone.
 pub type WatchedUninjected = PartialObjectMeta<v1::Pod>;
@@ -19,7 +20,7 @@ pub const FIELDS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// What is kept of a pod without a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UninjectedPod {
-    pub place: NamespacedName,
+    pub place: ObjectRef,
     pub uid: String,
     /// Of its annotations, ours.
     pub annotations: BTreeMap<String, String>,
@@ -48,7 +49,7 @@ impl UninjectedPod {
         let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let created = meta.creation_timestamp.as_ref().map(|time| time.0.as_second());
         UninjectedPod {
-            place: NamespacedName::of(pod),
+            place: object_ref(pod),
             uid: meta.uid.clone().unwrap_or_default(),
             annotations: ours.map(|(name, value)| (name.clone(), value.clone())).collect(),
             controller: controller.map(|owner| Controller {
@@ -66,7 +67,7 @@ impl UninjectedPod {
 /// All of them.
 #[derive(Debug, Default)]
 pub struct UninjectedPods {
-    pods: RwLock<BTreeMap<NamespacedName, UninjectedPod>>,
+    pods: RwLock<BTreeMap<ObjectRef, UninjectedPod>>,
     listed: AtomicBool,
 }
 
@@ -75,7 +76,7 @@ impl UninjectedPods {
     pub fn take(&self, update: &WatchUpdate<Box<WatchedUninjected>>) {
         let mut pods = self.pods.write();
         match update {
-            WatchUpdate::Is(pod) => drop(pods.insert(NamespacedName::of(&**pod), UninjectedPod::of(pod))),
+            WatchUpdate::Is(pod) => drop(pods.insert(object_ref(&**pod), UninjectedPod::of(pod))),
             WatchUpdate::Gone(place) => drop(pods.remove(place)),
             WatchUpdate::Listed => self.listed.store(true, Ordering::Relaxed),
             WatchUpdate::Unreadable(_) | WatchUpdate::Failed => {}
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(all[0].annotations.keys().collect::<Vec<_>>(), ["outrigger.dev/inject"]);
         assert_eq!(all[0].controller.as_ref().unwrap().name, "app");
         assert_eq!((all[0].created.unwrap().as_second(), all[0].ending), (1_767_225_600, false));
-        pods.take(&WatchUpdate::Gone(NamespacedName { namespace: "shop".to_owned(), name: "app-1".to_owned() }));
+        pods.take(&WatchUpdate::Gone(ObjectRef { namespace: "shop".to_owned(), name: "app-1".to_owned() }));
         assert_eq!(pods.all(), Some(Vec::new()));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::DynamicObject;
+use outrigger_core::ObjectRef;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,7 +18,7 @@ use crate::server::health::Readiness;
 use crate::state::caches::Caches;
 use crate::state::generated::GeneratedConfigMap;
 use crate::state::uninjected::WatchedUninjected;
-use crate::watch::watcher::{NamespacedName, WatchUpdate};
+use crate::watch::watcher::{WatchUpdate, object_ref};
 
 /// Events that are taken in one go, before anybody is told.
 const BATCH: usize = 1_024;
@@ -201,7 +202,7 @@ impl Dispatcher {
     fn object(&self, kind: &'static str, update: WatchUpdate<Box<DynamicObject>>, news: &mut Affected) {
         let changed = match update {
             WatchUpdate::Is(object) => {
-                let place = NamespacedName::of(&*object);
+                let place = object_ref(&*object);
                 if kind == NAMESPACE {
                     self.caches.put_namespace(place.name.clone(), Some(words(&object)));
                 } else {
@@ -241,7 +242,7 @@ impl Dispatcher {
     /// `true`: it is bound by that, and was not.
     fn generated(&self, update: WatchUpdate<Box<ConfigMap>>, news: &mut Affected) -> bool {
         let (place, held) = match update {
-            WatchUpdate::Is(object) => (NamespacedName::of(&*object), Some(GeneratedConfigMap::of(&object))),
+            WatchUpdate::Is(object) => (object_ref(&*object), Some(GeneratedConfigMap::of(&object))),
             WatchUpdate::Gone(place) => (place, None),
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return false,
         };
@@ -260,7 +261,7 @@ pub const NAMESPACE: &str = "Namespace";
 pub const GENERATED: &str = "ConfigMaps of the operator";
 pub const PODS: &str = "Pods with a gateway";
 
-fn id(kind: &str, place: NamespacedName) -> Option<ObjectId> {
+fn id(kind: &str, place: ObjectRef) -> Option<ObjectId> {
     let kind = crate::objects::id::ObjectKind::named(kind)?;
     Some(ObjectId { kind, namespace: place.namespace, name: place.name })
 }
@@ -340,7 +341,7 @@ mod tests {
         let news = dispatcher.take(vec![value_told(WatchUpdate::Is(serde_json::from_value(secret).unwrap()))]);
         assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
         assert!(dispatcher.unread().borrow().is_empty());
-        let gone = NamespacedName { namespace: "shop".to_owned(), name: "openai".to_owned() };
+        let gone = ObjectRef { namespace: "shop".to_owned(), name: "openai".to_owned() };
         assert!(!dispatcher.take(vec![value_told(WatchUpdate::Gone(gone.clone()))]).namespaces.is_empty());
         // What was told before a rereading counts for nothing after it.
         let _ = dispatcher.take(vec![value_told(WatchUpdate::Gone(gone.clone())), ClusterEvent::Rereading]);

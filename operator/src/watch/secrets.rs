@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
+use outrigger_core::ObjectRef;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -15,7 +16,7 @@ use crate::metrics::OperatorMetrics;
 use crate::objects::refs::{ValueKind, ValueRef};
 use crate::watch::dispatch::ClusterEvent;
 use crate::watch::relist::RelistHandle;
-use crate::watch::watcher::{NamespacedName, WatchOptions, WatchUpdate, follow};
+use crate::watch::watcher::{WatchOptions, WatchUpdate, follow};
 
 /// Watches that begin at the same time: at the start there may be many.
 const BEGINNING_MAX: usize = 16;
@@ -61,7 +62,7 @@ impl ValueWatches {
                     // Until it has ended it may still tell that the value is there.
                     let _ = watch.await;
                 }
-                let place = NamespacedName { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
+                let place = ObjectRef { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
                 // Not looked at any more: what is known of it grows old, and must not be found if it is wanted again.
                 if self.listener.send(ClusterEvent::Value { wanted, update: WatchUpdate::Gone(place) }).await.is_err() {
                     return;
@@ -114,7 +115,7 @@ impl ValueWatches {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &wanted.namespace, &resource);
         let config = Config::default().fields(&format!("metadata.name={}", wanted.name));
         let mut permit = Arc::clone(&self.beginning).acquire_owned().await.ok();
-        let place = NamespacedName { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
+        let place = ObjectRef { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
         let mut there = false;
         let map = |update: WatchUpdate<DynamicObject>| {
             there = matches!(update, WatchUpdate::Is(_)) || (there && !matches!(update, WatchUpdate::Gone(_)));

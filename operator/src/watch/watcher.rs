@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use kube::runtime::watcher::{Config, Error, Event, watcher};
 use kube::{Api, Resource};
+use outrigger_core::ObjectRef;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
@@ -27,7 +28,7 @@ const MOST: Duration = Duration::from_secs(30);
 pub enum WatchUpdate<K> {
     /// It is there, in this shape.
     Is(K),
-    Gone(NamespacedName),
+    Gone(ObjectRef),
     /// All that is there has been told.
     Listed,
     /// It can't be read: there is no right to it, or no such kind. Tried again all the same.
@@ -50,22 +51,11 @@ impl<K> WatchUpdate<K> {
     }
 }
 
-/// Namespace (empty for what has none) and name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NamespacedName {
-    pub namespace: String,
-    pub name: String,
-}
-
-impl NamespacedName {
-    #[must_use]
-    pub fn of<K: Resource>(object: &K) -> Self {
-        let meta = object.meta();
-        NamespacedName {
-            namespace: meta.namespace.clone().unwrap_or_default(),
-            name: meta.name.clone().unwrap_or_default(),
-        }
-    }
+/// Which object; the namespace is empty for what has none.
+#[must_use]
+pub fn object_ref<K: Resource>(object: &K) -> ObjectRef {
+    let meta = object.meta();
+    ObjectRef { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
 }
 
 /// What is followed, for logs and metrics.
@@ -190,9 +180,9 @@ fn unreadable(error: Error) -> Option<&'static str> {
 /// What a watch has told, so that a new list also tells what is gone.
 #[derive(Debug, Default)]
 struct WatchState {
-    held: BTreeSet<NamespacedName>,
+    held: BTreeSet<ObjectRef>,
     /// While it lists.
-    fresh: Option<BTreeSet<NamespacedName>>,
+    fresh: Option<BTreeSet<ObjectRef>>,
 }
 
 impl WatchState {
@@ -203,28 +193,28 @@ impl WatchState {
                 Vec::new()
             }
             Event::InitApply(object) => {
-                let place = NamespacedName::of(&object);
+                let place = object_ref(&object);
                 if let Some(fresh) = &mut self.fresh {
                     fresh.insert(place.clone());
                 }
                 self.is(place, object)
             }
-            Event::Apply(object) => self.is(NamespacedName::of(&object), object),
+            Event::Apply(object) => self.is(object_ref(&object), object),
             Event::InitDone => {
                 let fresh = self.fresh.take().unwrap_or_default();
-                let gone: Vec<NamespacedName> = self.held.difference(&fresh).cloned().collect();
+                let gone: Vec<ObjectRef> = self.held.difference(&fresh).cloned().collect();
                 self.held = fresh;
                 gone.into_iter().map(WatchUpdate::Gone).chain([WatchUpdate::Listed]).collect()
             }
             Event::Delete(object) => {
-                let place = NamespacedName::of(&object);
+                let place = object_ref(&object);
                 self.held.remove(&place);
                 vec![WatchUpdate::Gone(place)]
             }
         }
     }
 
-    fn is<K: Resource>(&mut self, place: NamespacedName, mut object: K) -> Vec<WatchUpdate<K>> {
+    fn is<K: Resource>(&mut self, place: ObjectRef, mut object: K) -> Vec<WatchUpdate<K>> {
         // A third of an object, and of no use here.
         object.meta_mut().managed_fields = None;
         self.held.insert(place);

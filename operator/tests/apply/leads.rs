@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use outrigger_core::ObjectRef;
 use outrigger_operator::apply::Applier;
 use outrigger_operator::certs::CaBundle;
 use outrigger_operator::metrics::OperatorMetrics;
@@ -15,7 +16,7 @@ use outrigger_operator::state::index::ObjectIndex;
 use outrigger_operator::status::publisher::StatusPublisher;
 use outrigger_operator::stream::Hub;
 use outrigger_operator::watch::dispatch::{ClusterEvent, Dispatcher};
-use outrigger_operator::watch::watcher::{NamespacedName, WatchUpdate};
+use outrigger_operator::watch::watcher::WatchUpdate;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -92,8 +93,8 @@ fn key_gone(name: &str) -> ClusterEvent {
     ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Gone(place(name)) }
 }
 
-fn place(name: &str) -> NamespacedName {
-    NamespacedName { namespace: "shop".to_owned(), name: name.to_owned() }
+fn place(name: &str) -> ObjectRef {
+    ObjectRef { namespace: "shop".to_owned(), name: name.to_owned() }
 }
 
 fn pod(name: &str, keys: &[&str]) -> ClusterEvent {

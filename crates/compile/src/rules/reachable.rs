@@ -1,6 +1,6 @@
 //! What the keys in a rule's scope may use: a target outside of it would never be taken.
 
-use outrigger_crds::routing_rule::Target;
+use outrigger_crds::routing_rule::RuleTarget;
 use outrigger_policy::{Globs, KeyDoc, KeyProviderDoc, ModelDoc, ProviderDoc, catalogue};
 
 use crate::findings::hint::hint;
@@ -43,7 +43,7 @@ impl<'a> Fence<'a> {
 
     /// # Errors
     /// The field at fault, and why nobody may go there.
-    pub fn target(&self, target: &Target) -> Result<(), (&'static str, String)> {
+    pub fn target(&self, target: &RuleTarget) -> Result<(), (&'static str, String)> {
         if self.missing.contains(&target.provider.as_str()) {
             return Ok(());
         }
