@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use outrigger_compile::{Compiled, Finding, PlacedTrial, Severity};
-use outrigger_policy::trial::{Outcome, run_within};
+use outrigger_policy::trial::{TrialOutcome, run_within};
 use outrigger_policy::{BuildError, Work};
 
 /// How much work the tests of a folder may be, in steps: about 30 seconds.
@@ -34,10 +34,10 @@ pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
         let outcome = run_within(&policy, &trial.trial, &mut work);
         let took = begun.elapsed();
         let failure = match outcome {
-            Outcome::Passed => None,
-            Outcome::Failed(what) => Some(trial.failed(&what)),
+            TrialOutcome::Passed => None,
+            TrialOutcome::Failed(what) => Some(trial.failed(&what)),
             // Whoever asks for tests is not told that all is well where some were not run.
-            Outcome::Untried => Some(Finding { severity: Severity::Error, ..trial.untried() }),
+            TrialOutcome::Untried => Some(Finding { severity: Severity::Error, ..trial.untried() }),
         };
         RuleTest { trial: trial.clone(), took, failure }
     };

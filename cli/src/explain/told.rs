@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use outrigger_policy::{CandidateSeen, Explanation, Printable, RuleOutcome, ServedBy, Understood, grouped};
+use outrigger_policy::{CandidateSeen, Explanation, Printable, RuleOutcome, ServingTier, Understood, grouped};
 
 use super::Explained;
 use crate::style::Style;
@@ -186,10 +186,10 @@ fn understood(asked: &Understood) -> String {
         (Some(provider), _) => format!("{}, pinned to {provider}", asked.model),
         (None, Some(served)) => {
             let by = match served.by {
-                ServedBy::KeyModels => "the key's own list has it",
-                ServedBy::ProviderModels => "the provider's models have it",
-                ServedBy::Catalogue => "the built-in catalogue has it",
-                ServedBy::AnyName => "whatever its name",
+                ServingTier::KeyModels => "the key's own list has it",
+                ServingTier::ProviderModels => "the provider's models have it",
+                ServingTier::Catalogue => "the built-in catalogue has it",
+                ServingTier::AnyName => "whatever its name",
             };
             format!("{}, served by {}: {by}", asked.model, served.providers.join(", "))
         }

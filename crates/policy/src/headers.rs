@@ -5,7 +5,7 @@
 
 /// What becomes of a header on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum HeaderFate {
     Passes,
     Dropped,
     /// Passes if it speaks of the caller alone: if no other credential could have been asked.
@@ -33,43 +33,43 @@ pub enum Group {
     Kept,
 }
 
-use Fate::{Dropped, OfOneCredential, Passes};
 use Group::{
     Account, Baggage, Browser, Cloud, Credential, Google, Hop, Kept, Message, Ours, Override, Page, Proxy, RateLimit,
     Server, Trace,
 };
+use HeaderFate::{Dropped, OfOneCredential, Passes};
 
 /// A group's row.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct HeaderRule {
     pub group: Group,
     /// In lower case. A star at the end stands for every name that begins so, one in front for every name that ends so and
     /// has no row of its own.
     pub names: &'static [&'static str],
     /// To a provider of the caller's dialect.
-    pub up: Fate,
+    pub up: HeaderFate,
     /// To a provider of another dialect.
-    pub across: Fate,
+    pub across: HeaderFate,
     /// Back from a provider of the caller's dialect. From another dialect nothing comes back.
-    pub down: Fate,
+    pub down: HeaderFate,
     /// Rules don't see it.
     pub hidden: bool,
     /// Why, in words of the docs.
     pub why: &'static str,
 }
 
-const fn both_ways(group: Group, names: &'static [&'static str], why: &'static str) -> Row {
-    Row { group, names, up: Dropped, across: Dropped, down: Dropped, hidden: false, why }
+const fn both_ways(group: Group, names: &'static [&'static str], why: &'static str) -> HeaderRule {
+    HeaderRule { group, names, up: Dropped, across: Dropped, down: Dropped, hidden: false, why }
 }
 
 /// Not for the provider, and nobody's secret on the way back.
-const fn only_up(group: Group, names: &'static [&'static str], why: &'static str) -> Row {
-    Row { down: Passes, ..both_ways(group, names, why) }
+const fn only_up(group: Group, names: &'static [&'static str], why: &'static str) -> HeaderRule {
+    HeaderRule { down: Passes, ..both_ways(group, names, why) }
 }
 
 /// All of it. A name of its own comes before a family that it is in.
-pub const TABLE: &[Row] = &[
-    Row {
+pub const TABLE: &[HeaderRule] = &[
+    HeaderRule {
         hidden: true,
         ..both_ways(
             Credential,
@@ -107,7 +107,7 @@ pub const TABLE: &[Row] = &[
             "The caller's own credentials, and the provider's cookies. The gateway sets the provider's credential.",
         )
     },
-    Row {
+    HeaderRule {
         hidden: true,
         ..both_ways(
             Credential,
@@ -127,7 +127,7 @@ pub const TABLE: &[Row] = &[
             "By their names somebody's credentials. The provider object names those that its provider needs.",
         )
     },
-    Row {
+    HeaderRule {
         hidden: true,
         ..both_ways(
             Ours,
@@ -218,7 +218,7 @@ pub const TABLE: &[Row] = &[
         ],
         "Between a browser and this gateway. The gateway decides what a page may read.",
     ),
-    Row {
+    HeaderRule {
         up: Passes,
         ..both_ways(
             Page,
@@ -279,7 +279,7 @@ pub const TABLE: &[Row] = &[
         ],
         "Would turn the request into another one than was decided and is charged, or cut its answer.",
     ),
-    Row {
+    HeaderRule {
         up: Passes,
         ..both_ways(Kept, &["x-goog-api-client"], "Which SDK calls; the rest of `x-goog-*` are system parameters.")
     },
@@ -289,13 +289,13 @@ pub const TABLE: &[Row] = &[
         "Google's system parameters: they remove the usage from the answer, or change who is billed.",
     ),
     only_up(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and messages to a cloud about its account."),
-    Row {
+    HeaderRule {
         across: Passes,
         up: Passes,
         ..both_ways(Trace, &["traceparent", "tracestate"], "The caller's trace goes on.")
     },
     both_ways(Baggage, &["baggage"], "May hold anything that the application knows about its users."),
-    Row {
+    HeaderRule {
         up: Passes,
         down: OfOneCredential,
         ..both_ways(
@@ -312,13 +312,13 @@ pub const TABLE: &[Row] = &[
             "About one credential: passes down only if that one alone can serve the key.",
         )
     },
-    Row { up: Passes, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
+    HeaderRule { up: Passes, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
 ];
 
 /// The row of a header, by its name in lower case; `None`: it has none. A name of its own comes before its first letters, and
 /// those before its last. An underscore is taken for a hyphen, as some servers do.
 #[must_use]
-pub fn row(name: &str) -> Option<&'static Row> {
+pub fn row(name: &str) -> Option<&'static HeaderRule> {
     let name = name.as_bytes();
     let row = BEGINNINGS.on(beginning(name), name).or_else(|| ENDS.on(end(name), name))?;
     TABLE.get(row)
@@ -417,7 +417,7 @@ static ENDS: Index<{ count(true) }> = Index::of(true);
 
 /// What becomes of a caller's header on its way to a provider of the caller's dialect.
 #[must_use]
-pub fn up(name: &str) -> Fate {
+pub fn up(name: &str) -> HeaderFate {
     row(name).map_or(Passes, |row| row.up)
 }
 
@@ -428,7 +428,7 @@ pub fn up_across() -> impl Iterator<Item = &'static str> {
 
 /// What becomes of a provider's header on its way back to a caller of its dialect.
 #[must_use]
-pub fn down(name: &str) -> Fate {
+pub fn down(name: &str) -> HeaderFate {
     row(name).map_or(Passes, |row| row.down)
 }
 

@@ -26,11 +26,11 @@ pub mod trial;
 
 pub use build_error::BuildError;
 pub use catalogue::model::Model;
-pub use condition::{CodeError, Cost, TooDear, TooMuch, bounds};
+pub use condition::{CodeError, ConditionCost, TooDear, TooMuch, bounds};
 pub use decide::decide;
 pub use decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use decide::explain::{
-    CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, Served, ShadowSeen, Understood, explain,
+    CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, ServingProviders, ShadowSeen, Understood, explain,
 };
 pub use decide::observed::{Measure, Observed};
 pub use document::{
@@ -41,15 +41,15 @@ pub use document::{
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::limit::{Limit, LimitId, LimitOwner, Limits};
 pub use limits::usage::grouped;
-pub use naming::name::Asked;
-pub use naming::serving::{Tier as ServedBy, list_models};
+pub use naming::name::ModelName;
+pub use naming::serving::{ServingTier, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
 pub use prices::{CacheAsk, Price, Service, Tier, Used};
 pub use request::headers::session;
 pub use request::{Conditions, Draw, NoConditions, Others, Pace, Request, Stay};
 pub use rules::expression::{Expression, ExpressionError};
-pub use rules::lint::Slip;
-pub use rules::rule::{Compiled as CompiledConditions, Rule};
+pub use rules::lint::Lint;
+pub use rules::rule::{CompiledConditions, Rule};
 pub use rules::variables::VARIABLES;
 pub use rules::vocabulary::FUNCTIONS;
 pub use text::glob::Globs;

@@ -9,7 +9,7 @@ use typed_index_collections::TiVec;
 
 use crate::build_error::BuildError;
 use crate::catalogue::custom::Catalogues;
-use crate::catalogue::model::{Model, Names};
+use crate::catalogue::model::{Model, ModelNames};
 use crate::condition::bounds::PATTERNS;
 use crate::document::{
     Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, OnHangUp, OnLimit, ProviderDoc, ReadError,
@@ -18,7 +18,7 @@ use crate::document::{
 use crate::index::{CredentialIndex, EntryIndex, KeyIndex, ProviderIndex, RuleIndex};
 use crate::limits::limit::Limits;
 use crate::prices::Price;
-use crate::rules::rule::{Compiled, Rule};
+use crate::rules::rule::{CompiledConditions, Rule};
 use crate::text::glob::{Globs, is_anything, is_pattern};
 use outrigger_core::hash::spread_parts;
 
@@ -38,7 +38,7 @@ pub struct Policy {
     by_alias: HashMap<String, KeyIndex>,
 }
 
-/// Names a policy: `12-9f3ce4a1`, its sequence and the first eight characters of its digest.
+/// ModelNames a policy: `12-9f3ce4a1`, its sequence and the first eight characters of its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     pub sequence: u64,
@@ -82,7 +82,7 @@ pub struct Provider {
     pub limits: LimitsDoc,
     /// What models cost that have no price of their own anywhere.
     pub default_price: Option<Price>,
-    names: Names,
+    names: ModelNames,
     /// Of its models, the names that are patterns; `*` is none of them.
     pub(crate) patterns: Globs,
     /// It lists `*`: it says that it takes any name.
@@ -227,14 +227,14 @@ impl Policy {
     /// # Errors
     /// [`BuildError`] names the object that is at fault.
     pub fn build(document: Document) -> Result<Self, BuildError> {
-        Self::build_with(document, &Compiled::new())
+        Self::build_with(document, &CompiledConditions::new())
     }
 
     /// As [`Policy::build`], with conditions that were compiled before.
     ///
     /// # Errors
     /// As [`Policy::build`].
-    pub fn build_with(document: Document, known: &Compiled) -> Result<Self, BuildError> {
+    pub fn build_with(document: Document, known: &CompiledConditions) -> Result<Self, BuildError> {
         if document.format != FORMAT {
             return Err(ReadError::Format { found: document.format }.into());
         }
@@ -323,7 +323,7 @@ fn provider(doc: &ProviderDoc) -> Provider {
         identity,
         kind: doc.kind.clone(),
         endpoint: doc.endpoint.clone(),
-        names: Names::of(&models),
+        names: ModelNames::of(&models),
         models,
         exclusive: doc.exclusive,
         suspended: doc.suspended,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_policy::headers::{Fate, Group, TABLE, down, is_hidden, is_of_a_proxy, row, up, up_across};
+use outrigger_policy::headers::{Group, HeaderFate, TABLE, down, is_hidden, is_of_a_proxy, row, up, up_across};
 
 const HEAD: &str = "\
 # Headers
@@ -32,11 +32,11 @@ header that is not marked as hidden.
 |---|---|---|---|---|
 ";
 
-fn word(fate: Fate) -> &'static str {
+fn word(fate: HeaderFate) -> &'static str {
     match fate {
-        Fate::Passes => "passes",
-        Fate::Dropped => "no",
-        Fate::OfOneCredential => "of one credential",
+        HeaderFate::Passes => "passes",
+        HeaderFate::Dropped => "no",
+        HeaderFate::OfOneCredential => "of one credential",
     }
 }
 
@@ -159,7 +159,7 @@ fn what_may_not_go_up_does_not() {
         "if-none-match",
         "prefer",
     ] {
-        assert_eq!(up(name), Fate::Dropped, "{name}");
+        assert_eq!(up(name), HeaderFate::Dropped, "{name}");
     }
     for name in [
         "user-agent",
@@ -194,7 +194,7 @@ fn what_may_not_go_up_does_not() {
         "security",
         "x-goo",
     ] {
-        assert_eq!(up(name), Fate::Passes, "{name}");
+        assert_eq!(up(name), HeaderFate::Passes, "{name}");
     }
 }
 
@@ -230,10 +230,10 @@ fn what_may_not_come_down_does_not() {
         "baggage",
         "access_control_allow_origin",
     ] {
-        assert_eq!(down(name), Fate::Dropped, "{name}");
+        assert_eq!(down(name), HeaderFate::Dropped, "{name}");
     }
     for name in ["x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-limit", "ratelimit", "ratelimit-policy"] {
-        assert_eq!(down(name), Fate::OfOneCredential, "{name}");
+        assert_eq!(down(name), HeaderFate::OfOneCredential, "{name}");
     }
     for name in [
         "content-type",
@@ -253,7 +253,7 @@ fn what_may_not_come_down_does_not() {
         "x-ms-region",
         "never-heard-of",
     ] {
-        assert_eq!(down(name), Fate::Passes, "{name}");
+        assert_eq!(down(name), HeaderFate::Passes, "{name}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use outrigger_policy::headers::{self as table, Fate};
+use outrigger_policy::headers::{self as table, HeaderFate};
 
 /// Names that each request is asked for and that HTTP's own list lacks. Looked up by text, a name is read anew each time.
 pub mod name {
@@ -51,7 +51,7 @@ pub fn up_same(from: &HeaderMap) -> HeaderMap {
     let mut extras = false;
     for (name, value) in from {
         let text = name.as_str();
-        if table::up(text) == Fate::Passes && !is_named(&named, text) {
+        if table::up(text) == HeaderFate::Passes && !is_named(&named, text) {
             to.append(name.clone(), value.clone());
         } else {
             extras |= text.starts_with(EXTRA);
@@ -68,7 +68,7 @@ pub fn up_same(from: &HeaderMap) -> HeaderMap {
 fn add_extras(from: &HeaderMap, to: &mut HeaderMap) {
     for (name, value) in from {
         if let Some(extra) = name.as_str().strip_prefix(EXTRA)
-            && table::up(extra) == Fate::Passes
+            && table::up(extra) == HeaderFate::Passes
             && *extra != *CONTENT_TYPE.as_str()
             && let Ok(name) = extra.parse::<HeaderName>()
         {
@@ -95,9 +95,9 @@ pub fn down_same(from: &HeaderMap, single_credential: bool) -> HeaderMap {
     let named = connection_headers(from);
     for (name, value) in from {
         let passes = match table::down(name.as_str()) {
-            Fate::Passes => true,
-            Fate::OfOneCredential => single_credential,
-            Fate::Dropped => false,
+            HeaderFate::Passes => true,
+            HeaderFate::OfOneCredential => single_credential,
+            HeaderFate::Dropped => false,
         };
         if passes && !is_named(&named, name.as_str()) {
             to.append(name.clone(), value.clone());

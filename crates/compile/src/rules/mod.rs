@@ -9,7 +9,7 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::RoutingRule;
 use outrigger_crds::routing_rule::{Action, Mode, OnErrorPolicy};
 use outrigger_policy::{
-    Expression, ExpressionError, KeyDoc, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, Slip, TargetDoc,
+    Expression, ExpressionError, KeyDoc, Lint, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, TargetDoc,
 };
 
 use crate::findings::finding::{Cause, Finding, Severity};
@@ -118,14 +118,14 @@ fn can_be_asked(
             return false;
         }
     };
-    let slips = expression.slips();
-    findings.extend(slips.iter().map(|slip| {
+    let lints = expression.lints();
+    findings.extend(lints.iter().map(|slip| {
         let severity = if slip.is_certain() { Severity::Error } else { Severity::Warning };
         object.finding(severity, "spec.when", slip.to_string())
     }));
     let Err((request_type, error)) = expression.try_on_samples() else { return true };
     // Mostly that is what fails, and told better.
-    if !slips.iter().any(Slip::is_certain) {
+    if !lints.iter().any(Lint::is_certain) {
         findings.push(object.error("spec.when", format!("on a request of type {request_type}, {error}")));
     }
     false

@@ -4,7 +4,7 @@
 
 use outrigger_core::Capabilities;
 
-use super::Entry;
+use super::CatalogueEntry;
 use crate::prices::Price;
 
 mod prices;
@@ -28,11 +28,11 @@ const fn model(
     max_output_tokens: u32,
     capabilities: u16,
     price: Option<&'static Price>,
-) -> Entry {
-    Entry { name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price }
+) -> CatalogueEntry {
+    CatalogueEntry { name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price }
 }
 
-pub(super) static ANTHROPIC: &[Entry] = &[
+pub(super) static ANTHROPIC: &[CatalogueEntry] = &[
     model("claude-fable-5", 1_000_000, 128_000, T | V | R | S | C | P, Some(&prices::ANTHROPIC_CLAUDE_FABLE_5)),
     model("claude-fable-5-1", 1_000_000, 128_000, T | V | R | S | C | P, Some(&prices::ANTHROPIC_CLAUDE_FABLE_5_1)),
     model("claude-haiku-4-5", 200_000, 64_000, T | V | R | S | C | P, Some(&prices::ANTHROPIC_CLAUDE_HAIKU_4_5)),
@@ -57,7 +57,7 @@ pub(super) static ANTHROPIC: &[Entry] = &[
     model("claude-sonnet-5-5", 1_000_000, 128_000, T | V | R | S | C | P, Some(&prices::ANTHROPIC_CLAUDE_SONNET_5_5)),
 ];
 
-pub(super) static CEREBRAS: &[Entry] = &[
+pub(super) static CEREBRAS: &[CatalogueEntry] = &[
     model("gemma-4-31b", 131_072, 40_960, T | V | R | S, Some(&prices::CEREBRAS_GEMMA_4_31B)),
     model("gpt-oss-120b", 131_072, 32_768, T | R | S, Some(&prices::CEREBRAS_GPT_OSS_120B)),
     model("llama-3.1-70b", 128_000, 128_000, T, Some(&prices::CEREBRAS_LLAMA_3_1_70B)),
@@ -69,7 +69,7 @@ pub(super) static CEREBRAS: &[Entry] = &[
     model("qwen-3.8-27b", 65_536, 32_768, T | V | R | S, Some(&prices::CEREBRAS_GEMMA_4_31B)),
 ];
 
-pub(super) static GEMINI: &[Entry] = &[
+pub(super) static GEMINI: &[CatalogueEntry] = &[
     model("deep-research-max-preview-04-2026", 1_048_576, 65_536, V, Some(&prices::GEMINI_DEEP_RESEARCH_MAX_PREVIEW_04_2026)),
     model("deep-research-preview-04-2026", 1_048_576, 65_536, V, Some(&prices::GEMINI_DEEP_RESEARCH_MAX_PREVIEW_04_2026)),
     model("deep-research-pro-preview-12-2025", 1_048_576, 65_536, V | S | C | A | P, Some(&prices::GEMINI_DEEP_RESEARCH_MAX_PREVIEW_04_2026)),
@@ -130,7 +130,7 @@ pub(super) static GEMINI: &[Entry] = &[
     model("nano-banana-pro-preview", 131_072, 32_768, V | S | C, Some(&prices::GEMINI_GEMINI_3_PRO_IMAGE_PREVIEW)),
 ];
 
-pub(super) static GROQ: &[Entry] = &[
+pub(super) static GROQ: &[CatalogueEntry] = &[
     model("canopylabs/orpheus-arabic-saudi", 4_000, 50_000, A, Some(&prices::GROQ_CANOPYLABS_ORPHEUS_ARABIC_SAUDI)),
     model("canopylabs/orpheus-v1-english", 4_000, 50_000, A, Some(&prices::GROQ_CANOPYLABS_ORPHEUS_V1_ENGLISH)),
     model("llama-guard-3-8b", 8_192, 8_192, 0, Some(&prices::GROQ_LLAMA_GUARD_3_8B)),
@@ -144,7 +144,7 @@ pub(super) static GROQ: &[Entry] = &[
     model("whisper-large-v3-turbo", 0, 0, A, Some(&prices::GROQ_WHISPER_LARGE_V3_TURBO)),
 ];
 
-pub(super) static MISTRAL: &[Entry] = &[
+pub(super) static MISTRAL: &[CatalogueEntry] = &[
     model("codestral-2508", 128_000, 128_000, T | S, Some(&prices::MISTRAL_CODESTRAL_2508)),
     model("codestral-embed", 8_192, 0, E, Some(&prices::MISTRAL_CODESTRAL_EMBED)),
     model("codestral-embed-2505", 8_192, 0, E, Some(&prices::MISTRAL_CODESTRAL_EMBED)),
@@ -219,7 +219,7 @@ pub(super) static MISTRAL: &[Entry] = &[
     model("zai-glm-latest", 1_048_576, 131_072, T | R | S | C, Some(&prices::MISTRAL_GLM_5_2)),
 ];
 
-pub(super) static OPENAI: &[Entry] = &[
+pub(super) static OPENAI: &[CatalogueEntry] = &[
     model("babbage-002", 16_384, 4_096, 0, Some(&prices::OPENAI_BABBAGE_002)),
     model("chat-latest", 400_000, 128_000, T | V | R | S | C | P, Some(&prices::OPENAI_CHAT_LATEST)),
     model("chatgpt-image-latest", 0, 0, 0, Some(&prices::OPENAI_CHATGPT_IMAGE_LATEST)),

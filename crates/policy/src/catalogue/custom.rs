@@ -2,14 +2,14 @@
 
 use typed_index_collections::TiVec;
 
-use crate::catalogue::model::{Model, Names};
+use crate::catalogue::model::{Model, ModelNames};
 use crate::document::{CatalogueDoc, Document};
 use crate::index::ProviderIndex;
 
 /// The catalogues of a policy.
 #[derive(Debug)]
 pub(crate) struct Catalogues {
-    all: Vec<(Vec<Model>, Names)>,
+    all: Vec<(Vec<Model>, ModelNames)>,
     /// By provider: places in `all`, the first believed first.
     of: TiVec<ProviderIndex, Vec<usize>>,
 }
@@ -18,7 +18,7 @@ impl Catalogues {
     pub fn build(document: &Document) -> Catalogues {
         let all = document.catalogues.iter().map(|doc| {
             let models: Vec<Model> = doc.models.iter().map(Model::of).collect();
-            let names = Names::of(&models);
+            let names = ModelNames::of(&models);
             (models, names)
         });
         let places = |wanted: &dyn Fn(&CatalogueDoc) -> bool| {
@@ -34,7 +34,7 @@ impl Catalogues {
         Catalogues { all: all.collect(), of: of.collect() }
     }
 
-    pub fn of(&self, provider: ProviderIndex) -> impl Iterator<Item = &(Vec<Model>, Names)> {
+    pub fn of(&self, provider: ProviderIndex) -> impl Iterator<Item = &(Vec<Model>, ModelNames)> {
         self.of.get(provider).into_iter().flatten().filter_map(|place| self.all.get(*place))
     }
 }

@@ -21,7 +21,7 @@ use crate::prices::Price;
 
 /// One model, by the name its provider's own API has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// As sent upstream in `model` or in the path.
     pub name: &'static str,
     /// The most input tokens it takes; 0 if unknown.
@@ -35,7 +35,7 @@ pub struct Entry {
 }
 
 /// The models of a provider type (`OpenAI`, `Anthropic`, …), sorted by name; none for a type that has no table.
-pub fn models(provider_type: &str) -> &'static [Entry] {
+pub fn models(provider_type: &str) -> &'static [CatalogueEntry] {
     match provider_type {
         "Anthropic" => builtin::ANTHROPIC,
         "Cerebras" => builtin::CEREBRAS,
@@ -48,7 +48,7 @@ pub fn models(provider_type: &str) -> &'static [Entry] {
 }
 
 /// The model of exactly that name.
-pub fn lookup(provider_type: &str, model: &str) -> Option<&'static Entry> {
+pub fn lookup(provider_type: &str, model: &str) -> Option<&'static CatalogueEntry> {
     let models = models(provider_type);
     models.binary_search_by(|entry| entry.name.cmp(model)).ok().and_then(|at| models.get(at))
 }

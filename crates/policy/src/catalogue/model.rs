@@ -41,10 +41,10 @@ impl Model {
 /// Models by name and alias; a name goes before an alias, and the first of a list before the others. Each request looks here
 /// some twenty times, and the standard library's hash would be a fiftieth of all that it costs.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<Box<str>, usize>);
+pub(crate) struct ModelNames(HashMap<Box<str>, usize>);
 
-impl Names {
-    pub fn of(models: &[Model]) -> Names {
+impl ModelNames {
+    pub fn of(models: &[Model]) -> ModelNames {
         let mut names = HashMap::with_capacity(models.len());
         for (place, model) in models.iter().enumerate().filter(|(_, model)| !is_pattern(&model.name)) {
             names.entry(Box::from(&*model.name)).or_insert(place);
@@ -54,7 +54,7 @@ impl Names {
                 names.entry(Box::from(alias.as_str())).or_insert(place);
             }
         }
-        Names(names)
+        ModelNames(names)
     }
 
     pub fn place(&self, name: &str) -> Option<usize> {

@@ -4,8 +4,8 @@
 
 use outrigger_core::Capabilities;
 
-use crate::catalogue::model::{Model, Names};
-use crate::catalogue::{Entry, lookup, resold};
+use crate::catalogue::model::{Model, ModelNames};
+use crate::catalogue::{CatalogueEntry, lookup, resold};
 use crate::index::ProviderIndex;
 use crate::policy::{Policy, Provider};
 use crate::prices::Price;
@@ -30,7 +30,7 @@ impl Policy {
     #[must_use]
     pub fn max_output_tokens(&self, provider: ProviderIndex, model: &str) -> Option<u32> {
         let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
-        let built_in = |entry: &Entry| some(entry.max_output_tokens);
+        let built_in = |entry: &CatalogueEntry| some(entry.max_output_tokens);
         self.known(provider, model, |model| model.max_output_tokens.and_then(some), built_in)
     }
 
@@ -47,7 +47,7 @@ impl Policy {
         provider: ProviderIndex,
         name: &str,
         said: impl Fn(&'p Model) -> Option<T>,
-        built_in: impl Fn(&'static Entry) -> Option<T>,
+        built_in: impl Fn(&'static CatalogueEntry) -> Option<T>,
     ) -> Option<T> {
         let at: &Provider = self.providers.get(provider)?;
         let entry = at.model(name);
@@ -56,7 +56,7 @@ impl Policy {
         }
         let own = entry.map_or(name, |model| &*model.name);
         let upstream = entry.and_then(|model| model.upstream_name.as_deref()).unwrap_or(own);
-        let told = |(models, names): &'p (Vec<Model>, Names)| {
+        let told = |(models, names): &'p (Vec<Model>, ModelNames)| {
             [own, upstream, name].into_iter().find_map(|name| said(models.get(names.place(name)?)?))
         };
         self.catalogues.of(provider).find_map(told).or_else(|| {

@@ -3,13 +3,13 @@
 //! OpenRouter says that it passes its vendors' prices through. That can be relied on where one vendor sells a model: for
 //! models that several serve, each at a price of its own, and for variants (`:free`, `:nitro`), nobody knows.
 
-use super::{Entry, lookup};
+use super::{CatalogueEntry, lookup};
 
 /// The first segment of a name, and the provider type of whoever sells those models.
 const VENDORS: [(&str, &str); 3] = [("anthropic", "Anthropic"), ("google", "Gemini"), ("openai", "OpenAI")];
 
 /// What is known of a model under OpenRouter's name for it: `anthropic/claude-haiku-4.5`.
-pub(crate) fn entry(provider_type: &str, model: &str) -> Option<&'static Entry> {
+pub(crate) fn entry(provider_type: &str, model: &str) -> Option<&'static CatalogueEntry> {
     if provider_type != "OpenRouter" {
         return None;
     }

@@ -8,83 +8,83 @@ use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use super::functions::Function;
-use super::input::Input;
-use super::operate::Operator;
+use super::input::ConditionInput;
+use super::operate::BinaryOperator;
 use super::pattern::Pattern;
 use super::{bounds, pattern};
 use crate::condition::time;
 
 /// A part of an expression.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(super) enum CodeNode {
     Literal(LiteralValue),
-    Input(Input),
+    Input(ConditionInput),
     /// What a macro goes through: a place among those of the macros around, from the outermost.
     Local(usize),
     Select {
-        of: Box<Node>,
+        of: Box<CodeNode>,
         field: String,
         test: bool,
     },
     SelectOptional {
-        of: Box<Node>,
+        of: Box<CodeNode>,
         field: String,
     },
     /// `||` and `&&`: the value that decides is true, or false.
     Either {
         decides: bool,
-        sides: Box<[Node; 2]>,
+        sides: Box<[CodeNode; 2]>,
     },
-    Not(Box<Node>),
-    If(Box<[Node; 3]>),
-    Negate(Box<Node>),
-    Binary(Operator, Box<[Node; 2]>),
+    Not(Box<CodeNode>),
+    If(Box<[CodeNode; 3]>),
+    Negate(Box<CodeNode>),
+    Binary(BinaryOperator, Box<[CodeNode; 2]>),
     /// `in` a list of literals.
-    Among(Box<Node>, Vec<LiteralValue>),
-    List(Vec<Item>),
+    Among(Box<CodeNode>, Vec<LiteralValue>),
+    List(Vec<ListItem>),
     Map(Vec<Pair>),
     Loop(Box<Loop>),
     Call {
         function: Function,
-        target: Option<Box<Node>>,
-        arguments: Vec<Node>,
+        target: Option<Box<CodeNode>>,
+        arguments: Vec<CodeNode>,
     },
     /// A question about a time, in a zone that is written in the rule.
     Ask {
         question: usize,
-        at: Box<Node>,
+        at: Box<CodeNode>,
         zone: TimeZone,
     },
     Matches {
-        text: Box<Node>,
+        text: Box<CodeNode>,
         pattern: Pattern,
     },
     /// With a pattern that is one of the texts of the rule.
     MatchesOne {
-        text: Box<Node>,
-        pattern: Box<Node>,
+        text: Box<CodeNode>,
+        pattern: Box<CodeNode>,
         member: bool,
     },
 }
 
 #[derive(Debug)]
-pub(super) struct Item {
-    pub value: Node,
+pub(super) struct ListItem {
+    pub value: CodeNode,
     /// `[?value]`: left out if it is an optional without a value.
     pub optional: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Pair {
-    pub key: Node,
-    pub value: Node,
+    pub key: CodeNode,
+    pub value: CodeNode,
     pub optional: bool,
 }
 
 /// A macro over a list or the keys of a map.
 #[derive(Debug)]
 pub(super) struct Loop {
-    pub over: Node,
+    pub over: CodeNode,
     pub each: Each,
     /// As it is called, and what it calls what it goes through: for what is told of it.
     pub name: &'static str,
@@ -94,17 +94,17 @@ pub(super) struct Loop {
 #[derive(Debug)]
 pub(super) enum Each {
     /// `exists` ends with the first that is true, `all` with the first that is false.
-    Until { decides: bool, test: Node },
+    Until { decides: bool, test: CodeNode },
     /// `exists_one`.
-    One(Node),
+    One(CodeNode),
     /// `map` and `filter`.
-    Collect { test: Option<Node>, value: Node },
+    Collect { test: Option<CodeNode>, value: CodeNode },
 }
 
 /// An expression that can be evaluated.
 #[derive(Debug)]
 pub(crate) struct Code {
-    pub(super) root: Node,
+    pub(super) root: CodeNode,
     /// Texts of the expression that `matches` may be given by a name.
     pub(super) patterns: BTreeMap<String, Pattern>,
     pattern_size: usize,
@@ -131,7 +131,7 @@ pub enum CodeError {
 
 impl Default for Code {
     fn default() -> Self {
-        Code { root: Node::Literal(LiteralValue::Null), patterns: BTreeMap::new(), pattern_size: 0 }
+        Code { root: CodeNode::Literal(LiteralValue::Null), patterns: BTreeMap::new(), pattern_size: 0 }
     }
 }
 
@@ -178,32 +178,32 @@ struct Maker<'e> {
 }
 
 impl<'e> Maker<'e> {
-    fn boxed(&mut self, tree: &'e IdedExpr) -> Result<Box<Node>, CodeError> {
+    fn boxed(&mut self, tree: &'e IdedExpr) -> Result<Box<CodeNode>, CodeError> {
         self.node(tree).map(Box::new)
     }
 
-    fn node(&mut self, tree: &'e IdedExpr) -> Result<Node, CodeError> {
+    fn node(&mut self, tree: &'e IdedExpr) -> Result<CodeNode, CodeError> {
         Ok(match &tree.expr {
             Expr::Literal(literal) => {
                 if let LiteralValue::String(text) = literal {
                     self.texts.push(text.inner());
                 }
-                Node::Literal(literal.clone())
+                CodeNode::Literal(literal.clone())
             }
             Expr::Ident(name) => match self.locals.iter().rposition(|local| local == name) {
-                Some(place) => Node::Local(place),
-                None => Node::Input(Input::named(name).ok_or_else(|| CodeError::Unknown(name.clone()))?),
+                Some(place) => CodeNode::Local(place),
+                None => CodeNode::Input(ConditionInput::named(name).ok_or_else(|| CodeError::Unknown(name.clone()))?),
             },
             Expr::Select(select) => {
-                Node::Select { of: self.boxed(&select.operand)?, field: select.field.clone(), test: select.test }
+                CodeNode::Select { of: self.boxed(&select.operand)?, field: select.field.clone(), test: select.test }
             }
             Expr::Call(call) => self.call(call)?,
             Expr::List(list) => {
                 let item = |(place, element)| {
                     let value = self.node(element)?;
-                    Ok(Item { value, optional: list.optional_indices.contains(&place) })
+                    Ok(ListItem { value, optional: list.optional_indices.contains(&place) })
                 };
-                Node::List(list.elements.iter().enumerate().map(item).collect::<Result<_, CodeError>>()?)
+                CodeNode::List(list.elements.iter().enumerate().map(item).collect::<Result<_, CodeError>>()?)
             }
             Expr::Map(map) => {
                 let mut entries = Vec::new();
@@ -214,7 +214,7 @@ impl<'e> Maker<'e> {
                     let (key, value) = (self.node(&pair.key)?, self.node(&pair.value)?);
                     entries.push(Pair { key, value, optional: pair.optional });
                 }
-                Node::Map(entries)
+                CodeNode::Map(entries)
             }
             Expr::Comprehension(over) => self.comprehension(over)?,
             Expr::Struct(made) => return Err(CodeError::Unknown(made.type_name.clone())),
@@ -222,39 +222,39 @@ impl<'e> Maker<'e> {
         })
     }
 
-    fn call(&mut self, call: &'e CallExpr) -> Result<Node, CodeError> {
+    fn call(&mut self, call: &'e CallExpr) -> Result<CodeNode, CodeError> {
         let name = call.func_name.as_str();
         Ok(match (name, call.target.as_deref(), call.args.as_slice()) {
-            (operators::LOGICAL_OR | operators::LOGICAL_AND, None, [left, right]) => Node::Either {
+            (operators::LOGICAL_OR | operators::LOGICAL_AND, None, [left, right]) => CodeNode::Either {
                 decides: name == operators::LOGICAL_OR,
                 sides: Box::new([self.node(left)?, self.node(right)?]),
             },
-            (operators::LOGICAL_NOT, None, [of]) => Node::Not(self.boxed(of)?),
-            (operators::NEGATE, None, [of]) => Node::Negate(self.boxed(of)?),
+            (operators::LOGICAL_NOT, None, [of]) => CodeNode::Not(self.boxed(of)?),
+            (operators::NEGATE, None, [of]) => CodeNode::Negate(self.boxed(of)?),
             (operators::CONDITIONAL, None, [test, then, other]) => {
-                Node::If(Box::new([self.node(test)?, self.node(then)?, self.node(other)?]))
+                CodeNode::If(Box::new([self.node(test)?, self.node(then)?, self.node(other)?]))
             }
             (operators::OPT_SELECT, None, [of, field]) => {
                 let Expr::Literal(LiteralValue::String(field)) = &field.expr else {
                     return Err(CodeError::Unknown(name.to_owned()));
                 };
-                Node::SelectOptional { of: self.boxed(of)?, field: field.inner().to_owned() }
+                CodeNode::SelectOptional { of: self.boxed(of)?, field: field.inner().to_owned() }
             }
             ("matches", Some(text), [pattern]) | ("matches", None, [text, pattern]) => {
                 self.matches(text, pattern, call.target.is_some())?
             }
-            (_, None, [left, right]) if Operator::named(name).is_some() => {
-                let operator = Operator::named(name).unwrap_or(Operator::Equal);
-                if let (Operator::In, Some(literals)) = (operator, literals(right)) {
+            (_, None, [left, right]) if BinaryOperator::named(name).is_some() => {
+                let operator = BinaryOperator::named(name).unwrap_or(BinaryOperator::Equal);
+                if let (BinaryOperator::In, Some(literals)) = (operator, literals(right)) {
                     let among = self.boxed(left)?;
                     let texts = literals.iter().filter_map(|literal| match literal {
                         LiteralValue::String(text) => Some(text.inner()),
                         _ => None,
                     });
                     self.texts.extend(texts);
-                    return Ok(Node::Among(among, literals.into_iter().cloned().collect()));
+                    return Ok(CodeNode::Among(among, literals.into_iter().cloned().collect()));
                 }
-                Node::Binary(operator, Box::new([self.node(left)?, self.node(right)?]))
+                CodeNode::Binary(operator, Box::new([self.node(left)?, self.node(right)?]))
             }
             _ => {
                 let function = Function::named(name).ok_or_else(|| CodeError::Unknown(name.to_owned()))?;
@@ -262,16 +262,16 @@ impl<'e> Maker<'e> {
                     && let Expr::Literal(LiteralValue::String(zone)) = &zone.expr
                     && let Some(zone) = time::known_zone(zone.inner())
                 {
-                    return Ok(Node::Ask { question, at: self.boxed(at)?, zone });
+                    return Ok(CodeNode::Ask { question, at: self.boxed(at)?, zone });
                 }
                 let target = call.target.as_deref().map(|target| self.boxed(target)).transpose()?;
                 let arguments = call.args.iter().map(|argument| self.node(argument)).collect::<Result<_, _>>()?;
-                Node::Call { function, target, arguments }
+                CodeNode::Call { function, target, arguments }
             }
         })
     }
 
-    fn matches(&mut self, text: &'e IdedExpr, pattern: &'e IdedExpr, member: bool) -> Result<Node, CodeError> {
+    fn matches(&mut self, text: &'e IdedExpr, pattern: &'e IdedExpr, member: bool) -> Result<CodeNode, CodeError> {
         if let Expr::Literal(LiteralValue::String(source)) = &pattern.expr {
             let text = self.boxed(text)?;
             let made = Pattern::new(source.inner());
@@ -282,14 +282,14 @@ impl<'e> Maker<'e> {
                 return Err(CodeError::ManyPatterns);
             }
             self.size += pattern.size();
-            return Ok(Node::Matches { text, pattern });
+            return Ok(CodeNode::Matches { text, pattern });
         }
         self.names_patterns = true;
-        Ok(Node::MatchesOne { text: self.boxed(text)?, pattern: self.boxed(pattern)?, member })
+        Ok(CodeNode::MatchesOne { text: self.boxed(text)?, pattern: self.boxed(pattern)?, member })
     }
 
     /// The macros of the standard are all that a parser makes.
-    fn comprehension(&mut self, over: &'e ComprehensionExpr) -> Result<Node, CodeError> {
+    fn comprehension(&mut self, over: &'e ComprehensionExpr) -> Result<CodeNode, CodeError> {
         let unknown = || CodeError::Unknown("a macro of this kind".to_owned());
         let range = self.node(&over.iter_range)?;
         self.locals.push(&over.iter_var);
@@ -320,7 +320,7 @@ impl<'e> Maker<'e> {
             }
         };
         self.locals.pop();
-        Ok(Node::Loop(Box::new(Loop { over: range, each, name, item: over.iter_var.clone() })))
+        Ok(CodeNode::Loop(Box::new(Loop { over: range, each, name, item: over.iter_var.clone() })))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::budget::Budget;
-use super::failure::{Failure, Stop};
-use super::value::{Key, Pairs, Text, Value};
+use super::failure::{EvalFailure, Stop};
+use super::value::{MapKey, Pairs, TextValue, Value};
 use super::{bounds, price};
 
 /// Values of different types are different, and that is no error.
@@ -54,8 +54,8 @@ fn maps(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop>
     match a {
         Value::Pairs(pairs) => {
             for name in names(*pairs, budget)? {
-                let value = Value::Text(Text::Given(pairs.get(name).unwrap_or_default()));
-                let name = Value::Text(Text::Given(name));
+                let value = Value::Text(TextValue::Given(pairs.get(name).unwrap_or_default()));
+                let name = Value::Text(TextValue::Given(name));
                 budget.step(price::count(price::pick(pairs.0.len() as u64)))?;
                 let Some(other) = find(b, &name, budget)? else { return Ok(false) };
                 if !equal(&value, &other, budget)? {
@@ -100,14 +100,14 @@ pub(super) fn find<'a>(map: &Value<'a>, key: &Value<'_>, budget: &mut Budget) ->
             let Value::Text(name) = key else { return Ok(None) };
             let Some(value) = pairs.get(name) else { return Ok(None) };
             if value.len() > bounds::VALUE {
-                return Err(Failure::TooLarge("a value", "bytes", bounds::VALUE).into());
+                return Err(EvalFailure::TooLarge("a value", "bytes", bounds::VALUE).into());
             }
-            Ok(Some(Value::Text(Text::Given(value))))
+            Ok(Some(Value::Text(TextValue::Given(value))))
         }
         Value::Map(map) => {
             let bytes = if let Value::Text(text) = key { text.len() } else { 0 };
             budget.step(price::count(price::find(bytes as u64)))?;
-            Ok(Key::of(key).and_then(|key| map.get(&key)).cloned())
+            Ok(MapKey::of(key).and_then(|key| map.get(&key)).cloned())
         }
         _ => Ok(None),
     }
@@ -132,7 +132,7 @@ pub(super) fn order(
         (Value::Bytes(a), Value::Bytes(b)) => bytes(a, b, budget),
         (Value::Bool(a), Value::Bool(b)) => Ok(a.cmp(b)),
         (Value::Moment(a), Value::Moment(b)) => Ok(a.cmp(b)),
-        _ => numbers(a, b).ok_or_else(|| Failure::Types(operator, a.kind(), Some(b.kind())).into()),
+        _ => numbers(a, b).ok_or_else(|| EvalFailure::Types(operator, a.kind(), Some(b.kind())).into()),
     }
 }
 

@@ -9,12 +9,12 @@
 use thiserror::Error;
 
 use super::bounds::{self, RULE_BYTES, RULE_STEPS};
-use super::code::{Code, Each, Loop, Node};
+use super::code::{Code, CodeNode, Each, Loop};
 use super::functions::Function;
-use super::operate::Operator;
+use super::operate::BinaryOperator;
 use super::price;
 use super::quote::quoted;
-use super::shape::{Shape, equal};
+use super::shape::{ValueShape, equal};
 use crate::limits::usage::grouped;
 
 /// Macros in each other over what a request has, of which each name is looked at twice: with each the work doubles.
@@ -22,7 +22,7 @@ const TWICE: usize = 4;
 
 /// In steps, and in bytes of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct ConditionCost {
     pub steps: u64,
     pub bytes: u64,
 }
@@ -47,120 +47,122 @@ pub enum TooDear {
     Pattern { part: String },
 }
 
-impl Cost {
+impl ConditionCost {
     /// The most that a condition can cost.
     ///
     /// # Errors
     /// It is more than a rule may cost: with the smallest part that is.
-    pub(crate) fn of(code: &Code) -> Result<Cost, TooDear> {
-        let mut estimate = Estimate { locals: Vec::new(), twice: 0 };
+    pub(crate) fn of(code: &Code) -> Result<ConditionCost, TooDear> {
+        let mut estimate = CostEstimate { locals: Vec::new(), twice: 0 };
         estimate.node(&code.root).map(|(_, cost)| cost)
     }
 
     pub(super) fn new(steps: u64, bytes: u64) -> Self {
-        Cost { steps, bytes }
+        ConditionCost { steps, bytes }
     }
 
     pub(super) fn steps(steps: u64) -> Self {
-        Cost::new(steps, 0)
+        ConditionCost::new(steps, 0)
     }
 
-    pub(super) fn and(self, other: Cost) -> Cost {
-        Cost { steps: self.steps.saturating_add(other.steps), bytes: self.bytes.saturating_add(other.bytes) }
+    pub(super) fn and(self, other: ConditionCost) -> ConditionCost {
+        ConditionCost { steps: self.steps.saturating_add(other.steps), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
-    pub(super) fn or(self, other: Cost) -> Cost {
-        Cost { steps: self.steps.max(other.steps), bytes: self.bytes.max(other.bytes) }
+    pub(super) fn or(self, other: ConditionCost) -> ConditionCost {
+        ConditionCost { steps: self.steps.max(other.steps), bytes: self.bytes.max(other.bytes) }
     }
 
-    pub(super) fn less(self, other: Cost) -> Cost {
-        Cost { steps: self.steps.saturating_sub(other.steps), bytes: self.bytes.saturating_sub(other.bytes) }
+    pub(super) fn less(self, other: ConditionCost) -> ConditionCost {
+        ConditionCost { steps: self.steps.saturating_sub(other.steps), bytes: self.bytes.saturating_sub(other.bytes) }
     }
 
-    pub(super) fn times(self, times: u64) -> Cost {
-        Cost { steps: self.steps.saturating_mul(times), bytes: self.bytes.saturating_mul(times) }
+    pub(super) fn times(self, times: u64) -> ConditionCost {
+        ConditionCost { steps: self.steps.saturating_mul(times), bytes: self.bytes.saturating_mul(times) }
     }
 }
 
-type Estimated = Result<(Shape, Cost), TooDear>;
+type Estimated = Result<(ValueShape, ConditionCost), TooDear>;
 
-struct Estimate {
+struct CostEstimate {
     /// What the macros around go through.
-    locals: Vec<Shape>,
+    locals: Vec<ValueShape>,
     twice: usize,
 }
 
-impl Estimate {
-    fn node(&mut self, node: &Node) -> Estimated {
+impl CostEstimate {
+    fn node(&mut self, node: &CodeNode) -> Estimated {
         let (shape, cost) = self.of(node)?;
-        let cost = cost.and(Cost::new(price::NODE, 0));
+        let cost = cost.and(ConditionCost::new(price::NODE, 0));
         dear(node, cost, String::new(), "split it into several rules, or ask for less")?;
         Ok((shape, cost))
     }
 
-    fn of(&mut self, node: &Node) -> Estimated {
+    fn of(&mut self, node: &CodeNode) -> Estimated {
         Ok(match node {
-            Node::Literal(literal) => (Shape::of(literal), Cost::default()),
-            Node::Input(input) => (Shape::input(*input), Cost::new(price::input(*input), price::input_bytes(*input))),
-            Node::Local(place) => (self.locals.get(*place).cloned().unwrap_or_default(), Cost::default()),
-            Node::Select { of, field, test } => {
-                let (of, cost) = self.node(of)?;
-                let shape = if *test { Shape::scalar() } else { of.found() };
-                (shape, cost.and(looked_up(&of, field.len() as u64)).and(Cost::new(0, price::HEAD)))
+            CodeNode::Literal(literal) => (ValueShape::of(literal), ConditionCost::default()),
+            CodeNode::Input(input) => {
+                (ValueShape::input(*input), ConditionCost::new(price::input(*input), price::input_bytes(*input)))
             }
-            Node::SelectOptional { of, field } => {
+            CodeNode::Local(place) => (self.locals.get(*place).cloned().unwrap_or_default(), ConditionCost::default()),
+            CodeNode::Select { of, field, test } => {
                 let (of, cost) = self.node(of)?;
-                (of.found(), cost.and(looked_up(&of, field.len() as u64)).and(Cost::new(0, price::HEAD)))
+                let shape = if *test { ValueShape::scalar() } else { of.found() };
+                (shape, cost.and(looked_up(&of, field.len() as u64)).and(ConditionCost::new(0, price::HEAD)))
             }
-            Node::Either { sides, .. } => {
+            CodeNode::SelectOptional { of, field } => {
+                let (of, cost) = self.node(of)?;
+                (of.found(), cost.and(looked_up(&of, field.len() as u64)).and(ConditionCost::new(0, price::HEAD)))
+            }
+            CodeNode::Either { sides, .. } => {
                 let ((_, left), (_, right)) = (self.node(&sides[0])?, self.node(&sides[1])?);
-                (Shape::scalar(), left.and(right))
+                (ValueShape::scalar(), left.and(right))
             }
-            Node::Not(of) | Node::Negate(of) => (Shape::scalar(), self.node(of)?.1),
-            Node::If(parts) => {
+            CodeNode::Not(of) | CodeNode::Negate(of) => (ValueShape::scalar(), self.node(of)?.1),
+            CodeNode::If(parts) => {
                 let (_, test) = self.node(&parts[0])?;
                 let ((then, one), (other, two)) = (self.node(&parts[1])?, self.node(&parts[2])?);
                 (then.or(&other), test.and(one.or(two)))
             }
-            Node::Binary(operator, sides) => {
+            CodeNode::Binary(operator, sides) => {
                 let ((left, one), (right, two)) = (self.node(&sides[0])?, self.node(&sides[1])?);
                 let (shape, cost) = binary(*operator, &left, &right);
                 (shape, cost.and(one).and(two))
             }
-            Node::Among(value, literals) => {
+            CodeNode::Among(value, literals) => {
                 let (value, cost) = self.node(value)?;
-                let each = literals.iter().map(|literal| equal(&value, &Shape::of(literal)));
-                (Shape::scalar(), each.fold(cost, Cost::and))
+                let each = literals.iter().map(|literal| equal(&value, &ValueShape::of(literal)));
+                (ValueShape::scalar(), each.fold(cost, ConditionCost::and))
             }
-            Node::List(items) => {
+            CodeNode::List(items) => {
                 let size = items.len() as u64;
-                let mut cost = Cost::new(price::MAKE + size, price::HEAD + size * price::ELEMENT);
-                let mut all: Option<Shape> = None;
+                let mut cost = ConditionCost::new(price::MAKE + size, price::HEAD + size * price::ELEMENT);
+                let mut all: Option<ValueShape> = None;
                 for item in items {
                     let (shape, more) = self.node(&item.value)?;
                     cost = cost.and(more);
                     all = Some(all.map_or_else(|| shape.clone(), |all| all.or(&shape)));
                 }
-                (Shape::list(size, all.unwrap_or_else(Shape::scalar)), cost)
+                (ValueShape::list(size, all.unwrap_or_else(ValueShape::scalar)), cost)
             }
-            Node::Map(entries) => {
+            CodeNode::Map(entries) => {
                 let size = entries.len() as u64;
-                let mut cost = Cost::new(price::MAKE, price::HEAD + size * price::ENTRY);
-                let mut all: Option<(Shape, Shape)> = None;
+                let mut cost = ConditionCost::new(price::MAKE, price::HEAD + size * price::ENTRY);
+                let mut all: Option<(ValueShape, ValueShape)> = None;
                 for entry in entries {
                     let ((key, one), (value, two)) = (self.node(&entry.key)?, self.node(&entry.value)?);
-                    cost = cost.and(one).and(two).and(Cost::steps(price::insert(size, key.text)));
+                    cost = cost.and(one).and(two).and(ConditionCost::steps(price::insert(size, key.text)));
                     all = Some(match all {
                         Some((keys, values)) => (keys.or(&key), values.or(&value)),
                         None => (key, value),
                     });
                 }
-                let (key, value) = all.unwrap_or_else(|| (Shape::scalar(), Shape::scalar()));
-                (Shape::map(size, key, value), cost)
+                let (key, value) = all.unwrap_or_else(|| (ValueShape::scalar(), ValueShape::scalar()));
+                (ValueShape::map(size, key, value), cost)
             }
-            Node::Loop(inner) => return self.repeat(node, inner),
-            Node::Call { function, target, arguments } => {
-                let mut cost = Cost::default();
+            CodeNode::Loop(inner) => return self.repeat(node, inner),
+            CodeNode::Call { function, target, arguments } => {
+                let mut cost = ConditionCost::default();
                 let mut shapes = Vec::new();
                 for part in target.as_deref().into_iter().chain(arguments) {
                     let (shape, more) = self.node(part)?;
@@ -168,31 +170,33 @@ impl Estimate {
                     shapes.push(shape);
                 }
                 let first = shapes.first().cloned().unwrap_or_default();
-                let (shape, more) = called(*function, &first, shapes.get(1).unwrap_or(&Shape::default()));
+                let (shape, more) = called(*function, &first, shapes.get(1).unwrap_or(&ValueShape::default()));
                 (shape, cost.and(more))
             }
-            Node::Ask { at, .. } => (Shape::scalar(), self.node(at)?.1.and(Cost::new(price::CALENDAR, 0))),
-            Node::Matches { text, .. } => {
-                let (text, cost) = self.node(text)?;
-                (Shape::scalar(), cost.and(Cost::new(price::matched(text.text), 0)))
+            CodeNode::Ask { at, .. } => {
+                (ValueShape::scalar(), self.node(at)?.1.and(ConditionCost::new(price::CALENDAR, 0)))
             }
-            Node::MatchesOne { text, pattern, .. } => {
+            CodeNode::Matches { text, .. } => {
+                let (text, cost) = self.node(text)?;
+                (ValueShape::scalar(), cost.and(ConditionCost::new(price::matched(text.text), 0)))
+            }
+            CodeNode::MatchesOne { text, pattern, .. } => {
                 let ((text, one), (found, two)) = (self.node(text)?, self.node(pattern)?);
                 if !found.written {
                     return Err(TooDear::Pattern { part: quoted(pattern) });
                 }
                 let steps = price::matched(text.text).saturating_add(price::find(found.text));
-                (Shape::scalar(), one.and(two).and(Cost::new(steps, 0)))
+                (ValueShape::scalar(), one.and(two).and(ConditionCost::new(steps, 0)))
             }
         })
     }
 
-    fn repeat(&mut self, node: &Node, inner: &Loop) -> Estimated {
+    fn repeat(&mut self, node: &CodeNode, inner: &Loop) -> Estimated {
         let (over, cost) = self.node(&inner.over)?;
         let rounds = over.size;
         let keys = match over.maps {
             true => named(rounds),
-            false => Cost::default(),
+            false => ConditionCost::default(),
         };
         let item = over.key.as_deref().cloned().unwrap_or_default();
         let (value, longest, each) = match over.pairs {
@@ -200,7 +204,7 @@ impl Estimate {
             Some(input) if self.twice < TWICE => {
                 self.twice += 1;
                 let few = (bounds::ALL.div_ceil(bounds::VALUE) as u64).min(rounds);
-                let named = |bytes| Shape { names: Some((input, bytes)), ..item.clone() };
+                let named = |bytes| ValueShape { names: Some((input, bytes)), ..item.clone() };
                 let short = self.body(named(0), &inner.each)?.1;
                 let (value, long) = self.body(named(bounds::VALUE as u64), &inner.each)?;
                 self.twice -= 1;
@@ -212,8 +216,10 @@ impl Estimate {
             }
         };
         let made = match inner.each {
-            Each::Collect { .. } => Cost::new(0, price::HEAD.saturating_add(rounds.saturating_mul(price::ELEMENT))),
-            _ => Cost::default(),
+            Each::Collect { .. } => {
+                ConditionCost::new(0, price::HEAD.saturating_add(rounds.saturating_mul(price::ELEMENT)))
+            }
+            _ => ConditionCost::default(),
         };
         let cost = cost.and(keys).and(each).and(made);
         let why = format!(
@@ -228,18 +234,18 @@ impl Estimate {
         };
         dear(node, cost, why, advice)?;
         let shape = match inner.each {
-            Each::Collect { .. } => Shape::list(rounds, value),
-            _ => Shape::scalar(),
+            Each::Collect { .. } => ValueShape::list(rounds, value),
+            _ => ValueShape::scalar(),
         };
         Ok((shape, cost))
     }
 
     /// Once round, with what it goes through.
-    fn body(&mut self, item: Shape, each: &Each) -> Estimated {
+    fn body(&mut self, item: ValueShape, each: &Each) -> Estimated {
         self.locals.push(item);
-        let round = Cost::new(price::ROUND, 0);
+        let round = ConditionCost::new(price::ROUND, 0);
         let result = match each {
-            Each::Until { test, .. } | Each::One(test) => self.node(test).map(|(_, cost)| (Shape::scalar(), cost)),
+            Each::Until { test, .. } | Each::One(test) => self.node(test).map(|(_, cost)| (ValueShape::scalar(), cost)),
             Each::Collect { test: None, value } => self.node(value),
             Each::Collect { test: Some(test), value } => match (self.node(test), self.node(value)) {
                 (Ok((_, one)), Ok((value, two))) => Ok((value, one.and(two))),
@@ -251,8 +257,8 @@ impl Estimate {
     }
 }
 
-fn dear(node: &Node, cost: Cost, why: String, advice: &'static str) -> Result<(), TooDear> {
-    let Cost { steps, bytes } = cost;
+fn dear(node: &CodeNode, cost: ConditionCost, why: String, advice: &'static str) -> Result<(), TooDear> {
+    let ConditionCost { steps, bytes } = cost;
     if steps > RULE_STEPS.into() {
         return Err(TooDear::Steps { part: quoted(node), steps, why, advice });
     }
@@ -263,81 +269,81 @@ fn dear(node: &Node, cost: Cost, why: String, advice: &'static str) -> Result<()
 }
 
 /// A key of so many bytes, in whatever it is looked up.
-fn looked_up(of: &Shape, key: u64) -> Cost {
+fn looked_up(of: &ValueShape, key: u64) -> ConditionCost {
     let picked = price::pick(bounds::ENTRIES as u64);
-    Cost::steps(match of.pairs {
+    ConditionCost::steps(match of.pairs {
         Some(_) => picked,
         None => picked.max(price::find(key)),
     })
 }
 
 /// The keys of so many entries as a list.
-fn named(entries: u64) -> Cost {
+fn named(entries: u64) -> ConditionCost {
     let each = price::ELEMENT + price::NAMED;
-    Cost::new(price::names(entries), price::HEAD.saturating_add(entries.saturating_mul(each)))
+    ConditionCost::new(price::names(entries), price::HEAD.saturating_add(entries.saturating_mul(each)))
 }
 
-fn binary(operator: Operator, left: &Shape, right: &Shape) -> (Shape, Cost) {
+fn binary(operator: BinaryOperator, left: &ValueShape, right: &ValueShape) -> (ValueShape, ConditionCost) {
     match operator {
-        Operator::Index | Operator::OptionalIndex => {
+        BinaryOperator::Index | BinaryOperator::OptionalIndex => {
             let mut found = left.found();
             if let (Some(map), Some((of, bytes))) = (left.pairs, right.names)
                 && map == of
             {
-                found = Shape::text(bytes);
+                found = ValueShape::text(bytes);
             }
-            (found, looked_up(left, right.text).and(Cost::new(0, price::HEAD)))
+            (found, looked_up(left, right.text).and(ConditionCost::new(0, price::HEAD)))
         }
-        Operator::Equal | Operator::Different => (Shape::scalar(), equal(left, right)),
-        Operator::In => {
+        BinaryOperator::Equal | BinaryOperator::Different => (ValueShape::scalar(), equal(left, right)),
+        BinaryOperator::In => {
             let element = right.key.as_deref().cloned().unwrap_or_default();
             let each = equal(&element, left);
-            let elements = if right.pairs.is_some() { Cost::default() } else { each.times(right.size) };
-            (Shape::scalar(), looked_up(right, left.text).and(elements))
+            let elements = if right.pairs.is_some() { ConditionCost::default() } else { each.times(right.size) };
+            (ValueShape::scalar(), looked_up(right, left.text).and(elements))
         }
-        Operator::Add => {
+        BinaryOperator::Add => {
             let text = left.text.saturating_add(right.text);
             let size = left.size.saturating_add(right.size);
-            let made = Cost::new(price::MAKE + price::copy(text), price::HEAD.saturating_add(text));
+            let made = ConditionCost::new(price::MAKE + price::copy(text), price::HEAD.saturating_add(text));
             let list = match left.key {
-                None => Cost::default(),
-                Some(_) => Cost::new(
+                None => ConditionCost::default(),
+                Some(_) => ConditionCost::new(
                     price::MAKE.saturating_add(size),
                     price::HEAD.saturating_add(size.saturating_mul(price::ELEMENT)),
                 ),
             };
-            let keys = if right.maps { named(right.size) } else { Cost::default() };
+            let keys = if right.maps { named(right.size) } else { ConditionCost::default() };
             let joined = match (&left.key, &right.key) {
-                (None, None) => Shape::text(text),
+                (None, None) => ValueShape::text(text),
                 (one, other) => {
-                    let of = |key: &Option<std::rc::Rc<Shape>>| key.as_deref().cloned().unwrap_or_default();
-                    let list = Shape::list(size, of(one).or(&of(other)));
-                    Shape { text, written: false, ..list.or(&Shape::text(text)) }
+                    let of = |key: &Option<std::rc::Rc<ValueShape>>| key.as_deref().cloned().unwrap_or_default();
+                    let list = ValueShape::list(size, of(one).or(&of(other)));
+                    ValueShape { text, written: false, ..list.or(&ValueShape::text(text)) }
                 }
             };
-            (Shape { written: false, ..joined }, made.or(list.and(keys)))
+            (ValueShape { written: false, ..joined }, made.or(list.and(keys)))
         }
-        Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual => {
-            (Shape::scalar(), Cost::new(price::copy(left.text.min(right.text)), 0))
+        BinaryOperator::Less | BinaryOperator::LessEqual | BinaryOperator::Greater | BinaryOperator::GreaterEqual => {
+            (ValueShape::scalar(), ConditionCost::new(price::copy(left.text.min(right.text)), 0))
         }
-        Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Remainder => {
-            (Shape::scalar(), Cost::default())
+        BinaryOperator::Subtract | BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Remainder => {
+            (ValueShape::scalar(), ConditionCost::default())
         }
     }
 }
 
-fn called(function: Function, first: &Shape, second: &Shape) -> (Shape, Cost) {
-    let scalar = |steps| (Shape::scalar(), Cost::new(steps, 0));
+fn called(function: Function, first: &ValueShape, second: &ValueShape) -> (ValueShape, ConditionCost) {
+    let scalar = |steps| (ValueShape::scalar(), ConditionCost::new(steps, 0));
     match function {
         Function::Contains => scalar(price::search(first.text.saturating_add(second.text))),
         Function::StartsWith | Function::EndsWith => scalar(price::copy(first.text.min(second.text))),
         Function::Size => {
             let names = if first.maps { price::names(first.size) } else { 0 };
             let bytes = if first.maps { first.size.saturating_mul(price::NAMED) } else { 0 };
-            (Shape::scalar(), Cost::new(price::search(first.text).saturating_add(names), bytes))
+            (ValueShape::scalar(), ConditionCost::new(price::search(first.text).saturating_add(names), bytes))
         }
         Function::Ask(_) => scalar(price::ZONE.saturating_add(price::copy(second.text))),
-        Function::Dyn => (first.clone(), Cost::default()),
+        Function::Dyn => (first.clone(), ConditionCost::default()),
         Function::Type | Function::Bool => scalar(0),
         Function::Double | Function::Int | Function::Uint | Function::Timestamp => {
             scalar(price::PARSE.saturating_add(price::search(first.text)))
@@ -351,8 +357,8 @@ fn called(function: Function, first: &Shape, second: &Shape) -> (Shape, Cost) {
                 .saturating_add(price::MAKE)
                 .saturating_add(price::search(text))
                 .saturating_add(price::copy(text));
-            let shape = Shape { written: first.written && function == Function::Text, ..Shape::text(text) };
-            (shape, Cost::new(steps, price::HEAD.saturating_add(text)))
+            let shape = ValueShape { written: first.written && function == Function::Text, ..ValueShape::text(text) };
+            (shape, ConditionCost::new(steps, price::HEAD.saturating_add(text)))
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
     let bytes = source.as_bytes();
     let mut at = 0;
     // Of each bracket that is open: what the operators before it in its own brackets come to.
-    let mut open: Vec<Level> = vec![Level::default()];
+    let mut open: Vec<DepthLevel> = vec![DepthLevel::default()];
     let mut outside = 0;
     while let Some(byte) = bytes.get(at) {
         let next = bytes.get(at + 1).copied();
@@ -49,11 +49,11 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
                 continue;
             }
             b'&' | b'|' => level.chain = 0,
-            b',' => *level = Level::default(),
+            b',' => *level = DepthLevel::default(),
             b'(' | b'[' | b'{' => {
                 level.chain += 1;
                 outside += level.depth() + 1;
-                open.push(Level::default());
+                open.push(DepthLevel::default());
             }
             b')' | b']' | b'}' => outside -= close(&mut open),
             b'?' => {
@@ -77,21 +77,21 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
 
 /// What stands in one pair of brackets so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Level {
+struct DepthLevel {
     /// Conditions in each other.
     ifs: usize,
     /// Operators since the last `&&`, `||` or `?`.
     chain: usize,
 }
 
-impl Level {
+impl DepthLevel {
     fn depth(self) -> usize {
         self.ifs + self.chain
     }
 }
 
 /// Leaves a pair of brackets: how much less deep it is outside. A closing one too many is the parser's to tell.
-fn close(open: &mut Vec<Level>) -> usize {
+fn close(open: &mut Vec<DepthLevel>) -> usize {
     if open.len() < 2 {
         return 0;
     }

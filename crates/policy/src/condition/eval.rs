@@ -3,58 +3,62 @@
 use std::rc::Rc;
 
 use super::budget::Budget;
-use super::code::{Code, Each, Item, Loop, Node, Pair};
+use super::code::{Code, CodeNode, Each, ListItem, Loop, Pair};
 use super::compare::{equal, order};
-use super::failure::{Failure, Stop};
+use super::failure::{EvalFailure, Stop};
 use super::functions::Function;
-use super::input::{Input, Inputs};
-use super::operate::{self, Operator};
+use super::input::{ConditionInput, ConditionInputs};
+use super::operate::{self, BinaryOperator};
 use super::price;
-use super::value::{Entry, Key, Made, Value};
+use super::value::{Made, MapEntry, MapKey, Value};
 
 /// What an expression says of a request.
 ///
 /// # Errors
 /// It reads what is not there, fails, or costs more than is left.
-pub(crate) fn evaluate<'a>(code: &'a Code, inputs: &dyn Inputs<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+pub(crate) fn evaluate<'a>(
+    code: &'a Code,
+    inputs: &dyn ConditionInputs<'a>,
+    budget: &mut Budget,
+) -> Result<Value<'a>, Stop> {
     Machine { code, inputs, budget, locals: Vec::new() }.node(&code.root)
 }
 
 struct Machine<'a, 'i> {
     code: &'a Code,
-    inputs: &'i dyn Inputs<'a>,
+    inputs: &'i dyn ConditionInputs<'a>,
     budget: &'i mut Budget,
     /// What the macros around go through, from the outermost.
     locals: Vec<Value<'a>>,
 }
 
 impl<'a> Machine<'a, '_> {
-    fn node(&mut self, node: &'a Node) -> Result<Value<'a>, Stop> {
+    fn node(&mut self, node: &'a CodeNode) -> Result<Value<'a>, Stop> {
         self.budget.step(price::count(price::NODE))?;
         match node {
-            Node::Literal(literal) => Ok(Value::of(literal)),
-            Node::Input(input) => self.input(*input),
-            Node::Local(place) => Ok(self.locals.get(*place).cloned().unwrap_or(Value::Null)),
-            Node::Select { of, field, test } => {
+            CodeNode::Literal(literal) => Ok(Value::of(literal)),
+            CodeNode::Input(input) => self.input(*input),
+            CodeNode::Local(place) => Ok(self.locals.get(*place).cloned().unwrap_or(Value::Null)),
+            CodeNode::Select { of, field, test } => {
                 let of = self.node(of)?;
                 operate::select(of, field, *test, self.budget)
             }
-            Node::SelectOptional { of, field } => {
+            CodeNode::SelectOptional { of, field } => {
                 let of = self.node(of)?;
                 operate::select_optional(of, field, self.budget)
             }
-            Node::Either { decides, sides } => self.either(*decides, &sides[0], &sides[1]),
-            Node::Not(of) => match self.node(of)? {
+            CodeNode::Either { decides, sides } => self.either(*decides, &sides[0], &sides[1]),
+            CodeNode::Not(of) => match self.node(of)? {
                 Value::Bool(value) => Ok(Value::Bool(!value)),
-                other => Err(Failure::Types("!", other.kind(), None).into()),
+                other => Err(EvalFailure::Types("!", other.kind(), None).into()),
             },
-            Node::Negate(of) => operate::negate(self.node(of)?),
-            Node::If(parts) => match self.test(&parts[0])? {
+            CodeNode::Negate(of) => operate::negate(self.node(of)?),
+            CodeNode::If(parts) => match self.test(&parts[0])? {
                 true => self.node(&parts[1]),
                 false => self.node(&parts[2]),
             },
-            Node::Binary(operator, sides) => self.binary(*operator, &sides[0], &sides[1]),
-            Node::Among(value, literals) => {
+            CodeNode::Binary(operator, sides) => self.binary(*operator, &sides[0], &sides[1]),
+            CodeNode::Among(value, literals) => {
                 let value = self.node(value)?;
                 for literal in literals {
                     if equal(&Value::of(literal), &value, self.budget)? {
@@ -63,42 +67,44 @@ impl<'a> Machine<'a, '_> {
                 }
                 Ok(Value::Bool(false))
             }
-            Node::List(items) => self.list(items),
-            Node::Map(entries) => self.map(entries),
-            Node::Loop(inner) => self.repeat(inner),
-            Node::Call { function, target, arguments } => self.call(*function, target.as_deref(), arguments),
-            Node::Ask { question, at, zone } => {
+            CodeNode::List(items) => self.list(items),
+            CodeNode::Map(entries) => self.map(entries),
+            CodeNode::Loop(inner) => self.repeat(inner),
+            CodeNode::Call { function, target, arguments } => self.call(*function, target.as_deref(), arguments),
+            CodeNode::Ask { question, at, zone } => {
                 let at = self.node(at)?;
                 self.budget.step(price::count(price::CALENDAR))?;
                 match at {
                     Value::Moment(at) => Ok(Value::Int(at.ask(*question, Some(zone)))),
-                    other => Err(Failure::Types(Function::Ask(*question).name(), other.kind(), Some("string")).into()),
+                    other => {
+                        Err(EvalFailure::Types(Function::Ask(*question).name(), other.kind(), Some("string")).into())
+                    }
                 }
             }
-            Node::Matches { text, pattern, .. } => match self.node(text)? {
+            CodeNode::Matches { text, pattern, .. } => match self.node(text)? {
                 Value::Text(text) => pattern.is_in(&text, self.budget).map(Value::Bool),
-                other => Err(Failure::Types("matches", other.kind(), Some("string")).into()),
+                other => Err(EvalFailure::Types("matches", other.kind(), Some("string")).into()),
             },
-            Node::MatchesOne { text, pattern, member } => self.matches(text, pattern, *member),
+            CodeNode::MatchesOne { text, pattern, member } => self.matches(text, pattern, *member),
         }
     }
 
-    fn input(&mut self, input: Input) -> Result<Value<'a>, Stop> {
+    fn input(&mut self, input: ConditionInput) -> Result<Value<'a>, Stop> {
         self.budget.step(price::count(price::input(input)))?;
         self.budget.bytes(price::count(price::input_bytes(input)))?;
         self.inputs.read(input)
     }
 
     /// Something that must be true or false.
-    fn test(&mut self, node: &'a Node) -> Result<bool, Stop> {
+    fn test(&mut self, node: &'a CodeNode) -> Result<bool, Stop> {
         match self.node(node)? {
             Value::Bool(value) => Ok(value),
-            other => Err(Failure::NotBool(other.kind()).into()),
+            other => Err(EvalFailure::NotBool(other.kind()).into()),
         }
     }
 
     /// `||` and `&&`: what fails on the left is of no account if the right decides.
-    fn either(&mut self, decides: bool, left: &'a Node, right: &'a Node) -> Result<Value<'a>, Stop> {
+    fn either(&mut self, decides: bool, left: &'a CodeNode, right: &'a CodeNode) -> Result<Value<'a>, Stop> {
         let left = self.test(left);
         match &left {
             Ok(value) if *value == decides => return Ok(Value::Bool(decides)),
@@ -109,13 +115,13 @@ impl<'a> Machine<'a, '_> {
             (Ok(_), Value::Bool(right)) => Ok(Value::Bool(right)),
             (Err(_), Value::Bool(right)) if right == decides => Ok(Value::Bool(decides)),
             (Err(stop), _) => Err(stop),
-            (Ok(_), other) => Err(Failure::NotBool(other.kind()).into()),
+            (Ok(_), other) => Err(EvalFailure::NotBool(other.kind()).into()),
         }
     }
 
-    fn binary(&mut self, operator: Operator, left: &'a Node, right: &'a Node) -> Result<Value<'a>, Stop> {
+    fn binary(&mut self, operator: BinaryOperator, left: &'a CodeNode, right: &'a CodeNode) -> Result<Value<'a>, Stop> {
         let left = self.node(left)?;
-        if matches!(operator, Operator::Index | Operator::OptionalIndex) {
+        if matches!(operator, BinaryOperator::Index | BinaryOperator::OptionalIndex) {
             return match operate::opened(operator, left) {
                 None => Ok(Value::Optional(None)),
                 Some((of, optional)) => {
@@ -127,18 +133,18 @@ impl<'a> Machine<'a, '_> {
         let right = self.node(right)?;
         let ordered = |budget: &mut Budget| order(operator.sign(), &left, &right, budget);
         Ok(Value::Bool(match operator {
-            Operator::Equal => equal(&left, &right, self.budget)?,
-            Operator::Different => !equal(&left, &right, self.budget)?,
-            Operator::Less => ordered(self.budget)?.is_lt(),
-            Operator::LessEqual => ordered(self.budget)?.is_le(),
-            Operator::Greater => ordered(self.budget)?.is_gt(),
-            Operator::GreaterEqual => ordered(self.budget)?.is_ge(),
-            Operator::In => operate::contains(&left, &right, self.budget)?,
+            BinaryOperator::Equal => equal(&left, &right, self.budget)?,
+            BinaryOperator::Different => !equal(&left, &right, self.budget)?,
+            BinaryOperator::Less => ordered(self.budget)?.is_lt(),
+            BinaryOperator::LessEqual => ordered(self.budget)?.is_le(),
+            BinaryOperator::Greater => ordered(self.budget)?.is_gt(),
+            BinaryOperator::GreaterEqual => ordered(self.budget)?.is_ge(),
+            BinaryOperator::In => operate::contains(&left, &right, self.budget)?,
             _ => return operate::calculate(operator, left, right, self.budget),
         }))
     }
 
-    fn list(&mut self, items: &'a [Item]) -> Result<Value<'a>, Stop> {
+    fn list(&mut self, items: &'a [ListItem]) -> Result<Value<'a>, Stop> {
         self.budget.step(price::count(price::MAKE + items.len() as u64))?;
         self.budget.bytes(price::count(price::HEAD + items.len() as u64 * price::ELEMENT))?;
         let mut list = Vec::with_capacity(items.len());
@@ -155,13 +161,13 @@ impl<'a> Machine<'a, '_> {
         for entry in entries {
             let written = self.node(&entry.key)?;
             // A number with a fraction may be looked up, and be none.
-            let key = if let Value::Double(_) = written { None } else { Key::of(&written) };
-            let Some(key) = key else { return Err(Failure::Key(written.kind()).into()) };
+            let key = if let Value::Double(_) = written { None } else { MapKey::of(&written) };
+            let Some(key) = key else { return Err(EvalFailure::Key(written.kind()).into()) };
             let Some(value) = given(self.node(&entry.value)?, entry.optional) else { continue };
             let bytes = if let Value::Text(text) = &written { text.len() } else { 0 };
             self.budget.step(price::count(price::insert(entries.len() as u64, bytes as u64)))?;
-            if !map.add(Entry { key, written, value }) {
-                return Err(Failure::RepeatedKey.into());
+            if !map.add(MapEntry { key, written, value }) {
+                return Err(EvalFailure::RepeatedKey.into());
             }
         }
         Ok(Value::Map(Rc::new(map)))
@@ -170,7 +176,7 @@ impl<'a> Machine<'a, '_> {
     fn repeat(&mut self, inner: &'a Loop) -> Result<Value<'a>, Stop> {
         let over = self.node(&inner.over)?;
         let Some(items) = operate::elements(&over, self.budget)? else {
-            return Err(Failure::NotIterable(over.kind()).into());
+            return Err(EvalFailure::NotIterable(over.kind()).into());
         };
         let place = self.locals.len();
         self.locals.push(Value::Null);
@@ -228,7 +234,12 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// What is given comes before what is asked, as the crate has it.
-    fn call(&mut self, function: Function, target: Option<&'a Node>, arguments: &'a [Node]) -> Result<Value<'a>, Stop> {
+    fn call(
+        &mut self,
+        function: Function,
+        target: Option<&'a CodeNode>,
+        arguments: &'a [CodeNode],
+    ) -> Result<Value<'a>, Stop> {
         match (target, arguments) {
             (Some(target), []) => {
                 let of = self.node(target)?;
@@ -247,13 +258,13 @@ impl<'a> Machine<'a, '_> {
                 for argument in arguments.iter().chain(target) {
                     self.node(argument)?;
                 }
-                Err(Failure::Arguments(function.name()).into())
+                Err(EvalFailure::Arguments(function.name()).into())
             }
         }
     }
 
     /// With a pattern that is one of the rule's own texts.
-    fn matches(&mut self, text: &'a Node, pattern: &'a Node, member: bool) -> Result<Value<'a>, Stop> {
+    fn matches(&mut self, text: &'a CodeNode, pattern: &'a CodeNode, member: bool) -> Result<Value<'a>, Stop> {
         let (text, pattern) = match member {
             true => {
                 let pattern = self.node(pattern)?;
@@ -265,11 +276,11 @@ impl<'a> Machine<'a, '_> {
             }
         };
         let (Value::Text(text), Value::Text(source)) = (&text, &pattern) else {
-            return Err(Failure::Types("matches", text.kind(), Some(pattern.kind())).into());
+            return Err(EvalFailure::Types("matches", text.kind(), Some(pattern.kind())).into());
         };
         self.budget.step(price::count(price::find(source.len() as u64)))?;
         let code = self.code;
-        let Some(pattern) = code.patterns.get(&**source) else { return Err(Failure::UnwrittenPattern.into()) };
+        let Some(pattern) = code.patterns.get(&**source) else { return Err(EvalFailure::UnwrittenPattern.into()) };
         pattern.is_in(text, self.budget).map(Value::Bool)
     }
 }

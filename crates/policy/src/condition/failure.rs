@@ -8,7 +8,7 @@ use std::fmt;
 pub(crate) enum Stop {
     /// A header, a parameter, a label or another entry that is not there.
     Missing,
-    Failed(Failure),
+    Failed(EvalFailure),
     /// The budget is used up. Nothing absorbs it.
     Steps,
     Bytes,
@@ -21,15 +21,15 @@ impl Stop {
     }
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
+impl From<EvalFailure> for Stop {
+    fn from(failure: EvalFailure) -> Self {
         Stop::Failed(failure)
     }
 }
 
 /// What failed. Values stand in none of them: they are the caller's.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Failure {
+pub(crate) enum EvalFailure {
     /// An operator or function, and a type or two that it does not take.
     Types(&'static str, &'static str, Option<&'static str>),
     /// A function that is given too few values, or too many.
@@ -54,28 +54,28 @@ pub(crate) enum Failure {
     TooLarge(&'static str, &'static str, usize),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for EvalFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Types(name, one, None) => write!(f, "`{name}` does not take a value of type {one}"),
-            Failure::Types(name, one, Some(other)) => {
+            EvalFailure::Types(name, one, None) => write!(f, "`{name}` does not take a value of type {one}"),
+            EvalFailure::Types(name, one, Some(other)) => {
                 write!(f, "`{name}` does not take values of types {one} and {other}")
             }
-            Failure::Arguments(name) => write!(f, "`{name}` is not called in this way"),
-            Failure::NotBool(found) => write!(f, "a {found} stands where true or false must stand"),
-            Failure::NotIterable(found) => write!(f, "a macro goes through a list or a map, not through a {found}"),
-            Failure::Overflow(name) => write!(f, "the result of `{name}` is too large a number"),
-            Failure::DivisionByZero => write!(f, "it divides by zero"),
-            Failure::OutOfBounds => write!(f, "a list has no element at that place"),
-            Failure::RepeatedKey => write!(f, "a map has the same key twice"),
-            Failure::Key(found) => write!(f, "a {found} can't be the key of a map"),
-            Failure::Text(wanted) => write!(f, "`{wanted}` is given a text that says no such thing"),
-            Failure::Range(wanted) => write!(f, "`{wanted}` is given a number that it can't hold"),
-            Failure::Pattern(why) => write!(f, "the pattern of `matches` is not a valid regular expression: {why}"),
-            Failure::UnwrittenPattern => write!(f, "`matches` is given a pattern that is not written in the rule"),
-            Failure::Zone => write!(f, "there is no such time zone"),
-            Failure::Unknown(name) => write!(f, "`{name}` is not known of this request"),
-            Failure::TooLarge(name, unit, most) => {
+            EvalFailure::Arguments(name) => write!(f, "`{name}` is not called in this way"),
+            EvalFailure::NotBool(found) => write!(f, "a {found} stands where true or false must stand"),
+            EvalFailure::NotIterable(found) => write!(f, "a macro goes through a list or a map, not through a {found}"),
+            EvalFailure::Overflow(name) => write!(f, "the result of `{name}` is too large a number"),
+            EvalFailure::DivisionByZero => write!(f, "it divides by zero"),
+            EvalFailure::OutOfBounds => write!(f, "a list has no element at that place"),
+            EvalFailure::RepeatedKey => write!(f, "a map has the same key twice"),
+            EvalFailure::Key(found) => write!(f, "a {found} can't be the key of a map"),
+            EvalFailure::Text(wanted) => write!(f, "`{wanted}` is given a text that says no such thing"),
+            EvalFailure::Range(wanted) => write!(f, "`{wanted}` is given a number that it can't hold"),
+            EvalFailure::Pattern(why) => write!(f, "the pattern of `matches` is not a valid regular expression: {why}"),
+            EvalFailure::UnwrittenPattern => write!(f, "`matches` is given a pattern that is not written in the rule"),
+            EvalFailure::Zone => write!(f, "there is no such time zone"),
+            EvalFailure::Unknown(name) => write!(f, "`{name}` is not known of this request"),
+            EvalFailure::TooLarge(name, unit, most) => {
                 write!(f, "`{name}` has more than {most} {unit} in this request, and rules are shown no more")
             }
         }

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::budget::Budget;
-use super::failure::{Failure, Stop};
-use super::value::{Bytes, Text, Value};
+use super::failure::{EvalFailure, Stop};
+use super::value::{Bytes, TextValue, Value};
 use super::{compare, price};
 use crate::condition::time::{self, Moment};
 
@@ -96,22 +96,22 @@ impl Function {
             }
             (Function::Ask(question), true, Value::Moment(at), Some(Value::Text(zone))) => {
                 budget.step(price::count(price::ZONE + price::copy(zone.len() as u64)))?;
-                let zone = time::known_zone(zone).ok_or(Failure::Zone)?;
+                let zone = time::known_zone(zone).ok_or(EvalFailure::Zone)?;
                 Ok(Value::Int(at.ask(question, Some(&zone))))
             }
             (Function::Dyn, false, _, None) => Ok(a),
             (Function::Type, false, _, None) => Ok(Value::Type(a.kind())),
             (_, false, _, None) => self.convert(a, budget),
-            (_, _, a, Some(b)) => Err(Failure::Types(self.name(), a.kind(), Some(b.kind())).into()),
-            (_, _, a, None) => Err(Failure::Types(self.name(), a.kind(), None).into()),
+            (_, _, a, Some(b)) => Err(EvalFailure::Types(self.name(), a.kind(), Some(b.kind())).into()),
+            (_, _, a, None) => Err(EvalFailure::Types(self.name(), a.kind(), None).into()),
         }
     }
 
     /// `int("5")` and its like.
     fn convert<'a>(self, of: Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
         let name = self.name();
-        let no_text = || Stop::from(Failure::Text(name));
-        let range = || Stop::from(Failure::Range(name));
+        let no_text = || Stop::from(EvalFailure::Text(name));
+        let range = || Stop::from(EvalFailure::Range(name));
         let read = |text: &str, budget: &mut Budget| {
             budget.step(price::count(price::PARSE + price::search(text.len() as u64)))
         };
@@ -128,8 +128,8 @@ impl Function {
                 _ => Err(no_text()),
             },
             (Function::Bytes, Value::Text(text)) => Ok(Value::Bytes(match text {
-                Text::Given(text) => Bytes::Given(text.as_bytes()),
-                Text::Made(text) => {
+                TextValue::Given(text) => Bytes::Given(text.as_bytes()),
+                TextValue::Made(text) => {
                     copied(text.len(), budget)?;
                     Bytes::Made(Rc::new(text.as_bytes().to_vec()))
                 }
@@ -165,7 +165,9 @@ impl Function {
             (Function::Text, Value::Bytes(bytes)) => {
                 budget.step(price::count(price::search(bytes.len() as u64)))?;
                 match bytes {
-                    Bytes::Given(bytes) => std::str::from_utf8(bytes).map(|text| Value::Text(Text::Given(text))).ok(),
+                    Bytes::Given(bytes) => {
+                        std::str::from_utf8(bytes).map(|text| Value::Text(TextValue::Given(text))).ok()
+                    }
                     Bytes::Made(bytes) => {
                         copied(bytes.len(), budget)?;
                         String::from_utf8(bytes.to_vec()).map(Value::made).ok()
@@ -180,7 +182,7 @@ impl Function {
             (Function::Timestamp, Value::Int(seconds)) => {
                 Moment::of_seconds(seconds).map(Value::Moment).ok_or_else(range)
             }
-            (_, other) => Err(Failure::Types(name, other.kind(), None).into()),
+            (_, other) => Err(EvalFailure::Types(name, other.kind(), None).into()),
         }
     }
 }
@@ -194,7 +196,7 @@ fn size<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.len(),
         Value::Pairs(_) | Value::Map(_) => compare::size(of, budget)?,
-        other => return Err(Failure::Types("size", other.kind(), None).into()),
+        other => return Err(EvalFailure::Types("size", other.kind(), None).into()),
     };
     Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
 }

@@ -8,16 +8,16 @@ macro_rules! inputs {
         /// A variable: those of [`crate::rules::variables::VARIABLES`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(clippy::enum_variant_names, reason = "one of the variables is called `input_tokens`")]
-        pub(crate) enum Input {
+        pub(crate) enum ConditionInput {
             $($input),+
         }
 
-        impl Input {
-            pub(crate) const ALL: &'static [Input] = &[$(Input::$input),+];
+        impl ConditionInput {
+            pub(crate) const ALL: &'static [ConditionInput] = &[$(ConditionInput::$input),+];
 
             pub(crate) fn name(self) -> &'static str {
                 match self {
-                    $(Input::$input => $name),+
+                    $(ConditionInput::$input => $name),+
                 }
             }
         }
@@ -47,15 +47,15 @@ inputs! {
     Now "now",
 }
 
-impl Input {
-    pub(crate) fn named(name: &str) -> Option<Input> {
+impl ConditionInput {
+    pub(crate) fn named(name: &str) -> Option<ConditionInput> {
         Self::ALL.iter().copied().find(|input| input.name() == name)
     }
 }
 
 /// Who knows the values of one request. Nothing is asked for that no rule reads.
-pub(crate) trait Inputs<'a> {
+pub(crate) trait ConditionInputs<'a> {
     /// # Errors
     /// It is not known of this request, or larger than rules are shown.
-    fn read(&self, input: Input) -> Result<Value<'a>, Stop>;
+    fn read(&self, input: ConditionInput) -> Result<Value<'a>, Stop>;
 }

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use super::budget::Budget;
 use super::compare::{equal, find};
-use super::failure::{Failure, Stop};
+use super::failure::{EvalFailure, Stop};
 use super::price;
-use super::value::{Bytes, Pairs, Text, Value, whole};
+use super::value::{Bytes, Pairs, TextValue, Value, whole};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum BinaryOperator {
     Add,
     Subtract,
     Multiply,
@@ -26,55 +26,55 @@ pub(super) enum Operator {
     OptionalIndex,
 }
 
-impl Operator {
+impl BinaryOperator {
     /// By the name that the parser has for it.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "_+_" => Operator::Add,
-            "_-_" => Operator::Subtract,
-            "_*_" => Operator::Multiply,
-            "_/_" => Operator::Divide,
-            "_%_" => Operator::Remainder,
-            "_==_" => Operator::Equal,
-            "_!=_" => Operator::Different,
-            "_<_" => Operator::Less,
-            "_<=_" => Operator::LessEqual,
-            "_>_" => Operator::Greater,
-            "_>=_" => Operator::GreaterEqual,
-            "@in" => Operator::In,
-            "_[_]" => Operator::Index,
-            "_[?_]" => Operator::OptionalIndex,
+            "_+_" => BinaryOperator::Add,
+            "_-_" => BinaryOperator::Subtract,
+            "_*_" => BinaryOperator::Multiply,
+            "_/_" => BinaryOperator::Divide,
+            "_%_" => BinaryOperator::Remainder,
+            "_==_" => BinaryOperator::Equal,
+            "_!=_" => BinaryOperator::Different,
+            "_<_" => BinaryOperator::Less,
+            "_<=_" => BinaryOperator::LessEqual,
+            "_>_" => BinaryOperator::Greater,
+            "_>=_" => BinaryOperator::GreaterEqual,
+            "@in" => BinaryOperator::In,
+            "_[_]" => BinaryOperator::Index,
+            "_[?_]" => BinaryOperator::OptionalIndex,
             _ => return None,
         })
     }
 
     pub(super) fn sign(self) -> &'static str {
         match self {
-            Operator::Add => "+",
-            Operator::Subtract => "-",
-            Operator::Multiply => "*",
-            Operator::Divide => "/",
-            Operator::Remainder => "%",
-            Operator::Equal => "==",
-            Operator::Different => "!=",
-            Operator::Less => "<",
-            Operator::LessEqual => "<=",
-            Operator::Greater => ">",
-            Operator::GreaterEqual => ">=",
-            Operator::In => "in",
-            Operator::Index => "[]",
-            Operator::OptionalIndex => "[?]",
+            BinaryOperator::Add => "+",
+            BinaryOperator::Subtract => "-",
+            BinaryOperator::Multiply => "*",
+            BinaryOperator::Divide => "/",
+            BinaryOperator::Remainder => "%",
+            BinaryOperator::Equal => "==",
+            BinaryOperator::Different => "!=",
+            BinaryOperator::Less => "<",
+            BinaryOperator::LessEqual => "<=",
+            BinaryOperator::Greater => ">",
+            BinaryOperator::GreaterEqual => ">=",
+            BinaryOperator::In => "in",
+            BinaryOperator::Index => "[]",
+            BinaryOperator::OptionalIndex => "[?]",
         }
     }
 }
 
-fn unlike(operator: Operator, a: &Value<'_>, b: &Value<'_>) -> Stop {
-    Failure::Types(operator.sign(), a.kind(), Some(b.kind())).into()
+fn unlike(operator: BinaryOperator, a: &Value<'_>, b: &Value<'_>) -> Stop {
+    EvalFailure::Types(operator.sign(), a.kind(), Some(b.kind())).into()
 }
 
 /// `+`, `-`, `*`, `/` and `%`: between numbers of one type; texts, bytes and lists are joined.
 pub(super) fn calculate<'a>(
-    operator: Operator,
+    operator: BinaryOperator,
     a: Value<'a>,
     b: Value<'a>,
     budget: &mut Budget,
@@ -82,33 +82,35 @@ pub(super) fn calculate<'a>(
     match (a, b) {
         (Value::Int(a), Value::Int(b)) => {
             let result = match operator {
-                Operator::Add => a.checked_add(b),
-                Operator::Subtract => a.checked_sub(b),
-                Operator::Multiply => a.checked_mul(b),
-                _ if b == 0 => return Err(Failure::DivisionByZero.into()),
-                Operator::Divide => a.checked_div(b),
+                BinaryOperator::Add => a.checked_add(b),
+                BinaryOperator::Subtract => a.checked_sub(b),
+                BinaryOperator::Multiply => a.checked_mul(b),
+                _ if b == 0 => return Err(EvalFailure::DivisionByZero.into()),
+                BinaryOperator::Divide => a.checked_div(b),
                 _ => a.checked_rem(b),
             };
-            result.map(Value::Int).ok_or_else(|| Failure::Overflow(operator.sign()).into())
+            result.map(Value::Int).ok_or_else(|| EvalFailure::Overflow(operator.sign()).into())
         }
         (Value::Uint(a), Value::Uint(b)) => {
             let result = match operator {
-                Operator::Add => a.checked_add(b),
-                Operator::Subtract => a.checked_sub(b),
-                Operator::Multiply => a.checked_mul(b),
-                _ if b == 0 => return Err(Failure::DivisionByZero.into()),
-                Operator::Divide => a.checked_div(b),
+                BinaryOperator::Add => a.checked_add(b),
+                BinaryOperator::Subtract => a.checked_sub(b),
+                BinaryOperator::Multiply => a.checked_mul(b),
+                _ if b == 0 => return Err(EvalFailure::DivisionByZero.into()),
+                BinaryOperator::Divide => a.checked_div(b),
                 _ => a.checked_rem(b),
             };
-            result.map(Value::Uint).ok_or_else(|| Failure::Overflow(operator.sign()).into())
+            result.map(Value::Uint).ok_or_else(|| EvalFailure::Overflow(operator.sign()).into())
         }
-        (Value::Double(a), Value::Double(b)) if operator != Operator::Remainder => Ok(Value::Double(match operator {
-            Operator::Add => a + b,
-            Operator::Subtract => a - b,
-            Operator::Multiply => a * b,
-            _ => a / b,
-        })),
-        (a, b) if operator == Operator::Add => join(a, b, budget),
+        (Value::Double(a), Value::Double(b)) if operator != BinaryOperator::Remainder => {
+            Ok(Value::Double(match operator {
+                BinaryOperator::Add => a + b,
+                BinaryOperator::Subtract => a - b,
+                BinaryOperator::Multiply => a * b,
+                _ => a / b,
+            }))
+        }
+        (a, b) if operator == BinaryOperator::Add => join(a, b, budget),
         (a, b) => Err(unlike(operator, &a, &b)),
     }
 }
@@ -134,7 +136,7 @@ fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut Budget) -> Result<Value<'a>
             Ok(Value::Bytes(Bytes::Made(Rc::new(bytes))))
         }
         (Value::List(list), _) => {
-            let Some(more) = elements(&b, budget)? else { return Err(unlike(Operator::Add, &a, &b)) };
+            let Some(more) = elements(&b, budget)? else { return Err(unlike(BinaryOperator::Add, &a, &b)) };
             let all = list.len() + more.len();
             budget.step(price::count(price::MAKE + all as u64))?;
             budget.bytes(price::count(price::HEAD + all as u64 * price::ELEMENT))?;
@@ -143,7 +145,7 @@ fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut Budget) -> Result<Value<'a>
             joined.extend(more.iter().cloned());
             Ok(Value::List(Rc::new(joined)))
         }
-        _ => Err(unlike(Operator::Add, &a, &b)),
+        _ => Err(unlike(BinaryOperator::Add, &a, &b)),
     }
 }
 
@@ -158,7 +160,7 @@ pub(super) fn elements<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Option
     budget.step(price::count(price::names(keys as u64)))?;
     budget.bytes(price::count(price::HEAD + keys as u64 * (price::ELEMENT + price::NAMED)))?;
     let keys: Vec<Value<'a>> = match of {
-        Value::Pairs(pairs) => pairs.names().into_iter().map(|name| Value::Text(Text::Given(name))).collect(),
+        Value::Pairs(pairs) => pairs.names().into_iter().map(|name| Value::Text(TextValue::Given(name))).collect(),
         Value::Map(map) => map.entries().iter().map(|entry| entry.written.clone()).collect(),
         _ => Vec::new(),
     };
@@ -182,7 +184,7 @@ pub(super) fn contains(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Res
             Ok(pairs.get(name).is_some())
         }
         Value::Map(_) if is_key(a) => Ok(find(b, a, budget)?.is_some()),
-        _ => Err(unlike(Operator::In, a, b)),
+        _ => Err(unlike(BinaryOperator::In, a, b)),
     }
 }
 
@@ -201,21 +203,21 @@ pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut Budget) -> 
                 Value::Double(place) => whole(*place),
                 _ => None,
             };
-            let Some(place) = place else { return Err(unlike(Operator::Index, of, at)) };
+            let Some(place) = place else { return Err(unlike(BinaryOperator::Index, of, at)) };
             let found = usize::try_from(place).ok().and_then(|place| list.get(place));
-            found.cloned().ok_or_else(|| Failure::OutOfBounds.into())
+            found.cloned().ok_or_else(|| EvalFailure::OutOfBounds.into())
         }
         Value::Pairs(_) | Value::Map(_) if is_key(at) => find(of, at, budget)?.ok_or(Stop::Missing),
-        _ => Err(unlike(Operator::Index, of, at)),
+        _ => Err(unlike(BinaryOperator::Index, of, at)),
     }
 }
 
 /// What an index is asked of, and whether it may be missing; `None` if there is nothing to ask.
-pub(super) fn opened<'a>(operator: Operator, of: Value<'a>) -> Option<(Value<'a>, bool)> {
+pub(super) fn opened<'a>(operator: BinaryOperator, of: Value<'a>) -> Option<(Value<'a>, bool)> {
     match of {
         Value::Optional(None) => None,
         Value::Optional(Some(of)) => Some(((*of).clone(), true)),
-        of => Some((of, operator == Operator::OptionalIndex)),
+        of => Some((of, operator == BinaryOperator::OptionalIndex)),
     }
 }
 
@@ -251,13 +253,13 @@ pub(super) fn select_optional<'a>(of: Value<'a>, field: &str, budget: &mut Budge
         Value::Optional(Some(of)) => (*of).clone(),
         of => of,
     };
-    let result = index(&of, &Value::Text(Text::Given(field)), budget);
+    let result = index(&of, &Value::Text(TextValue::Given(field)), budget);
     wrap(result, budget)
 }
 
 /// `of.field`, and `has(of.field)`.
 pub(super) fn select<'a>(of: Value<'a>, field: &str, test: bool, budget: &mut Budget) -> Result<Value<'a>, Stop> {
-    let key = Value::Text(Text::Given(field));
+    let key = Value::Text(TextValue::Given(field));
     let has_entries = |of: &Value<'_>| matches!(of, Value::List(_) | Value::Pairs(_) | Value::Map(_));
     let there = |result: Result<Value<'a>, Stop>| match result {
         Ok(_) => Ok(true),
@@ -275,7 +277,7 @@ pub(super) fn select<'a>(of: Value<'a>, field: &str, test: bool, budget: &mut Bu
         of => of,
     };
     let result = index(&of, &key, budget).map_err(|stop| match stop {
-        Stop::Failed(Failure::Types(..)) => Stop::Failed(Failure::Types(".", of.kind(), None)),
+        Stop::Failed(EvalFailure::Types(..)) => Stop::Failed(EvalFailure::Types(".", of.kind(), None)),
         other => other,
     });
     match (test, result) {
@@ -289,8 +291,8 @@ pub(super) fn select<'a>(of: Value<'a>, field: &str, test: bool, budget: &mut Bu
 /// `-value`.
 pub(super) fn negate<'a>(value: Value<'a>) -> Result<Value<'a>, Stop> {
     match value {
-        Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(|| Failure::Overflow("-").into()),
+        Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(|| EvalFailure::Overflow("-").into()),
         Value::Double(number) => Ok(Value::Double(-number)),
-        other => Err(Failure::Types("-", other.kind(), None).into()),
+        other => Err(EvalFailure::Types("-", other.kind(), None).into()),
     }
 }

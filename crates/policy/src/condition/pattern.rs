@@ -17,7 +17,7 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
 use super::budget::Budget;
-use super::failure::{Failure, Stop};
+use super::failure::{EvalFailure, Stop};
 use super::{bounds, price};
 
 /// Groups in each other.
@@ -108,7 +108,7 @@ impl Pattern {
     pub(super) fn is_in(&self, text: &str, budget: &mut Budget) -> Result<bool, Stop> {
         let ready = match self {
             Pattern::Ready(ready) => ready,
-            Pattern::Wrong(why, _) => return Err(Failure::Pattern(why.clone()).into()),
+            Pattern::Wrong(why, _) => return Err(EvalFailure::Pattern(why.clone()).into()),
         };
         let bytes = text.len() as u64;
         budget.step(price::count(price::matched(bytes)))?;
@@ -121,7 +121,7 @@ impl Pattern {
         budget.step(price::count(price::simulated(bytes, ready.states as u64)))?;
         budget.bytes(price::count(price::HEAD + 16 * ready.states as u64))?;
         let any = ready.any.get_or_init(|| PikeVM::new_from_nfa(automaton(&parsed(&ready.source).ok()?).ok()?).ok());
-        let Some(any) = any else { return Err(Failure::Pattern("it can't be compiled".to_owned()).into()) };
+        let Some(any) = any else { return Err(EvalFailure::Pattern("it can't be compiled".to_owned()).into()) };
         Ok(any.is_match(&mut any.create_cache(), text))
     }
 }

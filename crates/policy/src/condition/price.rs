@@ -3,8 +3,8 @@
 
 use std::mem::size_of;
 
-use super::input::Input;
-use super::value::{Entry, Value};
+use super::input::ConditionInput;
+use super::value::{MapEntry, Value};
 
 /// A node of the expression.
 pub(super) const NODE: u64 = 1;
@@ -15,7 +15,7 @@ pub(super) const HEAD: u64 = 64;
 /// An element of a list, in bytes.
 pub(super) const ELEMENT: u64 = size_of::<Value<'static>>() as u64;
 /// An entry of a map, in bytes.
-pub(super) const ENTRY: u64 = size_of::<Entry<'static>>() as u64;
+pub(super) const ENTRY: u64 = size_of::<MapEntry<'static>>() as u64;
 /// A name of the request's, in bytes, where they are put in order.
 pub(super) const NAMED: u64 = size_of::<&str>() as u64;
 /// Going once through a macro.
@@ -36,18 +36,18 @@ const MADE_INPUT: u64 = 20;
 const MADE_INPUT_BYTES: u64 = 1_024;
 
 /// Reading a variable, in steps.
-pub(super) fn input(input: Input) -> u64 {
+pub(super) fn input(input: ConditionInput) -> u64 {
     match input {
-        Input::Money | Input::Tokens | Input::Requests => LIMITS,
-        Input::KeyId | Input::Needs => MADE_INPUT,
+        ConditionInput::Money | ConditionInput::Tokens | ConditionInput::Requests => LIMITS,
+        ConditionInput::KeyId | ConditionInput::Needs => MADE_INPUT,
         _ => 0,
     }
 }
 
 /// And in bytes.
-pub(super) fn input_bytes(input: Input) -> u64 {
+pub(super) fn input_bytes(input: ConditionInput) -> u64 {
     match input {
-        Input::KeyId | Input::Needs => MADE_INPUT_BYTES,
+        ConditionInput::KeyId | ConditionInput::Needs => MADE_INPUT_BYTES,
         _ => 0,
     }
 }

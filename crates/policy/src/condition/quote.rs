@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use cel::common::ast::LiteralValue;
 
-use super::code::{Each, Node};
-use super::operate::Operator;
+use super::code::{CodeNode, Each};
+use super::operate::BinaryOperator;
 use crate::condition::time::QUESTIONS;
 
 /// Characters that are quoted of a part.
 const MOST: usize = 60;
 
 /// In back ticks.
-pub(super) fn quoted(node: &Node) -> String {
+pub(super) fn quoted(node: &CodeNode) -> String {
     let mut text = String::new();
     write(node, &mut text);
     if let Some((end, _)) = text.char_indices().nth(MOST) {
@@ -22,59 +22,59 @@ pub(super) fn quoted(node: &Node) -> String {
     format!("`{text}`")
 }
 
-fn write(node: &Node, out: &mut String) {
+fn write(node: &CodeNode, out: &mut String) {
     // Nobody reads further.
     if out.len() > 4 * MOST {
         return;
     }
     match node {
-        Node::Literal(literal) => self::literal(literal, out),
-        Node::Input(input) => out.push_str(input.name()),
-        Node::Local(place) => {
+        CodeNode::Literal(literal) => self::literal(literal, out),
+        CodeNode::Input(input) => out.push_str(input.name()),
+        CodeNode::Local(place) => {
             let _ = write!(out, "x{place}");
         }
-        Node::Select { of, field, test } => {
+        CodeNode::Select { of, field, test } => {
             out.push_str(if *test { "has(" } else { "" });
             write(of, out);
             let _ = write!(out, ".{field}{}", if *test { ")" } else { "" });
         }
-        Node::SelectOptional { of, field } => {
+        CodeNode::SelectOptional { of, field } => {
             write(of, out);
             let _ = write!(out, ".?{field}");
         }
-        Node::Either { decides, sides } => pair(&sides[0], if *decides { "||" } else { "&&" }, &sides[1], out),
-        Node::Not(of) => {
+        CodeNode::Either { decides, sides } => pair(&sides[0], if *decides { "||" } else { "&&" }, &sides[1], out),
+        CodeNode::Not(of) => {
             out.push('!');
             write(of, out);
         }
-        Node::Negate(of) => {
+        CodeNode::Negate(of) => {
             out.push('-');
             write(of, out);
         }
-        Node::If(parts) => {
+        CodeNode::If(parts) => {
             pair(&parts[0], "?", &parts[1], out);
             out.push_str(" : ");
             write(&parts[2], out);
         }
-        Node::Binary(operator @ (Operator::Index | Operator::OptionalIndex), sides) => {
+        CodeNode::Binary(operator @ (BinaryOperator::Index | BinaryOperator::OptionalIndex), sides) => {
             write(&sides[0], out);
-            out.push_str(if *operator == Operator::Index { "[" } else { "[?" });
+            out.push_str(if *operator == BinaryOperator::Index { "[" } else { "[?" });
             write(&sides[1], out);
             out.push(']');
         }
-        Node::Binary(operator, sides) => pair(&sides[0], operator.sign(), &sides[1], out),
-        Node::Among(value, literals) => {
+        CodeNode::Binary(operator, sides) => pair(&sides[0], operator.sign(), &sides[1], out),
+        CodeNode::Among(value, literals) => {
             write(value, out);
             out.push_str(" in [");
             listed(literals, out, self::literal);
             out.push(']');
         }
-        Node::List(items) => {
+        CodeNode::List(items) => {
             out.push('[');
             listed(items, out, |item, out| write(&item.value, out));
             out.push(']');
         }
-        Node::Map(entries) => {
+        CodeNode::Map(entries) => {
             out.push('{');
             listed(entries, out, |entry, out| {
                 write(&entry.key, out);
@@ -83,16 +83,16 @@ fn write(node: &Node, out: &mut String) {
             });
             out.push('}');
         }
-        Node::Loop(inner) => {
+        CodeNode::Loop(inner) => {
             write(&inner.over, out);
-            let simple = matches!(&inner.each, Each::Collect { test: None, value: Node::Binary(..) });
+            let simple = matches!(&inner.each, Each::Collect { test: None, value: CodeNode::Binary(..) });
             let _ = write!(out, ".{}({}, {}", inner.name, inner.item, if simple { "" } else { "…" });
-            if let (true, Each::Collect { value: Node::Binary(operator, _), .. }) = (simple, &inner.each) {
+            if let (true, Each::Collect { value: CodeNode::Binary(operator, _), .. }) = (simple, &inner.each) {
                 let _ = write!(out, "… {} …", operator.sign());
             }
             out.push(')');
         }
-        Node::Call { function, target, arguments } => {
+        CodeNode::Call { function, target, arguments } => {
             if let Some(target) = target {
                 write(target, out);
                 out.push('.');
@@ -101,15 +101,15 @@ fn write(node: &Node, out: &mut String) {
             listed(arguments, out, write);
             out.push(')');
         }
-        Node::Ask { question, at, .. } => {
+        CodeNode::Ask { question, at, .. } => {
             write(at, out);
             let _ = write!(out, ".{}(…)", QUESTIONS.get(*question).copied().unwrap_or_default());
         }
-        Node::Matches { text, .. } => {
+        CodeNode::Matches { text, .. } => {
             write(text, out);
             out.push_str(".matches(…)");
         }
-        Node::MatchesOne { text, pattern, .. } => {
+        CodeNode::MatchesOne { text, pattern, .. } => {
             write(text, out);
             out.push_str(".matches(");
             write(pattern, out);
@@ -118,7 +118,7 @@ fn write(node: &Node, out: &mut String) {
     }
 }
 
-fn pair(left: &Node, sign: &str, right: &Node, out: &mut String) {
+fn pair(left: &CodeNode, sign: &str, right: &CodeNode, out: &mut String) {
     write(left, out);
     let _ = write!(out, " {sign} ");
     write(right, out);

@@ -11,18 +11,18 @@ use crate::condition::time::Moment;
 
 /// A text of the rule, of the request, or made.
 #[derive(Clone, Debug)]
-pub(crate) enum Text<'a> {
+pub(crate) enum TextValue<'a> {
     Given(&'a str),
     Made(Rc<String>),
 }
 
-impl Deref for Text<'_> {
+impl Deref for TextValue<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
         match self {
-            Text::Given(text) => text,
-            Text::Made(text) => text,
+            TextValue::Given(text) => text,
+            TextValue::Made(text) => text,
         }
     }
 }
@@ -65,47 +65,47 @@ impl<'a> Pairs<'a> {
 
 /// A key of a map that an expression made. Whole numbers are one key, whichever type they have.
 #[derive(Clone, Debug)]
-pub(crate) enum Key<'a> {
+pub(crate) enum MapKey<'a> {
     Bool(bool),
     Number(i128),
-    Text(Text<'a>),
+    Text(TextValue<'a>),
 }
 
-impl<'a> Key<'a> {
+impl<'a> MapKey<'a> {
     /// A value as a key to look up; `None` for one that is none.
     pub(crate) fn of(value: &Value<'a>) -> Option<Self> {
         match value {
-            Value::Bool(value) => Some(Key::Bool(*value)),
-            Value::Int(value) => Some(Key::Number((*value).into())),
-            Value::Uint(value) => Some(Key::Number((*value).into())),
-            Value::Double(value) => whole(*value).map(Key::Number),
-            Value::Text(text) => Some(Key::Text(text.clone())),
+            Value::Bool(value) => Some(MapKey::Bool(*value)),
+            Value::Int(value) => Some(MapKey::Number((*value).into())),
+            Value::Uint(value) => Some(MapKey::Number((*value).into())),
+            Value::Double(value) => whole(*value).map(MapKey::Number),
+            Value::Text(text) => Some(MapKey::Text(text.clone())),
             _ => None,
         }
     }
 
-    fn order(&self, other: &Key<'_>) -> Ordering {
+    fn order(&self, other: &MapKey<'_>) -> Ordering {
         match (self, other) {
-            (Key::Bool(a), Key::Bool(b)) => a.cmp(b),
-            (Key::Number(a), Key::Number(b)) => a.cmp(b),
-            (Key::Text(a), Key::Text(b)) => (**a).cmp(&**b),
-            (Key::Bool(_), _) | (_, Key::Text(_)) => Ordering::Less,
-            (Key::Text(_), _) | (_, Key::Bool(_)) => Ordering::Greater,
+            (MapKey::Bool(a), MapKey::Bool(b)) => a.cmp(b),
+            (MapKey::Number(a), MapKey::Number(b)) => a.cmp(b),
+            (MapKey::Text(a), MapKey::Text(b)) => (**a).cmp(&**b),
+            (MapKey::Bool(_), _) | (_, MapKey::Text(_)) => Ordering::Less,
+            (MapKey::Text(_), _) | (_, MapKey::Bool(_)) => Ordering::Greater,
         }
     }
 }
 
 /// An entry of a map that an expression made: its key as it is looked up and as it was written, and its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry<'a> {
-    pub key: Key<'a>,
+pub(crate) struct MapEntry<'a> {
+    pub key: MapKey<'a>,
     pub written: Value<'a>,
     pub value: Value<'a>,
 }
 
 /// The entries of a map that an expression made, in order of their keys.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Made<'a>(Vec<Entry<'a>>);
+pub(crate) struct Made<'a>(Vec<MapEntry<'a>>);
 
 impl<'a> Made<'a> {
     pub(crate) fn with_room(entries: usize) -> Self {
@@ -113,7 +113,7 @@ impl<'a> Made<'a> {
     }
 
     /// False if the key is there already.
-    pub(crate) fn add(&mut self, entry: Entry<'a>) -> bool {
+    pub(crate) fn add(&mut self, entry: MapEntry<'a>) -> bool {
         match self.0.binary_search_by(|other| other.key.order(&entry.key)) {
             Ok(_) => false,
             Err(place) => {
@@ -123,12 +123,12 @@ impl<'a> Made<'a> {
         }
     }
 
-    pub(crate) fn get(&self, key: &Key<'_>) -> Option<&Value<'a>> {
+    pub(crate) fn get(&self, key: &MapKey<'_>) -> Option<&Value<'a>> {
         let place = self.0.binary_search_by(|other| other.key.order(key)).ok()?;
         self.0.get(place).map(|entry| &entry.value)
     }
 
-    pub(crate) fn entries(&self) -> &[Entry<'a>] {
+    pub(crate) fn entries(&self) -> &[MapEntry<'a>] {
         &self.0
     }
 }
@@ -140,7 +140,7 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Uint(u64),
     Double(f64),
-    Text(Text<'a>),
+    Text(TextValue<'a>),
     Bytes(Bytes<'a>),
     List(Rc<Vec<Value<'a>>>),
     Pairs(Pairs<'a>),
@@ -158,13 +158,13 @@ impl<'a> Value<'a> {
             LiteralValue::Double(value) => Value::Double(*value.inner()),
             LiteralValue::Int(value) => Value::Int(*value.inner()),
             LiteralValue::Null => Value::Null,
-            LiteralValue::String(value) => Value::Text(Text::Given(value.inner())),
+            LiteralValue::String(value) => Value::Text(TextValue::Given(value.inner())),
             LiteralValue::UInt(value) => Value::Uint(*value.inner()),
         }
     }
 
     pub(crate) fn made(text: String) -> Self {
-        Value::Text(Text::Made(Rc::new(text)))
+        Value::Text(TextValue::Made(Rc::new(text)))
     }
 
     /// What `type` says of it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use outrigger_core::Capabilities;
 
 use crate::decide::decision::Candidate;
-use crate::decide::eligibility::{Slot, enclosed};
+use crate::decide::eligibility::{CandidateSlot, enclosed};
 use crate::index::CredentialIndex;
 use crate::naming::serving::{serves, serving};
 use crate::policy::{Key, Policy};
@@ -19,7 +19,7 @@ pub(crate) fn downgraded(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
-    slot: &Slot,
+    slot: &CandidateSlot,
     candidate: &Candidate,
 ) -> Option<(Candidate, Vec<CredentialIndex>)> {
     // Mostly no budget has a threshold, and then nothing is looked up.
@@ -37,7 +37,7 @@ pub(crate) fn downgraded(
         let mut elsewhere = if here.is_some() { Vec::new() } else { others() };
         elsewhere.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
         for index in here.into_iter().chain(elsewhere) {
-            let cheaper = Slot {
+            let cheaper = CandidateSlot {
                 provider: Ok(index),
                 model: Arc::from(model),
                 weight: slot.weight,

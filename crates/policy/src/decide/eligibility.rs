@@ -13,7 +13,7 @@ use crate::request::Request;
 
 /// A place where the request might go, before anybody asked whether it may.
 #[derive(Clone, Debug)]
-pub(crate) struct Slot {
+pub(crate) struct CandidateSlot {
     /// One of the key's, or the name that is none of them.
     pub provider: Result<EntryIndex, Arc<str>>,
     pub model: Arc<str>,
@@ -30,7 +30,7 @@ pub(crate) struct Slot {
 ///
 /// A candidate that only rests keeps its credentials, so that it can be tried when nothing else is
 /// left.
-pub(crate) fn judge(policy: &Policy, key: &Key, request: &Request<'_>, slot: &Slot) -> Candidate {
+pub(crate) fn evaluate(policy: &Policy, key: &Key, request: &Request<'_>, slot: &CandidateSlot) -> Candidate {
     let (candidate, usable) = enclosed(policy, key, request, slot);
     let Some(usable) = usable else { return candidate };
     let (mut candidate, usable) = downgraded(policy, key, request, slot, &candidate).unwrap_or((candidate, usable));
@@ -50,7 +50,7 @@ pub(crate) fn enclosed(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
-    slot: &Slot,
+    slot: &CandidateSlot,
 ) -> (Candidate, Option<Vec<CredentialIndex>>) {
     let mut candidate = Candidate {
         provider: None,

@@ -5,11 +5,11 @@ use serde::Serialize;
 use crate::decide::decision::{Candidate, Decision, Skip};
 use crate::decide::{asked_for, decide_on};
 use crate::index::CredentialIndex;
-use crate::naming::name::Asked;
-use crate::naming::serving::{Serving, Tier, serving};
+use crate::naming::name::ModelName;
+use crate::naming::serving::{Serving, ServingTier, serving};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
-use crate::rules::matching::{Outcome, Seen, Walk};
+use crate::rules::matching::{RuleResult, RuleTrace, RuleWalk};
 
 /// A decision, with its reasons. Names only: nothing here is an index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -44,13 +44,13 @@ pub struct Understood {
     /// The provider is none of the key's.
     pub blocked: bool,
     /// Of a bare name: why those who serve it do, and their names for the key.
-    pub served: Option<Served>,
+    pub served: Option<ServingProviders>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Served {
-    pub by: Tier,
+pub struct ServingProviders {
+    pub by: ServingTier,
     pub providers: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ pub struct RefusalSeen {
 pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let Some(key) = policy.keys.get(request.key) else { return Explanation::default() };
     let asked = asked_for(policy, key, request);
-    let mut walk = Walk::new(policy, key, request);
+    let mut walk = RuleWalk::new(policy, key, request);
     walk.seen = Some(Vec::new());
     let decision = decide_on(&mut walk, asked.as_ref());
     let seen = walk.seen.take().unwrap_or_default();
@@ -161,35 +161,35 @@ impl Policy {
     }
 }
 
-fn understood(policy: &Policy, key: &Key, name: &str, asked: &Asked) -> Understood {
+fn understood(policy: &Policy, key: &Key, name: &str, asked: &ModelName) -> Understood {
     let (provider, served) = match asked {
-        Asked::Pinned { provider, .. } => (Some(key.providers[*provider].name.to_string()), None),
-        Asked::Blocked { provider, .. } => (Some(provider.clone()), None),
-        Asked::Bare { model } => (None, serving(policy, key, model)),
+        ModelName::Pinned { provider, .. } => (Some(key.providers[*provider].name.to_string()), None),
+        ModelName::Blocked { provider, .. } => (Some(provider.clone()), None),
+        ModelName::Bare { model } => (None, serving(policy, key, model)),
     };
     Understood {
         name: name.to_owned(),
         provider,
         model: asked.model().to_owned(),
-        blocked: matches!(asked, Asked::Blocked { .. }),
-        served: served.map(|Serving { tier: by, entries, .. }| Served {
+        blocked: matches!(asked, ModelName::Blocked { .. }),
+        served: served.map(|Serving { tier: by, entries, .. }| ServingProviders {
             by,
             providers: entries.iter().map(|entry| key.providers[*entry].name.to_string()).collect(),
         }),
     }
 }
 
-fn rule_seen(key: &Key, seen: &Seen<'_>) -> RuleSeen {
+fn rule_seen(key: &Key, seen: &RuleTrace<'_>) -> RuleSeen {
     let (outcome, why) = match &seen.outcome {
-        Outcome::OutOfScope => {
+        RuleResult::OutOfScope => {
             (RuleOutcome::OutOfScope, format!("its scope does not have VirtualKey {} in it", key.id))
         }
-        Outcome::Passed => (RuleOutcome::Passed, "it was passed through already".to_owned()),
-        Outcome::False => (RuleOutcome::NoMatch, "`when` is false".to_owned()),
-        Outcome::Failed(error) => (RuleOutcome::Failed, format!("`when` {error}")),
-        Outcome::Shadow => (RuleOutcome::Shadow, "it matches, and `mode: Shadow` only watches".to_owned()),
-        Outcome::Matches if seen.rule.when.is_none() => (RuleOutcome::Matches, "it has no `when`".to_owned()),
-        Outcome::Matches => (RuleOutcome::Matches, "`when` is true".to_owned()),
+        RuleResult::Passed => (RuleOutcome::Passed, "it was passed through already".to_owned()),
+        RuleResult::False => (RuleOutcome::NoMatch, "`when` is false".to_owned()),
+        RuleResult::Failed(error) => (RuleOutcome::Failed, format!("`when` {error}")),
+        RuleResult::Shadow => (RuleOutcome::Shadow, "it matches, and `mode: Shadow` only watches".to_owned()),
+        RuleResult::Matches if seen.rule.when.is_none() => (RuleOutcome::Matches, "it has no `when`".to_owned()),
+        RuleResult::Matches => (RuleOutcome::Matches, "`when` is true".to_owned()),
     };
     RuleSeen { rule: seen.rule.label.to_string(), round: seen.round, outcome, why }
 }

@@ -19,46 +19,46 @@ pub(crate) mod weighted;
 use std::sync::Arc;
 
 use crate::decide::decision::{Decision, PolicyRefusal, Shadow, Skip};
-use crate::decide::eligibility::judge;
-use crate::decide::ordering::{arrange, drop_repeats};
+use crate::decide::eligibility::evaluate;
+use crate::decide::ordering::{drop_repeats, ordered};
 use crate::decide::plan::{Plan, fallback};
 use crate::document::OnLimit;
 use crate::index::LimitIndex;
-use crate::naming::name::{Asked, understand};
+use crate::naming::name::{ModelName, parse_model_name};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
-use crate::rules::inputs::Asking;
-use crate::rules::matching::{Ruled, Walk};
+use crate::rules::inputs::RequestTarget;
+use crate::rules::matching::{RuleWalk, Ruled};
 
 /// Decides where a request goes. Always the same for the same arguments.
 #[must_use]
 pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
     let Some(key) = policy.keys.get(request.key) else { return Decision::default() };
     let asked = asked_for(policy, key, request);
-    decide_on(&mut Walk::new(policy, key, request), asked.as_ref())
+    decide_on(&mut RuleWalk::new(policy, key, request), asked.as_ref())
 }
 
 /// What the request names, understood.
-pub(crate) fn asked_for(policy: &Policy, key: &Key, request: &Request<'_>) -> Option<Asked> {
+pub(crate) fn asked_for(policy: &Policy, key: &Key, request: &Request<'_>) -> Option<ModelName> {
     let name = request.model?;
     Some(match request.provider {
         Some(provider) => pinned(key, provider, name),
-        None => understand(policy, key, name),
+        None => parse_model_name(policy, key, name),
     })
 }
 
 /// `x-outrigger-provider` beside a model pins as a name in front of it does.
-fn pinned(key: &Key, provider: &str, name: &str) -> Asked {
+fn pinned(key: &Key, provider: &str, name: &str) -> ModelName {
     let model = name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name).to_owned();
     match key.provider(provider) {
-        Some(provider) => Asked::Pinned { provider, model },
-        None => Asked::Blocked { provider: provider.to_owned(), model },
+        Some(provider) => ModelName::Pinned { provider, model },
+        None => ModelName::Blocked { provider: provider.to_owned(), model },
     }
 }
 
 /// As [`decide`], by a walk over the rules that can be looked at afterwards.
-pub(crate) fn decide_on<'a>(walk: &mut Walk<'a>, asked: Option<&'a Asked>) -> Decision {
-    let Walk { policy, key, request, .. } = *walk;
+pub(crate) fn decide_on<'a>(walk: &mut RuleWalk<'a>, asked: Option<&'a ModelName>) -> Decision {
+    let RuleWalk { policy, key, request, .. } = *walk;
     let mut decision = Decision::default();
     match walk.decides(asking(key, asked, request)) {
         Err(refusal) => decision.refusal = Some(refusal),
@@ -77,7 +77,7 @@ pub(crate) fn decide_on<'a>(walk: &mut Walk<'a>, asked: Option<&'a Asked>) -> De
 pub(crate) struct Repeated<'a> {
     policy: &'a Policy,
     key: &'a Key,
-    asked: Option<&'a Asked>,
+    asked: Option<&'a ModelName>,
     /// What the rules say, where no draw changes it: rules with `chain` are asked again about what was drawn.
     ruled: Option<Result<Option<Ruled<'a>>, PolicyRefusal>>,
     /// Steps that the rules took.
@@ -85,9 +85,14 @@ pub(crate) struct Repeated<'a> {
 }
 
 impl<'a> Repeated<'a> {
-    pub(crate) fn new(policy: &'a Policy, key: &'a Key, request: &'a Request<'a>, asked: Option<&'a Asked>) -> Self {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        key: &'a Key,
+        request: &'a Request<'a>,
+        asked: Option<&'a ModelName>,
+    ) -> Self {
         let chains = policy.rules.iter().any(|rule| rule.chain);
-        let mut walk = Walk::new(policy, key, request);
+        let mut walk = RuleWalk::new(policy, key, request);
         let ruled = (!chains).then(|| walk.decides(asking(key, asked, request)));
         Repeated { policy, key, asked, ruled, steps: walk.budget.taken() }
     }
@@ -99,7 +104,7 @@ impl<'a> Repeated<'a> {
 
     /// Decides by a draw; also the steps that it took.
     pub(crate) fn decide(&self, request: &Request<'_>) -> (Decision, u64) {
-        let mut walk = Walk::new(self.policy, self.key, request);
+        let mut walk = RuleWalk::new(self.policy, self.key, request);
         let Some(ruled) = &self.ruled else {
             let decision = decide_on(&mut walk, self.asked);
             return (decision, walk.budget.taken());
@@ -118,20 +123,20 @@ impl<'a> Repeated<'a> {
 }
 
 /// The names of the request as rules see them.
-fn asking<'a>(key: &'a Key, asked: Option<&'a Asked>, request: &Request<'a>) -> Asking<'a> {
+fn asking<'a>(key: &'a Key, asked: Option<&'a ModelName>, request: &Request<'a>) -> RequestTarget<'a> {
     let (provider, entry) = match asked {
-        Some(Asked::Pinned { provider, .. }) => (&*key.providers[*provider].name, Some(*provider)),
-        Some(Asked::Blocked { provider, .. }) => (provider.as_str(), None),
+        Some(ModelName::Pinned { provider, .. }) => (&*key.providers[*provider].name, Some(*provider)),
+        Some(ModelName::Blocked { provider, .. }) => (provider.as_str(), None),
         _ => {
             let provider = request.provider.unwrap_or_default();
             (provider, key.provider(provider))
         }
     };
-    Asking { provider, entry, model: asked.map_or("", Asked::model) }
+    RequestTarget { provider, entry, model: asked.map_or("", ModelName::model) }
 }
 
 /// What a rule decides.
-fn obey(walk: &Walk<'_>, ruled: &Ruled<'_>, asked: Option<&Asked>, decision: &mut Decision) {
+fn obey(walk: &RuleWalk<'_>, ruled: &Ruled<'_>, asked: Option<&ModelName>, decision: &mut Decision) {
     decision.rule = Some(ruled.rule.label.clone());
     decision.chain = ruled.chain.iter().map(|rule| rule.label.clone()).collect();
     match &ruled.rule.reject {
@@ -141,10 +146,10 @@ fn obey(walk: &Walk<'_>, ruled: &Ruled<'_>, asked: Option<&Asked>, decision: &mu
 }
 
 /// What the first rule would have decided that matched and only watches.
-fn watched(walk: &Walk<'_>, asked: Option<&Asked>) -> Option<Shadow> {
+fn watched(walk: &RuleWalk<'_>, asked: Option<&ModelName>) -> Option<Shadow> {
     let (rule, asking) = walk.shadow?;
     let mut would = Decision::default();
-    let mut again = Walk::new(walk.policy, walk.key, walk.request);
+    let mut again = RuleWalk::new(walk.policy, walk.key, walk.request);
     again.budget = walk.budget.clone();
     if let Ok(ruled) = again.from(rule, asking) {
         obey(&again, &ruled, asked, &mut would);
@@ -154,13 +159,13 @@ fn watched(walk: &Walk<'_>, asked: Option<&Asked>) -> Option<Shadow> {
 }
 
 /// The candidates of a plan, in their order, or why there is nothing to try.
-fn fill(walk: &Walk<'_>, plan: &Plan, round: usize, asked: Option<&Asked>, decision: &mut Decision) {
-    let Walk { policy, key, request, .. } = *walk;
-    let primaries = arrange(policy, key, request, &plan.primaries, round);
+fn fill(walk: &RuleWalk<'_>, plan: &Plan, round: usize, asked: Option<&ModelName>, decision: &mut Decision) {
+    let RuleWalk { policy, key, request, .. } = *walk;
+    let primaries = ordered(policy, key, request, &plan.primaries, round);
     match request.fallbacks {
         None => {
             decision.candidates = primaries;
-            let fallbacks = plan.fallbacks.iter().map(|slot| judge(policy, key, request, slot));
+            let fallbacks = plan.fallbacks.iter().map(|slot| evaluate(policy, key, request, slot));
             decision.candidates.extend(fallbacks);
         }
         // The body's own list replaces every other: of the primaries only the drawn one stays.
@@ -172,10 +177,10 @@ fn fill(walk: &Walk<'_>, plan: &Plan, round: usize, asked: Option<&Asked>, decis
                 .filter(|(index, candidate)| Some(*index) == drawn || candidate.skipped.is_some())
                 .map(|(_, candidate)| candidate)
                 .collect();
-            let model: Arc<str> = asked.map_or("", Asked::model).into();
+            let model: Arc<str> = asked.map_or("", ModelName::model).into();
             for name in names {
                 let slots = fallback(policy, key, name, &model);
-                decision.candidates.extend(slots.iter().map(|slot| judge(policy, key, request, slot)));
+                decision.candidates.extend(slots.iter().map(|slot| evaluate(policy, key, request, slot)));
             }
         }
     }

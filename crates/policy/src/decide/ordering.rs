@@ -2,7 +2,7 @@
 
 use crate::decide::balance::{balanced, to_front};
 use crate::decide::decision::Candidate;
-use crate::decide::eligibility::{Slot, judge};
+use crate::decide::eligibility::{CandidateSlot, evaluate};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 use outrigger_core::hash::spread_parts;
@@ -12,18 +12,24 @@ use outrigger_core::hash::spread_parts;
 ///
 /// `round` makes the draws of rules that lead to each other independent: with the same chance twice, halves of halves
 /// would be never or always.
-pub(crate) fn arrange(
+pub(crate) fn ordered(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
-    slots: &[Slot],
+    slots: &[CandidateSlot],
     round: usize,
 ) -> Vec<Candidate> {
     in_order(policy, key, request, slots, round).into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// The place of the slot that is drawn; `None` if no one may be tried.
-pub(crate) fn drawn(policy: &Policy, key: &Key, request: &Request<'_>, slots: &[Slot], round: usize) -> Option<usize> {
+pub(crate) fn drawn(
+    policy: &Policy,
+    key: &Key,
+    request: &Request<'_>,
+    slots: &[CandidateSlot],
+    round: usize,
+) -> Option<usize> {
     let ordered = in_order(policy, key, request, slots, round);
     ordered.iter().find(|(_, candidate)| candidate.skipped.is_none()).map(|(place, _)| *place)
 }
@@ -33,11 +39,11 @@ fn in_order(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
-    slots: &[Slot],
+    slots: &[CandidateSlot],
     round: usize,
 ) -> Vec<(usize, Candidate)> {
-    let judged = slots.iter().map(|slot| judge(policy, key, request, slot)).enumerate();
-    let (eligible, skipped): (Vec<_>, Vec<_>) = judged.partition(|(_, candidate)| candidate.skipped.is_none());
+    let evaluated = slots.iter().map(|slot| evaluate(policy, key, request, slot)).enumerate();
+    let (eligible, skipped): (Vec<_>, Vec<_>) = evaluated.partition(|(_, candidate)| candidate.skipped.is_none());
     let weight = |(place, candidate): &(usize, Candidate)| {
         let slot = &slots[*place];
         let identity = candidate.provider.map_or(0, |index| policy.providers[index].identity)

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::decide::decision::PolicyRefusal;
-use crate::decide::eligibility::Slot;
+use crate::decide::eligibility::CandidateSlot;
 use crate::decide::refusal;
 use crate::index::EntryIndex;
 use crate::naming::misnamed::Misnamed;
-use crate::naming::name::{Asked, understand};
+use crate::naming::name::{ModelName, parse_model_name};
 use crate::naming::serving::{Serving, serving};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
@@ -16,8 +16,8 @@ use crate::rules::rule::Rule;
 /// One of the primaries is drawn; the others follow by weight, then the fallbacks in order.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub primaries: Vec<Slot>,
-    pub fallbacks: Vec<Slot>,
+    pub primaries: Vec<CandidateSlot>,
+    pub fallbacks: Vec<CandidateSlot>,
 }
 
 /// A rule's: `model` is the one that was asked for, where a target names none.
@@ -26,7 +26,7 @@ pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> P
     let primaries = rule
         .targets
         .iter()
-        .map(|target| Slot {
+        .map(|target| CandidateSlot {
             provider: key.provider(&target.provider).ok_or_else(|| Arc::from(target.provider.as_str())),
             model: target.model.as_deref().map_or_else(|| model.clone(), Arc::from),
             weight: Some(target.weight),
@@ -45,10 +45,10 @@ pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> P
 pub(crate) fn without_rule(
     policy: &Policy,
     key: &Key,
-    asked: Option<&Asked>,
+    asked: Option<&ModelName>,
     request: &Request<'_>,
 ) -> Result<Plan, PolicyRefusal> {
-    let slot = |provider: EntryIndex, model: &str, any_name: bool| Slot {
+    let slot = |provider: EntryIndex, model: &str, any_name: bool| CandidateSlot {
         provider: Ok(provider),
         model: Arc::from(model),
         weight: Some(key.providers[provider].weight),
@@ -56,12 +56,12 @@ pub(crate) fn without_rule(
         any_name,
     };
     let primaries = match asked {
-        Some(Asked::Pinned { provider, model }) => vec![slot(*provider, model, false)],
-        Some(Asked::Blocked { provider, .. }) => {
+        Some(ModelName::Pinned { provider, model }) => vec![slot(*provider, model, false)],
+        Some(ModelName::Blocked { provider, .. }) => {
             let refusal = refusal::provider_blocked(key, provider, "");
             return Err(PolicyRefusal { param: Some("model".to_owned()), ..refusal });
         }
-        Some(Asked::Bare { model }) => {
+        Some(ModelName::Bare { model }) => {
             let Serving { entries, any_name, .. } =
                 serving(policy, key, model).ok_or_else(|| refusal::nobody_serves(policy, key, model))?;
             entries.into_iter().map(|provider| slot(provider, model, any_name)).collect()
@@ -87,8 +87,8 @@ fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<En
 }
 
 /// A fallback's text: `provider/model`, a provider alone, or a model's name.
-pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<Slot> {
-    let slot = |provider: Result<EntryIndex, Arc<str>>, model: Arc<str>| Slot {
+pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<CandidateSlot> {
+    let slot = |provider: Result<EntryIndex, Arc<str>>, model: Arc<str>| CandidateSlot {
         provider,
         model,
         weight: None,
@@ -98,10 +98,10 @@ pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>)
     if let Some(provider) = key.provider(text) {
         return vec![slot(Ok(provider), model.clone())];
     }
-    match understand(policy, key, text) {
-        Asked::Pinned { provider, model } => vec![slot(Ok(provider), Arc::from(model))],
-        Asked::Blocked { provider, model } => vec![slot(Err(Arc::from(provider)), Arc::from(model))],
-        Asked::Bare { model } => {
+    match parse_model_name(policy, key, text) {
+        ModelName::Pinned { provider, model } => vec![slot(Ok(provider), Arc::from(model))],
+        ModelName::Blocked { provider, model } => vec![slot(Err(Arc::from(provider)), Arc::from(model))],
+        ModelName::Bare { model } => {
             // A text without a slash may be meant for a provider: one that is not there.
             let meant = |serving: &Serving| !serving.any_name || Misnamed::alone(policy, key, text).is_none();
             let Some(mut serving) = serving(policy, key, &model).filter(meant) else {
@@ -111,7 +111,7 @@ pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>)
             };
             serving.entries.sort_by_key(|index| std::cmp::Reverse(key.providers[*index].weight));
             let slots = serving.entries.into_iter().map(|index| slot(Ok(index), Arc::from(model.as_str())));
-            slots.map(|slot| Slot { any_name: serving.any_name, ..slot }).collect()
+            slots.map(|slot| CandidateSlot { any_name: serving.any_name, ..slot }).collect()
         }
     }
 }

@@ -40,7 +40,7 @@ struct Formatted {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Sketch<'a> {
+struct DocumentHeader<'a> {
     #[serde(borrow)]
     providers: Vec<&'a RawValue>,
     #[serde(borrow)]
@@ -58,7 +58,9 @@ fn why(json: &[u8], error: &serde_json::Error) -> ReadError {
         Ok(Formatted { format }) if format != FORMAT => return ReadError::Format { found: format },
         _ => {}
     }
-    let Ok(sketch) = serde_json::from_slice::<Sketch<'_>>(json) else { return ReadError::Json(error.to_string()) };
+    let Ok(sketch) = serde_json::from_slice::<DocumentHeader<'_>>(json) else {
+        return ReadError::Json(error.to_string());
+    };
     first::<ProviderDoc>("LLMProvider", &sketch.providers)
         .or_else(|| first::<KeyDoc>("VirtualKey", &sketch.keys))
         .or_else(|| first::<RuleDoc>("RoutingRule", &sketch.rules))
@@ -70,7 +72,7 @@ fn why(json: &[u8], error: &serde_json::Error) -> ReadError {
 /// The first of a kind that can't be read.
 fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadError> {
     #[derive(Deserialize)]
-    struct Named {
+    struct NamedObject {
         #[serde(default)]
         namespace: String,
         #[serde(default)]
@@ -80,8 +82,8 @@ fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadE
         let message = serde_json::from_slice::<D>(object.get().as_bytes()).err()?.to_string();
         // Where in a line of which nobody has seen the beginning is of no use.
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
-        let object = match serde_json::from_slice::<Named>(object.get().as_bytes()) {
-            Ok(Named { namespace, name }) => format!("{kind} {namespace}/{name}"),
+        let object = match serde_json::from_slice::<NamedObject>(object.get().as_bytes()) {
+            Ok(NamedObject { namespace, name }) => format!("{kind} {namespace}/{name}"),
             Err(_) => kind.to_owned(),
         };
         Some(ReadError::Object { object, message })

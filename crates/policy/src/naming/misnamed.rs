@@ -48,7 +48,7 @@ impl<'n> Misnamed<'n> {
         let names = || key.providers.iter().map(|entry| (&*entry.name, &policy.providers[entry.provider]));
         let near = names().filter(|(name, _)| is_near(self.word, name));
         let near = near.min_by_key(|(name, _)| strsim::osa_distance(&plain(self.word), &plain(name)));
-        let kind = vendor::named(self.word).and_then(vendor::Known::kind);
+        let kind = vendor::named(self.word).and_then(vendor::VendorWord::kind);
         near.or_else(|| names().find(|(_, provider)| kind == Some(provider.kind.as_str()))).map(|(name, _)| name)
     }
 }

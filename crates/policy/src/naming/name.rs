@@ -6,7 +6,7 @@ use crate::policy::{Key, Policy};
 
 /// A name, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ModelName {
     /// `openai/gpt-4o`: that provider alone.
     Pinned { provider: EntryIndex, model: String },
     /// A model's name, whoever serves it.
@@ -15,20 +15,20 @@ pub enum Asked {
     Blocked { provider: String, model: String },
 }
 
-impl Asked {
+impl ModelName {
     /// The model's name without a provider in front.
     #[must_use]
     pub fn model(&self) -> &str {
         match self {
-            Asked::Pinned { model, .. } | Asked::Bare { model } | Asked::Blocked { model, .. } => model,
+            ModelName::Pinned { model, .. } | ModelName::Bare { model } | ModelName::Blocked { model, .. } => model,
         }
     }
 }
 
 /// An exact model name or alias first; then the first segment as a provider's name; then the whole
 /// as a model's name. A prefix that names no provider is part of the model's name.
-pub(crate) fn understand(policy: &Policy, key: &Key, name: &str) -> Asked {
-    let bare = || Asked::Bare { model: name.to_owned() };
+pub(crate) fn parse_model_name(policy: &Policy, key: &Key, name: &str) -> ModelName {
+    let bare = || ModelName::Bare { model: name.to_owned() };
     if is_exact(policy, key, name) {
         return bare();
     }
@@ -37,11 +37,11 @@ pub(crate) fn understand(policy: &Policy, key: &Key, name: &str) -> Asked {
         return bare();
     }
     if let Some(provider) = key.provider(first) {
-        return Asked::Pinned { provider, model: rest.to_owned() };
+        return ModelName::Pinned { provider, model: rest.to_owned() };
     }
     let others = &policy.document.others.providers;
     if policy.providers.iter().any(|provider| provider.id.name == first) || others.iter().any(|name| name == first) {
-        return Asked::Blocked { provider: first.to_owned(), model: rest.to_owned() };
+        return ModelName::Blocked { provider: first.to_owned(), model: rest.to_owned() };
     }
     bare()
 }

@@ -16,7 +16,7 @@ const ANY_NAME: [&str; 5] = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter",
 /// matches decides, and only those that match it are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Tier {
+pub enum ServingTier {
     /// The key's own list for the provider has it.
     KeyModels,
     /// The provider's list has it, as a name or an alias.
@@ -27,7 +27,7 @@ pub enum Tier {
     AnyName,
 }
 
-impl Tier {
+impl ServingTier {
     const ALL: [Self; 4] = [Self::KeyModels, Self::ProviderModels, Self::Catalogue, Self::AnyName];
 
     fn has(self, asked: &Wanted<'_>, entry: &KeyProvider, provider: &Provider) -> bool {
@@ -78,7 +78,7 @@ impl<'n> Wanted<'n> {
 /// Who serves a bare name.
 #[derive(Clone, Debug)]
 pub(crate) struct Serving {
-    pub tier: Tier,
+    pub tier: ServingTier,
     /// Never empty.
     pub entries: Vec<EntryIndex>,
     /// Because they take any name, and not because anybody knows this one.
@@ -91,7 +91,7 @@ pub(crate) struct Serving {
 /// asked in turn, all of them would read the prompt.
 pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving> {
     let asked = Wanted::of(policy, key, model);
-    let of = |tier: Tier| {
+    let of = |tier: ServingTier| {
         let matching = |index: &EntryIndex| {
             let entry = &key.providers[*index];
             let provider = &policy.providers[entry.provider];
@@ -100,7 +100,7 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
         key.providers.keys().filter(matching).collect::<Vec<_>>()
     };
     let (tier, mut entries) =
-        Tier::ALL.into_iter().map(|tier| (tier, of(tier))).find(|(_, entries)| !entries.is_empty())?;
+        ServingTier::ALL.into_iter().map(|tier| (tier, of(tier))).find(|(_, entries)| !entries.is_empty())?;
     let mut any_name = false;
     let keep = |entries: &mut Vec<EntryIndex>, wanted: &dyn Fn(&KeyProvider, &Provider) -> bool| {
         let is = |index: &EntryIndex| {
@@ -113,17 +113,17 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
         }
     };
     match tier {
-        Tier::Catalogue => {}
+        ServingTier::Catalogue => {}
         // Who lists the name itself goes before a pattern.
-        Tier::ProviderModels => keep(&mut entries, &|_, provider| provider.model(model).is_some()),
-        Tier::KeyModels => {
+        ServingTier::ProviderModels => keep(&mut entries, &|_, provider| provider.model(model).is_some()),
+        ServingTier::KeyModels => {
             any_name = entries.iter().all(|index| {
                 let entry = &key.providers[*index];
                 let known = entry.models.names(model) || policy.providers[entry.provider].model(model).is_some();
                 entry.models.matches_anything() && !known
             });
         }
-        Tier::AnyName => {
+        ServingTier::AnyName => {
             any_name = true;
             keep(&mut entries, &|_, provider| provider.says_any);
             let says = |index: &EntryIndex| policy.providers[key.providers[*index].provider].says_any;
@@ -140,7 +140,7 @@ pub(crate) fn takers<'k>(policy: &Policy, key: &'k Key, model: &str) -> Vec<&'k 
     let asked = Wanted::of(policy, key, model);
     let takes = |entry: &&KeyProvider| {
         let provider = &policy.providers[entry.provider];
-        lists(entry, provider, model) && Tier::AnyName.has(&asked, entry, provider)
+        lists(entry, provider, model) && ServingTier::AnyName.has(&asked, entry, provider)
     };
     key.providers.iter().filter(takes).map(|entry| &*entry.name).collect()
 }
@@ -150,7 +150,7 @@ pub(crate) fn serves(policy: &Policy, key: &Key, entry: EntryIndex, model: &str)
     let asked = Wanted::of(policy, key, model);
     let entry = &key.providers[entry];
     let provider = &policy.providers[entry.provider];
-    lists(entry, provider, model) && Tier::ALL.iter().any(|tier| tier.has(&asked, entry, provider))
+    lists(entry, provider, model) && ServingTier::ALL.iter().any(|tier| tier.has(&asked, entry, provider))
 }
 
 /// Whether `name` stands to the letter in a list of one of the key's providers.

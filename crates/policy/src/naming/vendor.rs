@@ -99,9 +99,9 @@ const VENDORS: &[Vendor] = &[
 
 /// A vendor that a word names.
 #[derive(Clone, Copy)]
-pub(crate) struct Known(&'static Vendor);
+pub(crate) struct VendorWord(&'static Vendor);
 
-impl Known {
+impl VendorWord {
     /// The type that is its own, as in `LLMProvider.spec.type`.
     pub fn kind(self) -> Option<&'static str> {
         self.0.kind
@@ -109,7 +109,7 @@ impl Known {
 }
 
 /// The vendor that a word names, in any case and with whatever space around it.
-pub(crate) fn named(word: &str) -> Option<Known> {
+pub(crate) fn named(word: &str) -> Option<VendorWord> {
     let word = word.trim();
     let is = |known: &&str| {
         known.len() == word.len()
@@ -117,7 +117,7 @@ pub(crate) fn named(word: &str) -> Option<Known> {
                 known == byte.to_ascii_lowercase() || (known == b'_' && matches!(byte, b'-' | b'.' | b' '))
             })
     };
-    VENDORS.iter().find(|vendor| vendor.words.iter().any(is)).map(Known)
+    VENDORS.iter().find(|vendor| vendor.words.iter().any(is)).map(VendorWord)
 }
 
 /// Whether names of models at a provider of that type may begin with that word.
@@ -178,7 +178,7 @@ mod tests {
             assert!(named(word).is_none(), "{word}");
         }
         for kind in ["OpenAI", "Anthropic", "Gemini", "Mistral", "Groq", "Cerebras", "OpenRouter", "Ollama", "vLLM"] {
-            let known = named(kind).and_then(Known::kind);
+            let known = named(kind).and_then(VendorWord::kind);
             assert_eq!(known, Some(kind), "a type's own word names it");
         }
     }

@@ -7,12 +7,12 @@ use thiserror::Error;
 
 use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
 use crate::condition::time::{self, NoZone};
-use crate::condition::{self, Budget, Code, Cost, Inputs, Stop, Value};
+use crate::condition::{self, Budget, Code, ConditionCost, ConditionInputs, Stop, Value};
 use crate::limits::usage::grouped;
-use crate::rules::lint::{self, Slip, hyphens};
+use crate::rules::lint::{self, Lint, hyphens};
 use crate::rules::parse_error;
 use crate::rules::variables::VARIABLES;
-use crate::rules::vocabulary::{FUNCTIONS, MACROS, Names, is_function};
+use crate::rules::vocabulary::{FUNCTIONS, MACROS, UsedNames, is_function};
 use crate::text::nearest::nearest;
 
 /// Why an expression is not one that a rule can have.
@@ -25,7 +25,7 @@ pub enum ExpressionError {
     #[error("`{name}` is not a function of rules{like}", name = .0, like = like_function(.0))]
     UnknownFunction(String),
     #[error(transparent)]
-    Slip(#[from] Slip),
+    Lint(#[from] Lint),
     #[error("`{name}` is no time zone{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownZone { name: String, nearest: Option<String> },
     #[error("is {0}, and a condition must be true or false")]
@@ -51,8 +51,8 @@ pub struct Expression {
     code: Code,
     /// Those of [`VARIABLES`] that it reads: the others are not computed.
     reads: Vec<&'static str>,
-    slips: Vec<Slip>,
-    cost: Cost,
+    lints: Vec<Lint>,
+    cost: ConditionCost,
     /// Its patterns have no room beside those of other rules.
     left_out: bool,
     /// What became of the samples, once they were tried.
@@ -65,12 +65,12 @@ impl Expression {
     /// # Errors
     /// [`ExpressionError::TooMuch`] before it is parsed, [`ExpressionError::Syntax`],
     /// [`ExpressionError::UnknownVariable`], [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`];
-    /// [`ExpressionError::Slip`] where an unknown variable is the end of a name with hyphens;
+    /// [`ExpressionError::Lint`] where an unknown variable is the end of a name with hyphens;
     /// [`ExpressionError::Code`] and [`ExpressionError::TooDear`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         condition::measure(source)?;
         let tree = parse(source).map_err(|errors| ExpressionError::Syntax(parse_error::told(source, &errors)))?;
-        let names = Names::of(&tree);
+        let names = UsedNames::of(&tree);
         let mut reads = Vec::new();
         for name in names.variables {
             match VARIABLES.iter().find(|variable| variable.name == name) {
@@ -95,8 +95,8 @@ impl Expression {
             }
         }
         let code = Code::new(&tree)?;
-        let cost = Cost::of(&code)?;
-        Ok(Expression { code, reads, slips: lint::of(&tree), cost, left_out: false, sampled: OnceLock::new() })
+        let cost = ConditionCost::of(&code)?;
+        Ok(Expression { code, reads, lints: lint::of(&tree), cost, left_out: false, sampled: OnceLock::new() })
     }
 
     /// Those of [`VARIABLES`] that it reads.
@@ -107,14 +107,14 @@ impl Expression {
 
     /// The most that it can cost, over every request that rules are shown.
     #[must_use]
-    pub fn cost(&self) -> Cost {
+    pub fn cost(&self) -> ConditionCost {
         self.cost
     }
 
     /// What it says and can't mean, in the order of the text, nothing twice.
     #[must_use]
-    pub fn slips(&self) -> &[Slip] {
-        &self.slips
+    pub fn lints(&self) -> &[Lint] {
+        &self.lints
     }
 
     /// Bytes that its regular expressions may come to take.
@@ -127,8 +127,8 @@ impl Expression {
         Expression {
             code: Code::default(),
             reads: self.reads.clone(),
-            slips: self.slips.clone(),
-            cost: Cost::default(),
+            lints: self.lints.clone(),
+            cost: ConditionCost::default(),
             left_out: true,
             sampled: OnceLock::new(),
         }
@@ -149,7 +149,11 @@ impl Expression {
     /// # Errors
     /// [`ExpressionError::Runtime`] when it fails otherwise or what is left of the budget is not enough,
     /// [`ExpressionError::NotBool`] when it is not a bool.
-    pub(crate) fn holds<'a>(&'a self, inputs: &dyn Inputs<'a>, budget: &mut Budget) -> Result<bool, ExpressionError> {
+    pub(crate) fn holds<'a>(
+        &'a self,
+        inputs: &dyn ConditionInputs<'a>,
+        budget: &mut Budget,
+    ) -> Result<bool, ExpressionError> {
         if self.left_out {
             return Err(ExpressionError::LeftOut);
         }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::condition::time::Moment;
-use crate::condition::{Failure, Input, Inputs, Pairs, Stop, Text, Value, bounds};
+use crate::condition::{ConditionInput, ConditionInputs, EvalFailure, Pairs, Stop, TextValue, Value, bounds};
 use crate::document::Unit;
 use crate::index::EntryIndex;
 use crate::policy::{Key, Policy};
@@ -12,7 +12,7 @@ use crate::request::Request;
 
 /// The names of the request as rules see them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asking<'a> {
+pub(crate) struct RequestTarget<'a> {
     pub provider: &'a str,
     /// The provider's.
     pub entry: Option<EntryIndex>,
@@ -23,7 +23,7 @@ pub(crate) struct Asking<'a> {
 pub(crate) struct RequestValues<'a> {
     policy: &'a Policy,
     key: &'a Key,
-    asking: Asking<'a>,
+    asking: RequestTarget<'a>,
     request: &'a Request<'a>,
     /// How full limits of money, tokens and requests are, once somebody has asked.
     used: Cell<Option<[f64; 3]>>,
@@ -32,22 +32,22 @@ pub(crate) struct RequestValues<'a> {
 }
 
 impl<'a> RequestValues<'a> {
-    pub(crate) fn new(policy: &'a Policy, key: &'a Key, asking: Asking<'a>, request: &'a Request<'a>) -> Self {
+    pub(crate) fn new(policy: &'a Policy, key: &'a Key, asking: RequestTarget<'a>, request: &'a Request<'a>) -> Self {
         RequestValues { policy, key, asking, request, used: Cell::new(None), measured: Cell::new([false; 3]) }
     }
 
-    fn pairs(&self, input: Input, place: usize, pairs: &'a [(String, String)]) -> Result<Value<'a>, Stop> {
+    fn pairs(&self, input: ConditionInput, place: usize, pairs: &'a [(String, String)]) -> Result<Value<'a>, Stop> {
         let mut measured = self.measured.get();
         if !measured[place] {
             if pairs.len() > bounds::ENTRIES {
-                return Err(Failure::TooLarge(input.name(), "entries", bounds::ENTRIES).into());
+                return Err(EvalFailure::TooLarge(input.name(), "entries", bounds::ENTRIES).into());
             }
             let all: usize = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
             if all > bounds::ALL {
-                return Err(Failure::TooLarge(input.name(), "bytes", bounds::ALL).into());
+                return Err(EvalFailure::TooLarge(input.name(), "bytes", bounds::ALL).into());
             }
             if pairs.iter().any(|(name, _)| name.len() > bounds::NAME) {
-                return Err(Failure::TooLarge(input.name(), "bytes in a name", bounds::NAME).into());
+                return Err(EvalFailure::TooLarge(input.name(), "bytes in a name", bounds::NAME).into());
             }
             measured[place] = true;
             self.measured.set(measured);
@@ -86,48 +86,52 @@ impl<'a> RequestValues<'a> {
     }
 }
 
-impl<'a> Inputs<'a> for RequestValues<'a> {
-    fn read(&self, input: Input) -> Result<Value<'a>, Stop> {
+impl<'a> ConditionInputs<'a> for RequestValues<'a> {
+    fn read(&self, input: ConditionInput) -> Result<Value<'a>, Stop> {
         let (request, key) = (self.request, self.key);
         if !request.conditions.knows(input.name()) {
-            return Err(Failure::Unknown(input.name()).into());
+            return Err(EvalFailure::Unknown(input.name()).into());
         }
         Ok(match input {
-            Input::Model => text(input, self.asking.model)?,
-            Input::Provider => text(input, self.asking.provider)?,
-            Input::RequestType => text(input, request.request_type.name())?,
-            Input::Headers => self.pairs(input, 0, request.headers)?,
-            Input::Params => self.pairs(input, 1, request.params)?,
-            Input::Labels => self.pairs(input, 2, request.conditions.labels())?,
-            Input::KeyId => {
+            ConditionInput::Model => text(input, self.asking.model)?,
+            ConditionInput::Provider => text(input, self.asking.provider)?,
+            ConditionInput::RequestType => text(input, request.request_type.name())?,
+            ConditionInput::Headers => self.pairs(input, 0, request.headers)?,
+            ConditionInput::Params => self.pairs(input, 1, request.params)?,
+            ConditionInput::Labels => self.pairs(input, 2, request.conditions.labels())?,
+            ConditionInput::KeyId => {
                 if key.id.namespace.len() + key.id.name.len() >= bounds::TEXT {
-                    return Err(Failure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
+                    return Err(EvalFailure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
                 }
                 Value::made(key.id.to_string())
             }
-            Input::KeyName => text(input, &key.id.name)?,
-            Input::KeyNamespace => text(input, &key.id.namespace)?,
-            Input::TeamId | Input::TeamName => text(input, key.team.as_deref().unwrap_or_default())?,
-            Input::CustomerId | Input::CustomerName => text(input, key.customer.as_deref().unwrap_or_default())?,
-            Input::Money => Value::Double(self.used()[0]),
-            Input::Tokens => Value::Double(self.used()[1]),
-            Input::Requests => Value::Double(self.used()[2]),
-            Input::InputTokens => Value::Int(i64::try_from(request.conditions.input_tokens()).unwrap_or(i64::MAX)),
-            Input::Needs => {
-                let names = request.conditions.needs().names();
-                Value::List(Rc::new(names.map(|name| Value::Text(Text::Given(name))).collect()))
+            ConditionInput::KeyName => text(input, &key.id.name)?,
+            ConditionInput::KeyNamespace => text(input, &key.id.namespace)?,
+            ConditionInput::TeamId | ConditionInput::TeamName => text(input, key.team.as_deref().unwrap_or_default())?,
+            ConditionInput::CustomerId | ConditionInput::CustomerName => {
+                text(input, key.customer.as_deref().unwrap_or_default())?
             }
-            Input::Workload => text(input, request.conditions.workload())?,
-            Input::Now => Value::Moment(Moment::of(request.conditions.now())),
+            ConditionInput::Money => Value::Double(self.used()[0]),
+            ConditionInput::Tokens => Value::Double(self.used()[1]),
+            ConditionInput::Requests => Value::Double(self.used()[2]),
+            ConditionInput::InputTokens => {
+                Value::Int(i64::try_from(request.conditions.input_tokens()).unwrap_or(i64::MAX))
+            }
+            ConditionInput::Needs => {
+                let names = request.conditions.needs().names();
+                Value::List(Rc::new(names.map(|name| Value::Text(TextValue::Given(name))).collect()))
+            }
+            ConditionInput::Workload => text(input, request.conditions.workload())?,
+            ConditionInput::Now => Value::Moment(Moment::of(request.conditions.now())),
         })
     }
 }
 
-fn text(input: Input, text: &str) -> Result<Value<'_>, Stop> {
+fn text(input: ConditionInput, text: &str) -> Result<Value<'_>, Stop> {
     if text.len() > bounds::TEXT {
-        return Err(Failure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
+        return Err(EvalFailure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
     }
-    Ok(Value::Text(Text::Given(text)))
+    Ok(Value::Text(TextValue::Given(text)))
 }
 
 impl std::fmt::Debug for RequestValues<'_> {

@@ -19,7 +19,7 @@ const EQUALITIES: [&str; 2] = [operators::EQUALS, operators::NOT_EQUALS];
 
 /// Something that a condition says and can't mean, with what to write.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Slip {
+pub enum Lint {
     #[error("names of headers are in lower case here: write {0}")]
     Capitals(String),
     #[error("the header `{0}` may carry a credential, so it is not shown to rules: ask for another")]
@@ -36,28 +36,28 @@ pub enum Slip {
     Number { variable: &'static str, number: i64 },
 }
 
-impl Slip {
+impl Lint {
     /// Whether no request could be meant; else it is only most unlikely.
     #[must_use]
     pub fn is_certain(&self) -> bool {
-        !matches!(self, Slip::Fraction { .. })
+        !matches!(self, Lint::Fraction { .. })
     }
 }
 
 /// What an expression says and can't mean, in the order of the text, nothing twice.
-pub(crate) fn of(tree: &IdedExpr) -> Vec<Slip> {
-    let mut search = Search::default();
+pub(crate) fn of(tree: &IdedExpr) -> Vec<Lint> {
+    let mut search = LintSearch::default();
     search.read(tree, &mut Vec::new());
     search.found
 }
 
 #[derive(Default)]
-struct Search {
-    found: Vec<Slip>,
+struct LintSearch {
+    found: Vec<Lint>,
 }
 
-impl Search {
-    fn add(&mut self, slip: Slip) {
+impl LintSearch {
+    fn add(&mut self, slip: Lint) {
         if !self.found.contains(&slip) {
             self.found.push(slip);
         }
@@ -145,9 +145,9 @@ impl Search {
     fn header(&mut self, name: &str, meant: String) {
         let lower = name.to_lowercase();
         if headers::is_hidden(&lower) {
-            self.add(Slip::Hidden(lower));
+            self.add(Lint::Hidden(lower));
         } else if lower != name {
-            self.add(Slip::Capitals(meant));
+            self.add(Lint::Capitals(meant));
         }
     }
 
@@ -161,20 +161,20 @@ impl Search {
                     && EQUALITIES.contains(&operator)
                     && !RequestType::NAMES.contains(&word.inner()) =>
             {
-                self.add(Slip::RequestType { nearest: nearest(word.inner(), RequestType::NAMES.into_iter()) });
+                self.add(Lint::RequestType { nearest: nearest(word.inner(), RequestType::NAMES.into_iter()) });
             }
             (LiteralValue::String(text), Some("double" | "int")) => {
                 let number = text.inner().trim().trim_end_matches('%').trim_end();
                 let number = number.parse::<f64>().is_ok_and(f64::is_finite).then(|| number.to_owned());
-                self.add(Slip::Text { variable, number });
+                self.add(Lint::Text { variable, number });
             }
-            (LiteralValue::Int(number), Some("string")) => self.add(Slip::Number { variable, number: *number.inner() }),
+            (LiteralValue::Int(number), Some("string")) => self.add(Lint::Number { variable, number: *number.inner() }),
             (LiteralValue::Double(share), Some("double")) if PERCENTAGES.contains(&variable) => {
                 let share = *share.inner();
                 if share > 0.0 && share < 1.0 {
                     // 0.29 times 100 is 28.999999999999996.
                     let percent = ((share * 10_000.0).round() / 100.0).to_string();
-                    self.add(Slip::Fraction { variable, written: share.to_string(), percent });
+                    self.add(Lint::Fraction { variable, written: share.to_string(), percent });
                 }
             }
             _ => {}
@@ -183,8 +183,8 @@ impl Search {
 }
 
 /// The first name with hyphens that is written as a subtraction, wherever it stands.
-pub(crate) fn hyphens(tree: &IdedExpr) -> Option<Slip> {
-    of(tree).into_iter().find(|slip| matches!(slip, Slip::Subtraction { .. }))
+pub(crate) fn hyphens(tree: &IdedExpr) -> Option<Lint> {
+    of(tree).into_iter().find(|slip| matches!(slip, Lint::Subtraction { .. }))
 }
 
 /// One of [`VARIABLES`], where the expression is that and nothing else.
@@ -202,9 +202,9 @@ fn text(at: &IdedExpr) -> Option<&str> {
 
 /// `headers.x-tier`, which CEL reads as `headers.x` less `tier`: where every part is a bare word, somebody has written a
 /// name with hyphens.
-fn subtraction(at: &IdedExpr) -> Option<Slip> {
+fn subtraction(at: &IdedExpr) -> Option<Lint> {
     let (map, name) = hyphened(at)?;
-    name.contains('-').then(|| Slip::Subtraction {
+    name.contains('-').then(|| Lint::Subtraction {
         written: format!("{map}.{name}"),
         meant: format!("{map}[\"{}\"]", if map == "headers" { name.to_lowercase() } else { name }),
     })
@@ -231,7 +231,7 @@ mod tests {
 
     fn told(source: &str) -> String {
         let expression = Expression::compile(source).unwrap();
-        expression.slips().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        expression.lints().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_is_only_unlikely_is_not_certain() {
-        let of = |source: &str| Expression::compile(source).unwrap().slips().iter().all(Slip::is_certain);
+        let of = |source: &str| Expression::compile(source).unwrap().lints().iter().all(Lint::is_certain);
         assert!(of("budget_used > '85'") && !of("budget_used > 0.85"));
     }
 }

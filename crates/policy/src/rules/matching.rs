@@ -13,23 +13,23 @@ use crate::document::OnError;
 use crate::index::RuleIndex;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
-use crate::rules::inputs::{Asking, RequestValues};
+use crate::rules::inputs::{RequestTarget, RequestValues};
 use crate::rules::rule::Rule;
 
 /// How often rules are asked again.
 const MOST: usize = 10;
 
 /// The rules, as one request asks them.
-pub(crate) struct Walk<'a> {
+pub(crate) struct RuleWalk<'a> {
     pub policy: &'a Policy,
     pub key: &'a Key,
     pub request: &'a Request<'a>,
     /// Rules whose expression failed, with what it said.
     pub errors: Vec<(Arc<str>, String)>,
     /// The first rule that matched and only watches, with what it was asked.
-    pub shadow: Option<(&'a Rule, Asking<'a>)>,
+    pub shadow: Option<(&'a Rule, RequestTarget<'a>)>,
     /// What was seen of each rule, where somebody wants to know.
-    pub seen: Option<Vec<Seen<'a>>>,
+    pub seen: Option<Vec<RuleTrace<'a>>>,
     /// What is left of what rules may cost.
     pub budget: Budget,
     /// The rules that are in `errors`.
@@ -38,15 +38,15 @@ pub(crate) struct Walk<'a> {
 
 /// What was seen of a rule when it was asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct RuleTrace<'a> {
     pub rule: &'a Rule,
     /// How many rules with `chain` had decided before.
     pub round: usize,
-    pub outcome: Outcome,
+    pub outcome: RuleResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum RuleResult {
     OutOfScope,
     /// It was passed through in an earlier round.
     Passed,
@@ -64,9 +64,9 @@ pub(crate) struct Ruled<'a> {
     pub plan: Plan,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> RuleWalk<'a> {
     pub(crate) fn new(policy: &'a Policy, key: &'a Key, request: &'a Request<'a>) -> Self {
-        Walk {
+        RuleWalk {
             policy,
             key,
             request,
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// A rule whose expression failed would have that refused.
-    pub(crate) fn decides(&mut self, asking: Asking<'a>) -> Result<Option<Ruled<'a>>, PolicyRefusal> {
+    pub(crate) fn decides(&mut self, asking: RequestTarget<'a>) -> Result<Option<Ruled<'a>>, PolicyRefusal> {
         match self.first(asking, &[])? {
             Some(rule) => self.from(rule, asking).map(Some),
             None => Ok(None),
@@ -92,8 +92,12 @@ impl<'a> Walk<'a> {
     /// Where a rule that matched leads to.
     ///
     /// # Errors
-    /// As [`Walk::decides`].
-    pub(crate) fn from(&mut self, mut rule: &'a Rule, mut asking: Asking<'a>) -> Result<Ruled<'a>, PolicyRefusal> {
+    /// As [`RuleWalk::decides`].
+    pub(crate) fn from(
+        &mut self,
+        mut rule: &'a Rule,
+        mut asking: RequestTarget<'a>,
+    ) -> Result<Ruled<'a>, PolicyRefusal> {
         let mut chain = Vec::new();
         loop {
             let plan = plan::by_rule(self.policy, self.key, rule, asking.model);
@@ -105,7 +109,7 @@ impl<'a> Walk<'a> {
                 return Ok(ruled(chain, plan));
             };
             let target = &rule.targets[at];
-            let next = Asking {
+            let next = RequestTarget {
                 provider: &target.provider,
                 entry: self.key.provider(&target.provider),
                 model: target.model.as_deref().unwrap_or(asking.model),
@@ -122,15 +126,15 @@ impl<'a> Walk<'a> {
     }
 
     /// The first rule that matches and is to be obeyed. None is asked twice.
-    fn first(&mut self, asking: Asking<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, PolicyRefusal> {
+    fn first(&mut self, asking: RequestTarget<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, PolicyRefusal> {
         let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
         for (place, rule) in self.policy.rules.iter_enumerated() {
             if !rule.concerns(self.key) {
-                self.see(rule, passed, Outcome::OutOfScope);
+                self.see(rule, passed, RuleResult::OutOfScope);
                 continue;
             }
             if passed.iter().any(|other| std::ptr::eq(*other, rule)) {
-                self.see(rule, passed, Outcome::Passed);
+                self.see(rule, passed, RuleResult::Passed);
                 continue;
             }
             let holds = match &rule.when {
@@ -138,17 +142,17 @@ impl<'a> Walk<'a> {
                 Some(when) => when.holds(&inputs, &mut self.budget),
             };
             match holds {
-                Ok(false) => self.see(rule, passed, Outcome::False),
+                Ok(false) => self.see(rule, passed, RuleResult::False),
                 Ok(true) if rule.shadow => {
-                    self.see(rule, passed, Outcome::Shadow);
+                    self.see(rule, passed, RuleResult::Shadow);
                     self.shadow.get_or_insert((rule, asking));
                 }
                 Ok(true) => {
-                    self.see(rule, passed, Outcome::Matches);
+                    self.see(rule, passed, RuleResult::Matches);
                     return Ok(Some(rule));
                 }
                 Err(error) => {
-                    self.see(rule, passed, Outcome::Failed(error.to_string()));
+                    self.see(rule, passed, RuleResult::Failed(error.to_string()));
                     if self.failed.insert(place) {
                         self.errors.push((rule.label.clone(), error.to_string()));
                     }
@@ -162,9 +166,9 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    fn see(&mut self, rule: &'a Rule, passed: &[&Rule], outcome: Outcome) {
+    fn see(&mut self, rule: &'a Rule, passed: &[&Rule], outcome: RuleResult) {
         if let Some(seen) = &mut self.seen {
-            seen.push(Seen { rule, round: passed.len(), outcome });
+            seen.push(RuleTrace { rule, round: passed.len(), outcome });
         }
     }
 }

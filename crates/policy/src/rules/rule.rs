@@ -11,7 +11,7 @@ use crate::policy::Key;
 use crate::rules::expression::Expression;
 
 /// Conditions that are compiled already, by their text.
-pub type Compiled = HashMap<String, Arc<Expression>>;
+pub type CompiledConditions = HashMap<String, Arc<Expression>>;
 
 #[derive(Debug)]
 pub struct Rule {
@@ -37,7 +37,7 @@ pub struct Rule {
 
 impl Rule {
     /// `known`: conditions that were compiled before, by their text.
-    pub(crate) fn build(doc: &RuleDoc, known: &Compiled) -> Result<Self, BuildError> {
+    pub(crate) fn build(doc: &RuleDoc, known: &CompiledConditions) -> Result<Self, BuildError> {
         let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
         let when = match doc.when.as_deref() {
             None => None,

@@ -9,7 +9,7 @@ use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
 use crate::rules::expression::{Expression, ExpressionError};
-use crate::rules::inputs::{Asking, RequestValues};
+use crate::rules::inputs::{RequestTarget, RequestValues};
 
 /// A moment of an ordinary request. Numbers are not 0, so that what divides by them is no error.
 struct Sample;
@@ -84,7 +84,7 @@ impl Expression {
                 stay: None,
                 conditions: &Sample,
             };
-            let asking = Asking { provider: "", entry: None, model: "sample" };
+            let asking = RequestTarget { provider: "", entry: None, model: "sample" };
             let inputs = RequestValues::new(&policy, key, asking, &request);
             self.holds(&inputs, &mut Budget::of_a_request()).map_err(|error| (request_type.name(), error))?;
         }

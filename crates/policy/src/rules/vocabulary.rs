@@ -71,16 +71,16 @@ pub(crate) fn is_function(name: &str) -> bool {
 
 /// Free variables, and functions that are called.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Names<'e> {
+pub(crate) struct UsedNames<'e> {
     pub variables: BTreeSet<&'e str>,
     pub functions: BTreeSet<&'e str>,
     /// Time zones that are written out: `now.getHours("Europe/Paris")`.
     pub zones: BTreeSet<&'e str>,
 }
 
-impl<'e> Names<'e> {
+impl<'e> UsedNames<'e> {
     pub(crate) fn of(expression: &'e IdedExpr) -> Self {
-        let mut names = Names::default();
+        let mut names = UsedNames::default();
         names.read(&expression.expr, &mut Vec::new());
         names
     }
@@ -162,7 +162,7 @@ mod tests {
             ("has(headers.x) ? -1 : 2", "headers", ""),
         ] {
             let program = Env::stdlib().compile(source).unwrap();
-            let names = Names::of(program.expression());
+            let names = UsedNames::of(program.expression());
             let told = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" ");
             assert_eq!(told(&names.variables), variables, "{source}");
             let written: BTreeSet<&str> = names

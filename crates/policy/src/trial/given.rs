@@ -13,7 +13,7 @@ use crate::request::{Conditions, Pace};
 use crate::text::nearest::nearest;
 
 #[derive(Debug)]
-pub(super) struct World<'a> {
+pub(super) struct TrialConditions<'a> {
     /// Identities of providers.
     unhealthy: Vec<u64>,
     used: HashMap<LimitIndex, u64>,
@@ -24,7 +24,7 @@ pub(super) struct World<'a> {
     given: &'a Given,
 }
 
-impl<'a> World<'a> {
+impl<'a> TrialConditions<'a> {
     /// # Errors
     /// A name that the key or the policy does not have, with the one that may be meant.
     pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial, request_type: RequestType) -> Result<Self, String> {
@@ -51,7 +51,7 @@ impl<'a> World<'a> {
             needs =
                 needs | found.ok_or_else(|| format!("`{word}` is no capability{}", hint(word, known.into_iter())))?;
         }
-        Ok(World {
+        Ok(TrialConditions {
             unhealthy,
             used,
             input_tokens: trial.request.input_tokens.unwrap_or(0),
@@ -63,7 +63,7 @@ impl<'a> World<'a> {
     }
 }
 
-impl Conditions for World<'_> {
+impl Conditions for TrialConditions<'_> {
     /// A test has no body: what is known is which operations a dialect has.
     fn unfit(&self, provider: &Provider) -> Option<String> {
         let dialect = match (&*provider.kind, &provider.mock) {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use outrigger_core::ObjectRef;
 
 pub use given::limit_named;
-pub use run::{Outcome, decided, run, run_within};
+pub use run::{TrialOutcome, decided, run, run_within};
 pub use work::Work;
 
 /// One test of a rule.

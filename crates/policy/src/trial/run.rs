@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::given::{World, hint};
+use super::given::{TrialConditions, hint};
 use super::why::{is_named, why_not};
 use super::work::{Unfinished, Work};
 use super::{Expect, Trial, TrialRequest};
@@ -14,7 +14,7 @@ use crate::index::KeyIndex;
 use crate::policy::{Key, Policy};
 use crate::request::headers::session;
 use crate::request::{Draw, Request};
-use crate::rules::matching::Walk;
+use crate::rules::matching::RuleWalk;
 use outrigger_core::RequestType;
 use outrigger_core::hash::spread_parts;
 
@@ -28,7 +28,7 @@ const EXPLAINED: u64 = 2;
 
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TrialOutcome {
     Passed,
     /// What was expected and what came, with the candidates and why each was passed over; or what in the test itself is
     /// wrong.
@@ -40,22 +40,22 @@ pub enum Outcome {
 /// Runs a test of a rule. Always the same for the same policy.
 ///
 /// # Errors
-/// As [`Outcome::Failed`].
+/// As [`TrialOutcome::Failed`].
 pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
     match run_within(policy, trial, &mut Work::new(u64::MAX)) {
-        Outcome::Failed(message) => Err(message),
-        Outcome::Passed | Outcome::Untried => Ok(()),
+        TrialOutcome::Failed(message) => Err(message),
+        TrialOutcome::Passed | TrialOutcome::Untried => Ok(()),
     }
 }
 
 /// Runs a test with what is left of the work for all.
 #[must_use]
-pub fn run_within(policy: &Policy, trial: &Trial, work: &mut Work) -> Outcome {
+pub fn run_within(policy: &Policy, trial: &Trial, work: &mut Work) -> TrialOutcome {
     match work.begin().and_then(|()| tried(policy, trial, work)) {
-        Ok(Ok(())) => Outcome::Passed,
-        Ok(Err(message)) => Outcome::Failed(message),
-        Err(Unfinished::All) => Outcome::Untried,
-        Err(Unfinished::Own) => Outcome::Failed(
+        Ok(Ok(())) => TrialOutcome::Passed,
+        Ok(Err(message)) => TrialOutcome::Failed(message),
+        Err(Unfinished::All) => TrialOutcome::Untried,
+        Err(Unfinished::Own) => TrialOutcome::Failed(
             "it is too much work: with `chain`, `anyOf` and `shares` ask all rules for each of many draws, so let the rules \
              ask for less, or leave those out"
                 .to_owned(),
@@ -70,10 +70,10 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), S
     };
     let asked = &trial.request;
     let key = &policy.keys[place];
-    let said = Said::of(asked);
+    let said = TrialHeaders::of(asked);
     let request = said.request(place, key, request_type, asked, &world);
     let named = asked_for(policy, key, &request);
-    let mut walk = Walk::new(policy, key, &request);
+    let mut walk = RuleWalk::new(policy, key, &request);
     let decision = decide_on(&mut walk, named.as_ref());
     let (errors, steps) = (decision.rule_errors.len(), walk.budget.taken());
     work.decided(policy.rules.len(), errors, steps)?;
@@ -109,31 +109,31 @@ fn request_type(trial: &Trial) -> Result<RequestType, String> {
 }
 
 /// The key, the type and the world of a test's request.
-fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestType, World<'a>), String> {
+fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestType, TrialConditions<'a>), String> {
     if trial.expect == Expect::default() {
         return Err("it expects nothing".to_owned());
     }
     let place = key_of(policy, trial)?;
     let request_type = request_type(trial)?;
     known(policy, trial)?;
-    let world = World::of(policy, &policy.keys[place], trial, request_type)?;
+    let world = TrialConditions::of(policy, &policy.keys[place], trial, request_type)?;
     Ok((place, request_type, world))
 }
 
 /// What a test's request says beside its model.
-struct Said {
+struct TrialHeaders {
     headers: Vec<(String, String)>,
     /// Those that rules see.
     seen: Vec<(String, String)>,
     params: Vec<(String, String)>,
 }
 
-impl Said {
-    fn of(asked: &TrialRequest) -> Said {
+impl TrialHeaders {
+    fn of(asked: &TrialRequest) -> TrialHeaders {
         let lower = |(name, value): (&String, &String)| (name.to_lowercase(), value.clone());
         let headers: Vec<(String, String)> = asked.headers.iter().map(lower).collect();
         let seen = headers.iter().filter(|(name, _)| !is_hidden(name)).cloned().collect();
-        Said { headers, seen, params: asked.params.clone().into_iter().collect() }
+        TrialHeaders { headers, seen, params: asked.params.clone().into_iter().collect() }
     }
 
     fn request<'a>(
@@ -142,7 +142,7 @@ impl Said {
         key: &Key,
         request_type: RequestType,
         asked: &'a TrialRequest,
-        world: &'a World<'_>,
+        world: &'a TrialConditions<'_>,
     ) -> Request<'a> {
         let header = |name: &str| self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let said =
@@ -159,8 +159,8 @@ impl Said {
 pub fn decided(policy: &Policy, place: KeyIndex, trial: &Trial) -> Result<Decision, String> {
     let key = policy.keys.get(place).ok_or_else(|| "there is no such key".to_owned())?;
     let request_type = request_type(trial)?;
-    let world = World::of(policy, key, trial, request_type)?;
-    let said = Said::of(&trial.request);
+    let world = TrialConditions::of(policy, key, trial, request_type)?;
+    let said = TrialHeaders::of(&trial.request);
     Ok(decide(policy, &said.request(place, key, request_type, &trial.request, &world)))
 }
 

@@ -1,7 +1,7 @@
 //! What the rules of a request may cost together, and what becomes of those that do not fit.
 
 use outrigger_core::ObjectRef;
-use outrigger_policy::trial::{Outcome, run, run_within};
+use outrigger_policy::trial::{TrialOutcome, run, run_within};
 use outrigger_policy::{
     Decision, Document, Expect, FORMAT, OnError, Policy, Request, RuleDoc, Trial, TrialRequest, Work, bounds, decide,
 };
@@ -123,18 +123,18 @@ fn tests_are_run_as_far_as_the_work_goes() {
         ..Expect::default()
     });
     let mut work = Work::new(1_000_000);
-    let outcomes: Vec<Outcome> = (0..40).map(|_| run_within(&policy, &cheap, &mut work)).collect();
-    let passed = outcomes.iter().filter(|outcome| **outcome == Outcome::Passed).count();
+    let outcomes: Vec<TrialOutcome> = (0..40).map(|_| run_within(&policy, &cheap, &mut work)).collect();
+    let passed = outcomes.iter().filter(|outcome| **outcome == TrialOutcome::Passed).count();
     assert!((20..30).contains(&passed), "{passed}");
-    assert!(outcomes[passed..].iter().all(|outcome| *outcome == Outcome::Untried));
+    assert!(outcomes[passed..].iter().all(|outcome| *outcome == TrialOutcome::Untried));
     // Not even looked at: one that could not be run is no failure then.
     let wrong = Trial { rule: ObjectRef { namespace: "t".into(), name: "none".into() }, ..cheap.clone() };
     assert!(work.is_spent());
-    assert_eq!(run_within(&policy, &wrong, &mut work), Outcome::Untried);
-    assert!(matches!(run_within(&policy, &wrong, &mut Work::new(1_000_000)), Outcome::Failed(_)));
+    assert_eq!(run_within(&policy, &wrong, &mut work), TrialOutcome::Untried);
+    assert!(matches!(run_within(&policy, &wrong, &mut Work::new(1_000_000)), TrialOutcome::Failed(_)));
     // The rules are asked once for all draws, where no draw leads to other rules.
     assert_eq!(run(&policy, &shares), Ok(()));
-    assert_eq!(run_within(&policy, &shares, &mut Work::new(1_000_000)), Outcome::Passed);
+    assert_eq!(run_within(&policy, &shares, &mut Work::new(1_000_000)), TrialOutcome::Passed);
 }
 
 /// 2,000 draws, each with rules that are asked again.

@@ -1,7 +1,7 @@
 //! A decision, explained.
 
 use outrigger_policy::{
-    Draw, Explanation, KeyDoc, OnError, Policy, Request, RuleDoc, ScopeDoc, ServedBy, Skip, ThresholdAction, decide,
+    Draw, Explanation, KeyDoc, OnError, Policy, Request, RuleDoc, ScopeDoc, ServingTier, Skip, ThresholdAction, decide,
     explain,
 };
 
@@ -75,10 +75,10 @@ fn a_name_is_told_as_it_was_understood() {
         vec![],
     );
     for (policy, name, provider, model, blocked, served) in [
-        (&kinds, "listed", None, "listed", false, Some((ServedBy::KeyModels, "a"))),
-        (&loose, "own", None, "own", false, Some((ServedBy::ProviderModels, "a"))),
-        (&loose, "gpt-4o", None, "gpt-4o", false, Some((ServedBy::Catalogue, "b"))),
-        (&loose, "anything", None, "anything", false, Some((ServedBy::AnyName, "a"))),
+        (&kinds, "listed", None, "listed", false, Some((ServingTier::KeyModels, "a"))),
+        (&loose, "own", None, "own", false, Some((ServingTier::ProviderModels, "a"))),
+        (&loose, "gpt-4o", None, "gpt-4o", false, Some((ServingTier::Catalogue, "b"))),
+        (&loose, "anything", None, "anything", false, Some((ServingTier::AnyName, "a"))),
         (&kinds, "nobody-s", None, "nobody-s", false, None),
         (&kinds, "b/o3", Some("b"), "o3", false, None),
         (&kinds, "secret/m", Some("secret"), "m", true, None),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use outrigger_compile::{Cause, Compiled, Finding, Severity};
 use outrigger_policy::Work;
-use outrigger_policy::trial::{self, Outcome};
+use outrigger_policy::trial::{self, TrialOutcome};
 
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
@@ -187,11 +187,11 @@ fn tried(compiled: &Compiled, namespace: &str, work: &mut Work) -> TestRuns {
     let Ok(policy) = compiled.policy() else { return all };
     for placed in own {
         match trial::run_within(&policy, &placed.trial, work) {
-            Outcome::Passed => {}
-            Outcome::Failed(message) => {
+            TrialOutcome::Passed => {}
+            TrialOutcome::Failed(message) => {
                 all.failed.entry(placed.object.clone()).or_default().push(placed.failed(&message));
             }
-            Outcome::Untried => {
+            TrialOutcome::Untried => {
                 all.untried.entry(placed.object.clone()).or_insert_with(|| placed.untried());
             }
         }

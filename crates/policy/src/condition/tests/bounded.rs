@@ -6,7 +6,7 @@ use super::random::expression;
 use super::world::World;
 use crate::condition::bounds::{RULE_BYTES, RULE_STEPS};
 use crate::condition::code::Code;
-use crate::condition::{Cost, Stop, TooDear};
+use crate::condition::{ConditionCost, Stop, TooDear};
 use crate::rules::expression::{Expression, ExpressionError};
 
 fn nested(macro_name: &str, over: &str, times: usize, inside: &str) -> String {
@@ -90,7 +90,10 @@ fn dear_expressions_are_stopped() {
         let mut came = None;
         let memory = allocation_counter::measure(|| came = Some(world.evaluate(&code)));
         let (came, cost) = came.unwrap();
-        assert!(matches!(came, Err(Stop::Steps | Stop::Bytes)) || Cost::of(&code).is_err(), "{source}: {came:?}");
+        assert!(
+            matches!(came, Err(Stop::Steps | Stop::Bytes)) || ConditionCost::of(&code).is_err(),
+            "{source}: {came:?}"
+        );
         assert!(cost.steps <= RULE_STEPS.into() && cost.bytes <= RULE_BYTES.into(), "{source}: {cost:?}");
         assert!(memory.bytes_max <= 2 * u64::from(RULE_BYTES), "{source}: {} bytes", memory.bytes_max);
     }
@@ -106,7 +109,7 @@ fn bytes_are_counted() {
         let Ok(tree) = cel::parser::PrattParser::new().enable_optional_syntax(true).parse(&source) else { continue };
         let Ok(code) = Code::new(&tree) else { continue };
         for world in &worlds {
-            let mut cost = Cost::default();
+            let mut cost = ConditionCost::default();
             // What is allocated beside: of the limits, once.
             let memory = allocation_counter::measure(|| cost = world.evaluate(&code).1);
             assert!(memory.bytes_total <= cost.bytes + 4_096, "{source}: {} of {cost:?}", memory.bytes_total);
@@ -219,7 +222,7 @@ fn steps_are_spent() {
         println!(
             "{what:12} {:6} steps, {each:6.1} ns each, at most {:?}",
             cost.steps,
-            Cost::of(&code).map_err(|_: TooDear| ())
+            ConditionCost::of(&code).map_err(|_: TooDear| ())
         );
         assert!(cost.steps > 0);
     }

@@ -7,8 +7,8 @@ use super::random::expression;
 use super::reference;
 use super::world::World;
 use crate::condition::code::Code;
-use crate::condition::{Cost, Stop, TooDear};
-use crate::rules::vocabulary::{Names, is_function};
+use crate::condition::{ConditionCost, Stop, TooDear};
+use crate::rules::vocabulary::{UsedNames, is_function};
 
 /// Parts that are put together: of each type some, those that fail among them.
 const VALUES: &[&str] = &[
@@ -80,11 +80,11 @@ fn parse(source: &str) -> Option<IdedExpr> {
 /// Whether both say the same; false if there is nothing to ask.
 fn same(source: &str, world: &World) -> bool {
     let Some(tree) = parse(source) else { return false };
-    if !Names::of(&tree).functions.into_iter().all(is_function) {
+    if !UsedNames::of(&tree).functions.into_iter().all(is_function) {
         return false;
     }
     let Ok(code) = Code::new(&tree) else { return false };
-    let most = Cost::of(&code);
+    let most = ConditionCost::of(&code);
     // The crate compiles any text as a pattern, whenever it is asked.
     if let Err(TooDear::Pattern { .. }) = most {
         return false;

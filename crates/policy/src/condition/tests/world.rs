@@ -2,13 +2,13 @@
 
 use outrigger_core::{Capabilities, RequestType, Window};
 
-use crate::condition::{Budget, Cost, Stop, Value, bounds, code::Code, evaluate};
+use crate::condition::{Budget, ConditionCost, Stop, Value, bounds, code::Code, evaluate};
 use crate::decide::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
-use crate::rules::inputs::{Asking, RequestValues};
+use crate::rules::inputs::{RequestTarget, RequestValues};
 
 /// A request, with all that rules may read of it.
 pub(super) struct World {
@@ -84,12 +84,12 @@ impl World {
             stay: None,
             conditions: self,
         };
-        let asking = Asking { provider: "a", entry: None, model: &self.model };
+        let asking = RequestTarget { provider: "a", entry: None, model: &self.model };
         ask(&RequestValues::new(&self.policy, &self.policy.keys[KeyIndex::from(0)], asking, &request))
     }
 
     /// With what it cost, in steps and bytes.
-    pub(super) fn evaluate(&self, code: &Code) -> (Result<Came, Stop>, Cost) {
+    pub(super) fn evaluate(&self, code: &Code) -> (Result<Came, Stop>, ConditionCost) {
         self.ask(|inputs| {
             let mut budget = Budget::of_a_request();
             budget.begin();
@@ -104,7 +104,7 @@ impl World {
                 Err(stop) => Err(stop),
             };
             let (steps, bytes) = budget.used();
-            (came, Cost { steps: steps.into(), bytes: bytes.into() })
+            (came, ConditionCost { steps: steps.into(), bytes: bytes.into() })
         })
     }
 }
