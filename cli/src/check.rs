@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Place, Severity, Source, compile};
+use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, SourcePlace, compile};
 use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 
@@ -43,7 +43,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         source.findings.push(Finding {
             severity: Severity::Error,
             cause: Cause::Schema,
-            place: Place { file: args.dir.display().to_string(), line: 0 },
+            place: SourcePlace { file: args.dir.display().to_string(), line: 0 },
             object: String::new(),
             path: String::new(),
             message: "there is no object here: an empty folder can't be what is meant".to_owned(),
@@ -95,7 +95,7 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         findings.push(Finding {
             severity: Severity::Error,
             cause: Cause::Invalid,
-            place: Place {
+            place: SourcePlace {
                 file: source.objects.first().map_or_else(String::new, |object| object.place.file.clone()),
                 line: 0,
             },

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use outrigger_compile::{Finding, Object, Place, Severity};
+use outrigger_compile::{Finding, Object, Severity, SourcePlace};
 use outrigger_policy::Printable;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
@@ -50,7 +50,7 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, Seri
 }
 
 /// A test case: it fails if there is an error among the findings, and prints the warnings otherwise.
-fn case(class: &str, name: &str, place: &Place, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
+fn case(class: &str, name: &str, place: &SourcePlace, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
     let error = findings.iter().find(|finding| finding.severity == Severity::Error);
     let lines = findings.iter().map(|finding| shown(&finding.to_string())).collect::<Vec<_>>().join("\n");
     let mut status = TestCaseStatus::success();
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_escaped() {
-        let place = Place { file: "a".to_owned(), line: 1 };
+        let place = SourcePlace { file: "a".to_owned(), line: 1 };
         let case = case("\u{1}", "<\"'&>\u{9b}\u{202e}\u{7f}", &place, None, &[]);
         assert_eq!(case.name.as_str(), "<\"'&>\\u{9b}\\u{202e}\\u{7f}");
         assert_eq!(case.classname.as_ref().map(|name| name.as_str()), Some("\\u{1}"));

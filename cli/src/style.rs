@@ -159,7 +159,7 @@ pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_compile::{Cause, Place};
+    use outrigger_compile::{Cause, SourcePlace};
 
     use super::*;
 
@@ -208,7 +208,7 @@ mod tests {
         let finding = Finding {
             severity: Severity::Error,
             cause: Cause::Schema,
-            place: Place { file: "a\nb".to_owned(), line: 1 },
+            place: SourcePlace { file: "a\nb".to_owned(), line: 1 },
             object: "LLMProvider default/\x1b[2J".to_owned(),
             path: String::new(),
             message: "no \u{202e}model".to_owned(),

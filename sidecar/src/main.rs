@@ -16,7 +16,7 @@ use outrigger_sidecar::server::access::Access;
 use outrigger_sidecar::server::probe::Probe;
 use outrigger_sidecar::server::process_memory;
 use outrigger_sidecar::{Gateway, Settings};
-use outrigger_sync::{Place, PublicKey, Trust};
+use outrigger_sync::{MountedAt, PublicKey, Trust};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
@@ -153,7 +153,7 @@ impl Arguments {
         let keys = self.signed_by.clone();
         match (keys.is_empty(), namespace.map(str::to_owned), self.policy_name.clone()) {
             (true, _, _) => Ok(None),
-            (false, Some(namespace), Some(name)) => Ok(Some(Trust { keys, place: Place { namespace, name } })),
+            (false, Some(namespace), Some(name)) => Ok(Some(Trust { keys, place: MountedAt { namespace, name } })),
             _ => Err(
                 "--signed-by needs --policy-name NAME and the variable POD_NAMESPACE: a signature holds for one place",
             ),

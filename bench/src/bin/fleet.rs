@@ -16,7 +16,7 @@ use http::{Request, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, Outcome, PATH, Unused, write};
+use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, PATH, PolicyOutcome, Unused, write};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -161,7 +161,7 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
                 {
                     tell(&format!("{{\"ready\":{}}}", fleet.size));
                 }
-                say(&FromGateway::Outcome(Outcome { sequence: policy.sequence, ..Outcome::default() }))?;
+                say(&FromGateway::Outcome(PolicyOutcome { sequence: policy.sequence, ..PolicyOutcome::default() }))?;
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::keys::default_key;
 use crate::objects::judgement::Judgement;
 use crate::objects::validate;
 use crate::objects::validate::Keyless;
-use crate::objects::world::World;
+use crate::objects::world::CompileContext;
 use crate::read::source::Object;
 use crate::{Compiled, in_steps};
 
@@ -31,8 +31,11 @@ pub fn compile_in(cluster: &Cluster<'_>) -> Compiled {
     let mut folder = validate::folder(cluster.objects.iter().copied(), cluster.others.iter().copied(), &mut findings);
     folder.keyless = Keyless::WithoutDefault;
     let everywhere = cluster.namespace == cluster.operator_namespace;
-    let world =
-        World { environment: None, without_value: Severity::Error, operator_namespace: cluster.operator_namespace };
+    let world = CompileContext {
+        environment: None,
+        without_value: Severity::Error,
+        operator_namespace: cluster.operator_namespace,
+    };
     let such = |namespace: &str| everywhere || namespace == cluster.namespace;
     in_steps(
         folder,

@@ -28,13 +28,13 @@ mod slice;
 use std::fmt;
 use std::sync::Arc;
 
-use checks::counted::{self, Counted};
+use checks::counted::{self, CountedPolicy};
 use checks::{downgrades, unpriced};
 use findings::finding;
 use keys::{consumers, default_key};
 use limits::{applies_to, budgets};
-use objects::validate::{self, Folder};
-use objects::world::World;
+use objects::validate::{self, SortedObjects};
+use objects::world::CompileContext;
 use outrigger_core::SecretRef;
 use outrigger_policy::{BudgetDoc, BuildError, CompiledConditions, Document, FORMAT, KeyDoc, Policy, ProviderDoc};
 use prices::catalogues;
@@ -43,7 +43,7 @@ use read::source;
 use rules::trials;
 
 pub use cluster::{Cluster, compile_in};
-pub use findings::finding::{Cause, Finding, Place, Severity};
+pub use findings::finding::{Cause, Finding, Severity, SourcePlace};
 pub use keys::default_key::COMMAND_LINE;
 pub use objects::judgement::Judgement;
 pub use providers::credentials::variable;
@@ -141,23 +141,29 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let judgements: Vec<Judgement> = ours.iter().map(|object| Judgement::of(object)).collect();
     let mut folder = validate::folder(ours.into_iter().zip(&judgements), others.into_iter(), &mut findings);
     folder.unread = inputs.unread;
-    let world = World {
+    let world = CompileContext {
         environment: Some(inputs.environment),
         without_value: inputs.without_value,
         operator_namespace: inputs.operator_namespace,
     };
-    let bind = |folder: &Folder<'_>, providers: &[ProviderDoc], keys: &mut Vec<KeyDoc>, findings: &mut Vec<Finding>| {
-        default_key::bind(folder, inputs.keys, providers, keys, findings)
-    };
+    let bind =
+        |folder: &SortedObjects<'_>, providers: &[ProviderDoc], keys: &mut Vec<KeyDoc>, findings: &mut Vec<Finding>| {
+            default_key::bind(folder, inputs.keys, providers, keys, findings)
+        };
     let mut compiled = in_steps(folder, &world, &bind, findings);
     compiled.document.sequence = inputs.sequence;
     compiled
 }
 
 /// Gives callers that name no key one, and says which.
-type Bind<'a> = dyn Fn(&Folder<'_>, &[ProviderDoc], &mut Vec<KeyDoc>, &mut Vec<Finding>) -> Option<String> + 'a;
+type Bind<'a> = dyn Fn(&SortedObjects<'_>, &[ProviderDoc], &mut Vec<KeyDoc>, &mut Vec<Finding>) -> Option<String> + 'a;
 
-fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut findings: Vec<Finding>) -> Compiled {
+fn in_steps(
+    mut folder: SortedObjects<'_>,
+    world: &CompileContext<'_>,
+    bind: &Bind<'_>,
+    mut findings: Vec<Finding>,
+) -> Compiled {
     let operator_namespace = world.operator_namespace;
     let (providers, secrets) = providers::compile(&folder, world, &mut findings);
     folder.left_out("LLMProvider", providers.iter().map(keys::id));
@@ -195,7 +201,7 @@ fn in_steps(mut folder: Folder<'_>, world: &World<'_>, bind: &Bind<'_>, mut find
             Some((rule.when.clone()?, Arc::clone(condition.as_ref().ok()?)))
         })
         .collect();
-    if let Some(counted) = Counted::of(&document, &conditions) {
+    if let Some(counted) = CountedPolicy::of(&document, &conditions) {
         unpriced::check(&folder, &counted, &mut findings);
         downgrades::check(&folder, &counted, &mut findings);
     }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use outrigger_core::{Millis, Periods};
 use smallvec::SmallVec;
 
-use crate::page::{self, Damaged, Record, SLOT};
-use crate::reservation::{INLINE, Line, Reservation, Settled};
-use limit::{Identity, Limit};
-use slots::{Owner, Slots};
+use crate::page::{self, Damaged, PageRecord, SLOT};
+use crate::reservation::{INLINE, Reservation, ReservedLine, Settled};
+use limit::{Identity, LimitAccounts};
+use slots::{PageSlots, SlotOwner};
 
 /// Limits that no policy names are looked through this often.
 const SWEEP: Millis = 3_600_000;
@@ -94,9 +94,9 @@ pub struct Restored {
 /// back. It knows no other clock, so one that jumps ahead takes it along, until the process ends. Limits that policies no longer name stay known by their numbers, for requests under way.
 #[derive(Debug)]
 pub struct Book {
-    limits: Vec<Limit>,
+    limits: Vec<LimitAccounts>,
     numbers: HashMap<Arc<Identity>, LimitNo>,
-    slots: Slots,
+    slots: PageSlots,
     latest: Millis,
     /// Never before a policy was adopted: until then nothing tells what may be forgotten.
     sweep_at: Millis,
@@ -114,7 +114,7 @@ impl Default for Book {
 impl Book {
     #[must_use]
     pub fn new() -> Book {
-        let (slots, never) = (Slots::new(), Millis::MAX);
+        let (slots, never) = (PageSlots::new(), Millis::MAX);
         let (limits, numbers) = (Vec::new(), HashMap::new());
         Book { limits, numbers, slots, latest: 0, sweep_at: never, former_sweep: never, open: 0 }
     }
@@ -125,7 +125,7 @@ impl Book {
     /// A clock that has stepped back since by up to a day brings no old period back. One that was further ahead was wrong,
     /// and what it left behind must not hold up everybody until its time has come: those accounts stay as they are, and
     /// count in the windows that reach them.
-    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<Record, Damaged>>, now: Millis) -> Restored {
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Result<PageRecord, Damaged>>, now: Millis) -> Restored {
         let farthest = now.saturating_add(AHEAD);
         let mut restored = Restored::default();
         for record in records {
@@ -143,7 +143,7 @@ impl Book {
                     }
                 }
                 Err(damaged) => {
-                    self.slots.own(damaged.slot, Owner::Damaged);
+                    self.slots.own(damaged.slot, SlotOwner::Damaged);
                     restored.damaged.push(damaged);
                 }
             }
@@ -165,7 +165,7 @@ impl Book {
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
         self.latest = self.latest.max(now);
         let at = self.latest;
-        self.limits.iter_mut().for_each(Limit::leave);
+        self.limits.iter_mut().for_each(LimitAccounts::leave);
         let mut numbers = Vec::with_capacity(specs.len());
         for spec in specs {
             let no = self.number(Identity::new(&spec.name, spec.unit));
@@ -220,7 +220,7 @@ impl Book {
         let mut lines = SmallVec::new();
         for (no, amount) in wants {
             if let Some(limit) = self.limits.get_mut(no.place()) {
-                lines.push(Line { limit: no, slot: limit.reserve(amount, at, &mut self.slots), amount });
+                lines.push(ReservedLine { limit: no, slot: limit.reserve(amount, at, &mut self.slots), amount });
             }
         }
         self.open += 1;
@@ -314,10 +314,10 @@ impl Book {
         let mut header = false;
         for (slot, owner) in slots.drain() {
             match owner {
-                Owner::Header => header = true,
-                Owner::Free => each(slot, &page::free(slot)),
-                Owner::Damaged => {}
-                Owner::Limit(no) => {
+                SlotOwner::Header => header = true,
+                SlotOwner::Free => each(slot, &page::free(slot)),
+                SlotOwner::Damaged => {}
+                SlotOwner::Limit(no) => {
                     if let Some(written) = limits.get(no.place()).and_then(|limit| limit.written(slot)) {
                         each(slot, &written.bytes());
                     }
@@ -356,7 +356,7 @@ impl Book {
         }
         let no = LimitNo(u32::try_from(self.limits.len()).unwrap_or(u32::MAX));
         let identity = Arc::new(identity);
-        self.limits.push(Limit::new(no, Arc::clone(&identity)));
+        self.limits.push(LimitAccounts::new(no, Arc::clone(&identity)));
         self.numbers.insert(identity, no);
         no
     }

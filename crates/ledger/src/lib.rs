@@ -21,5 +21,5 @@ mod reservation;
 
 pub use account::{Account, Counters, Short};
 pub use book::{Book, LimitNo, LimitSpec, Refused, Restored, State};
-pub use page::{Damaged, LONGEST_NAME, Record, SLOT, Unreadable, empty_file, records};
+pub use page::{Damaged, LONGEST_NAME, PageRecord, SLOT, UnreadablePage, empty_file, records};
 pub use reservation::{Reservation, Settled};

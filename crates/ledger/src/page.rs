@@ -9,7 +9,7 @@
 //! All little-endian. A slot that is free is written as one, so that zeros where an account should be are damage and not
 //! an empty account. Each checksum covers the whole slot and its number: what is torn, rotten or misplaced is told.
 //!
-//! Slot 0 is counted in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
+//! PageSlot 0 is counted in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
 //! off. A slot behind them was being added when the process ended: nobody relied on it yet, and it may be torn. Version
 //! 1 has no count: of such a file it is not known whether something is missing at its end.
 //! Only what the bytes mean is known here; they are read and written by whoever owns the file.
@@ -35,7 +35,7 @@ const ACCOUNT: u8 = 2;
 
 /// An account as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct PageRecord {
     pub(crate) slot: u32,
     pub(crate) name: String,
     pub(crate) unit: String,
@@ -45,7 +45,7 @@ pub struct Record {
     pub(crate) reserved: u64,
 }
 
-impl Record {
+impl PageRecord {
     #[must_use]
     pub fn slot(&self) -> u32 {
         self.slot
@@ -88,7 +88,7 @@ pub struct Damaged {
 
 /// Why nothing of a file can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum UnreadablePage {
     #[error("it is empty, and a file of accounts never is: it was cut off, or could not be written")]
     Empty,
     #[error("it is no page file of accounts, or its first {SLOT} bytes are damaged")]
@@ -101,7 +101,7 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// It is something else, or nothing at all.
-pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<Record, Damaged>> + '_, Unreadable> {
+pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<PageRecord, Damaged>> + '_, UnreadablePage> {
     let counted = check_header(file)?;
     let there = file.chunks(SLOT).zip(0_u32..).skip(1);
     let records = there.filter_map(move |(bytes, slot)| {
@@ -120,34 +120,34 @@ pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<Record, Damage
 }
 
 /// How many slots there are, where the header counts them.
-fn check_header(file: &[u8]) -> Result<Option<u32>, Unreadable> {
+fn check_header(file: &[u8]) -> Result<Option<u32>, UnreadablePage> {
     if file.is_empty() {
-        return Err(Unreadable::Empty);
+        return Err(UnreadablePage::Empty);
     }
-    let header: &[u8; SLOT] = file.first_chunk().ok_or(Unreadable::Header)?;
-    let mut fields = Fields(header);
+    let header: &[u8; SLOT] = file.first_chunk().ok_or(UnreadablePage::Header)?;
+    let mut fields = PageFields(header);
     if fields.take() != Some(*MAGIC) || !is_whole(header) {
-        return Err(Unreadable::Header);
+        return Err(UnreadablePage::Header);
     }
     let version = fields.take().map(u32::from_le_bytes).unwrap_or_default();
     let _size: Option<[u8; 4]> = fields.take();
     match version {
         VERSION => Ok(fields.take().map(u32::from_le_bytes)),
         WITHOUT_COUNT => Ok(None),
-        other => Err(Unreadable::Version(other)),
+        other => Err(UnreadablePage::Version(other)),
     }
 }
 
 /// What a slot says: nothing, if it is free.
-fn read(slot: u32, bytes: &[u8; SLOT]) -> Result<Option<Record>, Damaged> {
+fn read(slot: u32, bytes: &[u8; SLOT]) -> Result<Option<PageRecord>, Damaged> {
     match is_whole(bytes).then(|| parse(slot, bytes)).flatten() {
         Some(record) => Ok(record),
         None => Err(Damaged { slot }),
     }
 }
 
-fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<Record>> {
-    let mut fields = Fields(bytes);
+fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<PageRecord>> {
+    let mut fields = PageFields(bytes);
     let [kind, unit_length] = fields.take()?;
     let name_length = usize::from(u16::from_le_bytes(fields.take()?));
     if u32::from_le_bytes(fields.take()?) != slot {
@@ -171,12 +171,12 @@ fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<Record>> {
     let unit = str::from_utf8(unit.get(..usize::from(unit_length))?).ok()?.to_owned();
     let name = str::from_utf8(bytes.get(NAME..SUM)?.get(..name_length)?).ok()?.to_owned();
     let period = Period { start, end };
-    Some(Some(Record { slot, name, unit, period, last, counters, reserved }))
+    Some(Some(PageRecord { slot, name, unit, period, last, counters, reserved }))
 }
 
 /// The first slot of a file of so many, itself among them.
 pub(crate) fn header(slots: u32) -> [u8; SLOT] {
-    let mut slot = Slot::new();
+    let mut slot = PageSlot::new();
     slot.put(MAGIC).put(&VERSION.to_le_bytes()).put(&(SLOT as u32).to_le_bytes()).put(&slots.to_le_bytes());
     slot.sealed()
 }
@@ -189,13 +189,13 @@ pub fn empty_file() -> [u8; SLOT] {
 
 /// A slot without an account.
 pub(crate) fn free(number: u32) -> [u8; SLOT] {
-    let mut slot = Slot::new();
+    let mut slot = PageSlot::new();
     slot.put(&[FREE, 0, 0, 0]).put(&number.to_le_bytes());
     slot.sealed()
 }
 
 /// What is written of an account.
-pub(crate) struct Written<'a> {
+pub(crate) struct WrittenRecord<'a> {
     pub(crate) slot: u32,
     /// At most [`LONGEST_NAME`] bytes.
     pub(crate) name: &'a str,
@@ -207,9 +207,9 @@ pub(crate) struct Written<'a> {
     pub(crate) reserved: u64,
 }
 
-impl Written<'_> {
+impl WrittenRecord<'_> {
     pub(crate) fn bytes(&self) -> [u8; SLOT] {
-        let mut slot = Slot::new();
+        let mut slot = PageSlot::new();
         // Lengths fit: see the fields.
         slot.put(&[ACCOUNT, self.unit.len() as u8]).put(&(self.name.len() as u16).to_le_bytes());
         slot.put(&self.slot.to_le_bytes()).put(&self.period.start.to_le_bytes());
@@ -224,14 +224,14 @@ impl Written<'_> {
 }
 
 /// A slot that is being filled.
-struct Slot {
+struct PageSlot {
     bytes: [u8; SLOT],
     at: usize,
 }
 
-impl Slot {
+impl PageSlot {
     fn new() -> Self {
-        Slot { bytes: [0; SLOT], at: 0 }
+        PageSlot { bytes: [0; SLOT], at: 0 }
     }
 
     fn put(&mut self, bytes: &[u8]) -> &mut Self {
@@ -255,9 +255,9 @@ fn is_whole(bytes: &[u8; SLOT]) -> bool {
 }
 
 /// A slot's fields, one after the other.
-struct Fields<'a>(&'a [u8]);
+struct PageFields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl PageFields<'_> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (field, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -16,11 +16,11 @@ pub(crate) const INLINE: usize = 8;
 #[must_use = "what is reserved and never settled is lost to everybody"]
 #[derive(Debug)]
 pub struct Reservation {
-    pub(crate) lines: SmallVec<[Line; INLINE]>,
+    pub(crate) lines: SmallVec<[ReservedLine; INLINE]>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line {
+pub(crate) struct ReservedLine {
     pub(crate) limit: LimitNo,
     /// Where its account lies: no other account of the limit is there as long as this one is open.
     pub(crate) slot: u32,

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_core::{CalendarUnit, Millis, Period, Periods};
-use outrigger_ledger::{Book, Counters, Damaged, LONGEST_NAME, LimitSpec, Record, Refused, SLOT, Unreadable, records};
+use outrigger_ledger::{
+    Book, Counters, Damaged, LONGEST_NAME, LimitSpec, PageRecord, Refused, SLOT, UnreadablePage, records,
+};
 use proptest::prelude::*;
 
 /// 2024-05-15T12:00Z.
@@ -35,7 +37,7 @@ fn written() -> (Book, Vec<u8>) {
     (book, file)
 }
 
-fn read(file: &[u8]) -> Vec<Result<Record, Damaged>> {
+fn read(file: &[u8]) -> Vec<Result<PageRecord, Damaged>> {
     records(file).unwrap().collect()
 }
 
@@ -78,7 +80,7 @@ fn the_format_is_what_it_always_was() {
 #[test]
 fn what_is_written_is_what_is_read() {
     let (_, file) = written();
-    let read: Vec<Record> = read(&file).into_iter().map(Result::unwrap).collect();
+    let read: Vec<PageRecord> = read(&file).into_iter().map(Result::unwrap).collect();
     let [a, b] = &read[..] else { panic!("{read:?}") };
     assert_eq!((a.slot(), a.name(), a.unit(), a.reserved()), (1, "a", "nano-dollars", 200));
     assert_eq!(a.period(), Period { start: MIDNIGHT - 86_400_000, end: Some(MIDNIGHT) });
@@ -225,20 +227,23 @@ fn a_file_of_something_else_is_refused_with_the_reason() {
         records(&file).map(Iterator::count)
     };
     assert_eq!(of(&|_| {}), Ok(2));
-    assert_eq!(of(&Vec::clear), Err(Unreadable::Empty));
-    assert_eq!(of(&|file| file.truncate(SLOT - 1)), Err(Unreadable::Header));
-    assert_eq!(of(&|file| file[0] = b'o'), Err(Unreadable::Header));
-    assert_eq!(of(&|file| file[300] = 1), Err(Unreadable::Header));
+    assert_eq!(of(&Vec::clear), Err(UnreadablePage::Empty));
+    assert_eq!(of(&|file| file.truncate(SLOT - 1)), Err(UnreadablePage::Header));
+    assert_eq!(of(&|file| file[0] = b'o'), Err(UnreadablePage::Header));
+    assert_eq!(of(&|file| file[300] = 1), Err(UnreadablePage::Header));
     let newer = of(&|file| {
         file[8] = 3;
         let sum = crc32fast::hash(&file[..508]).to_le_bytes();
         file[508..512].copy_from_slice(&sum);
     });
-    assert_eq!(newer, Err(Unreadable::Version(3)));
+    assert_eq!(newer, Err(UnreadablePage::Version(3)));
     for (error, says) in [
-        (Unreadable::Header, "it is no page file of accounts, or its first 512 bytes are damaged"),
-        (Unreadable::Empty, "it is empty, and a file of accounts never is: it was cut off, or could not be written"),
-        (Unreadable::Version(3), "its format is 3, and this program knows only 2: it was written by a newer one"),
+        (UnreadablePage::Header, "it is no page file of accounts, or its first 512 bytes are damaged"),
+        (
+            UnreadablePage::Empty,
+            "it is empty, and a file of accounts never is: it was cut off, or could not be written",
+        ),
+        (UnreadablePage::Version(3), "its format is 3, and this program knows only 2: it was written by a newer one"),
     ] {
         assert_eq!(error.to_string(), says);
     }

@@ -25,10 +25,12 @@ mod message;
 mod signature;
 
 pub use line::{LINE_MAX, LineError, Lines, write};
-pub use message::{Credential, FromGateway, FromOperator, Hello, Outcome, Policy, Rejection, Unused};
+pub use message::{
+    CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection, Unused,
+};
 pub use signature::{
-    CREDENTIALS_FILE, KEY_BYTES, NoKey, Place, PublicKey, SIGNATURES_FILE, Signatures, SigningKey, Statement, Trust,
-    hash,
+    CREDENTIALS_FILE, KEY_BYTES, MountedAt, NoKey, PublicKey, SIGNATURES_FILE, Signatures, SigningKey, Statement,
+    Trust, hash,
 };
 
 /// The path of the stream.

@@ -109,17 +109,17 @@ fn message<M: DeserializeOwned>(line: &[u8], unknown: impl Fn(String) -> M) -> R
 /// A policy whose document is another version's is no reason to give the stream up, and the operator is to hear of it.
 fn unreadable(line: &[u8]) -> Option<FromOperator> {
     #[derive(Deserialize)]
-    struct Line<'a> {
+    struct RawLine<'a> {
         #[serde(borrow)]
-        policy: Sketch<'a>,
+        policy: MessageHead<'a>,
     }
     #[derive(Deserialize)]
-    struct Sketch<'a> {
+    struct MessageHead<'a> {
         sequence: u64,
         #[serde(borrow)]
         document: &'a RawValue,
     }
-    let Line { policy: Sketch { sequence, document } } = serde_json::from_slice(line).ok()?;
+    let RawLine { policy: MessageHead { sequence, document } } = serde_json::from_slice(line).ok()?;
     // The document has no credentials in it, so what is wrong with it may be told.
     let error = Document::read(document.get().as_bytes()).err()?;
     Some(FromOperator::Unreadable(Rejection::of(sequence, error)))
@@ -135,14 +135,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::message::{Credential, Hello, Outcome, Policy, Unused};
+    use crate::message::{CredentialMessage, Hello, PolicyMessage, PolicyOutcome, Unused};
 
     fn policy(sequence: u64) -> FromOperator {
-        FromOperator::Policy(Policy {
+        FromOperator::Policy(PolicyMessage {
             sequence,
             digest: "d".repeat(64),
             document: Document { format: 1, sequence, ..Document::default() },
-            credentials: vec![Credential {
+            credentials: vec![CredentialMessage {
                 secret: SecretRef::new("a", "b", "c").unwrap(),
                 value: "sk-never-shown".to_owned(),
             }],
@@ -178,7 +178,7 @@ mod tests {
         let mut lines = Lines::default();
         lines.push(b"{\"grants\":[1,2]}\n\n{\"outcome\":{\"sequence\":3,\"mood\":\"good\"}}\n").unwrap();
         assert_eq!(lines.from_gateway().unwrap(), Some(FromGateway::Unknown("grants".to_owned())));
-        let outcome = Outcome { sequence: 3, ..Outcome::default() };
+        let outcome = PolicyOutcome { sequence: 3, ..PolicyOutcome::default() };
         assert_eq!(lines.from_gateway().unwrap(), Some(FromGateway::Outcome(outcome)));
         assert_eq!(lines.from_gateway().unwrap(), None);
     }

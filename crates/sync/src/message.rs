@@ -16,7 +16,7 @@ pub enum FromGateway {
     /// The first line.
     Hello(Hello),
     /// What became of a policy: of one that came by the stream, and of one that came by mounted files.
-    Outcome(Outcome),
+    Outcome(PolicyOutcome),
     /// So that silence means something.
     Beat(Unused),
     /// A kind of a newer gateway's.
@@ -28,7 +28,7 @@ pub enum FromGateway {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {
-    Policy(Policy),
+    Policy(PolicyMessage),
     Beat(Unused),
     /// A policy that this version can't read: what is to be said of it.
     #[serde(skip)]
@@ -53,7 +53,7 @@ pub struct Hello {
     /// The sequence in force; absent: none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// What it holds with that sequence, as [`Policy::digest`]; absent: no policy of the operator's stream.
+    /// What it holds with that sequence, as [`PolicyMessage::digest`]; absent: no policy of the operator's stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// SHA-256 of each authority that it trusts the operator's certificate by, lower-case hex.
@@ -67,7 +67,7 @@ pub struct Hello {
 /// What became of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
+pub struct PolicyOutcome {
     /// The policy's.
     pub sequence: u64,
     /// Absent: it is in force.
@@ -118,7 +118,7 @@ fn cut(mut words: String) -> String {
 /// A policy, and the credentials that belong to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Policy {
+pub struct PolicyMessage {
     /// As in the document.
     pub sequence: u64,
     /// Over the canonical document and the version of each credential's Secret; never over a secret.
@@ -127,20 +127,20 @@ pub struct Policy {
     /// Those whose values are known. One that the document names and that is not here keeps the value that the gateway
     /// has: its Secret is missing at the moment. One that the document does not name is forgotten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<CredentialMessage>,
 }
 
 /// A credential's value.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credential {
+pub struct CredentialMessage {
     pub secret: SecretRef,
     /// Empty: the pod's service account may not use it. A gateway forgets the value that it has.
     pub value: String,
 }
 
 /// Without the value.
-impl fmt::Debug for Credential {
+impl fmt::Debug for CredentialMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("secret", &self.secret).finish_non_exhaustive()
+        f.debug_struct("CredentialMessage").field("secret", &self.secret).finish_non_exhaustive()
     }
 }

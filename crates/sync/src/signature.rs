@@ -30,12 +30,12 @@ const SIGNATURES_MAX: usize = 8;
 
 /// Where something is mounted from: a ConfigMap and a Secret of one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MountedAt {
     pub namespace: String,
     pub name: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for MountedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
@@ -67,7 +67,7 @@ impl fmt::Debug for Statement<'_> {
 
 impl Statement<'_> {
     /// The words that are signed.
-    fn bytes(&self, place: &Place) -> Vec<u8> {
+    fn bytes(&self, place: &MountedAt) -> Vec<u8> {
         let (kind, parts): (&str, Vec<[u8; 32]>) = match self {
             Statement::Policy(hash) => ("policy", vec![**hash]),
             Statement::Authorities(hash) => ("authorities", vec![**hash]),
@@ -117,7 +117,7 @@ impl SigningKey {
 
     /// A signature, as files have it.
     #[must_use]
-    pub fn sign(&self, statement: &Statement<'_>, place: &Place) -> String {
+    pub fn sign(&self, statement: &Statement<'_>, place: &MountedAt) -> String {
         URL_SAFE_NO_PAD.encode(self.0.sign(&statement.bytes(place)))
     }
 }
@@ -156,7 +156,7 @@ impl fmt::Display for PublicKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
     pub keys: Vec<PublicKey>,
-    pub place: Place,
+    pub place: MountedAt,
 }
 
 impl Trust {
@@ -181,8 +181,8 @@ mod tests {
         SigningKey::of(&[seed; 32]).unwrap()
     }
 
-    fn place() -> Place {
-        Place { namespace: "shop".to_owned(), name: "outrigger-search".to_owned() }
+    fn place() -> MountedAt {
+        MountedAt { namespace: "shop".to_owned(), name: "outrigger-search".to_owned() }
     }
 
     fn trust(seeds: &[u8]) -> Trust {
@@ -204,7 +204,7 @@ mod tests {
         for (namespace, name) in
             [("shop2", "outrigger-search"), ("shop", "outrigger-batch"), ("outrigger-search", "shop")]
         {
-            let elsewhere = Place { namespace: namespace.to_owned(), name: name.to_owned() };
+            let elsewhere = MountedAt { namespace: namespace.to_owned(), name: name.to_owned() };
             let there = Trust { place: elsewhere, ..trust(&[1]) };
             assert!(!there.holds(&Statement::Policy(&policy), &signed), "{namespace}/{name}");
         }

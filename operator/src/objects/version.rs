@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use outrigger_compile::{Judgement, Object, Place};
+use outrigger_compile::{Judgement, Object, SourcePlace};
 use serde_json::{Map, Value};
 
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -93,7 +93,7 @@ pub(crate) fn object(value: Value) -> Object {
         kind: said("kind"),
         namespace: metadata.namespace().unwrap_or_default().to_owned(),
         name: metadata.name().unwrap_or_default().to_owned(),
-        place: Place::default(),
+        place: SourcePlace::default(),
         lines: std::collections::HashMap::new(),
         value,
     }

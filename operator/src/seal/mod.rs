@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
-use outrigger_sync::{KEY_BYTES, Place, Signatures, SigningKey, Statement};
+use outrigger_sync::{KEY_BYTES, MountedAt, Signatures, SigningKey, Statement};
 use sha2::{Digest, Sha256};
 
 use crate::objects::binding::Binding;
@@ -106,7 +106,7 @@ impl Seal {
         self.sign(&Statement::Credential { file, goes, value }, &place(binding))
     }
 
-    fn sign(&self, statement: &Statement<'_>, place: &Place) -> Vec<String> {
+    fn sign(&self, statement: &Statement<'_>, place: &MountedAt) -> Vec<String> {
         self.keys.iter().map(|key| key.signs.sign(statement, place)).collect()
     }
 
@@ -119,8 +119,8 @@ impl Seal {
 
 /// Where a binding's policy is mounted from, as signatures say it.
 #[must_use]
-pub fn place(binding: &Binding) -> Place {
-    Place { namespace: binding.namespace.clone(), name: binding.object_name() }
+pub fn place(binding: &Binding) -> MountedAt {
+    MountedAt { namespace: binding.namespace.clone(), name: binding.object_name() }
 }
 
 /// Without the keys.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_sync::{Credential, FromOperator, LINE_MAX, Policy};
+use outrigger_sync::{CredentialMessage, FromOperator, LINE_MAX, PolicyMessage};
 use parking_lot::Mutex;
 
 use crate::plan::revision::{PolicyRevision, WrittenRevision};
@@ -33,7 +33,8 @@ impl PolicyLine {
         let WrittenRevision { revision, sequence } = written;
         let mut document = revision.document.clone();
         document.sequence = *sequence;
-        let policy = Policy { sequence: *sequence, digest: revision.digest.clone(), document, credentials: Vec::new() };
+        let policy =
+            PolicyMessage { sequence: *sequence, digest: revision.digest.clone(), document, credentials: Vec::new() };
         let mut head = outrigger_sync::write(&FromOperator::Policy(policy));
         head.truncate(head.len().saturating_sub(b"}}\n".len()));
         PolicyLine { sequence: *sequence, revision: Arc::clone(revision), head: head.into(), tails: Mutex::default() }
@@ -85,8 +86,8 @@ impl PolicyLine {
 
     /// One that is withheld is sent without its value: left out, the gateway would go on with what it has.
     fn tail(&self, sent: &[bool]) -> Bytes {
-        let credentials: Vec<Credential> = (self.revision.credentials.iter().zip(sent))
-            .map(|(value, sent)| Credential {
+        let credentials: Vec<CredentialMessage> = (self.revision.credentials.iter().zip(sent))
+            .map(|(value, sent)| CredentialMessage {
                 secret: value.secret.clone(),
                 value: if *sent { value.value.clone() } else { String::new() },
             })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outrigger_sync::{Hello, Outcome, Rejection};
+use outrigger_sync::{Hello, PolicyOutcome, Rejection};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -142,8 +142,8 @@ impl StreamHandle {
     }
 
     /// Nothing before the hello.
-    pub fn outcome(&self, outcome: Outcome) {
-        let Outcome { sequence, rejected, authorities } = outcome;
+    pub fn outcome(&self, outcome: PolicyOutcome) {
+        let PolicyOutcome { sequence, rejected, authorities } = outcome;
         let mut saw = None;
         if let Some(said) = self.place.said.lock().as_mut() {
             said.rejected = rejected.map(bounded);

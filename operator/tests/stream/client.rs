@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, Outcome, Rejection};
+use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, PolicyOutcome, Rejection};
 use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -117,11 +117,12 @@ impl GatewayStream {
     }
 
     pub async fn took(&self, sequence: u64) {
-        self.say(&FromGateway::Outcome(Outcome { sequence, ..Outcome::default() })).await;
+        self.say(&FromGateway::Outcome(PolicyOutcome { sequence, ..PolicyOutcome::default() })).await;
     }
 
     pub async fn refused(&self, rejected: Rejection) {
-        let outcome = Outcome { sequence: rejected.sequence, rejected: Some(rejected), ..Outcome::default() };
+        let outcome =
+            PolicyOutcome { sequence: rejected.sequence, rejected: Some(rejected), ..PolicyOutcome::default() };
         self.say(&FromGateway::Outcome(outcome)).await;
     }
 
@@ -153,7 +154,7 @@ impl GatewayStream {
     }
 
     /// The next policy, whatever beats come before.
-    pub async fn policy(&mut self) -> outrigger_sync::Policy {
+    pub async fn policy(&mut self) -> outrigger_sync::PolicyMessage {
         loop {
             match self.hear().await {
                 Some(FromOperator::Policy(policy)) => return policy,

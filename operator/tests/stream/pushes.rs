@@ -4,7 +4,7 @@ use http::StatusCode;
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::plan::revision::SidecarState;
 use outrigger_operator::stream::Hub;
-use outrigger_sync::{FromGateway, Hello, Outcome, Rejection};
+use outrigger_sync::{FromGateway, Hello, PolicyOutcome, Rejection};
 
 use crate::client::{GatewayStream, connect, until};
 use crate::world::{StreamWorld, binding, claims, credential, echo, revised, secret, written};
@@ -118,7 +118,7 @@ async fn a_rejection_becomes_known_and_ends_with_the_next_that_is_taken() {
     assert_eq!(told.message, "é".repeat(512), "what gateways say is bounded");
     world.hub.publish(&written(3));
     stream.policy().await;
-    let outcome = Outcome { sequence: 3, authorities: vec!["cd".to_owned()], ..Outcome::default() };
+    let outcome = PolicyOutcome { sequence: 3, authorities: vec!["cd".to_owned()], ..PolicyOutcome::default() };
     stream.say(&FromGateway::Outcome(outcome)).await;
     let state = until(&world, || only(&world).filter(|state| state.rejected.is_none())).await;
     assert_eq!((state.sequence, state.authorities), (Some(3), vec!["cd".to_owned()]));

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use outrigger_core::SecretRef;
 use outrigger_policy::{Document, ReadError};
-use outrigger_sync::{CREDENTIALS_FILE, Place, SIGNATURES_FILE, Signatures, Statement, Trust, hash};
+use outrigger_sync::{CREDENTIALS_FILE, MountedAt, SIGNATURES_FILE, Signatures, Statement, Trust, hash};
 use thiserror::Error;
 
 use crate::config::mounted::MountedFolder;
@@ -37,13 +37,13 @@ pub enum FilesError {
     #[error("{path} can't be used: {source}")]
     Document { path: PathBuf, source: ReadError },
     #[error("{path} is not as the operator wrote it{}", whose(.place, *.missing))]
-    Unsigned { path: PathBuf, place: Place, missing: bool },
+    Unsigned { path: PathBuf, place: MountedAt, missing: bool },
     #[error("{path}, line {line}, is no label: the downward API writes NAME=\"VALUE\"")]
     Label { path: PathBuf, line: usize },
 }
 
 /// Who may have written it, and what to do.
-fn whose(Place { namespace, name }: &Place, missing: bool) -> String {
+fn whose(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
     let what = match missing {
         true => format!("there is no {SIGNATURES_FILE} beside it"),
         false => "its signature does not hold for it".to_owned(),
@@ -103,7 +103,7 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
         if let Some(trust) = trust
             && !is_bound(trust, &document, at, &value, signed.get(&name))
         {
-            let Place { namespace, name: object } = &trust.place;
+            let MountedAt { namespace, name: object } = &trust.place;
             tracing::warn!(
                 credential = %at,
                 "the mounted value is not the operator's for this policy, and is not used: Secret {namespace}/{object} was \

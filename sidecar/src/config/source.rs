@@ -23,7 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_core::SecretRef;
 use outrigger_policy::{Document, ProviderDoc};
-use outrigger_sync::{AHEAD_MAX, Credential, Outcome, Policy, Rejection, Trust};
+use outrigger_sync::{AHEAD_MAX, CredentialMessage, PolicyMessage, PolicyOutcome, Rejection, Trust};
 use tokio::sync::watch;
 
 use crate::config::files::{self, FilesError, Mounted};
@@ -151,10 +151,10 @@ impl PolicySources {
     }
 
     /// Takes what the operator sent, and says what became of it.
-    pub fn take(&self, policy: Policy) -> Option<Outcome> {
-        let Policy { sequence, digest, mut document, credentials } = policy;
+    pub fn take(&self, policy: PolicyMessage) -> Option<PolicyOutcome> {
+        let PolicyMessage { sequence, digest, mut document, credentials } = policy;
         document.sequence = sequence;
-        let known = |Credential { secret, value }| {
+        let known = |CredentialMessage { secret, value }| {
             let value = (!value.is_empty()).then(|| Secret::new(&value));
             (secret, KnownSecret { value, streamed: true })
         };
@@ -164,7 +164,7 @@ impl PolicySources {
     }
 
     /// A policy of the operator's that can't even be read.
-    pub fn refuse(&self, rejection: Rejection) -> Option<Outcome> {
+    pub fn refuse(&self, rejection: Rejection) -> Option<PolicyOutcome> {
         let Rejection { object, path, message, .. } = &rejection;
         let object = if object.is_empty() { "policy" } else { object };
         self.gateway.reject(object, path, message);
@@ -174,10 +174,10 @@ impl PolicySources {
 
     /// What stands: the last that was refused, as long as nothing newer is in force, or else what is in force.
     #[must_use]
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<PolicyOutcome> {
         let Has { sequence, rejected, .. } = self.has();
         let sequence = rejected.as_ref().map(|rejected| rejected.sequence).or(sequence)?;
-        Some(Outcome { sequence, rejected, authorities: Vec::new() })
+        Some(PolicyOutcome { sequence, rejected, authorities: Vec::new() })
     }
 
     fn offer(&self, offer: Offer) {

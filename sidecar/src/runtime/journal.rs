@@ -16,7 +16,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use outrigger_ledger::{Book, Damaged, SLOT, Unreadable, empty_file, records};
+use outrigger_ledger::{Book, Damaged, SLOT, UnreadablePage, empty_file, records};
 use thiserror::Error;
 
 use crate::runtime::accounts::millis;
@@ -36,7 +36,7 @@ pub enum JournalError {
     #[error("{}: {source}; to begin with no account at all, move the file away", path.display())]
     Damaged { path: PathBuf, source: Damaged },
     #[error("{}: {source}; to begin with no account at all, move the file away", path.display())]
-    Unreadable { path: PathBuf, source: Unreadable },
+    Unreadable { path: PathBuf, source: UnreadablePage },
     #[error("the accounts can't be written down: {source}")]
     Write { source: io::Error },
 }

@@ -19,7 +19,7 @@ use outrigger_sidecar::config::source::PolicySources;
 use outrigger_sidecar::config::stream::{OperatorStream as Followed, ReconnectPace};
 use outrigger_sidecar::telemetry::record::Lines;
 use outrigger_sidecar::{Gateway, Settings};
-use outrigger_sync::{Credential, FromGateway, FromOperator, Hello, Outcome, Policy, Rejection};
+use outrigger_sync::{CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
@@ -193,7 +193,7 @@ impl Stream {
     }
 
     /// The next outcome.
-    pub async fn outcome(&mut self) -> Outcome {
+    pub async fn outcome(&mut self) -> PolicyOutcome {
         match self.heard().await {
             FromGateway::Outcome(outcome) => outcome,
             other => panic!("not an outcome: {other:?}"),
@@ -201,7 +201,7 @@ impl Stream {
     }
 
     /// Pushes a policy, and waits for what becomes of it.
-    pub async fn push(&mut self, document: &Document, credentials: &[(&str, &str)]) -> Outcome {
+    pub async fn push(&mut self, document: &Document, credentials: &[(&str, &str)]) -> PolicyOutcome {
         self.write(&policy(document, credentials));
         self.outcome().await
     }
@@ -222,8 +222,9 @@ impl Stream {
 
 /// With credentials by the names of their Secrets, as `policies::credential` makes them.
 pub fn policy(document: &Document, credentials: &[(&str, &str)]) -> FromOperator {
-    let credential = |(name, value): &(&str, &str)| Credential { secret: secret(name), value: (*value).to_owned() };
-    FromOperator::Policy(Policy {
+    let credential =
+        |(name, value): &(&str, &str)| CredentialMessage { secret: secret(name), value: (*value).to_owned() };
+    FromOperator::Policy(PolicyMessage {
         sequence: document.sequence,
         digest: format!("digest of {}", document.sequence),
         document: document.clone(),
@@ -345,10 +346,10 @@ impl Sidecar {
     }
 }
 
-pub fn in_force(sequence: u64, outcome: &Outcome) {
+pub fn in_force(sequence: u64, outcome: &PolicyOutcome) {
     assert_eq!((outcome.sequence, &outcome.rejected), (sequence, &None));
 }
 
-pub fn rejection(outcome: Outcome) -> Rejection {
+pub fn rejection(outcome: PolicyOutcome) -> Rejection {
     outcome.rejected.expect("a rejection")
 }

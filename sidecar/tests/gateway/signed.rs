@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use outrigger_policy::Document;
 use outrigger_sidecar::config::files::{self, FilesError};
-use outrigger_sync::{Place, Signatures, SigningKey, Statement, Trust, hash};
+use outrigger_sync::{MountedAt, Signatures, SigningKey, Statement, Trust, hash};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer};
@@ -19,11 +19,11 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::of(&[seed; 32]).unwrap()
 }
 
-fn place(namespace: &str, name: &str) -> Place {
-    Place { namespace: namespace.to_owned(), name: name.to_owned() }
+fn place(namespace: &str, name: &str) -> MountedAt {
+    MountedAt { namespace: namespace.to_owned(), name: name.to_owned() }
 }
 
-fn here() -> Place {
+fn here() -> MountedAt {
     place("shop", "outrigger-search")
 }
 
@@ -42,7 +42,7 @@ impl Pod {
     }
 
     /// As the operator does it with what is mounted now, for a place.
-    fn sign(&self, by: &SigningKey, place: &Place) {
+    fn sign(&self, by: &SigningKey, place: &MountedAt) {
         let signatures = Signatures {
             policy: vec![by.sign(&Statement::Policy(&hash(&self.text("policy.v1.json"))), place)],
             authorities: vec![by.sign(&Statement::Authorities(&hash(&self.text("ca.crt"))), place)],

@@ -8,7 +8,7 @@ use outrigger_policy::{
 };
 
 /// A policy of which questions are asked.
-pub(crate) struct Counted {
+pub(crate) struct CountedPolicy {
     policy: Policy,
     /// The same without its rules: who serves a model, rules aside.
     plain: Policy,
@@ -16,14 +16,14 @@ pub(crate) struct Counted {
 
 /// A model at one of a key's providers.
 #[derive(Clone, Debug)]
-pub(crate) struct At {
+pub(crate) struct ModelAt {
     pub key: KeyIndex,
     pub entry: EntryIndex,
     pub provider: ProviderIndex,
     pub model: String,
 }
 
-impl Counted {
+impl CountedPolicy {
     /// `None` of a document that limits nothing, and of one that is no policy, which whoever serves it is told.
     pub fn of(document: &Document, conditions: &CompiledConditions) -> Option<Self> {
         let limited = !document.budgets.is_empty()
@@ -45,7 +45,7 @@ impl Counted {
     }
 
     /// The limits that count a request for a model there.
-    pub fn limits(&self, at: &At) -> impl Iterator<Item = &Limit> {
+    pub fn limits(&self, at: &ModelAt) -> impl Iterator<Item = &Limit> {
         let (key, provider) = (&self.policy.keys[at.key], &self.policy.providers[at.provider]);
         let own = provider.model(&at.model).map_or(at.model.as_str(), |model| &model.name);
         let limits = &self.policy.limits;
@@ -54,12 +54,12 @@ impl Counted {
     }
 
     /// The first limit in money among them.
-    pub fn money(&self, at: &At) -> Option<&Limit> {
+    pub fn money(&self, at: &ModelAt) -> Option<&Limit> {
         self.limits(at).find(|limit| limit.unit == Unit::Money)
     }
 
     /// Where a request of a key for a model may go, its name as a caller would write it.
-    pub fn serving(&self, key: KeyIndex, model: &str) -> Vec<At> {
+    pub fn serving(&self, key: KeyIndex, model: &str) -> Vec<ModelAt> {
         let request = Request {
             key,
             request_type: RequestType::ChatCompletion,
@@ -79,13 +79,13 @@ impl Counted {
             .into_iter()
             .filter(|candidate| serves(&candidate.skipped))
             .filter_map(|one| {
-                Some(At { key, entry: one.entry?, provider: one.provider?, model: one.model.to_string() })
+                Some(ModelAt { key, entry: one.entry?, provider: one.provider?, model: one.model.to_string() })
             })
             .collect()
     }
 
     /// Whether a key may have a model there that it asks for by the provider's name.
-    pub fn allowed(&self, at: &At) -> bool {
+    pub fn allowed(&self, at: &ModelAt) -> bool {
         let Some(entry) = self.policy.keys[at.key].providers.get(at.entry) else { return false };
         self.serving(at.key, &format!("{}/{}", entry.name, at.model)).iter().any(|one| one.entry == at.entry)
     }
@@ -104,8 +104,8 @@ impl Counted {
     }
 
     /// The models that somebody has named: in a key's lists, in those of its providers. Whether the key may have them is
-    /// for [`Counted::allowed`] to say.
-    pub fn named(&self) -> Vec<Named> {
+    /// for [`CountedPolicy::allowed`] to say.
+    pub fn named(&self) -> Vec<NamedModel> {
         let document = &self.policy.document;
         let mut named = Vec::new();
         for ((key, of_key), doc) in self.policy.keys.iter_enumerated().zip(&document.keys) {
@@ -113,16 +113,18 @@ impl Counted {
                 let provider = &self.policy.providers[resolved.provider];
                 let at = |model: &str| {
                     let model = provider.model(model).map_or(model, |known| &*known.name).to_owned();
-                    At { key, entry, provider: resolved.provider, model }
+                    ModelAt { key, entry, provider: resolved.provider, model }
                 };
                 let own = provider.models.iter().enumerate();
-                named.extend(own.map(|(index, model)| Named { at: at(&model.name), by: By::Provider { index } }));
+                named.extend(
+                    own.map(|(index, model)| NamedModel { at: at(&model.name), by: NamedBy::Provider { index } }),
+                );
                 let listed = listed.models.iter().enumerate().filter(|(_, model)| is_name(model));
-                named.extend(listed.map(|(index, model)| Named { at: at(model), by: By::Entry { index } }));
+                named.extend(listed.map(|(index, model)| NamedModel { at: at(model), by: NamedBy::Entry { index } }));
             }
             for (index, model) in doc.allow.iter().enumerate().filter(|(_, model)| is_name(model)) {
-                let by = By::Key { index };
-                named.extend(self.serving(key, model).into_iter().map(|at| Named { at, by }));
+                let by = NamedBy::Key { index };
+                named.extend(self.serving(key, model).into_iter().map(|at| NamedModel { at, by }));
             }
         }
         named
@@ -131,14 +133,14 @@ impl Counted {
 
 /// A model that is named, and by whom.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
-    pub at: At,
-    pub by: By,
+pub(crate) struct NamedModel {
+    pub at: ModelAt,
+    pub by: NamedBy,
 }
 
 /// Which list names a model, and at what place of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum By {
+pub(crate) enum NamedBy {
     /// `spec.models` of the LLMProvider.
     Provider { index: usize },
     /// `spec.providers[…].models` of the VirtualKey.

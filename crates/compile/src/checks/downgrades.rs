@@ -4,13 +4,13 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::budget::BudgetAction;
 use outrigger_policy::{KeyIndex, LimitId, LimitOwner, Price};
 
-use crate::checks::counted::{At, Counted, Named};
+use crate::checks::counted::{CountedPolicy, ModelAt, NamedModel};
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
-use crate::objects::validate::{Folder, Read};
+use crate::objects::validate::{ReadObject, SortedObjects};
 
-pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {
-    let goes_down = |read: &Read<'_, outrigger_crds::Budget>| {
+pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
+    let goes_down = |read: &ReadObject<'_, outrigger_crds::Budget>| {
         read.typed.spec.thresholds.iter().any(|threshold| threshold.action == BudgetAction::Downgrade)
     };
     if !folder.budgets.values().any(goes_down) {
@@ -19,7 +19,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
     // What can't be used may serve the model, or be dearer.
     let whole = !folder.misses("LLMProvider", |_| true) && !folder.misses("VirtualKey", |_| true);
     let named = counted.named();
-    for (id, Read { object, typed }) in &folder.budgets {
+    for (id, ReadObject { object, typed }) in &folder.budgets {
         for (index, threshold) in typed.spec.thresholds.iter().enumerate() {
             let Some(model) = &threshold.model else { continue };
             let path = format!("spec.thresholds[{index}].model");
@@ -46,18 +46,19 @@ enum Useless {
     Dear(String),
 }
 
-fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) -> Result<(), Useless> {
+fn judge(counted: &CountedPolicy, named: &[NamedModel], budget: &ObjectRef, model: &str) -> Result<(), Useless> {
     if let Some(bare) = counted.behind_a_provider(model) {
         return Err(Useless::Misnamed(format!("a threshold takes a model's name alone: write `{bare}`")));
     }
     let policy = counted.policy();
     let this = LimitId { kind: LimitOwner::Budget, object: budget.clone(), path: String::new() };
-    let counts = |at: &At| counted.limits(at).any(|limit| limit.id == this);
+    let counts = |at: &ModelAt| counted.limits(at).any(|limit| limit.id == this);
     // For which models it counts them is of no account here: those that are asked for may be others.
     let reached = |key: &KeyIndex| {
         let of_key = &policy.keys[*key];
         let entries = of_key.providers.iter_enumerated();
-        let nameless = entries.map(|(entry, of)| At { key: *key, entry, provider: of.provider, model: String::new() });
+        let nameless =
+            entries.map(|(entry, of)| ModelAt { key: *key, entry, provider: of.provider, model: String::new() });
         nameless.into_iter().any(|at| counts(&at))
             || named.iter().any(|named| named.at.key == *key && counts(&named.at))
     };
@@ -66,7 +67,7 @@ fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) ->
     if keys.is_empty() {
         return Ok(());
     }
-    let there: Vec<At> = keys.iter().flat_map(|key| counted.serving(*key, model)).collect();
+    let there: Vec<ModelAt> = keys.iter().flat_map(|key| counted.serving(*key, model)).collect();
     if there.is_empty() {
         let mut known: Vec<&str> =
             named.iter().filter(|named| keys.contains(&named.at.key)).map(|named| named.at.model.as_str()).collect();
@@ -84,7 +85,7 @@ fn judge(counted: &Counted, named: &[Named], budget: &ObjectRef, model: &str) ->
         return Err(Useless::Dear(message));
     }
     let others = named.iter().map(|named| &named.at).filter(|at| keys.contains(&at.key) && counts(at));
-    let others: Vec<(&At, &Price)> = others
+    let others: Vec<(&ModelAt, &Price)> = others
         .filter(|at| !there.iter().any(|one| one.model == at.model))
         .filter_map(|at| Some((at, policy.price(at.provider, &at.model)?)))
         .filter(|(at, _)| counted.allowed(at))

@@ -5,41 +5,41 @@ use std::collections::HashSet;
 
 use outrigger_policy::{CatalogueDoc, ProviderIndex, Unknown, catalogue};
 
-use crate::checks::counted::{At, By, Counted, Named, id};
+use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel, id};
 use crate::findings::finding::Finding;
-use crate::objects::validate::Folder;
+use crate::objects::validate::SortedObjects;
 use crate::read::source::Object;
 
 /// Each model once, where it is named first: by its provider, by a key, by a rule.
-pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<Finding>) {
+pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
     let mut told: HashSet<(ProviderIndex, String)> = HashSet::new();
-    let mut tell = |object: &Object, path: String, at: &At| {
+    let mut tell = |object: &Object, path: String, at: &ModelAt| {
         let Some(message) = message(counted, at) else { return };
         if told.insert((at.provider, at.model.clone())) {
             findings.push(object.warning(&path, message));
         }
     };
     let mut named = counted.named();
-    named.sort_by_key(|named| !matches!(named.by, By::Provider { .. }));
-    for Named { at, by } in &named {
+    named.sort_by_key(|named| !matches!(named.by, NamedBy::Provider { .. }));
+    for NamedModel { at, by } in &named {
         let document = &counted.policy().document;
         let (Some(key), Some(provider)) = (document.key(at.key), document.provider(at.provider)) else { continue };
         let of_key = folder.keys.get(&id(&key.namespace, &key.name)).map(|read| (read.object, &read.typed.spec));
         match (by, of_key) {
-            (By::Provider { index }, _) => {
+            (NamedBy::Provider { index }, _) => {
                 if let Some(read) = folder.providers.get(&id(&provider.namespace, &provider.name)) {
                     tell(read.object, format!("spec.models[{index}]"), at);
                 }
             }
-            (By::Entry { index }, Some((object, spec))) => {
+            (NamedBy::Entry { index }, Some((object, spec))) => {
                 let name = key.entry(at.entry).map(|entry| entry.name.as_str());
                 if let Some(entry) = spec.providers.iter().position(|entry| Some(entry.name.as_str()) == name) {
                     tell(object, format!("spec.providers[{entry}].models[{index}]"), at);
                 }
             }
-            (By::Key { index }, Some((object, _))) => tell(object, format!("spec.models.allow[{index}]"), at),
+            (NamedBy::Key { index }, Some((object, _))) => tell(object, format!("spec.models.allow[{index}]"), at),
             // Callers without a key have no object whose lists could name one.
-            (By::Entry { .. } | By::Key { .. }, None) => {}
+            (NamedBy::Entry { .. } | NamedBy::Key { .. }, None) => {}
         }
     }
     let policy = counted.policy();
@@ -63,7 +63,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
             if told.iter().any(|(known, _)| *known == provider) {
                 continue;
             }
-            let at = At { key, entry, provider, model: "any".to_owned() };
+            let at = ModelAt { key, entry, provider, model: "any".to_owned() };
             let Some(message) = any_model(counted, &at) else { continue };
             let name = document.entry(entry).map(|entry| entry.name.as_str());
             let listed = folder
@@ -85,7 +85,7 @@ pub(crate) fn check(folder: &Folder<'_>, counted: &Counted, findings: &mut Vec<F
 
 /// Why requests for models that nobody has named are refused at a provider, and what would mend it; `None` if they are not,
 /// or if some price is known there.
-fn any_model(counted: &Counted, at: &At) -> Option<String> {
+fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let policy = counted.policy();
     let (key, document) = (policy.document.key(at.key)?, policy.document.provider(at.provider)?);
     let provider = &policy.providers[at.provider];
@@ -115,7 +115,7 @@ fn any_model(counted: &Counted, at: &At) -> Option<String> {
 }
 
 /// Why requests for the model are refused, and what would mend it; `None` if they are not.
-fn message(counted: &Counted, at: &At) -> Option<String> {
+fn message(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let policy = counted.policy();
     let (key, provider) = (policy.document.key(at.key)?, &policy.providers[at.provider]);
     if key.suspended || provider.suspended || key.unpriced == Unknown::Allow {

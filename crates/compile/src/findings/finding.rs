@@ -34,14 +34,14 @@ pub enum Cause {
 
 /// A line of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct SourcePlace {
     /// As the caller named it; `--key` for what stands on the command line.
     pub file: String,
     /// From 1; 0 for the file as a whole.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourcePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.file),
@@ -55,7 +55,7 @@ impl fmt::Display for Place {
 pub struct Finding {
     pub severity: Severity,
     pub cause: Cause,
-    pub place: Place,
+    pub place: SourcePlace,
     /// `LLMProvider default/openai`; empty where it isn't an object yet.
     pub object: String,
     /// `spec.credentials[0].secretRef`; empty for the object as a whole.

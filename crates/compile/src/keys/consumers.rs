@@ -2,18 +2,18 @@
 
 use outrigger_policy::{CompiledConditions, Document, LimitOwner};
 
-use crate::checks::counted::{At, Counted, id};
+use crate::checks::counted::{CountedPolicy, ModelAt, id};
 use crate::findings::finding::{Cause, Finding};
-use crate::objects::validate::Folder;
+use crate::objects::validate::SortedObjects;
 
 /// Takes providers from keys that have not what those ask for.
-pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &mut Vec<Finding>) {
+pub(crate) fn enforce(folder: &SortedObjects<'_>, document: &mut Document, findings: &mut Vec<Finding>) {
     let asking: Vec<bool> =
         document.providers.iter().map(|provider| asks(folder, provider.namespace.as_str(), &provider.name)).collect();
     if !asking.contains(&true) {
         return;
     }
-    let counted = Counted::of(document, &CompiledConditions::new());
+    let counted = CountedPolicy::of(document, &CompiledConditions::new());
     let mut taken: Vec<(usize, usize)> = Vec::new();
     for (key, doc) in document.keys.iter().enumerate() {
         for (entry, of_key) in doc.providers.iter().enumerate() {
@@ -23,7 +23,7 @@ pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &m
             };
             let foreign = document.providers[provider].namespace != doc.namespace;
             // A budget for some models alone leaves the others without one: asked for a model that has no name.
-            let at = At { key: key.into(), entry: entry.into(), provider: provider.into(), model: String::new() };
+            let at = ModelAt { key: key.into(), entry: entry.into(), provider: provider.into(), model: String::new() };
             if foreign && asking[provider] && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at)) {
                 taken.push((key, entry));
                 let Some(read) = folder.keys.get(&id(&doc.namespace, &doc.name)) else { continue };
@@ -43,13 +43,13 @@ pub(crate) fn enforce(folder: &Folder<'_>, document: &mut Document, findings: &m
     }
 }
 
-fn asks(folder: &Folder<'_>, namespace: &str, name: &str) -> bool {
+fn asks(folder: &SortedObjects<'_>, namespace: &str, name: &str) -> bool {
     let consumers = folder.providers.get(&id(namespace, name)).and_then(|read| read.typed.spec.consumers);
     consumers.is_some_and(|consumers| consumers.require_budget)
 }
 
 /// The provider's own limits are no budget of a consumer's.
-fn has_budget(counted: &Counted, at: &At) -> bool {
+fn has_budget(counted: &CountedPolicy, at: &ModelAt) -> bool {
     let own = counted.limits(at).filter(|limit| limit.id.kind != LimitOwner::Provider);
     own.into_iter().any(|limit| limit.unit == outrigger_policy::Unit::Money)
 }

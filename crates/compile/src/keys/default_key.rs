@@ -4,10 +4,10 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::WithoutKey;
 use outrigger_policy::{KeyDoc, ProviderDoc};
 
-use crate::findings::finding::{Cause, Finding, Place, Severity};
+use crate::findings::finding::{Cause, Finding, Severity, SourcePlace};
 use crate::findings::hint::hint;
 use crate::keys::all_of;
-use crate::objects::validate::Folder;
+use crate::objects::validate::SortedObjects;
 use crate::read::source::{DEFAULT_KEY, DEFAULT_NAMESPACE};
 
 /// Where findings say that an argument stands.
@@ -16,7 +16,7 @@ pub const COMMAND_LINE: &str = "--key";
 /// The default key as `namespace/name`: the first that was asked for, else the only one, else the one named `default`,
 /// else, where there is no VirtualKey at all, a keyless one that is added.
 pub(crate) fn bind(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     asked: &[String],
     providers: &[ProviderDoc],
     keys: &mut Vec<KeyDoc>,
@@ -64,7 +64,7 @@ fn named(names: &[ObjectRef], asked: &str, findings: &mut Vec<Finding>) -> Optio
     findings.push(Finding {
         severity: Severity::Error,
         cause: Cause::RefNotFound,
-        place: Place { file: COMMAND_LINE.to_owned(), line: 0 },
+        place: SourcePlace { file: COMMAND_LINE.to_owned(), line: 0 },
         object: String::new(),
         path: String::new(),
         message,
@@ -74,7 +74,7 @@ fn named(names: &[ObjectRef], asked: &str, findings: &mut Vec<Finding>) -> Optio
 
 /// Adds the key of callers of a place without a VirtualKey: the providers that allow it.
 fn keyless(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     keys: &mut Vec<KeyDoc>,
     findings: &mut Vec<Finding>,
@@ -119,11 +119,11 @@ fn keyless(
     Some(ObjectRef { namespace: namespace.to_owned(), name: DEFAULT_KEY.to_owned() })
 }
 
-fn allows(folder: &Folder<'_>, id: &ObjectRef) -> bool {
+fn allows(folder: &SortedObjects<'_>, id: &ObjectRef) -> bool {
     folder.providers.get(id).is_some_and(|provider| provider.typed.spec.without_key == WithoutKey::Allow)
 }
 
-fn key_of_nobody(folder: &Folder<'_>, providers: &[ProviderDoc], namespace: &str) -> KeyDoc {
+fn key_of_nobody(folder: &SortedObjects<'_>, providers: &[ProviderDoc], namespace: &str) -> KeyDoc {
     let mut entries = all_of(providers, namespace);
     entries.retain(|entry| allows(folder, &entry.provider));
     let label = |name: &str| crate::objects::namespaces::label(folder, namespace, name).map(str::to_owned);
@@ -143,7 +143,7 @@ fn key_of_nobody(folder: &Folder<'_>, providers: &[ProviderDoc], namespace: &str
 /// Adds, in a cluster, the key of those pods of some namespaces that name none: where no VirtualKey is named `default`, and
 /// a provider allows it. One that is named so and can't be used is nobody's.
 pub(crate) fn keyless_of(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     such: &dyn Fn(&str) -> bool,
     keys: &mut Vec<KeyDoc>,

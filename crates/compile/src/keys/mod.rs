@@ -15,14 +15,14 @@ use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::limits::{self, budgets};
 use crate::objects::number::count;
-use crate::objects::validate::{Folder, Read};
+use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::objects::{missing, namespaces};
 use crate::providers::{all_zero, balance};
 use crate::read::source::Object;
 
 /// A key whose limits or budgets can't be counted is left out: without them it would have none.
 pub(crate) fn compile(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     budgets: &[BudgetDoc],
     findings: &mut Vec<Finding>,
@@ -30,7 +30,7 @@ pub(crate) fn compile(
     let mut tokens: HashMap<&str, &Object> = HashMap::new();
     let mut keys = Vec::new();
     for key in folder.keys.values() {
-        let Read { object, typed } = key;
+        let ReadObject { object, typed } = key;
         let spec = &typed.spec;
         let team = owner(folder, object, "team", spec.team.as_deref(), findings);
         let customer = owner(folder, object, "customer", spec.customer.as_deref(), findings);
@@ -99,9 +99,9 @@ fn unknown(uncounted: Uncounted) -> Unknown {
 
 /// The Budgets that a key names; `None` if one of them can't be counted.
 fn named(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
-    Read { object, typed }: &Read<'_, VirtualKey>,
+    ReadObject { object, typed }: &ReadObject<'_, VirtualKey>,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<ObjectRef>> {
     let mut named: Vec<Option<ObjectRef>> = Vec::new();
@@ -120,7 +120,7 @@ fn named(
 
 /// The namespace's label outranks the key's own word, and a key that says otherwise is not accepted.
 fn owner(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     object: &Object,
     field: &str,
     own: Option<&str>,
@@ -142,9 +142,9 @@ fn owner(
 
 /// Those of a key's providers that it may use.
 fn entries(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     providers: &[ProviderDoc],
-    Read { object, typed }: &Read<'_, VirtualKey>,
+    ReadObject { object, typed }: &ReadObject<'_, VirtualKey>,
     findings: &mut Vec<Finding>,
 ) -> Vec<KeyProviderDoc> {
     let spec = &typed.spec;
@@ -190,7 +190,7 @@ pub(crate) fn id(provider: &ProviderDoc) -> ObjectRef {
 }
 
 fn resolve(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     object: &Object,
     index: usize,
@@ -256,7 +256,7 @@ fn unusable(object: &Object, path: &str, id: &ObjectRef) -> Finding {
 }
 
 /// Where the one that is missing might be.
-fn elsewhere(folder: &Folder<'_>, id: &ObjectRef, asking: &str) -> String {
+fn elsewhere(folder: &SortedObjects<'_>, id: &ObjectRef, asking: &str) -> String {
     let others: Vec<&str> =
         folder.providers.keys().filter(|other| other.name == id.name).map(|other| other.namespace.as_str()).collect();
     if let Some(namespace) = others.first() {

@@ -10,12 +10,12 @@ use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc};
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::objects::namespaces::{label, selects};
-use crate::objects::validate::{Folder, Read};
+use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::read::source::Object;
 
 /// Fills in what Budgets apply to, now that the keys are known.
 pub(crate) fn compile(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     operator_namespace: &str,
     keys: &[KeyDoc],
     budgets: &mut [BudgetDoc],
@@ -24,7 +24,7 @@ pub(crate) fn compile(
     // Where a key had to be left out, it may be the one that is meant, and what is wrong with it is told.
     let whole = !folder.misses("VirtualKey", |_| true) && !folder.misses_keyless(|_| true);
     for budget in budgets.iter_mut() {
-        let Some(Read { object, typed }) = folder.budgets.get(&budget.id()) else { continue };
+        let Some(ReadObject { object, typed }) = folder.budgets.get(&budget.id()) else { continue };
         let Some(applies) = &typed.spec.applies_to else { continue };
         providers(folder, object, &applies.providers, findings);
         let operators = object.namespace == operator_namespace;
@@ -63,7 +63,7 @@ fn is_empty(selector: &LabelSelector) -> bool {
 
 /// Callers without a key have no labels of their own, and can't opt out either.
 fn counts(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     object: &Object,
     applies: &AppliesTo,
     namespaces: Option<&LabelSelector>,
@@ -92,7 +92,7 @@ fn nobody(object: &Object, applies: &AppliesTo, namespaces: Option<&LabelSelecto
     format!("{which} is {where_to}, so it applies to nobody{advice}")
 }
 
-fn providers(folder: &Folder<'_>, object: &Object, names: &[String], findings: &mut Vec<Finding>) {
+fn providers(folder: &SortedObjects<'_>, object: &Object, names: &[String], findings: &mut Vec<Finding>) {
     let mut known: Vec<&str> = folder.providers.keys().map(|id| id.name.as_str()).collect();
     known.dedup();
     for (index, name) in names.iter().enumerate() {
@@ -107,19 +107,19 @@ fn providers(folder: &Folder<'_>, object: &Object, names: &[String], findings: &
 
 /// A Budget that counts nobody limits nothing, and its author thinks otherwise. Where it is shared, those who name it may
 /// stand elsewhere.
-fn unused(folder: &Folder<'_>, findings: &mut Vec<Finding>) {
+fn unused(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) {
     let mut named: HashSet<ObjectRef> = HashSet::new();
     let mut name = |object: &Object, reference: &BudgetRef| {
         let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
         named.insert(ObjectRef { namespace: namespace.clone(), name: reference.name.clone() });
     };
-    for Read { object, typed } in folder.keys.values() {
+    for ReadObject { object, typed } in folder.keys.values() {
         typed.spec.budget_refs.iter().for_each(|reference| name(object, reference));
     }
-    for Read { object, typed } in folder.budgets.values() {
+    for ReadObject { object, typed } in folder.budgets.values() {
         typed.spec.parent_ref.iter().for_each(|reference| name(object, reference));
     }
-    for (id, Read { object, typed }) in &folder.budgets {
+    for (id, ReadObject { object, typed }) in &folder.budgets {
         let shared = typed.spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
         if !named.contains(id) && typed.spec.applies_to.is_none() && !shared {
             let message = "no key names it, no Budget is under it, and it applies to nobody, so it limits nothing: name it in \

@@ -9,14 +9,14 @@ use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::limits::{whole, window};
 use crate::objects::number::count;
-use crate::objects::validate::{Folder, Read};
+use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::objects::{missing, namespaces};
 use crate::read::source::Object;
 
 /// All whose time can be told. One whose parent can't be found stays: its own limit holds all the same.
-pub(crate) fn compile(folder: &Folder<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
+pub(crate) fn compile(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
     let mut budgets: Vec<BudgetDoc> = Vec::new();
-    for Read { object, typed } in folder.budgets.values() {
+    for ReadObject { object, typed } in folder.budgets.values() {
         let spec = &typed.spec;
         let Some(window) = window(object, "spec", &spec.period, findings) else { continue };
         let (unit, max) = size(spec);
@@ -87,12 +87,12 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
 }
 
 fn parent(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
     budget: &BudgetDoc,
     findings: &mut Vec<Finding>,
 ) -> Option<ObjectRef> {
-    let Read { object, typed } = folder.budgets.get(&budget.id())?;
+    let ReadObject { object, typed } = folder.budgets.get(&budget.id())?;
     let parent = resolve(folder, budgets, object, "spec.parentRef", typed.spec.parent_ref.as_ref()?)
         .map_err(|finding| findings.push(finding))
         .ok()?;
@@ -122,7 +122,7 @@ pub(crate) fn unit(unit: Unit) -> &'static str {
 /// # Errors
 /// Why there is none that may be used. It is a warning where the fault is the Budget's, which is told there.
 pub(crate) fn resolve(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
     object: &Object,
     path: &str,
@@ -156,7 +156,7 @@ pub(crate) fn resolve(
 }
 
 /// Where the one that is missing might be.
-fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
+fn elsewhere(folder: &SortedObjects<'_>, id: &ObjectRef) -> String {
     if let Some(other) = folder.budgets.keys().find(|other| other.name == id.name) {
         return format!(": there is one in another namespace, write namespace: {}", other.namespace);
     }
@@ -165,7 +165,7 @@ fn elsewhere(folder: &Folder<'_>, id: &ObjectRef) -> String {
 }
 
 /// Each ring of parents is told once, at the first of its budgets by name. The limits of all of them hold.
-fn rings(folder: &Folder<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
+fn rings(folder: &SortedObjects<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
     let parent = |id: &ObjectRef| budgets.iter().find(|budget| budget.id() == *id)?.parent.clone();
     for start in budgets.iter().map(BudgetDoc::id) {
         let mut way = vec![start.clone()];

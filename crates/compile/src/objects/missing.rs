@@ -6,7 +6,7 @@ use outrigger_core::ObjectRef;
 use outrigger_policy::KeyDoc;
 
 use crate::checks::counted::id;
-use crate::objects::validate::{Folder, Keyless};
+use crate::objects::validate::{Keyless, SortedObjects};
 use crate::read::source::DEFAULT_KEY;
 
 /// Of an object that is named, while there are texts that can't be read.
@@ -14,7 +14,7 @@ pub(crate) fn unread(kind: &str, id: &ObjectRef) -> String {
     format!("{kind} {id} is in no file that can be read: mend the others first")
 }
 
-impl Folder<'_> {
+impl SortedObjects<'_> {
     /// Notes those of a kind that nothing was made of, whatever the step that left them out.
     pub fn left_out(&mut self, kind: &'static str, made: impl Iterator<Item = ObjectRef>) {
         let made: HashSet<ObjectRef> = made.collect();

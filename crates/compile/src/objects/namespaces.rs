@@ -3,13 +3,13 @@
 use outrigger_crds::selector::{LabelOperator, LabelSelector};
 use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
 
-use crate::objects::validate::Folder;
+use crate::objects::validate::SortedObjects;
 
 /// The label that every cluster gives every namespace.
 const NAME: &str = "kubernetes.io/metadata.name";
 
 /// A namespace's label, by what the folder says of it.
-pub(crate) fn label<'a>(folder: &Folder<'a>, namespace: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(folder: &SortedObjects<'a>, namespace: &'a str, key: &str) -> Option<&'a str> {
     if key == NAME {
         return Some(namespace);
     }
@@ -19,7 +19,7 @@ pub(crate) fn label<'a>(folder: &Folder<'a>, namespace: &'a str, key: &str) -> O
 
 /// Why keys of `namespace` may not use what belongs to `owner`; `None` if they may.
 pub(crate) fn refusal(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     owner: &str,
     allowed: Option<&AllowedNamespaces>,
     namespace: &str,

@@ -11,7 +11,7 @@ use crate::objects::judgement::{Condition, Judgement, Typed};
 use crate::read::source::Object;
 
 /// An object together with its type.
-pub(crate) struct Read<'a, T> {
+pub(crate) struct ReadObject<'a, T> {
     pub object: &'a Object,
     pub typed: &'a T,
 }
@@ -21,14 +21,14 @@ pub(crate) type ByName<T> = BTreeMap<ObjectRef, T>;
 
 /// The sound objects of a folder.
 #[derive(Default)]
-pub(crate) struct Folder<'a> {
-    pub providers: ByName<Read<'a, LlmProvider>>,
-    pub keys: ByName<Read<'a, VirtualKey>>,
-    pub rules: ByName<Read<'a, RoutingRule>>,
+pub(crate) struct SortedObjects<'a> {
+    pub providers: ByName<ReadObject<'a, LlmProvider>>,
+    pub keys: ByName<ReadObject<'a, VirtualKey>>,
+    pub rules: ByName<ReadObject<'a, RoutingRule>>,
     /// Those of the rules.
     pub conditions: ByName<&'a Condition>,
-    pub budgets: ByName<Read<'a, Budget>>,
-    pub catalogs: ByName<Read<'a, ModelCatalog>>,
+    pub budgets: ByName<ReadObject<'a, Budget>>,
+    pub catalogs: ByName<ReadObject<'a, ModelCatalog>>,
     pub secrets: ByName<&'a Object>,
     pub config_maps: ByName<&'a Object>,
     pub namespaces: HashMap<&'a str, &'a Object>,
@@ -49,7 +49,7 @@ pub(crate) enum Keyless {
     WithoutDefault,
 }
 
-impl Folder<'_> {
+impl SortedObjects<'_> {
     /// Every VirtualKey there is, unsound ones among them: a broken key must not change what callers of another may do.
     pub fn key_names(&self) -> Vec<ObjectRef> {
         let unsound = self.unsound.iter().filter(|(kind, _)| *kind == "VirtualKey").map(|(_, id)| id);
@@ -71,8 +71,8 @@ pub(crate) fn folder<'a>(
     ours: impl Iterator<Item = (&'a Object, &'a Judgement)>,
     others: impl Iterator<Item = &'a Object>,
     findings: &mut Vec<Finding>,
-) -> Folder<'a> {
-    let mut folder = Folder::default();
+) -> SortedObjects<'a> {
+    let mut folder = SortedObjects::default();
     let mut seen: HashMap<(&str, ObjectRef), &Object> = HashMap::new();
     let mut is_new = |object: &'a Object, findings: &mut Vec<Finding>| {
         if object.name.is_empty() {
@@ -95,14 +95,14 @@ pub(crate) fn folder<'a>(
             continue;
         }
         match judgement.sound() {
-            Ok(Typed::Provider(typed)) => drop(folder.providers.insert(object.id(), Read { object, typed })),
-            Ok(Typed::Key(typed)) => drop(folder.keys.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Provider(typed)) => drop(folder.providers.insert(object.id(), ReadObject { object, typed })),
+            Ok(Typed::Key(typed)) => drop(folder.keys.insert(object.id(), ReadObject { object, typed })),
             Ok(Typed::Rule(typed, condition)) => {
                 folder.conditions.insert(object.id(), condition);
-                folder.rules.insert(object.id(), Read { object, typed });
+                folder.rules.insert(object.id(), ReadObject { object, typed });
             }
-            Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), Read { object, typed })),
-            Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), Read { object, typed })),
+            Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), ReadObject { object, typed })),
+            Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), ReadObject { object, typed })),
             Err(found) => {
                 let told =
                     |one: &schema::SchemaFinding| object.error(&one.path, one.message.clone()).because(Cause::Schema);

@@ -5,7 +5,7 @@ use crate::findings::finding::Severity;
 /// The environment, by name of variable.
 type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-pub(crate) struct World<'a> {
+pub(crate) struct CompileContext<'a> {
     /// Where values are looked for that no Secret holds; `None` in a cluster, where only Secrets hold them.
     pub environment: Option<&'a Environment<'a>>,
     /// How bad it is that a value is nowhere.

@@ -7,17 +7,21 @@ use outrigger_policy::{CatalogueDoc, ModelDoc};
 
 use crate::findings::finding::Finding;
 use crate::objects::number::count;
-use crate::objects::validate::{Folder, Read};
+use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::prices;
 use crate::providers::capabilities;
 use crate::read::source::Object;
 
 /// In the order in which they are believed: a namespace's own, then those that tell everywhere; by name among
 /// themselves.
-pub(crate) fn compile(folder: &Folder<'_>, operator_namespace: &str, findings: &mut Vec<Finding>) -> Vec<CatalogueDoc> {
+pub(crate) fn compile(
+    folder: &SortedObjects<'_>,
+    operator_namespace: &str,
+    findings: &mut Vec<Finding>,
+) -> Vec<CatalogueDoc> {
     let mut told: HashMap<(&str, &str), &Object> = HashMap::new();
     let mut catalogues: Vec<CatalogueDoc> = Vec::new();
-    for Read { object, typed } in folder.catalogs.values() {
+    for ReadObject { object, typed } in folder.catalogs.values() {
         for (index, model) in typed.spec.models.iter().enumerate() {
             if let Some(first) = told.get(&(object.namespace.as_str(), model.name.as_str())) {
                 let message =

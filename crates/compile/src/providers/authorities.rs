@@ -5,7 +5,7 @@ use outrigger_crds::upstream::{CaKind, CaRef};
 use serde_json::Value;
 
 use crate::findings::finding::Cause;
-use crate::objects::validate::Folder;
+use crate::objects::validate::SortedObjects;
 use crate::providers::credentials::{decode, without};
 use crate::providers::pem::{Certificates, NoCertificates};
 
@@ -19,7 +19,11 @@ pub(crate) struct Bundle {
 ///
 /// # Errors
 /// What is missing. A provider can't do without: public authorities in its place would be a surprise.
-pub(crate) fn bundle(folder: &Folder<'_>, namespace: &str, reference: &CaRef) -> Result<Bundle, (Cause, String)> {
+pub(crate) fn bundle(
+    folder: &SortedObjects<'_>,
+    namespace: &str,
+    reference: &CaRef,
+) -> Result<Bundle, (Cause, String)> {
     let id = ObjectRef { namespace: namespace.to_owned(), name: reference.name.clone() };
     let key = &reference.key;
     let (kind, object, plain, encoded) = match reference.kind {

@@ -9,14 +9,14 @@ use outrigger_policy::{Document, ProviderDoc};
 
 use crate::checks::counted::id;
 use crate::findings::finding::{Cause, Finding};
-use crate::objects::validate::Folder;
+use crate::objects::validate::SortedObjects;
 
 /// Where a type answers that has a key and no TLS unless its object says otherwise.
 const OLLAMA: &str = "http://127.0.0.1:11434/v1";
 
 /// Takes providers from keys of other namespaces that would send their credentials in clear text. `at_home`: the policy is
 /// for this machine alone, whose loopback is nobody else's.
-pub(crate) fn enforce(folder: &Folder<'_>, at_home: bool, document: &mut Document, findings: &mut Vec<Finding>) {
+pub(crate) fn enforce(folder: &SortedObjects<'_>, at_home: bool, document: &mut Document, findings: &mut Vec<Finding>) {
     let bound: Vec<&ProviderDoc> = document.providers.iter().filter(|provider| stays(provider, at_home)).collect();
     if bound.is_empty() {
         return;

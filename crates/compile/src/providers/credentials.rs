@@ -7,8 +7,8 @@ use outrigger_policy::nearest;
 use serde_json::{Map, Value};
 
 use crate::findings::finding::{Cause, Finding, Severity};
-use crate::objects::validate::Folder;
-use crate::objects::world::World;
+use crate::objects::validate::SortedObjects;
+use crate::objects::world::CompileContext;
 use crate::read::source::Object;
 
 /// The variable in which the key of a Secret is looked for when the Secret is no object: the Secret's name and the key
@@ -34,8 +34,8 @@ pub fn variable(secret: &str, key: &str) -> String {
 
 /// The value of a credential that `path` of `object` refers to; `None` where it can't be had, which is told.
 pub(crate) fn value(
-    folder: &Folder<'_>,
-    world: &World<'_>,
+    folder: &SortedObjects<'_>,
+    world: &CompileContext<'_>,
     object: &Object,
     path: &str,
     at: &SecretRef,
@@ -59,7 +59,7 @@ pub(crate) fn value(
 /// `None`: as severe as the caller holds a value that is nowhere to be.
 type Missing = (Option<Severity>, String);
 
-fn in_environment(world: &World<'_>, at: &SecretRef) -> Result<String, Missing> {
+fn in_environment(world: &CompileContext<'_>, at: &SecretRef) -> Result<String, Missing> {
     let Some(environment) = world.environment else {
         return Err((None, format!("there is no Secret {}/{}: add it", at.namespace(), at.name())));
     };

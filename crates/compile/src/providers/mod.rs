@@ -15,15 +15,15 @@ use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderD
 
 use crate::findings::finding::Finding;
 use crate::objects::number::{count, millis};
-use crate::objects::validate::{Folder, Read};
-use crate::objects::world::World;
+use crate::objects::validate::{ReadObject, SortedObjects};
+use crate::objects::world::CompileContext;
 use crate::providers::authorities::Bundle;
 use crate::read::source::Object;
 use crate::{limits, prices};
 
 pub(crate) fn compile(
-    folder: &Folder<'_>,
-    world: &World<'_>,
+    folder: &SortedObjects<'_>,
+    world: &CompileContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> (Vec<ProviderDoc>, Vec<(SecretRef, String)>) {
     let mut secrets = Vec::new();
@@ -41,8 +41,8 @@ pub(crate) fn compile(
 
 /// Everything but its credentials; `None` if it must not be used.
 fn document(
-    folder: &Folder<'_>,
-    Read { object, typed }: &Read<'_, LlmProvider>,
+    folder: &SortedObjects<'_>,
+    ReadObject { object, typed }: &ReadObject<'_, LlmProvider>,
     findings: &mut Vec<Finding>,
 ) -> Option<ProviderDoc> {
     let spec = &typed.spec;
@@ -101,9 +101,9 @@ fn document(
 }
 
 fn credentials_of(
-    folder: &Folder<'_>,
-    world: &World<'_>,
-    Read { object, typed }: &Read<'_, LlmProvider>,
+    folder: &SortedObjects<'_>,
+    world: &CompileContext<'_>,
+    ReadObject { object, typed }: &ReadObject<'_, LlmProvider>,
     secrets: &mut Vec<(SecretRef, String)>,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<CredentialDoc>> {

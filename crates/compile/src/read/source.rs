@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use outrigger_policy::nearest;
 use serde_json::Value;
 
-use crate::findings::finding::{Cause, Finding, Place, Severity};
-use crate::read::yaml::{self, Node, Tree};
+use crate::findings::finding::{Cause, Finding, Severity, SourcePlace};
+use crate::read::yaml::{self, Tree, YamlNode};
 
 /// The name that a pod without the annotation is bound to.
 pub(crate) const DEFAULT_KEY: &str = "default";
@@ -25,7 +25,7 @@ pub struct Object {
     pub name: String,
     pub value: Value,
     /// Where it begins.
-    pub place: Place,
+    pub place: SourcePlace,
     /// The line of each path in it, such as `spec.credentials[0].weight`.
     pub lines: HashMap<String, usize>,
 }
@@ -50,7 +50,7 @@ impl Object {
 
     /// The label, and where it begins if that is a file.
     pub(crate) fn label_and_place(&self) -> String {
-        match self.place == Place::default() {
+        match self.place == SourcePlace::default() {
             true => self.label(),
             false => format!("{} at {}", self.label(), self.place),
         }
@@ -58,11 +58,11 @@ impl Object {
 
     /// Where a path stands: its own line, else that of the nearest thing around it.
     #[must_use]
-    pub fn at(&self, path: &str) -> Place {
+    pub fn at(&self, path: &str) -> SourcePlace {
         let mut path = path;
         loop {
             if let Some(line) = self.lines.get(path) {
-                return Place { file: self.place.file.clone(), line: *line };
+                return SourcePlace { file: self.place.file.clone(), line: *line };
             }
             match path.rfind(['.', '[']).and_then(|end| path.get(..end)) {
                 Some(parent) => path = parent,
@@ -135,7 +135,7 @@ fn unreadable(file: &str, line: usize, message: &str) -> Finding {
     Finding {
         severity: Severity::Error,
         cause: Cause::Schema,
-        place: Place { file: file.to_owned(), line },
+        place: SourcePlace { file: file.to_owned(), line },
         object: String::new(),
         path: String::new(),
         message: message.to_owned(),
@@ -144,7 +144,7 @@ fn unreadable(file: &str, line: usize, message: &str) -> Finding {
 
 /// Takes an object, or those of a list.
 fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
-    let is_map = matches!(tree.node, Node::Map(_));
+    let is_map = matches!(tree.node, YamlNode::Map(_));
     let (Some(api_version), Some(kind)) =
         (tree.get("apiVersion").and_then(Tree::text), tree.get("kind").and_then(Tree::text))
     else {
@@ -158,7 +158,7 @@ fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
     };
     if lists
         && kind.ends_with("List")
-        && let Some(Tree { node: Node::List(items), .. }) = tree.get("items")
+        && let Some(Tree { node: YamlNode::List(items), .. }) = tree.get("items")
     {
         items.iter().for_each(|item| unroll(file, item, source, false));
         return;
@@ -174,7 +174,7 @@ fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
         namespace: namespace.to_owned(),
         name: metadata("name").unwrap_or_default().to_owned(),
         value: Value::Null,
-        place: Place { file: file.to_owned(), line: tree.line },
+        place: SourcePlace { file: file.to_owned(), line: tree.line },
         lines: HashMap::new(),
     };
     if is_ours(api_version) || matches!((api_version, kind), ("v1", "Secret" | "ConfigMap" | "Namespace")) {

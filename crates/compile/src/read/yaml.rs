@@ -19,7 +19,7 @@ const MAX_NODES: usize = 200_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub line: usize,
-    pub node: Node,
+    pub node: YamlNode,
     /// Nodes in it, itself included.
     size: usize,
     /// A word here, and a boolean to readers of YAML 1.1, such as kubectl.
@@ -27,15 +27,15 @@ pub(crate) struct Tree {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Node {
+pub(crate) enum YamlNode {
     Scalar(Value),
     List(Vec<Tree>),
     /// In the order of the file.
-    Map(Vec<Entry>),
+    Map(Vec<YamlEntry>),
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct YamlEntry {
     pub line: usize,
     pub key: String,
     pub value: Tree,
@@ -43,7 +43,7 @@ pub(crate) struct Entry {
 
 /// Why a document can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct YamlProblem {
     pub line: usize,
     pub message: String,
 }
@@ -52,15 +52,15 @@ impl Tree {
     /// The entry of that key, if this is a mapping that has one.
     pub fn get(&self, key: &str) -> Option<&Tree> {
         match &self.node {
-            Node::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-            Node::Scalar(_) | Node::List(_) => None,
+            YamlNode::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            YamlNode::Scalar(_) | YamlNode::List(_) => None,
         }
     }
 
     /// The text, if this is one.
     pub fn text(&self) -> Option<&str> {
         match &self.node {
-            Node::Scalar(Value::String(text)) => Some(text),
+            YamlNode::Scalar(Value::String(text)) => Some(text),
             _ => None,
         }
     }
@@ -68,12 +68,12 @@ impl Tree {
     /// The paths of words that kubectl takes for booleans.
     pub fn doubts(&self, path: &str, into: &mut Vec<String>) {
         match &self.node {
-            Node::Scalar(_) if self.doubtful => into.push(path.to_owned()),
-            Node::Scalar(_) => {}
-            Node::List(items) => {
+            YamlNode::Scalar(_) if self.doubtful => into.push(path.to_owned()),
+            YamlNode::Scalar(_) => {}
+            YamlNode::List(items) => {
                 items.iter().enumerate().for_each(|(index, item)| item.doubts(&format!("{path}[{index}]"), into));
             }
-            Node::Map(entries) => {
+            YamlNode::Map(entries) => {
                 let dot = if path.is_empty() { "" } else { "." };
                 entries.iter().for_each(|entry| entry.value.doubts(&format!("{path}{dot}{}", entry.key), into));
             }
@@ -83,8 +83,8 @@ impl Tree {
     /// The value, and the line of each path in it: `spec.credentials[0].weight`.
     pub fn unfold(&self, path: &str, lines: &mut HashMap<String, usize>) -> Value {
         match &self.node {
-            Node::Scalar(value) => value.clone(),
-            Node::List(items) => {
+            YamlNode::Scalar(value) => value.clone(),
+            YamlNode::List(items) => {
                 let item = |(index, item): (usize, &Tree)| {
                     let path = format!("{path}[{index}]");
                     let value = item.unfold(&path, lines);
@@ -93,7 +93,7 @@ impl Tree {
                 };
                 Value::Array(items.iter().enumerate().map(item).collect())
             }
-            Node::Map(entries) => {
+            YamlNode::Map(entries) => {
                 let mut fields = Map::new();
                 for entry in entries {
                     let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
@@ -109,7 +109,7 @@ impl Tree {
 
 /// The documents of a text, those with nothing in them left out. One that can't be read doesn't hide the others, but
 /// for those that follow an error of syntax.
-pub(crate) fn documents(text: &str) -> Vec<Result<Tree, Problem>> {
+pub(crate) fn documents(text: &str) -> Vec<Result<Tree, YamlProblem>> {
     let mut documents = Vec::new();
     let mut reading = Reading::default();
     for event in Parser::new_from_str(text) {
@@ -117,7 +117,7 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Tree, Problem>> {
             Err(error) => {
                 let at = error.marker();
                 let message = format!("not YAML: {} (column {}){}", error.info(), at.col() + 1, advice(error.info()));
-                documents.push(Err(Problem { line: at.line().max(1), message }));
+                documents.push(Err(YamlProblem { line: at.line().max(1), message }));
                 break;
             }
             Ok((Event::DocumentStart(_), _)) => reading = Reading::default(),
@@ -125,7 +125,7 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Tree, Problem>> {
                 let reading = std::mem::take(&mut reading);
                 match (reading.problem, reading.root) {
                     (Some(problem), _) => documents.push(Err(problem)),
-                    (None, Some(Tree { node: Node::Scalar(Value::Null), .. }) | None) => {}
+                    (None, Some(Tree { node: YamlNode::Scalar(Value::Null), .. }) | None) => {}
                     (None, Some(tree)) => documents.push(Ok(tree)),
                 }
             }
@@ -160,27 +160,27 @@ fn advice(info: &str) -> &'static str {
 #[derive(Default)]
 struct Reading {
     root: Option<Tree>,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     anchors: HashMap<usize, Tree>,
     nodes: usize,
     /// The first one; what follows is only counted off.
-    problem: Option<Problem>,
+    problem: Option<YamlProblem>,
 }
 
 /// A list or mapping whose end has not come yet.
-struct Open {
+struct OpenNode {
     line: usize,
     anchor: usize,
-    node: Node,
+    node: YamlNode,
     /// In a mapping: the key whose value comes next.
     key: Option<(usize, String)>,
     /// In a mapping: what `<<` brings in, where the mapping itself is silent.
-    merged: Vec<Entry>,
+    merged: Vec<YamlEntry>,
 }
 
 impl Reading {
     fn fail(&mut self, line: usize, message: impl Into<String>) {
-        self.problem.get_or_insert(Problem { line, message: message.into() });
+        self.problem.get_or_insert(YamlProblem { line, message: message.into() });
         // What was read is of no use any more, and must not grow.
         self.anchors.clear();
     }
@@ -196,7 +196,7 @@ impl Reading {
                 match scalar(&text, style, tag.as_deref()) {
                     Ok(value) => {
                         let doubtful = style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
-                        self.put(Tree { line, node: Node::Scalar(value), size: 1, doubtful }, anchor);
+                        self.put(Tree { line, node: YamlNode::Scalar(value), size: 1, doubtful }, anchor);
                     }
                     Err(message) => self.fail(line, message),
                 }
@@ -216,8 +216,8 @@ impl Reading {
                     None => self.fail(line, "the alias names an anchor that isn't complete, or is of another document"),
                 }
             }
-            Event::SequenceStart(anchor, tag) => self.begin(line, anchor, tag.as_deref(), Node::List(Vec::new())),
-            Event::MappingStart(anchor, tag) => self.begin(line, anchor, tag.as_deref(), Node::Map(Vec::new())),
+            Event::SequenceStart(anchor, tag) => self.begin(line, anchor, tag.as_deref(), YamlNode::List(Vec::new())),
+            Event::MappingStart(anchor, tag) => self.begin(line, anchor, tag.as_deref(), YamlNode::Map(Vec::new())),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
         }
@@ -226,14 +226,14 @@ impl Reading {
     /// Whether what comes next is a key.
     fn takes_key(&self) -> bool {
         self.problem.is_none()
-            && self.open.last().is_some_and(|open| matches!(open.node, Node::Map(_)) && open.key.is_none())
+            && self.open.last().is_some_and(|open| matches!(open.node, YamlNode::Map(_)) && open.key.is_none())
     }
 
     fn key(&mut self, line: usize, text: &str, style: ScalarStyle) {
         // YAML's merge: not in 1.2, and in every Kubernetes tool.
         let merge = text == "<<" && style == ScalarStyle::Plain;
         let twice = match self.open.last().map(|open| &open.node) {
-            Some(Node::Map(entries)) if !merge => {
+            Some(YamlNode::Map(entries)) if !merge => {
                 entries.iter().find(|entry| entry.key == text).map(|entry| entry.line)
             }
             _ => None,
@@ -248,7 +248,7 @@ impl Reading {
         }
     }
 
-    fn begin(&mut self, line: usize, anchor: usize, tag: Option<&Tag>, node: Node) {
+    fn begin(&mut self, line: usize, anchor: usize, tag: Option<&Tag>, node: YamlNode) {
         if self.takes_key() {
             self.fail(
                 line,
@@ -262,7 +262,7 @@ impl Reading {
             self.fail(line, format!("nested deeper than {MAX_DEPTH}"));
         }
         if self.problem.is_none() {
-            self.open.push(Open { line, anchor, node, key: None, merged: Vec::new() });
+            self.open.push(OpenNode { line, anchor, node, key: None, merged: Vec::new() });
         }
     }
 
@@ -270,8 +270,8 @@ impl Reading {
         if self.problem.is_some() {
             return;
         }
-        let Some(Open { line, anchor, mut node, merged, .. }) = self.open.pop() else { return };
-        if let Node::Map(entries) = &mut node {
+        let Some(OpenNode { line, anchor, mut node, merged, .. }) = self.open.pop() else { return };
+        if let YamlNode::Map(entries) = &mut node {
             for entry in merged {
                 if !entries.iter().any(|own| own.key == entry.key) {
                     entries.push(entry);
@@ -279,9 +279,9 @@ impl Reading {
             }
         }
         let size = 1 + match &node {
-            Node::Scalar(_) => 0,
-            Node::List(items) => items.iter().map(|item| item.size).sum(),
-            Node::Map(entries) => entries.iter().map(|entry| entry.value.size).sum::<usize>(),
+            YamlNode::Scalar(_) => 0,
+            YamlNode::List(items) => items.iter().map(|item| item.size).sum(),
+            YamlNode::Map(entries) => entries.iter().map(|entry| entry.value.size).sum::<usize>(),
         };
         self.nodes = self.nodes.saturating_sub(size - 1);
         self.put(Tree { line, node, size, doubtful: false }, anchor);
@@ -305,16 +305,16 @@ impl Reading {
             return;
         };
         match &mut open.node {
-            Node::List(items) => items.push(tree),
-            Node::Map(entries) => match open.key.take() {
+            YamlNode::List(items) => items.push(tree),
+            YamlNode::Map(entries) => match open.key.take() {
                 Some((line, key)) if key == MERGE => match merged(tree) {
                     Some(more) => open.merged.extend(more),
                     None => self.fail(line, "`<<` takes a mapping, or a list of them"),
                 },
-                Some((line, key)) => entries.push(Entry { line, key, value: tree }),
+                Some((line, key)) => entries.push(YamlEntry { line, key, value: tree }),
                 None => {}
             },
-            Node::Scalar(_) => {}
+            YamlNode::Scalar(_) => {}
         }
     }
 }
@@ -322,11 +322,11 @@ impl Reading {
 /// Stands for `<<` until its value has come: no YAML text can contain NUL.
 const MERGE: &str = "\0<<";
 
-fn merged(tree: Tree) -> Option<Vec<Entry>> {
+fn merged(tree: Tree) -> Option<Vec<YamlEntry>> {
     match tree.node {
-        Node::Map(entries) => Some(entries),
-        Node::List(items) => items.into_iter().map(merged).collect::<Option<Vec<_>>>().map(|all| all.concat()),
-        Node::Scalar(_) => None,
+        YamlNode::Map(entries) => Some(entries),
+        YamlNode::List(items) => items.into_iter().map(merged).collect::<Option<Vec<_>>>().map(|all| all.concat()),
+        YamlNode::Scalar(_) => None,
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
 
     use super::*;
 
-    fn values(text: &str) -> Vec<Result<Value, Problem>> {
+    fn values(text: &str) -> Vec<Result<Value, YamlProblem>> {
         documents(text).into_iter().map(|one| one.map(|tree| tree.unfold("", &mut HashMap::new()))).collect()
     }
 
@@ -368,7 +368,7 @@ mod tests {
             values("base: &b {x: 1, y: 2}\none: {<<: *b, y: 3}\ntwo: *b\n---\nthree: *b\n"),
             [
                 Ok(json!({"base": {"x": 1, "y": 2}, "one": {"y": 3, "x": 1}, "two": {"x": 1, "y": 2}})),
-                Err(Problem {
+                Err(YamlProblem {
                     line: 5,
                     message: "the alias names an anchor that isn't complete, or is of another document".into()
                 }),
@@ -386,13 +386,13 @@ mod tests {
         let problem = values(&text).remove(0).unwrap_err();
         assert_eq!(problem.message, "aliases unfold to more than 200000 values");
         let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
-        assert_eq!(values(&deep), [Err(Problem { line: 1, message: "nested deeper than 64".into() })]);
+        assert_eq!(values(&deep), [Err(YamlProblem { line: 1, message: "nested deeper than 64".into() })]);
     }
 
     #[test]
     fn a_broken_document_spares_its_neighbours() {
         let got = values("a: 1\n---\nb: 1\nc:\n  d: 1\n  d: 2\n---\n---\ne: 1\n---\nf: [\n");
-        let problem = |line, message: &str| Err(Problem { line, message: message.to_owned() });
+        let problem = |line, message: &str| Err(YamlProblem { line, message: message.to_owned() });
         assert_eq!(
             got[..3],
             [

@@ -15,20 +15,20 @@ use outrigger_policy::{
 use crate::findings::finding::{Cause, Finding, Severity};
 use crate::findings::hint::hint;
 use crate::objects::number::count;
-use crate::objects::validate::{Folder, Read};
+use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::providers::all_zero;
 use crate::read::source::Object;
 use crate::rules::reachable::Fence;
 
 /// Those of the operator's namespace act on the keys of every namespace.
 pub(crate) fn compile(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     operator_namespace: &str,
     providers: &[ProviderDoc],
     keys: &[KeyDoc],
     findings: &mut Vec<Finding>,
 ) -> Vec<RuleDoc> {
-    let mut document = |rule: &Read<'_, RoutingRule>| {
+    let mut document = |rule: &ReadObject<'_, RoutingRule>| {
         let everywhere = rule.object.namespace == operator_namespace;
         document(folder, providers, keys, everywhere, rule, findings)
     };
@@ -38,11 +38,11 @@ pub(crate) fn compile(
 /// `None` if its condition can't be asked. Targets that nobody may use stay: to drop them would send requests elsewhere
 /// than their author wants, and a gateway says why it passes them over.
 fn document(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     keys: &[KeyDoc],
     everywhere: bool,
-    Read { object, typed }: &Read<'_, RoutingRule>,
+    ReadObject { object, typed }: &ReadObject<'_, RoutingRule>,
     findings: &mut Vec<Finding>,
 ) -> Option<RuleDoc> {
     let spec = &typed.spec;
@@ -143,7 +143,7 @@ fn scope(rule: &RoutingRule) -> ScopeDoc {
 
 /// The keys that a rule acts on; that there is none is told.
 fn in_scope<'a>(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     keys: &'a [KeyDoc],
     object: &Object,
     everywhere: bool,

@@ -6,9 +6,9 @@ use outrigger_crds::rule_test::RuleTestSpec;
 use outrigger_policy::{Document, Expect, Given, KeyDoc, Trial, TrialRequest};
 
 use crate::checks::counted::id;
-use crate::findings::finding::{Cause, Finding, Place, Severity};
+use crate::findings::finding::{Cause, Finding, Severity, SourcePlace};
 use crate::objects::number::count;
-use crate::objects::validate::{Folder, Keyless, Read};
+use crate::objects::validate::{Keyless, ReadObject, SortedObjects};
 use crate::read::source::DEFAULT_KEY;
 
 /// A test of a rule, and where it stands.
@@ -16,7 +16,7 @@ use crate::read::source::DEFAULT_KEY;
 pub struct PlacedTrial {
     pub trial: Trial,
     /// Where what it expects stands.
-    pub place: Place,
+    pub place: SourcePlace,
     /// `RoutingRule search/premium`.
     pub object: String,
     /// `spec.tests[0]`.
@@ -58,7 +58,7 @@ impl PlacedTrial {
 /// Those of the rules that are part of the policy. A test that asks about what is there and can't be used is held back:
 /// its failing would say nothing.
 pub(crate) fn compile(
-    folder: &Folder<'_>,
+    folder: &SortedObjects<'_>,
     operator_namespace: &str,
     document: &Document,
     findings: &mut Vec<Finding>,
@@ -74,7 +74,7 @@ pub(crate) fn compile(
     trials
 }
 
-fn is_held(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
+fn is_held(folder: &SortedObjects<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
     let is = |id: &ObjectRef, name: &str| id.name == name || id.to_string() == name;
     // Without a name, the first of the scope is meant: a key that is missing may be that.
     let asks = |id: &ObjectRef| reached(&id.namespace) && trial.request.key.as_deref().is_none_or(|name| is(id, name));
@@ -88,7 +88,12 @@ fn is_held(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&str) -> b
 }
 
 /// Whether the key of those who name none may be the one that is meant: it comes last.
-fn may_be_keyless(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
+fn may_be_keyless(
+    folder: &SortedObjects<'_>,
+    document: &Document,
+    reached: &dyn Fn(&str) -> bool,
+    trial: &Trial,
+) -> bool {
     let keyed = || document.keys.iter().any(|key| !key.keyless && reached(&key.namespace));
     match (folder.keyless, trial.request.key.as_deref()) {
         (Keyless::WithoutAnyKey, _) => true,
@@ -99,7 +104,7 @@ fn may_be_keyless(folder: &Folder<'_>, document: &Document, reached: &dyn Fn(&st
 
 /// `None` if no outcome could fulfil it.
 fn placed(
-    Read { object, .. }: &Read<'_, RoutingRule>,
+    ReadObject { object, .. }: &ReadObject<'_, RoutingRule>,
     index: usize,
     test: &RuleTestSpec,
     findings: &mut Vec<Finding>,

@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use super::slots::{Owner, Slots};
+use super::slots::{PageSlots, SlotOwner};
 use super::{LimitNo, Refused, State};
 use crate::account::Account;
-use crate::page::{LONGEST_NAME, LONGEST_UNIT, Record, Written};
+use crate::page::{LONGEST_NAME, LONGEST_UNIT, PageRecord, WrittenRecord};
 use outrigger_core::hash::fnv1a;
 use outrigger_core::{Millis, Period, Periods};
 
@@ -34,7 +34,7 @@ pub(super) struct Identity {
 }
 
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(super) struct LimitAccounts {
     no: LimitNo,
     identity: Arc<Identity>,
     terms: Terms,
@@ -43,9 +43,9 @@ pub(super) struct Limit {
     /// The one that is served. Its book's time never goes back, and so neither does this.
     period: Period,
     /// Those that may count or have reservations; the one that is served is among the last.
-    live: Vec<Entry>,
+    live: Vec<PeriodAccount>,
     /// Those that have ended, the latest last.
-    past: VecDeque<Entry>,
+    past: VecDeque<PeriodAccount>,
 }
 
 /// What policies say of a limit.
@@ -60,7 +60,7 @@ struct Terms {
 
 /// An account, where it is written, and of which time it is.
 #[derive(Debug)]
-struct Entry {
+struct PeriodAccount {
     slot: u32,
     period: Period,
     /// When it was last reserved from or charged.
@@ -82,32 +82,32 @@ impl Identity {
     }
 }
 
-impl Limit {
+impl LimitAccounts {
     pub(super) fn new(no: LimitNo, identity: Arc<Identity>) -> Self {
         let (terms, former) = (Terms::default(), Terms::default());
-        Limit { no, identity, terms, former, period: NO_PERIOD, live: Vec::new(), past: VecDeque::new() }
+        LimitAccounts { no, identity, terms, former, period: NO_PERIOD, live: Vec::new(), past: VecDeque::new() }
     }
 
     /// Takes an account from a file.
-    pub(super) fn restore(&mut self, record: &Record, slots: &mut Slots) {
+    pub(super) fn restore(&mut self, record: &PageRecord, slots: &mut PageSlots) {
         let account = Account::restored(record.counters, record.reserved);
-        let same = |entry: &&mut Entry| entry.period == record.period;
+        let same = |entry: &&mut PeriodAccount| entry.period == record.period;
         if let Some(entry) = self.live.iter_mut().chain(&mut self.past).find(same) {
             entry.account.merge(&account.counters());
             entry.last = entry.last.max(record.last);
             // First what both know, then that there is only one.
             slots.touch(entry.slot);
-            if slots.own(record.slot, Owner::Limit(self.no)) {
+            if slots.own(record.slot, SlotOwner::Limit(self.no)) {
                 slots.give_back(record.slot);
             }
             return;
         }
         let mut slot = record.slot;
-        if !slots.own(slot, Owner::Limit(self.no)) {
+        if !slots.own(slot, SlotOwner::Limit(self.no)) {
             slot = slots.take(self.no);
             slots.touch(slot);
         }
-        self.live.push(Entry { slot, period: record.period, last: record.last, account });
+        self.live.push(PeriodAccount { slot, period: record.period, last: record.last, account });
     }
 
     /// A policy is about to be adopted, which may not have it.
@@ -117,16 +117,16 @@ impl Limit {
     }
 
     /// Takes what a policy says, and keeps the accounts.
-    pub(super) fn adopt(&mut self, max: u64, window: &Periods, at: Millis, slots: &mut Slots) {
+    pub(super) fn adopt(&mut self, max: u64, window: &Periods, at: Millis, slots: &mut PageSlots) {
         self.go_by(Terms { max, window: Some(window.clone()), named: true }, at, slots);
     }
 
     /// As if the last policy had never been adopted.
-    pub(super) fn take_back(&mut self, at: Millis, slots: &mut Slots) {
+    pub(super) fn take_back(&mut self, at: Millis, slots: &mut PageSlots) {
         self.go_by(self.former.clone(), at, slots);
     }
 
-    fn go_by(&mut self, terms: Terms, at: Millis, slots: &mut Slots) {
+    fn go_by(&mut self, terms: Terms, at: Millis, slots: &mut PageSlots) {
         let before = mem::replace(&mut self.terms, terms);
         if before.window != self.terms.window {
             self.period = self.terms.window.as_ref().map_or(NO_PERIOD, |window| window.period(at));
@@ -136,7 +136,7 @@ impl Limit {
         }
         self.move_to(at, slots);
         let (max, period) = (self.terms.max, self.period);
-        let current = |entry: &&mut Entry| entry.period == period && entry.account.held() != max;
+        let current = |entry: &&mut PeriodAccount| entry.period == period && entry.account.held() != max;
         if self.terms.window.is_some()
             && let Some(entry) = self.live.iter_mut().find(current)
         {
@@ -146,7 +146,7 @@ impl Limit {
     }
 
     /// Serves the period of an instant, if it is a later one.
-    pub(super) fn move_to(&mut self, at: Millis, slots: &mut Slots) {
+    pub(super) fn move_to(&mut self, at: Millis, slots: &mut PageSlots) {
         if let Some(window) = &self.terms.window
             && !self.period.contains(at)
         {
@@ -157,7 +157,7 @@ impl Limit {
     }
 
     /// Forgets what nobody can ask for any more.
-    pub(super) fn sweep(&mut self, at: Millis, slots: &mut Slots) {
+    pub(super) fn sweep(&mut self, at: Millis, slots: &mut PageSlots) {
         self.move_to(at, slots);
         if self.terms.named {
             self.trim(PAST, slots);
@@ -168,7 +168,7 @@ impl Limit {
     }
 
     /// Keeps so many of the accounts that have ended.
-    fn trim(&mut self, keep: usize, slots: &mut Slots) {
+    fn trim(&mut self, keep: usize, slots: &mut PageSlots) {
         let surplus = self.past.len().saturating_sub(keep);
         self.past.drain(..surplus).for_each(|entry| slots.give_back(entry.slot));
     }
@@ -177,7 +177,7 @@ impl Limit {
     fn part(&mut self, at: Millis) {
         let (since, _) = self.reach(at);
         let (window, period) = (&self.terms.window, self.period);
-        let ended = |entry: &mut Entry| {
+        let ended = |entry: &mut PeriodAccount| {
             let counts = match window {
                 Some(_) => entry.last >= since || entry.period == period,
                 None => entry.may_be_in_a_window(at),
@@ -202,7 +202,7 @@ impl Limit {
     }
 
     /// The accounts that count.
-    fn counted(&self, at: Millis) -> impl Iterator<Item = &Entry> {
+    fn counted(&self, at: Millis) -> impl Iterator<Item = &PeriodAccount> {
         let (since, before) = self.reach(at);
         self.live.iter().filter(move |entry| entry.last >= since && entry.period.start < before)
     }
@@ -282,7 +282,7 @@ impl Limit {
     }
 
     /// Takes so much of the account that is served; the slot where that is written.
-    pub(super) fn reserve(&mut self, amount: u64, at: Millis, slots: &mut Slots) -> u32 {
+    pub(super) fn reserve(&mut self, amount: u64, at: Millis, slots: &mut PageSlots) -> u32 {
         let entry = self.current(at, slots);
         entry.account.promise(amount);
         slots.touch(entry.slot);
@@ -290,7 +290,7 @@ impl Limit {
     }
 
     /// Ends a reservation; `false` if it is none of this limit.
-    pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut Slots) -> bool {
+    pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut PageSlots) -> bool {
         let (max, period) = (self.terms.max, self.period);
         let Some(entry) = self.live.iter_mut().rev().find(|entry| entry.slot == slot) else { return false };
         entry.account.settle(reserved, actual);
@@ -302,17 +302,17 @@ impl Limit {
         true
     }
 
-    pub(super) fn charge(&mut self, amount: u64, at: Millis, slots: &mut Slots) {
+    pub(super) fn charge(&mut self, amount: u64, at: Millis, slots: &mut PageSlots) {
         let entry = self.current(at, slots);
         entry.account.charge(amount);
         slots.touch(entry.slot);
     }
 
     /// The account that is served, used now.
-    fn current(&mut self, at: Millis, slots: &mut Slots) -> &mut Entry {
+    fn current(&mut self, at: Millis, slots: &mut PageSlots) -> &mut PeriodAccount {
         let period = self.period;
         let place = self.live.iter().rposition(|entry| entry.period == period).unwrap_or_else(|| {
-            self.live.push(Entry { slot: slots.take(self.no), period, last: at, account: Account::default() });
+            self.live.push(PeriodAccount { slot: slots.take(self.no), period, last: at, account: Account::default() });
             self.live.len() - 1
         });
         let entry = &mut self.live[place];
@@ -323,9 +323,9 @@ impl Limit {
     }
 
     /// What is to be written into a slot.
-    pub(super) fn written(&self, slot: u32) -> Option<Written<'_>> {
+    pub(super) fn written(&self, slot: u32) -> Option<WrittenRecord<'_>> {
         let entry = self.live.iter().rev().chain(&self.past).find(|entry| entry.slot == slot)?;
-        Some(Written {
+        Some(WrittenRecord {
             slot,
             name: &self.identity.name,
             unit: &self.identity.unit,
@@ -337,7 +337,7 @@ impl Limit {
     }
 }
 
-impl Entry {
+impl PeriodAccount {
     /// Grants or gives back until so much is held, or all that can be is given back.
     fn hold(&mut self, max: u64) {
         let held = self.account.held();

@@ -3,22 +3,22 @@
 use super::LimitNo;
 
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct PageSlots {
     /// By slot. The first is the header's.
-    all: Vec<Slot>,
+    all: Vec<SlotState>,
     free: Vec<u32>,
     /// Those to be written, in the order in which they were first changed.
     dirty: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    owner: Owner,
+struct SlotState {
+    owner: SlotOwner,
     dirty: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(super) enum SlotOwner {
     Header,
     Free,
     /// It stays as it is, so that it is told at each start, until somebody has looked at the file.
@@ -26,10 +26,10 @@ pub(super) enum Owner {
     Limit(LimitNo),
 }
 
-impl Slots {
+impl PageSlots {
     pub(super) fn new() -> Self {
-        let header = Slot { owner: Owner::Header, dirty: true };
-        Slots { all: vec![header], free: Vec::new(), dirty: vec![0] }
+        let header = SlotState { owner: SlotOwner::Header, dirty: true };
+        PageSlots { all: vec![header], free: Vec::new(), dirty: vec![0] }
     }
 
     /// Gives a limit a slot.
@@ -39,7 +39,7 @@ impl Slots {
             self.touch(0);
             self.count()
         });
-        self.own(slot, Owner::Limit(limit));
+        self.own(slot, SlotOwner::Limit(limit));
         slot
     }
 
@@ -50,19 +50,19 @@ impl Slots {
 
     /// Has it written that there is no account any more.
     pub(super) fn give_back(&mut self, slot: u32) {
-        self.own(slot, Owner::Free);
+        self.own(slot, SlotOwner::Free);
         self.free.push(slot);
         self.touch(slot);
     }
 
     /// Takes over a slot as it was read; `false` if it is another's.
-    pub(super) fn own(&mut self, slot: u32, owner: Owner) -> bool {
+    pub(super) fn own(&mut self, slot: u32, owner: SlotOwner) -> bool {
         let place = slot as usize;
         while self.all.len() <= place {
-            self.all.push(Slot { owner: Owner::Free, dirty: false });
+            self.all.push(SlotState { owner: SlotOwner::Free, dirty: false });
         }
         match self.all.get_mut(place) {
-            Some(slot) if slot.owner == Owner::Free || owner == Owner::Free => {
+            Some(slot) if slot.owner == SlotOwner::Free || owner == SlotOwner::Free => {
                 slot.owner = owner;
                 true
             }
@@ -72,7 +72,7 @@ impl Slots {
 
     /// Finds the slots that nobody has, after a file was read.
     pub(super) fn find_free(&mut self) {
-        let free = |(slot, at): (&Slot, u32)| (slot.owner == Owner::Free).then_some(at);
+        let free = |(slot, at): (&SlotState, u32)| (slot.owner == SlotOwner::Free).then_some(at);
         self.free = self.all.iter().zip(0..).filter_map(free).collect();
         // The lowest first, so that the file grows last.
         self.free.reverse();
@@ -89,14 +89,14 @@ impl Slots {
     }
 
     /// Those to be written, each with its owner; from now on none has to be.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (u32, Owner)> + '_ {
-        let Slots { all, dirty, .. } = self;
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (u32, SlotOwner)> + '_ {
+        let PageSlots { all, dirty, .. } = self;
         dirty.drain(..).map(|slot| match all.get_mut(slot as usize) {
             Some(state) => {
                 state.dirty = false;
                 (slot, state.owner)
             }
-            None => (slot, Owner::Damaged),
+            None => (slot, SlotOwner::Damaged),
         })
     }
 }

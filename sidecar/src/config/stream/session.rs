@@ -1,7 +1,7 @@
 //! A stream while it is open.
 
 use http_body_util::BodyExt;
-use outrigger_sync::{FromGateway, FromOperator, Lines, Outcome, Unused};
+use outrigger_sync::{FromGateway, FromOperator, Lines, PolicyOutcome, Unused};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
@@ -53,7 +53,7 @@ fn hear(
     bytes: &[u8],
     intake: &PolicySources,
     heard: &mut bool,
-    say: impl Fn(Option<Outcome>) -> Result<(), StreamEnded>,
+    say: impl Fn(Option<PolicyOutcome>) -> Result<(), StreamEnded>,
 ) -> Result<(), StreamEnded> {
     lines.push(bytes)?;
     while let Some(message) = lines.from_operator()? {
@@ -68,11 +68,11 @@ fn hear(
 }
 
 /// With the authorities as they are mounted now: the next connection trusts these.
-fn tell(mouth: &ReportSender, outcome: Option<Outcome>, operator: &OperatorStream) -> Result<(), StreamEnded> {
+fn tell(mouth: &ReportSender, outcome: Option<PolicyOutcome>, operator: &OperatorStream) -> Result<(), StreamEnded> {
     let Some(outcome) = outcome else { return Ok(()) };
     let authorities = Authorities::read(&operator.authorities, operator.trust.as_ref());
     let authorities = authorities.map(|found| found.fingerprints()).unwrap_or_default();
-    mouth.say(&FromGateway::Outcome(Outcome { authorities, ..outcome }))
+    mouth.say(&FromGateway::Outcome(PolicyOutcome { authorities, ..outcome }))
 }
 
 #[cfg(test)]
