@@ -1,8 +1,8 @@
 //! The compile of `outrigger run`, in a process of its own.
 //!
 //! Reading, checking and compiling objects needs more code than serving, and leaves more memory behind. A process that
-//! serves for days would keep both resident. So `run` starts this program once more for each compile, writes a [`Job`] to
-//! it, and reads the [`Outcome`]. If that fails, `run` compiles by itself.
+//! serves for days would keep both resident. So `run` starts this program once more for each compile, writes a [`CompileJob`] to
+//! it, and reads the [`CompileOutcome`]. If that fails, `run` compiles by itself.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use crate::folder::{self, Text};
+use crate::folder::{self, SourceText};
 use crate::{environment, idle, style};
 
 /// The hidden command by which the program is started.
@@ -24,8 +24,8 @@ pub(crate) const COMMAND: &str = "compile-for-run";
 
 /// What is to be compiled.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Job {
-    pub texts: Vec<Text>,
+pub(crate) struct CompileJob {
+    pub texts: Vec<SourceText>,
     /// VirtualKeys that are asked for by name.
     pub keys: Vec<String>,
     pub sequence: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Job {
 
 /// What becomes of it. It holds credentials, so it is shown to nobody.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Outcome {
+pub(crate) struct CompileOutcome {
     /// What can be used.
     pub document: Document,
     pub secrets: Vec<(SecretRef, String)>,
@@ -53,9 +53,9 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-impl Job {
+impl CompileJob {
     /// Compiles in a process of its own, if one can be started.
-    pub(crate) async fn apart(self) -> Outcome {
+    pub(crate) async fn apart(self) -> CompileOutcome {
         match self.in_another_process().await {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -65,7 +65,7 @@ impl Job {
         }
     }
 
-    async fn in_another_process(&self) -> io::Result<Outcome> {
+    async fn in_another_process(&self) -> io::Result<CompileOutcome> {
         let job = serde_json::to_vec(self)?;
         let mut command = Command::new(program()?);
         command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -89,7 +89,7 @@ impl Job {
     }
 
     /// Compiles in this process.
-    pub(crate) fn here(&self) -> Outcome {
+    pub(crate) fn here(&self) -> CompileOutcome {
         let source = folder::objects(&self.texts);
         let inputs = Inputs {
             objects: &source.objects,
@@ -106,7 +106,7 @@ impl Job {
         let idle = idle::findings(&source, &compiled);
         let Compiled { document, secrets, from_environment, findings, .. } = compiled;
         let variables = environment::named(&source.objects);
-        Outcome { document, secrets, from_environment, findings, idle, variables, ignored: source.ignored }
+        CompileOutcome { document, secrets, from_environment, findings, idle, variables, ignored: source.ignored }
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn main() -> ExitCode {
     let _ = process_memory::keep_memory_private();
     let mut text = Vec::new();
     let done = io::stdin().lock().read_to_end(&mut text).and_then(|_| {
-        let job: Job = serde_json::from_slice(&text)?;
+        let job: CompileJob = serde_json::from_slice(&text)?;
         let outcome = serde_json::to_vec(&job.here())?;
         io::stdout().lock().write_all(&outcome)
     });
@@ -139,14 +139,14 @@ mod tests {
     #[test]
     fn an_outcome_is_the_same_behind_a_pipe() {
         let text = include_str!("../../examples/quickstart/providers.yaml");
-        let texts = vec![Text { file: "providers.yaml".to_owned(), text: text.to_owned() }];
-        let job = Job { texts, keys: vec!["nobody".to_owned()], sequence: 7 };
+        let texts = vec![SourceText { file: "providers.yaml".to_owned(), text: text.to_owned() }];
+        let job = CompileJob { texts, keys: vec!["nobody".to_owned()], sequence: 7 };
         let written = serde_json::to_vec(&job).unwrap();
         let here = job.here();
         assert_eq!(here.document.providers.len(), 3);
         assert!(!here.findings.is_empty(), "there is no such key");
-        let there = serde_json::from_slice::<Job>(&written).unwrap().here();
-        let there: Outcome = serde_json::from_slice(&serde_json::to_vec(&there).unwrap()).unwrap();
+        let there = serde_json::from_slice::<CompileJob>(&written).unwrap().here();
+        let there: CompileOutcome = serde_json::from_slice(&serde_json::to_vec(&there).unwrap()).unwrap();
         assert_eq!(there.document, here.document);
         assert_eq!(there.findings, here.findings);
         assert_eq!((there.idle, there.variables), (here.idle, here.variables));

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::explain::{AskError, read};
 use crate::folder::{self, FolderError};
-use crate::look::{LookError, Looked, look};
+use crate::look::{LoadError, LoadedPolicy, look};
 use crate::style::{self, Style};
 
 /// What the command ends with on errors: 1 is for a difference, as `diff` has it.
@@ -37,7 +37,7 @@ enum DiffError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
-    Look(#[from] LookError),
+    Look(#[from] LoadError),
     #[error("{} has errors, so what it would decide can't be told: see above, and `outrigger check`", .0.display())]
     Unsound(PathBuf),
     #[error(transparent)]
@@ -78,7 +78,7 @@ fn diff(args: &Args) -> Result<bool, DiffError> {
 }
 
 /// A folder whose decisions can be told.
-fn sound(dir: &Path) -> Result<Looked, DiffError> {
+fn sound(dir: &Path) -> Result<LoadedPolicy, DiffError> {
     let looked = look(dir, &[])?;
     style::tell(&looked.errors);
     match looked.errors.is_empty() {

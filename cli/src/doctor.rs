@@ -21,7 +21,7 @@ use outrigger_policy::Printable;
 use crate::style::{self, Style};
 use judge::judge;
 use kubectl::Kubectl;
-use line::{Level, Line};
+use line::{LineLevel, ReportLine};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -53,26 +53,26 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     let mut stdout = io::stdout().lock();
     let text = style::screen(&told(&lines, Style::of(&stdout)));
     match stdout.write_all(text.as_bytes()) {
-        Ok(()) if lines.iter().any(|line| line.level == Level::Wrong) => ExitCode::FAILURE,
+        Ok(()) if lines.iter().any(|line| line.level == LineLevel::Wrong) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => style::fail(&error),
     }
 }
 
-fn told(lines: &[Line], style: Style) -> String {
+fn told(lines: &[ReportLine], style: Style) -> String {
     let mut text = String::new();
-    for Line { level, text: said, hint } in lines {
+    for ReportLine { level, text: said, hint } in lines {
         let mark = match level {
-            Level::Well => style.dim("ok   "),
-            Level::Note => style.yellow("note "),
-            Level::Wrong => style.red("wrong"),
+            LineLevel::Well => style.dim("ok   "),
+            LineLevel::Note => style.yellow("note "),
+            LineLevel::Wrong => style.red("wrong"),
         };
         let _ = writeln!(text, "{mark}  {}", Printable(said));
         for hint in hint.iter().flat_map(|hint| hint.lines()) {
             let _ = writeln!(text, "       {}", style.cyan(Printable(hint)));
         }
     }
-    let wrong = lines.iter().filter(|line| line.level == Level::Wrong).count();
+    let wrong = lines.iter().filter(|line| line.level == LineLevel::Wrong).count();
     let end = match wrong {
         0 => "nothing is wrong".to_owned(),
         1 => "1 thing is wrong".to_owned(),

@@ -12,13 +12,13 @@ use outrigger_llm::provider::{ProviderType, TYPES};
 use outrigger_policy::Document;
 use serde_json::Value;
 
-use crate::folder::Text;
+use crate::folder::SourceText;
 
 /// What findings call objects that are made here.
 const FILE: &str = "environment";
 
 /// Objects for each provider type whose variable is set; with none, a mock, so that something answers.
-pub(crate) fn objects(environment: &dyn Fn(&str) -> Option<String>) -> Text {
+pub(crate) fn objects(environment: &dyn Fn(&str) -> Option<String>) -> SourceText {
     let mut text = String::new();
     for kind in TYPES {
         let set = |name: &&&str| environment(name).is_some_and(|value| !value.trim().is_empty());
@@ -36,7 +36,7 @@ pub(crate) fn objects(environment: &dyn Fn(&str) -> Option<String>) -> Text {
     {
         provider(&mut text, "mock", mock, "  mock: {}\n");
     }
-    Text { file: FILE.to_owned(), text }
+    SourceText { file: FILE.to_owned(), text }
 }
 
 fn provider(text: &mut String, name: &str, kind: &ProviderType, more: &str) {
@@ -191,7 +191,7 @@ mod tests {
     fn a_key_is_found_by_whichever_name_it_is_held() {
         let text = "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: broken}\nspec:\n  type: Nope\n  \
                     credentials:\n  - {name: a, secretRef: {name: corp-models}}\n  - {name: b, secretRef: {name: x, key: token}}\n";
-        let texts = [Text { file: "a.yaml".to_owned(), text: text.to_owned() }];
+        let texts = [SourceText { file: "a.yaml".to_owned(), text: text.to_owned() }];
         assert_eq!(
             named(&folder::objects(&texts).objects),
             ["CORP_MODELS_API_KEY", "X_TOKEN"],

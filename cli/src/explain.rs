@@ -26,10 +26,10 @@ use thiserror::Error;
 pub(crate) use asking::{AskError, read};
 pub(crate) use told::rounded;
 
-use self::asking::Asking;
-use self::reserve::Reserved;
-use self::world::{World, WorldError};
-use crate::look::{Looked, look};
+use self::asking::ExplainedRequest;
+use self::reserve::WorstCaseReserve;
+use self::world::{AssumedState, WorldError};
+use crate::look::{LoadedPolicy, look};
 use crate::style::{self, Style};
 
 /// What the command ends with if the request would be refused.
@@ -110,7 +110,7 @@ enum Misused {
     #[error(transparent)]
     Ask(#[from] AskError),
     #[error(transparent)]
-    World(#[from] WorldError),
+    AssumedState(#[from] WorldError),
 }
 
 /// A decision, with all that is told of it.
@@ -125,7 +125,7 @@ pub(crate) struct Explained {
     prices: Vec<Option<String>>,
     /// Those that the candidates count against.
     limits: Vec<LimitSeen>,
-    reserved: Option<Reserved>,
+    reserved: Option<WorstCaseReserve>,
     notes: Vec<String>,
 }
 
@@ -188,9 +188,9 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 /// What the gateway would do, in the order in which it would.
-fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misused> {
+fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, Misused> {
     let policy = &looked.policy;
-    let asking = match Asking::read(args)? {
+    let asking = match ExplainedRequest::read(args)? {
         Ok(asking) => asking,
         Err(refusal) => return Ok(Explained::refused(RequestSeen::unread(args), None, &refusal)),
     };
@@ -204,7 +204,7 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
     if let Err(refusal) = identify(policy, &asking.headers, &asking.query(), None, now.div_euclid(1_000)) {
         return Ok(Explained::refused(request, Some(seen), &refusal));
     }
-    let world = World::of(policy, key, &asking, args, now)?;
+    let world = AssumedState::of(policy, key, &asking, args, now)?;
     let mut decision = decided(policy, caller.key, &asking, &world);
     let mut reserved = None;
     match &mut decision.refusal {
@@ -233,7 +233,7 @@ fn explained(looked: &Looked, args: &Args, now: i64) -> Result<Explained, Misuse
 }
 
 /// The decision for a key, by its place.
-fn decided(policy: &Policy, key: KeyIndex, asking: &Asking, world: &World<'_>) -> Explanation {
+fn decided(policy: &Policy, key: KeyIndex, asking: &ExplainedRequest, world: &AssumedState<'_>) -> Explanation {
     let fallbacks = asking.scanned.fallbacks.as_deref();
     let header = |name: &str| asking.header(name);
     let said = Request::said(key, asking.request_type(), asking.model.as_deref(), fallbacks, &header, world);
@@ -262,7 +262,7 @@ impl Explained {
 }
 
 impl RequestSeen {
-    fn of(asking: &Asking) -> Self {
+    fn of(asking: &ExplainedRequest) -> Self {
         RequestSeen {
             path: asking.path.clone(),
             request_type: asking.request_type().name(),
@@ -304,7 +304,7 @@ fn prices(policy: &Policy, key: &Key, decision: &Explanation) -> Vec<Option<Stri
 }
 
 /// What the candidates count against.
-fn limits(policy: &Policy, key: KeyIndex, world: &World<'_>, decision: &Explanation) -> Vec<LimitSeen> {
+fn limits(policy: &Policy, key: KeyIndex, world: &AssumedState<'_>, decision: &Explanation) -> Vec<LimitSeen> {
     let key_of = &policy.keys[key];
     let counted: Vec<(String, Vec<LimitIndex>)> = decision
         .candidates
@@ -331,7 +331,7 @@ fn limits(policy: &Policy, key: KeyIndex, world: &World<'_>, decision: &Explanat
 }
 
 /// What is to be known beside.
-fn notes(looked: &Looked, key: &Key, asking: &Asking, decision: &Explanation) -> Vec<String> {
+fn notes(looked: &LoadedPolicy, key: &Key, asking: &ExplainedRequest, decision: &Explanation) -> Vec<String> {
     let policy = &looked.policy;
     let mut notes = Vec::new();
     let providers = decision.candidates.iter().filter_map(|candidate| key.provider(&candidate.provider));

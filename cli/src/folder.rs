@@ -32,13 +32,13 @@ fn hint(deeper: Option<&Path>) -> String {
 
 /// A file's text, under the name that findings give it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Text {
+pub(crate) struct SourceText {
     pub file: String,
     pub text: String,
 }
 
 /// The texts of a folder, by name of file; or of one file.
-pub(crate) fn texts(dir: &Path) -> Result<Vec<Text>, FolderError> {
+pub(crate) fn texts(dir: &Path) -> Result<Vec<SourceText>, FolderError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| FolderError::Read { path, source }
@@ -73,12 +73,12 @@ fn deeper(dir: &Path) -> Option<PathBuf> {
     folders.into_iter().find(|path| path.is_dir() && files(path).is_ok_and(|files| !files.is_empty()))
 }
 
-fn text(path: &Path) -> Result<Text, FolderError> {
+fn text(path: &Path) -> Result<SourceText, FolderError> {
     let failed = |source| FolderError::Read { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.len() > MOST_BYTES {
         return Err(FolderError::TooLarge { path: path.to_owned() });
     }
-    Ok(Text { file: path.display().to_string(), text: fs::read_to_string(path).map_err(failed)? })
+    Ok(SourceText { file: path.display().to_string(), text: fs::read_to_string(path).map_err(failed)? })
 }
 
 /// Hidden ones are an editor's, or a mounted ConfigMap's own; a kustomization is no object.
@@ -90,9 +90,9 @@ fn is_objects(path: &Path) -> bool {
 }
 
 /// What the texts hold, together.
-pub(crate) fn objects(texts: &[Text]) -> Source {
+pub(crate) fn objects(texts: &[SourceText]) -> Source {
     let mut all = Source::default();
-    for Text { file, text } in texts {
+    for SourceText { file, text } in texts {
         let source = read(file, text);
         all.objects.extend(source.objects);
         all.findings.extend(source.findings);

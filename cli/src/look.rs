@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::folder::{self, FolderError};
 
 #[derive(Debug, Error)]
-pub(crate) enum LookError {
+pub(crate) enum LoadError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error("the objects are no policy")]
@@ -19,7 +19,7 @@ pub(crate) enum LookError {
 
 /// A folder, looked at.
 #[derive(Debug)]
-pub(crate) struct Looked {
+pub(crate) struct LoadedPolicy {
     pub source: Source,
     pub policy: Policy,
     /// Secrets of its credentials whose values are nowhere.
@@ -32,7 +32,7 @@ pub(crate) struct Looked {
 ///
 /// # Errors
 /// It can't be read, or is no policy.
-pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<Looked, LookError> {
+pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<LoadedPolicy, LoadError> {
     let source = folder::objects(&folder::texts(dir)?);
     let inputs = Inputs {
         objects: &source.objects,
@@ -55,5 +55,5 @@ pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<Looked, LookError> {
         credentials.map(|credential| &credential.secret).filter(|at| !known(at)).cloned().collect();
     without_value.sort();
     without_value.dedup();
-    Ok(Looked { source, policy: Policy::build(compiled.document)?, without_value, errors })
+    Ok(LoadedPolicy { source, policy: Policy::build(compiled.document)?, without_value, errors })
 }

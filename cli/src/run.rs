@@ -23,13 +23,14 @@ use rustix::process::Signal;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use crate::banner::Banner;
 use crate::check::counted;
 use crate::child::{Application, StartError};
-use crate::compiler::{Job, Outcome};
-use crate::folder::{FolderError, Text};
+use crate::compiler::{CompileJob, CompileOutcome};
+use crate::folder::{FolderError, SourceText};
 use crate::serve::{self, BindError};
 use crate::style::{self, Style};
 use crate::{environment, folder, state};
@@ -109,10 +110,14 @@ enum RunError {
 
 pub(crate) fn main(args: Args) -> ExitCode {
     // What the gateway says of policies is told here already, with files and lines.
-    let quiet = || EnvFilter::new("warn,outrigger_sidecar::gateway=off");
-    let filter = EnvFilter::try_from_env("OUTRIGGER_LOG").unwrap_or_else(|_| quiet());
+    let quiet = || {
+        let warnings = Targets::new().with_default(LevelFilter::WARN);
+        warnings.with_target("outrigger_sidecar::gateway", LevelFilter::OFF)
+    };
+    let filter = variable("OUTRIGGER_LOG").and_then(|text| text.parse().ok()).unwrap_or_else(quiet);
     let style = Style::of(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(style.colour).with_writer(style::Log).init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(style.colour).with_writer(style::LogWriter);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     // The application keeps its own right to leave a core.
     let alone = args.command.is_empty();
     let hidden = process_memory::keep_memory_private()
@@ -142,8 +147,8 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// What is compiled from texts, with all that is wrong with them.
-async fn compiled(texts: &[Text], keys: &[String], sequence: u64) -> Outcome {
-    let outcome = Job { texts: texts.to_vec(), keys: keys.to_vec(), sequence }.apart().await;
+async fn compiled(texts: &[SourceText], keys: &[String], sequence: u64) -> CompileOutcome {
+    let outcome = CompileJob { texts: texts.to_vec(), keys: keys.to_vec(), sequence }.apart().await;
     for label in &outcome.ignored {
         tracing::info!("{label} is none of ours, and is left alone");
     }
@@ -299,7 +304,7 @@ fn warn_of_open_doors(clients: &[SocketAddr]) {
 const STAYS: &str = "the change can't be used: the policy before it stays in force";
 
 /// A folder that can't be read, as it was told, and when it is looked at again.
-struct Unreadable {
+struct UnreadableFolder {
     told: String,
     pause: Duration,
 }
@@ -312,12 +317,12 @@ async fn follow(
     gateway: Arc<Gateway>,
     dir: Option<&Path>,
     keys: &[String],
-    mut seen: Vec<Text>,
+    mut seen: Vec<SourceText>,
     watch: Option<FolderWatch>,
 ) {
     let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
     let mut sequence = 1;
-    let mut unreadable: Option<Unreadable> = None;
+    let mut unreadable: Option<UnreadableFolder> = None;
     // What the policy in force is made of.
     let mut served = seen.clone();
     loop {
@@ -338,7 +343,7 @@ async fn follow(
                     gateway.reject(&dir.display().to_string(), "", &told);
                 }
                 let pause = unreadable.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-                unreadable = Some(Unreadable { told, pause });
+                unreadable = Some(UnreadableFolder { told, pause });
                 // What comes back is a change, even if it is what was there.
                 seen.clear();
                 continue;
@@ -389,19 +394,19 @@ fn opens_a_door(finding: &Finding) -> bool {
 }
 
 /// Nothing is wrong, and nothing is there.
-fn has_no_provider(compiled: &Outcome) -> bool {
+fn has_no_provider(compiled: &CompileOutcome) -> bool {
     compiled.document.providers.is_empty() && compiled.findings.is_empty()
 }
 
 /// A file that had something in it and has nothing now: most often it is being written anew.
-fn emptied<'t>(before: &[Text], now: &'t [Text]) -> Option<&'t str> {
-    let blank = |text: &Text| text.text.trim().is_empty();
+fn emptied<'t>(before: &[SourceText], now: &'t [SourceText]) -> Option<&'t str> {
+    let blank = |text: &SourceText| text.text.trim().is_empty();
     let had = |file: &str| before.iter().any(|text| text.file == file && !blank(text));
     now.iter().find(|text| blank(text) && had(&text.file)).map(|text| text.file.as_str())
 }
 
 /// What keeps a change from being used.
-fn blocking(compiled: &Outcome) -> Option<&Finding> {
+fn blocking(compiled: &CompileOutcome) -> Option<&Finding> {
     compiled.findings.iter().find(|finding| finding.severity == Severity::Error)
 }
 

@@ -96,9 +96,9 @@ fn colour(text: &str) -> Option<usize> {
 
 /// Where lines of the log go: to stderr, each one line whatever stands in it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log;
+pub(crate) struct LogWriter;
 
-impl Write for Log {
+impl Write for LogWriter {
     /// Takes a whole line at once, as `tracing` writes them.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(line);
@@ -113,11 +113,11 @@ impl Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
-    type Writer = Log;
+impl MakeWriter<'_> for LogWriter {
+    type Writer = LogWriter;
 
-    fn make_writer(&self) -> Log {
-        Log
+    fn make_writer(&self) -> LogWriter {
+        LogWriter
     }
 }
 

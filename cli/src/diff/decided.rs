@@ -8,7 +8,7 @@ use outrigger_policy::{
     BuildError, Conditions, Credential, Explanation, Pace, Policy, Provider, Request, Skip, explain,
 };
 
-use super::records::Record;
+use super::records::RecordedDecision;
 use crate::explain::rounded;
 
 /// Variables of rules of which a record tells nothing.
@@ -70,19 +70,19 @@ pub(crate) enum Unsaid {
 }
 
 /// A policy, asked again and again.
-pub(crate) struct Side<'p> {
+pub(crate) struct PolicySide<'p> {
     policy: &'p Policy,
     /// With conditions assumed to be so or so.
     assuming: HashMap<BTreeMap<String, bool>, Policy>,
 }
 
-impl<'p> Side<'p> {
+impl<'p> PolicySide<'p> {
     pub fn of(policy: &'p Policy) -> Self {
-        Side { policy, assuming: HashMap::new() }
+        PolicySide { policy, assuming: HashMap::new() }
     }
 
     /// What is decided about a request, if the conditions that are assumed have these values.
-    pub fn decides(&mut self, record: &Record, assumed: &BTreeMap<String, bool>) -> Result<Decided, Unsaid> {
+    pub fn decides(&mut self, record: &RecordedDecision, assumed: &BTreeMap<String, bool>) -> Result<Decided, Unsaid> {
         let Some(operation) = record.operation() else {
             return Err(Unsaid::Never(format!("the operation {} is not known", record.operation)));
         };
@@ -140,7 +140,7 @@ impl<'p> Side<'p> {
 }
 
 /// The first condition that was asked and is not known.
-fn undecided(policy: &Policy, record: &Record, decision: &Explanation) -> Option<Untold> {
+fn undecided(policy: &Policy, record: &RecordedDecision, decision: &Explanation) -> Option<Untold> {
     decision.rules.iter().filter(|seen| seen.outcome == outrigger_policy::RuleOutcome::Failed).find_map(|seen| {
         let place = policy.rules.position(|rule| *rule.label == *seen.rule)?;
         let world = Recorded(record);
@@ -183,7 +183,7 @@ impl Decided {
 }
 
 /// The world of a record: all is well and nothing is spent.
-struct Recorded<'r>(&'r Record);
+struct Recorded<'r>(&'r RecordedDecision);
 
 impl Conditions for Recorded<'_> {
     fn unfit(&self, _: &Provider) -> Option<String> {

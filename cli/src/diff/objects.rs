@@ -25,11 +25,11 @@ pub(crate) enum What {
     Added,
     Removed,
     /// The fields, each with what it was and what it is.
-    Changed(Vec<Field>),
+    Changed(Vec<ChangedField>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Field {
+pub(crate) struct ChangedField {
     /// `spec.providers[openai].weight`.
     pub path: String,
     /// `None` where there was none.
@@ -82,7 +82,7 @@ fn comparable(object: &Object) -> Value {
     value
 }
 
-fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<Field>) {
+fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<ChangedField>) {
     if old == new {
         return;
     }
@@ -103,7 +103,7 @@ fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<F
                 }
                 // The same ones, in another order: that may matter.
                 if fields.len() == before {
-                    fields.push(Field { path: path.to_owned(), old: order(old), new: order(new) });
+                    fields.push(ChangedField { path: path.to_owned(), old: order(old), new: order(new) });
                 }
             }
             _ => {
@@ -116,7 +116,7 @@ fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<F
     }
 }
 
-fn one(path: String, old: Option<&Value>, new: Option<&Value>, tells: bool, fields: &mut Vec<Field>) {
+fn one(path: String, old: Option<&Value>, new: Option<&Value>, tells: bool, fields: &mut Vec<ChangedField>) {
     if let (Some(was), Some(is)) = (old, new)
         && (was == is || matches!((was, is), (Value::Object(_), Value::Object(_)) | (Value::Array(_), Value::Array(_))))
     {
@@ -124,7 +124,7 @@ fn one(path: String, old: Option<&Value>, new: Option<&Value>, tells: bool, fiel
         return;
     }
     let told = |value: &Value| if tells { shortened(value) } else { "(not told)".to_owned() };
-    fields.push(Field { path, old: old.map(told), new: new.map(told) });
+    fields.push(ChangedField { path, old: old.map(told), new: new.map(told) });
 }
 
 /// Items by their names, if all have one of their own.
@@ -155,7 +155,7 @@ pub(crate) fn text(changes: &[Change], style: Style) -> String {
             What::Removed => text.push_str(&format!("- {}\n", Printable(object))),
             What::Changed(fields) => {
                 text.push_str(&format!("~ {}\n", Printable(object)));
-                for Field { path, old, new } in fields {
+                for ChangedField { path, old, new } in fields {
                     let told = match (old, new) {
                         (Some(old), Some(new)) => format!("{old} -> {new}"),
                         (None, Some(new)) => format!("added: {new}"),

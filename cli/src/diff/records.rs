@@ -17,7 +17,7 @@ pub(crate) enum RecordsError {
 
 /// One record. What is unknown is null there.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct RecordedDecision {
     pub decision: String,
     #[serde(default)]
     pub time: Option<String>,
@@ -34,16 +34,16 @@ pub(crate) struct Record {
     #[serde(default)]
     pub model_requested: Option<String>,
     #[serde(default)]
-    pub tokens: Tokens,
+    pub tokens: RecordedTokens,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(crate) struct Tokens {
+pub(crate) struct RecordedTokens {
     #[serde(default)]
     pub input: Option<u64>,
 }
 
-impl Record {
+impl RecordedDecision {
     /// The row of its operation, if this version has one.
     pub fn operation(&self) -> Option<&'static Operation> {
         TABLE.iter().find(|row| row.dialect.name() == self.dialect && row.name == self.operation)
@@ -65,7 +65,7 @@ impl Record {
 ///
 /// # Errors
 /// [`RecordsError`] says which line.
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Record>, RecordsError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<RecordedDecision>, RecordsError> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordsError::NoText)?;
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(RecordsError::Array);

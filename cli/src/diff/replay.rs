@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 use outrigger_policy::{Policy, Printable};
 
-use super::decided::{Decided, Side, Unsaid, Untold};
-use super::records::Record;
+use super::decided::{Decided, PolicySide, Unsaid, Untold};
+use super::records::RecordedDecision;
 use crate::style::Style;
 
 /// Conditions that are tried as true and as false for one request.
@@ -37,10 +37,10 @@ enum Verdict {
 }
 
 /// Decides every record by both.
-pub(crate) fn replay(old: &Policy, new: &Policy, records: &[Record]) -> Replayed {
+pub(crate) fn replay(old: &Policy, new: &Policy, records: &[RecordedDecision]) -> Replayed {
     let mut replayed = Replayed::default();
     let same_limits = old.document.budgets == new.document.budgets && old.limits.all == new.limits.all;
-    let mut sides = (Side::of(old), Side::of(new));
+    let mut sides = (PolicySide::of(old), PolicySide::of(new));
     for record in records.iter().filter(|record| record.is_decided()) {
         replayed.requests += 1;
         match judge(&mut sides, record, same_limits) {
@@ -54,7 +54,7 @@ pub(crate) fn replay(old: &Policy, new: &Policy, records: &[Record]) -> Replayed
     replayed
 }
 
-fn judge((old, new): &mut (Side<'_>, Side<'_>), record: &Record, same_limits: bool) -> Verdict {
+fn judge((old, new): &mut (PolicySide<'_>, PolicySide<'_>), record: &RecordedDecision, same_limits: bool) -> Verdict {
     let mut outcomes: BTreeSet<(Decided, Decided)> = BTreeSet::new();
     let mut depends: BTreeSet<Untold> = BTreeSet::new();
     let mut left = vec![BTreeMap::new()];

@@ -19,7 +19,7 @@ const RUNNING: &str = "--field-selector=status.phase!=Succeeded,status.phase!=Fa
 
 /// Why nothing can be told.
 #[derive(Debug, Error)]
-pub(crate) enum LookError {
+pub(crate) enum KubectlError {
     #[error(
         "there is no kubectl on the PATH, and doctor asks the cluster through it: see https://kubernetes.io/docs/tasks/tools/"
     )]
@@ -35,25 +35,25 @@ pub(crate) enum LookError {
 }
 
 /// A question's answer: objects, or why there are none, in kubectl's words.
-pub(crate) type Answer = Result<Vec<Value>, String>;
+pub(crate) type Listing = Result<Vec<Value>, String>;
 
 /// Everything that is looked at.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ClusterState {
     pub namespace: Option<String>,
     /// Deployments of the operator.
-    pub operators: Answer,
-    pub leases: Answer,
+    pub operators: Listing,
+    pub leases: Listing,
     /// Mutating and validating configurations.
-    pub webhooks: Answer,
-    pub objects: Answer,
-    pub namespaces: Answer,
+    pub webhooks: Listing,
+    pub objects: Listing,
+    pub namespaces: Listing,
     /// Pods with a gateway, and those without.
-    pub gateways: Answer,
-    pub bare: Answer,
+    pub gateways: Listing,
+    pub bare: Listing,
     /// NetworkPolicies.
-    pub policies: Answer,
-    pub deployments: Answer,
+    pub policies: Listing,
+    pub deployments: Listing,
 }
 
 /// The way into a cluster.
@@ -80,9 +80,9 @@ impl Kubectl {
     ///
     /// # Errors
     /// Where not even the first question can be asked.
-    pub(crate) async fn look(&self) -> Result<Seen, LookError> {
+    pub(crate) async fn look(&self) -> Result<ClusterState, KubectlError> {
         // Alone: if it can't be asked, nothing can, and if somebody must log in, it is once.
-        self.ask(&["version", "-o", "json"]).await?.map_err(LookError::Unreachable)?;
+        self.ask(&["version", "-o", "json"]).await?.map_err(KubectlError::Unreachable)?;
         let here: Vec<&str> = match &self.namespace {
             Some(namespace) => vec!["-n", namespace],
             None => vec!["-A"],
@@ -102,10 +102,21 @@ impl Kubectl {
             self.get("deployments.apps", &here, &[]),
         )?;
         let namespace = self.namespace.clone();
-        Ok(Seen { namespace, operators, leases, webhooks, objects, namespaces, gateways, bare, policies, deployments })
+        Ok(ClusterState {
+            namespace,
+            operators,
+            leases,
+            webhooks,
+            objects,
+            namespaces,
+            gateways,
+            bare,
+            policies,
+            deployments,
+        })
     }
 
-    async fn get(&self, what: &str, where_: &[&str], which: &[&str]) -> Result<Answer, LookError> {
+    async fn get(&self, what: &str, where_: &[&str], which: &[&str]) -> Result<Listing, KubectlError> {
         let mut arguments = vec!["get", what, "-o", "json"];
         arguments.extend(where_);
         arguments.extend(which);
@@ -116,13 +127,13 @@ impl Kubectl {
         Ok(self.ask(&arguments).await?.map(list))
     }
 
-    async fn ask(&self, arguments: &[&str]) -> Result<Result<Value, String>, LookError> {
+    async fn ask(&self, arguments: &[&str]) -> Result<Result<Value, String>, KubectlError> {
         let mut command = Command::new(&self.program);
         command.args(&self.global).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let run = tokio::time::timeout(PATIENCE, command.output());
         let output = match run.await {
-            Err(_) => return Err(LookError::Late),
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Err(LookError::NoKubectl),
+            Err(_) => return Err(KubectlError::Late),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Err(KubectlError::NoKubectl),
             Ok(output) => output?,
         };
         match output.status.success() {

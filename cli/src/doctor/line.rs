@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kubectl::Answer;
+use super::kubectl::Listing;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum LineLevel {
     Well,
     /// Worth knowing.
     Note,
@@ -16,37 +16,37 @@ pub(crate) enum Level {
 
 /// Something that was found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub level: Level,
+pub(crate) struct ReportLine {
+    pub level: LineLevel,
     pub text: String,
     /// What to type, or to look at.
     pub hint: Option<String>,
 }
 
-impl Line {
+impl ReportLine {
     pub(crate) fn well(text: impl Into<String>) -> Self {
-        Line { level: Level::Well, text: text.into(), hint: None }
+        ReportLine { level: LineLevel::Well, text: text.into(), hint: None }
     }
 
     pub(crate) fn note(text: impl Into<String>) -> Self {
-        Line { level: Level::Note, text: text.into(), hint: None }
+        ReportLine { level: LineLevel::Note, text: text.into(), hint: None }
     }
 
     pub(crate) fn wrong(text: impl Into<String>) -> Self {
-        Line { level: Level::Wrong, text: text.into(), hint: None }
+        ReportLine { level: LineLevel::Wrong, text: text.into(), hint: None }
     }
 
     pub(crate) fn with(self, hint: impl Into<String>) -> Self {
-        Line { hint: Some(hint.into()), ..self }
+        ReportLine { hint: Some(hint.into()), ..self }
     }
 }
 
 /// The objects of an answer; where there is none, a line says so.
-pub(super) fn answered<'a>(answer: &'a Answer, what: &str, lines: &mut Vec<Line>) -> Option<&'a [Value]> {
+pub(super) fn answered<'a>(answer: &'a Listing, what: &str, lines: &mut Vec<ReportLine>) -> Option<&'a [Value]> {
     match answer {
         Ok(objects) => Some(objects),
         Err(why) => {
-            lines.push(Line::note(format!("{what} can't be looked at: {why}")));
+            lines.push(ReportLine::note(format!("{what} can't be looked at: {why}")));
             None
         }
     }

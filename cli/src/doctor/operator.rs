@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kubectl::Seen;
-use super::line::{Line, age, answered, list, place, text, word};
+use super::kubectl::ClusterState;
+use super::line::{ReportLine, age, answered, list, place, text, word};
 
 /// A Lease that was not renewed for so long is nobody's.
 const LEASE_SECONDS: i64 = 60;
@@ -14,7 +14,7 @@ const WEBHOOKS: [(&str, &str); 2] = [
     ("workloads.outrigger.dev", "annotations on workloads do nothing"),
 ];
 
-pub(super) fn judge(seen: &Seen, now: Timestamp) -> Vec<Line> {
+pub(super) fn judge(seen: &ClusterState, now: Timestamp) -> Vec<ReportLine> {
     let mut lines = Vec::new();
     let remote = webhooks(seen, &mut lines);
     let operators: Option<Vec<&Value>> =
@@ -22,20 +22,24 @@ pub(super) fn judge(seen: &Seen, now: Timestamp) -> Vec<Line> {
     match operators.as_deref() {
         None => {}
         Some([]) => match remote {
-            Some(url) => lines.insert(0, Line::note(format!("operator: none in this cluster, webhooks lead to {url}"))),
+            Some(url) => {
+                lines.insert(0, ReportLine::note(format!("operator: none in this cluster, webhooks lead to {url}")))
+            }
             None => lines.insert(
                 0,
-                Line::wrong("operator: there is no Deployment with the label app.kubernetes.io/part-of=outrigger")
-                    .with("install it: docs/install.md"),
+                ReportLine::wrong(
+                    "operator: there is no Deployment with the label app.kubernetes.io/part-of=outrigger",
+                )
+                .with("install it: docs/install.md"),
             ),
         },
         Some(operators) => {
             let judged = operators.iter().map(|operator| replicas(operator));
-            let mut first: Vec<Line> = judged.collect();
+            let mut first: Vec<ReportLine> = judged.collect();
             if operators.len() > 1 {
                 let places: Vec<String> = operators.iter().map(|one| place(one)).collect();
                 let text = format!("operator: there are {}, which write the same objects", places.join(" and "));
-                first.push(Line::wrong(text).with("keep one: helm uninstall the other"));
+                first.push(ReportLine::wrong(text).with("keep one: helm uninstall the other"));
             }
             first.extend(lease(seen, operators, now));
             lines.splice(0..0, first);
@@ -55,7 +59,7 @@ pub(super) fn version(operator: &Value) -> &str {
     label.unwrap_or_else(image)
 }
 
-fn replicas(operator: &Value) -> Line {
+fn replicas(operator: &Value) -> ReportLine {
     let number = |pointer: &str| operator.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
     let (wanted, ready) = (number("/spec/replicas"), number("/status/readyReplicas"));
     let place = place(operator);
@@ -66,15 +70,15 @@ fn replicas(operator: &Value) -> Line {
             let hint = format!(
                 "kubectl describe pods -n {namespace} -l app.kubernetes.io/part-of=outrigger\nkubectl logs -n {namespace} deployment/{name}"
             );
-            Line::wrong(text).with(hint)
+            ReportLine::wrong(text).with(hint)
         }
-        ready if ready < wanted => Line::note(text),
-        _ => Line::well(text),
+        ready if ready < wanted => ReportLine::note(text),
+        _ => ReportLine::well(text),
     }
 }
 
 /// Who leads.
-fn lease(seen: &Seen, operators: &[&Value], now: Timestamp) -> Option<Line> {
+fn lease(seen: &ClusterState, operators: &[&Value], now: Timestamp) -> Option<ReportLine> {
     let mut lines = Vec::new();
     let Some(leases) = answered(&seen.leases, "who leads", &mut lines) else { return lines.pop() };
     let homes: Vec<&str> = operators.iter().map(|operator| text(operator, "/metadata/namespace")).collect();
@@ -84,17 +88,17 @@ fn lease(seen: &Seen, operators: &[&Value], now: Timestamp) -> Option<Line> {
     let holder = lease.map(|lease| text(lease, "/spec/holderIdentity")).filter(|holder| !holder.is_empty());
     let old = lease.and_then(|lease| age(lease, "/spec/renewTime", now)).filter(|age| *age > LEASE_SECONDS);
     match (holder, old) {
-        (None, _) => Some(Line::wrong("leader: no replica leads, and nothing is written").with(log)),
+        (None, _) => Some(ReportLine::wrong("leader: no replica leads, and nothing is written").with(log)),
         (Some(holder), Some(age)) => {
             let text = format!("leader: {holder} has not renewed its Lease for {age} s, and nobody has taken over");
-            Some(Line::wrong(text).with(log))
+            Some(ReportLine::wrong(text).with(log))
         }
-        (Some(holder), None) => Some(Line::well(format!("leader: {holder}"))),
+        (Some(holder), None) => Some(ReportLine::well(format!("leader: {holder}"))),
     }
 }
 
 /// Where they lead, if that is outside the cluster.
-fn webhooks(seen: &Seen, lines: &mut Vec<Line>) -> Option<String> {
+fn webhooks(seen: &ClusterState, lines: &mut Vec<ReportLine>) -> Option<String> {
     let configurations = answered(&seen.webhooks, "webhooks", lines)?;
     let ours: Vec<(&Value, &Value)> = configurations
         .iter()
@@ -106,13 +110,15 @@ fn webhooks(seen: &Seen, lines: &mut Vec<Line>) -> Option<String> {
         let found = ours.iter().filter(|(_, webhook)| text(webhook, "/name") == name).count();
         match found {
             0 => lines.push(
-                Line::wrong(format!("webhooks: {name} is not there: {consequence}"))
+                ReportLine::wrong(format!("webhooks: {name} is not there: {consequence}"))
                     .with("the chart brings it: helm upgrade --install outrigger … (docs/install.md)"),
             ),
             1 => {}
             many => lines.push(
-                Line::wrong(format!("webhooks: {name} is there {many} times: pods are looked at by several operators"))
-                    .with("keep one: helm uninstall the other"),
+                ReportLine::wrong(format!(
+                    "webhooks: {name} is there {many} times: pods are looked at by several operators"
+                ))
+                .with("keep one: helm uninstall the other"),
             ),
         }
     }
@@ -123,11 +129,11 @@ fn webhooks(seen: &Seen, lines: &mut Vec<Line>) -> Option<String> {
                 "webhooks: {name} of {held_by} has no caBundle: the API server can't trust the operator, and its failurePolicy ({}) holds",
                 text_or(webhook, "/failurePolicy", "Fail")
             );
-            lines.push(Line::wrong(text).with("the operator (or cert-manager) writes it: look at its log"));
+            lines.push(ReportLine::wrong(text).with("the operator (or cert-manager) writes it: look at its log"));
         }
     }
     if lines.len() == before {
-        lines.push(Line::well(format!("webhooks: {}, each with a caBundle", ours.len())));
+        lines.push(ReportLine::well(format!("webhooks: {}, each with a caBundle", ours.len())));
     }
     let url = ours.iter().map(|(_, webhook)| text(webhook, "/clientConfig/url")).find(|url| !url.is_empty());
     url.map(str::to_owned)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use outrigger_crds::carries::{INJECT, INJECTED, SIDECAR, renew, should_carry};
 use serde_json::Value;
 
-use super::kubectl::Seen;
-use super::line::{Line, answered, list, minor, place, text, word};
+use super::kubectl::ClusterState;
+use super::line::{ReportLine, answered, list, minor, place, text, word};
 use super::operator;
 use crate::check::counted;
 
@@ -15,7 +15,7 @@ const SKEW: u32 = 2;
 /// What the names of our webhooks end with.
 const WEBHOOKS: &str = ".outrigger.dev\"";
 
-pub(super) fn judge(seen: &Seen) -> Vec<Line> {
+pub(super) fn judge(seen: &ClusterState) -> Vec<ReportLine> {
     let mut lines = Vec::new();
     let gateways = answered(&seen.gateways, "pods", &mut lines).unwrap_or_default();
     let bare = match &seen.bare {
@@ -23,15 +23,16 @@ pub(super) fn judge(seen: &Seen) -> Vec<Line> {
         Err(_) => return lines,
     };
     if answered(&seen.namespaces, "which namespaces ask for gateways", &mut lines).is_none() {
-        lines.push(Line::note("pods: of those without a gateway, only those that ask themselves are missed here"));
+        lines
+            .push(ReportLine::note("pods: of those without a gateway, only those that ask themselves are missed here"));
     }
     let missing = missing(seen, bare);
-    lines.push(Line::well(format!("pods: {} with a gateway", gateways.len())));
+    lines.push(ReportLine::well(format!("pods: {} with a gateway", gateways.len())));
     for (remedy, pods) in missing {
         let named: Vec<String> = pods.iter().take(3).map(|pod| place(pod)).collect();
         let more = if pods.len() > named.len() { " and more" } else { "" };
         let what = if pods.len() == 1 { "has" } else { "have" };
-        lines.push(Line::wrong(format!("{}{more} {what} no gateway", named.join(", "))).with(remedy));
+        lines.push(ReportLine::wrong(format!("{}{more} {what} no gateway", named.join(", "))).with(remedy));
     }
     lines.extend(seen.deployments.iter().flatten().filter_map(refused));
     lines.extend(seen.namespaces.iter().flatten().filter_map(neither));
@@ -42,7 +43,7 @@ pub(super) fn judge(seen: &Seen) -> Vec<Line> {
 }
 
 /// By what to type.
-fn missing<'a>(seen: &Seen, pods: &'a [Value]) -> BTreeMap<String, Vec<&'a Value>> {
+fn missing<'a>(seen: &ClusterState, pods: &'a [Value]) -> BTreeMap<String, Vec<&'a Value>> {
     let homes: BTreeSet<&str> = seen
         .operators
         .as_deref()
@@ -79,7 +80,7 @@ fn controller(pod: &Value) -> Option<(&str, &str)> {
 }
 
 /// A Deployment whose pods the operator does not let in: there is no pod that could say so.
-fn refused(deployment: &Value) -> Option<Line> {
+fn refused(deployment: &Value) -> Option<ReportLine> {
     let told = |condition: &&Value| {
         text(condition, "/type") == "ReplicaFailure"
             && text(condition, "/status") == "True"
@@ -89,28 +90,28 @@ fn refused(deployment: &Value) -> Option<Line> {
     let message = text(condition, "/message");
     // After the API server's own words.
     let why = message.split_once("denied the request: ").map_or(message, |(_, why)| why);
-    Some(Line::wrong(format!("Deployment {}: its new pods are refused: {why}", place(deployment))))
+    Some(ReportLine::wrong(format!("Deployment {}: its new pods are refused: {why}", place(deployment))))
 }
 
 /// A namespace whose label asks for nothing that there is.
-fn neither(namespace: &Value) -> Option<Line> {
+fn neither(namespace: &Value) -> Option<ReportLine> {
     let said = word(namespace, "labels", INJECT).filter(|said| !matches!(*said, "true" | "false"))?;
     let name = text(namespace, "/metadata/name");
     let text = format!(
         "namespace {name}: its label {INJECT} is `{said}`, neither `true` nor `false`: its pods get no gateway by it"
     );
-    Some(Line::wrong(text).with(format!("kubectl label namespace {name} {INJECT}=true --overwrite")))
+    Some(ReportLine::wrong(text).with(format!("kubectl label namespace {name} {INJECT}=true --overwrite")))
 }
 
 /// Asked for by its namespace, and it could not be.
-fn passed_over(pod: &Value) -> Option<Line> {
+fn passed_over(pod: &Value) -> Option<ReportLine> {
     let said: Value = serde_json::from_str(word(pod, "annotations", INJECTED)?).ok()?;
     let why: Vec<&str> = list(&said, "/skipped").iter().filter_map(Value::as_str).collect();
-    Some(Line::note(format!("{} has no gateway on purpose: {}", place(pod), why.join("; "))))
+    Some(ReportLine::note(format!("{} has no gateway on purpose: {}", place(pod), why.join("; "))))
 }
 
 /// A gateway that does not get up.
-fn stuck(pod: &Value) -> Option<Line> {
+fn stuck(pod: &Value) -> Option<ReportLine> {
     let containers = list(pod, "/status/initContainerStatuses").iter().chain(list(pod, "/status/containerStatuses"));
     let gateway = containers.into_iter().find(|container| text(container, "/name") == "outrigger")?;
     let reason = text(gateway, "/state/waiting/reason");
@@ -122,12 +123,13 @@ fn stuck(pod: &Value) -> Option<Line> {
     };
     let message = text(gateway, "/state/waiting/message");
     let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-    (!harmless)
-        .then(|| Line::wrong(format!("{namespace}/{name}: its gateway does not run: {reason}{message}")).with(hint))
+    (!harmless).then(|| {
+        ReportLine::wrong(format!("{namespace}/{name}: its gateway does not run: {reason}{message}")).with(hint)
+    })
 }
 
 /// Gateways that are too old, or too new, for the operator.
-fn skew(seen: &Seen, gateways: &[Value]) -> Option<Line> {
+fn skew(seen: &ClusterState, gateways: &[Value]) -> Option<ReportLine> {
     let operators = seen.operators.as_deref().unwrap_or_default();
     let of_operator = operators.first().map(operator::version)?;
     let (major, own) = minor(of_operator)?;
@@ -144,5 +146,8 @@ fn skew(seen: &Seen, gateways: &[Value]) -> Option<Line> {
         place(first),
         word(first, "labels", SIDECAR).unwrap_or_default()
     );
-    Some(Line::wrong(text).with("restart what made them: a pod gets the gateway of the day on which it is created"))
+    Some(
+        ReportLine::wrong(text)
+            .with("restart what made them: a pod gets the gateway of the day on which it is created"),
+    )
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::*;
-use kubectl::{Answer, Seen};
+use kubectl::{ClusterState, Listing};
 
 const NOW: &str = "2026-11-25T12:00:00Z";
 
 /// A list, or a text that says why there is none.
-fn answer(cluster: &Value, name: &str) -> Answer {
+fn answer(cluster: &Value, name: &str) -> Listing {
     match cluster.get(name) {
         Some(Value::String(why)) => Err(why.clone()),
         Some(Value::Array(objects)) => Ok(objects.clone()),
@@ -19,8 +19,8 @@ fn answer(cluster: &Value, name: &str) -> Answer {
     }
 }
 
-fn seen(cluster: &Value) -> Seen {
-    Seen {
+fn seen(cluster: &Value) -> ClusterState {
+    ClusterState {
         namespace: cluster.get("namespace").and_then(Value::as_str).map(str::to_owned),
         operators: answer(cluster, "operators"),
         leases: answer(cluster, "leases"),
@@ -45,7 +45,7 @@ fn golden(name: &str) -> bool {
         fs::write(&file, &text).unwrap();
     }
     assert_eq!(text, fs::read_to_string(file).unwrap_or_default(), "{name}: UPDATE=1 writes it anew");
-    lines.iter().any(|line| line.level == Level::Wrong)
+    lines.iter().any(|line| line.level == LineLevel::Wrong)
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn any(dice: &mut Dice) -> Asks {
 
 /// What a decision comes to: who is tried and who is passed over, by which rule, or why nobody is.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Outcome {
+struct ComparedOutcome {
     rule: Option<String>,
     candidates: Vec<(String, String, Option<String>)>,
     /// Status and type.
@@ -317,26 +317,26 @@ async fn by_gateway(client: &reqwest::Client, at: SocketAddr, asks: &Asks) -> St
     decision
 }
 
-fn recorded(record: &Value) -> Outcome {
+fn recorded(record: &Value) -> ComparedOutcome {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let one = |candidate: &Value| {
         let name = |field: &str| text(&candidate[field]).unwrap_or_default();
         (name("provider"), name("model"), text(&candidate["skipped"]))
     };
     let sent = !record["attempts"].as_array().unwrap().is_empty();
-    Outcome {
+    ComparedOutcome {
         rule: text(&record["rule"]),
         candidates: record["candidates"].as_array().unwrap().iter().map(one).collect(),
         refused: (!sent).then(|| (record["status"].as_u64().unwrap() as u16, text(&record["error_type"]).unwrap())),
     }
 }
 
-fn explained_as(told: &Explanation) -> Outcome {
+fn explained_as(told: &Explanation) -> ComparedOutcome {
     let one = |candidate: &outrigger_policy::CandidateSeen| {
         let why = candidate.why.clone().filter(|_| candidate.skipped.as_deref() == Some("unsupported"));
         (candidate.provider.clone(), candidate.model.clone(), why.or_else(|| candidate.skipped.clone()))
     };
-    Outcome {
+    ComparedOutcome {
         rule: told.rule.clone(),
         candidates: told.candidates.iter().map(one).collect(),
         refused: told.refusal.as_ref().map(|refusal| (refusal.status, refusal.kind.clone())),
@@ -344,12 +344,17 @@ fn explained_as(told: &Explanation) -> Outcome {
 }
 
 /// What `explain` says, and what a rule's test would see; the latter where a test can say all that the request says.
-fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (Outcome, Option<Outcome>) {
-    let refused =
-        |refusal: &Refusal| Outcome { refused: Some((refusal.status, refusal.kind.to_owned())), ..Outcome::default() };
+fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (ComparedOutcome, Option<ComparedOutcome>) {
+    let refused = |refusal: &Refusal| ComparedOutcome {
+        refused: Some((refusal.status, refusal.kind.to_owned())),
+        ..ComparedOutcome::default()
+    };
     let (path, query) = asks.target.split_once('?').unwrap_or((&asks.target, ""));
     let Some(matched) = outrigger_llm::operation::find("POST", path) else {
-        return (Outcome { refused: Some((404, "unknown_path".to_owned())), ..Outcome::default() }, None);
+        return (
+            ComparedOutcome { refused: Some((404, "unknown_path".to_owned())), ..ComparedOutcome::default() },
+            None,
+        );
     };
     let mut headers = http::HeaderMap::new();
     for (name, value) in &asks.headers {
@@ -363,11 +368,11 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (Outcome, Option<Out
         Err(refusal) => return (refused(&refusal), None),
     };
     let said = Saying { path, query: query.to_owned(), headers, model: None, stream: false };
-    let asking = match Asking::of(matched, said, Some(asks.body.clone().into_bytes())) {
+    let asking = match ExplainedRequest::of(matched, said, Some(asks.body.clone().into_bytes())) {
         Ok(asking) => asking,
         Err(refusal) => return (refused(&refusal), None),
     };
-    let world = World::of(policy, &policy.keys[key], &asking, args, 0).unwrap();
+    let world = AssumedState::of(policy, &policy.keys[key], &asking, args, 0).unwrap();
     let mut told = decided(policy, key, &asking, &world);
     if let Some(refusal) = told.refusal.as_mut().filter(|refusal| refusal.kind == "unsupported_parameter")
         && asking.problem().is_some()
@@ -401,7 +406,7 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (Outcome, Option<Out
         let skipped = candidate.skipped.as_ref().map(ToString::to_string);
         (candidate.name.to_string(), candidate.model.to_string(), skipped)
     };
-    let tested = Outcome {
+    let tested = ComparedOutcome {
         rule: decision.rule.as_deref().map(str::to_owned),
         candidates: decision.candidates.iter().map(one).collect(),
         refused: decision.refusal.as_ref().map(|refusal| (refusal.kind.status(), refusal.kind.name().to_owned())),

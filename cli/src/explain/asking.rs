@@ -39,7 +39,7 @@ pub(crate) enum AskError {
 
 /// A request.
 #[derive(Debug)]
-pub(crate) struct Asking {
+pub(crate) struct ExplainedRequest {
     pub operation: &'static Operation,
     /// As it was said.
     pub path: String,
@@ -68,7 +68,7 @@ pub(crate) struct Saying<'a> {
     pub stream: bool,
 }
 
-impl Asking {
+impl ExplainedRequest {
     /// Reads the arguments.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Asking {
         }
         let (headers, query) = (headers(args)?, with_params(query, &args.params));
         let said = Saying { path, query, headers, model: args.model.as_deref(), stream: args.stream };
-        Ok(Asking::of(matched, said, body))
+        Ok(ExplainedRequest::of(matched, said, body))
     }
 
     /// A request as a client sends it.
@@ -108,7 +108,7 @@ impl Asking {
         };
         let ParsedRequest { operation, model, stream: streams, scanned, .. } =
             asked.map_err(|not_asked| not_asked.refusal)?;
-        Ok(Asking {
+        Ok(ExplainedRequest {
             operation,
             path: path.to_owned(),
             headers,

@@ -12,13 +12,13 @@ use outrigger_policy::{
 use outrigger_sidecar::worst_case::{Means, OutputBounds, worst};
 use serde::Serialize;
 
-use super::asking::{Asking, dialect};
-use super::world::World;
+use super::asking::{ExplainedRequest, dialect};
+use super::world::AssumedState;
 
 /// What an attempt may use at worst.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Reserved {
+pub(crate) struct WorstCaseReserve {
     /// `provider/model`.
     pub at: String,
     pub input_tokens: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Reserved {
 }
 
 /// A limit that has too little left.
-struct NoRoom {
+struct ShortLimit {
     place: LimitIndex,
     used: u64,
 }
@@ -43,10 +43,10 @@ struct NoRoom {
 pub(crate) fn reserve(
     policy: &Policy,
     key: KeyIndex,
-    asking: &Asking,
-    world: &World<'_>,
+    asking: &ExplainedRequest,
+    world: &AssumedState<'_>,
     candidates: &mut [CandidateSeen],
-) -> Result<Option<Reserved>, RefusalSeen> {
+) -> Result<Option<WorstCaseReserve>, RefusalSeen> {
     let Some(key_of) = policy.keys.get(key) else { return Ok(None) };
     let mut first = None;
     for candidate in candidates.iter_mut().filter(|candidate| candidate.skipped.is_none()) {
@@ -69,10 +69,10 @@ pub(crate) fn reserve(
 fn attempt(
     policy: &Policy,
     key: KeyIndex,
-    asking: &Asking,
-    world: &World<'_>,
+    asking: &ExplainedRequest,
+    world: &AssumedState<'_>,
     candidate: &CandidateSeen,
-) -> Option<(Reserved, Result<(), NoRoom>)> {
+) -> Option<(WorstCaseReserve, Result<(), ShortLimit>)> {
     let key_of = &policy.keys[key];
     let entry = key_of.provider(&candidate.provider)?;
     let index = key_of.providers[entry].provider;
@@ -105,9 +105,9 @@ fn attempt(
     };
     let no_room = counted.iter().find_map(|at| {
         let (limit, used) = (&policy.limits.all[*at], world.used(*at));
-        (used.saturating_add(amount(limit.unit)) > limit.max).then_some(NoRoom { place: *at, used })
+        (used.saturating_add(amount(limit.unit)) > limit.max).then_some(ShortLimit { place: *at, used })
     });
-    let reserved = Reserved {
+    let reserved = WorstCaseReserve {
         at: format!("{}/{}", candidate.provider, candidate.model),
         input_tokens: input,
         output_tokens: tokens.saturating_sub(input),
@@ -119,7 +119,7 @@ fn attempt(
 }
 
 /// What bounds the answer.
-fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &Asking, model: &str) -> OutputBounds {
+fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &ExplainedRequest, model: &str) -> OutputBounds {
     let place = &policy.providers[provider];
     // An upstream of another dialect is told what the caller's own says.
     let fields = match provider::lookup(&place.kind) {
@@ -130,7 +130,7 @@ fn bounds(policy: &Policy, key: &Key, provider: ProviderIndex, asking: &Asking, 
     OutputBounds::of(policy, key, provider, model, fields, (asking.operation, &asking.scanned, body))
 }
 
-fn cache_ask(asking: &Asking) -> CacheAsk {
+fn cache_ask(asking: &ExplainedRequest) -> CacheAsk {
     let body = asking.body.as_deref().unwrap_or_default();
     match asking.scanned.caching(body) {
         _ if asking.scanned.keeps_cache(body) => CacheAsk::Hour,
@@ -141,7 +141,7 @@ fn cache_ask(asking: &Asking) -> CacheAsk {
 }
 
 /// The word of why a candidate is passed over, and the refusal if no other is left.
-fn told(policy: &Policy, no_room: &NoRoom) -> (&'static str, RefusalSeen) {
+fn told(policy: &Policy, no_room: &ShortLimit) -> (&'static str, RefusalSeen) {
     let limit = &policy.limits.all[no_room.place];
     let (word, kind) = (limit.skip(no_room.place).word(), limit.refusal_kind());
     let more = match limit.unit {

@@ -12,7 +12,7 @@ use outrigger_sidecar::pipeline::parsed_request::others;
 use thiserror::Error;
 
 use super::Args;
-use super::asking::{Asking, dialect};
+use super::asking::{ExplainedRequest, dialect};
 
 /// What is said of the world and can't be.
 #[derive(Debug, Error)]
@@ -49,8 +49,8 @@ fn such_as(unit: Unit) -> &'static str {
 
 /// What a decision asks of the world.
 #[derive(Debug)]
-pub(crate) struct World<'a> {
-    asking: &'a Asking,
+pub(crate) struct AssumedState<'a> {
+    asking: &'a ExplainedRequest,
     unhealthy: Vec<u64>,
     used: HashMap<LimitIndex, u64>,
     labels: &'a [(String, String)],
@@ -61,10 +61,16 @@ pub(crate) struct World<'a> {
     now: i64,
 }
 
-impl<'a> World<'a> {
+impl<'a> AssumedState<'a> {
     /// # Errors
     /// A provider or a limit that there is not, or an amount that it can't have.
-    pub fn of(policy: &Policy, key: &Key, asking: &'a Asking, args: &'a Args, now: i64) -> Result<Self, WorldError> {
+    pub fn of(
+        policy: &Policy,
+        key: &Key,
+        asking: &'a ExplainedRequest,
+        args: &'a Args,
+        now: i64,
+    ) -> Result<Self, WorldError> {
         let unhealthy = args.unhealthy.iter().map(|name| {
             let entry = key.providers.iter().find(|entry| *entry.name == **name);
             entry.map(|entry| policy.providers[entry.provider].identity).ok_or_else(|| {
@@ -74,7 +80,7 @@ impl<'a> World<'a> {
             })
         });
         let used = args.spent.iter().map(|(name, amount)| spent(policy, key, name, amount));
-        Ok(World {
+        Ok(AssumedState {
             unhealthy: unhealthy.collect::<Result<_, _>>()?,
             used: used.collect::<Result<_, _>>()?,
             labels: &args.labels,
@@ -136,7 +142,7 @@ fn known(policy: &Policy, key: &Key) -> Vec<String> {
     policy.limits.all.iter().filter_map(name).collect()
 }
 
-impl Conditions for World<'_> {
+impl Conditions for AssumedState<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.asking.unfit(provider)
     }

@@ -9,7 +9,7 @@ use super::report::Fate;
 use super::scrub::Scrub;
 use super::source::Source;
 use crate::check;
-use crate::folder::{self, Text};
+use crate::folder::{self, SourceText};
 
 /// Judges the objects as `check` would with all keys at hand, and takes out the rules that it refuses.
 pub(crate) fn settle(
@@ -58,8 +58,8 @@ pub(crate) fn settle(
 }
 
 fn judge(files: &[File]) -> Vec<Finding> {
-    let texts: Vec<Text> =
-        files.iter().map(|file| Text { file: file.name.to_owned(), text: file.text.clone() }).collect();
+    let texts: Vec<SourceText> =
+        files.iter().map(|file| SourceText { file: file.name.to_owned(), text: file.text.clone() }).collect();
     // Whether the keys are there is for the machine that serves.
     check::judge(&folder::objects(&texts), &|_| Some("x".to_owned())).findings
 }

@@ -11,26 +11,26 @@ mod translation;
 
 /// A function that fuzzing calls, and its name.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct FuzzTarget {
     /// Also that of its folder in `fuzz/seeds/` and of its file in `fuzz/fuzz_targets/`.
     pub name: &'static str,
     pub run: fn(&[u8]),
 }
 
 /// All of them.
-pub const TARGETS: &[Target] = &[
-    Target { name: "sse", run: sse::events },
-    Target { name: "openai_request", run: translation::openai_request },
-    Target { name: "anthropic_request", run: translation::anthropic_request },
-    Target { name: "gemini_request", run: translation::gemini_request },
-    Target { name: "openai_response", run: translation::openai_response },
-    Target { name: "anthropic_response", run: translation::anthropic_response },
-    Target { name: "gemini_response", run: translation::gemini_response },
-    Target { name: "openai_stream", run: translation::openai_stream },
-    Target { name: "anthropic_stream", run: translation::anthropic_stream },
-    Target { name: "gemini_stream", run: translation::gemini_stream },
-    Target { name: "scanner", run: scanner::body },
-    Target { name: "sync_lines", run: lines::both },
+pub const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "sse", run: sse::events },
+    FuzzTarget { name: "openai_request", run: translation::openai_request },
+    FuzzTarget { name: "anthropic_request", run: translation::anthropic_request },
+    FuzzTarget { name: "gemini_request", run: translation::gemini_request },
+    FuzzTarget { name: "openai_response", run: translation::openai_response },
+    FuzzTarget { name: "anthropic_response", run: translation::anthropic_response },
+    FuzzTarget { name: "gemini_response", run: translation::gemini_response },
+    FuzzTarget { name: "openai_stream", run: translation::openai_stream },
+    FuzzTarget { name: "anthropic_stream", run: translation::anthropic_stream },
+    FuzzTarget { name: "gemini_stream", run: translation::gemini_stream },
+    FuzzTarget { name: "scanner", run: scanner::body },
+    FuzzTarget { name: "sync_lines", run: lines::both },
 ];
 
 /// Calls one of [`TARGETS`].

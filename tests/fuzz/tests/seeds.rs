@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
-use outrigger_fuzzing::{TARGETS, Target};
+use outrigger_fuzzing::{FuzzTarget, TARGETS};
 
 /// Variations of each target's seeds.
 const VARIATIONS: usize = 2_000;
@@ -60,7 +60,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 const SHOWN: usize = 10;
 
 /// Runs a target; says which input breaks a promise, and how.
-fn broken(target: &Target, input: &[u8]) -> Option<String> {
+fn broken(target: &FuzzTarget, input: &[u8]) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).err()?;
     let text = panic.downcast_ref::<String>().map_or("it panics", String::as_str);
     let name = target.name;
