@@ -28,7 +28,7 @@ pub use attempt::worst_case;
 pub use config::status::{Rejected, Status};
 pub use gateway::{Gateway, InstallError, Settings};
 pub use pipeline::query::Query;
-pub use runtime::active_policy::ServeError;
 pub use runtime::journal::JournalError;
 pub use runtime::origin::{Link, PolicyOrigin};
 pub use runtime::secret::{Secret, Secrets};
+pub use runtime::serve_error::ServeError;

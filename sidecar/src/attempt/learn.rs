@@ -28,32 +28,34 @@ pub fn learn(
     if !failed.teaches {
         return;
     }
-    let lane = &call.served.places[provider].lanes[credential.unwrap_or_default()];
+    let health = call.served.backends[provider].health(credential);
     let (model, now) = (&*candidate.model, Instant::now());
     let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
     // Whatever it says, it is up.
     if failed.status.is_some_and(|status| status < 500) && failed.class != FailureClass::Transient {
-        lane.answered(model, now);
+        health.answered(model, now);
     }
     match failed.class {
         FailureClass::Credential => {
-            rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(CREDENTIAL_REST))
+            rest(failed.scope, call, candidate, provider, health, asked.unwrap_or(CREDENTIAL_REST))
         }
-        FailureClass::RateLimited => rest(failed.scope, call, candidate, provider, lane, asked.unwrap_or(DEFAULT_REST)),
+        FailureClass::RateLimited => {
+            rest(failed.scope, call, candidate, provider, health, asked.unwrap_or(DEFAULT_REST))
+        }
         FailureClass::Candidate if failed.error == AttemptError::Overloaded => {
-            lane.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
-            lane.unserved(model, now);
+            health.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
+            health.unserved(model, now);
         }
         FailureClass::Candidate if failed.error == AttemptError::Empty => {
-            lane.answered(model, now);
-            lane.unserved(model, now);
+            health.answered(model, now);
+            health.unserved(model, now);
         }
         FailureClass::Transient => {
             if failed.error.is_slow() {
                 let measure = if call.stream { Measure::FirstToken } else { Measure::Whole };
-                lane.waited(model, measure, began, now);
+                health.waited(model, measure, began, now);
             }
-            lane.failed(model, began, now);
+            health.failed(model, began, now);
         }
         FailureClass::Final
         | FailureClass::Candidate
@@ -68,22 +70,22 @@ fn rest(
     call: &RequestContext,
     candidate: &Candidate,
     provider: ProviderIndex,
-    lane: &BackendHealth,
+    health: &BackendHealth,
     pause: Duration,
 ) {
     let now = Instant::now();
-    let one = |lane: &BackendHealth| match scope {
-        Scope::Model => lane.rest_model(&candidate.model, pause, now),
-        Scope::Credential | Scope::Account => lane.rest(pause, now),
+    let one = |health: &BackendHealth| match scope {
+        Scope::Model => health.rest_model(&candidate.model, pause, now),
+        Scope::Credential | Scope::Account => health.rest(pause, now),
     };
     let providers = &call.served.policy.providers;
     let own = &providers[provider];
     if own.account.is_none() || scope == Scope::Credential {
-        return one(lane);
+        return one(health);
     }
-    for (other, place) in providers.iter().zip(&call.served.places) {
+    for (other, backend) in providers.iter().zip(&call.served.backends) {
         if other.account == own.account && other.id.namespace == own.id.namespace {
-            place.lanes.iter().for_each(|lane| one(lane));
+            backend.credentials.iter().for_each(|credential| one(&credential.health));
         }
     }
 }

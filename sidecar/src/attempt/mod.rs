@@ -53,7 +53,7 @@ use crate::telemetry::record::AttemptRecord;
 pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -> Response<ReplyBody> {
     let served = Arc::clone(&ending.call.served);
     for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
-        served.places[provider].upstream.touch();
+        served.backends[provider].upstream.touch();
     }
     let mut cursor = Cursor::new(trying.decision);
     let mut tried = TriedRoutes::default();
@@ -134,7 +134,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -
             NextStep::Retry(pause) => {
                 // Nobody is asked meanwhile: others may be.
                 ending.busy = None;
-                ending.places.clear();
+                ending.backend_permits.clear();
                 ending.waits();
                 tokio::time::sleep(pause).await;
                 ending.waited();

@@ -25,7 +25,7 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers;
 use crate::pipeline::parsed_request::{self, LONGEST_NAME};
 use crate::pipeline::refusal::Refusal;
-use crate::runtime::active_policy::Backend;
+use crate::runtime::backend::Backend;
 use crate::runtime::loop_detection;
 use crate::upstream::{Endpoint, Pieces};
 

@@ -16,11 +16,11 @@ pub fn named(
     if !failed.refuses_credential() {
         return failed;
     }
-    let (provider, place) = (&served.policy.providers[index], &served.places[index]);
-    let lane = &place.lanes[credential.unwrap_or_default()];
+    let (provider, backend) = (&served.policy.providers[index], &served.backends[index]);
+    let health = backend.health(credential);
     let status = failed.status.unwrap_or_default();
     let Some(at) = credential else {
-        if lane.may_tell(Instant::now()) {
+        if health.may_tell(Instant::now()) {
             tracing::warn!(
                 provider = %provider.id,
                 status,
@@ -31,9 +31,9 @@ pub fn named(
         return failed;
     };
     let name = &provider.credentials[at].name;
-    let origin = place.known[at].as_ref().map_or("", |known| &known.origin);
+    let origin = backend.value(credential).map_or("", |value| &value.origin);
     let what = if failed.quoted { "an error that quotes the credential" } else { "a refusal of the credential" };
-    if lane.may_tell(Instant::now()) {
+    if health.may_tell(Instant::now()) {
         tracing::warn!(
             provider = %provider.id,
             credential = %name,

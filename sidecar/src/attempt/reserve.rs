@@ -20,7 +20,7 @@ use crate::attempt::worst_case::{Means, OutputBounds, PICTURE, WorstCase, worst}
 use crate::pipeline::completion::Completion;
 use crate::pipeline::refusal::Refusal;
 use crate::runtime::accounts::{NotHeld, millis};
-use crate::runtime::active_policy::ConcurrencyPermit;
+use crate::runtime::concurrency::ConcurrencyPermit;
 
 /// How long others' reservations are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ pub async fn reserve(
         match asked.hold(trying, ending, candidate, &worst, now) {
             Ok(reserved) => {
                 // Not before: a place that waits for money would keep others from it.
-                take_slots(ending, candidate, provider)?;
+                take_permits(ending, candidate, provider)?;
                 ending.admitted = true;
                 return Ok(reserved);
             }
@@ -99,7 +99,7 @@ pub async fn reserve(
 /// Tokens of the input as this candidate is billed for them, estimated.
 fn input(ending: &Completion, candidate: &Candidate, provider: ProviderIndex) -> u64 {
     let call = &ending.call;
-    let dialect = call.served.places[provider].api.dialect;
+    let dialect = call.served.backends[provider].api.dialect;
     let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
     match call.scanned.handle.is_some() || call.input().is_elsewhere() {
         // What the provider has stored, or fetches, is billed too, and nobody here knows how much it is: as much as fits.
@@ -122,27 +122,27 @@ fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
 }
 
 /// Takes a place among the requests that may be under way at the provider, for the key and for all.
-fn take_slots(ending: &mut Completion, candidate: &Candidate, provider: ProviderIndex) -> Result<(), NotReserved> {
-    ending.places.clear();
+fn take_permits(ending: &mut Completion, candidate: &Candidate, provider: ProviderIndex) -> Result<(), NotReserved> {
+    ending.backend_permits.clear();
     let served = Arc::clone(&ending.call.served);
-    let of_entry = candidate.entry.and_then(|entry| served.entry_slots.get(ending.call.key)?.get(entry)?.as_ref());
-    let of_provider = served.place_slots.get(provider).and_then(Option::as_ref);
+    let of_entry = candidate.entry.and_then(|entry| served.keys.get(ending.call.key)?.entries.get(entry)?.as_ref());
+    let of_provider = served.backends[provider].concurrency.as_ref();
     let mut taken: Vec<ConcurrencyPermit> = Vec::new();
-    for slots in of_entry.into_iter().chain(of_provider) {
-        match slots.take() {
-            Some(slot) => taken.push(slot),
+    for limit in of_entry.into_iter().chain(of_provider) {
+        match limit.take() {
+            Some(permit) => taken.push(permit),
             None => {
                 // Nothing has left, so nothing is charged.
                 if let Some(held) = ending.charge.take().and_then(|charge| charge.held) {
                     held.give_back();
                 }
-                let message = format!("{} has {} requests under way, as many as may be", slots.whose(), slots.most());
+                let message = format!("{} has {} requests under way, as many as may be", limit.whose(), limit.most());
                 let refusal = Refusal::new(429, "concurrency_limited", message).after(1);
                 return Err(NotReserved::Skip(Skip::Concurrency, refusal));
             }
         }
     }
-    ending.places = taken;
+    ending.backend_permits = taken;
     Ok(())
 }
 
@@ -192,8 +192,8 @@ impl AttemptEstimate {
             counted.retain(|counted| counted.unit == Unit::Requests);
         }
         // An upstream of another dialect is told what the caller's own says.
-        let fields = match served.places[provider].api.dialect == call.dialect {
-            true => served.places[provider].kind.quirks.caps(call.operation),
+        let fields = match served.backends[provider].api.dialect == call.dialect {
+            true => served.backends[provider].kind.quirks.caps(call.operation),
             false => CapField::of_caller(call.operation),
         };
         let bounds = OutputBounds::of(
@@ -237,7 +237,7 @@ impl AttemptEstimate {
             cache: match writes.then(|| call.cache_ask()) {
                 None => CacheAsk::None,
                 // OpenAI's newer models write to their cache unasked.
-                Some(CacheAsk::None) if served.places[provider].api.dialect == Dialect::OpenAi => CacheAsk::Short,
+                Some(CacheAsk::None) if served.backends[provider].api.dialect == Dialect::OpenAi => CacheAsk::Short,
                 Some(asked) => asked,
             },
             service: call.scanned.service_tier.clone(),

@@ -93,20 +93,20 @@ pub async fn once(
 ) -> Result<ProviderAnswer, Failed> {
     let &Route { candidate, provider: index, credential } = route;
     let served = Arc::clone(&ending.call.served);
-    let place = &served.places[index];
-    let lane = &place.lanes[credential.unwrap_or_default()];
-    let authorization = credential.and_then(|at| place.credentials[at].as_ref());
-    let usually_asks = !lane.refuses_usage.load(Ordering::Relaxed);
+    let backend = &served.backends[index];
+    let health = backend.health(credential);
+    let authorization = backend.value(credential).map(|value| &value.authorization);
+    let usually_asks = !health.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
     let mut fresh = false;
-    let cap = if place.api.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
-    lane.enter(&candidate.model, timing.began);
-    ending.busy = Some(lane.busy(&candidate.model, timing.began));
+    let cap = if backend.api.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
+    health.enter(&candidate.model, timing.began);
+    ending.busy = Some(health.busy(&candidate.model, timing.began));
     loop {
-        if place.api.dialect != ending.call.dialect {
+        if backend.api.dialect != ending.call.dialect {
             trying.translation.make_room(&ending.call).await;
         }
-        let making = || prepare(&ending.call, candidate, place, trying.translation, asks_usage, cap);
+        let making = || prepare(&ending.call, candidate, backend, trying.translation, asks_usage, cap);
         let made = trying.gateway.memory.work(ending.call.body.len(), making).await;
         let mut prepared = made.map_err(|error| {
             if let Some(refusal) = trying.translation.no_room() {
@@ -143,7 +143,7 @@ pub async fn once(
             Ok(answer) => {
                 // It was that field indeed: an upstream that does not know it is not asked again.
                 if usually_asks && !asks_usage {
-                    lane.refuses_usage.store(true, Ordering::Relaxed);
+                    health.refuses_usage.store(true, Ordering::Relaxed);
                 }
                 // A stream has still to come to its end.
                 if !matches!(answer, ProviderAnswer::Stream { .. }) {
@@ -151,7 +151,7 @@ pub async fn once(
                     // Counting tokens takes no time that says anything of an answer's.
                     let counting = ending.call.operation.kind == Kind::CountTokens;
                     let took = (!counting).then(|| now.saturating_duration_since(timing.began));
-                    lane.served(&candidate.model, took, now);
+                    health.served(&candidate.model, took, now);
                 }
                 return Ok(answer);
             }
@@ -175,10 +175,10 @@ async fn send(
     (timing, fresh): (Timing, bool),
 ) -> Result<ProviderAnswer, Failed> {
     let served = Arc::clone(&ending.call.served);
-    let (place, provider) = (&served.places[index], &served.policy.providers[index]);
+    let (backend, provider) = (&served.backends[index], &served.policy.providers[index]);
     let limit = timing.limit(ending.call.stream);
     ending.record.adapted.clone_from(&prepared.left_out);
-    let mask = credential.and_then(|at| place.known[at].as_ref()?.mask.clone());
+    let mask = backend.value(credential).and_then(|value| value.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 
     let sent_at = Instant::now();
@@ -187,7 +187,7 @@ async fn send(
         Some(charge) => prepared.request.map(|body| body.telling(&charge.left)),
         None => prepared.request,
     };
-    let sending = tokio::time::timeout_at(limit.at.into(), place.upstream.send(request, connect, fresh));
+    let sending = tokio::time::timeout_at(limit.at.into(), backend.upstream.send(request, connect, fresh));
     let outcome = sending.await;
     ending.waited();
     let sent = match outcome {
@@ -207,7 +207,7 @@ async fn send(
         body.mask(Masker::new(Arc::clone(mask), is_error));
     }
     let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
-    let same = place.api.dialect == ending.call.dialect;
+    let same = backend.api.dialect == ending.call.dialect;
     let down = match same {
         true => headers::down_same(&head.headers, single),
         false => HeaderMap::new(),
@@ -227,7 +227,7 @@ async fn send(
         // Where it does not say what time it is, it is now.
         let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let look_up = |name: &str| told(name).or_else(|| (name == "date").then(now));
-        let mut failure = classify(place.api.dialect, status, &look_up, &text);
+        let mut failure = classify(backend.api.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
@@ -253,13 +253,13 @@ async fn send(
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
     let setting = AnswerSource {
-        upstream: place.api,
+        upstream: backend.api,
         way: prepared.way,
         provider: Arc::clone(&candidate.name),
         model: Arc::clone(&candidate.model),
         asked_usage: prepared.asked_usage,
         stay,
-        lane: Arc::clone(&place.lanes[credential.unwrap_or_default()]),
+        health: Arc::clone(backend.health(credential)),
         sent_at,
     };
     if ending.call.stream && content_type.starts_with("text/event-stream") {

@@ -8,8 +8,8 @@ use outrigger_policy::BuildError;
 use serde::Serialize;
 
 use crate::gateway::{Gateway, InstallError};
-use crate::runtime::active_policy::ServeError;
 use crate::runtime::origin::{Link, PolicyOrigin};
+use crate::runtime::serve_error::ServeError;
 
 /// A gateway without a policy counts as started after this long: then its application may start, and is told 503.
 const STARTED: Duration = Duration::from_secs(30);

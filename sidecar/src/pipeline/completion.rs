@@ -15,7 +15,7 @@ use crate::pipeline::headers::{self, name};
 use crate::pipeline::refusal::{self, Refusal};
 use crate::pipeline::reply::ReplyBody;
 use crate::relay::WholeBody;
-use crate::runtime::active_policy::ConcurrencyPermit;
+use crate::runtime::concurrency::ConcurrencyPermit;
 use crate::runtime::health::Busy;
 use crate::telemetry::record::Record;
 use http::{HeaderMap, Response, StatusCode};
@@ -35,10 +35,10 @@ pub struct Completion {
     pub record: Record,
     /// Counts as load on the place that is asked.
     pub busy: Option<Busy>,
-    /// The key's concurrency slot.
-    pub slot: Option<ConcurrencyPermit>,
+    /// The key's concurrency permit.
+    pub permit: Option<ConcurrencyPermit>,
     /// Those of the provider that is asked.
-    pub places: Vec<ConcurrencyPermit>,
+    pub backend_permits: Vec<ConcurrencyPermit>,
     /// The caller's request was counted, where requests are: once, whatever attempts it takes.
     pub admitted: bool,
     /// The attempt under way.
@@ -81,8 +81,8 @@ impl Completion {
             call,
             record,
             busy: None,
-            slot: None,
-            places: Vec::new(),
+            permit: None,
+            backend_permits: Vec::new(),
             admitted: false,
             charge: None,
             usage: Usage::default(),

@@ -17,7 +17,8 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers::has_words_to_us;
 use crate::pipeline::parsed_request;
 use crate::runtime::accounts::millis;
-use crate::runtime::active_policy::Backend;
+use crate::runtime::backend::Backend;
+use crate::runtime::health::BackendHealth;
 
 /// The decision for a call, and the conversation under which its place is to be remembered.
 pub fn decide(
@@ -78,58 +79,56 @@ struct GatewayConditions<'a> {
 }
 
 impl GatewayConditions<'_> {
-    fn place(&self, provider: &Provider) -> Option<&Backend> {
+    fn backend(&self, provider: &Provider) -> Option<&Backend> {
         let policy = &self.call.served.policy;
         let index = policy.providers.position(|other| std::ptr::eq(other, provider))?;
-        self.call.served.places.get(index)
+        self.call.served.backends.get(index)
     }
 
-    fn lane(
-        &self,
-        provider: &Provider,
-        credential: Option<&Credential>,
-    ) -> Option<&crate::runtime::health::BackendHealth> {
-        let place = self.place(provider)?;
+    fn health(&self, provider: &Provider, credential: Option<&Credential>) -> Option<&BackendHealth> {
+        let backend = self.backend(provider)?;
         let index = match credential {
             None => CredentialIndex::default(),
             Some(credential) => provider.credentials.position(|other| std::ptr::eq(other, credential))?,
         };
-        place.lanes.get(index).map(|lane| &**lane)
+        backend.credentials.get(index).map(|credential| &*credential.health)
     }
 }
 
 impl Conditions for GatewayConditions<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
-        self.translation.unfit(self.call, &self.place(provider)?.target(self.call.model.as_deref().unwrap_or_default()))
+        self.translation
+            .unfit(self.call, &self.backend(provider)?.target(self.call.model.as_deref().unwrap_or_default()))
     }
 
     fn others(&self, provider: &Provider) -> Others<'_> {
-        match self.place(provider) {
-            Some(place) => parsed_request::others(&self.call.scanned, place.api.dialect),
+        match self.backend(provider) {
+            Some(backend) => parsed_request::others(&self.call.scanned, backend.api.dialect),
             None => Others::None,
         }
     }
 
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
-        let place = self.place(provider)?;
-        if place.unknown {
+        let backend = self.backend(provider)?;
+        if backend.unknown {
             return Some(Skip::ProviderBlocked);
         }
         if let Some(credential) = credential {
             let index = provider.credentials.position(|other| std::ptr::eq(other, credential))?;
-            if place.credentials.get(index).is_none_or(Option::is_none) {
+            if backend.credentials.get(index).is_none_or(|credential| credential.value.is_none()) {
                 return Some(Skip::CredentialBlocked);
             }
         }
-        self.lane(provider, credential)?.gate(model, self.now)
+        self.health(provider, credential)?.gate(model, self.now)
     }
 
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace> {
         let measure = if self.call.stream { Measure::FirstToken } else { Measure::Whole };
         if credential.is_some() {
-            return self.lane(provider, credential)?.pace(model, measure, self.now);
+            return self.health(provider, credential)?.pace(model, measure, self.now);
         }
-        Pace::of_all(self.place(provider)?.lanes.iter().filter_map(|lane| lane.pace(model, measure, self.now)))
+        let credentials = &self.backend(provider)?.credentials;
+        Pace::of_all(credentials.iter().filter_map(|one| one.health.pace(model, measure, self.now)))
     }
 
     fn used(&self, limit: LimitIndex) -> u64 {

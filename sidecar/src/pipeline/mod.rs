@@ -197,7 +197,7 @@ impl Gateway {
             (decision, conversation) =
                 self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
         }
-        let slots = call.served.slots[call.key].clone();
+        let concurrency = call.served.keys[call.key].all.clone();
         let mut ending = Completion::new(Arc::clone(&self), call);
         ending.record.rule = decision.rule.as_deref().map(str::to_owned);
         ending.record.candidates = candidates(&decision);
@@ -230,14 +230,14 @@ impl Gateway {
             }
             ending.answer_filters = self.filters.for_answer(&ending.call);
         }
-        if let Some(slots) = slots {
-            match slots.take() {
-                Some(slot) => ending.slot = Some(slot),
+        if let Some(concurrency) = concurrency {
+            match concurrency.take() {
+                Some(permit) => ending.permit = Some(permit),
                 None => {
                     let id = &ending.call.key().id;
                     let message = format!(
                         "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
-                        slots.most()
+                        concurrency.most()
                     );
                     return ending.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
                 }

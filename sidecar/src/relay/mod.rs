@@ -35,7 +35,7 @@ pub struct AnswerSource {
     /// The gateway asked for the usage chunk, so it takes it out again.
     pub asked_usage: bool,
     pub stay: Stay,
-    pub lane: Arc<BackendHealth>,
+    pub health: Arc<BackendHealth>,
     pub sent_at: Instant,
 }
 

@@ -198,7 +198,7 @@ impl Relay {
         ending.usage = self.lens.usage();
         let now = Instant::now();
         let took = now.saturating_duration_since(self.setting.sent_at);
-        self.setting.lane.saw_first_token(&self.setting.model, took, now);
+        self.setting.health.saw_first_token(&self.setting.model, took, now);
         ending.record.ttft_ms = Some(ms(ending.call.started.elapsed()));
         if let Some(handle) = response_handle(ending.call.dialect, ending.call.operation.name, &self.out) {
             remember_handle(ending, &handle, self.setting.stay);
@@ -437,7 +437,7 @@ impl Relay {
     /// Nobody waits for what may still come behind the answer's end: it served.
     pub fn served(&mut self) {
         if !std::mem::replace(&mut self.over, true) {
-            self.setting.lane.succeeded(&self.setting.model, Instant::now());
+            self.setting.health.succeeded(&self.setting.model, Instant::now());
         }
     }
 
@@ -502,7 +502,7 @@ impl Relay {
         match finished {
             true => {
                 self.over = true;
-                self.setting.lane.succeeded(&self.setting.model, Instant::now());
+                self.setting.health.succeeded(&self.setting.model, Instant::now());
             }
             false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), ending),
         }
@@ -517,7 +517,7 @@ impl Relay {
         }
         ending.record.error_type = Some(kind.to_owned());
         if broken.teaches(&self.timing) {
-            self.setting.lane.failed(&self.setting.model, self.setting.sent_at, Instant::now());
+            self.setting.health.failed(&self.setting.model, self.setting.sent_at, Instant::now());
         }
         // An upstream's own error event of the same dialect was already passed on.
         if matches!((broken, self.setting.way), (Broken::Told(_), Conversion::Same)) {

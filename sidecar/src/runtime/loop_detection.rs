@@ -81,8 +81,8 @@ pub fn onward(from: &HeaderMap, own: &HeaderValue, to: &mut HeaderMap) {
 
 /// Says in the log which providers lead to one of these ports.
 pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
-    for (provider, place) in served.policy.providers.iter().zip(&served.places) {
-        if let Some(endpoint) = place.endpoint.as_ref().filter(|endpoint| is_own(endpoint, ports)) {
+    for (provider, backend) in served.policy.providers.iter().zip(&served.backends) {
+        if let Some(endpoint) = backend.endpoint.as_ref().filter(|endpoint| is_own(endpoint, ports)) {
             tracing::warn!(
                 provider = %provider.id,
                 %endpoint,

@@ -3,11 +3,15 @@
 pub(crate) mod accounts;
 pub(crate) mod active_policy;
 pub(crate) mod affinity;
+pub(crate) mod backend;
 mod breaker;
+pub(crate) mod concurrency;
 pub(crate) mod health;
 pub(crate) mod journal;
+pub(crate) mod learnt;
 pub(crate) mod limits;
 pub(crate) mod loop_detection;
 pub(crate) mod origin;
 pub(crate) mod retry;
 pub(crate) mod secret;
+pub(crate) mod serve_error;

@@ -62,14 +62,14 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
         .policy
         .providers
         .iter()
-        .zip(&served.places)
-        .flat_map(|(provider, place)| {
-            provider.credentials.iter().zip(&place.credentials).map(move |(credential, value)| {
+        .zip(&served.backends)
+        .flat_map(|(provider, backend)| {
+            provider.credentials.iter().zip(&backend.credentials).map(move |(credential, backend)| {
                 json!({
                     "provider": provider.id.to_string(),
                     "credential": &*credential.name,
                     "secret": credential.secret.to_string(),
-                    "found": value.is_some(),
+                    "found": backend.value.is_some(),
                 })
             })
         })

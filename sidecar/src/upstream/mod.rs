@@ -30,7 +30,7 @@ pub use body_error::BodyError;
 pub use connect::{Stream, TlsError, tcp, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;
-pub use pool::{Destination, Pool, Pools};
+pub use pool::{Destination, Draft, Pool, Pools};
 pub use proxy::{Proxies, Proxy, ProxyError};
 
 /// A provider, as far as sending goes.

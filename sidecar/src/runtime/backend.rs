@@ -1,0 +1,199 @@
+//! A provider of the active policy, ready to be sent to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use outrigger_core::hash::fnv1a_parts;
+use outrigger_llm::provider::{self, Api, ProviderType, Target};
+use outrigger_policy::{CredentialIndex, Provider};
+use typed_index_collections::TiVec;
+
+use crate::mock::{self, Mock};
+use crate::runtime::concurrency::{ConcurrencyLimit, ConcurrencyLimits};
+use crate::runtime::health::BackendHealth;
+use crate::runtime::learnt::LearntState;
+use crate::runtime::secret::{Secret, Secrets};
+use crate::runtime::serve_error::ServeError;
+use crate::upstream::mask::Mask;
+use crate::upstream::{Authorization, Destination, Draft, Endpoint, Proxy, Upstream};
+
+/// A provider, ready to be sent to.
+#[derive(Debug)]
+pub struct Backend {
+    pub kind: &'static ProviderType,
+    /// What it speaks.
+    pub api: &'static Api,
+    pub upstream: Upstream,
+    /// The request target's base; a mock's is empty.
+    pub endpoint: Option<Endpoint>,
+    /// One also for a provider without any credentials.
+    pub credentials: TiVec<CredentialIndex, BackendCredential>,
+    /// How many requests of all who use it here may run at once.
+    pub concurrency: Option<ConcurrencyLimit>,
+    pub headers: Vec<(http::HeaderName, HeaderValue)>,
+    /// What tells a gateway behind the endpoint that a request was here; none where a vendor answers.
+    pub hop: Option<HeaderValue>,
+    /// It is of a newer version's type: it is passed over, and its neighbours serve.
+    pub unknown: bool,
+}
+
+/// One credential of a provider.
+#[derive(Debug)]
+pub struct BackendCredential {
+    pub health: Arc<BackendHealth>,
+    /// `None` where the Secret was not found, and for a provider without credentials.
+    pub value: Option<CredentialValue>,
+}
+
+/// The value of a credential.
+#[derive(Debug)]
+pub struct CredentialValue {
+    /// How a request is authorized with it.
+    pub authorization: Authorization,
+    /// Takes it out of answers. `None`: it is too short to be looked for.
+    pub mask: Option<Arc<Mask>>,
+    /// Where it is from, for people.
+    pub origin: String,
+}
+
+impl Backend {
+    /// One of its models, for which a request is written.
+    #[must_use]
+    pub fn target<'a>(&self, model: &'a str) -> Target<'a> {
+        Target { provider: self.kind, api: self.api, model }
+    }
+
+    /// What was learnt of it with a credential, or without any.
+    #[must_use]
+    pub fn health(&self, credential: Option<CredentialIndex>) -> &Arc<BackendHealth> {
+        &self.credentials[credential.unwrap_or_default()].health
+    }
+
+    /// A credential's value, if there is one.
+    #[must_use]
+    pub fn value(&self, credential: Option<CredentialIndex>) -> Option<&CredentialValue> {
+        self.credentials.get(credential?)?.value.as_ref()
+    }
+}
+
+/// Builds the backends of a policy, and finds again what was learnt of them.
+#[derive(Debug)]
+pub struct BackendBuilder<'a> {
+    pub secrets: &'a Secrets,
+    /// The pod's own, empty outside of a cluster.
+    pub namespace: &'a str,
+    pub kept: &'a LearntState,
+    /// What was learnt of those that were built.
+    pub health: HashMap<u64, Arc<BackendHealth>>,
+    pub pools: Draft<'a>,
+}
+
+impl BackendBuilder<'_> {
+    /// # Errors
+    /// [`ServeError`] names the object.
+    pub fn build(&mut self, provider: &Provider, limits: &mut ConcurrencyLimits<'_>) -> Result<Backend, ServeError> {
+        let name = || provider.id.to_string();
+        let known = provider::lookup(&provider.kind);
+        let kind = known.unwrap_or(&provider::UNKNOWN);
+        let (upstream, endpoint) = match &provider.mock {
+            _ if known.is_none() => {
+                tracing::warn!(
+                    provider = name(),
+                    kind = provider.kind,
+                    "its type is not known to this version: passed over"
+                );
+                (Upstream::Nobody, None)
+            }
+            Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),
+            None => {
+                let url = provider
+                    .endpoint
+                    .as_deref()
+                    .or(kind.endpoint)
+                    .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
+                let endpoint =
+                    Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
+                let (path, proxy) = match (&provider.proxy, &self.kept.proxies) {
+                    (Some(url), _) => ("spec.proxy.url", Proxy::parse(url).map(Some)),
+                    (None, Some(environment)) => ("the environment's proxy", environment.to(&endpoint)),
+                    (None, None) => ("", Ok(None)),
+                };
+                let proxy = proxy.map_err(|source| ServeError::Proxy { provider: name(), path, source })?;
+                let proxy = proxy.map(Arc::new);
+                let authorities = provider.ca.clone();
+                let pool = self
+                    .pools
+                    .get(Destination { endpoint: endpoint.clone(), proxy, authorities }, provider.prewarm)
+                    .map_err(|source| ServeError::Tls { provider: name(), source })?;
+                (Upstream::Http(pool), Some(endpoint))
+            }
+        };
+        let mut backend = Backend {
+            kind,
+            api: mock::api(kind, provider.mock.as_ref()),
+            upstream,
+            endpoint,
+            credentials: TiVec::new(),
+            concurrency: limits.of(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests),
+            headers: own_headers(&provider.headers),
+            hop: None,
+            unknown: known.is_none(),
+        };
+        let stays = clear_text(provider, backend.endpoint.as_ref(), self.namespace);
+        if stays && !provider.credentials.is_empty() {
+            tracing::warn!(
+                provider = name(),
+                "its credentials are not sent over http:// from namespace {}: use https://, or set its \
+                 spec.clearTextCredentials: Allow",
+                self.namespace
+            );
+        }
+        for credential in &provider.credentials {
+            let secret = self.secrets.get(&credential.secret).filter(|_| known.is_some() && !stays);
+            let authorize = |secret: &Secret| {
+                let value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()));
+                let mut value = value.map_err(|_| ServeError::Credential {
+                    provider: name(),
+                    credential: credential.name.to_string(),
+                    secret: credential.secret.to_string(),
+                })?;
+                value.set_sensitive(true);
+                Ok::<_, ServeError>(Authorization::Header { name: HeaderName::from_static(kind.auth.header()), value })
+            };
+            let value = match secret {
+                Some(secret) => Some(CredentialValue {
+                    authorization: authorize(secret)?,
+                    mask: Mask::new(secret.expose()),
+                    origin: secret.origin(&credential.secret),
+                }),
+                None => None,
+            };
+            let health = self.health(credential.identity, secret.map_or("", |secret| secret.expose()));
+            backend.credentials.push(BackendCredential { health, value });
+        }
+        if provider.credentials.is_empty() {
+            let health = self.health(provider.identity, "");
+            backend.credentials.push(BackendCredential { health, value: None });
+        }
+        Ok(backend)
+    }
+
+    /// What was learnt with an identity and a credential's value: a rotated credential starts afresh.
+    fn health(&mut self, identity: u64, value: &str) -> Arc<BackendHealth> {
+        let identity = fnv1a_parts(&[&identity.to_le_bytes(), value.as_bytes()]);
+        let health = self.kept.health.get(&identity).cloned().unwrap_or_default();
+        self.health.insert(identity, Arc::clone(&health));
+        health
+    }
+}
+
+/// Whether a provider's credentials stay where they are: without TLS, whoever makes this pod says who gets them.
+fn clear_text(provider: &Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
+    let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
+    foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
+}
+
+fn own_headers(headers: &std::collections::BTreeMap<String, String>) -> Vec<(http::HeaderName, HeaderValue)> {
+    headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
+}
