@@ -10,15 +10,23 @@ use outrigger_core::Capabilities;
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::Format;
 use outrigger_llm::framing::sse;
+use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::scan::CapField;
+use outrigger_llm::passthrough::summary::AnswerSummary;
 use outrigger_llm::passthrough::watch::Watch;
-use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::registry::summarize;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::tokens::plausible::{Known, Reads};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue;
 use outrigger_policy::{Price, Used};
 use serde_json::{Value, json};
+
+/// The summary of an answer of the operation of that name.
+fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
+    let row = TABLE.iter().find(|row| row.name == operation).unwrap();
+    summarize(dialect, row.kind, body)
+}
 
 fn used(usage: &Usage) -> Used<'static> {
     let count = |figure: Option<u64>| figure.unwrap_or(0);

@@ -8,11 +8,17 @@ use serde_json::Value;
 use crate::chat::fields::{Fate, Field};
 use crate::chat::{Event, Object, Request, Response, StreamError};
 use crate::error::{Malformed, RequestError};
+use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
+use crate::format::marks::Marks;
 use crate::format::{anthropic, gemini, openai_chat, openai_responses};
 use crate::framing::sse;
+use crate::listing::ListedModel;
+use crate::operation::Kind;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
+use crate::passthrough::other_answers;
+use crate::passthrough::summary::AnswerSummary;
 use crate::provider::Target;
 use crate::tokens::usage::Usage;
 use crate::{Dialect, Format};
@@ -197,12 +203,70 @@ impl StreamWatcher {
 /// Bytes of content in a whole answer of `operation`. Nobody knows how many tokens a picture or a sound is: those count as
 /// they are written.
 #[must_use]
-pub fn answer_bytes(dialect: Dialect, operation: &str, body: &[u8]) -> u64 {
-    let words = match dialect {
-        Dialect::OpenAi if operation == "responses" => openai_responses::watch::answer_bytes(body),
+pub fn answer_bytes(dialect: Dialect, kind: Kind, body: &[u8]) -> u64 {
+    let words = match kind {
+        Kind::Responses => openai_responses::watch::answer_bytes(body),
         _ => with_codec!(dialect.format(), codec => codec::watch::answer_bytes(body)),
     };
     words + content::media_bytes(body)
+}
+
+/// Looks at a whole answer of an operation without rewriting it. Answers that may be no JSON at all are asked nothing.
+#[must_use]
+pub fn summarize(dialect: Dialect, kind: Kind, body: &[u8]) -> AnswerSummary {
+    let read = match kind {
+        Kind::Chat => with_codec!(dialect.format(), codec => codec::watch::summarize(body)),
+        Kind::Completions => openai_chat::watch::summarize(body),
+        Kind::Responses => openai_responses::watch::summarize(body),
+        Kind::Embeddings | Kind::CountTokens | Kind::ListModels | Kind::GetModel => {
+            other_answers::plain(dialect, kind, body)
+        }
+        Kind::ImageGeneration => return other_answers::pictures(body),
+        Kind::Moderations | Kind::Speech | Kind::Transcription => return other_answers::other(body),
+    };
+    read.unwrap_or_else(|| {
+        let empty = body.trim_ascii().is_empty();
+        AnswerSummary::of_malformed(if empty { "the body is empty" } else { "not a JSON object" })
+    })
+}
+
+/// The body of an error answer: JSON.
+#[must_use]
+pub fn error_body(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
+    with_codec!(dialect.format(), codec => codec::errors::body(error)).to_string().into_bytes()
+}
+
+/// The error event that ends a stream, framed.
+#[must_use]
+pub fn error_event(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
+    let (name, body) = with_codec!(dialect.format(), codec => (codec::errors::EVENT, codec::errors::body(error)));
+    match name {
+        Some(name) => format!("event: {name}\ndata: {body}\n\n"),
+        None => format!("data: {body}\n\n"),
+    }
+    .into_bytes()
+}
+
+/// A list of models, in one page.
+#[must_use]
+pub fn list_models(dialect: Dialect, models: &[ListedModel]) -> Value {
+    with_codec!(dialect.format(), codec => codec::listing::list(models))
+}
+
+/// One model of such a list.
+#[must_use]
+pub fn list_model(dialect: Dialect, model: &ListedModel) -> Value {
+    with_codec!(dialect.format(), codec => codec::listing::one(model))
+}
+
+/// Where a format has turns, and what it demands of them.
+pub(crate) fn marks(format: Format) -> Marks {
+    with_codec!(format, codec => codec::marks::MARKS)
+}
+
+/// Takes the gateway's marks out of a turn. Whether it was changed; None where nothing is left of it.
+pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut Object) -> Option<bool> {
+    with_codec!(target.format(), codec => codec::marks::strip(turn, target))
 }
 
 /// All rows of a caller's format.

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::chat::{Object, mark, signature};
-use outrigger_llm::passthrough::strip_marks;
+use outrigger_llm::passthrough::strip_marks::strip_marks;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Answer, decode_request, decode_response, encode_request, encode_response};
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ impl Client {
 fn sent(caller: Dialect, body: &Value, upstream: Dialect) -> Value {
     let bytes = body.to_string().into_bytes();
     if caller == upstream {
-        let bytes = strip_marks::take_out(caller, model(upstream), &bytes).unwrap_or(bytes);
+        let bytes = strip_marks(&Target::vendor(caller, model(upstream)), &bytes).unwrap_or(bytes);
         return serde_json::from_slice(&bytes).unwrap();
     }
     let body: Object = serde_json::from_slice(&bytes).unwrap();

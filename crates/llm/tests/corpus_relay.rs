@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use outrigger_llm::framing::sse::{Event, Reader};
+use outrigger_llm::operation::TABLE;
+use outrigger_llm::passthrough::summary::AnswerSummary;
 use outrigger_llm::passthrough::watch::Watch;
-use outrigger_llm::passthrough::whole::whole;
+use outrigger_llm::registry::summarize;
 use outrigger_llm::tokens::usage::{ServiceTier, Usage};
 use outrigger_llm::{Dialect, Format, StreamDecoder, chat, decode_response};
 use serde_json::Value;
@@ -12,6 +14,12 @@ use serde_json::Value;
 mod recorded;
 
 use recorded::Exchange;
+
+/// The summary of an answer of the operation of that name.
+fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
+    let row = TABLE.iter().find(|row| row.name == operation).unwrap();
+    summarize(dialect, row.kind, body)
+}
 
 /// How it is spoken, if in one of our dialects.
 fn operation(exchange: &Exchange) -> Option<(Dialect, &'static str)> {

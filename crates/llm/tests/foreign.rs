@@ -5,7 +5,8 @@
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::chat::mark::mark;
 use outrigger_llm::chat::signature::pack;
-use outrigger_llm::passthrough::strip_marks::take_out;
+use outrigger_llm::passthrough::strip_marks::strip_marks;
+use outrigger_llm::provider::Target;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ fn turns_key(dialect: Dialect) -> &'static str {
 /// What becomes of a body with these turns; `None` if it goes as it is.
 fn taken(dialect: Dialect, model: &str, turns: &Value) -> Option<Value> {
     let body = json!({"model": model, turns_key(dialect): turns, "temperature": 0.1}).to_string();
-    let out = take_out(dialect, model, body.as_bytes())?;
+    let out = strip_marks(&Target::vendor(dialect, model), body.as_bytes())?;
     let out: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(out["temperature"], json!(0.1));
     Some(out[turns_key(dialect)].clone())
@@ -134,7 +135,7 @@ fn anthropic_gets_no_budget_that_the_turn_in_hand_contradicts() {
             "thinking": thinking,
             "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": [first, call]}, last],
         });
-        let out = take_out(Anthropic, CLAUDE, body.to_string().as_bytes()).unwrap();
+        let out = strip_marks(&Target::vendor(Anthropic, CLAUDE), body.to_string().as_bytes()).unwrap();
         let out: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(out.get("thinking").is_some(), stays, "{name}");
     }
@@ -142,7 +143,7 @@ fn anthropic_gets_no_budget_that_the_turn_in_hand_contradicts() {
         "thinking": budget,
         "messages": [{"role": "assistant", "content": [foreign, own, call]}, result],
     });
-    let out = take_out(Anthropic, CLAUDE, mixed.to_string().as_bytes()).unwrap();
+    let out = strip_marks(&Target::vendor(Anthropic, CLAUDE), mixed.to_string().as_bytes()).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&out).unwrap()["thinking"], budget);
 }
 
@@ -252,7 +253,7 @@ fn bytes_beside_what_is_taken_out_stay_to_the_letter() {
     let packed = pack("call_1", Some("sig"));
     let body = format!(r#"{head}{kept},{{"role":"tool","tool_call_id":"{packed}","content":"ok"}}],"seed":1.0}}"#);
     let expected = format!(r#"{head}{kept},{{"role":"tool","tool_call_id":"call_1","content":"ok"}}],"seed":1.0}}"#);
-    let out = take_out(OpenAi, GPT, body.as_bytes()).unwrap();
+    let out = strip_marks(&Target::vendor(OpenAi, GPT), body.as_bytes()).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
 
@@ -268,7 +269,7 @@ fn what_is_no_conversation_goes_as_it_is() {
         format!(r#"{{"contents":[{{"parts":"{marked}"}}]}}"#),
     ] {
         for dialect in Dialect::ALL {
-            assert_eq!(take_out(dialect, "m", body.as_bytes()), None, "{dialect} {body}");
+            assert_eq!(strip_marks(&Target::vendor(dialect, "m"), body.as_bytes()), None, "{dialect} {body}");
         }
     }
 }
@@ -313,7 +314,7 @@ proptest! {
     fn bodies_without_a_mark_are_untouched(bytes in "\\PC{0,200}") {
         prop_assume!(!bytes.contains("__ts_") && !bytes.contains("b3V0cmlnZ2Vy"));
         for dialect in Dialect::ALL {
-            prop_assert_eq!(take_out(dialect, "m", bytes.as_bytes()), None);
+            prop_assert_eq!(strip_marks(&Target::vendor(dialect, "m"), bytes.as_bytes()), None);
         }
     }
 
@@ -321,9 +322,9 @@ proptest! {
     #[test]
     fn taking_out_twice_is_taking_out_once(body in any_json()) {
         for dialect in Dialect::ALL {
-            if let Some(out) = take_out(dialect, "m", body.to_string().as_bytes()) {
+            if let Some(out) = strip_marks(&Target::vendor(dialect, "m"), body.to_string().as_bytes()) {
                 prop_assert!(serde_json::from_slice::<Value>(&out).is_ok());
-                prop_assert_eq!(take_out(dialect, "m", &out), None);
+                prop_assert_eq!(strip_marks(&Target::vendor(dialect, "m"), &out), None);
             }
         }
     }

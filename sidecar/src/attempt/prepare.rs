@@ -298,7 +298,7 @@ pub fn prepare(
         if let Some(cap) = cap {
             left_out = call.scanned.thinking_changed_by(&call.body, cap);
         }
-        (same(call, model, asked_usage, cap, translation)?, Conversion::Same)
+        (same(call, &target, asked_usage, cap, translation)?, Conversion::Same)
     } else {
         headers = headers::up_across(&call.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -364,11 +364,12 @@ fn written(body: &Value, like: usize, translation: &RequestTranslation) -> Piece
 /// The caller's bytes with the listed edits.
 fn same(
     call: &RequestContext,
-    model: &str,
+    target: &Target<'_>,
     asked_usage: bool,
     cap: Option<Cap<'_>>,
     translation: &RequestTranslation,
 ) -> Result<Pieces, RequestError> {
+    let model = target.model;
     match call.operation.model {
         ModelPlace::Form => Ok(crate::pipeline::body::with_form_model(call, model)),
         _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
@@ -384,7 +385,7 @@ fn same(
             // What the gateway put in for another provider, in an earlier turn, is taken out again.
             if call.operation.kind == Kind::Chat && strip_marks::holds_any(&call.body) {
                 let mut held = translation.hold(call, Weight::of(&call.body).tree() + call.body.len())?;
-                if let Some(cleaned) = strip_marks::take_out(call.dialect, model, &call.body)
+                if let Some(cleaned) = strip_marks::strip_marks(target, &call.body)
                     && let Ok(scanned) = scan::scan(&cleaned)
                 {
                     held.shrink_to(cleaned.len());

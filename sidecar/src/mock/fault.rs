@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use outrigger_llm::Dialect;
-use outrigger_llm::errors::refusal;
+use outrigger_llm::errors::GatewayError;
+use outrigger_llm::registry::{error_body, error_event};
 use outrigger_policy::{FaultDoc, FaultKind, Globs};
 
 use super::body::MockPace;
@@ -77,15 +78,15 @@ impl MockFault {
     }
 
     pub fn error_body(&self, dialect: Dialect) -> Vec<u8> {
-        refusal::body(dialect, &self.refusal(&self.message()))
+        error_body(dialect, &self.refusal(&self.message()))
     }
 
     /// The error event of the dialect's stream.
     fn error_event(&self, dialect: Dialect) -> Vec<u8> {
-        refusal::event(dialect, &self.refusal(&self.message()))
+        error_event(dialect, &self.refusal(&self.message()))
     }
 
-    fn refusal<'a>(&self, message: &'a str) -> refusal::Refusal<'a> {
+    fn refusal<'a>(&self, message: &'a str) -> GatewayError<'a> {
         let status = self.status_code();
         // The words that providers use, so that what reads them is rehearsed too.
         let kind = match status {
@@ -98,7 +99,7 @@ impl MockFault {
             503 | 529 => "overloaded_error",
             _ => "server_error",
         };
-        refusal::Refusal { status, kind, message, request_id: "req_mock", param: None, attempts: &[] }
+        GatewayError { status, kind, message, request_id: "req_mock", param: None, attempts: &[] }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use http::Response;
 use outrigger_llm::Dialect;
-use outrigger_llm::errors::refusal;
+use outrigger_llm::errors::GatewayError;
+use outrigger_llm::registry::error_body;
 use serde_json::{Value, json};
 
 use super::MockRequest;
@@ -51,8 +52,8 @@ fn unknown(dialect: Dialect, asked: &MockRequest) -> Response<UpstreamBody> {
 }
 
 fn problem_answer(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response<UpstreamBody> {
-    let refusal = refusal::Refusal { status, kind, message, request_id: "req_mock", param: None, attempts: &[] };
-    respond::json(status, MockPace::whole(refusal::body(dialect, &refusal)))
+    let refusal = GatewayError { status, kind, message, request_id: "req_mock", param: None, attempts: &[] };
+    respond::json(status, MockPace::whole(error_body(dialect, &refusal)))
 }
 
 fn tokens(body: &Value) -> usize {

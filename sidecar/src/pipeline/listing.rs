@@ -3,7 +3,8 @@
 use std::time::UNIX_EPOCH;
 
 use http::Response;
-use outrigger_llm::listing;
+use outrigger_llm::ListedModelModel;
+use outrigger_llm::registry;
 use outrigger_llm::{Dialect, operation};
 use outrigger_policy::list_models;
 
@@ -15,12 +16,12 @@ use crate::pipeline::reply::ReplyBody;
 pub fn list(mut ending: Box<Completion>) -> Response<ReplyBody> {
     let call = &ending.call;
     let created = ending.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let listed: Vec<listing::Listed> = list_models(&call.served.policy, call.key())
+    let listed: Vec<ListedModel> = list_models(&call.served.policy, call.key())
         .into_iter()
-        .map(|(provider, model)| listing::Listed { id: format!("{provider}/{model}"), owned_by: provider, created })
+        .map(|(provider, model)| ListedModel { id: format!("{provider}/{model}"), owned_by: provider, created })
         .collect();
     let body = match &call.model {
-        None => listing::list(call.dialect, &listed),
+        None => registry::list_models(call.dialect, &listed),
         Some(name) => {
             let name = name.strip_prefix("models/").unwrap_or(name);
             let found = listed
@@ -28,7 +29,7 @@ pub fn list(mut ending: Box<Completion>) -> Response<ReplyBody> {
                 .find(|model| model.id == *name)
                 .or_else(|| listed.iter().find(|model| model.id.split_once('/').is_some_and(|(_, bare)| bare == name)));
             match found {
-                Some(model) => listing::one(call.dialect, model),
+                Some(model) => registry::list_model(call.dialect, model),
                 None => {
                     let message = format!("no model `{name}` is listed for VirtualKey {}", call.key().id);
                     return ending.refuse(&Refusal::new(404, "model_not_found", message));

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use outrigger_llm::Dialect;
-use outrigger_llm::errors::refusal;
+use outrigger_llm::errors::GatewayError;
+use outrigger_llm::registry::error_body;
 
 use crate::pipeline::headers::{self, name};
 use crate::pipeline::reply::ReplyBody;
@@ -45,9 +46,9 @@ impl Refusal {
     /// The answer, in a dialect.
     #[must_use]
     pub fn answer(&self, dialect: Dialect, request_id: &str, attempts: &[String]) -> Response<ReplyBody> {
-        let body = refusal::body(
+        let body = error_body(
             dialect,
-            &refusal::Refusal {
+            &GatewayError {
                 status: self.status,
                 kind: self.kind,
                 message: &self.message,

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use outrigger_llm::errors::refusal;
+use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing::sse;
+use outrigger_llm::registry::error_event;
 use outrigger_llm::tokens::usage::Usage;
 use tokio::time::Sleep;
 
@@ -523,7 +524,7 @@ impl Relay {
         if matches!((broken, self.setting.way), (Broken::Told(_), Conversion::Same)) {
             return;
         }
-        let refusal = refusal::Refusal {
+        let refusal = GatewayError {
             status,
             kind,
             message: &message,
@@ -531,7 +532,7 @@ impl Relay {
             param: None,
             attempts: &[],
         };
-        self.out.extend_from_slice(&refusal::event(ending.call.dialect, &refusal));
+        self.out.extend_from_slice(&error_event(ending.call.dialect, &refusal));
     }
 }
 

@@ -10,8 +10,7 @@ use memchr::memmem::Finder;
 use outrigger_llm::errors::classify::classify_event;
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::passthrough::whole::whole;
-use outrigger_llm::registry::answer_bytes;
+use outrigger_llm::registry::{answer_bytes, summarize};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
@@ -55,15 +54,12 @@ pub fn whole_answer(
 ) -> Result<WholeAnswer, Failed> {
     let call = &ending.call;
     let provider = std::sync::Arc::clone(&setting.provider);
-    let operation = match setting.way {
-        Conversion::Same | Conversion::Vectors { .. } => call.operation.name,
-        Conversion::Across => chat_name(setting.upstream.dialect),
-    };
+    let kind = call.operation.kind;
     // Strings with escapes are put together elsewhere to look at them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
         held.grow_to(2 * text.len(), memory).map_err(Failed::crowded)?;
     }
-    let seen = whole(setting.upstream.dialect, operation, &text);
+    let seen = summarize(setting.upstream.dialect, kind, &text);
     if let Some(error) = &seen.error {
         let failure = classify_event(setting.upstream.dialect, error);
         return Err(Failed::answered(&failure, error.status.unwrap_or(502), &provider, None));
@@ -108,7 +104,7 @@ pub fn whole_answer(
         return Err(Failed::empty(&provider, Some((content_type, framed(call, content_type, body), usage))));
     }
     let said = match call.answers_with_text() {
-        true if ending.goes_by_content(&usage) => answer_bytes(setting.upstream.dialect, operation, &text),
+        true if ending.goes_by_content(&usage) => answer_bytes(setting.upstream.dialect, kind, &text),
         true => 0,
         false => text.len() as u64,
     };
@@ -131,14 +127,6 @@ fn written(value: &Value, like: usize) -> Vec<u8> {
     // Into memory it can't fail.
     let _ = serde_json::to_writer(&mut text, value);
     text
-}
-
-fn chat_name(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::OpenAi => "chat",
-        Dialect::Anthropic => "messages",
-        Dialect::Gemini => "generate_content",
-    }
 }
 
 impl WholeAnswer {

@@ -1,4 +1,6 @@
 //! Errors of providers, read; and errors of the gateway, written.
 
 pub mod classify;
-pub mod refusal;
+mod gateway_error;
+
+pub use gateway_error::GatewayError;

@@ -4,5 +4,6 @@
 
 pub mod anthropic;
 pub mod gemini;
+pub(crate) mod marks;
 pub mod openai_chat;
 pub mod openai_responses;

@@ -101,6 +101,7 @@ fn span(data: &[u8], mut at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::Dialect::{self, Anthropic, Gemini, OpenAi};
+    use crate::operation::TABLE;
     use crate::registry::{StreamWatcher, answer_bytes};
 
     fn event_bytes(dialect: Dialect, name: &str, data: &str) -> u64 {
@@ -237,7 +238,8 @@ mod tests {
             ),
             (OpenAi, "chat", "no JSON".to_owned(), 0),
         ] {
-            assert_eq!(answer_bytes(dialect, operation, body.as_bytes()), bytes, "{body}");
+            let kind = TABLE.iter().find(|row| row.name == operation).unwrap().kind;
+            assert_eq!(answer_bytes(dialect, kind, body.as_bytes()), bytes, "{body}");
         }
     }
 

@@ -3,7 +3,10 @@
 //! Sources: the types of Anthropic's own SDKs (beta ones too) and recorded exchanges.
 
 mod blocks;
+pub(crate) mod errors;
 pub mod fields;
+pub(crate) mod listing;
+pub(crate) mod marks;
 pub(crate) mod models;
 pub mod request;
 pub mod response;

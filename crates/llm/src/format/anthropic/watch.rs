@@ -7,6 +7,7 @@ use crate::format::anthropic::usage::{Part, Spent};
 use crate::json::lenient::{Count, Fault, Filled, List, Object, Served, Text, is_object, object};
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
+use crate::passthrough::summary::AnswerSummary;
 use crate::tokens::usage::Usage;
 
 /// A whole message, as the answer itself and in `message_start`.
@@ -231,4 +232,19 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
         None => {}
     }
     parsed
+}
+
+/// Reads a whole message; None where it is no object.
+pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
+    let mut slow = None;
+    let message: Message<'_> = object(body, &mut slow)?;
+    let usage = message.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    let model = message.model.owned();
+    if let Some(error) = message.error.0 {
+        return Some(AnswerSummary::of_error(error, usage, model));
+    }
+    let Some(content) = &message.content.0 else { return Some(AnswerSummary::of_malformed("`content` is missing")) };
+    let filled = content.iter().any(Block::filled);
+    let empty = !filled && !explains(&message.stop_reason);
+    Some(AnswerSummary { usage: usage.believed(filled), model, empty, ..AnswerSummary::default() })
 }

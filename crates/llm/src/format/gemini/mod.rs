@@ -6,8 +6,11 @@
 //! `models.py`) and ai.google.dev.
 
 pub mod embeddings;
+pub(crate) mod errors;
 pub mod fields;
 mod finish;
+pub(crate) mod listing;
+pub(crate) mod marks;
 pub mod model_names;
 mod parts;
 pub(crate) mod reader;

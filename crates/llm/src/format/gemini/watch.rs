@@ -6,8 +6,10 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::json::lenient::{Count, Fault, Filled, List, Object, Present, Served, Text, is_object, object, tells};
+use crate::json::raw;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
+use crate::passthrough::summary::AnswerSummary;
 use crate::tokens::usage::Usage;
 
 #[derive(Debug, Default, Deserialize)]
@@ -253,4 +255,63 @@ fn event(data: &str, unnamed: bool) -> Parsed<Tokens> {
     parsed.tokens = piece.usage_metadata.0;
     parsed.observation.error = piece.error.0;
     parsed
+}
+
+/// One answer, or the list of pieces that a stream without `alt=sse` is.
+pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
+    let whole = AnswerSummary { empty: true, ..AnswerSummary::default() };
+    let mut pieces = Accumulated { whole, tokens: Tokens::default(), filled: false };
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        pieces.add(body)?;
+        return Some(pieces.done());
+    }
+    let mut all = Some(());
+    raw::elements(std::str::from_utf8(body).ok()?, |piece| {
+        all = all.and_then(|()| pieces.add(piece.get().as_bytes()));
+    })
+    .ok()?;
+    all.map(|()| pieces.done())
+}
+
+/// One answer in pieces, as far as it was read.
+struct Accumulated {
+    whole: AnswerSummary,
+    tokens: Tokens,
+    /// There is something in it.
+    filled: bool,
+}
+
+impl Accumulated {
+    /// None: that is no object.
+    fn add(&mut self, body: &[u8]) -> Option<()> {
+        let Accumulated { whole, tokens, filled } = self;
+        if whole.malformed.is_some() {
+            return Some(());
+        }
+        let mut slow = None;
+        let piece: Piece<'_> = object(body, &mut slow)?;
+        if !piece.known() {
+            *whole = AnswerSummary::of_malformed("`candidates` is missing");
+            return Some(());
+        }
+        *filled |= piece.candidates.iter().any(Candidate::filled);
+        whole.empty &= !*filled && !piece.candidates.iter().any(Candidate::explained) && !piece.blocked();
+        if whole.model.is_none() {
+            whole.model = piece.model_version.owned();
+        }
+        tokens.merge(piece.usage_metadata.0);
+        if whole.error.is_none() {
+            whole.error = piece.error.0;
+        }
+        Some(())
+    }
+
+    fn done(self) -> AnswerSummary {
+        let Accumulated { mut whole, tokens, filled } = self;
+        if whole.malformed.is_none() {
+            whole.usage = tokens.usage().believed(filled);
+            whole.empty &= whole.error.is_none();
+        }
+        whole
+    }
 }

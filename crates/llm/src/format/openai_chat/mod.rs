@@ -5,8 +5,11 @@
 
 mod answer;
 mod content;
+pub(crate) mod errors;
 pub mod fields;
 mod finish;
+pub(crate) mod listing;
+pub(crate) mod marks;
 mod messages;
 pub(crate) mod model;
 pub mod request;

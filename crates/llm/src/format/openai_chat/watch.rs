@@ -11,6 +11,7 @@ use crate::format::openai_responses::watch::{self as openai_responses, EventPart
 use crate::json::lenient::{Fault, Filled, List, Object, Served, Text, is_object, object, tells};
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
+use crate::passthrough::summary::AnswerSummary;
 use crate::tokens::usage::Usage;
 
 /// A chunk or a whole answer of (chat) completions, or an event of responses.
@@ -227,4 +228,19 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
         parsed.model = parsed.model.or_else(|| chunk.model.owned());
     }
     parsed
+}
+
+/// Reads a whole answer; None where it is no object.
+pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
+    let mut slow = None;
+    let chunk: Chunk<'_> = object(body, &mut slow)?;
+    let usage = chunk.tokens().map(|tokens| tokens.usage()).unwrap_or_default();
+    let model = chunk.model.owned();
+    if let Some(error) = chunk.error.0 {
+        return Some(AnswerSummary::of_error(error, usage, model));
+    }
+    let Some(choices) = &chunk.choices.0 else { return Some(AnswerSummary::of_malformed("`choices` is missing")) };
+    let filled = choices.iter().any(Choice::filled);
+    let empty = !filled && !choices.iter().any(Choice::explained);
+    Some(AnswerSummary { usage: usage.believed(filled), model, empty, ..AnswerSummary::default() })
 }

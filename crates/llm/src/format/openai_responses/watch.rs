@@ -4,10 +4,11 @@ use serde::Deserialize;
 
 use crate::chat::StreamError;
 use crate::format::openai_chat::watched_usage::{Tokens, with_service};
-use crate::json::lenient::{Fault, Filled, List, Object, Served, Text};
+use crate::json::lenient::{Fault, Filled, List, Object, Served, Text, object};
 use crate::json::raw;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
+use crate::passthrough::summary::AnswerSummary;
 
 /// A whole response, as the answer itself and inside the events of its life.
 #[derive(Debug, Default, Deserialize)]
@@ -112,4 +113,22 @@ pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
     let output = std::str::from_utf8(body).ok().and_then(|text| raw::member(text, "output"));
     let words = |key: &[u8]| matches!(key, b"text" | b"arguments" | b"input" | b"code" | b"refusal");
     output.map_or(0, |output| content::sum(output.as_bytes(), &[], words))
+}
+
+/// Reads a whole response; None where it is no object.
+pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
+    let mut slow = None;
+    let response: Response<'_> = object(body, &mut slow)?;
+    let usage = response.tokens().map(|tokens| tokens.usage()).unwrap_or_default();
+    let model = response.model.owned();
+    let explained = response.explained();
+    if let Some(error) = response.error.0 {
+        return Some(AnswerSummary::of_error(error, usage, model));
+    }
+    if response.output.0.is_none() && !(response.object.is("response") && explained) {
+        return Some(AnswerSummary::of_malformed("`output` is missing"));
+    }
+    let filled = response.output.iter().any(Item::filled);
+    let empty = !explained && !filled;
+    Some(AnswerSummary { usage: usage.believed(filled), model, empty, ..AnswerSummary::default() })
 }

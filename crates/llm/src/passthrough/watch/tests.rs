@@ -3,7 +3,15 @@ use crate::Dialect::{Anthropic, Gemini, OpenAi};
 use super::*;
 use crate::Dialect;
 use crate::chat::StreamError;
-use crate::passthrough::whole::{Whole, whole};
+use crate::operation::TABLE;
+use crate::passthrough::summary::AnswerSummary;
+use crate::registry::summarize;
+
+/// The summary of an answer of the operation of that name.
+fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
+    let row = TABLE.iter().find(|row| row.name == operation).unwrap();
+    summarize(dialect, row.kind, body)
+}
 
 fn event(name: &str, data: &str) -> Event {
     Event { name: name.to_owned(), data: Some(data.to_owned()), raw: Vec::new() }
@@ -429,12 +437,12 @@ fn usage_means_the_same_in_every_dialect() {
 
 #[test]
 fn whole_answers_are_seen_for_what_they_are() {
-    let plain = Whole::default();
-    let empty = || Whole { empty: true, ..Whole::default() };
-    let malformed = |why: &str| Whole { malformed: Some(why.to_owned()), ..Whole::default() };
-    let error = |kind: &str, status| Whole {
+    let plain = AnswerSummary::default();
+    let empty = || AnswerSummary { empty: true, ..AnswerSummary::default() };
+    let malformed = |why: &str| AnswerSummary { malformed: Some(why.to_owned()), ..AnswerSummary::default() };
+    let error = |kind: &str, status| AnswerSummary {
         error: Some(StreamError { kind: kind.to_owned(), message: "m".to_owned(), status }),
-        ..Whole::default()
+        ..AnswerSummary::default()
     };
     let table = [
         (OpenAi, "chat", r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}"#, plain.clone()),

@@ -4,8 +4,16 @@ use crate::Dialect::{Anthropic, Gemini, OpenAi};
 
 use super::*;
 use crate::Dialect;
-use crate::passthrough::whole::whole;
+use crate::operation::TABLE;
+use crate::passthrough::summary::AnswerSummary;
+use crate::registry::summarize;
 use crate::tokens::usage::ServiceTier::{self, Batch, Default as Usual, Fast, Flex, Priority, Ultrafast};
+
+/// The summary of an answer of the operation of that name.
+fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
+    let row = TABLE.iter().find(|row| row.name == operation).unwrap();
+    summarize(dialect, row.kind, body)
+}
 
 fn watched(dialect: Dialect, events: &[&str]) -> Usage {
     let mut watch = Watch::new(dialect.format());

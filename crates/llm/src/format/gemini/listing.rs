@@ -1,0 +1,20 @@
+//! Lists of models, as Google's SDKs read them.
+
+use serde_json::{Value, json};
+
+use crate::listing::ListedModel;
+
+/// All models, in one page.
+pub(crate) fn list(models: &[ListedModel]) -> Value {
+    let all: Vec<Value> = models.iter().map(one).collect();
+    json!({"models": all})
+}
+
+/// One model.
+pub(crate) fn one(model: &ListedModel) -> Value {
+    json!({
+        "name": format!("models/{}", model.id),
+        "displayName": model.id,
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+    })
+}

@@ -1,0 +1,24 @@
+//! The gateway's errors: `{"error": {"message", "type", "param", "code"}}`. The kind is both type and code, and the
+//! attempts stand beside it as `attempts`.
+
+use serde_json::{Value, json};
+
+use crate::errors::GatewayError;
+
+/// The event in which an error ends a stream. No `[DONE]` follows it: SDKs raise at the event, and an end after it would
+/// tell those that do not that all went well.
+pub(crate) const EVENT: Option<&str> = None;
+
+/// The body of an error answer.
+pub(crate) fn body(error: &GatewayError<'_>) -> Value {
+    let mut told = json!({
+        "message": error.full_message(),
+        "type": error.kind,
+        "param": error.param,
+        "code": error.kind,
+    });
+    if let (Value::Object(told), false) = (&mut told, error.attempts.is_empty()) {
+        told.insert("attempts".to_owned(), error.attempts.into());
+    }
+    json!({"error": told, "request_id": error.request_id})
+}

@@ -1,0 +1,95 @@
+//! Whole answers of operations that are no conversation.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Dialect;
+use crate::format::gemini::watch as gemini;
+use crate::format::openai_chat::watched_usage::Tokens;
+use crate::json::lenient::{Count, Fault, List, Millis, Object, Present, Served, Text, object};
+use crate::operation::Kind;
+use crate::passthrough::summary::AnswerSummary;
+
+/// Answers that are no conversation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Plain<'a> {
+    #[serde(borrow)]
+    model: Text<'a>,
+    usage: Object<Tokens>,
+    usage_metadata: Object<gemini::Tokens>,
+    error: Fault,
+    data: Present,
+    embedding: Present,
+    embeddings: Present,
+    #[serde(rename = "input_tokens")]
+    input_tokens: Count,
+    /// Seconds of what was transcribed.
+    duration: Millis,
+    #[serde(rename = "service_tier")]
+    service_tier: Served,
+}
+
+/// Embeddings, counted tokens and lists of models; None where it is no object.
+pub(crate) fn plain(dialect: Dialect, kind: Kind, body: &[u8]) -> Option<AnswerSummary> {
+    let mut slow = None;
+    let plain: Plain<'_> = object(body, &mut slow)?;
+    let openai = plain.usage.0.map(|tokens| tokens.usage());
+    let gemini = plain.usage_metadata.0.as_ref().map(gemini::Tokens::usage);
+    let usage = openai.or(gemini).unwrap_or_default().believed(false);
+    let model = plain.model.owned();
+    if let Some(error) = plain.error.0 {
+        return Some(AnswerSummary::of_error(error, usage, model));
+    }
+    let (there, field) = match (kind, dialect) {
+        (Kind::Embeddings, Dialect::Gemini) => (plain.embedding.0 || plain.embeddings.0, "embeddings"),
+        (Kind::Embeddings, _) => (plain.data.0, "data"),
+        // Google leaves out what is zero.
+        (Kind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),
+        (Kind::CountTokens, _) => (plain.input_tokens.0.is_some(), "input_tokens"),
+        (_, Dialect::Gemini) => (true, "models"),
+        _ => (plain.data.0, "data"),
+    };
+    if !there {
+        return Some(AnswerSummary::of_malformed(&format!("`{field}` is missing")));
+    }
+    Some(AnswerSummary { usage, model, ..AnswerSummary::default() })
+}
+
+/// Usage, model and error where the answer is JSON that tells them.
+pub(crate) fn other(body: &[u8]) -> AnswerSummary {
+    let mut slow: Option<Value> = None;
+    let Some(plain) = object::<Plain<'_>>(body, &mut slow) else { return AnswerSummary::default() };
+    let mut usage = plain.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    usage.milliseconds = usage.milliseconds.or(plain.duration.0);
+    usage.service = usage.service.or(plain.service_tier.0);
+    usage = usage.believed(false);
+    AnswerSummary { usage, model: plain.model.owned(), error: plain.error.0, ..AnswerSummary::default() }
+}
+
+/// Pictures that were made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Pictures<'a> {
+    #[serde(borrow)]
+    model: Text<'a>,
+    usage: Object<Tokens>,
+    data: List<Picture>,
+    error: Fault,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Picture {}
+
+/// Reads an answer that made pictures.
+pub(crate) fn pictures(body: &[u8]) -> AnswerSummary {
+    let mut slow: Option<Value> = None;
+    let Some(told) = object::<Pictures<'_>>(body, &mut slow) else { return AnswerSummary::default() };
+    let mut usage = told.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    usage.images = told.data.count().map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+    // Nothing else is made here; the older models do not say so.
+    usage.image_output = usage.image_output.or(usage.output);
+    usage = usage.believed(false);
+    AnswerSummary { usage, model: told.model.owned(), error: told.error.0, ..AnswerSummary::default() }
+}
