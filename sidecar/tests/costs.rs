@@ -9,7 +9,7 @@ use std::path::Path;
 use outrigger_core::Capabilities;
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::Format;
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing::{self, Framing};
 use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::passthrough::summary::AnswerSummary;
@@ -208,7 +208,7 @@ fn a_message_s_figures_are_told_twice_and_cost_once() {
             "input_tokens": 9, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50,
             "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}}),
     ] {
-        watch.observe(&sse::Event { data: Some(data.to_string()), ..sse::Event::default() });
+        watch.observe(&framing::Event::of("", Some(&data.to_string())));
     }
     // 9 × 1,000 + 100 × 100 + 20 × 1,250 + 30 × 2,000 + 9 × 5,000
     assert_eq!(price("Anthropic", "claude-haiku-4-5").cost(&used(&watch.usage())), 149_000);
@@ -224,7 +224,7 @@ fn stream_costs(model: &str, statements: &[Value]) -> u64 {
             0 => json!({"type": "message_start", "message": {"usage": usage}}),
             _ => json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
         };
-        let event = sse::Event { data: Some(data.to_string()), ..sse::Event::default() };
+        let event = framing::Event::of("", Some(&data.to_string()));
         watch.observe(&event);
         let mut told = Vec::new();
         decoder.push(&event, &mut told).unwrap();
@@ -312,8 +312,8 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
             "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
             _ => {
                 let (mut watch, mut reader, mut events) =
-                    (Watch::new(dialect.format()), sse::Reader::default(), Vec::new());
-                reader.push(text("body").as_bytes(), &mut events);
+                    (Watch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
+                reader.push(&text("body").to_owned().into(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
                     watch.observe(event);
@@ -415,8 +415,8 @@ fn every_recorded_answer_of_a_known_model_costs_something() {
             }
             _ => {
                 let (mut watch, mut reader, mut events) =
-                    (Watch::new(dialect.format()), sse::Reader::default(), Vec::new());
-                reader.push(text("body").as_bytes(), &mut events);
+                    (Watch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
+                reader.push(&text("body").to_owned().into(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
                     watch.observe(event);

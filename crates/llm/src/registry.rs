@@ -12,7 +12,7 @@ use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
 use crate::format::marks::Marks;
 use crate::format::{anthropic, gemini, openai_chat, openai_responses};
-use crate::framing::sse;
+use crate::framing;
 use crate::listing::ListedModel;
 use crate::operation::Kind;
 use crate::passthrough::content;
@@ -121,7 +121,7 @@ impl StreamDecoder {
     ///
     /// # Errors
     /// [`Malformed`] when the event is not of the format.
-    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let before = out.len();
         with_state!(StreamDecoder, self, decoder => decoder.push(event, out))?;
         for event in out.iter_mut().skip(before) {
@@ -239,12 +239,9 @@ pub fn error_body(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
 /// The error event that ends a stream, framed.
 #[must_use]
 pub fn error_event(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
-    let (name, body) = with_codec!(dialect.format(), codec => (codec::errors::EVENT, codec::errors::body(error)));
-    match name {
-        Some(name) => format!("event: {name}\ndata: {body}\n\n"),
-        None => format!("data: {body}\n\n"),
-    }
-    .into_bytes()
+    let mut out = Vec::new();
+    with_codec!(dialect.format(), codec => codec::errors::write_event(error, &mut out));
+    out
 }
 
 /// A list of models, in one page.

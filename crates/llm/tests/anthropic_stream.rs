@@ -4,7 +4,7 @@
 use outrigger_llm::Answer;
 use outrigger_llm::chat::{Event, Finish, StreamError};
 use outrigger_llm::format::anthropic::stream::{Decoder, Encoder};
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing;
 use outrigger_llm::tokens::usage::{ServiceTier, Usage};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -15,7 +15,7 @@ fn read(events: &[Value]) -> Vec<Event> {
     let mut out = Vec::new();
     for event in events {
         let name = event["type"].as_str().unwrap_or_default().to_owned();
-        decoder.push(&sse::Event { name, data: Some(event.to_string()), raw: Vec::new() }, &mut out).unwrap();
+        decoder.push(&framing::Event::of(&name, Some(&event.to_string())), &mut out).unwrap();
     }
     out
 }
@@ -171,7 +171,7 @@ fn errors_in_a_stream_tell_their_status() {
 #[test]
 fn what_is_no_event_is_malformed_and_what_has_no_data_is_passed_over() {
     let push = |data: Option<&str>| {
-        let event = sse::Event { name: String::new(), data: data.map(str::to_owned), raw: Vec::new() };
+        let event = framing::Event::of("", data);
         let mut out = Vec::new();
         Decoder::default().push(&event, &mut out).map(|()| out).map_err(|error| error.problem)
     };

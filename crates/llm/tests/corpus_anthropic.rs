@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use outrigger_llm::chat::mark::unmark;
 use outrigger_llm::chat::{Event, Part, Response, Thought, ToolCall};
 use outrigger_llm::format::anthropic::{request, response, stream};
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing;
 use outrigger_llm::tokens::usage::ServiceTier;
 use outrigger_llm::{Answer, RequestError};
 use serde_json::Value;
@@ -37,7 +37,7 @@ fn body(exchange: &Value) -> &str {
     exchange["body"].as_str().unwrap()
 }
 
-fn split(stream: &str) -> Vec<sse::Event> {
+fn split(stream: &str) -> Vec<framing::Event> {
     let stream = stream.replace("\r\n", "\n");
     let blocks = stream.split("\n\n").filter(|block| !block.trim().is_empty());
     blocks
@@ -46,11 +46,8 @@ fn split(stream: &str) -> Vec<sse::Event> {
                 block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect::<Vec<_>>()
             };
             let data = field("data");
-            sse::Event {
-                name: field("event").concat(),
-                data: (!data.is_empty()).then(|| data.join("\n")),
-                raw: Vec::new(),
-            }
+            let data = (!data.is_empty()).then(|| data.join("\n"));
+            framing::Event::of(&field("event").concat(), data.as_deref())
         })
         .collect()
 }

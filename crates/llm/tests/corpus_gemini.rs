@@ -15,7 +15,7 @@ use outrigger_llm::chat::mark::unmark;
 use outrigger_llm::chat::{Event, Object, Part, Response};
 use outrigger_llm::format::gemini;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Answer, Dialect, Format, RequestError, StreamDecoder, StreamEncoder};
 use serde_json::Value;
@@ -29,14 +29,14 @@ fn corpus(test: &str) -> Option<PathBuf> {
 }
 
 /// Splits a recorded stream by hand: the reader has its own tests.
-fn events(body: &str) -> Vec<sse::Event> {
+fn events(body: &str) -> Vec<framing::Event> {
     let body = body.replace("\r\n", "\n");
     body.split("\n\n")
         .filter(|block| !block.trim().is_empty())
         .map(|block| {
             let data: Vec<&str> =
                 block.lines().filter_map(|line| line.strip_prefix("data:")).map(|data| data.trim_start()).collect();
-            sse::Event { data: (!data.is_empty()).then(|| data.join("\n")), ..sse::Event::default() }
+            framing::Event::of("", (!data.is_empty()).then(|| data.join("\n")).as_deref())
         })
         .collect()
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing;
 use outrigger_llm::provider::Target;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{
@@ -51,7 +51,7 @@ fn name(exchange: &Value) -> String {
     format!("{} {} #{}", provider(exchange), exchange["file"], exchange["i"])
 }
 
-fn events(body: &str) -> Vec<sse::Event> {
+fn events(body: &str) -> Vec<framing::Event> {
     let body = body.replace("\r\n", "\n");
     let blocks = body.split("\n\n").filter(|block| !block.trim().is_empty());
     blocks
@@ -62,11 +62,8 @@ fn events(body: &str) -> Vec<sse::Event> {
                 values.collect::<Vec<_>>()
             };
             let data = field("data");
-            sse::Event {
-                name: field("event").join(""),
-                data: (!data.is_empty()).then(|| data.join("\n")),
-                raw: format!("{block}\n\n").into_bytes(),
-            }
+            let data = (!data.is_empty()).then(|| data.join("\n"));
+            framing::Event::of(&field("event").join(""), data.as_deref())
         })
         .collect()
 }

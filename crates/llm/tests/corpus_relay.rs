@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use outrigger_llm::framing::sse::{Event, Reader};
+use bytes::Bytes;
+use outrigger_llm::framing::Event;
+use outrigger_llm::framing::sse::Reader;
 use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::summary::AnswerSummary;
 use outrigger_llm::passthrough::watch::Watch;
@@ -187,10 +189,10 @@ fn every_recorded_stream_is_one() {
         let mut events: Vec<Event> = Vec::new();
         let mut reader = Reader::default();
         for chunk in body.as_bytes().chunks(997) {
-            reader.push(chunk, &mut events);
+            reader.push(&Bytes::copy_from_slice(chunk), &mut events);
         }
         events.extend(reader.finish());
-        let raw: Vec<u8> = events.iter().flat_map(|event| event.raw.clone()).collect();
+        let raw: Vec<u8> = events.iter().flat_map(|event| event.raw().to_vec()).collect();
         assert_eq!(raw, body.as_bytes(), "{place}");
 
         let mut watch = Watch::new(dialect.format());
@@ -200,7 +202,7 @@ fn every_recorded_stream_is_one() {
         for event in &events {
             let seen = watch.observe(event);
             assert!(!seen.malformed && seen.error.is_none(), "{place}: {event:?}");
-            let document = event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok());
+            let document = event.data().and_then(|data| serde_json::from_str::<Value>(&data).ok());
             if let Some(document) = document {
                 let bare = document.get("choices").and_then(Value::as_array).is_some_and(Vec::is_empty);
                 let used = document.get("usage").is_some_and(|usage| !usage.is_null());
@@ -243,12 +245,12 @@ fn content_begins_where_a_full_reading_says() {
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
         let mut events: Vec<Event> = Vec::new();
         let mut reader = Reader::default();
-        reader.push(body.as_bytes(), &mut events);
+        reader.push(&Bytes::copy_from_slice(body.as_bytes()), &mut events);
         let mut watch = Watch::new(dialect.format());
         let first = events.iter().position(|event| watch.observe(event).content);
-        let documents = events.iter().map(|event| {
-            event.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok()).unwrap_or_default()
-        });
+        let documents = events
+            .iter()
+            .map(|event| event.data().and_then(|data| serde_json::from_str::<Value>(&data).ok()).unwrap_or_default());
         let expected = documents.into_iter().position(|document| match (dialect, operation) {
             (Dialect::Anthropic, _) => {
                 let tool = document.pointer("/content_block/type").and_then(Value::as_str);
@@ -330,7 +332,7 @@ fn gemini_s_odd_answers_are_seen_for_what_they_are() {
         let (seen, whole_answer) = if name.contains("/streaming") && body.starts_with(b"data:") {
             let mut reader = Reader::default();
             let mut events = Vec::new();
-            reader.push(body, &mut events);
+            reader.push(&Bytes::copy_from_slice(body), &mut events);
             events.extend(reader.finish());
             let mut watch = Watch::new(Format::Gemini);
             let seen: Vec<_> = events.iter().map(|event| watch.observe(event)).collect();

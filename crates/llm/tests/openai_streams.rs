@@ -5,7 +5,7 @@
 
 use outrigger_llm::chat::{Event, Finish, Media, MediaSource, StreamError};
 use outrigger_llm::format::openai_chat::stream::{Decoder, Encoder};
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, StreamEncoder};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn read(chunks: &[Value]) -> Vec<Event> {
     let mut told = Vec::new();
     for chunk in chunks {
         let data = chunk.as_str().map_or_else(|| chunk.to_string(), str::to_owned);
-        decoder.push(&sse::Event { data: Some(data), ..sse::Event::default() }, &mut told).unwrap();
+        decoder.push(&framing::Event::of("", Some(&data)), &mut told).unwrap();
     }
     told
 }
@@ -327,7 +327,7 @@ fn reads_errors_within_streams() {
         let mut told = Vec::new();
         let mut decoder = Decoder::default();
         for data in [data, "[DONE]", "not read any more"] {
-            let event = sse::Event { name: name.into(), data: Some(data.into()), raw: Vec::new() };
+            let event = framing::Event::of(name, Some(data));
             decoder.push(&event, &mut told).unwrap();
         }
         told.retain(|event| !matches!(event, Event::Start { .. }));
@@ -346,7 +346,7 @@ fn says_what_is_not_a_stream() {
             "tool call 0 has no function name",
         ),
     ] {
-        let event = sse::Event { data: Some(data.into()), ..sse::Event::default() };
+        let event = framing::Event::of("", Some(data));
         let malformed = Decoder::default().push(&event, &mut Vec::new()).unwrap_err();
         assert_eq!(malformed.problem, problem, "{data}");
     }
@@ -356,7 +356,7 @@ fn says_what_is_not_a_stream() {
 fn passes_over_comments_and_empty_data() {
     let mut told = Vec::new();
     for data in [None, Some(String::new()), Some("  ".to_owned())] {
-        let event = sse::Event { data, raw: b": OPENROUTER PROCESSING\n\n".to_vec(), ..sse::Event::default() };
+        let event = framing::Event::of("", data.as_deref());
         Decoder::default().push(&event, &mut told).unwrap();
     }
     assert_eq!(told, []);

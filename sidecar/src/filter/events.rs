@@ -1,10 +1,12 @@
 //! The events of a stream on their way through filters.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll};
 
-use outrigger_llm::framing::sse;
+use bytes::Bytes;
+use outrigger_llm::framing::{self, Framing, Reader};
 
 use super::answer::{AnswerFilters, FilterFailure};
 use super::{BoxFuture, Refusal};
@@ -15,7 +17,7 @@ pub struct StreamEvent {
     name: String,
     data: Option<String>,
     /// The bytes that it stood in, unless it was made here.
-    raw: Option<Vec<u8>>,
+    raw: Option<Bytes>,
 }
 
 impl StreamEvent {
@@ -58,26 +60,27 @@ impl StreamEvent {
     }
 }
 
-impl From<sse::Event> for StreamEvent {
-    fn from(event: sse::Event) -> Self {
-        StreamEvent { name: event.name, data: event.data, raw: Some(event.raw) }
+impl From<framing::Event> for StreamEvent {
+    fn from(event: framing::Event) -> Self {
+        let data = event.data().map(Cow::into_owned);
+        StreamEvent { name: event.name().to_owned(), data, raw: Some(event.raw().clone()) }
     }
 }
 
 /// Passes the bytes of a stream through filters that see events.
 pub struct EventFilters {
     filters: AnswerFilters,
-    reader: sse::Reader,
-    read: Vec<sse::Event>,
+    reader: Reader,
+    read: Vec<framing::Event>,
 }
 
 impl EventFilters {
     pub fn new(filters: AnswerFilters) -> Self {
-        EventFilters { filters, reader: sse::Reader::default(), read: Vec::new() }
+        EventFilters { filters, reader: Reader::new(Framing::Sse), read: Vec::new() }
     }
 
     /// The next bytes. Gives what the caller gets of them.
-    pub async fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, FilterFailure> {
+    pub async fn push(&mut self, bytes: &Bytes) -> Result<Vec<u8>, FilterFailure> {
         let mut out = Vec::new();
         self.reader.push(bytes, &mut self.read);
         for event in mem::take(&mut self.read) {
@@ -139,7 +142,7 @@ impl Filtering {
         self.done = bytes.is_none();
         self.step = Some(Box::pin(async move {
             let told = match bytes {
-                Some(bytes) => filters.push(&bytes).await,
+                Some(bytes) => filters.push(&bytes.into()).await,
                 None => filters.end().await,
             };
             (filters, told)

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use outrigger_llm::chat::{Event, Finish, Part, Response, Thought, ToolCall};
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing::{Framing, Reader};
 use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub fn write(call: &RequestContext, response: &Response, answer: Answer) -> Vec<
 }
 
 /// Events as the JSON array that a Gemini caller gets who did not ask for events.
-pub fn array(events: &[u8]) -> Vec<u8> {
+pub fn array(events: &Bytes) -> Vec<u8> {
     let mut array = AsArray::default();
     let mut framed = Vec::new();
     array.frame(events, &mut framed);
@@ -53,8 +53,8 @@ pub fn array(events: &[u8]) -> Vec<u8> {
 
 /// The whole answer, as JSON of the caller's dialect, that a stream of events amounts to. `None`: it has no end, or is no
 /// conversation.
-pub fn assemble(call: &RequestContext, bytes: &[u8]) -> Option<Vec<u8>> {
-    let (mut reader, mut read) = (sse::Reader::default(), Vec::new());
+pub fn assemble(call: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
+    let (mut reader, mut read) = (Reader::new(Framing::Sse), Vec::new());
     reader.push(bytes, &mut read);
     read.extend(reader.finish());
     let (mut decoder, mut events) = (StreamDecoder::new(call.dialect.format()), Vec::new());

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use outrigger_llm::errors::GatewayError;
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing::{self, Reader};
 use outrigger_llm::registry::error_event;
 use outrigger_llm::tokens::usage::Usage;
 use tokio::time::Sleep;
@@ -51,7 +51,7 @@ const HELD_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Relay {
     body: UpstreamBody,
-    reader: sse::Reader,
+    reader: Reader,
     lens: StreamTranslator,
     array: Option<AsArray>,
     /// Filters that see the events; what is told passes them before it is sent.
@@ -60,7 +60,7 @@ pub struct Relay {
     timing: Timing,
     /// Told and not yet sent.
     out: Vec<u8>,
-    events: Vec<sse::Event>,
+    events: Vec<framing::Event>,
     /// How many there were since somebody looked.
     read_events: usize,
     /// There was content, or the end: from then on only silence counts against the upstream.
@@ -101,7 +101,7 @@ impl Relay {
         };
         Relay {
             body,
-            reader: sse::Reader::default(),
+            reader: Reader::new(setting.upstream.framing),
             lens,
             array: call.as_array.then(AsArray::default),
             filtering: None,
@@ -221,7 +221,7 @@ impl Relay {
             let mut body = std::mem::take(&mut self.out);
             if let Some(mut array) = self.array.take() {
                 let told = std::mem::take(&mut body);
-                array.frame(&told, &mut body);
+                array.frame(&told.into(), &mut body);
                 array.end(&mut body);
             }
             let content_type = if ending.call.as_array { "application/json" } else { "text/event-stream" };
@@ -233,15 +233,16 @@ impl Relay {
     }
 
     /// Reads what came and tells it. Whether there was content, and what broke the stream.
-    fn read(&mut self, chunk: &[u8], ending: &Completion) -> (bool, Option<Broken>) {
+    fn read(&mut self, chunk: &Bytes, ending: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
-        for piece in chunk.chunks(READ_AT_ONCE) {
+        for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
+            let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
             // What has no end yet, or is told later, is in memory for as long; an event is there several times.
             let grows = (self.reader.buffered() + piece.len()) * COPIES + self.lens.keeps();
             if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
                 return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
             }
-            self.reader.push(piece, &mut self.events);
+            self.reader.push(&piece, &mut self.events);
             // Mostly as much is told as came: what has room for twice as much would wait like that for a slow reader.
             self.out.reserve_exact(piece.len());
             let (told, broken) = self.tell_events(ending);
@@ -356,7 +357,7 @@ impl Relay {
         self.out.clear();
         ending.record.filter = Some(name);
         ending.record.error_type = Some(refusal.kind.to_owned());
-        let refusal = refusal::Refusal {
+        let refusal = GatewayError {
             status: refusal.status,
             kind: refusal.kind,
             message: &refusal.message,
@@ -364,7 +365,7 @@ impl Relay {
             param: None,
             attempts: &[],
         };
-        refusal::event(ending.call.dialect, &refusal)
+        error_event(ending.call.dialect, &refusal)
     }
 
     /// The next bytes for the caller; `None` when all is told.
@@ -377,7 +378,7 @@ impl Relay {
             if !told.is_empty() {
                 let Some(array) = &mut self.array else { return Poll::Ready(Some(told.into())) };
                 let mut framed = Vec::with_capacity(told.len() + 8);
-                array.frame(&told, &mut framed);
+                array.frame(&told.into(), &mut framed);
                 if !framed.is_empty() {
                     return Poll::Ready(Some(framed.into()));
                 }

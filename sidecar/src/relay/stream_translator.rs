@@ -1,8 +1,9 @@
 //! How a stream's events are told: passed as they are, or in another dialect.
 
+use bytes::Bytes;
 use outrigger_llm::chat::{Event, Finish, StreamError};
 use outrigger_llm::framing::json_array::ArrayFraming;
-use outrigger_llm::framing::sse;
+use outrigger_llm::framing::{self, Framing, Reader};
 use outrigger_llm::passthrough::watch::Watch;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
@@ -72,7 +73,7 @@ impl StreamTranslator {
     /// stands before the stream's own end.
     pub fn tell(
         &mut self,
-        event: &sse::Event,
+        event: &framing::Event,
         out: &mut Vec<u8>,
         before_end: impl FnOnce(&Usage, u64) -> String,
     ) -> EventOutcome {
@@ -85,11 +86,11 @@ impl StreamTranslator {
                         ..EventOutcome::default()
                     };
                 }
-                if event.data.as_deref() == Some("[DONE]") {
+                if event.data_bytes() == Some(b"[DONE]") {
                     out.extend_from_slice(before_end(&watch.usage(), watch.said()).as_bytes());
                 }
                 if !(*withholds_usage && seen.usage_only) {
-                    out.extend_from_slice(&event.raw);
+                    out.extend_from_slice(event.raw());
                 }
                 EventOutcome { content: seen.content, error: seen.error, malformed: None }
             }
@@ -166,7 +167,7 @@ impl CrossFormat {
 
     fn tell(
         &mut self,
-        event: &sse::Event,
+        event: &framing::Event,
         out: &mut Vec<u8>,
         before_end: impl FnOnce(&Usage, u64) -> String,
     ) -> EventOutcome {
@@ -213,19 +214,27 @@ impl CrossFormat {
 }
 
 /// A Gemini caller that did not ask for events gets an array of the same objects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AsArray {
-    reader: sse::Reader,
+    reader: Reader,
     framing: ArrayFraming,
-    events: Vec<sse::Event>,
+    events: Vec<framing::Event>,
+}
+
+impl Default for AsArray {
+    fn default() -> Self {
+        AsArray { reader: Reader::new(Framing::Sse), framing: ArrayFraming::default(), events: Vec::new() }
+    }
 }
 
 impl AsArray {
     /// Frames what is written in events.
-    pub fn frame(&mut self, told: &[u8], out: &mut Vec<u8>) {
+    pub fn frame(&mut self, told: &Bytes, out: &mut Vec<u8>) {
         self.reader.push(told, &mut self.events);
-        for data in self.events.drain(..).filter_map(|event| event.data) {
-            self.framing.push(&data, out);
+        for event in self.events.drain(..) {
+            if let Some(data) = event.data() {
+                self.framing.push(&data, out);
+            }
         }
     }
 

@@ -108,13 +108,10 @@ mod tests {
         for dialect in Dialect::ALL {
             let mut events = Vec::new();
             let mut reader = Reader::default();
-            reader.push(&error_event(dialect, &refusal), &mut events);
+            reader.push(&error_event(dialect, &refusal).into(), &mut events);
             assert_eq!((events.len(), reader.finish()), (1, None));
-            assert_eq!(events[0].name, if dialect == Dialect::Anthropic { "error" } else { "" });
-            assert_eq!(
-                events[0].data.as_ref().map(|data| data.as_bytes().to_vec()),
-                Some(error_body(dialect, &refusal))
-            );
+            assert_eq!(events[0].name(), if dialect == Dialect::Anthropic { "error" } else { "" });
+            assert_eq!(events[0].data_bytes().map(<[u8]>::to_vec), Some(error_body(dialect, &refusal)));
         }
     }
 

@@ -1,28 +1,34 @@
-//! Server-sent events: a reader that takes every legal framing, split anywhere.
+//! Server-sent events: a reader that takes every legal framing, split anywhere, and what writes them.
 //!
-//! Fed with chunks as they come from a socket, it gives whole events together with the bytes that
-//! they stood in, so that a relay can pass those on untouched. CR, LF and CRLF end lines; a byte
-//! order mark may stand first; comments and unknown fields are kept in the bytes and otherwise
-//! ignored; `data` lines are joined with a line feed.
+//! Fed with chunks as they come from a socket, it gives whole events as slices of those, so that a relay can pass them on
+//! untouched. CR, LF and CRLF end lines; a byte order mark may stand first; comments and unknown fields are kept in the
+//! bytes and otherwise ignored; `data` lines are joined with a line feed.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use memchr::{memchr, memchr2};
+use serde_json::Value;
 
-/// One dispatched event, or a block without data (comments, pings) that must be passed on as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Event {
-    /// The `event:` field; empty when absent.
-    pub name: String,
-    /// The `data:` lines, joined by line feeds. `None` when the block had no data line. Bytes that
-    /// are not UTF-8 are replaced here, and kept in `raw`.
-    pub data: Option<String>,
-    /// The bytes of the block as they came, its ending blank line included.
-    pub raw: Vec<u8>,
-}
+use super::event::{Data, Event};
 
 /// Bytes of the longest block that is read. A larger one ends the reading: [`Reader::overflowed`].
 pub const MAX_BLOCK: usize = 8 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Writes one event. JSON is written on one line.
+pub(crate) fn write(name: Option<&str>, data: &Value, out: &mut Vec<u8>) {
+    if let Some(name) = name {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    // Into memory it can't fail.
+    let _ = serde_json::to_writer(&mut *out, data);
+    out.extend_from_slice(b"\n\n");
+}
 
 /// Reads a stream, chunk by chunk. Holds at most one unfinished block.
 ///
@@ -31,7 +37,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 #[derive(Debug, Default)]
 pub struct Reader {
     buffer: Vec<u8>,
-    /// How far `buffer` was searched for the end of the block.
+    /// How far the unfinished block was searched for its end.
     searched: usize,
     /// Where the line began that the search stands in.
     line: usize,
@@ -45,31 +51,37 @@ const SMALL: usize = 4 << 10;
 
 impl Reader {
     /// Reads `chunk`, adding the events that it completes to `out`.
-    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<Event>) {
+    pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Event>) {
         if self.overflowed {
             return;
         }
-        // Most chunks are whole events: those are read where they lie.
-        if self.buffer.is_empty() {
-            let used = self.take(chunk, out);
-            self.buffer.extend_from_slice(chunk.get(used..).unwrap_or_default());
-        } else {
+        // Most chunks are whole events: those are slices of it.
+        let mut used = 0;
+        if !self.buffer.is_empty() {
+            let before = self.buffer.len();
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.extend_from_slice(chunk);
-            let used = self.take(&buffer, out);
-            // Of a long piece little is left: it would be kept for as long as the stream.
-            self.buffer = match buffer.get(used..) {
-                Some(rest) if buffer.capacity() > SMALL && rest.len() < buffer.capacity() / 4 => rest.to_vec(),
-                _ => {
-                    buffer.drain(..used);
-                    buffer
-                }
+            let Some(end) = self.block_end(&buffer) else {
+                self.buffer = buffer;
+                return self.bound();
             };
+            // Only the block that began earlier is copied.
+            self.give(Bytes::copy_from_slice(buffer.get(..end).unwrap_or_default()), out);
+            used = end.saturating_sub(before);
+            buffer.clear();
+            self.buffer = buffer;
         }
-        if self.overflowed || self.buffer.len() > MAX_BLOCK {
-            self.overflowed = true;
+        while let Some(length) = self.block_end(chunk.get(used..).unwrap_or_default()) {
+            self.give(chunk.slice(used..used + length), out);
+            used += length;
+        }
+        let rest = chunk.get(used..).unwrap_or_default();
+        // Of a long piece little is left: it would be kept for as long as the stream.
+        if self.buffer.capacity() > SMALL && rest.len() < self.buffer.capacity() / 4 {
             self.buffer = Vec::new();
         }
+        self.buffer.extend_from_slice(rest);
+        self.bound();
     }
 
     /// Ends the stream: a last block that no blank line ended is given all the same, though its
@@ -79,7 +91,7 @@ impl Reader {
         let first = !self.begun;
         self.searched = 0;
         self.line = 0;
-        (!raw.is_empty()).then(|| event(&raw, first))
+        (!raw.is_empty()).then(|| event(Bytes::from(raw), first))
     }
 
     /// Bytes held of an unfinished block.
@@ -95,79 +107,93 @@ impl Reader {
         self.overflowed
     }
 
-    /// Gives the whole blocks of `bytes`, which begin with the unfinished one, and returns how many
-    /// bytes those are.
-    fn take(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> usize {
-        let mut start = 0;
+    /// Gives a whole block, unless it is too long.
+    fn give(&mut self, block: Bytes, out: &mut Vec<Event>) {
+        if block.len() > MAX_BLOCK {
+            self.overflowed = true;
+        }
+        if !self.overflowed {
+            out.push(event(block, !self.begun));
+        }
+        self.begun = true;
+        self.searched = 0;
+        self.line = 0;
+    }
+
+    /// Gives up a block that is too long.
+    fn bound(&mut self) {
+        if self.overflowed || self.buffer.len() > MAX_BLOCK {
+            self.overflowed = true;
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Where the block ends that begins with `bytes`, its blank line included. None where that is not there yet.
+    fn block_end(&mut self, bytes: &[u8]) -> Option<usize> {
         loop {
-            let block = bytes.get(start..).unwrap_or_default();
-            let Some(found) = memchr2(b'\n', b'\r', block.get(self.searched..).unwrap_or_default()) else {
-                self.searched = block.len();
-                return start;
+            let Some(found) = memchr2(b'\n', b'\r', bytes.get(self.searched..).unwrap_or_default()) else {
+                self.searched = bytes.len();
+                return None;
             };
             let end = self.searched + found;
-            let next = match (block.get(end), block.get(end + 1)) {
+            let next = match (bytes.get(end), bytes.get(end + 1)) {
                 (Some(b'\n'), _) => end + 1,
                 (_, Some(b'\n')) => end + 2,
                 (_, Some(_)) => end + 1,
                 (_, None) => {
                     self.searched = end;
-                    return start;
+                    return None;
                 }
             };
-            let line = block.get(self.line..end).unwrap_or_default();
+            let line = bytes.get(self.line..end).unwrap_or_default();
             let only_mark = !self.begun && self.line == 0 && line == BYTE_ORDER_MARK;
             if line.is_empty() || only_mark {
-                if next > MAX_BLOCK {
-                    self.overflowed = true;
-                    return start;
-                }
-                out.push(event(block.get(..next).unwrap_or_default(), !self.begun));
-                self.begun = true;
-                self.searched = 0;
-                self.line = 0;
-                start += next;
-            } else {
-                self.searched = next;
-                self.line = next;
+                return Some(next);
             }
+            self.searched = next;
+            self.line = next;
         }
     }
 }
 
 /// Reads the fields of one block. `first`: of the stream.
-fn event(raw: &[u8], first: bool) -> Event {
-    let mut event = Event { raw: raw.to_vec(), ..Event::default() };
-    let mut rest = if first { raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw) } else { raw };
-    while !rest.is_empty() {
+fn event(raw: Bytes, first: bool) -> Event {
+    let mut name = 0..0;
+    let mut data = Data::None;
+    let mut at = if first && raw.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    while at < raw.len() {
+        let rest = raw.get(at..).unwrap_or_default();
         let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(end);
-        // The LF of a CRLF makes an empty line here, which is skipped as any other.
-        rest = after.get(1..).unwrap_or_default();
+        let line = rest.get(..end).unwrap_or_default();
         let (field, value) = match memchr(b':', line) {
             Some(colon) => {
-                let (field, value) = line.split_at(colon);
-                let value = value.get(1..).unwrap_or_default();
-                (field, value.strip_prefix(b" ").unwrap_or(value))
+                let begin = colon + 1 + usize::from(line.get(colon + 1) == Some(&b' '));
+                (line.get(..colon).unwrap_or_default(), at + begin..at + end)
             }
-            None => (line, &[][..]),
+            None => (line, at + end..at + end),
         };
         match field {
-            b"data" => {
-                let value = String::from_utf8_lossy(value);
-                match &mut event.data {
-                    Some(data) => {
-                        data.push('\n');
-                        data.push_str(&value);
-                    }
-                    None => event.data = Some(value.into_owned()),
-                }
-            }
-            b"event" => event.name = String::from_utf8_lossy(value).into_owned(),
+            b"data" => data = joined(&raw, data, value),
+            b"event" => name = value,
             _ => {}
         }
+        // The LF of a CRLF makes an empty line here, which is skipped as any other.
+        at += end + 1;
     }
-    event
+    Event::new(raw, name, data)
+}
+
+/// The data with another line behind it.
+fn joined(raw: &Bytes, data: Data, line: Range<usize>) -> Data {
+    let text = |place: Range<usize>| raw.get(place).unwrap_or_default();
+    let mut bytes = match data {
+        Data::None => return Data::At(line),
+        Data::At(place) => text(place).to_vec(),
+        Data::Joined(bytes) => bytes,
+    };
+    bytes.push(b'\n');
+    bytes.extend_from_slice(text(line));
+    Data::Joined(bytes)
 }
 
 #[cfg(test)]
@@ -181,7 +207,7 @@ mod tests {
         let mut reader = Reader::default();
         let mut out = Vec::new();
         for chunk in chunks {
-            reader.push(chunk, &mut out);
+            reader.push(&Bytes::copy_from_slice(chunk), &mut out);
         }
         out.extend(reader.finish());
         assert_eq!(reader.buffered(), 0);
@@ -189,7 +215,10 @@ mod tests {
     }
 
     fn told(stream: &str) -> Vec<(String, Option<String>)> {
-        read([stream.as_bytes()]).into_iter().map(|event| (event.name, event.data)).collect()
+        read([stream.as_bytes()])
+            .into_iter()
+            .map(|event| (event.name().to_owned(), event.data().map(String::from)))
+            .collect()
     }
 
     #[test]
@@ -240,7 +269,7 @@ mod tests {
         for (stream, given) in [("data: a\n\n", 1), ("data: a\r\n\r\n", 1), ("data: a\n", 0), ("data: a\r\n\r", 0)] {
             let mut out = Vec::new();
             let mut reader = Reader::default();
-            reader.push(stream.as_bytes(), &mut out);
+            reader.push(&Bytes::copy_from_slice(stream.as_bytes()), &mut out);
             assert_eq!(out.len(), given, "{stream:?}");
             assert_eq!(reader.buffered(), if given == 1 { 0 } else { stream.len() });
         }
@@ -249,8 +278,8 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_are_replaced_in_the_data_and_kept_in_the_bytes() {
         let events = read([&b"data: a\xFFb\n\n"[..]]);
-        assert_eq!(events[0].data.as_deref(), Some("a\u{FFFD}b"));
-        assert_eq!(events[0].raw, b"data: a\xFFb\n\n");
+        assert_eq!(events[0].data().as_deref(), Some("a\u{FFFD}b"));
+        assert_eq!(events[0].raw(), &b"data: a\xFFb\n\n"[..]);
     }
 
     #[test]
@@ -259,13 +288,13 @@ mod tests {
         let mut reader = Reader::default();
         let mut out = Vec::new();
         for _ in 0..4 {
-            reader.push(&line, &mut out);
+            reader.push(&line.clone().into(), &mut out);
             assert!(!reader.overflowed());
         }
-        reader.push(b"x", &mut out);
+        reader.push(&Bytes::from_static(b"x"), &mut out);
         assert!(reader.overflowed());
         assert_eq!(reader.buffered(), 0);
-        reader.push(b"data: a\n\n", &mut out);
+        reader.push(&Bytes::from_static(b"data: a\n\n"), &mut out);
         assert!(out.is_empty());
         assert_eq!(reader.finish(), None);
     }
@@ -277,7 +306,7 @@ mod tests {
         stream.extend_from_slice(b"\n\n");
         let mut reader = Reader::default();
         let mut out = Vec::new();
-        reader.push(&stream, &mut out);
+        reader.push(&stream.into(), &mut out);
         assert!(reader.overflowed() && out.is_empty());
     }
 
@@ -306,7 +335,7 @@ mod tests {
         #[test]
         fn where_chunks_end_changes_nothing(stream in streams(), cuts in prop::collection::vec(1usize..9, 1..20)) {
             let whole = read([&stream[..]]);
-            let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw.clone()).collect();
+            let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw().to_vec()).collect();
             prop_assert_eq!(&raw, &stream);
             prop_assert_eq!(&read(stream.chunks(1)), &whole);
             let mut chunks = Vec::new();
@@ -324,7 +353,7 @@ mod tests {
 
         #[test]
         fn any_bytes_come_out_as_they_went_in(stream in prop::collection::vec(any::<u8>(), 0..200)) {
-            let raw: Vec<u8> = read(stream.chunks(7)).into_iter().flat_map(|event| event.raw).collect();
+            let raw: Vec<u8> = read(stream.chunks(7)).into_iter().flat_map(|event| event.raw().to_vec()).collect();
             prop_assert_eq!(raw, stream);
         }
     }

@@ -6,9 +6,11 @@
 //! searched for the words that could matter. Fields of a type that is not expected are taken as
 //! absent: what a client would survive is not called malformed.
 
+use std::borrow::Cow;
+
 use super::observation::{Observation, Parsed};
 use crate::Format;
-use crate::framing::sse::Event;
+use crate::framing::Event;
 use crate::json::lenient;
 use crate::registry::StreamWatcher;
 use crate::tokens::usage::Usage;
@@ -33,12 +35,13 @@ impl Watch {
 
     /// Looks at the next event. Blocks without data tell nothing.
     pub fn observe(&mut self, event: &Event) -> Observation {
-        let data = event.data.as_deref().unwrap_or_else(|| bare(event)).trim();
+        let data = event.data().unwrap_or_else(|| Cow::Borrowed(bare(event)));
+        let (name, data) = (event.name(), data.trim());
         if data.is_empty() {
             return Observation::default();
         }
-        self.said = self.said.saturating_add(self.watcher.content_bytes(&event.name, data));
-        match self.watcher.read(&event.name, data, self.content, self.model.is_none()) {
+        self.said = self.said.saturating_add(self.watcher.content_bytes(name, data));
+        match self.watcher.read(name, data, self.content, self.model.is_none()) {
             Some(parsed) => self.note(parsed),
             None => Observation { content: true, ..Observation::default() },
         }
@@ -88,7 +91,7 @@ impl Watch {
 
 /// Vertex breaks off a stream with an error that stands there as plain JSON, in no `data` line.
 fn bare(event: &Event) -> &str {
-    let text = std::str::from_utf8(&event.raw).unwrap_or_default().trim();
+    let text = std::str::from_utf8(event.raw()).unwrap_or_default().trim();
     if lenient::is_object(text) { text } else { "" }
 }
 

@@ -4,9 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::errors::GatewayError;
+use crate::framing::sse;
 
-/// The event in which an error ends a stream.
-pub(crate) const EVENT: Option<&str> = None;
+/// Writes the event in which an error ends a stream.
+pub(crate) fn write_event(error: &GatewayError<'_>, out: &mut Vec<u8>) {
+    sse::write(None, &body(error), out);
+}
 
 /// The body of an error answer.
 pub(crate) fn body(error: &GatewayError<'_>) -> Value {

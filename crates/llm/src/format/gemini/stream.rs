@@ -6,8 +6,8 @@ use super::parts::{self, CallIds, Told};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{finish, usage};
 use crate::chat::{Event, Finish, StreamError, Thought, ToolCall};
+use crate::framing;
 use crate::framing::json_array::ArrayFraming;
-use crate::framing::sse;
 use crate::tokens::usage::Usage;
 use crate::{Answer, Malformed};
 
@@ -30,10 +30,10 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Malformed`] when its data is not a response of Gemini's.
-    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let Some(data) = event.data.as_deref().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
         let body: Value =
-            serde_json::from_str(data).map_err(|error| malformed(format!("an event is not JSON: {error}")))?;
+            serde_json::from_str(&data).map_err(|error| malformed(format!("an event is not JSON: {error}")))?;
         if !body.is_object() {
             return Err(malformed("an event is not an object"));
         }

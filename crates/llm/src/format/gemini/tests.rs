@@ -7,7 +7,7 @@ use super::stream::Decoder;
 use super::{request, response};
 use crate::chat::mark::unmark;
 use crate::chat::{Part, Response};
-use crate::framing::sse;
+use crate::framing;
 use crate::provider::Target;
 use crate::{Answer, Dialect};
 
@@ -154,7 +154,7 @@ proptest! {
                     prop_assert_eq!(again, Ok(read));
                 }
             }
-            let event = sse::Event { data: Some(body.to_string()), ..sse::Event::default() };
+            let event = framing::Event::of("", Some(&body.to_string()));
             let _ = Decoder::default().push(&event, &mut Vec::new());
         }
     }

@@ -4,10 +4,13 @@
 use serde_json::{Value, json};
 
 use crate::errors::GatewayError;
+use crate::framing::sse;
 
-/// The event in which an error ends a stream. No `[DONE]` follows it: SDKs raise at the event, and an end after it would
-/// tell those that do not that all went well.
-pub(crate) const EVENT: Option<&str> = None;
+/// Writes the event in which an error ends a stream. No `[DONE]` follows it: SDKs raise at the event, and an end after it
+/// would tell those that do not that all went well.
+pub(crate) fn write_event(error: &GatewayError<'_>, out: &mut Vec<u8>) {
+    sse::write(None, &body(error), out);
+}
 
 /// The body of an error answer.
 pub(crate) fn body(error: &GatewayError<'_>) -> Value {

@@ -1,5 +1,7 @@
 use crate::Dialect::{Anthropic, Gemini, OpenAi};
 
+use bytes::Bytes;
+
 use super::*;
 use crate::Dialect;
 use crate::chat::StreamError;
@@ -14,7 +16,7 @@ fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
 }
 
 fn event(name: &str, data: &str) -> Event {
-    Event { name: name.to_owned(), data: Some(data.to_owned()), raw: Vec::new() }
+    Event::of(name, Some(data))
 }
 
 fn first(dialect: Dialect, name: &str, data: &str) -> Observation {
@@ -236,7 +238,9 @@ fn a_gemini_event_is_seen_for_what_it_is() {
 fn an_error_in_no_data_line_is_seen() {
     let mut events = Vec::new();
     crate::framing::sse::Reader::default().push(
-        b"{\n \"error\": {\n  \"code\": 499, \"message\": \"m\", \"status\": \"CANCELLED\"\n }\n}\n\n: ping\n\n",
+        &Bytes::from_static(
+            b"{\n \"error\": {\n  \"code\": 499, \"message\": \"m\", \"status\": \"CANCELLED\"\n }\n}\n\n: ping\n\n",
+        ),
         &mut events,
     );
     for dialect in Dialect::ALL {

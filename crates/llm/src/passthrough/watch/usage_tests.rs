@@ -18,7 +18,7 @@ fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
 fn watched(dialect: Dialect, events: &[&str]) -> Usage {
     let mut watch = Watch::new(dialect.format());
     for data in events {
-        watch.observe(&Event { name: String::new(), data: Some((*data).to_owned()), raw: Vec::new() });
+        watch.observe(&Event::of("", Some(data)));
     }
     watch.usage()
 }
@@ -194,7 +194,7 @@ fn what_a_stream_said_is_counted_before_and_after_its_first_content() {
         r#"{"choices":[],"usage":{"prompt_tokens":1}}"#,
         "[DONE]",
     ] {
-        watch.observe(&Event { name: String::new(), data: Some(data.to_owned()), raw: Vec::new() });
+        watch.observe(&Event::of("", Some(data)));
     }
     assert_eq!(watch.said(), 5);
 }

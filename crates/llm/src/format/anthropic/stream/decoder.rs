@@ -17,7 +17,7 @@ use crate::Malformed;
 use crate::chat::{Event, StreamError};
 use crate::format::anthropic::response::{arguments, finish, malformed};
 use crate::format::anthropic::usage::Spent;
-use crate::framing::sse;
+use crate::framing;
 
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -47,15 +47,15 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Malformed`] when the data is not JSON, or lacks what its kind must have.
-    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let Some(data) = event.data.as_deref().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
         // Some servers of this dialect end as OpenAI does, after `message_stop`.
         if self.over || data.trim() == "[DONE]" {
             return Ok(());
         }
         let data: Value =
-            serde_json::from_str(data).map_err(|error| malformed(format!("event is not JSON: {error}")))?;
-        let kind = data.get("type").and_then(Value::as_str).unwrap_or(&event.name);
+            serde_json::from_str(&data).map_err(|error| malformed(format!("event is not JSON: {error}")))?;
+        let kind = data.get("type").and_then(Value::as_str).unwrap_or(event.name());
         match kind {
             "message_start" => self.message_start(&data, out),
             "content_block_start" => self.block_start(&data, out)?,

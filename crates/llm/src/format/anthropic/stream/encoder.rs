@@ -21,6 +21,7 @@ use crate::chat::mark::mark;
 use crate::chat::{Event, Finish, StreamError};
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
+use crate::framing::sse;
 use crate::tokens::usage::Usage;
 
 #[derive(Debug)]
@@ -116,13 +117,13 @@ impl Encoder {
             }
             Event::Error(error) => {
                 self.stage = Stage::Over;
-                write(out, "error", &told_error(error));
+                sse::write(Some("error"), &told_error(error), out);
             }
             Event::End => {
                 self.flush(out);
                 self.tell_delta(out);
                 self.stage = Stage::Over;
-                write(out, "message_stop", &json!({"type": "message_stop"}));
+                sse::write(Some("message_stop"), &json!({"type": "message_stop"}), out);
             }
             content => {
                 if self.stage != Stage::Told {
@@ -257,12 +258,16 @@ impl Encoder {
         let index = self.begun;
         self.begun += 1;
         let event = json!({"type": "content_block_start", "index": index, "content_block": block});
-        write(out, "content_block_start", &event);
+        sse::write(Some("content_block_start"), &event, out);
     }
 
     fn delta(&mut self, delta: &Value, out: &mut Vec<u8>) {
         let index = self.begun.saturating_sub(1);
-        write(out, "content_block_delta", &json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        sse::write(
+            Some("content_block_delta"),
+            &json!({"type": "content_block_delta", "index": index, "delta": delta}),
+            out,
+        );
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
@@ -283,7 +288,7 @@ impl Encoder {
 
     fn stop_last(&mut self, out: &mut Vec<u8>) {
         let index = self.begun.saturating_sub(1);
-        write(out, "content_block_stop", &json!({"type": "content_block_stop", "index": index}));
+        sse::write(Some("content_block_stop"), &json!({"type": "content_block_stop", "index": index}), out);
     }
 
     fn start(&mut self, out: &mut Vec<u8>) {
@@ -301,7 +306,7 @@ impl Encoder {
             "stop_sequence": null,
             "usage": usage::tell(&self.usage),
         });
-        write(out, "message_start", &json!({"type": "message_start", "message": message}));
+        sse::write(Some("message_start"), &json!({"type": "message_start", "message": message}), out);
     }
 
     fn tell_delta(&mut self, out: &mut Vec<u8>) {
@@ -325,7 +330,7 @@ impl Encoder {
             "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
             "usage": usage,
         });
-        write(out, "message_delta", &event);
+        sse::write(Some("message_delta"), &event, out);
     }
 }
 
@@ -342,14 +347,6 @@ impl Words {
 /// Whether a call's arguments are complete, after which only white space could come.
 fn is_whole(arguments: &str) -> bool {
     arguments.trim_end().ends_with('}') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
-}
-
-fn write(out: &mut Vec<u8>, name: &str, data: &Value) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    out.extend_from_slice(data.to_string().as_bytes());
-    out.extend_from_slice(b"\n\n");
 }
 
 /// An error with a type that Anthropic's SDKs know: the upstream's own if it is one, else the one

@@ -4,7 +4,7 @@ use crate::chat::mark::mark;
 fn decode(chunks: &[Value]) -> Result<Vec<Event>, Malformed> {
     let (mut decoder, mut out) = (Decoder::default(), Vec::new());
     for chunk in chunks {
-        decoder.push(&sse::Event { data: Some(chunk.to_string()), ..sse::Event::default() }, &mut out)?;
+        decoder.push(&framing::Event::of("", Some(&chunk.to_string())), &mut out)?;
     }
     Ok(out)
 }
@@ -138,10 +138,10 @@ fn reads_streams() {
 fn refuses_events_of_no_response() {
     for data in ["{", "[]", "{}", r#"{"candidates":[{"content":[]}]}"#, r#"{"candidates":[{"content":{"parts":[1]}}]}"#]
     {
-        let event = sse::Event { data: Some(data.to_owned()), ..sse::Event::default() };
+        let event = framing::Event::of("", Some(data));
         assert!(Decoder::default().push(&event, &mut Vec::new()).is_err(), "{data}");
     }
-    let comment = sse::Event { raw: b": ping\n\n".to_vec(), ..sse::Event::default() };
+    let comment = framing::Event::of(": ping\n\n", None);
     assert_eq!(Decoder::default().push(&comment, &mut Vec::new()), Ok(()));
 }
 

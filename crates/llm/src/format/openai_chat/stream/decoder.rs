@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::chat::signature::unpack;
 use crate::chat::{Event, Finish, Object, Part};
 use crate::format::openai_chat::{answer, finish, tools, usage};
-use crate::framing::sse;
+use crate::framing;
 use crate::tokens::usage::Usage;
 use crate::{Dialect, Malformed};
 
@@ -45,8 +45,9 @@ impl Decoder {
     /// # Errors
     /// [`Malformed`] when its data are not a JSON object, a tool call ends without a name, or the
     /// stream ends without an answer.
-    pub fn push(&mut self, event: &sse::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let Some(data) = event.data.as_deref().map(str::trim) else { return Ok(()) };
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let Some(data) = event.data() else { return Ok(()) };
+        let data = data.trim();
         if self.ended || data.is_empty() {
             return Ok(());
         }
@@ -55,11 +56,11 @@ impl Decoder {
         }
         let chunk: Value = match serde_json::from_str(data) {
             Ok(chunk) => chunk,
-            Err(_) if event.name == "error" => Value::from(data),
+            Err(_) if event.name() == "error" => Value::from(data),
             Err(error) => return Err(malformed(&format!("an event that is not JSON: {error}"))),
         };
         let told = chunk.as_object().and_then(answer::error_of);
-        let told = told.or_else(|| (event.name == "error").then(|| answer::error(&chunk)));
+        let told = told.or_else(|| (event.name() == "error").then(|| answer::error(&chunk)));
         if let Some(error) = told {
             self.ended = true;
             out.push(Event::Error(error));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::Answer;
 use crate::chat::{Event, Finish, Object, StreamError};
 use crate::format::openai_chat::{answer, finish, usage};
+use crate::framing::sse;
 use crate::tokens::usage::Usage;
 
 /// Writes a stream, event by event.
@@ -60,7 +61,7 @@ impl Encoder {
             Event::Finish { reason, .. } => self.finish(*reason, out),
             Event::Error(error) => {
                 self.ended = true;
-                write_event(&error_body(error), out);
+                sse::write(None, &error_body(error), out);
             }
             Event::End => self.end(out),
             // OpenAI's clients have no place for what only a thought's own provider can read.
@@ -125,7 +126,7 @@ impl Encoder {
             let mut chunk = self.envelope();
             chunk.insert("choices".into(), json!([]));
             chunk.insert("usage".into(), usage);
-            write_event(&Value::Object(chunk), out);
+            sse::write(None, &Value::Object(chunk), out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
@@ -147,16 +148,10 @@ impl Encoder {
             // As OpenAI does where usage was asked for: null on each chunk but the last.
             chunk.insert("usage".into(), Value::Null);
         }
-        write_event(&Value::Object(chunk), out);
+        sse::write(None, &Value::Object(chunk), out);
     }
 }
 
 fn error_body(error: &StreamError) -> Value {
     json!({"error": {"message": error.message, "type": error.kind, "param": null, "code": error.kind}})
-}
-
-fn write_event(data: &Value, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(data.to_string().as_bytes());
-    out.extend_from_slice(b"\n\n");
 }
