@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use http::Response;
-use outrigger_llm::ListedModelModel;
+use outrigger_llm::listing::ListedModel;
 use outrigger_llm::registry;
 use outrigger_llm::{Dialect, operation};
 use outrigger_policy::list_models;
