@@ -543,8 +543,8 @@ fn whole_answers_are_seen_for_what_they_are() {
         (Gemini, "count_tokens", r#"{"totalTokens":3}"#, plain.clone()),
         (OpenAi, "models", r#"{"object":"list","data":[]}"#, plain.clone()),
         (Gemini, "models", "{}", plain.clone()),
-        (OpenAi, "other", "\u{1}binary", plain.clone()),
-        (OpenAi, "other", r#"{"error":{"message":"m","type":"t"}}"#, error("t", None)),
+        (OpenAi, "speech", "\u{1}binary", plain.clone()),
+        (OpenAi, "speech", r#"{"error":{"message":"m","type":"t"}}"#, error("t", None)),
     ];
     for (dialect, operation, body, expected) in table {
         assert_eq!(whole(dialect, operation, body.as_bytes()), expected, "{dialect} {operation} {body}");
