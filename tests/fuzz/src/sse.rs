@@ -1,12 +1,13 @@
 //! The reader of server-sent events.
 
-use outrigger_llm::framing::sse::{Event, Reader};
+use bytes::Bytes;
+use outrigger_llm::framing::{Event, Framing, Reader};
 
 /// All events of a stream that comes in these chunks.
 pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
-    let (mut reader, mut events) = (Reader::default(), Vec::new());
+    let (mut reader, mut events) = (Reader::new(Framing::Sse), Vec::new());
     for chunk in chunks {
-        reader.push(chunk, &mut events);
+        reader.push(&Bytes::copy_from_slice(chunk), &mut events);
     }
     events.extend(reader.finish());
     events
@@ -15,7 +16,7 @@ pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
 /// No byte is lost or added, and where chunks end changes nothing.
 pub(crate) fn events(input: &[u8]) {
     let whole = read(std::iter::once(input));
-    let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw.iter().copied()).collect();
+    let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw().to_vec()).collect();
     assert_eq!(raw, input, "the events are not the bytes that came");
     assert_eq!(read(crate::chunks(input)), whole, "where chunks end changes the events");
 }

@@ -1,7 +1,7 @@
 //! The decoders of each dialect, with every encoder behind them.
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
-use outrigger_llm::framing::sse::Reader;
+use outrigger_llm::framing::{Framing, Reader};
 use outrigger_llm::passthrough::watch::Watch;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{
@@ -95,9 +95,13 @@ fn stream(upstream: Dialect, input: &[u8]) {
                 encoder.push(&event, &mut told);
             }
         }
-        let (mut reader, mut whole) = (Reader::default(), Vec::new());
+        let (mut reader, mut whole) = (Reader::new(Framing::Sse), Vec::new());
+        let told = told.into();
         reader.push(&told, &mut whole);
         assert_eq!(reader.buffered(), 0, "{upstream} to {caller}: no end: {}", String::from_utf8_lossy(&told));
-        assert!(whole.iter().all(|event| event.data.is_some()), "{upstream} to {caller}: an event without data");
+        assert!(
+            whole.iter().all(|event| event.data_bytes().is_some()),
+            "{upstream} to {caller}: an event without data"
+        );
     }
 }
