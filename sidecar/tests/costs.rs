@@ -13,10 +13,10 @@ use outrigger_llm::framing::{self, Framing};
 use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::passthrough::summary::AnswerSummary;
-use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::registry::summarize;
 use outrigger_llm::tokens::meter::{Metered, meter};
-use outrigger_llm::tokens::plausible::{Known, Reads};
+use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue;
 use outrigger_policy::{Price, Used};
@@ -197,7 +197,7 @@ fn answers_cost_what_is_worked_out_by_hand() {
 
 #[test]
 fn a_message_s_figures_are_told_twice_and_cost_once() {
-    let mut watch = Watch::new(Format::Anthropic);
+    let mut watch = StreamWatch::new(Format::Anthropic);
     for data in [
         json!({"type": "message_start", "message": {"usage": {
             "input_tokens": 9, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50,
@@ -216,7 +216,7 @@ fn a_message_s_figures_are_told_twice_and_cost_once() {
 
 /// Usage of a message as a stream tells it, one statement after the other.
 fn stream_costs(model: &str, statements: &[Value]) -> u64 {
-    let mut watch = Watch::new(Format::Anthropic);
+    let mut watch = StreamWatch::new(Format::Anthropic);
     let mut decoder = outrigger_llm::StreamDecoder::new(Format::Anthropic);
     let mut translated = Usage::default();
     for (at, usage) in statements.iter().enumerate() {
@@ -312,7 +312,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
             "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
             _ => {
                 let (mut watch, mut reader, mut events) =
-                    (Watch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
+                    (StreamWatch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
                 reader.push(&text("body").to_owned().into(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
@@ -334,19 +334,19 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
         };
         let operation = outrigger_llm::operation::find("POST", path).unwrap().operation;
         let metered = meter(operation, &scanned, body.as_bytes());
-        let input = outrigger_llm::tokens::estimate::Input::read(dialect, body.as_bytes());
+        let input = outrigger_llm::tokens::estimate::RequestInput::read(dialect, body.as_bytes());
         let kind = spoken(text("provider"), text("api")).map_or("OpenAI", |(kind, ..)| kind);
         let model =
             exchange["req"]["model"].as_str().or_else(|| text("path").rsplit_once("models/")?.1.split(':').next());
         let entry = model.and_then(|model| catalogue::lookup(kind, model));
         let answers = scanned.answers(operation, body.as_bytes());
-        let known = Known {
+        let known = AttemptFacts {
             sent: body.len() as u64,
             reads: match metered {
-                Metered::Unmetered(_) => Reads::Elsewhere,
-                _ if scanned.handle.is_some() => Reads::Elsewhere,
-                _ if input.is_words() => Reads::Words,
-                _ => Reads::Media,
+                Metered::Unmetered(_) => InputSource::Elsewhere,
+                _ if scanned.handle.is_some() => InputSource::Elsewhere,
+                _ if input.is_words() => InputSource::Words,
+                _ => InputSource::Media,
             },
             window: entry.map(|entry| u64::from(entry.context_window)).filter(|window| *window > 0),
             cap: scanned.output_cap(CapField::of_caller(operation)).map(|cap| cap * answers),
@@ -415,7 +415,7 @@ fn every_recorded_answer_of_a_known_model_costs_something() {
             }
             _ => {
                 let (mut watch, mut reader, mut events) =
-                    (Watch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
+                    (StreamWatch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
                 reader.push(&text("body").to_owned().into(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {

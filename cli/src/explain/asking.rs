@@ -11,7 +11,7 @@ use outrigger_llm::chat::{self, Object};
 use outrigger_llm::operation::{self, Kind, Matched, ModelPlace, Operation};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::provider::{self, Target};
-use outrigger_llm::tokens::estimate::Input;
+use outrigger_llm::tokens::estimate::RequestInput;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request};
 use outrigger_policy::{Provider, session};
@@ -157,7 +157,7 @@ impl ExplainedRequest {
 
     /// Tokens of the input for a model, estimated; `None` without a body.
     pub fn input_tokens(&self, upstream: Dialect, model: &str) -> Option<u64> {
-        Some(Input::read(self.operation.dialect, self.body.as_deref()?).estimate(upstream, model).tokens())
+        Some(RequestInput::read(self.operation.dialect, self.body.as_deref()?).estimate(upstream, model).tokens())
     }
 
     /// The same as rules see it, whoever serves it.

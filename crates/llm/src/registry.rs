@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::chat::fields::{Fate, Field};
+use crate::chat::fields::{FieldFate, FieldRow};
 use crate::chat::{Event, Object, Request, Response, StreamError};
 use crate::error::{Malformed, RequestError};
 use crate::errors::GatewayError;
@@ -268,18 +268,18 @@ pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut Object) -> Option<bool>
 
 /// All rows of a caller's format.
 #[must_use]
-pub fn fields(caller: Format) -> &'static [Field] {
+pub fn fields(caller: Format) -> &'static [FieldRow] {
     with_codec!(caller, codec => codec::fields::FIELDS)
 }
 
 /// What becomes of a field. One that has no row is refused: the gateway can't know what it means.
 #[must_use]
-pub fn fate(caller: Format, path: &str, upstream: Format) -> Fate {
+pub fn fate(caller: Format, path: &str, upstream: Format) -> FieldFate {
     if caller == upstream {
-        return Fate::Carried;
+        return FieldFate::Carried;
     }
     let row = fields(caller).iter().find(|field| field.path == path);
-    row.map_or(Fate::Refused, |field| field.fates.towards(upstream))
+    row.map_or(FieldFate::Refused, |field| field.fates.towards(upstream))
 }
 
 /// Checks the fields that a request holds against an upstream's format, and returns the hints
@@ -291,9 +291,9 @@ pub fn fit(caller: Format, paths: &[String], upstream: Format) -> Result<Vec<Str
     let mut hints = Vec::new();
     for path in paths {
         match fate(caller, path, upstream) {
-            Fate::Carried | Fate::Adapted => {}
-            Fate::Hint => hints.push(path.clone()),
-            Fate::Refused => {
+            FieldFate::Carried | FieldFate::Adapted => {}
+            FieldFate::Hint => hints.push(path.clone()),
+            FieldFate::Refused => {
                 return Err(RequestError::Unsupported { field: path.clone(), upstream: upstream.dialect() });
             }
         }

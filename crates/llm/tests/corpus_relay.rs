@@ -7,7 +7,7 @@ use outrigger_llm::framing::Event;
 use outrigger_llm::framing::sse::Reader;
 use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::summary::AnswerSummary;
-use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::registry::summarize;
 use outrigger_llm::tokens::usage::{ServiceTier, Usage};
 use outrigger_llm::{Dialect, Format, StreamDecoder, chat, decode_response};
@@ -195,7 +195,7 @@ fn every_recorded_stream_is_one() {
         let raw: Vec<u8> = events.iter().flat_map(|event| event.raw().to_vec()).collect();
         assert_eq!(raw, body.as_bytes(), "{place}");
 
-        let mut watch = Watch::new(dialect.format());
+        let mut watch = StreamWatch::new(dialect.format());
         let mut content = false;
         let mut terminal = false;
         let mut documents = Vec::new();
@@ -246,7 +246,7 @@ fn content_begins_where_a_full_reading_says() {
         let mut events: Vec<Event> = Vec::new();
         let mut reader = Reader::default();
         reader.push(&Bytes::copy_from_slice(body.as_bytes()), &mut events);
-        let mut watch = Watch::new(dialect.format());
+        let mut watch = StreamWatch::new(dialect.format());
         let first = events.iter().position(|event| watch.observe(event).content);
         let documents = events
             .iter()
@@ -334,7 +334,7 @@ fn gemini_s_odd_answers_are_seen_for_what_they_are() {
             let mut events = Vec::new();
             reader.push(&Bytes::copy_from_slice(body), &mut events);
             events.extend(reader.finish());
-            let mut watch = Watch::new(Format::Gemini);
+            let mut watch = StreamWatch::new(Format::Gemini);
             let seen: Vec<_> = events.iter().map(|event| watch.observe(event)).collect();
             let any = |what: fn(&outrigger_llm::passthrough::observation::Observation) -> bool| seen.iter().any(what);
             let odd = match () {

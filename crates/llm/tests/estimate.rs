@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::find;
 use outrigger_llm::passthrough::scan::scan;
-use outrigger_llm::tokens::estimate::{Estimate, Input, input_tokens, output_tokens};
+use outrigger_llm::tokens::estimate::{RequestInput, TokenEstimate, input_tokens, output_tokens};
 use outrigger_llm::tokens::meter::{Metered, meter};
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ fn tokens(dialect: Dialect, body: &Value) -> u64 {
     input_tokens(dialect, body.to_string().as_bytes())
 }
 
-fn estimate(dialect: Dialect, model: &str, body: &Value) -> Estimate {
-    Input::read(dialect, body.to_string().as_bytes()).estimate(dialect, model)
+fn estimate(dialect: Dialect, model: &str, body: &Value) -> TokenEstimate {
+    RequestInput::read(dialect, body.to_string().as_bytes()).estimate(dialect, model)
 }
 
 /// Base64 of a picture's first bytes, with so many behind them.
@@ -45,7 +45,7 @@ const PATHS: [(&str, &str); 7] = [
     ("streamGenerateContent", "/v1beta/models/m:streamGenerateContent"),
 ];
 
-/// Input tokens that an answer tells of, cached ones included.
+/// RequestInput tokens that an answer tells of, cached ones included.
 fn billed(answer: &Value) -> Option<u64> {
     let usage =
         ["/usage", "/usageMetadata", "/response/usage", "/message/usage"].iter().find_map(|at| answer.pointer(at))?;
@@ -82,7 +82,7 @@ fn recorded_requests_are_rarely_estimated_too_low() {
         let Some(actual) = actual.filter(|actual| *actual > 0) else { continue };
         let in_path = exchange.path.split(':').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let model = scanned.model.as_deref().unwrap_or(in_path);
-        let input = Input::read(operation.dialect, body.as_bytes());
+        let input = RequestInput::read(operation.dialect, body.as_bytes());
         let ratio = input.estimate(operation.dialect, model).tokens() as f64 / actual as f64;
         ratios.entry(format!("{} {}", exchange.provider, operation.name)).or_default().push(ratio);
         ratios.entry("all".to_owned()).or_default().push(ratio);

@@ -49,7 +49,7 @@ fn a_body_is_read_in_constant_memory() {
                 let _ = scanned.thinking_budget(&body);
                 let _ = scanned.answers(operation, &body);
                 let _ = meter::meter(operation, &scanned, &body);
-                let _ = estimate::Input::read(shape.dialect, &body);
+                let _ = estimate::RequestInput::read(shape.dialect, &body);
                 assert_eq!(strip_marks(&Target::vendor(shape.dialect, "m"), &body), None);
             });
             // Where letters are escaped by number, a copy is looked at that has them as they are.

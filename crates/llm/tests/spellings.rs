@@ -7,7 +7,7 @@ use outrigger_llm::operation::find;
 use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::needs::Needs;
 use outrigger_llm::passthrough::scan::{CapField, scan};
-use outrigger_llm::tokens::estimate::{Estimate, Input};
+use outrigger_llm::tokens::estimate::{RequestInput, TokenEstimate};
 use outrigger_llm::tokens::meter::{Metered, meter};
 use proptest::prelude::*;
 
@@ -55,7 +55,7 @@ const BODIES: [(Dialect, &str, &str); 9] = [
 
 #[derive(Debug, PartialEq)]
 struct Counted {
-    estimates: Vec<Estimate>,
+    estimates: Vec<TokenEstimate>,
     words: bool,
     elsewhere: bool,
     needs: Needs,
@@ -71,7 +71,7 @@ struct Counted {
 
 fn counted(dialect: Dialect, path: &str, body: &str) -> Counted {
     let (operation, body) = (find("POST", path).unwrap().operation, body.as_bytes());
-    let (scanned, input) = (scan(body).unwrap(), Input::read(dialect, body));
+    let (scanned, input) = (scan(body).unwrap(), RequestInput::read(dialect, body));
     let models = [(OpenAi, "gpt-4o"), (Anthropic, "claude-haiku-4-5"), (Gemini, "gemini-2.5-pro")];
     Counted {
         estimates: models.map(|(upstream, model)| input.estimate(upstream, model)).to_vec(),
@@ -135,7 +135,8 @@ fn what_is_elsewhere_is_known_to_be() {
     for ((dialect, path, body), elsewhere) in BODIES.into_iter().zip(expected) {
         assert_eq!(counted(dialect, path, body).elsewhere, elsewhere, "{body}");
     }
-    let refers = |input: &str| Input::read(OpenAi, format!(r#"{{"input":[{input}]}}"#).as_bytes()).is_elsewhere();
+    let refers =
+        |input: &str| RequestInput::read(OpenAi, format!(r#"{{"input":[{input}]}}"#).as_bytes()).is_elsewhere();
     for (input, expected) in [
         (r#"{"type":"item_reference","id":"x"}"#, true),
         (r#"{"id":"x"}"#, true),
@@ -152,7 +153,7 @@ fn a_picture_is_one_however_it_is_spelled() {
     let part = |kind: &str| format!(r#"{{"type":"{kind}","image_url":{{"url":"https://example.com/a.png"}}}}"#);
     let body =
         |kind: &str| format!(r#"{{"messages":[{{"role":"user","content":[{}]}}]}}"#, vec![part(kind); 200].join(","));
-    let tokens = |kind: &str| Input::read(OpenAi, body(kind).as_bytes()).estimate(OpenAi, "gpt-4o").pictures;
+    let tokens = |kind: &str| RequestInput::read(OpenAi, body(kind).as_bytes()).estimate(OpenAi, "gpt-4o").pictures;
     assert!(tokens("image_url") > 10_000);
     assert_eq!(tokens("image\\u005furl"), tokens("image_url"));
 }

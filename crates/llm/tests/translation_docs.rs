@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use outrigger_llm::Format;
-use outrigger_llm::chat::fields::Fate;
+use outrigger_llm::chat::fields::FieldFate;
 use outrigger_llm::registry;
 
 const HEAD: &str = "\
@@ -53,12 +53,12 @@ fn title(format: Format) -> &'static str {
     }
 }
 
-fn word(fate: Fate) -> &'static str {
+fn word(fate: FieldFate) -> &'static str {
     match fate {
-        Fate::Carried => "carried",
-        Fate::Adapted => "adapted",
-        Fate::Hint => "hint",
-        Fate::Refused => "**refused**",
+        FieldFate::Carried => "carried",
+        FieldFate::Adapted => "adapted",
+        FieldFate::Hint => "hint",
+        FieldFate::Refused => "**refused**",
     }
 }
 

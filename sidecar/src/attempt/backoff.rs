@@ -37,13 +37,13 @@ fn wait(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_llm::errors::classify::{Class, Failure, Scope};
+    use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
 
     use super::*;
 
     fn answered(class: Class, status: u16, retry_after: Option<u64>) -> Failed {
         let retry_after = retry_after.map(Duration::from_millis);
-        let failure = Failure { class, retry_after, scope: Scope::Model, message: String::new(), code: None };
+        let failure = UpstreamFailure { class, retry_after, scope: Scope::Model, message: String::new(), code: None };
         Failed::answered(&failure, status, "p", None)
     }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use outrigger_ledger::{LimitNo, Settled};
 use outrigger_llm::tokens::estimate;
 use outrigger_llm::tokens::meter::Metered;
-use outrigger_llm::tokens::plausible::{Known, Reads};
+use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
 use outrigger_policy::{CacheAsk, LimitIndex, Policy, ProviderIndex, Unit, Used};
@@ -63,7 +63,7 @@ pub struct Charge {
     /// The service that the caller asked for, by the provider's word.
     pub service: Option<String>,
     /// What its figures are held against.
-    pub known: Known,
+    pub known: AttemptFacts,
     /// What was set aside.
     pub worst: WorstCase,
     /// Set by the request's body when it leaves.
@@ -133,7 +133,7 @@ impl Charge {
         let judged = self.known.judge(usage, said);
         // Asked where it matters: what reads the web by itself reads more than it was sent.
         if judged != *usage && bills_by_call(&self.model).is_some() {
-            return Known { reads: Reads::Elsewhere, ..self.known }.judge(usage, said);
+            return AttemptFacts { reads: InputSource::Elsewhere, ..self.known }.judge(usage, said);
         }
         judged
     }

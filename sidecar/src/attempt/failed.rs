@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use outrigger_llm::errors::classify::{Class, Failure, Scope};
+use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
 use outrigger_llm::tokens::usage::Usage;
 
 use crate::memory::{MemoryLease, NoRoom};
@@ -200,7 +200,12 @@ impl Failed {
     }
 
     /// The provider answered with an error.
-    pub fn answered(failure: &Failure, status: u16, provider: &str, passed: Option<Box<UpstreamAnswer>>) -> Self {
+    pub fn answered(
+        failure: &UpstreamFailure,
+        status: u16,
+        provider: &str,
+        passed: Option<Box<UpstreamAnswer>>,
+    ) -> Self {
         let class = match failure.class {
             Class::Caller | Class::Filtered => FailureClass::Final,
             Class::Credential | Class::Quota => FailureClass::Credential,

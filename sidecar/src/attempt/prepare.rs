@@ -11,7 +11,7 @@ use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
 use outrigger_llm::json::weight::Weight;
 use outrigger_llm::operation::{Kind, ModelPlace};
-use outrigger_llm::passthrough::scan::{self, Cap, Edits, Piece};
+use outrigger_llm::passthrough::scan::{self, BodyPiece, Cap, Edits};
 use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::path::{self, PathError, UpstreamPath};
 use outrigger_llm::provider::{FitKey, Target};
@@ -417,10 +417,10 @@ fn gemini_names(body: &Bytes, model: &str) -> Result<Pieces, RequestError> {
     Ok(Pieces::new(pieces))
 }
 
-fn of_pieces(body: &Bytes, pieces: Vec<Piece>) -> Pieces {
+fn of_pieces(body: &Bytes, pieces: Vec<BodyPiece>) -> Pieces {
     Pieces::new(pieces.into_iter().map(|piece| match piece {
-        Piece::Kept(range) => body.slice(range),
-        Piece::Said(text) => text.into(),
+        BodyPiece::Kept(range) => body.slice(range),
+        BodyPiece::Said(text) => text.into(),
     }))
 }
 

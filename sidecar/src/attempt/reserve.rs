@@ -11,7 +11,7 @@ use outrigger_ledger::{LimitNo, Refused};
 use outrigger_llm::Dialect;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::tokens::meter::Metered;
-use outrigger_llm::tokens::plausible::{Known, Reads};
+use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, ProviderIndex, Skip, Unit, Used};
 
 use crate::attempt::AttemptContext;
@@ -165,7 +165,7 @@ struct AttemptEstimate {
     cache: CacheAsk,
     service: Option<String>,
     thinks: bool,
-    known: Known,
+    known: AttemptFacts,
 }
 
 impl AttemptEstimate {
@@ -212,15 +212,15 @@ impl AttemptEstimate {
         // What it makes beside words has a price of its own.
         let makes_words = price
             .is_some_and(|price| price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none());
-        let known = Known {
+        let known = AttemptFacts {
             sent: call.body.len() as u64,
             reads: match metered {
-                Metered::Unmetered(_) => Reads::Elsewhere,
-                _ if call.scanned.handle.is_some() => Reads::Elsewhere,
-                Metered::Tokens if !counted.is_empty() && call.input().is_elsewhere() => Reads::Elsewhere,
+                Metered::Unmetered(_) => InputSource::Elsewhere,
+                _ if call.scanned.handle.is_some() => InputSource::Elsewhere,
+                Metered::Tokens if !counted.is_empty() && call.input().is_elsewhere() => InputSource::Elsewhere,
                 // Nobody looks where nothing is counted.
-                Metered::Tokens if !counted.is_empty() && call.input().is_words() => Reads::Words,
-                _ => Reads::Media,
+                Metered::Tokens if !counted.is_empty() && call.input().is_words() => InputSource::Words,
+                _ => InputSource::Media,
             },
             window: bounds.window,
             cap: None,
@@ -314,7 +314,7 @@ impl AttemptEstimate {
             in_words: ending.call.answers_with_text(),
             by_seconds: ending.call.counts_seconds(),
             thinks: self.thinks,
-            known: Known { cap: told, ..self.known },
+            known: AttemptFacts { cap: told, ..self.known },
             cache: self.cache,
             service: self.service.clone(),
             worst: *worst,

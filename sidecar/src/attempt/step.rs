@@ -76,7 +76,7 @@ pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -
 mod tests {
     use std::cell::Cell;
 
-    use outrigger_llm::errors::classify::{Class, Failure, Scope};
+    use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
 
     use super::*;
     use crate::telemetry::attempt_error::AttemptError;
@@ -85,7 +85,8 @@ mod tests {
     fn failures() -> Vec<(&'static str, Failed)> {
         let answered = |class, status, retry_after: Option<u64>| {
             let retry_after = retry_after.map(Duration::from_secs);
-            let failure = Failure { class, retry_after, scope: Scope::Model, message: String::new(), code: None };
+            let failure =
+                UpstreamFailure { class, retry_after, scope: Scope::Model, message: String::new(), code: None };
             Failed::answered(&failure, status, "p", None)
         };
         let closed =

@@ -12,7 +12,7 @@ use outrigger_llm::Dialect;
 use outrigger_llm::operation::{Kind, Meter, Operation};
 use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::Scanned;
-use outrigger_llm::tokens::estimate::Input;
+use outrigger_llm::tokens::estimate::RequestInput;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{CacheAsk, KeyIndex};
 
@@ -51,7 +51,7 @@ pub struct RequestContext {
     /// What the caller itself is prepared to wait.
     pub patience: ClientTimeouts,
     /// What its input is made of, once somebody has asked.
-    pub estimate: OnceLock<Input>,
+    pub estimate: OnceLock<RequestInput>,
     /// How its cost is counted, once somebody has asked.
     pub metered: OnceLock<Metered>,
     /// Set when the caller is known to have gone.
@@ -97,8 +97,8 @@ impl RequestContext {
 
     /// What the request's input is made of. To be asked before the body is let go of.
     #[must_use]
-    pub fn input(&self) -> &Input {
-        self.estimate.get_or_init(|| Input::read(self.dialect, &self.body))
+    pub fn input(&self) -> &RequestInput {
+        self.estimate.get_or_init(|| RequestInput::read(self.dialect, &self.body))
     }
 
     /// Tokens of the request, estimated from its bytes, for the model that the caller names.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use outrigger_llm::chat::{Event, Finish, StreamError};
 use outrigger_llm::framing::json_array::ArrayFraming;
 use outrigger_llm::framing::{self, Framing, Reader};
-use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
 
@@ -20,7 +20,7 @@ pub struct EventOutcome {
 #[derive(Debug)]
 pub enum StreamTranslator {
     Same {
-        watch: Box<Watch>,
+        watch: Box<StreamWatch>,
         /// Usage chunks that the caller did not ask for are withheld.
         withholds_usage: bool,
     },
@@ -51,7 +51,7 @@ pub struct CrossFormat {
 
 impl StreamTranslator {
     pub fn same(format: Format, withholds_usage: bool) -> Self {
-        StreamTranslator::Same { watch: Box::new(Watch::new(format)), withholds_usage }
+        StreamTranslator::Same { watch: Box::new(StreamWatch::new(format)), withholds_usage }
     }
 
     pub fn across(upstream: Format, caller: Format, answer: Answer) -> Self {

@@ -2,7 +2,7 @@
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::framing::{Framing, Reader};
-use outrigger_llm::passthrough::watch::Watch;
+use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{
     Answer, StreamDecoder, StreamEncoder, decode_request, decode_response, encode_request, encode_response,
@@ -79,7 +79,7 @@ fn response(upstream: Dialect, input: &[u8]) {
 /// A stream can be watched, and what is read of it can be written in each dialect, as whole events.
 fn stream(upstream: Dialect, input: &[u8]) {
     let events = sse::read(std::iter::once(input));
-    let mut watch = Watch::new(upstream.format());
+    let mut watch = StreamWatch::new(upstream.format());
     for event in &events {
         watch.observe(event);
     }

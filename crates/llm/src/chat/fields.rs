@@ -5,7 +5,7 @@ use crate::Format;
 
 /// What becomes of a field that a request holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum FieldFate {
     /// Said in the other dialect with the same meaning.
     Carried,
     /// Said in another way; the note tells how.
@@ -18,7 +18,7 @@ pub enum Fate {
 
 /// What becomes of a field in each of the other formats. A format that is not named refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fates([Option<(Format, Fate)>; Fates::MOST]);
+pub struct Fates([Option<(Format, FieldFate)>; Fates::MOST]);
 
 impl Fates {
     /// Formats that can be named.
@@ -32,7 +32,7 @@ impl Fates {
     /// # Panics
     /// When a table is compiled in which a row names a format twice.
     #[must_use]
-    pub const fn with(mut self, format: Format, fate: Fate) -> Fates {
+    pub const fn with(mut self, format: Format, fate: FieldFate) -> Fates {
         let mut at = 0;
         while let Some((named, _)) = self.0[at] {
             assert!(named as u8 != format as u8, "a format is named twice");
@@ -44,14 +44,14 @@ impl Fates {
 
     /// The fate towards `format`.
     #[must_use]
-    pub fn towards(&self, format: Format) -> Fate {
-        self.0.iter().flatten().find(|(named, _)| *named == format).map_or(Fate::Refused, |(_, fate)| *fate)
+    pub fn towards(&self, format: Format) -> FieldFate {
+        self.0.iter().flatten().find(|(named, _)| *named == format).map_or(FieldFate::Refused, |(_, fate)| *fate)
     }
 }
 
 /// A field of a caller's format, and its fate in the others.
 #[derive(Clone, Copy, Debug)]
-pub struct Field {
+pub struct FieldRow {
     pub caller: Format,
     /// Normalised path: list indexes as `[]`, Gemini's names in camelCase.
     pub path: &'static str,

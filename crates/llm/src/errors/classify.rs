@@ -8,16 +8,16 @@
 //! where they open the message, so that no caller can talk the gateway out of a good key.
 
 mod mask;
+mod parts;
 mod scope;
-mod told;
 mod wait;
 
 use std::time::Duration;
 
 use crate::Dialect;
 use crate::chat::StreamError;
+use parts::ErrorParts;
 pub use scope::Scope;
-use told::Told;
 
 /// What kind of failure it was; it decides who is asked next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +62,7 @@ impl Class {
 
 /// An upstream's error, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct UpstreamFailure {
     pub class: Class,
     /// How long the provider asks to wait. Never zero.
     pub retry_after: Option<Duration>,
@@ -77,8 +77,13 @@ pub struct Failure {
 /// Reads an error answer: any status from 300 on, or an error body under 200.
 ///
 /// `header` looks a header up by its lower-case name.
-pub fn classify(dialect: Dialect, status: u16, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Failure {
-    let mut told = Told::read(body);
+pub fn classify(
+    dialect: Dialect,
+    status: u16,
+    header: &dyn Fn(&str) -> Option<String>,
+    body: &[u8],
+) -> UpstreamFailure {
+    let mut told = ErrorParts::read(body);
     // Bedrock tells the class of an error in a header alone.
     if let Some(kind) = header("x-amzn-errortype") {
         told.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
@@ -93,8 +98,8 @@ pub fn classify(dialect: Dialect, status: u16, header: &dyn Fn(&str) -> Option<S
 
 /// Reads an error told inside a stream that began with 200.
 #[must_use]
-pub fn classify_event(dialect: Dialect, error: &StreamError) -> Failure {
-    let mut told = Told { message: error.message.clone(), ..Told::default() };
+pub fn classify_event(dialect: Dialect, error: &StreamError) -> UpstreamFailure {
+    let mut told = ErrorParts { message: error.message.clone(), ..ErrorParts::default() };
     told.code(&error.kind);
     let status = error.status.or(told.status).unwrap_or(0);
     let class = class(dialect, status, &told);
@@ -103,16 +108,16 @@ pub fn classify_event(dialect: Dialect, error: &StreamError) -> Failure {
     failure(class, retry_after, scope, told)
 }
 
-fn failure(class: Class, retry_after: Option<Duration>, scope: Scope, told: Told) -> Failure {
+fn failure(class: Class, retry_after: Option<Duration>, scope: Scope, told: ErrorParts) -> UpstreamFailure {
     let code = told.codes.into_iter().next().map(|code| mask::masked(&code, CODE));
-    Failure { class, retry_after, scope, message: mask::masked(&told.message, MESSAGE), code }
+    UpstreamFailure { class, retry_after, scope, message: mask::masked(&told.message, MESSAGE), code }
 }
 
 /// Longest message and code, in characters.
 const MESSAGE: usize = 500;
 const CODE: usize = 100;
 
-fn class(dialect: Dialect, status: u16, told: &Told) -> Class {
+fn class(dialect: Dialect, status: u16, told: &ErrorParts) -> Class {
     let codes: Vec<String> = told.codes.iter().map(|code| plain(code)).collect();
     let text = told.message.to_lowercase();
     let by_code = |table: &[(&str, Class)]| {

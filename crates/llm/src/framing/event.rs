@@ -12,12 +12,12 @@ use bytes::Bytes;
 pub struct Event {
     raw: Bytes,
     name: Range<usize>,
-    data: Data,
+    data: DataPlace,
 }
 
 /// Where an event's data stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Data {
+pub(super) enum DataPlace {
     #[default]
     None,
     /// A place in the event's bytes.
@@ -27,7 +27,7 @@ pub(super) enum Data {
 }
 
 impl Event {
-    pub(super) fn new(raw: Bytes, name: Range<usize>, data: Data) -> Self {
+    pub(super) fn new(raw: Bytes, name: Range<usize>, data: DataPlace) -> Self {
         Event { raw, name, data }
     }
 
@@ -36,7 +36,7 @@ impl Event {
     pub fn of(name: &str, data: Option<&str>) -> Self {
         let raw = Bytes::from([name, data.unwrap_or_default()].concat());
         let at = name.len();
-        let place = if data.is_some() { Data::At(at..raw.len()) } else { Data::None };
+        let place = if data.is_some() { DataPlace::At(at..raw.len()) } else { DataPlace::None };
         Event { raw, name: 0..at, data: place }
     }
 
@@ -64,9 +64,9 @@ impl Event {
     #[must_use]
     pub fn data_bytes(&self) -> Option<&[u8]> {
         match &self.data {
-            Data::None => None,
-            Data::At(place) => Some(self.raw.get(place.clone()).unwrap_or_default()),
-            Data::Joined(bytes) => Some(bytes),
+            DataPlace::None => None,
+            DataPlace::At(place) => Some(self.raw.get(place.clone()).unwrap_or_default()),
+            DataPlace::Joined(bytes) => Some(bytes),
         }
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use memchr::{memchr, memchr2};
 use serde_json::Value;
 
-use super::event::{Data, Event};
+use super::event::{DataPlace, Event};
 
 /// Bytes of the longest block that is read. A larger one ends the reading: [`Reader::overflowed`].
 pub const MAX_BLOCK: usize = 8 << 20;
@@ -159,7 +159,7 @@ impl Reader {
 /// Reads the fields of one block. `first`: of the stream.
 fn event(raw: Bytes, first: bool) -> Event {
     let mut name = 0..0;
-    let mut data = Data::None;
+    let mut data = DataPlace::None;
     let mut at = if first && raw.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     while at < raw.len() {
         let rest = raw.get(at..).unwrap_or_default();
@@ -184,16 +184,16 @@ fn event(raw: Bytes, first: bool) -> Event {
 }
 
 /// The data with another line behind it.
-fn joined(raw: &Bytes, data: Data, line: Range<usize>) -> Data {
+fn joined(raw: &Bytes, data: DataPlace, line: Range<usize>) -> DataPlace {
     let text = |place: Range<usize>| raw.get(place).unwrap_or_default();
     let mut bytes = match data {
-        Data::None => return Data::At(line),
-        Data::At(place) => text(place).to_vec(),
-        Data::Joined(bytes) => bytes,
+        DataPlace::None => return DataPlace::At(line),
+        DataPlace::At(place) => text(place).to_vec(),
+        DataPlace::Joined(bytes) => bytes,
     };
     bytes.push(b'\n');
     bytes.extend_from_slice(text(line));
-    Data::Joined(bytes)
+    DataPlace::Joined(bytes)
 }
 
 #[cfg(test)]
@@ -246,7 +246,7 @@ mod tests {
             (": comment\n\n", &[("", None)]),
             (": comment\ndata: a\n: more\n\n", &[("", Some("a"))]),
             ("id: 7\nretry: 10\nunknown: x\nplain\ndata: a\n\n", &[("", Some("a"))]),
-            ("Data: a\ndatax: b\n data: c\n\n", &[("", None)]),
+            ("DataPlace: a\ndatax: b\n data: c\n\n", &[("", None)]),
             ("data: a\n\n\ndata: b\n\n", &[("", Some("a")), ("", None), ("", Some("b"))]),
             ("\u{FEFF}data: a\n\n", &[("", Some("a"))]),
             ("\u{FEFF}\ndata: a\n\n", &[("", None), ("", Some("a"))]),

@@ -76,9 +76,9 @@ fn expecting(f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// A string; whole numbers are taken as their digits, as error codes come both ways.
 #[derive(Debug, Default)]
-pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
+pub(crate) struct LenientText<'a>(Option<Cow<'a, str>>);
 
-impl Text<'_> {
+impl LenientText<'_> {
     /// The text, if there is one that is not empty.
     pub fn get(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
@@ -93,37 +93,37 @@ impl Text<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Text<'de>;
+            type Value = LenientText<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 expecting(f)
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Borrowed(text))))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Borrowed(text))))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(text.to_owned()))))
+            fn visit_str<E>(self, text: &str) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(text.to_owned()))))
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
-                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            fn visit_u64<E>(self, number: u64) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(Some(Cow::Owned(number.to_string()))))
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
-                Ok(Text(None))
+            fn visit_i64<E>(self, _: i64) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(None))
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
-                Ok(Text(None))
+            fn visit_f64<E>(self, _: f64) -> Result<LenientText<'de>, E> {
+                Ok(LenientText(None))
             }
 
-            otherwise!(Text(None); bool null list object);
+            otherwise!(LenientText(None); bool null list object);
         }
         deserializer.deserialize_any(Read)
     }
@@ -131,39 +131,39 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// A count of tokens.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Count(pub Option<u64>);
+pub(crate) struct LenientCount(pub Option<u64>);
 
-impl Count {
-    pub fn merge(&mut self, later: Count) {
+impl LenientCount {
+    pub fn merge(&mut self, later: LenientCount) {
         if later.0.is_some() {
             *self = later;
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de> Deserialize<'de> for LenientCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Count;
+            type Value = LenientCount;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 expecting(f)
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Count, E> {
-                Ok(Count(Some(number)))
+            fn visit_u64<E>(self, number: u64) -> Result<LenientCount, E> {
+                Ok(LenientCount(Some(number)))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Count, E> {
-                Ok(Count(u64::try_from(number).ok()))
+            fn visit_i64<E>(self, number: i64) -> Result<LenientCount, E> {
+                Ok(LenientCount(u64::try_from(number).ok()))
             }
 
-            fn visit_f64<E>(self, number: f64) -> Result<Count, E> {
-                Ok(Count(usage::of_float(number)))
+            fn visit_f64<E>(self, number: f64) -> Result<LenientCount, E> {
+                Ok(LenientCount(usage::of_float(number)))
             }
 
-            otherwise!(Count(None); bool str null list object);
+            otherwise!(LenientCount(None); bool str null list object);
         }
         deserializer.deserialize_any(Read)
     }
@@ -171,32 +171,32 @@ impl<'de> Deserialize<'de> for Count {
 
 /// A time in seconds, as milliseconds; a part of one counts as one.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Millis(pub Option<u64>);
+pub(crate) struct LenientMillis(pub Option<u64>);
 
-impl<'de> Deserialize<'de> for Millis {
+impl<'de> Deserialize<'de> for LenientMillis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Millis;
+            type Value = LenientMillis;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 expecting(f)
             }
 
-            fn visit_u64<E>(self, seconds: u64) -> Result<Millis, E> {
-                Ok(Millis(seconds.checked_mul(1_000)))
+            fn visit_u64<E>(self, seconds: u64) -> Result<LenientMillis, E> {
+                Ok(LenientMillis(seconds.checked_mul(1_000)))
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Millis, E> {
-                Ok(Millis(None))
+            fn visit_i64<E>(self, _: i64) -> Result<LenientMillis, E> {
+                Ok(LenientMillis(None))
             }
 
-            fn visit_f64<E>(self, seconds: f64) -> Result<Millis, E> {
+            fn visit_f64<E>(self, seconds: f64) -> Result<LenientMillis, E> {
                 let millis = (seconds * 1_000.0).ceil();
-                Ok(Millis((0.0..9e15).contains(&millis).then_some(millis as u64)))
+                Ok(LenientMillis((0.0..9e15).contains(&millis).then_some(millis as u64)))
             }
 
-            otherwise!(Millis(None); bool str null list object);
+            otherwise!(LenientMillis(None); bool str null list object);
         }
         deserializer.deserialize_any(Read)
     }
@@ -204,11 +204,11 @@ impl<'de> Deserialize<'de> for Millis {
 
 /// The word for a service.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Served(pub Option<ServiceTier>);
+pub(crate) struct LenientTier(pub Option<ServiceTier>);
 
-impl<'de> Deserialize<'de> for Served {
+impl<'de> Deserialize<'de> for LenientTier {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Served(Text::deserialize(deserializer)?.get().and_then(ServiceTier::parse)))
+        Ok(LenientTier(LenientText::deserialize(deserializer)?.get().and_then(ServiceTier::parse)))
     }
 }
 
@@ -241,7 +241,7 @@ impl<'de> Deserialize<'de> for Filled {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Filled, A::Error> {
                 let mut any = false;
-                while let Some(key) = access.next_key::<Text<'de>>()? {
+                while let Some(key) = access.next_key::<LenientText<'de>>()? {
                     let Filled(one) = access.next_value()?;
                     let around = ["type", "id", "format", "role", "object", "status", "signature"];
                     any |= one && !around.iter().any(|word| key.is(word));
@@ -267,29 +267,29 @@ impl<'de> Deserialize<'de> for Present {
 
 /// An object, or nothing.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Object<T>(pub Option<T>);
+pub(crate) struct LenientObject<T>(pub Option<T>);
 
-impl<T> Default for Object<T> {
+impl<T> Default for LenientObject<T> {
     fn default() -> Self {
-        Object(None)
+        LenientObject(None)
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read<T>(PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
-            type Value = Object<T>;
+            type Value = LenientObject<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 expecting(f)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(access)).map(|read| Object(Some(read)))
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<LenientObject<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(access)).map(|read| LenientObject(Some(read)))
             }
 
-            otherwise!(Object(None); bool number str null list);
+            otherwise!(LenientObject(None); bool number str null list);
         }
         deserializer.deserialize_any(Read(PhantomData))
     }
@@ -298,15 +298,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 /// A list of objects; `None` when it is no list. What is no object in it is left out, and so is what stands behind the
 /// first hundred.
 #[derive(Debug)]
-pub(crate) struct List<T>(pub Option<Vec<T>>, usize);
+pub(crate) struct LenientList<T>(pub Option<Vec<T>>, usize);
 
-impl<T> Default for List<T> {
+impl<T> Default for LenientList<T> {
     fn default() -> Self {
-        List(None, 0)
+        LenientList(None, 0)
     }
 }
 
-impl<T> List<T> {
+impl<T> LenientList<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
@@ -317,26 +317,26 @@ impl<T> List<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientList<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read<T>(PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
-            type Value = List<T>;
+            type Value = LenientList<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 expecting(f)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<List<T>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<LenientList<T>, A::Error> {
                 let (mut list, mut count) = (Vec::new(), 0);
-                while let Some(Object(one)) = access.next_element()? {
+                while let Some(LenientObject(one)) = access.next_element()? {
                     count += usize::from(one.is_some());
                     list.extend(one.filter(|_| count <= LOOKED_AT));
                 }
-                Ok(List(Some(list), count))
+                Ok(LenientList(Some(list), count))
             }
 
-            otherwise!(List(None, 0); bool number str null object);
+            otherwise!(LenientList(None, 0); bool number str null object);
         }
         deserializer.deserialize_any(Read(PhantomData))
     }
@@ -344,28 +344,33 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
 /// The value of `error`: an object of any provider's, or words. Null, false and empty are none.
 #[derive(Debug, Default)]
-pub(crate) struct Fault(pub Option<StreamError>);
+pub(crate) struct LenientError(pub Option<StreamError>);
 
 /// The fields that errors have, at one level or another.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct FaultFields<'a> {
     #[serde(borrow)]
-    code: Text<'a>,
+    code: LenientText<'a>,
     #[serde(borrow)]
-    status: Text<'a>,
+    status: LenientText<'a>,
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     #[serde(borrow)]
-    message: Text<'a>,
+    message: LenientText<'a>,
 }
 
-impl Fault {
+impl LenientError {
     /// Of the fields of an error: OpenAI's code says more than its type; Google's code is a status.
-    pub fn of(code: &Text<'_>, status: &Text<'_>, kind: &Text<'_>, message: &Text<'_>) -> StreamError {
+    pub fn of(
+        code: &LenientText<'_>,
+        status: &LenientText<'_>,
+        kind: &LenientText<'_>,
+        message: &LenientText<'_>,
+    ) -> StreamError {
         let number = |text: &str| text.parse::<u16>().ok().filter(|status| (400..600).contains(status));
-        let told = [code, status].into_iter().filter_map(Text::get);
-        let word = [code, status, kind].into_iter().filter_map(Text::get).find(|word| number(word).is_none());
+        let told = [code, status].into_iter().filter_map(LenientText::get);
+        let word = [code, status, kind].into_iter().filter_map(LenientText::get).find(|word| number(word).is_none());
         StreamError {
             kind: word.unwrap_or("error").to_owned(),
             message: message.get().unwrap_or_default().to_owned(),
@@ -374,29 +379,29 @@ impl Fault {
     }
 }
 
-impl<'de> Deserialize<'de> for Fault {
+impl<'de> Deserialize<'de> for LenientError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Fault;
+            type Value = LenientError;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 expecting(f)
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Fault, E> {
+            fn visit_str<E>(self, text: &str) -> Result<LenientError, E> {
                 let error = || StreamError { kind: "error".to_owned(), message: text.to_owned(), status: None };
-                Ok(Fault((!text.is_empty()).then(error)))
+                Ok(LenientError((!text.is_empty()).then(error)))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Fault, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<LenientError, A::Error> {
                 let fields = FaultFields::deserialize(MapAccessDeserializer::new(access))?;
                 let FaultFields { code, status, kind, message } = &fields;
                 let any = [code, status, kind, message].into_iter().any(|field| field.get().is_some());
-                Ok(Fault(any.then(|| Fault::of(code, status, kind, message))))
+                Ok(LenientError(any.then(|| LenientError::of(code, status, kind, message))))
             }
 
-            otherwise!(Fault(None); bool number null list);
+            otherwise!(LenientError(None); bool number null list);
         }
         deserializer.deserialize_any(Read)
     }

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr2, memmem};
 
 /// A piece. Strings are told as they stand between their quotes, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(crate) enum JsonToken<'a> {
     /// `{` or `[`.
     Open,
     Close,
@@ -19,14 +19,14 @@ pub(crate) enum Piece<'a> {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Pieces<'a> {
+pub(crate) struct JsonTokens<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> JsonTokens<'a> {
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
-        Pieces { bytes, at: 0 }
+        JsonTokens { bytes, at: 0 }
     }
 
     /// From behind the opening quote; the place moves behind the closing one.
@@ -56,27 +56,27 @@ impl<'a> Pieces<'a> {
     }
 }
 
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Piece<'a>;
+impl<'a> Iterator for JsonTokens<'a> {
+    type Item = JsonToken<'a>;
 
-    fn next(&mut self) -> Option<Piece<'a>> {
+    fn next(&mut self) -> Option<JsonToken<'a>> {
         loop {
             let byte = *self.bytes.get(self.at)?;
             let start = self.at;
             self.at += 1;
             return Some(match byte {
                 b' ' | b'\n' | b'\r' | b'\t' | b',' | b':' => continue,
-                b'{' | b'[' => Piece::Open,
-                b'}' | b']' => Piece::Close,
+                b'{' | b'[' => JsonToken::Open,
+                b'}' | b']' => JsonToken::Close,
                 b'"' => {
                     let inner = self.string();
-                    if self.colon() { Piece::Key(inner) } else { Piece::Text(inner) }
+                    if self.colon() { JsonToken::Key(inner) } else { JsonToken::Text(inner) }
                 }
                 _ => {
                     let ends = |byte: &u8| b" \n\r\t,:{}[]\"".contains(byte);
                     let length = self.bytes[self.at..].iter().take_while(|byte| !ends(byte)).count();
                     self.at += length;
-                    Piece::Bare(&self.bytes[start..self.at])
+                    JsonToken::Bare(&self.bytes[start..self.at])
                 }
             });
         }
@@ -125,21 +125,22 @@ mod tests {
 
     #[test]
     fn pieces_come_in_order() {
-        let told: Vec<Piece<'_>> = Pieces::of(br#" {"a" : [1.5, true,"x\"]" ],"\u0062":{ "c":null}}"#).collect();
+        let told: Vec<JsonToken<'_>> =
+            JsonTokens::of(br#" {"a" : [1.5, true,"x\"]" ],"\u0062":{ "c":null}}"#).collect();
         let expected = [
-            Piece::Open,
-            Piece::Key(b"a"),
-            Piece::Open,
-            Piece::Bare(b"1.5"),
-            Piece::Bare(b"true"),
-            Piece::Text(br#"x\"]"#),
-            Piece::Close,
-            Piece::Key(br"\u0062"),
-            Piece::Open,
-            Piece::Key(b"c"),
-            Piece::Bare(b"null"),
-            Piece::Close,
-            Piece::Close,
+            JsonToken::Open,
+            JsonToken::Key(b"a"),
+            JsonToken::Open,
+            JsonToken::Bare(b"1.5"),
+            JsonToken::Bare(b"true"),
+            JsonToken::Text(br#"x\"]"#),
+            JsonToken::Close,
+            JsonToken::Key(br"\u0062"),
+            JsonToken::Open,
+            JsonToken::Key(b"c"),
+            JsonToken::Bare(b"null"),
+            JsonToken::Close,
+            JsonToken::Close,
         ];
         assert_eq!(told, expected);
     }
@@ -164,8 +165,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_the_bytes_it_ends(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"["\\\[\]{}:,a-c ]{0,60}"#) {
-            prop_assert!(Pieces::of(&bytes).count() <= bytes.len());
-            prop_assert!(Pieces::of(text.as_bytes()).count() <= text.len());
+            prop_assert!(JsonTokens::of(&bytes).count() <= bytes.len());
+            prop_assert!(JsonTokens::of(text.as_bytes()).count() <= text.len());
         }
     }
 }

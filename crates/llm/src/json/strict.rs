@@ -70,19 +70,19 @@ enum Spelling {
 
 /// What was found while parsing, told beside serde's own error, which holds only text.
 #[derive(Default)]
-struct Found {
+struct FoundDuplicate {
     twice: Option<(String, String)>,
     /// The steps to it, innermost first: written while the error makes its way out.
-    path: Vec<Step>,
+    path: Vec<PathStep>,
 }
 
-enum Step {
+enum PathStep {
     Key(String),
     Index(usize),
 }
 
 fn read(bytes: &[u8], spelling: Spelling) -> Result<Value, StrictError> {
-    let mut found = Found::default();
+    let mut found = FoundDuplicate::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = Strict { spelling, found: &mut found }
         .deserialize(&mut deserializer)
@@ -107,17 +107,17 @@ fn shown(key: &str) -> String {
     key.chars().take(SHOWN).collect()
 }
 
-fn path(steps: &[Step]) -> String {
+fn path(steps: &[PathStep]) -> String {
     let mut path = String::new();
     for step in steps.iter().rev() {
         match step {
-            Step::Key(key) => {
+            PathStep::Key(key) => {
                 if !path.is_empty() {
                     path.push('.');
                 }
                 path.push_str(&shown(key));
             }
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            PathStep::Index(index) => path.push_str(&format!("[{index}]")),
         }
     }
     path
@@ -141,7 +141,7 @@ fn camel(key: &str) -> String {
 
 struct Strict<'f> {
     spelling: Spelling,
-    found: &'f mut Found,
+    found: &'f mut FoundDuplicate,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 Ok(None) => return Ok(Value::Array(list)),
                 Err(error) => {
                     if self.found.twice.is_some() {
-                        self.found.path.push(Step::Index(list.len()));
+                        self.found.path.push(PathStep::Index(list.len()));
                     }
                     return Err(error);
                 }
@@ -229,7 +229,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 }
                 Err(error) => {
                     if self.found.twice.is_some() {
-                        self.found.path.push(Step::Key(key));
+                        self.found.path.push(PathStep::Key(key));
                     }
                     return Err(error);
                 }

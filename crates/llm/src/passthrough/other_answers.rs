@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use crate::Dialect;
 use crate::format::gemini::watch as gemini;
-use crate::format::openai_chat::watched_usage::Tokens;
-use crate::json::lenient::{Count, Fault, List, Millis, Object, Present, Served, Text, object};
+use crate::format::openai_chat::watched_usage::OpenAiUsage;
+use crate::json::lenient::{
+    LenientCount, LenientError, LenientList, LenientMillis, LenientObject, LenientText, LenientTier, Present, object,
+};
 use crate::operation::Kind;
 use crate::passthrough::summary::AnswerSummary;
 
@@ -15,19 +17,19 @@ use crate::passthrough::summary::AnswerSummary;
 #[serde(default, rename_all = "camelCase")]
 struct Plain<'a> {
     #[serde(borrow)]
-    model: Text<'a>,
-    usage: Object<Tokens>,
-    usage_metadata: Object<gemini::Tokens>,
-    error: Fault,
+    model: LenientText<'a>,
+    usage: LenientObject<OpenAiUsage>,
+    usage_metadata: LenientObject<gemini::UsageMetadata>,
+    error: LenientError,
     data: Present,
     embedding: Present,
     embeddings: Present,
     #[serde(rename = "input_tokens")]
-    input_tokens: Count,
+    input_tokens: LenientCount,
     /// Seconds of what was transcribed.
-    duration: Millis,
+    duration: LenientMillis,
     #[serde(rename = "service_tier")]
-    service_tier: Served,
+    service_tier: LenientTier,
 }
 
 /// Embeddings, counted tokens and lists of models; None where it is no object.
@@ -35,7 +37,7 @@ pub(crate) fn plain(dialect: Dialect, kind: Kind, body: &[u8]) -> Option<AnswerS
     let mut slow = None;
     let plain: Plain<'_> = object(body, &mut slow)?;
     let openai = plain.usage.0.map(|tokens| tokens.usage());
-    let gemini = plain.usage_metadata.0.as_ref().map(gemini::Tokens::usage);
+    let gemini = plain.usage_metadata.0.as_ref().map(gemini::UsageMetadata::usage);
     let usage = openai.or(gemini).unwrap_or_default().believed(false);
     let model = plain.model.owned();
     if let Some(error) = plain.error.0 {
@@ -72,10 +74,10 @@ pub(crate) fn other(body: &[u8]) -> AnswerSummary {
 #[serde(default)]
 struct Pictures<'a> {
     #[serde(borrow)]
-    model: Text<'a>,
-    usage: Object<Tokens>,
-    data: List<Picture>,
-    error: Fault,
+    model: LenientText<'a>,
+    usage: LenientObject<OpenAiUsage>,
+    data: LenientList<Picture>,
+    error: LenientError,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -30,11 +30,11 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use cap::CapField;
-pub use edit::{Cap, Edits, Piece};
+pub use edit::{BodyPiece, Cap, Edits};
 pub(crate) use field::Field;
 
 use field::Member;
-use generation::Generation;
+use generation::GenerationConfig;
 use members::{boolean, differs_in_case, short, unescape, whole};
 
 use crate::json::raw;
@@ -96,7 +96,7 @@ pub struct Scanned {
     caps: [Option<u64>; 4],
     n: Option<u64>,
     best_of: Option<u64>,
-    generation: Option<Generation>,
+    generation: Option<GenerationConfig>,
     /// What was read, in the body's order.
     places: Vec<Member>,
     /// Google's keys are spelled with underscores here.
@@ -124,7 +124,7 @@ pub const MOST_FALLBACKS: usize = 32;
 /// [`ScanError`], in words for the caller.
 pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
     let text = std::str::from_utf8(body).map_err(|e| ScanError::NotJson(format!("{e}")))?;
-    let mut reading = Reading { text, scanned: Scanned::default(), opening: [None, None], speed: None };
+    let mut reading = BodyReading { text, scanned: Scanned::default(), opening: [None, None], speed: None };
     reading.scanned.inside = text.find('{').map_or(0, |at| at + 1);
     // What is wrong first; that the rest is no JSON is worse.
     let mut wrong = None;
@@ -145,7 +145,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
 }
 
 /// A scan under way.
-struct Reading<'a> {
+struct BodyReading<'a> {
     text: &'a str,
     scanned: Scanned,
     /// The system prompt, and the turns.
@@ -153,9 +153,9 @@ struct Reading<'a> {
     speed: Option<String>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> BodyReading<'a> {
     fn member(&mut self, raw_key: &'a str, raw: &'a str) -> Result<(), ScanError> {
-        let Reading { text, scanned, opening, speed } = self;
+        let BodyReading { text, scanned, opening, speed } = self;
         let key = unescape(raw_key);
         let Some(field) = Field::of(&key) else {
             return match Field::in_other_case(&key) {
@@ -198,7 +198,7 @@ impl<'a> Reading<'a> {
             Field::MaxCompletionTokens => scanned.caps[CapField::MaxCompletionTokens as usize] = whole(raw),
             Field::MaxTokens => scanned.caps[CapField::MaxTokens as usize] = whole(raw),
             Field::MaxOutputTokens => scanned.caps[CapField::MaxOutputTokens as usize] = whole(raw),
-            Field::GenerationConfig => scanned.generation = Generation::read(raw, value_at.start)?,
+            Field::GenerationConfig => scanned.generation = GenerationConfig::read(raw, value_at.start)?,
             _ => {}
         }
         scanned.snake_case |= Field::name(&key) != key;
@@ -207,7 +207,7 @@ impl<'a> Reading<'a> {
     }
 
     fn done(self) -> Scanned {
-        let Reading { mut scanned, opening, speed, .. } = self;
+        let BodyReading { mut scanned, opening, speed, .. } = self;
         scanned.service_tier = speed.or(scanned.service_tier);
         // Zero is proto's word for nothing said.
         let generation = scanned.generation.as_ref().and_then(|generation| generation.cap).filter(|cap| *cap > 0);
@@ -262,7 +262,7 @@ fn anthropics(raw: &str) -> Option<OwnFallbacks> {
 fn fallbacks(raw: &str) -> Result<Vec<String>, ScanError> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Entry {
+    enum FallbackEntry {
         Name(String),
         Parts { provider: String, model: Option<String> },
     }
@@ -274,11 +274,11 @@ fn fallbacks(raw: &str) -> Result<Vec<String>, ScanError> {
         return Ok(Vec::new());
     }
     let name = |entry| match entry {
-        Entry::Name(name) | Entry::Parts { provider: name, model: None } => name,
-        Entry::Parts { provider, model: Some(model) } => format!("{provider}/{model}"),
+        FallbackEntry::Name(name) | FallbackEntry::Parts { provider: name, model: None } => name,
+        FallbackEntry::Parts { provider, model: Some(model) } => format!("{provider}/{model}"),
     };
     let (mut names, mut sound) = (Vec::new(), true);
-    let read = raw::elements(raw, |entry| match serde_json::from_str::<Entry>(entry.get()) {
+    let read = raw::elements(raw, |entry| match serde_json::from_str::<FallbackEntry>(entry.get()) {
         _ if entry.get().len() > LONGEST => sound = false,
         // One more than may be named tells that there are too many.
         Ok(entry) if names.len() <= MOST_FALLBACKS => names.push(name(entry)),
@@ -312,7 +312,7 @@ fn include_usage(raw: &str) -> Result<bool, ScanError> {
 /// Hashes the system prompt and the first turn that is the user's.
 fn conversation(system: Option<&str>, turns: &str) -> Option<Conversation> {
     #[derive(Deserialize)]
-    struct Turn<'a> {
+    struct ScannedTurn<'a> {
         #[serde(borrow, default)]
         role: Option<Cow<'a, str>>,
     }
@@ -328,7 +328,7 @@ fn conversation(system: Option<&str>, turns: &str) -> Option<Conversation> {
     let turns = raw::elements(turns, |turn| {
         if open && sound {
             add(turn.get());
-            match serde_json::from_str::<Turn<'_>>(turn.get()) {
+            match serde_json::from_str::<ScannedTurn<'_>>(turn.get()) {
                 Ok(turn) => open = turn.role.is_some_and(|role| role != "user"),
                 Err(_) => sound = false,
             }

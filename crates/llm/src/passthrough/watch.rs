@@ -17,7 +17,7 @@ use crate::tokens::usage::Usage;
 
 /// Watches a stream go by.
 #[derive(Debug)]
-pub struct Watch {
+pub struct StreamWatch {
     watcher: StreamWatcher,
     content: bool,
     finished: bool,
@@ -26,11 +26,11 @@ pub struct Watch {
     said: u64,
 }
 
-impl Watch {
+impl StreamWatch {
     #[must_use]
     pub fn new(format: Format) -> Self {
         let watcher = StreamWatcher::new(format);
-        Watch { watcher, content: false, finished: false, explained: false, model: None, said: 0 }
+        StreamWatch { watcher, content: false, finished: false, explained: false, model: None, said: 0 }
     }
 
     /// Looks at the next event. Blocks without data tell nothing.

@@ -14,12 +14,12 @@ mod walk;
 
 use crate::Dialect;
 use crate::json::pieces::spelled;
-use family::{Family, Picture};
-use walk::Found;
+use family::{PictureCost, TokenFamily};
+use walk::FoundContent;
 
 /// What an input is made of, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Estimate {
+pub struct TokenEstimate {
     /// Prompts, turns, tools and schemas, with what providers put around them.
     pub text: u64,
     pub pictures: u64,
@@ -28,7 +28,7 @@ pub struct Estimate {
     pub documents: u64,
 }
 
-impl Estimate {
+impl TokenEstimate {
     /// All of them.
     #[must_use]
     pub fn tokens(&self) -> u64 {
@@ -38,13 +38,13 @@ impl Estimate {
 
 /// What was found in a request, to be counted for one model or another.
 #[derive(Clone, Debug)]
-pub struct Input(Found);
+pub struct RequestInput(FoundContent);
 
-impl Input {
+impl RequestInput {
     /// Reads a body of the caller's dialect. Bytes that are none make some estimate too.
     #[must_use]
     pub fn read(caller: Dialect, body: &[u8]) -> Self {
-        Input(walk::found(caller, &spelled(body)).0)
+        RequestInput(walk::found(caller, &spelled(body)).0)
     }
 
     /// Whether something of it is elsewhere, and nobody knows how long it is: what the provider keeps, a document or a
@@ -74,9 +74,9 @@ impl Input {
 
     /// What a model of that name is billed for, where an upstream of that dialect serves it.
     #[must_use]
-    pub fn estimate(&self, upstream: Dialect, model: &str) -> Estimate {
+    pub fn estimate(&self, upstream: Dialect, model: &str) -> TokenEstimate {
         let found = &self.0;
-        let family = Family::of(upstream, model);
+        let family = TokenFamily::of(upstream, model);
         let once = |there: bool, tokens: u64| if there { tokens } else { 0 };
         let milli = |millis: u64| millis.div_ceil(1_000);
         let around = family.request
@@ -89,8 +89,8 @@ impl Input {
             + once(found.cites, family.cites)
             + milli(found.sealed * family.sealed + found.signed * family.signed);
         let words = milli(found.words.millis() + found.keys * KEY);
-        let picture = Picture::ALL.iter().zip(found.pictures).find(|(way, _)| **way == family.picture);
-        Estimate {
+        let picture = PictureCost::ALL.iter().zip(found.pictures).find(|(way, _)| **way == family.picture);
+        TokenEstimate {
             text: milli(words * family.words) + found.tokens + around,
             pictures: picture
                 .map_or(0, |(_, sum)| sum)
@@ -116,7 +116,7 @@ const PAGES: u64 = 5;
 pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
     let body = spelled(body);
     let (found, model) = walk::found(dialect, &body);
-    Input(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
+    RequestInput(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
 }
 
 /// Tokens of an answer of which so many bytes of text were seen; at least one where there was any.

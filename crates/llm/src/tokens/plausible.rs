@@ -21,7 +21,7 @@ const LEAST_SOUND: u64 = 16;
 
 /// What a request's input is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reads {
+pub enum InputSource {
     /// Words alone, all of them in the body.
     Words,
     /// Pictures, sound and documents too; or nobody has looked.
@@ -33,10 +33,10 @@ pub enum Reads {
 
 /// What is known of an attempt, whatever its answer tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct AttemptFacts {
     /// Bytes of the request's body.
     pub sent: u64,
-    pub reads: Reads,
+    pub reads: InputSource,
     /// Of the model, in tokens.
     pub window: Option<u64>,
     /// Tokens that the upstream was told to say at the most, in all answers together.
@@ -47,7 +47,7 @@ pub struct Known {
     pub shows_all: bool,
 }
 
-impl Known {
+impl AttemptFacts {
     /// The most tokens of input.
     fn input(&self) -> u64 {
         let words = self.sent.saturating_add(AROUND);
@@ -55,19 +55,19 @@ impl Known {
         let window = self.window.map_or(LARGEST_WINDOW, |window| window.saturating_mul(2));
         match self.reads {
             // A token of words has a byte at least, so as many as were sent are never too many.
-            Reads::Words => words.min(window).max(self.sent),
-            Reads::Media => words.max(window),
-            Reads::Elsewhere => words.max(window).saturating_mul(ROUNDS),
+            InputSource::Words => words.min(window).max(self.sent),
+            InputSource::Media => words.max(window),
+            InputSource::Elsewhere => words.max(window).saturating_mul(ROUNDS),
         }
     }
 
     /// The most tokens of output that are no thoughts, and with them, where `seen` bytes of content came.
     fn output(&self, seen: u64) -> (u64, u64) {
-        let rounds = if self.reads == Reads::Elsewhere { ROUNDS } else { 1 };
+        let rounds = if self.reads == InputSource::Elsewhere { ROUNDS } else { 1 };
         let all = self.most.or(self.window).unwrap_or(LARGEST_WINDOW).saturating_mul(2).saturating_mul(rounds);
         // Not every server counts to the token.
         let capped = self.cap.map(|cap| cap.saturating_add(cap / 8).saturating_add(256).saturating_mul(rounds));
-        let shown = match self.shows_all && self.reads != Reads::Elsewhere {
+        let shown = match self.shows_all && self.reads != InputSource::Elsewhere {
             true => seen.saturating_add(UNSEEN),
             false => u64::MAX,
         };
@@ -121,20 +121,33 @@ mod tests {
     #[test]
     fn a_figure_that_can_t_be_counts_as_not_told() {
         // A hundred bytes that were sent, forty that came.
-        let words = Known { sent: 100, reads: Reads::Words, window: Some(128_000), ..Known::default() };
-        let media = Known { reads: Reads::Media, ..words };
-        let elsewhere = Known { reads: Reads::Elsewhere, ..words };
-        let unknown = Known { window: None, ..media };
-        let capped = Known { cap: Some(100), most: Some(16_000), ..words };
-        let shows = Known { shows_all: true, ..words };
+        let words =
+            AttemptFacts { sent: 100, reads: InputSource::Words, window: Some(128_000), ..AttemptFacts::default() };
+        let media = AttemptFacts { reads: InputSource::Media, ..words };
+        let elsewhere = AttemptFacts { reads: InputSource::Elsewhere, ..words };
+        let unknown = AttemptFacts { window: None, ..media };
+        let capped = AttemptFacts { cap: Some(100), most: Some(16_000), ..words };
+        let shows = AttemptFacts { shows_all: true, ..words };
         for (what, known, told, input, output) in [
             ("as it is", words, told(30, 12), true, true),
             ("nobody's prompt is so long", words, told(1 << 63, 12), false, true),
             ("a template around it", words, told(20_000, 12), true, true),
             ("beyond the window, and the bytes", words, told(257_000, 12), false, true),
-            ("beyond the bytes", Known { window: Some(1_000_000), ..words }, told(263_000, 12), false, true),
-            ("a window that is larger than is told", Known { sent: 900_000, ..words }, told(890_000, 12), true, true),
-            ("a context that was compacted", Known { window: Some(200_000), ..words }, told(55_416, 133), true, true),
+            ("beyond the bytes", AttemptFacts { window: Some(1_000_000), ..words }, told(263_000, 12), false, true),
+            (
+                "a window that is larger than is told",
+                AttemptFacts { sent: 900_000, ..words },
+                told(890_000, 12),
+                true,
+                true,
+            ),
+            (
+                "a context that was compacted",
+                AttemptFacts { window: Some(200_000), ..words },
+                told(55_416, 133),
+                true,
+                true,
+            ),
             ("a picture behind a URL", media, told(40_000, 12), true, true),
             ("beyond the window", media, told(300_000, 12), false, true),
             ("a search has read it again and again", elsewhere, told(300_000, 12), true, true),
@@ -164,7 +177,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_more_than_their_whole_are_none() {
-        let known = Known { sent: 100, ..Known::default() };
+        let known = AttemptFacts { sent: 100, ..AttemptFacts::default() };
         let usage = Usage {
             cached_input: Some(31),
             cache_write: Some(31),
@@ -183,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_recording_is_no_longer_than_its_bytes() {
-        let known = Known { sent: 160_000, ..Known::default() };
+        let known = AttemptFacts { sent: 160_000, ..AttemptFacts::default() };
         for (told, believed) in [(8_000, true), (10_000_000, true), (10_001_000, false), (u64::MAX, false)] {
             let usage = Usage { milliseconds: Some(told), ..Usage::default() };
             assert_eq!(known.judge(&usage, 0).milliseconds.is_some(), believed, "{told}");

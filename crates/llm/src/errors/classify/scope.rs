@@ -3,7 +3,7 @@
 //! Most providers count each model apart, so that is what is believed unless the answer says otherwise.
 
 use super::Class;
-use super::told::Told;
+use super::parts::ErrorParts;
 use crate::Dialect;
 
 /// What rests after a rate limit, or when a quota is gone.
@@ -17,7 +17,12 @@ pub enum Scope {
     Account,
 }
 
-pub(super) fn scope(dialect: Dialect, class: Class, header: &dyn Fn(&str) -> Option<String>, told: &Told) -> Scope {
+pub(super) fn scope(
+    dialect: Dialect,
+    class: Class,
+    header: &dyn Fn(&str) -> Option<String>,
+    told: &ErrorParts,
+) -> Scope {
     match class {
         Class::RateLimited => limited(dialect, header, told),
         // Money is the account's. Google has quotas of a day for each model.
@@ -28,7 +33,7 @@ pub(super) fn scope(dialect: Dialect, class: Class, header: &dyn Fn(&str) -> Opt
     }
 }
 
-fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, told: &Told) -> Scope {
+fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, told: &ErrorParts) -> Scope {
     match told.per_model {
         Some(true) => return Scope::Model,
         Some(false) => return Scope::Account,

@@ -3,7 +3,7 @@ use Dialect::{Anthropic, Gemini, OpenAi};
 
 use super::*;
 
-fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
+fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> UpstreamFailure {
     let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     classify(dialect, status, &header, body.as_bytes())
 }

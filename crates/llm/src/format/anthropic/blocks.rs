@@ -5,19 +5,19 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::response::arguments;
-use super::shape::{self, Path, Places, boolean_if, given, text_if, text_of};
+use super::shape::{self, NotedPlaces, Path, boolean_if, given, text_if, text_of};
 use crate::RequestError;
 use crate::chat::mark::unmark;
 use crate::chat::signature::unpack;
 use crate::chat::{Media, MediaSource, Object, Part, Thought, ToolCall, ToolResult};
 
-/// Names of the tools that were called so far, by the call's id.
-pub type Names = HashMap<String, String>;
+/// ToolNames of the tools that were called so far, by the call's id.
+pub type ToolNames = HashMap<String, String>;
 
 type Shaped<T> = Result<T, RequestError>;
 
 /// A system prompt: a string, or text blocks.
-pub fn system(value: &Value, at: &Path<'_>, places: &mut Places) -> Shaped<Vec<String>> {
+pub fn system(value: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Vec<String>> {
     if let Some(text) = value.as_str() {
         return Ok(vec![text.to_owned()]);
     }
@@ -34,7 +34,7 @@ pub fn system(value: &Value, at: &Path<'_>, places: &mut Places) -> Shaped<Vec<S
 }
 
 /// The content of a turn: a string, or blocks.
-pub fn content(value: &Value, at: &Path<'_>, names: &mut Names, places: &mut Places) -> Shaped<Vec<Part>> {
+pub fn content(value: &Value, at: &Path<'_>, names: &mut ToolNames, places: &mut NotedPlaces) -> Shaped<Vec<Part>> {
     if let Some(text) = value.as_str() {
         return Ok(vec![Part::Text(text.to_owned())]);
     }
@@ -70,7 +70,7 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut Names, places: &mut Pla
 }
 
 /// What a turn and a tool's result both may hold: text, pictures, documents.
-fn shown(block: &Object, at: &Path<'_>, places: &mut Places, parts: &mut Vec<Part>) -> Shaped<()> {
+fn shown(block: &Object, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
     match text_of(block, "type", at)? {
         "text" => parts.push(Part::Text(plain_text(block, at, places)?)),
         "image" => {
@@ -88,12 +88,12 @@ fn blocks<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v Vec<Value>> {
     value.as_array().ok_or_else(|| at.invalid("must be a string or a list of blocks"))
 }
 
-fn plain_text(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<String> {
+fn plain_text(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
     places.note_rest(block, &["type", "text"], at);
     Ok(text_of(block, "text", at)?.to_owned())
 }
 
-fn tool_use(block: &Object, at: &Path<'_>, names: &mut Names, places: &mut Places) -> Shaped<Part> {
+fn tool_use(block: &Object, at: &Path<'_>, names: &mut ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
     let (id, signature) = unpack(call_id(block, "id", at)?);
     let name = text_of(block, "name", at)?.to_owned();
     let input = given(block, "input");
@@ -111,7 +111,7 @@ fn tool_use(block: &Object, at: &Path<'_>, names: &mut Names, places: &mut Place
     Ok(Part::ToolCall(ToolCall { id, name, arguments: arguments(input), signature }))
 }
 
-fn tool_result(block: &Object, at: &Path<'_>, names: &Names, places: &mut Places) -> Shaped<Part> {
+fn tool_result(block: &Object, at: &Path<'_>, names: &ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
     let (id, _) = unpack(call_id(block, "tool_use_id", at)?);
     let mut told = Vec::new();
     match given(block, "content") {
@@ -149,12 +149,12 @@ fn source<'v>(block: &'v Object, at: &Path<'_>) -> Shaped<&'v Object> {
 }
 
 /// A picture, or nothing where its source is noted as one that only Anthropic can read.
-fn image(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<Option<Media>> {
+fn image(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Option<Media>> {
     let at = at.key("source");
     media(source(block, &at)?, &at, None, places)
 }
 
-fn media(source: &Object, at: &Path<'_>, url_type: Option<&str>, places: &mut Places) -> Shaped<Option<Media>> {
+fn media(source: &Object, at: &Path<'_>, url_type: Option<&str>, places: &mut NotedPlaces) -> Shaped<Option<Media>> {
     let (media_type, found) = match text_of(source, "type", at)? {
         "base64" => {
             places.note_rest(source, &["type", "media_type", "data"], at);
@@ -175,7 +175,7 @@ fn media(source: &Object, at: &Path<'_>, url_type: Option<&str>, places: &mut Pl
 
 /// A document. PDFs are media; plain ones become text with title and context above it, the way
 /// Anthropic shows them to the model.
-fn document(block: &Object, at: &Path<'_>, places: &mut Places, parts: &mut Vec<Part>) -> Shaped<()> {
+fn document(block: &Object, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
     places.note_rest(block, &["type", "source", "title", "context", "citations"], at);
     citations(block, at, places)?;
     let title = text_if(block, "title", at)?.filter(|title| !title.is_empty());
@@ -226,7 +226,7 @@ fn document(block: &Object, at: &Path<'_>, places: &mut Places, parts: &mut Vec<
 }
 
 /// A search result, as text: title, source, and what was found.
-fn search_result(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<String> {
+fn search_result(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
     places.note_rest(block, &["type", "source", "title", "content", "citations"], at);
     citations(block, at, places)?;
     let mut told = format!("{}\n{}", text_of(block, "title", at)?, text_of(block, "source", at)?);
@@ -241,7 +241,7 @@ fn search_result(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<S
 }
 
 /// Notes that the model is asked to cite, which changes what it answers.
-fn citations(block: &Object, at: &Path<'_>, places: &mut Places) -> Shaped<()> {
+fn citations(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<()> {
     if let Some(config) = given(block, "citations") {
         let at = at.key("citations");
         let config = shape::object(config, &at)?;

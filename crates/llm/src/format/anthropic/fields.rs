@@ -6,20 +6,20 @@
 //! of block or tool that has no row is refused, like any field without one.
 
 use crate::Format;
-use crate::chat::fields::Fate::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{Fate, Fates, Field};
+use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
+use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
 /// Towards OpenAI and Gemini.
-type Both = (Fate, Fate);
+type Both = (FieldFate, FieldFate);
 
 const CARRIED: Both = (Carried, Carried);
 const ADAPTED: Both = (Adapted, Adapted);
 const HINT: Both = (Hint, Hint);
 const REFUSED: Both = (Refused, Refused);
 
-const fn row(path: &'static str, (openai, gemini): Both, note: &'static str, sample: &'static str) -> Field {
+const fn row(path: &'static str, (openai, gemini): Both, note: &'static str, sample: &'static str) -> FieldRow {
     let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Gemini, gemini);
-    Field { caller: Format::Anthropic, path, fates, note, sample }
+    FieldRow { caller: Format::Anthropic, path, fates, note, sample }
 }
 
 const CACHE: &str = "where the prompt cache ends; other providers cache by themselves";
@@ -28,7 +28,7 @@ const SERVER_TOOL: &str = "run by Anthropic itself";
 const CLIENT_TOOL: &str = "Anthropic's models know its arguments by its type; others would need a schema";
 
 #[rustfmt::skip] // A row a line.
-pub const FIELDS: &[Field] = &[
+pub const FIELDS: &[FieldRow] = &[
     // The request.
     row("model", CARRIED, "", r#""claude-sonnet-5""#),
     row("max_tokens", CARRIED, "", "100"),

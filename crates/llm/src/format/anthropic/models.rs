@@ -7,7 +7,7 @@
 
 /// What a model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Model {
+pub struct ModelTraits {
     /// Most tokens of one answer.
     pub max_output: u64,
     /// `max_tokens` where the caller set no cap, for Anthropic wants one. Well below the maximum:
@@ -55,7 +55,7 @@ pub enum TopEffort {
 }
 
 /// A model that is no Claude: what most servers of this dialect take.
-const OTHER: Model = Model {
+const OTHER: ModelTraits = ModelTraits {
     max_output: u64::MAX,
     default_output: 8_192,
     thinking: ThinkingForm::Budget,
@@ -69,24 +69,24 @@ const OTHER: Model = Model {
 
 /// What the model of this name takes. Names of Bedrock (`us.anthropic.claude-…-v1:0`) and Vertex
 /// (`claude-…@20250514`) do as well.
-pub fn of(name: &str) -> Model {
+pub fn of(name: &str) -> ModelTraits {
     let Some(claude) = Claude::parse(name) else { return OTHER };
     let Claude { line, version } = claude;
     // Fable and Mythos think whatever they are told; the others but Haiku do since 5.5.
-    let always_thinks = matches!(line, Line::Frontier) || (line != Line::Haiku && version >= 505);
+    let always_thinks = matches!(line, ClaudeLine::Frontier) || (line != ClaudeLine::Haiku && version >= 505);
     let forced_tools = match line {
-        Line::Frontier => version < 501,
-        Line::Haiku => true,
-        Line::Opus | Line::Sonnet => version < 505,
+        ClaudeLine::Frontier => version < 501,
+        ClaudeLine::Haiku => true,
+        ClaudeLine::Opus | ClaudeLine::Sonnet => version < 505,
     };
     let (max_output, default_output) = match (line, version) {
         (_, ..305) => (4_096, 4_096),
         (_, ..307) => (8_192, 8_192),
-        (Line::Opus, ..405) => (32_000, 16_384),
+        (ClaudeLine::Opus, ..405) => (32_000, 16_384),
         (_, ..406) => (64_000, 16_384),
         _ => (128_000, 32_000),
     };
-    Model {
+    ModelTraits {
         max_output,
         default_output,
         thinking: match version {
@@ -114,7 +114,7 @@ pub(crate) fn has_dense_tokens(name: &str) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum ClaudeLine {
     Haiku,
     Sonnet,
     Opus,
@@ -123,7 +123,7 @@ enum Line {
 }
 
 struct Claude {
-    line: Line,
+    line: ClaudeLine,
     /// A hundred times the major version, and the minor one: 406 for 4.6.
     version: u32,
 }
@@ -135,10 +135,10 @@ impl Claude {
         let words: Vec<&str> =
             rest.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let line = words.iter().find_map(|word| match *word {
-            "haiku" => Some(Line::Haiku),
-            "sonnet" => Some(Line::Sonnet),
-            "opus" => Some(Line::Opus),
-            "fable" | "mythos" => Some(Line::Frontier),
+            "haiku" => Some(ClaudeLine::Haiku),
+            "sonnet" => Some(ClaudeLine::Sonnet),
+            "opus" => Some(ClaudeLine::Opus),
+            "fable" | "mythos" => Some(ClaudeLine::Frontier),
             _ => None,
         });
         // A date (`20250929`) is no version, and a minor one stands right behind its major one.
@@ -147,10 +147,10 @@ impl Claude {
         let version = match words.next().and_then(version) {
             Some(major) => major * 100 + words.next().and_then(version).unwrap_or(0),
             // `claude-mythos-preview` came with the abilities of 4.7; a Claude without a number is newer than all.
-            None if line == Some(Line::Frontier) => 407,
+            None if line == Some(ClaudeLine::Frontier) => 407,
             None => u32::MAX,
         };
-        Some(Claude { line: line.unwrap_or(Line::Sonnet), version })
+        Some(Claude { line: line.unwrap_or(ClaudeLine::Sonnet), version })
     }
 }
 

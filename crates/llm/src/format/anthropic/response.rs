@@ -24,7 +24,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
             parts.push(part);
         }
     }
-    let usage = body.get("usage").map(usage::Spent::read).unwrap_or_default();
+    let usage = body.get("usage").map(usage::UsageStatements::read).unwrap_or_default();
     Ok(Response {
         id: text(body, "id").map(str::to_owned),
         model: text(body, "model").map(str::to_owned),

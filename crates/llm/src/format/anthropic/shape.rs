@@ -53,9 +53,9 @@ impl<'a> Path<'a> {
 
 /// The places of a request that need a row of the table, each once.
 #[derive(Debug, Default)]
-pub struct Places(Vec<String>);
+pub struct NotedPlaces(Vec<String>);
 
-impl Places {
+impl NotedPlaces {
     pub fn note(&mut self, at: &Path<'_>) {
         if self.0.len() <= MOST_FIELDS {
             self.add(at.normalised());

@@ -1,6 +1,6 @@
 //! Tells the turns of a conversation as Anthropic's API wants them.
 //!
-//! - Turns of one role in a row are one turn. The first is the user's: where a conversation begins
+//! - MessageTurns of one role in a row are one turn. The first is the user's: where a conversation begins
 //!   with the assistant, or has no turn at all, a user's turn of [`OPENING`] is put before it.
 //! - Results of tools stand first in a user's turn.
 //! - Texts of nothing but white space are left out, and the last turn's end is trimmed if it is the
@@ -20,18 +20,18 @@ const OPENING: &str = ".";
 
 /// The turns, and what was left out of them.
 #[derive(Debug, Default)]
-pub struct Turns {
-    pub turns: Vec<Turn>,
+pub struct MessageTurns {
+    pub turns: Vec<MessageTurn>,
     pub left_out: Vec<&'static str>,
 }
 
 #[derive(Debug)]
-pub struct Turn {
+pub struct MessageTurn {
     pub role: Role,
     pub blocks: Vec<Value>,
 }
 
-impl Turn {
+impl MessageTurn {
     pub fn told(self) -> Value {
         let role = match self.role {
             Role::User => "user",
@@ -49,8 +49,8 @@ impl Turn {
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for media that Anthropic cannot read.
-pub fn of(messages: &[Message], thinks: bool) -> Result<Turns, RequestError> {
-    let mut told = Turns::default();
+pub fn of(messages: &[Message], thinks: bool) -> Result<MessageTurns, RequestError> {
+    let mut told = MessageTurns::default();
     for message in messages {
         for part in &message.parts {
             if let Some(block) = told.block(part, thinks)? {
@@ -64,7 +64,7 @@ pub fn of(messages: &[Message], thinks: bool) -> Result<Turns, RequestError> {
         *text = Value::from(text.as_str().unwrap_or_default().trim_end());
     }
     if told.turns.first().is_none_or(|turn| turn.role == Role::Assistant) {
-        told.turns.insert(0, Turn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
+        told.turns.insert(0, MessageTurn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
     }
     for turn in &mut told.turns {
         // Stable: results and the rest keep their order among themselves.
@@ -75,7 +75,7 @@ pub fn of(messages: &[Message], thinks: bool) -> Result<Turns, RequestError> {
 
 /// Whether the assistant's turn in hand, the one that a model with a thinking budget goes on
 /// with, begins without the thinking that Anthropic wants in it then.
-pub fn lacks_thinking(turns: &[Turn]) -> bool {
+pub fn lacks_thinking(turns: &[MessageTurn]) -> bool {
     let mut latest = turns.iter().rev();
     let turn = match latest.next() {
         Some(turn) if turn.role == Role::Assistant => Some(turn),
@@ -85,11 +85,11 @@ pub fn lacks_thinking(turns: &[Turn]) -> bool {
     turn.is_some_and(|turn| !matches!(turn.first_type(), "thinking" | "redacted_thinking"))
 }
 
-impl Turns {
+impl MessageTurns {
     fn add(&mut self, role: Role, block: Value) {
         match self.turns.last_mut() {
             Some(turn) if turn.role == role => turn.blocks.push(block),
-            _ => self.turns.push(Turn { role, blocks: vec![block] }),
+            _ => self.turns.push(MessageTurn { role, blocks: vec![block] }),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::tokens::usage::{self, ServiceTier, Usage};
 
 /// Figures as Anthropic counts them: of a whole answer, or of one iteration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct UsageFigures {
     pub input: Option<u64>,
     pub cache_read: Option<u64>,
     pub cache_write: Option<u64>,
@@ -24,20 +24,20 @@ pub(crate) struct Part {
 
 /// What an answer has told of it so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spent {
-    pub told: Part,
+pub(crate) struct UsageStatements {
+    pub told: UsageFigures,
     /// The sum over `iterations`, where there are any.
-    pub iterations: Option<Part>,
+    pub iterations: Option<UsageFigures>,
     pub service: Option<ServiceTier>,
     pub speed: Option<ServiceTier>,
 }
 
-impl Part {
-    fn read(usage: &Value) -> Part {
+impl UsageFigures {
+    fn read(usage: &Value) -> UsageFigures {
         let figure = |value: Option<&Value>| value.and_then(usage::count);
         let cache = usage.get("cache_creation");
         let details = usage.get("output_tokens_details");
-        Part {
+        UsageFigures {
             input: figure(usage.get("input_tokens")),
             cache_read: figure(usage.get("cache_read_input_tokens")),
             cache_write: figure(usage.get("cache_creation_input_tokens")),
@@ -48,8 +48,8 @@ impl Part {
         }
     }
 
-    fn each(self, other: Part, join: impl Fn(Option<u64>, Option<u64>) -> Option<u64>) -> Part {
-        Part {
+    fn each(self, other: UsageFigures, join: impl Fn(Option<u64>, Option<u64>) -> Option<u64>) -> UsageFigures {
+        UsageFigures {
             input: join(self.input, other.input),
             cache_read: join(self.cache_read, other.cache_read),
             cache_write: join(self.cache_write, other.cache_write),
@@ -61,7 +61,7 @@ impl Part {
     }
 
     /// Both of them.
-    pub fn plus(self, other: Part) -> Part {
+    pub fn plus(self, other: UsageFigures) -> UsageFigures {
         self.each(other, |one, other| match (one, other) {
             (Some(one), Some(other)) => Some(one.saturating_add(other)),
             (one, other) => one.or(other),
@@ -69,7 +69,7 @@ impl Part {
     }
 
     /// Takes a later statement. A zero is most often of a server that does not know.
-    fn correct(&mut self, later: Part) {
+    fn correct(&mut self, later: UsageFigures) {
         let knows = later.input.is_some_and(|input| input > 0);
         let take = |mine: &mut Option<u64>, later: Option<u64>, zero_too: bool| {
             if later.is_some_and(|figure| figure > 0 || zero_too || mine.is_none()) {
@@ -86,20 +86,20 @@ impl Part {
     }
 }
 
-impl Spent {
-    pub fn read(usage: &Value) -> Spent {
+impl UsageStatements {
+    pub fn read(usage: &Value) -> UsageStatements {
         let service = |key: &str| usage.get(key).and_then(Value::as_str).and_then(ServiceTier::parse);
         let iterations = usage.get("iterations").and_then(Value::as_array);
-        Spent {
-            told: Part::read(usage),
-            iterations: iterations.and_then(|all| all.iter().map(Part::read).reduce(Part::plus)),
+        UsageStatements {
+            told: UsageFigures::read(usage),
+            iterations: iterations.and_then(|all| all.iter().map(UsageFigures::read).reduce(UsageFigures::plus)),
             service: service("service_tier"),
             speed: service("speed"),
         }
     }
 
     /// Takes what is told later.
-    pub fn correct(&mut self, later: Spent) {
+    pub fn correct(&mut self, later: UsageStatements) {
         self.told.correct(later.told);
         self.iterations = later.iterations.or(self.iterations);
         self.service = later.service.or(self.service);
@@ -107,7 +107,7 @@ impl Spent {
     }
 
     /// Forgets the output: `message_start` tells a first token or so, which is no count.
-    pub fn without_output(mut self) -> Spent {
+    pub fn without_output(mut self) -> UsageStatements {
         for part in std::iter::once(&mut self.told).chain(&mut self.iterations) {
             (part.output, part.thinking) = (None, None);
         }

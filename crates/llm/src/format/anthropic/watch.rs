@@ -3,8 +3,10 @@
 use serde::Deserialize;
 
 use crate::chat::StreamError;
-use crate::format::anthropic::usage::{Part, Spent};
-use crate::json::lenient::{Count, Fault, Filled, List, Object, Served, Text, is_object, object};
+use crate::format::anthropic::usage::{UsageFigures, UsageStatements};
+use crate::json::lenient::{
+    Filled, LenientCount, LenientError, LenientList, LenientObject, LenientText, LenientTier, is_object, object,
+};
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
 use crate::passthrough::summary::AnswerSummary;
@@ -13,39 +15,39 @@ use crate::tokens::usage::Usage;
 /// A whole message, as the answer itself and in `message_start`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Message<'a> {
+pub(crate) struct AnswerMessage<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Text<'a>,
+    pub kind: LenientText<'a>,
     #[serde(borrow)]
-    pub model: Text<'a>,
+    pub model: LenientText<'a>,
     #[serde(borrow)]
-    pub content: List<Block<'a>>,
+    pub content: LenientList<AnswerBlock<'a>>,
     #[serde(borrow)]
-    pub stop_reason: Text<'a>,
-    pub usage: Object<Tokens>,
-    pub error: Fault,
+    pub stop_reason: LenientText<'a>,
+    pub usage: LenientObject<StatedUsage>,
+    pub error: LenientError,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Line<'a> {
+struct StreamLine<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     #[serde(borrow)]
-    message: Object<Message<'a>>,
+    message: LenientObject<AnswerMessage<'a>>,
     #[serde(borrow)]
-    content_block: Object<Block<'a>>,
+    content_block: LenientObject<AnswerBlock<'a>>,
     #[serde(borrow)]
-    delta: Object<Delta<'a>>,
-    usage: Object<Tokens>,
-    error: Fault,
+    delta: LenientObject<Delta<'a>>,
+    usage: LenientObject<StatedUsage>,
+    error: LenientError,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Block<'a> {
+pub(crate) struct AnswerBlock<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     text: Filled,
     thinking: Filled,
 }
@@ -58,41 +60,41 @@ struct Delta<'a> {
     partial_json: Filled,
     citation: Filled,
     #[serde(borrow)]
-    stop_reason: Text<'a>,
+    stop_reason: LenientText<'a>,
 }
 
 /// Anthropic's usage, as one event tells it, or one of its iterations.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Figures {
-    input_tokens: Count,
-    cache_read_input_tokens: Count,
-    cache_creation_input_tokens: Count,
-    cache_creation: Object<Creation>,
-    output_tokens: Count,
-    output_tokens_details: Object<OutputDetails>,
-    service_tier: Served,
-    speed: Served,
-    iterations: List<Figures>,
+    input_tokens: LenientCount,
+    cache_read_input_tokens: LenientCount,
+    cache_creation_input_tokens: LenientCount,
+    cache_creation: LenientObject<Creation>,
+    output_tokens: LenientCount,
+    output_tokens_details: LenientObject<OutputTokenDetails>,
+    service_tier: LenientTier,
+    speed: LenientTier,
+    iterations: LenientList<Figures>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Creation {
-    ephemeral_5m_input_tokens: Count,
-    ephemeral_1h_input_tokens: Count,
+    ephemeral_5m_input_tokens: LenientCount,
+    ephemeral_1h_input_tokens: LenientCount,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct OutputDetails {
-    thinking_tokens: Count,
+struct OutputTokenDetails {
+    thinking_tokens: LenientCount,
 }
 
 impl Figures {
-    fn part(&self) -> Part {
+    fn part(&self) -> UsageFigures {
         let creation = self.cache_creation.0.unwrap_or_default();
-        Part {
+        UsageFigures {
             input: self.input_tokens.0,
             cache_read: self.cache_read_input_tokens.0,
             cache_write: self.cache_creation_input_tokens.0,
@@ -104,32 +106,32 @@ impl Figures {
     }
 }
 
-/// What was told so far: see [`Spent`].
+/// What was told so far: see [`UsageStatements`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tokens(Spent);
+pub(crate) struct StatedUsage(UsageStatements);
 
-impl<'de> Deserialize<'de> for Tokens {
+impl<'de> Deserialize<'de> for StatedUsage {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let figures = Figures::deserialize(deserializer)?;
-        Ok(Tokens(Spent {
+        Ok(StatedUsage(UsageStatements {
             told: figures.part(),
-            iterations: figures.iterations.iter().map(Figures::part).reduce(Part::plus),
+            iterations: figures.iterations.iter().map(Figures::part).reduce(UsageFigures::plus),
             service: figures.service_tier.0,
             speed: figures.speed.0,
         }))
     }
 }
 
-impl Tokens {
+impl StatedUsage {
     /// Takes a later statement.
-    pub fn merge(&mut self, later: Option<Tokens>) {
-        if let Some(Tokens(later)) = later {
+    pub fn merge(&mut self, later: Option<StatedUsage>) {
+        if let Some(StatedUsage(later)) = later {
             self.0.correct(later);
         }
     }
 
-    fn without_output(self) -> Tokens {
-        Tokens(self.0.without_output())
+    fn without_output(self) -> StatedUsage {
+        StatedUsage(self.0.without_output())
     }
 
     pub fn usage(&self) -> Usage {
@@ -137,7 +139,7 @@ impl Tokens {
     }
 }
 
-impl Block<'_> {
+impl AnswerBlock<'_> {
     /// Tool calls, results and redacted thinking are content as such.
     pub fn filled(&self) -> bool {
         match self.kind.get() {
@@ -148,13 +150,13 @@ impl Block<'_> {
 }
 
 /// Whether a stop reason explains an answer without content. Unknown ones do.
-pub(crate) fn explains(stop_reason: &Text<'_>) -> bool {
+pub(crate) fn explains(stop_reason: &LenientText<'_>) -> bool {
     stop_reason.get().is_some_and(|reason| !matches!(reason, "end_turn" | "tool_use"))
 }
 
 /// Reads the events of a stream.
 #[derive(Debug, Default)]
-pub(crate) struct Watcher(Tokens);
+pub(crate) struct Watcher(StatedUsage);
 
 impl Watcher {
     /// Whether an event after the first content needs no reading.
@@ -185,9 +187,9 @@ pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
 }
 
 /// Reads an event. `unnamed`: the model's name is wanted.
-fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
+fn event(name: &str, data: &str, unnamed: bool) -> Parsed<StatedUsage> {
     let mut slow = None;
-    let Some(line) = object::<Line<'_>>(data.as_bytes(), &mut slow) else {
+    let Some(line) = object::<StreamLine<'_>>(data.as_bytes(), &mut slow) else {
         if name == "error" {
             let error = StreamError { kind: "error".to_owned(), message: data.to_owned(), status: None };
             return Parsed {
@@ -203,12 +205,12 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
     match line.kind.get() {
         Some("message_start") => {
             if let Some(message) = &line.message.0 {
-                parsed.tokens = message.usage.0.or(parsed.tokens).map(Tokens::without_output);
+                parsed.tokens = message.usage.0.or(parsed.tokens).map(StatedUsage::without_output);
                 parsed.model = if unnamed { message.model.owned() } else { None };
             }
         }
         Some("content_block_start") => {
-            parsed.observation.content = line.content_block.0.as_ref().is_some_and(Block::filled);
+            parsed.observation.content = line.content_block.0.as_ref().is_some_and(AnswerBlock::filled);
         }
         Some("content_block_delta") => {
             let delta = line.delta.0.as_ref();
@@ -237,14 +239,14 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
 /// Reads a whole message; None where it is no object.
 pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
-    let message: Message<'_> = object(body, &mut slow)?;
+    let message: AnswerMessage<'_> = object(body, &mut slow)?;
     let usage = message.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
     let model = message.model.owned();
     if let Some(error) = message.error.0 {
         return Some(AnswerSummary::of_error(error, usage, model));
     }
     let Some(content) = &message.content.0 else { return Some(AnswerSummary::of_malformed("`content` is missing")) };
-    let filled = content.iter().any(Block::filled);
+    let filled = content.iter().any(AnswerBlock::filled);
     let empty = !filled && !explains(&message.stop_reason);
     Some(AnswerSummary { usage: usage.believed(filled), model, empty, ..AnswerSummary::default() })
 }

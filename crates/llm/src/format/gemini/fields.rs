@@ -6,23 +6,23 @@
 //! `path=value`, which nothing carries.
 
 use crate::Format;
-use crate::chat::fields::{Fate, Fates, Field};
+use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
 /// Towards OpenAI and Anthropic.
-type Both = (Fate, Fate);
+type Both = (FieldFate, FieldFate);
 
-const CARRIED: Both = (Fate::Carried, Fate::Carried);
-const ADAPTED: Both = (Fate::Adapted, Fate::Adapted);
-const HINT: Both = (Fate::Hint, Fate::Hint);
-const REFUSED: Both = (Fate::Refused, Fate::Refused);
+const CARRIED: Both = (FieldFate::Carried, FieldFate::Carried);
+const ADAPTED: Both = (FieldFate::Adapted, FieldFate::Adapted);
+const HINT: Both = (FieldFate::Hint, FieldFate::Hint);
+const REFUSED: Both = (FieldFate::Refused, FieldFate::Refused);
 
-const fn row(path: &'static str, (openai, anthropic): Both, note: &'static str, sample: &'static str) -> Field {
+const fn row(path: &'static str, (openai, anthropic): Both, note: &'static str, sample: &'static str) -> FieldRow {
     let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Anthropic, anthropic);
-    Field { caller: Format::Gemini, path, fates, note, sample }
+    FieldRow { caller: Format::Gemini, path, fates, note, sample }
 }
 
 /// The table.
-pub const FIELDS: &[Field] = &[
+pub const FIELDS: &[FieldRow] = &[
     row("model", CARRIED, "the path names the model; a name in the body is ignored", r#""models/gemini-x""#),
     row("contents", CARRIED, "", r#"[{"role": "user", "parts": [{"text": "hi"}]}]"#),
     row("contents[].role", CARRIED, "`function`, of the first API, is the user's", r#""model""#),
@@ -201,12 +201,17 @@ pub const FIELDS: &[Field] = &[
     row("generationConfig", CARRIED, "", "{}"),
     row("generationConfig.temperature", CARRIED, "", "0.5"),
     row("generationConfig.topP", CARRIED, "", "0.9"),
-    row("generationConfig.topK", (Fate::Hint, Fate::Carried), "OpenAI has no such thing", "40"),
+    row("generationConfig.topK", (FieldFate::Hint, FieldFate::Carried), "OpenAI has no such thing", "40"),
     row("generationConfig.maxOutputTokens", CARRIED, "", "100"),
     row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
-    row("generationConfig.seed", (Fate::Carried, Fate::Hint), "best effort everywhere; Anthropic has none", "7"),
-    row("generationConfig.presencePenalty", (Fate::Carried, Fate::Refused), "Anthropic has none", "0.5"),
-    row("generationConfig.frequencyPenalty", (Fate::Carried, Fate::Refused), "Anthropic has none", "0.5"),
+    row(
+        "generationConfig.seed",
+        (FieldFate::Carried, FieldFate::Hint),
+        "best effort everywhere; Anthropic has none",
+        "7",
+    ),
+    row("generationConfig.presencePenalty", (FieldFate::Carried, FieldFate::Refused), "Anthropic has none", "0.5"),
+    row("generationConfig.frequencyPenalty", (FieldFate::Carried, FieldFate::Refused), "Anthropic has none", "0.5"),
     row("generationConfig.candidateCount", REFUSED, "one alternative crosses dialects; 1 is fine", "2"),
     row(
         "generationConfig.responseMimeType",

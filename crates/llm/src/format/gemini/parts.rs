@@ -34,7 +34,7 @@ impl CallIds {
 
 /// A part of an answer, read.
 #[derive(Debug, PartialEq)]
-pub(super) enum Told {
+pub(super) enum DecodedPart {
     Text { text: String, signature: Option<String> },
     Thought { text: String, signature: Option<String> },
     Call(ToolCall),
@@ -43,7 +43,7 @@ pub(super) enum Told {
 
 /// Reads a part of an answer. `None`: nothing that another dialect could say, such as the code that
 /// Google's own tool ran.
-pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) -> Result<Option<Told>, String> {
+pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) -> Result<Option<DecodedPart>, String> {
     let signature =
         part.get("thoughtSignature").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     if let Some(call) = part.get("functionCall") {
@@ -55,12 +55,12 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
             Some(_) => return Err(format!("the args of functionCall {name} are not an object")),
         };
         let id = ids.id(call.get("id").and_then(Value::as_str), response);
-        return Ok(Some(Told::Call(ToolCall { id, name: name.to_owned(), arguments, signature })));
+        return Ok(Some(DecodedPart::Call(ToolCall { id, name: name.to_owned(), arguments, signature })));
     }
     if let Some(blob) = part.get("inlineData") {
         let field = |name: &str| blob.get(name).and_then(Value::as_str).map(str::to_owned);
         let Some(data) = field("data") else { return Err("an inlineData has no data".to_owned()) };
-        return Ok(Some(Told::Media(Media {
+        return Ok(Some(DecodedPart::Media(Media {
             media_type: field("mimeType"),
             source: MediaSource::Base64(data),
             filename: None,
@@ -70,7 +70,7 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
     if let Some(file) = part.get("fileData") {
         let field = |name: &str| file.get(name).and_then(Value::as_str).map(str::to_owned);
         let Some(uri) = field("fileUri") else { return Err("a fileData has no fileUri".to_owned()) };
-        return Ok(Some(Told::Media(Media {
+        return Ok(Some(DecodedPart::Media(Media {
             media_type: field("mimeType"),
             source: MediaSource::Url(uri),
             filename: None,
@@ -84,9 +84,9 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
         None => return Ok(None),
     };
     if part.get("thought").and_then(Value::as_bool) == Some(true) {
-        return Ok(Some(Told::Thought { text, signature }));
+        return Ok(Some(DecodedPart::Thought { text, signature }));
     }
-    Ok(Some(Told::Text { text, signature }))
+    Ok(Some(DecodedPart::Text { text, signature }))
 }
 
 /// Tells a part of an answer to a caller. `None`: nothing to tell, or nothing that Gemini can say.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{self, CallIds, Told};
+use super::parts::{self, CallIds, DecodedPart};
 use super::{finish, usage};
 use crate::chat::{Finish, Part, Response, Thought, object};
 use crate::{Answer, Dialect, Malformed};
@@ -39,20 +39,20 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
     for part in content_parts(candidate)? {
         match parts::decode(part, &mut ids, response.id.as_deref()).map_err(malformed)? {
             None => {}
-            Some(Told::Text { text, signature }) => {
+            Some(DecodedPart::Text { text, signature }) => {
                 close_thinking(&mut response.parts, signature);
                 if !text.is_empty() {
                     response.parts.push(Part::Text(text));
                 }
             }
-            Some(Told::Thought { text, signature }) if text.is_empty() => {
+            Some(DecodedPart::Thought { text, signature }) if text.is_empty() => {
                 close_thinking(&mut response.parts, signature);
             }
-            Some(Told::Thought { text, signature }) => {
+            Some(DecodedPart::Thought { text, signature }) => {
                 response.parts.push(Part::Thinking(Thought { text: Some(text), signature, redacted: None }));
             }
-            Some(Told::Call(call)) => response.parts.push(Part::ToolCall(call)),
-            Some(Told::Media(media)) => response.parts.push(Part::Media(media)),
+            Some(DecodedPart::Call(call)) => response.parts.push(Part::ToolCall(call)),
+            Some(DecodedPart::Media(media)) => response.parts.push(Part::Media(media)),
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::reader::camel_case;
 
-/// Told as JSON Schema: types in lower case, `nullable` as a type, counts as numbers.
+/// DecodedPart as JSON Schema: types in lower case, `nullable` as a type, counts as numbers.
 ///
 /// What is JSON Schema already (Google also takes lower-case types) comes out as it went in.
 pub(super) fn to_json_schema(schema: &Value) -> Value {

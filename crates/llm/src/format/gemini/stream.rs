@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{self, CallIds, Told};
+use super::parts::{self, CallIds, DecodedPart};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{finish, usage};
 use crate::chat::{Event, Finish, StreamError, Thought, ToolCall};
@@ -98,29 +98,29 @@ impl Decoder {
         Ok(())
     }
 
-    fn tell(&mut self, part: Option<Told>, out: &mut Vec<Event>) {
+    fn tell(&mut self, part: Option<DecodedPart>, out: &mut Vec<Event>) {
         match part {
             None => {}
-            Some(Told::Text { text, signature }) => {
+            Some(DecodedPart::Text { text, signature }) => {
                 self.close_thinking(signature, out);
                 if !text.is_empty() {
                     self.content(Event::Text(text), out);
                 }
             }
-            Some(Told::Thought { text, signature }) => {
+            Some(DecodedPart::Thought { text, signature }) => {
                 if !text.is_empty() {
                     self.content(Event::Thinking(text), out);
                     self.unsigned = true;
                 }
                 self.close_thinking(signature, out);
             }
-            Some(Told::Call(ToolCall { id, name, arguments, signature })) => {
+            Some(DecodedPart::Call(ToolCall { id, name, arguments, signature })) => {
                 let index = self.calls;
                 self.calls += 1;
                 self.content(Event::ToolCall { index, id, name, signature }, out);
                 out.push(Event::ToolArguments { index, fragment: arguments });
             }
-            Some(Told::Media(media)) => self.content(Event::Media(media), out),
+            Some(DecodedPart::Media(media)) => self.content(Event::Media(media), out),
         }
     }
 

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::json::lenient::{Count, Fault, Filled, List, Object, Present, Served, Text, is_object, object, tells};
+use crate::json::lenient::{
+    Filled, LenientCount, LenientError, LenientList, LenientObject, LenientText, LenientTier, Present, is_object,
+    object, tells,
+};
 use crate::json::raw;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
@@ -14,43 +17,43 @@ use crate::tokens::usage::Usage;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Piece<'a> {
+pub(crate) struct AnswerPiece<'a> {
     #[serde(borrow)]
-    pub candidates: List<Candidate<'a>>,
+    pub candidates: LenientList<AnswerCandidate<'a>>,
     #[serde(borrow)]
-    prompt_feedback: Object<Feedback<'a>>,
-    pub usage_metadata: Object<Tokens>,
+    prompt_feedback: LenientObject<Feedback<'a>>,
+    pub usage_metadata: LenientObject<UsageMetadata>,
     #[serde(borrow)]
-    pub model_version: Text<'a>,
+    pub model_version: LenientText<'a>,
     response_id: Present,
-    pub error: Fault,
+    pub error: LenientError,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Candidate<'a> {
-    content: Object<Content>,
+pub(crate) struct AnswerCandidate<'a> {
+    content: LenientObject<Content>,
     #[serde(borrow)]
-    finish_reason: Text<'a>,
+    finish_reason: LenientText<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Feedback<'a> {
     #[serde(borrow)]
-    block_reason: Text<'a>,
+    block_reason: LenientText<'a>,
     block_reason_message: Filled,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Content {
-    parts: List<Part>,
+    parts: LenientList<ContentPart>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Part {
+struct ContentPart {
     text: Filled,
     function_call: Present,
     function_response: Present,
@@ -63,28 +66,28 @@ struct Part {
 /// Gemini's usage: cumulative; a figure that is zero is left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Tokens {
-    prompt_token_count: Count,
-    tool_use_prompt_token_count: Count,
-    cached_content_token_count: Count,
-    candidates_token_count: Count,
-    thoughts_token_count: Count,
-    total_token_count: Count,
-    prompt_tokens_details: List<Modality>,
-    candidates_tokens_details: List<Modality>,
-    service_tier: Served,
+pub(crate) struct UsageMetadata {
+    prompt_token_count: LenientCount,
+    tool_use_prompt_token_count: LenientCount,
+    cached_content_token_count: LenientCount,
+    candidates_token_count: LenientCount,
+    thoughts_token_count: LenientCount,
+    total_token_count: LenientCount,
+    prompt_tokens_details: LenientList<Modality>,
+    candidates_tokens_details: LenientList<Modality>,
+    service_tier: LenientTier,
     /// Vertex's word for the service.
-    traffic_type: Served,
+    traffic_type: LenientTier,
 }
 
 #[derive(Debug, Default)]
 struct Modality {
-    kind: Option<Kind>,
+    kind: Option<ModalityKind>,
     count: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ModalityKind {
     Audio,
     Image,
 }
@@ -93,23 +96,23 @@ impl<'de> Deserialize<'de> for Modality {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Default, Deserialize)]
         #[serde(default, rename_all = "camelCase")]
-        struct Fields<'a> {
+        struct ModalityFields<'a> {
             #[serde(borrow)]
-            modality: Text<'a>,
-            token_count: Count,
+            modality: LenientText<'a>,
+            token_count: LenientCount,
         }
-        let fields = Fields::deserialize(deserializer)?;
+        let fields = ModalityFields::deserialize(deserializer)?;
         let kind = match fields.modality.get() {
-            Some("AUDIO") => Some(Kind::Audio),
-            Some("IMAGE") => Some(Kind::Image),
+            Some("AUDIO") => Some(ModalityKind::Audio),
+            Some("IMAGE") => Some(ModalityKind::Image),
             _ => None,
         };
         Ok(Modality { kind, count: fields.token_count.0 })
     }
 }
 
-impl Tokens {
-    pub fn merge(&mut self, later: Option<Tokens>) {
+impl UsageMetadata {
+    pub fn merge(&mut self, later: Option<UsageMetadata>) {
         let Some(later) = later else { return };
         self.prompt_token_count.merge(later.prompt_token_count);
         self.tool_use_prompt_token_count.merge(later.tool_use_prompt_token_count);
@@ -123,15 +126,15 @@ impl Tokens {
         if later.candidates_tokens_details.0.is_some() {
             self.candidates_tokens_details = later.candidates_tokens_details;
         }
-        self.service_tier = Served(later.service_tier.0.or(self.service_tier.0));
-        self.traffic_type = Served(later.traffic_type.0.or(self.traffic_type.0));
+        self.service_tier = LenientTier(later.service_tier.0.or(self.service_tier.0));
+        self.traffic_type = LenientTier(later.traffic_type.0.or(self.traffic_type.0));
     }
 
     pub fn usage(&self) -> Usage {
-        let of = |kind: Kind, details: &List<Modality>| {
+        let of = |kind: ModalityKind, details: &LenientList<Modality>| {
             details.iter().find(|one| one.kind == Some(kind)).and_then(|one| one.count)
         };
-        let sum = |first: Count, second: Count| match (first.0, second.0) {
+        let sum = |first: LenientCount, second: LenientCount| match (first.0, second.0) {
             (None, None) => None,
             (first, second) => Some(first.unwrap_or(0).saturating_add(second.unwrap_or(0))),
         };
@@ -140,8 +143,8 @@ impl Tokens {
         let inclusive = self.thoughts_token_count.0.is_some_and(|thoughts| thoughts > 0)
             && self.candidates_token_count.0.is_some()
             && self.total_token_count.0.is_some()
-            && sum(Count(input), self.candidates_token_count) == self.total_token_count.0;
-        let thoughts = if inclusive { Count(None) } else { self.thoughts_token_count };
+            && sum(LenientCount(input), self.candidates_token_count) == self.total_token_count.0;
+        let thoughts = if inclusive { LenientCount(None) } else { self.thoughts_token_count };
         Usage {
             input,
             cached_input: self.cached_content_token_count.0,
@@ -149,17 +152,17 @@ impl Tokens {
             cache_write_1h: None,
             output: sum(self.candidates_token_count, thoughts),
             reasoning: self.thoughts_token_count.0,
-            audio_input: of(Kind::Audio, &self.prompt_tokens_details),
-            audio_output: of(Kind::Audio, &self.candidates_tokens_details),
-            image_input: of(Kind::Image, &self.prompt_tokens_details),
-            image_output: of(Kind::Image, &self.candidates_tokens_details),
+            audio_input: of(ModalityKind::Audio, &self.prompt_tokens_details),
+            audio_output: of(ModalityKind::Audio, &self.candidates_tokens_details),
+            image_input: of(ModalityKind::Image, &self.prompt_tokens_details),
+            image_output: of(ModalityKind::Image, &self.candidates_tokens_details),
             service: self.service_tier.0.or(self.traffic_type.0),
             ..Usage::default()
         }
     }
 }
 
-impl Part {
+impl ContentPart {
     fn filled(&self) -> bool {
         self.text.0
             || self.function_call.0
@@ -171,9 +174,9 @@ impl Part {
     }
 }
 
-impl Candidate<'_> {
+impl AnswerCandidate<'_> {
     pub fn filled(&self) -> bool {
-        self.content.0.iter().flat_map(|content| content.parts.iter()).any(Part::filled)
+        self.content.0.iter().flat_map(|content| content.parts.iter()).any(ContentPart::filled)
     }
 
     pub fn finished(&self) -> bool {
@@ -187,7 +190,7 @@ impl Candidate<'_> {
     }
 }
 
-impl Piece<'_> {
+impl AnswerPiece<'_> {
     /// The prompt was blocked: there will be no candidates.
     pub fn blocked(&self) -> bool {
         let unspecified = |reason: &str| reason == "BLOCK_REASON_UNSPECIFIED";
@@ -209,7 +212,7 @@ impl Piece<'_> {
 
 /// Reads the events of a stream.
 #[derive(Debug, Default)]
-pub(crate) struct Watcher(Tokens);
+pub(crate) struct Watcher(UsageMetadata);
 
 impl Watcher {
     /// Whether an event after the first content needs no reading.
@@ -242,15 +245,15 @@ pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
 }
 
 /// Reads an event. `unnamed`: the model's name is wanted.
-fn event(data: &str, unnamed: bool) -> Parsed<Tokens> {
+fn event(data: &str, unnamed: bool) -> Parsed<UsageMetadata> {
     let mut slow = None;
-    let Some(piece) = object::<Piece<'_>>(data.as_bytes(), &mut slow).filter(Piece::known) else {
+    let Some(piece) = object::<AnswerPiece<'_>>(data.as_bytes(), &mut slow).filter(AnswerPiece::known) else {
         return Parsed::malformed();
     };
     let mut parsed = Parsed::empty();
-    parsed.observation.content = piece.candidates.iter().any(Candidate::filled);
-    parsed.observation.terminal = piece.candidates.iter().any(Candidate::finished) || piece.blocked();
-    parsed.explained = piece.candidates.iter().any(Candidate::explained) || piece.blocked();
+    parsed.observation.content = piece.candidates.iter().any(AnswerCandidate::filled);
+    parsed.observation.terminal = piece.candidates.iter().any(AnswerCandidate::finished) || piece.blocked();
+    parsed.explained = piece.candidates.iter().any(AnswerCandidate::explained) || piece.blocked();
     parsed.model = if unnamed { piece.model_version.owned() } else { None };
     parsed.tokens = piece.usage_metadata.0;
     parsed.observation.error = piece.error.0;
@@ -260,7 +263,7 @@ fn event(data: &str, unnamed: bool) -> Parsed<Tokens> {
 /// One answer, or the list of pieces that a stream without `alt=sse` is.
 pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     let whole = AnswerSummary { empty: true, ..AnswerSummary::default() };
-    let mut pieces = Accumulated { whole, tokens: Tokens::default(), filled: false };
+    let mut pieces = Accumulated { whole, tokens: UsageMetadata::default(), filled: false };
     if body.trim_ascii_start().first() != Some(&b'[') {
         pieces.add(body)?;
         return Some(pieces.done());
@@ -276,7 +279,7 @@ pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
 /// One answer in pieces, as far as it was read.
 struct Accumulated {
     whole: AnswerSummary,
-    tokens: Tokens,
+    tokens: UsageMetadata,
     /// There is something in it.
     filled: bool,
 }
@@ -289,13 +292,13 @@ impl Accumulated {
             return Some(());
         }
         let mut slow = None;
-        let piece: Piece<'_> = object(body, &mut slow)?;
+        let piece: AnswerPiece<'_> = object(body, &mut slow)?;
         if !piece.known() {
             *whole = AnswerSummary::of_malformed("`candidates` is missing");
             return Some(());
         }
-        *filled |= piece.candidates.iter().any(Candidate::filled);
-        whole.empty &= !*filled && !piece.candidates.iter().any(Candidate::explained) && !piece.blocked();
+        *filled |= piece.candidates.iter().any(AnswerCandidate::filled);
+        whole.empty &= !*filled && !piece.candidates.iter().any(AnswerCandidate::explained) && !piece.blocked();
         if whole.model.is_none() {
             whole.model = piece.model_version.owned();
         }

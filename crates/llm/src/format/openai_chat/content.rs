@@ -4,12 +4,17 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::shape::{self, Noted, join};
+use super::shape::{self, NotedFields, join};
 use crate::chat::{Media, MediaSource, Object, Part, Thought, object};
 use crate::{Dialect, RequestError};
 
 /// Reads the `content` of the message at `path` (`messages[2]`), adding its parts to `out`.
-pub(super) fn decode(content: &Value, path: &str, noted: &mut Noted, out: &mut Vec<Part>) -> Result<(), RequestError> {
+pub(super) fn decode(
+    content: &Value,
+    path: &str,
+    noted: &mut NotedFields,
+    out: &mut Vec<Part>,
+) -> Result<(), RequestError> {
     match content {
         Value::String(text) => out.push(Part::Text(text.clone())),
         Value::Array(parts) => {
@@ -24,7 +29,7 @@ pub(super) fn decode(content: &Value, path: &str, noted: &mut Noted, out: &mut V
 }
 
 /// Reads one part. `None` for a kind of part that no other dialect knows: it is noted.
-fn decode_part(part: &Object, path: &str, noted: &mut Noted) -> Result<Option<Part>, RequestError> {
+fn decode_part(part: &Object, path: &str, noted: &mut NotedFields) -> Result<Option<Part>, RequestError> {
     let kind = shape::required_text(part, path, "type")?;
     let (known, read): (&[&str], _) = match kind {
         "text" => (&["text"], Some(Part::Text(shape::required_text(part, path, "text")?.to_owned()))),
@@ -62,7 +67,7 @@ pub(super) fn thinking_text(thinking: &Value) -> String {
     }
 }
 
-pub(super) fn image(part: &Object, path: &str, noted: &mut Noted) -> Result<Media, RequestError> {
+pub(super) fn image(part: &Object, path: &str, noted: &mut NotedFields) -> Result<Media, RequestError> {
     let (url, detail) = match shape::required(part, path, "image_url")? {
         // Mistral's spelling.
         Value::String(url) => (url.as_str(), None),
@@ -92,7 +97,7 @@ pub(super) fn image(part: &Object, path: &str, noted: &mut Noted) -> Result<Medi
 }
 
 /// Reads a `file` part; `None` when it names a file at OpenAI, which nobody else can open.
-fn file(part: &Object, path: &str, noted: &mut Noted) -> Result<Option<Media>, RequestError> {
+fn file(part: &Object, path: &str, noted: &mut NotedFields) -> Result<Option<Media>, RequestError> {
     let file = shape::object(shape::required(part, path, "file")?, path, "file")?;
     let path = join(path, "file");
     let mut filename = None;

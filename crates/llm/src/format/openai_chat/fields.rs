@@ -5,16 +5,22 @@
 //! `n: 1`, `logprobs: false` and `service_tier: "auto"` ask for nothing.
 
 use crate::Format;
-use crate::chat::fields::Fate::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{Fate, Fates, Field};
+use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
+use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
-const fn row(path: &'static str, anthropic: Fate, gemini: Fate, sample: &'static str, note: &'static str) -> Field {
+const fn row(
+    path: &'static str,
+    anthropic: FieldFate,
+    gemini: FieldFate,
+    sample: &'static str,
+    note: &'static str,
+) -> FieldRow {
     let fates = Fates::REFUSED.with(Format::Anthropic, anthropic).with(Format::Gemini, gemini);
-    Field { caller: Format::OpenAiChat, path, fates, note, sample }
+    FieldRow { caller: Format::OpenAiChat, path, fates, note, sample }
 }
 
 #[rustfmt::skip]
-pub const FIELDS: &[Field] = &[
+pub const FIELDS: &[FieldRow] = &[
     // The request.
     row("model", Carried, Carried, r#""gpt-4o""#, ""),
     row("messages", Carried, Carried, r#"[{"role":"user","content":"Hi"}]"#, ""),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::FIELDS;
-use crate::chat::fields::Fate;
+use crate::chat::fields::FieldFate;
 use crate::format::openai_chat::request;
 use crate::registry::{fate, fit};
 use crate::{Format, RequestError};
@@ -76,12 +76,14 @@ fn each_row_meets_its_fate() {
         for upstream in Format::ALL {
             let fitted = fit(Format::OpenAiChat, &request.fields, upstream);
             match fate(Format::OpenAiChat, path, upstream) {
-                Fate::Carried | Fate::Adapted => assert!(fitted.is_ok(), "{path} to {upstream:?}: {fitted:?}\n{body}"),
-                Fate::Hint => {
+                FieldFate::Carried | FieldFate::Adapted => {
+                    assert!(fitted.is_ok(), "{path} to {upstream:?}: {fitted:?}\n{body}")
+                }
+                FieldFate::Hint => {
                     assert!(recorded, "{path} is not named\n{body}");
                     assert!(fitted.unwrap().iter().any(|hint| hint == path), "{path} to {upstream:?}");
                 }
-                Fate::Refused => {
+                FieldFate::Refused => {
                     assert!(recorded, "{path} is not named\n{body}");
                     let refused = RequestError::Unsupported { field: path.to_owned(), upstream: upstream.dialect() };
                     assert_eq!(fitted, Err(refused), "{path}");
@@ -97,7 +99,7 @@ fn has_each_field_once_and_says_why_it_is_not_carried() {
     for field in FIELDS {
         assert!(seen.insert(field.path), "{} stands twice", field.path);
         let plain =
-            [Format::Anthropic, Format::Gemini].iter().all(|other| field.fates.towards(*other) == Fate::Carried);
+            [Format::Anthropic, Format::Gemini].iter().all(|other| field.fates.towards(*other) == FieldFate::Carried);
         assert!(plain || !field.note.is_empty(), "{} has no note", field.path);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::content::{self, unsupported};
 use super::model::takes_signatures;
-use super::shape::{self, Noted};
+use super::shape::{self, NotedFields};
 use super::{tool_id, tools};
 use crate::RequestError;
 use crate::chat::signature::unpack;
@@ -16,7 +16,7 @@ use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolR
 use crate::provider::Target;
 
 /// Reads `messages` into the request's prompts and turns.
-pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut Noted) -> Result<(), RequestError> {
+pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut NotedFields) -> Result<(), RequestError> {
     let messages = shape::array(value, "", "messages")?;
     if messages.is_empty() {
         return Err(shape::invalid("", "messages", "must not be empty"));
@@ -74,7 +74,7 @@ fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
     }
 }
 
-fn note_others(message: &Object, path: &str, known: &[&str], noted: &mut Noted) {
+fn note_others(message: &Object, path: &str, known: &[&str], noted: &mut NotedFields) {
     for (key, value) in message {
         if !value.is_null() && key != "role" && !known.contains(&key.as_str()) {
             noted.note(path, key);
@@ -82,7 +82,7 @@ fn note_others(message: &Object, path: &str, known: &[&str], noted: &mut Noted) 
     }
 }
 
-fn system(message: &Object, path: &str, noted: &mut Noted) -> Result<Vec<String>, RequestError> {
+fn system(message: &Object, path: &str, noted: &mut NotedFields) -> Result<Vec<String>, RequestError> {
     let mut parts = Vec::new();
     content::decode(shape::required(message, path, "content")?, path, noted, &mut parts)?;
     note_others(message, path, &["content"], noted);
@@ -95,7 +95,7 @@ fn system(message: &Object, path: &str, noted: &mut Noted) -> Result<Vec<String>
         .collect()
 }
 
-fn assistant(message: &Object, path: &str, noted: &mut Noted) -> Result<Vec<Part>, RequestError> {
+fn assistant(message: &Object, path: &str, noted: &mut NotedFields) -> Result<Vec<Part>, RequestError> {
     let mut parts = Vec::new();
     // Two spellings of one thing, both of which some servers send.
     for key in ["reasoning_content", "reasoning"] {
@@ -134,7 +134,7 @@ fn tool_result(
     message: &Object,
     path: &str,
     names: &HashMap<String, String>,
-    noted: &mut Noted,
+    noted: &mut NotedFields,
 ) -> Result<ToolResult, RequestError> {
     let (id, _) = unpack(shape::required_text(message, path, "tool_call_id")?);
     let mut content = Vec::new();

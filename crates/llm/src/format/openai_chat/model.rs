@@ -6,7 +6,7 @@
 use crate::chat::{Effort, Thinking};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum ModelFamily {
     /// `o1`, `o3`, `o4-mini`: efforts from low to high.
     OSeries,
     /// `gpt-5`, `gpt-5-mini`, `gpt-5-nano`: from minimal to high.
@@ -21,23 +21,23 @@ pub(super) enum Family {
     Foreign,
 }
 
-impl Family {
-    pub(super) fn of(model: &str) -> Family {
+impl ModelFamily {
+    pub(super) fn of(model: &str) -> ModelFamily {
         let name = model.rsplit('/').next().unwrap_or(model);
         let versioned = |rest: &str| rest.is_empty() || rest.starts_with('-');
         if ["o1", "o3", "o4"].iter().any(|series| name.strip_prefix(series).is_some_and(versioned)) {
-            return Family::OSeries;
+            return ModelFamily::OSeries;
         }
         if name.starts_with("gpt-3.5") || name.starts_with("gpt-4") || name.starts_with("chatgpt-") {
-            return Family::Plain;
+            return ModelFamily::Plain;
         }
-        let Some(version) = name.strip_prefix("gpt-") else { return Family::Foreign };
+        let Some(version) = name.strip_prefix("gpt-") else { return ModelFamily::Foreign };
         let number: String = version.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         match number.as_str() {
-            "" => Family::Foreign,
-            "5" => Family::Gpt5,
-            "5.1" => Family::Gpt51,
-            _ => Family::Later,
+            "" => ModelFamily::Foreign,
+            "5" => ModelFamily::Gpt5,
+            "5.1" => ModelFamily::Gpt51,
+            _ => ModelFamily::Later,
         }
     }
 
@@ -45,8 +45,10 @@ impl Family {
     /// `max_completion_tokens` is unknown to some compatible servers.
     pub(super) fn cap(self) -> &'static str {
         match self {
-            Family::OSeries | Family::Gpt5 | Family::Gpt51 | Family::Later => "max_completion_tokens",
-            Family::Plain | Family::Foreign => "max_tokens",
+            ModelFamily::OSeries | ModelFamily::Gpt5 | ModelFamily::Gpt51 | ModelFamily::Later => {
+                "max_completion_tokens"
+            }
+            ModelFamily::Plain | ModelFamily::Foreign => "max_tokens",
         }
     }
 
@@ -56,21 +58,21 @@ impl Family {
             Thinking::Adaptive => return None,
             Thinking::Off => {
                 return match self {
-                    Family::OSeries => Some("low"),
-                    Family::Gpt5 => Some("minimal"),
-                    Family::Gpt51 | Family::Later => Some("none"),
-                    Family::Plain | Family::Foreign => None,
+                    ModelFamily::OSeries => Some("low"),
+                    ModelFamily::Gpt5 => Some("minimal"),
+                    ModelFamily::Gpt51 | ModelFamily::Later => Some("none"),
+                    ModelFamily::Plain | ModelFamily::Foreign => None,
                 };
             }
             Thinking::Effort(effort) => *effort,
             Thinking::Budget(tokens) => Effort::of_tokens(*tokens),
         };
         let (lowest, highest) = match self {
-            Family::OSeries | Family::Gpt51 => (Effort::Low, Effort::High),
-            Family::Gpt5 => (Effort::Minimal, Effort::High),
-            Family::Later => (Effort::Low, Effort::XHigh),
-            Family::Foreign => (Effort::Minimal, Effort::XHigh),
-            Family::Plain => return None,
+            ModelFamily::OSeries | ModelFamily::Gpt51 => (Effort::Low, Effort::High),
+            ModelFamily::Gpt5 => (Effort::Minimal, Effort::High),
+            ModelFamily::Later => (Effort::Low, Effort::XHigh),
+            ModelFamily::Foreign => (Effort::Minimal, Effort::XHigh),
+            ModelFamily::Plain => return None,
         };
         Some(wanted.clamp(lowest, highest).word())
     }
@@ -89,22 +91,22 @@ mod tests {
     #[test]
     fn tells_families_apart() {
         for (model, family, cap) in [
-            ("o1", Family::OSeries, "max_completion_tokens"),
-            ("o3-mini", Family::OSeries, "max_completion_tokens"),
-            ("openai/o4-mini", Family::OSeries, "max_completion_tokens"),
-            ("gpt-5-nano-2025-08-07", Family::Gpt5, "max_completion_tokens"),
-            ("gpt-5.1-codex", Family::Gpt51, "max_completion_tokens"),
-            ("gpt-5.4", Family::Later, "max_completion_tokens"),
-            ("gpt-6-astra", Family::Later, "max_completion_tokens"),
-            ("gpt-4o-mini", Family::Plain, "max_tokens"),
-            ("gpt-3.5-turbo", Family::Plain, "max_tokens"),
-            ("gpt-oss-120b", Family::Foreign, "max_tokens"),
-            ("openai/gpt-oss-20b", Family::Foreign, "max_tokens"),
-            ("o1x", Family::Foreign, "max_tokens"),
-            ("mistral-large-latest", Family::Foreign, "max_tokens"),
-            ("", Family::Foreign, "max_tokens"),
+            ("o1", ModelFamily::OSeries, "max_completion_tokens"),
+            ("o3-mini", ModelFamily::OSeries, "max_completion_tokens"),
+            ("openai/o4-mini", ModelFamily::OSeries, "max_completion_tokens"),
+            ("gpt-5-nano-2025-08-07", ModelFamily::Gpt5, "max_completion_tokens"),
+            ("gpt-5.1-codex", ModelFamily::Gpt51, "max_completion_tokens"),
+            ("gpt-5.4", ModelFamily::Later, "max_completion_tokens"),
+            ("gpt-6-astra", ModelFamily::Later, "max_completion_tokens"),
+            ("gpt-4o-mini", ModelFamily::Plain, "max_tokens"),
+            ("gpt-3.5-turbo", ModelFamily::Plain, "max_tokens"),
+            ("gpt-oss-120b", ModelFamily::Foreign, "max_tokens"),
+            ("openai/gpt-oss-20b", ModelFamily::Foreign, "max_tokens"),
+            ("o1x", ModelFamily::Foreign, "max_tokens"),
+            ("mistral-large-latest", ModelFamily::Foreign, "max_tokens"),
+            ("", ModelFamily::Foreign, "max_tokens"),
         ] {
-            assert_eq!((Family::of(model), Family::of(model).cap()), (family, cap), "{model}");
+            assert_eq!((ModelFamily::of(model), ModelFamily::of(model).cap()), (family, cap), "{model}");
         }
     }
 
@@ -122,7 +124,7 @@ mod tests {
             ("qwen3", Thinking::Effort(Effort::High), Some("high")),
             ("qwen3", Thinking::Off, None),
         ] {
-            assert_eq!(Family::of(model).effort(&thinking), effort, "{model} {thinking:?}");
+            assert_eq!(ModelFamily::of(model).effort(&thinking), effort, "{model} {thinking:?}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::model::Family;
-use super::shape::{self, Noted};
+use super::model::ModelFamily;
+use super::shape::{self, NotedFields};
 use super::{messages, thinking, tools};
 use crate::chat::{Object, OutputFormat, Request, Thinking, ToolChoice};
 use crate::provider::Target;
@@ -16,7 +16,7 @@ use crate::{EncodedRequest, RequestError};
 /// [`RequestError::Invalid`] when a field has the wrong shape.
 pub fn decode(body: &Object) -> Result<Request, RequestError> {
     let mut request = Request::default();
-    let mut noted = Noted::default();
+    let mut noted = NotedFields::default();
     messages::decode(shape::required(body, "", "messages")?, &mut request, &mut noted)?;
     for (key, value) in body.iter().filter(|(_, value)| !value.is_null()) {
         let at = key.as_str();
@@ -92,7 +92,7 @@ fn asks_nothing(key: &str, value: &Value) -> bool {
     }
 }
 
-fn penalty(value: &Value, key: &str, noted: &mut Noted) -> Result<Option<serde_json::Number>, RequestError> {
+fn penalty(value: &Value, key: &str, noted: &mut NotedFields) -> Result<Option<serde_json::Number>, RequestError> {
     let penalty = shape::number(value, "", key)?;
     if penalty.as_f64() != Some(0.0) {
         noted.note("", key);
@@ -100,7 +100,7 @@ fn penalty(value: &Value, key: &str, noted: &mut Noted) -> Result<Option<serde_j
     Ok(Some(penalty))
 }
 
-fn stream_usage(value: &Value, noted: &mut Noted) -> Result<bool, RequestError> {
+fn stream_usage(value: &Value, noted: &mut NotedFields) -> Result<bool, RequestError> {
     let mut usage = false;
     for (key, value) in shape::object(value, "", "stream_options")?.iter().filter(|(_, value)| !value.is_null()) {
         match key.as_str() {
@@ -121,7 +121,7 @@ fn stop(value: &Value) -> Result<Vec<String>, RequestError> {
     several.iter().map(|one| one.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
 }
 
-fn output(value: &Value, noted: &mut Noted) -> Result<OutputFormat, RequestError> {
+fn output(value: &Value, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
     const AT: &str = "response_format";
     let format = shape::object(value, "", AT)?;
     let kind = match shape::present(format, "type") {
@@ -147,7 +147,7 @@ fn output(value: &Value, noted: &mut Noted) -> Result<OutputFormat, RequestError
     }
 }
 
-fn schema(told: &Object, path: &str, noted: &mut Noted) -> Result<OutputFormat, RequestError> {
+fn schema(told: &Object, path: &str, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
     let (mut name, mut description, mut strict) = (None, None, None);
     // A format may be named and described alone; any object fits it then.
     let mut schema = json!({"type": "object"});
@@ -181,7 +181,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
     let mut left_out = Vec::new();
     let mut body = Object::new();
     let model = target.model;
-    let family = Family::of(model);
+    let family = ModelFamily::of(model);
     body.insert("model".into(), json!(model));
     let messages = messages::encode(request, target, &mut left_out)?;
     body.insert("messages".into(), Value::Array(messages));
@@ -234,7 +234,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
                 body.insert("reasoning_effort".into(), json!(effort));
             }
             // That the model decides, or doesn't think, is what it does unasked.
-            None if *thinking == Thinking::Adaptive || family == Family::Plain && *thinking == Thinking::Off => {}
+            None if *thinking == Thinking::Adaptive || family == ModelFamily::Plain && *thinking == Thinking::Off => {}
             None => left_out.push("thinking effort".to_owned()),
         }
     }

@@ -10,9 +10,9 @@ use crate::chat::fields::{self, MOST_FIELDS};
 
 /// The paths of a request that the table of fields has to decide on.
 #[derive(Debug, Default)]
-pub(super) struct Noted(Vec<String>);
+pub(super) struct NotedFields(Vec<String>);
 
-impl Noted {
+impl NotedFields {
     /// Notes the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
     pub(super) fn note(&mut self, path: &str, key: &str) {
         if self.0.len() <= MOST_FIELDS {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn notes_each_field_once_without_its_indexes() {
-        let mut noted = Noted::default();
+        let mut noted = NotedFields::default();
         noted.note("messages[0]", "name");
         noted.note("messages[12]", "name");
         noted.note("messages[1].content[3]", "input_audio");

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::shape::{self, Noted, join};
+use super::shape::{self, NotedFields, join};
 use crate::RequestError;
 use crate::chat::{Effort, Object, Thinking};
 
@@ -18,7 +18,7 @@ pub(super) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, R
 }
 
 /// OpenRouter's `reasoning`: `{"effort"}`, `{"max_tokens"}` or `{"enabled"}`.
-pub(super) fn reasoning(value: &Value, noted: &mut Noted) -> Result<Option<Thinking>, RequestError> {
+pub(super) fn reasoning(value: &Value, noted: &mut NotedFields) -> Result<Option<Thinking>, RequestError> {
     let mut thinking = None;
     for (key, value) in entries(value, "reasoning")? {
         match key.as_str() {
@@ -35,7 +35,7 @@ pub(super) fn reasoning(value: &Value, noted: &mut Noted) -> Result<Option<Think
 }
 
 /// DeepSeek's and Z.ai's `thinking`: `{"type": "enabled" | "disabled"}`, with `budget_tokens` at some.
-pub(super) fn thinking(value: &Value, noted: &mut Noted) -> Result<Option<Thinking>, RequestError> {
+pub(super) fn thinking(value: &Value, noted: &mut NotedFields) -> Result<Option<Thinking>, RequestError> {
     let (mut enabled, mut budget) = (None, None);
     for (key, value) in entries(value, "thinking")? {
         match key.as_str() {

@@ -6,13 +6,13 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::content::unsupported;
-use super::shape::{self, Noted, join};
+use super::shape::{self, NotedFields, join};
 use crate::RequestError;
 use crate::chat::signature::unpack;
 use crate::chat::{Object, Tool, ToolCall, ToolChoice, object};
 
 /// Reads `tools`. Custom tools and vendors' built-in ones are noted.
-pub(super) fn decode(value: &Value, noted: &mut Noted) -> Result<Vec<Tool>, RequestError> {
+pub(super) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>, RequestError> {
     let mut tools = Vec::new();
     for (at, tool) in shape::array(value, "", "tools")?.iter().enumerate() {
         let path = format!("tools[{at}]");
@@ -37,7 +37,7 @@ pub(super) fn decode(value: &Value, noted: &mut Noted) -> Result<Vec<Tool>, Requ
     Ok(tools)
 }
 
-fn decode_function(function: &Object, path: &str, noted: &mut Noted) -> Result<Tool, RequestError> {
+fn decode_function(function: &Object, path: &str, noted: &mut NotedFields) -> Result<Tool, RequestError> {
     let name = shape::required_text(function, path, "name")?.to_owned();
     let mut tool = Tool { name, description: None, parameters: None, strict: None };
     for (key, value) in function.iter().filter(|(_, value)| !value.is_null()) {
@@ -66,7 +66,7 @@ fn decode_function(function: &Object, path: &str, noted: &mut Noted) -> Result<T
 pub(super) fn decode_choice(
     value: &Value,
     tools: &mut Vec<Tool>,
-    noted: &mut Noted,
+    noted: &mut NotedFields,
 ) -> Result<Option<ToolChoice>, RequestError> {
     const AT: &str = "tool_choice";
     if let Some(word) = value.as_str() {
@@ -114,7 +114,7 @@ pub(super) fn decode_choice(
     }
 }
 
-fn allowed_names(value: &Value, noted: &mut Noted) -> Result<Vec<String>, RequestError> {
+fn allowed_names(value: &Value, noted: &mut NotedFields) -> Result<Vec<String>, RequestError> {
     let mut names = Vec::new();
     for (at, tool) in shape::array(value, "tool_choice.allowed_tools", "tools")?.iter().enumerate() {
         let path = format!("tool_choice.allowed_tools.tools[{at}]");
@@ -131,7 +131,7 @@ fn allowed_names(value: &Value, noted: &mut Noted) -> Result<Vec<String>, Reques
 }
 
 /// Reads the `tool_calls` of the assistant's message at `path`.
-pub(super) fn decode_calls(value: &Value, path: &str, noted: &mut Noted) -> Result<Vec<ToolCall>, RequestError> {
+pub(super) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -> Result<Vec<ToolCall>, RequestError> {
     let mut calls = Vec::new();
     for (at, call) in shape::array(value, path, "tool_calls")?.iter().enumerate() {
         let path = format!("{path}.tool_calls[{at}]");
@@ -177,7 +177,7 @@ pub(super) fn signature_of(extra: &Value) -> Option<String> {
 
 /// A call's arguments, as the JSON text of an object. A model may have written something else, and
 /// an agent that shows it its mistake hands that back; so it is kept, as `{"arguments": "…"}`.
-fn arguments(value: Option<&Value>, path: &str, noted: &mut Noted) -> Result<String, RequestError> {
+fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFields) -> Result<String, RequestError> {
     match value {
         None | Some(Value::Null) => Ok("{}".to_owned()),
         Some(Value::Object(object)) => Ok(json!(object).to_string()),

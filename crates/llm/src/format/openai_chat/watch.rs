@@ -6,9 +6,11 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::chat::StreamError;
-use crate::format::openai_chat::watched_usage::{Tokens, with_service};
-use crate::format::openai_responses::watch::{self as openai_responses, EventParts, Item, Response};
-use crate::json::lenient::{Fault, Filled, List, Object, Served, Text, is_object, object, tells};
+use crate::format::openai_chat::watched_usage::{OpenAiUsage, with_service};
+use crate::format::openai_responses::watch::{self as openai_responses, EventParts, OutputItem, ResponseObject};
+use crate::json::lenient::{
+    Filled, LenientError, LenientList, LenientObject, LenientText, LenientTier, is_object, object, tells,
+};
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
 use crate::passthrough::summary::AnswerSummary;
@@ -19,46 +21,46 @@ use crate::tokens::usage::Usage;
 #[serde(default)]
 pub(crate) struct Chunk<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     #[serde(borrow)]
-    object: Text<'a>,
+    object: LenientText<'a>,
     #[serde(borrow)]
-    pub model: Text<'a>,
+    pub model: LenientText<'a>,
     #[serde(borrow)]
-    pub choices: List<Choice<'a>>,
-    usage: Object<Tokens>,
-    x_groq: Object<Groq>,
-    service_tier: Served,
-    pub error: Fault,
+    pub choices: LenientList<Choice<'a>>,
+    usage: LenientObject<OpenAiUsage>,
+    x_groq: LenientObject<Groq>,
+    service_tier: LenientTier,
+    pub error: LenientError,
     // Responses: the events' own fields.
     #[serde(borrow)]
-    response: Object<Response<'a>>,
+    response: LenientObject<ResponseObject<'a>>,
     #[serde(borrow)]
-    item: Object<Item<'a>>,
+    item: LenientObject<OutputItem<'a>>,
     delta: Filled,
     text: Filled,
     arguments: Filled,
     refusal: Filled,
     partial_image_b64: Filled,
     #[serde(borrow)]
-    code: Text<'a>,
+    code: LenientText<'a>,
     #[serde(borrow)]
-    message: Text<'a>,
+    message: LenientText<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Choice<'a> {
-    delta: Object<Words>,
-    message: Object<Words>,
+    delta: LenientObject<AnswerWords>,
+    message: LenientObject<AnswerWords>,
     text: Filled,
     #[serde(borrow)]
-    finish_reason: Text<'a>,
+    finish_reason: LenientText<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Words {
+struct AnswerWords {
     content: Filled,
     /// DeepSeek's and vLLM's thinking; OpenRouter's, Groq's and Ollama's is `reasoning`.
     reasoning_content: Filled,
@@ -74,12 +76,12 @@ struct Words {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Groq {
-    usage: Object<Tokens>,
+    usage: LenientObject<OpenAiUsage>,
 }
 
 impl Choice<'_> {
     pub fn filled(&self) -> bool {
-        let said = |said: &Object<Words>| said.0.as_ref().is_some_and(Words::filled);
+        let said = |said: &LenientObject<AnswerWords>| said.0.as_ref().is_some_and(AnswerWords::filled);
         self.text.0 || said(&self.delta) || said(&self.message)
     }
 
@@ -90,7 +92,7 @@ impl Choice<'_> {
     }
 }
 
-impl Words {
+impl AnswerWords {
     fn filled(&self) -> bool {
         self.content.0
             || self.reasoning_content.0
@@ -105,18 +107,18 @@ impl Words {
 }
 
 impl Chunk<'_> {
-    pub fn tokens(&self) -> Option<Tokens> {
+    pub fn tokens(&self) -> Option<OpenAiUsage> {
         with_service(self.used(), self.service_tier)
     }
 
-    fn used(&self) -> Option<Tokens> {
+    fn used(&self) -> Option<OpenAiUsage> {
         self.usage.0.or_else(|| self.x_groq.0.as_ref().and_then(|groq| groq.usage.0))
     }
 }
 
 /// Reads the chunks of a stream, and the events of one of responses.
 #[derive(Debug, Default)]
-pub(crate) struct Watcher(Tokens);
+pub(crate) struct Watcher(OpenAiUsage);
 
 impl Watcher {
     /// Whether an event after the first content needs no reading.
@@ -176,7 +178,7 @@ fn is_plain(name: &str, data: &str) -> bool {
 }
 
 /// Reads an event. `unnamed`: the model's name is wanted.
-fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
+fn event(name: &str, data: &str, unnamed: bool) -> Parsed<OpenAiUsage> {
     if data == "[DONE]" {
         return Parsed { observation: Observation { terminal: true, ..Observation::default() }, ..Parsed::empty() };
     }
@@ -204,7 +206,8 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<Tokens> {
                     || chunk.refusal.0
                     || chunk.partial_image_b64.0,
             };
-            let fault = || Fault::of(&chunk.code, &Text::default(), &Text::default(), &chunk.message);
+            let fault =
+                || LenientError::of(&chunk.code, &LenientText::default(), &LenientText::default(), &chunk.message);
             openai_responses::event(kind, &parts, fault)
         }
         // A ping, or what there may be one day.

@@ -2,56 +2,56 @@
 
 use serde::Deserialize;
 
-use crate::json::lenient::{Count, Millis, Object, Served};
+use crate::json::lenient::{LenientCount, LenientMillis, LenientObject, LenientTier};
 use crate::tokens::usage::Usage;
 
 /// Usage of both of OpenAI's APIs.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Tokens {
-    prompt_tokens: Count,
-    completion_tokens: Count,
-    total_tokens: Count,
-    input_tokens: Count,
-    output_tokens: Count,
+pub(crate) struct OpenAiUsage {
+    prompt_tokens: LenientCount,
+    completion_tokens: LenientCount,
+    total_tokens: LenientCount,
+    input_tokens: LenientCount,
+    output_tokens: LenientCount,
     /// DeepSeek's own name for cached input.
-    prompt_cache_hit_tokens: Count,
-    prompt_tokens_details: Object<InputDetails>,
-    input_tokens_details: Object<InputDetails>,
+    prompt_cache_hit_tokens: LenientCount,
+    prompt_tokens_details: LenientObject<InputDetails>,
+    input_tokens_details: LenientObject<InputDetails>,
     /// Transcriptions' own name for the same.
-    input_token_details: Object<InputDetails>,
-    completion_tokens_details: Object<OutputDetails>,
-    output_tokens_details: Object<OutputDetails>,
+    input_token_details: LenientObject<InputDetails>,
+    completion_tokens_details: LenientObject<OutputDetails>,
+    output_tokens_details: LenientObject<OutputDetails>,
     /// Transcriptions that are counted by time.
-    seconds: Millis,
+    seconds: LenientMillis,
     /// Mistral's own name for that.
-    prompt_audio_seconds: Millis,
+    prompt_audio_seconds: LenientMillis,
     /// Mistral's stands here; OpenAI's stands beside the usage, and is put here.
-    service_tier: Served,
+    service_tier: LenientTier,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct InputDetails {
-    cached_tokens: Count,
-    cache_write_tokens: Count,
-    audio_tokens: Count,
-    image_tokens: Count,
+    cached_tokens: LenientCount,
+    cache_write_tokens: LenientCount,
+    audio_tokens: LenientCount,
+    image_tokens: LenientCount,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct OutputDetails {
-    reasoning_tokens: Count,
-    audio_tokens: Count,
-    image_tokens: Count,
+    reasoning_tokens: LenientCount,
+    audio_tokens: LenientCount,
+    image_tokens: LenientCount,
 }
 
-impl Tokens {
+impl OpenAiUsage {
     /// Each telling is whole: the last one counts. The service may be told apart from it.
-    pub fn merge(&mut self, later: Option<Tokens>) {
+    pub fn merge(&mut self, later: Option<OpenAiUsage>) {
         let Some(later) = later else { return };
-        let service_tier = Served(later.service_tier.0.or(self.service_tier.0));
+        let service_tier = LenientTier(later.service_tier.0.or(self.service_tier.0));
         if !later.usage().is_empty() {
             *self = later;
         }
@@ -107,7 +107,7 @@ impl Tokens {
 }
 
 /// What is told of usage, and of the service beside it.
-pub(crate) fn with_service(tokens: Option<Tokens>, beside: Served) -> Option<Tokens> {
+pub(crate) fn with_service(tokens: Option<OpenAiUsage>, beside: LenientTier) -> Option<OpenAiUsage> {
     let Some(service) = beside.0 else { return tokens };
-    Some(Tokens { service_tier: Served(Some(service)), ..tokens.unwrap_or_default() })
+    Some(OpenAiUsage { service_tier: LenientTier(Some(service)), ..tokens.unwrap_or_default() })
 }

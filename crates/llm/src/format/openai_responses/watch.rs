@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::chat::StreamError;
-use crate::format::openai_chat::watched_usage::{Tokens, with_service};
-use crate::json::lenient::{Fault, Filled, List, Object, Served, Text, object};
+use crate::format::openai_chat::watched_usage::{OpenAiUsage, with_service};
+use crate::json::lenient::{Filled, LenientError, LenientList, LenientObject, LenientText, LenientTier, object};
 use crate::json::raw;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
@@ -13,31 +13,31 @@ use crate::passthrough::summary::AnswerSummary;
 /// A whole response, as the answer itself and inside the events of its life.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Response<'a> {
+pub(crate) struct ResponseObject<'a> {
     #[serde(borrow)]
-    pub object: Text<'a>,
+    pub object: LenientText<'a>,
     #[serde(borrow)]
-    pub model: Text<'a>,
+    pub model: LenientText<'a>,
     #[serde(borrow)]
-    pub status: Text<'a>,
+    pub status: LenientText<'a>,
     #[serde(borrow)]
-    pub output: List<Item<'a>>,
-    usage: Object<Tokens>,
-    service_tier: Served,
-    pub error: Fault,
+    pub output: LenientList<OutputItem<'a>>,
+    usage: LenientObject<OpenAiUsage>,
+    service_tier: LenientTier,
+    pub error: LenientError,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Item<'a> {
+pub(crate) struct OutputItem<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    kind: LenientText<'a>,
     content: Filled,
     summary: Filled,
     encrypted_content: Filled,
 }
 
-impl Item<'_> {
+impl OutputItem<'_> {
     /// Calls and their kin are content as such; messages and reasoning when there is something in them.
     pub fn filled(&self) -> bool {
         match self.kind.get() {
@@ -46,14 +46,14 @@ impl Item<'_> {
         }
     }
 
-    /// As [`Item::filled`], of an item that a stream has only begun.
+    /// As [`OutputItem::filled`], of an item that a stream has only begun.
     fn begins(&self) -> bool {
         !matches!(self.kind.get(), Some("reasoning")) && self.filled() || self.summary.0
     }
 }
 
-impl Response<'_> {
-    pub fn tokens(&self) -> Option<Tokens> {
+impl ResponseObject<'_> {
+    pub fn tokens(&self) -> Option<OpenAiUsage> {
         with_service(self.usage.0, self.service_tier)
     }
 
@@ -65,15 +65,19 @@ impl Response<'_> {
 
 /// What an event says beside the response or item in it.
 pub(crate) struct EventParts<'e, 'a> {
-    pub response: Option<&'e Response<'a>>,
-    pub item: Option<&'e Item<'a>>,
+    pub response: Option<&'e ResponseObject<'a>>,
+    pub item: Option<&'e OutputItem<'a>>,
     pub error: Option<&'e StreamError>,
     /// A piece of text, arguments or a picture stands in the event itself.
     pub filled: bool,
 }
 
 /// Reads an event of the type `kind`. `fault` reads the code and the message that stand in the event itself.
-pub(crate) fn event(kind: &str, parts: &EventParts<'_, '_>, fault: impl FnOnce() -> StreamError) -> Parsed<Tokens> {
+pub(crate) fn event(
+    kind: &str,
+    parts: &EventParts<'_, '_>,
+    fault: impl FnOnce() -> StreamError,
+) -> Parsed<OpenAiUsage> {
     let mut parsed = Parsed::empty();
     let mut failure = None;
     if let Some(response) = parts.response {
@@ -92,10 +96,10 @@ pub(crate) fn event(kind: &str, parts: &EventParts<'_, '_>, fault: impl FnOnce()
             parsed.observation.terminal = true;
             // An answer may come whole in its last event.
             let output = parts.response.into_iter().flat_map(|response| response.output.iter());
-            parsed.observation.content = output.into_iter().any(Item::filled);
+            parsed.observation.content = output.into_iter().any(OutputItem::filled);
         }
-        "response.output_item.added" => parsed.observation.content = parts.item.is_some_and(Item::begins),
-        "response.output_item.done" => parsed.observation.content = parts.item.is_some_and(Item::filled),
+        "response.output_item.added" => parsed.observation.content = parts.item.is_some_and(OutputItem::begins),
+        "response.output_item.done" => parsed.observation.content = parts.item.is_some_and(OutputItem::filled),
         _ => parsed.observation.content = parts.filled,
     }
     parsed.observation.error = failure;
@@ -118,7 +122,7 @@ pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
 /// Reads a whole response; None where it is no object.
 pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
-    let response: Response<'_> = object(body, &mut slow)?;
+    let response: ResponseObject<'_> = object(body, &mut slow)?;
     let usage = response.tokens().map(|tokens| tokens.usage()).unwrap_or_default();
     let model = response.model.owned();
     let explained = response.explained();
@@ -128,7 +132,7 @@ pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     if response.output.0.is_none() && !(response.object.is("response") && explained) {
         return Some(AnswerSummary::of_malformed("`output` is missing"));
     }
-    let filled = response.output.iter().any(Item::filled);
+    let filled = response.output.iter().any(OutputItem::filled);
     let empty = !explained && !filled;
     Some(AnswerSummary { usage: usage.believed(filled), model, empty, ..AnswerSummary::default() })
 }

@@ -1,7 +1,7 @@
 //! What the turns of a conversation show beside words, in any dialect: one walk over the bytes.
 
 use super::Needs;
-use crate::json::pieces::{Piece, Pieces};
+use crate::json::pieces::{JsonToken, JsonTokens};
 
 /// Keys of what a tool takes or gives, which may look like anything and shows nothing.
 const TOOLS: [&[u8]; 4] = [b"arguments", b"args", b"input", b"response"];
@@ -14,22 +14,22 @@ pub(super) fn needs(turns: &[u8]) -> Needs {
     let mut depth = 0_usize;
     let mut inside_tool: Option<usize> = None;
     let (mut key, mut opened_by): (&[u8], &[u8]) = (b"", b"");
-    for piece in Pieces::of(turns) {
+    for piece in JsonTokens::of(turns) {
         match piece {
-            Piece::Open => {
+            JsonToken::Open => {
                 if inside_tool.is_none() && depth > 0 && TOOLS.contains(&key) {
                     inside_tool = Some(depth);
                 }
                 opened_by = std::mem::take(&mut key);
                 depth += 1;
             }
-            Piece::Close => {
+            JsonToken::Close => {
                 depth = depth.saturating_sub(1);
                 opened_by = b"";
                 inside_tool = inside_tool.filter(|since| depth > *since);
             }
-            Piece::Key(name) => key = name,
-            Piece::Text(raw) => {
+            JsonToken::Key(name) => key = name,
+            JsonToken::Text(raw) => {
                 if inside_tool.is_none() {
                     match key {
                         b"type" if opened_by == b"source" && matches!(raw, b"text" | b"content") => written += 1,
@@ -50,7 +50,7 @@ pub(super) fn needs(turns: &[u8]) -> Needs {
                 }
                 key = b"";
             }
-            Piece::Bare(_) => key = b"",
+            JsonToken::Bare(_) => key = b"",
         }
     }
     needs | Needs::FILES.when(documents > written)

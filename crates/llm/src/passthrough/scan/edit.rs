@@ -26,7 +26,7 @@ pub struct Cap<'a> {
 
 /// A piece of an edited body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum BodyPiece {
     /// The caller's own bytes, by their place.
     Kept(Range<usize>),
     /// What stands there instead.
@@ -45,14 +45,14 @@ impl Scanned {
     #[must_use]
     pub fn edit<'b>(&self, body: &'b [u8], edits: Edits<'_>) -> Cow<'b, [u8]> {
         let pieces = self.pieces(body, edits);
-        if let [Piece::Kept(_)] = pieces.as_slice() {
+        if let [BodyPiece::Kept(_)] = pieces.as_slice() {
             return Cow::Borrowed(body);
         }
         let mut edited = Vec::with_capacity(body.len() + 64);
         for piece in &pieces {
             match piece {
-                Piece::Kept(range) => edited.extend_from_slice(&body[range.clone()]),
-                Piece::Said(text) => edited.extend_from_slice(text.as_bytes()),
+                BodyPiece::Kept(range) => edited.extend_from_slice(&body[range.clone()]),
+                BodyPiece::Said(text) => edited.extend_from_slice(text.as_bytes()),
             }
         }
         Cow::Owned(edited)
@@ -60,7 +60,7 @@ impl Scanned {
 
     /// The same in pieces, so that what is kept of a long body need not be copied.
     #[must_use]
-    pub fn pieces(&self, body: &[u8], edits: Edits<'_>) -> Vec<Piece> {
+    pub fn pieces(&self, body: &[u8], edits: Edits<'_>) -> Vec<BodyPiece> {
         let mut changes = Changes::default();
         match (edits.model, self.place(Field::Model)) {
             (Some(model), Some(member)) if self.model.as_deref() != Some(model) => {
@@ -94,11 +94,11 @@ impl Scanned {
         let mut pieces = Vec::with_capacity(changes.places.len() * 2 + 1);
         let mut at = 0;
         for (range, text) in changes.places {
-            pieces.push(Piece::Kept(at..range.start));
-            pieces.push(Piece::Said(text));
+            pieces.push(BodyPiece::Kept(at..range.start));
+            pieces.push(BodyPiece::Said(text));
             at = range.end;
         }
-        pieces.push(Piece::Kept(at..body.len()));
+        pieces.push(BodyPiece::Kept(at..body.len()));
         pieces
     }
 

@@ -11,7 +11,7 @@ const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount
 
 /// Places are those of the whole body.
 #[derive(Clone, Debug)]
-pub(super) struct Generation {
+pub(super) struct GenerationConfig {
     /// `maxOutputTokens`, and where its value stands.
     pub cap: Option<u64>,
     pub cap_at: Option<Range<usize>>,
@@ -22,14 +22,14 @@ pub(super) struct Generation {
     pub members: usize,
 }
 
-impl Generation {
+impl GenerationConfig {
     /// Reads the value that begins at `start`; none where it is null, which is as if it were not there.
-    pub(super) fn read(raw: &str, start: usize) -> Result<Option<Generation>, ScanError> {
+    pub(super) fn read(raw: &str, start: usize) -> Result<Option<GenerationConfig>, ScanError> {
         if raw == "null" {
             return Ok(None);
         }
         let wrong = ScanError::Wrong { field: "generationConfig", expected: "an object" };
-        let mut generation = Generation { cap: None, cap_at: None, answers: None, inside: start + 1, members: 0 };
+        let mut generation = GenerationConfig { cap: None, cap_at: None, answers: None, inside: start + 1, members: 0 };
         let (mut counted, mut read) = (false, Ok(()));
         let members = raw::members(raw, |key, value| {
             if read.is_ok() {

@@ -326,7 +326,7 @@ proptest! {
         // What is kept are the caller's bytes, in order.
         let mut at = 0;
         for piece in &pieces {
-            if let Piece::Kept(range) = piece {
+            if let BodyPiece::Kept(range) = piece {
                 prop_assert!(range.start >= at);
                 at = range.end;
             }

@@ -20,7 +20,7 @@ fn event(name: &str, data: &str) -> Event {
 }
 
 fn first(dialect: Dialect, name: &str, data: &str) -> Observation {
-    Watch::new(dialect.format()).observe(&event(name, data))
+    StreamWatch::new(dialect.format()).observe(&event(name, data))
 }
 
 fn content() -> Observation {
@@ -244,15 +244,15 @@ fn an_error_in_no_data_line_is_seen() {
         &mut events,
     );
     for dialect in Dialect::ALL {
-        let mut watch = Watch::new(dialect.format());
+        let mut watch = StreamWatch::new(dialect.format());
         assert_eq!(watch.observe(&events[0]).error.map(|error| error.message).as_deref(), Some("m"), "{dialect}");
         assert_eq!(watch.observe(&events[1]), Observation::default());
     }
 }
 
 /// Watches a stream whose first event is content, so that the rest is only searched.
-fn after_content(dialect: Dialect, events: &[(&str, &str)]) -> (Watch, Vec<Observation>) {
-    let mut watch = Watch::new(dialect.format());
+fn after_content(dialect: Dialect, events: &[(&str, &str)]) -> (StreamWatch, Vec<Observation>) {
+    let mut watch = StreamWatch::new(dialect.format());
     let begin = match dialect {
         OpenAi => r#"{"model":"m","choices":[{"delta":{"content":"a"}}]}"#,
         Anthropic => r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#,
@@ -359,7 +359,7 @@ fn a_stream_with_nothing_in_it_is_empty_unless_its_end_explains_that() {
         (Gemini, &[r#"{"promptFeedback":{"blockReason":"OTHER"}}"#], false),
     ];
     for (dialect, events, empty) in table {
-        let mut watch = Watch::new(dialect.format());
+        let mut watch = StreamWatch::new(dialect.format());
         for data in *events {
             watch.observe(&event("", data));
         }
@@ -370,7 +370,7 @@ fn a_stream_with_nothing_in_it_is_empty_unless_its_end_explains_that() {
 #[test]
 fn usage_means_the_same_in_every_dialect() {
     let of = |dialect: Dialect, events: &[&str]| {
-        let mut watch = Watch::new(dialect.format());
+        let mut watch = StreamWatch::new(dialect.format());
         for data in events {
             watch.observe(&event("", data));
         }

@@ -16,7 +16,7 @@ fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
 }
 
 fn watched(dialect: Dialect, events: &[&str]) -> Usage {
-    let mut watch = Watch::new(dialect.format());
+    let mut watch = StreamWatch::new(dialect.format());
     for data in events {
         watch.observe(&Event::of("", Some(data)));
     }
@@ -186,7 +186,7 @@ fn pictures_and_sounds_are_counted() {
 
 #[test]
 fn what_a_stream_said_is_counted_before_and_after_its_first_content() {
-    let mut watch = Watch::new(OpenAi.format());
+    let mut watch = StreamWatch::new(OpenAi.format());
     for data in [
         r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
         r#"{"choices":[{"delta":{"content":"abc"}}]}"#,

@@ -7,7 +7,7 @@ use crate::Dialect;
 
 /// A provider's way of counting. In tokens, unless something else is said.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Family {
+pub(super) struct TokenFamily {
     /// Once for each request, each message, each tool; and once where there are tools at all.
     pub request: u64,
     pub message: u64,
@@ -29,12 +29,12 @@ pub(super) struct Family {
     /// For each second, in thousandths.
     pub heard: u64,
     pub seen: u64,
-    pub picture: Picture,
+    pub picture: PictureCost,
 }
 
 /// How a picture is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Picture {
+pub(super) enum PictureCost {
     OpenAi,
     /// GPT-4o mini counts the same tiles for 33 times as much, at a lower price.
     OpenAiMini,
@@ -45,7 +45,7 @@ pub(super) enum Picture {
     Gemini,
 }
 
-const OPEN_AI: Family = Family {
+const OPEN_AI: TokenFamily = TokenFamily {
     request: 8,
     message: 5,
     call: 8,
@@ -60,10 +60,10 @@ const OPEN_AI: Family = Family {
     page: 1_500,
     heard: 32_000,
     seen: 300_000,
-    picture: Picture::OpenAi,
+    picture: PictureCost::OpenAi,
 };
 
-const ANTHROPIC: Family = Family {
+const ANTHROPIC: TokenFamily = TokenFamily {
     request: 10,
     call: 24,
     tool: 40,
@@ -75,30 +75,30 @@ const ANTHROPIC: Family = Family {
     // Pages that its search has found.
     sealed: 450,
     page: 3_600,
-    picture: Picture::Anthropic,
+    picture: PictureCost::Anthropic,
     ..OPEN_AI
 };
 
 /// Since Opus 4.7 the same words make up to a third more tokens.
-const ANTHROPIC_NEW: Family = Family { words: 1_450, ..ANTHROPIC };
+const ANTHROPIC_NEW: TokenFamily = TokenFamily { words: 1_450, ..ANTHROPIC };
 
-const GEMINI: Family =
-    Family { request: 4, message: 4, tool: 16, tools: 40, page: 1_300, picture: Picture::Gemini, ..OPEN_AI };
+const GEMINI: TokenFamily =
+    TokenFamily { request: 4, message: 4, tool: 16, tools: 40, page: 1_300, picture: PictureCost::Gemini, ..OPEN_AI };
 
-const GEMINI_2: Family = Family { picture: Picture::Gemini2, ..GEMINI };
-const GEMINI_3: Family = Family { picture: Picture::Gemini3, ..GEMINI };
+const GEMINI_2: TokenFamily = TokenFamily { picture: PictureCost::Gemini2, ..GEMINI };
+const GEMINI_3: TokenFamily = TokenFamily { picture: PictureCost::Gemini3, ..GEMINI };
 
 /// xAI puts a prompt of its own before the caller's, and so do those who serve OpenAI's open models.
-const GROK: Family = Family { request: 205, ..OPEN_AI };
-const GPT_OSS: Family = Family { request: 72, ..OPEN_AI };
+const GROK: TokenFamily = TokenFamily { request: 205, ..OPEN_AI };
+const GPT_OSS: TokenFamily = TokenFamily { request: 72, ..OPEN_AI };
 
-const OPEN_AI_MINI: Family = Family { picture: Picture::OpenAiMini, ..OPEN_AI };
-const DEEPSEEK: Family = Family { request: 14, call: 20, tools: 260, thinks: 80, ..OPEN_AI };
-const MISTRAL: Family = Family { request: 15, ..OPEN_AI };
-const QWEN: Family = Family { request: 12, call: 12, tools: 130, ..OPEN_AI };
+const OPEN_AI_MINI: TokenFamily = TokenFamily { picture: PictureCost::OpenAiMini, ..OPEN_AI };
+const DEEPSEEK: TokenFamily = TokenFamily { request: 14, call: 20, tools: 260, thinks: 80, ..OPEN_AI };
+const MISTRAL: TokenFamily = TokenFamily { request: 15, ..OPEN_AI };
+const QWEN: TokenFamily = TokenFamily { request: 12, call: 12, tools: 130, ..OPEN_AI };
 
 /// By a part of the model's name; the first that is in it.
-const NAMES: [(&str, Family); 10] = [
+const NAMES: [(&str, TokenFamily); 10] = [
     ("4o-mini", OPEN_AI_MINI),
     ("deepseek", DEEPSEEK),
     ("gemini-1", GEMINI_2),
@@ -111,9 +111,9 @@ const NAMES: [(&str, Family); 10] = [
     ("qwen", QWEN),
 ];
 
-impl Family {
+impl TokenFamily {
     /// The one that reads requests of a dialect for a model, as far as its name is known.
-    pub(super) fn of(dialect: Dialect, model: &str) -> Family {
+    pub(super) fn of(dialect: Dialect, model: &str) -> TokenFamily {
         let model = &*model.to_ascii_lowercase();
         if let Some((_, family)) = NAMES.iter().find(|(name, _)| model.contains(name)) {
             return *family;
@@ -130,22 +130,28 @@ impl Family {
     }
 }
 
-impl Picture {
-    pub(super) const ALL: [Picture; 6] =
-        [Picture::OpenAi, Picture::OpenAiMini, Picture::Anthropic, Picture::Gemini2, Picture::Gemini3, Picture::Gemini];
+impl PictureCost {
+    pub(super) const ALL: [PictureCost; 6] = [
+        PictureCost::OpenAi,
+        PictureCost::OpenAiMini,
+        PictureCost::Anthropic,
+        PictureCost::Gemini2,
+        PictureCost::Gemini3,
+        PictureCost::Gemini,
+    ];
 
     /// Tokens of a picture, by its size in pixels; the most that there may be where that is not known. From the
     /// providers' pages on vision, autumn 2026.
     pub(super) fn tokens(self, size: Option<(u32, u32)>) -> u64 {
         match self {
             // Older models: 85 for each and 170 for a tile. Newer ones: 1.62 for a patch.
-            Picture::OpenAi => (85 + 170 * tiles(size)).max(patches(size) * 162 / 100),
-            Picture::OpenAiMini => 2_833 + 5_667 * tiles(size),
-            Picture::Anthropic => pixels(size).div_ceil(750).min(4_784),
-            Picture::Gemini2 => 258 * crops(size),
+            PictureCost::OpenAi => (85 + 170 * tiles(size)).max(patches(size) * 162 / 100),
+            PictureCost::OpenAiMini => 2_833 + 5_667 * tiles(size),
+            PictureCost::Anthropic => pixels(size).div_ceil(750).min(4_784),
+            PictureCost::Gemini2 => 258 * crops(size),
             // For a picture of any size.
-            Picture::Gemini3 => 1_120,
-            Picture::Gemini => (258 * crops(size)).max(1_120),
+            PictureCost::Gemini3 => 1_120,
+            PictureCost::Gemini => (258 * crops(size)).max(1_120),
         }
     }
 }

@@ -7,7 +7,7 @@ use memchr::memmem;
 
 /// What a string holds beside words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub(super) enum MediaFile {
     /// With its size in pixels, where the first bytes tell.
     Picture(Option<(u32, u32)>),
     /// In milliseconds: the longest that it may last.
@@ -41,7 +41,7 @@ const FILM: u64 = 37_500;
 const PAGE: u64 = 6_000;
 
 /// What a string of the body holds, as it stands between its quotes; `None` for words.
-pub(super) fn of(raw: &[u8]) -> Option<Media> {
+pub(super) fn of(raw: &[u8]) -> Option<MediaFile> {
     if raw.len() < SHORTEST {
         return None;
     }
@@ -87,68 +87,68 @@ fn begins_like_media(raw: &[u8]) -> bool {
         && raw[..SHORTEST].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\\-_".contains(byte))
 }
 
-fn by_head(head: &[u8], base64: &[u8], bytes: u64) -> Option<Media> {
+fn by_head(head: &[u8], base64: &[u8], bytes: u64) -> Option<MediaFile> {
     let at = |from: usize, what: &[u8]| head.get(from..from + what.len()) == Some(what);
     let big = |from: usize| Some(u32::from_be_bytes(head.get(from..from + 4)?.try_into().ok()?));
     let little = |from: usize| Some(u32::from(u16::from_le_bytes(head.get(from..from + 2)?.try_into().ok()?)));
     let lasts = |rate: u64| bytes.saturating_mul(1_000) / rate;
     if at(0, b"\x89PNG") {
-        return Some(Media::Picture(big(16).zip(big(20))));
+        return Some(MediaFile::Picture(big(16).zip(big(20))));
     }
     if at(0, b"\xff\xd8\xff") {
-        return Some(Media::Picture(jpeg_size(&decode(base64, 64 * 1_024))));
+        return Some(MediaFile::Picture(jpeg_size(&decode(base64, 64 * 1_024))));
     }
     if at(0, b"GIF8") {
-        return Some(Media::Picture(little(6).zip(little(8))));
+        return Some(MediaFile::Picture(little(6).zip(little(8))));
     }
     if at(0, b"RIFF") && at(8, b"WEBP") {
-        return Some(Media::Picture(webp_size(head)));
+        return Some(MediaFile::Picture(webp_size(head)));
     }
     if at(0, b"RIFF") && at(8, b"WAVE") {
         let rate = u32::from_le_bytes(head.get(28..32)?.try_into().ok()?);
         // Nothing that is spoken has fewer bytes a second than 8 bits at 4 kHz.
-        return Some(Media::Audio(lasts(u64::from(rate).max(OPUS))));
+        return Some(MediaFile::Audio(lasts(u64::from(rate).max(OPUS))));
     }
     if at(0, b"%PDF") {
-        return Some(Media::Pdf(pages(base64).unwrap_or(1 + bytes / PAGE)));
+        return Some(MediaFile::Pdf(pages(base64).unwrap_or(1 + bytes / PAGE)));
     }
     if at(0, b"ID3") || matches!(head, [0xff, second, ..] if second & 0xe6 == 0xe2) {
-        return Some(Media::Audio(lasts(MP3)));
+        return Some(MediaFile::Audio(lasts(MP3)));
     }
     if matches!(head, [0xff, second, ..] if second & 0xf6 == 0xf0) {
-        return Some(Media::Audio(lasts(AAC)));
+        return Some(MediaFile::Audio(lasts(AAC)));
     }
     if at(0, b"OggS") {
-        return Some(Media::Audio(lasts(OPUS)));
+        return Some(MediaFile::Audio(lasts(OPUS)));
     }
     if at(0, b"fLaC") {
-        return Some(Media::Audio(lasts(FLAC)));
+        return Some(MediaFile::Audio(lasts(FLAC)));
     }
     if at(0, b"II*\0") || at(0, b"MM\0*") || at(4, b"ftypheic") || at(4, b"ftypmif1") || at(4, b"ftypavif") {
-        return Some(Media::Picture(None));
+        return Some(MediaFile::Picture(None));
     }
     if at(4, b"ftypM4A") {
-        return Some(Media::Audio(lasts(AAC)));
+        return Some(MediaFile::Audio(lasts(AAC)));
     }
     if at(4, b"ftyp") {
-        return Some(Media::Video(lasts(FILM)));
+        return Some(MediaFile::Video(lasts(FILM)));
     }
     if at(0, b"\x1aE\xdf\xa3") {
         // WebM, which browsers record speech in.
-        return Some(Media::Audio(lasts(OPUS)));
+        return Some(MediaFile::Audio(lasts(OPUS)));
     }
     // Office's documents are ZIPs: an empty one has four thousand bytes, and words in it shrink to a half and less.
-    at(0, b"PK\x03\x04").then(|| Media::Words(bytes.saturating_sub(4_000).max(500).saturating_mul(2)))
+    at(0, b"PK\x03\x04").then(|| MediaFile::Words(bytes.saturating_sub(4_000).max(500).saturating_mul(2)))
 }
 
-fn by_mime(mime: &[u8], bytes: u64) -> Option<Media> {
+fn by_mime(mime: &[u8], bytes: u64) -> Option<MediaFile> {
     let family = mime.split(|byte| *byte == b'/').next().unwrap_or_default();
     let lasts = |rate: u64| bytes.saturating_mul(1_000) / rate;
     Some(match family.to_ascii_lowercase().as_slice() {
-        b"image" => Media::Picture(None),
-        b"audio" => Media::Audio(lasts(OPUS)),
-        b"video" => Media::Video(lasts(FILM)),
-        _ => Media::Words(bytes),
+        b"image" => MediaFile::Picture(None),
+        b"audio" => MediaFile::Audio(lasts(OPUS)),
+        b"video" => MediaFile::Video(lasts(FILM)),
+        _ => MediaFile::Words(bytes),
     })
 }
 
@@ -252,40 +252,40 @@ mod tests {
             (
                 b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x90\0\0\x01\x2c".to_vec(),
                 600,
-                Some(Media::Picture(Some((400, 300)))),
+                Some(MediaFile::Picture(Some((400, 300)))),
             ),
-            (jpeg.concat(), 600, Some(Media::Picture(Some((400, 300))))),
-            (b"\xff\xd8\xff\xe0\xff\xff".to_vec(), 600, Some(Media::Picture(None))),
-            (b"GIF89a\x90\x01\x2c\x01".to_vec(), 600, Some(Media::Picture(Some((400, 300))))),
-            (riff(b"WEBP", &vp8x.concat()), 600, Some(Media::Picture(Some((400, 300))))),
+            (jpeg.concat(), 600, Some(MediaFile::Picture(Some((400, 300))))),
+            (b"\xff\xd8\xff\xe0\xff\xff".to_vec(), 600, Some(MediaFile::Picture(None))),
+            (b"GIF89a\x90\x01\x2c\x01".to_vec(), 600, Some(MediaFile::Picture(Some((400, 300))))),
+            (riff(b"WEBP", &vp8x.concat()), 600, Some(MediaFile::Picture(Some((400, 300))))),
             (
                 riff(b"WEBP", b"VP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x90\x01\x2c\x01"),
                 600,
-                Some(Media::Picture(Some((400, 300)))),
+                Some(MediaFile::Picture(Some((400, 300)))),
             ),
-            (riff(b"WEBP", b"VP8L\0\0\0\0\x2f\x8f\xc1\x4a\0"), 600, Some(Media::Picture(Some((400, 300))))),
-            (b"II*\0".to_vec(), 600, Some(Media::Picture(None))),
-            (b"\0\0\0\x18ftypheic".to_vec(), 600, Some(Media::Picture(None))),
-            (riff(b"WAVE", &wav.concat()), 96_000, Some(Media::Audio(2_000))),
-            (b"ID3\x04".to_vec(), 12_000, Some(Media::Audio(3_000))),
-            (b"\xff\xf3\xc4\xc4".to_vec(), 12_000, Some(Media::Audio(3_000))),
-            (b"\xff\xf1\x50\x80".to_vec(), 12_000, Some(Media::Audio(4_000))),
-            (b"OggS".to_vec(), 12_000, Some(Media::Audio(6_000))),
-            (b"fLaC".to_vec(), 48_000, Some(Media::Audio(3_000))),
-            (b"\x1aE\xdf\xa3".to_vec(), 12_000, Some(Media::Audio(6_000))),
-            (b"\0\0\0\x18ftypM4A ".to_vec(), 12_000, Some(Media::Audio(4_000))),
-            (b"\0\0\0\x18ftypisom".to_vec(), 75_000, Some(Media::Video(2_000))),
-            (b"%PDF-1.4 /Type /Pages /Type/Page /Type /Page\n".to_vec(), 600, Some(Media::Pdf(2))),
-            (b"%PDF-1.7".to_vec(), 60_000, Some(Media::Pdf(11))),
-            (b"PK\x03\x04".to_vec(), 7_500, Some(Media::Words(7_000))),
+            (riff(b"WEBP", b"VP8L\0\0\0\0\x2f\x8f\xc1\x4a\0"), 600, Some(MediaFile::Picture(Some((400, 300))))),
+            (b"II*\0".to_vec(), 600, Some(MediaFile::Picture(None))),
+            (b"\0\0\0\x18ftypheic".to_vec(), 600, Some(MediaFile::Picture(None))),
+            (riff(b"WAVE", &wav.concat()), 96_000, Some(MediaFile::Audio(2_000))),
+            (b"ID3\x04".to_vec(), 12_000, Some(MediaFile::Audio(3_000))),
+            (b"\xff\xf3\xc4\xc4".to_vec(), 12_000, Some(MediaFile::Audio(3_000))),
+            (b"\xff\xf1\x50\x80".to_vec(), 12_000, Some(MediaFile::Audio(4_000))),
+            (b"OggS".to_vec(), 12_000, Some(MediaFile::Audio(6_000))),
+            (b"fLaC".to_vec(), 48_000, Some(MediaFile::Audio(3_000))),
+            (b"\x1aE\xdf\xa3".to_vec(), 12_000, Some(MediaFile::Audio(6_000))),
+            (b"\0\0\0\x18ftypM4A ".to_vec(), 12_000, Some(MediaFile::Audio(4_000))),
+            (b"\0\0\0\x18ftypisom".to_vec(), 75_000, Some(MediaFile::Video(2_000))),
+            (b"%PDF-1.4 /Type /Pages /Type/Page /Type /Page\n".to_vec(), 600, Some(MediaFile::Pdf(2))),
+            (b"%PDF-1.7".to_vec(), 60_000, Some(MediaFile::Pdf(11))),
+            (b"PK\x03\x04".to_vec(), 7_500, Some(MediaFile::Words(7_000))),
             (b"some words that are encoded".to_vec(), 600, None),
         ] {
             let plain = base64(&head, size);
             // The end of the last group is not counted.
-            let about = |media: Option<Media>| match media {
-                Some(Media::Audio(ms)) => Some(Media::Audio(ms.div_ceil(10) * 10)),
-                Some(Media::Video(ms)) => Some(Media::Video(ms.div_ceil(10) * 10)),
-                Some(Media::Words(bytes)) => Some(Media::Words(bytes.div_ceil(10) * 10)),
+            let about = |media: Option<MediaFile>| match media {
+                Some(MediaFile::Audio(ms)) => Some(MediaFile::Audio(ms.div_ceil(10) * 10)),
+                Some(MediaFile::Video(ms)) => Some(MediaFile::Video(ms.div_ceil(10) * 10)),
+                Some(MediaFile::Words(bytes)) => Some(MediaFile::Words(bytes.div_ceil(10) * 10)),
                 other => other,
             };
             assert_eq!(about(of(plain.as_bytes())), expected, "{:?}", String::from_utf8_lossy(&head));
@@ -299,11 +299,11 @@ mod tests {
         let words = BASE64_STANDARD.encode(b"name,size\n".repeat(30));
         let png = base64(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x90\0\0\x01\x2c", 100);
         for (url, expected) in [
-            (format!("data:image/svg+xml;base64,{words}"), Some(Media::Picture(None))),
-            (format!("DATA:text/csv;charset=utf-8;base64,{words}"), Some(Media::Words(300))),
-            (format!("data:audio/basic;base64,{words}"), Some(Media::Audio(150))),
+            (format!("data:image/svg+xml;base64,{words}"), Some(MediaFile::Picture(None))),
+            (format!("DATA:text/csv;charset=utf-8;base64,{words}"), Some(MediaFile::Words(300))),
+            (format!("data:audio/basic;base64,{words}"), Some(MediaFile::Audio(150))),
             // The bytes know better.
-            (format!("data:text/plain;base64,{png}"), Some(Media::Picture(Some((400, 300))))),
+            (format!("data:text/plain;base64,{png}"), Some(MediaFile::Picture(Some((400, 300))))),
             (format!("data:text/csv,{}", "name,size".repeat(20)), None),
             ("data: as we know, data; is plural, and so on and on and on, at length and beyond it".to_owned(), None),
             ("iVBORw0KGgo is how a picture begins, and this is about pictures, not one of them".to_owned(), None),

@@ -7,7 +7,7 @@ use memchr::memchr_iter;
 
 /// How many characters of each kind a text has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts([u64; KINDS]);
+pub(super) struct CharacterCounts([u64; KINDS]);
 
 const KINDS: usize = 11;
 const WORD: usize = 0;
@@ -44,7 +44,7 @@ const WEIGHTS: [u64; KINDS] = {
     weights
 };
 
-impl Counts {
+impl CharacterCounts {
     /// In thousandths of a token.
     pub(super) fn millis(&self) -> u64 {
         self.0.iter().zip(WEIGHTS).map(|(count, weight)| count * weight).sum()
@@ -196,8 +196,8 @@ mod tests {
 
     use super::*;
 
-    fn counted(raw: &str) -> Counts {
-        let mut counts = Counts::default();
+    fn counted(raw: &str) -> CharacterCounts {
+        let mut counts = CharacterCounts::default();
         counts.add(raw.as_bytes());
         counts
     }
@@ -234,7 +234,7 @@ mod tests {
             (r"\ud83c\udf89!", "🎉!"),
             (r"\\n\\", r"\n\"),
         ] {
-            let mut expected = Counts::default();
+            let mut expected = CharacterCounts::default();
             expected.plain(plain.as_bytes());
             assert_eq!(counted(escaped), expected, "{escaped}");
         }
@@ -244,7 +244,7 @@ mod tests {
         /// However a text is written in JSON, it counts the same.
         #[test]
         fn every_spelling_counts_the_same(text in "\\PC{0,80}|[a-zA-Z0-9 \\n\"\\\\/]{0,80}") {
-            let mut expected = Counts::default();
+            let mut expected = CharacterCounts::default();
             expected.plain(text.as_bytes());
             let usual = serde_json::to_string(&text).unwrap();
             prop_assert_eq!(counted(&usual[1..usual.len() - 1]), expected);
@@ -254,7 +254,7 @@ mod tests {
 
         #[test]
         fn any_bytes_can_be_counted(bytes in prop::collection::vec(any::<u8>(), 0..700), text in r"[\\unr0-9a-f ]{0,60}") {
-            let mut counts = Counts::default();
+            let mut counts = CharacterCounts::default();
             counts.add(&bytes);
             counts.add(text.as_bytes());
         }

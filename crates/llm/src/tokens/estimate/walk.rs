@@ -1,10 +1,10 @@
 //! One walk over a request: which of its strings a model reads, and what stands between them.
 
-use super::family::Picture;
-use super::media::{self, Media};
-use super::text::Counts;
+use super::family::PictureCost;
+use super::media::{self, MediaFile};
+use super::text::CharacterCounts;
 use crate::Dialect;
-use crate::json::pieces::{Piece, Pieces};
+use crate::json::pieces::{JsonToken, JsonTokens};
 
 /// Keys of what a tool takes or gives, in Anthropic's and Google's dialects; in OpenAI's it is text.
 const FREE: [&[u8]; 3] = [b"input", b"args", b"response"];
@@ -103,14 +103,14 @@ impl Region {
     }
 }
 
-/// Parts that say what they show, and what they do show: the rest is somewhere else.
+/// PartCounts that say what they show, and what they do show: the rest is somewhere else.
 #[derive(Clone, Copy, Debug, Default)]
-struct Parts {
+struct PartCounts {
     said: u64,
     held: u64,
 }
 
-impl Parts {
+impl PartCounts {
     fn elsewhere(self) -> u64 {
         self.said.saturating_sub(self.held)
     }
@@ -118,8 +118,8 @@ impl Parts {
 
 /// What was found in a request, before anybody counts it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
-    pub words: Counts,
+pub(super) struct FoundContent {
+    pub words: CharacterCounts,
     /// Keys that are read.
     pub keys: u64,
     pub messages: u64,
@@ -135,7 +135,7 @@ pub(super) struct Found {
     pub sealed: u64,
     pub signed: u64,
     /// By each way of counting pictures.
-    pub pictures: [u64; Picture::ALL.len()],
+    pub pictures: [u64; PictureCost::ALL.len()],
     /// Milliseconds.
     pub heard: u64,
     pub seen: u64,
@@ -150,7 +150,7 @@ pub(super) struct Found {
 }
 
 #[derive(Debug)]
-struct Walk<'a> {
+struct BodyWalk<'a> {
     caller: Dialect,
     depth: usize,
     region: Region,
@@ -159,36 +159,36 @@ struct Walk<'a> {
     opened_by: &'a [u8],
     /// Inside of something that the caller's tools take or give, which is read as it stands: since this depth.
     free: Option<usize>,
-    found: Found,
+    found: FoundContent,
     /// The body's own name for the model.
     model: &'a [u8],
-    pictures: Parts,
-    documents: Parts,
+    pictures: PartCounts,
+    documents: PartCounts,
     /// Files by name alone, and those of which the type was told.
-    files: Parts,
+    files: PartCounts,
     /// Of the turn in hand: it has a name, and nothing but that and a type.
     named: bool,
     bare: bool,
 }
 
 /// Walks through a body: what was found, and the body's own name for the model, as it stands there.
-pub(super) fn found(caller: Dialect, body: &[u8]) -> (Found, &[u8]) {
-    let mut walk = Walk {
+pub(super) fn found(caller: Dialect, body: &[u8]) -> (FoundContent, &[u8]) {
+    let mut walk = BodyWalk {
         caller,
         depth: 0,
         region: Region::default(),
         key: b"",
         opened_by: b"",
         free: None,
-        found: Found::default(),
+        found: FoundContent::default(),
         model: b"",
-        pictures: Parts::default(),
-        documents: Parts::default(),
-        files: Parts::default(),
+        pictures: PartCounts::default(),
+        documents: PartCounts::default(),
+        files: PartCounts::default(),
         named: false,
         bare: false,
     };
-    for piece in Pieces::of(body) {
+    for piece in JsonTokens::of(body) {
         walk.take(piece);
     }
     let mut found = walk.found;
@@ -197,11 +197,11 @@ pub(super) fn found(caller: Dialect, body: &[u8]) -> (Found, &[u8]) {
     (found, walk.model)
 }
 
-impl<'a> Walk<'a> {
-    fn take(&mut self, piece: Piece<'a>) {
+impl<'a> BodyWalk<'a> {
+    fn take(&mut self, piece: JsonToken<'a>) {
         match piece {
-            Piece::Open => self.open(),
-            Piece::Close => {
+            JsonToken::Open => self.open(),
+            JsonToken::Close => {
                 if self.depth == 3 && self.region == Region::Words {
                     self.found.kept += u64::from(self.named && self.bare);
                 }
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
                 self.opened_by = b"";
                 self.free = self.free.filter(|since| self.depth > *since);
             }
-            Piece::Key(key) => {
+            JsonToken::Key(key) => {
                 if self.depth == 1 {
                     self.region = Region::of(key);
                     self.found.thinks |= matches!(key, b"thinking" | b"reasoning" | b"reasoning_effort");
@@ -224,11 +224,11 @@ impl<'a> Walk<'a> {
                 }
                 self.key = key;
             }
-            Piece::Text(raw) => {
+            JsonToken::Text(raw) => {
                 self.text(raw);
                 self.key = b"";
             }
-            Piece::Bare(raw) => {
+            JsonToken::Bare(raw) => {
                 match self.region {
                     _ if self.reads_keys() => self.found.words.add(raw),
                     Region::Words if self.key == b"enabled" && self.opened_by == b"citations" => {
@@ -317,19 +317,19 @@ impl<'a> Walk<'a> {
     fn media(&mut self, raw: &[u8]) {
         let Some(media) = media::of(raw) else { return self.found.words.add(raw) };
         match media {
-            Media::Picture(size) => {
+            MediaFile::Picture(size) => {
                 self.pictures.held += 1;
-                for (sum, way) in self.found.pictures.iter_mut().zip(Picture::ALL) {
+                for (sum, way) in self.found.pictures.iter_mut().zip(PictureCost::ALL) {
                     *sum = sum.saturating_add(way.tokens(size));
                 }
             }
-            Media::Audio(ms) => self.found.heard = self.found.heard.saturating_add(ms),
-            Media::Video(ms) => self.found.seen = self.found.seen.saturating_add(ms),
-            Media::Pdf(pages) => {
+            MediaFile::Audio(ms) => self.found.heard = self.found.heard.saturating_add(ms),
+            MediaFile::Video(ms) => self.found.seen = self.found.seen.saturating_add(ms),
+            MediaFile::Pdf(pages) => {
                 self.documents.held += 1;
                 self.found.pages += pages;
             }
-            Media::Words(bytes) => {
+            MediaFile::Words(bytes) => {
                 self.documents.held += 1;
                 self.found.packed = self.found.packed.saturating_add(bytes);
             }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::RequestError;
 use crate::chat::{Effort, Message, Object, OutputFormat, Request, Role, Thinking, Tool, ToolChoice};
-use crate::format::anthropic::blocks::{self, Names};
-use crate::format::anthropic::shape::{self, Path, Places, boolean_if, given, text_if, text_of};
+use crate::format::anthropic::blocks::{self, ToolNames};
+use crate::format::anthropic::shape::{self, NotedPlaces, Path, boolean_if, given, text_if, text_of};
 
 /// Reads the body of a messages request.
 ///
@@ -15,7 +15,7 @@ use crate::format::anthropic::shape::{self, Path, Places, boolean_if, given, tex
 /// [`RequestError::Invalid`] when a field has the wrong shape.
 pub fn decode(body: &Object) -> Result<Request, RequestError> {
     let mut request = Request::default();
-    let mut places = Places::default();
+    let mut places = NotedPlaces::default();
     let (mut asked, mut effort) = (None, None);
     for (key, value) in body {
         if value.is_null() {
@@ -92,12 +92,12 @@ fn decode_messages(
     messages: &[Value],
     at: &Path<'_>,
     request: &mut Request,
-    places: &mut Places,
+    places: &mut NotedPlaces,
 ) -> Result<(), RequestError> {
     if messages.is_empty() {
         return Err(at.invalid("must not be empty"));
     }
-    let mut names = Names::default();
+    let mut names = ToolNames::default();
     for (index, message) in messages.iter().enumerate() {
         let at = at.index(index);
         let message = shape::object(message, &at)?;
@@ -129,7 +129,7 @@ fn decode_messages(
     Ok(())
 }
 
-fn thinking(config: &Object, at: &Path<'_>, places: &mut Places) -> Result<Option<Thinking>, RequestError> {
+fn thinking(config: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Thinking>, RequestError> {
     let asked = match text_of(config, "type", at)? {
         "enabled" => {
             let at = at.key("budget_tokens");
@@ -154,7 +154,7 @@ fn effort_of(config: &Object, at: &Path<'_>) -> Result<Option<Effort>, RequestEr
     Ok(Some(effort))
 }
 
-fn format_of(format: &Value, at: &Path<'_>, places: &mut Places) -> Result<OutputFormat, RequestError> {
+fn format_of(format: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> Result<OutputFormat, RequestError> {
     let format = shape::object(format, at)?;
     let kind = text_of(format, "type", at)?;
     if kind != "json_schema" {
@@ -170,7 +170,7 @@ fn format_of(format: &Value, at: &Path<'_>, places: &mut Places) -> Result<Outpu
 }
 
 /// A tool of the caller's own. Tools that the provider knows by their type are noted, not carried.
-fn tool_of(tool: &Object, at: &Path<'_>, places: &mut Places) -> Result<Option<Tool>, RequestError> {
+fn tool_of(tool: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Tool>, RequestError> {
     let kind = text_if(tool, "type", at)?.unwrap_or("custom");
     if kind != "custom" {
         places.note_value(&at.key("type"), kind);

@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use serde_json::{Number, Value, json};
 
 use crate::chat::{Effort, Object, OutputFormat, Part, Request, Role, Thinking, Tool, ToolChoice};
-use crate::format::anthropic::models::{self, Model, Sampling, ThinkingForm, TopEffort};
+use crate::format::anthropic::models::{self, ModelTraits, Sampling, ThinkingForm, TopEffort};
 use crate::format::anthropic::{schema, turns};
 use crate::passthrough::scan::thinking::{LEAST_BUDGET, below};
 use crate::provider::Target;
@@ -101,7 +101,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
             body.insert("system".to_owned(), Value::Array(blocks));
         }
     }
-    let messages: Vec<Value> = turns.turns.into_iter().map(turns::Turn::told).collect();
+    let messages: Vec<Value> = turns.turns.into_iter().map(turns::MessageTurn::told).collect();
     body.insert("messages".to_owned(), Value::Array(messages));
     if !tools.declared.is_empty() {
         body.insert("tools".to_owned(), Value::Array(tools.declared));
@@ -152,7 +152,7 @@ fn refuse_penalties(request: &Request) -> Result<(), RequestError> {
 
 /// How a request asks to think.
 #[derive(Default)]
-struct Asked {
+struct ThinkingPlan {
     config: Option<Config>,
     effort: Option<&'static str>,
 }
@@ -173,7 +173,7 @@ impl Config {
     }
 }
 
-impl Asked {
+impl ThinkingPlan {
     fn on(&self) -> bool {
         matches!(self.config, Some(Config::Adaptive | Config::Budget(_)))
     }
@@ -181,7 +181,7 @@ impl Asked {
     /// `max_tokens`, which must be above the budget. A cap of the caller's stays, for it is what an answer may cost, and
     /// the budget is lowered. Without one the model's usual cap is raised by it, as far as the model, or the gateway,
     /// allows.
-    fn fit_into(&mut self, cap: Option<u64>, most: Option<u64>, takes: &Model) -> u64 {
+    fn fit_into(&mut self, cap: Option<u64>, most: Option<u64>, takes: &ModelTraits) -> u64 {
         let most = most.unwrap_or(u64::MAX).min(takes.max_output);
         let cap_or_default = cap.unwrap_or(takes.default_output).min(most);
         let Some(Config::Budget(budget)) = &mut self.config else { return cap_or_default };
@@ -192,18 +192,18 @@ impl Asked {
     }
 }
 
-fn thinking_of(thinking: Option<&Thinking>, takes: &Model, left_out: &mut Vec<String>) -> Asked {
-    let Some(thinking) = thinking else { return Asked::default() };
-    let only = |config| Asked { config: Some(config), effort: None };
+fn thinking_of(thinking: Option<&Thinking>, takes: &ModelTraits, left_out: &mut Vec<String>) -> ThinkingPlan {
+    let Some(thinking) = thinking else { return ThinkingPlan::default() };
+    let only = |config| ThinkingPlan { config: Some(config), effort: None };
     match (takes.thinking, thinking) {
-        (ThinkingForm::None, Thinking::Off) => Asked::default(),
+        (ThinkingForm::None, Thinking::Off) => ThinkingPlan::default(),
         (ThinkingForm::None, _) => {
             leave_out(left_out, "thinking");
-            Asked::default()
+            ThinkingPlan::default()
         }
         (_, Thinking::Off) if takes.always_thinks => {
             leave_out(left_out, "thinking");
-            Asked::default()
+            ThinkingPlan::default()
         }
         (_, Thinking::Off) => only(Config::Off),
         (ThinkingForm::Budget, Thinking::Adaptive) => only(Config::Budget(Effort::Medium.tokens())),
@@ -215,17 +215,17 @@ fn thinking_of(thinking: Option<&Thinking>, takes: &Model, left_out: &mut Vec<St
     }
 }
 
-fn adaptive(effort: Effort, takes: &Model) -> Asked {
+fn adaptive(effort: Effort, takes: &ModelTraits) -> ThinkingPlan {
     let word = match (effort, takes.top_effort) {
         // The least that Anthropic has.
         (Effort::Minimal, _) => "low",
         (Effort::XHigh, TopEffort::Max) => "max",
         (effort, _) => effort.word(),
     };
-    Asked { config: Some(Config::Adaptive), effort: Some(word) }
+    ThinkingPlan { config: Some(Config::Adaptive), effort: Some(word) }
 }
 
-fn sampling(request: &Request, takes: &Model, thinks: bool, body: &mut Object, left_out: &mut Vec<String>) {
+fn sampling(request: &Request, takes: &ModelTraits, thinks: bool, body: &mut Object, left_out: &mut Vec<String>) {
     let is = |number: &Number, value: f64| number.as_f64() == Some(value);
     let mut temperature = request.temperature.clone();
     if temperature.as_ref().and_then(Number::as_f64).is_some_and(|degrees| degrees > 1.0) {
@@ -266,7 +266,7 @@ fn sampling(request: &Request, takes: &Model, thinks: bool, body: &mut Object, l
     }
 }
 
-fn output_schema(schema: &Value, description: Option<&str>, takes: &Model) -> Result<Value, RequestError> {
+fn output_schema(schema: &Value, description: Option<&str>, takes: &ModelTraits) -> Result<Value, RequestError> {
     if !takes.structured {
         return Err(unsupported("a JSON schema for the answer, to this model,"));
     }
@@ -283,7 +283,7 @@ struct Tools {
     choice: Option<Value>,
 }
 
-fn tools_of(request: &Request, takes: &Model, left_out: &mut Vec<String>) -> Result<Tools, RequestError> {
+fn tools_of(request: &Request, takes: &ModelTraits, left_out: &mut Vec<String>) -> Result<Tools, RequestError> {
     if request.tools.is_empty() {
         let declared = called_tools(request)?;
         return Ok(Tools { declared, choice: Some(json!({"type": "none"})) });
@@ -316,7 +316,7 @@ fn tools_of(request: &Request, takes: &Model, left_out: &mut Vec<String>) -> Res
     Ok(Tools { declared, choice })
 }
 
-fn tool_of(tool: &Tool, takes: &Model, left_out: &mut Vec<String>) -> Result<Value, RequestError> {
+fn tool_of(tool: &Tool, takes: &ModelTraits, left_out: &mut Vec<String>) -> Result<Value, RequestError> {
     check_name(&tool.name)?;
     let schema = match &tool.parameters {
         Some(Value::Object(schema)) if !schema.is_empty() => {

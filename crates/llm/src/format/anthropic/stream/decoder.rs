@@ -16,14 +16,14 @@ use serde_json::Value;
 use crate::Malformed;
 use crate::chat::{Event, StreamError};
 use crate::format::anthropic::response::{arguments, finish, malformed};
-use crate::format::anthropic::usage::Spent;
+use crate::format::anthropic::usage::UsageStatements;
 use crate::framing;
 
 #[derive(Debug, Default)]
 pub struct Decoder {
     blocks: HashMap<u64, Block>,
     calls: usize,
-    spent: Spent,
+    spent: UsageStatements,
     over: bool,
 }
 
@@ -86,7 +86,7 @@ impl Decoder {
         let text = |key: &str| message.and_then(|m| m.get(key)).and_then(Value::as_str).map(str::to_owned);
         out.push(Event::Start { id: text("id"), model: text("model") });
         if let Some(usage) = message.and_then(|m| m.get("usage")) {
-            self.spent.correct(Spent::read(usage).without_output());
+            self.spent.correct(UsageStatements::read(usage).without_output());
             let usage = self.spent.usage();
             if !usage.is_empty() {
                 out.push(Event::Usage(usage));
@@ -150,7 +150,7 @@ impl Decoder {
     fn message_delta(&mut self, data: &Value, out: &mut Vec<Event>) {
         self.close_all(out);
         if let Some(usage) = data.get("usage") {
-            self.spent.correct(Spent::read(usage));
+            self.spent.correct(UsageStatements::read(usage));
             let usage = self.spent.usage();
             if !usage.is_empty() {
                 out.push(Event::Usage(usage));

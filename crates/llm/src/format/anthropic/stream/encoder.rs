@@ -34,8 +34,8 @@ pub struct Encoder {
     stage: Stage,
     /// The number of blocks that were begun.
     begun: usize,
-    open: Option<Open>,
-    waiting: VecDeque<Waiting>,
+    open: Option<OpenBlock>,
+    waiting: VecDeque<WaitingPiece>,
     calls: bool,
     refused: bool,
 }
@@ -54,7 +54,7 @@ enum Stage {
 
 /// The block that is being written; it is the last one begun.
 #[derive(Debug)]
-enum Open {
+enum OpenBlock {
     Text,
     Thinking,
     Call { index: usize, arguments: String },
@@ -62,7 +62,7 @@ enum Open {
 
 /// What waits for the open call to end.
 #[derive(Debug)]
-enum Waiting {
+enum WaitingPiece {
     Call { index: usize, id: String, name: String, arguments: String },
     Words(Words),
 }
@@ -146,7 +146,7 @@ impl Encoder {
             Event::Media(media) => Words::Text(picture(media)),
             Event::ToolCall { index, id, name, signature } => {
                 self.calls = true;
-                let call = Waiting::Call {
+                let call = WaitingPiece::Call {
                     index: *index,
                     id: call_id(id, signature.as_deref()),
                     name: name.clone(),
@@ -158,12 +158,12 @@ impl Encoder {
             Event::Start { .. } | Event::Usage(_) | Event::Finish { .. } | Event::Error(_) | Event::End => return,
         };
         if !words.is_empty() {
-            self.take(Waiting::Words(words), out);
+            self.take(WaitingPiece::Words(words), out);
         }
     }
 
     /// Writes a piece, or puts it by while a call is open that has not ended.
-    fn take(&mut self, piece: Waiting, out: &mut Vec<u8>) {
+    fn take(&mut self, piece: WaitingPiece, out: &mut Vec<u8>) {
         self.waiting.push_back(piece);
         self.advance(out);
     }
@@ -172,7 +172,7 @@ impl Encoder {
         if fragment.is_empty() {
             return;
         }
-        if let Some(Open::Call { index: open, arguments }) = &mut self.open
+        if let Some(OpenBlock::Call { index: open, arguments }) = &mut self.open
             && *open == index
         {
             arguments.push_str(fragment);
@@ -181,7 +181,7 @@ impl Encoder {
         }
         // A fragment of a call that has ended, or never began, belongs nowhere.
         for piece in &mut self.waiting {
-            if let Waiting::Call { index: waiting, arguments, .. } = piece
+            if let WaitingPiece::Call { index: waiting, arguments, .. } = piece
                 && *waiting == index
             {
                 arguments.push_str(fragment);
@@ -192,7 +192,7 @@ impl Encoder {
     /// Writes what waits, as far as no unfinished call stands before it.
     fn advance(&mut self, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
-            if let Some(Open::Call { arguments, .. }) = &self.open
+            if let Some(OpenBlock::Call { arguments, .. }) = &self.open
                 && !is_whole(arguments)
             {
                 return;
@@ -212,30 +212,30 @@ impl Encoder {
     fn write_next(&mut self, out: &mut Vec<u8>) {
         match self.waiting.pop_front() {
             None => {}
-            Some(Waiting::Call { index, id, name, arguments }) => {
+            Some(WaitingPiece::Call { index, id, name, arguments }) => {
                 self.begin(&json!({"type": "tool_use", "id": id, "name": name, "input": {}}), out);
                 if !arguments.is_empty() {
                     self.delta(&json!({"type": "input_json_delta", "partial_json": arguments}), out);
                 }
-                self.open = Some(Open::Call { index, arguments });
+                self.open = Some(OpenBlock::Call { index, arguments });
             }
-            Some(Waiting::Words(words)) => self.write_words(&words, out),
+            Some(WaitingPiece::Words(words)) => self.write_words(&words, out),
         }
     }
 
     fn write_words(&mut self, words: &Words, out: &mut Vec<u8>) {
         match words {
             Words::Text(text) => {
-                if !matches!(self.open, Some(Open::Text)) {
+                if !matches!(self.open, Some(OpenBlock::Text)) {
                     self.begin(&json!({"type": "text", "text": ""}), out);
-                    self.open = Some(Open::Text);
+                    self.open = Some(OpenBlock::Text);
                 }
                 self.delta(&json!({"type": "text_delta", "text": text}), out);
             }
             Words::Thinking(_) | Words::Signature(_) => {
-                if !matches!(self.open, Some(Open::Thinking)) {
+                if !matches!(self.open, Some(OpenBlock::Thinking)) {
                     self.begin(&json!({"type": "thinking", "thinking": "", "signature": ""}), out);
-                    self.open = Some(Open::Thinking);
+                    self.open = Some(OpenBlock::Thinking);
                 }
                 match words {
                     Words::Signature(signature) => self.sign(Some(signature), out),
@@ -273,8 +273,8 @@ impl Encoder {
     fn close(&mut self, out: &mut Vec<u8>) {
         match self.open.take() {
             None => {}
-            Some(Open::Thinking) => self.sign(None, out),
-            Some(Open::Text | Open::Call { .. }) => self.stop_last(out),
+            Some(OpenBlock::Thinking) => self.sign(None, out),
+            Some(OpenBlock::Text | OpenBlock::Call { .. }) => self.stop_last(out),
         }
     }
 

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::FIELDS;
-use crate::chat::fields::Fate;
+use crate::chat::fields::FieldFate;
 use crate::format::gemini;
 use crate::registry::fit;
 use crate::{Format, RequestError};
@@ -80,15 +80,15 @@ fn every_row_holds_in_both_spellings() {
                 let result = fit(Format::Gemini, &request.fields, upstream);
                 let named = field.path.to_owned();
                 match field.fates.towards(upstream) {
-                    Fate::Refused => {
+                    FieldFate::Refused => {
                         assert_eq!(
                             result,
                             Err(RequestError::Unsupported { field: named, upstream: upstream.dialect() }),
                             "{path}"
                         )
                     }
-                    Fate::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream:?}"),
-                    Fate::Carried | Fate::Adapted => assert_eq!(result, Ok(vec![]), "{path} to {upstream:?}"),
+                    FieldFate::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream:?}"),
+                    FieldFate::Carried | FieldFate::Adapted => assert_eq!(result, Ok(vec![]), "{path} to {upstream:?}"),
                 }
             }
             assert_eq!(fit(Format::Gemini, &request.fields, Format::Gemini), Ok(vec![]), "{path}");

@@ -22,7 +22,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, request: &mut Request) -> Result<(
     if contents.is_empty() {
         return Err(invalid("contents", "is missing: a request needs at least one turn"));
     }
-    let mut calls = Calls::default();
+    let mut calls = CallHistory::default();
     for (at, content) in contents.iter().enumerate() {
         let path = format!("contents[{at}]");
         let mut content = Reader::of(&path, content)?;
@@ -71,7 +71,11 @@ fn read_system(mut content: Reader<'_>, request: &mut Request) -> Result<(), Req
     Ok(())
 }
 
-fn read_part(mut part: Reader<'_>, calls: &mut Calls, fields: &mut Vec<String>) -> Result<Option<Part>, RequestError> {
+fn read_part(
+    mut part: Reader<'_>,
+    calls: &mut CallHistory,
+    fields: &mut Vec<String>,
+) -> Result<Option<Part>, RequestError> {
     if let [first, second, ..] = KINDS.iter().filter(|kind| part.has(kind)).collect::<Vec<_>>()[..] {
         return Err(invalid(&part.path(second), format!("cannot stand beside {first}: a part is one thing")));
     }
@@ -149,7 +153,7 @@ fn standard_base64(data: &str) -> String {
 
 /// The calls of a conversation, so that results find theirs: by id, else by name in order.
 #[derive(Debug, Default)]
-struct Calls {
+struct CallHistory {
     /// All calls in order, id and name, until their result came.
     open: Vec<Option<(String, String)>>,
     /// Places there, by id and by name.
@@ -161,7 +165,7 @@ struct Calls {
     made: usize,
 }
 
-impl Calls {
+impl CallHistory {
     fn read_call(
         &mut self,
         mut call: Reader<'_>,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::thinking::{self, Generation};
+use super::thinking::{self, ModelGeneration};
 use crate::chat::{
     Media, MediaSource, Message, Object, OutputFormat, Part, Request, Role, Tool, ToolCall, ToolChoice, ToolResult,
     object,
@@ -20,7 +20,7 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// What the first call of a step is signed with that Gemini did not make, for the model named
 /// `model`: Gemini 3 wants it, those before do not know it.
 pub(crate) fn stand_in(model: &str) -> Option<&'static str> {
-    matches!(Generation::of(model), Generation::Levels { .. }).then_some(NO_SIGNATURE)
+    matches!(ModelGeneration::of(model), ModelGeneration::Levels { .. }).then_some(NO_SIGNATURE)
 }
 
 /// Gemini's limit on stop sequences.
@@ -34,7 +34,7 @@ const MOST_STOPS: usize = 5;
 /// sequences, a URL of unknown type, before Gemini 3 JSON output together with tools.
 /// [`RequestError::Invalid`] for a call in the history whose arguments are not a JSON object.
 pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
-    let generation = Generation::of(target.model);
+    let generation = ModelGeneration::of(target.model);
     let mut body = Object::new();
     let mut left_out = Vec::new();
     body.insert("contents".to_owned(), contents(request, generation, &mut left_out)?);
@@ -94,7 +94,7 @@ fn calling_config(choice: &ToolChoice) -> Value {
 
 fn generation_config(
     request: &Request,
-    generation: Generation,
+    generation: ModelGeneration,
     max_output_tokens: Option<u64>,
     left_out: &mut Vec<String>,
 ) -> Result<Object, RequestError> {
@@ -119,7 +119,7 @@ fn generation_config(
     put("frequencyPenalty", request.frequency_penalty.clone().map(Value::Number));
     if request.output != OutputFormat::Text {
         let calls = !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None);
-        if calls && !matches!(generation, Generation::Levels { .. }) {
+        if calls && !matches!(generation, ModelGeneration::Levels { .. }) {
             return Err(unsupported("response_format together with tools"));
         }
         put("responseMimeType", Some(json!("application/json")));
@@ -139,11 +139,11 @@ fn generation_config(
 }
 
 /// A turn being put together: its role, whether it answers calls, its parts.
-type Turn = (Role, bool, Vec<Value>);
+type WrittenTurn = (Role, bool, Vec<Value>);
 
 /// Tells the turns. Neighbours of one role become one, for Gemini wants the results of parallel
 /// calls in one turn; but results stay apart from what the user says besides.
-fn contents(request: &Request, generation: Generation, left_out: &mut Vec<String>) -> Result<Value, RequestError> {
+fn contents(request: &Request, generation: ModelGeneration, left_out: &mut Vec<String>) -> Result<Value, RequestError> {
     let names: HashMap<&str, &str> = request
         .messages
         .iter()
@@ -153,7 +153,7 @@ fn contents(request: &Request, generation: Generation, left_out: &mut Vec<String
             _ => None,
         })
         .collect();
-    let mut turns: Vec<Turn> = Vec::new();
+    let mut turns: Vec<WrittenTurn> = Vec::new();
     for (at, message) in request.messages.iter().enumerate() {
         // Only a turn of Gemini's own may bring thoughts back: it refuses signatures of others, and
         // does not need the thoughts. A signed call shows whose the turn is.
@@ -190,7 +190,7 @@ fn contents(request: &Request, generation: Generation, left_out: &mut Vec<String
     Ok(Value::Array(turns))
 }
 
-fn add(turns: &mut Vec<Turn>, message: &Message, results: bool, told: Vec<Value>) {
+fn add(turns: &mut Vec<WrittenTurn>, message: &Message, results: bool, told: Vec<Value>) {
     if told.is_empty() {
         return;
     }
@@ -200,9 +200,9 @@ fn add(turns: &mut Vec<Turn>, message: &Message, results: bool, told: Vec<Value>
     }
 }
 
-fn call_part(call: &ToolCall, first: bool, generation: Generation, message: usize) -> Result<Value, RequestError> {
+fn call_part(call: &ToolCall, first: bool, generation: ModelGeneration, message: usize) -> Result<Value, RequestError> {
     // Of parallel calls Gemini signs the first alone.
-    let stand_in = (first && matches!(generation, Generation::Levels { .. })).then_some(NO_SIGNATURE);
+    let stand_in = (first && matches!(generation, ModelGeneration::Levels { .. })).then_some(NO_SIGNATURE);
     parts::encode_call(call, call.signature.as_deref().or(stand_in)).ok_or_else(|| RequestError::Invalid {
         path: format!("messages[{message}]"),
         problem: format!("the arguments of the call of {} ({}) are not a JSON object", call.name, call.id),
@@ -212,7 +212,7 @@ fn call_part(call: &ToolCall, first: bool, generation: Generation, message: usiz
 fn result_parts(
     result: &ToolResult,
     names: &HashMap<&str, &str>,
-    generation: Generation,
+    generation: ModelGeneration,
     left_out: &mut Vec<String>,
     out: &mut Vec<Value>,
 ) -> Result<(), RequestError> {
@@ -236,7 +236,7 @@ fn result_parts(
     response.insert("name".to_owned(), json!(name));
     response.insert("response".to_owned(), response_object(&texts.join("\n"), result.is_error));
     // Gemini 3 takes pictures inside a response; before it they stand beside.
-    if !media.is_empty() && matches!(generation, Generation::Levels { .. }) {
+    if !media.is_empty() && matches!(generation, ModelGeneration::Levels { .. }) {
         response.insert("parts".to_owned(), Value::Array(std::mem::take(&mut media)));
     }
     out.push(object([("functionResponse", Value::Object(response))]));

@@ -34,7 +34,7 @@ pub(super) fn decode(mut config: Reader<'_>, fields: &mut Vec<String>) -> Result
 
 /// What a model's name says of how it thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Generation {
+pub(super) enum ModelGeneration {
     /// Does not think, or nothing is known of it.
     Other,
     /// Gemini 2.5. The Pro can't stop thinking.
@@ -43,21 +43,21 @@ pub(super) enum Generation {
     Levels { pro: bool, first_pro: bool },
 }
 
-impl Generation {
-    pub(super) fn of(model: &str) -> Generation {
+impl ModelGeneration {
+    pub(super) fn of(model: &str) -> ModelGeneration {
         let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-        let Some(rest) = name.strip_prefix("gemini-") else { return Generation::Other };
+        let Some(rest) = name.strip_prefix("gemini-") else { return ModelGeneration::Other };
         let pro = rest.contains("pro");
         if rest.ends_with("-latest") && rest.starts_with(|first: char| first.is_ascii_alphabetic()) {
-            return Generation::Levels { pro, first_pro: false };
+            return ModelGeneration::Levels { pro, first_pro: false };
         }
         if rest.starts_with("2.5") {
-            return Generation::Budgets { pro };
+            return ModelGeneration::Budgets { pro };
         }
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         match digits.parse::<u32>() {
-            Ok(major) if major >= 3 => Generation::Levels { pro, first_pro: rest.starts_with("3-pro") },
-            _ => Generation::Other,
+            Ok(major) if major >= 3 => ModelGeneration::Levels { pro, first_pro: rest.starts_with("3-pro") },
+            _ => ModelGeneration::Other,
         }
     }
 }
@@ -66,10 +66,10 @@ impl Generation {
 ///
 /// Thoughts are asked for whenever thinking is: callers of other dialects expect to see them. They count against the `cap`
 /// on output, so a budget is below it.
-pub(super) fn encode(thinking: &Thinking, generation: Generation, cap: Option<u64>) -> Option<Value> {
+pub(super) fn encode(thinking: &Thinking, generation: ModelGeneration, cap: Option<u64>) -> Option<Value> {
     match generation {
-        Generation::Other => None,
-        Generation::Budgets { pro } => Some(match thinking {
+        ModelGeneration::Other => None,
+        ModelGeneration::Budgets { pro } => Some(match thinking {
             Thinking::Adaptive => json!({"thinkingBudget": -1, "includeThoughts": true}),
             // The least that the Pro takes.
             Thinking::Off if pro => json!({"thinkingBudget": 128}),
@@ -77,7 +77,7 @@ pub(super) fn encode(thinking: &Thinking, generation: Generation, cap: Option<u6
             Thinking::Effort(effort) => budget(effort.tokens(), pro, cap),
             Thinking::Budget(tokens) => budget(*tokens, pro, cap),
         }),
-        Generation::Levels { pro, first_pro } => {
+        ModelGeneration::Levels { pro, first_pro } => {
             let effort = match thinking {
                 Thinking::Adaptive => return Some(json!({"includeThoughts": true})),
                 Thinking::Off => Effort::Minimal,
@@ -120,18 +120,21 @@ mod tests {
     #[test]
     fn knows_generations_by_name() {
         for (model, expected) in [
-            ("gemini-2.5-pro", Generation::Budgets { pro: true }),
-            ("models/gemini-2.5-flash-lite", Generation::Budgets { pro: false }),
-            ("gemini-2.0-flash", Generation::Other),
-            ("gemini-3-pro-preview", Generation::Levels { pro: true, first_pro: true }),
-            ("publishers/google/models/gemini-3.1-pro-preview", Generation::Levels { pro: true, first_pro: false }),
-            ("gemini-3-flash", Generation::Levels { pro: false, first_pro: false }),
-            ("gemini-10-flash", Generation::Levels { pro: false, first_pro: false }),
-            ("gemini-flash-latest", Generation::Levels { pro: false, first_pro: false }),
-            ("gemma-3-27b-it", Generation::Other),
-            ("", Generation::Other),
+            ("gemini-2.5-pro", ModelGeneration::Budgets { pro: true }),
+            ("models/gemini-2.5-flash-lite", ModelGeneration::Budgets { pro: false }),
+            ("gemini-2.0-flash", ModelGeneration::Other),
+            ("gemini-3-pro-preview", ModelGeneration::Levels { pro: true, first_pro: true }),
+            (
+                "publishers/google/models/gemini-3.1-pro-preview",
+                ModelGeneration::Levels { pro: true, first_pro: false },
+            ),
+            ("gemini-3-flash", ModelGeneration::Levels { pro: false, first_pro: false }),
+            ("gemini-10-flash", ModelGeneration::Levels { pro: false, first_pro: false }),
+            ("gemini-flash-latest", ModelGeneration::Levels { pro: false, first_pro: false }),
+            ("gemma-3-27b-it", ModelGeneration::Other),
+            ("", ModelGeneration::Other),
         ] {
-            assert_eq!(Generation::of(model), expected, "{model}");
+            assert_eq!(ModelGeneration::of(model), expected, "{model}");
         }
     }
 
@@ -170,7 +173,7 @@ mod tests {
             ("gemini-3-flash", Thinking::Adaptive, Some(json!({"includeThoughts": true}))),
             ("gemini-2.0-flash", Thinking::Adaptive, None),
         ] {
-            assert_eq!(encode(&thinking, Generation::of(model), None), expected, "{model} {thinking:?}");
+            assert_eq!(encode(&thinking, ModelGeneration::of(model), None), expected, "{model} {thinking:?}");
         }
     }
 
@@ -184,7 +187,7 @@ mod tests {
             ("gemini-2.5-pro", 600, json!({"thinkingBudget": 300, "includeThoughts": true})),
             ("gemini-2.5-pro", 100, json!({"thinkingBudget": 128, "includeThoughts": true})),
         ] {
-            let told = encode(&Thinking::Effort(Effort::High), Generation::of(model), Some(cap));
+            let told = encode(&Thinking::Effort(Effort::High), ModelGeneration::of(model), Some(cap));
             assert_eq!(told, Some(expected), "{model} {cap}");
         }
     }

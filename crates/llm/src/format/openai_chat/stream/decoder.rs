@@ -23,12 +23,12 @@ pub struct Decoder {
     finished: bool,
     ended: bool,
     usage: Usage,
-    calls: Vec<Call>,
+    calls: Vec<CallInProgress>,
 }
 
 /// A tool call on its way. It is told once its name is known.
 #[derive(Debug, Default)]
-struct Call {
+struct CallInProgress {
     /// The index by which the upstream means it.
     index: Option<u64>,
     id: String,
@@ -179,7 +179,7 @@ impl Decoder {
     /// The call that a delta means, begun if it is a new one. An index alone does not tell: Gemini's
     /// compatible endpoint sends none, or 0 for each of several calls. A new id with a name does.
     fn find(&mut self, index: Option<u64>, id: Option<&str>, named: bool) -> usize {
-        let agrees = |call: &Call| index.is_none() || call.index.is_none() || call.index == index;
+        let agrees = |call: &CallInProgress| index.is_none() || call.index.is_none() || call.index == index;
         let by_id = id.and_then(|id| self.calls.iter().rposition(|call| call.id == id && agrees(call)));
         let found =
             match (by_id, index) {
@@ -192,7 +192,7 @@ impl Decoder {
                 (None, None) => self.calls.len().checked_sub(1),
             };
         found.unwrap_or_else(|| {
-            self.calls.push(Call { index, ..Call::default() });
+            self.calls.push(CallInProgress { index, ..CallInProgress::default() });
             self.calls.len() - 1
         })
     }

@@ -9,7 +9,7 @@ use crate::json::weight::parse_within;
 
 /// The parts of an error body, in no dialect.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ErrorParts {
     pub message: String,
     /// Codes, types and reasons, the most telling first.
     pub codes: Vec<String>,
@@ -28,10 +28,10 @@ const LOOKED_AT: usize = 64 << 10;
 /// Bytes of the largest tree that is made of one.
 const LARGEST: usize = 1 << 20;
 
-impl Told {
+impl ErrorParts {
     /// Reads a body: JSON of any provider, HTML, text or nothing.
-    pub fn read(body: &[u8]) -> Told {
-        let mut told = Told::default();
+    pub fn read(body: &[u8]) -> ErrorParts {
+        let mut told = ErrorParts::default();
         match parse_within(body, LARGEST) {
             Some(Value::Object(root)) => told.root(&root),
             // Gemini's stream without `alt=sse`.
