@@ -318,7 +318,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
                 for event in &events {
                     watch.observe(event);
                 }
-                (watch.usage(), watch.said())
+                (watch.usage(), watch.content_bytes())
             }
         };
         if usage.is_empty() {

@@ -1,9 +1,19 @@
 //! The wire formats of LLM providers: pure functions from bytes to values and back.
 //!
-//! Three dialects, each as caller and as upstream. A request of one dialect becomes a
-//! [`chat::Request`], a value that belongs to none of them, and is told in another; answers and
-//! streams come back the same way. Where caller and upstream speak alike nothing here is asked:
-//! their bytes go through, but for the edits that [`passthrough::scan`] finds the places of.
+//! A request in one format becomes a [`chat::Request`], which belongs to no format, and is written in another. Answers and
+//! streams come back the same way. If caller and upstream speak the same dialect, their bytes pass through, except for the
+//! edits of [`passthrough::scan`].
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`chat`] | a conversation that belongs to no format |
+//! | [`mod@format`] | the formats, a folder each |
+//! | [`framing`] | streams cut into events |
+//! | [`provider`] | provider types as rows, and the target that a request is written for |
+//! | [`passthrough`] | bodies and streams that keep their format |
+//! | [`tokens`] | estimates, meters and usage |
+//! | [`errors`] | providers' errors by class, and the gateway's own |
+//! | [`registry`] | the only module that names every format |
 //!
 //! No I/O, no clock, no randomness: what is needed of those is an argument.
 

@@ -87,7 +87,7 @@ impl StreamTranslator {
                     };
                 }
                 if event.data_bytes() == Some(b"[DONE]") {
-                    out.extend_from_slice(before_end(&watch.usage(), watch.said()).as_bytes());
+                    out.extend_from_slice(before_end(&watch.usage(), watch.content_bytes()).as_bytes());
                 }
                 if !(*withholds_usage && seen.usage_only) {
                     out.extend_from_slice(event.raw());
@@ -139,7 +139,7 @@ impl StreamTranslator {
     /// Bytes of content that were told so far.
     pub fn said(&self) -> u64 {
         match self {
-            StreamTranslator::Same { watch, .. } => watch.said(),
+            StreamTranslator::Same { watch, .. } => watch.content_bytes(),
             StreamTranslator::CrossFormat(across) => across.said,
         }
     }
@@ -202,9 +202,9 @@ impl CrossFormat {
                 _ => {}
             }
             told.content |= event.is_content();
-            self.said += event.said() as u64;
+            self.said += event.content_len() as u64;
             if self.keeps > 0 || matches!(event, Event::ToolCall { .. }) {
-                self.keeps += 2 * event.said() + KEPT;
+                self.keeps += 2 * event.content_len() + KEPT;
             }
             self.encoder.push(event, out);
         }

@@ -329,7 +329,7 @@ impl Event {
     /// Bytes of content: text, thinking, a tool's arguments, a refusal. From it the output of a stream is estimated
     /// that was cut off before it told.
     #[must_use]
-    pub fn said(&self) -> usize {
+    pub fn content_len(&self) -> usize {
         match self {
             Event::Text(text) | Event::Refusal(text) | Event::Thinking(text) => text.len(),
             Event::ToolArguments { fragment, .. } => fragment.len(),

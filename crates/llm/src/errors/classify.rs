@@ -91,7 +91,7 @@ pub fn classify(
     // An error under 200 carries its status, if any, in the body.
     let status = if status < 300 { told.status.unwrap_or(0) } else { status };
     let class = class(dialect, status, &told);
-    let retry_after = wait::told(class, header, &told);
+    let retry_after = wait::retry_after(class, header, &told);
     let scope = scope::scope(dialect, class, header, &told);
     failure(class, retry_after, scope, told)
 }
@@ -103,7 +103,7 @@ pub fn classify_event(dialect: Dialect, error: &StreamError) -> UpstreamFailure 
     told.code(&error.kind);
     let status = error.status.or(told.status).unwrap_or(0);
     let class = class(dialect, status, &told);
-    let retry_after = wait::told(class, &|_| None, &told);
+    let retry_after = wait::retry_after(class, &|_| None, &told);
     let scope = scope::scope(dialect, class, &|_| None, &told);
     failure(class, retry_after, scope, told)
 }

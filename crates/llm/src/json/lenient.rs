@@ -33,7 +33,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a [u8], slow: &'a mut Optio
 }
 
 /// Whether `"word"` stands in JSON text other than as a key whose value is null.
-pub(crate) fn tells(text: &[u8], word: &Finder<'_>) -> bool {
+pub(crate) fn has_value(text: &[u8], word: &Finder<'_>) -> bool {
     word.find_iter(text).any(|at| {
         let after = text.get(at + word.needle().len()..).unwrap_or_default().trim_ascii_start();
         after.strip_prefix(b":").is_none_or(|value| !value.trim_ascii_start().starts_with(b"null"))

@@ -85,7 +85,7 @@ impl<'a> Iterator for JsonTokens<'a> {
 
 /// The same JSON with printable ASCII characters that are escaped by number told as they are. An upstream reads
 /// `image\u005furl` as `image_url`, so whatever looks at the bytes alone looks at these. Serializers don't write so.
-pub(crate) fn spelled(json: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn without_ascii_escapes(json: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(json, b"\\u00").is_none() {
         return Cow::Borrowed(json);
     }
@@ -157,9 +157,9 @@ mod tests {
             (r#""\u00"#, r#""\u00"#),
             (r#""\u00zz\u0041"#, r#""\u00zzA"#),
         ] {
-            assert_eq!(String::from_utf8_lossy(&spelled(json.as_bytes())), expected, "{json}");
+            assert_eq!(String::from_utf8_lossy(&without_ascii_escapes(json.as_bytes())), expected, "{json}");
         }
-        assert!(matches!(spelled(br#""\u00e9""#), Cow::Borrowed(_)));
+        assert!(matches!(without_ascii_escapes(br#""\u00e9""#), Cow::Borrowed(_)));
     }
 
     proptest! {

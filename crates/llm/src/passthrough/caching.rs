@@ -3,7 +3,7 @@
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::json::pieces::spelled;
+use crate::json::pieces::without_ascii_escapes;
 use crate::passthrough::scan::{Field, Scanned};
 
 /// How long a prefix is to be kept. A longer time costs more.
@@ -29,7 +29,7 @@ impl Scanned {
             kind: String,
             ttl: Option<String>,
         }
-        let body = &*spelled(body);
+        let body = &*without_ascii_escapes(body);
         let mut longest = None;
         for at in memmem::find_iter(body, KEY) {
             let rest = body[at + KEY.len()..].trim_ascii_start();

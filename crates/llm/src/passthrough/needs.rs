@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
 use crate::Dialect;
-use crate::json::pieces::spelled;
+use crate::json::pieces::without_ascii_escapes;
 use crate::json::raw::{self, is, member};
 use crate::operation::{Kind, Operation};
 use crate::passthrough::scan::members::unescape;
@@ -109,7 +109,7 @@ impl Scanned {
             Dialect::OpenAi | Dialect::Anthropic => Field::Messages,
             Dialect::Gemini => Field::Contents,
         };
-        needs |= value(turns).map_or(Needs::default(), |turns| parts::needs(&spelled(turns.as_bytes())));
+        needs |= value(turns).map_or(Needs::default(), |turns| parts::needs(&without_ascii_escapes(turns.as_bytes())));
         needs |= Needs::TOOLS.when(value(Field::Tools).is_some_and(|raw| declares(operation.dialect, raw)));
         if operation.dialect == Dialect::Gemini {
             return needs | value(Field::GenerationConfig).map_or(Needs::default(), generation);

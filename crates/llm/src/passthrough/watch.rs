@@ -56,7 +56,7 @@ impl StreamWatch {
     /// Bytes of content told so far: text, thinking, tools' arguments, refusals. About so many, since events are not
     /// read for it: from it the output of a stream is estimated that was cut off before it told.
     #[must_use]
-    pub fn said(&self) -> u64 {
+    pub fn content_bytes(&self) -> u64 {
         self.said
     }
 

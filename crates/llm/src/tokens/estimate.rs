@@ -13,7 +13,7 @@ mod text;
 mod walk;
 
 use crate::Dialect;
-use crate::json::pieces::spelled;
+use crate::json::pieces::without_ascii_escapes;
 use family::{PictureCost, TokenFamily};
 use walk::FoundContent;
 
@@ -44,7 +44,7 @@ impl RequestInput {
     /// Reads a body of the caller's dialect. Bytes that are none make some estimate too.
     #[must_use]
     pub fn read(caller: Dialect, body: &[u8]) -> Self {
-        RequestInput(walk::found(caller, &spelled(body)).0)
+        RequestInput(walk::found(caller, &without_ascii_escapes(body)).0)
     }
 
     /// Whether something of it is elsewhere, and nobody knows how long it is: what the provider keeps, a document or a
@@ -114,7 +114,7 @@ const PAGES: u64 = 5;
 /// Tokens of the input of a request in a dialect, for the model that the body names.
 #[must_use]
 pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
-    let body = spelled(body);
+    let body = without_ascii_escapes(body);
     let (found, model) = walk::found(dialect, &body);
     RequestInput(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
 }

@@ -14,7 +14,11 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The first of: `retry-after-ms`, `retry-after`, Google's `RetryInfo`, the reset of an exhausted
 /// limit, the message itself.
-pub(super) fn told(class: Class, header: &dyn Fn(&str) -> Option<String>, told: &ErrorParts) -> Option<Duration> {
+pub(super) fn retry_after(
+    class: Class,
+    header: &dyn Fn(&str) -> Option<String>,
+    told: &ErrorParts,
+) -> Option<Duration> {
     let header_ms = || sane(header("retry-after-ms")?.trim().parse::<f64>().ok()? / 1000.0);
     let now = header("date").and_then(|date| point(date.trim()));
     let header_s = || pause(&header("retry-after")?, now);

@@ -54,7 +54,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
         "content": content,
         "stop_reason": stop_reason(response.finish.unwrap_or(Finish::Stop), calls, refused),
         "stop_sequence": response.stop_sequence,
-        "usage": usage::tell(&response.usage),
+        "usage": usage::encode(&response.usage),
     })
 }
 

@@ -27,7 +27,7 @@ impl<'a> Path<'a> {
     }
 
     /// For people: `messages[2].content[0]`.
-    pub fn told(&self) -> String {
+    pub fn display(&self) -> String {
         self.name(true)
     }
 
@@ -37,7 +37,7 @@ impl<'a> Path<'a> {
     }
 
     pub fn invalid(&self, problem: impl Into<String>) -> RequestError {
-        RequestError::Invalid { path: self.told(), problem: problem.into() }
+        RequestError::Invalid { path: self.display(), problem: problem.into() }
     }
 
     fn name(&self, indexes: bool) -> String {

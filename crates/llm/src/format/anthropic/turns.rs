@@ -32,7 +32,7 @@ pub struct MessageTurn {
 }
 
 impl MessageTurn {
-    pub fn told(self) -> Value {
+    pub fn into_value(self) -> Value {
         let role = match self.role {
             Role::User => "user",
             Role::Assistant => "assistant",

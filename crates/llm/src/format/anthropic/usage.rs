@@ -139,7 +139,7 @@ impl UsageStatements {
 
 /// The whole `usage` object of an answer. `input_tokens` and `output_tokens` are whole numbers in
 /// every SDK, so an unknown figure is told as 0 there; the optional ones are left out.
-pub fn tell(usage: &Usage) -> Object {
+pub fn encode(usage: &Usage) -> Object {
     let cached = usage.cached_input.unwrap_or(0);
     let written = usage.cache_write.unwrap_or(0).saturating_add(usage.cache_write_1h.unwrap_or(0));
     let fresh = usage.input.unwrap_or(0).saturating_sub(cached).saturating_sub(written);

@@ -94,14 +94,14 @@ pub(super) fn encode(part: &Part, first_call: bool) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"text": text})),
         Part::Media(media) => Some(encode_media(media, media.media_type.as_deref())),
-        Part::ToolCall(call) => tell_call(call, first_call),
-        Part::Thinking(thought) => tell_thought(thought),
+        Part::ToolCall(call) => encode_marked_call(call, first_call),
+        Part::Thinking(thought) => encode_marked_thought(thought),
         Part::ToolResult(_) => None,
     }
 }
 
 /// A thought as a caller sees it: marked, since the signature is another provider's.
-pub(super) fn tell_thought(thought: &Thought) -> Option<Value> {
+pub(super) fn encode_marked_thought(thought: &Thought) -> Option<Value> {
     let mut part = encode_thought(thought)?;
     sign(&mut part, Some(&mark(thought.signature.as_deref())));
     Some(part)
@@ -109,7 +109,7 @@ pub(super) fn tell_thought(thought: &Thought) -> Option<Value> {
 
 /// A call as a caller sees it. Gemini signs the first of an answer and wants that back; where
 /// another provider called, the mark keeps the place of the signature.
-pub(super) fn tell_call(call: &ToolCall, first: bool) -> Option<Value> {
+pub(super) fn encode_marked_call(call: &ToolCall, first: bool) -> Option<Value> {
     match &call.signature {
         None if first => encode_call(call, Some(&mark(None))),
         signature => encode_call(call, signature.as_deref()),

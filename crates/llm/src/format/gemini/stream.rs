@@ -66,7 +66,7 @@ impl Decoder {
         if let Some(candidate) = candidate {
             for part in content_parts(candidate)? {
                 let part = parts::decode(part, &mut self.ids, self.response.as_deref()).map_err(malformed)?;
-                self.tell(part, out);
+                self.push_part(part, out);
             }
         }
         out.extend(
@@ -98,7 +98,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn tell(&mut self, part: Option<DecodedPart>, out: &mut Vec<Event>) {
+    fn push_part(&mut self, part: Option<DecodedPart>, out: &mut Vec<Event>) {
         match part {
             None => {}
             Some(DecodedPart::Text { text, signature }) => {
@@ -205,13 +205,13 @@ impl Encoder {
             }
             Event::Thinking(text) => {
                 let thought = Thought { text: Some(text.clone()), ..Thought::default() };
-                if let Some(part) = parts::tell_thought(&thought) {
+                if let Some(part) = parts::encode_marked_thought(&thought) {
                     self.part(part, out);
                 }
             }
             Event::ThinkingSignature(signature) => {
                 let thought = Thought { signature: Some(signature.clone()), ..Thought::default() };
-                if let Some(part) = parts::tell_thought(&thought) {
+                if let Some(part) = parts::encode_marked_thought(&thought) {
                     self.part(part, out);
                 }
             }
@@ -260,7 +260,7 @@ impl Encoder {
         let mut told = Vec::with_capacity(self.calls.len());
         for (_, call) in std::mem::take(&mut self.calls) {
             let first = !std::mem::replace(&mut self.called, true);
-            match parts::tell_call(&call, first) {
+            match parts::encode_marked_call(&call, first) {
                 Some(part) => told.push(part),
                 None => self.broken = Some(call.name),
             }

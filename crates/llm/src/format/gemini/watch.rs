@@ -6,8 +6,8 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::json::lenient::{
-    Filled, LenientCount, LenientError, LenientList, LenientObject, LenientText, LenientTier, Present, is_object,
-    object, tells,
+    Filled, LenientCount, LenientError, LenientList, LenientObject, LenientText, LenientTier, Present, has_value,
+    is_object, object,
 };
 use crate::json::raw;
 use crate::passthrough::content;
@@ -220,7 +220,7 @@ impl Watcher {
         static WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
             [r#""finishReason""#, r#""usageMetadata""#, r#""error""#, r#""promptFeedback""#].map(Finder::new)
         });
-        is_object(data) && !WORDS.iter().any(|word| tells(data.as_bytes(), word))
+        is_object(data) && !WORDS.iter().any(|word| has_value(data.as_bytes(), word))
     }
 
     /// Reads an event. `unnamed`: the model's name is wanted.

@@ -13,7 +13,7 @@ pub(super) fn parts(message: &Object) -> Vec<Part> {
     let mut parts = Vec::new();
     // DeepSeek and vLLM say `reasoning_content`, OpenRouter, Groq and Ollama `reasoning`; some say both.
     let spelled = ["reasoning_content", "reasoning"];
-    if let Some(text) = spelled.iter().find_map(|key| said(message.get(*key))) {
+    if let Some(text) = spelled.iter().find_map(|key| non_empty(message.get(*key))) {
         parts.push(thinking(text.to_owned()));
     }
     match message.get("content") {
@@ -27,7 +27,7 @@ pub(super) fn parts(message: &Object) -> Vec<Part> {
         _ => {}
     }
     // Sound cannot be asked for across dialects; should it come anyway, its words are what is told.
-    if let Some(text) = said(message.get("audio").and_then(|audio| audio.get("transcript"))) {
+    if let Some(text) = non_empty(message.get("audio").and_then(|audio| audio.get("transcript"))) {
         parts.push(Part::Text(text.to_owned()));
     }
     for image in message.get("images").and_then(Value::as_array).into_iter().flatten() {
@@ -36,13 +36,13 @@ pub(super) fn parts(message: &Object) -> Vec<Part> {
             parts.push(Part::Media(Media { media_type, source, filename: None, detail: None }));
         }
     }
-    if let Some(text) = said(message.get("refusal")) {
+    if let Some(text) = non_empty(message.get("refusal")) {
         parts.push(Part::Refusal(text.to_owned()));
     }
     parts
 }
 
-fn said(value: Option<&Value>) -> Option<&str> {
+fn non_empty(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
@@ -61,7 +61,7 @@ fn push_content(part: &Value, parts: &mut Vec<Part>) {
         }
         return;
     }
-    if let Some(more) = said(part.get("text").or(Some(part))) {
+    if let Some(more) = non_empty(part.get("text").or(Some(part))) {
         match parts.last_mut() {
             Some(Part::Text(text)) => text.push_str(more),
             _ => parts.push(Part::Text(more.to_owned())),
@@ -80,13 +80,13 @@ pub(super) fn arguments(function: Option<&Value>) -> Option<String> {
 
 /// A picture that the model made, as OpenRouter tells it in `message.images` and `delta.images`:
 /// OpenAI's own schema has no place for one.
-pub(super) fn tell_image(media: &Media) -> Value {
+pub(super) fn encode_image(media: &Media) -> Value {
     json!({"type": "image_url", "image_url": {"url": media_url(media)}})
 }
 
 /// A tool call as it begins, its id such that OpenAI itself would take it back, with its signature both in the id and where Google's own
 /// OpenAI-compatible endpoint puts it.
-pub(super) fn tell_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Object {
+pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Object {
     let mut call = Object::new();
     call.insert("id".into(), json!(pack(&shorten(id), signature)));
     call.insert("type".into(), json!("function"));
@@ -104,9 +104,9 @@ pub(super) fn error_of(body: &Object) -> Option<StreamError> {
 
 /// Reads an error object, or whatever stands in its place.
 pub(super) fn error(error: &Value) -> StreamError {
-    let word = |key: &str| said(error.get(key)).map(str::to_owned);
+    let word = |key: &str| non_empty(error.get(key)).map(str::to_owned);
     let number = |key: &str| error.get(key).and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let message = word("message").or_else(|| word("detail")).or_else(|| said(Some(error)).map(str::to_owned));
+    let message = word("message").or_else(|| word("detail")).or_else(|| non_empty(Some(error)).map(str::to_owned));
     let digits = word("code").and_then(|code| code.parse::<u16>().ok());
     StreamError {
         kind: word("code").filter(|_| digits.is_none()).or_else(|| word("type")).unwrap_or_else(|| "api_error".into()),

@@ -90,9 +90,9 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
             Part::Text(text) => content.push_str(text),
             Part::Thinking(thought) => reasoning.push_str(thought.text.as_deref().unwrap_or_default()),
             Part::Refusal(text) => refusal.push_str(text),
-            Part::Media(media) => images.push(answer::tell_image(media)),
+            Part::Media(media) => images.push(answer::encode_image(media)),
             Part::ToolCall(call) => {
-                let told = answer::tell_call(&call.id, &call.name, &call.arguments, call.signature.as_deref());
+                let told = answer::encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref());
                 calls.push(Value::Object(told));
             }
             // Results are the caller's; no answer holds one.
@@ -129,7 +129,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
             ("finish_reason", json!(finish)),
         ])]),
     );
-    if let Some(usage) = usage::tell(&response.usage) {
+    if let Some(usage) = usage::encode(&response.usage) {
         told.insert("usage".into(), usage);
     }
     Value::Object(told)

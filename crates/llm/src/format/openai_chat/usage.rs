@@ -65,7 +65,7 @@ fn read(told: &Value) -> Usage {
 
 /// Tells usage; `None` when nothing is known of it. The schema wants input, output and their sum:
 /// where one of the two is known, the other is a zero (a blocked prompt has no output).
-pub(super) fn tell(usage: &Usage) -> Option<Value> {
+pub(super) fn encode(usage: &Usage) -> Option<Value> {
     if usage.input.is_none() && usage.output.is_none() {
         return None;
     }
@@ -180,13 +180,13 @@ mod tests {
 
     #[test]
     fn tells_only_what_is_known() {
-        assert_eq!(tell(&Usage { reasoning: Some(3), ..Usage::default() }), None);
+        assert_eq!(encode(&Usage { reasoning: Some(3), ..Usage::default() }), None);
         assert_eq!(
-            tell(&Usage { input: Some(5), ..Usage::default() }),
+            encode(&Usage { input: Some(5), ..Usage::default() }),
             Some(json!({"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}))
         );
         assert_eq!(
-            tell(&Usage {
+            encode(&Usage {
                 input: Some(5),
                 output: Some(2),
                 cache_write: Some(1),

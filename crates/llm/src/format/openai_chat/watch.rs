@@ -9,7 +9,7 @@ use crate::chat::StreamError;
 use crate::format::openai_chat::watched_usage::{OpenAiUsage, with_service};
 use crate::format::openai_responses::watch::{self as openai_responses, EventParts, OutputItem, ResponseObject};
 use crate::json::lenient::{
-    Filled, LenientError, LenientList, LenientObject, LenientText, LenientTier, is_object, object, tells,
+    Filled, LenientError, LenientList, LenientObject, LenientText, LenientTier, has_value, is_object, object,
 };
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
@@ -174,7 +174,7 @@ pub(crate) fn answer_bytes(data: &[u8]) -> u64 {
 fn is_plain(name: &str, data: &str) -> bool {
     static WORDS: LazyLock<[Finder<'static>; 4]> =
         LazyLock::new(|| [r#""finish_reason""#, r#""usage""#, r#""error""#, r#""response""#].map(Finder::new));
-    is_object(data) && name != "error" && !WORDS.iter().any(|word| tells(data.as_bytes(), word))
+    is_object(data) && name != "error" && !WORDS.iter().any(|word| has_value(data.as_bytes(), word))
 }
 
 /// Reads an event. `unnamed`: the model's name is wanted.

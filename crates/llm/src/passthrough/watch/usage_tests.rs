@@ -196,5 +196,5 @@ fn what_a_stream_said_is_counted_before_and_after_its_first_content() {
     ] {
         watch.observe(&Event::of("", Some(data)));
     }
-    assert_eq!(watch.said(), 5);
+    assert_eq!(watch.content_bytes(), 5);
 }

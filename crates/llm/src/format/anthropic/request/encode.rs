@@ -101,7 +101,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
             body.insert("system".to_owned(), Value::Array(blocks));
         }
     }
-    let messages: Vec<Value> = turns.turns.into_iter().map(turns::MessageTurn::told).collect();
+    let messages: Vec<Value> = turns.turns.into_iter().map(turns::MessageTurn::into_value).collect();
     body.insert("messages".to_owned(), Value::Array(messages));
     if !tools.declared.is_empty() {
         body.insert("tools".to_owned(), Value::Array(tools.declared));
@@ -113,7 +113,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
     if !config.is_empty() {
         body.insert("output_config".to_owned(), Value::Object(config));
     }
-    body.extend(thinking.config.as_ref().map(|config| ("thinking".to_owned(), config.told())));
+    body.extend(thinking.config.as_ref().map(|config| ("thinking".to_owned(), config.to_value())));
     sampling(request, &takes, thinking.on(), &mut body, &mut left_out);
     // Anthropic refuses sequences of nothing but white space.
     let (stop, blank): (Vec<&String>, Vec<&String>) = request.stop.iter().partition(|stop| !stop.trim().is_empty());
@@ -164,7 +164,7 @@ enum Config {
 }
 
 impl Config {
-    fn told(&self) -> Value {
+    fn to_value(&self) -> Value {
         match self {
             Config::Off => json!({"type": "disabled"}),
             Config::Adaptive => json!({"type": "adaptive"}),

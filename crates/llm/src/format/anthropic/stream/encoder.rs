@@ -108,7 +108,7 @@ impl Encoder {
                 self.usage.merge(usage);
                 // How it was served may be told alone.
                 if self.finish.is_some() && !usage.is_empty() {
-                    self.tell_delta(out);
+                    self.write_delta(out);
                 }
             }
             Event::Finish { reason, stop_sequence } => {
@@ -117,11 +117,11 @@ impl Encoder {
             }
             Event::Error(error) => {
                 self.stage = Stage::Over;
-                sse::write(Some("error"), &told_error(error), out);
+                sse::write(Some("error"), &error_body(error), out);
             }
             Event::End => {
                 self.flush(out);
-                self.tell_delta(out);
+                self.write_delta(out);
                 self.stage = Stage::Over;
                 sse::write(Some("message_stop"), &json!({"type": "message_stop"}), out);
             }
@@ -304,12 +304,12 @@ impl Encoder {
             "content": [],
             "stop_reason": null,
             "stop_sequence": null,
-            "usage": usage::tell(&self.usage),
+            "usage": usage::encode(&self.usage),
         });
         sse::write(Some("message_start"), &json!({"type": "message_start", "message": message}), out);
     }
 
-    fn tell_delta(&mut self, out: &mut Vec<u8>) {
+    fn write_delta(&mut self, out: &mut Vec<u8>) {
         self.start(out);
         if self.stage != Stage::Begun {
             return;
@@ -320,7 +320,7 @@ impl Encoder {
             Some((finish, stop_sequence)) => (Some(stop_reason(finish, self.calls, self.refused)), stop_sequence),
             None => (self.calls.then_some("tool_use"), None),
         };
-        let mut usage = usage::tell(&self.usage);
+        let mut usage = usage::encode(&self.usage);
         if self.usage.input.is_none() {
             // Optional here, unlike in `message_start`.
             usage.remove("input_tokens");
@@ -351,7 +351,7 @@ fn is_whole(arguments: &str) -> bool {
 
 /// An error with a type that Anthropic's SDKs know: the upstream's own if it is one, else the one
 /// of its status.
-fn told_error(error: &StreamError) -> Value {
+fn error_body(error: &StreamError) -> Value {
     let kind = match error.kind.as_str() {
         known @ ("invalid_request_error"
         | "authentication_error"

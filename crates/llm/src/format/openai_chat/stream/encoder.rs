@@ -44,7 +44,7 @@ impl Encoder {
             Event::Text(text) => self.delta("content", json!(text), out),
             Event::Refusal(text) => self.delta("refusal", json!(text), out),
             Event::Thinking(text) => self.delta("reasoning_content", json!(text), out),
-            Event::Media(media) => self.delta("images", json!([answer::tell_image(media)]), out),
+            Event::Media(media) => self.delta("images", json!([answer::encode_image(media)]), out),
             Event::ToolCall { index, id, name, signature } => {
                 // A call told twice would be joined by LangChain to one of a doubled name.
                 if self.calls.contains_key(index) {
@@ -53,7 +53,7 @@ impl Encoder {
                 self.calls.insert(*index, false);
                 let mut call = Object::new();
                 call.insert("index".into(), json!(index));
-                call.extend(answer::tell_call(id, name, "", signature.as_deref()));
+                call.extend(answer::encode_call(id, name, "", signature.as_deref()));
                 self.delta("tool_calls", json!([call]), out);
             }
             Event::ToolArguments { index, fragment } => self.arguments(*index, fragment, out),
@@ -121,7 +121,7 @@ impl Encoder {
         self.finish(Finish::Stop, out);
         self.ended = true;
         if self.answer.stream_usage
-            && let Some(usage) = usage::tell(&self.usage)
+            && let Some(usage) = usage::encode(&self.usage)
         {
             let mut chunk = self.envelope();
             chunk.insert("choices".into(), json!([]));
