@@ -116,7 +116,9 @@ impl BackendBuilder<'_> {
                     Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
                 let (path, proxy) = match (&provider.proxy, &self.kept.proxies) {
                     (Some(url), _) => ("spec.proxy.url", Proxy::parse(url).map(Some)),
-                    (None, Some(environment)) => ("the environment's proxy", environment.to(&endpoint)),
+                    (None, Some(environment)) => {
+                        ("the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY", environment.to(&endpoint))
+                    }
                     (None, None) => ("", Ok(None)),
                 };
                 let proxy = proxy.map_err(|source| ServeError::Proxy { provider: name(), path, source })?;

@@ -10,10 +10,10 @@ mod cors;
 mod origin;
 
 use std::net::IpAddr;
-use std::sync::Mutex;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
+use parking_lot::Mutex;
 use thiserror::Error;
 
 pub use authority::Name;
@@ -143,7 +143,7 @@ impl Access {
 
     /// In the log, since the page can't read why.
     fn tell_once(&self, what: &str, why: &'static str) {
-        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut told = self.told.lock();
         if told.len() < TOLD && !told.iter().any(|known| known == what) {
             told.push(what.to_owned());
             drop(told);

@@ -6,13 +6,14 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -44,7 +45,7 @@ impl Body for Watched {
     type Error = io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.given = None;
         let Some(body) = &mut state.body else {
             return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was left unread"))));
@@ -55,12 +56,12 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         state.body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         state.body.as_ref().map(Body::size_hint).unwrap_or_default()
     }
 }
@@ -76,7 +77,7 @@ async fn watch(state: Weak<Mutex<State>>, unread: Duration) {
     loop {
         tokio::time::sleep_until(look).await;
         let Some(state) = state.upgrade() else { return };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = state.lock();
         look = state.given.unwrap_or_else(Instant::now) + unread;
         if look <= Instant::now() {
             let body = state.body.take();

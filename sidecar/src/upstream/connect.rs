@@ -3,11 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -110,10 +111,13 @@ pub async fn connect(
 ) -> Result<Connected, SendError> {
     let at = || endpoint.to_string();
     let unreached = |why: Unreached| match why {
-        Unreached::Tcp(reason) => SendError::Connect { endpoint: at(), reason: reason.to_string() },
+        Unreached::Tcp(reason) => {
+            let through = proxy.map(|proxy| format!("the proxy {proxy}: ")).unwrap_or_default();
+            SendError::Connect { endpoint: at(), reason: format!("{through}{reason}") }
+        }
         Unreached::Tls(reason) => SendError::Tls { endpoint: at(), reason },
     };
-    let last = *known.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = *known.lock();
     let (host, port) = proxy.map_or((endpoint.host.as_str(), endpoint.port), |proxy| (proxy.host(), proxy.port()));
     let looked_up = tokio::net::lookup_host((host, port)).await;
     let found = looked_up.map_err(|error| unreached(error.into()))?;
@@ -140,7 +144,7 @@ pub async fn connect(
     };
     let reached = reach(in_order(found, last), within, TcpStream::connect::<SocketAddr>, greet).await;
     let (address, stream) = reached.map_err(unreached)?;
-    known.lock().unwrap_or_else(PoisonError::into_inner).reached(address.ip());
+    known.lock().reached(address.ip());
     let http2 = match &stream {
         Stream::Plain(_) => false,
         Stream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),

@@ -4,8 +4,9 @@
 //! there. Until then requests wait for a moment for the one that is being opened; as soon as it is known that there is no
 //! place for them on it, each opens its own, all at once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
@@ -56,7 +57,7 @@ impl Opening {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

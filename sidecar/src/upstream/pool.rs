@@ -8,14 +8,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::sync::Notify;
 
@@ -187,7 +188,7 @@ impl Pool {
             Ok(response) => Ok(Sent { response }),
             Err(Unsent { error, request }) => {
                 // Another address of the host may do better.
-                lock(&self.known).closed();
+                self.known.lock().closed();
                 Err(self.closed(&error, false, request.is_some() || mark.is_unprocessed(&error)))
             }
         }
@@ -202,7 +203,7 @@ impl Pool {
         if let Some(shared) = self.free_stream() {
             return Some(Sender::Many(shared));
         }
-        let mut idle = lock(&self.idle);
+        let mut idle = self.idle.lock();
         while let Some(Idle { one, since }) = idle.pop() {
             if one.sender.is_ready() && since.elapsed() < IDLE {
                 return Some(Sender::One(one));
@@ -213,7 +214,7 @@ impl Pool {
 
     /// An HTTP/2 connection with a stream to spare, and that stream taken.
     fn free_stream(&self) -> Option<Shared> {
-        let mut shared = lock(&self.shared);
+        let mut shared = self.shared.lock();
         shared.retain(|connection| !connection.sender.is_closed());
         shared
             .iter()
@@ -310,7 +311,7 @@ impl Pool {
                 });
                 let (streams, used) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicU64::new(self.now())));
                 let shared = Shared { sender, seen, streams, most, used };
-                lock(&self.shared).push(shared.clone());
+                self.shared.lock().push(shared.clone());
                 return Ok(Sender::Many(shared));
             }
             permit.serves(1);
@@ -340,7 +341,7 @@ impl Pool {
     }
 
     fn keep(&self, one: One) {
-        let mut idle = lock(&self.idle);
+        let mut idle = self.idle.lock();
         idle.retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
         if idle.len() < MAX_IDLE {
             idle.push(Idle { one, since: Instant::now() });
@@ -349,9 +350,9 @@ impl Pool {
 
     /// Closes connections that were idle for too long.
     pub fn sweep(&self) {
-        lock(&self.idle).retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
+        self.idle.lock().retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
         let before = self.now().saturating_sub(IDLE.as_millis() as u64);
-        lock(&self.shared).retain(|shared| {
+        self.shared.lock().retain(|shared| {
             let busy = shared.streams.load(Ordering::Relaxed) > 0;
             !shared.sender.is_closed() && (busy || shared.used.load(Ordering::Relaxed) > before)
         });
@@ -380,13 +381,13 @@ impl Pool {
 
     fn has_warm(&self) -> bool {
         let fresh = |idle: &Idle| idle.one.sender.is_ready() && idle.since.elapsed() < IDLE;
-        lock(&self.idle).iter().any(fresh) || lock(&self.shared).iter().any(|shared| !shared.sender.is_closed())
+        self.idle.lock().iter().any(fresh) || self.shared.lock().iter().any(|shared| !shared.sender.is_closed())
     }
 
     /// Connections that wait for a request.
     #[must_use]
     pub fn idle_connections(&self) -> usize {
-        lock(&self.idle).len() + lock(&self.shared).len()
+        self.idle.lock().len() + self.shared.lock().len()
     }
 }
 
@@ -463,9 +464,4 @@ impl Pools {
     pub fn all(&self) -> Vec<Arc<Pool>> {
         self.0.values().cloned().collect()
     }
-}
-
-/// A list stays usable though a thread died while it held the lock: each change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

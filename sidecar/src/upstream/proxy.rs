@@ -90,7 +90,7 @@ impl Proxy {
         let target = Uri::builder().scheme("http").authority(endpoint.host_and_port()).path_and_query("/").build();
         let target = target.map_err(io::Error::other)?;
         let way = tunnel.call(target).await;
-        way.map(TokioIo::into_inner).map_err(|error| io::Error::other(format!("the proxy {self}: {error}")))
+        way.map(TokioIo::into_inner).map_err(io::Error::other)
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
         {
             let (tunnel, _) = asked(refused).await;
             let error = tunnel.unwrap_err().to_string();
-            assert!(error.starts_with("the proxy 127.0.0.1:") && !error.contains("edp5"), "{error}");
+            assert!(error.starts_with("tunnel error: ") && !error.contains("eDp5"), "{error}");
         }
     }
 }

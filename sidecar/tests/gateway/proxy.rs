@@ -85,4 +85,12 @@ async fn a_provider_without_a_proxy_is_asked_directly() {
     assert_eq!(record["provider"], "second");
     assert_eq!(asked.lock().unwrap().len(), 1);
     assert!(!got.text.contains("CONNECT"));
+
+    // What can't be reached is the proxy, and that is told.
+    let mut unreachable = provider("first", "https://api.nowhere.test/v1");
+    unreachable.proxy = Some("http://127.0.0.1:1".to_owned());
+    let running = Running::new(document(1, vec![unreachable])).await;
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.status, 502);
+    assert!(got.text.contains("https://api.nowhere.test/v1: the proxy 127.0.0.1:1: "), "{}", got.text);
 }
