@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # scripts/room.sh TARGET
-# Fails at once if the disks are too small for `make test`. Otherwise it would fail many minutes later, in the middle of
-# something else. What is there already counts: it is replaced, not added to.
+# Says at once if the disks may be too small for `make test`. Otherwise it would fail many minutes later, in the middle of
+# something else, and nobody would know why. What is there already counts: it is replaced, not added to. It is a warning
+# only, because the figures are estimates.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # In MB, as measured, and a fifth more: what is built; with incremental compilation and debug information as well.
@@ -27,13 +28,10 @@ $here $(missing $installed "$(megabytes .cache tests/clients/node/node_modules)"
 $temp $temporary
 LIST
 
-status=0
 for disk in "${!needed[@]}"; do
     free=$(df --output=avail -m "$disk" | tail -n 1 | tr -d ' ')
     if [ "$free" -lt "${needed[$disk]}" ]; then
-        echo "make test needs ${needed[$disk]} MB of free space on $disk, and there are $free MB." >&2
-        status=1
+        echo "make test may need ${needed[$disk]} MB of free space on $disk, and there are $free MB." >&2
+        echo "If it fails for want of space: free some, or set CARGO_TARGET_DIR and TMPDIR to other disks." >&2
     fi
 done
-[ $status = 0 ] || echo "Free some space, or put the parts elsewhere with CARGO_TARGET_DIR and TMPDIR." >&2
-exit $status
