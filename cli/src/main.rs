@@ -1,4 +1,5 @@
 //! `outrigger`: the gateway on a laptop, and the judge of its objects. One file a command.
+#![allow(rustdoc::broken_intra_doc_links, reason = "clap prints doc comments as help, brackets included")]
 
 mod banner;
 mod check;

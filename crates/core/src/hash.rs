@@ -17,7 +17,7 @@ pub fn fnv1a_parts(parts: &[&[u8]]) -> u64 {
     parts.iter().fold(OFFSET, |state, part| absorb(absorb(state, part), &[0xff]))
 }
 
-/// [`fnv1a_parts`] with its bits [spread](spread): what chances are drawn from.
+/// [`fnv1a_parts`] with its bits [`spread`]: what chances are drawn from.
 #[must_use]
 pub fn spread_parts(parts: &[&[u8]]) -> u64 {
     spread(fnv1a_parts(parts))

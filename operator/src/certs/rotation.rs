@@ -101,7 +101,7 @@ fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> CertificateS
 /// What there is after the step.
 ///
 /// # Errors
-/// [`IssueError`].
+/// `IssueError`.
 pub fn take(
     step: CertificateStep,
     held: &StoredCertificates,

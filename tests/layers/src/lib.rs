@@ -37,7 +37,7 @@ impl Graph {
     /// Reads the sources of a crate: the folder that `lib.rs` is in.
     ///
     /// # Errors
-    /// [`Error`] names the file that can't be read.
+    /// [`Error`](enum@Error) names the file that can't be read.
     pub fn of(src: &Path) -> Result<Graph, Error> {
         let files = read::files(src)?;
         let modules: BTreeSet<Module> = files.keys().cloned().collect();

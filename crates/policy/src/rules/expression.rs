@@ -134,7 +134,7 @@ impl Expression {
         }
     }
 
-    /// Evaluates on a sample of each of [`crate::REQUEST_TYPES`], once: every variable has its type; headers, parameters
+    /// Evaluates on a sample of each request type, once: every variable has its type; headers, parameters
     /// and labels are empty.
     ///
     /// # Errors

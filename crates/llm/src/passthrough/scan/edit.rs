@@ -20,7 +20,7 @@ pub struct Edits<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cap<'a> {
     pub tokens: u64,
-    /// [`CapField::heeded`]; none is written where it is empty.
+    /// Those that the provider observes; none is written where it is empty.
     pub fields: &'a [CapField],
 }
 
