@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use outrigger_compile::{Compiled, Finding, PlacedTrial, Severity};
 use outrigger_policy::trial::{TrialOutcome, run_within};
-use outrigger_policy::{BuildError, Work};
+use outrigger_policy::{BuildError, TrialWork};
 
 /// How much work the tests of a folder may be, in steps: about 30 seconds.
 const WORK: u64 = 1_500_000_000;
@@ -28,7 +28,7 @@ pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
         return Ok(Vec::new());
     }
     let policy = compiled.policy()?;
-    let mut work = Work::new(WORK);
+    let mut work = TrialWork::new(WORK);
     let one = |trial: &PlacedTrial| {
         let begun = Instant::now();
         let outcome = run_within(&policy, &trial.trial, &mut work);

@@ -16,7 +16,7 @@ use http::{Request, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, PATH, PolicyOutcome, Unused, write};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PATH, PolicyOutcome, Unused, write};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -139,7 +139,7 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
         return Err(format!("{status} {}", String::from_utf8_lossy(&told)).into());
     }
     let mut body = answer.into_body();
-    let mut taken = Lines::default();
+    let mut taken = LineReader::default();
     let mut beat = tokio::time::interval(Duration::from_secs(outrigger_sync::BEAT_SECONDS));
     loop {
         let frame = tokio::select! {

@@ -16,7 +16,7 @@ const TOLD_MAX: usize = 60;
 /// A Secret and a key in it. Each part is a name as Kubernetes has them: none can hold a separator, a `..` or a NUL, whoever
 /// wrote the document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Parts")]
+#[serde(try_from = "UncheckedSecretRef")]
 pub struct SecretRef {
     namespace: String,
     name: String,
@@ -38,16 +38,16 @@ pub enum SecretRefError {
 
 /// As it is written, before it is judged.
 #[derive(Deserialize)]
-struct Parts {
+struct UncheckedSecretRef {
     namespace: String,
     name: String,
     key: String,
 }
 
-impl TryFrom<Parts> for SecretRef {
+impl TryFrom<UncheckedSecretRef> for SecretRef {
     type Error = SecretRefError;
 
-    fn try_from(Parts { namespace, name, key }: Parts) -> Result<Self, SecretRefError> {
+    fn try_from(UncheckedSecretRef { namespace, name, key }: UncheckedSecretRef) -> Result<Self, SecretRefError> {
         SecretRef::new(namespace, name, key)
     }
 }

@@ -55,4 +55,4 @@ pub use rules::vocabulary::FUNCTIONS;
 pub use text::glob::Globs;
 pub use text::nearest::nearest;
 pub use text::printable::{Printable, is_printable};
-pub use trial::{Expect, Given, Trial, TrialRequest, Work};
+pub use trial::{Expect, Given, Trial, TrialRequest, TrialWork};

@@ -24,7 +24,7 @@ mod line;
 mod message;
 mod signature;
 
-pub use line::{LINE_MAX, LineError, Lines, write};
+pub use line::{LINE_MAX, LineError, LineReader, write};
 pub use message::{
     CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection, Unused,
 };

@@ -35,13 +35,13 @@ pub fn write<M: Serialize>(message: &M) -> Vec<u8> {
 
 /// Cuts what comes into lines, however it was cut on its way.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct LineReader {
     held: Vec<u8>,
     /// How much of `held` is known to have no end of a line.
     seen: usize,
 }
 
-impl Lines {
+impl LineReader {
     /// Takes what came.
     ///
     /// # Errors
@@ -154,7 +154,7 @@ mod tests {
         fn lines_come_back_however_they_are_cut(cuts in prop::collection::vec(1_usize..40, 1..200)) {
             let sent = [policy(1), FromOperator::Beat(Unused {}), policy(2)];
             let bytes: Vec<u8> = sent.iter().flat_map(write).collect();
-            let (mut lines, mut got, mut rest) = (Lines::default(), Vec::new(), bytes.as_slice());
+            let (mut lines, mut got, mut rest) = (LineReader::default(), Vec::new(), bytes.as_slice());
             for cut in cuts.into_iter().chain(std::iter::repeat(7)) {
                 if rest.is_empty() { break }
                 let (now, later) = rest.split_at(cut.min(rest.len()));
@@ -167,7 +167,7 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let mut lines = Lines::default();
+            let mut lines = LineReader::default();
             lines.push(&bytes).unwrap();
             while let Ok(Some(_)) = lines.from_gateway() {}
         }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_or_field_is_passed_over() {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         lines.push(b"{\"grants\":[1,2]}\n\n{\"outcome\":{\"sequence\":3,\"mood\":\"good\"}}\n").unwrap();
         assert_eq!(lines.from_gateway().unwrap(), Some(FromGateway::Unknown("grants".to_owned())));
         let outcome = PolicyOutcome { sequence: 3, ..PolicyOutcome::default() };
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_known_must_be_right_and_is_not_repeated() {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         lines.push(b"{\"policy\":{\"sequence\":\"sk-secret\"}}\n").unwrap();
         let told = lines.from_operator().unwrap_err().to_string();
         assert_eq!(told, "a line of the stream is no message: Data error");
@@ -193,14 +193,14 @@ mod tests {
 
     #[test]
     fn a_policy_of_another_version_is_told_and_the_stream_goes_on() {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         let line = |format: u32| {
             json!({"policy": {"sequence": 7, "digest": "d", "document": {
                 "format": format, "sequence": 7, "providers": [], "keys": [{"namespace": "a", "name": "b", "providers": 1}],
             }, "credentials": [{"secret": {"namespace": "a", "name": "b", "key": "c"}, "value": "sk-never-told"}]}})
         };
         lines.push(format!("{}\n{}\n{{\"beat\":{{}}}}\n", line(1), line(9)).as_bytes()).unwrap();
-        let rejection = |lines: &mut Lines| match lines.from_operator().unwrap() {
+        let rejection = |lines: &mut LineReader| match lines.from_operator().unwrap() {
             Some(FromOperator::Unreadable(rejection)) => rejection,
             other => panic!("{other:?}"),
         };
@@ -218,7 +218,7 @@ mod tests {
         let document = json!({"format": 1, "sequence": 7, "keys": [], "providers": [
             {"namespace": "é".repeat(40_000), "name": "b", "type": "x", "balance": "ü".repeat(400_000)}]});
         let line = json!({"policy": {"sequence": 7, "digest": "d", "document": document}});
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         lines.push(format!("{line}\n").as_bytes()).unwrap();
         let Some(FromOperator::Unreadable(rejection)) = lines.from_operator().unwrap() else {
             panic!("it can be read")
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn room_is_given_back() {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         let mut long = vec![b' '; 1 << 20];
         long.push(b'\n');
         lines.push(&long).unwrap();
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_refused() {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         assert!(lines.push(&vec![b'x'; LINE_MAX + 1]).is_err());
     }
 

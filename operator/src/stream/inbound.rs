@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
-use outrigger_sync::{BEAT_SECONDS, FromGateway, LineError, Lines};
+use outrigger_sync::{BEAT_SECONDS, FromGateway, LineError, LineReader};
 
 use super::session::{StreamEnd, StreamHandle};
 
@@ -36,7 +36,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
 {
-    let mut lines = Lines::default();
+    let mut lines = LineReader::default();
     let mut unfinished = 0;
     loop {
         let frame = match tokio::time::timeout(SILENCE, body.frame()).await {
@@ -57,7 +57,7 @@ where
     }
 }
 
-fn take(handle: &StreamHandle, lines: &mut Lines, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
+fn take(handle: &StreamHandle, lines: &mut LineReader, bytes: &[u8], unfinished: usize) -> Result<(), LineError> {
     if unfinished > LINE_MAX {
         return Err(LineError::TooLong);
     }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, PolicyOutcome, Rejection};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PolicyOutcome, Rejection};
 use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -76,7 +76,7 @@ pub struct RefusedStream {
 pub struct GatewayStream {
     say: mpsc::Sender<Bytes>,
     heard: Incoming,
-    lines: Lines,
+    lines: LineReader,
 }
 
 impl GatewayStream {
@@ -102,7 +102,7 @@ impl GatewayStream {
             let error = serde_json::from_slice::<Value>(&error).unwrap()["error"].take();
             return Err(RefusedStream { status: head.status, headers: head.headers, error });
         }
-        Ok(GatewayStream { say, heard: body, lines: Lines::default() })
+        Ok(GatewayStream { say, heard: body, lines: LineReader::default() })
     }
 
     /// Opened, and hello said by a gateway that has nothing.

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
 use outrigger_operator::server::response::AnswerBody;
 use outrigger_operator::stream::{Hub, Streams, Verifier};
-use outrigger_sync::{FromGateway, FromOperator, Hello, Lines, Unused};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, Unused};
 use tokio::time::Instant;
 
 use crate::world::{FakeCluster, FakePods, Signer, claims};
@@ -46,7 +46,7 @@ impl OpenStream {
     async fn beats(&mut self, answer: bool) -> (usize, Duration) {
         let (began, mut beats) = (Instant::now(), 0);
         while let Some(frame) = self.heard.frame().await {
-            let mut lines = Lines::default();
+            let mut lines = LineReader::default();
             lines.push(&frame.unwrap().into_data().unwrap()).unwrap();
             assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(Unused {})));
             beats += 1;

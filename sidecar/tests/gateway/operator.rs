@@ -172,7 +172,7 @@ fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::Unbounded
             opened.send(Stream { token, heard, say }).ok();
             let mut body = request.into_body();
             tokio::spawn(async move {
-                let mut lines = outrigger_sync::Lines::default();
+                let mut lines = outrigger_sync::LineReader::default();
                 while let Some(Ok(frame)) = body.frame().await {
                     lines.push(frame.data_ref().unwrap()).unwrap();
                     while let Some(message) = lines.from_gateway().unwrap() {

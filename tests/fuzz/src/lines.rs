@@ -2,13 +2,13 @@
 
 use std::fmt::Debug;
 
-use outrigger_sync::{FromGateway, FromOperator, LineError, Lines, write};
+use outrigger_sync::{FromGateway, FromOperator, LineError, LineReader, write};
 use serde::Serialize;
 
 /// Either side reads the same messages wherever chunks end, and reads what it has written.
 pub(crate) fn both(input: &[u8]) {
-    side(input, Lines::from_gateway, |message| matches!(message, FromGateway::Unknown(_)));
-    side(input, Lines::from_operator, |message| {
+    side(input, LineReader::from_gateway, |message| matches!(message, FromGateway::Unknown(_)));
+    side(input, LineReader::from_operator, |message| {
         matches!(message, FromOperator::Unknown(_) | FromOperator::Unreadable(_))
     });
 }
@@ -16,7 +16,7 @@ pub(crate) fn both(input: &[u8]) {
 /// `is_foreign`: what another version says, which this one does not write.
 fn side<M: Debug + PartialEq + Serialize>(
     input: &[u8],
-    next: fn(&mut Lines) -> Result<Option<M>, LineError>,
+    next: fn(&mut LineReader) -> Result<Option<M>, LineError>,
     is_foreign: fn(&M) -> bool,
 ) {
     let whole = read(std::iter::once(input), next);
@@ -28,8 +28,11 @@ fn side<M: Debug + PartialEq + Serialize>(
 }
 
 /// The messages until the end, or until what is no message.
-fn read<'a, M>(chunks: impl Iterator<Item = &'a [u8]>, next: fn(&mut Lines) -> Result<Option<M>, LineError>) -> Vec<M> {
-    let (mut lines, mut messages) = (Lines::default(), Vec::new());
+fn read<'a, M>(
+    chunks: impl Iterator<Item = &'a [u8]>,
+    next: fn(&mut LineReader) -> Result<Option<M>, LineError>,
+) -> Vec<M> {
+    let (mut lines, mut messages) = (LineReader::default(), Vec::new());
     for chunk in chunks {
         if lines.push(chunk).is_err() {
             return messages;

@@ -11,7 +11,7 @@ use outrigger_core::ObjectRef;
 
 pub use given::limit_named;
 pub use run::{TrialOutcome, decided, run, run_within};
-pub use work::Work;
+pub use work::TrialWork;
 
 /// One test of a rule.
 #[derive(Clone, Debug, Default, PartialEq)]

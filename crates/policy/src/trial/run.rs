@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::given::{TrialConditions, hint};
 use super::why::{is_named, why_not};
-use super::work::{Unfinished, Work};
+use super::work::{TrialWork, Unfinished};
 use super::{Expect, Trial, TrialRequest};
 use crate::decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind};
 use crate::decide::{Repeated, asked_for, decide, decide_on};
@@ -42,7 +42,7 @@ pub enum TrialOutcome {
 /// # Errors
 /// As [`TrialOutcome::Failed`].
 pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
-    match run_within(policy, trial, &mut Work::new(u64::MAX)) {
+    match run_within(policy, trial, &mut TrialWork::new(u64::MAX)) {
         TrialOutcome::Failed(message) => Err(message),
         TrialOutcome::Passed | TrialOutcome::Untried => Ok(()),
     }
@@ -50,7 +50,7 @@ pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
 
 /// Runs a test with what is left of the work for all.
 #[must_use]
-pub fn run_within(policy: &Policy, trial: &Trial, work: &mut Work) -> TrialOutcome {
+pub fn run_within(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> TrialOutcome {
     match work.begin().and_then(|()| tried(policy, trial, work)) {
         Ok(Ok(())) => TrialOutcome::Passed,
         Ok(Err(message)) => TrialOutcome::Failed(message),
@@ -63,7 +63,7 @@ pub fn run_within(policy: &Policy, trial: &Trial, work: &mut Work) -> TrialOutco
     }
 }
 
-fn tried(policy: &Policy, trial: &Trial, work: &mut Work) -> Result<Result<(), String>, Unfinished> {
+fn tried(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Result<Result<(), String>, Unfinished> {
     let (place, request_type, world) = match prepared(policy, trial) {
         Ok(prepared) => prepared,
         Err(message) => return Ok(Err(message)),
@@ -261,7 +261,7 @@ struct Draws<'a, 'w> {
     repeated: Option<Repeated<'a>>,
     request: &'a Request<'a>,
     rules: usize,
-    work: &'w mut Work,
+    work: &'w mut TrialWork,
 }
 
 impl Draws<'_, '_> {

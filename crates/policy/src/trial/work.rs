@@ -10,7 +10,7 @@ const DECISION: u64 = 200;
 
 /// Steps that are left for tests, and what is left for the one that runs.
 #[derive(Clone, Debug)]
-pub struct Work {
+pub struct TrialWork {
     left: u64,
     own: u64,
 }
@@ -24,10 +24,10 @@ pub(super) enum Unfinished {
     All,
 }
 
-impl Work {
+impl TrialWork {
     #[must_use]
     pub fn new(steps: u64) -> Self {
-        Work { left: steps, own: 0 }
+        TrialWork { left: steps, own: 0 }
     }
 
     /// Whether no test is run any more.
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn once_a_test_was_too_much_no_other_is_begun() {
-        let mut work = Work::new(1_000);
+        let mut work = TrialWork::new(1_000);
         assert_eq!(work.begin(), Ok(()));
         assert_eq!(work.decided(1, 0, 500), Ok(()));
         assert_eq!(work.decided(1, 0, 500), Err(Unfinished::All));
@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn rules_that_fail_are_work_too() {
-        let mut work = Work::new(1_000);
+        let mut work = TrialWork::new(1_000);
         assert_eq!(work.begin(), Ok(()));
         assert_eq!(work.decided(10, 10, 0), Err(Unfinished::All));
     }
 
     #[test]
     fn a_test_has_its_own_measure() {
-        let mut work = Work::new(u64::MAX);
+        let mut work = TrialWork::new(u64::MAX);
         for _ in 0..2 {
             assert_eq!(work.begin(), Ok(()));
             assert_eq!(work.decided(0, 0, OF_A_TEST - 200), Ok(()));

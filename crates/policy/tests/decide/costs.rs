@@ -3,7 +3,8 @@
 use outrigger_core::ObjectRef;
 use outrigger_policy::trial::{TrialOutcome, run, run_within};
 use outrigger_policy::{
-    Decision, Document, Expect, FORMAT, OnError, Policy, Request, RuleDoc, Trial, TrialRequest, Work, bounds, decide,
+    Decision, Document, Expect, FORMAT, OnError, Policy, Request, RuleDoc, Trial, TrialRequest, TrialWork, bounds,
+    decide,
 };
 
 use crate::world::*;
@@ -122,7 +123,7 @@ fn tests_are_run_as_far_as_the_work_goes() {
         shares: [("a".to_owned(), 50), ("b".to_owned(), 50)].into_iter().collect(),
         ..Expect::default()
     });
-    let mut work = Work::new(1_000_000);
+    let mut work = TrialWork::new(1_000_000);
     let outcomes: Vec<TrialOutcome> = (0..40).map(|_| run_within(&policy, &cheap, &mut work)).collect();
     let passed = outcomes.iter().filter(|outcome| **outcome == TrialOutcome::Passed).count();
     assert!((20..30).contains(&passed), "{passed}");
@@ -131,10 +132,10 @@ fn tests_are_run_as_far_as_the_work_goes() {
     let wrong = Trial { rule: ObjectRef { namespace: "t".into(), name: "none".into() }, ..cheap.clone() };
     assert!(work.is_spent());
     assert_eq!(run_within(&policy, &wrong, &mut work), TrialOutcome::Untried);
-    assert!(matches!(run_within(&policy, &wrong, &mut Work::new(1_000_000)), TrialOutcome::Failed(_)));
+    assert!(matches!(run_within(&policy, &wrong, &mut TrialWork::new(1_000_000)), TrialOutcome::Failed(_)));
     // The rules are asked once for all draws, where no draw leads to other rules.
     assert_eq!(run(&policy, &shares), Ok(()));
-    assert_eq!(run_within(&policy, &shares, &mut Work::new(1_000_000)), TrialOutcome::Passed);
+    assert_eq!(run_within(&policy, &shares, &mut TrialWork::new(1_000_000)), TrialOutcome::Passed);
 }
 
 /// 2,000 draws, each with rules that are asked again.

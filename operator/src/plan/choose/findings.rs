@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use outrigger_compile::{Cause, Compiled, Finding, Severity};
-use outrigger_policy::Work;
+use outrigger_policy::TrialWork;
 use outrigger_policy::trial::{self, TrialOutcome};
 
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -16,18 +16,18 @@ const TESTS: u64 = 5_000_000;
 /// all of these times together have as much again. So a plan has an end, whatever its objects are.
 #[derive(Debug)]
 pub(super) struct TestBudget {
-    work: Work,
-    again: Work,
+    work: TrialWork,
+    again: TrialWork,
 }
 
 impl TestBudget {
     pub fn new() -> Self {
-        TestBudget { work: Work::new(TESTS), again: Work::new(TESTS) }
+        TestBudget { work: TrialWork::new(TESTS), again: TrialWork::new(TESTS) }
     }
 
     /// They have been run; what is left is for the next times.
     pub fn were_run(&mut self) {
-        self.work = std::mem::replace(&mut self.again, Work::new(0));
+        self.work = std::mem::replace(&mut self.again, TrialWork::new(0));
     }
 }
 
@@ -177,7 +177,7 @@ struct TestRuns {
     untried: HashMap<String, Finding>,
 }
 
-fn tried(compiled: &Compiled, namespace: &str, work: &mut Work) -> TestRuns {
+fn tried(compiled: &Compiled, namespace: &str, work: &mut TrialWork) -> TestRuns {
     let mut all = TestRuns::default();
     let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
     if own.peek().is_none() {

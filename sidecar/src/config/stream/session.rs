@@ -1,7 +1,7 @@
 //! A stream while it is open.
 
 use http_body_util::BodyExt;
-use outrigger_sync::{FromGateway, FromOperator, Lines, PolicyOutcome, Unused};
+use outrigger_sync::{FromGateway, FromOperator, LineReader, PolicyOutcome, Unused};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
@@ -23,7 +23,7 @@ pub(super) async fn listen(
     let pace = operator.pace;
     let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut lines = Lines::default();
+    let mut lines = LineReader::default();
     let mut last = Instant::now();
     loop {
         let said = tokio::select! {
@@ -49,7 +49,7 @@ pub(super) async fn listen(
 
 /// Each kind of message goes to whom it concerns. The ledger's get their arm here.
 fn hear(
-    lines: &mut Lines,
+    lines: &mut LineReader,
     bytes: &[u8],
     intake: &PolicySources,
     heard: &mut bool,
@@ -93,7 +93,7 @@ mod tests {
     use crate::config::stream::dial::{hello, open};
     use crate::config::stream::{OperatorStream, ReconnectPace};
     use crate::gateway::{Gateway, Settings};
-    use crate::telemetry::record::Lines as Written;
+    use crate::telemetry::record::LineReader as Written;
 
     /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
     async fn piped(operator: &OperatorStream) -> (OpenStream, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
@@ -106,7 +106,7 @@ mod tests {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (body, hears) = (body.lock().unwrap().take().unwrap(), hears.clone());
                 tokio::spawn(async move {
-                    let (mut lines, mut body) = (Lines::default(), request.into_body());
+                    let (mut lines, mut body) = (LineReader::default(), request.into_body());
                     while let Some(Ok(frame)) = body.frame().await {
                         lines.push(frame.data_ref().unwrap()).unwrap();
                         while let Some(message) = lines.from_gateway().unwrap() {

@@ -22,10 +22,10 @@ struct Behaviour {
 
 const GOOD: Behaviour = Behaviour { ms: 400.0, fails: 0.0, fails_in: 5.0 };
 
-type Place = fn(f64) -> Behaviour;
+type SimulatedBackend = fn(f64) -> Behaviour;
 
-struct Run {
-    places: Vec<Place>,
+struct Simulation {
+    places: Vec<SimulatedBackend>,
     /// Requests a second.
     rate: f64,
     seconds: f64,
@@ -35,7 +35,7 @@ struct Run {
 
 /// What comes of an attempt, in the order of time.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Outcome {
+struct SimulatedAnswer {
     at: Duration,
     place: usize,
     served: bool,
@@ -43,9 +43,9 @@ struct Outcome {
     took: Duration,
 }
 
-impl Run {
-    fn new(places: &[Place]) -> Self {
-        Run { places: places.to_vec(), rate: 5.0, seconds: 600.0, streamed: 0.0 }
+impl Simulation {
+    fn new(places: &[SimulatedBackend]) -> Self {
+        Simulation { places: places.to_vec(), rate: 5.0, seconds: 600.0, streamed: 0.0 }
     }
 
     /// The share of each place in what was asked first, between two moments.
@@ -55,7 +55,7 @@ impl Run {
         let mut seen = vec![Observed::default(); self.places.len()];
         let mut busy = vec![0u32; self.places.len()];
         let mut asked = vec![0u32; self.places.len()];
-        let mut under_way: BinaryHeap<Reverse<Outcome>> = BinaryHeap::new();
+        let mut under_way: BinaryHeap<Reverse<SimulatedAnswer>> = BinaryHeap::new();
         let mut now = 0.0;
         while now < self.seconds {
             now += -(1.0 - dice.f64()).ln() / self.rate;
@@ -87,7 +87,7 @@ impl Run {
                 busy[place] += 1;
                 let ends = Duration::from_secs_f64(begins + ms / 1_000.0);
                 let took = Duration::from_secs_f64(ms / 1_000.0);
-                under_way.push(Reverse(Outcome { at: ends, place, served, streamed, took }));
+                under_way.push(Reverse(SimulatedAnswer { at: ends, place, served, streamed, took }));
                 begins += ms / 1_000.0;
                 if served {
                     break;
@@ -132,7 +132,7 @@ fn slow_for_five_minutes(now: f64) -> Behaviour {
 fn shares_follow_what_places_do() {
     for streamed in [0.0, 1.0, 0.5] {
         for (name, places, from, until, expected) in [
-            ("equal ones stay fair", [good as Place, good], 0.0, 600.0, 0.45..0.55),
+            ("equal ones stay fair", [good as SimulatedBackend, good], 0.0, 600.0, 0.45..0.55),
             ("a slow one gets less", [slow, good], 60.0, 600.0, 0.10..0.25),
             ("one that fails half of its requests gets less", [half_fails, good], 60.0, 600.0, 0.08..0.22),
             ("one that fails at once is not fast", [fails_at_once, good], 60.0, 600.0, 0.05..0.12),
@@ -141,7 +141,7 @@ fn shares_follow_what_places_do() {
             ("so has what was slow", [slow_for_five_minutes, good], 420.0, 600.0, 0.40..0.60),
             ("before that it had little", [fails_for_five_minutes, good], 60.0, 300.0, 0.05..0.12),
         ] {
-            let share = Run { streamed, ..Run::new(&places) }.shares(from, until)[0];
+            let share = Simulation { streamed, ..Simulation::new(&places) }.shares(from, until)[0];
             assert!(expected.contains(&share), "{name}, {streamed} streamed: {share}");
         }
     }
@@ -150,18 +150,19 @@ fn shares_follow_what_places_do() {
 #[test]
 fn a_cold_start_neither_floods_nor_starves() {
     // Of the third nothing is known until its first answer has come.
-    let shares = Run { rate: 50.0, seconds: 5.0, ..Run::new(&[good, good, good]) }.shares(0.0, 5.0);
+    let shares = Simulation { rate: 50.0, seconds: 5.0, ..Simulation::new(&[good, good, good]) }.shares(0.0, 5.0);
     assert!(shares.iter().all(|share| (0.2..0.5).contains(share)), "{shares:?}");
     fn appears(now: f64) -> Behaviour {
         if now < 60.0 { fails_at_once(now) } else { GOOD }
     }
-    let shares = Run::new(&[appears, good, good]).shares(60.0, 90.0);
+    let shares = Simulation::new(&[appears, good, good]).shares(60.0, 90.0);
     assert!(shares[0] < 2.0 / 3.0, "no stampede to what has just recovered: {shares:?}");
 }
 
 #[test]
 fn one_request_a_minute_is_enough_to_learn_and_to_forget() {
-    let rare = |places: &[Place]| Run { rate: 1.0 / 60.0, seconds: 60_000.0, ..Run::new(places) };
+    let rare =
+        |places: &[SimulatedBackend]| Simulation { rate: 1.0 / 60.0, seconds: 60_000.0, ..Simulation::new(places) };
     let failing = rare(&[fails_at_once, good]).shares(600.0, 60_000.0)[0];
     assert!(failing < 0.35, "{failing}");
     let equal = rare(&[good, good]).shares(0.0, 60_000.0)[0];
@@ -171,7 +172,7 @@ fn one_request_a_minute_is_enough_to_learn_and_to_forget() {
 #[test]
 fn one_that_has_no_streams_is_compared_by_whole_answers() {
     // It has served whole answers for a while; then streams come, of which nothing is known there.
-    let run = Run { streamed: 0.0, ..Run::new(&[slow, good]) };
+    let run = Simulation { streamed: 0.0, ..Simulation::new(&[slow, good]) };
     assert!(run.shares(60.0, 600.0)[0] < 0.25, "by whole answers it is slow");
     let mut seen = Observed::default();
     seen.took(Measure::Whole, Duration::from_secs(9), Duration::ZERO);

@@ -1,0 +1,44 @@
+//! The words of refusals and of skipped candidates are a contract: `docs/semantics.md` lists them.
+#![allow(clippy::unwrap_used)] // The helpers here are tests too.
+
+use std::fs;
+use std::path::Path;
+
+use outrigger_policy::{LimitIndex, PolicyRefusalKind, Skip};
+
+/// The item of the list of names that begins with `start`.
+fn listed(start: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/semantics.md");
+    let page = fs::read_to_string(file).unwrap();
+    let (_, rest) = page.split_once(start).unwrap();
+    rest.split("\n- ").next().unwrap().to_owned()
+}
+
+#[test]
+fn every_type_of_refusal_is_listed() {
+    let words = listed("\n- Types of the gateway's own errors:");
+    for kind in PolicyRefusalKind::ALL {
+        assert!(words.contains(&format!("`{kind}`")), "{kind} is not in {words}");
+    }
+}
+
+#[test]
+fn every_reason_to_skip_is_listed() {
+    let words = listed("\n- Why a candidate was passed over:");
+    let limit = LimitIndex::from(0);
+    for skip in [
+        Skip::ProviderBlocked,
+        Skip::ModelBlocked,
+        Skip::CredentialBlocked,
+        Skip::Breaker,
+        Skip::Cooldown,
+        Skip::Unhealthy,
+        Skip::Budget(limit),
+        Skip::Limit(limit),
+        Skip::Concurrency,
+        Skip::Unpriced,
+    ] {
+        assert!(words.contains(&format!("`{skip}`")), "{skip} is not in {words}");
+    }
+    assert!(words.contains("`unsupported: <field>`") && Skip::Unsupported(String::new()).word() == "unsupported");
+}
